@@ -1,0 +1,41 @@
+// Strict, typed linting. The few switches below each say why.
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["**/node_modules/**", "**/dist/**", ".jobyard/**", "coverage/**"] },
+  {
+    files: ["**/*.ts"],
+    extends: [...tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      // A number in a template is a number in a message; everything else must be converted on purpose.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // Index signatures are read with brackets and named properties with dots; TypeScript itself decides which.
+      "@typescript-eslint/dot-notation": "off",
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: false }],
+      "@typescript-eslint/consistent-type-imports": "error",
+      "max-lines": ["error", { max: 400, skipBlankLines: true, skipComments: true }],
+      eqeqeq: "error",
+      // Settings are parsed once, in runtime/core/settings.ts, from an object handed in by a composition root.
+      "no-restricted-properties": [
+        "error",
+        { object: "process", property: "env", message: "Only runtime/main reads the environment (core/settings.ts parses it)." },
+      ],
+      "no-console": "error",
+    },
+  },
+  {
+    // Composition roots, command-line tools and test support are where environment and terminal belong.
+    files: ["runtime/main/**/*.ts", "runtime/cli/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "*.config.ts"],
+    rules: { "no-restricted-properties": "off", "no-console": "off" },
+  },
+  {
+    files: ["test/**/*.ts", "packages-sample/**/*.test.ts"],
+    rules: {
+      // Tests index into what they have just counted.
+      "@typescript-eslint/no-non-null-assertion": "off",
+    },
+  },
+);

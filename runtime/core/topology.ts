@@ -1,0 +1,98 @@
+/**
+ * Every queue, topic, subscription, table and container of the system, as data. Infra turns it into Azure resources,
+ * the local stack into local ones, tests read it: there is no second list.
+ */
+import { LOCK_MS } from "./limits.ts";
+import { PRIORITIES, type Priority } from "./priority.ts";
+
+/** The settings of one Service Bus queue, by the meaning the service gives them. */
+export interface QueueSettings {
+  readonly name: string;
+  /** How long a received message stays invisible to others. Default 30 s, at most 5 min (a service limit). */
+  readonly lockMs?: number;
+  /** Deliveries after which the broker dead-letters a message by itself. Default 10. */
+  readonly maxDeliveryCount?: number;
+  /** How long a MessageId is remembered; absent: no duplicate detection. 20 s to 7 days. */
+  readonly duplicateWindowMs?: number;
+  /** Default time to live of a message; absent: for ever. */
+  readonly timeToLiveMs?: number;
+  /** Whether an expired message goes to the dead-letter queue instead of vanishing. Default false. */
+  readonly deadLetterOnExpiry?: boolean;
+  readonly requiresSession?: boolean;
+  /** A queue or topic every message is passed on to. */
+  readonly forwardTo?: string;
+}
+
+/** What a subscription lets through. `properties` and `system` of a correlation filter must all be equal. */
+export type RuleFilter =
+  | { readonly kind: "sql"; readonly expression: string }
+  | {
+      readonly kind: "correlation";
+      readonly system?: Readonly<Record<string, string>>;
+      readonly properties?: Readonly<Record<string, string | number | boolean>>;
+    }
+  | { readonly kind: "true" }
+  | { readonly kind: "false" };
+
+export interface SubscriptionSettings extends Omit<QueueSettings, "duplicateWindowMs"> {
+  /** Named rules; a message passes when any matches. Absent: one rule `$Default` that matches everything. */
+  readonly rules?: readonly { readonly name: string; readonly filter: RuleFilter }[];
+  /** Removes the subscription after this time without a receiver; absent: never. At least 5 min. */
+  readonly autoDeleteOnIdleMs?: number;
+}
+
+export interface TopicSettings {
+  readonly name: string;
+  readonly duplicateWindowMs?: number;
+  readonly timeToLiveMs?: number;
+  readonly subscriptions?: readonly SubscriptionSettings[];
+}
+
+/** What a Service Bus namespace contains. */
+export interface BusTopology {
+  readonly queues: readonly QueueSettings[];
+  readonly topics: readonly TopicSettings[];
+}
+
+/** Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`. */
+export const TABLES = { batches: "batches", jobs: "jobs" } as const;
+
+/** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */
+export const CONTAINERS = {
+  packages: "jobprocessorfiles",
+  logs: "job-logs",
+  output: "job-output",
+  input: "job-input",
+} as const;
+
+/** The worker pool that serves batches which ask for none. */
+export const DEFAULT_POOL = "default";
+
+/**
+ * The service accepts up to 2,000 deliveries. We take them all: whether a job may run again is decided by its row,
+ * and the broker's own counter must never get there first.
+ * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues
+ */
+const MAX_DELIVERY_COUNT = 2_000;
+
+/** MessageIds carry the ring of a job and never repeat; ten minutes covers every retry of a lost acknowledgement. */
+const DUPLICATE_WINDOW_MS = 10 * 60_000;
+
+/** The queue a pool's jobs of one priority wait in. */
+export const jobQueueName = (pool: string, priority: Priority): string => `jobs-${pool}-${priority}`;
+
+/** The Service Bus entities for the given worker pools. `lockMs` is for tests that cannot wait for the real lock. */
+export function busTopology(pools: readonly string[], { lockMs = LOCK_MS } = {}): BusTopology {
+  return {
+    queues: pools.flatMap((pool) =>
+      PRIORITIES.map((priority) => ({
+        name: jobQueueName(pool, priority),
+        lockMs,
+        maxDeliveryCount: MAX_DELIVERY_COUNT,
+        duplicateWindowMs: DUPLICATE_WINDOW_MS,
+        deadLetterOnExpiry: true,
+      })),
+    ),
+    topics: [],
+  };
+}

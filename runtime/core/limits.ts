@@ -6,5 +6,87 @@
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
+// --- Names and texts -------------------------------------------------------------------------------------------------
+
+/** Tenant names appear in every id, key and blob path; 15 leaves room for the rest of a 128-character MessageId. */
+export const TENANT_NAME_MAX_LENGTH = 15;
+/** Names people read: a job's, a batch's, a job type's. Long enough for a title, short enough for a table on a page. */
+export const DISPLAY_NAME_MAX_LENGTH = 200;
+/** A package is a blob name below its tenant, and part of timer names that Service Bus caps at 50 characters. */
+export const PACKAGE_NAME_MAX_LENGTH = 100;
+/** Pool names are part of queue and scale set names. */
+export const POOL_NAME_MAX_LENGTH = 20;
+
+// --- Requests --------------------------------------------------------------------------------------------------------
+
+/** A JSON body of the web API. Bulk submits of small jobs fit; large inputs belong into a blob the job reads. */
+export const REQUEST_BODY_MAX_BYTES = 16 * MiB;
+/** Parameters of one job, as JSON text. Larger input belongs into a blob that the parameters name. */
+export const PARAMETERS_MAX_BYTES = 1 * MiB;
+/**
+ * Parameters up to this size travel in row and message; larger ones lie in `job-input`. 99 rows of this size, escaped
+ * in a JSON request, stay below the 4 MiB a table transaction may have, and a message below the 256 KiB of Standard tier.
+ * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
+ */
+export const PARAMETERS_INLINE_MAX_BYTES = 12 * KiB;
+/** Nesting of a JSON body: deeper ones are no parameters but an attack on recursive code. */
+export const JSON_MAX_DEPTH = 64;
+/** Jobs in one bulk submit: what one request can insert and enqueue well within its timeout. */
+export const SUBMIT_MAX_JOBS = 10_000;
+export const PAGE_SIZE_MAX = 1_000;
+export const PAGE_SIZE_DEFAULT = 100;
+/** A page token is an encoded table key; anything longer was not made by us. */
+export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
+
+// --- Attempts --------------------------------------------------------------------------------------------------------
+
+export const MAX_ATTEMPTS_DEFAULT = 3;
+export const MAX_ATTEMPTS_LIMIT = 50;
+/** Tries ended by us (crash, eviction, drain) before a job counts as one that kills its worker. */
+export const MAX_INTERRUPTIONS = 10;
+/** Entries of a job's history kept on its row: a table row has room for 252 properties. */
+export const HISTORY_MAX_ENTRIES = 100;
+/** Longest wait between two attempts. */
+export const BACKOFF_MAX_MS = 24 * 60 * 60_000;
+/** A job that sets no timeout may run this long. */
+export const TIMEOUT_DEFAULT_MS = 6 * 60 * 60_000;
+export const TIMEOUT_MAX_MS = 7 * 24 * 60 * 60_000;
+
+// --- Locks -----------------------------------------------------------------------------------------------------------
+
 /** Broker lock of a job's message. Renewed at a third, so two renewals may fail before the job must be stopped. */
 export const LOCK_MS = 60_000;
+/**
+ * The child is dead this long before its lock ends: time to kill it, plus clock-rate error and scheduling pauses
+ * (assumption A1 of the protocol). Shorter locks, as in tests, use a quarter of the lock instead.
+ */
+export const LOCK_MARGIN_MS = 10_000;
+/** What a canceled or draining job gets to end by itself before its processes are killed. */
+export const GRACE_DEFAULT_MS = 10_000;
+
+// --- Packages --------------------------------------------------------------------------------------------------------
+
+/** A package ZIP. It is read into memory once per version and worker. */
+export const PACKAGE_MAX_BYTES = 100 * MiB;
+export const PACKAGE_MAX_ENTRIES = 10_000;
+export const PACKAGE_MAX_FILE_BYTES = 128 * MiB;
+export const PACKAGE_MAX_UNPACKED_BYTES = 512 * MiB;
+/** Inflation beyond this factor is a bomb, not a package; files below the threshold may be as compressible as they like. */
+export const PACKAGE_MAX_RATIO = 200;
+export const PACKAGE_RATIO_THRESHOLD_BYTES = 1 * MiB;
+/** `job.json`: names and schedules, no data. */
+export const MANIFEST_MAX_BYTES = 256 * KiB;
+/** Unpacked package versions a worker keeps; the least recently used goes first. */
+export const PACKAGE_CACHE_MAX_VERSIONS = 20;
+
+// --- Output ----------------------------------------------------------------------------------------------------------
+
+/** A job's returned output, as JSON text, kept on its row: a string property holds 64 KiB of UTF-16. */
+export const OUTPUT_MAX_BYTES = 30 * KiB;
+export const FAILURE_MESSAGE_MAX_LENGTH = 2_000;
+export const PROGRESS_TEXT_MAX_LENGTH = 500;
+/** Captured output of one attempt; what comes after is dropped and the log says so. */
+export const LOG_MAX_BYTES = 16 * MiB;
+export const ARTIFACT_MAX_COUNT = 1_000;
+export const ARTIFACT_MAX_BYTES = 1_024 * MiB;
+export const ARTIFACTS_MAX_TOTAL_BYTES = 4_096 * MiB;

@@ -1,0 +1,146 @@
+/**
+ * Every error the system raises on purpose. Code tests `code`, never a message; subclasses say who must act. How an
+ * error becomes an HTTP answer or a settlement is decided elsewhere, by total tables over these codes.
+ */
+
+/** The caller must change the request. */
+export const INVALID_REQUEST_CODES = ["InvalidRequest", "PayloadTooLarge", "UnsupportedMediaType"] as const;
+/** There is no such thing, or the caller may not know of it. */
+export const NOT_FOUND_CODES = [
+  "RouteNotFound",
+  "JobNotFound",
+  "BatchNotFound",
+  "ArtifactNotFound",
+  "LogNotFound",
+] as const;
+/** The thing is not in a state that allows this. */
+export const CONFLICT_CODES = ["BatchClosed", "JobExists", "IllegalTransition"] as const;
+/** The package author must act; the job fails at once. */
+export const PACKAGE_CODES = [
+  "PackageNotFound",
+  "PackageCorrupt",
+  "PackageUnsafe",
+  "PackageTooLarge",
+  "ManifestMissing",
+  "ManifestInvalid",
+  "JobTypeUnknown",
+  "EntryPointInvalid",
+  "PlatformMismatch",
+] as const;
+/** The job's own code failed; the retry policy decides. */
+export const JOB_CODES = ["JobFailed", "JobCrashed", "JobTimedOut", "OutputTooLarge", "ArtifactsTooLarge"] as const;
+/** The job ended because of us or because somebody asked for it. */
+export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost"] as const;
+export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable"] as const;
+export const INVARIANT_CODES = ["InternalError"] as const;
+
+export type InvalidRequestCode = (typeof INVALID_REQUEST_CODES)[number];
+export type NotFoundCode = (typeof NOT_FOUND_CODES)[number];
+export type ConflictCode = (typeof CONFLICT_CODES)[number];
+export type PackageCode = (typeof PACKAGE_CODES)[number];
+export type JobCode = (typeof JOB_CODES)[number];
+export type EndedCode = (typeof ENDED_CODES)[number];
+export type UnavailableCode = (typeof UNAVAILABLE_CODES)[number];
+export type InvariantCode = (typeof INVARIANT_CODES)[number];
+
+export type ErrorCode =
+  | InvalidRequestCode
+  | NotFoundCode
+  | ConflictCode
+  | PackageCode
+  | JobCode
+  | EndedCode
+  | UnavailableCode
+  | InvariantCode;
+
+/** One thing wrong with a request: the field by its JSON path, and what it should have been. */
+export interface ErrorDetail {
+  readonly target: string;
+  readonly message: string;
+}
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  readonly details?: readonly ErrorDetail[];
+}
+
+/** The base of all errors raised on purpose. `retryable`: the same call may succeed later without a change. */
+export abstract class JobSystemError<Code extends ErrorCode = ErrorCode> extends Error {
+  readonly code: Code;
+  readonly retryable: boolean;
+  readonly details: readonly ErrorDetail[];
+
+  constructor(code: Code, message: string, retryable: boolean, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.retryable = retryable;
+    this.details = options.details ?? [];
+  }
+}
+
+export class InvalidRequestError extends JobSystemError<InvalidRequestCode> {
+  constructor(code: InvalidRequestCode, message: string, options?: ErrorOptions) {
+    super(code, message, false, options);
+  }
+}
+
+export class NotFoundError extends JobSystemError<NotFoundCode> {
+  constructor(code: NotFoundCode, message: string, options?: ErrorOptions) {
+    super(code, message, false, options);
+  }
+}
+
+export class ConflictError extends JobSystemError<ConflictCode> {
+  constructor(code: ConflictCode, message: string, options?: ErrorOptions) {
+    super(code, message, false, options);
+  }
+}
+
+/** A package that cannot be used: trying again without a new upload is pointless. */
+export class PackageError extends JobSystemError<PackageCode> {
+  constructor(code: PackageCode, message: string, options?: ErrorOptions) {
+    super(code, message, false, options);
+  }
+}
+
+/** The job's own failure. `retryable` false: its author said so. */
+export class JobFailedError extends JobSystemError<JobCode> {
+  constructor(
+    code: JobCode,
+    message: string,
+    { retryable = true, ...options }: ErrorOptions & { retryable?: boolean } = {},
+  ) {
+    super(code, message, retryable, options);
+  }
+}
+
+export class JobCanceledError extends JobSystemError<"JobCanceled"> {
+  constructor(message = "The job was canceled.") {
+    super("JobCanceled", message, false);
+  }
+}
+
+/** The broker may already have given this job to somebody else: stop it, write nothing, settle nothing. */
+export class LockLostError extends JobSystemError<"LockLost"> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("LockLost", message, false, options);
+  }
+}
+
+/** A service we depend on cannot answer now. */
+export class UnavailableError extends JobSystemError<UnavailableCode> {
+  constructor(code: UnavailableCode, message: string, options?: ErrorOptions) {
+    super(code, message, true, options);
+  }
+}
+
+/** Something that cannot happen happened: our bug. */
+export class InvariantError extends JobSystemError<InvariantCode> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("InternalError", message, false, options);
+  }
+}
+
+/** The text of anything thrown, for messages and logs. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,118 @@
+/**
+ * Ids read as a path and suffice for a point read:
+ * `batchId = {tenantName}.{newest-first time id}`, `jobId = {batchId}.{shard}.{time id}`.
+ * Every character is safe in table keys, blob paths, URLs and Service Bus MessageIds.
+ */
+import { POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "./limits.ts";
+
+/** Crockford's base 32 in lower case: sorts as its value, has no letters that are mistaken for digits. */
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const TIME_LENGTH = 10;
+const RANDOM_LENGTH = 8;
+const TIME_END = 32 ** TIME_LENGTH - 1;
+const TIME_ID = `[${ALPHABET}]{${TIME_LENGTH + RANDOM_LENGTH}}`;
+
+/** Lower-case letters, digits and inner hyphens. */
+const NAME = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?";
+export const TENANT_NAME_PATTERN = new RegExp(`^(?=.{1,${TENANT_NAME_MAX_LENGTH}}$)${NAME}$`);
+export const POOL_NAME_PATTERN = new RegExp(`^(?=.{1,${POOL_NAME_MAX_LENGTH}}$)${NAME}$`);
+const BATCH_ID_PATTERN = new RegExp(`^(${NAME})\\.(${TIME_ID})$`);
+const JOB_ID_PATTERN = new RegExp(`^((${NAME})\\.${TIME_ID})\\.(\\d{2})\\.(${TIME_ID})$`);
+
+/** One partition takes about 2,000 writes a second; batches that may grow large are spread over this many. */
+export const LARGE_BATCH_SHARD_COUNT = 16;
+
+export interface BatchIdParts {
+  readonly tenantName: string;
+}
+
+export interface JobIdParts {
+  readonly batchId: string;
+  readonly tenantName: string;
+  readonly shard: number;
+  /** Partition key of the job's row: `{batchId}.{shard}`. */
+  readonly partition: string;
+}
+
+/** What an id says; undefined for a text that is no id. */
+export function parseBatchId(text: string): BatchIdParts | undefined {
+  const match = BATCH_ID_PATTERN.exec(text);
+  const tenantName = match?.[1];
+  return tenantName !== undefined && TENANT_NAME_PATTERN.test(tenantName) ? { tenantName } : undefined;
+}
+
+/** What an id says; undefined for a text that is no id. */
+export function parseJobId(text: string): JobIdParts | undefined {
+  const match = JOB_ID_PATTERN.exec(text);
+  const [, batchId, tenantName, shard] = match ?? [];
+  if (batchId === undefined || tenantName === undefined || shard === undefined) return undefined;
+  if (!TENANT_NAME_PATTERN.test(tenantName)) return undefined;
+  return { batchId, tenantName, shard: Number(shard), partition: `${batchId}.${shard}` };
+}
+
+export const partitionOf = (batchId: string, shard: number): string => `${batchId}.${String(shard).padStart(2, "0")}`;
+
+function encode(value: number, length: number): string {
+  let text = "";
+  let rest = value;
+  for (let i = 0; i < length; i++) {
+    text = ALPHABET.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** The batch of jobs that name none: one a day (UTC) and tenant, the same id from every process. */
+export const defaultBatchId = (tenantName: string, now: number): string =>
+  `${tenantName}.${encode(TIME_END - (now - (now % DAY_MS)), TIME_LENGTH)}${"0".repeat(RANDOM_LENGTH)}`;
+
+/** Makes ids that are unique across processes and, within one source, strictly ordered. */
+export interface IdSource {
+  batchId(tenantName: string): string;
+  /** A job id in the given batch; consecutive ids spread over its shards. */
+  jobId(batchId: string, shardCount: number): string;
+}
+
+export interface IdSourceDeps {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** 32 unpredictable bits, twice per id. */
+  readonly random32: () => number;
+}
+
+const RANDOM_RANGE = 32 ** RANDOM_LENGTH;
+
+export function createIdSource({ now, random32 }: IdSourceDeps): IdSource {
+  let lastTime = 0;
+  let lastRandom = 0;
+  let nextShard = random32();
+
+  /** Within one millisecond the random part counts on, so that ids sort in the order they were made. */
+  function next(): { time: number; random: number } {
+    const time = Math.max(now(), lastTime);
+    const fresh = (random32() % 2 ** 19) * 2 ** 20 + (random32() % 2 ** 20);
+    const random = time === lastTime ? lastRandom + 1 + (fresh % 1_000) : fresh;
+    if (random >= RANDOM_RANGE) {
+      lastTime = time + 1;
+      lastRandom = fresh % 1_000;
+    } else {
+      lastTime = time;
+      lastRandom = random;
+    }
+    return { time: lastTime, random: lastRandom };
+  }
+
+  return {
+    batchId(tenantName) {
+      const { time, random } = next();
+      return `${tenantName}.${encode(TIME_END - time, TIME_LENGTH)}${encode(RANDOM_RANGE - 1 - random, RANDOM_LENGTH)}`;
+    },
+    jobId(batchId, shardCount) {
+      const { time, random } = next();
+      nextShard = (nextShard + 1) % shardCount;
+      return `${partitionOf(batchId, nextShard)}.${encode(time, TIME_LENGTH)}${encode(random, RANDOM_LENGTH)}`;
+    },
+  };
+}

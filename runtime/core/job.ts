@@ -1,0 +1,127 @@
+/**
+ * What a job and a batch are, in the words used everywhere: one request (job), tried one or more times (attempts),
+ * together with others (batch). These are the shapes inside the system; tables and HTTP have their own, made from them.
+ */
+import type { Priority } from "./priority.ts";
+import type { RetryPolicy } from "./retry.ts";
+import type { JobState } from "./states.ts";
+
+/** A failure as it is stored and shown: no stack, no token, no payload. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  /** The attempt that failed, from 1. */
+  readonly attempt: number;
+  readonly failedAt: Date;
+  /** Whether another attempt could have helped. */
+  readonly retryable: boolean;
+}
+
+/** A worker's exclusive right to a running job. Every write while it runs is conditional on it. */
+export interface Claim {
+  /** A fresh GUID per claim; also part of the path of everything the attempt writes to blobs. */
+  readonly id: string;
+  readonly workerId: string;
+  /** One run of the worker process: tells a restarted worker from the one that claimed. */
+  readonly bootId: string;
+  /** The queue and sequence number of the message the claim was made with: its redelivery proves the owner is gone. */
+  readonly queue: string;
+  readonly sequenceNumber: string;
+  readonly since: Date;
+}
+
+export type AttemptOutcome = "succeeded" | "failed" | "canceled" | "interrupted";
+
+/** One start of the job, kept on its row. `endedAt` is absent while it runs, or when its worker died. */
+export interface HistoryEntry {
+  /** Counts starts over the life of the job, from 1. */
+  readonly execution: number;
+  /** Counts tries by the job's own failures, from 1; an interrupted try keeps its number. */
+  readonly attempt: number;
+  readonly workerId: string;
+  readonly claimId: string;
+  readonly startedAt: Date;
+  readonly endedAt?: Date;
+  readonly outcome?: AttemptOutcome;
+  /** Code of the failure, for failed attempts. */
+  readonly code?: string;
+}
+
+export interface Progress {
+  /** 0 to 1, when the job knows. */
+  readonly fraction?: number;
+  readonly text?: string;
+}
+
+/** What the caller asked for. Never changes after submit. */
+export interface JobRequest {
+  readonly jobType: string;
+  readonly jobName: string;
+  readonly jobProcessorPackageName: string;
+  /** JSON text, exactly as given; undefined: too large for the row, read it from `job-input`. */
+  readonly parameters: string | undefined;
+  readonly priority: Priority;
+  readonly pool: string;
+  readonly retry: RetryPolicy;
+  /** An attempt that runs longer is stopped and counts as failed. */
+  readonly timeoutMs: number;
+}
+
+/** The row of a job: the truth about it. */
+export interface Job extends JobRequest {
+  readonly jobId: string;
+  readonly batchId: string;
+  readonly tenantName: string;
+  readonly state: JobState;
+  /** Grows at every return to queued and is never reset: names the message that may start the job. */
+  readonly ring: number;
+  /** The job's own failures since submit or requeue. */
+  readonly attempts: number;
+  /** Tries ended by us: crash, drain, lost lock. */
+  readonly interruptions: number;
+  /** Starts over the whole life of the job. */
+  readonly executions: number;
+  readonly claim: Claim | undefined;
+  readonly cancelWanted: boolean;
+  /** Set by a requeue until a worker has reopened the batch. */
+  readonly reopen: boolean;
+  /** Not to be started before. */
+  readonly runAt: Date | undefined;
+  readonly submittedAt: Date;
+  readonly submittedBy: string;
+  /** Of the latest attempt. */
+  readonly startedAt: Date | undefined;
+  readonly endedAt: Date | undefined;
+  readonly progress: Progress | undefined;
+  /** JSON text of what the job returned. */
+  readonly output: string | undefined;
+  readonly artifactCount: number;
+  readonly failure: Failure | undefined;
+  /** Hash of the package version the latest attempt used. */
+  readonly packageHash: string | undefined;
+  /** Oldest first, the latest `HISTORY_MAX_ENTRIES`. */
+  readonly history: readonly HistoryEntry[];
+}
+
+/** `open` accepts jobs; `closed` accepts no more and still finishes. */
+export const BATCH_STATES = ["open", "closed"] as const;
+export type BatchState = (typeof BATCH_STATES)[number];
+
+export interface Batch {
+  readonly batchId: string;
+  readonly tenantName: string;
+  readonly batchName: string;
+  /** Priority of jobs that name none. */
+  readonly priority: Priority;
+  /** The worker pool that runs the batch. */
+  readonly pool: string;
+  readonly state: BatchState;
+  /** Grows when a completed batch is opened again by a requeue. */
+  readonly generation: number;
+  readonly shardCount: number;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+}
+
+/** The number of the attempt that runs next or now, from 1. */
+export const attemptNumber = (job: Pick<Job, "attempts">): number => job.attempts + 1;

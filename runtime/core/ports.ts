@@ -1,0 +1,177 @@
+/**
+ * What the API and the workers need from the world: tables, messages and blobs, in the system's own words. Adapters in
+ * runtime/azure implement them; every method may throw UnavailableError, which says that trying later may help.
+ */
+import type { Bell, BellParse } from "./bell.ts";
+import type { Batch, Job } from "./job.ts";
+import type { JobState, StateCounts } from "./states.ts";
+
+// --- Rows ------------------------------------------------------------------------------------------------------------
+
+export interface Stored<T> {
+  readonly value: T;
+  readonly etag: string;
+}
+
+/**
+ * A conditional write was made, or it was refused, or its fate is unknown (a lost answer). In the last two cases
+ * `current` is the row as read afterwards, and the caller decides by the protocol again: its own write may be in it.
+ */
+export type WriteResult =
+  | { readonly written: true; readonly etag: string }
+  | { readonly written: false; readonly current: Stored<Job> | undefined };
+
+/** The fields of a job that change after submit. `undefined` clears a field; an absent one stays. */
+export type JobChanges = {
+  readonly [K in MutableJobField]?: Job[K];
+};
+
+type MutableJobField =
+  | "ring"
+  | "attempts"
+  | "interruptions"
+  | "executions"
+  | "claim"
+  | "cancelWanted"
+  | "reopen"
+  | "runAt"
+  | "startedAt"
+  | "endedAt"
+  | "progress"
+  | "output"
+  | "artifactCount"
+  | "failure"
+  | "packageHash"
+  /** Entries given here are written beside those already kept; an entry of the same `execution` is replaced. */
+  | "history";
+
+export interface JobUpdate {
+  readonly jobId: string;
+  /** The row must still have this ETag. */
+  readonly etag: string;
+  readonly from: JobState;
+  readonly to: JobState;
+  readonly changes: JobChanges;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Opaque; absent on the last page. */
+  readonly continuationToken: string | undefined;
+}
+
+export interface PageRequest {
+  readonly pageSize: number;
+  readonly continuationToken?: string | undefined;
+}
+
+/** Jobs and their exact counts. Writes of one process to one partition that wait at the same time leave together. */
+export interface JobStore {
+  /** Inserts a queued row, its counter with it. Not written: the id exists, or the answer was lost. */
+  insert(job: Job): Promise<WriteResult>;
+  get(jobId: string): Promise<Stored<Job> | undefined>;
+  /** A legal transition on an exact ETag, counters with it. Throws InvariantError for an illegal one. */
+  update(update: JobUpdate): Promise<WriteResult>;
+  /** Jobs in the order of their ids, shard by shard. Throws InvalidRequestError for a token it did not make. */
+  list(batch: Batch, request: PageRequest & { readonly state?: JobState | undefined }): Promise<Page<Job>>;
+  /** The sum of all writers' counters: equals the members' states at every moment nobody writes. */
+  counts(batch: Batch): Promise<StateCounts>;
+}
+
+export interface BatchStore {
+  /** Inserts the batch unless it exists; returns the stored one. */
+  create(batch: Batch): Promise<Batch>;
+  get(batchId: string): Promise<Batch | undefined>;
+  /** Newest first. Throws InvalidRequestError for a token it did not make. */
+  list(tenantName: string, request: PageRequest): Promise<Page<Batch>>;
+}
+
+// --- Messages --------------------------------------------------------------------------------------------------------
+
+export interface OutgoingBell {
+  readonly bell: Bell;
+  /** `bellMessageId(...)`; a repeat within the duplicate window is swallowed by the broker. */
+  readonly messageId: string;
+  /** Not delivered before. */
+  readonly enqueueAt?: Date | undefined;
+}
+
+/** A received message under lock. A settlement that comes too late throws LockLostError. */
+export interface Delivery {
+  readonly parsed: BellParse;
+  readonly messageId: string;
+  readonly queue: string;
+  /** Unique per queue, unchanged by redelivery. */
+  readonly sequenceNumber: string;
+  /** From 1. */
+  readonly deliveryCount: number;
+  /** When the broker ends the lock, by the broker's clock, in ms since the epoch. */
+  readonly lockedUntil: number;
+  /** Starts the lock's time again; resolves to the new end. */
+  renew(): Promise<number>;
+  complete(): Promise<void>;
+  /** Gives the message back at once. */
+  abandon(): Promise<void>;
+  /** At most 4,096 characters each. */
+  deadLetter(reason: string, description: string): Promise<void>;
+}
+
+export interface BellReceiver {
+  /** The next message, or undefined when none came within `waitMs` or the receiver was closed. One call at a time. */
+  receive(waitMs: number): Promise<Delivery | undefined>;
+  /** Returns waiting calls; messages already received can still be settled. */
+  close(): Promise<void>;
+}
+
+export interface JobQueue {
+  /** Sends all, in as few messages as the broker takes; resolves when every one is accepted. */
+  send(queue: string, bells: readonly OutgoingBell[]): Promise<void>;
+  /** A receiver with its own link. */
+  receiver(queue: string): BellReceiver;
+  close(): Promise<void>;
+}
+
+// --- Blobs -----------------------------------------------------------------------------------------------------------
+
+/** A package as stored: `version` changes with every upload. */
+export interface PackageBlob {
+  readonly bytes: Uint8Array;
+  readonly version: string;
+}
+
+export interface PackageStore {
+  /** The package, `"unchanged"` when its version is the known one, or undefined when there is none of this exact name. */
+  fetch(
+    tenantName: string,
+    packageName: string,
+    knownVersion: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<PackageBlob | "unchanged" | undefined>;
+  /** Creates or replaces. */
+  upload(tenantName: string, packageName: string, bytes: Uint8Array): Promise<void>;
+}
+
+export interface Artifact {
+  /** Relative, with forward slashes. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** What attempts read and leave behind. Paths contain the claim id, because blobs are not fenced. */
+export interface JobFiles {
+  putParameters(jobId: string, json: string): Promise<void>;
+  getParameters(jobId: string): Promise<string | undefined>;
+  putArtifact(jobId: string, claimId: string, path: string, localFile: string, signal?: AbortSignal): Promise<void>;
+  listArtifacts(jobId: string, claimId: string): Promise<readonly Artifact[]>;
+  /** Undefined: no such artifact. */
+  openArtifact(jobId: string, claimId: string, path: string): Promise<OpenedBlob | undefined>;
+  /** Starts a log; `append` may be called any number of times, one at a time. */
+  appendLog(jobId: string, claimId: string, chunk: Uint8Array): Promise<void>;
+  openLog(jobId: string, claimId: string): Promise<OpenedBlob | undefined>;
+}
+
+export interface OpenedBlob {
+  readonly bytes: number;
+  readonly contentType: string;
+  readonly stream: AsyncIterable<Uint8Array>;
+}

@@ -1,0 +1,95 @@
+/** How a package declares a job, and how the runtime recognises the declaration after it has been bundled. */
+import type { RetryPolicy } from "../core/retry.ts";
+import type { Job, JobContext, JobResult } from "./context.ts";
+import { NonRetryableError, isNonRetryable } from "./errors.ts";
+
+/**
+ * Marks what `defineJob` returns. A registered symbol, because every bundled package carries its own copy of this
+ * module. The value is the version of the shape below.
+ */
+const JOB_MARK = Symbol.for("jobyard.job");
+const JOB_SHAPE_VERSION = 1;
+
+export interface JobOptions<Parameters, Services> {
+  /**
+   * What submitters write to have this job run; unique within the package. A text literal (or a constant that is one):
+   * `jobyard pack` reads it from the source without running it.
+   */
+  readonly jobType: string;
+  /** Overrides single fields of the default retry policy (3 attempts, exponential backoff). Literal, like `jobType`. */
+  readonly retry?: Partial<RetryPolicy>;
+  /** An attempt that runs longer is stopped and counts as failed. Default: 6 hours. Literal, like `jobType`. */
+  readonly timeoutMs?: number;
+  /**
+   * Turns the submitted JSON value into typed parameters, or throws: then the job fails at once, since trying again
+   * with the same parameters is pointless. Any validator fits, for example `(value) => schema.parse(value)`.
+   */
+  readonly parameters?: (value: unknown) => Parameters;
+  /**
+   * Does the work. Returning means success, throwing means failure: the retry policy decides whether the job is tried
+   * again, unless a NonRetryableError was thrown. A job may run more than once (a machine can die after the work and
+   * before its recording), so its effects should be repeatable.
+   */
+  readonly run: (job: Job<Parameters>, context: JobContext<Services>) => MaybePromise<JobResult | undefined>;
+}
+
+// A job that returns nothing is written without `return`: TypeScript types that as void.
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+type MaybePromise<T> = T | void | Promise<T | void>;
+
+/** A declared job, as the runtime uses it: `run` takes the parameters as they came and checks them itself. */
+export interface JobDefinition {
+  readonly jobType: string;
+  readonly retry: Partial<RetryPolicy> | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly run: (job: Job, context: JobContext) => Promise<JobResult | undefined>;
+}
+
+/**
+ * Declares a job. Export it, as default or by name, from any source file of the package:
+ *
+ * ```ts
+ * export default defineJob({
+ *   jobType: "FinancialYearEnd",
+ *   parameters: (value) => YearEndParameters.parse(value),
+ *   async run(job, { packagePath, outputPath, progress, signal, log }) {
+ *     log("Closing the year", job.parameters.year);
+ *     …
+ *     return { output: { entries: 1200 } };
+ *   },
+ * });
+ * ```
+ */
+export function defineJob<Parameters = unknown, Services = unknown>(
+  options: JobOptions<Parameters, Services>,
+): JobDefinition {
+  const { jobType, retry, timeoutMs } = options;
+  const definition: JobDefinition = {
+    jobType,
+    retry,
+    timeoutMs,
+    async run(job, context) {
+      const parameters = checkParameters(options, job.parameters);
+      // The runtime gives every job of a package what that package's own setup returned.
+      const result = await options.run({ ...job, parameters }, context as JobContext<Services>);
+      return result ?? undefined;
+    },
+  };
+  Object.defineProperty(definition, JOB_MARK, { value: JOB_SHAPE_VERSION });
+  return Object.freeze(definition);
+}
+
+function checkParameters<P>({ parameters: check, jobType }: JobOptions<P, never>, value: unknown): P {
+  if (check === undefined) return value as P;
+  try {
+    return check(value);
+  } catch (error) {
+    if (isNonRetryable(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new NonRetryableError(`The parameters do not fit ${jobType}: ${reason}`, { cause: error });
+  }
+}
+
+/** Whether a module's export is a declared job of a shape this runtime knows. */
+export const isJobDefinition = (value: unknown): value is JobDefinition =>
+  typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[JOB_MARK] === JOB_SHAPE_VERSION;

@@ -1,0 +1,5 @@
+/** What the author of a package imports as `jobyard/job`. */
+export type { Job, JobContext, JobResult, ReportProgress, Setup, SetupContext } from "./context.ts";
+export { defineJob, isJobDefinition } from "./define-job.ts";
+export type { JobDefinition, JobOptions } from "./define-job.ts";
+export { NonRetryableError, isNonRetryable } from "./errors.ts";

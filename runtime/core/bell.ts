@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { parseJobId } from "./ids.ts";
 import type { Job } from "./job.ts";
-import type { RetryPolicy } from "./retry.ts";
+import { retryOverridesSchema } from "./retry.ts";
 
 /** Version of the message body. A receiver refuses versions it does not know. */
 export const BELL_VERSION = 1;
@@ -16,14 +16,8 @@ const startSchema = z.strictObject({
   jobProcessorPackageName: z.string(),
   /** JSON text; absent: read it from `job-input`. */
   parameters: z.string().optional(),
-  retry: z.strictObject({
-    maxAttempts: z.int(),
-    initialDelayMs: z.number(),
-    factor: z.number(),
-    maxDelayMs: z.number(),
-    jitter: z.number(),
-  }) satisfies z.ZodType<RetryPolicy>,
-  timeoutMs: z.number(),
+  retry: retryOverridesSchema,
+  timeoutMs: z.number().optional(),
   attempts: z.int(),
   interruptions: z.int(),
   executions: z.int(),
@@ -52,7 +46,7 @@ export function startDataOf(job: Job): StartData {
     jobProcessorPackageName: job.jobProcessorPackageName,
     ...(job.parameters === undefined ? {} : { parameters: job.parameters }),
     retry: job.retry,
-    timeoutMs: job.timeoutMs,
+    ...(job.timeoutMs === undefined ? {} : { timeoutMs: job.timeoutMs }),
     attempts: job.attempts,
     interruptions: job.interruptions,
     executions: job.executions,

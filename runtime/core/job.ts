@@ -3,7 +3,7 @@
  * together with others (batch). These are the shapes inside the system; tables and HTTP have their own, made from them.
  */
 import type { Priority } from "./priority.ts";
-import type { RetryPolicy } from "./retry.ts";
+import type { RetryOverrides } from "./retry.ts";
 import type { JobState } from "./states.ts";
 
 /** A failure as it is stored and shown: no stack, no token, no payload. */
@@ -62,9 +62,10 @@ export interface JobRequest {
   readonly parameters: string | undefined;
   readonly priority: Priority;
   readonly pool: string;
-  readonly retry: RetryPolicy;
-  /** An attempt that runs longer is stopped and counts as failed. */
-  readonly timeoutMs: number;
+  /** What the submitter asks for; fields not given come from the package, then from the default. */
+  readonly retry: RetryOverrides;
+  /** An attempt that runs longer is stopped and counts as failed. Undefined: the package's, then the default. */
+  readonly timeoutMs: number | undefined;
 }
 
 /** The row of a job: the truth about it. */

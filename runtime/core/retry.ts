@@ -1,5 +1,6 @@
 /** When a failed job is tried again. */
-import { BACKOFF_MAX_MS, MAX_ATTEMPTS_DEFAULT } from "./limits.ts";
+import * as z from "zod";
+import { BACKOFF_MAX_MS, MAX_ATTEMPTS_DEFAULT, MAX_ATTEMPTS_LIMIT } from "./limits.ts";
 
 export interface RetryPolicy {
   /** Attempts in total, the first included. */
@@ -21,6 +22,32 @@ export const DEFAULT_RETRY: RetryPolicy = {
   maxDelayMs: 5 * 60_000,
   jitter: 0.3,
 };
+
+/** Single fields of a policy, as a submitter or a package gives them. */
+export const retryOverridesSchema = z
+  .strictObject({
+    maxAttempts: z.int().min(1).max(MAX_ATTEMPTS_LIMIT),
+    initialDelayMs: z.int().min(0).max(BACKOFF_MAX_MS),
+    factor: z.number().min(1).max(10),
+    maxDelayMs: z.int().min(0).max(BACKOFF_MAX_MS),
+    jitter: z.number().min(0).max(1),
+  })
+  .partial();
+
+export type RetryOverrides = Readonly<z.infer<typeof retryOverridesSchema>>;
+
+/** The submitter's word counts before the package's, the package's before the default. */
+export function retryPolicyOf(job: RetryOverrides, fromPackage: RetryOverrides = {}): RetryPolicy {
+  const pick = <K extends keyof RetryPolicy>(field: K): RetryPolicy[K] =>
+    job[field] ?? fromPackage[field] ?? DEFAULT_RETRY[field];
+  return {
+    maxAttempts: pick("maxAttempts"),
+    initialDelayMs: pick("initialDelayMs"),
+    factor: pick("factor"),
+    maxDelayMs: pick("maxDelayMs"),
+    jitter: pick("jitter"),
+  };
+}
 
 /** The wait before the next attempt. `failures` counts from 1; `random` is in [0, 1). */
 export function backoffMs(policy: RetryPolicy, failures: number, random: number): number {

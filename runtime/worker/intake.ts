@@ -1,0 +1,161 @@
+/**
+ * Which message a free slot takes. While there is work, queues are looked at one after the other in the order of the
+ * share; when all are empty, one receive is left open on each, so that an idle worker costs no traffic and starts at
+ * once. A message that arrives on an open receive after the last slot was taken goes back immediately.
+ *
+ * | state of a queue | meaning                                | leaves by                                     |
+ * |------------------|----------------------------------------|-----------------------------------------------|
+ * | closed           | nothing asked for                      | `next()`: a look, or an open receive          |
+ * | open             | a long receive waits                   | a message (→ arrived or returned), its timeout |
+ * | arrived          | a message waits for the slot just free | `next()` takes it, `idle()` returns it        |
+ */
+import { messageOf } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { BellReceiver, Delivery, JobQueue } from "../core/ports.ts";
+import { PRIORITIES, type Priority } from "../core/priority.ts";
+import type { Share } from "../core/share.ts";
+import { jobQueueName } from "../core/topology.ts";
+
+export interface Intake {
+  /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */
+  next(): Promise<Delivery | undefined>;
+  /** Says that no slot is free: what arrives from now on goes back at once. */
+  idle(): void;
+  /** Ends `next()` and gives back what was not taken. */
+  close(): Promise<void>;
+}
+
+export interface IntakeDeps {
+  readonly queue: Pick<JobQueue, "receiver">;
+  readonly pool: string;
+  readonly share: Share;
+  readonly log: Logger;
+}
+
+/** A look at a queue while others may have work: long enough for an answer from another data centre. */
+const LOOK_MS = 50;
+/** An open receive. Its length only decides how often an idle worker says that it still listens. */
+const OPEN_MS = 60_000;
+/** Wait after a failed receive, so that an outage is not answered with a flood. */
+const RETRY_MS = 500;
+
+export function createIntake({ queue, pool, share, log }: IntakeDeps): Intake {
+  const closed = new AbortController();
+  const receivers = new Map<Priority, BellReceiver>(
+    PRIORITIES.map((priority) => [priority, queue.receiver(jobQueueName(pool, priority))]),
+  );
+  const open = new Map<Priority, Promise<void>>();
+  const arrived = new Map<Priority, Delivery>();
+  let wanted = false;
+  let wake: () => void = () => undefined;
+
+  /** What the receiver has, or nothing: an error is an empty queue that is asked again a little later. */
+  async function receive(priority: Priority, waitMs: number): Promise<Delivery | undefined> {
+    try {
+      return await receivers.get(priority)?.receive(waitMs);
+    } catch (error) {
+      if (!closed.signal.aborted) {
+        log.warn({ priority, error: messageOf(error) }, "receiving failed; trying again");
+        await pause(RETRY_MS, closed.signal);
+      }
+      return undefined;
+    }
+  }
+
+  async function giveBack(delivery: Delivery): Promise<void> {
+    try {
+      await delivery.abandon();
+    } catch (error) {
+      // The broker gives it back by itself when the lock ends.
+      log.warn({ messageId: delivery.messageId, error: messageOf(error) }, "returning a message failed");
+    }
+  }
+
+  function leaveOpen(priority: Priority): void {
+    if (open.has(priority) || closed.signal.aborted) return;
+    const waiting = receive(priority, OPEN_MS).then(async (delivery) => {
+      open.delete(priority);
+      if (delivery === undefined) {
+        if (wanted) wake();
+      } else if (wanted && !closed.signal.aborted) {
+        arrived.set(priority, delivery);
+        wake();
+      } else {
+        await giveBack(delivery);
+      }
+    });
+    open.set(priority, waiting);
+  }
+
+  function takeArrived(order: readonly Priority[]): Delivery | undefined {
+    for (const priority of order) {
+      const delivery = arrived.get(priority);
+      if (delivery !== undefined) {
+        arrived.delete(priority);
+        return delivery;
+      }
+    }
+    return undefined;
+  }
+
+  /** A queue with an open receive has nothing, or it would have arrived. */
+  async function look(order: readonly Priority[]): Promise<Delivery | undefined> {
+    for (const priority of order) {
+      const early = takeArrived(order);
+      if (early !== undefined) return early;
+      if (open.has(priority)) continue;
+      const delivery = await receive(priority, LOOK_MS);
+      if (delivery === undefined) continue;
+      if (!closed.signal.aborted) return delivery;
+      await giveBack(delivery);
+      return undefined;
+    }
+    return takeArrived(order);
+  }
+
+  return {
+    async next() {
+      wanted = true;
+      const order = share();
+      let found = closed.signal.aborted ? undefined : await look(order);
+      while (found === undefined && !closed.signal.aborted) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        for (const priority of PRIORITIES) leaveOpen(priority);
+        if (arrived.size === 0) await woken;
+        found = takeArrived(order);
+      }
+      if (closed.signal.aborted && found !== undefined) {
+        await giveBack(found);
+        return undefined;
+      }
+      return found;
+    },
+    idle() {
+      wanted = false;
+      for (const delivery of arrived.values()) void giveBack(delivery);
+      arrived.clear();
+    },
+    async close() {
+      closed.abort();
+      wake();
+      await Promise.all([...receivers.values()].map((receiver) => receiver.close()));
+      await Promise.all(open.values());
+      await Promise.all([...arrived.values()].map(giveBack));
+      arrived.clear();
+    },
+  };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

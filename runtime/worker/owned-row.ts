@@ -1,0 +1,66 @@
+/**
+ * The row of the job this worker has claimed: one writer, one write at a time, each conditional on the last. After a
+ * refused or unanswered write it recognises its own claim and goes on, or reports that the claim is gone.
+ */
+import { JobCanceledError } from "../core/errors.ts";
+import type { Job } from "../core/job.ts";
+import type { JobChanges, JobStore, Stored } from "../core/ports.ts";
+import type { JobState } from "../core/states.ts";
+
+export type OwnedWrite =
+  | { readonly written: true; readonly etag: string }
+  | { readonly written: false; readonly current: Stored<Job> | undefined };
+
+export interface OwnedRow {
+  /** Fires when somebody wants the job canceled. */
+  readonly cancelWanted: AbortSignal;
+  /** Fires when a write has found the claim gone: kill the job, then decide by the protocol's table. */
+  readonly claimGone: AbortSignal;
+  /** Writes on the claim's ETag, after all writes before it. Throws UnavailableError when storage does not answer. */
+  write(to: JobState, changes: JobChanges): Promise<OwnedWrite>;
+}
+
+export function ownRow(
+  jobs: Pick<JobStore, "update">,
+  claimed: { readonly jobId: string; readonly claimId: string; readonly etag: string; readonly cancelWanted: boolean },
+): OwnedRow {
+  const { jobId, claimId } = claimed;
+  const cancel = new AbortController();
+  const gone = new AbortController();
+  let etag = claimed.etag;
+  let last: Promise<unknown> = Promise.resolve();
+
+  const noteCancel = (wanted: boolean): void => {
+    if (wanted && !cancel.signal.aborted) cancel.abort(new JobCanceledError());
+  };
+  noteCancel(claimed.cancelWanted);
+
+  async function attempt(to: JobState, changes: JobChanges): Promise<OwnedWrite> {
+    for (;;) {
+      const result = await jobs.update({ jobId, etag, from: "running", to, changes });
+      if (result.written) {
+        etag = result.etag;
+        return result;
+      }
+      const row = result.current?.value;
+      if (row?.claim?.id !== claimId || row.state !== "running") {
+        gone.abort();
+        return { written: false, current: result.current };
+      }
+      // R4: an intent to cancel, or my own write whose answer was lost, moved the ETag; the claim is still mine.
+      etag = result.current?.etag ?? etag;
+      noteCancel(row.cancelWanted);
+    }
+  }
+
+  return {
+    cancelWanted: cancel.signal,
+    claimGone: gone.signal,
+    write(to, changes) {
+      const write = last.then(() => attempt(to, changes));
+      // The next write waits for this one, whatever became of it; its own caller hears of a failure.
+      last = write.catch(() => undefined);
+      return write;
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * What the isolated execution of one attempt takes and gives: the contract between a worker's attempt and the process
+ * that runs it. Everything that can go wrong inside the process is a result here, never an exception.
+ */
+import type { JobCode, PackageCode } from "../../core/errors.ts";
+import type { Progress } from "../../core/job.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** Where a job type's code lies inside its package. */
+export type PackageEntry = ModuleEntry | CommandEntry;
+
+/** A Node module that exports a `defineJob({ … })`. */
+export interface ModuleEntry {
+  readonly kind: "module";
+  /** Relative to the package, with forward slashes. */
+  readonly file: string;
+  /** The name it is exported under. Left out: whichever export declares the job type. */
+  readonly export?: string | undefined;
+}
+
+/** Any executable. */
+export interface CommandEntry {
+  readonly kind: "command";
+  /** A path inside the package, or the name of a program on the worker's PATH. */
+  readonly command: string;
+  /** `{packagePath}`, `{workingPath}`, `{outputPath}`, `{parametersFile}` and `{resultFile}` are replaced. */
+  readonly args?: readonly string[] | undefined;
+}
+
+/** What the job is told about itself. */
+export interface JobFacts {
+  readonly jobId: string;
+  readonly batchId: string;
+  readonly tenantName: string;
+  readonly jobName: string;
+  readonly jobType: string;
+  readonly jobProcessorPackageName: string;
+  /** JSON text, as submitted. */
+  readonly parameters: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Tries ended by us before this one. */
+  readonly interruption: number;
+  readonly claimId: string;
+}
+
+export interface JobProcessSpec {
+  readonly job: JobFacts;
+  readonly entry: PackageEntry;
+  /** The unpacked package, this attempt's own copy. */
+  readonly packagePath: string;
+  readonly workspace: Workspace;
+  /** Counts from the call of `startJobProcess`, so it includes loading the package. */
+  readonly timeoutMs: number;
+  /** What the job gets to end by itself once it is told to stop. Default: GRACE_DEFAULT_MS. */
+  readonly graceMs?: number | undefined;
+  /** At most ten calls a second, the latest progress wins; the last one comes before the result. Must not throw. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** `cancel`: somebody wants the job to end. `drain`: this worker shuts down, the job will run elsewhere. */
+export type StopReason = "cancel" | "drain";
+
+export type ProcessResult =
+  /** `output` is valid JSON text of at most OUTPUT_MAX_BYTES. */
+  | { readonly kind: "succeeded"; readonly output: string | undefined }
+  /** The job's own failure, its timeout included. `message` may be shown to users. */
+  | {
+      readonly kind: "failed";
+      readonly code: JobCode | PackageCode;
+      readonly message: string;
+      readonly retryable: boolean;
+    }
+  /** It stopped because `cancel` was called. `forced`: not by itself. */
+  | { readonly kind: "canceled"; readonly reason: StopReason; readonly forced: boolean }
+  /** It was ended by `kill` before there was a result. */
+  | { readonly kind: "killed" }
+  /** This machine could not start a process; none of the job's code has run. Not the job's fault. */
+  | { readonly kind: "not-started"; readonly message: string };
+
+/**
+ * One attempt's process and all its descendants.
+ *
+ * | state    | meaning                                              | leaves by                                            |
+ * |----------|------------------------------------------------------|------------------------------------------------------|
+ * | running  | being started, or user code runs                     | result, exit, timeout, `cancel` → stopping; `kill`    |
+ * | stopping | told to end (or has ended by itself); grace runs     | exit → clearing; end of grace, `kill` → clearing      |
+ * | clearing | SIGKILL to whatever is left, until nothing is        | last process gone → over                             |
+ * | over     | `result` is settled, nothing of the attempt runs     | –                                                    |
+ */
+export interface JobProcess {
+  /** Undefined until there is one. */
+  readonly pid: number | undefined;
+  /**
+   * Settled when the attempt is over: no process of it runs any more, the log is complete, the last progress was
+   * reported. Never rejects.
+   */
+  readonly result: Promise<ProcessResult>;
+  /**
+   * The log of the attempt, lines with time and source, while it runs and until it is over. One reader. Each chunk is all
+   * that waited, so appending chunks one at a time makes few, large writes. Unread, it keeps at most LOG_MAX_BYTES.
+   */
+  readonly log: AsyncIterable<Uint8Array>;
+  /**
+   * Asks the job to stop (abort signal in Node, SIGTERM for commands) and ends it by force after the grace period. A
+   * job that finished before it noticed has finished: `succeeded`. The first reason counts; never throws.
+   */
+  cancel(reason: StopReason): void;
+  /**
+   * Ends everything now. Resolves when nothing of the attempt runs any more, however long that takes. Any number of
+   * times, at any moment.
+   */
+  kill(): Promise<void>;
+}

@@ -2,6 +2,10 @@
  * The private directories of one attempt: created fresh, removed afterwards whatever the job has left in them. What
  * lies in the package directory is somebody else's business (the package cache puts it there).
  */
+import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { removeTree } from "./remove-tree.ts";
+
 export interface Workspace {
   /** Everything of the attempt is below. */
   readonly root: string;
@@ -22,10 +26,41 @@ export interface Workspace {
 }
 
 export interface Workspaces {
-  /** Removes what a crashed worker left. Call before the first `create`. */
+  /** Removes what a crashed worker left. Call before the first `create`, and after leftover processes are gone. */
   sweep(): Promise<void>;
   create(): Promise<Workspace>;
 }
 
-/** `root` belongs to one worker alone. */
-export declare function createWorkspaces(config: { readonly root: string }): Workspaces;
+/** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
+const PREFIX = "a-";
+
+/** `root` belongs to one worker alone: its sweep removes every attempt it finds there. */
+export function createWorkspaces({ root }: { readonly root: string }): Workspaces {
+  return {
+    async sweep() {
+      await mkdir(root, { recursive: true });
+      const leftovers = (await readdir(root)).filter((name) => name.startsWith(PREFIX));
+      await Promise.all(leftovers.map((name) => removeTree(join(root, name))));
+    },
+
+    async create() {
+      await mkdir(root, { recursive: true });
+      // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
+      const path = await mkdtemp(join(root, PREFIX));
+      const workspace: Workspace = {
+        root: path,
+        packagePath: join(path, "package"),
+        workingPath: join(path, "work"),
+        outputPath: join(path, "output"),
+        temporaryPath: join(path, "tmp"),
+        parametersFile: join(path, "parameters.json"),
+        resultFile: join(path, "result.json"),
+        remove: () => removeTree(path),
+      };
+      await Promise.all(
+        [workspace.workingPath, workspace.outputPath, workspace.temporaryPath].map((directory) => mkdir(directory)),
+      );
+      return workspace;
+    },
+  };
+}

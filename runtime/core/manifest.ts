@@ -1,0 +1,130 @@
+/**
+ * `job.json`, the manifest at the root of every package: which jobs the package runs, where their code starts, and for
+ * which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
+ */
+import { z } from "zod";
+import { PackageError, messageOf } from "./errors.ts";
+import { DISPLAY_NAME_MAX_LENGTH, MANIFEST_MAX_BYTES } from "./limits.ts";
+import {
+  PACKAGE_NAME_PATTERN,
+  commandSchema,
+  exportName,
+  fieldProblems,
+  matching,
+  oneLine,
+  packageFile,
+  platformSchema,
+  retrySchema,
+  strictObject,
+  timeoutSchema,
+} from "./manifest-fields.ts";
+import type { RetryPolicy } from "./retry.ts";
+
+export const MANIFEST_FILE = "job.json";
+export const MANIFEST_VERSION = 1;
+
+/** Operating system and processor in Node's words, and the C library where there are several. */
+export interface PackagePlatform {
+  readonly os: string;
+  readonly arch: string;
+  readonly libc?: "glibc" | "musl" | undefined;
+}
+
+/** A Node module in the package whose export `export` (default: "default") is made by `defineJob`. */
+export interface ModuleEntry {
+  readonly kind: "module";
+  readonly file: string;
+  readonly export?: string | undefined;
+}
+
+/** A program: a file of the package if `command` contains a slash, else one the worker's machine offers by name. */
+export interface CommandEntry {
+  readonly kind: "command";
+  readonly command: string;
+  /** `{package}` stands for the path of the package. */
+  readonly args?: readonly string[] | undefined;
+}
+
+export type JobEntry = ModuleEntry | CommandEntry;
+
+export interface ManifestJob {
+  readonly jobType: string;
+  readonly entry: JobEntry;
+  /** Fields that differ from the default retry policy. */
+  readonly retry?: RetryOverrides | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export type RetryOverrides = { readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined };
+
+export interface Manifest {
+  readonly manifestVersion: typeof MANIFEST_VERSION;
+  readonly name: string;
+  /** The author's own version, for people. Versions are told apart by the hash of the ZIP. */
+  readonly version?: string | undefined;
+  /** "any": the package contains nothing made for one platform. */
+  readonly platform: PackagePlatform | "any";
+  /** The module whose export (default: "setup") makes the services of the package's jobs. */
+  readonly setup?: { readonly file: string; readonly export?: string | undefined } | undefined;
+  readonly jobs: readonly ManifestJob[];
+}
+
+const moduleEntry = strictObject({ kind: z.literal("module"), file: packageFile, export: exportName.optional() });
+
+const manifestJob = strictObject({
+  jobType: oneLine(DISPLAY_NAME_MAX_LENGTH),
+  entry: z.discriminatedUnion("kind", [moduleEntry, commandSchema], 'expected kind "module" or "command"'),
+  retry: retrySchema.optional(),
+  timeoutMs: timeoutSchema.optional(),
+});
+
+const manifest = strictObject({
+  manifestVersion: z.literal(MANIFEST_VERSION, `expected ${MANIFEST_VERSION}; this runtime knows no other version`),
+  name: matching(PACKAGE_NAME_PATTERN, "letters, digits, inner dots, hyphens and underscores"),
+  version: oneLine(100).optional(),
+  platform: z.union([z.literal("any"), platformSchema], 'expected "any" or { os, arch, libc? }'),
+  setup: strictObject({ file: packageFile, export: exportName.optional() }).optional(),
+  jobs: z
+    .array(manifestJob, "expected a list of jobs")
+    .min(1, "expected at least one job")
+    .superRefine(refuseRepeatedTypes),
+}) satisfies z.ZodType<Manifest>;
+
+function refuseRepeatedTypes(jobs: readonly { jobType: string }[], context: z.RefinementCtx): void {
+  const first = new Map<string, number>();
+  jobs.forEach(({ jobType }, index) => {
+    const earlier = first.get(jobType);
+    if (earlier === undefined) first.set(jobType, index);
+    else {
+      const message = `expected job types that differ; jobs[${earlier}] is ${JSON.stringify(jobType)} too`;
+      context.addIssue({ code: "custom", path: [index, "jobType"], message });
+    }
+  });
+}
+
+/** The manifest in the text of a `job.json`. Throws PackageError "ManifestInvalid" that names every wrong field. */
+export function parseManifest(text: string): Manifest {
+  if (new TextEncoder().encode(text).length > MANIFEST_MAX_BYTES) {
+    throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} is larger than ${MANIFEST_MAX_BYTES} bytes.`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+  return checkManifest(value);
+}
+
+/** As `parseManifest`, for a value that has been parsed. */
+export function checkManifest(value: unknown): Manifest {
+  const result = manifest.safeParse(value);
+  if (result.success) return result.data;
+  const details = fieldProblems(result.error);
+  const [first] = details;
+  const more = details.length > 1 ? ` (and ${details.length - 1} more)` : "";
+  const where = first === undefined || first.target === "" ? "" : `: ${first.target}`;
+  throw new PackageError("ManifestInvalid", `${MANIFEST_FILE}${where}: ${first?.message ?? "invalid"}${more}.`, {
+    details,
+  });
+}

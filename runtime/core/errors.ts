@@ -142,5 +142,8 @@ export class InvariantError extends JobSystemError<InvariantCode> {
   }
 }
 
+/** Whether something was raised on purpose, with a code that can be relied on. */
+export const isSystemError = (error: unknown): error is JobSystemError => error instanceof JobSystemError;
+
 /** The text of anything thrown, for messages and logs. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

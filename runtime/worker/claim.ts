@@ -68,7 +68,7 @@ export async function claimJob(
       { bell, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber },
       claim.id,
     );
-    if (!mayStart(meeting)) {
+    if (startsNothing(meeting)) {
       await settleByTable(delivery, current, meeting, deps);
       return undefined;
     }
@@ -114,8 +114,9 @@ export async function claimJob(
 
 type StartingMeeting = Extract<Meeting, { readonly action: "claim" | "adopt" | "take-over" }>;
 
-const mayStart = (meeting: Meeting): meeting is StartingMeeting =>
-  meeting.action === "claim" || meeting.action === "adopt" || meeting.action === "take-over";
+/** Whether a meeting only settles the message. */
+export const startsNothing = (meeting: Meeting): meeting is Exclude<Meeting, StartingMeeting> =>
+  meeting.action !== "claim" && meeting.action !== "adopt" && meeting.action !== "take-over";
 
 /** The rows of the table that start nothing: the message is settled, after the bell it may owe has been sent. */
 export async function settleByTable(

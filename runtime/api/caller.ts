@@ -1,0 +1,29 @@
+/** Who makes a request. Routes ask here and nowhere else; how a caller is known is the business of one middleware. */
+import type { RequestHandler, Response } from "express";
+import { InvariantError } from "../core/errors.ts";
+
+export interface Caller {
+  /** Shown as `submittedBy` and `createdBy`. */
+  readonly name: string;
+  /** Whether the caller may act for a tenant. */
+  mayUse(tenantName: string): boolean;
+}
+
+/** For an API that only this machine can reach: everybody here is the same trusted user. */
+export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true };
+
+/** The middleware that says who calls. */
+export const identifyAs =
+  (caller: Caller): RequestHandler =>
+  (_request, response, next) => {
+    response.locals["caller"] = caller;
+    next();
+  };
+
+/** The caller the middleware found. */
+export function callerOf(response: Response): Caller {
+  const caller: unknown = response.locals["caller"];
+  if (caller === undefined)
+    throw new InvariantError("A route was reached without the middleware that names the caller.");
+  return caller as Caller;
+}

@@ -1,0 +1,49 @@
+/** Turns outside values into typed ones, or into one error that names every wrong field. */
+import type { RequestHandler } from "express";
+import type * as z from "zod";
+import { InvalidRequestError, type ErrorDetail } from "../core/errors.ts";
+import { JSON_MAX_DEPTH } from "../core/limits.ts";
+
+/** Enough to repair a request by; a thousand wrong fields need no thousand lines. */
+const DETAILS_MAX_COUNT = 20;
+
+/** `at`: where in the request the value lies, put before each field's path. */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, at = ""): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const details = parsed.error.issues.slice(0, DETAILS_MAX_COUNT).map((issue) => detailOf(issue, at));
+  const [first] = details;
+  const message = first === undefined ? "The request is invalid." : `${first.target}: ${first.message}`;
+  throw new InvalidRequestError("InvalidRequest", message, { details });
+}
+
+function detailOf(issue: z.core.$ZodIssue, at: string): ErrorDetail {
+  const path = issue.path.reduce<string>(
+    (text, part) =>
+      typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`,
+    at,
+  );
+  return { target: path === "" ? "body" : path, message: issue.message };
+}
+
+/** Refuses values nested so deeply that code which walks them could overflow its stack. Iterative for that reason. */
+export function checkDepth(value: unknown): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > JSON_MAX_DEPTH) {
+      throw new InvalidRequestError("InvalidRequest", `The body is nested deeper than ${JSON_MAX_DEPTH} levels.`);
+    }
+    level = level.flatMap((item) =>
+      typeof item === "object" && item !== null ? Object.values(item as Record<string, unknown>) : [],
+    );
+  }
+}
+
+/** A body must say that it is JSON: browsers then ask before sending one across origins. */
+export const requireJson: RequestHandler = (request, _response, next) => {
+  const hasBody = request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
+  if (hasBody && request.headers["content-length"] !== "0" && request.is("application/json") === false) {
+    throw new InvalidRequestError("UnsupportedMediaType", "The body must be application/json.");
+  }
+  next();
+};

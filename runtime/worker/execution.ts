@@ -1,0 +1,243 @@
+/**
+ * Runs a claimed job: package, workspace, process, log and artifacts. It ends in a result that may be written to the
+ * row, or in `lost`: then nothing of the attempt runs any more and nothing may be written or settled.
+ */
+import { isSystemError, messageOf, type ErrorCode } from "../core/errors.ts";
+import { parseJobId } from "../core/ids.ts";
+import type { Progress } from "../core/job.ts";
+import { FAILURE_MESSAGE_MAX_LENGTH, TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
+import type { Logger } from "../core/logger.ts";
+import type { ManifestJob } from "../core/manifest.ts";
+import type { JobFiles } from "../core/ports.ts";
+import { retryPolicyOf, type RetryPolicy } from "../core/retry.ts";
+import { uploadArtifacts } from "./artifacts.ts";
+import type { Claimed } from "./claim.ts";
+import type { OwnedRow } from "./owned-row.ts";
+import { insist } from "./patience.ts";
+import type { JobProcesses } from "./process/job-processes.ts";
+import type { JobFacts, JobProcess, ProcessResult } from "./process/spec.ts";
+import type { Workspace, Workspaces } from "./process/workspace.ts";
+import { createProgressWriter } from "./progress-writer.ts";
+
+/** Gives an attempt its own copy of a package. Throws PackageError, UnavailableError. */
+export interface PackageSource {
+  prepare(
+    request: { readonly tenantName: string; readonly packageName: string; readonly jobType: string },
+    target: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly hash: string; readonly job: ManifestJob }>;
+}
+
+export interface ExecutionDeps {
+  readonly packages: PackageSource;
+  readonly workspaces: Pick<Workspaces, "create">;
+  readonly processes: Pick<JobProcesses, "start">;
+  readonly files: Pick<JobFiles, "getParameters" | "putArtifact" | "appendLog">;
+}
+
+/** How an attempt ended, with what its row is to say. */
+export type Execution =
+  | { readonly kind: "lost" }
+  | (ExecutionFacts & {
+      readonly kind: "succeeded";
+      readonly output: string | undefined;
+      readonly artifactCount: number;
+    })
+  | (ExecutionFacts & {
+      readonly kind: "failed";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly retryable: boolean;
+      readonly artifactCount: number;
+    })
+  | (ExecutionFacts & { readonly kind: "canceled" | "interrupted" });
+
+interface ExecutionFacts {
+  /** Undefined when the attempt ended before the package was known. */
+  readonly packageHash: string | undefined;
+  readonly progress: Progress | undefined;
+  readonly retry: RetryPolicy;
+}
+
+export interface ExecutionContext {
+  readonly claimed: Claimed;
+  readonly row: OwnedRow;
+  /** Fires when the lock is lost or the claim is gone. */
+  readonly lost: AbortSignal;
+  /** Fires when this worker shuts down and cannot wait any longer. */
+  readonly drain: AbortSignal;
+  readonly log: Logger;
+}
+
+export async function execute(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
+  const { claimed, lost, log } = context;
+  const facts = { packageHash: undefined, progress: undefined, retry: retryPolicyOf(claimed.start.retry) };
+  try {
+    await using workspace = await disposable(deps.workspaces, log);
+    return await executeIn(workspace, context, deps);
+  } catch (error) {
+    if (lost.aborted) return { kind: "lost" };
+    if (!isSystemError(error) || error.code === "InternalError") {
+      // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
+      log.error({ err: error }, "the attempt could not be carried out");
+      return { ...facts, kind: "interrupted" };
+    }
+    return {
+      ...facts,
+      kind: "failed",
+      code: error.code,
+      message: error.message,
+      retryable: error.retryable,
+      artifactCount: 0,
+    };
+  }
+}
+
+async function executeIn(workspace: Workspace, context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
+  const { claimed, row, lost, log } = context;
+  const { jobId, claim, start } = claimed;
+  const { tenantName, batchId } = partsOf(jobId);
+  const patience = { until: lost, log };
+
+  const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
+  const { hash, job } = await insist(
+    "fetching the package",
+    () => deps.packages.prepare(request, workspace.packagePath, lost),
+    patience,
+  );
+  const parameters =
+    start.parameters ??
+    (await insist("fetching parameters", () => deps.files.getParameters(jobId), patience)) ??
+    "null";
+  const retry = retryPolicyOf(start.retry, job.retry);
+
+  const progress = createProgressWriter(row, log);
+  const facts: JobFacts = {
+    jobId,
+    batchId,
+    tenantName,
+    jobName: start.jobName,
+    jobType: start.jobType,
+    jobProcessorPackageName: start.jobProcessorPackageName,
+    parameters,
+    attempt: start.attempts + 1,
+    interruption: start.interruptions,
+    claimId: claim.id,
+  };
+  // R3: from here on user code runs, so everything that forbids it is asked once more.
+  lost.throwIfAborted();
+  if (row.cancelWanted.aborted) return { kind: "canceled", packageHash: hash, progress: undefined, retry };
+  const process = deps.processes.start({
+    job: facts,
+    entry: job.entry,
+    packagePath: workspace.packagePath,
+    workspace,
+    timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
+    onProgress: (reported) => progress.report(reported),
+  });
+  const stopWatching = stopOn(process, context);
+  const shipping = shipLog(process, context, deps);
+  const result = await process.result;
+  stopWatching();
+  const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
+  if (lost.aborted) return { kind: "lost" };
+
+  const ended = { packageHash: hash, progress: lastProgress, retry };
+  const upload = (): Promise<number> =>
+    insist(
+      "uploading artifacts",
+      () => uploadArtifacts(deps.files, { jobId, claimId: claim.id, outputPath: workspace.outputPath }, lost),
+      patience,
+    );
+  return conclude(result, ended, upload);
+}
+
+/** What the process's end means for the job. No default: a new kind of result must be given its meaning. */
+async function conclude(
+  result: ProcessResult,
+  ended: ExecutionFacts,
+  upload: () => Promise<number>,
+): Promise<Execution> {
+  switch (result.kind) {
+    case "succeeded":
+      return { ...ended, kind: "succeeded", output: result.output, artifactCount: await upload() };
+    case "failed":
+      return {
+        ...ended,
+        kind: "failed",
+        code: result.code,
+        message: result.message.slice(0, FAILURE_MESSAGE_MAX_LENGTH),
+        retryable: result.retryable,
+        // What a failed job left behind helps to find out why; too much of it is no second failure.
+        artifactCount: await upload().catch((error: unknown) => {
+          if (isSystemError(error) && error.code === "ArtifactsTooLarge") return 0;
+          throw error;
+        }),
+      };
+    case "canceled":
+      return { ...ended, kind: result.reason === "cancel" ? "canceled" : "interrupted" };
+    case "killed":
+      return { kind: "lost" };
+    case "not-started":
+      return { ...ended, kind: "interrupted" };
+  }
+}
+
+/** Ends the process for everything that may end it, as gently as each allows. */
+function stopOn(process: JobProcess, { lost, row, drain }: ExecutionContext): () => void {
+  const kill = (): void => void process.kill();
+  const cancel = (): void => process.cancel("cancel");
+  const interrupt = (): void => process.cancel("drain");
+  const watched: [AbortSignal, () => void][] = [
+    [lost, kill],
+    [row.cancelWanted, cancel],
+    [drain, interrupt],
+  ];
+  for (const [signal, stop] of watched) {
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  }
+  return () => {
+    for (const [signal, stop] of watched) signal.removeEventListener("abort", stop);
+  };
+}
+
+/** Appends the log while the job runs. A log that cannot be written costs the log, not the job. */
+async function shipLog(
+  process: JobProcess,
+  { claimed, lost, log }: ExecutionContext,
+  { files }: ExecutionDeps,
+): Promise<void> {
+  let broken = false;
+  for await (const chunk of process.log) {
+    if (broken || lost.aborted) continue;
+    try {
+      await insist("writing the log", () => files.appendLog(claimed.jobId, claimed.claim.id, chunk), {
+        until: lost,
+        log,
+      });
+    } catch (error) {
+      broken = true;
+      log.warn({ error: messageOf(error) }, "the job's log is incomplete");
+    }
+  }
+}
+
+/** A workspace that is removed when its scope is left; what resists is left for the next sweep. */
+async function disposable(workspaces: Pick<Workspaces, "create">, log: Logger): Promise<Workspace & AsyncDisposable> {
+  const workspace = await workspaces.create();
+  return {
+    ...workspace,
+    async [Symbol.asyncDispose]() {
+      await workspace.remove().catch((error: unknown) => {
+        log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
+      });
+    },
+  };
+}
+
+function partsOf(jobId: string): { readonly tenantName: string; readonly batchId: string } {
+  const parts = parseJobId(jobId);
+  if (parts === undefined) throw new TypeError(`Not a job id: ${jobId}`);
+  return parts;
+}

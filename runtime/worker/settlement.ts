@@ -1,0 +1,145 @@
+/**
+ * Writes how an attempt ended and settles its message: row first, then the next bell, then the old one. A crash between
+ * any two leaves a redelivery that finishes the step by the protocol's table.
+ */
+import { BELL_VERSION, bellMessageId, type Bell } from "../core/bell.ts";
+import { InvariantError } from "../core/errors.ts";
+import type { AttemptOutcome, Failure } from "../core/job.ts";
+import { MAX_INTERRUPTIONS } from "../core/limits.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Delivery, JobChanges, JobQueue } from "../core/ports.ts";
+import { endingOf, meet, type AttemptResult, type Ending } from "../core/protocol.ts";
+import { backoffMs } from "../core/retry.ts";
+import { deadLetterReason, settleByTable, startsNothing, type Claimed } from "./claim.ts";
+import type { Execution } from "./execution.ts";
+import type { OwnedRow } from "./owned-row.ts";
+import { insist } from "./patience.ts";
+
+type Ended = Exclude<Execution, { readonly kind: "lost" }>;
+
+export interface SettlementDeps {
+  readonly queue: Pick<JobQueue, "send">;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+export interface SettlementContext {
+  readonly delivery: Delivery;
+  readonly claimed: Claimed;
+  readonly row: OwnedRow;
+  /** Fires when the lock is lost: nothing may be written or settled any more. */
+  readonly lost: AbortSignal;
+  readonly log: Logger;
+}
+
+export async function settle(ended: Ended, context: SettlementContext, deps: SettlementDeps): Promise<void> {
+  const { delivery, claimed, row, lost, log } = context;
+  const patience = { until: lost, log };
+  const ending = endingOf({
+    result: resultOf(ended),
+    cancelWanted: row.cancelWanted.aborted,
+    attempts: claimed.start.attempts,
+    interruptions: claimed.start.interruptions,
+    maxAttempts: ended.retry.maxAttempts,
+  });
+  const endedAt = deps.now();
+  const failure = failureOf(ended, ending, claimed, endedAt);
+  const runAt = runAtOf(ended, ending, claimed, deps, endedAt);
+  const changes = changesOf(ended, ending, { claimed, endedAt, failure, runAt });
+
+  const result = await insist("recording the end", () => row.write(ending.to, changes), patience);
+  if (!result.written) {
+    // Somebody else moved the row, or this very write landed and its answer was lost: the table knows.
+    const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
+    const meeting = meet(result.current?.value, delivered, claimed.claim.id);
+    if (startsNothing(meeting)) {
+      await insist("settling", () => settleByTable(delivery, result.current, meeting, deps), patience);
+    } else {
+      log.warn({ meeting: meeting.action }, "the claim is gone; leaving the message to its next receiver");
+    }
+    return;
+  }
+  log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
+
+  switch (ending.bell) {
+    case "complete":
+      return insist("completing", () => delivery.complete(), patience);
+    case "dead-letter":
+      return insist("dead-lettering", () => delivery.deadLetter(...deadLetterReason(failure)), patience);
+    case "send-next-then-complete": {
+      const bell = nextBell(claimed, ending, result.etag);
+      const outgoing = { bell, messageId: bellMessageId(bell.jobId, bell.ring), enqueueAt: runAt };
+      await insist("sending the next bell", () => deps.queue.send(delivery.queue, [outgoing]), patience);
+      return insist("completing", () => delivery.complete(), patience);
+    }
+  }
+}
+
+function resultOf(ended: Ended): AttemptResult {
+  return ended.kind === "failed" ? { kind: "failed", retryable: ended.retryable } : { kind: ended.kind };
+}
+
+function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Date): Failure | undefined {
+  const attempt = claimed.entry.attempt;
+  if (ended.kind === "failed") {
+    return { code: ended.code, message: ended.message, attempt, failedAt, retryable: ended.retryable };
+  }
+  if (ending.to !== "failed") return undefined;
+  const message = `The job was interrupted more than ${MAX_INTERRUPTIONS} times.`;
+  return { code: "WorkerLost", message, attempt, failedAt, retryable: false };
+}
+
+/** A retry waits for its backoff; an interrupted job goes on at once. */
+function runAtOf(
+  ended: Ended,
+  ending: Ending,
+  claimed: Claimed,
+  { random }: SettlementDeps,
+  now: Date,
+): Date | undefined {
+  if (ending.to !== "queued" || ending.counts !== "attempts") return undefined;
+  return new Date(now.getTime() + backoffMs(ended.retry, claimed.start.attempts + 1, random()));
+}
+
+interface ChangeFacts {
+  readonly claimed: Claimed;
+  readonly endedAt: Date;
+  readonly failure: Failure | undefined;
+  readonly runAt: Date | undefined;
+}
+
+function changesOf(ended: Ended, ending: Ending, { claimed, endedAt, failure, runAt }: ChangeFacts): JobChanges {
+  const { start, entry } = claimed;
+  const outcome: AttemptOutcome = ended.kind;
+  const changes: JobChanges = {
+    history: [{ ...entry, endedAt, outcome, ...(failure && { code: failure.code }) }],
+    packageHash: ended.packageHash,
+    failure,
+    attempts: start.attempts + (ended.kind === "failed" ? 1 : 0),
+    interruptions: start.interruptions + (ended.kind === "interrupted" ? 1 : 0),
+    ...(ended.progress && { progress: ended.progress }),
+    ...("artifactCount" in ended && { artifactCount: ended.artifactCount }),
+    ...(ended.kind === "succeeded" && { output: ended.output }),
+  };
+  return ending.to === "queued"
+    ? { ...changes, ring: claimed.ring + 1, claim: undefined, runAt, startedAt: undefined }
+    : { ...changes, endedAt };
+}
+
+/** The bell of the row as it now is. */
+function nextBell(claimed: Claimed, ending: Ending, etag: string): Bell {
+  if (ending.to !== "queued") throw new InvariantError("Only a queued job has a next bell.");
+  const { start, jobId, ring } = claimed;
+  return {
+    version: BELL_VERSION,
+    jobId,
+    ring: ring + 1,
+    etag,
+    start: {
+      ...start,
+      executions: start.executions + 1,
+      attempts: start.attempts + (ending.counts === "attempts" ? 1 : 0),
+      interruptions: start.interruptions + (ending.counts === "interruptions" ? 1 : 0),
+    },
+  };
+}

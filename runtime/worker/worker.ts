@@ -1,0 +1,80 @@
+/**
+ * A worker: as many attempts at a time as it has slots, taken from the queues of its pool.
+ *
+ * | state    | meaning                                             | leaves by                             |
+ * |----------|-----------------------------------------------------|---------------------------------------|
+ * | running  | receives whenever a slot is free                    | `drain()`                             |
+ * | draining | receives nothing; attempts go on up to `drainMs`    | last attempt over → stopped           |
+ * | stopped  | nothing of this worker runs                         | –                                     |
+ */
+import { messageOf } from "../core/errors.ts";
+import { runAttempt, type AttemptDeps } from "./attempt.ts";
+import type { Intake } from "./intake.ts";
+
+export interface WorkerDeps extends AttemptDeps {
+  readonly intake: Intake;
+  /** Attempts at a time. */
+  readonly slots: number;
+}
+
+export interface Worker {
+  readonly runningCount: number;
+  /**
+   * Stops receiving; resolves when the last attempt is over. Attempts that are not over after `drainMs` are told to
+   * stop and are handed back, which costs the job no attempt. A second call can only shorten the time.
+   */
+  drain(drainMs: number): Promise<void>;
+}
+
+/** Starts at once. */
+export function startWorker(deps: WorkerDeps): Worker {
+  const { intake, slots, log } = deps;
+  const attempts = new Set<Promise<void>>();
+  const outOfTime = new AbortController();
+  let draining = false;
+  let slotFreed: () => void = () => undefined;
+
+  async function receive(): Promise<void> {
+    while (!draining) {
+      if (attempts.size >= slots) {
+        intake.idle();
+        await new Promise<void>((resolve) => {
+          slotFreed = resolve;
+        });
+        continue;
+      }
+      const delivery = await intake.next();
+      if (delivery === undefined) return;
+      const attempt = runAttempt(delivery, deps, outOfTime.signal).finally(() => {
+        attempts.delete(attempt);
+        slotFreed();
+      });
+      attempts.add(attempt);
+    }
+  }
+
+  const receiving = receive().catch((error: unknown) => {
+    log.error({ err: error }, `receiving ended: ${messageOf(error)}`);
+    throw error;
+  });
+  // Whoever drains hears of the failure; until then it must not count as unhandled.
+  receiving.catch(() => undefined);
+
+  return {
+    get runningCount() {
+      return attempts.size;
+    },
+    async drain(drainMs) {
+      draining = true;
+      slotFreed();
+      const timer = setTimeout(() => outOfTime.abort(), drainMs);
+      try {
+        await intake.close();
+        await receiving;
+        await Promise.all(attempts);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}

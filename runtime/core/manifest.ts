@@ -30,7 +30,10 @@ export interface PackagePlatform {
   readonly libc?: "glibc" | "musl" | undefined;
 }
 
-/** A Node module in the package whose export `export` (default: "default") is made by `defineJob`. */
+/**
+ * A Node module in the package whose export `export` (default: "default") is made by `defineJob`. If it exports
+ * `setup`, that makes the services of its jobs.
+ */
 export interface ModuleEntry {
   readonly kind: "module";
   readonly file: string;
@@ -41,7 +44,7 @@ export interface ModuleEntry {
 export interface CommandEntry {
   readonly kind: "command";
   readonly command: string;
-  /** `{package}` stands for the path of the package. */
+  /** `{packagePath}`, `{workingPath}`, `{outputPath}`, `{parametersFile}` and `{resultFile}` are replaced. */
   readonly args?: readonly string[] | undefined;
 }
 
@@ -64,8 +67,6 @@ export interface Manifest {
   readonly version?: string | undefined;
   /** "any": the package contains nothing made for one platform. */
   readonly platform: PackagePlatform | "any";
-  /** The module whose export (default: "setup") makes the services of the package's jobs. */
-  readonly setup?: { readonly file: string; readonly export?: string | undefined } | undefined;
   readonly jobs: readonly ManifestJob[];
 }
 
@@ -83,7 +84,6 @@ const manifest = strictObject({
   name: matching(PACKAGE_NAME_PATTERN, "letters, digits, inner dots, hyphens and underscores"),
   version: oneLine(100).optional(),
   platform: z.union([z.literal("any"), platformSchema], 'expected "any" or { os, arch, libc? }'),
-  setup: strictObject({ file: packageFile, export: exportName.optional() }).optional(),
   jobs: z
     .array(manifestJob, "expected a list of jobs")
     .min(1, "expected at least one job")

@@ -58,9 +58,9 @@ export interface SetupContext {
 }
 
 /**
- * A package may have one `export const setup: Setup<Services> = async (context) => …`, in any source file. It runs once per process before
- * the first job; what it returns reaches every job of the package as `context.services`. If it throws, the job fails
- * and is tried again as its retry policy says.
+ * A package may have one `export const setup: Setup<Services> = async (context) => …`, in any source file that imports
+ * `jobyard/job`. It runs once per process before the first job; what it returns reaches every job of the package as
+ * `context.services`. If it throws, the job fails and is tried again as its retry policy says.
  */
 export type Setup<Services = unknown> = (context: SetupContext) => Services | Promise<Services>;
 

@@ -9,7 +9,6 @@ const valid: Manifest = {
   name: "thumbnails",
   version: "1.0.0",
   platform: { os: "linux", arch: "x64", libc: "glibc" },
-  setup: { file: "src/setup.mjs" },
   jobs: [
     {
       jobType: "Thumbnails",

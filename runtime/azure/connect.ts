@@ -1,0 +1,127 @@
+/**
+ * Builds the SDK clients for Azure or for the local stack; the difference ends here. Composition roots call it once and
+ * hand the result to the adapters. Retries are set so that a service that restarts is met again within a second or two.
+ */
+import { TableClient, type TableServiceClientOptions } from "@azure/data-tables";
+import { ServiceBusClient, type ServiceBusClientOptions, type TokenCredential } from "@azure/service-bus";
+import { BlobServiceClient, type StoragePipelineOptions } from "@azure/storage-blob";
+
+export type StorageConnection =
+  | { readonly kind: "connection-string"; readonly storage: string }
+  | {
+      readonly kind: "credential";
+      /** Such as https://account.table.core.windows.net */
+      readonly tablesUrl: string;
+      /** Such as https://account.blob.core.windows.net */
+      readonly blobsUrl: string;
+      readonly credential: TokenCredential;
+    };
+
+export type ServiceBusConnection =
+  | { readonly kind: "connection-string"; readonly serviceBus: string }
+  | {
+      readonly kind: "credential";
+      /** Such as namespace.servicebus.windows.net */
+      readonly serviceBusNamespace: string;
+      readonly credential: TokenCredential;
+    };
+
+export interface TableAccess {
+  readonly retrying: TableClient;
+  /**
+   * Without the SDK's retries. After a lost answer they would turn a write that landed into a 409 or 412; this way the
+   * writer learns that the outcome is unknown and looks.
+   */
+  readonly once: TableClient;
+}
+
+export interface StorageClients {
+  /** The same clients for the same name. */
+  table(name: string): TableAccess;
+  readonly blobs: BlobServiceClient;
+}
+
+/** No table request takes this long; a connection that went silent is given up. */
+const TABLE_TIMEOUT_MS = 15_000;
+const TABLE_RETRIES = { maxRetries: 5, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
+const BLOB_RETRIES = { maxTries: 5, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
+/** `timeoutInMs` is for one try: opening a link, the answer to a send, to a settlement. */
+const BUS_RETRIES = { maxRetries: 4, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, timeoutInMs: 15_000 };
+
+type PipelinePolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
+
+const giveUpInTime: PipelinePolicy = {
+  name: "giveUpInTime",
+  sendRequest(request, next) {
+    request.timeout = TABLE_TIMEOUT_MS;
+    return next(request);
+  },
+};
+
+/**
+ * Azurite finds the JSON of a transaction's operations by a regular expression whose dot stops at these two characters,
+ * and answers 500. In JSON their escapes mean the same, and nothing else in a request may contain them.
+ */
+const escapeLineSeparators: PipelinePolicy = {
+  name: "escapeLineSeparators",
+  sendRequest(request, next) {
+    if (typeof request.body === "string") {
+      request.body = request.body.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+    }
+    return next(request);
+  },
+};
+
+const TABLE_OPTIONS = {
+  additionalPolicies: [
+    { policy: escapeLineSeparators, position: "perCall" },
+    { policy: giveUpInTime, position: "perRetry" },
+  ],
+} as const satisfies { additionalPolicies: TableServiceClientOptions["additionalPolicies"] };
+
+/** Azurite without a certificate. Credentials never go over such a connection: the SDK refuses. */
+const isInsecure = (connectionString: string): boolean =>
+  /=http(:\/\/|;)|UseDevelopmentStorage=true/i.test(connectionString);
+
+function tableClient(connection: StorageConnection, name: string, options: TableServiceClientOptions): TableClient {
+  return connection.kind === "connection-string"
+    ? TableClient.fromConnectionString(connection.storage, name, {
+        ...options,
+        allowInsecureConnection: isInsecure(connection.storage),
+      })
+    : new TableClient(connection.tablesUrl, name, connection.credential, options);
+}
+
+function blobClient(connection: StorageConnection): BlobServiceClient {
+  const options: StoragePipelineOptions = { retryOptions: BLOB_RETRIES };
+  return connection.kind === "connection-string"
+    ? BlobServiceClient.fromConnectionString(connection.storage, options)
+    : new BlobServiceClient(connection.blobsUrl, connection.credential, options);
+}
+
+/** Opens nothing yet: the first request connects. */
+export function connectStorage(connection: StorageConnection): StorageClients {
+  const tables = new Map<string, TableAccess>();
+  return {
+    table(name) {
+      let access = tables.get(name);
+      if (access === undefined) {
+        access = {
+          retrying: tableClient(connection, name, { ...TABLE_OPTIONS, retryOptions: TABLE_RETRIES }),
+          once: tableClient(connection, name, { ...TABLE_OPTIONS, retryOptions: { maxRetries: 0 } }),
+        };
+        tables.set(name, access);
+      }
+      return access;
+    },
+    blobs: blobClient(connection),
+  };
+}
+
+/** Opens nothing yet: the first link connects. */
+export function connectServiceBus(connection: ServiceBusConnection): ServiceBusClient {
+  const options: ServiceBusClientOptions = { retryOptions: BUS_RETRIES };
+  return connection.kind === "connection-string"
+    ? new ServiceBusClient(connection.serviceBus, options)
+    : new ServiceBusClient(connection.serviceBusNamespace, connection.credential, options);
+}

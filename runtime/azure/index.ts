@@ -1,0 +1,11 @@
+/** The adapters that implement core/ports.ts on Azure, or on what stands in for it on a laptop. */
+export { createBatchStore } from "./batch-store.ts";
+export {
+  connectServiceBus,
+  connectStorage,
+  type ServiceBusConnection,
+  type StorageClients,
+  type StorageConnection,
+} from "./connect.ts";
+export { createJobStore, type JobStoreDeps } from "./job-store.ts";
+export { provisionStorage } from "./provision.ts";

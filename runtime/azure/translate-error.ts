@@ -1,0 +1,68 @@
+/**
+ * The only place that knows what the SDKs' errors mean. Everything that leaves runtime/azure as an error has passed one
+ * of these functions: callers see core errors, with the SDK's own as `cause` and none of its text in the message,
+ * because that may quote a payload.
+ */
+import { InvariantError, JobSystemError, LockLostError, UnavailableError } from "../core/errors.ts";
+
+const field = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null && name in value ? (value as Record<string, unknown>)[name] : undefined;
+
+/** HTTP status of the answer; undefined when there was none. */
+function statusOf(error: unknown): number | undefined {
+  const status = field(error, "statusCode");
+  return typeof status === "number" ? status : undefined;
+}
+
+/** The service's own code, such as TableNotFound, or Node's, such as ECONNREFUSED. */
+function codeOf(error: unknown): string | undefined {
+  const code = field(error, "code") ?? field(field(field(error, "details"), "odataError"), "code");
+  return typeof code === "string" ? code : undefined;
+}
+
+/** A whole table or container is missing, which is a fault of the set-up and no answer about a row or blob. */
+const isUnprovisioned = (error: unknown): boolean =>
+  ["TableNotFound", "ContainerNotFound"].includes(codeOf(error) ?? "");
+
+/** There is no such row or blob. */
+export const isMissing = (error: unknown): boolean => statusOf(error) === 404 && !isUnprovisioned(error);
+
+/** A row or blob of this name exists. */
+export const isExisting = (error: unknown): boolean => statusOf(error) === 409;
+
+/** The blob still has the version the request named. */
+export const isUnchanged = (error: unknown): boolean => statusOf(error) === 304;
+
+/** The service refused because of a row's key or ETag: nothing was written. */
+export const isConditionFailed = (error: unknown): boolean =>
+  statusOf(error) === 409 || statusOf(error) === 412 || isMissing(error);
+
+/**
+ * The service answered that it did not carry the request out. Any other failure says nothing about it: an answer that
+ * was lost, a timeout, a server error. Missing rights and throttling may pass, so they count as "try again" too.
+ */
+export function isRefused(error: unknown): boolean {
+  const status = statusOf(error);
+  return status !== undefined && status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
+}
+
+const isTranslated = (error: unknown): error is JobSystemError => error instanceof JobSystemError;
+
+/** An error of tables or blobs that is no answer the adapter knows what to do with. `doing` completes "while …". */
+export function storageError(error: unknown, doing: string): JobSystemError {
+  if (isTranslated(error)) return error;
+  const status = statusOf(error);
+  const what = codeOf(error) ?? (status === undefined ? "no answer" : `status ${status}`);
+  return isRefused(error) && !isUnprovisioned(error)
+    ? new InvariantError(`Storage refused a request while ${doing}: ${what}.`, { cause: error })
+    : new UnavailableError("StorageUnavailable", `Storage failed while ${doing}: ${what}.`, { cause: error });
+}
+
+/** An error of Service Bus. */
+export function busError(error: unknown, doing: string): JobSystemError {
+  if (isTranslated(error)) return error;
+  const code = codeOf(error) ?? "no answer";
+  if (code === "MessageLockLost")
+    return new LockLostError(`The message's lock was lost while ${doing}.`, { cause: error });
+  return new UnavailableError("BusUnavailable", `Service Bus failed while ${doing}: ${code}.`, { cause: error });
+}

@@ -4,28 +4,8 @@
  */
 import type { JobCode, PackageCode } from "../../core/errors.ts";
 import type { Progress } from "../../core/job.ts";
+import type { JobEntry } from "../../core/manifest.ts";
 import type { Workspace } from "./workspace.ts";
-
-/** Where a job type's code lies inside its package. */
-export type PackageEntry = ModuleEntry | CommandEntry;
-
-/** A Node module that exports a `defineJob({ … })`. */
-export interface ModuleEntry {
-  readonly kind: "module";
-  /** Relative to the package, with forward slashes. */
-  readonly file: string;
-  /** The name it is exported under. Left out: whichever export declares the job type. */
-  readonly export?: string | undefined;
-}
-
-/** Any executable. */
-export interface CommandEntry {
-  readonly kind: "command";
-  /** A path inside the package, or the name of a program on the worker's PATH. */
-  readonly command: string;
-  /** `{packagePath}`, `{workingPath}`, `{outputPath}`, `{parametersFile}` and `{resultFile}` are replaced. */
-  readonly args?: readonly string[] | undefined;
-}
 
 /** What the job is told about itself. */
 export interface JobFacts {
@@ -46,7 +26,7 @@ export interface JobFacts {
 
 export interface JobProcessSpec {
   readonly job: JobFacts;
-  readonly entry: PackageEntry;
+  readonly entry: JobEntry;
   /** The unpacked package, this attempt's own copy. */
   readonly packagePath: string;
   readonly workspace: Workspace;

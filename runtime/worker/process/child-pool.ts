@@ -1,0 +1,100 @@
+/**
+ * Keeps children started before there is a job for them, so that a job waits milliseconds and not for a start of Node.
+ * Each serves exactly one attempt. (Children that serve many jobs of one package would be a second pool with this
+ * interface, keyed by package.)
+ */
+import type { HostChild } from "./host-child.ts";
+
+export interface ChildPool {
+  /** A child nobody else will get. Throws LaunchError, or the signal's reason. */
+  take(signal: AbortSignal): Promise<HostChild>;
+  /** Ends the spares, and no more are started. */
+  close(): Promise<void>;
+}
+
+export interface ChildPoolDeps {
+  /** Children kept ready. 0: each is started when it is wanted. */
+  readonly spares: number;
+  /** Resolves when the child is ready. */
+  readonly start: () => Promise<HostChild>;
+  readonly end: (child: HostChild) => Promise<void>;
+}
+
+interface Spare {
+  readonly child: Promise<HostChild>;
+  isReady: boolean;
+}
+
+/** After a spare that did not start or ended by itself: the machine may be short of something. */
+const RETRY_MS = 1_000;
+
+export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): ChildPool {
+  const spares: Spare[] = [];
+  let retry: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function fill(): void {
+    while (!closed && retry === undefined && spares.length < wanted) add(start());
+  }
+
+  function add(child: Promise<HostChild>): void {
+    const spare: Spare = { child, isReady: false };
+    spares.push(spare);
+    child.then(
+      ({ process }) => {
+        spare.isReady = true;
+        void process.exit.then(() => drop(spare));
+      },
+      () => drop(spare),
+    );
+  }
+
+  /** A spare that is no use any more, unless somebody has taken it already. */
+  function drop(spare: Spare): void {
+    if (!remove(spare) || closed) return;
+    retry ??= setTimeout(() => {
+      retry = undefined;
+      fill();
+    }, RETRY_MS);
+  }
+
+  function remove(spare: Spare): boolean {
+    const index = spares.indexOf(spare);
+    if (index >= 0) spares.splice(index, 1);
+    return index >= 0;
+  }
+
+  function takeSpare(): Promise<HostChild> | undefined {
+    const spare = spares.find(({ isReady }) => isReady) ?? spares[0];
+    if (spare === undefined) return undefined;
+    remove(spare);
+    // The next one starts after the taken one was told its job.
+    setImmediate(fill);
+    // One that did not start says nothing about the next.
+    return spare.child.catch(() => start());
+  }
+
+  fill();
+
+  return {
+    async take(signal) {
+      signal.throwIfAborted();
+      const child = takeSpare() ?? start();
+      const aborted = new Promise<undefined>((resolve) => {
+        signal.addEventListener("abort", () => resolve(undefined), { once: true });
+      });
+      const taken = await Promise.race([child, aborted]);
+      if (taken !== undefined && !signal.aborted) return taken;
+      // Nobody has used it: it is as good as any other spare.
+      if (closed || spares.length >= wanted) void child.then(end, () => undefined);
+      else add(child);
+      throw signal.reason;
+    },
+
+    async close() {
+      closed = true;
+      clearTimeout(retry);
+      await Promise.all(spares.splice(0).map(({ child }) => child.then(end, () => undefined)));
+    },
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * The child's ends of the two pipes to its worker. Everything it needs is captured before user code is loaded, and
+ * reports are written at once: a job that ends its process in the next line has still been heard.
+ */
+import { writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { CONTROL_LINE_MAX_BYTES } from "../process-limits.ts";
+import { splitLines } from "../line-splitter.ts";
+import { type HostCommand, type HostReport, COMMANDS_DESCRIPTOR, REPORTS_DESCRIPTOR } from "./messages.ts";
+
+export interface WorkerChannel {
+  report(report: HostReport): void;
+  /** Whether waiting for commands alone keeps this process alive. */
+  keepAlive(keep: boolean): void;
+}
+
+const { parse, stringify } = JSON;
+const write = writeSync;
+const kill = process.kill.bind(process);
+const { pid } = process;
+
+/** Parameters are up to 1 MiB, escaped once more; our own worker wrote them, so this is no defence. */
+const COMMAND_MAX_BYTES = 32 * CONTROL_LINE_MAX_BYTES;
+
+export function openWorkerChannel(onCommand: (command: HostCommand) => void): WorkerChannel {
+  const commands = new Socket({ fd: COMMANDS_DESCRIPTOR, readable: true, writable: false });
+  const lines = splitLines(COMMAND_MAX_BYTES, (line) => onCommand(parse(line.toString("utf8")) as HostCommand));
+  commands.on("data", (chunk: Buffer) => lines.push(chunk));
+  commands.on("error", leave);
+  commands.on("close", leave);
+
+  return {
+    report(report) {
+      let rest = Buffer.from(`${stringify(report)}\n`);
+      try {
+        while (rest.length > 0) rest = rest.subarray(write(REPORTS_DESCRIPTOR, rest));
+      } catch {
+        // The worker no longer listens: it has closed the channel, or user code has.
+      }
+    },
+    keepAlive(keep) {
+      if (keep) commands.ref();
+      else commands.unref();
+    },
+  };
+}
+
+/** The worker is gone, so another one will run the job: nothing of this copy, children included, may go on. */
+function leave(): void {
+  try {
+    kill(-pid, "SIGKILL");
+  } catch {
+    // Not the leader of a group, as when started by hand.
+  }
+  kill(pid, "SIGKILL");
+}

@@ -1,0 +1,40 @@
+/** What is told about something a job has thrown: a line for users, and everything for the log. */
+import { inspect } from "node:util";
+import { FAILURE_MESSAGE_MAX_LENGTH } from "../../../core/limits.ts";
+import { isNonRetryable } from "../../../job/index.ts";
+
+export interface ThrownFailure {
+  readonly message: string;
+  readonly retryable: boolean;
+  /** With stack and causes; for the job's own log only. */
+  readonly detail: string;
+}
+
+/** Reads hostile objects too: a getter that throws makes the message poorer and nothing else. */
+export function describeThrown(thrown: unknown): ThrownFailure {
+  return {
+    message: attempt(() => messageOf(thrown), "The job threw something that cannot be shown.").slice(
+      0,
+      FAILURE_MESSAGE_MAX_LENGTH,
+    ),
+    retryable: attempt(() => !isNonRetryable(thrown), true),
+    detail: attempt(() => inspect(thrown, { depth: 4 }), "(cannot be shown)"),
+  };
+}
+
+/** "message", or "TypeError: message" where the name says more than that something went wrong. */
+function messageOf(thrown: unknown): string {
+  if (!(thrown instanceof Error))
+    return typeof thrown === "string" ? thrown : `Thrown: ${inspect(thrown, { depth: 1 })}`;
+  const { name, message } = thrown;
+  if (message === "") return name;
+  return name === "Error" || name === "NonRetryableError" ? message : `${name}: ${message}`;
+}
+
+function attempt<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,23 @@
+/** Finds the declaration of a job type among a module's exports. */
+import { isJobDefinition, type JobDefinition } from "../../../job/index.ts";
+
+export type FoundJob =
+  | { readonly found: JobDefinition }
+  | { readonly code: "EntryPointInvalid" | "JobTypeUnknown"; readonly message: string };
+
+/** `exportName` undefined: whichever export declares the job type. */
+export function findJob(
+  exports: Readonly<Record<string, unknown>>,
+  { jobType, exportName, file }: { jobType: string; exportName: string | undefined; file: string },
+): FoundJob {
+  const candidates = exportName === undefined ? Object.values(exports) : [exports[exportName]];
+  const definitions = candidates.filter(isJobDefinition);
+  const found = definitions.find((definition) => definition.jobType === jobType);
+  if (found !== undefined) return { found };
+  if (definitions.length > 0) {
+    const known = [...new Set(definitions.map((definition) => definition.jobType))].sort().join(", ");
+    return { code: "JobTypeUnknown", message: `${file} declares no job type "${jobType}", only: ${known}.` };
+  }
+  const where = exportName === undefined ? "" : ` as "${exportName}"`;
+  return { code: "EntryPointInvalid", message: `${file} exports nothing made by defineJob${where}.` };
+}

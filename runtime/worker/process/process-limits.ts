@@ -1,0 +1,24 @@
+/** Limits between a worker and its children that no author of a job needs to know; the documented ones are in core. */
+
+const KiB = 1024;
+
+/** A message from a child. The largest honest one carries an output of 30 KiB, escaped once more. */
+export const CONTROL_LINE_MAX_BYTES = 128 * KiB;
+/** A longer line of output becomes several lines in the log. */
+export const LOG_LINE_MAX_BYTES = 16 * KiB;
+/** Progress is passed on ten times a second: faster than anybody reads, slow enough to cost nothing. */
+export const PROGRESS_INTERVAL_MS = 100;
+/**
+ * What a worker reads from one pipe in one window. A job that writes faster waits in its own `write`, so that a flood
+ * slows the job and not the worker: 40 MiB/s is far above any log and below what one core can split into lines.
+ */
+export const READ_WINDOW_MS = 50;
+export const READ_WINDOW_BYTES = 2 * KiB * KiB;
+/** The same for messages of a child, each of which is parsed. */
+export const CONTROL_WINDOW_BYTES = 512 * KiB;
+/** A process that has told its result may take this long for its own exit handlers. */
+export const EXIT_GRACE_MS = 2_000;
+/** After the last process is gone, its pipes are empty within moments; a handle that left the tree is not waited for. */
+export const PIPE_GRACE_MS = 1_000;
+/** A Node process that is not ready by then will not be: the machine is in trouble. */
+export const START_TIMEOUT_MS = 30_000;

@@ -21,6 +21,10 @@ export interface QueueSettings {
   readonly requiresSession?: boolean;
   /** A queue or topic every message is passed on to. */
   readonly forwardTo?: string;
+  /** A queue or topic every dead-lettered message is passed on to. */
+  readonly forwardDeadLetteredTo?: string;
+  /** Removes the entity after this time without a send or receive; absent: never. At least 5 min in Azure. */
+  readonly autoDeleteOnIdleMs?: number;
 }
 
 /** What a subscription lets through. `properties` and `system` of a correlation filter must all be equal. */
@@ -37,14 +41,14 @@ export type RuleFilter =
 export interface SubscriptionSettings extends Omit<QueueSettings, "duplicateWindowMs"> {
   /** Named rules; a message passes when any matches. Absent: one rule `$Default` that matches everything. */
   readonly rules?: readonly { readonly name: string; readonly filter: RuleFilter }[];
-  /** Removes the subscription after this time without a receiver; absent: never. At least 5 min. */
-  readonly autoDeleteOnIdleMs?: number;
 }
 
 export interface TopicSettings {
   readonly name: string;
   readonly duplicateWindowMs?: number;
   readonly timeToLiveMs?: number;
+  /** Removes the topic after this time without a send or receive; absent: never. At least 5 min in Azure. */
+  readonly autoDeleteOnIdleMs?: number;
   readonly subscriptions?: readonly SubscriptionSettings[];
 }
 

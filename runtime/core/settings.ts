@@ -1,0 +1,160 @@
+/**
+ * The settings of the API and worker processes: names, meaning, defaults, parsing. A composition root hands in the
+ * environment; nobody else reads it.
+ */
+import { POOL_NAME_PATTERN } from "./ids.ts";
+import { LOCK_MS } from "./limits.ts";
+import { DEFAULT_POOL } from "./topology.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A setting that cannot be used; the message names it and says what it should be. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+/** Where the services are. On a laptop connection strings; in Azure names, and a managed identity as credential. */
+export type ConnectionSettings =
+  | { readonly kind: "connection-string"; readonly storage: string; readonly serviceBus: string }
+  | { readonly kind: "credential"; readonly storageAccount: string; readonly serviceBusNamespace: string };
+
+export interface ApiSettings {
+  readonly connection: ConnectionSettings;
+  readonly host: string;
+  readonly port: number;
+  /** Names this instance where it leaves traces; no two that run at the same time share one. */
+  readonly instanceId: string;
+  readonly logLevel: LogLevel;
+}
+
+export interface WorkerSettings {
+  readonly connection: ConnectionSettings;
+  readonly workerId: string;
+  readonly pool: string;
+  /** Jobs at a time. */
+  readonly slots: number;
+  /** This worker's own folder: package cache and workspaces. */
+  readonly directory: string;
+  /** What running jobs get to end when the worker is told to stop. */
+  readonly drainMs: number;
+  /** Lock duration of the pool's queues, as they were created. */
+  readonly lockMs: number;
+  readonly logLevel: LogLevel;
+}
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Names of all settings, so that infra and the local stack cannot misspell one. */
+export const SETTING = {
+  /** Connection string of the storage account; local and tests only. */
+  storageConnectionString: "JOBYARD_STORAGE_CONNECTION_STRING",
+  /** Connection string of the Service Bus namespace; local and tests only. */
+  serviceBusConnectionString: "JOBYARD_SERVICEBUS_CONNECTION_STRING",
+  /** Name of the storage account, reached with the process's managed identity. */
+  storageAccount: "JOBYARD_STORAGE_ACCOUNT",
+  /** Host name of the namespace (`….servicebus.windows.net`), reached with the process's managed identity. */
+  serviceBusNamespace: "JOBYARD_SERVICEBUS_NAMESPACE",
+  /** Address the API binds. Default 127.0.0.1. */
+  apiHost: "JOBYARD_API_HOST",
+  /** Port the API binds; 0: any. Default 7070. */
+  apiPort: "JOBYARD_API_PORT",
+  /** Names an API instance: letters, digits, hyphens. Default "api". */
+  instanceId: "JOBYARD_INSTANCE_ID",
+  /** Names the worker in tables and logs: letters, digits, hyphens. Required; the same after a restart. */
+  workerId: "JOBYARD_WORKER_ID",
+  /** The pool whose queues the worker serves. Default "default". */
+  pool: "JOBYARD_POOL",
+  /** Jobs a worker runs at a time. Default 1. */
+  slots: "JOBYARD_SLOTS",
+  /** Folder for package cache and workspaces. Required. */
+  workerDirectory: "JOBYARD_WORKER_DIRECTORY",
+  /** Seconds running jobs get when the worker is told to stop. Default 300. */
+  drainSeconds: "JOBYARD_DRAIN_SECONDS",
+  /** Lock duration of the job queues in seconds, as they were created. Default 60. */
+  lockSeconds: "JOBYARD_LOCK_SECONDS",
+  /** debug, info, warn, error or silent. Default info. */
+  logLevel: "JOBYARD_LOG_LEVEL",
+} as const;
+
+export const API_PORT_DEFAULT = 7070;
+const DRAIN_SECONDS_DEFAULT = 300;
+/** The longest drain a scale set can be made to wait for. */
+const DRAIN_SECONDS_MAX = 12 * 3_600;
+const SLOTS_MAX = 1_000;
+/** Service Bus allows locks of up to five minutes. */
+const LOCK_SECONDS_MAX = 300;
+
+export const parseApiSettings = (env: Environment): ApiSettings => ({
+  connection: parseConnection(env),
+  host: env[SETTING.apiHost] ?? "127.0.0.1",
+  port: integer(env, SETTING.apiPort, { min: 0, max: 65_535, fallback: API_PORT_DEFAULT }),
+  instanceId: env[SETTING.instanceId] ?? "api",
+  logLevel: parseLogLevel(env),
+});
+
+export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
+  connection: parseConnection(env),
+  workerId: required(env, SETTING.workerId),
+  pool: poolName(env),
+  slots: integer(env, SETTING.slots, { min: 1, max: SLOTS_MAX, fallback: 1 }),
+  directory: required(env, SETTING.workerDirectory),
+  drainMs:
+    1_000 * integer(env, SETTING.drainSeconds, { min: 0, max: DRAIN_SECONDS_MAX, fallback: DRAIN_SECONDS_DEFAULT }),
+  lockMs: parseLockMs(env),
+  logLevel: parseLogLevel(env),
+});
+
+/** Lock duration of the job queues: used by workers, and by whoever creates the queues locally. */
+export const parseLockMs = (env: Environment): number =>
+  1_000 * integer(env, SETTING.lockSeconds, { min: 1, max: LOCK_SECONDS_MAX, fallback: LOCK_MS / 1_000 });
+
+export function parseLogLevel(env: Environment): LogLevel {
+  const text = env[SETTING.logLevel] ?? "info";
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined)
+    throw new SettingsError(`${SETTING.logLevel} must be one of ${LOG_LEVELS.join(", ")}, not "${text}".`);
+  return level;
+}
+
+function parseConnection(env: Environment): ConnectionSettings {
+  const storage = env[SETTING.storageConnectionString];
+  const serviceBus = env[SETTING.serviceBusConnectionString];
+  if (storage !== undefined && serviceBus !== undefined) return { kind: "connection-string", storage, serviceBus };
+  if (storage !== undefined || serviceBus !== undefined) {
+    throw new SettingsError(
+      `Give both ${SETTING.storageConnectionString} and ${SETTING.serviceBusConnectionString}, or neither.`,
+    );
+  }
+  return {
+    kind: "credential",
+    storageAccount: required(env, SETTING.storageAccount),
+    serviceBusNamespace: required(env, SETTING.serviceBusNamespace),
+  };
+}
+
+function poolName(env: Environment): string {
+  const pool = env[SETTING.pool] ?? DEFAULT_POOL;
+  if (POOL_NAME_PATTERN.test(pool)) return pool;
+  throw new SettingsError(`${SETTING.pool} must be lower-case letters, digits and inner hyphens, not "${pool}".`);
+}
+
+function required(env: Environment, name: string): string {
+  const text = env[name];
+  if (text === undefined || text === "") throw new SettingsError(`${name} is not set.`);
+  return text;
+}
+
+interface IntegerRange {
+  readonly min: number;
+  readonly max: number;
+  readonly fallback: number;
+}
+
+function integer(env: Environment, name: string, { min, max, fallback }: IntegerRange): number {
+  const text = env[name];
+  if (text === undefined || text === "") return fallback;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new SettingsError(`${name} must be a whole number from ${min} to ${max}, not "${text}".`);
+}

@@ -1,0 +1,103 @@
+/** What a person sees of the demo: steps, a progress bar or plain lines, a short table. */
+import { styleText } from "node:util";
+import CliProgress from "cli-progress";
+import Table from "cli-table3";
+import { openOf, type StateCounts } from "../../core/states.ts";
+import type { JobView } from "../../core/views.ts";
+
+export interface Report {
+  step(text: string): void;
+  /** A problem that is being dealt with. */
+  notice(text: string): void;
+  progress(counts: StateCounts, total: number): void;
+  table(jobs: readonly JobView[]): void;
+}
+
+/** Plain lines are written at every tenth of the way. */
+const PLAIN_STEPS = 10;
+
+export function createReport(out: NodeJS.WriteStream): Report {
+  const isTerminal = out.isTTY;
+  let bar: CliProgress.SingleBar | undefined;
+  let lastTenth = -1;
+
+  // styleText honours NO_COLOR and whether the stream is a terminal.
+  const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
+    styleText(style, text, { stream: out });
+  const line = (text: string): void => void out.write(`${text}\n`);
+
+  function showBar(done: number, total: number, counts: StateCounts): void {
+    bar ??= startBar(out, total);
+    bar.update(done, { running: counts.running, failed: counts.failed });
+    if (done === total) {
+      bar.stop();
+      bar = undefined;
+    }
+  }
+
+  function showLine(done: number, total: number, counts: StateCounts): void {
+    const tenth = Math.floor((done / total) * PLAIN_STEPS);
+    if (tenth === lastTenth) return;
+    lastTenth = tenth;
+    line(`  ${done} of ${total} jobs done, ${counts.running} running, ${counts.failed} failed`);
+  }
+
+  return {
+    step: (text) => line(`${paint("green", "✓")} ${text}`),
+    notice: (text) => line(`${paint("yellow", "!")} ${text}`),
+    progress(counts, total) {
+      const done = total - openOf(counts);
+      if (isTerminal) showBar(done, total, counts);
+      else showLine(done, total, counts);
+    },
+    table(jobs) {
+      const table = new Table({
+        head: ["job type", "jobs", "state", "attempts", "seconds", "artifacts"],
+        colAligns: ["left", "right", "left", "right", "right", "right"],
+        style: { head: [], border: [] },
+      });
+      for (const row of summarise(jobs)) table.push(row);
+      line(table.toString());
+      for (const { jobName, failure } of jobs.filter(({ state }) => state === "failed")) {
+        line(`${paint("red", "✗")} ${jobName}: ${failure?.code ?? ""} ${failure?.message ?? ""}`);
+      }
+    },
+  };
+}
+
+function startBar(out: NodeJS.WriteStream, total: number): CliProgress.SingleBar {
+  const bar = new CliProgress.SingleBar({
+    stream: out,
+    format: "  {bar} {value}/{total} jobs, {running} running, {failed} failed, {duration_formatted}",
+    barsize: 28,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    hideCursor: true,
+  });
+  bar.start(total, 0, { running: 0, failed: 0 });
+  return bar;
+}
+
+/** One row for the jobs of one type that ended alike. */
+function summarise(jobs: readonly JobView[]): string[][] {
+  const groups = Map.groupBy(jobs, ({ jobType, state }) => `${jobType}\n${state}`);
+  return [...groups.values()].map((group) => {
+    const attempts = group.map((job) => job.attempts);
+    const seconds = group.map(secondsOf).sort((a, b) => a - b);
+    const artifacts = group.reduce((sum, { artifactCount }) => sum + artifactCount, 0);
+    return [
+      group[0]?.jobType ?? "",
+      String(group.length),
+      group[0]?.state ?? "",
+      range(Math.min(...attempts), Math.max(...attempts)),
+      range((seconds[0] ?? 0).toFixed(1), (seconds.at(-1) ?? 0).toFixed(1)),
+      String(artifacts),
+    ];
+  });
+}
+
+const range = (from: number | string, to: number | string): string => (from === to ? String(from) : `${from}–${to}`);
+
+/** Time of the last attempt. */
+const secondsOf = ({ startedAt, endedAt }: JobView): number =>
+  startedAt === undefined || endedAt === undefined ? 0 : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;

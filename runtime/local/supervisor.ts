@@ -1,0 +1,156 @@
+/**
+ * Starts the local stack's processes, starts again what dies, and stops them all in order. Each process has its own
+ * process group, so that Ctrl-C in a terminal reaches the supervisor alone, and an IPC channel, so that it ends with
+ * its supervisor however that ends.
+ *
+ * | state of a program | meaning                              | leaves by                                     |
+ * |--------------------|--------------------------------------|-----------------------------------------------|
+ * | starting           | waits for the word "ready"           | ready → running; exit or timeout → failed     |
+ * | running            | does its work                        | exit → restarting; `stop()` → stopping        |
+ * | restarting         | waits a little, longer each time     | starting; `stop()` → stopped                  |
+ * | stopping           | has been told to end                 | exit → stopped; end of grace → SIGKILL        |
+ */
+import { fork, type ChildProcess } from "node:child_process";
+import { openSync, closeSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export interface Program {
+  /** Shown to people; also the name of the log file. */
+  readonly name: string;
+  readonly modulePath: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** What it gets between being told to end and being killed. */
+  readonly stopGraceMs: number;
+}
+
+export interface SupervisorDeps {
+  readonly logDirectory: string;
+  /** Told of every unplanned end. */
+  readonly onRestart: (name: string, how: string) => void;
+}
+
+export interface Supervisor {
+  /** Resolves with what the program says when it is ready. Rejects with its last words when it cannot start. */
+  start(program: Program): Promise<Readonly<Record<string, unknown>>>;
+  pidOf(name: string): number | undefined;
+  /** Ends programs, the latest started first; those in one inner list at the same time. */
+  stop(order: readonly (readonly string[])[]): Promise<void>;
+  /** Ends everything now. */
+  kill(): void;
+}
+
+const READY_WITHIN_MS = 60_000;
+const RESTART_FIRST_MS = 200;
+const RESTART_LONGEST_MS = 5_000;
+/** A program that ran this long before it died starts again as if it had never died. */
+const HEALTHY_AFTER_MS = 10_000;
+/** Of a program's log, when it could not start. */
+const LAST_WORDS_MAX_LENGTH = 2_000;
+
+export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): Supervisor {
+  const running = new Map<string, { program: Program; child: ChildProcess }>();
+  const restarts = new Map<string, NodeJS.Timeout>();
+  const stopped = new Set<string>();
+
+  function launch(program: Program): ChildProcess {
+    const log = openSync(logFile(program), "a");
+    const child = fork(program.modulePath, program.args, {
+      env: program.env,
+      detached: true,
+      stdio: ["ignore", log, log, "ipc"],
+    });
+    closeSync(log);
+    running.set(program.name, { program, child });
+    return child;
+  }
+
+  const logFile = ({ name }: Program): string => join(logDirectory, `${name}.log`);
+
+  async function start(program: Program): Promise<Readonly<Record<string, unknown>>> {
+    const logStart = (await readFile(logFile(program)).catch(() => Buffer.alloc(0))).length;
+    const child = launch(program);
+    const ready = await readiness(child);
+    if (ready === undefined) {
+      running.delete(program.name);
+      const log = (await readFile(logFile(program))).subarray(logStart).toString();
+      throw new ProgramFailedError(program.name, log.trim().slice(-LAST_WORDS_MAX_LENGTH));
+    }
+    keepAlive(program, child, RESTART_FIRST_MS);
+    return ready;
+  }
+
+  function keepAlive(program: Program, child: ChildProcess, delayMs: number): void {
+    const startedAt = performance.now();
+    child.once("exit", (code, signal) => {
+      if (running.get(program.name)?.child === child) running.delete(program.name);
+      if (stopped.has(program.name)) return;
+      const healthy = performance.now() - startedAt > HEALTHY_AFTER_MS;
+      const waitMs = healthy ? RESTART_FIRST_MS : delayMs;
+      onRestart(program.name, signal ?? `exit code ${code ?? "unknown"}`);
+      const timer = setTimeout(() => {
+        restarts.delete(program.name);
+        keepAlive(program, launch(program), Math.min(waitMs * 2, RESTART_LONGEST_MS));
+      }, waitMs);
+      restarts.set(program.name, timer);
+    });
+  }
+
+  async function stopOne(name: string): Promise<void> {
+    stopped.add(name);
+    clearTimeout(restarts.get(name));
+    const entry = running.get(name);
+    if (entry === undefined || entry.child.exitCode !== null || entry.child.signalCode !== null) return;
+    const { child, program } = entry;
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const timer = setTimeout(() => child.kill("SIGKILL"), program.stopGraceMs);
+    child.kill("SIGTERM");
+    await exited;
+    clearTimeout(timer);
+  }
+
+  return {
+    start,
+    pidOf: (name) => running.get(name)?.child.pid,
+    async stop(order) {
+      for (const names of order) await Promise.all(names.map(stopOne));
+    },
+    kill() {
+      for (const timer of restarts.values()) clearTimeout(timer);
+      for (const [name, { child }] of running) {
+        stopped.add(name);
+        child.kill("SIGKILL");
+      }
+    },
+  };
+}
+
+/** A program ended before it was ready; the message holds what it said. */
+export class ProgramFailedError extends Error {
+  override readonly name = "ProgramFailedError";
+
+  constructor(program: string, lastWords: string) {
+    super(lastWords === "" ? `${program} ended before it was ready.` : `${program}: ${lastWords}`);
+  }
+}
+
+/** What the program says with its word "ready"; undefined when it ends, or says nothing for too long. */
+function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown>> | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+    }, READY_WITHIN_MS);
+    const done = (value: Readonly<Record<string, unknown>> | undefined): void => {
+      clearTimeout(timer);
+      resolve(value);
+    };
+    child.once("error", () => done(undefined));
+    child.once("exit", () => done(undefined));
+    child.on("message", (message) => {
+      if (typeof message === "object" && "type" in message && message.type === "ready") {
+        done({ ...message });
+      }
+    });
+  });
+}

@@ -1,0 +1,78 @@
+/** The API process. */
+import { randomBytes } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import { isIP } from "node:net";
+import { createApp } from "../api/app.ts";
+import { LOCAL_CALLER } from "../api/caller.ts";
+import { createRinger } from "../api/ringer.ts";
+import { createSubmitter } from "../api/submit.ts";
+import { createIdSource } from "../core/ids.ts";
+import { parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
+import { connect } from "./connect.ts";
+import { createLogger } from "./logger.ts";
+import { runService, type Service } from "./service-process.ts";
+
+/** A client that sends its headers or body slower than this is not one. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+/** Requests under way get this long when the process is told to stop. */
+const CLOSE_AFTER_MS = 10_000;
+
+async function start(): Promise<Service> {
+  const settings = parseApiSettings(process.env);
+  if (!isLoopback(settings.host)) {
+    throw new SettingsError(
+      `${SETTING.apiHost} is ${settings.host}, but without authentication the API serves this machine only: use 127.0.0.1.`,
+    );
+  }
+  const log = createLogger("api", settings.logLevel);
+  const { jobs, batches, queue, files } = connect(settings.connection, {
+    writerId: `api-${randomBytes(6).toString("hex")}`,
+    log,
+  });
+  const ringer = createRinger({ queue, log });
+  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+  const submitter = createSubmitter({ jobs, batches, files, ringer, ids, now: () => new Date() });
+
+  const server = createServer(createApp({ submitter, jobs, batches, files, caller: LOCAL_CALLER, log }));
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const port = await listen(server, settings.port, settings.host);
+  log.info({ host: settings.host, port }, "listening");
+  return {
+    ready: { port },
+    async stop() {
+      await close(server);
+      await ringer.close();
+      await queue.close();
+    },
+  };
+}
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+/** Lets requests under way end, but not for ever. */
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_AFTER_MS);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+await runService(start);

@@ -1,0 +1,18 @@
+/** The storage process of the local stack: Azurite. Arguments: `--directory`, `--blob-port`, `--table-port`. */
+import { parseArgs } from "node:util";
+import { SettingsError } from "../core/settings.ts";
+import { startAzurite } from "../local/azurite.ts";
+import { runService, type Service } from "./service-process.ts";
+
+async function start(): Promise<Service> {
+  const { values } = parseArgs({
+    options: { directory: { type: "string" }, "blob-port": { type: "string" }, "table-port": { type: "string" } },
+  });
+  const directory = values.directory;
+  if (directory === undefined) throw new SettingsError("--directory is missing.");
+  const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
+  const azurite = await startAzurite({ directory, ...ports });
+  return { ready: ports, stop: () => azurite.close() };
+}
+
+await runService(start);

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import {
+  parseApiSettings,
+  parseWorkerSettings,
+  SETTING,
+  SettingsError,
+  type Environment,
+} from "../../../runtime/core/settings.ts";
+
+const local: Environment = {
+  [SETTING.storageConnectionString]: "storage",
+  [SETTING.serviceBusConnectionString]: "bus",
+};
+const worker: Environment = { ...local, [SETTING.workerId]: "w1", [SETTING.workerDirectory]: "/tmp/w1" };
+
+describe("settings", () => {
+  it("have defaults for all but what only the operator can know", () => {
+    expect(parseApiSettings(local)).toEqual({
+      connection: { kind: "connection-string", storage: "storage", serviceBus: "bus" },
+      host: "127.0.0.1",
+      port: 7070,
+      instanceId: "api",
+      logLevel: "info",
+    });
+    expect(parseWorkerSettings(worker)).toMatchObject({ pool: "default", slots: 1, drainMs: 300_000, lockMs: 60_000 });
+  });
+
+  it("name account and namespace in Azure, where a managed identity opens them", () => {
+    const env = { [SETTING.storageAccount]: "acc", [SETTING.serviceBusNamespace]: "ns.servicebus.windows.net" };
+    expect(parseApiSettings(env).connection).toEqual({
+      kind: "credential",
+      storageAccount: "acc",
+      serviceBusNamespace: "ns.servicebus.windows.net",
+    });
+  });
+
+  it.each<[Environment, RegExp]>([
+    [{}, /JOBYARD_STORAGE_ACCOUNT is not set/],
+    [{ [SETTING.storageConnectionString]: "x" }, /Give both JOBYARD_STORAGE_CONNECTION_STRING and/],
+    [{ ...worker, [SETTING.workerId]: "" }, /JOBYARD_WORKER_ID is not set/],
+    [{ ...worker, [SETTING.slots]: "0" }, /JOBYARD_SLOTS must be a whole number from 1 to 1000, not "0"/],
+    [{ ...worker, [SETTING.slots]: "2.5" }, /JOBYARD_SLOTS/],
+    [{ ...worker, [SETTING.lockSeconds]: "301" }, /JOBYARD_LOCK_SECONDS must be a whole number from 1 to 300/],
+    [{ ...worker, [SETTING.pool]: "GPU!" }, /JOBYARD_POOL must be lower-case/],
+    [{ ...worker, [SETTING.logLevel]: "loud" }, /JOBYARD_LOG_LEVEL must be one of/],
+  ])("that cannot be used are refused by name: %j", (env, message) => {
+    expect(() => parseWorkerSettings(env)).toThrow(SettingsError);
+    expect(() => parseWorkerSettings(env)).toThrow(message);
+  });
+});

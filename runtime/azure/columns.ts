@@ -12,8 +12,9 @@ export type Cells = Readonly<Record<string, Cell>>;
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Column<T> {
-  write(value: T): Cells;
-  read(row: Row): T;
+  // Function properties, not methods: TypeScript checks the parameters of those both ways, and a column of the wrong type must not fit.
+  readonly write: (value: T) => Cells;
+  readonly read: (row: Row) => T;
 }
 
 const ABSENT = "";

@@ -7,5 +7,7 @@ export {
   type StorageClients,
   type StorageConnection,
 } from "./connect.ts";
+export { createJobFiles } from "./job-files.ts";
 export { createJobStore, type JobStoreDeps } from "./job-store.ts";
+export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";

@@ -20,6 +20,7 @@ import type { Claim, HistoryEntry, Job } from "../core/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../core/limits.ts";
 import type { JobChanges } from "../core/ports.ts";
 import { PRIORITIES } from "../core/priority.ts";
+import { retryOverridesSchema } from "../core/retry.ts";
 import { JOB_STATES, type JobState } from "../core/states.ts";
 import {
   type Cell,
@@ -30,6 +31,7 @@ import {
   instant,
   integer,
   json,
+  optional,
   optionalInstant,
   optionalJson,
   optionalText,
@@ -42,14 +44,6 @@ import {
 } from "./columns.ts";
 
 const dateSchema = z.iso.datetime().transform((text) => new Date(text));
-
-const retrySchema = z.object({
-  maxAttempts: z.number(),
-  initialDelayMs: z.number(),
-  factor: z.number(),
-  maxDelayMs: z.number(),
-  jitter: z.number(),
-});
 
 const progressSchema = z.object({
   fraction: z.number().exactOptional(),
@@ -130,8 +124,8 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   parameters: optionalText("parameters"),
   priority: word("priority", PRIORITIES),
   pool: text("pool"),
-  retry: json("retry", retrySchema),
-  timeoutMs: integer("timeoutMs"),
+  retry: json("retry", retryOverridesSchema),
+  timeoutMs: optional("timeoutMs", integer("timeoutMs")),
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
   startedAt: optionalInstant("startedAt"),

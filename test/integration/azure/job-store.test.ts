@@ -1,13 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
 import type { Page } from "../../../runtime/core/ports.ts";
 import { NO_COUNTS } from "../../../runtime/core/states.ts";
-import { aBatch, aClaim, aJob } from "../../support/builders.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 
 const newStore = (writerId = "writer-1") => createJobStore({ storage: testStorage(), writerId });
+
+const newBatch = (fields: Partial<Batch> = {}): Batch => batchOf({ tenantName: freshTenant(), ...fields });
+
+const claimOf = (id: string): Claim => ({
+  id,
+  workerId: "worker-1",
+  bootId: "boot-1",
+  queue: "jobs-default-normal",
+  sequenceNumber: "9007199254740993",
+  since: new Date("2026-01-02T03:04:06.007Z"),
+});
 
 /** The ETag of a write that must have succeeded. */
 async function etagOf(result: ReturnType<ReturnType<typeof newStore>["insert"]>): Promise<string> {
@@ -19,21 +30,21 @@ async function etagOf(result: ReturnType<ReturnType<typeof newStore>["insert"]>)
 describe("a job's row", () => {
   it("is read back as it was inserted, under the ETag the insert returned", async () => {
     const store = newStore();
-    const job = aJob(aBatch(freshTenant()), { parameters: '{"text":"ü 😀 \u2028 \\" PATCH http://x {}"}' });
+    const job = jobOf({ parameters: '{"text":"ü 😀 \u2028 \\" PATCH http://x {}"}' }, newBatch());
     const etag = await etagOf(store.insert(job));
     expect(await store.get(job.jobId)).toEqual({ value: job, etag });
   });
 
   it("is absent for an unknown id and for a text that is no id", async () => {
     const store = newStore();
-    expect(await store.get(aJob(aBatch(freshTenant())).jobId)).toBeUndefined();
+    expect(await store.get(jobOf({}, newBatch()).jobId)).toBeUndefined();
     expect(await store.get("nonsense/../id")).toBeUndefined();
   });
 
   it("keeps the fields a change does not name and clears those it sets to undefined", async () => {
     const store = newStore();
-    const job = aJob(aBatch(freshTenant()), { runAt: new Date("2026-02-03T04:05:06.007Z"), packageHash: "abc" });
-    const claim = aClaim("claim-1");
+    const job = jobOf({ runAt: new Date("2026-02-03T04:05:06.007Z"), packageHash: "abc" }, newBatch());
+    const claim = claimOf("claim-1");
     const entry = { execution: 1, attempt: 1, workerId: "w", claimId: claim.id, startedAt: claim.since };
     const inserted = await etagOf(store.insert(job));
     const claimed = await etagOf(
@@ -61,25 +72,25 @@ describe("a job's row", () => {
 
   it("is not written on an outdated ETag; the writer gets the row as it is", async () => {
     const store = newStore();
-    const job = aJob(aBatch(freshTenant()));
+    const job = jobOf({}, newBatch());
     const inserted = await etagOf(store.insert(job));
     const change = { jobId: job.jobId, etag: inserted, from: "queued", to: "running" } as const;
-    const etag = await etagOf(store.update({ ...change, changes: { claim: aClaim("first") } }));
-    expect(await store.update({ ...change, changes: { claim: aClaim("second") } })).toEqual({
+    const etag = await etagOf(store.update({ ...change, changes: { claim: claimOf("first") } }));
+    expect(await store.update({ ...change, changes: { claim: claimOf("second") } })).toEqual({
       written: false,
-      current: { value: { ...job, state: "running", claim: aClaim("first") }, etag },
+      current: { value: { ...job, state: "running", claim: claimOf("first") }, etag },
     });
   });
 
   it("is not inserted twice; the second writer gets the first one's row", async () => {
-    const job = aJob(aBatch(freshTenant()));
+    const job = jobOf({}, newBatch());
     const etag = await etagOf(newStore("a").insert(job));
     const again = await newStore("b").insert({ ...job, jobName: "other" });
     expect(again).toEqual({ written: false, current: { value: job, etag } });
   });
 
   it("is reported absent when an update finds none", async () => {
-    const job = aJob(aBatch(freshTenant()));
+    const job = jobOf({}, newBatch());
     const result = await newStore().update({
       jobId: job.jobId,
       etag: `W/"datetime'2026-01-01T00%3A00%3A00.0000000Z'"`,
@@ -91,7 +102,7 @@ describe("a job's row", () => {
   });
 
   it("refuses an illegal transition before it asks the table", async () => {
-    const update = { jobId: aJob(aBatch(freshTenant())).jobId, etag: "*", changes: {} };
+    const update = { jobId: jobOf({}, newBatch()).jobId, etag: "*", changes: {} };
     await expect(newStore().update({ ...update, from: "succeeded", to: "failed" })).rejects.toThrow(InvariantError);
   });
 });
@@ -110,13 +121,13 @@ describe("the list of a batch's jobs", () => {
 
   async function insertJobs(batch: Batch, count: number): Promise<readonly Job[]> {
     const store = newStore();
-    const jobs = Array.from({ length: count }, () => aJob(batch));
+    const jobs = Array.from({ length: count }, () => jobOf({}, batch));
     await Promise.all(jobs.map((job) => etagOf(store.insert(job))));
     return jobs;
   }
 
   it("gives each job of 16 shards once, in the order of ids, whatever the page size", async () => {
-    const batch = aBatch(freshTenant(), { shardCount: 16 });
+    const batch = newBatch({ shardCount: 16 });
     const ids = (await insertJobs(batch, 150)).map(({ jobId }) => jobId).sort();
     const store = newStore();
     for (const pageSize of [1_000, 150, 64, 7]) {
@@ -127,7 +138,7 @@ describe("the list of a batch's jobs", () => {
   });
 
   it("gives each job in one state once, and none of the counter rows", async () => {
-    const batch = aBatch(freshTenant(), { shardCount: 16 });
+    const batch = newBatch({ shardCount: 16 });
     const jobs = await insertJobs(batch, 120);
     const store = newStore("other");
     const chosen = jobs.filter((_, index) => index % 5 === 0);
@@ -144,14 +155,17 @@ describe("the list of a batch's jobs", () => {
   });
 
   it("is empty for a batch without jobs", async () => {
-    const batch = aBatch(freshTenant(), { shardCount: 16 });
+    const batch = newBatch({ shardCount: 16 });
     expect(await newStore().list(batch, { pageSize: 10 })).toEqual({ items: [], continuationToken: undefined });
     expect(await newStore().counts(batch)).toEqual(NO_COUNTS);
   });
 
   it("refuses a token it did not make for this very batch", async () => {
     const tenant = freshTenant();
-    const [batch, other] = [aBatch(tenant, { shardCount: 2 }), aBatch(tenant, { shardCount: 2 })];
+    const [batch, other] = [
+      newBatch({ tenantName: tenant, shardCount: 2 }),
+      newBatch({ tenantName: tenant, shardCount: 2 }),
+    ];
     await insertJobs(other, 4);
     const { continuationToken } = await newStore().list(other, { pageSize: 1 });
     const shard99 = Buffer.from("1:99:").toString("base64url");

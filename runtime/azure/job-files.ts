@@ -1,0 +1,84 @@
+/**
+ * Parameters, artifacts and logs of jobs, as blobs. Artifacts and logs lie under the id of the claim that made them,
+ * because a blob, unlike a row, does not refuse a worker that has lost its job.
+ */
+import { stat } from "node:fs/promises";
+import type { Artifact, JobFiles, OpenedBlob } from "../core/ports.ts";
+import { CONTAINERS } from "../core/topology.ts";
+import { artifactBlobName, artifactsPrefix, isSafePath, logBlobName, parametersBlobName } from "./blob-names.ts";
+import type { StorageClients } from "./connect.ts";
+import { contentTypeOf } from "./content-type.ts";
+import { createLogAppender } from "./log-appender.ts";
+import { openBlob, readAll } from "./open-blob.ts";
+import { storageError } from "./translate-error.ts";
+
+const BLOCK_BYTES = 8 * 1024 * 1024;
+
+export function createJobFiles({ storage }: { readonly storage: Pick<StorageClients, "blobs"> }): JobFiles {
+  const input = storage.blobs.getContainerClient(CONTAINERS.input);
+  const output = storage.blobs.getContainerClient(CONTAINERS.output);
+  const logs = storage.blobs.getContainerClient(CONTAINERS.logs);
+  const logAppender = createLogAppender();
+
+  return {
+    async putParameters(jobId, json) {
+      const blob = input.getBlockBlobClient(parametersBlobName(jobId));
+      try {
+        await blob.upload(json, Buffer.byteLength(json), { blobHTTPHeaders: { blobContentType: "application/json" } });
+      } catch (error) {
+        throw storageError(error, "storing parameters");
+      }
+    },
+
+    async getParameters(jobId) {
+      const opened = found(await openBlob(input.getBlobClient(parametersBlobName(jobId))));
+      return opened && (await readAll(opened)).toString();
+    },
+
+    async putArtifact(jobId, claimId, path, localFile, signal) {
+      const blob = output.getBlockBlobClient(artifactBlobName(jobId, claimId, path));
+      // A file that cannot be read is no fault of storage: fails here, before the upload could blur the difference.
+      await stat(localFile);
+      try {
+        await blob.uploadFile(localFile, {
+          blobHTTPHeaders: { blobContentType: contentTypeOf(path) },
+          blockSize: BLOCK_BYTES,
+          maxSingleShotSize: BLOCK_BYTES,
+          ...(signal === undefined ? {} : { abortSignal: signal }),
+        });
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw storageError(error, "uploading an artifact");
+      }
+    },
+
+    async listArtifacts(jobId, claimId) {
+      const prefix = artifactsPrefix(jobId, claimId);
+      const artifacts: Artifact[] = [];
+      try {
+        for await (const { name, properties } of output.listBlobsFlat({ prefix })) {
+          artifacts.push({ path: name.slice(prefix.length), bytes: properties.contentLength ?? 0 });
+        }
+      } catch (error) {
+        throw storageError(error, "listing artifacts");
+      }
+      return artifacts;
+    },
+
+    async openArtifact(jobId, claimId, path) {
+      if (!isSafePath(path)) return undefined;
+      return found(await openBlob(output.getBlobClient(artifactBlobName(jobId, claimId, path))));
+    },
+
+    appendLog: (jobId, claimId, chunk) =>
+      logAppender.append(logs.getAppendBlobClient(logBlobName(jobId, claimId)), chunk),
+
+    async openLog(jobId, claimId) {
+      return found(await openBlob(logs.getBlobClient(logBlobName(jobId, claimId))));
+    },
+  };
+}
+
+/** Only a request that names a version is answered "unchanged". */
+const found = <T extends OpenedBlob>(answer: T | "unchanged" | undefined): T | undefined =>
+  answer === "unchanged" ? undefined : answer;

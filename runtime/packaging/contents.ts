@@ -1,0 +1,81 @@
+/** The last look at what goes into a package: names that any system can unpack, limits kept, nothing missing. */
+import { PACKAGE_MAX_ENTRIES, PACKAGE_MAX_FILE_BYTES, PACKAGE_MAX_UNPACKED_BYTES } from "../core/limits.ts";
+import type { Manifest, PackagePlatform } from "../core/manifest.ts";
+import { packagePathKey, packagePathProblem } from "../core/package-path.ts";
+import { binaryPlatform } from "./binary-platform.ts";
+import type { ExtraFile } from "./extra-files.ts";
+import { PackError, type PackProblem } from "./problem.ts";
+
+/** The platform a package is bound to by the machine code in it; "any" if there is none. */
+export function platformOf(
+  files: readonly ExtraFile[],
+  target: PackagePlatform,
+  warnings: PackProblem[],
+): PackagePlatform | "any" {
+  const problems: PackProblem[] = [];
+  let bound = false;
+  for (const { path, content } of files) {
+    const platform = binaryPlatform(content);
+    if (platform === undefined) continue;
+    bound = true;
+    if (platform.os === target.os && platform.arch === target.arch) continue;
+    const message = `${path} was built for ${platform.os}-${platform.arch}, but the package is for ${target.os}-${target.arch}.`;
+    // A module that was compiled here cannot run elsewhere; programs for several systems may lie side by side.
+    (path.endsWith(".node") ? problems : warnings).push({ message });
+  }
+  if (problems.length > 0) throw new PackError(problems);
+  return bound ? target : "any";
+}
+
+/** The files as they will be written. Throws PackError. */
+export function checkContents(files: readonly ExtraFile[], manifest: Manifest): ExtraFile[] {
+  const problems = [...nameProblems(files), ...sizeProblems(files)];
+  const programs = new Set(programsOf(manifest));
+  const paths = new Set(files.map(({ path }) => path));
+  for (const program of programs) {
+    if (paths.has(program)) continue;
+    problems.push({
+      message: `package.json: jobyard.jobs runs ${program}, which is not in the package; list it under jobyard.files.`,
+    });
+  }
+  if (problems.length > 0) throw new PackError(problems);
+  return files.map((file) => (programs.has(file.path) ? { ...file, executable: true } : file));
+}
+
+/** Files of the package that are started as programs. */
+const programsOf = (manifest: Manifest): string[] =>
+  manifest.jobs.flatMap(({ entry }) =>
+    entry.kind === "command" && entry.command.includes("/") ? [entry.command.replace(/^\.\//, "")] : [],
+  );
+
+function nameProblems(files: readonly ExtraFile[]): PackProblem[] {
+  const problems: PackProblem[] = [];
+  const seen = new Map<string, string>();
+  for (const { path } of files) {
+    const problem = packagePathProblem(path);
+    if (problem !== undefined) problems.push({ message: `The name ${JSON.stringify(path)} ${problem}.` });
+    const earlier = seen.get(packagePathKey(path));
+    seen.set(packagePathKey(path), path);
+    if (earlier === path) problems.push({ message: `${path} would be in the package twice.` });
+    else if (earlier !== undefined) {
+      problems.push({ message: `${earlier} and ${path} are the same file on some systems; rename one.` });
+    }
+  }
+  return problems;
+}
+
+function sizeProblems(files: readonly ExtraFile[]): PackProblem[] {
+  const problems: PackProblem[] = [];
+  const total = files.reduce((sum, { content }) => sum + content.length, 0);
+  for (const { path, content } of files) {
+    if (content.length <= PACKAGE_MAX_FILE_BYTES) continue;
+    problems.push({ message: `${path} has ${content.length} bytes; at most ${PACKAGE_MAX_FILE_BYTES} are allowed.` });
+  }
+  if (total > PACKAGE_MAX_UNPACKED_BYTES) {
+    problems.push({ message: `The files have ${total} bytes; at most ${PACKAGE_MAX_UNPACKED_BYTES} are allowed.` });
+  }
+  if (files.length > PACKAGE_MAX_ENTRIES) {
+    problems.push({ message: `There are ${files.length} files; at most ${PACKAGE_MAX_ENTRIES} are allowed.` });
+  }
+  return problems;
+}

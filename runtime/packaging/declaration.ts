@@ -1,0 +1,96 @@
+/** Reads one call of `defineJob`: what can be known about a job without running it. */
+import ts from "typescript";
+import type { z } from "zod";
+import { DISPLAY_NAME_MAX_LENGTH } from "../core/limits.ts";
+import { fieldProblems, oneLine, retrySchema, timeoutSchema } from "../core/manifest-fields.ts";
+import type { RetryOverrides } from "../core/manifest.ts";
+import { NotConstant, evaluate, propertyOf, unwrap } from "./evaluate.ts";
+import type { PackProblem, SourcePosition } from "./problem.ts";
+import { type SourceModule, type SourceModules, positionOf } from "./source-modules.ts";
+
+export interface JobDeclaration {
+  readonly jobType: string;
+  readonly retry?: RetryOverrides | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly file: string;
+  readonly exportName: string;
+  readonly position: SourcePosition;
+}
+
+interface Scan {
+  readonly modules: SourceModules;
+  readonly problems: PackProblem[];
+}
+
+/** Undefined when the declaration cannot be used; `problems` says why. */
+export function readDeclaration(
+  module: SourceModule,
+  call: ts.CallExpression,
+  exportName: string,
+  scan: Scan,
+): JobDeclaration | undefined {
+  const options = optionsOf(module, call);
+  if (options === undefined) {
+    const message = "defineJob expects an object literal here, so that jobyard pack can read it without running it.";
+    scan.problems.push({ message, position: positionOf(module, call.arguments[0] ?? call) });
+    return undefined;
+  }
+  const spread = options.properties.find(ts.isSpreadAssignment);
+  if (spread !== undefined) {
+    const message = "Write these options out: jobyard pack reads them from the source without running it.";
+    scan.problems.push({ message, position: positionOf(module, spread) });
+    return undefined;
+  }
+  const jobType = constantProperty(scan, module, options, "jobType", oneLine(DISPLAY_NAME_MAX_LENGTH));
+  const retry = constantProperty(scan, module, options, "retry", retrySchema);
+  const timeoutMs = constantProperty(scan, module, options, "timeoutMs", timeoutSchema);
+  if (jobType === undefined) {
+    if (!options.properties.some((property) => propertyOf(property)[0] === "jobType")) {
+      scan.problems.push({ message: "This job has no jobType.", position: positionOf(module, options) });
+    }
+    return undefined;
+  }
+  return {
+    jobType,
+    ...(retry === undefined ? {} : { retry }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    file: module.file,
+    exportName,
+    position: positionOf(module, call),
+  };
+}
+
+function optionsOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLiteralExpression | undefined {
+  const [argument] = call.arguments;
+  if (argument === undefined) return undefined;
+  const inner = unwrap(argument);
+  const value = ts.isIdentifier(inner) ? module.constants.get(inner.text) : inner;
+  const options = value === undefined ? undefined : unwrap(value);
+  return options !== undefined && ts.isObjectLiteralExpression(options) ? options : undefined;
+}
+
+function constantProperty<T>(
+  scan: Scan,
+  module: SourceModule,
+  options: ts.ObjectLiteralExpression,
+  name: string,
+  schema: z.ZodType<T>,
+): T | undefined {
+  const property = options.properties.find((candidate) => propertyOf(candidate)[0] === name);
+  if (property === undefined) return undefined;
+  const [, expression] = propertyOf(property);
+  const value =
+    expression === undefined ? new NotConstant(module, property) : evaluate(expression, module, scan.modules);
+  if (value instanceof NotConstant) {
+    const message = `The ${name} of a job must be a constant: jobyard pack reads it from the source without running it, and cannot tell what this is.`;
+    scan.problems.push({ message, position: positionOf(value.module, value.node) });
+    return undefined;
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  for (const { target, message } of fieldProblems(result.error)) {
+    const field = target === "" ? name : `${name}.${target}`;
+    scan.problems.push({ message: `${field}: ${message}.`, position: positionOf(module, property) });
+  }
+  return undefined;
+}

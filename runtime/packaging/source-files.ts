@@ -1,0 +1,39 @@
+/** Finds the source files of a package in which jobs may be declared. */
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A source file that imports the job system. */
+export interface SourceText {
+  /** Relative to the package, with forward slashes. */
+  readonly file: string;
+  readonly text: string;
+}
+
+export const JOB_MODULE = "jobyard/job";
+
+const SOURCE = /\.[cm]?[jt]sx?$/;
+const NOT_SOURCE = /\.d\.[cm]?ts$|\.(?:test|spec)\.[cm]?[jt]sx?$/;
+/** Dependencies, build results and tests declare no jobs of this package. */
+const SKIPPED = new Set(["node_modules", "dist", "coverage", "test", "tests", "__tests__"]);
+
+/** In the order of their names, so that the result does not depend on the disk. */
+export async function readJobSources(directory: string): Promise<SourceText[]> {
+  const files = await listSources(directory, "");
+  const sources = await Promise.all(
+    files.map(async (file) => ({ file, text: await readFile(join(directory, file), "utf8") })),
+  );
+  return sources.filter(({ text }) => text.includes(JOB_MODULE));
+}
+
+async function listSources(directory: string, below: string): Promise<string[]> {
+  const entries = await readdir(join(directory, below), { withFileTypes: true });
+  const found = await Promise.all(
+    entries.map(async (entry) => {
+      const path = below === "" ? entry.name : `${below}/${entry.name}`;
+      if (entry.name.startsWith(".") || SKIPPED.has(entry.name)) return [];
+      if (entry.isDirectory()) return listSources(directory, path);
+      return entry.isFile() && SOURCE.test(entry.name) && !NOT_SOURCE.test(entry.name) ? [path] : [];
+    }),
+  );
+  return found.flat().sort();
+}

@@ -11,6 +11,10 @@ export interface Report {
   notice(text: string): void;
   progress(counts: StateCounts, total: number): void;
   table(jobs: readonly JobView[]): void;
+  /** What to try next. */
+  hints(apiUrl: string, tenantName: string): void;
+  /** Why it ends here. */
+  failure(text: string): void;
 }
 
 /** Plain lines are written at every tenth of the way. */
@@ -62,7 +66,31 @@ export function createReport(out: NodeJS.WriteStream): Report {
         line(`${paint("red", "✗")} ${jobName}: ${failure?.code ?? ""} ${failure?.message ?? ""}`);
       }
     },
+    hints(apiUrl, tenantName) {
+      for (const hint of hintsFor(apiUrl, tenantName)) line(hint);
+    },
+    failure(text) {
+      bar?.stop();
+      line(`${paint("red", "✗")} ${text}`);
+    },
   };
+}
+
+function hintsFor(apiUrl: string, tenantName: string): string[] {
+  const job = JSON.stringify({
+    tenantName,
+    jobType: "FinancialYearEnd",
+    jobName: "again",
+    jobProcessorPackageName: "financial-year-end.zip",
+    parameters: { year: 2025 },
+  });
+  return [
+    "Try next:",
+    `  curl '${apiUrl}/v1/batches?tenantName=${tenantName}'`,
+    `  curl '${apiUrl}/v1/jobs' -H 'content-type: application/json' -d '${job}'`,
+    `  curl '${apiUrl}/v1/jobs/<jobId>'   and   curl '${apiUrl}/v1/jobs/<jobId>/log'`,
+    "Press Ctrl-C to stop.",
+  ];
 }
 
 function startBar(out: NodeJS.WriteStream, total: number): CliProgress.SingleBar {

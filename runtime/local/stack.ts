@@ -1,0 +1,132 @@
+/**
+ * The local stack: storage, message broker, API and workers as supervised processes, started in the order of their
+ * needs and stopped in the opposite one.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SETTING, type Environment } from "../core/settings.ts";
+import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
+import { azuriteConnectionString } from "./azurite.ts";
+import type { Home } from "./home.ts";
+import { assertFree, freePorts } from "./ports.ts";
+import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts";
+
+export interface StackOptions {
+  readonly home: Home;
+  readonly apiPort: number;
+  readonly workerCount: number;
+  /** Jobs at a time of each worker. */
+  readonly slots: number;
+  readonly lockMs: number;
+  /** What running jobs get when the stack is stopped. */
+  readonly drainMs: number;
+  /** `start.mjs`, which runs a program of the project by name. */
+  readonly launcher: string;
+  /** The environment of this process; the stack's processes get PATH, HOME, language, zone and their settings from it. */
+  readonly environment: Environment;
+  readonly onRestart: (name: string, how: string) => void;
+  /** Creates tables and containers; runs when storage answers and before anybody needs them. */
+  readonly provision: (storageConnectionString: string) => Promise<void>;
+}
+
+export interface Stack {
+  readonly apiUrl: string;
+  readonly storageConnectionString: string;
+  readonly serviceBusConnectionString: string;
+  readonly supervisor: Supervisor;
+  /** Lets running jobs end, then stops everything. */
+  stop(): Promise<void>;
+  /** Ends everything now. */
+  kill(): void;
+}
+
+const STOP_GRACE_MS = 10_000;
+/** Of the environment, what our own processes need to find programs and to talk like the user. */
+const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS", "SystemRoot", "TEMP"];
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { home, apiPort, workerCount, launcher, environment } = options;
+  await assertFree(apiPort);
+  const supervisor = createSupervisor({ logDirectory: home.logs, onRestart: options.onRestart });
+  const workers = Array.from({ length: workerCount }, (_, index) => `worker-${index + 1}`);
+  const stopOrder = [workers, ["api"], ["bus", "storage"]];
+
+  const passedOn = Object.fromEntries(
+    PASSED_ON.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
+  const program = (name: string, kind: string, args: readonly string[], env: Record<string, string> = {}): Program => ({
+    name,
+    modulePath: launcher,
+    args: [kind, ...args],
+    env: { ...passedOn, [SETTING.logLevel]: environment[SETTING.logLevel] ?? "info", ...env },
+    stopGraceMs: kind === "worker" ? options.drainMs + STOP_GRACE_MS : STOP_GRACE_MS,
+  });
+
+  try {
+    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0] = await freePorts(4);
+    const storage = azuriteConnectionString({ blobPort, tablePort });
+    const key = await busKey(home);
+    const topologyFile = join(home.bus, "topology.json");
+    await writeFile(topologyFile, JSON.stringify(busTopology([DEFAULT_POOL], { lockMs: options.lockMs }), null, 2));
+
+    const [, busReady] = await Promise.all([
+      supervisor
+        .start(
+          program("storage", "storage", [
+            ...["--directory", home.storage, "--blob-port", String(blobPort), "--table-port", String(tablePort)],
+          ]),
+        )
+        .then(() => options.provision(storage)),
+      supervisor.start(
+        program("bus", "bus", [
+          ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", join(home.bus, "data")],
+          ...["--topology", topologyFile, "--key", key],
+        ]),
+      ),
+    ]);
+    const serviceBus = String(busReady["connectionString"]);
+    const connections = {
+      [SETTING.storageConnectionString]: storage,
+      [SETTING.serviceBusConnectionString]: serviceBus,
+    };
+    const startWorker = async (workerId: string): Promise<void> => {
+      const directory = join(home.workers, workerId);
+      await mkdir(directory, { recursive: true });
+      const settings = {
+        [SETTING.workerId]: workerId,
+        [SETTING.workerDirectory]: directory,
+        [SETTING.slots]: String(options.slots),
+        [SETTING.drainSeconds]: String(Math.ceil(options.drainMs / 1_000)),
+        [SETTING.lockSeconds]: String(options.lockMs / 1_000),
+      };
+      await supervisor.start(program(workerId, "worker", [], { ...connections, ...settings }));
+    };
+    const [apiReady] = await Promise.all([
+      supervisor.start(program("api", "api", [], { ...connections, [SETTING.apiPort]: String(apiPort) })),
+      ...workers.map(startWorker),
+    ]);
+    return {
+      apiUrl: `http://127.0.0.1:${String(apiReady["port"])}`,
+      storageConnectionString: storage,
+      serviceBusConnectionString: serviceBus,
+      supervisor,
+      stop: () => supervisor.stop(stopOrder),
+      kill: () => supervisor.kill(),
+    };
+  } catch (error) {
+    // Nothing half started.
+    await supervisor.stop(stopOrder);
+    throw error;
+  }
+}
+
+/** The key of this folder's broker: made once, readable by its owner only. */
+async function busKey(home: Home): Promise<string> {
+  const file = join(home.bus, "key");
+  const existing = await readFile(file, "utf8").catch(() => undefined);
+  if (existing !== undefined) return existing;
+  const key = randomBytes(32).toString("base64");
+  await writeFile(file, key, { mode: 0o600 });
+  return key;
+}

@@ -1,0 +1,54 @@
+/** Turns connection settings into the stores and the queue that API and workers use. The credential is chosen here. */
+import { DefaultAzureCredential } from "@azure/identity";
+import {
+  connectServiceBus,
+  connectStorage,
+  createBatchStore,
+  createJobFiles,
+  createJobQueue,
+  createJobStore,
+  createPackageStore,
+  type ServiceBusConnection,
+  type StorageConnection,
+} from "../azure/index.ts";
+import type { BatchStore, JobFiles, JobQueue, JobStore, PackageStore } from "../core/ports.ts";
+import type { ConnectionSettings } from "../core/settings.ts";
+
+export interface Services {
+  readonly jobs: JobStore;
+  readonly batches: BatchStore;
+  readonly queue: JobQueue;
+  readonly packages: PackageStore;
+  readonly files: JobFiles;
+}
+
+/** `writerId` names this process in counter rows: the same after a restart, no two at a time. */
+export function connect(settings: ConnectionSettings, { writerId }: { readonly writerId: string }): Services {
+  const connections = connectionsOf(settings);
+  const storage = connectStorage(connections.storage);
+  return {
+    jobs: createJobStore({ storage, writerId }),
+    batches: createBatchStore({ storage }),
+    queue: createJobQueue({ serviceBus: connectServiceBus(connections.serviceBus) }),
+    packages: createPackageStore({ storage }),
+    files: createJobFiles({ storage }),
+  };
+}
+
+function connectionsOf(settings: ConnectionSettings): {
+  readonly storage: StorageConnection;
+  readonly serviceBus: ServiceBusConnection;
+} {
+  if (settings.kind === "connection-string") {
+    const { kind, storage, serviceBus } = settings;
+    return { storage: { kind, storage }, serviceBus: { kind, serviceBus } };
+  }
+  const { kind, storageAccount, serviceBusNamespace } = settings;
+  // In Azure the managed identity that AZURE_CLIENT_ID names; on a developer's machine whoever is signed in.
+  const credential = new DefaultAzureCredential();
+  const urlOf = (service: string): string => `https://${storageAccount}.${service}.core.windows.net`;
+  return {
+    storage: { kind, tablesUrl: urlOf("table"), blobsUrl: urlOf("blob"), credential },
+    serviceBus: { kind, serviceBusNamespace, credential },
+  };
+}

@@ -1,0 +1,158 @@
+/** `npm start`: the whole system on this machine, with the samples running through it. */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { connectStorage, createPackageStore, provisionStorage } from "../azure/index.ts";
+import { API_PORT_DEFAULT, parseLockMs } from "../core/settings.ts";
+import type { JobView } from "../core/views.ts";
+import { createApiClient } from "../local/demo/api-client.ts";
+import { DEMO_TENANT, fetchArtifacts, packSamples, publishSamples, runDemo } from "../local/demo/demo.ts";
+import { createReport, type Report } from "../local/demo/report.ts";
+import { HomeInUseError, openHome, type Home } from "../local/home.ts";
+import { startStack, type Stack } from "../local/stack.ts";
+import { ProgramFailedError } from "../local/supervisor.ts";
+import { explain } from "./explain.ts";
+
+interface LocalOptions {
+  readonly once: boolean;
+  readonly json: boolean;
+  readonly workers: number;
+  readonly port: number;
+}
+
+const ROOT = join(import.meta.dirname, "../..");
+const SAMPLES = join(ROOT, "packages-sample");
+const WORKERS_DEFAULT = 2;
+const WORKERS_MAX = 32;
+/** What running jobs get after Ctrl-C; what does not end by then runs again at the next start. */
+const DRAIN_MS = 15_000;
+/** Exit code after an interrupted run. */
+const CUT_SHORT = 130;
+
+const wholeNumber =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+
+const command = new Command("npm start --")
+  .description("Runs storage, message broker, API and workers on this machine, and the sample jobs on them.")
+  .addOption(
+    new Option("--once", "stop when the sample jobs have ended; exit 0 when all succeeded, else 1").default(false),
+  )
+  .addOption(
+    new Option(
+      "--json",
+      "print one JSON object as the last line of standard output, all else to standard error",
+    ).default(false),
+  )
+  .addOption(
+    new Option("--workers <count>", "worker processes").argParser(wholeNumber(1, WORKERS_MAX)).default(WORKERS_DEFAULT),
+  )
+  .addOption(new Option("--port <port>", "port of the API").argParser(wholeNumber(0, 65_535)).default(API_PORT_DEFAULT))
+  .addHelpText("after", `\nData is kept in .jobyard, or in the folder that JOBYARD_HOME names.`)
+  .allowExcessArguments(false);
+command.parse();
+
+async function main(options: LocalOptions): Promise<void> {
+  // With --json, standard output is for the result alone.
+  const report = createReport(options.json ? process.stderr : process.stdout);
+  const interrupted = new AbortController();
+  let home: Home | undefined;
+  let stack: Stack | undefined;
+
+  const stop = async (exitCode: number): Promise<never> => {
+    await stack?.stop();
+    await home?.release();
+    process.exit(exitCode);
+  };
+  const onSignal = (): void => {
+    if (interrupted.signal.aborted) {
+      stack?.kill();
+      process.exit(CUT_SHORT);
+    }
+    report.notice("Stopping: running jobs get a moment to end. Press Ctrl-C again to stop at once.");
+    interrupted.abort(new Interrupted());
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+
+  try {
+    const packing = packSamples(SAMPLES);
+    // Heard when it is awaited below; a failure must not end the process before that.
+    packing.catch(() => undefined);
+    home = await openHome(process.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));
+    stack = await startLocalStack(home, options, report);
+    const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
+    report.step(`Running at ${stack.apiUrl} with ${options.workers} workers; data in ${home.directory}`);
+    const samples = await packing;
+    await publishSamples(samples, createPackageStore({ storage }));
+    report.step(`Published ${samples.map(({ fileName }) => fileName).join(", ")}`);
+
+    const succeeded = await demonstrate(stack, home, options, report, interrupted.signal);
+    if (options.once) await stop(succeeded ? 0 : 1);
+    report.hints(stack.apiUrl, DEMO_TENANT);
+    await aborted(interrupted.signal);
+    await stop(0);
+  } catch (error) {
+    if (error instanceof Interrupted) await stop(CUT_SHORT);
+    report.failure(
+      error instanceof HomeInUseError || error instanceof ProgramFailedError ? error.message : explain(error),
+    );
+    await stop(1);
+  }
+}
+
+function startLocalStack(home: Home, options: LocalOptions, report: Report): Promise<Stack> {
+  return startStack({
+    home,
+    apiPort: options.port,
+    workerCount: options.workers,
+    slots: availableParallelism(),
+    lockMs: parseLockMs(process.env),
+    drainMs: DRAIN_MS,
+    launcher: join(import.meta.dirname, "start.mjs"),
+    environment: process.env,
+    onRestart: (name, how) => report.notice(`${name} ended (${how}); starting it again`),
+    provision: (storage) => provisionStorage(connectStorage({ kind: "connection-string", storage })),
+  });
+}
+
+/** Runs the samples and shows what came of them. */
+async function demonstrate(
+  stack: Stack,
+  home: Home,
+  options: LocalOptions,
+  report: Report,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const api = createApiClient(stack.apiUrl);
+  const { batchId, jobs, seconds } = await runDemo(api, SAMPLES, report, signal);
+  const folder = join(home.artifacts, batchId);
+  const count = await fetchArtifacts(api, jobs, folder);
+  report.table(jobs);
+  report.step(`${count} artifacts copied to ${folder}`);
+  const inState = (state: JobView["state"]): number => jobs.filter((job) => job.state === state).length;
+  const result = {
+    batchId,
+    submitted: jobs.length,
+    succeeded: inState("succeeded"),
+    failed: inState("failed"),
+    seconds,
+  };
+  if (options.json) console.log(JSON.stringify(result));
+  return result.succeeded === result.submitted;
+}
+
+/** Somebody pressed Ctrl-C. */
+class Interrupted extends Error {}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+await main(command.opts<LocalOptions>());

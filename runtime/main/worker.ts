@@ -1,0 +1,68 @@
+/** The worker process. */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { createShare } from "../core/share.ts";
+import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
+import { createIntake } from "../worker/intake.ts";
+import { createPackageCache } from "../worker/packages/package-cache.ts";
+import { createJobProcesses } from "../worker/process/job-processes.ts";
+import { createWorkspaces } from "../worker/process/workspace.ts";
+import { startWorker } from "../worker/worker.ts";
+import { connect } from "./connect.ts";
+import { createLogger } from "./logger.ts";
+import { runService, type Service } from "./service-process.ts";
+
+async function start(): Promise<Service> {
+  const settings = parseWorkerSettings(process.env);
+  const log = createLogger(settings.workerId, settings.logLevel);
+  const { jobs, queue, packages, files } = connect(settings.connection, { writerId: settings.workerId });
+
+  const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
+  const processes = createJobProcesses(processConfig(settings));
+  const cache = createPackageCache({ store: packages, directory: join(settings.directory, "packages") });
+  // In this order: what a crashed worker left running may still use what it left lying.
+  await processes.sweep();
+  await Promise.all([workspaces.sweep(), cache.sweep()]);
+
+  const worker = startWorker({
+    jobs,
+    queue,
+    files,
+    packages: cache,
+    workspaces,
+    processes,
+    intake: createIntake({ queue, pool: settings.pool, share: createShare(), log }),
+    slots: settings.slots,
+    workerId: settings.workerId,
+    bootId: randomUUID(),
+    newId: randomUUID,
+    now: Date.now,
+    monotonicNow: () => performance.now(),
+    random: Math.random,
+    lockMs: settings.lockMs,
+    log,
+  });
+  log.info({ pool: settings.pool, slots: settings.slots }, "receiving");
+  return {
+    ready: { pool: settings.pool, slots: settings.slots },
+    async stop() {
+      log.info({ running: worker.runningCount }, "draining");
+      await worker.drain(settings.drainMs);
+      await processes.close();
+      await queue.close();
+    },
+  };
+}
+
+const processConfig = ({ directory, slots }: WorkerSettings) => ({
+  root: directory,
+  hostEntry: join(import.meta.dirname, "../worker/process/host/main.ts"),
+  spares: slots,
+  environment: {
+    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    LANG: process.env["LANG"],
+    TZ: process.env["TZ"],
+  },
+});
+
+await runService(start);

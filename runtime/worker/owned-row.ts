@@ -7,8 +7,14 @@ import type { Job } from "../core/job.ts";
 import type { JobChanges, JobStore, Stored } from "../core/ports.ts";
 import type { JobState } from "../core/states.ts";
 
-export type OwnedWrite =
-  | { readonly written: true; readonly etag: string }
+/** What a write makes of the row. */
+export interface RowChange {
+  readonly to: JobState;
+  readonly changes: JobChanges;
+}
+
+export type OwnedWrite<T extends RowChange> =
+  | { readonly written: true; readonly etag: string; readonly change: T }
   | { readonly written: false; readonly current: Stored<Job> | undefined };
 
 export interface OwnedRow {
@@ -16,8 +22,11 @@ export interface OwnedRow {
   readonly cancelWanted: AbortSignal;
   /** Fires when a write has found the claim gone: kill the job, then decide by the protocol's table. */
   readonly claimGone: AbortSignal;
-  /** Writes on the claim's ETag, after all writes before it. Throws UnavailableError when storage does not answer. */
-  write(to: JobState, changes: JobChanges): Promise<OwnedWrite>;
+  /**
+   * Writes on the claim's ETag, after all writes before it. The change is decided for each try anew, because a refused
+   * one may have brought the wish to cancel (R8). Throws UnavailableError when storage does not answer.
+   */
+  write<T extends RowChange>(decide: () => T): Promise<OwnedWrite<T>>;
 }
 
 export function ownRow(
@@ -35,12 +44,13 @@ export function ownRow(
   };
   noteCancel(claimed.cancelWanted);
 
-  async function attempt(to: JobState, changes: JobChanges): Promise<OwnedWrite> {
+  async function attempt<T extends RowChange>(decide: () => T): Promise<OwnedWrite<T>> {
     for (;;) {
-      const result = await jobs.update({ jobId, etag, from: "running", to, changes });
+      const change = decide();
+      const result = await jobs.update({ jobId, etag, from: "running", to: change.to, changes: change.changes });
       if (result.written) {
         etag = result.etag;
-        return result;
+        return { ...result, change };
       }
       const row = result.current?.value;
       if (row?.claim?.id !== claimId || row.state !== "running") {
@@ -56,8 +66,8 @@ export function ownRow(
   return {
     cancelWanted: cancel.signal,
     claimGone: gone.signal,
-    write(to, changes) {
-      const write = last.then(() => attempt(to, changes));
+    write(decide) {
+      const write = last.then(() => attempt(decide));
       // The next write waits for this one, whatever became of it; its own caller hears of a failure.
       last = write.catch(() => undefined);
       return write;

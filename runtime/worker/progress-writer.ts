@@ -27,7 +27,7 @@ export function createProgressWriter(row: Pick<OwnedRow, "write">, log: Logger):
     }, INTERVAL_MS);
     unwritten = false;
     writing = row
-      .write("running", { progress: latest })
+      .write(() => ({ to: "running", changes: { progress: latest } }))
       .then(() => undefined)
       .catch((error: unknown) => {
         log.warn({ error: messageOf(error) }, "progress not written");

@@ -12,7 +12,7 @@ import { endingOf, meet, type AttemptResult, type Ending } from "../core/protoco
 import { backoffMs } from "../core/retry.ts";
 import { deadLetterReason, settleByTable, startsNothing, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
-import type { OwnedRow } from "./owned-row.ts";
+import type { OwnedRow, RowChange } from "./owned-row.ts";
 import { insist } from "./patience.ts";
 
 type Ended = Exclude<Execution, { readonly kind: "lost" }>;
@@ -35,19 +35,11 @@ export interface SettlementContext {
 export async function settle(ended: Ended, context: SettlementContext, deps: SettlementDeps): Promise<void> {
   const { delivery, claimed, row, lost, log } = context;
   const patience = { until: lost, log };
-  const ending = endingOf({
-    result: resultOf(ended),
-    cancelWanted: row.cancelWanted.aborted,
-    attempts: claimed.start.attempts,
-    interruptions: claimed.start.interruptions,
-    maxAttempts: ended.retry.maxAttempts,
-  });
   const endedAt = deps.now();
-  const failure = failureOf(ended, ending, claimed, endedAt);
-  const runAt = runAtOf(ended, ending, claimed, deps, endedAt);
-  const changes = changesOf(ended, ending, { claimed, endedAt, failure, runAt });
+  const chance = deps.random();
+  const decide = (): Decision => decideEnd(ended, { claimed, cancelWanted: row.cancelWanted.aborted, endedAt, chance });
 
-  const result = await insist("recording the end", () => row.write(ending.to, changes), patience);
+  const result = await insist("recording the end", () => row.write(decide), patience);
   if (!result.written) {
     // Somebody else moved the row, or this very write landed and its answer was lost: the table knows.
     const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
@@ -59,6 +51,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
     }
     return;
   }
+  const { ending, failure, runAt } = result.change;
   log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
 
   switch (ending.bell) {
@@ -73,6 +66,36 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
       return insist("completing", () => delivery.complete(), patience);
     }
   }
+}
+
+/** How the row is to end, and what the message's settlement needs to know of it. */
+interface Decision extends RowChange {
+  readonly ending: Ending;
+  readonly failure: Failure | undefined;
+  readonly runAt: Date | undefined;
+}
+
+interface DecisionFacts {
+  readonly claimed: Claimed;
+  readonly cancelWanted: boolean;
+  readonly endedAt: Date;
+  /** In [0, 1). */
+  readonly chance: number;
+}
+
+function decideEnd(ended: Ended, { claimed, cancelWanted, endedAt, chance }: DecisionFacts): Decision {
+  const { attempts, interruptions } = claimed.start;
+  const { maxAttempts } = ended.retry;
+  const ending = endingOf({ result: resultOf(ended), cancelWanted, attempts, interruptions, maxAttempts });
+  const failure = failureOf(ended, ending, claimed, endedAt);
+  const runAt = runAtOf(ended, ending, claimed, endedAt, chance);
+  return {
+    to: ending.to,
+    changes: changesOf(ended, ending, { claimed, endedAt, failure, runAt }),
+    ending,
+    failure,
+    runAt,
+  };
 }
 
 function resultOf(ended: Ended): AttemptResult {
@@ -90,15 +113,9 @@ function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Dat
 }
 
 /** A retry waits for its backoff; an interrupted job goes on at once. */
-function runAtOf(
-  ended: Ended,
-  ending: Ending,
-  claimed: Claimed,
-  { random }: SettlementDeps,
-  now: Date,
-): Date | undefined {
+function runAtOf(ended: Ended, ending: Ending, claimed: Claimed, now: Date, chance: number): Date | undefined {
   if (ending.to !== "queued" || ending.counts !== "attempts") return undefined;
-  return new Date(now.getTime() + backoffMs(ended.retry, claimed.start.attempts + 1, random()));
+  return new Date(now.getTime() + backoffMs(ended.retry, claimed.start.attempts + 1, chance));
 }
 
 interface ChangeFacts {

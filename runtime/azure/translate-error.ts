@@ -66,3 +66,17 @@ export function busError(error: unknown, doing: string): JobSystemError {
     return new LockLostError(`The message's lock was lost while ${doing}.`, { cause: error });
   return new UnavailableError("BusUnavailable", `Service Bus failed while ${doing}: ${code}.`, { cause: error });
 }
+
+/** Service Bus answered that this very request will never do. Everything else may pass. */
+const LASTING_BUS_CODES: readonly string[] = [
+  "MessageLockLost",
+  "MessageNotFound",
+  "MessageSizeExceeded",
+  "MessagingEntityNotFound",
+  "MessagingEntityDisabled",
+  "UnauthorizedAccess",
+];
+
+/** Whether the same request to Service Bus may succeed in a moment. */
+export const isPassing = (error: unknown): boolean =>
+  !isTranslated(error) && !LASTING_BUS_CODES.includes(codeOf(error) ?? "");

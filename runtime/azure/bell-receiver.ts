@@ -1,0 +1,86 @@
+/**
+ * Receives bells from one queue, one at a time, over a link that is replaced when it is worn or broken. No message is
+ * lost by a replacement or by closing: what arrives too late is given back, or returns when its lock ends.
+ */
+import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
+import type { BellReceiver, Delivery } from "../core/ports.ts";
+import { deliveryOf } from "./delivery.ts";
+import { openLink, type ReceiverLink } from "./receiver-link.ts";
+import { busError } from "./translate-error.ts";
+
+/** What closing waits for messages on their way, when the broker does not answer. */
+const SWEEP_WITHIN_MS = 2_000;
+
+export function createBellReceiver(bus: ServiceBusClient, queue: string): BellReceiver {
+  const closing = new AbortController();
+  const retired = new Set<ReceiverLink>();
+  let link: ReceiverLink | undefined;
+  let waiting: Promise<Delivery | undefined> = Promise.resolve(undefined);
+
+  function retire(): void {
+    if (link === undefined) return;
+    retired.add(link);
+    link.retire();
+    link = undefined;
+    for (const old of retired) {
+      old.forgetLapsed();
+      if (old.closed) retired.delete(old);
+    }
+  }
+
+  async function receiveOne(waitMs: number): Promise<Delivery | undefined> {
+    if (link?.worn === true) retire();
+    link ??= openLink(bus, queue);
+    const current = link;
+    try {
+      const messages = await current.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
+      const [delivery, ...surplus] = messages.map((message) => accept(current, message));
+      // Asked for one; the SDK would rather hand over a second than drop it.
+      for (const unasked of surplus) await giveBack(unasked);
+      return delivery;
+    } catch (error) {
+      if (closing.signal.aborted) {
+        await sweep(current);
+        return undefined;
+      }
+      retire();
+      throw busError(error, "receiving");
+    }
+  }
+
+  function accept(from: ReceiverLink, message: ServiceBusReceivedMessage): Delivery {
+    from.received(message);
+    return deliveryOf(from, message, queue);
+  }
+
+  /**
+   * The receive that was broken off has left its credit with the broker, and a message may be on its way. Receiving
+   * once more drains the link: the broker answers when nothing can come any more.
+   */
+  async function sweep({ sdk }: ReceiverLink): Promise<void> {
+    try {
+      const options = { maxWaitTimeInMs: 1, abortSignal: AbortSignal.timeout(SWEEP_WITHIN_MS) };
+      for (const message of await sdk.receiveMessages(1, options)) await sdk.abandonMessage(message);
+    } catch {
+      // The broker gives it back by itself when the lock ends.
+    }
+  }
+
+  return {
+    receive(waitMs) {
+      if (closing.signal.aborted) return Promise.resolve(undefined);
+      waiting = receiveOne(waitMs);
+      return waiting;
+    },
+    async close() {
+      closing.abort();
+      await waiting.catch(() => undefined);
+      retire();
+    },
+  };
+}
+
+async function giveBack(delivery: Delivery): Promise<void> {
+  // The broker gives it back by itself when the lock ends.
+  await delivery.abandon().catch(() => undefined);
+}

@@ -1,0 +1,35 @@
+/** Bells on Service Bus queues: one connection, a sender per queue, a link per receiver. */
+import type { ServiceBusClient } from "@azure/service-bus";
+import type { JobQueue } from "../core/ports.ts";
+import { createBellReceiver } from "./bell-receiver.ts";
+import { type BellSender, createBellSender } from "./bell-sender.ts";
+import { busError } from "./translate-error.ts";
+
+export interface JobQueueDeps {
+  /** The queue owns it: closing closes it. */
+  readonly bus: ServiceBusClient;
+}
+
+export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
+  const senders = new Map<string, BellSender>();
+
+  function senderOf(queue: string): BellSender {
+    const sender = senders.get(queue) ?? createBellSender(bus, queue);
+    senders.set(queue, sender);
+    return sender;
+  }
+
+  return {
+    async send(queue, bells) {
+      if (bells.length > 0) await senderOf(queue).send(bells);
+    },
+    receiver: (queue) => createBellReceiver(bus, queue),
+    async close() {
+      try {
+        await bus.close();
+      } catch (error) {
+        throw busError(error, "closing");
+      }
+    },
+  };
+}

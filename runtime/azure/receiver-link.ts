@@ -1,0 +1,77 @@
+/**
+ * One link to a queue and the messages received over it that are not settled yet.
+ *
+ * The AMQP library keeps deliveries in a ring of 2,048 per link, freed from the oldest on: while one message stays
+ * unsettled, no more than that many others arrive after it, ever. A link says when it is worn, long before, and is then
+ * replaced; it stays open until its last message is settled.
+ *
+ * | state    | receives | settles | leaves by                                                       |
+ * |----------|----------|---------|-----------------------------------------------------------------|
+ * | open     | yes      | yes     | `retire` → retired, or closed when nothing is unsettled         |
+ * | retired  | no       | yes     | the last settlement, or `forgetLapsed` → closed                 |
+ * | closed   | no       | –       |                                                                 |
+ */
+import type { ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+
+export interface ReceiverLink {
+  readonly sdk: ServiceBusReceiver;
+  readonly worn: boolean;
+  readonly closed: boolean;
+  received(message: ServiceBusReceivedMessage): void;
+  /** The broker has answered for good: settled, or the lock is lost. */
+  settled(message: ServiceBusReceivedMessage): void;
+  retire(): void;
+  /** Messages whose locks ended long ago and that nobody settled need no link any more. */
+  forgetLapsed(): void;
+}
+
+/** Deliveries after the oldest unsettled one. */
+const WORN_AFTER = 1_000;
+/** No lock is longer than five minutes, so neither is the time in which a renewal may still matter. */
+const LAPSED_AFTER_MS = 10 * 60_000;
+
+export function openLink(bus: ServiceBusClient, queue: string): ReceiverLink {
+  // Locks are kept by the worker's watchdog, which also knows what to do when one is lost.
+  const sdk = bus.createReceiver(queue, { receiveMode: "peekLock", maxAutoLockRenewalDurationInMs: 0 });
+  /** Unsettled messages, oldest first, each with its number among the link's deliveries. */
+  const unsettled = new Map<ServiceBusReceivedMessage, number>();
+  let deliveries = 0;
+  let retired = false;
+  let closed = false;
+
+  function closeIfDone(): void {
+    if (!retired || unsettled.size > 0 || closed) return;
+    closed = true;
+    // Nothing depends on the answer: a link that cannot be closed is gone already.
+    sdk.close().catch(() => undefined);
+  }
+
+  return {
+    sdk,
+    get worn() {
+      const [oldest = deliveries] = unsettled.values();
+      return deliveries - oldest >= WORN_AFTER;
+    },
+    get closed() {
+      return closed;
+    },
+    received(message) {
+      unsettled.set(message, deliveries++);
+    },
+    settled(message) {
+      unsettled.delete(message);
+      closeIfDone();
+    },
+    retire() {
+      retired = true;
+      closeIfDone();
+    },
+    forgetLapsed() {
+      for (const message of unsettled.keys()) {
+        const lockedUntil = message.lockedUntilUtc?.getTime() ?? 0;
+        if (lockedUntil + LAPSED_AFTER_MS < Date.now()) unsettled.delete(message);
+      }
+      closeIfDone();
+    },
+  };
+}

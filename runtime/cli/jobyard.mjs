@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+/** Starts the command line, which is TypeScript, on a Node that can run it. */
+import { nodeVersionProblem } from "./node-version.mjs";
+
+const problem = nodeVersionProblem();
+if (problem !== undefined) {
+  console.error(problem);
+  process.exit(1);
+}
+const { runCli } = await import("./cli.ts");
+process.exitCode = await runCli(process.argv.slice(2));

@@ -29,7 +29,7 @@ export function connect(settings: ConnectionSettings, { writerId }: { readonly w
   return {
     jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
-    queue: createJobQueue({ serviceBus: connectServiceBus(connections.serviceBus) }),
+    queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
     packages: createPackageStore({ storage }),
     files: createJobFiles({ storage }),
   };

@@ -1,0 +1,64 @@
+/** The API over the run's storage and a Service Bus of the test's own, answering on a port of its own. */
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import { createApp } from "../../runtime/api/app.ts";
+import { LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
+import { createRinger } from "../../runtime/api/ringer.ts";
+import { createSubmitter } from "../../runtime/api/submit.ts";
+import { createBatchStore, createJobFiles, createJobStore } from "../../runtime/azure/index.ts";
+import { createIdSource } from "../../runtime/core/ids.ts";
+import type { JobQueue } from "../../runtime/core/ports.ts";
+import { silentLog } from "./silent-log.ts";
+import { testStorage } from "./test-storage.ts";
+
+export interface TestApi extends AsyncDisposable {
+  readonly url: string;
+  readonly jobs: ReturnType<typeof createJobStore>;
+  readonly files: ReturnType<typeof createJobFiles>;
+  get(path: string): Promise<Answer>;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed JSON; tests say what they expect of it. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+export async function startTestApi(queue: JobQueue, caller: Caller = LOCAL_CALLER): Promise<TestApi> {
+  const storage = testStorage();
+  const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
+  const batches = createBatchStore({ storage });
+  const files = createJobFiles({ storage });
+  const ringer = createRinger({ queue, log: silentLog });
+  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+  const submitter = createSubmitter({ jobs, batches, files, ringer, ids, now: () => new Date() });
+  const server = createServer(createApp({ submitter, jobs, batches, files, caller, log: silentLog }));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The server has no port.");
+  const url = `http://127.0.0.1:${address.port}`;
+
+  async function request(path: string, init?: RequestInit): Promise<Answer> {
+    const response = await fetch(`${url}${path}`, init);
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("application/json") ?? false;
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  }
+
+  return {
+    url,
+    jobs,
+    files,
+    get: (path) => request(path),
+    post: (path, body, headers = { "content-type": "application/json" }) =>
+      request(path, { method: "POST", headers, body: typeof body === "string" ? body : JSON.stringify(body) }),
+    async [Symbol.asyncDispose]() {
+      await ringer.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -12,6 +12,12 @@ import { showPath } from "../../core/package-path.ts";
 import { readArchive } from "./archive.ts";
 import { METHOD_STORED, type PlannedFile, UNPACK_LIMITS, type UnpackLimits, judgeEntries } from "./judge.ts";
 
+/** What has been written: relative paths, parents before their children. */
+export interface UnpackedTree {
+  readonly directories: readonly string[];
+  readonly files: readonly string[];
+}
+
 export interface UnpackRequest {
   readonly bytes: Uint8Array;
   /** Must not exist; its parent must. */
@@ -31,7 +37,7 @@ const CHECKSUM_STEP_BYTES = 8 * 1024 * 1024;
 const inflateElsewhere = promisify(inflateRaw);
 
 /** Throws PackageError "PackageUnsafe", "PackageCorrupt" or "PackageTooLarge"; other errors are the disk's. */
-export async function unpackPackage(request: UnpackRequest): Promise<void> {
+export async function unpackPackage(request: UnpackRequest): Promise<UnpackedTree> {
   const { directory, signal, limits = UNPACK_LIMITS } = request;
   if (request.bytes.length > limits.packageBytes) {
     throw new PackageError(
@@ -55,6 +61,7 @@ export async function unpackPackage(request: UnpackRequest): Promise<void> {
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
+  return { directories: plan.directories, files: plan.files.map(({ path }) => path) };
 }
 
 function* batches(files: readonly PlannedFile[]): Generator<PlannedFile[]> {

@@ -231,10 +231,11 @@ describe("unpackPackage", () => {
         bytes[position] = value;
         const directory = join(root.path, `package-${run++}`);
         const outcome: unknown = await unpackPackage({ bytes, directory, limits }).catch((error: unknown) => error);
-        if (outcome === undefined) expect(await readdir(root.path)).toEqual([directory.slice(root.path.length + 1)]);
-        else {
+        if (outcome instanceof Error) {
           expect(outcome).toMatchObject({ name: "PackageError" });
           expect(await readdir(root.path)).toEqual([]);
+        } else {
+          expect(await readdir(root.path)).toEqual([directory.slice(root.path.length + 1)]);
         }
         await rm(directory, { recursive: true, force: true });
       }),

@@ -30,6 +30,8 @@ const RETRY_MS = 1_000;
 
 export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): ChildPool {
   const spares: Spare[] = [];
+  /** Children nobody wanted in the end, until they are gone. */
+  const unwanted = new Set<Promise<void>>();
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
 
@@ -56,6 +58,11 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
       retry = undefined;
       fill();
     }, RETRY_MS);
+  }
+
+  function discard(child: Promise<HostChild>): void {
+    const gone = child.then(end, () => undefined).finally(() => unwanted.delete(gone));
+    unwanted.add(gone);
   }
 
   function remove(spare: Spare): boolean {
@@ -86,7 +93,7 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
       const taken = await Promise.race([child, aborted]);
       if (taken !== undefined && !signal.aborted) return taken;
       // Nobody has used it: it is as good as any other spare.
-      if (closed || spares.length >= wanted) void child.then(end, () => undefined);
+      if (closed || spares.length >= wanted) discard(child);
       else add(child);
       throw signal.reason;
     },
@@ -94,7 +101,8 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
     async close() {
       closed = true;
       clearTimeout(retry);
-      await Promise.all(spares.splice(0).map(({ child }) => child.then(end, () => undefined)));
+      for (const { child } of spares.splice(0)) discard(child);
+      await Promise.all(unwanted);
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What a worker composes once to run attempts: pre-started children, the way processes are launched, their sweep. */
 import { createChildPool } from "./child-pool.ts";
 import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
+import { startGuardian } from "./guardian.ts";
 import { endHostChild, startHostChild } from "./host-child.ts";
 import { startJobProcess } from "./job-process.ts";
 import { createLauncher } from "./launch.ts";
@@ -38,6 +39,7 @@ export interface JobProcesses {
 export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const environment = sharedEnvironment(config.environment);
   const launcher = createLauncher({ root: config.root, searchPath: environment.PATH });
+  const guardian = startGuardian(launcher.markPrefix, environment.PATH);
   const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
   const children = createChildPool({
     spares: config.spares,
@@ -56,7 +58,10 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
       return job;
     },
     async close() {
-      await Promise.all([children.close(), ...[...running].map((job) => job.kill())]);
+      await Promise.all([...running].map((job) => job.kill()));
+      // Last, because a job that was killed before its start leaves a child behind.
+      await children.close();
+      await guardian.close();
     },
   };
 }

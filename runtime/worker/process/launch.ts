@@ -39,6 +39,8 @@ export class LaunchError extends Error {
 }
 
 export interface Launcher {
+  /** What the marks of all processes of this launcher begin with. */
+  readonly markPrefix: string;
   /** Throws LaunchError. */
   launch(spec: LaunchSpec): Promise<LaunchedProcess>;
   /** Ends what an earlier worker with the same root has left running. */
@@ -51,13 +53,15 @@ const OOM_SCORE = "500";
 /** `root` tells this worker's processes from those of others on the same machine. */
 export function createLauncher({ root, searchPath }: { readonly root: string; readonly searchPath: string }): Launcher {
   const owner = createHash("sha256").update(root).digest("hex").slice(0, 16);
-  const boot = randomUUID();
+  const markPrefix = `${owner}.${randomUUID()}.`;
   const killer = createTreeKiller();
   const setpriv = process.platform === "linux" ? findProgram("setpriv", searchPath) : undefined;
 
   return {
+    markPrefix,
+
     async launch({ file, args, cwd, environment, extraPipes = 0 }) {
-      const mark = `${owner}.${boot}.${randomUUID()}`;
+      const mark = `${markPrefix}${randomUUID()}`;
       // Linux clears the wish to die with the parent at every fork, so that it has to be made in the new process.
       // It holds for the thread that spawns: the worker launches from its main thread.
       const [program, programArgs] =
@@ -97,7 +101,7 @@ export function createLauncher({ root, searchPath }: { readonly root: string; re
       };
     },
 
-    sweep: () => killer.clearMarked((mark) => mark.startsWith(`${owner}.`) && !mark.startsWith(`${owner}.${boot}.`)),
+    sweep: () => killer.clearMarked((mark) => mark.startsWith(`${owner}.`) && !mark.startsWith(markPrefix)),
   };
 }
 

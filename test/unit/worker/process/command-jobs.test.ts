@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { CommandEntry } from "../../../../runtime/core/manifest.ts";
+import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
+import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses } from "./lab.ts";
+
+let lab: Lab;
+beforeEach(async () => {
+  lab = await createLab();
+});
+afterEach(() => lab.close());
+
+const TOOL: CommandEntry = { kind: "command", command: "./tool.sh" };
+
+/** Starts a shell script that lies in the package. */
+const script = (body: string, changes: Parameters<Lab["start"]>[1] = {}, first = "#!/bin/sh"): Promise<Attempt> =>
+  lab.start({ "tool.sh": `${first}\n${body}\n` }, { entry: TOOL, ...changes });
+
+const resultOf = async (...start: Parameters<typeof script>): Promise<ProcessResult> => (await script(...start)).result;
+
+describe("a command", () => {
+  it("finds its parameters in a file and everything else in its environment", async () => {
+    const attempt = await script(`
+      cp "$JOBYARD_PARAMETERS_FILE" "$JOBYARD_RESULT_FILE"
+      echo artifact > "$JOBYARD_OUTPUT_PATH/a.txt"
+      echo "pwd=$(pwd) home=$HOME tmp=$TMPDIR work=$JOBYARD_WORKING_PATH package=$JOBYARD_PACKAGE_PATH"
+      echo "$JOBYARD_JOB_ID/$JOBYARD_BATCH_ID/$JOBYARD_TENANT_NAME/$JOBYARD_JOB_NAME/$JOBYARD_JOB_TYPE"
+      echo "$JOBYARD_PACKAGE_NAME/$JOBYARD_ATTEMPT/$JOBYARD_INTERRUPTION/$JOBYARD_CLAIM_ID"`);
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: FACTS.parameters });
+    const { workspace, packagePath } = attempt.spec;
+    const { workingPath, temporaryPath } = workspace;
+    expect(attempt.log()).toContain(
+      `pwd=${workingPath} home=${workingPath} tmp=${temporaryPath} work=${workingPath} package=${packagePath}`,
+    );
+    expect(attempt.log()).toContain("demo.b1.0.j1/demo.b1/demo/a job/Sample\n");
+    expect(attempt.log()).toContain("sample/2/1/0b0c\n");
+  });
+
+  it("is a program of the worker if the package has no such file; arguments name the attempt's paths", async () => {
+    const entry: CommandEntry = {
+      kind: "command",
+      command: "sh",
+      args: ["{packagePath}/main.sh", "{workingPath}", "{outputPath}", "{parametersFile}", "{resultFile}", "{else} x"],
+    };
+    const attempt = await lab.start({ "main.sh": `for a in "$@"; do echo "arg:$a"; done` }, { entry });
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: undefined });
+    const { workingPath, outputPath, parametersFile, resultFile } = attempt.spec.workspace;
+    for (const argument of [workingPath, outputPath, parametersFile, resultFile, "{else} x"]) {
+      expect(attempt.log()).toContain(`arg:${argument}\n`);
+    }
+  });
+
+  it("of the package comes before one of the worker with the same name", async () => {
+    const entry: CommandEntry = { kind: "command", command: "sh" };
+    const attempt = await lab.start({ sh: "#!/bin/sh\necho mine" }, { entry });
+    await attempt.result;
+    expect(attempt.log()).toContain("out mine");
+  });
+
+  it("reports progress by lines on stdout, which stay in the log", async () => {
+    const attempt = await script(`
+      echo "::progress 0.25 Reading"; sleep 0.15
+      echo "Progress: 50% Writing"; sleep 0.15
+      echo "::progressive rock"
+      echo "Progress: nearly done" >&2
+      echo "::progress Tidying up"`);
+    await attempt.result;
+    expect(attempt.progress).toEqual([
+      { fraction: 0.25, text: "Reading" },
+      { fraction: 0.5, text: "Writing" },
+      { text: "Tidying up" },
+    ]);
+    expect(attempt.log()).toContain("out ::progress 0.25 Reading");
+  });
+});
+
+describe("how a command ends", () => {
+  it("is a failure with its exit code and its last words", async () => {
+    expect(await resultOf("echo first >&2; echo 'no such ledger' >&2; echo >&2; exit 3")).toEqual({
+      kind: "failed",
+      code: "JobFailed",
+      message: "The command ended with exit code 3: no such ledger",
+      retryable: true,
+    });
+  });
+
+  it("is a failure for good with exit code 65", async () => {
+    expect(await resultOf("exit 65")).toEqual({
+      kind: "failed",
+      code: "JobFailed",
+      message: "The command ended with exit code 65.",
+      retryable: false,
+    });
+  });
+
+  it("is a crash by a signal", async () => {
+    expect(await resultOf("kill -9 $$")).toMatchObject({ kind: "failed", code: "JobCrashed", retryable: true });
+  });
+
+  it("is its timeout, whatever it does about SIGTERM", async () => {
+    const options = { timeoutMs: 300, graceMs: 100 };
+    expect(await resultOf("sleep 60", options)).toMatchObject({ code: "JobTimedOut" });
+    expect(await resultOf("trap '' TERM; while :; do :; done", options)).toMatchObject({ code: "JobTimedOut" });
+    expect(await resultOf("trap 'exit 0' TERM; while :; do :; done", options)).toMatchObject({ code: "JobTimedOut" });
+  });
+
+  it("leaves no process, not even one that went its own way", async () => {
+    const attempt = await script("setsid sleep 600 & sleep 600 & echo $!");
+    expect(await attempt.result).toMatchObject({ kind: "succeeded" });
+    expect(markedProcesses(lab.root)).toEqual([]);
+    expect(attempt.log()).toContain("sys 2 processes that the job had left running were ended");
+  });
+});
+
+describe("a command's result file", () => {
+  it.each([
+    ["that is not JSON", "echo '{' > $JOBYARD_RESULT_FILE", "JobFailed"],
+    ["that is too large", `head -c ${OUTPUT_MAX_BYTES + 1} /dev/zero > $JOBYARD_RESULT_FILE`, "OutputTooLarge"],
+    ["that is a link", "ln -s /etc/hostname $JOBYARD_RESULT_FILE", "JobFailed"],
+    ["that is a pipe nobody writes to", "mkfifo $JOBYARD_RESULT_FILE", "JobFailed"],
+    ["that is a directory", "mkdir $JOBYARD_RESULT_FILE", "JobFailed"],
+  ])("%s fails the job for good", async (_, body, code) => {
+    expect(await resultOf(body)).toMatchObject({ kind: "failed", code, retryable: false });
+  });
+
+  it("that is empty is none", async () => {
+    expect(await resultOf("touch $JOBYARD_RESULT_FILE")).toEqual({ kind: "succeeded", output: undefined });
+  });
+});
+
+describe("cancel of a command", () => {
+  const started = async (body: string): Promise<Attempt> => {
+    const attempt = await script(body, { graceMs: 300 });
+    await attempt.logged("started");
+    return attempt;
+  };
+
+  it("is SIGTERM to its whole group", async () => {
+    const attempt = await started("echo started; sleep 600; echo not reached");
+    attempt.process.cancel("cancel");
+    expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
+  });
+
+  it("that it takes as a reason to exit with 0 is no success, unless there is a result", async () => {
+    const loop = "echo started; while :; do sleep 0.01; done";
+    const without = await started(`trap 'exit 0' TERM; ${loop}`);
+    without.process.cancel("drain");
+    expect(await without.result).toEqual({ kind: "canceled", reason: "drain", forced: false });
+    const finished = await started(`trap 'echo 1 > $JOBYARD_RESULT_FILE; exit 0' TERM; ${loop}`);
+    finished.process.cancel("cancel");
+    expect(await finished.result).toEqual({ kind: "succeeded", output: "1" });
+  });
+
+  it("is SIGKILL after the grace period", async () => {
+    const attempt = await started("trap '' TERM; echo started; while :; do sleep 0.01; done");
+    const { pid } = attempt.process;
+    attempt.process.cancel("cancel");
+    expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: true });
+    expect(isAlive(pid!)).toBe(false);
+  });
+
+  it("before it begins keeps it from beginning", async () => {
+    const attempt = await script("echo started");
+    attempt.process.cancel("cancel");
+    expect(await attempt.result).toMatchObject({ kind: "canceled" });
+    expect(attempt.log()).not.toContain("started");
+  });
+});
+
+describe("a command that cannot be started", () => {
+  it.each([
+    ["is not in the package", "./other.sh", "has no file"],
+    ["is a directory", "./directory", "has no file"],
+    ["is not executable", "./data.txt", "not executable"],
+    ["is nowhere on the PATH", "no-such-program-here", "has no program"],
+    ["needs an interpreter that is not here", "./perl6.sh", "needs /opt/perl6"],
+    ["needs a program by name that is not here", "./ruby9.sh", "needs ruby9"],
+  ])("because it %s: not tried again", async (_, command, message) => {
+    const files = {
+      "data.txt": "",
+      "perl6.sh": "#!/opt/perl6 -w\n",
+      "ruby9.sh": "#!/usr/bin/env ruby9\n",
+      "directory/x": "",
+    };
+    const attempt = await lab.start(files, { entry: { kind: "command", command } });
+    const result = await attempt.result;
+    expect(result).toMatchObject({ kind: "failed", code: "EntryPointInvalid", retryable: false });
+    expect(result).toHaveProperty("message", expect.stringContaining(message));
+  });
+});

@@ -1,0 +1,157 @@
+/**
+ * A place to run real attempts in: a worker's directory, packages made from source text, and a check that nothing is
+ * left of them afterwards, neither process nor directory nor handle.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, vi } from "vitest";
+import type { Progress } from "../../../../runtime/core/job.ts";
+import {
+  type JobProcesses,
+  type JobProcessesConfig,
+  createJobProcesses,
+} from "../../../../runtime/worker/process/job-processes.ts";
+import { readProcessTable } from "../../../../runtime/worker/process/proc-table.ts";
+import { MARK_VARIABLE } from "../../../../runtime/worker/process/process-tree.ts";
+import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
+
+export const HOST_ENTRY = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
+const JOB_MODULE = new URL("../../../../runtime/job/index.ts", import.meta.url).href;
+
+export const FACTS: JobFacts = {
+  jobId: "demo.b1.0.j1",
+  batchId: "demo.b1",
+  tenantName: "demo",
+  jobName: "a job",
+  jobType: "Sample",
+  jobProcessorPackageName: "sample",
+  parameters: '{"year":2026}',
+  attempt: 2,
+  interruption: 1,
+  claimId: "0b0c",
+};
+
+/** Source text of a module whose default export runs `body` with `job` and `context`, and everything of it by name. */
+export const jobSource = (body: string, before = ""): string => `
+  import { defineJob, NonRetryableError } from ${JSON.stringify(JOB_MODULE)};
+  import { spawn } from "node:child_process";
+  import fs from "node:fs";
+  import { setTimeout as delay } from "node:timers/promises";
+  ${before}
+  export default defineJob({ jobType: "Sample", async run(job, context) {
+    const { packagePath, workingPath, outputPath, progress, log, signal, services } = context;
+    ${body}
+  } });`;
+
+/** Keeps the event loop busy for ever without using the processor. */
+export const FOREVER = "setInterval(() => {}, 1e6); await new Promise(() => {});";
+
+export interface Attempt {
+  readonly process: JobProcess;
+  /** The result, once the log has been read to its end as well. */
+  readonly result: Promise<ProcessResult>;
+  readonly spec: JobProcessSpec;
+  readonly progress: Progress[];
+  /** What is in the log so far. */
+  log(): string;
+  /** Resolves when the log contains the text. */
+  logged(text: string): Promise<void>;
+}
+
+export interface Lab {
+  readonly root: string;
+  readonly processes: JobProcesses;
+  /** Starts an attempt with a package of these files; a string is the body of a job in `index.mjs`. */
+  start(files: string | Record<string, string>, changes?: Partial<JobProcessSpec>): Promise<Attempt>;
+  /** Ends everything and checks that nothing is left. */
+  close(): Promise<void>;
+}
+
+/** What the marks of a worker's processes begin with. */
+export const ownerOf = (root: string): string => createHash("sha256").update(root).digest("hex").slice(0, 16);
+
+/** Marks of living processes that belong to a worker with this root. */
+export function markedProcesses(root: string): number[] {
+  const owner = ownerOf(root);
+  const table = readProcessTable();
+  return (table?.processes ?? [])
+    .filter(({ pid, dead }) => !dead && table?.startVariable(pid, MARK_VARIABLE)?.startsWith(owner))
+    .map(({ pid }) => pid);
+}
+
+export const isAlive = (pid: number): boolean =>
+  readProcessTable()?.processes.some((entry) => entry.pid === pid && !entry.dead) === true;
+
+const handles = (): string[] =>
+  process.getActiveResourcesInfo().filter((name) => name === "ProcessWrap" || name === "PipeWrap");
+
+export async function createLab(config: Partial<JobProcessesConfig> = {}): Promise<Lab> {
+  const before = handles().length;
+  const root = await mkdtemp(join(tmpdir(), "jobyard-lab-"));
+  const environment = { PATH: process.env["PATH"] ?? "" };
+  const processes = createJobProcesses({ root, hostEntry: HOST_ENTRY, spares: 0, environment, ...config });
+  const workspaces = createWorkspaces({ root });
+  const attempts: Attempt[] = [];
+
+  return {
+    root,
+    processes,
+    async start(files, changes = {}) {
+      const workspace = await workspaces.create();
+      const package_ = typeof files === "string" ? { "index.mjs": jobSource(files) } : files;
+      for (const [name, content] of Object.entries(package_)) {
+        const path = join(workspace.packagePath, name);
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, content, { mode: content.startsWith("#!") ? 0o755 : 0o644 });
+      }
+      const progress: Progress[] = [];
+      const spec: JobProcessSpec = {
+        job: FACTS,
+        entry: { kind: "module", file: "index.mjs" },
+        packagePath: workspace.packagePath,
+        workspace,
+        timeoutMs: 10_000,
+        onProgress: (report) => progress.push(report),
+        ...changes,
+      };
+      const attempt = follow(processes.start(spec), spec, progress);
+      attempts.push(attempt);
+      return attempt;
+    },
+    async close() {
+      await processes.close();
+      for (const { result, spec } of attempts) {
+        await result;
+        await spec.workspace.remove();
+      }
+      expect(markedProcesses(root)).toEqual([]);
+      expect(await readdir(root)).toEqual([]);
+      await rm(root, { recursive: true });
+      await vi.waitFor(() => expect(handles()).toHaveLength(before));
+    },
+  };
+}
+
+function follow(process: JobProcess, spec: JobProcessSpec, progress: Progress[]): Attempt {
+  let text = "";
+  let ended = false;
+  const reading = (async () => {
+    for await (const chunk of process.log) text += Buffer.from(chunk).toString();
+    ended = true;
+  })();
+  return {
+    process,
+    result: reading.then(() => process.result),
+    spec,
+    progress,
+    log: () => text,
+    async logged(wanted) {
+      await vi.waitUntil(() => text.includes(wanted) || ended, { timeout: 10_000, interval: 5 });
+      expect(text).toContain(wanted);
+    },
+  };
+}

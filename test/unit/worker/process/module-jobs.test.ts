@@ -1,0 +1,241 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
+import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { FACTS, type Lab, createLab, jobSource } from "./lab.ts";
+
+let lab: Lab;
+beforeEach(async () => {
+  lab = await createLab();
+});
+afterEach(() => lab.close());
+
+const resultOf = async (...start: Parameters<Lab["start"]>): Promise<ProcessResult> =>
+  (await lab.start(...start)).result;
+
+describe("a job that works", () => {
+  it("gets its facts and directories, and its output is kept as JSON", async () => {
+    const attempt = await lab.start(
+      `return { output: { job, packagePath, workingPath, outputPath, cwd: process.cwd() } };`,
+    );
+    const result = await attempt.result;
+    const { packagePath, workspace } = attempt.spec;
+    expect(result).toMatchObject({ kind: "succeeded" });
+    expect(JSON.parse((result as { output: string }).output)).toEqual({
+      job: {
+        jobId: FACTS.jobId,
+        batchId: FACTS.batchId,
+        tenantName: FACTS.tenantName,
+        jobName: FACTS.jobName,
+        jobType: FACTS.jobType,
+        parameters: { year: 2026 },
+        attempt: 2,
+        interruption: 1,
+        claimId: FACTS.claimId,
+      },
+      packagePath,
+      workingPath: workspace.workingPath,
+      outputPath: workspace.outputPath,
+      cwd: workspace.workingPath,
+    });
+  });
+
+  it("may return nothing, or a result without output", async () => {
+    expect(await resultOf("")).toEqual({ kind: "succeeded", output: undefined });
+    expect(await resultOf("return {};")).toEqual({ kind: "succeeded", output: undefined });
+  });
+
+  it("leaves files in its output directory", async () => {
+    const attempt = await lab.start(`fs.writeFileSync(outputPath + "/report.txt", "done");`);
+    await attempt.result;
+    expect(await readFile(join(attempt.spec.workspace.outputPath, "report.txt"), "utf8")).toBe("done");
+  });
+
+  it("is found among several exports by its type, or by the export's name", async () => {
+    const source = `${jobSource("return { output: 1 };")}
+      export const other = defineJob({ jobType: "Other", async run() { return { output: 2 }; } });
+      export const setup = undefined;`;
+    const job = { ...FACTS, jobType: "Other" };
+    expect(await resultOf({ "index.mjs": source }, { job })).toEqual({ kind: "succeeded", output: "2" });
+    const entry = { kind: "module", file: "index.mjs", export: "other" } as const;
+    expect(await resultOf({ "index.mjs": source }, { job, entry })).toEqual({ kind: "succeeded", output: "2" });
+  });
+
+  it("gets what the package's setup returned", async () => {
+    const before = `export const setup = async ({ packagePath, log }) => { log("setting up"); return { packagePath }; };`;
+    const source = jobSource("return { output: services.packagePath === packagePath };", before);
+    const attempt = await lab.start({ "index.mjs": source });
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: "true" });
+    expect(attempt.log()).toContain("setting up");
+  });
+
+  it("has what it prints and logs in the log, by source, however it ends its lines", async () => {
+    const attempt = await lab.start(
+      `console.log("one\\ntwo"); console.error("oops"); log("three", { a: 1 }); process.stdout.write("no line break");`,
+    );
+    await attempt.result;
+    const lines = attempt.log().split("\n").filter(Boolean);
+    expect(lines.every((line) => /^\d{4}-\d\d-\d\dT[\d:.]+Z (out|err|log) /.test(line))).toBe(true);
+    const texts = lines.map((line) => line.slice(25)).sort();
+    expect(texts).toEqual(["err oops", "log three { a: 1 }", "out no line break", "out one", "out two"]);
+  });
+
+  it("loses nothing of what it printed right before it ends", async () => {
+    const attempt = await lab.start(`for (let n = 0; n < 20_000; n++) console.log("line", n, "x".repeat(80));`);
+    await attempt.result;
+    expect(attempt.log()).toContain("line 19999 ");
+    expect(attempt.log().split("\n")).toHaveLength(20_001);
+  });
+});
+
+describe("progress", () => {
+  it("is merged at its source and ends with the latest", async () => {
+    const attempt = await lab.start(`for (let n = 0; n <= 10_000; n++) progress(n / 10_000, "step " + n);`);
+    await attempt.result;
+    expect(attempt.progress[0]).toEqual({ fraction: 0, text: "step 0" });
+    expect(attempt.progress.at(-1)).toEqual({ fraction: 1, text: "step 10000" });
+    expect(attempt.progress.length).toBeLessThan(10);
+  });
+
+  it("may be words only; nonsense is no progress", async () => {
+    const attempt = await lab.start(
+      `progress(NaN); progress(undefined); progress({}); progress("looking\\u0000around");`,
+    );
+    await attempt.result;
+    expect(attempt.progress).toEqual([{ text: "looking around" }]);
+  });
+});
+
+describe("a job that fails", () => {
+  it("fails with the message of what it threw; the stack is in the log only", async () => {
+    const attempt = await lab.start(`throw new TypeError("no ledger");`);
+    expect(await attempt.result).toEqual({
+      kind: "failed",
+      code: "JobFailed",
+      message: "TypeError: no ledger",
+      retryable: true,
+    });
+    expect(attempt.log()).toMatch(/err .*TypeError: no ledger\n.* err {5}at /);
+  });
+
+  it("is not tried again if it says so", async () => {
+    const expected = { kind: "failed", code: "JobFailed", message: "never", retryable: false };
+    expect(await resultOf(`throw new NonRetryableError("never");`)).toEqual(expected);
+  });
+
+  it.each([
+    ["a string", `throw "just words";`, "just words"],
+    ["undefined", `throw undefined;`, "Thrown: undefined"],
+    ["an object that bites", `throw { get message() { throw 1; }, toString() { throw 2; } };`, /^Thrown: /],
+    [
+      "an error that bites",
+      `throw Object.defineProperty(new Error(), "message", { get() { throw 1; } });`,
+      /cannot be shown/,
+    ],
+    ["a very long message", `throw new Error("x".repeat(1e6));`, /^x{2000}$/],
+  ])("may throw %s", async (_, body, message) => {
+    expect(await resultOf(body)).toEqual({
+      kind: "failed",
+      code: "JobFailed",
+      message: typeof message === "string" ? message : (expect.stringMatching(message) as string),
+      retryable: true,
+    });
+  });
+
+  it("fails by a rejection nobody handles, and by an exception nobody catches", async () => {
+    const expected = { kind: "failed", code: "JobFailed", message: "lost", retryable: true };
+    expect(await resultOf(`Promise.reject(new Error("lost")); await delay(60_000);`)).toEqual(expected);
+    expect(await resultOf(`setTimeout(() => { throw new Error("lost"); }, 1); await delay(60_000);`)).toEqual(expected);
+  });
+
+  it("fails when it waits for something that can no longer happen", async () => {
+    const result = await resultOf("await new Promise(() => {});");
+    expect(result).toMatchObject({ kind: "failed", code: "JobFailed", retryable: true });
+    expect(result).toHaveProperty("message", expect.stringContaining("can no longer happen"));
+  });
+
+  it.each([
+    ["exit(0) before a result", "process.exit(0);", "exit code 0"],
+    ["an exit code", "process.exit(7);", "exit code 7"],
+    ["a signal", `process.kill(process.pid, "SIGSEGV"); for (;;);`, "SIGSEGV"],
+    ["abort", "process.abort();", "SIGABRT"],
+  ])("has crashed after %s", async (_, body, how) => {
+    const result = await resultOf(body);
+    expect(result).toMatchObject({ kind: "failed", code: "JobCrashed", retryable: true });
+    expect(result).toHaveProperty("message", expect.stringContaining(how));
+  });
+
+  it("has crashed when its heap is full, and takes nobody along", async () => {
+    const small = await createLab({ nodeArgs: ["--max-old-space-size=20"] });
+    const attempt = await small.start(`const kept = []; for (;;) kept.push({ n: [Math.random()] });`);
+    expect(await attempt.result).toMatchObject({ kind: "failed", code: "JobCrashed" });
+    await small.close();
+  });
+});
+
+describe("output", () => {
+  it("of more than the limit fails the job, and says how much there was", async () => {
+    const result = await resultOf(`return { output: "x".repeat(${OUTPUT_MAX_BYTES}) };`);
+    expect(result).toMatchObject({ kind: "failed", code: "OutputTooLarge", retryable: false });
+    expect(result).toHaveProperty("message", expect.stringContaining(`${OUTPUT_MAX_BYTES + 2} bytes`));
+  });
+
+  it("of exactly the limit is kept, even if it has to be escaped", async () => {
+    const result = await resultOf(`return { output: '"\\\\'.repeat(${OUTPUT_MAX_BYTES / 4}).slice(2) + "ab" };`);
+    expect(result).toMatchObject({ kind: "succeeded" });
+    expect((result as { output: string }).output).toHaveLength(OUTPUT_MAX_BYTES);
+  });
+
+  it.each([
+    ["a circle", "const a = {}; a.a = a; return { output: a };", "cannot be written as JSON"],
+    ["a bigint", "return { output: 1n };", "cannot be written as JSON"],
+    ["not an object", "return 42;", "run returned a number"],
+  ])("that is %s fails the job for good", async (_, body, message) => {
+    const result = await resultOf(body);
+    expect(result).toMatchObject({ kind: "failed", code: "JobFailed", retryable: false });
+    expect(result).toHaveProperty("message", expect.stringContaining(message));
+  });
+});
+
+describe("a package that cannot be run", () => {
+  it.each([
+    ["has no such module", { "other.mjs": "" }, "EntryPointInvalid", "index.mjs could not be loaded"],
+    ["has a syntax error", { "index.mjs": "export default {" }, "EntryPointInvalid", "SyntaxError"],
+    ["imports what is not there", { "index.mjs": `import "not-there";` }, "EntryPointInvalid", "not-there"],
+    ["throws while loading", { "index.mjs": `throw new Error("at load");` }, "EntryPointInvalid", "at load"],
+    [
+      "never finishes loading",
+      { "index.mjs": `await new Promise(() => {});` },
+      "EntryPointInvalid",
+      "no longer happen",
+    ],
+    ["exports no job", { "index.mjs": "export default { run() {} };" }, "EntryPointInvalid", "defineJob"],
+    [
+      "does not declare the type",
+      { "index.mjs": jobSource("").replaceAll('"Sample"', '"Elsewhere"') },
+      "JobTypeUnknown",
+      "only: Elsewhere",
+    ],
+  ])("%s: not tried again", async (_, files, code, message) => {
+    const result = await resultOf(files);
+    expect(result).toMatchObject({ kind: "failed", code, retryable: false });
+    expect(result).toHaveProperty("message", expect.stringContaining(message));
+  });
+
+  it("fails like a job when its setup throws: that may be a service that is down", async () => {
+    const source = jobSource("", `export const setup = () => { throw new Error("no database"); };`);
+    const expected = { kind: "failed", code: "JobFailed", message: "no database", retryable: true };
+    expect(await resultOf({ "index.mjs": source })).toEqual(expected);
+  });
+
+  it("is no failure of the job when this machine cannot start a process", async () => {
+    const broken = await createLab({ nodePath: "/nowhere/node" });
+    const attempt = await broken.start("");
+    expect(await attempt.result).toMatchObject({ kind: "not-started" });
+    await broken.close();
+    const noHost = await createLab({ hostEntry: join(lab.root, "no-host.mjs") });
+    expect(await (await noHost.start("")).result).toMatchObject({ kind: "not-started" });
+    await noHost.close();
+  });
+});

@@ -1,0 +1,137 @@
+import { readFile } from "node:fs/promises";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Lab, createLab } from "./lab.ts";
+
+let lab: Lab;
+afterEach(() => lab.close());
+
+describe("the environment of a job", () => {
+  const SECRETS = {
+    AZURE_CLIENT_SECRET: "s3cret",
+    JOBYARD_STORAGE_CONNECTION: "AccountKey=s3cret",
+    NODE_OPTIONS: "--no-warnings",
+  };
+  const ALLOWED = [
+    ...["HOME", "LANG", "PATH", "TMPDIR", "TZ", "JOBYARD_PROCESS"],
+    ...["JOB_ID", "BATCH_ID", "TENANT_NAME", "JOB_NAME", "JOB_TYPE", "PACKAGE_NAME"].map((name) => `JOBYARD_${name}`),
+    ...["ATTEMPT", "INTERRUPTION", "CLAIM_ID"].map((name) => `JOBYARD_${name}`),
+    ...["PACKAGE_PATH", "WORKING_PATH", "OUTPUT_PATH"].map((name) => `JOBYARD_${name}`),
+  ];
+
+  beforeEach(async () => {
+    Object.assign(process.env, SECRETS);
+    const PATH = process.env["PATH"] ?? "";
+    lab = await createLab({ environment: { PATH, LANG: "C.UTF-8", TZ: "Europe/Vienna" } });
+  });
+  afterEach(() => {
+    for (const name of Object.keys(SECRETS)) Reflect.deleteProperty(process.env, name);
+  });
+
+  it("holds the documented names and nothing else of its worker", async () => {
+    const attempt = await lab.start(`return { output: [process.env, fs.readFileSync("/proc/self/environ", "utf8")] };`);
+    const result = await attempt.result;
+    const [seen, atStart] = JSON.parse((result as { output: string }).output) as [Record<string, string>, string];
+    expect(Object.keys(seen).sort()).toEqual(ALLOWED.toSorted());
+    expect(seen["TZ"]).toBe("Europe/Vienna");
+    expect(atStart).not.toContain("s3cret");
+  });
+
+  it("is the same for commands, with their two files", async () => {
+    const entry = { kind: "command", command: "sh", args: ["-c", 'env > "$JOBYARD_OUTPUT_PATH/env"'] } as const;
+    const attempt = await lab.start({ "package.json": "{}" }, { entry });
+    expect(await attempt.result).toMatchObject({ kind: "succeeded" });
+    const lines = (await readFile(`${attempt.spec.workspace.outputPath}/env`, "utf8")).trim().split("\n");
+    const names = lines
+      .map((line) => line.slice(0, line.indexOf("=")))
+      .filter((name) => name !== "_" && name !== "PWD" && name !== "SHLVL");
+    expect(names.sort()).toEqual([...ALLOWED, "JOBYARD_PARAMETERS_FILE", "JOBYARD_RESULT_FILE"].sort());
+    expect(lines.join()).not.toContain("s3cret");
+  });
+
+  it("has no channel of Node's own that a job could disturb", async () => {
+    const body = "return { output: [typeof process.send, typeof process.disconnect, process.connected === true] };";
+    const attempt = await lab.start(body);
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: '["undefined","undefined",false]' });
+  });
+});
+
+describe("a job that turns against its worker", () => {
+  beforeEach(async () => {
+    lab = await createLab({ logMaxBytes: 100_000 });
+  });
+
+  it("prints without end: the log is cut off and says how much is missing", async () => {
+    const attempt = await lab.start(
+      `const line = "x".repeat(99); for (let n = 0; n < 100_000; n++) console.log(line);`,
+    );
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: undefined });
+    expect(attempt.log().length).toBeLessThanOrEqual(101_000);
+    const [lines] = /(\d+) lines \(\d+ bytes\) are missing here/.exec(attempt.log())!.slice(1);
+    expect(Number(lines) + attempt.log().split("\n").length - 2).toBe(100_000);
+  });
+
+  it("prints one endless line: it is cut into pieces", async () => {
+    const attempt = await lab.start(`process.stdout.write("x".repeat(50_000));`);
+    await attempt.result;
+    expect(attempt.log().replaceAll(/^.{25}out |\n/gm, "")).toBe("x".repeat(50_000));
+  });
+
+  it("logs more than a message may hold: it arrives in pieces", async () => {
+    const attempt = await lab.start(`log("\\u0001".repeat(50_000)); log("after");`);
+    expect(await attempt.result).toMatchObject({ kind: "succeeded" });
+    expect(attempt.log().replaceAll(/^.{25}log |\n/gm, "")).toBe(`${"\u0001".repeat(50_000)}after`);
+  });
+
+  it.each([
+    [
+      "an endless message",
+      `const x = Buffer.alloc(1 << 20, 120); for (;;) fs.writeSync(3, x);`,
+      "more than 131072 bytes",
+    ],
+    ["something else than messages", `fs.writeSync(3, "hello\\n"); for (;;);`, "a message that is none"],
+    ["a message of a kind that is none", `fs.writeSync(3, '{"type":"owned"}\\n'); for (;;);`, "a message that is none"],
+  ])("sends %s: it is ended", async (_, body, problem) => {
+    const attempt = await lab.start(body);
+    const result = await attempt.result;
+    expect(result).toMatchObject({ kind: "failed", code: "JobCrashed" });
+    expect(result).toHaveProperty("message", expect.stringContaining(problem));
+  });
+
+  it("sends progress without end: the worker stays at ease", async () => {
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const body = `const line = '{"type":"progress","fraction":0.5}\\n'.repeat(1000); for (;;) fs.writeSync(3, line);`;
+    const attempt = await lab.start(body, { timeoutMs: 600, graceMs: 50 });
+    expect(await attempt.result).toMatchObject({ code: "JobTimedOut" });
+    delay.disable();
+    expect(attempt.progress.length).toBeLessThan(12);
+    expect(delay.percentile(90) / 1e6).toBeLessThan(100);
+  });
+
+  it("forges its own result: the same checks apply to it", async () => {
+    const report = (fields: object): string =>
+      JSON.stringify(JSON.stringify({ type: "returned", stopping: false, ...fields }));
+    const notJson = await lab.start(`fs.writeSync(3, ${report({ output: "{" })} + "\\n");`);
+    expect(await notJson.result).toMatchObject({ kind: "failed", message: "The output is not JSON." });
+    const large = await lab.start(`fs.writeSync(3, ${report({ output: `"${"x".repeat(40_000)}"` })} + "\\n");`);
+    expect(await large.result).toMatchObject({ kind: "failed", code: "OutputTooLarge" });
+  });
+
+  it("closes its channels: its end is read off its exit", async () => {
+    const silent = await lab.start(`fs.closeSync(3); return { output: 1 };`);
+    expect(await silent.result).toMatchObject({ kind: "failed", code: "JobCrashed" });
+  });
+
+  it("replaces what it could be heard with: it is heard all the same", async () => {
+    const body = `process.exit = () => {}; JSON.parse = () => {}; fs.writeSync = () => 0; process.removeAllListeners();
+      process.stdout.write = () => true; return { output: "heard" };`;
+    const attempt = await lab.start(body);
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: '"heard"' });
+  });
+
+  it("refuses to exit after its result: it is ended, and its result stands", async () => {
+    const attempt = await lab.start(`process.on("exit", () => { for (;;); }); return { output: 1 };`);
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: "1" });
+  });
+});

@@ -1,0 +1,57 @@
+/** The broker's refusals in AMQP: the condition decides which `ServiceBusError.code` the SDK raises. */
+import { BusError, type BusErrorCode } from "../engine/errors.ts";
+import type { AmqpError } from "./rhea.ts";
+
+interface WireCode {
+  readonly condition: string;
+  /** The status of a management response. */
+  readonly status: number;
+}
+
+function wireCode(code: BusErrorCode): WireCode {
+  switch (code) {
+    case "entity-not-found":
+      return { condition: "amqp:not-found", status: 404 };
+    case "entity-already-exists":
+      return { condition: "com.microsoft:entity-already-exists", status: 409 };
+    case "entity-disabled":
+      return { condition: "com.microsoft:entity-disabled", status: 400 };
+    case "message-lock-lost":
+      return { condition: "com.microsoft:message-lock-lost", status: 410 };
+    case "message-not-found":
+      return { condition: "com.microsoft:message-not-found", status: 404 };
+    case "message-too-large":
+      return { condition: "amqp:link:message-size-exceeded", status: 403 };
+    case "session-lock-lost":
+      return { condition: "com.microsoft:session-lock-lost", status: 410 };
+    case "session-cannot-be-locked":
+      return { condition: "com.microsoft:session-cannot-be-locked", status: 410 };
+    case "quota-exceeded":
+      return { condition: "amqp:resource-limit-exceeded", status: 403 };
+    case "not-allowed":
+      return { condition: "amqp:not-allowed", status: 400 };
+    case "invalid-argument":
+      return { condition: "com.microsoft:argument-error", status: 400 };
+    case "not-implemented":
+      return { condition: "amqp:not-implemented", status: 501 };
+    case "unauthorized":
+      return { condition: "amqp:unauthorized-access", status: 401 };
+  }
+}
+
+export interface WireError extends AmqpError {
+  readonly status: number;
+}
+
+/** Anything but a `BusError` is a fault of ours: it is passed on without its text, which could hold anything. */
+export function toWireError(error: unknown): WireError {
+  if (!(error instanceof BusError)) {
+    return { condition: "amqp:internal-error", status: 500, description: "The local Service Bus failed internally." };
+  }
+  return { ...wireCode(error.code), description: error.message };
+}
+
+export const toAmqpError = (error: unknown): AmqpError => {
+  const { condition, description } = toWireError(error);
+  return { condition, description };
+};

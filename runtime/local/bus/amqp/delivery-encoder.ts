@@ -1,0 +1,106 @@
+/** Encodes a message for a receiver: a fresh header, the broker's annotations, and the stored bytes as they are. */
+import type { Delivery, MessageStatus } from "../engine/message.ts";
+import { asBuffer, encodeSymbol, writeInt64 } from "./encoding.ts";
+import { annotation } from "./message-codec.ts";
+import { itemOffsets, scan, SECTION } from "./sections.ts";
+
+const KEY = {
+  enqueuedAt: encodeSymbol("x-opt-enqueued-time"),
+  sequenceNumber: encodeSymbol("x-opt-sequence-number"),
+  enqueuedSequenceNumber: encodeSymbol("x-opt-enqueue-sequence-number"),
+  lockedUntil: encodeSymbol("x-opt-locked-until"),
+  state: encodeSymbol("x-opt-message-state"),
+} as const;
+
+const STATE: Readonly<Record<MessageStatus, number>> = { active: 0, deferred: 1, scheduled: 2 };
+
+/** AMQP type codes. */
+const LONG = 0x81;
+const TIMESTAMP = 0x83;
+const SMALL_INT = 0x54;
+const UINT = 0x70;
+const NULL = 0x40;
+const FALSE = 0x42;
+
+const HEADER_BYTES = 4 + 8 + 2 + 5 + 1 + 5;
+const ANNOTATIONS_HEAD_BYTES = 4 + 8;
+
+export function encodeDelivery(delivery: Delivery): Buffer {
+  const body = asBuffer(delivery.body);
+  const own = ownAnnotations(body, delivery.deadLetterSource);
+  const length =
+    HEADER_BYTES + ANNOTATIONS_HEAD_BYTES + 5 * (32 + 9) + own.pairs.length + (body.length - own.bodyStart);
+  const out = Buffer.allocUnsafe(length);
+  let at = writeHeader(out, delivery);
+  at = writeAnnotations(out, at, delivery, own);
+  at += body.copy(out, at, own.bodyStart);
+  return out.subarray(0, at);
+}
+
+interface OwnAnnotations {
+  /** Encoded pairs the sender (or dead-lettering) put there. */
+  readonly pairs: Buffer;
+  readonly count: number;
+  /** Where the stored bytes go on behind them. */
+  readonly bodyStart: number;
+}
+
+const NO_ANNOTATIONS = Buffer.alloc(0);
+
+function ownAnnotations(body: Buffer, deadLetterSource: string | undefined): OwnAnnotations {
+  let own: OwnAnnotations = { pairs: NO_ANNOTATIONS, count: 0, bodyStart: 0 };
+  // Stored messages begin with their annotations or have none.
+  if (body[2] === SECTION.messageAnnotations && body[1] === 0x53) {
+    const { messageAnnotations } = scan(body);
+    if (messageAnnotations) {
+      const offsets = itemOffsets(body, messageAnnotations);
+      const pairs = body.subarray(offsets[0], offsets.at(-1));
+      own = { pairs, count: offsets.length - 1, bodyStart: messageAnnotations.end };
+    }
+  }
+  if (deadLetterSource === undefined) return own;
+  const source = annotation("x-opt-deadletter-source", deadLetterSource);
+  return { ...own, pairs: Buffer.concat([own.pairs, source]), count: own.count + 2 };
+}
+
+/** durable, priority, ttl, first-acquirer, delivery-count */
+function writeHeader(out: Buffer, { timeToLiveMs, deliveryCount }: Delivery): number {
+  out.set([0x00, 0x53, SECTION.header, 0xd0], 0);
+  let at = 12;
+  out[at++] = FALSE;
+  out[at++] = NULL;
+  if (timeToLiveMs === undefined) {
+    out[at++] = NULL;
+  } else {
+    out[at++] = UINT;
+    at = out.writeUInt32BE(Math.min(timeToLiveMs, 0xffff_ffff), at);
+  }
+  out[at++] = FALSE;
+  out[at++] = UINT;
+  at = out.writeUInt32BE(deliveryCount, at);
+  out.writeUInt32BE(at - 8, 4);
+  out.writeUInt32BE(5, 8);
+  return at;
+}
+
+function writeAnnotations(out: Buffer, start: number, delivery: Delivery, own: OwnAnnotations): number {
+  out.set([0x00, 0x53, SECTION.messageAnnotations, 0xd1], start);
+  let at = start + ANNOTATIONS_HEAD_BYTES;
+  let count = own.count;
+  const put = (key: Buffer, type: number, value: number): void => {
+    at += key.copy(out, at);
+    out[at++] = type;
+    if (type === SMALL_INT) out[at++] = value;
+    else at = writeInt64(out, value, at);
+    count += 2;
+  };
+  put(KEY.enqueuedAt, TIMESTAMP, delivery.enqueuedAt);
+  put(KEY.sequenceNumber, LONG, delivery.sequenceNumber);
+  put(KEY.enqueuedSequenceNumber, LONG, delivery.enqueuedSequenceNumber);
+  if (delivery.lock) put(KEY.lockedUntil, TIMESTAMP, delivery.lock.until);
+  if (delivery.status !== "active") put(KEY.state, SMALL_INT, STATE[delivery.status]);
+  at += own.pairs.copy(out, at);
+  out.writeUInt32BE(at - start - 8, start + 4);
+  out.writeUInt32BE(count, start + 8);
+  return at;
+}

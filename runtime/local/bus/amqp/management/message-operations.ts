@@ -1,0 +1,112 @@
+/** Management operations on messages: renew, peek, schedule, cancel, receive deferred, settle. */
+import type { IncomingMessage } from "../../engine/message.ts";
+import type { Settlement } from "../../engine/settlement.ts";
+import { encodeDelivery } from "../delivery-encoder.ts";
+import { int64 } from "../encoding.ts";
+import { tokenToUuid, uuidToToken } from "../lock-token.ts";
+import { parseMessage } from "../message-codec.ts";
+import { plainBytes, plainInteger, plainList, plainMap, plainString } from "../plain-map.ts";
+import { types } from "../rhea.ts";
+import { WIRE_LIMITS } from "../wire-limits.ts";
+import { integerArgument, invalidArgument, stringArgument, type Arguments, type Operation } from "./operation.ts";
+
+/** AMQP type codes of array items. */
+const LONG_ITEMS = 0x81;
+const TIMESTAMP_ITEMS = 0x83;
+
+/** `receiver-settle-mode` first: the message is removed as it is received. */
+const RECEIVE_AND_DELETE = 0;
+
+function lockTokens(args: Arguments): string[] {
+  return plainList(args["lock-tokens"]).map((token) => {
+    const bytes = plainBytes(token);
+    if (bytes?.length !== 16) throw invalidArgument("lock-tokens");
+    return uuidToToken(bytes);
+  });
+}
+
+function sequenceNumbers(args: Arguments): number[] {
+  return plainList(args["sequence-numbers"]).map((item) => {
+    const value = plainInteger(item);
+    if (value === undefined) throw invalidArgument("sequence-numbers");
+    return value;
+  });
+}
+
+export const renewLock: Operation = (broker, path, args) => {
+  const expirations = lockTokens(args).map((token) => broker.renewLock(path, token));
+  return { body: { expirations: types.wrap_array(expirations, TIMESTAMP_ITEMS) } };
+};
+
+export const peekMessage: Operation = (broker, path, args) => {
+  const sessionId = plainString(args["session-id"]);
+  const found = broker.peek(path, {
+    from: integerArgument(args, "from-sequence-number"),
+    count: Math.min(integerArgument(args, "message-count"), WIRE_LIMITS.peekCount),
+    ...(sessionId !== undefined && { sessionId }),
+  });
+  if (found.length === 0) return { empty: true };
+  return { body: { messages: found.map((each) => types.wrap_map({ message: encodeDelivery(each) })) } };
+};
+
+export const scheduleMessage: Operation = (broker, path, args) => {
+  const messages = plainList(args["messages"]).map((entry): IncomingMessage => {
+    const encoded = plainBytes(plainMap(entry)["message"]);
+    if (!encoded) throw invalidArgument("messages");
+    return parseMessage(encoded);
+  });
+  const numbers = broker.send(path, messages);
+  return { body: { "sequence-numbers": types.wrap_array(numbers.map(int64), LONG_ITEMS) } };
+};
+
+export const cancelScheduledMessage: Operation = (broker, path, args) => {
+  broker.cancelScheduled(path, sequenceNumbers(args));
+  return {};
+};
+
+export const receiveBySequenceNumber: Operation = (broker, path, args) => {
+  const receiveAndDelete = plainInteger(args["receiver-settle-mode"]) === RECEIVE_AND_DELETE;
+  const received = broker.receiveDeferred(path, sequenceNumbers(args), receiveAndDelete);
+  return {
+    body: {
+      messages: received.map((delivery) =>
+        types.wrap_map({
+          message: encodeDelivery(delivery),
+          ...(delivery.lock && { "lock-token": types.wrap_uuid(tokenToUuid(delivery.lock.token)) }),
+        }),
+      ),
+    },
+  };
+};
+
+export const updateDisposition: Operation = (broker, path, args) => {
+  const settlement = settlementOf(args);
+  for (const token of lockTokens(args)) broker.settle(path, token, settlement);
+  return {};
+};
+
+function settlementOf(args: Arguments): Settlement {
+  const changes = plainMap(args["properties-to-modify"]);
+  const status = stringArgument(args, "disposition-status");
+  switch (status) {
+    case "completed":
+      return { kind: "complete" };
+    case "abandoned":
+      return { kind: "abandon", changes };
+    // The protocol spells it like this.
+    case "defered":
+      return { kind: "defer", changes };
+    case "suspended": {
+      const reason = plainString(args["deadletter-reason"]);
+      const description = plainString(args["deadletter-description"]);
+      return {
+        kind: "dead-letter",
+        changes,
+        ...(reason !== undefined && { reason }),
+        ...(description !== undefined && { description }),
+      };
+    }
+    default:
+      throw invalidArgument("disposition-status");
+  }
+}

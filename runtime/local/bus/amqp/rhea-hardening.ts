@@ -1,0 +1,86 @@
+/**
+ * Bounds on what a peer can make rhea do. Each one replaces unbounded memory or time by an error, which rhea answers by
+ * ending that connection.
+ */
+import { internals, types, type ReceiverLink, type RheaReader, type TransferFrame } from "./rhea.ts";
+import { WIRE_LIMITS } from "./wire-limits.ts";
+
+class WireLimitError extends Error {
+  override readonly name = "WireLimitError";
+}
+
+const oversized = new WeakMap<ReceiverLink, number>();
+
+/** Whether the message that just ended on this link was longer than allowed; its bytes were not kept. */
+export function takeOversized(link: ReceiverLink): boolean {
+  const bytes = oversized.get(link) ?? 0;
+  oversized.delete(link);
+  return bytes > WIRE_LIMITS.messageBytes;
+}
+
+/** Applies the bounds to this process's private copy of the library. Safe to call more than once. */
+export function hardenRhea(): void {
+  if (hardened) return;
+  hardened = true;
+  boundFrames();
+  boundCollections();
+  boundDispositions();
+  boundMessages();
+}
+
+let hardened = false;
+
+/** A frame header can announce 4 GiB, which rhea would wait for in memory. */
+function boundFrames(): void {
+  const { prototype } = internals.Transport;
+  const peekSize = Reflect.get(prototype, "peek_size");
+  prototype.peek_size = function (buffer) {
+    const size = peekSize.call(this, buffer);
+    if (size !== undefined && (size < 8 || size > WIRE_LIMITS.frameBytes)) {
+      throw new WireLimitError(
+        `A frame of ${size} bytes was announced; at most ${WIRE_LIMITS.frameBytes} are accepted.`,
+      );
+    }
+    return size;
+  };
+}
+
+/** A list can announce more items than bytes follow; an array of nulls would even get them. */
+function boundCollections(): void {
+  const { prototype } = types.Reader;
+  const readSizeCount = Reflect.get(prototype, "read_size_count");
+  prototype.read_size_count = function (this: RheaReader, width) {
+    const limits = readSizeCount.call(this, width);
+    if (limits.count > this.remaining()) {
+      throw new WireLimitError(`A collection of ${limits.count} items was announced in ${this.remaining()} bytes.`);
+    }
+    return limits;
+  };
+}
+
+/** rhea walks the whole range of a disposition, which may span four billion deliveries. */
+function boundDispositions(): void {
+  const { prototype } = internals.Session;
+  const onDisposition = Reflect.get(prototype, "on_disposition");
+  prototype.on_disposition = function (frame) {
+    const { first, last = first } = frame.performative;
+    if (last - first >= WIRE_LIMITS.sessionDeliveries) {
+      throw new WireLimitError(`A disposition over ${last - first} deliveries was received.`);
+    }
+    onDisposition.call(this, frame);
+  };
+}
+
+/** A message can come in any number of frames; past the limit only their number is kept. */
+function boundMessages(): void {
+  const { prototype } = internals.Session;
+  const onTransfer = Reflect.get(prototype, "on_transfer");
+  prototype.on_transfer = function (frame: TransferFrame) {
+    const link = this._get_link(frame);
+    const bytes = (oversized.get(link) ?? 0) + (frame.payload?.length ?? 0);
+    if (frame.performative.more || bytes > WIRE_LIMITS.messageBytes) oversized.set(link, bytes);
+    else oversized.delete(link);
+    if (bytes > WIRE_LIMITS.messageBytes) frame.payload = Buffer.alloc(0);
+    onTransfer.call(this, frame);
+  };
+}

@@ -1,0 +1,229 @@
+/** The AMQP front: listens, and gives each link the client attaches to the part that serves its address. */
+import type { AddressInfo, Server, Socket } from "node:net";
+import { toAmqpError } from "./amqp-errors.ts";
+import { putToken } from "./cbs.ts";
+import { EgressLink } from "./egress-link.ts";
+import {
+  CBS_ADDRESS,
+  ConnectionState,
+  entityPath,
+  isManagement,
+  refuse,
+  withoutManagement,
+  type AmqpDeps,
+  type LinkEnd,
+  type LinkRegistry,
+} from "./front.ts";
+import { openIngress } from "./ingress-link.ts";
+import { handleManagement } from "./management/operations.ts";
+import { openRequests } from "./request-link.ts";
+import {
+  createContainer,
+  type AmqpError,
+  type Connection,
+  type Container,
+  type ReceiverLink,
+  type SenderLink,
+} from "./rhea.ts";
+import { hardenRhea } from "./rhea-hardening.ts";
+import { openSession, wantsSession } from "./session-link.ts";
+import { corkSocket } from "./socket-cork.ts";
+import { WIRE_LIMITS } from "./wire-limits.ts";
+
+export interface AmqpServerOptions extends AmqpDeps {
+  readonly address: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface AmqpServer {
+  readonly port: number;
+  /** Ends all connections and stops listening. */
+  close(): Promise<void>;
+}
+
+const UNAUTHORIZED: AmqpError = {
+  condition: "amqp:unauthorized-access",
+  description: "Unauthorized access. A token for this entity has to be put to $cbs first.",
+};
+
+/** How long a peer may take to read our last bytes before its socket is dropped. */
+const LINGER_MS = 2_000;
+
+export async function startAmqpServer(options: AmqpServerOptions): Promise<AmqpServer> {
+  hardenRhea();
+  const front = new AmqpFront(options);
+  const server = front.container.listen({
+    port: options.port,
+    host: options.address,
+    tcp_no_delay: true,
+    idle_time_out: WIRE_LIMITS.idleTimeoutMs,
+    max_frame_size: WIRE_LIMITS.frameBytes,
+    channel_max: 65_535,
+    session_buffer_size: { incoming: WIRE_LIMITS.sessionDeliveries, outgoing: WIRE_LIMITS.sessionDeliveries },
+    receiver_options: { autoaccept: false, credit_window: 0 },
+    sender_options: { autosettle: false, treat_modified_as_released: false },
+  });
+  const sockets = trackSockets(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve).once("error", reject);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function trackSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    corkSocket(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      // rhea stops its timers and tells of the disconnection only when it sees the peer's end.
+      if (!socket.readableEnded) socket.emit("end");
+    });
+    // After our end of the conversation the peer gets a moment to read it, then nothing keeps the socket.
+    socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
+  });
+  return sockets;
+}
+
+class AmqpFront implements LinkRegistry {
+  readonly container: Container;
+  readonly #deps: AmqpDeps;
+  readonly #states = new WeakMap<Connection, ConnectionState>();
+  readonly #ends = new WeakMap<ReceiverLink | SenderLink, LinkEnd>();
+
+  constructor(deps: AmqpDeps) {
+    this.#deps = deps;
+    this.container = createContainer("local-service-bus");
+    const mechanisms = this.container.sasl_server_mechanisms;
+    mechanisms.enable_anonymous();
+    // The SDK proves itself at $cbs; what it says in SASL is of no consequence.
+    mechanisms.MSSBCBS = mechanisms.ANONYMOUS;
+    this.#listenToContainer();
+  }
+
+  stateOf(connection: Connection): ConnectionState {
+    let state = this.#states.get(connection);
+    if (!state) {
+      state = new ConnectionState();
+      this.#states.set(connection, state);
+    }
+    return state;
+  }
+
+  onEnd(link: ReceiverLink | SenderLink, end: LinkEnd): void {
+    this.#ends.set(link, end);
+  }
+
+  #listenToContainer(): void {
+    const { container } = this;
+    container.on("receiver_open", ({ receiver, connection }) => receiver && this.#openReceiver(receiver, connection));
+    container.on("sender_open", ({ sender, connection }) => sender && this.#openSender(sender, connection));
+    container.on("sender_close", ({ sender }) => sender && this.#end(sender));
+    container.on("receiver_close", ({ receiver }) => receiver && this.#end(receiver));
+    container.on("session_close", ({ session }) => session.each_link((link) => this.#end(link)));
+    container.on("connection_close", ({ connection }) => connection.each_link((link) => this.#end(link)));
+    container.on("disconnected", ({ connection }) => connection.each_link((link) => this.#end(link)));
+    // rhea raises an unhandled error for each of these nobody listens to. They are the peer's doing, and the connection
+    // is already being ended.
+    for (const event of [
+      "connection_error",
+      "session_error",
+      "sender_error",
+      "receiver_error",
+      "protocol_error",
+      "error",
+    ]) {
+      container.on(event, () => undefined);
+    }
+    for (const event of ["sender_flow", "settled", "message"]) container.on(event, () => undefined);
+  }
+
+  #end(link: ReceiverLink | SenderLink): void {
+    const end = this.#ends.get(link);
+    this.#ends.delete(link);
+    end?.();
+  }
+
+  /** The client sends: to an entity, or requests. */
+  #openReceiver(receiver: ReceiverLink, connection: Connection): void {
+    const { source, target } = receiver.remote.attach ?? {};
+    const path = entityPath(target?.address);
+    const state = this.stateOf(connection);
+    receiver.set_target({ address: target?.address });
+    receiver.set_source(source?.address === undefined ? {} : { address: source.address });
+    // Without it the SDK would pack batches of any size.
+    receiver.local.attach.max_message_size = WIRE_LIMITS.messageBytes;
+    if (path.toLowerCase() === CBS_ADDRESS) {
+      openRequests(this.#deps, state, receiver, (request) => putToken(this.#deps, state, request));
+      return;
+    }
+    this.#whenAllowed(receiver, state, path, () => {
+      const entity = withoutManagement(path);
+      this.#deps.host.execute((broker) => broker.checkExists(entity));
+      if (isManagement(path)) {
+        openRequests(this.#deps, state, receiver, (request) => handleManagement(this.#deps, entity, request));
+      } else {
+        openIngress(this.#deps, receiver, path);
+      }
+    });
+  }
+
+  /** The client receives: from an entity, from one of its sessions, or replies. */
+  #openSender(sender: SenderLink, connection: Connection): void {
+    const { source, target, snd_settle_mode, rcv_settle_mode } = sender.remote.attach ?? {};
+    const path = entityPath(source?.address);
+    const state = this.stateOf(connection);
+    sender.set_source({ address: source?.address });
+    sender.set_target(target?.address === undefined ? {} : { address: target.address });
+    if (path.toLowerCase() === CBS_ADDRESS || isManagement(path)) {
+      this.#openReplies(sender, state);
+      return;
+    }
+    sender.local.attach.snd_settle_mode = snd_settle_mode;
+    sender.local.attach.rcv_settle_mode = rcv_settle_mode;
+    this.#whenAllowed(sender, state, path, () => {
+      if (wantsSession(sender)) openSession(this.#deps, this, sender, path);
+      else this.#openEgress(sender, path);
+    });
+  }
+
+  #openEgress(sender: SenderLink, path: string): void {
+    const { host } = this.#deps;
+    const receiver = new EgressLink(this.#deps, sender, path);
+    host.execute((broker) => broker.attachReceiver(path, receiver));
+    this.onEnd(sender, () => host.execute((broker) => broker.detachReceiver(path, receiver)));
+  }
+
+  /** Replies are sent settled. The client names itself by the target of this link, or by its name. */
+  #openReplies(sender: SenderLink, state: ConnectionState): void {
+    sender.local.attach.snd_settle_mode = 1;
+    const address = sender.remote.attach?.target?.address;
+    const names = [sender.name, ...(typeof address === "string" ? [address] : [])];
+    for (const name of names) state.replyLinks.set(name, sender);
+    this.onEnd(sender, () => {
+      for (const name of names) if (state.replyLinks.get(name) === sender) state.replyLinks.delete(name);
+    });
+    for (const event of ["sender_flow", "settled", "sendable"]) sender.on(event, () => undefined);
+  }
+
+  #whenAllowed(link: ReceiverLink | SenderLink, state: ConnectionState, path: string, open: () => void): void {
+    if (!state.allows(path.toLowerCase())) {
+      refuse(link, UNAUTHORIZED);
+      return;
+    }
+    try {
+      open();
+    } catch (error) {
+      refuse(link, toAmqpError(error));
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/** The queues, topics and subscriptions of the namespace, and how entity records change them. */
+import {
+  compileOptions,
+  DEFAULT_RULE_NAME,
+  deadLetterOptions,
+  type QueueDescription,
+  type RuleDescription,
+  type StoreOptions,
+  type SubscriptionDescription,
+  type TopicDescription,
+} from "./descriptions.ts";
+import { DuplicateHistory } from "./duplicate-history.ts";
+import { BusError, entityNotFound } from "./errors.ts";
+import { compileFilter, type FilterMatcher } from "./filter.ts";
+import { MessageStore } from "./message-store.ts";
+import type { EntityRecord } from "./records.ts";
+
+interface EntityBase {
+  /** As written by its creator. Names are compared without regard to case. */
+  readonly path: string;
+  readonly createdAt: number;
+  updatedAt: number;
+  readonly store: MessageStore;
+}
+
+export interface QueueEntity extends EntityBase {
+  readonly kind: "queue";
+  description: QueueDescription;
+  readonly history: DuplicateHistory;
+}
+
+export interface TopicEntity extends EntityBase {
+  readonly kind: "topic";
+  description: TopicDescription;
+  readonly history: DuplicateHistory;
+  readonly subscriptions: Map<string, SubscriptionEntity>;
+}
+
+export interface Rule {
+  readonly description: RuleDescription;
+  readonly matches: FilterMatcher;
+}
+
+export interface SubscriptionEntity extends EntityBase {
+  readonly kind: "subscription";
+  readonly topic: TopicEntity;
+  description: SubscriptionDescription;
+  readonly rules: Map<string, Rule>;
+}
+
+export type Entity = QueueEntity | TopicEntity | SubscriptionEntity;
+
+export const subscriptionPath = (topic: string, name: string): string => `${topic}/Subscriptions/${name}`;
+
+const DEAD_LETTER_SUFFIX = "/$DeadLetterQueue";
+const TRANSFER_DEAD_LETTER_SUFFIX = "/$Transfer/$DeadLetterQueue";
+
+export class EntityDirectory {
+  readonly queues = new Map<string, QueueEntity>();
+  readonly topics = new Map<string, TopicEntity>();
+  readonly #stores = new Map<string, MessageStore>();
+  readonly #onDue: (store: MessageStore, at: number) => void;
+
+  constructor(onDue: (store: MessageStore, at: number) => void) {
+    this.#onDue = onDue;
+  }
+
+  /** @throws BusError `entity-not-found` */
+  store(path: string): MessageStore {
+    const store = this.#stores.get(path.toLowerCase());
+    if (!store) throw entityNotFound(path);
+    return store;
+  }
+
+  hasPath(path: string): boolean {
+    return this.#stores.has(path.toLowerCase());
+  }
+
+  has(store: MessageStore): boolean {
+    return this.#stores.get(store.key) === store;
+  }
+
+  find(path: string): Entity | undefined {
+    const key = path.toLowerCase();
+    const [topic = "", name] = key.split("/subscriptions/");
+    if (name !== undefined) return this.topics.get(topic)?.subscriptions.get(name);
+    return this.queues.get(key) ?? this.topics.get(key);
+  }
+
+  /** @throws BusError `entity-not-found` */
+  subscription(path: string): SubscriptionEntity {
+    const entity = this.find(path);
+    if (entity?.kind !== "subscription") throw entityNotFound(path);
+    return entity;
+  }
+
+  /** Queues and topics, subscriptions right after their topic: the order in which they can be created again. */
+  *all(): IterableIterator<Entity> {
+    yield* this.queues.values();
+    for (const topic of this.topics.values()) {
+      yield topic;
+      yield* topic.subscriptions.values();
+    }
+  }
+
+  /** The store and its dead-letter queues. */
+  storesOf(entity: Entity): MessageStore[] {
+    const { store } = entity;
+    return [store, store.deadLetters, store.transferDeadLetters].filter((each) => each !== undefined);
+  }
+
+  apply(record: EntityRecord): void {
+    switch (record.type) {
+      case "queue-set": {
+        const { description, createdAt, updatedAt } = record;
+        const known = this.queues.get(description.name.toLowerCase());
+        if (known) {
+          Object.assign(known, { description, updatedAt });
+          this.#update(known, compileOptions(description));
+          return;
+        }
+        const path = description.name;
+        const store = this.#open(path, compileOptions(description));
+        const history = new DuplicateHistory();
+        this.queues.set(store.key, { kind: "queue", path, description, createdAt, updatedAt, store, history });
+        return;
+      }
+      case "topic-set": {
+        const { description, createdAt, updatedAt } = record;
+        const known = this.topics.get(description.name.toLowerCase());
+        if (known) {
+          Object.assign(known, { description, updatedAt });
+          known.store.setOptions(compileOptions(description));
+          return;
+        }
+        const path = description.name;
+        const store = new MessageStore(path, compileOptions(description), { onDue: this.#onDue });
+        this.#stores.set(store.key, store);
+        this.topics.set(store.key, {
+          ...{ kind: "topic", path, description, createdAt, updatedAt, store },
+          ...{ history: new DuplicateHistory(), subscriptions: new Map() },
+        });
+        return;
+      }
+      case "subscription-set": {
+        const { description, createdAt, updatedAt } = record;
+        const topic = this.topics.get(record.topic.toLowerCase());
+        if (!topic) throw entityNotFound(record.topic);
+        const known = topic.subscriptions.get(description.name.toLowerCase());
+        if (known) {
+          Object.assign(known, { description, updatedAt });
+          this.#update(known, compileOptions(description));
+          return;
+        }
+        const path = subscriptionPath(topic.path, description.name);
+        const store = this.#open(path, compileOptions(description));
+        topic.subscriptions.set(description.name.toLowerCase(), {
+          ...{ kind: "subscription", path, topic, description, createdAt, updatedAt, store, rules: new Map() },
+        });
+        return;
+      }
+      case "entity-removed":
+        this.#remove(record.path);
+        return;
+      case "rule-set": {
+        const { rules } = this.subscription(record.subscription);
+        rules.set(record.rule.name.toLowerCase(), {
+          description: record.rule,
+          matches: compileFilter(record.rule.filter),
+        });
+        return;
+      }
+      case "rule-removed":
+        this.subscription(record.subscription).rules.delete(record.name.toLowerCase());
+        return;
+      case "seen": {
+        const entity = this.find(record.entity);
+        if (!entity || entity.kind === "subscription") throw entityNotFound(record.entity);
+        entity.history.add(record.messageId, record.at, entity.store.options.duplicateWindowMs ?? 0);
+        return;
+      }
+    }
+  }
+
+  #open(path: string, options: StoreOptions): MessageStore {
+    const onDue = this.#onDue;
+    const transferDeadLetters = new MessageStore(
+      path + TRANSFER_DEAD_LETTER_SUFFIX,
+      deadLetterOptions(options, undefined),
+      { onDue },
+    );
+    const deadLetters = new MessageStore(
+      path + DEAD_LETTER_SUFFIX,
+      deadLetterOptions(options, options.forwardDeadLetteredTo),
+      { onDue, transferDeadLetters },
+    );
+    const store = new MessageStore(path, options, { onDue, deadLetters, transferDeadLetters });
+    for (const each of [store, deadLetters, transferDeadLetters]) this.#stores.set(each.key, each);
+    return store;
+  }
+
+  #update(entity: QueueEntity | SubscriptionEntity, options: StoreOptions): void {
+    const { store } = entity;
+    store.setOptions(options);
+    store.deadLetters?.setOptions(deadLetterOptions(options, options.forwardDeadLetteredTo));
+    store.transferDeadLetters?.setOptions(deadLetterOptions(options, undefined));
+  }
+
+  #remove(path: string): void {
+    const entity = this.find(path);
+    if (!entity) throw entityNotFound(path);
+    if (entity.kind === "topic") for (const each of entity.subscriptions.values()) this.#remove(each.path);
+    for (const store of this.storesOf(entity)) {
+      this.#stores.delete(store.key);
+      store.receivers.end(new BusError("entity-not-found", `The messaging entity '${path}' was deleted.`));
+    }
+    if (entity.kind === "queue") this.queues.delete(entity.store.key);
+    else if (entity.kind === "topic") this.topics.delete(entity.store.key);
+    else entity.topic.subscriptions.delete(entity.description.name.toLowerCase());
+  }
+}
+
+export const defaultRule = (createdAt: number): RuleDescription => ({
+  name: DEFAULT_RULE_NAME,
+  filter: { kind: "true" },
+  createdAt,
+});

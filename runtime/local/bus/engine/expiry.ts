@@ -1,0 +1,81 @@
+/** What time alone brings about in one store: scheduled messages, ended locks, expired messages. */
+import type { EngineContext } from "./context.ts";
+import { place, publish, type Transit } from "./intake.ts";
+import type { MessageStore } from "./message-store.ts";
+import type { StoredMessage } from "./message.ts";
+import { expireSession } from "./sessions.ts";
+import { expire, returnMessage } from "./settlement.ts";
+
+/** Does everything that was due by now. */
+export function sweep(context: EngineContext, store: MessageStore): void {
+  activateScheduled(context, store);
+  if (store.options.requiresSession) endSessionLocks(context, store);
+  else endLocks(context, store);
+  expireMessages(context, store);
+}
+
+/** The earliest instant at which `sweep` will have something to do; may be too early, never too late. */
+export function nextDueAt(store: MessageStore): number {
+  let due = Math.min(store.scheduled.peek()?.at ?? Infinity, store.expiring.peek()?.at ?? Infinity);
+  if (store.options.requiresSession) {
+    for (const { lock } of store.sessions.all()) if (lock) due = Math.min(due, lock.until);
+    return due;
+  }
+  for (const { lock } of store.locked.values()) {
+    if (lock) due = Math.min(due, lock.until);
+    if (!store.mixedLockDurations) break;
+  }
+  return due;
+}
+
+/**
+ * An activated message is enqueued as of now, under a new sequence number.
+ * https://learn.microsoft.com/azure/service-bus-messaging/message-sequencing#scheduled-messages
+ */
+function activateScheduled(context: EngineContext, store: MessageStore): void {
+  for (let next = store.scheduled.peek(); next && next.at <= context.now; next = store.scheduled.peek()) {
+    store.scheduled.pop();
+    const { message } = next;
+    if (!store.holds(message) || message.status !== "scheduled") continue;
+    context.emit({ type: "removed", queue: store.key, seq: message.sequenceNumber });
+    const transit = toTransit(message);
+    const entity = context.entities.find(store.path);
+    if (entity?.kind === "topic") {
+      const seq = store.lastSequenceNumber + 1;
+      context.emit({ type: "sequence", queue: store.key, last: seq });
+      publish(context, entity, { ...transit, enqueuedSequenceNumber: seq });
+    } else {
+      place(context, store, transit, "active");
+    }
+  }
+}
+
+const toTransit = (message: StoredMessage): Transit => ({
+  body: message.body,
+  messageId: message.messageId,
+  hops: message.hops,
+  ...(message.sessionId !== undefined && { sessionId: message.sessionId }),
+  ...(message.timeToLiveMs !== undefined && { timeToLiveMs: message.timeToLiveMs }),
+});
+
+function endLocks(context: EngineContext, store: MessageStore): void {
+  const ended: StoredMessage[] = [];
+  for (const message of store.locked.values()) {
+    if (message.lock && message.lock.until <= context.now) ended.push(message);
+    else if (!store.mixedLockDurations) break;
+  }
+  for (const message of ended) returnMessage(context, store, message, { countsAsDelivery: true });
+}
+
+function endSessionLocks(context: EngineContext, store: MessageStore): void {
+  const ended = [...store.sessions.all()].filter(({ lock }) => lock && lock.until <= context.now);
+  for (const session of ended) expireSession(context, store, session);
+}
+
+/** A locked message is left to its holder; `returnMessage` looks at its time when the lock ends. */
+function expireMessages(context: EngineContext, store: MessageStore): void {
+  for (let next = store.expiring.peek(); next && next.at <= context.now; next = store.expiring.peek()) {
+    store.expiring.pop();
+    if (store.holds(next.message) && !next.message.lock) expire(context, store, next.message);
+  }
+}

@@ -1,0 +1,92 @@
+/** Messages as the broker sees them: opaque bytes, the few system properties it acts on, and the state it keeps. */
+
+/** What a sender hands in, already taken apart by the protocol front. */
+export interface IncomingMessage {
+  /** The encoded message from its annotations on. Never changed in place: it is shared between copies and the journal. */
+  readonly body: Uint8Array;
+  readonly messageId: string;
+  readonly sessionId?: string;
+  /** How long it may wait, in milliseconds; absent: for ever, unless the entity says less. */
+  readonly timeToLiveMs?: number;
+  /** Not to be delivered before this instant (epoch milliseconds). */
+  readonly scheduledAt?: number;
+}
+
+/**
+ * active: waiting or locked · scheduled: waits for its time · deferred: only received by its sequence number.
+ * A deferred message keeps that status while it is locked, and returns to it when the lock ends.
+ */
+export type MessageStatus = "active" | "scheduled" | "deferred";
+
+export interface MessageLock {
+  readonly token: string;
+  readonly until: number;
+}
+
+/** A message at rest in a queue, subscription or dead-letter queue. Only `applyRecord` changes it. */
+export interface StoredMessage {
+  /** Unique in its queue, grows with every message, and never changes while the message stays there. */
+  readonly sequenceNumber: number;
+  /** The sequence number it was given where it first entered the namespace. */
+  readonly enqueuedSequenceNumber: number;
+  readonly messageId: string;
+  readonly sessionId: string | undefined;
+  readonly enqueuedAt: number;
+  /** When it stops being eligible for delivery; Infinity: never. */
+  readonly expiresAt: number;
+  readonly timeToLiveMs: number | undefined;
+  readonly scheduledAt: number | undefined;
+  /** How often it was passed on by auto-forwarding. */
+  readonly hops: number;
+  /** The entity it was dead-lettered from. */
+  readonly deadLetterSource: string | undefined;
+  body: Uint8Array;
+  status: MessageStatus;
+  /** Deliveries that ended without a settlement that removed it: 0 on the first delivery. */
+  deliveryCount: number;
+  lock: MessageLock | undefined;
+  /** Whether it waits for a receiver; false while locked, deferred, scheduled or gone. */
+  available: boolean;
+}
+
+/** One message on its way to a receiver, as it was at the moment the broker decided to hand it out. */
+export interface Delivery {
+  readonly sequenceNumber: number;
+  readonly enqueuedSequenceNumber: number;
+  readonly enqueuedAt: number;
+  readonly timeToLiveMs: number | undefined;
+  readonly deadLetterSource: string | undefined;
+  readonly body: Uint8Array;
+  readonly status: MessageStatus;
+  readonly deliveryCount: number;
+  /** Absent when the message was only peeked at, or removed on receipt. */
+  readonly lock: MessageLock | undefined;
+}
+
+export const toDelivery = (message: StoredMessage, lock: MessageLock | undefined): Delivery => ({
+  sequenceNumber: message.sequenceNumber,
+  enqueuedSequenceNumber: message.enqueuedSequenceNumber,
+  enqueuedAt: message.enqueuedAt,
+  timeToLiveMs: message.timeToLiveMs,
+  deadLetterSource: message.deadLetterSource,
+  body: message.body,
+  status: message.status,
+  deliveryCount: message.deliveryCount,
+  lock,
+});
+
+/** Application properties to set on a message; values are whatever the protocol front can encode. */
+export type PropertyChanges = Readonly<Record<string, unknown>>;
+
+/** What filters look at. Absent properties are undefined. */
+export interface FilterableMessage {
+  /** A system property by its lower-case filter name, for example `messageid` or `label`. */
+  system(name: string): unknown;
+  application(name: string): unknown;
+}
+
+/** Reads and rewrites the bytes the broker itself never looks into. */
+export interface MessageCodec {
+  filterable(body: Uint8Array): FilterableMessage;
+  withApplicationProperties(body: Uint8Array, changes: PropertyChanges): Uint8Array;
+}

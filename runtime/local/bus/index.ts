@@ -1,0 +1,128 @@
+/**
+ * The local Service Bus: Azure Service Bus queues, topics and sessions over AMQP on this machine, for the unmodified
+ * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md says what it does and does not do.
+ */
+import { randomUUID } from "node:crypto";
+import type { BusTopology } from "../../core/topology.ts";
+import { amqpCodec } from "./amqp/message-codec.ts";
+import type { SasKey } from "./amqp/sas.ts";
+import { startAmqpServer } from "./amqp/server.ts";
+import { connectionStringOf } from "./connection-string.ts";
+import { keptKey, openDataDirectory, randomKey, type DataDirectory } from "./data-directory.ts";
+import { Broker } from "./engine/broker.ts";
+import { BusError } from "./engine/errors.ts";
+import { BrokerHost, type RecordLog } from "./host.ts";
+import { Journal } from "./journal/journal.ts";
+import { MemoryLog } from "./journal/memory-log.ts";
+import { recover } from "./journal/recovery.ts";
+
+export { BusError, type BusErrorCode } from "./engine/errors.ts";
+export { JournalError } from "./journal/journal-error.ts";
+export { readTopologyFile, TopologyFileError } from "./topology-file.ts";
+
+export interface LocalServiceBusOptions {
+  /** Address to listen on; must be of the loopback interface. Default 127.0.0.1. */
+  readonly host?: string;
+  /** AMQP port; 0 takes any free one. */
+  readonly port: number;
+  /** Port of the administration API over HTTP; 0 takes any free one. Absent: no administration API. */
+  readonly adminPort?: number;
+  /** Where the namespace is kept. Absent: in memory, gone with `close`. One process at a time may use a directory. */
+  readonly dataDir?: string;
+  /** Entities that must exist. Those that do are updated and keep their messages; others are left alone. */
+  readonly topology: BusTopology;
+  /** Default `RootManageSharedAccessKey`, as in Azure. */
+  readonly sasKeyName?: string;
+  /** Default: a random key, kept in the data directory if there is one. */
+  readonly sasKey?: string;
+  /** The present in epoch milliseconds. Default `Date.now`. */
+  readonly clock?: () => number;
+  /**
+   * Told when the bus cannot go on (the disk refuses the journal): nothing is acknowledged any more. Default: the error
+   * is thrown where nobody catches it, which ends the process.
+   */
+  readonly onFatal?: (error: Error) => void;
+  /** Told of an error of ours while serving one request; its client got `amqp:internal-error`. Default: a process warning. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+export interface LocalServiceBus {
+  readonly port: number;
+  /** Absent when there is no administration API. */
+  readonly adminPort: number | undefined;
+  /** For `ServiceBusClient`. */
+  readonly connectionString: string;
+  /** For `ServiceBusAdministrationClient`; absent when there is no administration API. */
+  readonly adminConnectionString: string | undefined;
+  /** Ends all connections, writes what is waiting, releases port and directory. Locks and messages stay as they are. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the bus; it is ready when the promise resolves.
+ *
+ * @throws JournalError when the data directory is in use, damaged, or of another version.
+ * @throws BusError `invalid-argument` for a setting the service would not accept.
+ * @throws Error with `code` EADDRINUSE when the port is taken.
+ */
+export async function startLocalServiceBus(options: LocalServiceBusOptions): Promise<LocalServiceBus> {
+  const { host: address = "127.0.0.1", port, dataDir, clock = Date.now } = options;
+  if (!isLoopback(address)) throw notLoopback(address);
+  const { onFatal = throwLater, onFault = warn } = options;
+  const directory = dataDir === undefined ? undefined : openDataDirectory(dataDir);
+  try {
+    const broker = new Broker({ codec: amqpCodec, newLockToken: randomUUID });
+    const log = openLog(broker, directory, onFatal);
+    broker.restored(clock());
+    const host = new BrokerHost({ broker, log, now: clock });
+    host.execute(() => broker.applyTopology(options.topology));
+    const sasKey: SasKey = {
+      name: options.sasKeyName ?? "RootManageSharedAccessKey",
+      key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
+    };
+    const amqp = await startAmqpServer({ host, sasKey, now: clock, onFault, address, port });
+    return {
+      port: amqp.port,
+      adminPort: undefined,
+      adminConnectionString: undefined,
+      connectionString: connectionStringOf(address, amqp.port, sasKey),
+      close: async () => {
+        await amqp.close();
+        host.close();
+        if (log instanceof Journal) await log.close();
+        directory?.release();
+      },
+    };
+  } catch (error) {
+    directory?.release();
+    throw error;
+  }
+}
+
+function openLog(broker: Broker, directory: DataDirectory | undefined, onFatal: (error: Error) => void): RecordLog {
+  if (!directory) return new MemoryLog();
+  const recovered = recover(directory.path, (record) => broker.restore(record));
+  return new Journal({
+    directory: directory.path,
+    recovered,
+    snapshot: () => broker.snapshot(),
+    onFailure: onFatal,
+  });
+}
+
+const notLoopback = (address: string): BusError =>
+  new BusError(
+    "invalid-argument",
+    `The local Service Bus listens on loopback only; ${address} is not a loopback address.`,
+  );
+
+const isLoopback = (address: string): boolean =>
+  address === "localhost" || address === "::1" || /^127(?:\.\d{1,3}){3}$/.test(address);
+
+const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
+
+function throwLater(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,77 @@
+/** The files of a data directory: `N.snapshot` is the state before `N.log`, and later logs follow on it. */
+import { closeSync, fsyncSync, openSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { RECORD_VERSION } from "../engine/records.ts";
+import { JournalError } from "./journal-error.ts";
+
+const FORMAT = "jobyard-bus-journal";
+
+/** The first line of every file, readable by people and by every future version. */
+export const FILE_HEADER = Buffer.from(`${JSON.stringify({ format: FORMAT, version: RECORD_VERSION })}\n`);
+
+export const logPath = (directory: string, generation: number): string =>
+  join(directory, `${String(generation).padStart(6, "0")}.log`);
+
+export const snapshotPath = (directory: string, generation: number): string =>
+  join(directory, `${String(generation).padStart(6, "0")}.snapshot`);
+
+export interface JournalFile {
+  readonly path: string;
+  readonly kind: "log" | "snapshot";
+  readonly generation: number;
+}
+
+/** Oldest first; a snapshot before the log of the same generation. */
+export function listFiles(directory: string): JournalFile[] {
+  return readdirSync(directory)
+    .map((name) => /^(\d+)\.(log|snapshot)$/.exec(name))
+    .filter((match) => match !== null)
+    .map(([name, generation, kind]) => ({
+      path: join(directory, name),
+      kind: kind === "log" ? ("log" as const) : ("snapshot" as const),
+      generation: Number(generation),
+    }))
+    .sort((a, b) => a.generation - b.generation || (a.kind === "snapshot" ? -1 : 1));
+}
+
+/**
+ * Where the frames begin; undefined when the file ends within its first line, as a crash right after its creation
+ * leaves it. @throws JournalError when it is not ours or of another version.
+ */
+export function framesStart(path: string, content: Buffer): number | undefined {
+  const lineEnd = content.indexOf(0x0a);
+  if (lineEnd < 0 && content.length < FILE_HEADER.length && FILE_HEADER.subarray(0, content.length).equals(content)) {
+    return undefined;
+  }
+  const header = parseHeader(content.toString("utf8", 0, Math.max(0, Math.min(lineEnd, 200))));
+  if (header?.format !== FORMAT) throw new JournalError(`${path} is not a journal of the local Service Bus.`);
+  if (header.version !== RECORD_VERSION) {
+    throw new JournalError(
+      `${path} was written in journal version ${String(header.version)}, but this program reads only version ` +
+        `${RECORD_VERSION}: use the program that wrote it, or move its directory away to start empty.`,
+    );
+  }
+  return lineEnd + 1;
+}
+
+function parseHeader(line: string): { readonly format?: unknown; readonly version?: unknown } | undefined {
+  try {
+    const header: unknown = JSON.parse(line);
+    return typeof header === "object" && header !== null ? header : undefined;
+  } catch {
+    // Not JSON: then it is not our header, which is what the caller says.
+    return undefined;
+  }
+}
+
+/** Makes created, renamed and removed names of a directory durable. */
+export function syncDirectory(directory: string): void {
+  // Windows cannot open directories, and does not need it.
+  if (process.platform === "win32") return;
+  const descriptor = openSync(directory, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,85 @@
+/** Reads a data directory back: the newest snapshot, then every command logged after it. */
+import { readFileSync, truncateSync } from "node:fs";
+import type { BrokerRecord } from "../engine/records.ts";
+import { FILE_HEADER, framesStart, listFiles, type JournalFile } from "./files.ts";
+import { decodeFrame } from "./frame.ts";
+import { JournalError } from "./journal-error.ts";
+
+export interface RecoveredJournal {
+  /** The generation of the log to go on writing. */
+  readonly generation: number;
+  /** Bytes that were logged since the snapshot. */
+  readonly logBytes: number;
+  readonly snapshotBytes: number;
+  /** Files that a newer snapshot has replaced. */
+  readonly obsolete: readonly string[];
+}
+
+/**
+ * Hands every record to `restore`, in order. A frame cut off by a crash at the end of the last log was never
+ * acknowledged: it is removed.
+ *
+ * @throws JournalError for an unknown version, or damage anywhere else.
+ */
+export function recover(directory: string, restore: (record: BrokerRecord) => void): RecoveredJournal {
+  const files = listFiles(directory);
+  const snapshot = files.findLast(({ kind }) => kind === "snapshot");
+  const first = snapshot?.generation ?? 1;
+  const logs = files.filter(({ kind, generation }) => kind === "log" && generation >= first);
+  checkComplete(directory, first, logs);
+  const snapshotBytes = snapshot ? replay(snapshot, restore, { mayBeTorn: false }) : 0;
+  let logBytes = 0;
+  logs.forEach((log, index) => {
+    logBytes += replay(log, restore, { mayBeTorn: index === logs.length - 1 });
+  });
+  return {
+    generation: logs.at(-1)?.generation ?? first,
+    logBytes,
+    snapshotBytes,
+    obsolete: files.filter(({ generation }) => generation < first).map(({ path }) => path),
+  };
+}
+
+function checkComplete(directory: string, first: number, logs: readonly JournalFile[]): void {
+  logs.forEach(({ generation }, index) => {
+    if (generation !== first + index) {
+      throw new JournalError(`The journal in ${directory} lacks its log number ${first + index}.`);
+    }
+  });
+}
+
+function replay(
+  { path }: JournalFile,
+  restore: (record: BrokerRecord) => void,
+  { mayBeTorn }: { readonly mayBeTorn: boolean },
+): number {
+  const content = readFileSync(path);
+  const start = framesStart(path, content);
+  if (start === undefined) {
+    if (!mayBeTorn) throw new JournalError(`${path} ends within its first line.`);
+    truncateSync(path, 0);
+    return 0;
+  }
+  let offset = start;
+  while (offset < content.length) {
+    const frame = decodeFrame(content, offset);
+    if (!frame) break;
+    for (const record of frame.records) apply(path, record, restore);
+    offset = frame.end;
+  }
+  if (offset < content.length) {
+    if (!mayBeTorn) throw new JournalError(`${path} is damaged at byte ${offset}.`);
+    truncateSync(path, offset);
+  }
+  return offset - FILE_HEADER.length;
+}
+
+function apply(path: string, record: BrokerRecord, restore: (record: BrokerRecord) => void): void {
+  try {
+    restore(record);
+  } catch (error) {
+    throw new JournalError(`${path} holds a record that does not fit the ones before it (${String(error)}).`, {
+      cause: error,
+    });
+  }
+}

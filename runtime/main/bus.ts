@@ -1,0 +1,85 @@
+/**
+ * The local Service Bus as a process of its own: `npm run bus -- --topology file.json`. Under a supervisor it says when
+ * it is ready, and ends with it.
+ */
+import { Command, InvalidArgumentError } from "commander";
+import { SettingsError } from "../core/settings.ts";
+import {
+  BusError,
+  JournalError,
+  readTopologyFile,
+  startLocalServiceBus,
+  TopologyFileError,
+} from "../local/bus/index.ts";
+import { explain } from "./explain.ts";
+import { runService, type Service } from "./service-process.ts";
+
+interface BusOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly dataDir?: string;
+  readonly topology?: string;
+  readonly key?: string;
+}
+
+const AMQP_PORT_DEFAULT = 5672;
+/** The port Microsoft's emulator uses. */
+const ADMIN_PORT_DEFAULT = 5300;
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError("It must be a whole number from 0 to 65535; 0 takes any free port.");
+}
+
+const command = new Command("npm run bus --")
+  .description("Runs Azure Service Bus queues and topics on this machine, for the unmodified Azure SDKs.")
+  .option("--topology <file>", "JSON file with the queues and topics that must exist")
+  .option("--port <port>", "port for AMQP", portNumber, AMQP_PORT_DEFAULT)
+  .option("--admin-port <port>", "port for the administration API", portNumber, ADMIN_PORT_DEFAULT)
+  .option("--host <address>", "loopback address to listen on", "127.0.0.1")
+  .option("--data-dir <directory>", "where messages are kept (default: in memory only)")
+  .option("--key <key>", "shared access key (default: a random one, kept in the data directory)")
+  .allowExcessArguments(false)
+  .parse();
+
+async function start(): Promise<Service> {
+  try {
+    return await startBus();
+  } catch (error) {
+    throw asSetting(error);
+  }
+}
+
+async function startBus(): Promise<Service> {
+  const { host, port, adminPort, dataDir, topology, key } = command.opts<BusOptions>();
+  const bus = await startLocalServiceBus({
+    host,
+    port,
+    adminPort,
+    ...(dataDir !== undefined && { dataDir }),
+    ...(key !== undefined && { sasKey: key }),
+    topology: topology === undefined ? { queues: [], topics: [] } : readTopologyFile(topology),
+    onFatal: (error) => {
+      console.error(explain(asSetting(error)));
+      process.exit(1);
+    },
+  });
+  if (!process.send) {
+    console.log(`The local Service Bus is ready. Connection string:\n${bus.connectionString}`);
+    console.log(`For ServiceBusAdministrationClient:\n${bus.adminConnectionString}`);
+  }
+  return {
+    ready: { port: bus.port, adminPort: bus.adminPort ?? 0, connectionString: bus.connectionString },
+    stop: () => bus.close(),
+  };
+}
+
+/** What the person who starts the bus can mend is told in its one sentence. */
+function asSetting(error: unknown): unknown {
+  const mendable = error instanceof BusError || error instanceof JournalError || error instanceof TopologyFileError;
+  return mendable ? new SettingsError(error.message, { cause: error }) : error;
+}
+
+await runService(start);

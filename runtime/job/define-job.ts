@@ -1,7 +1,7 @@
 /** How a package declares a job, and how the runtime recognises the declaration after it has been bundled. */
 import type { RetryPolicy } from "../core/retry.ts";
 import type { Job, JobContext, JobResult } from "./context.ts";
-import { NonRetryableError, isNonRetryable } from "./errors.ts";
+import { type ParameterCheck, checkParameters } from "./parameters.ts";
 
 /**
  * Marks what `defineJob` returns. A registered symbol, because every bundled package carries its own copy of this
@@ -21,10 +21,10 @@ export interface JobOptions<Parameters, Services> {
   /** An attempt that runs longer is stopped and counts as failed. Default: 6 hours. Literal, like `jobType`. */
   readonly timeoutMs?: number;
   /**
-   * Turns the submitted JSON value into typed parameters, or throws: then the job fails at once, since trying again
-   * with the same parameters is pointless. Any validator fits, for example `(value) => schema.parse(value)`.
+   * Checks the submitted parameters and gives them a type: a schema (zod, valibot, arktype, …) or a function that
+   * returns them or throws. Refused parameters fail the job at once, since they would be the same next time.
    */
-  readonly parameters?: (value: unknown) => Parameters;
+  readonly parameters?: ParameterCheck<Parameters>;
   /**
    * Does the work. Returning means success, throwing means failure: the retry policy decides whether the job is tried
    * again, unless a NonRetryableError was thrown. A job may run more than once (a machine can die after the work and
@@ -51,7 +51,7 @@ export interface JobDefinition {
  * ```ts
  * export default defineJob({
  *   jobType: "FinancialYearEnd",
- *   parameters: (value) => YearEndParameters.parse(value),
+ *   parameters: z.object({ year: z.int() }),
  *   async run(job, { packagePath, outputPath, progress, signal, log }) {
  *     log("Closing the year", job.parameters.year);
  *     …
@@ -69,7 +69,7 @@ export function defineJob<Parameters = unknown, Services = unknown>(
     retry,
     timeoutMs,
     async run(job, context) {
-      const parameters = checkParameters(options, job.parameters);
+      const parameters = await checkParameters(jobType, options.parameters, job.parameters);
       // The runtime gives every job of a package what that package's own setup returned.
       const result = await options.run({ ...job, parameters }, context as JobContext<Services>);
       return result ?? undefined;
@@ -77,17 +77,6 @@ export function defineJob<Parameters = unknown, Services = unknown>(
   };
   Object.defineProperty(definition, JOB_MARK, { value: JOB_SHAPE_VERSION });
   return Object.freeze(definition);
-}
-
-function checkParameters<P>({ parameters: check, jobType }: JobOptions<P, never>, value: unknown): P {
-  if (check === undefined) return value as P;
-  try {
-    return check(value);
-  } catch (error) {
-    if (isNonRetryable(error)) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new NonRetryableError(`The parameters do not fit ${jobType}: ${reason}`, { cause: error });
-  }
 }
 
 /** Whether a module's export is a declared job of a shape this runtime knows. */

@@ -3,3 +3,4 @@ export type { Job, JobContext, JobResult, ReportProgress, Setup, SetupContext } 
 export { defineJob, isJobDefinition } from "./define-job.ts";
 export type { JobDefinition, JobOptions } from "./define-job.ts";
 export { NonRetryableError, isNonRetryable } from "./errors.ts";
+export type { ParameterCheck, ParameterSchema } from "./parameters.ts";

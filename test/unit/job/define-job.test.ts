@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
+import { z } from "zod";
 import type { Job, JobContext, JobDefinition } from "../../../runtime/job/index.ts";
 import { NonRetryableError, defineJob, isJobDefinition, isNonRetryable } from "../../../runtime/job/index.ts";
 
@@ -71,6 +72,24 @@ describe("defineJob", () => {
     const failure: unknown = await picky.run(job, context).catch((error: unknown) => error);
     expect(isNonRetryable(failure)).toBe(true);
     expect(failure).toMatchObject({ message: "The parameters do not fit Picky: year: expected a number" });
+  });
+
+  it("checks parameters with a schema and infers their type", async () => {
+    const typed = defineJob({
+      jobType: "Typed",
+      parameters: z.object({ a: z.number(), list: z.array(z.int()).default([]) }),
+      run({ parameters }) {
+        expectTypeOf(parameters).toEqualTypeOf<{ a: number; list: number[] }>();
+        return { output: parameters };
+      },
+    });
+    await expect(typed.run(job, context)).resolves.toEqual({ output: { a: 2, list: [] } });
+    const failure: unknown = await typed
+      .run({ ...job, parameters: { list: [1, "2"] } }, context)
+      .catch((error: unknown) => error);
+    expect(isNonRetryable(failure)).toBe(true);
+    expect(String(failure)).toContain("The parameters do not fit Typed: a: ");
+    expect(String(failure)).toContain("; list.1: ");
   });
 
   it("hands on what the job throws", async () => {

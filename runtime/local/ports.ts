@@ -4,19 +4,16 @@ import { createServer } from "node:net";
 const HOST = "127.0.0.1";
 
 /** Rejects with EADDRINUSE when something else listens there. */
-export const assertFree = async (port: number): Promise<void> => void (await bind(port));
+export async function assertFree(port: number): Promise<void> {
+  const { release } = await hold(port);
+  await release();
+}
 
 /** Ports that nobody listens on right now; held together, so that they differ. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const held = await Promise.all(Array.from({ length: count }, () => hold(0)));
   await Promise.all(held.map(({ release }) => release()));
   return held.map(({ port }) => port);
-}
-
-async function bind(port: number): Promise<number> {
-  const { port: bound, release } = await hold(port);
-  await release();
-  return bound;
 }
 
 function hold(port: number): Promise<{ port: number; release: () => Promise<void> }> {

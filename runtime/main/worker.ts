@@ -5,6 +5,7 @@ import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
 import { createIntake } from "../worker/intake.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
+import { currentPlatform } from "../worker/packages/platform.ts";
 import { createJobProcesses } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
 import { startWorker } from "../worker/worker.ts";
@@ -19,10 +20,14 @@ async function start(): Promise<Service> {
 
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const processes = createJobProcesses(processConfig(settings));
-  const cache = createPackageCache({ store: packages, directory: join(settings.directory, "packages") });
+  const cache = createPackageCache({
+    store: packages,
+    directory: join(settings.directory, "packages"),
+    platform: currentPlatform(),
+  });
   // In this order: what a crashed worker left running may still use what it left lying.
   await processes.sweep();
-  await Promise.all([workspaces.sweep(), cache.sweep()]);
+  await workspaces.sweep();
 
   const worker = startWorker({
     jobs,

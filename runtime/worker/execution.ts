@@ -7,29 +7,21 @@ import { parseJobId } from "../core/ids.ts";
 import type { Progress } from "../core/job.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH, TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
-import type { ManifestJob } from "../core/manifest.ts";
 import type { JobFiles } from "../core/ports.ts";
 import { retryPolicyOf, type RetryPolicy } from "../core/retry.ts";
 import { uploadArtifacts } from "./artifacts.ts";
 import type { Claimed } from "./claim.ts";
 import type { OwnedRow } from "./owned-row.ts";
+import type { PackageCache } from "./packages/package-cache.ts";
 import { insist } from "./patience.ts";
+import { preparePackage } from "./prepare-package.ts";
 import type { JobProcesses } from "./process/job-processes.ts";
 import type { JobFacts, JobProcess, ProcessResult } from "./process/spec.ts";
 import type { Workspace, Workspaces } from "./process/workspace.ts";
 import { createProgressWriter } from "./progress-writer.ts";
 
-/** Gives an attempt its own copy of a package. Throws PackageError, UnavailableError. */
-export interface PackageSource {
-  prepare(
-    request: { readonly tenantName: string; readonly packageName: string; readonly jobType: string },
-    target: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly hash: string; readonly job: ManifestJob }>;
-}
-
 export interface ExecutionDeps {
-  readonly packages: PackageSource;
+  readonly packages: Pick<PackageCache, "acquire">;
   readonly workspaces: Pick<Workspaces, "create">;
   readonly processes: Pick<JobProcesses, "start">;
   readonly files: Pick<JobFiles, "getParameters" | "putArtifact" | "appendLog">;
@@ -102,7 +94,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
   const { hash, job } = await insist(
     "fetching the package",
-    () => deps.packages.prepare(request, workspace.packagePath, lost),
+    () => preparePackage(deps.packages, request, workspace.packagePath, lost),
     patience,
   );
   const parameters =

@@ -8,6 +8,7 @@ import { createSubmitter } from "../../runtime/api/submit.ts";
 import { createBatchStore, createJobFiles, createJobStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
 import type { JobQueue } from "../../runtime/core/ports.ts";
+import type { BatchView } from "../../runtime/core/views.ts";
 import { silentLog } from "./silent-log.ts";
 import { testStorage } from "./test-storage.ts";
 
@@ -22,9 +23,19 @@ export interface TestApi extends AsyncDisposable {
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed JSON; tests say what they expect of it. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly body: any;
+  readonly body: AnswerBody;
+}
+
+/** What answers of all routes may hold; a test knows which it asked for. */
+export interface AnswerBody {
+  readonly jobId: string;
+  readonly batchId: string;
+  readonly parameters: unknown;
+  readonly counts: BatchView["counts"];
+  readonly items: readonly { readonly jobId: string; readonly batchName: string; readonly path: string }[];
+  readonly continuationToken?: string;
+  readonly results: readonly { readonly jobId: string }[];
+  readonly error: { readonly code: string; readonly target?: string; readonly requestId: string };
 }
 
 export async function startTestApi(queue: JobQueue, caller: Caller = LOCAL_CALLER): Promise<TestApi> {
@@ -45,7 +56,11 @@ export async function startTestApi(queue: JobQueue, caller: Caller = LOCAL_CALLE
     const response = await fetch(`${url}${path}`, init);
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("application/json") ?? false;
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (isJson ? JSON.parse(text) : text) as AnswerBody,
+    };
   }
 
   return {

@@ -1,0 +1,150 @@
+/**
+ * A whole system for one test file: the run's storage, a Service Bus of its own with short locks, the API, and workers
+ * in this process that run jobs in real child processes.
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import {
+  connectServiceBus,
+  createJobFiles,
+  createJobQueue,
+  createJobStore,
+  createPackageStore,
+} from "../../runtime/azure/index.ts";
+import type { Job } from "../../runtime/core/job.ts";
+import type { JobQueue, JobStore } from "../../runtime/core/ports.ts";
+import { createShare } from "../../runtime/core/share.ts";
+import { isTerminal } from "../../runtime/core/states.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { createIntake } from "../../runtime/worker/intake.ts";
+import { createPackageCache } from "../../runtime/worker/packages/package-cache.ts";
+import { currentPlatform } from "../../runtime/worker/packages/platform.ts";
+import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
+import { createWorkspaces } from "../../runtime/worker/process/workspace.ts";
+import { startWorker, type Worker } from "../../runtime/worker/worker.ts";
+import { silentLog } from "./silent-log.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+import { startTestApi, type TestApi } from "./test-api.ts";
+import { testStorage } from "./test-storage.ts";
+
+export interface WorkerOptions {
+  readonly slots?: number;
+  readonly lockMs?: number;
+  /** Put between the worker and its store or queue by tests that inject faults. */
+  readonly wrapJobs?: (jobs: JobStore) => JobStore;
+  readonly wrapQueue?: (queue: JobQueue) => JobQueue;
+}
+
+export interface TestWorker extends Worker, AsyncDisposable {
+  readonly workerId: string;
+}
+
+export interface TestSystem extends AsyncDisposable {
+  readonly api: TestApi;
+  readonly bus: LocalServiceBus;
+  readonly lockMs: number;
+  queue(): JobQueue;
+  publish(tenantName: string, fileName: string, zip: Uint8Array): Promise<void>;
+  startWorker(options?: WorkerOptions): Promise<TestWorker>;
+  /** Submits one job of a test package; resolves to its id. */
+  submit(tenantName: string, jobType: string, fields?: Record<string, unknown>): Promise<string>;
+  /** Resolves to the job as soon as the condition holds; default: it has ended. */
+  until(jobId: string, condition?: (job: Job) => boolean): Promise<Job>;
+}
+
+const WAIT_MS = 40_000;
+const POLL_MS = 20;
+
+export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSystem> {
+  const bus = await startLocalServiceBus({ port: 0, topology: busTopology([DEFAULT_POOL], { lockMs }) });
+  const queues: JobQueue[] = [];
+  const queue = (): JobQueue => {
+    const created = createJobQueue({
+      bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }),
+    });
+    queues.push(created);
+    return created;
+  };
+  const api = await startTestApi(queue());
+  const packages = createPackageStore({ storage: testStorage() });
+
+  async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
+    const { wrapJobs = (jobs) => jobs, wrapQueue = (inner) => inner, slots = 1 } = options;
+    const directory = await temporaryDirectory();
+    const storage = testStorage();
+    const workerId = `w-${randomUUID().slice(0, 8)}`;
+    const ownQueue = wrapQueue(queue());
+    const processes = createJobProcesses({
+      root: directory.path,
+      hostEntry: join(import.meta.dirname, "../../runtime/worker/process/host/main.ts"),
+      spares: slots,
+      environment: { PATH: process.env["PATH"] ?? "" },
+    });
+    const worker = startWorker({
+      jobs: wrapJobs(createJobStore({ storage, writerId: workerId })),
+      queue: ownQueue,
+      files: createJobFiles({ storage }),
+      packages: createPackageCache({
+        store: createPackageStore({ storage }),
+        directory: join(directory.path, "packages"),
+        platform: currentPlatform(),
+      }),
+      workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
+      processes,
+      intake: createIntake({ queue: ownQueue, pool: DEFAULT_POOL, share: createShare(), log: silentLog }),
+      slots,
+      workerId,
+      bootId: randomUUID(),
+      newId: randomUUID,
+      now: Date.now,
+      monotonicNow: () => performance.now(),
+      random: Math.random,
+      lockMs: options.lockMs ?? lockMs,
+      log: silentLog,
+    });
+    return {
+      workerId,
+      get runningCount() {
+        return worker.runningCount;
+      },
+      drain: (ms) => worker.drain(ms),
+      async [Symbol.asyncDispose]() {
+        await worker.drain(0);
+        await processes.close();
+        await ownQueue.close();
+        await directory[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  return {
+    api,
+    bus,
+    lockMs,
+    queue,
+    publish: (tenantName, fileName, zip) => packages.upload(tenantName, fileName, zip),
+    startWorker: launchWorker,
+    async submit(tenantName, jobType, fields = {}) {
+      const jobProcessorPackageName = "test.zip";
+      const request = { tenantName, jobType, jobName: jobType, jobProcessorPackageName, ...fields };
+      const { status, body } = await api.post("/v1/jobs", request);
+      if (status !== 201) throw new Error(`Submit answered ${status}: ${JSON.stringify(body)}`);
+      return body.jobId;
+    },
+    async until(jobId, condition = (job) => isTerminal(job.state)) {
+      const end = performance.now() + WAIT_MS;
+      for (;;) {
+        const job = (await api.jobs.get(jobId))?.value;
+        if (job !== undefined && condition(job)) return job;
+        if (performance.now() > end) throw new Error(`Job ${jobId} is still ${JSON.stringify(job, null, 1)}.`);
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await api[Symbol.asyncDispose]();
+      await Promise.all(queues.map((one) => one.close()));
+      await bus.close();
+    },
+  };
+}

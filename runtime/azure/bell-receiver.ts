@@ -57,7 +57,8 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
    * The receive that was broken off has left its credit with the broker, and a message may be on its way. Receiving
    * once more drains the link: the broker answers when nothing can come any more.
    */
-  async function sweep({ sdk }: ReceiverLink): Promise<void> {
+  async function sweep({ sdk, worn }: ReceiverLink): Promise<void> {
+    if (worn) return;
     try {
       const options = { maxWaitTimeInMs: 1, abortSignal: AbortSignal.timeout(SWEEP_WITHIN_MS) };
       for (const message of await sdk.receiveMessages(1, options)) await sdk.abandonMessage(message);

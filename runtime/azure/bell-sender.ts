@@ -2,11 +2,10 @@
  * Sends bells to one queue, as many per message as the broker takes. Every bell has a MessageId the broker remembers,
  * so that sending again after a lost acknowledgement does no harm.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { InvariantError } from "../core/errors.ts";
 import type { OutgoingBell } from "../core/ports.ts";
-import { busError, isPassing } from "./translate-error.ts";
+import { insist } from "./insist.ts";
 
 export interface BellSender {
   /** Resolves when the broker has accepted every one. */
@@ -15,10 +14,8 @@ export interface BellSender {
 
 /** Transfers under way at the same time: enough to hide the way to another data centre. */
 const PARALLEL_TRANSFERS = 8;
-/** The SDK gives up at once when nobody listens at the address, as while a local bus restarts: waits before the next try. */
-const RETRY_PAUSES_MS: readonly number[] = [100, 200, 400, 800];
-/** The SDK's own retries may have taken their time: then the caller decides. */
-const RETRY_WITHIN_MS = 5_000;
+/** An acknowledgement that takes longer was lost with its connection. */
+const ACCEPT_WITHIN_MS = 2_000;
 
 export function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
   let opened: ServiceBusSender | undefined;
@@ -28,7 +25,7 @@ export function createBellSender(bus: ServiceBusClient, queue: string): BellSend
     const batches: ServiceBusMessageBatch[] = [];
     for (const message of bells.map(messageOf)) {
       if (batches.at(-1)?.tryAddMessage(message) === true) continue;
-      const batch = await insist(() => sender().createMessageBatch());
+      const batch = await insist("opening a sender", () => sender().createMessageBatch());
       if (!batch.tryAddMessage(message)) throw new InvariantError("A bell is larger than a message may be.");
       batches.push(batch);
     }
@@ -41,7 +38,9 @@ export function createBellSender(bus: ServiceBusClient, queue: string): BellSend
       const sendNext = async (): Promise<void> => {
         for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
           const accepted = batch;
-          await insist(() => sender().sendMessages(accepted));
+          await insist("sending", () =>
+            sender().sendMessages(accepted, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) }),
+          );
         }
       };
       await Promise.all(Array.from({ length: PARALLEL_TRANSFERS }, sendNext));
@@ -55,16 +54,3 @@ const messageOf = ({ bell, messageId, enqueueAt }: OutgoingBell): ServiceBusMess
   contentType: "application/json",
   ...(enqueueAt === undefined ? {} : { scheduledEnqueueTimeUtc: enqueueAt }),
 });
-
-async function insist<T>(step: () => Promise<T>): Promise<T> {
-  const giveUpAt = performance.now() + RETRY_WITHIN_MS;
-  for (let failures = 0; ; failures++) {
-    try {
-      return await step();
-    } catch (error) {
-      const waitMs = RETRY_PAUSES_MS[failures];
-      if (waitMs === undefined || !isPassing(error) || performance.now() > giveUpAt) throw busError(error, "sending");
-      await pause(waitMs);
-    }
-  }
-}

@@ -45,8 +45,12 @@ export interface StorageClients {
 const TABLE_TIMEOUT_MS = 15_000;
 const TABLE_RETRIES = { maxRetries: 5, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
 const BLOB_RETRIES = { maxTries: 5, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
-/** `timeoutInMs` is for one try: opening a link, the answer to a send, to a settlement. */
-const BUS_RETRIES = { maxRetries: 4, retryDelayInMs: 200, maxRetryDelayInMs: 1_000, timeoutInMs: 15_000 };
+/**
+ * None by the SDK, for two reasons. A receive that reconnects on its own reuses the link's name, after which messages
+ * held from before are settled on a link that is gone, and hang. And it does not repeat what is refused at the door, as
+ * while a local bus restarts. So the adapters repeat. `timeoutInMs` is for one answer: a lost connection loses answers.
+ */
+const BUS_RETRIES = { maxRetries: 0, timeoutInMs: 5_000 };
 
 type PipelinePolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
 

@@ -3,13 +3,14 @@ import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { parseBell } from "../core/bell.ts";
 import { InvariantError, LockLostError, UnavailableError } from "../core/errors.ts";
 import type { Delivery } from "../core/ports.ts";
+import { insist } from "./insist.ts";
 import type { ReceiverLink } from "./receiver-link.ts";
 import { busError } from "./translate-error.ts";
 
 /** A limit of the service for the reason and for the description. */
 const DEAD_LETTER_TEXT_MAX_LENGTH = 4_096;
 /** A renewal that takes longer is worth less than a new try. */
-const RENEW_WITHIN_MS = 10_000;
+const RENEW_WITHIN_MS = 5_000;
 
 export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessage, queue: string): Delivery {
   const { sdk } = link;
@@ -19,12 +20,11 @@ export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessag
 
   async function settle(doing: string, action: () => Promise<void>): Promise<void> {
     try {
-      await action();
+      await insist(doing, action);
       link.settled(message);
     } catch (error) {
-      const translated = busError(error, doing);
-      if (translated instanceof LockLostError) link.settled(message);
-      throw translated;
+      if (error instanceof LockLostError) link.settled(message);
+      throw error;
     }
   }
 

@@ -12,6 +12,7 @@ export interface JobQueueDeps {
 
 export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
   const senders = new Map<string, BellSender>();
+  let closing: Promise<void> | undefined;
 
   function senderOf(queue: string): BellSender {
     const sender = senders.get(queue) ?? createBellSender(bus, queue);
@@ -25,8 +26,9 @@ export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
     },
     receiver: (queue) => createBellReceiver(bus, queue),
     async close() {
+      closing ??= bus.close();
       try {
-        await bus.close();
+        await closing;
       } catch (error) {
         throw busError(error, "closing");
       }

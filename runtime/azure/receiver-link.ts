@@ -3,7 +3,8 @@
  *
  * The AMQP library keeps deliveries in a ring of 2,048 per link, freed from the oldest on: while one message stays
  * unsettled, no more than that many others arrive after it, ever. A link says when it is worn, long before, and is then
- * replaced; it stays open until its last message is settled.
+ * replaced; it stays open until its last message is settled. So is a link whose connection was lost: messages from before
+ * are settled through the queue's management link, which works as long as the old link is not opened again.
  *
  * | state    | receives | settles | leaves by                                                       |
  * |----------|----------|---------|-----------------------------------------------------------------|
@@ -15,6 +16,7 @@ import type { ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver } 
 
 export interface ReceiverLink {
   readonly sdk: ServiceBusReceiver;
+  /** To be replaced before the next receive. */
   readonly worn: boolean;
   readonly closed: boolean;
   received(message: ServiceBusReceivedMessage): void;
@@ -29,6 +31,15 @@ export interface ReceiverLink {
 const WORN_AFTER = 1_000;
 /** No lock is longer than five minutes, so neither is the time in which a renewal may still matter. */
 const LAPSED_AFTER_MS = 10 * 60_000;
+
+/**
+ * Whether the link a message came over is gone. The SDK tells nobody about a lost connection, but its messages carry
+ * the AMQP delivery they came in. If a later version hides that, settling such a message becomes slow, not wrong.
+ */
+function isCutOff(message: ServiceBusReceivedMessage): boolean {
+  const { delivery } = message as { readonly delivery?: { readonly link?: { is_open?: () => boolean } } };
+  return delivery?.link?.is_open?.() === false;
+}
 
 export function openLink(bus: ServiceBusClient, queue: string): ReceiverLink {
   // Locks are kept by the worker's watchdog, which also knows what to do when one is lost.
@@ -49,8 +60,8 @@ export function openLink(bus: ServiceBusClient, queue: string): ReceiverLink {
   return {
     sdk,
     get worn() {
-      const [oldest = deliveries] = unsettled.values();
-      return deliveries - oldest >= WORN_AFTER;
+      const [oldest] = unsettled;
+      return oldest !== undefined && (deliveries - oldest[1] >= WORN_AFTER || isCutOff(oldest[0]));
     },
     get closed() {
       return closed;

@@ -61,10 +61,12 @@ export function storageError(error: unknown, doing: string): JobSystemError {
 /** An error of Service Bus. */
 export function busError(error: unknown, doing: string): JobSystemError {
   if (isTranslated(error)) return error;
-  const code = codeOf(error) ?? "no answer";
-  if (code === "MessageLockLost")
-    return new LockLostError(`The message's lock was lost while ${doing}.`, { cause: error });
-  return new UnavailableError("BusUnavailable", `Service Bus failed while ${doing}: ${code}.`, { cause: error });
+  const code = codeOf(error);
+  return code === "MessageLockLost"
+    ? new LockLostError(`The message's lock was lost while ${doing}.`, { cause: error })
+    : new UnavailableError("BusUnavailable", `Service Bus failed while ${doing}: ${code ?? "no answer"}.`, {
+        cause: error,
+      });
 }
 
 /** Service Bus answered that this very request will never do. Everything else may pass. */

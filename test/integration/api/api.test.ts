@@ -127,8 +127,8 @@ describe("submitting", () => {
     expect(status).toBe(200);
     expect(body.results).toMatchObject([
       { batchId: batch.batchId },
-      { error: { code: "InvalidRequest", message: expect.stringContaining("jobs[1].jobType") } },
-      { error: { code: "InvalidRequest", message: expect.stringContaining("tenantName") } },
+      { error: { code: "InvalidRequest", message: expect.stringContaining("jobs[1].jobType") as unknown } },
+      { error: { code: "InvalidRequest", message: expect.stringContaining("tenantName") as unknown } },
       { error: { code: "InvalidRequest" } },
       { batchId: batch.batchId },
     ]);

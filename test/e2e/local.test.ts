@@ -1,0 +1,169 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import sharp from "sharp";
+import { describe, expect, it } from "vitest";
+import type { BatchView, JobView } from "../../runtime/core/views.ts";
+import { processesOf, startLocal, type LocalRun } from "../support/local-run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const IMAGES = 25;
+const JOBS = IMAGES + 1;
+
+interface Result {
+  readonly batchId: string;
+  readonly submitted: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly seconds: number;
+}
+
+const lastLine = ({ output }: LocalRun): Result => JSON.parse(output.stdout.trim().split("\n").at(-1) ?? "") as Result;
+
+const get = async <T>(url: string): Promise<T> => (await (await fetch(url)).json()) as T;
+
+/** The address the API is reached at, once it is. */
+const addressOf = async (run: LocalRun): Promise<string> => (await run.says(/Running at (http:\S+)/))[1]!;
+
+async function jobsOf(api: string, batchId: string): Promise<readonly JobView[]> {
+  const { items } = await get<{ items: JobView[] }>(`${api}/v1/batches/${batchId}/jobs?pageSize=1000`);
+  return items;
+}
+
+describe("npm start", () => {
+  it("runs every sample to its end, copies the artifacts, prints one JSON line and leaves no process behind", async () => {
+    await using home = await temporaryDirectory();
+    const run = startLocal(home.path, ["--once", "--json", "--port", "0"]);
+    expect(await run.exited, run.output.stderr).toBe(0);
+    expect(run.output.stdout.trim().split("\n").length).toBe(1);
+    const result = lastLine(run);
+    expect(result).toMatchObject({ submitted: JOBS, succeeded: JOBS, failed: 0 });
+    expect(processesOf(home.path)).toEqual([]);
+
+    const artifacts = join(home.path, "artifacts", result.batchId);
+    const upright = await sharp(join(artifacts, "camera-held-upright", "camera-held-upright-160.jpg")).metadata();
+    expect(upright).toMatchObject({ format: "jpeg", height: 160 });
+    expect(upright.width).toBeLessThan(160);
+    expect(upright.orientation ?? 1).toBe(1);
+    for (const [name, format] of [
+      ["waves-1", "jpg"],
+      ["waves-2", "png"],
+      ["waves-3", "webp"],
+    ] as const) {
+      for (const size of [64, 160, 320]) {
+        const { width, height } = await sharp(join(artifacts, name, `${name}-${size}.${format}`)).metadata();
+        expect(Math.max(width, height)).toBe(size);
+      }
+    }
+  });
+
+  it("keeps what it did: a second start lists the earlier batch", async () => {
+    await using home = await temporaryDirectory();
+    const first = startLocal(home.path, ["--once", "--json", "--port", "0", "--workers", "1"]);
+    expect(await first.exited, first.output.stderr).toBe(0);
+    const { batchId } = lastLine(first);
+
+    const second = startLocal(home.path, ["--port", "0"]);
+    const api = await addressOf(second);
+    const { items } = await get<{ items: BatchView[] }>(`${api}/v1/batches?tenantName=demo`);
+    expect(items.map((batch) => batch.batchId)).toContain(batchId);
+    const { counts } = await get<BatchView>(`${api}/v1/batches/${batchId}`);
+    expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
+    await second.says("Press Ctrl-C to stop");
+    second.process.kill("SIGINT");
+    expect(await second.exited).toBe(0);
+    expect(processesOf(home.path)).toEqual([]);
+  });
+
+  it.each(["worker-1", "bus", "api"])(
+    "finishes every job exactly once although %s is killed in the middle",
+    async (program) => {
+      await using home = await temporaryDirectory();
+      const run = startLocal(home.path, ["--port", "0"], { JOBYARD_LOCK_SECONDS: "5" });
+      const api = await addressOf(run);
+      const [, batchId] = await run.says(/as batch (\S+)/);
+      await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+      process.kill(run.programs().get(program)!, "SIGKILL");
+      await run.says(`${program} ended (SIGKILL); starting it again`);
+      await run.says("Press Ctrl-C to stop");
+
+      const jobs = await jobsOf(api, batchId!);
+      expect(jobs.length).toBe(JOBS);
+      for (const { state, history } of jobs) {
+        expect(state).toBe("succeeded");
+        expect(history.filter(({ outcome }) => outcome === "succeeded").length).toBe(1);
+        expect(history.filter(({ outcome }) => outcome === "failed").length).toBe(0);
+      }
+      const { counts } = await get<BatchView>(`${api}/v1/batches/${batchId!}`);
+      expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
+      run.process.kill("SIGTERM");
+      expect(await run.exited).toBe(0);
+      expect(processesOf(home.path)).toEqual([]);
+    },
+  );
+
+  it("takes everything down with it when it is itself killed", async () => {
+    await using home = await temporaryDirectory();
+    const run = startLocal(home.path, ["--port", "0"]);
+    await addressOf(run);
+    run.process.kill("SIGKILL");
+    await run.exited;
+    await expect.poll(() => processesOf(home.path), { timeout: 30_000 }).toEqual([]);
+  });
+});
+
+describe("npm start says in one sentence what is in its way, and starts nothing", () => {
+  async function refused(home: string, args: string[], sentence: RegExp): Promise<void> {
+    const run = startLocal(home, args);
+    expect(await run.exited).toBe(1);
+    const said = `${run.output.stdout}${run.output.stderr}`.trim();
+    expect(said).toMatch(sentence);
+    expect(said.split("\n").length).toBe(1);
+    expect(processesOf(home)).toEqual([]);
+  }
+
+  it("a taken port", async () => {
+    await using home = await temporaryDirectory();
+    const taken = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => taken.once("listening", resolve));
+    const address = taken.address();
+    const port = typeof address === "object" && address !== null ? String(address.port) : "";
+    await refused(home.path, ["--port", port], new RegExp(`Port ${port} is taken`));
+    taken.close();
+  });
+
+  it("a folder that is none", async () => {
+    await using home = await temporaryDirectory();
+    const file = join(home.path, "file");
+    await writeFile(file, "");
+    await refused(join(file, "below"), [], /is not a folder/);
+    expect(await readFile(file, "utf8")).toBe("");
+  });
+
+  it("a folder in use by another one", async () => {
+    await using home = await temporaryDirectory();
+    await mkdir(home.path, { recursive: true });
+    const run = startLocal(home.path, ["--port", "0"]);
+    await addressOf(run);
+    const second = startLocal(home.path, ["--port", "0"]);
+    expect(await second.exited).toBe(1);
+    expect(second.output.stdout).toMatch(/Another Jobyard already runs in/);
+    run.process.kill("SIGTERM");
+    await run.exited;
+    expect(existsSync(join(home.path, "storage"))).toBe(true);
+  });
+
+  it("an option it does not know", async () => {
+    await using home = await temporaryDirectory();
+    const run = startLocal(home.path, ["--workers", "none"]);
+    expect(await run.exited).toBe(1);
+    expect(run.output.stderr).toMatch(/--workers.*whole number from 1 to 32/);
+  });
+});
+
+/** How many jobs of the batch run right now. */
+async function runningIn(api: string, batchId: string): Promise<number> {
+  const { counts } = await get<BatchView>(`${api}/v1/batches/${batchId}`);
+  return counts?.running ?? 0;
+}

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { NonRetryableError, defineJob } from "jobyard/job";
 import sharp from "sharp";
-import { z } from "zod";
+import * as z from "zod";
 
 const ThumbnailParameters = z.object({
   /** A file of this package's `data` folder, or an absolute path. */

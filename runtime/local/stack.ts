@@ -2,8 +2,7 @@
  * The local stack: storage, message broker, API and workers as supervised processes, started in the order of their
  * needs and stopped in the opposite one.
  */
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SETTING, type Environment } from "../core/settings.ts";
 import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
@@ -66,7 +65,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0] = await freePorts(4);
     const storage = azuriteConnectionString({ blobPort, tablePort });
-    const key = await busKey(home);
     const topologyFile = join(home.bus, "topology.json");
     await writeFile(topologyFile, JSON.stringify(busTopology([DEFAULT_POOL], { lockMs: options.lockMs }), null, 2));
 
@@ -81,7 +79,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       supervisor.start(
         program("bus", "bus", [
           ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", join(home.bus, "data")],
-          ...["--topology", topologyFile, "--key", key],
+          ...["--topology", topologyFile],
         ]),
       ),
     ]);
@@ -119,14 +117,4 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await supervisor.stop(stopOrder);
     throw error;
   }
-}
-
-/** The key of this folder's broker: made once, readable by its owner only. */
-async function busKey(home: Home): Promise<string> {
-  const file = join(home.bus, "key");
-  const existing = await readFile(file, "utf8").catch(() => undefined);
-  if (existing !== undefined) return existing;
-  const key = randomBytes(32).toString("base64");
-  await writeFile(file, key, { mode: 0o600 });
-  return key;
 }

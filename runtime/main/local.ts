@@ -11,6 +11,7 @@ import { createReport, type Report } from "../local/demo/report.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
 import { startStack, type Stack } from "../local/stack.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
+import { currentPlatform } from "../worker/packages/platform.ts";
 import { explain } from "./explain.ts";
 
 interface LocalOptions {
@@ -80,7 +81,7 @@ async function main(options: LocalOptions): Promise<void> {
   process.on("SIGTERM", onSignal);
 
   try {
-    const packing = packSamples(SAMPLES);
+    const packing = packSamples(SAMPLES, currentPlatform());
     // Heard when it is awaited below; a failure must not end the process before that.
     packing.catch(() => undefined);
     home = await openHome(process.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));

@@ -5,11 +5,12 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import type { PackagePlatform } from "../../core/manifest.ts";
 import type { PackageStore } from "../../core/ports.ts";
 import type { JobRequestBody } from "../../core/requests.ts";
 import { openOf } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";
-import { packPackage } from "../../packaging/index.ts";
+import { packPackage } from "../../packaging/pack.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { Report } from "./report.ts";
 
@@ -22,13 +23,13 @@ export interface PackedSample {
   readonly zip: Uint8Array;
 }
 
-/** Packs every package of the folder. */
-export async function packSamples(directory: string): Promise<readonly PackedSample[]> {
+/** Packs every package of the folder, for workers of the given platform. */
+export async function packSamples(directory: string, target: PackagePlatform): Promise<readonly PackedSample[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   return Promise.all(
     names.map(async (name) => {
-      const { zip } = await packPackage({ directory: join(directory, name) });
+      const { zip } = await packPackage({ directory: join(directory, name), target });
       return { fileName: `${name}.zip`, zip };
     }),
   );
@@ -103,6 +104,6 @@ async function thumbnails(samples: string): Promise<JobRequestBody[]> {
     jobType: "Thumbnails",
     jobName: image.replace(/\.\w+$/, ""),
     jobProcessorPackageName: "thumbnails.zip",
-    parameters: { image: `data/${image}`, sizes: [64, 160, 320] },
+    parameters: { image, sizes: [64, 160, 320] },
   }));
 }

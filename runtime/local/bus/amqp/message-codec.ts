@@ -163,12 +163,18 @@ function filterable(stored: Uint8Array): FilterableMessage {
     return section ? decodeMessage(body.subarray(section.start, section.end)) : {};
   };
   let properties: DecodedMessage | undefined;
-  let application: Readonly<Record<string, unknown>> | undefined;
+  let application: ReadonlyMap<string, unknown> | undefined;
   return {
     system: (name) => (properties ??= decode("properties"))[SYSTEM_PROPERTIES[name] ?? ""],
     application: (name) => {
-      application ??= decode("applicationProperties").application_properties ?? {};
-      return Object.hasOwn(application, name) ? application[name] : undefined;
+      // Names are compared without regard to case, as filters do.
+      application ??= new Map(
+        Object.entries(decode("applicationProperties").application_properties ?? {}).map(([key, value]) => [
+          key.toLowerCase(),
+          value,
+        ]),
+      );
+      return application.get(name.toLowerCase());
     },
   };
 }

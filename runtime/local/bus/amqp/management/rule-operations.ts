@@ -1,11 +1,113 @@
 /** Management operations on the rules of a subscription. */
+import type { RuleFilter } from "../../../../core/topology.ts";
 import { BusError } from "../../engine/errors.ts";
-import type { Operation } from "./operation.ts";
+import { plainMap, plainString } from "../plain-map.ts";
+import { types, type Typed } from "../rhea.ts";
+import { integerArgument, stringArgument, type Operation } from "./operation.ts";
 
-const notYet: Operation = () => {
-  throw new BusError("not-implemented", "Rules are not supported yet.");
+/** Descriptors of the described lists in which rules are returned. */
+const DESCRIPTOR = {
+  ruleDescription: 1_335_734_829_060,
+  emptyAction: 1_335_734_829_061,
+  trueFilter: 83_483_426_823,
+  falseFilter: 83_483_426_824,
+  sqlFilter: 83_483_426_822,
+  correlationFilter: 83_483_426_825,
+} as const;
+
+/** The system properties of a correlation filter: our names, and theirs in the protocol, in the order they are listed. */
+const CORRELATION_FIELDS = [
+  ["correlationId", "correlation-id"],
+  ["messageId", "message-id"],
+  ["to", "to"],
+  ["replyTo", "reply-to"],
+  ["subject", "label"],
+  ["sessionId", "session-id"],
+  ["replyToSessionId", "reply-to-session-id"],
+  ["contentType", "content-type"],
+] as const;
+
+export const addRule: Operation = (broker, path, args) => {
+  const description = plainMap(args["rule-description"]);
+  const action = plainMap(description["sql-rule-action"])["expression"];
+  if (plainString(action)) throw new BusError("not-implemented", "Rule actions are not supported.");
+  broker.setRule(path, { name: stringArgument(args, "rule-name"), filter: filterOf(description) }, "create");
+  return {};
 };
 
-export const addRule = notYet;
-export const removeRule = notYet;
-export const enumerateRules = notYet;
+export const removeRule: Operation = (broker, path, args) => {
+  broker.removeRule(path, stringArgument(args, "rule-name"));
+  return {};
+};
+
+export const enumerateRules: Operation = (broker, path, args) => {
+  const skip = integerArgument(args, "skip", 0);
+  const top = integerArgument(args, "top", 100);
+  const page = [...broker.subscription(path).rules.values()].slice(skip, skip + top);
+  if (page.length === 0) return { empty: true };
+  return {
+    body: {
+      rules: page.map(({ description: { name, filter } }) =>
+        types.wrap_map({
+          "rule-description": describedList(DESCRIPTOR.ruleDescription, [
+            encodeFilter(filter),
+            describedList(DESCRIPTOR.emptyAction, []),
+            name,
+          ]),
+        }),
+      ),
+    },
+  };
+};
+
+function filterOf(description: Record<string, unknown>): RuleFilter {
+  if (description["sql-filter"] !== undefined) {
+    return sqlFilter(stringArgument(plainMap(description["sql-filter"]), "expression"));
+  }
+  const fields = plainMap(description["correlation-filter"]);
+  const system: Record<string, string> = {};
+  for (const [ours, theirs] of CORRELATION_FIELDS) {
+    const value = plainString(fields[theirs]);
+    if (value !== undefined) system[ours] = value;
+  }
+  return { kind: "correlation", system, properties: correlationProperties(plainMap(fields["properties"])) };
+}
+
+/** The service stores these two as filters of their own kind. */
+export function sqlFilter(expression: string): RuleFilter {
+  const compact = expression.replace(/\s/g, "");
+  if (compact === "1=1") return { kind: "true" };
+  if (compact === "1=0") return { kind: "false" };
+  return { kind: "sql", expression };
+}
+
+export function correlationProperties(properties: Record<string, unknown>): Record<string, string | number | boolean> {
+  const plain: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") {
+      const message = `A correlation filter can match strings, numbers and booleans; '${name}' is none of these.`;
+      throw new BusError("invalid-argument", message);
+    }
+    plain[name] = value;
+  }
+  return plain;
+}
+
+function encodeFilter(filter: RuleFilter): Typed {
+  switch (filter.kind) {
+    case "true":
+      return describedList(DESCRIPTOR.trueFilter, []);
+    case "false":
+      return describedList(DESCRIPTOR.falseFilter, []);
+    case "sql":
+      return describedList(DESCRIPTOR.sqlFilter, [filter.expression]);
+    case "correlation": {
+      const system = new Map(Object.entries(filter.system ?? {}));
+      const fields = CORRELATION_FIELDS.map(([ours]) => system.get(ours) ?? null);
+      return describedList(DESCRIPTOR.correlationFilter, [...fields, types.wrap_map(filter.properties ?? {})]);
+    }
+  }
+}
+
+const describedList = (descriptor: number, items: readonly unknown[]): Typed =>
+  types.described(types.wrap_ulong(descriptor), types.wrap_list(items));

@@ -1,0 +1,145 @@
+/**
+ * Compiles a parsed SQL filter to a test on messages. Logic has three values: a property that is absent, or values that
+ * cannot be compared, are unknown (undefined here), and only a filter that is true lets a message pass.
+ */
+import type { FilterableMessage } from "../message.ts";
+import { compileLike, matchesLike } from "./like.ts";
+import type { Arithmetic, Comparison, Node, Property } from "./syntax.ts";
+
+type Value = string | number | boolean | undefined;
+type Evaluator = (message: FilterableMessage) => Value;
+
+export function compileNode(node: Node): Evaluator {
+  switch (node.kind) {
+    case "constant":
+      return () => node.value;
+    case "property":
+      return propertyReader(node);
+    case "or":
+      return combine(node.left, node.right, true);
+    case "and":
+      return combine(node.left, node.right, false);
+    case "not": {
+      const operand = compileNode(node.operand);
+      return (message) => negate(truth(operand(message)));
+    }
+    case "compare": {
+      const [left, right] = [compileNode(node.left), compileNode(node.right)];
+      return (message) => compare(node.operator, left(message), right(message));
+    }
+    case "arithmetic": {
+      const [left, right] = [compileNode(node.left), compileNode(node.right)];
+      return (message) => calculate(node.operator, left(message), right(message));
+    }
+    case "negate":
+    case "plus": {
+      const operand = compileNode(node.operand);
+      const sign = node.kind === "negate" ? -1 : 1;
+      return (message) => {
+        const value = operand(message);
+        return typeof value === "number" ? sign * value : undefined;
+      };
+    }
+    case "is-null": {
+      const property = propertyReader(node.property);
+      return (message) => (property(message) === undefined) !== node.negated;
+    }
+    case "exists": {
+      const property = propertyReader(node.property);
+      return (message) => property(message) !== undefined;
+    }
+    case "in": {
+      const operand = compileNode(node.operand);
+      const options = node.options.map(compileNode);
+      return (message) => {
+        const value = operand(message);
+        const found = anyEqual(value, options, message);
+        return node.negated ? negate(found) : found;
+      };
+    }
+    case "like":
+      return compileLikeNode(node);
+  }
+}
+
+function compileLikeNode({ operand, pattern, escape, negated }: Extract<Node, { kind: "like" }>): Evaluator {
+  const text = compileNode(operand);
+  const patternOf = compileNode(pattern);
+  const fixed = pattern.kind === "constant" ? compileLike(String(pattern.value), escape) : undefined;
+  return (message) => {
+    const [value, source] = [text(message), patternOf(message)];
+    if (typeof value !== "string" || typeof source !== "string") return undefined;
+    return matchesLike(value, fixed ?? compileLike(source, escape)) !== negated;
+  };
+}
+
+function propertyReader({ scope, name }: Property): Evaluator {
+  if (scope === "sys") return (message) => toValue(message.system(name));
+  return (message) => toValue(message.application(name));
+}
+
+/** Instants are compared by their time; what has no literal in the language is unknown. */
+function toValue(raw: unknown): Value {
+  if (typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean") return raw;
+  return raw instanceof Date ? raw.getTime() : undefined;
+}
+
+const truth = (value: Value): boolean | undefined => (typeof value === "boolean" ? value : undefined);
+const negate = (value: boolean | undefined): boolean | undefined => (value === undefined ? undefined : !value);
+
+/** OR is decided by a true side, AND by a false one; otherwise an unknown side makes the result unknown. */
+function combine(leftNode: Node, rightNode: Node, deciding: boolean): Evaluator {
+  const [left, right] = [compileNode(leftNode), compileNode(rightNode)];
+  return (message) => {
+    const first = truth(left(message));
+    if (first === deciding) return deciding;
+    const second = truth(right(message));
+    if (second === deciding) return deciding;
+    return first === undefined || second === undefined ? undefined : !deciding;
+  };
+}
+
+function compare(operator: Comparison, left: Value, right: Value): boolean | undefined {
+  if (left === undefined || right === undefined || typeof left !== typeof right) return undefined;
+  switch (operator) {
+    case "=":
+      return left === right;
+    case "<>":
+      return left !== right;
+    case "<":
+      return left < right;
+    case "<=":
+      return left <= right;
+    case ">":
+      return left > right;
+    case ">=":
+      return left >= right;
+  }
+}
+
+function anyEqual(value: Value, options: readonly Evaluator[], message: FilterableMessage): boolean | undefined {
+  let unknown = false;
+  for (const option of options) {
+    const equal = compare("=", value, option(message));
+    if (equal) return true;
+    unknown ||= equal === undefined;
+  }
+  return unknown ? undefined : false;
+}
+
+function calculate(operator: Arithmetic, left: Value, right: Value): Value {
+  if (operator === "+" && typeof left === "string" && typeof right === "string") return left + right;
+  if (typeof left !== "number" || typeof right !== "number") return undefined;
+  switch (operator) {
+    case "+":
+      return left + right;
+    case "-":
+      return left - right;
+    case "*":
+      return left * right;
+    case "/":
+      return right === 0 ? undefined : left / right;
+    case "%":
+      return right === 0 ? undefined : left % right;
+  }
+}

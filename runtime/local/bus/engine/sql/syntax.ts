@@ -1,0 +1,29 @@
+/** What a SQL filter means, as a tree. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-filter */
+
+export type Comparison = "=" | "<>" | "<" | "<=" | ">" | ">=";
+export type Arithmetic = "+" | "-" | "*" | "/" | "%";
+
+export interface Property {
+  readonly kind: "property";
+  readonly scope: "sys" | "user";
+  readonly name: string;
+}
+
+export type Node =
+  | { readonly kind: "constant"; readonly value: string | number | boolean }
+  | Property
+  | { readonly kind: "or" | "and"; readonly left: Node; readonly right: Node }
+  | { readonly kind: "not"; readonly operand: Node }
+  | { readonly kind: "compare"; readonly operator: Comparison; readonly left: Node; readonly right: Node }
+  | { readonly kind: "arithmetic"; readonly operator: Arithmetic; readonly left: Node; readonly right: Node }
+  | { readonly kind: "negate" | "plus"; readonly operand: Node }
+  | { readonly kind: "is-null"; readonly property: Property; readonly negated: boolean }
+  | { readonly kind: "exists"; readonly property: Property }
+  | { readonly kind: "in"; readonly operand: Node; readonly options: readonly Node[]; readonly negated: boolean }
+  | {
+      readonly kind: "like";
+      readonly operand: Node;
+      readonly pattern: Node;
+      readonly escape: string | undefined;
+      readonly negated: boolean;
+    };

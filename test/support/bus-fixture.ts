@@ -1,0 +1,47 @@
+/** Starts a local Service Bus in this process, with clients that end with the test. */
+import { ServiceBusClient, type ServiceBusClientOptions } from "@azure/service-bus";
+import type { BusTopology } from "../../runtime/core/topology.ts";
+import {
+  startLocalServiceBus,
+  type LocalServiceBus,
+  type LocalServiceBusOptions,
+} from "../../runtime/local/bus/index.ts";
+
+export interface BusFixture extends AsyncDisposable {
+  readonly bus: LocalServiceBus;
+  /** A client with quick retries, closed with the fixture. */
+  client(options?: ServiceBusClientOptions): ServiceBusClient;
+}
+
+export const QUICK_RETRIES = { retryDelayInMs: 100, maxRetryDelayInMs: 500, maxRetries: 3, timeoutInMs: 10_000 };
+
+export async function startBus(
+  topology: Partial<BusTopology>,
+  options: Partial<LocalServiceBusOptions> = {},
+): Promise<BusFixture> {
+  const bus = await startLocalServiceBus({ port: 0, topology: { queues: [], topics: [], ...topology }, ...options });
+  const clients: ServiceBusClient[] = [];
+  return {
+    bus,
+    client: (clientOptions) => {
+      const client = new ServiceBusClient(bus.connectionString, { retryOptions: QUICK_RETRIES, ...clientOptions });
+      clients.push(client);
+      return client;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(clients.map((client) => client.close()));
+      await bus.close();
+    },
+  };
+}
+
+/** Waits until the check returns something other than undefined or false, looking again every few milliseconds. */
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<NonNullable<T>> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const result = await check();
+    if (result !== undefined && result !== false && result !== null) return result;
+    if (performance.now() > deadline) throw new Error("What the test waits for did not come about in time.");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -46,7 +46,7 @@ const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS"
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { home, apiPort, workerCount, launcher, environment } = options;
-  await assertFree(apiPort);
+  if (apiPort !== 0) await assertFree(apiPort);
   const supervisor = createSupervisor({ logDirectory: home.logs, onRestart: options.onRestart });
   const workers = Array.from({ length: workerCount }, (_, index) => `worker-${index + 1}`);
   const stopOrder = [workers, ["api"], ["bus", "storage"]];
@@ -58,12 +58,20 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     name,
     modulePath: launcher,
     args: [kind, ...args],
-    env: { ...passedOn, [SETTING.logLevel]: environment[SETTING.logLevel] ?? "info", ...env },
+    // The folder names the stack in lists of processes.
+    env: {
+      ...passedOn,
+      JOBYARD_HOME: home.directory,
+      [SETTING.logLevel]: environment[SETTING.logLevel] ?? "info",
+      ...env,
+    },
     stopGraceMs: kind === "worker" ? options.drainMs + STOP_GRACE_MS : STOP_GRACE_MS,
   });
 
   try {
-    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0] = await freePorts(4);
+    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, anyPort = 0] = await freePorts(5);
+    // Chosen here, so that a restarted API is found where it was.
+    const port = String(apiPort === 0 ? anyPort : apiPort);
     const storage = azuriteConnectionString({ blobPort, tablePort });
     const topologyFile = join(home.bus, "topology.json");
     await writeFile(topologyFile, JSON.stringify(busTopology([DEFAULT_POOL], { lockMs: options.lockMs }), null, 2));
@@ -101,7 +109,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await supervisor.start(program(workerId, "worker", [], { ...connections, ...settings }));
     };
     const [apiReady] = await Promise.all([
-      supervisor.start(program("api", "api", [], { ...connections, [SETTING.apiPort]: String(apiPort) })),
+      supervisor.start(program("api", "api", [], { ...connections, [SETTING.apiPort]: port })),
       ...workers.map(startWorker),
     ]);
     return {

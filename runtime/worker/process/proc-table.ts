@@ -21,16 +21,18 @@ export interface ProcessTable {
   startVariable(pid: number, name: string): string | undefined;
 }
 
-/** Undefined where there is no /proc (macOS). */
-export function readProcessTable(): ProcessTable | undefined {
+/** Undefined where there is no /proc (macOS). `skip`: processes not to look at. */
+export function readProcessTable(skip?: ReadonlySet<number>): ProcessTable | undefined {
   let names: string[];
   try {
     names = readdirSync("/proc");
   } catch {
     return undefined;
   }
-  const processes = names.filter(isNumber).map(readEntry).filter(exists);
-  if (processes.length === 0) return undefined;
+  const pids = names.filter(isNumber).map(Number);
+  if (pids.length === 0) return undefined;
+  const wanted = skip === undefined ? pids : pids.filter((pid) => !skip.has(pid));
+  const processes = wanted.map(readEntry).filter(exists);
   const environments = new Map<number, string>();
   return {
     processes,
@@ -51,7 +53,7 @@ const exists = <T>(value: T | undefined): value is T => value !== undefined;
 const buffer = Buffer.alloc(1024);
 
 /** One process by its pid; undefined when it is gone. */
-export function readEntry(pid: number | string): ProcessEntry | undefined {
+export function readEntry(pid: number): ProcessEntry | undefined {
   let text: string;
   try {
     const file = openSync(`/proc/${pid}/stat`, "r");
@@ -67,7 +69,7 @@ export function readEntry(pid: number | string): ProcessEntry | undefined {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const number = (index: number): number => Number(fields[index]);
   return {
-    pid: Number(pid),
+    pid,
     parent: number(1),
     group: number(2),
     session: number(3),

@@ -54,10 +54,25 @@ export interface TreeKiller {
 /** Looking at all processes takes at most this share of the time, however many trees end at once. */
 const SCAN_SHARE = 0.1;
 const LONGEST_PAUSE_MS = 50;
+/** How long a pid is taken for the process it last was: numbers come round again, but not that fast. */
+const PID_MEMORY_MS = 1_000;
 
 export function createTreeKiller(): TreeKiller {
   let nextTable: Promise<ProcessTable | undefined> | undefined;
   let earliest = 0;
+  const ourStart = readEntry(process.pid)?.startedAt ?? 0;
+  /** Processes older than this worker: most of a machine, and none of them its child. */
+  let ancient: ReadonlySet<number> = new Set();
+  let ancientUntil = 0;
+
+  function readTable(): ProcessTable | undefined {
+    const now = performance.now();
+    if (now < ancientUntil) return readProcessTable(ancient);
+    const table = readProcessTable();
+    ancient = new Set(table?.processes.filter(({ startedAt }) => startedAt < ourStart).map(({ pid }) => pid));
+    ancientUntil = now + PID_MEMORY_MS;
+    return table;
+  }
 
   /** A snapshot taken after the call. Whoever asks while one is awaited gets the same. */
   function freshTable(): Promise<ProcessTable | undefined> {
@@ -66,7 +81,7 @@ export function createTreeKiller(): TreeKiller {
       await (wait > 0 ? delay(wait) : immediate());
       nextTable = undefined;
       const before = performance.now();
-      const table = readProcessTable();
+      const table = readTable();
       const after = performance.now();
       earliest = after + (after - before) / SCAN_SHARE;
       return table;
@@ -75,10 +90,13 @@ export function createTreeKiller(): TreeKiller {
   }
 
   /** Kills what `find` finds until it finds nothing; resolves to how many different processes that were. */
-  async function clearAll(find: (table: ProcessTable) => readonly ProcessEntry[]): Promise<Set<number>> {
+  async function clearAll(
+    look: () => Promise<ProcessTable | undefined>,
+    find: (table: ProcessTable) => readonly ProcessEntry[],
+  ): Promise<Set<number>> {
     const killed = new Set<number>();
     for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      const table = await freshTable();
+      const table = await look();
       if (table === undefined) return killed;
       const found = find(table);
       if (found.length === 0) return killed;
@@ -94,7 +112,7 @@ export function createTreeKiller(): TreeKiller {
     async clear(tree) {
       // First by descent, while parents are still there to be recognised; then the group at once, against those that
       // multiply; then whatever is left.
-      const killed = await clearAll((table) => {
+      const killed = await clearAll(freshTable, (table) => {
         const members = membersOf(tree, table);
         if (members.some(({ group }) => group === tree.leader)) signal(-tree.leader, "SIGKILL");
         return members;
@@ -105,7 +123,9 @@ export function createTreeKiller(): TreeKiller {
     },
 
     async clearMarked(isWanted) {
-      await clearAll((table) =>
+      // What an earlier worker left is older than this one.
+      const look = (): Promise<ProcessTable | undefined> => Promise.resolve(readProcessTable());
+      await clearAll(look, (table) =>
         table.processes.filter(({ pid, dead }) => {
           const mark = dead || pid === process.pid ? undefined : table.startVariable(pid, MARK_VARIABLE);
           return mark !== undefined && isWanted(mark);

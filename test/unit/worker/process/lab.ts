@@ -3,12 +3,14 @@
  * left of them afterwards, neither process nor directory nor handle.
  */
 import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, vi } from "vitest";
 import type { Progress } from "../../../../runtime/core/job.ts";
+import { bundleHost } from "../../../../runtime/worker/process/host-bundle.ts";
 import {
   type JobProcesses,
   type JobProcessesConfig,
@@ -19,7 +21,12 @@ import { MARK_VARIABLE } from "../../../../runtime/worker/process/process-tree.t
 import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
 
-export const HOST_ENTRY = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
+/** The child host as source, and as the one file that workers use. */
+export const HOST_SOURCE = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
+export const HOST_ENTRY = join(tmpdir(), `jobyard-host-${process.pid}.mjs`);
+await bundleHost(HOST_ENTRY);
+process.on("exit", () => rmSync(HOST_ENTRY, { force: true }));
+
 const JOB_MODULE = new URL("../../../../runtime/job/index.ts", import.meta.url).href;
 
 export const FACTS: JobFacts = {

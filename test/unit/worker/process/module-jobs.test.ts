@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { FACTS, type Lab, createLab, jobSource } from "./lab.ts";
+import { FACTS, HOST_SOURCE, type Lab, createLab, jobSource } from "./lab.ts";
 
 let lab: Lab;
 beforeEach(async () => {
@@ -39,6 +39,13 @@ describe("a job that works", () => {
       outputPath: workspace.outputPath,
       cwd: workspace.workingPath,
     });
+  });
+
+  it("runs in a host started from source as well", async () => {
+    const fromSource = await createLab({ hostEntry: HOST_SOURCE });
+    const attempt = await fromSource.start("return { output: job.parameters };");
+    expect(await attempt.result).toEqual({ kind: "succeeded", output: FACTS.parameters });
+    await fromSource.close();
   });
 
   it("may return nothing, or a result without output", async () => {

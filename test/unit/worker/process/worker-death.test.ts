@@ -26,7 +26,7 @@ afterEach(async () => {
 /** A worker in a process of its own, whose job has printed the text. */
 async function workerWith(body: string, printed: string, spares = 0): Promise<ChildProcess> {
   await writeFile(join(packagePath, "index.mjs"), jobSource(body));
-  const worker = spawn(process.execPath, [WORKER, root, packagePath, "Sample", String(spares)], {
+  const worker = spawn(process.execPath, [WORKER, root, packagePath, HOST_ENTRY, String(spares)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";

@@ -27,7 +27,7 @@ export interface ErrorBody {
 const RETRY_AFTER_S = 2;
 
 /** No default: a new code must be given its status before this compiles. */
-export function statusOf(code: ErrorCode): number {
+function statusOf(code: ErrorCode): number {
   switch (code) {
     case "InvalidRequest":
       return 400;

@@ -123,6 +123,3 @@ export interface Batch {
   readonly createdAt: Date;
   readonly createdBy: string;
 }
-
-/** The number of the attempt that runs next or now, from 1. */
-export const attemptNumber = (job: Pick<Job, "attempts">): number => job.attempts + 1;

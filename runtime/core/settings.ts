@@ -109,7 +109,7 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
 export const parseLockMs = (env: Environment): number =>
   1_000 * integer(env, SETTING.lockSeconds, { min: 1, max: LOCK_SECONDS_MAX, fallback: LOCK_MS / 1_000 });
 
-export function parseLogLevel(env: Environment): LogLevel {
+function parseLogLevel(env: Environment): LogLevel {
   const text = env[SETTING.logLevel] ?? "info";
   const level = LOG_LEVELS.find((known) => known === text);
   if (level === undefined)

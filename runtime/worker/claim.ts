@@ -144,7 +144,7 @@ export async function settleByTable(
 }
 
 /** Sends the bell of a queued row. */
-export async function ring(
+async function ring(
   queue: Pick<JobQueue, "send">,
   queueName: string,
   { value: job, etag }: Stored<Job>,

@@ -26,7 +26,7 @@ async function start(): Promise<Service> {
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const { jobs, batches, queue, files } = connect(settings.connection, { writerId: settings.instanceId });
+  const { jobs, batches, queue, files } = await connect(settings.connection, { writerId: settings.instanceId });
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const submitter = createSubmitter({ jobs, batches, files, ringer, ids, now: () => new Date() });

@@ -1,5 +1,4 @@
 /** Turns connection settings into the stores and the queue that API and workers use. The credential is chosen here. */
-import { DefaultAzureCredential } from "@azure/identity";
 import {
   connectServiceBus,
   connectStorage,
@@ -23,8 +22,11 @@ export interface Services {
 }
 
 /** `writerId` names this process in counter rows: the same after a restart, no two at a time. */
-export function connect(settings: ConnectionSettings, { writerId }: { readonly writerId: string }): Services {
-  const connections = connectionsOf(settings);
+export async function connect(
+  settings: ConnectionSettings,
+  { writerId }: { readonly writerId: string },
+): Promise<Services> {
+  const connections = await connectionsOf(settings);
   const storage = connectStorage(connections.storage);
   return {
     jobs: createJobStore({ storage, writerId }),
@@ -35,15 +37,19 @@ export function connect(settings: ConnectionSettings, { writerId }: { readonly w
   };
 }
 
-function connectionsOf(settings: ConnectionSettings): {
+interface Connections {
   readonly storage: StorageConnection;
   readonly serviceBus: ServiceBusConnection;
-} {
+}
+
+async function connectionsOf(settings: ConnectionSettings): Promise<Connections> {
   if (settings.kind === "connection-string") {
     const { kind, storage, serviceBus } = settings;
     return { storage: { kind, storage }, serviceBus: { kind, serviceBus } };
   }
   const { kind, storageAccount, serviceBusNamespace } = settings;
+  // Loaded only where it is needed: a laptop starts without it.
+  const { DefaultAzureCredential } = await import("@azure/identity");
   // In Azure the managed identity that AZURE_CLIENT_ID names; on a developer's machine whoever is signed in.
   const credential = new DefaultAzureCredential();
   const urlOf = (service: string): string => `https://${storageAccount}.${service}.core.windows.net`;

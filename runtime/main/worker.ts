@@ -16,7 +16,7 @@ import { runService, type Service } from "./service-process.ts";
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const log = createLogger(settings.workerId, settings.logLevel);
-  const { jobs, queue, packages, files } = connect(settings.connection, { writerId: settings.workerId });
+  const { jobs, queue, packages, files } = await connect(settings.connection, { writerId: settings.workerId });
 
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const processes = createJobProcesses(processConfig(settings));

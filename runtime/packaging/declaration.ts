@@ -4,9 +4,9 @@ import type { z } from "zod";
 import { DISPLAY_NAME_MAX_LENGTH } from "../core/limits.ts";
 import { fieldProblems, oneLine, retrySchema, timeoutSchema } from "../core/manifest-fields.ts";
 import type { RetryOverrides } from "../core/manifest.ts";
-import { NotConstant, evaluate, propertyOf, unwrap } from "./evaluate.ts";
+import { type Evaluate, NotConstant, propertyOf, unwrap } from "./evaluate.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
-import { type SourceModule, type SourceModules, positionOf } from "./source-modules.ts";
+import { type SourceModule, positionOf } from "./source-modules.ts";
 
 export interface JobDeclaration {
   readonly jobType: string;
@@ -18,7 +18,7 @@ export interface JobDeclaration {
 }
 
 interface Scan {
-  readonly modules: SourceModules;
+  readonly evaluate: Evaluate;
   readonly problems: PackProblem[];
 }
 
@@ -79,8 +79,7 @@ function constantProperty<T>(
   const property = options.properties.find((candidate) => propertyOf(candidate)[0] === name);
   if (property === undefined) return undefined;
   const [, expression] = propertyOf(property);
-  const value =
-    expression === undefined ? new NotConstant(module, property) : evaluate(expression, module, scan.modules);
+  const value = expression === undefined ? new NotConstant(module, property) : scan.evaluate(expression, module);
   if (value instanceof NotConstant) {
     const message = `The ${name} of a job must be a constant: jobyard pack reads it from the source without running it, and cannot tell what this is.`;
     scan.problems.push({ message, position: positionOf(value.module, value.node) });

@@ -18,45 +18,57 @@ export class NotConstant {
   }
 }
 
-/** Deeper chains of constants are loops. */
-const MAX_DEPTH = 50;
+export type Evaluate = (node: ts.Expression, module: SourceModule) => Constant | NotConstant;
 
-export function evaluate(
-  node: ts.Expression,
-  module: SourceModule,
-  modules: SourceModules,
-  depth = 0,
-): Constant | NotConstant {
-  const inner = unwrap(node);
-  const next = (part: ts.Expression) => evaluate(part, module, modules, depth + 1);
-  if (depth > MAX_DEPTH) return new NotConstant(module, inner);
-  if (ts.isStringLiteralLike(inner)) return inner.text;
-  if (ts.isNumericLiteral(inner)) return Number(inner.text);
-  if (inner.kind === ts.SyntaxKind.TrueKeyword) return true;
-  if (inner.kind === ts.SyntaxKind.FalseKeyword) return false;
-  if (inner.kind === ts.SyntaxKind.NullKeyword) return null;
-  if (ts.isPrefixUnaryExpression(inner) && inner.operator === ts.SyntaxKind.MinusToken) {
-    const value = next(inner.operand);
-    return typeof value === "number" ? -value : new NotConstant(module, inner);
+/** Every constant is computed once, and one that needs itself is none. */
+export function createEvaluator(modules: SourceModules): Evaluate {
+  const constants = new Map<ts.Expression, Constant | NotConstant>();
+
+  function named(identifier: ts.Identifier, module: SourceModule): Constant | NotConstant {
+    const unknown = new NotConstant(module, identifier);
+    const found = modules.constant(module, identifier.text);
+    if (found === undefined) return unknown;
+    const known = constants.get(found.node);
+    if (known !== undefined) return known;
+    constants.set(found.node, unknown);
+    const value = evaluate(found.node, found.module);
+    constants.set(found.node, value);
+    return value;
   }
-  if (ts.isBinaryExpression(inner)) {
-    const [left, right] = [next(inner.left), next(inner.right)];
-    return combine(left, inner.operatorToken.kind, right) ?? new NotConstant(module, inner);
+
+  function evaluate(node: ts.Expression, module: SourceModule): Constant | NotConstant {
+    const inner = unwrap(node);
+    const part: EvaluatePart = (expression) => evaluate(expression, module);
+    const literal = literalValue(inner);
+    if (literal !== undefined) return literal;
+    if (ts.isIdentifier(inner)) return named(inner, module);
+    if (ts.isTemplateExpression(inner)) return evaluateTemplate(inner, module, part);
+    if (ts.isObjectLiteralExpression(inner)) return evaluateObject(inner, module, part);
+    if (ts.isBinaryExpression(inner)) {
+      return combine(part(inner.left), inner.operatorToken.kind, part(inner.right)) ?? new NotConstant(module, inner);
+    }
+    if (ts.isPrefixUnaryExpression(inner) && inner.operator === ts.SyntaxKind.MinusToken) {
+      const value = part(inner.operand);
+      return typeof value === "number" ? -value : new NotConstant(module, inner);
+    }
+    if (ts.isPropertyAccessExpression(inner)) {
+      const object = part(inner.expression);
+      const name = inner.name.text;
+      const value = isObject(object) && Object.hasOwn(object, name) ? object[name] : undefined;
+      return value ?? new NotConstant(module, inner);
+    }
+    return new NotConstant(module, inner);
   }
-  if (ts.isTemplateExpression(inner)) return evaluateTemplate(inner, module, next);
-  if (ts.isObjectLiteralExpression(inner)) return evaluateObject(inner, module, next);
-  if (ts.isPropertyAccessExpression(inner)) {
-    const object = next(inner.expression);
-    const value = isObject(object) ? object[inner.name.text] : undefined;
-    return value ?? new NotConstant(module, inner);
-  }
-  if (ts.isIdentifier(inner)) {
-    const found = modules.constant(module, inner.text);
-    return found === undefined
-      ? new NotConstant(module, inner)
-      : evaluate(found.node, found.module, modules, depth + 1);
-  }
-  return new NotConstant(module, inner);
+
+  return evaluate;
+}
+
+function literalValue(node: ts.Expression): Constant | undefined {
+  if (ts.isStringLiteralLike(node)) return node.text;
+  if (ts.isNumericLiteral(node)) return Number(node.text);
+  if (node.kind === ts.SyntaxKind.TrueKeyword) return true;
+  if (node.kind === ts.SyntaxKind.FalseKeyword) return false;
+  return node.kind === ts.SyntaxKind.NullKeyword ? null : undefined;
 }
 
 /** Without parentheses, `as const`, `satisfies T`, `<T>` and `!`. */

@@ -4,7 +4,7 @@
  */
 import ts from "typescript";
 import { type JobDeclaration, readDeclaration } from "./declaration.ts";
-import { unwrap } from "./evaluate.ts";
+import { createEvaluator, unwrap } from "./evaluate.ts";
 import { exportsOf } from "./exports.ts";
 import { PackError, type PackProblem, type SourcePosition, showPosition } from "./problem.ts";
 import { JOB_MODULE, type SourceText } from "./source-files.ts";
@@ -20,6 +20,7 @@ export interface ScanResult {
 /** Throws PackError with every problem found in any of the files. */
 export function scanSources(directory: string, sources: readonly SourceText[]): ScanResult {
   const modules = createSourceModules(directory);
+  const evaluate = createEvaluator(modules);
   const problems: PackProblem[] = [];
   const warnings: PackProblem[] = [];
   const jobs: JobDeclaration[] = [];
@@ -43,7 +44,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
       const call = value === undefined ? undefined : callOfDefineJob(module, value);
       if (call === undefined || declared.has(call)) continue;
       declared.add(call);
-      const job = readDeclaration(module, call, name, { modules, problems });
+      const job = readDeclaration(module, call, name, { evaluate, problems });
       if (job !== undefined) jobs.push(job);
     }
     warnAboutOthers(module, declared);

@@ -2,20 +2,23 @@
  * Makes one JavaScript file of the child host, for whoever runs from source: a child that has to strip types from the
  * host first starts three times as slowly. A deployment ships the file with the worker.
  */
+import { rename } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-/** Writes `file` and returns once it is complete. */
+/** Creates or replaces `file`, which is complete at every moment. */
 export async function bundleHost(file: string): Promise<void> {
   // Not imported above, so that a worker with a finished bundle does without the bundler.
   const { buildSync } = await import("esbuild");
+  const half = `${file}.${process.pid}.mjs`;
   // Synchronous, because that leaves no process of the bundler behind.
   buildSync({
     entryPoints: [fileURLToPath(new URL("host/main.ts", import.meta.url))],
-    outfile: file,
+    outfile: half,
     bundle: true,
     platform: "node",
     target: "node24",
     format: "esm",
     logLevel: "error",
   });
+  await rename(half, file);
 }

@@ -3,7 +3,6 @@
  * left of them afterwards, neither process nor directory nor handle.
  */
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -23,9 +22,8 @@ import { createWorkspaces } from "../../../../runtime/worker/process/workspace.t
 
 /** The child host as source, and as the one file that workers use. */
 export const HOST_SOURCE = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
-export const HOST_ENTRY = join(tmpdir(), `jobyard-host-${process.pid}.mjs`);
+export const HOST_ENTRY = fileURLToPath(new URL("../../../../node_modules/.cache/jobyard/host.mjs", import.meta.url));
 await bundleHost(HOST_ENTRY);
-process.on("exit", () => rmSync(HOST_ENTRY, { force: true }));
 
 const JOB_MODULE = new URL("../../../../runtime/job/index.ts", import.meta.url).href;
 

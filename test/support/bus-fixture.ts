@@ -1,5 +1,5 @@
 /** Starts a local Service Bus in this process, with clients that end with the test. */
-import { ServiceBusClient, type ServiceBusClientOptions } from "@azure/service-bus";
+import { ServiceBusAdministrationClient, ServiceBusClient, type ServiceBusClientOptions } from "@azure/service-bus";
 import type { BusTopology } from "../../runtime/core/topology.ts";
 import {
   startLocalServiceBus,
@@ -44,4 +44,21 @@ export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_
     if (performance.now() > deadline) throw new Error("What the test waits for did not come about in time.");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/**
+ * An administration client that speaks plain HTTP. Release 7.9.5 of the SDK always writes `https://`, whatever the
+ * connection string says; a policy in its public pipeline changes that.
+ */
+export function connectAdmin(connectionString: string): ServiceBusAdministrationClient {
+  const admin = new ServiceBusAdministrationClient(connectionString, { retryOptions: { maxRetries: 0 } });
+  admin.pipeline.addPolicy({
+    name: "plain-http",
+    sendRequest: (request, next) => {
+      request.url = request.url.replace(/^https:/, "http:");
+      request.allowInsecureConnection = true;
+      return next(request);
+    },
+  });
+  return admin;
 }

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { BusTopology } from "../../core/topology.ts";
+import { startAdminServer } from "./admin/server.ts";
 import { amqpCodec } from "./amqp/message-codec.ts";
 import type { SasKey } from "./amqp/sas.ts";
 import { startAmqpServer } from "./amqp/server.ts";
@@ -66,7 +67,7 @@ export interface LocalServiceBus {
  * @throws Error with `code` EADDRINUSE when the port is taken.
  */
 export async function startLocalServiceBus(options: LocalServiceBusOptions): Promise<LocalServiceBus> {
-  const { host: address = "127.0.0.1", port, dataDir, clock = Date.now } = options;
+  const { host: address = "127.0.0.1", port, adminPort, dataDir, clock = Date.now } = options;
   if (!isLoopback(address)) throw notLoopback(address);
   const { onFatal = throwLater, onFault = warn } = options;
   const directory = dataDir === undefined ? undefined : openDataDirectory(dataDir);
@@ -80,14 +81,22 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
       name: options.sasKeyName ?? "RootManageSharedAccessKey",
       key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
     };
-    const amqp = await startAmqpServer({ host, sasKey, now: clock, onFault, address, port });
+    const common = { host, sasKey, now: clock, onFault, address };
+    const amqp = await startAmqpServer({ ...common, port });
+    const admin =
+      adminPort === undefined
+        ? undefined
+        : await startAdminServer({ ...common, port: adminPort }).catch(async (error: unknown) => {
+            await amqp.close();
+            throw error;
+          });
     return {
       port: amqp.port,
-      adminPort: undefined,
-      adminConnectionString: undefined,
+      adminPort: admin?.port,
       connectionString: connectionStringOf(address, amqp.port, sasKey),
+      adminConnectionString: admin && connectionStringOf(address, admin.port, sasKey),
       close: async () => {
-        await amqp.close();
+        await Promise.all([amqp.close(), admin?.close()]);
         host.close();
         if (log instanceof Journal) await log.close();
         directory?.release();

@@ -5,7 +5,7 @@ import type { AmqpDeps, ConnectionState } from "./front.ts";
 import { plainString } from "./plain-map.ts";
 import type { Response } from "./request-link.ts";
 import type { DecodedMessage } from "./rhea.ts";
-import { covers, pathOf, verifySasToken } from "./sas.ts";
+import { covers, audiencePath, verifySasToken } from "./sas.ts";
 
 export function putToken({ sasKey, now }: AmqpDeps, state: ConnectionState, request: DecodedMessage): Response {
   try {
@@ -15,10 +15,10 @@ export function putToken({ sasKey, now }: AmqpDeps, state: ConnectionState, requ
       throw new BusError("unauthorized", "Unauthorized access: the request holds no token for an audience.");
     }
     const granted = verifySasToken(token, sasKey, now());
-    if (!covers(granted, pathOf(audience))) {
+    if (!covers(granted, audiencePath(audience))) {
       throw new BusError("unauthorized", "Unauthorized access: the token is for another entity.");
     }
-    state.grant(pathOf(audience));
+    state.grant(audiencePath(audience));
     return { application_properties: { "status-code": 202, "status-description": "Accepted" } };
   } catch (error) {
     const { status, condition, description } = toWireError(error);

@@ -29,13 +29,14 @@ export function verifySasToken(token: string, { name, key }: SasKey, now: number
   const signed = given.length === expected.length && timingSafeEqual(given, expected);
   if (decode(keyName) !== name || !signed) throw unauthorized("the shared access signature does not match the key");
   if (!(Number(expiry) * 1_000 > now)) throw unauthorized("the shared access signature has expired");
-  return pathOf(decode(resource));
+  return audiencePath(decode(resource));
 }
 
-/** The path of `sb://host:port/path`, lower case. */
-export function pathOf(uri: string): string {
-  return uri
-    .replace(/^[a-z]+:\/\/[^/]*/i, "")
+/** The path of an audience, lower case. The administration client signs the whole address, with its query. */
+export function audiencePath(audience: string): string {
+  return audience
+    .replace(/^(?:[a-z]+:\/\/)?[^/]*/i, "")
+    .replace(/\?.*$/, "")
     .replace(/^\/+|\/+$/g, "")
     .toLowerCase();
 }

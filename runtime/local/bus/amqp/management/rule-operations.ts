@@ -1,6 +1,7 @@
 /** Management operations on the rules of a subscription. */
 import type { RuleFilter } from "../../../../core/topology.ts";
 import { BusError } from "../../engine/errors.ts";
+import { correlationProperties, sqlFilter } from "../../rule-filters.ts";
 import { plainMap, plainString } from "../plain-map.ts";
 import { types, type Typed } from "../rhea.ts";
 import { integerArgument, stringArgument, type Operation } from "./operation.ts";
@@ -71,26 +72,6 @@ function filterOf(description: Record<string, unknown>): RuleFilter {
     if (value !== undefined) system[ours] = value;
   }
   return { kind: "correlation", system, properties: correlationProperties(plainMap(fields["properties"])) };
-}
-
-/** The service stores these two as filters of their own kind. */
-export function sqlFilter(expression: string): RuleFilter {
-  const compact = expression.replace(/\s/g, "");
-  if (compact === "1=1") return { kind: "true" };
-  if (compact === "1=0") return { kind: "false" };
-  return { kind: "sql", expression };
-}
-
-export function correlationProperties(properties: Record<string, unknown>): Record<string, string | number | boolean> {
-  const plain: Record<string, string | number | boolean> = {};
-  for (const [name, value] of Object.entries(properties)) {
-    if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") {
-      const message = `A correlation filter can match strings, numbers and booleans; '${name}' is none of these.`;
-      throw new BusError("invalid-argument", message);
-    }
-    plain[name] = value;
-  }
-  return plain;
 }
 
 function encodeFilter(filter: RuleFilter): Typed {

@@ -26,7 +26,7 @@ export function compileLike(pattern: string, escape: string | undefined): LikePa
 
 /** Goes back only to the last `%`, so that no pattern takes more than pattern length times text length. */
 export function matchesLike(text: string, pattern: LikePattern): boolean {
-  const characters = [...text];
+  const characters = Array.from(text);
   let at = 0;
   let part = 0;
   let retryPart = -1;

@@ -105,7 +105,8 @@ class Parser {
     let escape: string | undefined;
     if (this.#keyword("ESCAPE")) {
       const token = this.#tokens[this.#next++];
-      if (token?.kind !== "string" || [...token.text].length !== 1) throw this.#error("one character after ESCAPE", -1);
+      if (token?.kind !== "string" || Array.from(token.text).length !== 1)
+        throw this.#error("one character after ESCAPE", -1);
       escape = token.text;
     }
     return { kind: "like", operand, pattern, escape, negated };

@@ -1,0 +1,169 @@
+/** Reads what a client asks an entity or rule to be. */
+import type { RuleFilter } from "../../../core/topology.ts";
+import { correlationProperties, sqlFilter } from "../rule-filters.ts";
+import {
+  DEFAULT_RULE_NAME,
+  LIMITS,
+  type EntityStatus,
+  type QueueDescription,
+  type RuleDescription,
+  type SubscriptionDescription,
+  type TopicDescription,
+} from "../engine/descriptions.ts";
+import type { EntityChange } from "../engine/entity-commands.ts";
+import { BusError } from "../engine/errors.ts";
+import { parseDuration } from "./duration.ts";
+import { child, childText, type XmlElement } from "./xml.ts";
+
+/** Where the request says the entity is. */
+export type Place =
+  | { readonly kind: "entity"; readonly name: string }
+  | { readonly kind: "subscription"; readonly topic: string; readonly name: string };
+
+/** @throws BusError `invalid-argument`, `not-implemented` */
+export function readEntity(place: Place, content: XmlElement | undefined): EntityChange {
+  const queue = child(content, "QueueDescription");
+  const topic = child(content, "TopicDescription");
+  const subscription = child(content, "SubscriptionDescription");
+  if (place.kind === "subscription") {
+    if (!subscription) throw new BusError("invalid-argument", "The request holds no SubscriptionDescription.");
+    const first = child(subscription, "DefaultRuleDescription");
+    return {
+      kind: "subscription",
+      topic: place.topic,
+      description: readCommon(place.name, subscription),
+      ...(first && { rules: [readRule(childText(first, "Name") ?? DEFAULT_RULE_NAME, first)] }),
+    };
+  }
+  if (queue) return { kind: "queue", description: readQueue(place.name, queue) };
+  if (topic) return { kind: "topic", description: readTopic(place.name, topic) };
+  throw new BusError("invalid-argument", "The request holds no QueueDescription or TopicDescription.");
+}
+
+/** @throws BusError `invalid-argument`, `not-implemented` (an action) */
+export function readRule(name: string, rule: XmlElement): Omit<RuleDescription, "createdAt"> {
+  if (childText(child(rule, "Action"), "SqlExpression") !== undefined) {
+    throw new BusError("not-implemented", "Rule actions are not supported.");
+  }
+  return { name, filter: readFilter(child(rule, "Filter")) };
+}
+
+function readFilter(filter: XmlElement | undefined): RuleFilter {
+  const expression = childText(filter, "SqlExpression");
+  if (expression !== undefined) {
+    if (child(filter, "Parameters")?.children.length) {
+      throw new BusError("not-implemented", "Parameters of SQL filters are not supported.");
+    }
+    return sqlFilter(expression);
+  }
+  const names = {
+    ...{ correlationId: "CorrelationId", messageId: "MessageId", to: "To", replyTo: "ReplyTo", subject: "Label" },
+    ...{ sessionId: "SessionId", replyToSessionId: "ReplyToSessionId", contentType: "ContentType" },
+  };
+  const system: Record<string, string> = {};
+  for (const [ours, theirs] of Object.entries(names)) {
+    const value = childText(filter, theirs);
+    if (value !== undefined) system[ours] = value;
+  }
+  const pairs = child(filter, "Properties")?.children.map((pair) => [
+    childText(pair, "Key") ?? "",
+    readValue(child(pair, "Value")),
+  ]);
+  const properties = Object.fromEntries(pairs ?? []) as Record<string, unknown>;
+  return { kind: "correlation", system, properties: correlationProperties(properties) };
+}
+
+/** The type comes as a qualified name, for example `l28:double`. */
+function readValue(value: XmlElement | undefined): unknown {
+  const text = value?.text ?? "";
+  switch (value?.attributes.get("type")?.replace(/^.*:/, "")) {
+    case "int":
+    case "long":
+    case "double":
+      return Number(text);
+    case "boolean":
+      return text === "true";
+    case "string":
+      return text;
+    case undefined:
+    default:
+      return undefined;
+  }
+}
+
+const readQueue = (name: string, element: XmlElement): QueueDescription =>
+  present({
+    ...readCommon(name, element),
+    ...readDuplicates(element),
+    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
+  });
+
+const readTopic = (name: string, element: XmlElement): TopicDescription =>
+  present({
+    name,
+    ...readDuplicates(element),
+    timeToLiveMs: duration(element, "DefaultMessageTimeToLive"),
+    autoDeleteOnIdleMs: duration(element, "AutoDeleteOnIdle"),
+    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
+    status: readStatus(element),
+    userMetadata: childText(element, "UserMetadata"),
+  });
+
+const readCommon = (name: string, element: XmlElement): SubscriptionDescription =>
+  present({
+    name,
+    lockMs: duration(element, "LockDuration"),
+    maxDeliveryCount: integer(element, "MaxDeliveryCount"),
+    timeToLiveMs: duration(element, "DefaultMessageTimeToLive"),
+    deadLetterOnExpiry: flag(element, "DeadLetteringOnMessageExpiration"),
+    requiresSession: flag(element, "RequiresSession"),
+    forwardTo: target(element, "ForwardTo"),
+    forwardDeadLetteredTo: target(element, "ForwardDeadLetteredMessagesTo"),
+    autoDeleteOnIdleMs: duration(element, "AutoDeleteOnIdle"),
+    status: readStatus(element),
+    userMetadata: childText(element, "UserMetadata"),
+  });
+
+const readDuplicates = (element: XmlElement): { readonly duplicateWindowMs: number | undefined } => ({
+  duplicateWindowMs: flag(element, "RequiresDuplicateDetection")
+    ? (duration(element, "DuplicateDetectionHistoryTimeWindow") ?? LIMITS.defaultDuplicateWindowMs)
+    : undefined,
+});
+
+/** Leaves out what was not said: the types of the broker know no undefined settings. */
+function present<T extends object>(settings: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
+}
+
+function duration(element: XmlElement, name: string): number | undefined {
+  const text = childText(element, name);
+  return text === undefined ? undefined : parseDuration(text);
+}
+
+function integer(element: XmlElement, name: string): number | undefined {
+  const text = childText(element, name);
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) throw new BusError("invalid-argument", `${name} must be a whole number.`);
+  return Number(text);
+}
+
+const flag = (element: XmlElement, name: string): boolean | undefined => {
+  const text = childText(element, name);
+  return text === undefined ? undefined : text.toLowerCase() === "true";
+};
+
+/** The SDK writes targets as absolute addresses. */
+const target = (element: XmlElement, name: string): string | undefined =>
+  childText(element, name)
+    ?.replace(/^[a-z]+:\/\/[^/]+\//i, "")
+    .replace(/\/+$/, "");
+
+const STATUSES: readonly EntityStatus[] = ["Active", "Disabled", "SendDisabled", "ReceiveDisabled"];
+
+function readStatus(element: XmlElement): EntityStatus | undefined {
+  const text = childText(element, "Status");
+  if (text === undefined) return undefined;
+  const status = STATUSES.find((each) => each === text);
+  if (!status) throw new BusError("invalid-argument", `Status must be one of ${STATUSES.join(", ")}.`);
+  return status;
+}

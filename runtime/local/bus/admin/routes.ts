@@ -1,0 +1,126 @@
+/** The resources of the administration API. https://learn.microsoft.com/rest/api/servicebus/ */
+import type { Broker } from "../engine/broker.ts";
+import type { Entity } from "../engine/entities.ts";
+import { BusError, entityNotFound } from "../engine/errors.ts";
+import { atomEntry, atomFeed, type AtomEntry, type Page } from "./atom.ts";
+import { readEntity, readRule, type Place } from "./read-description.ts";
+import { writeEntity, writeNamespace, writeRule } from "./write-description.ts";
+import { child, parseXml, type XmlElement } from "./xml.ts";
+
+export interface AdminRequest {
+  readonly method: string;
+  /** Decoded, without slashes at its ends. */
+  readonly path: string;
+  readonly page: Page;
+  /** `If-Match` was sent: a PUT updates instead of creating. */
+  readonly update: boolean;
+  readonly body: string;
+  /** `http://host:port/` as the client addressed us. */
+  readonly base: string;
+}
+
+export interface AdminResponse {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** @throws BusError */
+export function serve(broker: Broker, request: AdminRequest): AdminResponse {
+  const { path } = request;
+  const lower = path.toLowerCase();
+  if (lower === "$namespaceinfo") return entry(request, { path, content: writeNamespace() });
+  if (lower === "$resources/queues") return list(request, broker.entities.queues.values());
+  if (lower === "$resources/topics") return list(request, broker.entities.topics.values());
+  const parts = /^(.+?)\/subscriptions(?:\/([^/]+)(\/rules(?:\/([^/]+))?)?)?$/i.exec(path);
+  if (!parts) return serveEntity(broker, request, { kind: "entity", name: path });
+  const [, topic = "", name, rules, rule] = parts;
+  if (name === undefined) return listSubscriptions(broker, request, topic);
+  if (rule !== undefined) return serveRule(broker, request, `${topic}/Subscriptions/${name}`, rule);
+  if (rules !== undefined) return listRules(broker, request, `${topic}/Subscriptions/${name}`);
+  return serveEntity(broker, request, { kind: "subscription", topic, name });
+}
+
+const pathOf = (place: Place): string =>
+  place.kind === "entity" ? place.name : `${place.topic}/Subscriptions/${place.name}`;
+
+function serveEntity(broker: Broker, request: AdminRequest, place: Place): AdminResponse {
+  switch (request.method) {
+    case "PUT": {
+      const change = readEntity(place, child(parseBody(request), "content"));
+      const entity = broker.setEntity(change, request.update ? "update" : "create");
+      return entry(request, entityEntry(request, entity), request.update ? 200 : 201);
+    }
+    case "DELETE":
+      broker.removeEntity(pathOf(place));
+      return { status: 200, body: "" };
+    case "GET": {
+      const entity = broker.entities.find(pathOf(place));
+      if (!entity) throw entityNotFound(pathOf(place));
+      return entry(request, entityEntry(request, entity));
+    }
+    default:
+      throw notAllowed(request);
+  }
+}
+
+function serveRule(broker: Broker, request: AdminRequest, subscription: string, name: string): AdminResponse {
+  const path = `${subscription}/Rules/${name}`;
+  switch (request.method) {
+    case "PUT": {
+      const description = child(child(parseBody(request), "content"), "RuleDescription");
+      if (!description) throw new BusError("invalid-argument", "The request holds no RuleDescription.");
+      const rule = broker.setRule(subscription, readRule(name, description), request.update ? "update" : "create");
+      return entry(request, { path, content: writeRule(rule) }, request.update ? 200 : 201);
+    }
+    case "DELETE":
+      broker.removeRule(subscription, name);
+      return { status: 200, body: "" };
+    case "GET": {
+      const rule = broker.subscription(subscription).rules.get(name.toLowerCase());
+      if (!rule) throw entityNotFound(path);
+      return entry(request, { path, content: writeRule(rule.description) });
+    }
+    default:
+      throw notAllowed(request);
+  }
+}
+
+function listSubscriptions(broker: Broker, request: AdminRequest, topic: string): AdminResponse {
+  const entity = broker.entities.topics.get(topic.toLowerCase());
+  if (!entity) throw entityNotFound(topic);
+  return list(request, entity.subscriptions.values());
+}
+
+function listRules(broker: Broker, request: AdminRequest, subscription: string): AdminResponse {
+  const rules = [...broker.subscription(subscription).rules.values()].map(({ description }) => ({
+    path: `${subscription}/Rules/${description.name}`,
+    content: writeRule(description),
+  }));
+  return feed(request, rules);
+}
+
+const entityEntry = ({ base }: AdminRequest, entity: Entity): AtomEntry => ({
+  path: entity.path,
+  content: writeEntity(entity, new URL(base).host),
+});
+
+const list = (request: AdminRequest, entities: Iterable<Entity>): AdminResponse =>
+  feed(
+    request,
+    [...entities].map((entity) => entityEntry(request, entity)),
+  );
+
+const feed = ({ base, path, page }: AdminRequest, entries: readonly AtomEntry[]): AdminResponse => ({
+  status: 200,
+  body: atomFeed(base, path, entries, page),
+});
+
+const entry = ({ base }: AdminRequest, content: AtomEntry, status = 200): AdminResponse => ({
+  status,
+  body: atomEntry(base, content),
+});
+
+const parseBody = ({ body }: AdminRequest): XmlElement => parseXml(body);
+
+const notAllowed = ({ method, path }: AdminRequest): BusError =>
+  new BusError("not-implemented", `${method} is not supported for '${path}'.`);

@@ -1,0 +1,147 @@
+/** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { covers, verifySasToken, type SasKey } from "../amqp/sas.ts";
+import { BusError, type BusErrorCode } from "../engine/errors.ts";
+import type { BrokerHost } from "../host.ts";
+import { atomError } from "./atom.ts";
+import { serve, type AdminRequest, type AdminResponse } from "./routes.ts";
+
+export interface AdminServerOptions {
+  readonly host: BrokerHost;
+  readonly sasKey: SasKey;
+  readonly now: () => number;
+  readonly address: string;
+  readonly port: number;
+  /** Told of what should never happen; the client got status 500. */
+  readonly onFault: (error: unknown) => void;
+}
+
+export interface AdminServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 262_144;
+const PAGE_SIZE = 100;
+
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const server = createServer((request, response) => {
+    answer(options, request, response).catch((error: unknown) => {
+      options.onFault(error);
+      response.destroy();
+    });
+  });
+  await listen(server, options);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+const listen = (server: Server, { port, address }: AdminServerOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject).listen(port, address, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+
+async function answer(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readBody(request);
+  const send = ({ status, body: content }: AdminResponse): void => {
+    response.writeHead(status, { "content-type": "application/atom+xml;type=entry;charset=utf-8" }).end(content);
+  };
+  try {
+    if (body === undefined) throw new BusError("invalid-argument", "The request is too large.");
+    const parsed = parseRequest(request, body);
+    authorize(options, request, parsed.path);
+    const result = options.host.execute((broker) => serve(broker, parsed));
+    // The client may rely on an entity from the moment it hears of it.
+    options.host.whenDurable(() => send(result));
+  } catch (error) {
+    if (!(error instanceof BusError)) options.onFault(error);
+    const status = error instanceof BusError ? statusOf(error.code) : 500;
+    const detail = error instanceof BusError ? error.message : "The local Service Bus failed internally.";
+    send({ status, body: atomError(status, detail) });
+  }
+}
+
+function parseRequest(request: IncomingMessage, body: string): AdminRequest {
+  const host = request.headers.host ?? "localhost";
+  const url = parseUrl(request.url ?? "/", host);
+  const number = (name: string, fallback: number): number => {
+    const value = Number(url.searchParams.get(name) ?? fallback);
+    return Number.isInteger(value) && value >= 0 ? value : fallback;
+  };
+  return {
+    method: request.method ?? "GET",
+    path: decodePath(url.pathname),
+    page: { skip: number("$skip", 0), top: Math.min(number("$top", PAGE_SIZE), PAGE_SIZE) },
+    update: request.headers["if-match"] !== undefined,
+    body,
+    base: `http://${url.host}/`,
+  };
+}
+
+function parseUrl(path: string, host: string): URL {
+  const base = URL.parse(`http://${host}`) ?? new URL("http://localhost");
+  const url = URL.parse(path, base.href);
+  if (!url) throw new BusError("invalid-argument", "The address of the request is malformed.");
+  return url;
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path).replace(/^\/+|\/+$/g, "");
+  } catch (error) {
+    if (error instanceof URIError) throw new BusError("invalid-argument", "The path of the request is malformed.");
+    throw error;
+  }
+}
+
+function authorize({ sasKey, now }: AdminServerOptions, { headers }: IncomingMessage, path: string): void {
+  const granted = verifySasToken(headers.authorization ?? "", sasKey, now());
+  if (!covers(granted, path.toLowerCase()))
+    throw new BusError("unauthorized", "Unauthorized access: the token is for another entity.");
+}
+
+/** The whole body; undefined when it is longer than any description. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString("utf8");
+}
+
+function statusOf(code: BusErrorCode): number {
+  switch (code) {
+    case "entity-not-found":
+    case "message-not-found":
+      return 404;
+    case "entity-already-exists":
+    case "session-cannot-be-locked":
+      return 409;
+    case "unauthorized":
+      return 401;
+    case "quota-exceeded":
+    case "message-too-large":
+      return 403;
+    case "not-implemented":
+      return 501;
+    case "message-lock-lost":
+    case "session-lock-lost":
+      return 410;
+    case "entity-disabled":
+    case "not-allowed":
+    case "invalid-argument":
+      return 400;
+  }
+}

@@ -1,0 +1,105 @@
+/** As much XML as the administration API needs: elements, attributes and text; no document types, no entities of one's own. */
+import { BusError } from "../engine/errors.ts";
+
+export interface XmlElement {
+  /** Without its namespace prefix. */
+  readonly name: string;
+  readonly attributes: ReadonlyMap<string, string>;
+  readonly children: readonly XmlElement[];
+  readonly text: string;
+}
+
+const MAX_DEPTH = 32;
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+const TOKEN =
+  /<(?:\?[^>]*\?|!--[\s\S]*?--|(\/)?([A-Za-z_][\w.:-]*)((?:\s+[\w.:-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/)?)>|([^<]+)/y;
+const ATTRIBUTE = /([\w.:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
+
+interface OpenElement {
+  name: string;
+  attributes: Map<string, string>;
+  children: XmlElement[];
+  text: string;
+}
+
+/** @throws BusError `invalid-argument` when the text is not well-formed. */
+export function parseXml(text: string): XmlElement {
+  const root: OpenElement = { name: "", attributes: new Map(), children: [], text: "" };
+  const open = [root];
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < text.length) {
+    const at = TOKEN.lastIndex;
+    const match = TOKEN.exec(text);
+    const current = open.at(-1);
+    if (!match || !current) throw malformed(`unexpected text at position ${at}`);
+    const [, closing, name, attributes = "", empty, content] = match;
+    if (content !== undefined) current.text += decodeEntities(content);
+    else if (name === undefined) continue;
+    else if (closing !== undefined) {
+      if (open.length === 1 || current.name !== localName(name)) throw malformed(`'${name}' is closed but not open`);
+      open.pop();
+    } else {
+      const element: OpenElement = {
+        name: localName(name),
+        attributes: readAttributes(attributes),
+        children: [],
+        text: "",
+      };
+      current.children.push(element);
+      if (empty === undefined) open.push(element);
+      if (open.length > MAX_DEPTH) throw malformed("it is nested too deeply");
+    }
+  }
+  const [document] = root.children;
+  if (open.length !== 1 || !document || root.children.length > 1)
+    throw malformed("it has no single, closed root element");
+  return document;
+}
+
+export const child = (element: XmlElement | undefined, name: string): XmlElement | undefined =>
+  element?.children.find((each) => each.name === name);
+
+/** The trimmed text of a child; undefined when it is absent or empty. */
+export function childText(element: XmlElement | undefined, name: string): string | undefined {
+  const text = child(element, name)?.text.trim();
+  return text === "" ? undefined : text;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+};
+
+/** By names: the SDK's parser leaves numeric references as they are. */
+export const escapeXml = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
+
+/** `<name>value</name>` for each value that is there, in their order. */
+export const elements = (values: Readonly<Record<string, string | number | boolean | undefined>>): string =>
+  Object.entries(values)
+    .map(([name, value]) => (value === undefined ? "" : `<${name}>${escapeXml(String(value))}</${name}>`))
+    .join("");
+
+const malformed = (what: string): BusError =>
+  new BusError("invalid-argument", `The request is not valid XML: ${what}.`);
+
+const localName = (name: string): string => name.slice(name.indexOf(":") + 1);
+
+function readAttributes(text: string): Map<string, string> {
+  const attributes = new Map<string, string>();
+  for (const [, name = "", double, single] of text.matchAll(ATTRIBUTE)) {
+    attributes.set(localName(name), decodeEntities(double ?? single ?? ""));
+  }
+  return attributes;
+}
+
+function decodeEntities(text: string): string {
+  return text.replace(/&(#x[\da-f]+|#\d+|\w+);/gi, (whole, entity: string) => {
+    if (!entity.startsWith("#")) return ENTITIES[entity] ?? whole;
+    const code = /^#x/i.test(entity) ? Number.parseInt(entity.slice(2), 16) : Number(entity.slice(1));
+    return code > 0 && code <= 0x10_ff_ff ? String.fromCodePoint(code) : whole;
+  });
+}

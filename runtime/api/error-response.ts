@@ -40,8 +40,11 @@ function statusOf(code: ErrorCode): number {
     case "BatchNotFound":
     case "ArtifactNotFound":
     case "LogNotFound":
+    case "DeadLetterNotFound":
       return 404;
     case "BatchClosed":
+    case "JobEnded":
+    case "JobNotEnded":
     case "JobExists":
     case "IllegalTransition":
       return 409;
@@ -62,6 +65,7 @@ function statusOf(code: ErrorCode): number {
     case "JobFailed":
     case "JobCrashed":
     case "JobTimedOut":
+    case "JobExpired":
     case "OutputTooLarge":
     case "ArtifactsTooLarge":
     case "JobCanceled":

@@ -25,7 +25,7 @@ export function readRoutes({ jobs, batches, files }: ReadDeps): Router {
     const known = tenantName !== undefined && callerOf(response).mayUse(tenantName);
     const batch = known ? await batches.get(batchId) : undefined;
     if (batch === undefined) throw new NotFoundError("BatchNotFound", `There is no batch ${batchId}.`);
-    return batch;
+    return batch.value;
   }
 
   async function jobOf(response: Response, jobId: string): Promise<Job> {

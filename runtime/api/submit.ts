@@ -58,6 +58,9 @@ export function createSubmitter({ jobs, batches, files, ringer, ids, now }: Subm
       pool: fields.pool ?? DEFAULT_POOL,
       state: "open",
       generation: 1,
+      completedGeneration: 0,
+      completedAt: undefined,
+      atRest: false,
       shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
       createdAt: now(),
       createdBy: caller.name,
@@ -96,15 +99,16 @@ export function createSubmitter({ jobs, batches, files, ringer, ids, now }: Subm
       const known = tenantName !== undefined && caller.mayUse(tenantName);
       const batch = known ? await batches.get(batchId) : undefined;
       if (batch === undefined) throw new NotFoundError("BatchNotFound", `There is no batch ${batchId}.`);
-      if (batch.state !== "open") throw new ConflictError("BatchClosed", `Batch ${batchId} accepts no more jobs.`);
-      return batch;
+      if (batch.value.state !== "open")
+        throw new ConflictError("BatchClosed", `Batch ${batchId} accepts no more jobs.`);
+      return batch.value;
     },
     async dailyBatch(caller, tenantName) {
       assertTenant(caller, tenantName);
       const batchId = defaultBatchId(tenantName, now().getTime());
       const existing = await batches.get(batchId);
       const batchName = `Jobs of ${now().toISOString().slice(0, 10)}`;
-      return existing ?? newBatch(caller, batchId, { tenantName, batchName, large: true });
+      return existing?.value ?? newBatch(caller, batchId, { tenantName, batchName, large: true });
     },
     prepare(batch, request) {
       assertSameTenant(batch, request);
@@ -172,6 +176,7 @@ const newJob = (batch: Batch, request: JobRequestBody, submitted: SubmittedField
   pool: batch.pool,
   retry: request.retry ?? {},
   timeoutMs: request.timeoutMs,
+  expiresAt: undefined,
   state: "queued",
   ring: 1,
   attempts: 0,

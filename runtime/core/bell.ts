@@ -18,6 +18,10 @@ const startSchema = z.strictObject({
   parameters: z.string().optional(),
   retry: retryOverridesSchema,
   timeoutMs: z.number().optional(),
+  /** ISO 8601; started later, the job fails instead. */
+  expiresAt: z.iso.datetime().optional(),
+  /** The batch must be reopened before the job is claimed (R13). */
+  reopen: z.boolean().optional(),
   attempts: z.int(),
   interruptions: z.int(),
   executions: z.int(),
@@ -47,6 +51,8 @@ export function startDataOf(job: Job): StartData {
     ...(job.parameters === undefined ? {} : { parameters: job.parameters }),
     retry: job.retry,
     ...(job.timeoutMs === undefined ? {} : { timeoutMs: job.timeoutMs }),
+    ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
+    ...(job.reopen && { reopen: true }),
     attempts: job.attempts,
     interruptions: job.interruptions,
     executions: job.executions,

@@ -12,9 +12,10 @@ export const NOT_FOUND_CODES = [
   "BatchNotFound",
   "ArtifactNotFound",
   "LogNotFound",
+  "DeadLetterNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
-export const CONFLICT_CODES = ["BatchClosed", "JobExists", "IllegalTransition"] as const;
+export const CONFLICT_CODES = ["BatchClosed", "JobEnded", "JobNotEnded", "JobExists", "IllegalTransition"] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [
   "PackageNotFound",
@@ -28,7 +29,14 @@ export const PACKAGE_CODES = [
   "PlatformMismatch",
 ] as const;
 /** The job's own code failed; the retry policy decides. */
-export const JOB_CODES = ["JobFailed", "JobCrashed", "JobTimedOut", "OutputTooLarge", "ArtifactsTooLarge"] as const;
+export const JOB_CODES = [
+  "JobFailed",
+  "JobCrashed",
+  "JobTimedOut",
+  "JobExpired",
+  "OutputTooLarge",
+  "ArtifactsTooLarge",
+] as const;
 /** The job ended because of us or because somebody asked for it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost"] as const;
 export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable"] as const;

@@ -64,6 +64,8 @@ export interface JobRequest {
   readonly pool: string;
   /** What the submitter asks for; fields not given come from the package, then from the default. */
   readonly retry: RetryOverrides;
+  /** A job that has not been started by then fails instead. Undefined: it waits for ever. */
+  readonly expiresAt: Date | undefined;
   /** An attempt that runs longer is stopped and counts as failed. Undefined: the package's, then the default. */
   readonly timeoutMs: number | undefined;
 }
@@ -104,8 +106,8 @@ export interface Job extends JobRequest {
   readonly history: readonly HistoryEntry[];
 }
 
-/** `open` accepts jobs; `closed` accepts no more and still finishes. */
-export const BATCH_STATES = ["open", "closed"] as const;
+/** `open` accepts jobs; `closed` accepts no more and still finishes; `canceled` ends what is not ended. */
+export const BATCH_STATES = ["open", "closed", "canceled"] as const;
 export type BatchState = (typeof BATCH_STATES)[number];
 
 export interface Batch {
@@ -119,6 +121,11 @@ export interface Batch {
   readonly state: BatchState;
   /** Grows when a completed batch is opened again by a requeue. */
   readonly generation: number;
+  /** The latest generation of which all jobs have ended; 0: none yet. Equal to `generation`: the batch is complete. */
+  readonly completedGeneration: number;
+  readonly completedAt: Date | undefined;
+  /** All jobs have ended long ago and nothing can be missing: the sweeper passes over it. Accepting a job unsets it. */
+  readonly atRest: boolean;
   readonly shardCount: number;
   readonly createdAt: Date;
   readonly createdBy: string;

@@ -5,6 +5,7 @@
 import type { Bell, BellParse } from "./bell.ts";
 import type { Batch, Job } from "./job.ts";
 import type { JobState, StateCounts } from "./states.ts";
+import type { CancelIntent, WorkerRecord } from "./worker-record.ts";
 
 // --- Rows ------------------------------------------------------------------------------------------------------------
 
@@ -76,14 +77,66 @@ export interface JobStore {
   list(batch: Batch, request: PageRequest & { readonly state?: JobState | undefined }): Promise<Page<Job>>;
   /** The sum of all writers' counters: equals the members' states at every moment nobody writes. */
   counts(batch: Batch): Promise<StateCounts>;
+  /** The same sum, with the versions of the rows it was made from. */
+  snapshot(batch: Batch): Promise<CounterSnapshot>;
+  /** All jobs of a batch in one state, as stored; read page by page while they are consumed. */
+  scan(batch: Batch, state: JobState): AsyncIterable<Stored<Job>>;
+}
+
+export interface CounterSnapshot {
+  readonly counts: StateCounts;
+  /** The same text if, and only if, no counter was written between two snapshots. */
+  readonly version: string;
+  /** When a counter was last written, by the service's clock; undefined: there is none. */
+  readonly changedAt: Date | undefined;
 }
 
 export interface BatchStore {
   /** Inserts the batch unless it exists; returns the stored one. */
   create(batch: Batch): Promise<Batch>;
-  get(batchId: string): Promise<Batch | undefined>;
+  get(batchId: string): Promise<Stored<Batch> | undefined>;
+  /** Writes on the given version. Not written: `current` is the batch as read afterwards. */
+  update(batchId: string, etag: string, changes: BatchChanges): Promise<BatchWriteResult>;
+  /** Batches of all tenants that are not at rest. */
+  active(): AsyncIterable<Stored<Batch>>;
   /** Newest first. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<Batch>>;
+}
+
+/** `undefined` clears a field; an absent one stays. */
+export type BatchChanges = {
+  readonly [K in "state" | "generation" | "completedGeneration" | "completedAt" | "atRest"]?: Batch[K];
+};
+
+export type BatchWriteResult =
+  | { readonly written: true; readonly etag: string }
+  | { readonly written: false; readonly current: Stored<Batch> | undefined };
+
+// --- Workers ---------------------------------------------------------------------------------------------------------
+
+export interface WorkerStore {
+  /**
+   * Writes the worker's row. On its own ETag; `etag` undefined replaces whatever an earlier boot left. Not written:
+   * somebody left an intent, which is in `current`.
+   */
+  beat(record: WorkerRecord, etag: string | undefined): Promise<BeatResult>;
+  get(pool: string, workerId: string): Promise<WorkerRecord | undefined>;
+  /** All workers of a pool, or of all pools. */
+  list(pool?: string): Promise<readonly WorkerRecord[]>;
+  /** Leaves the intent on the worker's row; does nothing when there is no such row. */
+  requestCancel(pool: string, workerId: string, intent: CancelIntent): Promise<void>;
+  requestDrain(pool: string, workerId: string): Promise<void>;
+}
+
+export type BeatResult =
+  | { readonly written: true; readonly etag: string }
+  | { readonly written: false; readonly current: Stored<WorkerRecord> | undefined };
+
+/** One process at a time holds it; a holder that dies loses it within `durationMs`. */
+export interface LeaderLease {
+  /** Whether this process holds the lease now; tries to get it, or to keep it. Throws UnavailableError. */
+  hold(): Promise<boolean>;
+  release(): Promise<void>;
 }
 
 // --- Messages --------------------------------------------------------------------------------------------------------
@@ -128,7 +181,32 @@ export interface JobQueue {
   send(queue: string, bells: readonly OutgoingBell[]): Promise<void>;
   /** A receiver with its own link. */
   receiver(queue: string): BellReceiver;
+  /** Messages from a sequence number on, oldest first, locked and scheduled ones too, without locking any. */
+  peek(queue: string, request: PeekRequest): Promise<readonly PeekedMessage[]>;
+  /**
+   * Takes dead letters under lock, oldest first, up to `maxCount`; fewer when there are no more. Each must be completed
+   * (removed) or abandoned (kept).
+   */
+  takeDeadLetters(queue: string, maxCount: number): Promise<readonly Delivery[]>;
   close(): Promise<void>;
+}
+
+export interface PeekRequest {
+  readonly deadLetter: boolean;
+  /** Default: from the beginning. */
+  readonly fromSequenceNumber?: string | undefined;
+  /** At most 250: more the service does not give at a time. */
+  readonly maxCount: number;
+}
+
+export interface PeekedMessage {
+  readonly parsed: BellParse;
+  readonly messageId: string;
+  readonly sequenceNumber: string;
+  readonly enqueuedAt: Date;
+  /** For dead letters. */
+  readonly reason: string | undefined;
+  readonly description: string | undefined;
 }
 
 // --- Blobs -----------------------------------------------------------------------------------------------------------

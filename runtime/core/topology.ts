@@ -58,8 +58,11 @@ export interface BusTopology {
   readonly topics: readonly TopicSettings[];
 }
 
-/** Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`. */
-export const TABLES = { batches: "batches", jobs: "jobs" } as const;
+/**
+ * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
+ * `workers`: PK pool.
+ */
+export const TABLES = { batches: "batches", jobs: "jobs", workers: "workers" } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */
 export const CONTAINERS = {
@@ -67,6 +70,8 @@ export const CONTAINERS = {
   logs: "job-logs",
   output: "job-output",
   input: "job-input",
+  /** Empty blobs whose leases elect one process for a duty. */
+  leases: "leases",
 } as const;
 
 /** The worker pool that serves batches which ask for none. */

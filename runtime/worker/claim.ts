@@ -3,9 +3,9 @@
  * ETag in the message, without a read; after anything but a clear success the protocol's table decides.
  */
 import { bellMessageId, bellOf, startDataOf, type Bell, type StartData } from "../core/bell.ts";
+import { closeLastEntry, workerLostFailure } from "../core/handback.ts";
 import type { Claim, Failure, HistoryEntry, Job } from "../core/job.ts";
 import { InvariantError } from "../core/errors.ts";
-import { MAX_INTERRUPTIONS } from "../core/limits.ts";
 import type { Delivery, JobChanges, JobQueue, JobStore, Stored, WriteResult } from "../core/ports.ts";
 import { meet, type Meeting } from "../core/protocol.ts";
 
@@ -89,7 +89,7 @@ export async function claimJob(
       const ended = await jobs.update(endWithoutRun(current, meeting.as, deps.now()));
       if (ended.written) {
         if (meeting.as === "canceled") await delivery.complete();
-        else await delivery.deadLetter("WorkerLost", workerLost(row, deps.now()).message);
+        else await delivery.deadLetter("WorkerLost", workerLostFailure(row, deps.now()).message);
         return undefined;
       }
       result = ended;
@@ -106,7 +106,7 @@ export async function claimJob(
       to: "running",
       changes:
         meeting.action === "take-over"
-          ? { ...changes, interruptions, history: [...interrupted(row, deps.now()), entry] }
+          ? { ...changes, interruptions, history: [...closeLastEntry(row, deps.now()), entry] }
           : changes,
     });
   }
@@ -178,20 +178,6 @@ const claimChanges = (claim: Claim, start: StartData, entry: HistoryEntry): JobC
   history: [entry],
 });
 
-/** The start that died with its worker, closed in the history. */
-function interrupted(row: Job, endedAt: Date): HistoryEntry[] {
-  const last = row.history.at(-1);
-  return last === undefined || last.outcome !== undefined ? [] : [{ ...last, endedAt, outcome: "interrupted" }];
-}
-
-const workerLost = (row: Job, failedAt: Date): Failure => ({
-  code: "WorkerLost",
-  message: `The worker was lost during ${MAX_INTERRUPTIONS + 1} starts of this job.`,
-  attempt: row.attempts + 1,
-  failedAt,
-  retryable: false,
-});
-
 const endWithoutRun = ({ value: row, etag }: Stored<Job>, as: "canceled" | "worker-lost", now: Date) => ({
   jobId: row.jobId,
   etag,
@@ -200,7 +186,7 @@ const endWithoutRun = ({ value: row, etag }: Stored<Job>, as: "canceled" | "work
   changes: {
     endedAt: now,
     interruptions: row.interruptions + 1,
-    history: interrupted(row, now),
-    ...(as === "canceled" ? {} : { failure: workerLost(row, now) }),
+    history: closeLastEntry(row, now),
+    ...(as === "canceled" ? {} : { failure: workerLostFailure(row, now) }),
   },
 });

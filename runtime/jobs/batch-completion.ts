@@ -1,0 +1,65 @@
+/**
+ * Decides when a batch is complete, and undoes the decision when one of its jobs runs again. The rules are in
+ * core/completion.ts; this is the I/O around them, for everybody who ends or requeues jobs.
+ */
+import { completedChanges, isUndecided, provesCompletion, reopenedChanges } from "../core/completion.ts";
+import { UnavailableError } from "../core/errors.ts";
+import type { BatchStore, JobStore } from "../core/ports.ts";
+import { openOf } from "../core/states.ts";
+
+export interface BatchCompletion {
+  /**
+   * To be called after a job has ended, or was found ended, and before its message is settled: completes the batch if
+   * this was its last one. Throws UnavailableError.
+   */
+  askBatch(batchId: string): Promise<void>;
+  /**
+   * To be called after a job has returned to queued by a requeue, and before its bell is sent: the batch is no longer
+   * complete, and no completion under way can pass over the job. Throws UnavailableError.
+   */
+  reopenBatch(batchId: string): Promise<void>;
+}
+
+export interface BatchCompletionDeps {
+  readonly batches: Pick<BatchStore, "get" | "update">;
+  readonly jobs: Pick<JobStore, "snapshot">;
+  readonly now: () => Date;
+}
+
+/**
+ * An asker that is always overtaken may stop: whoever overtook it has written a row and asks in turn, and a batch that
+ * was forgotten all the same is asked for by the sweeper.
+ */
+const ASK_TRIES = 8;
+/** A reopening must not stop. Each refusal is somebody else's write of the same row, so this many are an outage. */
+const REOPEN_TRIES = 100;
+
+export function createBatchCompletion({ batches, jobs, now }: BatchCompletionDeps): BatchCompletion {
+  return {
+    async askBatch(batchId) {
+      for (let tries = 0; tries < ASK_TRIES; tries++) {
+        // The batch first: a requeue after this moves its version, however the sums turn out (R12).
+        const batch = await batches.get(batchId);
+        if (batch === undefined || !isUndecided(batch.value)) return;
+        const first = await jobs.snapshot(batch.value);
+        // Whoever ends the last of them asks.
+        if (openOf(first.counts) > 0) return;
+        const second = await jobs.snapshot(batch.value);
+        if (!provesCompletion(first, second)) continue;
+        const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, now()));
+        if (result.written) return;
+      }
+    },
+
+    async reopenBatch(batchId) {
+      let batch = await batches.get(batchId);
+      for (let tries = 0; tries < REOPEN_TRIES; tries++) {
+        if (batch === undefined) return;
+        const result = await batches.update(batchId, batch.etag, reopenedChanges(batch.value));
+        if (result.written) return;
+        batch = result.current;
+      }
+      throw new UnavailableError("StorageUnavailable", `Batch ${batchId} could not be reopened.`);
+    },
+  };
+}

@@ -1,25 +1,62 @@
 /**
  * The row of a batch in table `batches`: PartitionKey is the tenant, RowKey the batch id, which sorts newest first. The
- * properties have the names of the fields: batchName, priority, pool, state, generation, shardCount, createdAt, createdBy.
+ * properties have the names of the fields: batchName, priority, pool, state, generation, completedGeneration,
+ * completedAt, atRest, shardCount, createdAt, createdBy.
  */
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
 import { type Batch, BATCH_STATES } from "../core/job.ts";
+import type { BatchChanges } from "../core/ports.ts";
 import { PRIORITIES } from "../core/priority.ts";
-import { type Cells, type Columns, instant, integer, readCells, type Row, text, word, writeCells } from "./columns.ts";
+import {
+  added,
+  type Cells,
+  type Columns,
+  flag,
+  instant,
+  integer,
+  optionalInstant,
+  readCells,
+  type Row,
+  text,
+  word,
+  writeCells,
+} from "./columns.ts";
 
-const BATCH_COLUMNS: Columns<Omit<Batch, "batchId" | "tenantName">> = {
+/** What the id says is not stored twice. */
+type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
+
+const BATCH_COLUMNS: Columns<StoredBatch> = {
   batchName: text("batchName"),
   priority: word("priority", PRIORITIES),
   pool: text("pool"),
   state: word("state", BATCH_STATES),
   generation: integer("generation"),
+  completedGeneration: added("completedGeneration", integer("completedGeneration"), 0),
+  completedAt: optionalInstant("completedAt"),
+  atRest: added("atRest", flag("atRest"), false),
   shardCount: integer("shardCount"),
   createdAt: instant("createdAt"),
   createdBy: text("createdBy"),
 };
 
+export interface BatchKeys {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+}
+
+/** Where a batch's row lies. Throws InvariantError for a text that is no batch id. */
+export function batchKeys(batchId: string): BatchKeys {
+  const parts = parseBatchId(batchId);
+  if (parts === undefined) throw new InvariantError("Not a batch id.");
+  return { partitionKey: parts.tenantName, rowKey: batchId };
+}
+
 export const batchCells = (batch: Batch): Cells => writeCells(BATCH_COLUMNS, batch);
+
+/** The cells of a merge: a field that is there and undefined becomes an absent one. */
+export const changedBatchCells = (changes: BatchChanges): Cells =>
+  writeCells(BATCH_COLUMNS, changes as Partial<StoredBatch>);
 
 /** The batch in a row. Throws InvariantError when the row cannot be read. */
 export function batchOf(row: Row): Batch {

@@ -3,43 +3,60 @@ import { odata } from "@azure/data-tables";
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
 import type { Batch } from "../core/job.ts";
-import type { BatchStore } from "../core/ports.ts";
+import type { BatchStore, Stored } from "../core/ports.ts";
 import { TABLES } from "../core/topology.ts";
-import { batchCells, batchOf } from "./batch-entity.ts";
+import { batchCells, batchKeys, batchOf, changedBatchCells } from "./batch-entity.ts";
 import type { StorageClients } from "./connect.ts";
 import { decodePosition, encodePosition } from "./page-token.ts";
-import { readRow } from "./read-row.ts";
+import { etagOf, readRow, type StoredRow } from "./read-row.ts";
 import { isExisting, storageError } from "./translate-error.ts";
+import { writeOnce } from "./write-once.ts";
+
+/** A missing property equals nothing, so rows older than it count too: https://github.com/Azure/azure-storage-net/issues/696 */
+const ACTIVE = odata`not (atRest eq ${true})`;
 
 export function createBatchStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): BatchStore {
   const table = storage.table(TABLES.batches);
 
-  async function get(batchId: string): Promise<Batch | undefined> {
+  async function get(batchId: string): Promise<Stored<Batch> | undefined> {
     const parts = parseBatchId(batchId);
     if (parts === undefined) return undefined;
     const row = await readRow(table, parts.tenantName, batchId);
-    return row && batchOf(row.cells);
+    return row && storedBatch(row);
   }
 
   return {
     async create(batch) {
       try {
         // The SDK may repeat it: a repeated insert finds its own row, which is as good.
-        await table.retrying.createEntity({
-          partitionKey: batch.tenantName,
-          rowKey: batch.batchId,
-          ...batchCells(batch),
-        });
+        await table.retrying.createEntity({ ...batchKeys(batch.batchId), ...batchCells(batch) });
         return batch;
       } catch (error) {
         if (!isExisting(error)) throw storageError(error, "creating a batch");
       }
       const stored = await get(batch.batchId);
       if (stored === undefined) throw new InvariantError("A batch exists and cannot be read.");
-      return stored;
+      return stored.value;
     },
 
     get,
+
+    async update(batchId, etag, changes) {
+      const keys = batchKeys(batchId);
+      const entity = { ...keys, ...changedBatchCells(changes) };
+      const result = await writeOnce(table, keys, (client) => client.updateEntity(entity, "Merge", { etag }));
+      return result.written ? result : { written: false, current: result.current && storedBatch(result.current) };
+    },
+
+    async *active() {
+      try {
+        for await (const row of table.retrying.listEntities({ queryOptions: { filter: ACTIVE } })) {
+          yield storedBatch({ cells: row, etag: etagOf(row) });
+        }
+      } catch (error) {
+        throw storageError(error, "listing active batches");
+      }
+    },
 
     async list(tenantName, { pageSize, continuationToken }) {
       const isOurs = (after: string): boolean => parseBatchId(after)?.tenantName === tenantName;
@@ -62,3 +79,5 @@ export function createBatchStore({ storage }: { readonly storage: Pick<StorageCl
     },
   };
 }
+
+const storedBatch = ({ cells, etag }: StoredRow): Stored<Batch> => ({ value: batchOf(cells), etag });

@@ -49,6 +49,12 @@ export const flag = (name: string): Column<boolean> => required(name, (cell) => 
 export const instant = (name: string): Column<Date> =>
   required(name, (cell): cell is Date => cell instanceof Date && !Number.isNaN(cell.getTime()));
 
+/** A column added later: a row written before it existed reads as `before`. */
+export const added = <T extends Cell>(name: string, column: Column<T>, before: T): Column<T> => ({
+  write: column.write,
+  read: (row) => (row[name] === undefined ? before : column.read(row)),
+});
+
 export const optionalText = (name: string): Column<string | undefined> => optional(name, text(name));
 export const optionalInstant = (name: string): Column<Date | undefined> => optional(name, instant(name));
 

@@ -8,7 +8,8 @@
  * | claimId, claimWorker, claimBoot, claimQueue, claimSeq, | who runs it; all empty when nobody does                    |
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | what is asked of whoever touches the job next              |
- * | jobType … timeoutMs, submittedAt, submittedBy          | the request                                                |
+ * | jobType … timeoutMs, expiresAt, submittedAt,           | the request                                                |
+ * | submittedBy                                            |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -126,6 +127,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   pool: text("pool"),
   retry: json("retry", retryOverridesSchema),
   timeoutMs: optional("timeoutMs", integer("timeoutMs")),
+  expiresAt: optionalInstant("expiresAt"),
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
   startedAt: optionalInstant("startedAt"),

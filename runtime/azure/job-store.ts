@@ -6,16 +6,23 @@ import { odata } from "@azure/data-tables";
 import { InvariantError } from "../core/errors.ts";
 import { parseJobId, partitionOf } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
-import type { JobStore, Page, Stored, WriteResult } from "../core/ports.ts";
-import { addCounts, assertTransition, countChange, type JobState, NO_COUNTS } from "../core/states.ts";
+import type { CounterSnapshot, JobStore, Page, Stored, WriteResult } from "../core/ports.ts";
+import {
+  addCounts,
+  assertTransition,
+  countChange,
+  type JobState,
+  NO_COUNTS,
+  type StateCounts,
+} from "../core/states.ts";
 import { TABLES } from "../core/topology.ts";
 import type { StorageClients } from "./connect.ts";
 import { changedCells, jobCells, jobKeys, jobOf } from "./job-entity.ts";
 import { decodePosition, encodePosition, type PagePosition } from "./page-token.ts";
 import { createPartitionWriters } from "./partition-writers.ts";
-import type { RowResult } from "./partition-writer.ts";
-import { readRow, type StoredRow } from "./read-row.ts";
+import { etagOf, readRow, type StoredRow } from "./read-row.ts";
 import { storageError } from "./translate-error.ts";
+import type { RowResult } from "./write-once.ts";
 import { COUNTER_PREFIX, countsOf } from "./writer-counter.ts";
 
 export interface JobStoreDeps {
@@ -26,6 +33,16 @@ export interface JobStoreDeps {
    * every name leaves a row per partition it wrote to.
    */
   readonly writerId: string;
+}
+
+/** As many as the service gives at a time. */
+const SCAN_PAGE_SIZE = 1_000;
+
+/** A writer's counter row as it was read. */
+interface CounterRow {
+  readonly counts: StateCounts;
+  readonly version: string;
+  readonly changedAt: number;
 }
 
 export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
@@ -43,17 +60,28 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     }
   }
 
-  async function countsOfShard(batchId: string, shard: number) {
-    const filter = odata`PartitionKey eq ${partitionOf(batchId, shard)} and RowKey ge ${COUNTER_PREFIX}`;
-    let counts = NO_COUNTS;
+  async function countersOf(partition: string): Promise<readonly CounterRow[]> {
+    const filter = odata`PartitionKey eq ${partition} and RowKey ge ${COUNTER_PREFIX}`;
+    const counters: CounterRow[] = [];
     try {
       for await (const row of table.retrying.listEntities({ queryOptions: { filter } })) {
-        counts = addCounts(counts, countsOf(row));
+        const version = `${partition} ${row.rowKey ?? ""} ${etagOf(row)}`;
+        counters.push({ counts: countsOf(row), version, changedAt: Date.parse(row.timestamp ?? "") });
       }
     } catch (error) {
       throw storageError(error, "counting jobs");
     }
-    return counts;
+    return counters;
+  }
+
+  async function snapshot({ batchId, shardCount }: Batch): Promise<CounterSnapshot> {
+    const shards = Array.from({ length: shardCount }, (_, shard) => countersOf(partitionOf(batchId, shard)));
+    const counters = (await Promise.all(shards)).flat();
+    return {
+      counts: counters.map(({ counts }) => counts).reduce(addCounts, NO_COUNTS),
+      version: counters.map(({ version }) => version).join("\n"),
+      changedAt: counters.length === 0 ? undefined : new Date(Math.max(...counters.map(({ changedAt }) => changedAt))),
+    };
   }
 
   return {
@@ -92,9 +120,16 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
       return { items, continuationToken: undefined };
     },
 
-    async counts(batch) {
-      const shards = Array.from({ length: batch.shardCount }, (_, shard) => countsOfShard(batch.batchId, shard));
-      return (await Promise.all(shards)).reduce(addCounts, NO_COUNTS);
+    counts: async (batch) => (await snapshot(batch)).counts,
+
+    snapshot,
+
+    async *scan(batch, state) {
+      for (let shard = 0; shard < batch.shardCount; shard++) {
+        for await (const rows of pages(partitionOf(batch.batchId, shard), "", state, SCAN_PAGE_SIZE)) {
+          for (const row of rows) yield storedJob({ cells: row, etag: etagOf(row) });
+        }
+      }
     },
   };
 }

@@ -25,6 +25,7 @@ import type { Cells } from "./columns.ts";
 import type { TableAccess } from "./connect.ts";
 import { readRow, type StoredRow } from "./read-row.ts";
 import { isConditionFailed, isRefused, storageError } from "./translate-error.ts";
+import type { RowResult } from "./write-once.ts";
 import { createWriterCounter } from "./writer-counter.ts";
 
 export interface RowWrite {
@@ -35,11 +36,6 @@ export interface RowWrite {
   /** What the write adds to the counter. */
   readonly change: StateCounts;
 }
-
-export type RowResult =
-  | { readonly written: true; readonly etag: string }
-  /** Refused, or its fate is unknown: the row as read afterwards. */
-  | { readonly written: false; readonly current: StoredRow | undefined };
 
 export interface PartitionWriter {
   /** Throws UnavailableError when storage cannot even be read. */

@@ -19,6 +19,8 @@ const queue: JobQueue = {
   receiver: () => {
     throw new Error("The API receives nothing.");
   },
+  peek: () => Promise.resolve([]),
+  takeDeadLetters: () => Promise.resolve([]),
   close: () => Promise.resolve(),
 };
 

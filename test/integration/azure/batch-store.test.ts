@@ -18,14 +18,14 @@ describe("a batch", () => {
       shardCount: 16,
     });
     expect(await newStore().create(batch)).toEqual(batch);
-    expect(await newStore().get(batch.batchId)).toEqual(batch);
+    expect(await newStore().get(batch.batchId)).toMatchObject({ value: batch });
   });
 
   it("stays as it is when it is created again", async () => {
     const batch = batchOf({ tenantName: freshTenant() });
     await newStore().create(batch);
     expect(await newStore().create({ ...batch, batchName: "other" })).toEqual(batch);
-    expect(await newStore().get(batch.batchId)).toEqual(batch);
+    expect(await newStore().get(batch.batchId)).toMatchObject({ value: batch });
   });
 
   it("is created even if the answer is lost", async () => {
@@ -35,7 +35,7 @@ describe("a batch", () => {
     const batch = batchOf({ tenantName: freshTenant() });
     const store = createBatchStore({ storage: testStorage(network.connectionString) });
     expect(await store.create(batch)).toEqual(batch);
-    expect(await store.get(batch.batchId)).toEqual(batch);
+    expect(await store.get(batch.batchId)).toMatchObject({ value: batch });
   });
 
   it("is absent for an unknown id and for a text that is no id", async () => {

@@ -3,6 +3,8 @@ import type { ServiceBusClient } from "@azure/service-bus";
 import type { JobQueue } from "../core/ports.ts";
 import { createBellReceiver } from "./bell-receiver.ts";
 import { type BellSender, createBellSender } from "./bell-sender.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { peekMessages } from "./peek-messages.ts";
 import { busError } from "./translate-error.ts";
 
 export interface JobQueueDeps {
@@ -12,6 +14,7 @@ export interface JobQueueDeps {
 
 export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
   const senders = new Map<string, BellSender>();
+  const deadLetters = createDeadLetters(bus);
   let closing: Promise<void> | undefined;
 
   function senderOf(queue: string): BellSender {
@@ -25,6 +28,8 @@ export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
       if (bells.length > 0) await senderOf(queue).send(bells);
     },
     receiver: (queue) => createBellReceiver(bus, queue),
+    peek: (queue, request) => peekMessages(bus, queue, request),
+    takeDeadLetters: (queue, maxCount) => deadLetters.take(queue, maxCount),
     async close() {
       closing ??= bus.close();
       try {

@@ -12,7 +12,12 @@
  * | retired  | no       | yes     | the last settlement, or `forgetLapsed` → closed                 |
  * | closed   | no       | –       |                                                                 |
  */
-import type { ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import type {
+  ServiceBusClient,
+  ServiceBusReceivedMessage,
+  ServiceBusReceiver,
+  ServiceBusReceiverOptions,
+} from "@azure/service-bus";
 
 export interface ReceiverLink {
   readonly sdk: ServiceBusReceiver;
@@ -41,9 +46,13 @@ function isCutOff(message: ServiceBusReceivedMessage): boolean {
   return delivery?.link?.is_open?.() === false;
 }
 
-export function openLink(bus: ServiceBusClient, queue: string): ReceiverLink {
+export function openLink(
+  bus: ServiceBusClient,
+  queue: string,
+  options: Pick<ServiceBusReceiverOptions, "subQueueType"> = {},
+): ReceiverLink {
   // Locks are kept by the worker's watchdog, which also knows what to do when one is lost.
-  const sdk = bus.createReceiver(queue, { receiveMode: "peekLock", maxAutoLockRenewalDurationInMs: 0 });
+  const sdk = bus.createReceiver(queue, { ...options, receiveMode: "peekLock", maxAutoLockRenewalDurationInMs: 0 });
   /** Unsettled messages, oldest first, each with its number among the link's deliveries. */
   const unsettled = new Map<ServiceBusReceivedMessage, number>();
   let deliveries = 0;

@@ -1,4 +1,5 @@
 /** Turns connection settings into the stores and the queue that API and workers use. The credential is chosen here. */
+import { randomUUID } from "node:crypto";
 import {
   connectServiceBus,
   connectStorage,
@@ -6,11 +7,21 @@ import {
   createJobFiles,
   createJobQueue,
   createJobStore,
+  createLeaderLease,
   createPackageStore,
+  createWorkerStore,
   type ServiceBusConnection,
   type StorageConnection,
 } from "../azure/index.ts";
-import type { BatchStore, JobFiles, JobQueue, JobStore, PackageStore } from "../core/ports.ts";
+import type {
+  BatchStore,
+  JobFiles,
+  JobQueue,
+  JobStore,
+  LeaderLease,
+  PackageStore,
+  WorkerStore,
+} from "../core/ports.ts";
 import type { ConnectionSettings } from "../core/settings.ts";
 
 export interface Services {
@@ -19,7 +30,13 @@ export interface Services {
   readonly queue: JobQueue;
   readonly packages: PackageStore;
   readonly files: JobFiles;
+  readonly workers: WorkerStore;
+  /** This process's part in the election for a duty. */
+  lease(name: string): LeaderLease;
 }
+
+/** A duty whose process died waits no longer than this; one whose process merely meets slow storage keeps it. */
+const LEASE_MS = 30_000;
 
 /** `writerId` names this process in counter rows: the same after a restart, no two at a time. */
 export async function connect(
@@ -34,6 +51,15 @@ export async function connect(
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
     packages: createPackageStore({ storage }),
     files: createJobFiles({ storage }),
+    workers: createWorkerStore({ storage }),
+    lease: (name) =>
+      createLeaderLease({
+        storage,
+        name,
+        durationMs: LEASE_MS,
+        newId: randomUUID,
+        monotonicNow: () => performance.now(),
+      }),
   };
 }
 

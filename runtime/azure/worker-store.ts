@@ -1,0 +1,77 @@
+/**
+ * Workers in table `workers`, one partition per pool. Every write is conditional on the version it was made from, a
+ * heartbeat too: so no heartbeat can wipe an intent it has not seen, not even one that lands late.
+ */
+import { odata } from "@azure/data-tables";
+import { UnavailableError } from "../core/errors.ts";
+import type { BeatResult, WorkerStore } from "../core/ports.ts";
+import { TABLES } from "../core/topology.ts";
+import type { WorkerRecord } from "../core/worker-record.ts";
+import type { StorageClients } from "./connect.ts";
+import { createIntentWriter } from "./intent-writer.ts";
+import { readRow, type StoredRow } from "./read-row.ts";
+import { storageError } from "./translate-error.ts";
+import { isOfBoot, workerCells, workerKeys, workerOf } from "./worker-entity.ts";
+import { type RowResult, writeOnce } from "./write-once.ts";
+
+/** Each time somebody else has written the row of a worker that is just starting. */
+const FIRST_BEAT_TRIES = 8;
+
+export function createWorkerStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): WorkerStore {
+  const table = storage.table(TABLES.workers);
+  const intentWriter = createIntentWriter(table);
+
+  /** Writes the record over the row as it was read; no row: inserts it. */
+  function put(record: WorkerRecord, etag: string | undefined): Promise<RowResult> {
+    const keys = workerKeys(record);
+    const entity = { ...keys, ...workerCells(record) };
+    return writeOnce(table, keys, (client) =>
+      etag === undefined ? client.createEntity(entity) : client.updateEntity(entity, "Replace", { etag }),
+    );
+  }
+
+  /** An earlier boot's row is replaced with all that is on it; one of this very boot is a lost answer's, and kept. */
+  async function firstBeat(record: WorkerRecord): Promise<BeatResult> {
+    const { partitionKey, rowKey } = workerKeys(record);
+    let row = await readRow(table, partitionKey, rowKey);
+    for (let tries = 0; tries < FIRST_BEAT_TRIES; tries++) {
+      if (row !== undefined && isOfBoot(row.cells, record.bootId))
+        return { written: false, current: storedWorker(row) };
+      const result = await put(record, row?.etag);
+      if (result.written) return result;
+      row = result.current;
+    }
+    throw new UnavailableError("StorageUnavailable", "A worker's row changed each time it was to be replaced.");
+  }
+
+  return {
+    async beat(record, etag) {
+      if (etag === undefined) return firstBeat(record);
+      const result = await put(record, etag);
+      return result.written ? result : { written: false, current: result.current && storedWorker(result.current) };
+    },
+
+    async get(pool, workerId) {
+      const row = await readRow(table, pool, workerId);
+      return row && workerOf(row.cells);
+    },
+
+    async list(pool) {
+      const queryOptions = pool === undefined ? {} : { filter: odata`PartitionKey eq ${pool}` };
+      const workers: WorkerRecord[] = [];
+      try {
+        for await (const row of table.retrying.listEntities({ queryOptions })) workers.push(workerOf(row));
+      } catch (error) {
+        throw storageError(error, "listing workers");
+      }
+      return workers;
+    },
+
+    requestCancel: (pool, workerId, intent) =>
+      intentWriter.leave({ pool, workerId }, { cancel: [intent], drain: false }),
+
+    requestDrain: (pool, workerId) => intentWriter.leave({ pool, workerId }, { cancel: [], drain: true }),
+  };
+}
+
+const storedWorker = ({ cells, etag }: StoredRow) => ({ value: workerOf(cells), etag });

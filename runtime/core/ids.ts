@@ -3,6 +3,7 @@
  * `batchId = {tenantName}.{newest-first time id}`, `jobId = {batchId}.{shard}.{time id}`.
  * Every character is safe in table keys, blob paths, URLs and Service Bus MessageIds.
  */
+import { InvariantError } from "./errors.ts";
 import { POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "./limits.ts";
 
 /** Crockford's base 32 in lower case: sorts as its value, has no letters that are mistaken for digits. */
@@ -48,6 +49,13 @@ export function parseJobId(text: string): JobIdParts | undefined {
   if (batchId === undefined || tenantName === undefined || shard === undefined) return undefined;
   if (!TENANT_NAME_PATTERN.test(tenantName)) return undefined;
   return { batchId, tenantName, shard: Number(shard), partition: `${batchId}.${shard}` };
+}
+
+/** As `parseJobId`, for an id of ours. Throws InvariantError for anything else. */
+export function jobIdParts(jobId: string): JobIdParts {
+  const parts = parseJobId(jobId);
+  if (parts === undefined) throw new InvariantError(`Not a job id: ${jobId}`);
+  return parts;
 }
 
 export const partitionOf = (batchId: string, shard: number): string => `${batchId}.${String(shard).padStart(2, "0")}`;

@@ -4,6 +4,7 @@
  */
 import { POOL_NAME_PATTERN } from "./ids.ts";
 import { LOCK_MS } from "./limits.ts";
+import { DEFAULT_WEIGHTS, type PriorityWeights } from "./share.ts";
 import { DEFAULT_POOL } from "./topology.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -39,6 +40,10 @@ export interface WorkerSettings {
   readonly drainMs: number;
   /** Lock duration of the pool's queues, as they were created. */
   readonly lockMs: number;
+  /** How often each priority is looked at first. */
+  readonly weights: PriorityWeights;
+  /** Version of the code, shown with the worker. */
+  readonly version: string;
   readonly logLevel: LogLevel;
 }
 
@@ -67,6 +72,10 @@ export const SETTING = {
   pool: "JOBYARD_POOL",
   /** Jobs a worker runs at a time. Default 1. */
   slots: "JOBYARD_SLOTS",
+  /** How often a free slot looks at each priority first, as `high:normal:low`. Default 16:4:1. */
+  weights: "JOBYARD_PRIORITY_WEIGHTS",
+  /** Version of the deployed code, shown with the worker. Default "local". */
+  version: "JOBYARD_VERSION",
   /** Folder for package cache and workspaces. Required. */
   workerDirectory: "JOBYARD_WORKER_DIRECTORY",
   /** Seconds running jobs get when the worker is told to stop. Default 300. */
@@ -102,6 +111,8 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
   drainMs:
     1_000 * integer(env, SETTING.drainSeconds, { min: 0, max: DRAIN_SECONDS_MAX, fallback: DRAIN_SECONDS_DEFAULT }),
   lockMs: parseLockMs(env),
+  weights: parseWeights(env),
+  version: env[SETTING.version] ?? "local",
   logLevel: parseLogLevel(env),
 });
 
@@ -131,6 +142,19 @@ function parseConnection(env: Environment): ConnectionSettings {
     storageAccount: required(env, SETTING.storageAccount),
     serviceBusNamespace: required(env, SETTING.serviceBusNamespace),
   };
+}
+
+const WEIGHT_MAX = 1_000;
+
+function parseWeights(env: Environment): PriorityWeights {
+  const text = env[SETTING.weights];
+  if (text === undefined || text === "") return DEFAULT_WEIGHTS;
+  const [high = 0, normal = 0, low = 0, ...more] = text.split(":").map(Number);
+  const valid = (weight: number): boolean => Number.isInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX;
+  if (more.length === 0 && [high, normal, low].every(valid)) return { high, normal, low };
+  throw new SettingsError(
+    `${SETTING.weights} must be three whole numbers from 1 to ${WEIGHT_MAX}, as 16:4:1, not "${text}".`,
+  );
 }
 
 function poolName(env: Environment): string {

@@ -1,22 +1,27 @@
 /** The worker process. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
-import { createIntake } from "../worker/intake.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { createJobProcesses } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
-import { startWorker } from "../worker/worker.ts";
+import { startWorkerNode } from "../worker/worker-node.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
+/** Exit code of a worker that could not go on. */
+const GIVEN_UP = 70;
+
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const log = createLogger(settings.workerId, settings.logLevel);
-  const { jobs, queue, packages, files } = await connect(settings.connection, { writerId: settings.workerId });
+  const { jobs, batches, queue, packages, files, workers } = await connect(settings.connection, {
+    writerId: settings.workerId,
+  });
 
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const processes = createJobProcesses(processConfig(settings));
@@ -29,15 +34,20 @@ async function start(): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
-  const worker = startWorker({
+  const worker = await startWorkerNode({
     jobs,
     queue,
     files,
+    workers,
+    batches: createBatchCompletion({ batches, jobs, now: () => new Date() }),
     packages: cache,
     workspaces,
     processes,
-    intake: createIntake({ queue, pool: settings.pool, share: createShare(), log }),
+    share: createShare(settings.weights),
+    pool: settings.pool,
     slots: settings.slots,
+    version: settings.version,
+    directory: settings.directory,
     workerId: settings.workerId,
     bootId: randomUUID(),
     newId: randomUUID,
@@ -45,6 +55,11 @@ async function start(): Promise<Service> {
     monotonicNow: () => performance.now(),
     random: Math.random,
     lockMs: settings.lockMs,
+    onDrainWanted: () => process.kill(process.pid, "SIGTERM"),
+    onGiveUp: (reason) => {
+      log.error({ reason }, "giving up; the supervisor starts this worker again");
+      process.exit(GIVEN_UP);
+    },
     log,
   });
   log.info({ pool: settings.pool, slots: settings.slots }, "receiving");

@@ -6,17 +6,21 @@ import { LockLostError, UnavailableError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Delivery, JobQueue, JobStore } from "../core/ports.ts";
 import { meet } from "../core/protocol.ts";
-import { claimJob, settleByTable, startsNothing, type ClaimDeps, type Claimed } from "./claim.ts";
+import { claimJob, type ClaimDeps, type Claimed, type ClaimRequest } from "./claim.ts";
 import { execute, type ExecutionDeps } from "./execution.ts";
-import { keepLock, lockMarginMs, type LockDeps } from "./lock.ts";
+import type { HeldClaims } from "./held-claims.ts";
+import { keepLock, lockMarginMs, type LockDeps, type MessageLock } from "./lock.ts";
 import { ownRow } from "./owned-row.ts";
 import { insist } from "./patience.ts";
+import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { settle, type SettlementDeps } from "./settlement.ts";
 
 export interface AttemptDeps
   extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
   readonly jobs: Pick<JobStore, "update" | "get">;
   readonly queue: Pick<JobQueue, "send">;
+  readonly held: HeldClaims;
+  readonly newId: () => string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Logger;
@@ -45,41 +49,54 @@ async function attempt(
   delivery: Delivery,
   deps: AttemptDeps,
   drain: AbortSignal,
-  lock: ReturnType<typeof keepLock>,
+  lock: MessageLock,
   log: Logger,
 ): Promise<void> {
   const { parsed } = delivery;
-  const patience = { until: lock.signal, log };
   if (!parsed.ok) {
     log.warn({ reason: parsed.reason }, "message set aside");
-    await insist("setting aside", () => delivery.deadLetter("MalformedMessage", parsed.reason), patience);
+    const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);
+    await insist("setting aside", setAside, { until: lock.signal, log });
     return;
   }
   const { bell } = parsed;
-  const now = (): Date => new Date(deps.now());
-  const claimDeps = { ...deps, now, newId: once(deps.newId) };
-  const claimed = await insist("claiming", () => claimJob(delivery, bell, claimDeps, lock.signal), patience);
-  if (claimed === undefined) return;
+  const claimId = deps.newId();
+  // Before the claim is written: one that its worker did not announce would count as dead (A4).
+  deps.held.begin({ claimId, jobId: bell.jobId });
+  try {
+    await claimAndRun({ delivery, bell, claimId }, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
+  } finally {
+    deps.held.end(claimId);
+  }
+}
 
-  const jobLog = log.child({ jobId: claimed.jobId, claimId: claimed.claim.id, attempt: claimed.entry.attempt });
-  jobLog.info({ jobType: claimed.start.jobType, execution: claimed.entry.execution }, "attempt started");
+async function claimAndRun(
+  request: ClaimRequest,
+  deps: AttemptDeps,
+  drain: AbortSignal,
+  lock: MessageLock,
+  log: Logger,
+): Promise<void> {
+  const { delivery } = request;
+  const now = (): Date => new Date(deps.now());
+  const patience = { until: lock.signal, log };
+  const claimed = await insist("claiming", () => claimJob(request, { ...deps, now }, lock.signal), patience);
+  if (claimed === undefined) return;
+  const { jobId, claim, etag, cancelWanted, start, entry } = claimed;
+  log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
   // R3: the claim may have taken longer than the lock; then somebody else may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
 
-  const row = ownRow(deps.jobs, {
-    jobId: claimed.jobId,
-    claimId: claimed.claim.id,
-    etag: claimed.etag,
-    cancelWanted: claimed.cancelWanted,
-  });
+  const row = ownRow(deps.jobs, { jobId, claimId: claim.id, etag, cancelWanted });
+  deps.held.onCancel(claim.id, row.wantCancel);
   const lost = AbortSignal.any([lock.signal, row.claimGone]);
-  const execution = await execute({ claimed, row, lost, drain, log: jobLog }, deps);
+  const execution = await execute({ claimed, row, lost, drain, log }, deps);
   lock.signal.throwIfAborted();
   if (execution.kind === "lost") {
-    await letGo(delivery, claimed, deps, jobLog);
+    await letGo(delivery, claimed, deps, log);
     return;
   }
-  await settle(execution, { delivery, claimed, row, lost: lock.signal, log: jobLog }, { ...deps, now });
+  await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, { ...deps, now });
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */
@@ -89,10 +106,4 @@ async function letGo(delivery: Delivery, claimed: Claimed, deps: AttemptDeps, lo
   const meeting = meet(current?.value, delivered, claimed.claim.id);
   log.warn({ meeting: meeting.action }, "the claim is gone");
   if (startsNothing(meeting)) await settleByTable(delivery, current, meeting, deps);
-}
-
-/** A claim that is tried again after an outage keeps its id: its first write may have landed. */
-function once(newId: () => string): () => string {
-  let id: string | undefined;
-  return () => (id ??= newId());
 }

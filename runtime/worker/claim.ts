@@ -2,19 +2,23 @@
  * From a received message to a claimed job, or to a settled message that starts nothing. The first write is made on the
  * ETag in the message, without a read; after anything but a clear success the protocol's table decides.
  */
-import { bellMessageId, bellOf, startDataOf, type Bell, type StartData } from "../core/bell.ts";
-import { closeLastEntry, workerLostFailure } from "../core/handback.ts";
-import type { Claim, Failure, HistoryEntry, Job } from "../core/job.ts";
+import { startDataOf, type Bell, type StartData } from "../core/bell.ts";
 import { InvariantError } from "../core/errors.ts";
-import type { Delivery, JobChanges, JobQueue, JobStore, Stored, WriteResult } from "../core/ports.ts";
-import { meet, type Meeting } from "../core/protocol.ts";
+import { closeLastEntry, workerLostFailure } from "../core/handback.ts";
+import { jobIdParts } from "../core/ids.ts";
+import type { Claim, Failure, HistoryEntry, Job } from "../core/job.ts";
+import type { Delivery, JobChanges, JobQueue, JobStore, JobUpdate, Stored } from "../core/ports.ts";
+import { meet } from "../core/protocol.ts";
+import type { JobState } from "../core/states.ts";
+import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
 export interface ClaimDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly queue: Pick<JobQueue, "send">;
+  readonly batches: BatchCompletion;
   readonly workerId: string;
   readonly bootId: string;
-  readonly newId: () => string;
   readonly now: () => Date;
 }
 
@@ -29,136 +33,152 @@ export interface Claimed {
   readonly entry: HistoryEntry;
 }
 
+/** A write that decides about the job, and what it means for the message when it lands. */
+type Step =
+  | { readonly kind: "claim"; readonly update: JobUpdate; readonly start: StartData; readonly entry: HistoryEntry }
+  | { readonly kind: "end"; readonly update: JobUpdate; readonly failure: Failure | undefined };
+
+export interface ClaimRequest {
+  readonly delivery: Delivery;
+  readonly bell: Bell;
+  /** Fresh for this delivery, and the same when the call is repeated: how a write whose answer was lost is recognised. */
+  readonly claimId: string;
+}
+
 /** Undefined: the message is settled and nothing is to be run. Stops early when `signal` fires, by its reason. */
 export async function claimJob(
-  delivery: Delivery,
-  bell: Bell,
+  { delivery, bell, claimId }: ClaimRequest,
   deps: ClaimDeps,
   signal: AbortSignal,
 ): Promise<Claimed | undefined> {
-  const { jobs } = deps;
-  // One id for all tries: it is how a write whose answer was lost is recognised.
+  const { jobId } = bell;
   const claim: Claim = {
-    id: deps.newId(),
+    id: claimId,
     workerId: deps.workerId,
     bootId: deps.bootId,
     queue: delivery.queue,
     sequenceNumber: delivery.sequenceNumber,
     since: deps.now(),
   };
-  const { jobId } = bell;
-  let start = bell.start;
-  let entry = entryOf(claim, start);
-  let result: WriteResult = await jobs.update({
-    jobId,
-    etag: bell.etag,
-    from: "queued",
-    to: "running",
-    changes: claimChanges(claim, start, entry),
-  });
-
+  let step = await stepFrom({ jobId, etag: bell.etag, from: "queued", start: bell.start, claim }, deps);
   for (;;) {
-    if (result.written) {
-      return { jobId, ring: bell.ring, claim, etag: result.etag, cancelWanted: false, start, entry };
-    }
+    const result = await deps.jobs.update(step.update);
+    if (result.written) return finish(step, result.etag, { delivery, ring: bell.ring, claim, deps });
     signal.throwIfAborted();
-    const current: Stored<Job> | undefined = result.current;
-    const meeting = meet(
-      current?.value,
-      { bell, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber },
-      claim.id,
-    );
+
+    const { current } = result;
+    const delivered = { bell, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
+    const meeting = meet(current?.value, delivered, claim.id);
     if (startsNothing(meeting)) {
       await settleByTable(delivery, current, meeting, deps);
       return undefined;
     }
     if (current === undefined) throw new InvariantError("A job without a row cannot start.");
-    const row = current.value;
-    if (meeting.action === "adopt") {
-      return {
-        jobId,
-        ring: row.ring,
-        claim,
-        etag: current.etag,
-        cancelWanted: row.cancelWanted,
-        start,
-        entry,
-      };
-    }
+    if (meeting.action === "adopt") return adopt(step, current, claim);
     if (meeting.action === "take-over" && meeting.as !== "running") {
-      const ended = await jobs.update(endWithoutRun(current, meeting.as, deps.now()));
-      if (ended.written) {
-        if (meeting.as === "canceled") await delivery.complete();
-        else await delivery.deadLetter("WorkerLost", workerLostFailure(row, deps.now()).message);
-        return undefined;
-      }
-      result = ended;
+      step = endStep(current, meeting.as, claim.since);
       continue;
     }
-    const interruptions = row.interruptions + (meeting.action === "take-over" ? 1 : 0);
-    start = { ...startDataOf(row), interruptions };
-    entry = entryOf(claim, start);
-    const changes = claimChanges(claim, start, entry);
-    result = await jobs.update({
-      jobId,
-      etag: current.etag,
-      from: row.state,
-      to: "running",
-      changes:
-        meeting.action === "take-over"
-          ? { ...changes, interruptions, history: [...closeLastEntry(row, deps.now()), entry] }
-          : changes,
-    });
+    step = await stepFromRow(current, meeting.action === "take-over", claim, deps);
   }
 }
 
-type StartingMeeting = Extract<Meeting, { readonly action: "claim" | "adopt" | "take-over" }>;
+interface StartFacts {
+  readonly jobId: string;
+  readonly etag: string;
+  readonly from: JobState;
+  readonly start: StartData;
+  readonly claim: Claim;
+}
 
-/** Whether a meeting only settles the message. */
-export const startsNothing = (meeting: Meeting): meeting is Exclude<Meeting, StartingMeeting> =>
-  meeting.action !== "claim" && meeting.action !== "adopt" && meeting.action !== "take-over";
-
-/** The rows of the table that start nothing: the message is settled, after the bell it may owe has been sent. */
-export async function settleByTable(
-  delivery: Delivery,
-  current: Stored<Job> | undefined,
-  meeting: Exclude<Meeting, StartingMeeting>,
-  { queue }: Pick<ClaimDeps, "queue">,
-): Promise<void> {
-  switch (meeting.action) {
-    case "set-aside":
-      await delivery.deadLetter(meeting.reason, `No job waits for message ${delivery.messageId}.`);
-      return;
-    case "settle-ended":
-      if (meeting.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
-      else await delivery.complete();
-      return;
-    case "ring-again":
-      if (current !== undefined) await ring(queue, delivery.queue, current);
-      await delivery.complete();
-      return;
-    case "complete-surplus":
-      await delivery.complete();
-      return;
+/** The claim of a queued job; or its end, when its time in the queue is over. */
+async function stepFrom({ jobId, etag, from, start, claim }: StartFacts, { batches }: ClaimDeps): Promise<Step> {
+  // R13: a batch that was completed must not stay so while one of its jobs runs.
+  if (start.reopen === true) await batches.reopenBatch(jobIdParts(jobId).batchId);
+  const neverStarted = start.attempts === 0 && start.interruptions === 0;
+  if (
+    from === "queued" &&
+    neverStarted &&
+    start.expiresAt !== undefined &&
+    Date.parse(start.expiresAt) < claim.since.getTime()
+  ) {
+    const failure: Failure = {
+      code: "JobExpired",
+      message: `The job was not started by ${start.expiresAt}, the end of its time to live in the queue.`,
+      attempt: 1,
+      failedAt: claim.since,
+      retryable: false,
+    };
+    return {
+      kind: "end",
+      failure,
+      update: { jobId, etag, from, to: "failed", changes: { failure, endedAt: claim.since, reopen: false } },
+    };
   }
+  const entry = entryOf(claim, start);
+  return {
+    kind: "claim",
+    start,
+    entry,
+    update: { jobId, etag, from, to: "running", changes: claimChanges(claim, start, entry) },
+  };
 }
 
-/** Sends the bell of a queued row. */
-async function ring(
-  queue: Pick<JobQueue, "send">,
-  queueName: string,
-  { value: job, etag }: Stored<Job>,
-): Promise<void> {
-  await queue.send(queueName, [
-    { bell: bellOf(job, etag), messageId: bellMessageId(job.jobId, job.ring), enqueueAt: job.runAt },
-  ]);
+async function stepFromRow(
+  { value: row, etag }: Stored<Job>,
+  takesOver: boolean,
+  claim: Claim,
+  deps: ClaimDeps,
+): Promise<Step> {
+  const interruptions = row.interruptions + (takesOver ? 1 : 0);
+  const start: StartData = { ...startDataOf(row), interruptions };
+  const step = await stepFrom({ jobId: row.jobId, etag, from: row.state, start, claim }, deps);
+  if (!takesOver || step.kind !== "claim") return step;
+  const history = [...closeLastEntry(row, claim.since), step.entry];
+  return { ...step, update: { ...step.update, changes: { ...step.update.changes, interruptions, history } } };
 }
 
-/** Reason and description of a dead letter: what the row says, so that both lists tell the same. */
-export const deadLetterReason = (failure: Failure | undefined): [reason: string, description: string] => [
-  failure?.code ?? "JobFailed",
-  failure?.message ?? "The job failed.",
-];
+/** A job whose worker is gone and that is not to be started again. */
+function endStep({ value: row, etag }: Stored<Job>, as: "canceled" | "worker-lost", now: Date): Step {
+  const failure = as === "canceled" ? undefined : workerLostFailure(row, now);
+  const changes: JobChanges = {
+    endedAt: now,
+    interruptions: row.interruptions + 1,
+    history: closeLastEntry(row, now),
+    ...(failure && { failure }),
+  };
+  const to = as === "canceled" ? "canceled" : "failed";
+  return { kind: "end", failure, update: { jobId: row.jobId, etag, from: row.state, to, changes } };
+}
+
+interface FinishFacts {
+  readonly delivery: Delivery;
+  readonly ring: number;
+  readonly claim: Claim;
+  readonly deps: ClaimDeps;
+}
+
+async function finish(
+  step: Step,
+  etag: string,
+  { delivery, ring, claim, deps }: FinishFacts,
+): Promise<Claimed | undefined> {
+  const { jobId } = step.update;
+  if (step.kind === "claim") {
+    return { jobId, ring, claim, etag, cancelWanted: false, start: step.start, entry: step.entry };
+  }
+  await deps.batches.askBatch(jobIdParts(jobId).batchId);
+  if (step.failure === undefined) await delivery.complete();
+  else await delivery.deadLetter(...deadLetterReason(step.failure));
+  return undefined;
+}
+
+/** Our own claim stands; its answer was lost, or somebody moved the row since. */
+function adopt(step: Step, { value: row, etag }: Stored<Job>, claim: Claim): Claimed {
+  if (step.kind !== "claim") throw new InvariantError("A job that was to end has been claimed.");
+  const { start, entry } = step;
+  return { jobId: row.jobId, ring: row.ring, claim, etag, cancelWanted: row.cancelWanted, start, entry };
+}
 
 const entryOf = (claim: Claim, start: StartData): HistoryEntry => ({
   execution: start.executions + 1,
@@ -175,18 +195,6 @@ const claimChanges = (claim: Claim, start: StartData, entry: HistoryEntry): JobC
   endedAt: undefined,
   runAt: undefined,
   progress: undefined,
+  ...(start.reopen === true && { reopen: false }),
   history: [entry],
-});
-
-const endWithoutRun = ({ value: row, etag }: Stored<Job>, as: "canceled" | "worker-lost", now: Date) => ({
-  jobId: row.jobId,
-  etag,
-  from: row.state,
-  to: as === "canceled" ? ("canceled" as const) : ("failed" as const),
-  changes: {
-    endedAt: now,
-    interruptions: row.interruptions + 1,
-    history: closeLastEntry(row, now),
-    ...(as === "canceled" ? {} : { failure: workerLostFailure(row, now) }),
-  },
 });

@@ -3,7 +3,7 @@
  * row, or in `lost`: then nothing of the attempt runs any more and nothing may be written or settled.
  */
 import { isSystemError, messageOf, type ErrorCode } from "../core/errors.ts";
-import { parseJobId } from "../core/ids.ts";
+import { jobIdParts } from "../core/ids.ts";
 import type { Progress } from "../core/job.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH, TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
@@ -14,6 +14,7 @@ import type { Claimed } from "./claim.ts";
 import type { OwnedRow } from "./owned-row.ts";
 import type { PackageCache } from "./packages/package-cache.ts";
 import { insist } from "./patience.ts";
+import { pause } from "./pause.ts";
 import { preparePackage } from "./prepare-package.ts";
 import type { JobProcesses } from "./process/job-processes.ts";
 import type { JobFacts, JobProcess, ProcessResult } from "./process/spec.ts";
@@ -42,7 +43,9 @@ export type Execution =
       readonly retryable: boolean;
       readonly artifactCount: number;
     })
-  | (ExecutionFacts & { readonly kind: "canceled" | "interrupted" });
+  | (ExecutionFacts & { readonly kind: "canceled" })
+  /** `fault`: this machine could not run it, and would not be able to a moment later. */
+  | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "drain" | "fault" });
 
 interface ExecutionFacts {
   /** Undefined when the attempt ended before the package was known. */
@@ -72,7 +75,7 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
     if (!isSystemError(error) || error.code === "InternalError") {
       // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
       log.error({ err: error }, "the attempt could not be carried out");
-      return { ...facts, kind: "interrupted" };
+      return { ...facts, kind: "interrupted", because: "fault" };
     }
     return {
       ...facts,
@@ -88,7 +91,7 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
 async function executeIn(workspace: Workspace, context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
   const { claimed, row, lost, log } = context;
   const { jobId, claim, start } = claimed;
-  const { tenantName, batchId } = partsOf(jobId);
+  const { tenantName, batchId } = jobIdParts(jobId);
   const patience = { until: lost, log };
 
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
@@ -167,11 +170,13 @@ async function conclude(
         }),
       };
     case "canceled":
-      return { ...ended, kind: result.reason === "cancel" ? "canceled" : "interrupted" };
+      return result.reason === "cancel"
+        ? { ...ended, kind: "canceled" }
+        : { ...ended, kind: "interrupted", because: "drain" };
     case "killed":
       return { kind: "lost" };
     case "not-started":
-      return { ...ended, kind: "interrupted" };
+      return { ...ended, kind: "interrupted", because: "fault" };
   }
 }
 
@@ -194,6 +199,11 @@ function stopOn(process: JobProcess, { lost, row, drain }: ExecutionContext): ()
   };
 }
 
+/** Waits between appends, longer as the log goes on: a blob takes 50,000 appends, and jobs may run for a week. */
+const LOG_PAUSE_FIRST_MS = 250;
+const LOG_PAUSE_GROWTH_MS = 10;
+const LOG_PAUSE_LONGEST_MS = 30_000;
+
 /** Appends the log while the job runs. A log that cannot be written costs the log, not the job. */
 async function shipLog(
   process: JobProcess,
@@ -201,6 +211,9 @@ async function shipLog(
   { files }: ExecutionDeps,
 ): Promise<void> {
   let broken = false;
+  let pauseMs = LOG_PAUSE_FIRST_MS;
+  const over = new AbortController();
+  void process.result.then(() => over.abort());
   for await (const chunk of process.log) {
     if (broken || lost.aborted) continue;
     try {
@@ -208,6 +221,8 @@ async function shipLog(
         until: lost,
         log,
       });
+      await pause(pauseMs, over.signal);
+      pauseMs = Math.min(LOG_PAUSE_LONGEST_MS, pauseMs + LOG_PAUSE_GROWTH_MS);
     } catch (error) {
       broken = true;
       log.warn({ error: messageOf(error) }, "the job's log is incomplete");
@@ -226,10 +241,4 @@ async function disposable(workspaces: Pick<Workspaces, "create">, log: Logger): 
       });
     },
   };
-}
-
-function partsOf(jobId: string): { readonly tenantName: string; readonly batchId: string } {
-  const parts = parseJobId(jobId);
-  if (parts === undefined) throw new TypeError(`Not a job id: ${jobId}`);
-  return parts;
 }

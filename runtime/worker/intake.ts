@@ -15,12 +15,17 @@ import type { BellReceiver, Delivery, JobQueue } from "../core/ports.ts";
 import { PRIORITIES, type Priority } from "../core/priority.ts";
 import type { Share } from "../core/share.ts";
 import { jobQueueName } from "../core/topology.ts";
+import { pause } from "./pause.ts";
 
 export interface Intake {
   /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */
   next(): Promise<Delivery | undefined>;
   /** Says that no slot is free: what arrives from now on goes back at once. */
   idle(): void;
+  /** Since when, by a clock that never jumps, `next()` waits on open receives; undefined while it does not. */
+  waitingSince(): number | undefined;
+  /** Goes on with new links; what waits on the old ones goes on waiting on the new. */
+  replaceReceivers(): Promise<void>;
   /** Ends `next()` and gives back what was not taken. */
   close(): Promise<void>;
 }
@@ -29,6 +34,7 @@ export interface IntakeDeps {
   readonly queue: Pick<JobQueue, "receiver">;
   readonly pool: string;
   readonly share: Share;
+  readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
@@ -39,14 +45,15 @@ const OPEN_MS = 60_000;
 /** Wait after a failed receive, so that an outage is not answered with a flood. */
 const RETRY_MS = 500;
 
-export function createIntake({ queue, pool, share, log }: IntakeDeps): Intake {
+export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDeps): Intake {
   const closed = new AbortController();
-  const receivers = new Map<Priority, BellReceiver>(
-    PRIORITIES.map((priority) => [priority, queue.receiver(jobQueueName(pool, priority))]),
-  );
+  const openReceivers = (): Map<Priority, BellReceiver> =>
+    new Map(PRIORITIES.map((priority) => [priority, queue.receiver(jobQueueName(pool, priority))]));
+  let receivers = openReceivers();
   const open = new Map<Priority, Promise<void>>();
   const arrived = new Map<Priority, Delivery>();
   let wanted = false;
+  let waitingSince: number | undefined;
   let wake: () => void = () => undefined;
 
   /** What the receiver has, or nothing: an error is an empty queue that is asked again a little later. */
@@ -123,14 +130,24 @@ export function createIntake({ queue, pool, share, log }: IntakeDeps): Intake {
           wake = resolve;
         });
         for (const priority of PRIORITIES) leaveOpen(priority);
+        waitingSince ??= monotonicNow();
         if (arrived.size === 0) await woken;
         found = takeArrived(order);
       }
+      waitingSince = undefined;
       if (closed.signal.aborted && found !== undefined) {
         await giveBack(found);
         return undefined;
       }
       return found;
+    },
+    waitingSince: () => waitingSince,
+    async replaceReceivers() {
+      const old = receivers;
+      receivers = openReceivers();
+      waitingSince = undefined;
+      // Their waiting calls return empty, and `next()` opens them again on the new links.
+      await Promise.all([...old.values()].map((receiver) => receiver.close()));
     },
     idle() {
       wanted = false;
@@ -146,16 +163,4 @@ export function createIntake({ queue, pool, share, log }: IntakeDeps): Intake {
       arrived.clear();
     },
   };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -20,6 +20,8 @@ export type OwnedWrite<T extends RowChange> =
 export interface OwnedRow {
   /** Fires when somebody wants the job canceled. */
   readonly cancelWanted: AbortSignal;
+  /** Says that somebody wants it canceled, as heard from elsewhere. */
+  wantCancel(): void;
   /** Fires when a write has found the claim gone: kill the job, then decide by the protocol's table. */
   readonly claimGone: AbortSignal;
   /**
@@ -65,6 +67,7 @@ export function ownRow(
 
   return {
     cancelWanted: cancel.signal,
+    wantCancel: () => noteCancel(true),
     claimGone: gone.signal,
     write(decide) {
       const write = last.then(() => attempt(decide));

@@ -1,6 +1,7 @@
 /** Riding out an outage: a step is repeated for as long as the job's lock holds, because its result is worth more than the wait. */
 import { UnavailableError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import { pause } from "./pause.ts";
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 2_000;
@@ -20,22 +21,7 @@ export async function insist<T>(what: string, step: () => Promise<T>, { until, l
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       log.warn({ what, error: error.message }, "a service is away; trying again");
-      await wait(waitMs, until);
+      await pause(waitMs, until);
     }
   }
-}
-
-/** Resolves after the time, or rejects with the reason of the signal. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

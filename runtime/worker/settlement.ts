@@ -4,21 +4,25 @@
  */
 import { BELL_VERSION, bellMessageId, type Bell } from "../core/bell.ts";
 import { InvariantError } from "../core/errors.ts";
+import { jobIdParts } from "../core/ids.ts";
 import type { AttemptOutcome, Failure } from "../core/job.ts";
 import { MAX_INTERRUPTIONS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Delivery, JobChanges, JobQueue } from "../core/ports.ts";
 import { endingOf, meet, type AttemptResult, type Ending } from "../core/protocol.ts";
 import { backoffMs } from "../core/retry.ts";
-import { deadLetterReason, settleByTable, startsNothing, type Claimed } from "./claim.ts";
+import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
 import type { OwnedRow, RowChange } from "./owned-row.ts";
 import { insist } from "./patience.ts";
+import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
 type Ended = Exclude<Execution, { readonly kind: "lost" }>;
 
 export interface SettlementDeps {
   readonly queue: Pick<JobQueue, "send">;
+  readonly batches: BatchCompletion;
   readonly now: () => Date;
   readonly random: () => number;
 }
@@ -54,6 +58,9 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   const { ending, failure, runAt } = result.change;
   log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
 
+  // R12: asked before the message is settled, so that a crash in between leaves a redelivery that asks again.
+  if (ending.to !== "queued")
+    await insist("asking the batch", () => deps.batches.askBatch(jobIdParts(claimed.jobId).batchId), patience);
   switch (ending.bell) {
     case "complete":
       return insist("completing", () => delivery.complete(), patience);
@@ -112,10 +119,12 @@ function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Dat
   return { code: "WorkerLost", message, attempt, failedAt, retryable: false };
 }
 
-/** A retry waits for its backoff; an interrupted job goes on at once. */
+/** A retry waits for its backoff, and so does what failed by our fault; a job handed back by a drain goes on at once. */
 function runAtOf(ended: Ended, ending: Ending, claimed: Claimed, now: Date, chance: number): Date | undefined {
-  if (ending.to !== "queued" || ending.counts !== "attempts") return undefined;
-  return new Date(now.getTime() + backoffMs(ended.retry, claimed.start.attempts + 1, chance));
+  if (ending.to !== "queued" || (ended.kind === "interrupted" && ended.because === "drain")) return undefined;
+  const { attempts, interruptions } = claimed.start;
+  const count = ending.counts === "attempts" ? attempts : interruptions;
+  return new Date(now.getTime() + backoffMs(ended.retry, count + 1, chance));
 }
 
 interface ChangeFacts {

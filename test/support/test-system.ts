@@ -6,10 +6,12 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import {
   connectServiceBus,
+  createBatchStore,
   createJobFiles,
   createJobQueue,
   createJobStore,
   createPackageStore,
+  createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
 import type { JobQueue, JobStore } from "../../runtime/core/ports.ts";
@@ -17,12 +19,13 @@ import { createShare } from "../../runtime/core/share.ts";
 import { isTerminal } from "../../runtime/core/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
-import { createIntake } from "../../runtime/worker/intake.ts";
+import { createBatchCompletion } from "../../runtime/jobs/batch-completion.ts";
 import { createPackageCache } from "../../runtime/worker/packages/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/packages/platform.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../runtime/worker/process/workspace.ts";
-import { startWorker, type Worker } from "../../runtime/worker/worker.ts";
+import { startWorkerNode } from "../../runtime/worker/worker-node.ts";
+import type { Worker } from "../../runtime/worker/worker.ts";
 import { silentLog } from "./silent-log.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { startTestApi, type TestApi } from "./test-api.ts";
@@ -81,10 +84,13 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       spares: slots,
       environment: { PATH: process.env["PATH"] ?? "" },
     });
-    const worker = startWorker({
-      jobs: wrapJobs(createJobStore({ storage, writerId: workerId })),
+    const jobs = createJobStore({ storage, writerId: workerId });
+    const worker = await startWorkerNode({
+      jobs,
       queue: ownQueue,
       files: createJobFiles({ storage }),
+      workers: createWorkerStore({ storage }),
+      batches: createBatchCompletion({ batches: createBatchStore({ storage }), jobs, now: () => new Date() }),
       packages: createPackageCache({
         store: createPackageStore({ storage }),
         directory: join(directory.path, "packages"),
@@ -92,8 +98,11 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       }),
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,
-      intake: createIntake({ queue: ownQueue, pool: DEFAULT_POOL, share: createShare(), log: silentLog }),
+      share: createShare(),
+      pool: DEFAULT_POOL,
       slots,
+      version: "test",
+      directory: directory.path,
       workerId,
       bootId: randomUUID(),
       newId: randomUUID,
@@ -101,6 +110,10 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       monotonicNow: () => performance.now(),
       random: Math.random,
       lockMs: options.lockMs ?? lockMs,
+      onDrainWanted: () => void worker.drain(0),
+      onGiveUp: (reason) => {
+        throw new Error(reason);
+      },
       log: silentLog,
     });
     return {

@@ -3,6 +3,7 @@ import { bellMessageId } from "../../../runtime/core/bell.ts";
 import type { Claim, Job } from "../../../runtime/core/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import type { Delivery, Stored } from "../../../runtime/core/ports.ts";
+import type { BatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { claimJob } from "../../../runtime/worker/claim.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
@@ -13,13 +14,25 @@ const NOW = new Date("2026-03-01T09:00:00Z");
 function setUp() {
   const jobs = createMemoryStore();
   const queue = fakeQueue();
+  const asked: string[] = [];
+  const batches: BatchCompletion = {
+    askBatch: (batchId) => {
+      asked.push(batchId);
+      return Promise.resolve();
+    },
+    reopenBatch: (batchId) => {
+      asked.push(`reopen ${batchId}`);
+      return Promise.resolve();
+    },
+  };
   let ids = 0;
   const claim = (delivery: Delivery) => {
     if (!delivery.parsed.ok) throw new Error("malformed");
-    const deps = { jobs, queue, workerId: "w1", bootId: "b1", newId: () => `claim-${++ids}`, now: () => NOW };
-    return claimJob(delivery, delivery.parsed.bell, deps, new AbortController().signal);
+    const deps = { jobs, queue, batches, workerId: "w1", bootId: "b1", now: () => NOW };
+    const request = { delivery, bell: delivery.parsed.bell, claimId: `claim-${++ids}` };
+    return claimJob(request, deps, new AbortController().signal);
   };
-  return { jobs, queue, claim };
+  return { jobs, queue, asked, claim };
 }
 
 const theirs = (fields: Partial<Claim> = {}): Claim => ({
@@ -165,6 +178,44 @@ describe("claiming a job", () => {
     jobs.put({ ...job, ring });
     expect(await claim(delivery)).toBeUndefined();
     expect(delivery.settled).toEqual([how]);
+  });
+
+  it("asks the batch when it finds or makes an end, before the message is settled", async () => {
+    const { jobs, asked, claim } = setUp();
+    const ended = jobs.put(jobOf({ state: "succeeded", claim: theirs() }));
+    await claim(oldBellOf(ended));
+    const lost = jobs.put(runningRow(theirs(), { interruptions: MAX_INTERRUPTIONS }));
+    await claim(oldBellOf(lost));
+    expect(asked).toEqual([ended.value.batchId, lost.value.batchId]);
+  });
+
+  it("reopens the batch of a requeued job before it claims, whether the bell says so or the row", async () => {
+    for (const stale of [false, true]) {
+      const { jobs, asked, claim } = setUp();
+      const stored = jobs.put(jobOf({ ring: 2, reopen: true }));
+      const delivery = stale
+        ? deliveryOf({ value: { ...stored.value, reopen: false }, etag: "old" })
+        : deliveryOf(stored);
+      await claim(delivery);
+      expect(asked).toEqual([`reopen ${stored.value.batchId}`]);
+      expect(jobs.row(stored.value.jobId)).toMatchObject({ state: "running", reopen: false });
+    }
+  });
+
+  it("fails a job that waited longer than its time to live, and names the limit", async () => {
+    const { jobs, claim } = setUp();
+    const expiresAt = new Date(NOW.getTime() - 1);
+    const stored = jobs.put(jobOf({ expiresAt }));
+    const delivery = deliveryOf(stored);
+    expect(await claim(delivery)).toBeUndefined();
+    expect(jobs.row(stored.value.jobId)).toMatchObject({
+      state: "failed",
+      executions: 0,
+      failure: { code: "JobExpired" },
+    });
+    expect(delivery.settled).toEqual([expect.stringMatching(/^dead-letter JobExpired: .*2026-03-01T08:59:59/)]);
+    const retried = jobs.put(jobOf({ expiresAt, attempts: 1 }));
+    expect(await claim(deliveryOf(retried))).toBeDefined();
   });
 
   it("sets a message aside whose job does not exist", async () => {

@@ -43,7 +43,7 @@ function fakeQueues() {
 }
 
 const intakeOf = (queue: Pick<JobQueue, "receiver">, share = createShare()) =>
-  createIntake({ queue, pool: "p", share, log: silentLog });
+  createIntake({ queue, pool: "p", share, monotonicNow: () => performance.now(), log: silentLog });
 
 /** Lets everything that can go on go on. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bellMessageId } from "../../../runtime/core/bell.ts";
 import type { Job } from "../../../runtime/core/job.ts";
 import { DEFAULT_RETRY } from "../../../runtime/core/retry.ts";
+import type { BatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { claimJob } from "../../../runtime/worker/claim.ts";
 import type { Execution } from "../../../runtime/worker/execution.ts";
 import { ownRow, type RowChange } from "../../../runtime/worker/owned-row.ts";
@@ -31,10 +32,17 @@ async function setUp(fields: Partial<Job> = {}) {
   const delivery = deliveryOf(stored);
   if (!delivery.parsed.ok) throw new Error("malformed");
   const lost = new AbortController();
+  const asked: string[][] = [];
+  const batches: BatchCompletion = {
+    askBatch: () => {
+      asked.push([...delivery.settled]);
+      return Promise.resolve();
+    },
+    reopenBatch: () => Promise.resolve(),
+  };
   const claimed = await claimJob(
-    delivery,
-    delivery.parsed.bell,
-    { jobs, queue, workerId: "w1", bootId: "b1", newId: () => "mine", now: () => NOW },
+    { delivery, bell: delivery.parsed.bell, claimId: "mine" },
+    { jobs, queue, batches, workerId: "w1", bootId: "b1", now: () => NOW },
     lost.signal,
   );
   if (claimed === undefined) throw new Error("not claimed");
@@ -43,9 +51,9 @@ async function setUp(fields: Partial<Job> = {}) {
   const end = (execution: Execution) => {
     if (execution.kind === "lost") throw new Error("nothing to settle");
     const context = { delivery, claimed, row, lost: lost.signal, log: silentLog };
-    return settle(execution, context, { queue, now: () => NOW, random: () => 0 });
+    return settle(execution, context, { queue, batches, now: () => NOW, random: () => 0 });
   };
-  return { jobs, queue, delivery, row, end, jobId, lost };
+  return { jobs, queue, delivery, row, end, jobId, lost, asked };
 }
 
 describe("settling an attempt", () => {
@@ -104,7 +112,7 @@ describe("settling an attempt", () => {
 
   it("hands an interrupted job back at once, and the attempt does not count", async () => {
     const { jobs, queue, end, jobId } = await setUp();
-    await end({ ...facts, kind: "interrupted" });
+    await end({ ...facts, kind: "interrupted", because: "drain" });
     expect(jobs.row(jobId)).toMatchObject({
       state: "queued",
       ring: 2,
@@ -113,6 +121,22 @@ describe("settling an attempt", () => {
       runAt: undefined,
     });
     expect(queue.sent).toMatchObject([{ enqueueAt: undefined, bell: { start: { attempts: 0, interruptions: 1 } } }]);
+  });
+
+  it("hands a job back with a growing delay when this machine could not run it", async () => {
+    const { jobs, end, jobId } = await setUp({ interruptions: 1 });
+    await end({ ...facts, kind: "interrupted", because: "fault" });
+    const runAt = new Date(NOW.getTime() + DEFAULT_RETRY.initialDelayMs * DEFAULT_RETRY.factor);
+    expect(jobs.row(jobId)).toMatchObject({ state: "queued", attempts: 0, interruptions: 2, runAt });
+  });
+
+  it("asks the batch after an end is recorded and before its message is settled, and not for a retry", async () => {
+    const { asked, end } = await setUp();
+    await end(succeeded);
+    expect(asked).toEqual([[]]);
+    const retried = await setUp();
+    await retried.end(failed());
+    expect(retried.asked).toEqual([]);
   });
 
   it("honours a cancel that arrived while the job was failing, and keeps a success", async () => {

@@ -1,0 +1,94 @@
+/**
+ * Says every few seconds that this worker lives and what it runs, and hears what others want of it. The write is
+ * conditional on the version written last, so that it costs a read only when somebody left a wish on the row.
+ *
+ * | state   | meaning                         | leaves by                                                  |
+ * |---------|---------------------------------|------------------------------------------------------------|
+ * | beating | a beat every HEARTBEAT_MS       | `stop()` → stopped; another boot on the row → replaced     |
+ * | stopped | the last beat said how it ended | –                                                          |
+ */
+import { messageOf } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { WorkerStore } from "../core/ports.ts";
+import { HEARTBEAT_MS, type CancelIntent, type WorkerRecord, type WorkerState } from "../core/worker-record.ts";
+
+/** What stays the same while the worker runs. */
+export type WorkerIdentity = Pick<WorkerRecord, "pool" | "workerId" | "bootId" | "startedAt" | "slots" | "version">;
+
+export interface HeartbeatDeps {
+  readonly workers: Pick<WorkerStore, "beat">;
+  readonly identity: WorkerIdentity;
+  readonly state: () => WorkerState;
+  readonly claims: () => readonly string[];
+  readonly onCancel: (intent: CancelIntent) => void;
+  readonly onDrain: () => void;
+  /** Another process runs under this worker's id: this one must not go on. */
+  readonly onReplaced: () => void;
+  readonly now: () => Date;
+  readonly log: Logger;
+}
+
+export interface Heartbeat {
+  /** One more beat, now, that says how the worker ended. */
+  stop(): Promise<void>;
+}
+
+/** Tries of one beat, each after hearing a wish. */
+const BEAT_TRIES = 5;
+
+/** Resolves after the first beat. */
+export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
+  const { workers, identity, log } = deps;
+  let etag: string | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  let beating: Promise<void> = Promise.resolve();
+
+  async function beat(): Promise<void> {
+    for (let tries = 0; tries < BEAT_TRIES; tries++) {
+      const record = {
+        ...identity,
+        heartbeatAt: deps.now(),
+        state: deps.state(),
+        claims: deps.claims(),
+        cancel: [],
+        drain: false,
+      };
+      const result = await workers.beat(record, etag);
+      if (result.written) {
+        etag = result.etag;
+        return;
+      }
+      const current = result.current?.value;
+      if (current !== undefined && current.bootId !== identity.bootId) {
+        log.error({ bootId: current.bootId }, "another process runs under this worker's id");
+        stopped = true;
+        deps.onReplaced();
+        return;
+      }
+      // Heard before they are taken off the row: a crash in between leaves them there, and hearing twice does no harm.
+      current?.cancel.forEach(deps.onCancel);
+      if (current?.drain === true) deps.onDrain();
+      etag = result.current?.etag;
+    }
+  }
+
+  function next(): Promise<void> {
+    beating = beat()
+      .catch((error: unknown) => log.warn({ error: messageOf(error) }, "heartbeat not written"))
+      .finally(() => {
+        if (!stopped) timer = setTimeout(() => void next(), HEARTBEAT_MS);
+      });
+    return beating;
+  }
+
+  await next();
+  return {
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await beating;
+      await beat().catch((error: unknown) => log.warn({ error: messageOf(error) }, "last heartbeat not written"));
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * A worker that starts again on the same machine hands back at once what its predecessor ran, instead of leaving it to
+ * the broker's locks. The predecessor is certainly gone: its processes have been swept before.
+ */
+import { bellMessageId, bellOf } from "../core/bell.ts";
+import { handbackOf } from "../core/handback.ts";
+import type { Logger } from "../core/logger.ts";
+import { parseJobId } from "../core/ids.ts";
+import type { JobQueue, JobStore, OutgoingBell, Stored } from "../core/ports.ts";
+import type { Job } from "../core/job.ts";
+import { jobQueueName } from "../core/topology.ts";
+import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { ClaimJournal, HeldClaim } from "./claim-journal.ts";
+import { insist } from "./patience.ts";
+
+export interface RecoveryDeps {
+  readonly journal: Pick<ClaimJournal, "left" | "forgetLeft">;
+  readonly jobs: Pick<JobStore, "get" | "update">;
+  readonly queue: Pick<JobQueue, "send">;
+  readonly batches: BatchCompletion;
+  readonly now: () => Date;
+  readonly log: Logger;
+}
+
+/** Resolves to the number of jobs handed back. Repeats itself through outages until `until` fires. */
+export function recoverOwnJobs(deps: RecoveryDeps, until: AbortSignal): Promise<number> {
+  return insist("handing back own jobs", () => handBackAll(deps), { until, log: deps.log });
+}
+
+async function handBackAll(deps: RecoveryDeps): Promise<number> {
+  const held = await deps.journal.left();
+  const written = await Promise.all(held.map((claim) => handBack(claim, deps)));
+  const moved = written.filter((stored) => stored !== undefined);
+
+  // Rows first, then bells (R10), together per queue. A crash in between leaves rows that the old bells ring again.
+  const bells = new Map<string, OutgoingBell[]>();
+  for (const stored of moved.filter(({ value }) => value.state === "queued")) {
+    const { value: job, etag } = stored;
+    const queueName = jobQueueName(job.pool, job.priority);
+    const ofQueue = bells.get(queueName) ?? [];
+    ofQueue.push({ bell: bellOf(job, etag), messageId: bellMessageId(job.jobId, job.ring) });
+    bells.set(queueName, ofQueue);
+  }
+  await Promise.all([...bells].map(([queueName, ofQueue]) => deps.queue.send(queueName, ofQueue)));
+  const ended = moved.filter(({ value }) => value.state !== "queued");
+  for (const batchId of new Set(ended.map(({ value }) => parseJobId(value.jobId)?.batchId ?? ""))) {
+    await deps.batches.askBatch(batchId);
+  }
+  await deps.journal.forgetLeft();
+  if (moved.length > 0) deps.log.info({ jobs: moved.length }, "handed back what an earlier run of this worker held");
+  return moved.length;
+}
+
+/** The row as it is after it was handed back; undefined when there is nothing to hand back. */
+async function handBack({ claimId, jobId }: HeldClaim, { jobs, now }: RecoveryDeps): Promise<Stored<Job> | undefined> {
+  let stored = await jobs.get(jobId);
+  for (;;) {
+    const job = stored?.value;
+    if (stored === undefined || job?.state !== "running" || job.claim?.id !== claimId) {
+      // Its own write may have landed without an answer: the bell is then sent once more, which does no harm.
+      return job?.state === "queued" && job.history.at(-1)?.claimId === claimId ? stored : undefined;
+    }
+    const { to, changes } = handbackOf(job, now());
+    const result = await jobs.update({ jobId, etag: stored.etag, from: "running", to, changes });
+    if (result.written) {
+      const { history: _written, ...fields } = changes;
+      return { value: { ...job, ...fields, state: to }, etag: result.etag };
+    }
+    stored = result.current;
+  }
+}

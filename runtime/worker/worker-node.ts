@@ -1,0 +1,82 @@
+/**
+ * A whole worker: hands back what an earlier run of it held, receives and runs, says that it lives, hears wishes to
+ * cancel and to drain, and notices when it has gone deaf.
+ */
+import { join } from "node:path";
+import type { JobQueue, WorkerStore } from "../core/ports.ts";
+import type { Share } from "../core/share.ts";
+import type { WorkerState } from "../core/worker-record.ts";
+import type { AttemptDeps } from "./attempt.ts";
+import { openClaimJournal } from "./claim-journal.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { createHeldClaims } from "./held-claims.ts";
+import { createIntake } from "./intake.ts";
+import { startReceiveWatchdog } from "./receive-watchdog.ts";
+import { recoverOwnJobs } from "./recovery.ts";
+import { startWorker, type Worker } from "./worker.ts";
+
+export interface WorkerNodeDeps extends Omit<AttemptDeps, "held"> {
+  readonly workers: Pick<WorkerStore, "beat">;
+  readonly queue: JobQueue;
+  readonly share: Share;
+  readonly pool: string;
+  readonly slots: number;
+  /** Version of the code, shown with the worker. */
+  readonly version: string;
+  /** This worker's own folder; the same after a restart. */
+  readonly directory: string;
+  /** Somebody wants this worker to drain and end. */
+  readonly onDrainWanted: () => void;
+  /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
+  readonly onGiveUp: (reason: string) => void;
+}
+
+/** Receives as soon as it resolves. */
+export async function startWorkerNode(deps: WorkerNodeDeps): Promise<Worker> {
+  const { queue, pool, slots, share, log, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
+  const now = (): Date => new Date(deps.now());
+  const stopping = new AbortController();
+  let state: WorkerState = "running";
+  let finished: Promise<void> | undefined;
+
+  const journal = openClaimJournal(join(deps.directory, "claims"), bootId);
+  const held = createHeldClaims(journal);
+  const recovering = recoverOwnJobs({ ...deps, journal, now }, stopping.signal).catch((error: unknown) => {
+    if (!stopping.signal.aborted)
+      log.error({ err: error }, "own jobs could not be handed back; their locks will do it");
+  });
+  const heartbeat = await startHeartbeat({
+    workers: deps.workers,
+    identity: { pool, workerId, bootId, version, slots, startedAt: now() },
+    state: () => state,
+    claims: held.ids,
+    onCancel: held.cancel,
+    onDrain: deps.onDrainWanted,
+    onReplaced: () => onGiveUp(`Another process runs as worker ${workerId}.`),
+    now,
+    log,
+  });
+  const intake = createIntake({ queue, pool, share, monotonicNow, log });
+  const worker = startWorker({ ...deps, held, intake, slots });
+  const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, log });
+
+  return {
+    get runningCount() {
+      return worker.runningCount;
+    },
+    async drain(drainMs) {
+      state = "draining";
+      stopWatchdog();
+      await worker.drain(drainMs);
+      await (finished ??= finish());
+    },
+  };
+
+  async function finish(): Promise<void> {
+    stopping.abort(new Error("The worker stops."));
+    await recovering;
+    state = "stopped";
+    await heartbeat.stop();
+    journal.close();
+  }
+}

@@ -88,7 +88,7 @@ async function claimAndRun(
   await lock.ensure(lockMarginMs(deps.lockMs));
 
   const row = ownRow(deps.jobs, { jobId, claimId: claim.id, etag, cancelWanted });
-  deps.held.onCancel(claim.id, row.wantCancel);
+  deps.held.onCancel(claim.id, () => row.wantCancel());
   const lost = AbortSignal.any([lock.signal, row.claimGone]);
   const execution = await execute({ claimed, row, lost, drain, log }, deps);
   lock.signal.throwIfAborted();

@@ -8,7 +8,7 @@ export {
   type StorageConnection,
 } from "./connect.ts";
 export { createJobFiles } from "./job-files.ts";
-export { createJobQueue, type JobQueueDeps } from "./job-queue.ts";
-export { createJobStore, type JobStoreDeps } from "./job-store.ts";
+export { createJobQueue } from "./job-queue.ts";
+export { createJobStore } from "./job-store.ts";
 export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";

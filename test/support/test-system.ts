@@ -20,6 +20,7 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/
 import { createIntake } from "../../runtime/worker/intake.ts";
 import { createPackageCache } from "../../runtime/worker/packages/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/packages/platform.ts";
+import { bundleHost } from "../../runtime/worker/process/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../runtime/worker/process/workspace.ts";
 import { startWorker, type Worker } from "../../runtime/worker/worker.ts";
@@ -77,7 +78,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
       root: directory.path,
-      hostEntry: join(import.meta.dirname, "../../runtime/worker/process/host/main.ts"),
+      hostEntry: await bundleHost(join(directory.path, "host.mjs")),
       spares: slots,
       environment: { PATH: process.env["PATH"] ?? "" },
     });

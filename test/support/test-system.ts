@@ -12,7 +12,7 @@ import {
   createPackageStore,
 } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
-import type { JobQueue, JobStore } from "../../runtime/core/ports.ts";
+import type { JobQueue } from "../../runtime/core/ports.ts";
 import { createShare } from "../../runtime/core/share.ts";
 import { isTerminal } from "../../runtime/core/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
@@ -32,9 +32,6 @@ import { testStorage } from "./test-storage.ts";
 export interface WorkerOptions {
   readonly slots?: number;
   readonly lockMs?: number;
-  /** Put between the worker and its store or queue by tests that inject faults. */
-  readonly wrapJobs?: (jobs: JobStore) => JobStore;
-  readonly wrapQueue?: (queue: JobQueue) => JobQueue;
 }
 
 export interface TestWorker extends Worker, AsyncDisposable {
@@ -71,11 +68,11 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
   const packages = createPackageStore({ storage: testStorage() });
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const { wrapJobs = (jobs) => jobs, wrapQueue = (inner) => inner, slots = 1 } = options;
+    const { slots = 1 } = options;
     const directory = await temporaryDirectory();
     const storage = testStorage();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
-    const ownQueue = wrapQueue(queue());
+    const ownQueue = queue();
     const processes = createJobProcesses({
       root: directory.path,
       hostEntry: await bundleHost(join(directory.path, "host.mjs")),
@@ -83,7 +80,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       environment: { PATH: process.env["PATH"] ?? "" },
     });
     const worker = startWorker({
-      jobs: wrapJobs(createJobStore({ storage, writerId: workerId })),
+      jobs: createJobStore({ storage, writerId: workerId }),
       queue: ownQueue,
       files: createJobFiles({ storage }),
       packages: createPackageCache({

@@ -21,12 +21,18 @@ export default {
     only("core-imports-nothing", "^runtime/core/", ["^runtime/core/"], "core is rules only: no I/O and no neighbours."),
     {
       name: "core-is-pure",
-      comment: "core runs in the browser client and in the Pulumi program: no Node built-in, and no library but the validator.",
+      comment:
+        "core runs in the browser client and in the Pulumi program: no Node built-in, and no library but the validator.",
       severity: "error",
       from: { path: "^runtime/core/" },
       to: { dependencyTypes: ["core", "npm", "npm-dev", "npm-optional"], pathNot: "node_modules/zod/" },
     },
-    only("azure-imports-core", "^runtime/azure/", ["^runtime/(azure|core)/"], "Adapters know the rules and nothing else."),
+    only(
+      "azure-imports-core",
+      "^runtime/azure/",
+      ["^runtime/(azure|core)/"],
+      "Adapters know the rules and nothing else.",
+    ),
     {
       name: "only-azure-imports-the-sdks",
       comment: "One folder speaks Azure, so that everything else can be read without knowing it.",
@@ -50,9 +56,19 @@ export default {
       to: { dependencyTypes: ["core", "npm", "npm-dev", "npm-optional"] },
     },
     only("job-imports-core", "^runtime/job/", ["^runtime/(job|core)/"], "What a package author imports stays small."),
-    only("packaging-imports-core", "^runtime/packaging/", ["^runtime/(packaging|core)/"], "infra uses packaging without the runtime."),
+    only(
+      "packaging-imports-core",
+      "^runtime/packaging/",
+      ["^runtime/(packaging|core)/"],
+      "infra uses packaging without the runtime.",
+    ),
     only("client-imports-core", "^runtime/client/", ["^runtime/(client|core)/"], "The client runs in a browser."),
-    only("bus-imports-core", "^runtime/local/bus/", ["^runtime/(local/bus|core)/"], "The local Service Bus is usable on its own."),
+    only(
+      "bus-imports-core",
+      "^runtime/local/bus/",
+      ["^runtime/(local/bus|core)/"],
+      "The local Service Bus is usable on its own.",
+    ),
     {
       name: "bus-engine-is-pure",
       comment: "The broker has no sockets, files or clock of its own, so that properties can be tested exhaustively.",
@@ -74,7 +90,12 @@ export default {
       from: { path: "^runtime/", pathNot: "^runtime/main/" },
       to: { path: "^runtime/main/" },
     },
-    only("infra-imports-rules", "^infra/", ["^(infra|runtime/(core|packaging))/"], "Deployment and code share names and limits, nothing else."),
+    only(
+      "infra-imports-rules",
+      "^infra/",
+      ["^(infra|runtime/(core|packaging))/"],
+      "Deployment and code share names and limits, nothing else.",
+    ),
     {
       name: "samples-use-the-public-face",
       comment: "A sample imports what any author imports: `jobyard/job`.",
@@ -95,7 +116,11 @@ export default {
     exclude: { path: "(^|/)(dist|\\.jobyard)/" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"], mainFields: ["main"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default", "types"],
+      mainFields: ["main"],
+    },
     combinedDependencies: true,
   },
 };

@@ -21,7 +21,11 @@ export default tseslint.config(
       // Settings are parsed once, in runtime/core/settings.ts, from an object handed in by a composition root.
       "no-restricted-properties": [
         "error",
-        { object: "process", property: "env", message: "Only runtime/main reads the environment (core/settings.ts parses it)." },
+        {
+          object: "process",
+          property: "env",
+          message: "Only runtime/main reads the environment (core/settings.ts parses it).",
+        },
       ],
       "no-console": "error",
     },

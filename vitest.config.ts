@@ -3,7 +3,13 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"], testTimeout: 15_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"],
+          testTimeout: 15_000,
+        },
+      },
       {
         test: {
           name: "integration",

@@ -30,22 +30,29 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
 
   async function receiveOne(waitMs: number): Promise<Delivery | undefined> {
     if (link?.worn === true) retire();
+    const isFresh = link === undefined;
+    const startedAt = performance.now();
     link ??= openLink(bus, queue);
-    const current = link;
     try {
-      const messages = await current.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
-      const [delivery, ...surplus] = messages.map((message) => accept(current, message));
-      // Asked for one; the SDK would rather hand over a second than drop it.
-      for (const unasked of surplus) await giveBack(unasked);
-      return delivery;
+      return await receiveOver(link, waitMs);
     } catch (error) {
       if (closing.signal.aborted) {
-        await sweep(current);
+        await sweep(link);
         return undefined;
       }
       retire();
-      throw busError(error, "receiving");
+      if (isFresh) throw busError(error, "receiving");
     }
+    // Perhaps only that link was broken; the service closes idle ones, for instance. A new one tells.
+    return receiveOne(Math.max(0, waitMs - (performance.now() - startedAt)));
+  }
+
+  async function receiveOver(from: ReceiverLink, waitMs: number): Promise<Delivery | undefined> {
+    const messages = await from.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
+    const [delivery, ...surplus] = messages.map((message) => accept(from, message));
+    // Asked for one; the SDK would rather hand over a second than drop it.
+    for (const unasked of surplus) await giveBack(unasked);
+    return delivery;
   }
 
   function accept(from: ReceiverLink, message: ServiceBusReceivedMessage): Delivery {

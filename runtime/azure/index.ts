@@ -8,9 +8,9 @@ export {
   type StorageConnection,
 } from "./connect.ts";
 export { createJobFiles } from "./job-files.ts";
-export { createJobQueue, type JobQueueDeps } from "./job-queue.ts";
-export { createJobStore, type JobStoreDeps } from "./job-store.ts";
-export { createLeaderLease, type LeaderLeaseDeps } from "./leader-lease.ts";
+export { createJobQueue } from "./job-queue.ts";
+export { createJobStore } from "./job-store.ts";
+export { createLeaderLease } from "./leader-lease.ts";
 export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";
 export { createWorkerStore } from "./worker-store.ts";

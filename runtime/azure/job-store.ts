@@ -3,7 +3,7 @@
  * reads and range queries. What a refused write means is the caller's to decide, by the protocol.
  */
 import { odata } from "@azure/data-tables";
-import { InvariantError } from "../core/errors.ts";
+import { InvariantError, UnavailableError } from "../core/errors.ts";
 import { parseJobId, partitionOf } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
 import type { CounterSnapshot, JobStore, Page, Stored, WriteResult } from "../core/ports.ts";
@@ -89,7 +89,11 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
       const { partitionKey, rowKey } = jobKeys(job.jobId);
       if (job.state !== "queued") throw new InvariantError(`A job cannot be inserted as ${job.state}.`);
       const change = countChange(undefined, job.state);
-      return asJob(await writers.of(partitionKey).write({ rowKey, cells: jobCells(job), etag: undefined, change }));
+      const write = { rowKey, cells: jobCells(job), etag: undefined, change };
+      const result = asJob(await writers.of(partitionKey).write(write));
+      if (result.written || result.current !== undefined) return result;
+      // A refused insert finds a row. There is none: no try was answered, and one of them may still land.
+      throw new UnavailableError("StorageUnavailable", "Storage did not say what became of an insert.");
     },
 
     async get(jobId) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Starts the command line, which is TypeScript, on a Node that can run it. */
-import { nodeVersionProblem } from "./node-version.mjs";
+import { nodeVersionProblem } from "../node-version.mjs";
 
 const problem = nodeVersionProblem();
 if (problem !== undefined) {

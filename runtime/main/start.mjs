@@ -1,9 +1,12 @@
 // Starts one of the project's programs: `node runtime/main/start.mjs api|worker|storage|bus|local [arguments]`.
 // Plain JavaScript, so that a Node too old for TypeScript ends in a sentence instead of a stack trace.
-import { requireNode } from "./node-version.mjs";
+import { nodeVersionProblem } from "../node-version.mjs";
 
-requireNode();
-
+const problem = nodeVersionProblem();
+if (problem !== undefined) {
+  console.error(problem);
+  process.exit(1);
+}
 const PROGRAMS = ["api", "worker", "storage", "bus", "local"];
 const [name] = process.argv.splice(2, 1);
 if (!PROGRAMS.includes(name)) {

@@ -6,7 +6,8 @@ import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
-import { createJobProcesses } from "../worker/process/job-processes.ts";
+import { bundleHost } from "../worker/process/host-bundle.ts";
+import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
 import { startWorkerNode } from "../worker/worker-node.ts";
 import { connect } from "./connect.ts";
@@ -24,7 +25,8 @@ async function start(): Promise<Service> {
   });
 
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
-  const processes = createJobProcesses(processConfig(settings));
+  const hostEntry = await bundleHost(join(settings.directory, "host.mjs"));
+  const processes = createJobProcesses(processConfig(settings, hostEntry));
   const cache = createPackageCache({
     store: packages,
     directory: join(settings.directory, "packages"),
@@ -74,9 +76,9 @@ async function start(): Promise<Service> {
   };
 }
 
-const processConfig = ({ directory, slots }: WorkerSettings) => ({
+const processConfig = ({ directory, slots }: WorkerSettings, hostEntry: string): JobProcessesConfig => ({
   root: directory,
-  hostEntry: join(import.meta.dirname, "../worker/process/host/main.ts"),
+  hostEntry,
   spares: slots,
   environment: {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",

@@ -3,10 +3,10 @@
  * lists them.
  */
 import { buffer } from "node:stream/consumers";
+import { deflateRawSync } from "node:zlib";
 import { ZipFile } from "yazl";
 import { PACKAGE_MAX_RATIO, PACKAGE_RATIO_THRESHOLD_BYTES } from "../core/limits.ts";
 import type { ExtraFile } from "./extra-files.ts";
-import { deflateRawSync } from "node:zlib";
 
 /** The earliest time a ZIP can tell, in the local zone: yazl writes local time. */
 const MTIME = new Date(1980, 0, 1);

@@ -14,7 +14,7 @@ import {
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
-import type { JobQueue, JobStore } from "../../runtime/core/ports.ts";
+import type { JobQueue } from "../../runtime/core/ports.ts";
 import { createShare } from "../../runtime/core/share.ts";
 import { isTerminal } from "../../runtime/core/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
@@ -22,6 +22,7 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/
 import { createBatchCompletion } from "../../runtime/jobs/batch-completion.ts";
 import { createPackageCache } from "../../runtime/worker/packages/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/packages/platform.ts";
+import { bundleHost } from "../../runtime/worker/process/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../runtime/worker/process/workspace.ts";
 import { startWorkerNode } from "../../runtime/worker/worker-node.ts";
@@ -34,9 +35,6 @@ import { testStorage } from "./test-storage.ts";
 export interface WorkerOptions {
   readonly slots?: number;
   readonly lockMs?: number;
-  /** Put between the worker and its store or queue by tests that inject faults. */
-  readonly wrapJobs?: (jobs: JobStore) => JobStore;
-  readonly wrapQueue?: (queue: JobQueue) => JobQueue;
 }
 
 export interface TestWorker extends Worker, AsyncDisposable {
@@ -73,14 +71,14 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
   const packages = createPackageStore({ storage: testStorage() });
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const { wrapJobs = (jobs) => jobs, wrapQueue = (inner) => inner, slots = 1 } = options;
+    const { slots = 1 } = options;
     const directory = await temporaryDirectory();
     const storage = testStorage();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
-    const ownQueue = wrapQueue(queue());
+    const ownQueue = queue();
     const processes = createJobProcesses({
       root: directory.path,
-      hostEntry: join(import.meta.dirname, "../../runtime/worker/process/host/main.ts"),
+      hostEntry: await bundleHost(join(directory.path, "host.mjs")),
       spares: slots,
       environment: { PATH: process.env["PATH"] ?? "" },
     });

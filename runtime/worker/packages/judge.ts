@@ -47,7 +47,7 @@ export interface PlannedFile {
 }
 
 export const METHOD_STORED = 0;
-export const METHOD_DEFLATED = 8;
+const METHOD_DEFLATED = 8;
 
 const TYPE_MASK = 0o170000;
 const TYPE_FILE = 0o100000;

@@ -82,7 +82,10 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
   }
 
   async function acquire(tenantName: string, packageName: string, signal?: AbortSignal): Promise<PackageLease> {
-    await (swept ??= sweep());
+    await (swept ??= sweep().catch((error: unknown) => {
+      swept = undefined;
+      throw error;
+    }));
     const key = `${tenantName}/${packageName}`;
     // Whoever comes second to a package nobody has yet would download it again: it waits, then asks for news only.
     for (let first = firstFetches.get(key); first !== undefined; first = firstFetches.get(key)) {

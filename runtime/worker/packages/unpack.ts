@@ -27,12 +27,12 @@ export interface UnpackRequest {
 }
 
 /** Files inflated and written together: bounded in number and in bytes held in memory. */
-const BATCH_MAX_FILES = 64;
+const BATCH_MAX_FILES = 16;
 const BATCH_MAX_BYTES = 16 * 1024 * 1024;
 /** Smaller files inflate faster than a thread could be asked to do it. */
-const INFLATE_HERE_MAX_BYTES = 32 * 1024;
+const INFLATE_HERE_MAX_BYTES = 16 * 1024;
 /** The event loop gets its turn after this much has been checked. */
-const CHECKSUM_STEP_BYTES = 8 * 1024 * 1024;
+const CHECKSUM_STEP_BYTES = 2 * 1024 * 1024;
 
 const inflateElsewhere = promisify(inflateRaw);
 

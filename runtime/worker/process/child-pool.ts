@@ -4,6 +4,7 @@
  * interface, keyed by package.)
  */
 import type { HostChild } from "./host-child.ts";
+import { LaunchError } from "./launch.ts";
 
 export interface ChildPool {
   /** A child nobody else will get. Throws LaunchError, or the signal's reason. */
@@ -40,6 +41,10 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
   }
 
   function add(child: Promise<HostChild>): void {
+    if (closed) {
+      discard(child);
+      return;
+    }
     const spare: Spare = { child, isReady: false };
     spares.push(spare);
     child.then(
@@ -53,7 +58,10 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
 
   /** A spare that is no use any more, unless somebody has taken it already. */
   function drop(spare: Spare): void {
-    if (!remove(spare) || closed) return;
+    if (!remove(spare)) return;
+    // Its pipes are still open.
+    discard(spare.child);
+    if (closed) return;
     retry ??= setTimeout(() => {
       retry = undefined;
       fill();
@@ -86,6 +94,7 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
   return {
     async take(signal) {
       signal.throwIfAborted();
+      if (closed) throw new LaunchError("This worker starts no more processes.");
       const child = takeSpare() ?? start();
       const aborted = new Promise<undefined>((resolve) => {
         signal.addEventListener("abort", () => resolve(undefined), { once: true });
@@ -93,7 +102,7 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
       const taken = await Promise.race([child, aborted]);
       if (taken !== undefined && !signal.aborted) return taken;
       // Nobody has used it: it is as good as any other spare.
-      if (closed || spares.length >= wanted) discard(child);
+      if (spares.length >= wanted) discard(child);
       else add(child);
       throw signal.reason;
     },

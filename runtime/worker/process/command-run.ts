@@ -11,7 +11,7 @@ import { type Conclusion, type Ended, type Run, type RunListener, crashed, faile
 import type { JobProcessSpec } from "./spec.ts";
 
 /** EX_DATAERR of sysexits.h, "the input data was incorrect": another attempt cannot help. */
-export const DO_NOT_RETRY_EXIT_CODE = 65;
+const DO_NOT_RETRY_EXIT_CODE = 65;
 /** Of the last line on stderr, which usually says what went wrong. */
 const REASON_MAX_LENGTH = 500;
 

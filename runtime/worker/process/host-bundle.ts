@@ -5,8 +5,8 @@
 import { rename } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-/** Creates or replaces `file`, which is complete at every moment. */
-export async function bundleHost(file: string): Promise<void> {
+/** Creates or replaces `file`, which is complete at every moment; resolves to it. */
+export async function bundleHost(file: string): Promise<string> {
   // Not imported above, so that a worker with a finished bundle does without the bundler.
   const { buildSync } = await import("esbuild");
   const half = `${file}.${process.pid}.mjs`;
@@ -21,4 +21,5 @@ export async function bundleHost(file: string): Promise<void> {
     logLevel: "error",
   });
   await rename(half, file);
+  return file;
 }

@@ -75,6 +75,8 @@ export function createLauncher({ root, searchPath }: { readonly root: string; re
         }),
       );
       const { pid } = child;
+      // What goes wrong with a process or its pipes shows in its end; without a listener it would end the worker.
+      for (const source of [child, ...child.stdio]) source?.on("error", () => undefined);
       const tree = treeOf(pid, mark);
       preferForOutOfMemory(pid);
       let running = true;

@@ -120,7 +120,10 @@ describe("the administration API", () => {
     const failed = new Promise<unknown>((resolve) => {
       receiver.subscribe({
         processMessage: () => Promise.resolve(),
-        processError: ({ error }) => Promise.resolve(resolve(error)),
+        processError: ({ error }) => {
+          resolve(error);
+          return Promise.resolve();
+        },
       });
     });
     await admin.deleteQueue("doomed");

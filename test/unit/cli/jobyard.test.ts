@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { EXIT, runCli } from "../../../runtime/cli/cli.ts";
-import { nodeVersionProblem } from "../../../runtime/cli/node-version.mjs";
+import { nodeVersionProblem } from "../../../runtime/node-version.mjs";
 import { sourcePackage } from "../../support/source-package.ts";
 
 async function jobyard(...args: readonly string[]) {

@@ -16,7 +16,9 @@ interface DueEntry {
   readonly message: StoredMessage;
 }
 
-const byInstant = (a: DueEntry, b: DueEntry): number => a.at - b.at;
+/** At the same instant the older message comes first. */
+const byInstant = (a: DueEntry, b: DueEntry): number =>
+  a.at - b.at || a.message.sequenceNumber - b.message.sequenceNumber;
 
 interface StoreParts {
   /** Told of the instant of anything new that will fall due. */

@@ -31,6 +31,8 @@ export function settle(context: EngineContext, store: MessageStore, token: strin
     case "defer": {
       const body = changedBody(context, message, settlement.changes);
       context.emit({ type: "deferred", queue: store.key, seq: message.sequenceNumber, ...(body && { body }) });
+      // Its time may have come while it was locked.
+      if (message.expiresAt <= context.now) expire(context, store, message);
       return;
     }
     case "dead-letter":

@@ -91,6 +91,7 @@ describe("a pool of spare children", () => {
     expect(children.starting).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(children.starting).toHaveLength(2);
+    expect(children.ended).toHaveLength(1);
     children.born(1);
   });
 
@@ -127,6 +128,7 @@ describe("a pool of spare children", () => {
     await closing;
     expect(children.ended).toEqual([ready, late]);
     expect(children.starting).toHaveLength(2);
+    await expect(pool.take(NEVER)).rejects.toThrow(LaunchError);
   });
 });
 

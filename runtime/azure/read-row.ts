@@ -21,7 +21,7 @@ export async function readRow(table: TableAccess, partition: string, rowKey: str
 }
 
 /** Every row read from a table carries one. */
-function etagOf(row: { readonly etag?: string }): string {
+export function etagOf(row: { readonly etag?: string }): string {
   if (row.etag === undefined) throw new InvariantError("A row was read without its ETag.");
   return row.etag;
 }

@@ -63,7 +63,7 @@ async function handBack({ claimId, jobId }: HeldClaim, { jobs, now }: RecoveryDe
     const { to, changes } = handbackOf(job, now());
     const result = await jobs.update({ jobId, etag: stored.etag, from: "running", to, changes });
     if (result.written) {
-      const { history: _written, ...fields } = changes;
+      const { history, ...fields } = changes;
       return { value: { ...job, ...fields, state: to }, etag: result.etag };
     }
     stored = result.current;

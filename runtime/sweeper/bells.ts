@@ -1,0 +1,35 @@
+/** Which bells lie in a queue, and which queued rows have none. */
+import type { Job } from "../core/job.ts";
+import type { JobQueue } from "../core/ports.ts";
+
+/** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
+export const BELLS_MAX = 20_000;
+const PEEK_PAGE = 250;
+
+const keyOf = (jobId: string, ring: number): string => `${jobId}:${ring}`;
+
+/** All bells of a queue, waiting, scheduled or under lock; undefined when there are too many to look at. */
+export async function bellsIn(
+  queue: Pick<JobQueue, "peek">,
+  queueName: string,
+): Promise<ReadonlySet<string> | undefined> {
+  const bells = new Set<string>();
+  let fromSequenceNumber: string | undefined;
+  for (let seen = 0; seen <= BELLS_MAX;) {
+    const page = await queue.peek(queueName, { deadLetter: false, fromSequenceNumber, maxCount: PEEK_PAGE });
+    const last = page.at(-1);
+    if (last === undefined) return bells;
+    for (const { parsed } of page) if (parsed.ok) bells.add(keyOf(parsed.bell.jobId, parsed.bell.ring));
+    seen += page.length;
+    fromSequenceNumber = String(BigInt(last.sequenceNumber) + 1n);
+  }
+  return undefined;
+}
+
+export const hasBell = (bells: ReadonlySet<string>, job: Pick<Job, "jobId" | "ring">): boolean =>
+  bells.has(keyOf(job.jobId, job.ring));
+
+/** Since when the row waits for its bell, at the latest. */
+export function waitingSince(job: Pick<Job, "runAt" | "submittedAt" | "history">): Date {
+  return job.runAt ?? job.history.at(-1)?.endedAt ?? job.submittedAt;
+}

@@ -1,0 +1,142 @@
+/**
+ * Compares the rows of active batches with bells and heartbeats, and repairs what only a lost send, a purged queue or a
+ * lost worker can cause (steps 10 and 11 of the protocol). While all is well it reads counters and nothing else.
+ */
+import { randomUUID } from "node:crypto";
+import { bellMessageId, bellOf } from "../core/bell.ts";
+import { isUndecided } from "../core/completion.ts";
+import { isClaimDead } from "../core/handback.ts";
+import type { Batch, Job } from "../core/job.ts";
+import type { BatchStore, CounterSnapshot, JobQueue, JobStore, Stored, WorkerStore } from "../core/ports.ts";
+import { openOf } from "../core/states.ts";
+import { jobQueueName } from "../core/topology.ts";
+import type { WorkerRecord } from "../core/worker-record.ts";
+import { bellsIn, hasBell, waitingSince } from "./bells.ts";
+import { handBack, type HandBackDeps } from "./hand-back.ts";
+
+export interface SweepBatchesDeps extends HandBackDeps {
+  readonly jobs: JobStore;
+  readonly queue: JobQueue;
+  readonly batchStore: Pick<BatchStore, "active" | "update">;
+  readonly workers: Pick<WorkerStore, "list">;
+  readonly lockMs: number;
+  readonly marginMs: number;
+}
+
+export interface SweepReport {
+  readonly rung: number;
+  readonly handedBack: number;
+  readonly pools: ReadonlySet<string>;
+}
+
+/** A row that became queued less than this ago may still get its bell from whoever wrote it. */
+export const RING_GRACE_MS = 30_000;
+/** Counters that changed since then show that the batch is alive. */
+const CALM_MS = 60_000;
+/** All jobs ended this long ago: no request that began before can still add one. */
+const REST_AFTER_MS = 10 * 60_000;
+
+interface Active {
+  readonly batch: Stored<Batch>;
+  readonly snapshot: CounterSnapshot;
+}
+
+/** `thorough`: also looks into batches that are busy. */
+export async function sweepBatches(
+  deps: SweepBatchesDeps,
+  { thorough }: { readonly thorough: boolean },
+): Promise<SweepReport> {
+  const workers = await deps.workers.list();
+  const pools = new Set(workers.map(({ pool }) => pool));
+  const active: Active[] = [];
+  for await (const batch of deps.batchStore.active()) {
+    pools.add(batch.value.pool);
+    active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
+  }
+  let rung = 0;
+  let handedBack = 0;
+  const runningCount = active.reduce((sum, { snapshot }) => sum + snapshot.counts.running, 0);
+  const claimedCount = workers.reduce((sum, worker) => sum + (isAlive(worker, deps) ? worker.claims.length : 0), 0);
+  const bells = new Map<string, Promise<ReadonlySet<string> | undefined>>();
+
+  for (const { batch, snapshot } of active) {
+    if (openOf(snapshot.counts) === 0) {
+      await concludeBatch(batch, snapshot, deps);
+      continue;
+    }
+    if (!thorough && !isCalm(snapshot, deps)) continue;
+    // More running than living workers know of: somebody's claim is dead.
+    if (snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
+      handedBack += await handBackDead(batch.value, workers, deps);
+    }
+    if (snapshot.counts.queued > 0) rung += await ringOrphans(batch.value, bells, deps);
+  }
+  return { rung, handedBack, pools };
+}
+
+const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>
+  now().getTime() - heartbeatAt.getTime() <= lockMs + marginMs;
+
+const isOlder = (at: Date | undefined, ms: number, now: Date): boolean =>
+  at === undefined || now.getTime() - at.getTime() > ms;
+
+const isCalm = ({ changedAt }: CounterSnapshot, { now }: SweepBatchesDeps): boolean =>
+  isOlder(changedAt, CALM_MS, now());
+
+/** R12: a batch whose last asker died is asked for here; later it is left alone. */
+async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, deps: SweepBatchesDeps): Promise<void> {
+  const { value, etag } = batch;
+  if (isUndecided(value)) {
+    await deps.batches.askBatch(value.batchId);
+    return;
+  }
+  const lastChange = snapshot.changedAt ?? value.createdAt;
+  if (isOlder(lastChange, REST_AFTER_MS, deps.now())) {
+    await deps.batchStore.update(value.batchId, etag, { atRest: true });
+  }
+}
+
+async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps: SweepBatchesDeps): Promise<number> {
+  let count = 0;
+  for await (const stored of deps.jobs.scan(batch, "running")) {
+    const { claim } = stored.value;
+    if (claim === undefined) continue;
+    const worker = workers.find(({ pool, workerId }) => pool === batch.pool && workerId === claim.workerId);
+    if (!isClaimDead(claim, worker, deps.now().getTime(), deps)) continue;
+    if (await handBack(stored, deps)) count++;
+  }
+  return count;
+}
+
+/** R10: the same ring under a fresh message id, because the broker may remember the one whose message is gone. */
+async function ringOrphans(
+  batch: Batch,
+  bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
+  { jobs, queue, now }: SweepBatchesDeps,
+): Promise<number> {
+  let count = 0;
+  for await (const { value: job, etag } of jobs.scan(batch, "queued")) {
+    if (!isOlder(waitingSince(job), RING_GRACE_MS, now())) continue;
+    const queueName = jobQueueName(job.pool, job.priority);
+    const known = bells.get(queueName) ?? bellsIn(queue, queueName);
+    bells.set(queueName, known);
+    const present = await known;
+    if (present === undefined || hasBell(present, job)) continue;
+    // A bell that was taken a moment ago is in no queue any more: the row tells whether it was claimed.
+    if (!(await isStillQueued(jobs, job))) continue;
+    await queue.send(queueName, [
+      {
+        bell: bellOf(job, etag),
+        messageId: `${bellMessageId(job.jobId, job.ring)}:${randomUUID()}`,
+        enqueueAt: job.runAt,
+      },
+    ]);
+    count++;
+  }
+  return count;
+}
+
+async function isStillQueued(jobs: Pick<JobStore, "get">, { jobId, ring }: Job): Promise<boolean> {
+  const current = (await jobs.get(jobId))?.value;
+  return current?.state === "queued" && current.ring === ring;
+}

@@ -1,0 +1,72 @@
+/**
+ * The sweeper: one process at a time, elected by a lease, compares truth and doorbell every half minute. It is needed
+ * only for lost sends, purged queues and dead letters; crashes repair themselves.
+ */
+import { messageOf } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { LeaderLease } from "../core/ports.ts";
+import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
+import { PRIORITIES } from "../core/priority.ts";
+import { sweepBatches, type SweepBatchesDeps } from "./sweep-batches.ts";
+import { sweepDeadLetters, type LetterPositions } from "./sweep-dead-letters.ts";
+
+export interface SweeperDeps extends SweepBatchesDeps {
+  readonly lease: LeaderLease;
+  readonly log: Logger;
+}
+
+export interface Sweeper {
+  /** One round, if this process leads. Throws UnavailableError. */
+  sweep(): Promise<void>;
+}
+
+const SWEEP_EVERY_MS = 30_000;
+/** Every so many rounds also looks into batches that are busy. */
+const THOROUGH_EVERY = 10;
+
+export function createSweeper(deps: SweeperDeps): Sweeper {
+  const positions: LetterPositions = new Map();
+  let round = 0;
+  return {
+    async sweep() {
+      if (!(await deps.lease.hold())) return;
+      const { rung, handedBack, pools } = await sweepBatches(deps, { thorough: round++ % THOROUGH_EVERY === 0 });
+      let lettersRemoved = 0;
+      for (const pool of new Set([DEFAULT_POOL, ...pools])) {
+        for (const priority of PRIORITIES) {
+          // Another one may lead by now; what both did is harmless, but there is no need to go on.
+          if (!(await deps.lease.hold())) return;
+          lettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
+        }
+      }
+      if (rung + handedBack + lettersRemoved > 0) deps.log.warn({ rung, handedBack, lettersRemoved }, "sweep repaired");
+    },
+  };
+}
+
+/** Sweeps until the returned function is called; that waits for the round under way and gives the lease up. */
+export function startSweeper(deps: SweeperDeps): () => Promise<void> {
+  const sweeper = createSweeper(deps);
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let sweeping: Promise<void> = Promise.resolve();
+
+  const schedule = (): void => {
+    if (stopped) return;
+    timer = setTimeout(() => {
+      sweeping = sweeper
+        .sweep()
+        .catch((error: unknown) => deps.log.warn({ error: messageOf(error) }, "sweep broke off"))
+        .finally(schedule);
+    }, SWEEP_EVERY_MS);
+  };
+  schedule();
+  return async () => {
+    stopped = true;
+    clearTimeout(timer);
+    await sweeping;
+    await deps.lease.release().catch((error: unknown) => {
+      deps.log.warn({ error: messageOf(error) }, "the sweeper's lease was not given up; it ends by itself");
+    });
+  };
+}

@@ -1,0 +1,231 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { connectServiceBus, createBatchStore, createJobQueue, createJobStore } from "../../../runtime/azure/index.ts";
+import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
+import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
+import type { JobQueue, Stored } from "../../../runtime/core/ports.ts";
+import { busTopology, jobQueueName } from "../../../runtime/core/topology.ts";
+import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
+import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
+import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
+import { freshTenant, testStorage } from "../../support/test-storage.ts";
+
+const LOCK_MS = 60_000;
+const HOUR_MS = 3_600_000;
+
+let bus: LocalServiceBus;
+let queue: JobQueue;
+const storage = testStorage();
+const jobs = createJobStore({ storage, writerId: `sweeper-${randomUUID()}` });
+const batches = createBatchStore({ storage });
+
+/** A pool of its own for each test, so that queues and batches of others are out of sight. */
+let pool = "";
+let queueName = "";
+let batch: Batch;
+let workers: readonly WorkerRecord[] = [];
+const POOLS = Array.from({ length: 12 }, (_, i) => `p${i}`);
+let nextPool = 0;
+
+beforeAll(async () => {
+  bus = await startLocalServiceBus({ port: 0, topology: busTopology(POOLS, { lockMs: LOCK_MS }) });
+  queue = createJobQueue({ bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }) });
+});
+afterAll(async () => {
+  await queue.close();
+  await bus.close();
+});
+beforeEach(async () => {
+  pool = POOLS[nextPool++]!;
+  queueName = jobQueueName(pool, "normal");
+  batch = await batches.create(batchOf({ tenantName: freshTenant(), pool }));
+  workers = [];
+});
+
+/** Sees this test's batch alone, and an hour later than it is: everything is due. */
+const deps = (): SweepBatchesDeps => ({
+  jobs,
+  queue,
+  batches: createBatchCompletion({ batches, jobs, now: () => new Date() }),
+  batchStore: {
+    update: batches.update,
+    async *active() {
+      const stored = await batches.get(batch.batchId);
+      if (stored !== undefined && !stored.value.atRest) yield stored;
+    },
+  },
+  workers: { list: () => Promise.resolve(workers) },
+  lockMs: LOCK_MS,
+  marginMs: 10_000,
+  now: () => new Date(Date.now() + HOUR_MS),
+});
+const sweep = () => sweepBatches(deps(), { thorough: true });
+
+async function insert(fields: Partial<Job> = {}): Promise<Stored<Job>> {
+  const job = jobOf({ pool, ...fields }, batch);
+  const result = await jobs.insert(job);
+  if (!result.written) throw new Error("not inserted");
+  return { value: job, etag: result.etag };
+}
+
+const ring = ({ value, etag }: Stored<Job>) =>
+  queue.send(queueName, [{ bell: bellOf(value, etag), messageId: bellMessageId(value.jobId, value.ring) }]);
+
+const claimOf = (fields: Partial<Claim> = {}): Claim => ({
+  id: randomUUID(),
+  workerId: "w1",
+  bootId: "b1",
+  queue: queueName,
+  sequenceNumber: "1",
+  since: new Date(),
+  ...fields,
+});
+
+async function claimed(stored: Stored<Job>, claim = claimOf()): Promise<void> {
+  const { jobId } = stored.value;
+  const entry = { execution: 1, attempt: 1, workerId: claim.workerId, claimId: claim.id, startedAt: claim.since };
+  const changes = { claim, executions: 1, startedAt: claim.since, history: [entry] };
+  const result = await jobs.update({ jobId, etag: stored.etag, from: "queued", to: "running", changes });
+  if (!result.written) throw new Error("not claimed");
+}
+
+const rowOf = async (jobId: string): Promise<Job> => (await jobs.get(jobId))!.value;
+const peek = (deadLetter = false) => queue.peek(queueName, { deadLetter, maxCount: 100 });
+
+describe("sweeping batches", () => {
+  it("rings a queued row that has no bell, under a fresh message id, and leaves others alone", async () => {
+    const orphan = await insert();
+    const healthy = await insert();
+    await ring(healthy);
+    expect(await sweep()).toMatchObject({ rung: 1, handedBack: 0 });
+    const bells = await peek();
+    expect(bells.map(({ messageId }) => messageId).sort()).toEqual(
+      [bellMessageId(healthy.value.jobId, 1), expect.stringMatching(`^${orphan.value.jobId}:1:`) as unknown].sort(),
+    );
+    expect((await rowOf(orphan.value.jobId)).ring).toBe(1);
+    expect(await sweep()).toMatchObject({ rung: 0 });
+  });
+
+  it("leaves a delayed row alone whose bell is scheduled, and rings one whose bell is not", async () => {
+    const runAt = new Date(Date.now() + HOUR_MS / 2);
+    const scheduled = await insert({ runAt });
+    const lost = await insert({ runAt });
+    await queue.send(queueName, [
+      { bell: bellOf(scheduled.value, scheduled.etag), messageId: `${scheduled.value.jobId}:1`, enqueueAt: runAt },
+    ]);
+    expect(await sweep()).toMatchObject({ rung: 1 });
+    const bells = await peek();
+    expect(bells.map(({ parsed }) => parsed.ok && parsed.bell.jobId).sort()).toEqual(
+      [scheduled.value.jobId, lost.value.jobId].sort(),
+    );
+  });
+
+  it("hands back what a dead worker ran although its bell is gone, and rings the next ring", async () => {
+    const stored = await insert();
+    await claimed(stored);
+    expect(await sweep()).toMatchObject({ handedBack: 1 });
+    expect(await rowOf(stored.value.jobId)).toMatchObject({
+      state: "queued",
+      ring: 2,
+      attempts: 0,
+      interruptions: 1,
+      claim: undefined,
+      history: [{ outcome: "interrupted" }],
+    });
+    expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
+  });
+
+  it("never touches a job whose worker lives and says that it runs it", async () => {
+    const stored = await insert();
+    const claim = claimOf();
+    await claimed(stored, claim);
+    workers = [
+      {
+        ...{ pool, workerId: "w1", bootId: "b1", slots: 1, version: "1", state: "running", cancel: [], drain: false },
+        startedAt: new Date(),
+        heartbeatAt: deps().now(),
+        claims: [claim.id],
+      },
+    ];
+    expect(await sweep()).toMatchObject({ handedBack: 0, rung: 0 });
+    expect((await rowOf(stored.value.jobId)).state).toBe("running");
+  });
+
+  it("ends a dead worker's job as canceled when a cancel was wanted, and the batch hears of it", async () => {
+    const stored = await insert({ cancelWanted: true });
+    await claimed(stored);
+    const { etag } = (await batches.get(batch.batchId))!;
+    await batches.update(batch.batchId, etag, { state: "closed" });
+    await sweep();
+    expect((await rowOf(stored.value.jobId)).state).toBe("canceled");
+    expect((await batches.get(batch.batchId))!.value).toMatchObject({ completedGeneration: 1 });
+    expect(await peek()).toEqual([]);
+  });
+
+  it("completes a closed batch whose last asker died, and lets it rest afterwards", async () => {
+    const stored = await insert();
+    await jobs.update({ jobId: stored.value.jobId, etag: stored.etag, from: "queued", to: "canceled", changes: {} });
+    const { etag } = (await batches.get(batch.batchId))!;
+    await batches.update(batch.batchId, etag, { state: "closed" });
+    await sweep();
+    expect((await batches.get(batch.batchId))!.value).toMatchObject({ completedGeneration: 1, atRest: false });
+    await sweep();
+    expect((await batches.get(batch.batchId))!.value.atRest).toBe(true);
+  });
+});
+
+describe("sweeping dead letters", () => {
+  async function deadLetter(stored: Stored<Job>): Promise<void> {
+    await ring(stored);
+    const receiver = queue.receiver(queueName);
+    const delivery = await receiver.receive(5_000);
+    await delivery!.deadLetter("MaxDeliveryCountExceeded", "by the broker");
+    await receiver.close();
+  }
+  const letters = async () => (await peek(true)).map(({ messageId }) => messageId);
+  const sweepLetters = () => sweepDeadLetters(queueName, new Map(), deps());
+
+  it("keep the record of a failure, and drop it once the job was requeued", async () => {
+    const stored = await insert();
+    await deadLetter(stored);
+    const { jobId } = stored.value;
+    const failed = await jobs.update({ jobId, etag: stored.etag, from: "queued", to: "failed", changes: {} });
+    expect(await sweepLetters()).toBe(0);
+    expect(await letters()).toEqual([bellMessageId(jobId, 1)]);
+    if (!failed.written) throw new Error("not failed");
+    await jobs.update({ jobId, etag: failed.etag, from: "failed", to: "queued", changes: { ring: 2 } });
+    expect(await sweepLetters()).toBe(1);
+    expect(await letters()).toEqual([]);
+    expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(jobId, 2)]);
+  });
+
+  it("revive a queued job whose own bell the broker gave up, as interrupted", async () => {
+    const stored = await insert();
+    await deadLetter(stored);
+    expect(await sweepLetters()).toBe(1);
+    expect(await rowOf(stored.value.jobId)).toMatchObject({ state: "queued", ring: 2, attempts: 0, interruptions: 1 });
+    expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
+  });
+
+  it("never touch a running row, and look again when it has moved", async () => {
+    const stored = await insert();
+    await deadLetter(stored);
+    await claimed((await jobs.get(stored.value.jobId))!);
+    const positions = new Map<string, string>();
+    expect(await sweepDeadLetters(queueName, positions, deps())).toBe(0);
+    const running = (await jobs.get(stored.value.jobId))!;
+    expect(running.value.state).toBe("running");
+    await jobs.update({ jobId: stored.value.jobId, etag: running.etag, from: "running", to: "succeeded", changes: {} });
+    expect(await sweepDeadLetters(queueName, positions, deps())).toBe(1);
+    expect(await letters()).toEqual([]);
+  });
+
+  it("stay for people to look at when they belong to no job", async () => {
+    await deadLetter({ value: jobOf({ pool }, batch), etag: "none" });
+    expect(await sweepLetters()).toBe(0);
+    expect((await letters()).length).toBe(1);
+  });
+});

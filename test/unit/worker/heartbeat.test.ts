@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BeatResult, WorkerStore } from "../../../runtime/core/ports.ts";
+import { HEARTBEAT_MS, type WorkerRecord, type WorkerState } from "../../../runtime/core/worker-record.ts";
+import { startHeartbeat } from "../../../runtime/worker/heartbeat.ts";
+import { silentLog } from "../../support/silent-log.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** The worker's row, with exact ETags; others leave wishes on it. */
+function setUp() {
+  let row: { value: WorkerRecord; etag: string } | undefined;
+  let version = 0;
+  let away = false;
+  const beats: WorkerRecord[] = [];
+  const workers: Pick<WorkerStore, "beat"> = {
+    beat: (record, etag): Promise<BeatResult> => {
+      if (away) return Promise.reject(new Error("storage away"));
+      if (etag !== undefined && row?.etag !== etag) return Promise.resolve({ written: false, current: row });
+      row = { value: record, etag: `v${++version}` };
+      beats.push(record);
+      return Promise.resolve({ written: true, etag: row.etag });
+    },
+  };
+  const heard: string[] = [];
+  let state: WorkerState = "running";
+  let claims: string[] = [];
+  const identity = { pool: "p", workerId: "w", bootId: "b1", startedAt: new Date(), slots: 2, version: "1" };
+  const start = () =>
+    startHeartbeat({
+      workers,
+      identity,
+      state: () => state,
+      claims: () => claims,
+      onCancel: ({ claimId }) => heard.push(`cancel ${claimId}`),
+      onDrain: () => heard.push("drain"),
+      onReplaced: () => heard.push("replaced"),
+      now: () => new Date(),
+      log: silentLog,
+    });
+  return {
+    beats,
+    heard,
+    start,
+    wish: (changes: Partial<WorkerRecord>) => {
+      row = { value: { ...row!.value, ...changes }, etag: `v${++version}` };
+    },
+    set: (changes: { state?: WorkerState; claims?: string[]; away?: boolean }) => {
+      state = changes.state ?? state;
+      claims = changes.claims ?? claims;
+      away = changes.away ?? away;
+    },
+    row: () => row!.value,
+  };
+}
+
+describe("the heartbeat", () => {
+  it("says at once and every few seconds what the worker runs, and at the end that it stopped", async () => {
+    const { beats, start, set } = setUp();
+    const heartbeat = await start();
+    set({ claims: ["c1"] });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+    expect(beats.map(({ claims }) => claims)).toEqual([[], ["c1"]]);
+    set({ state: "stopped", claims: [] });
+    await heartbeat.stop();
+    expect(beats.at(-1)).toMatchObject({ state: "stopped", claims: [] });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 3);
+    expect(beats.length).toBe(3);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("hears wishes left on its row with the next beat, once, and takes them off", async () => {
+    const { heard, start, wish, row } = setUp();
+    const heartbeat = await start();
+    wish({ cancel: [{ jobId: "j", claimId: "c1" }], drain: true });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+    expect(heard).toEqual(["cancel c1", "drain"]);
+    expect(row()).toMatchObject({ cancel: [], drain: false });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+    expect(heard.length).toBe(2);
+    await heartbeat.stop();
+  });
+
+  it("goes on after an outage and then hears what was wished meanwhile", async () => {
+    const { heard, start, wish, set } = setUp();
+    const heartbeat = await start();
+    set({ away: true });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 3);
+    wish({ cancel: [{ jobId: "j", claimId: "c1" }] });
+    set({ away: false });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+    expect(heard).toEqual(["cancel c1"]);
+    await heartbeat.stop();
+  });
+
+  it("gives way to another process under the same name", async () => {
+    const { beats, heard, start, wish } = setUp();
+    await start();
+    wish({ bootId: "b2" });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 2);
+    expect(heard).toEqual(["replaced"]);
+    expect(beats.length).toBe(1);
+  });
+});

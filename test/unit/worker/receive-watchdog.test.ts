@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import type { BellReceiver, Delivery, PeekedMessage } from "../../../runtime/core/ports.ts";
+import { createReceiveWatchdog, DEAF_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
+import { jobOf } from "../../support/builders.ts";
+import { deliveryOf } from "../../support/fake-delivery.ts";
+import { silentLog } from "../../support/silent-log.ts";
+
+const QUEUE = "jobs-p-normal";
+
+/** A worker that waits on open receives; `waiting`: what lies in its queue, `held`: under somebody else's lock. */
+function setUp({ waiting = false, held = false }) {
+  const events: string[] = [];
+  let now = 0;
+  let since: number | undefined = 0;
+  const probed: Delivery[] = [];
+  const message: PeekedMessage = {
+    parsed: { ok: false, reason: "not read here" },
+    messageId: "m",
+    sequenceNumber: "1",
+    enqueuedAt: new Date(),
+    reason: undefined,
+    description: undefined,
+  };
+  const probe: BellReceiver = {
+    receive: () => {
+      if (held || !waiting) return Promise.resolve(undefined);
+      const delivery = deliveryOf({ value: jobOf(), etag: "e" });
+      probed.push(delivery);
+      return Promise.resolve(delivery);
+    },
+    close: () => {
+      events.push("probe closed");
+      return Promise.resolve();
+    },
+  };
+  const { check } = createReceiveWatchdog({
+    queue: { peek: (name) => Promise.resolve(waiting && name === QUEUE ? [message] : []), receiver: () => probe },
+    intake: {
+      waitingSince: () => since,
+      replaceReceivers: () => {
+        events.push("replaced");
+        since = now;
+        return Promise.resolve();
+      },
+    },
+    pool: "p",
+    monotonicNow: () => now,
+    giveUp: (reason) => events.push(`gave up: ${reason}`),
+    log: silentLog,
+  });
+  return {
+    events,
+    probed,
+    check: (afterMs: number) => {
+      now += afterMs;
+      return check();
+    },
+    deliver: () => {
+      since = undefined;
+    },
+    wait: () => {
+      since = now;
+    },
+  };
+}
+
+describe("the receive watchdog", () => {
+  it("does nothing while the queue is empty, or the wait is short", async () => {
+    const idle = setUp({});
+    await idle.check(DEAF_AFTER_MS * 10);
+    expect(idle.events).toEqual([]);
+    const short = setUp({ waiting: true });
+    await short.check(DEAF_AFTER_MS - 1);
+    expect(short.events).toEqual([]);
+  });
+
+  it("does not take messages that others hold for a sign of deafness", async () => {
+    const { events, check } = setUp({ waiting: true, held: true });
+    await check(DEAF_AFTER_MS);
+    expect(events).toEqual(["probe closed"]);
+  });
+
+  it("replaces the receivers when a fresh link hears what the open ones do not, and gives the message back", async () => {
+    const { events, probed, check } = setUp({ waiting: true });
+    await check(DEAF_AFTER_MS);
+    expect(events).toEqual(["probe closed", "replaced"]);
+    expect(probed.map((delivery) => (delivery as ReturnType<typeof deliveryOf>).settled)).toEqual([["abandon"]]);
+  });
+
+  it("gives the process up when replacing does not help, and starts counting anew when something was delivered", async () => {
+    const { events, check, deliver, wait } = setUp({ waiting: true });
+    await check(DEAF_AFTER_MS);
+    await check(DEAF_AFTER_MS);
+    deliver();
+    await check(1);
+    wait();
+    await check(DEAF_AFTER_MS);
+    expect(events.filter((event) => event === "replaced").length).toBe(3);
+    await check(DEAF_AFTER_MS);
+    await check(DEAF_AFTER_MS);
+    expect(events.at(-1)).toMatch(/^gave up: Messages wait in jobs-p-normal/);
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import { bellMessageId } from "../../../runtime/core/bell.ts";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
+import type { Job } from "../../../runtime/core/job.ts";
+import type { HeldClaim } from "../../../runtime/worker/claim-journal.ts";
+import { recoverOwnJobs } from "../../../runtime/worker/recovery.ts";
+import { jobOf } from "../../support/builders.ts";
+import { fakeQueue } from "../../support/fake-delivery.ts";
+import { createMemoryStore } from "../../support/memory-store.ts";
+import { silentLog } from "../../support/silent-log.ts";
+
+const NOW = new Date("2026-03-01T09:00:00Z");
+
+const runningUnder = (claimId: string, fields: Partial<Job> = {}): Job =>
+  jobOf({
+    state: "running",
+    executions: 1,
+    claim: { id: claimId, workerId: "w1", bootId: "old", queue: "q", sequenceNumber: "3", since: NOW },
+    history: [{ execution: 1, attempt: 1, workerId: "w1", claimId, startedAt: NOW }],
+    ...fields,
+  });
+
+function setUp(held: readonly HeldClaim[]) {
+  const jobs = createMemoryStore();
+  const queue = fakeQueue();
+  const asked: string[] = [];
+  let forgotten = 0;
+  const batches = {
+    askBatch: (batchId: string) => {
+      asked.push(batchId);
+      return Promise.resolve();
+    },
+    reopenBatch: () => Promise.resolve(),
+  };
+  const journal = {
+    left: () => Promise.resolve(held),
+    forgetLeft: () => {
+      forgotten++;
+      return Promise.resolve();
+    },
+  };
+  const recover = () =>
+    recoverOwnJobs({ journal, jobs, queue, batches, now: () => NOW, log: silentLog }, new AbortController().signal);
+  return { jobs, queue, asked, recover, forgotten: () => forgotten };
+}
+
+describe("a worker that starts again", () => {
+  it("hands back what it ran, at once, and rings for it", async () => {
+    const mine = runningUnder("mine");
+    const { jobs, queue, recover, forgotten } = setUp([{ claimId: "mine", jobId: mine.jobId }]);
+    jobs.put(mine);
+    expect(await recover()).toBe(1);
+    expect(jobs.row(mine.jobId)).toMatchObject({
+      state: "queued",
+      ring: 2,
+      attempts: 0,
+      interruptions: 1,
+      claim: undefined,
+    });
+    const { etag } = (await jobs.get(mine.jobId))!;
+    expect(queue.sent).toMatchObject([
+      { messageId: bellMessageId(mine.jobId, 2), bell: { ring: 2, etag, start: { interruptions: 1 } } },
+    ]);
+    expect(forgotten()).toBe(1);
+  });
+
+  it("leaves alone what was never claimed, has moved on, or belongs to another claim", async () => {
+    const never = jobOf();
+    const ended = runningUnder("b", { state: "succeeded" });
+    const theirs = runningUnder("theirs");
+    const { jobs, queue, recover } = setUp([
+      { claimId: "a", jobId: never.jobId },
+      { claimId: "b", jobId: ended.jobId },
+      { claimId: "c", jobId: theirs.jobId },
+      { claimId: "d", jobId: jobOf().jobId },
+    ]);
+    for (const job of [never, ended, theirs]) jobs.put(job);
+    expect(await recover()).toBe(0);
+    expect(jobs.transitions).toEqual([]);
+    expect(queue.sent).toEqual([]);
+  });
+
+  it("ends a job whose cancel was wanted, and asks its batch", async () => {
+    const wanted = runningUnder("mine", { cancelWanted: true });
+    const { jobs, queue, asked, recover } = setUp([{ claimId: "mine", jobId: wanted.jobId }]);
+    jobs.put(wanted);
+    await recover();
+    expect(jobs.row(wanted.jobId).state).toBe("canceled");
+    expect(asked).toEqual([wanted.batchId]);
+    expect(queue.sent).toEqual([]);
+  });
+
+  it("rings although its own write lost its answer, and counts it once", async () => {
+    const mine = runningUnder("mine");
+    const { jobs, queue, recover } = setUp([{ claimId: "mine", jobId: mine.jobId }]);
+    jobs.put(mine);
+    jobs.fault = () => "lose-answer";
+    await recover();
+    expect(jobs.row(mine.jobId)).toMatchObject({ state: "queued", interruptions: 1 });
+    expect(queue.sent.length).toBe(1);
+  });
+
+  it("forgets nothing before all is handed back, through an outage", async () => {
+    const mine = runningUnder("mine");
+    const { jobs, queue, recover, forgotten } = setUp([{ claimId: "mine", jobId: mine.jobId }]);
+    jobs.put(mine);
+    let outages = 2;
+    jobs.fault = () => (outages-- > 0 ? new UnavailableError("StorageUnavailable", "away") : undefined);
+    expect(await recover()).toBe(1);
+    expect([queue.sent.length, forgotten()]).toEqual([1, 1]);
+  });
+});

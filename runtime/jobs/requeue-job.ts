@@ -2,13 +2,13 @@
  * Makes ended jobs run again (step 9 of the protocol): the rows, then their batches, then the bells, in this order. A
  * crash in between leaves queued rows whose `reopen` and missing bell are made good by whoever finds them.
  */
-import { bellMessageId, bellOf } from "../core/bell.ts";
 import { requeueOf } from "../core/cancel.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { JobStore, OutgoingBell, Stored } from "../core/ports.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "./batch-completion.ts";
+import { outgoingBell } from "./outgoing-bell.ts";
 
 export type RequeueResult =
   | { readonly outcome: "requeued"; readonly job: Job }
@@ -85,9 +85,3 @@ async function returnToQueue(stored: Stored<Job>, jobs: RequeueDeps["jobs"]): Pr
     `Job ${stored.value.jobId} changed each time it was to be requeued.`,
   );
 }
-
-const outgoingBell = ({ value: job, etag }: Stored<Job>): OutgoingBell => ({
-  bell: bellOf(job, etag),
-  messageId: bellMessageId(job.jobId, job.ring),
-  enqueueAt: job.runAt,
-});

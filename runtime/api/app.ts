@@ -1,23 +1,42 @@
 /** The web API as a value: an Express app made from what it needs, with the order of its middleware in one place. */
-import express, { type Express } from "express";
+import express, { type Express, type Router } from "express";
 import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
+import type { IdSource } from "../core/ids.ts";
 import type { Logger } from "../core/logger.ts";
+import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../core/ports.ts";
+import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { createBatchCommands } from "./batch-commands.ts";
+import { batchCommandRoutes } from "./batch-command-routes.ts";
 import { identifyAs, type Caller } from "./caller.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { deadLetterRoutes } from "./dead-letter-routes.ts";
 import { answerErrors, noSuchRoute } from "./error-response.ts";
-import { readRoutes, type ReadDeps } from "./read-routes.ts";
+import { jobCommandRoutes } from "./job-command-routes.ts";
+import { createLookup } from "./lookup.ts";
+import { readRoutes } from "./read-routes.ts";
 import { assignRequestId } from "./request-id.ts";
-import type { Submitter } from "./submit.ts";
+import type { Ringer } from "./ringer.ts";
+import { createSubmitter } from "./submit.ts";
 import { submitRoutes } from "./submit-routes.ts";
 import { checkDepth, requireJson } from "./validate.ts";
 
-export interface AppDeps extends ReadDeps {
-  readonly submitter: Submitter;
+export interface AppDeps {
+  readonly jobs: JobStore;
+  readonly batches: BatchStore;
+  readonly workers: Pick<WorkerStore, "requestCancel">;
+  readonly files: JobFiles;
+  readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
+  /** Sends to the same queue; closed by whoever made it. */
+  readonly ringer: Ringer;
+  readonly ids: IdSource;
+  readonly now: () => Date;
   /** Who everybody is, as long as only this machine can reach the API. */
   readonly caller: Caller;
   readonly log: Logger;
 }
 
-export function createApp({ submitter, caller, log, ...reads }: AppDeps): Express {
+export function createApp(deps: AppDeps): Express {
+  const { caller, log } = deps;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -38,8 +57,21 @@ export function createApp({ submitter, caller, log, ...reads }: AppDeps): Expres
       next();
     },
   );
-  app.use("/v1", submitRoutes(submitter), readRoutes(reads));
+  app.use("/v1", ...routes(deps));
   app.use(noSuchRoute);
   app.use(answerErrors(log));
   return app;
+}
+
+function routes(deps: AppDeps): Router[] {
+  const lookup = createLookup(deps);
+  const completion = createBatchCompletion(deps);
+  const shared = { ...deps, lookup, completion };
+  return [
+    submitRoutes(createSubmitter(shared)),
+    readRoutes(shared),
+    jobCommandRoutes(shared),
+    batchCommandRoutes({ ...shared, commands: createBatchCommands(shared) }),
+    deadLetterRoutes(createDeadLetters(deps)),
+  ];
 }

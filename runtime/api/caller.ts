@@ -7,10 +7,12 @@ export interface Caller {
   readonly name: string;
   /** Whether the caller may act for a tenant. */
   mayUse(tenantName: string): boolean;
+  /** Whether the caller looks after the system itself: sees what belongs to no tenant. Implies every tenant. */
+  mayOperate(): boolean;
 }
 
 /** For an API that only this machine can reach: everybody here is the same trusted user. */
-export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true };
+export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true, mayOperate: () => true };
 
 /** The middleware that says who calls. */
 export const identifyAs =

@@ -2,39 +2,23 @@
 import { pipeline } from "node:stream/promises";
 import { Router, type Response } from "express";
 import { NotFoundError } from "../core/errors.ts";
-import { parseBatchId, parseJobId } from "../core/ids.ts";
-import type { Batch, Job } from "../core/job.ts";
 import type { BatchStore, JobFiles, JobStore, OpenedBlob } from "../core/ports.ts";
 import { listBatchesSchema, listJobsSchema } from "../core/requests.ts";
 import { batchView, jobView } from "../core/views.ts";
 import { callerOf } from "./caller.ts";
+import { fullView } from "./full-view.ts";
+import type { Lookup } from "./lookup.ts";
 import { validate } from "./validate.ts";
 
 export interface ReadDeps {
-  readonly jobs: Pick<JobStore, "get" | "list" | "counts">;
-  readonly batches: Pick<BatchStore, "get" | "list">;
+  readonly lookup: Lookup;
+  readonly jobs: Pick<JobStore, "list" | "counts">;
+  readonly batches: Pick<BatchStore, "list">;
   readonly files: Pick<JobFiles, "getParameters" | "listArtifacts" | "openArtifact" | "openLog">;
 }
 
-export function readRoutes({ jobs, batches, files }: ReadDeps): Router {
+export function readRoutes({ lookup, jobs, batches, files }: ReadDeps): Router {
   const router = Router();
-
-  /** 404 also for what belongs to a tenant the caller may not use: the two cannot be told apart from outside. */
-  async function batchOf(response: Response, batchId: string): Promise<Batch> {
-    const tenantName = parseBatchId(batchId)?.tenantName;
-    const known = tenantName !== undefined && callerOf(response).mayUse(tenantName);
-    const batch = known ? await batches.get(batchId) : undefined;
-    if (batch === undefined) throw new NotFoundError("BatchNotFound", `There is no batch ${batchId}.`);
-    return batch.value;
-  }
-
-  async function jobOf(response: Response, jobId: string): Promise<Job> {
-    const tenantName = parseJobId(jobId)?.tenantName;
-    const known = tenantName !== undefined && callerOf(response).mayUse(tenantName);
-    const stored = known ? await jobs.get(jobId) : undefined;
-    if (stored === undefined) throw new NotFoundError("JobNotFound", `There is no job ${jobId}.`);
-    return stored.value;
-  }
 
   router.get("/batches", async (request, response) => {
     const { tenantName, pageSize, continuationToken } = validate(listBatchesSchema, request.query);
@@ -47,31 +31,30 @@ export function readRoutes({ jobs, batches, files }: ReadDeps): Router {
   });
 
   router.get("/batches/:batchId", async (request, response) => {
-    const batch = await batchOf(response, request.params.batchId);
+    const { value: batch } = await lookup.batch(callerOf(response), request.params.batchId);
     response.json(batchView(batch, await jobs.counts(batch)));
   });
 
   router.get("/batches/:batchId/jobs", async (request, response) => {
     const query = validate(listJobsSchema, request.query);
-    const batch = await batchOf(response, request.params.batchId);
+    const { value: batch } = await lookup.batch(callerOf(response), request.params.batchId);
     const page = await jobs.list(batch, query);
     response.json({ ...page, items: page.items.map(jobView) });
   });
 
   router.get("/jobs/:jobId", async (request, response) => {
-    const job = await jobOf(response, request.params.jobId);
-    const parameters = job.parameters ?? (await files.getParameters(job.jobId));
-    response.json(jobView({ ...job, parameters }));
+    const { value: job } = await lookup.job(callerOf(response), request.params.jobId);
+    response.json(await fullView(job, files));
   });
 
   router.get("/jobs/:jobId/artifacts", async (request, response) => {
-    const job = await jobOf(response, request.params.jobId);
+    const { value: job } = await lookup.job(callerOf(response), request.params.jobId);
     const items = job.claim === undefined ? [] : await files.listArtifacts(job.jobId, job.claim.id);
     response.json({ items });
   });
 
   router.get("/jobs/:jobId/artifacts/*path", async (request, response) => {
-    const job = await jobOf(response, request.params.jobId);
+    const { value: job } = await lookup.job(callerOf(response), request.params.jobId);
     const path = request.params.path.join("/");
     const blob = job.claim && (await files.openArtifact(job.jobId, job.claim.id, path));
     if (blob === undefined) throw new NotFoundError("ArtifactNotFound", `The job has no artifact ${path}.`);
@@ -82,7 +65,7 @@ export function readRoutes({ jobs, batches, files }: ReadDeps): Router {
 
   /** The log of the latest attempt. */
   router.get("/jobs/:jobId/log", async (request, response) => {
-    const job = await jobOf(response, request.params.jobId);
+    const { value: job } = await lookup.job(callerOf(response), request.params.jobId);
     const claimId = job.history.at(-1)?.claimId;
     const blob = claimId === undefined ? undefined : await files.openLog(job.jobId, claimId);
     if (blob === undefined) throw new NotFoundError("LogNotFound", "The job has written no log yet.");

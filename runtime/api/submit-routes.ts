@@ -1,17 +1,15 @@
 /** Routes that accept work: jobs, one or many, and batches for them. */
 import { Router } from "express";
-import { isSystemError } from "../core/errors.ts";
 import type { Batch } from "../core/job.ts";
 import { createBatchSchema, jobRequestSchema, submitJobSchema, submitJobsSchema } from "../core/requests.ts";
 import { batchView } from "../core/views.ts";
 import { callerOf, type Caller } from "./caller.ts";
+import { itemError, type ItemError } from "./item-error.ts";
 import type { PreparedJob, Submitter } from "./submit.ts";
 import { validate } from "./validate.ts";
 
 /** What became of one job of a bulk submit, in the order of the request. */
-export type SubmitResult =
-  | { readonly jobId: string; readonly batchId: string }
-  | { readonly error: { readonly code: string; readonly message: string } };
+export type SubmitResult = { readonly jobId: string; readonly batchId: string } | { readonly error: ItemError };
 
 export function submitRoutes(submitter: Submitter): Router {
   const router = Router();
@@ -80,12 +78,4 @@ export function submitRoutes(submitter: Submitter): Router {
 interface Accepted {
   readonly index: number;
   readonly prepared: PreparedJob;
-}
-
-/** The request itself is at fault: said in the item's place. Anything else fails the whole call. */
-function itemError(error: unknown): { code: string; message: string } {
-  if (isSystemError(error) && !error.retryable && error.code !== "InternalError") {
-    return { code: error.code, message: error.message };
-  }
-  throw error;
 }

@@ -2,33 +2,37 @@
  * Accepting jobs: parameters to where they belong, the row, the bell, in this order. What a caller has an id for is in
  * the table; nothing is half accepted.
  */
-import { bellMessageId, bellOf } from "../core/bell.ts";
 import { ConflictError, InvalidRequestError, InvariantError, NotFoundError } from "../core/errors.ts";
-import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, parseBatchId, type IdSource } from "../core/ids.ts";
+import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
-import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES } from "../core/limits.ts";
-import type { BatchStore, JobFiles, JobStore, OutgoingBell } from "../core/ports.ts";
-import { DEFAULT_PRIORITY, PRIORITIES, type Priority } from "../core/priority.ts";
+import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../core/limits.ts";
+import type { BatchStore, JobFiles, JobStore, Stored } from "../core/ports.ts";
+import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import type { CreateBatchBody, JobRequestBody } from "../core/requests.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
+import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
+import { outgoingBell } from "../jobs/outgoing-bell.ts";
 import type { Caller } from "./caller.ts";
+import type { Lookup } from "./lookup.ts";
 import type { Ringer } from "./ringer.ts";
 
-export interface SubmitDeps {
-  readonly jobs: JobStore;
-  readonly batches: BatchStore;
+export interface SubmitDeps extends CancelDeps {
+  readonly jobs: Pick<JobStore, "insert" | "update">;
+  readonly batches: Pick<BatchStore, "create" | "get">;
+  readonly lookup: Lookup;
+  readonly completion: BatchCompletion;
   readonly files: Pick<JobFiles, "putParameters">;
   readonly ringer: Ringer;
   readonly ids: IdSource;
-  readonly now: () => Date;
 }
-
-type Inserted = OutgoingBell & { readonly priority: Priority };
 
 /** A request that can be accepted. */
 export interface PreparedJob {
   readonly request: JobRequestBody;
   readonly parametersJson: string;
+  readonly runAt: Date | undefined;
+  readonly expiresAt: Date | undefined;
 }
 
 /** Rows written at the same time: a few full transactions, so that one large request does not shut out the others. */
@@ -38,7 +42,7 @@ export interface Submitter {
   createBatch(caller: Caller, body: CreateBatchBody): Promise<Batch>;
   /** The open batch of this id. Throws BatchNotFound, BatchClosed. */
   openBatch(caller: Caller, batchId: string): Promise<Batch>;
-  /** The tenant's batch for jobs that name none. */
+  /** The tenant's batch for jobs that name none. Throws BatchClosed. */
   dailyBatch(caller: Caller, tenantName: string): Promise<Batch>;
   /** Judges a request without doing anything yet. Throws InvalidRequestError. */
   prepare(batch: Batch, request: JobRequestBody): PreparedJob;
@@ -46,7 +50,9 @@ export interface Submitter {
   submit(caller: Caller, batch: Batch, prepared: readonly PreparedJob[]): Promise<readonly string[]>;
 }
 
-export function createSubmitter({ jobs, batches, files, ringer, ids, now }: SubmitDeps): Submitter {
+export function createSubmitter(deps: SubmitDeps): Submitter {
+  const { jobs, batches, lookup, completion, files, ringer, ids, now } = deps;
+
   function newBatch(caller: Caller, batchId: string, fields: CreateBatchBody): Promise<Batch> {
     const { tenantName, batchName } = fields;
     assertTenant(caller, tenantName);
@@ -67,13 +73,10 @@ export function createSubmitter({ jobs, batches, files, ringer, ids, now }: Subm
     });
   }
 
-  async function insert(
-    caller: Caller,
-    batch: Batch,
-    { request, parametersJson: json }: PreparedJob,
-  ): Promise<Inserted> {
+  async function insert(caller: Caller, batch: Batch, prepared: PreparedJob): Promise<Stored<Job>> {
+    const { parametersJson: json } = prepared;
     const inline = Buffer.byteLength(json) <= PARAMETERS_INLINE_MAX_BYTES;
-    const job = newJob(batch, request, {
+    const job = newJob(batch, prepared, {
       jobId: ids.jobId(batch.batchId, batch.shardCount),
       parameters: inline ? json : undefined,
       submittedAt: now(),
@@ -85,56 +88,64 @@ export function createSubmitter({ jobs, batches, files, ringer, ids, now }: Subm
     const stored = result.written ? { value: job, etag: result.etag } : result.current;
     // The id is new: whatever lies under it is this very insert, whose answer was lost.
     if (stored === undefined) throw new InvariantError(`Row ${job.jobId} was refused and is not there.`);
-    return {
-      bell: bellOf(stored.value, stored.etag),
-      messageId: bellMessageId(job.jobId, stored.value.ring),
-      priority: job.priority,
-    };
+    return stored;
+  }
+
+  /**
+   * The batch may have been closed, canceled or put to rest after it was read and before the jobs were in it. They came
+   * first, then: whoever decides about the batch must not pass over them, and a cancel must reach them.
+   */
+  async function catchUp(batchId: string, inserted: readonly Stored<Job>[]): Promise<void> {
+    const batch = (await batches.get(batchId))?.value;
+    if (batch === undefined || (batch.state === "open" && !batch.atRest)) return;
+    await completion.reopenBatch(batchId);
+    if (batch.state !== "canceled") return;
+    await Promise.all(inserted.map((job) => cancelJob(job, deps)));
+    await completion.askBatch(batchId);
   }
 
   return {
     createBatch: (caller, body) => newBatch(caller, ids.batchId(body.tenantName), body),
     async openBatch(caller, batchId) {
-      const tenantName = parseBatchId(batchId)?.tenantName;
-      const known = tenantName !== undefined && caller.mayUse(tenantName);
-      const batch = known ? await batches.get(batchId) : undefined;
-      if (batch === undefined) throw new NotFoundError("BatchNotFound", `There is no batch ${batchId}.`);
-      if (batch.value.state !== "open")
-        throw new ConflictError("BatchClosed", `Batch ${batchId} accepts no more jobs.`);
-      return batch.value;
+      const { value: batch } = await lookup.batch(caller, batchId);
+      return assertOpen(batch);
     },
     async dailyBatch(caller, tenantName) {
       assertTenant(caller, tenantName);
       const batchId = defaultBatchId(tenantName, now().getTime());
       const existing = await batches.get(batchId);
       const batchName = `Jobs of ${now().toISOString().slice(0, 10)}`;
-      return existing?.value ?? newBatch(caller, batchId, { tenantName, batchName, large: true });
+      return assertOpen(existing?.value ?? (await newBatch(caller, batchId, { tenantName, batchName, large: true })));
     },
     prepare(batch, request) {
       assertSameTenant(batch, request);
-      return { request, parametersJson: parametersJson(request.parameters) };
+      return { request, parametersJson: parametersJson(request.parameters), ...times(request, now()) };
     },
     async submit(caller, batch, prepared) {
       ringer.assertReady();
+      // Before the rows: the sweeper passes over a batch at rest, and may have to find them.
+      if (batch.atRest) await completion.reopenBatch(batch.batchId);
       const jobIds: string[] = [];
       for (let i = 0; i < prepared.length; i += SUBMIT_CHUNK) {
         const chunk = prepared.slice(i, i + SUBMIT_CHUNK);
-        const bells = await Promise.all(chunk.map((job) => insert(caller, batch, job)));
-        await ringAll(batch.pool, bells);
-        jobIds.push(...bells.map(({ bell }) => bell.jobId));
+        const inserted = await Promise.all(chunk.map((job) => insert(caller, batch, job)));
+        await catchUp(batch.batchId, inserted);
+        await ringAll(inserted);
+        jobIds.push(...inserted.map(({ value }) => value.jobId));
       }
       return jobIds;
     },
   };
 
-  async function ringAll(pool: string, bells: readonly Inserted[]): Promise<void> {
-    await Promise.all(
-      PRIORITIES.map((priority) => {
-        const ofPriority = bells.filter((bell) => bell.priority === priority);
-        return ringer.ring(jobQueueName(pool, priority), ofPriority);
-      }),
-    );
+  async function ringAll(inserted: readonly Stored<Job>[]): Promise<void> {
+    const queues = Map.groupBy(inserted, ({ value }) => jobQueueName(value.pool, value.priority));
+    await Promise.all([...queues].map(([queueName, rows]) => ringer.ring(queueName, rows.map(outgoingBell))));
   }
+}
+
+function assertOpen(batch: Batch): Batch {
+  if (batch.state === "open") return batch;
+  throw new ConflictError("BatchClosed", `Batch ${batch.batchId} accepts no more jobs.`);
 }
 
 function assertTenant(caller: Caller, tenantName: string): void {
@@ -151,6 +162,26 @@ function assertSameTenant(batch: Batch, request: JobRequestBody): void {
   });
 }
 
+/** When the job may start, and by when it must. */
+function times(
+  { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
+  now: Date,
+): Pick<PreparedJob, "runAt" | "expiresAt"> {
+  const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
+  if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
+    const message = `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`;
+    throw new InvalidRequestError("InvalidRequest", `runAt: ${message}`, { details: [{ target: "runAt", message }] });
+  }
+  const isAhead = startAt.getTime() > now.getTime();
+  const waitsFrom = isAhead ? startAt : now;
+  return {
+    runAt: isAhead ? startAt : undefined,
+    expiresAt: timeToLiveMs === undefined ? undefined : new Date(waitsFrom.getTime() + timeToLiveMs),
+  };
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
 function parametersJson(parameters: unknown): string {
   const json = JSON.stringify(parameters ?? null);
   if (Buffer.byteLength(json) > PARAMETERS_MAX_BYTES) {
@@ -165,7 +196,7 @@ function parametersJson(parameters: unknown): string {
 type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy">;
 
 /** A job as it is when nothing has happened to it yet. */
-const newJob = (batch: Batch, request: JobRequestBody, submitted: SubmittedFields): Job => ({
+const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
   ...submitted,
   batchId: batch.batchId,
   tenantName: batch.tenantName,
@@ -176,7 +207,7 @@ const newJob = (batch: Batch, request: JobRequestBody, submitted: SubmittedField
   pool: batch.pool,
   retry: request.retry ?? {},
   timeoutMs: request.timeoutMs,
-  expiresAt: undefined,
+  expiresAt,
   state: "queued",
   ring: 1,
   attempts: 0,
@@ -185,7 +216,7 @@ const newJob = (batch: Batch, request: JobRequestBody, submitted: SubmittedField
   claim: undefined,
   cancelWanted: false,
   reopen: false,
-  runAt: undefined,
+  runAt,
   startedAt: undefined,
   endedAt: undefined,
   progress: undefined,

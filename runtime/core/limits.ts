@@ -33,6 +33,25 @@ export const PARAMETERS_INLINE_MAX_BYTES = 12 * KiB;
 export const JSON_MAX_DEPTH = 64;
 /** Jobs in one bulk submit: what one request can insert and enqueue well within its timeout. */
 export const SUBMIT_MAX_JOBS = 10_000;
+/** Jobs named in one request to requeue: a read and a write for every one. More: requeue their batch. */
+export const REQUEUE_MAX_JOBS = 1_000;
+/**
+ * A job may be told to start this far ahead, and a delay be this long: a year, its longest form included. Whoever plans
+ * further ahead plans a schedule; and rows and messages are not kept for decades.
+ */
+export const START_AHEAD_MAX_MS = 366 * 24 * 60 * 60_000;
+/** Time to live in the queue: under a second a healthy system would expire jobs by chance; see above for the maximum. */
+export const TIME_TO_LIVE_MIN_MS = 1_000;
+export const TIME_TO_LIVE_MAX_MS = 366 * 24 * 60 * 60_000;
+/**
+ * One request to cancel or requeue a batch works on its jobs this long, then answers that there are more. Some 100,000
+ * jobs; below the 100 to 240 seconds after which proxies and gateways give up.
+ */
+export const BATCH_COMMAND_MAX_MS = 60_000;
+/** Dead letters one request looks through for those of its caller: twenty answers of the broker. */
+export const DEAD_LETTERS_MAX_LOOKED_AT = 5_000;
+/** A dead letter can be removed when at most this many lie before it: they have to be locked to get at it. */
+export const DEAD_LETTERS_MAX_LOCKED = 1_000;
 export const PAGE_SIZE_MAX = 1_000;
 export const PAGE_SIZE_DEFAULT = 100;
 /** A page token is an encoded table key; anything longer was not made by us. */

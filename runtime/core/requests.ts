@@ -9,12 +9,17 @@ import {
   PAGE_SIZE_DEFAULT,
   PAGE_SIZE_MAX,
   POOL_NAME_MAX_LENGTH,
+  REQUEUE_MAX_JOBS,
+  START_AHEAD_MAX_MS,
   SUBMIT_MAX_JOBS,
   TENANT_NAME_MAX_LENGTH,
+  TIME_TO_LIVE_MAX_MS,
+  TIME_TO_LIVE_MIN_MS,
   TIMEOUT_MAX_MS,
 } from "./limits.ts";
 import { PRIORITIES } from "./priority.ts";
 import { retryOverridesSchema } from "./retry.ts";
+import { DEFAULT_POOL } from "./topology.ts";
 
 /** A blob name below its tenant: one path segment that ends in `.zip`. */
 const PACKAGE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
@@ -43,7 +48,11 @@ const packageName = z
 
 const batchId = z.string().refine((id) => parseBatchId(id) !== undefined, "is not a batch id");
 
-export const jobRequestSchema = z.strictObject({
+const instant = z.iso
+  .datetime({ offset: true, error: "must be an instant such as 2030-01-31T08:00:00Z" })
+  .transform((text) => new Date(text));
+
+const jobFields = z.strictObject({
   tenantName,
   jobType: displayName,
   jobName: displayName,
@@ -54,12 +63,26 @@ export const jobRequestSchema = z.strictObject({
   priority: z.enum(PRIORITIES).optional(),
   retry: retryOverridesSchema.optional(),
   timeoutMs: z.int().min(1_000).max(TIMEOUT_MAX_MS).optional(),
+  /** Not to be started before. An instant in the past: at once. */
+  runAt: instant.optional(),
+  /** The same, counted from now. */
+  delayMs: z.int().min(0).max(START_AHEAD_MAX_MS).optional(),
+  /** A job that has waited longer, counted from when it may start, fails instead of starting. */
+  timeToLiveMs: z.int().min(TIME_TO_LIVE_MIN_MS).max(TIME_TO_LIVE_MAX_MS).optional(),
 });
 
-export const submitJobSchema = jobRequestSchema.extend({
-  /** Default: the tenant's batch of the day. */
-  batchId: batchId.optional(),
-});
+const startsOnce = ({ runAt, delayMs }: { runAt?: Date | undefined; delayMs?: number | undefined }): boolean =>
+  runAt === undefined || delayMs === undefined;
+const NOT_BOTH = { path: ["delayMs"], error: "must not be given together with runAt" };
+
+export const jobRequestSchema = jobFields.refine(startsOnce, NOT_BOTH);
+
+export const submitJobSchema = jobFields
+  .extend({
+    /** Default: the tenant's batch of the day. */
+    batchId: batchId.optional(),
+  })
+  .refine(startsOnce, NOT_BOTH);
 
 export const submitJobsSchema = z.strictObject({
   batchId: batchId.optional(),
@@ -75,6 +98,15 @@ export const createBatchSchema = z.strictObject({
   large: z.boolean().optional(),
 });
 
+/** For commands that have nothing to say but their name. */
+export const emptySchema = z.strictObject({});
+
+export const requeueJobsSchema = z.strictObject({
+  jobIds: z.array(z.string()).min(1).max(REQUEUE_MAX_JOBS, `must hold at most ${REQUEUE_MAX_JOBS} ids`),
+});
+
+export const requeueBatchSchema = z.strictObject({ state: z.enum(["failed", "canceled"]).default("failed") });
+
 const pageFields = {
   pageSize: z.coerce.number().pipe(z.int().min(1).max(PAGE_SIZE_MAX)).default(PAGE_SIZE_DEFAULT),
   continuationToken: z.string().max(CONTINUATION_TOKEN_MAX_LENGTH).optional(),
@@ -83,6 +115,14 @@ const pageFields = {
 export const listBatchesSchema = z.strictObject({ tenantName, ...pageFields });
 
 export const listJobsSchema = z.strictObject({ state: z.enum(JOB_STATES).optional(), ...pageFields });
+
+export const listDeadLettersSchema = z.strictObject({
+  tenantName: tenantName.optional(),
+  pool: poolName.default(DEFAULT_POOL),
+  /** Also messages that are no bells of ours. */
+  poison: z.enum(["true", "false"]).default("false"),
+  ...pageFields,
+});
 
 export type JobRequestBody = z.infer<typeof jobRequestSchema>;
 export type CreateBatchBody = z.infer<typeof createBatchSchema>;

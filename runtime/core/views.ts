@@ -1,5 +1,6 @@
 /** What the web API answers: jobs and batches as callers see them. Instants are ISO 8601 in UTC. */
 import type { Batch, Failure, HistoryEntry, Job, Progress } from "./job.ts";
+import type { PeekedMessage } from "./ports.ts";
 import type { Priority } from "./priority.ts";
 import { totalOf, type JobState, type StateCounts } from "./states.ts";
 
@@ -25,6 +26,8 @@ export interface JobView {
   readonly submittedBy: string;
   /** When a delayed or retried job will be started. */
   readonly runAt?: string;
+  /** Not started by then, it fails instead. */
+  readonly expiresAt?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
   readonly workerId?: string;
@@ -44,10 +47,42 @@ export interface BatchView {
   readonly priority: Priority;
   readonly pool: string;
   readonly state: Batch["state"];
+  /** Grows when a complete batch gets work again by a requeue. */
+  readonly generation: number;
+  /** When the last job of this generation ended; absent: not yet, or the batch is open. */
+  readonly completedAt?: string;
   readonly createdAt: string;
   readonly createdBy: string;
   /** Jobs per state, exact. Left out of lists. */
   readonly counts?: StateCounts & { readonly total: number };
+}
+
+/** A message the broker has set aside: the record of a job that failed, or one that no worker could read. */
+export interface DeadLetterView {
+  readonly queue: string;
+  /** Names the letter within its queue. */
+  readonly sequenceNumber: string;
+  /** Absent: the message is no bell of ours. */
+  readonly jobId?: string;
+  readonly jobType?: string;
+  readonly messageId: string;
+  readonly reason?: string;
+  readonly description?: string;
+  /** When the message was sent, or became due. */
+  readonly enqueuedAt: string;
+}
+
+export function deadLetterView(queue: string, letter: PeekedMessage): DeadLetterView {
+  const { parsed, messageId, sequenceNumber, enqueuedAt, reason, description } = letter;
+  return {
+    queue,
+    sequenceNumber,
+    ...(parsed.ok && { jobId: parsed.bell.jobId, jobType: parsed.bell.start.jobType }),
+    messageId,
+    ...(reason === undefined ? {} : { reason }),
+    ...(description === undefined ? {} : { description }),
+    enqueuedAt: enqueuedAt.toISOString(),
+  };
 }
 
 export function jobView(job: Job): JobView {
@@ -69,6 +104,7 @@ export function jobView(job: Job): JobView {
     submittedAt: job.submittedAt.toISOString(),
     submittedBy: job.submittedBy,
     ...(job.runAt && { runAt: job.runAt.toISOString() }),
+    ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
     ...(job.startedAt && { startedAt: job.startedAt.toISOString() }),
     ...(job.endedAt && { endedAt: job.endedAt.toISOString() }),
     ...(job.claim && { workerId: job.claim.workerId }),
@@ -93,6 +129,8 @@ export function batchView(batch: Batch, counts?: StateCounts): BatchView {
     priority: batch.priority,
     pool: batch.pool,
     state: batch.state,
+    generation: batch.generation,
+    ...(batch.completedAt && { completedAt: batch.completedAt.toISOString() }),
     createdAt: batch.createdAt.toISOString(),
     createdBy: batch.createdBy,
     ...(counts && { counts: { ...counts, total: totalOf(counts) } }),

@@ -5,7 +5,6 @@ import { isIP } from "node:net";
 import { createApp } from "../api/app.ts";
 import { LOCAL_CALLER } from "../api/caller.ts";
 import { createRinger } from "../api/ringer.ts";
-import { createSubmitter } from "../api/submit.ts";
 import { createIdSource } from "../core/ids.ts";
 import { parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
 import { connect } from "./connect.ts";
@@ -26,12 +25,15 @@ async function start(): Promise<Service> {
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const { jobs, batches, queue, files } = await connect(settings.connection, { writerId: settings.instanceId });
+  const { jobs, batches, workers, queue, files } = await connect(settings.connection, {
+    writerId: settings.instanceId,
+  });
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
-  const submitter = createSubmitter({ jobs, batches, files, ringer, ids, now: () => new Date() });
+  const now = (): Date => new Date();
 
-  const server = createServer(createApp({ submitter, jobs, batches, files, caller: LOCAL_CALLER, log }));
+  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, caller: LOCAL_CALLER, log });
+  const server = createServer(app);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   const port = await listen(server, settings.port, settings.host);

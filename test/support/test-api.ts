@@ -4,20 +4,23 @@ import { createServer } from "node:http";
 import { createApp } from "../../runtime/api/app.ts";
 import { LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
-import { createSubmitter } from "../../runtime/api/submit.ts";
-import { createBatchStore, createJobFiles, createJobStore } from "../../runtime/azure/index.ts";
+import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
-import type { JobQueue } from "../../runtime/core/ports.ts";
-import type { BatchView } from "../../runtime/core/views.ts";
+import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../../runtime/core/ports.ts";
+import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import { silentLog } from "./silent-log.ts";
 import { testStorage } from "./test-storage.ts";
 
 export interface TestApi extends AsyncDisposable {
   readonly url: string;
-  readonly jobs: ReturnType<typeof createJobStore>;
-  readonly files: ReturnType<typeof createJobFiles>;
+  readonly jobs: JobStore;
+  readonly batches: BatchStore;
+  readonly workers: WorkerStore;
+  readonly files: JobFiles;
   get(path: string): Promise<Answer>;
-  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  delete(path: string): Promise<Answer>;
+  /** Without a body: a command that has nothing more to say. */
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
 }
 
 export interface Answer {
@@ -27,26 +30,45 @@ export interface Answer {
 }
 
 /** What answers of all routes may hold; a test knows which it asked for. */
-export interface AnswerBody {
-  readonly jobId: string;
-  readonly batchId: string;
-  readonly parameters: unknown;
-  readonly counts: BatchView["counts"];
-  readonly items: readonly { readonly jobId: string; readonly batchName: string; readonly path: string }[];
+export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "counts" | "generation" | "completedAt"> {
+  readonly state: JobView["state"] | BatchView["state"];
+  readonly requeued: number;
+  readonly items: readonly (DeadLetterView & {
+    readonly jobId: string;
+    readonly batchName: string;
+    readonly path: string;
+  })[];
   readonly continuationToken?: string;
-  readonly results: readonly { readonly jobId: string }[];
+  readonly results: readonly {
+    readonly jobId: string;
+    readonly state?: string;
+    readonly error?: { readonly code: string };
+  }[];
   readonly error: { readonly code: string; readonly target?: string; readonly requestId: string };
 }
 
-export async function startTestApi(queue: JobQueue, caller: Caller = LOCAL_CALLER): Promise<TestApi> {
+export interface TestApiOptions {
+  readonly caller?: Caller;
+  /** Put between the API and its store by tests that move rows under its hands. */
+  readonly wrapJobs?: (jobs: JobStore) => JobStore;
+  readonly wrapBatches?: (batches: BatchStore) => BatchStore;
+}
+
+export async function startTestApi(
+  queue: JobQueue,
+  { caller = LOCAL_CALLER, wrapJobs = (inner) => inner, wrapBatches = (inner) => inner }: TestApiOptions = {},
+): Promise<TestApi> {
   const storage = testStorage();
   const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
   const batches = createBatchStore({ storage });
   const files = createJobFiles({ storage });
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
-  const submitter = createSubmitter({ jobs, batches, files, ringer, ids, now: () => new Date() });
-  const server = createServer(createApp({ submitter, jobs, batches, files, caller, log: silentLog }));
+  const workers = createWorkerStore({ storage });
+  const now = (): Date => new Date();
+  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
+  const app = createApp({ ...stores, queue, ringer, ids, now, caller, log: silentLog });
+  const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
@@ -66,10 +88,16 @@ export async function startTestApi(queue: JobQueue, caller: Caller = LOCAL_CALLE
   return {
     url,
     jobs,
+    batches,
+    workers,
     files,
     get: (path) => request(path),
+    delete: (path) => request(path, { method: "DELETE" }),
     post: (path, body, headers = { "content-type": "application/json" }) =>
-      request(path, { method: "POST", headers, body: typeof body === "string" ? body : JSON.stringify(body) }),
+      request(path, {
+        method: "POST",
+        ...(body !== undefined && { headers, body: typeof body === "string" ? body : JSON.stringify(body) }),
+      }),
     async [Symbol.asyncDispose]() {
       await ringer.close();
       server.closeAllConnections();

@@ -1,0 +1,117 @@
+/**
+ * What can be done to a whole batch: close it, cancel it, requeue its jobs. Each may be repeated at any time and goes on
+ * where an earlier call was broken off, because what is left to do is read from the rows.
+ */
+import { UnavailableError } from "../core/errors.ts";
+import type { Batch, BatchState, Job } from "../core/job.ts";
+import { BATCH_COMMAND_MAX_MS } from "../core/limits.ts";
+import type { BatchChanges, BatchStore, JobStore, Stored } from "../core/ports.ts";
+import type { JobState } from "../core/states.ts";
+import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
+import { requeueJobs } from "../jobs/requeue-job.ts";
+import type { Ringer } from "./ringer.ts";
+
+export interface BatchCommands {
+  /** The batch accepts no more jobs; complete as soon as those it has have ended. */
+  close(batch: Stored<Batch>): Promise<void>;
+  /** As close, and ends every job that has not ended: queued ones now, running ones through their workers. */
+  cancel(batch: Stored<Batch>): Promise<void>;
+  /** Makes all jobs in that state run again. */
+  requeue(batch: Batch, state: "failed" | "canceled"): Promise<Requeued>;
+}
+
+export interface Requeued {
+  readonly requeued: number;
+  /** Time ran out before the end of the batch was reached. */
+  readonly more: boolean;
+}
+
+export interface BatchCommandDeps extends CancelDeps {
+  readonly jobs: Pick<JobStore, "update" | "scan" | "counts">;
+  readonly batches: Pick<BatchStore, "update">;
+  readonly completion: BatchCompletion;
+  readonly ringer: Ringer;
+}
+
+/** Rows written at the same time: a few full transactions, so that one large batch does not shut out other callers. */
+const CHUNK = 500;
+/** The row of a batch is written seldom, so this many refusals are an outage. */
+const SEAL_TRIES = 100;
+
+export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
+  const { jobs, batches, completion, ringer, now } = deps;
+
+  /** Takes the batch out of `open`, or from closed to canceled. A complete batch stays what it is. */
+  async function seal(stored: Stored<Batch>, state: Exclude<BatchState, "open">): Promise<void> {
+    let current: Stored<Batch> | undefined = stored;
+    for (let tries = 0; tries < SEAL_TRIES; tries++) {
+      if (current === undefined || isSealed(current.value, state)) return;
+      // No longer at rest, so that the sweeper looks after it until it is complete.
+      const changes: BatchChanges = { state, atRest: false };
+      const result = await batches.update(current.value.batchId, current.etag, changes);
+      if (result.written) return;
+      current = result.current;
+    }
+    throw new UnavailableError("StorageUnavailable", `Batch ${stored.value.batchId} changed each time it was written.`);
+  }
+
+  async function* chunks(batch: Batch, state: JobState, deadline: number): AsyncGenerator<readonly Stored<Job>[]> {
+    let chunk: Stored<Job>[] = [];
+    for await (const row of jobs.scan(batch, state)) {
+      chunk.push(row);
+      if (chunk.length < CHUNK) continue;
+      if (isOver(deadline)) return;
+      yield chunk;
+      chunk = [];
+    }
+    if (chunk.length > 0) yield chunk;
+  }
+
+  const deadlineOf = (): number => now().getTime() + BATCH_COMMAND_MAX_MS;
+  const isOver = (deadline: number): boolean => now().getTime() > deadline;
+
+  return {
+    async close(batch) {
+      await seal(batch, "closed");
+      await completion.askBatch(batch.value.batchId);
+    },
+
+    async cancel(stored) {
+      const { value: batch } = stored;
+      await seal(stored, "canceled");
+      const deadline = deadlineOf();
+      /** Claims whose workers have been asked by this call. */
+      const asked = new Set<string | undefined>();
+      // A job that moves between queued and running can be missed by a pass; so there is another one until one finds nothing.
+      for (let found = true; found && !isOver(deadline);) {
+        found = false;
+        const counts = await jobs.counts(batch);
+        for (const state of ["queued", "running"] as const) {
+          if (counts[state] === 0) continue;
+          for await (const rows of chunks(batch, state, deadline)) {
+            const fresh = rows.filter(({ value }) => !(value.cancelWanted && asked.has(value.claim?.id)));
+            const results = await Promise.all(fresh.map((row) => cancelJob(row, deps)));
+            for (const result of results) if (result.outcome === "asked") asked.add(result.job.claim?.id);
+            found ||= fresh.length > 0;
+          }
+        }
+      }
+      await completion.askBatch(batch.batchId);
+    },
+
+    async requeue(batch, state) {
+      const deadline = deadlineOf();
+      let requeued = 0;
+      for await (const rows of chunks(batch, state, deadline)) {
+        ringer.assertReady();
+        const results = await requeueJobs(rows, { jobs, completion, ring: (name, bells) => ringer.ring(name, bells) });
+        requeued += results.filter(({ outcome }) => outcome === "requeued").length;
+      }
+      return { requeued, more: isOver(deadline) };
+    },
+  };
+}
+
+const isSealed = (batch: Batch, as: BatchState): boolean =>
+  batch.state === as || batch.state === "canceled" || batch.completedGeneration === batch.generation;

@@ -1,0 +1,174 @@
+/**
+ * Dead letters of a pool's queues: looked at without touching them, and taken away one at a time. A letter is only the
+ * record of what its job's row says too; to run the job again, requeue the job.
+ */
+import { ConflictError, InvalidRequestError, NotFoundError } from "../core/errors.ts";
+import { parseJobId, POOL_NAME_PATTERN } from "../core/ids.ts";
+import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../core/limits.ts";
+import type { Delivery, JobQueue, JobStore, Page, PageRequest, PeekedMessage } from "../core/ports.ts";
+import { PRIORITIES } from "../core/priority.ts";
+import { isTerminal } from "../core/states.ts";
+import { jobQueueName } from "../core/topology.ts";
+import { deadLetterView, type DeadLetterView } from "../core/views.ts";
+import type { Caller } from "./caller.ts";
+
+export interface DeadLetters {
+  /** Queue by queue, most urgent first, oldest letters first. A page may hold fewer than asked for and still go on. */
+  list(caller: Caller, query: DeadLetterQuery): Promise<Page<DeadLetterView>>;
+  /** Throws DeadLetterNotFound; JobNotEnded when the letter may still be needed. */
+  remove(caller: Caller, queueName: string, sequenceNumber: string): Promise<void>;
+}
+
+export interface DeadLetterQuery extends PageRequest {
+  readonly pool: string;
+  /** Default: every tenant the caller may use. */
+  readonly tenantName?: string | undefined;
+  /** Also messages that are no bells of ours, for callers who operate the system. */
+  readonly poison: boolean;
+}
+
+export interface DeadLetterDeps {
+  readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
+  readonly jobs: Pick<JobStore, "get">;
+}
+
+/** More the broker does not give at a time. */
+const PEEK_COUNT = 250;
+/** The broker may hand over fewer letters than there are; each further taking brings the next ones. */
+const TAKE_TRIES = 3;
+
+export function createDeadLetters({ queue, jobs }: DeadLetterDeps): DeadLetters {
+  async function find(queueName: string, sequenceNumber: string): Promise<PeekedMessage | undefined> {
+    const request = { deadLetter: true, fromSequenceNumber: sequenceNumber, maxCount: 1 };
+    const [letter] = await queue.peek(queueName, request);
+    return letter?.sequenceNumber === sequenceNumber ? letter : undefined;
+  }
+
+  /** How many letters lie before this one; undefined when they are too many. */
+  async function countBefore(queueName: string, sequenceNumber: string): Promise<number | undefined> {
+    let from = "1";
+    for (let count = 0; count < DEAD_LETTERS_MAX_LOCKED;) {
+      const letters = await queue.peek(queueName, { deadLetter: true, fromSequenceNumber: from, maxCount: PEEK_COUNT });
+      const index = letters.findIndex((letter) => BigInt(letter.sequenceNumber) >= BigInt(sequenceNumber));
+      if (index >= 0) return count + index;
+      const last = letters.at(-1);
+      if (last === undefined) return count;
+      count += letters.length;
+      from = nextAfter(last.sequenceNumber);
+    }
+    return undefined;
+  }
+
+  /** Locks letters, oldest first, until it has this one; gives the others back. */
+  async function take(queueName: string, sequenceNumber: string, before: number): Promise<Delivery | undefined> {
+    const others: Delivery[] = [];
+    try {
+      for (let tries = 0; tries < TAKE_TRIES; tries++) {
+        const taken = await queue.takeDeadLetters(queueName, before + 1);
+        const wanted = taken.find((letter) => letter.sequenceNumber === sequenceNumber);
+        others.push(...taken.filter((letter) => letter !== wanted));
+        if (wanted !== undefined || taken.length === 0) return wanted;
+      }
+      return undefined;
+    } finally {
+      // One that cannot be given back returns when its lock ends.
+      await Promise.allSettled(others.map((letter) => letter.abandon()));
+    }
+  }
+
+  return {
+    async list(caller, { pool, tenantName, poison, pageSize, continuationToken }) {
+      const start = continuationToken === undefined ? FIRST : positionIn(continuationToken);
+      const items: DeadLetterView[] = [];
+      let lookedAt = 0;
+      for (let { index, from } = start; index < PRIORITIES.length; index++, from = FIRST.from) {
+        const queueName = queueAt(pool, index);
+        for (;;) {
+          const letters = await queue.peek(queueName, {
+            deadLetter: true,
+            fromSequenceNumber: from,
+            maxCount: PEEK_COUNT,
+          });
+          if (letters.length === 0) break;
+          for (const letter of letters) {
+            from = nextAfter(letter.sequenceNumber);
+            if (isShown(letter, caller, tenantName, poison)) items.push(deadLetterView(queueName, letter));
+            if (items.length === pageSize) return { items, continuationToken: encode({ index, from }) };
+          }
+          lookedAt += letters.length;
+          if (lookedAt >= DEAD_LETTERS_MAX_LOOKED_AT) return { items, continuationToken: encode({ index, from }) };
+        }
+      }
+      return { items, continuationToken: undefined };
+    },
+
+    async remove(caller, queueName, sequenceNumber) {
+      const named = isJobQueue(queueName) && SEQUENCE_NUMBER.test(sequenceNumber);
+      const letter = named ? await find(queueName, sequenceNumber) : undefined;
+      if (letter === undefined || !isShown(letter, caller, undefined, true)) throw noSuchLetter(sequenceNumber);
+      if (letter.parsed.ok) {
+        const job = await jobs.get(letter.parsed.bell.jobId);
+        if (job !== undefined && !isTerminal(job.value.state)) {
+          throw new ConflictError(
+            "JobNotEnded",
+            `Job ${job.value.jobId} is ${job.value.state} and may need its message.`,
+          );
+        }
+      }
+      const before = await countBefore(queueName, sequenceNumber);
+      const taken = before === undefined ? undefined : await take(queueName, sequenceNumber, before);
+      if (taken === undefined) throw outOfReach(sequenceNumber);
+      await taken.complete();
+    },
+  };
+}
+
+function isShown({ parsed }: PeekedMessage, caller: Caller, tenantName: string | undefined, poison: boolean): boolean {
+  const tenant = parsed.ok ? parseJobId(parsed.bell.jobId)?.tenantName : undefined;
+  if (tenant === undefined) return poison && caller.mayOperate();
+  return (tenantName === undefined || tenantName === tenant) && caller.mayUse(tenant);
+}
+
+/** Only queues of jobs: a name from outside must not reach any other. */
+function isJobQueue(queueName: string): boolean {
+  const pool = /^jobs-(.+)-[a-z]+$/.exec(queueName)?.[1] ?? "";
+  return POOL_NAME_PATTERN.test(pool) && PRIORITIES.some((priority) => jobQueueName(pool, priority) === queueName);
+}
+
+const SEQUENCE_NUMBER = /^[1-9]\d{0,18}$/;
+
+const nextAfter = (sequenceNumber: string): string => String(BigInt(sequenceNumber) + 1n);
+
+const noSuchLetter = (sequenceNumber: string): NotFoundError =>
+  new NotFoundError("DeadLetterNotFound", `There is no dead letter ${sequenceNumber} in this queue.`);
+
+const outOfReach = (sequenceNumber: string): NotFoundError =>
+  new NotFoundError(
+    "DeadLetterNotFound",
+    `Dead letter ${sequenceNumber} is held by somebody else, or has more than ${DEAD_LETTERS_MAX_LOCKED} before it.`,
+  );
+
+// --- Pages -----------------------------------------------------------------------------------------------------------
+
+interface Position {
+  /** Of the priority whose queue it is. */
+  readonly index: number;
+  /** Sequence number the page begins at. */
+  readonly from: string;
+}
+
+const FIRST: Position = { index: 0, from: "1" };
+
+const queueAt = (pool: string, index: number): string => jobQueueName(pool, PRIORITIES[index] ?? PRIORITIES[0]);
+
+const encode = ({ index, from }: Position): string => Buffer.from(`1:${index}:${from}`).toString("base64url");
+
+/** Throws InvalidRequestError for a text `encode` did not make. */
+function positionIn(token: string): Position {
+  const [, index, from] = /^1:(\d):([1-9]\d{0,18})$/.exec(Buffer.from(token, "base64url").toString()) ?? [];
+  const position = from === undefined ? undefined : { index: Number(index), from };
+  if (position !== undefined && position.index < PRIORITIES.length && encode(position) === token) return position;
+  throw new InvalidRequestError("InvalidRequest", "The continuation token does not belong to this list.", {
+    details: [{ target: "continuationToken", message: "must be the one a page of this very list ended with" }],
+  });
+}

@@ -1,0 +1,59 @@
+/** The API over the run's storage and a real local Service Bus of the test file's own. */
+import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
+import type { JobQueue, PeekedMessage } from "../../runtime/core/ports.ts";
+import { busTopology } from "../../runtime/core/topology.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
+
+export interface ApiWithBus extends AsyncDisposable {
+  readonly api: TestApi;
+  readonly bus: LocalServiceBus;
+  readonly queue: JobQueue;
+  /** Bells that wait in a queue, scheduled ones too. */
+  bells(queueName?: string): Promise<readonly PeekedMessage[]>;
+  /** Ids of the bells that wait for a job. */
+  bellIdsOf(jobId: string, queueName?: string): Promise<readonly string[]>;
+  /** Another API over the same storage and bus; ends with this one. */
+  another(options: TestApiOptions): Promise<TestApi>;
+}
+
+const QUEUE = "jobs-default-normal";
+
+export async function startApiWithBus(pools: readonly string[] = ["default"]): Promise<ApiWithBus> {
+  const bus = await startLocalServiceBus({ port: 0, topology: busTopology(pools) });
+  const queue = createJobQueue({
+    bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }),
+  });
+  const api = await startTestApi(queue);
+  const others: TestApi[] = [];
+
+  async function bells(queueName = QUEUE): Promise<readonly PeekedMessage[]> {
+    const all: PeekedMessage[] = [];
+    for (let from = "1"; ;) {
+      const page = await queue.peek(queueName, { deadLetter: false, fromSequenceNumber: from, maxCount: 250 });
+      const last = page.at(-1);
+      if (last === undefined) return all;
+      all.push(...page);
+      from = String(BigInt(last.sequenceNumber) + 1n);
+    }
+  }
+
+  return {
+    api,
+    bus,
+    queue,
+    bells,
+    bellIdsOf: async (jobId, queueName) =>
+      (await bells(queueName)).map(({ messageId }) => messageId).filter((id) => id.startsWith(`${jobId}:`)),
+    async another(options) {
+      const other = await startTestApi(queue, options);
+      others.push(other);
+      return other;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([api, ...others].map((one) => one[Symbol.asyncDispose]()));
+      await queue.close();
+      await bus.close();
+    },
+  };
+}

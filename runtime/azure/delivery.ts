@@ -18,9 +18,9 @@ export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessag
     throw new InvariantError("A message was received without sequence number or lock.");
   }
 
-  async function settle(doing: string, action: () => Promise<void>): Promise<void> {
+  async function settle(doing: string, isCompletion: boolean, action: () => Promise<void>): Promise<void> {
     try {
-      await insist(doing, action);
+      await insist(doing, () => link.turns.run(isCompletion, action));
       link.settled(message);
     } catch (error) {
       if (error instanceof LockLostError) link.settled(message);
@@ -43,10 +43,10 @@ export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessag
         throw busError(error, "renewing a lock");
       }
     },
-    complete: () => settle("completing a message", () => sdk.completeMessage(message)),
-    abandon: () => settle("giving a message back", () => sdk.abandonMessage(message)),
+    complete: () => settle("completing a message", true, () => sdk.completeMessage(message)),
+    abandon: () => settle("giving a message back", false, () => sdk.abandonMessage(message)),
     deadLetter: (reason, description) =>
-      settle("dead-lettering a message", () =>
+      settle("dead-lettering a message", false, () =>
         sdk.deadLetterMessage(message, {
           deadLetterReason: reason.slice(0, DEAD_LETTER_TEXT_MAX_LENGTH),
           deadLetterErrorDescription: description.slice(0, DEAD_LETTER_TEXT_MAX_LENGTH),

@@ -18,9 +18,11 @@ import type {
   ServiceBusReceiver,
   ServiceBusReceiverOptions,
 } from "@azure/service-bus";
+import { createSettlementTurns, type SettlementTurns } from "./settlement-turns.ts";
 
 export interface ReceiverLink {
   readonly sdk: ServiceBusReceiver;
+  readonly turns: SettlementTurns;
   /** To be replaced before the next receive. */
   readonly worn: boolean;
   readonly closed: boolean;
@@ -68,6 +70,7 @@ export function openLink(
 
   return {
     sdk,
+    turns: createSettlementTurns(),
     get worn() {
       const [oldest] = unsettled;
       return oldest !== undefined && (deliveries - oldest[1] >= WORN_AFTER || isCutOff(oldest[0]));

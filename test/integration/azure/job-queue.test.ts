@@ -141,6 +141,35 @@ describe("settling", () => {
     await client.close();
   });
 
+  it.each(["complete", "abandon", "dead-letter"])(
+    "does to each message what was asked for it, also at the same moment, the first to %s",
+    async (first) => {
+      const [queue, name] = [connect(), freshQueueName()];
+      const others = ["complete", "abandon", "dead-letter", "dead-letter", "complete", "complete", "abandon"];
+      const outcomes = [first, ...others];
+      const bells = outcomes.map(() => newBell());
+      await queue.send(name, bells);
+      const receiver = queue.receiver(name);
+      const held: Delivery[] = [];
+      while (held.length < bells.length) held.push(await received(receiver.receive(WAIT_MS)));
+      await Promise.all(
+        held.map((delivery, index) => {
+          if (outcomes[index] === "complete") return delivery.complete();
+          return outcomes[index] === "abandon" ? delivery.abandon() : delivery.deadLetter(`No. ${index}`, "");
+        }),
+      );
+      const idsOf = (outcome: string) =>
+        bells.flatMap((bell, index) => (outcomes[index] === outcome ? [bell.messageId] : []));
+      const alive = await queue.peek(name, { deadLetter: false, maxCount: 100 });
+      expect(alive.map(({ messageId }) => messageId)).toEqual(idsOf("abandon"));
+      const dead = await queue.peek(name, { deadLetter: true, maxCount: 100 });
+      expect(dead.map(({ messageId }) => messageId)).toEqual(idsOf("dead-letter"));
+      expect(dead.map(({ reason }) => reason)).toEqual(
+        outcomes.flatMap((outcome, index) => (outcome === "dead-letter" ? [`No. ${index}`] : [])),
+      );
+    },
+  );
+
   it("hands over a message that is no bell, saying why", async () => {
     const [queue, name] = [connect(), freshQueueName()];
     const client = connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString });

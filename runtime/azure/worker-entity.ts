@@ -32,7 +32,7 @@ import type { RowKeys } from "./write-once.ts";
  * Intents on one row; later ones are not kept. Nothing is lost with them: a job's own row says that it is to be
  * canceled, its worker only learns it later.
  */
-export const CANCEL_INTENTS_MAX = 1_000;
+const CANCEL_INTENTS_MAX = 1_000;
 
 const intentSchema: z.ZodType<CancelIntent> = z.object({ jobId: z.string(), claimId: z.string() });
 

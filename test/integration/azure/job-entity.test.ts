@@ -1,12 +1,15 @@
 /** Every job survives the way into a row and back, and every change does to the row what it does to the job. */
+import type { TableEntity } from "@azure/data-tables";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
+import { parseJobId } from "../../../runtime/core/ids.ts";
 import { type Claim, type Failure, type HistoryEntry, type Job, type Progress } from "../../../runtime/core/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../../../runtime/core/limits.ts";
 import type { JobChanges } from "../../../runtime/core/ports.ts";
 import { PRIORITIES } from "../../../runtime/core/priority.ts";
 import type { RetryOverrides } from "../../../runtime/core/retry.ts";
+import { TABLES } from "../../../runtime/core/topology.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 
@@ -93,6 +96,7 @@ const fields: fc.Arbitrary<Partial<Job>> = fc.record({
   pool: text,
   retry,
   timeoutMs: maybe(count),
+  expiresAt: maybe(date),
   submittedAt: date,
   submittedBy: text,
 });
@@ -131,6 +135,16 @@ describe("a job's row", () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it("written before jobs could expire reads as one that never does", async () => {
+    const job = jobOf({ expiresAt: new Date(0) }, batchOf({ tenantName: freshTenant() }));
+    await store.insert(job);
+    const table = testStorage().table(TABLES.jobs).retrying;
+    const { expiresAt, ...older } = await table.getEntity(parseJobId(job.jobId)!.partition, job.jobId);
+    expect(expiresAt).toEqual(new Date(0));
+    await table.updateEntity(older as TableEntity, "Replace");
+    expect((await store.get(job.jobId))?.value).toEqual({ ...job, expiresAt: undefined });
   });
 
   it("keeps the latest hundred starts", async () => {

@@ -79,6 +79,8 @@ async function main(options: LocalOptions): Promise<void> {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  // The terminal was closed.
+  process.on("SIGHUP", onSignal);
 
   try {
     const packing = packSamples(SAMPLES, currentPlatform());

@@ -34,7 +34,7 @@ async function jobsOf(api: string, batchId: string): Promise<readonly JobView[]>
 describe("npm start", () => {
   it("runs every sample to its end, copies the artifacts, prints one JSON line and leaves no process behind", async () => {
     await using home = await temporaryDirectory();
-    const run = startLocal(home.path, ["--once", "--json", "--port", "0"]);
+    await using run = startLocal(home.path, ["--once", "--json", "--port", "0"]);
     expect(await run.exited, run.output.stderr).toBe(0);
     expect(run.output.stdout.trim().split("\n").length).toBe(1);
     const result = lastLine(run);
@@ -60,11 +60,11 @@ describe("npm start", () => {
 
   it("keeps what it did: a second start lists the earlier batch", async () => {
     await using home = await temporaryDirectory();
-    const first = startLocal(home.path, ["--once", "--json", "--port", "0", "--workers", "1"]);
+    await using first = startLocal(home.path, ["--once", "--json", "--port", "0", "--workers", "1"]);
     expect(await first.exited, first.output.stderr).toBe(0);
     const { batchId } = lastLine(first);
 
-    const second = startLocal(home.path, ["--port", "0"]);
+    await using second = startLocal(home.path, ["--port", "0"]);
     const api = await addressOf(second);
     const { items } = await get<{ items: BatchView[] }>(`${api}/v1/batches?tenantName=demo`);
     expect(items.map((batch) => batch.batchId)).toContain(batchId);
@@ -80,7 +80,7 @@ describe("npm start", () => {
     "finishes every job exactly once although %s is killed in the middle",
     async (program) => {
       await using home = await temporaryDirectory();
-      const run = startLocal(home.path, ["--port", "0"], { JOBYARD_LOCK_SECONDS: "5" });
+      await using run = startLocal(home.path, ["--port", "0"], { JOBYARD_LOCK_SECONDS: "5" });
       const api = await addressOf(run);
       const [, batchId] = await run.says(/as batch (\S+)/);
       await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
@@ -105,7 +105,7 @@ describe("npm start", () => {
 
   it("takes everything down with it when it is itself killed", async () => {
     await using home = await temporaryDirectory();
-    const run = startLocal(home.path, ["--port", "0"]);
+    await using run = startLocal(home.path, ["--port", "0"]);
     await addressOf(run);
     run.process.kill("SIGKILL");
     await run.exited;
@@ -115,7 +115,7 @@ describe("npm start", () => {
 
 describe("npm start says in one sentence what is in its way, and starts nothing", () => {
   async function refused(home: string, args: string[], sentence: RegExp): Promise<void> {
-    const run = startLocal(home, args);
+    await using run = startLocal(home, args);
     expect(await run.exited).toBe(1);
     const said = `${run.output.stdout}${run.output.stderr}`.trim();
     expect(said).toMatch(sentence);
@@ -144,9 +144,9 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
   it("a folder in use by another one", async () => {
     await using home = await temporaryDirectory();
     await mkdir(home.path, { recursive: true });
-    const run = startLocal(home.path, ["--port", "0"]);
+    await using run = startLocal(home.path, ["--port", "0"]);
     await addressOf(run);
-    const second = startLocal(home.path, ["--port", "0"]);
+    await using second = startLocal(home.path, ["--port", "0"]);
     expect(await second.exited).toBe(1);
     expect(second.output.stdout).toMatch(/Another Jobyard already runs in/);
     run.process.kill("SIGTERM");
@@ -156,7 +156,7 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
 
   it("an option it does not know", async () => {
     await using home = await temporaryDirectory();
-    const run = startLocal(home.path, ["--workers", "none"]);
+    await using run = startLocal(home.path, ["--workers", "none"]);
     expect(await run.exited).toBe(1);
     expect(run.output.stderr).toMatch(/--workers.*whole number from 1 to 32/);
   });

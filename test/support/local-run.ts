@@ -3,7 +3,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-export interface LocalRun {
+/** Disposing kills it, if the test has not ended it. */
+export interface LocalRun extends AsyncDisposable {
   readonly process: ChildProcess;
   /** What it has written so far. */
   readonly output: { stdout: string; stderr: string };
@@ -55,6 +56,10 @@ export function startLocal(home: string, args: readonly string[], env: Record<st
         });
         look();
       }),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
     programs: () =>
       new Map(processesOf(home).flatMap(({ pid, program }) => (program === undefined ? [] : [[program, pid]]))),
   };

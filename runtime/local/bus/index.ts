@@ -70,42 +70,34 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   const { host: address = "127.0.0.1", port, adminPort, dataDir, clock = Date.now } = options;
   if (!isLoopback(address)) throw notLoopback(address);
   const { onFatal = throwLater, onFault = warn } = options;
+  // Whatever was opened before something fails is closed again, and `close` closes the same in the same order.
+  await using opened = new AsyncDisposableStack();
   const directory = dataDir === undefined ? undefined : openDataDirectory(dataDir);
-  try {
-    const broker = new Broker({ codec: amqpCodec, newLockToken: randomUUID });
-    const log = openLog(broker, directory, onFatal);
-    broker.restored(clock());
-    const host = new BrokerHost({ broker, log, now: clock });
-    host.execute(() => broker.applyTopology(options.topology));
-    const sasKey: SasKey = {
-      name: options.sasKeyName ?? "RootManageSharedAccessKey",
-      key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
-    };
-    const common = { host, sasKey, now: clock, onFault, address };
-    const amqp = await startAmqpServer({ ...common, port });
-    const admin =
-      adminPort === undefined
-        ? undefined
-        : await startAdminServer({ ...common, port: adminPort }).catch(async (error: unknown) => {
-            await amqp.close();
-            throw error;
-          });
-    return {
-      port: amqp.port,
-      adminPort: admin?.port,
-      connectionString: connectionStringOf(address, amqp.port, sasKey),
-      adminConnectionString: admin && connectionStringOf(address, admin.port, sasKey),
-      close: async () => {
-        await Promise.all([amqp.close(), admin?.close()]);
-        host.close();
-        if (log instanceof Journal) await log.close();
-        directory?.release();
-      },
-    };
-  } catch (error) {
-    directory?.release();
-    throw error;
-  }
+  opened.defer(() => directory?.release());
+  const broker = new Broker({ codec: amqpCodec, newLockToken: randomUUID });
+  const log = openLog(broker, directory, onFatal);
+  opened.defer(() => (log instanceof Journal ? log.close() : undefined));
+  broker.restored(clock());
+  const host = new BrokerHost({ broker, log, now: clock });
+  opened.defer(() => host.close());
+  host.execute(() => broker.applyTopology(options.topology));
+  const sasKey: SasKey = {
+    name: options.sasKeyName ?? "RootManageSharedAccessKey",
+    key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
+  };
+  const common = { host, sasKey, now: clock, onFault, address };
+  const amqp = await startAmqpServer({ ...common, port });
+  opened.defer(() => amqp.close());
+  const admin = adminPort === undefined ? undefined : await startAdminServer({ ...common, port: adminPort });
+  opened.defer(() => admin?.close());
+  const running = opened.move();
+  return {
+    port: amqp.port,
+    adminPort: admin?.port,
+    connectionString: connectionStringOf(address, amqp.port, sasKey),
+    adminConnectionString: admin && connectionStringOf(address, admin.port, sasKey),
+    close: () => running.disposeAsync(),
+  };
 }
 
 function openLog(broker: Broker, directory: DataDirectory | undefined, onFatal: (error: Error) => void): RecordLog {

@@ -9,7 +9,15 @@ import { encodeDelivery } from "./delivery-encoder.ts";
 import type { AmqpDeps } from "./front.ts";
 import { tokenToTag } from "./lock-token.ts";
 import { plainMap } from "./plain-map.ts";
-import { ACCEPTED, rejected, type EventContext, type Outcome, type RheaDelivery, type SenderLink } from "./rhea.ts";
+import {
+  ACCEPTED,
+  rejected,
+  settleDelivery,
+  type EventContext,
+  type Outcome,
+  type RheaDelivery,
+  type SenderLink,
+} from "./rhea.ts";
 
 /** `snd-settle-mode` settled: the client wants messages removed with their delivery. */
 const SETTLED = 1;
@@ -92,11 +100,11 @@ export class EgressLink implements Receiver {
     try {
       this.#deps.host.execute((broker) => {
         broker.settle(this.#path, token, settlementOf(delivery));
-        this.#deps.host.whenDurable(() => finish(delivery, ACCEPTED));
+        this.#deps.host.whenDurable(() => finish(this.#link, delivery, ACCEPTED));
       });
     } catch (error) {
       const outcome = rejected(toAmqpError(error));
-      this.#deps.host.whenDurable(() => finish(delivery, outcome));
+      this.#deps.host.whenDurable(() => finish(this.#link, delivery, outcome));
     }
   }
 
@@ -114,8 +122,8 @@ export class EgressLink implements Receiver {
  * The SDK settles second: it waits for our settled answer and never confirms it. rhea would keep the delivery until it
  * does, so it is told that it has.
  */
-function finish(delivery: RheaDelivery, outcome: Outcome): void {
-  delivery.update(true, outcome);
+function finish(link: SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
+  settleDelivery(link, delivery, outcome);
   delivery.remote_settled = true;
 }
 

@@ -3,7 +3,7 @@ import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
 import type { AmqpDeps } from "./front.ts";
 import { parseMessage } from "./message-codec.ts";
-import { ACCEPTED, rejected, type EventContext, type ReceiverLink } from "./rhea.ts";
+import { ACCEPTED, rejected, settleDelivery, type EventContext, type ReceiverLink } from "./rhea.ts";
 import { takeOversized } from "./rhea-hardening.ts";
 import { batchItems } from "./sections.ts";
 import { WIRE_LIMITS } from "./wire-limits.ts";
@@ -23,11 +23,11 @@ export function openIngress({ host, onFault }: AmqpDeps, receiver: ReceiverLink,
       const messages = items.map(parseMessage);
       host.execute((broker) => {
         broker.send(path, messages);
-        host.whenDurable(() => delivery.update(true, ACCEPTED));
+        host.whenDurable(() => settleDelivery(receiver, delivery, ACCEPTED));
       });
     } catch (error) {
       if (!(error instanceof BusError)) onFault(error);
-      delivery.update(true, rejected(toAmqpError(error)));
+      settleDelivery(receiver, delivery, rejected(toAmqpError(error)));
     }
     if (receiver.credit < WIRE_LIMITS.senderCredit / 2) {
       receiver.add_credit(WIRE_LIMITS.senderCredit - receiver.credit);

@@ -6,6 +6,7 @@ import {
   decodeMessage,
   encodeMessage,
   rejected,
+  settleDelivery,
   type DecodedMessage,
   type EventContext,
   type ReceiverLink,
@@ -38,7 +39,7 @@ export function openRequests(
       const request = decodeRequest(message);
       const replyTo = plainString(request.reply_to);
       const response = handle(request);
-      delivery.update(true, ACCEPTED);
+      settleDelivery(receiver, delivery, ACCEPTED);
       host.whenDurable(() => {
         const link = replyTo === undefined ? undefined : state.replyLinks.get(replyTo);
         // Without its reply link the client cannot be waiting any more.
@@ -47,7 +48,7 @@ export function openRequests(
       });
     } catch (error) {
       if (!(error instanceof BusError)) onFault(error);
-      delivery.update(true, rejected(toAmqpError(error)));
+      settleDelivery(receiver, delivery, rejected(toAmqpError(error)));
     }
     if (receiver.credit < WIRE_LIMITS.managementCredit / 2) {
       receiver.add_credit(WIRE_LIMITS.managementCredit - receiver.credit);

@@ -93,6 +93,7 @@ interface Link {
   close(error?: AmqpError): void;
   is_open(): boolean;
   is_closed(): boolean;
+  is_receiver(): boolean;
   on(event: string, handler: (context: EventContext) => void): void;
 }
 
@@ -125,12 +126,15 @@ export interface RheaDelivery {
 }
 
 export interface Session {
+  /** Writes a frame at once, past what is collected for the end of the turn. */
+  output(frame: object): void;
   readonly outgoing: { available(): number };
   readonly incoming: { next_transfer_id: number };
   each_link(action: (link: ReceiverLink | SenderLink) => void): void;
 }
 
 export interface Connection {
+  _register(): void;
   readonly socket: Socket;
   close(error?: AmqpError): void;
   each_link(action: (link: ReceiverLink | SenderLink) => void): void;
@@ -187,6 +191,27 @@ export const internals: RheaInternals = {
 export const decodeMessage = message.decode.bind(message);
 export const encodeMessage = message.encode.bind(message);
 export const createContainer = (id: string): Container => library.create_container({ id });
+
+const frames = load("rhea-emulator/lib/frames.js") as { disposition(fields: object): object };
+
+/**
+ * Ends a delivery with an outcome. rhea writes the outcomes of consecutive deliveries as one range, and overlooks when
+ * only the second differs from the first: a refusal behind an acceptance would reach the client as acceptance. So
+ * everything but an acceptance is written by itself.
+ */
+export function settleDelivery(link: ReceiverLink | SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
+  if (outcome === ACCEPTED) {
+    delivery.update(true, outcome);
+    return;
+  }
+  delivery.settled = true;
+  const role = link.is_receiver();
+  link.session.output(
+    frames.disposition({ role, first: delivery.id, last: delivery.id, settled: true, state: outcome }),
+  );
+  // Has rhea drop the delivery from its buffer at the end of the turn.
+  link.connection._register();
+}
 
 export const ACCEPTED: Outcome = message.accepted().described();
 export const rejected = (error: AmqpError): Outcome => message.rejected({ error }).described();

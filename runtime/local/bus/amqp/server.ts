@@ -27,7 +27,7 @@ import {
 } from "./rhea.ts";
 import { hardenRhea } from "./rhea-hardening.ts";
 import { openSession, wantsSession } from "./session-link.ts";
-import { corkSocket } from "./socket-cork.ts";
+import { answerQuickly, corkSocket } from "./socket-tuning.ts";
 import { WIRE_LIMITS } from "./wire-limits.ts";
 
 export interface AmqpServerOptions extends AmqpDeps {
@@ -125,6 +125,7 @@ class AmqpFront implements LinkRegistry {
 
   #listenToContainer(): void {
     const { container } = this;
+    container.on("connection_open", ({ connection }) => answerQuickly(connection.socket));
     container.on("receiver_open", ({ receiver, connection }) => receiver && this.#openReceiver(receiver, connection));
     container.on("sender_open", ({ sender, connection }) => sender && this.#openSender(sender, connection));
     container.on("sender_close", ({ sender }) => sender && this.#end(sender));

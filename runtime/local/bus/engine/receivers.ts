@@ -28,7 +28,8 @@ export interface SessionWaiter {
 
 export class Receivers {
   readonly #attached = new Set<Receiver>();
-  readonly #ready = new Fifo<Receiver>();
+  /** May hold receivers that have left; `#queued` tells who still waits. */
+  #ready = new Fifo<Receiver>();
   readonly #queued = new Set<Receiver>();
   /** Who holds which session. */
   readonly holders = new Map<string, Receiver>();
@@ -52,6 +53,8 @@ export class Receivers {
   detach(receiver: Receiver): void {
     this.#attached.delete(receiver);
     this.#queued.delete(receiver);
+    // An idle queue never looks at its line, so those who left it must not pile up there.
+    if (this.#ready.size > 2 * this.#queued.size + 64) this.#closeRanks();
   }
 
   /** The next receiver with credit, in turn; it goes to the end of the line if it has more. */
@@ -66,6 +69,13 @@ export class Receivers {
       }
       return receiver;
     }
+  }
+
+  #closeRanks(): void {
+    const waiting = new Fifo<Receiver>();
+    for (let next = this.#ready.shift(); next; next = this.#ready.shift())
+      if (this.#queued.has(next)) waiting.push(next);
+    this.#ready = waiting;
   }
 
   /** Ends all of them, because the entity was removed. */

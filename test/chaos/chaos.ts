@@ -1,0 +1,15 @@
+/** `npm run chaos -- <component>`: the long, destructive tests of one component. Exit 0 when it kept its word. */
+
+const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
+  bus: () => import("./bus/index.ts"),
+};
+
+const [name = ""] = process.argv.slice(2);
+const load = Object.hasOwn(COMPONENTS, name) ? COMPONENTS[name] : undefined;
+if (!load) {
+  console.error(`Name a component: ${Object.keys(COMPONENTS).join(", ")}.`);
+  process.exit(2);
+}
+const component = await load();
+await component.run();
+console.log("All of it held.");

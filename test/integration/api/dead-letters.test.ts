@@ -1,0 +1,185 @@
+import { ServiceBusClient } from "@azure/service-bus";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Caller } from "../../../runtime/api/caller.ts";
+import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
+import type { TestApi } from "../../support/test-api.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+
+/** A pool, and so three queues, per test. */
+const POOLS = Array.from({ length: 10 }, (_, index) => `pool${index}`);
+let system: ApiWithBus;
+let api: TestApi;
+let raw: ServiceBusClient;
+beforeAll(async () => {
+  system = await startApiWithBus(POOLS);
+  api = system.api;
+  raw = new ServiceBusClient(system.bus.connectionString);
+});
+afterAll(async () => {
+  await raw.close();
+  await system[Symbol.asyncDispose]();
+});
+
+const freshPool = (): string => POOLS.pop() ?? "none left";
+
+/** Submits jobs to a pool; each fails, and its message is set aside, as a worker does it. */
+async function failedJobs(pool: string, tenantName: string, priorities: readonly string[]): Promise<string[]> {
+  const { body: batch } = await api.post("/v1/batches", { tenantName, batchName: "Letters", pool });
+  const jobIds: string[] = [];
+  for (const [index, priority] of priorities.entries()) {
+    const { body } = await api.post("/v1/jobs", {
+      tenantName,
+      batchId: batch.batchId,
+      jobType: `Type${index}`,
+      jobName: "job",
+      jobProcessorPackageName: "echo.zip",
+      priority,
+    });
+    await claimAndEnd(api.jobs, body.jobId, "failed");
+    await setAside(`jobs-${pool}-${priority}`, "JobFailed", "it broke");
+    jobIds.push(body.jobId);
+  }
+  return jobIds;
+}
+
+async function setAside(queueName: string, reason: string, description: string): Promise<void> {
+  const receiver = system.queue.receiver(queueName);
+  const delivery = await receiver.receive(10_000);
+  if (delivery === undefined) throw new Error("no message came");
+  await delivery.deadLetter(reason, description);
+  await receiver.close();
+}
+
+async function poison(queueName: string): Promise<void> {
+  const sender = raw.createSender(queueName);
+  await sender.sendMessages({ body: { version: 99 }, messageId: `poison-${Math.random()}` });
+  await sender.close();
+  await setAside(queueName, "Malformed", "version 99");
+}
+
+const lettersOf = async (query: string, of: TestApi = api) => {
+  const { status, body } = await of.get(`/v1/dead-letters?${query}`);
+  expect(status).toBe(200);
+  return body.items;
+};
+
+describe("listing dead letters", () => {
+  it("shows those of a pool's queues, most urgent first, with what they are about and why", async () => {
+    const [pool, tenant] = [freshPool(), freshTenant()];
+    const [low, high, normal] = await failedJobs(pool, tenant, ["low", "high", "normal"]);
+    const items = await lettersOf(`pool=${pool}`);
+    expect(items.map(({ jobId }) => jobId)).toEqual([high, normal, low]);
+    expect(items[0]).toEqual({
+      jobId: high,
+      jobType: "Type1",
+      messageId: `${high!}:1`,
+      reason: "JobFailed",
+      description: "it broke",
+      queue: `jobs-${pool}-high`,
+      sequenceNumber: expect.stringMatching(/^\d+$/) as unknown,
+      enqueuedAt: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
+    });
+    expect(await lettersOf(`pool=${pool}&tenantName=${tenant}`)).toHaveLength(3);
+    expect(await lettersOf(`pool=${pool}&tenantName=${freshTenant()}`)).toEqual([]);
+  });
+
+  it("gives them in pages that hold each exactly once", async () => {
+    const pool = freshPool();
+    const jobIds = await failedJobs(pool, freshTenant(), ["high", "high", "normal", "low", "low"]);
+    const seen: string[] = [];
+    let token = "";
+    for (let pages = 0; pages < 10; pages++) {
+      const { body } = await api.get(`/v1/dead-letters?pool=${pool}&pageSize=2${token}`);
+      expect(body.items.length).toBeLessThanOrEqual(2);
+      seen.push(...body.items.map(({ jobId }) => jobId));
+      if (body.continuationToken === undefined) break;
+      token = `&continuationToken=${body.continuationToken}`;
+    }
+    expect(seen).toEqual(jobIds);
+  });
+
+  it("shows what is no bell only when asked for, and only to who operates the system", async () => {
+    const [pool, tenant] = [freshPool(), freshTenant()];
+    const [jobId] = await failedJobs(pool, tenant, ["normal"]);
+    await poison(`jobs-${pool}-normal`);
+    expect((await lettersOf(`pool=${pool}`)).map((letter) => letter.jobId)).toEqual([jobId]);
+    const [, poisoned] = await lettersOf(`pool=${pool}&poison=true`);
+    expect(poisoned).toMatchObject({ reason: "Malformed", messageId: expect.stringMatching(/^poison-/) as unknown });
+    expect(poisoned).not.toHaveProperty("jobId");
+
+    const tenantOnly: Caller = { name: "acme", mayUse: (name) => name === tenant, mayOperate: () => false };
+    const theirs = await system.another({ caller: tenantOnly });
+    expect(await lettersOf(`pool=${pool}&poison=true`, theirs)).toMatchObject([{ jobId }]);
+    const strangers: Caller = { name: "other", mayUse: () => false, mayOperate: () => false };
+    const others = await system.another({ caller: strangers });
+    expect(await lettersOf(`pool=${pool}&poison=true`, others)).toEqual([]);
+    for (const who of [theirs, others]) {
+      const path = `/v1/dead-letters/${poisoned!.queue}/${poisoned!.sequenceNumber}`;
+      expect(await who.delete(path)).toMatchObject({ status: 404, body: { error: { code: "DeadLetterNotFound" } } });
+    }
+  });
+
+  it.each(["pool=No Pool", "pageSize=0", "poison=yes", "continuationToken=forged", "continuationToken=MTo5OjE"])(
+    "refuses %s",
+    async (query) => {
+      const answer = await api.get(`/v1/dead-letters?${query}`);
+      expect(answer).toMatchObject({ status: 400, body: { error: { code: "InvalidRequest" } } });
+    },
+  );
+});
+
+describe("removing a dead letter", () => {
+  it("takes away exactly this one, from among others", async () => {
+    const pool = freshPool();
+    const jobIds = await failedJobs(pool, freshTenant(), ["normal", "normal", "normal", "normal"]);
+    await poison(`jobs-${pool}-normal`);
+    const items = await lettersOf(`pool=${pool}&poison=true`);
+    for (const { queue, sequenceNumber } of [items[2]!, items[4]!]) {
+      expect((await api.delete(`/v1/dead-letters/${queue}/${sequenceNumber}`)).status).toBe(204);
+    }
+    const left = await lettersOf(`pool=${pool}&poison=true`);
+    expect(left.map(({ jobId }) => jobId)).toEqual([jobIds[0], jobIds[1], jobIds[3]]);
+    const again = await api.delete(`/v1/dead-letters/${items[2]!.queue}/${items[2]!.sequenceNumber}`);
+    expect(again).toMatchObject({ status: 404, body: { error: { code: "DeadLetterNotFound" } } });
+    // The others were given back: nobody has to wait for a lock to end.
+    const next = await api.delete(`/v1/dead-letters/${items[0]!.queue}/${items[0]!.sequenceNumber}`);
+    expect(next.status).toBe(204);
+  });
+
+  it("of a job that runs again is refused, because its message may still be needed", async () => {
+    const pool = freshPool();
+    const [jobId] = await failedJobs(pool, freshTenant(), ["normal"]);
+    const [letter] = await lettersOf(`pool=${pool}`);
+    const path = `/v1/dead-letters/${letter!.queue}/${letter!.sequenceNumber}`;
+    await api.post(`/v1/jobs/${jobId!}/requeue`);
+    for (const state of ["queued", "running"]) {
+      if (state === "running") await claimRow(api.jobs, jobId!);
+      expect(await api.delete(path)).toMatchObject({ status: 409, body: { error: { code: "JobNotEnded" } } });
+    }
+    expect(await lettersOf(`pool=${pool}`)).toHaveLength(1);
+  });
+
+  it.each([
+    "jobs-default-normal/0",
+    "jobs-default-normal/x",
+    "jobs-default-normal/-1",
+    "jobs-default-urgent/1",
+    "other-queue/1",
+    "jobs-..%2f..-normal/1",
+  ])("named %s is answered 404", async (name) => {
+    const answer = await api.delete(`/v1/dead-letters/${name}`);
+    expect(answer).toMatchObject({ status: 404, body: { error: { code: "DeadLetterNotFound" } } });
+  });
+
+  it("held by somebody else is answered 404, and stays", async () => {
+    const pool = freshPool();
+    await failedJobs(pool, freshTenant(), ["normal"]);
+    const [letter] = await lettersOf(`pool=${pool}`);
+    const [held] = await system.queue.takeDeadLetters(letter!.queue, 1);
+    const answer = await api.delete(`/v1/dead-letters/${letter!.queue}/${letter!.sequenceNumber}`);
+    expect(answer).toMatchObject({ status: 404, body: { error: { code: "DeadLetterNotFound" } } });
+    await held?.abandon();
+    expect(await lettersOf(`pool=${pool}`)).toHaveLength(1);
+  });
+});

@@ -80,6 +80,9 @@ export const LOCK_MS = 60_000;
  * (assumption A1 of the protocol). Shorter locks, as in tests, use a quarter of the lock instead.
  */
 export const LOCK_MARGIN_MS = 10_000;
+
+/** The margin before the end of a lock in which nothing may run any more; a quarter of locks shorter than usual. */
+export const lockMarginMs = (lockMs: number): number => Math.min(LOCK_MARGIN_MS, lockMs / 4);
 /** What a canceled or draining job gets to end by itself before its processes are killed. */
 export const GRACE_DEFAULT_MS = 10_000;
 

@@ -25,6 +25,10 @@ export interface ApiSettings {
   readonly port: number;
   /** Names this instance where it leaves traces; no two that run at the same time share one. */
   readonly instanceId: string;
+  /** The worker pools there are: a batch that requires another one is refused. */
+  readonly pools: readonly string[];
+  /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
+  readonly lockMs: number;
   readonly logLevel: LogLevel;
 }
 
@@ -70,6 +74,8 @@ export const SETTING = {
   workerId: "JOBYARD_WORKER_ID",
   /** The pool whose queues the worker serves. Default "default". */
   pool: "JOBYARD_POOL",
+  /** All worker pools, separated by commas; for the API. Default "default". */
+  pools: "JOBYARD_POOLS",
   /** Jobs a worker runs at a time. Default 1. */
   slots: "JOBYARD_SLOTS",
   /** How often a free slot looks at each priority first, as `high:normal:low`. Default 16:4:1. */
@@ -99,13 +105,15 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   host: env[SETTING.apiHost] ?? "127.0.0.1",
   port: integer(env, SETTING.apiPort, { min: 0, max: 65_535, fallback: API_PORT_DEFAULT }),
   instanceId: env[SETTING.instanceId] ?? "api",
+  pools: parsePools(env),
+  lockMs: parseLockMs(env),
   logLevel: parseLogLevel(env),
 });
 
 export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
   connection: parseConnection(env),
   workerId: required(env, SETTING.workerId),
-  pool: poolName(env),
+  pool: checkPool(SETTING.pool, env[SETTING.pool] ?? DEFAULT_POOL),
   slots: integer(env, SETTING.slots, { min: 1, max: SLOTS_MAX, fallback: 1 }),
   directory: required(env, SETTING.workerDirectory),
   drainMs:
@@ -157,10 +165,12 @@ function parseWeights(env: Environment): PriorityWeights {
   );
 }
 
-function poolName(env: Environment): string {
-  const pool = env[SETTING.pool] ?? DEFAULT_POOL;
+const parsePools = (env: Environment): readonly string[] =>
+  (env[SETTING.pools] ?? DEFAULT_POOL).split(",").map((pool) => checkPool(SETTING.pools, pool.trim()));
+
+function checkPool(setting: string, pool: string): string {
   if (POOL_NAME_PATTERN.test(pool)) return pool;
-  throw new SettingsError(`${SETTING.pool} must be lower-case letters, digits and inner hyphens, not "${pool}".`);
+  throw new SettingsError(`${setting} must be lower-case letters, digits and inner hyphens, not "${pool}".`);
 }
 
 function required(env: Environment, name: string): string {

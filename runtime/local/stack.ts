@@ -14,7 +14,8 @@ import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts
 export interface StackOptions {
   readonly home: Home;
   readonly apiPort: number;
-  readonly workerCount: number;
+  /** Workers of each pool. */
+  readonly pools: ReadonlyMap<string, number>;
   /** Jobs at a time of each worker. */
   readonly slots: number;
   readonly lockMs: number;
@@ -28,6 +29,17 @@ export interface StackOptions {
   /** Creates tables and containers; runs when storage answers and before anybody needs them. */
   readonly provision: (storageConnectionString: string) => Promise<void>;
 }
+
+interface LocalWorker {
+  readonly workerId: string;
+  readonly pool: string;
+}
+
+/** The default pool's workers are the ones people see most: they get the shortest names. */
+const workerOf = (pool: string, number: number): LocalWorker => ({
+  workerId: pool === DEFAULT_POOL ? `worker-${number}` : `worker-${pool}-${number}`,
+  pool,
+});
 
 export interface Stack {
   readonly apiUrl: string;
@@ -45,11 +57,11 @@ const STOP_GRACE_MS = 10_000;
 const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS", "SystemRoot", "TEMP"];
 
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { home, apiPort, workerCount, launcher, environment } = options;
+  const { home, apiPort, pools, launcher, environment } = options;
   if (apiPort !== 0) await assertFree(apiPort);
   const supervisor = createSupervisor({ logDirectory: home.logs, onRestart: options.onRestart });
-  const workers = Array.from({ length: workerCount }, (_, index) => `worker-${index + 1}`);
-  const stopOrder = [workers, ["api"], ["bus", "storage"]];
+  const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
+  const stopOrder = [workers.map(({ workerId }) => workerId), ["api"], ["bus", "storage"]];
 
   const passedOn = Object.fromEntries(
     PASSED_ON.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
@@ -74,7 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const port = String(apiPort === 0 ? anyPort : apiPort);
     const storage = azuriteConnectionString({ blobPort, tablePort });
     const topologyFile = join(home.bus, "topology.json");
-    await writeFile(topologyFile, JSON.stringify(busTopology([DEFAULT_POOL], { lockMs: options.lockMs }), null, 2));
+    await writeFile(topologyFile, JSON.stringify(busTopology([...pools.keys()], { lockMs: options.lockMs }), null, 2));
 
     const [, busReady] = await Promise.all([
       supervisor
@@ -96,11 +108,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.storageConnectionString]: storage,
       [SETTING.serviceBusConnectionString]: serviceBus,
     };
-    const startWorker = async (workerId: string): Promise<void> => {
+    const startWorker = async ({ workerId, pool }: LocalWorker): Promise<void> => {
       const directory = join(home.workers, workerId);
       await mkdir(directory, { recursive: true });
       const settings = {
         [SETTING.workerId]: workerId,
+        [SETTING.pool]: pool,
         [SETTING.workerDirectory]: directory,
         [SETTING.slots]: String(options.slots),
         [SETTING.drainSeconds]: String(Math.ceil(options.drainMs / 1_000)),
@@ -108,8 +121,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       };
       await supervisor.start(program(workerId, "worker", [], { ...connections, ...settings }));
     };
+    const apiSettings = {
+      [SETTING.apiPort]: port,
+      [SETTING.pools]: [...pools.keys()].join(","),
+      [SETTING.lockSeconds]: String(options.lockMs / 1_000),
+    };
     const [apiReady] = await Promise.all([
-      supervisor.start(program("api", "api", [], { ...connections, [SETTING.apiPort]: port })),
+      supervisor.start(program("api", "api", [], { ...connections, ...apiSettings })),
       ...workers.map(startWorker),
     ]);
     return {

@@ -6,7 +6,10 @@ import { createApp } from "../api/app.ts";
 import { LOCAL_CALLER } from "../api/caller.ts";
 import { createRinger } from "../api/ringer.ts";
 import { createIdSource } from "../core/ids.ts";
+import { lockMarginMs } from "../core/limits.ts";
 import { parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
+import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { startSweeper } from "../sweeper/sweeper.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
@@ -25,7 +28,7 @@ async function start(): Promise<Service> {
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const { jobs, batches, workers, queue, files } = await connect(settings.connection, {
+  const { jobs, batches, workers, queue, files, lease } = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
   const ringer = createRinger({ queue, log });
@@ -37,11 +40,24 @@ async function start(): Promise<Service> {
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   const port = await listen(server, settings.port, settings.host);
+  const stopSweeper = startSweeper({
+    jobs,
+    queue,
+    workers,
+    batchStore: batches,
+    batches: createBatchCompletion({ batches, jobs, now }),
+    lease: lease("sweeper"),
+    lockMs: settings.lockMs,
+    marginMs: lockMarginMs(settings.lockMs),
+    now,
+    log,
+  });
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },
     async stop() {
       await close(server);
+      await stopSweeper();
       await ringer.close();
       await queue.close();
     },

@@ -32,7 +32,7 @@ export interface Services {
   readonly files: JobFiles;
   readonly workers: WorkerStore;
   /** This process's part in the election for a duty. */
-  lease(name: string): LeaderLease;
+  readonly lease: (name: string) => LeaderLease;
 }
 
 /** A duty whose process died waits no longer than this; one whose process merely meets slow storage keeps it. */

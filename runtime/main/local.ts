@@ -3,7 +3,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { connectStorage, createPackageStore, provisionStorage } from "../azure/index.ts";
+import { POOL_NAME_PATTERN } from "../core/ids.ts";
 import { API_PORT_DEFAULT, parseLockMs } from "../core/settings.ts";
+import { DEFAULT_POOL } from "../core/topology.ts";
 import type { JobView } from "../core/views.ts";
 import { createApiClient } from "../local/demo/api-client.ts";
 import { DEMO_TENANT, fetchArtifacts, packSamples, publishSamples, runDemo } from "../local/demo/demo.ts";
@@ -19,6 +21,8 @@ interface LocalOptions {
   readonly json: boolean;
   readonly workers: number;
   readonly port: number;
+  /** Further pools by name, with their numbers of workers. */
+  readonly pool: ReadonlyMap<string, number>;
 }
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -38,6 +42,18 @@ const wholeNumber =
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
 
+const countOf = wholeNumber(1, WORKERS_MAX);
+
+function poolOption(text: string, pools: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const [, name = "", count = ""] = /^([^=]*)=(.*)$/.exec(text) ?? [];
+  if (!POOL_NAME_PATTERN.test(name) || name === DEFAULT_POOL) {
+    throw new InvalidArgumentError(
+      "It must be name=count, as in gpu=1, with a name of lower-case letters, digits and hyphens.",
+    );
+  }
+  return new Map([...pools, [name, countOf(count)]]);
+}
+
 const command = new Command("npm start --")
   .description("Runs storage, message broker, API and workers on this machine, and the sample jobs on them.")
   .addOption(
@@ -51,6 +67,11 @@ const command = new Command("npm start --")
   )
   .addOption(
     new Option("--workers <count>", "worker processes").argParser(wholeNumber(1, WORKERS_MAX)).default(WORKERS_DEFAULT),
+  )
+  .addOption(
+    new Option("--pool <name=count>", "a further worker pool; may be given more than once")
+      .argParser(poolOption)
+      .default(new Map<string, number>(), "none"),
   )
   .addOption(new Option("--port <port>", "port of the API").argParser(wholeNumber(0, 65_535)).default(API_PORT_DEFAULT))
   .addHelpText("after", `\nData is kept in .jobyard, or in the folder that JOBYARD_HOME names.`)
@@ -112,7 +133,7 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
   return startStack({
     home,
     apiPort: options.port,
-    workerCount: options.workers,
+    pools: new Map([[DEFAULT_POOL, options.workers], ...options.pool]),
     slots: availableParallelism(),
     lockMs: parseLockMs(process.env),
     drainMs: DRAIN_MS,

@@ -3,13 +3,14 @@
  * never throws: whatever goes wrong leaves the message to its lock, and the row to the protocol's table.
  */
 import { LockLostError, UnavailableError, messageOf } from "../core/errors.ts";
+import { lockMarginMs } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Delivery, JobQueue, JobStore } from "../core/ports.ts";
 import { meet } from "../core/protocol.ts";
 import { claimJob, type ClaimDeps, type Claimed, type ClaimRequest } from "./claim.ts";
 import { execute, type ExecutionDeps } from "./execution.ts";
 import type { HeldClaims } from "./held-claims.ts";
-import { keepLock, lockMarginMs, type LockDeps, type MessageLock } from "./lock.ts";
+import { keepLock, type LockDeps, type MessageLock } from "./lock.ts";
 import { ownRow } from "./owned-row.ts";
 import { insist } from "./patience.ts";
 import { settleByTable, startsNothing } from "./settle-by-table.ts";

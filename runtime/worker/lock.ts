@@ -9,7 +9,7 @@
  * | stopped | the message is settled                         | –                                                     |
  */
 import { LockLostError } from "../core/errors.ts";
-import { LOCK_MARGIN_MS } from "../core/limits.ts";
+import { lockMarginMs } from "../core/limits.ts";
 import type { Delivery } from "../core/ports.ts";
 
 export interface LockDeps {
@@ -30,9 +30,6 @@ export interface MessageLock {
   ensure(minimumMs: number): Promise<void>;
   stop(): void;
 }
-
-/** The margin before the end of a lock in which nothing may run any more; a quarter of locks shorter than usual. */
-export const lockMarginMs = (lockMs: number): number => Math.min(LOCK_MARGIN_MS, lockMs / 4);
 
 const RETRY_AFTER_MS = 1_000;
 

@@ -20,6 +20,8 @@ describe("settings", () => {
       host: "127.0.0.1",
       port: 7070,
       instanceId: "api",
+      pools: ["default"],
+      lockMs: 60_000,
       logLevel: "info",
     });
     expect(parseWorkerSettings(worker)).toMatchObject({ pool: "default", slots: 1, drainMs: 300_000, lockMs: 60_000 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LockLostError, UnavailableError } from "../../../runtime/core/errors.ts";
-import { keepLock, lockMarginMs } from "../../../runtime/worker/lock.ts";
+import { lockMarginMs } from "../../../runtime/core/limits.ts";
+import { keepLock } from "../../../runtime/worker/lock.ts";
 
 const LOCK_MS = 60_000;
 const END_OF_WORK_MS = LOCK_MS - lockMarginMs(LOCK_MS);

@@ -145,7 +145,7 @@ const noSuchLetter = (sequenceNumber: string): NotFoundError =>
 const outOfReach = (sequenceNumber: string): NotFoundError =>
   new NotFoundError(
     "DeadLetterNotFound",
-    `Dead letter ${sequenceNumber} is held by somebody else, or has more than ${DEAD_LETTERS_MAX_LOCKED} before it.`,
+    `Dead letter ${sequenceNumber} is held by somebody else, or has ${DEAD_LETTERS_MAX_LOCKED} or more before it.`,
   );
 
 // --- Pages -----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ export const TIME_TO_LIVE_MAX_MS = 366 * 24 * 60 * 60_000;
 export const BATCH_COMMAND_MAX_MS = 60_000;
 /** Dead letters one request looks through for those of its caller: twenty answers of the broker. */
 export const DEAD_LETTERS_MAX_LOOKED_AT = 5_000;
-/** A dead letter can be removed when at most this many lie before it: they have to be locked to get at it. */
+/** A dead letter can be removed when fewer than this many lie before it: they have to be locked to get at it. */
 export const DEAD_LETTERS_MAX_LOCKED = 1_000;
 export const PAGE_SIZE_MAX = 1_000;
 export const PAGE_SIZE_DEFAULT = 100;
@@ -112,3 +112,33 @@ export const LOG_MAX_BYTES = 16 * MiB;
 export const ARTIFACT_MAX_COUNT = 1_000;
 export const ARTIFACT_MAX_BYTES = 1_024 * MiB;
 export const ARTIFACTS_MAX_TOTAL_BYTES = 4_096 * MiB;
+
+// --- Processes of jobs -----------------------------------------------------------------------------------------------
+
+/** Node itself takes some 50 MiB before a job has done anything. */
+export const MEMORY_MIN_MB = 64;
+/** No machine has more: a larger number is a slip of the pen, bytes perhaps. */
+export const MEMORY_MAX_MB = 4_096 * KiB;
+/** A job that declares no memory may take this share of its machine: it alone must not bring the worker down. */
+export const MEMORY_DEFAULT_SHARE = 0.8;
+/** Memory is looked at this often; what takes more in between meets the system's own limit. A look costs about 1 ms. */
+export const MEMORY_CHECK_MS = 500;
+/** Progress is merged and processes take a moment to start: silence of less says nothing. */
+export const IDLE_TIMEOUT_MIN_MS = 1_000;
+/** Jobs at a time in one shared process. One crash interrupts as many, and one core runs all of their code. */
+export const REUSE_MAX_JOBS_AT_ONCE = 50;
+/** A shared process ends after so many jobs, and after so long, so that what they leak does not add up for ever. */
+export const REUSE_MAX_JOBS = 10_000;
+export const REUSE_MAX_AGE_MS = 60 * 60_000;
+/** A shared process without a job ends: long enough for the next batch, short enough to give memory back. */
+export const REUSE_IDLE_MS = 5 * 60_000;
+/**
+ * Memory of a shared process if its jobs declare none: it takes no more jobs beyond, and ends when those in it have
+ * ended. At REUSE_MEMORY_HARD_FACTOR times as much it is ended at once.
+ */
+export const REUSE_MEMORY_DEFAULT_MB = 512;
+export const REUSE_MEMORY_HARD_FACTOR = 2;
+/** A shared process in which one job has kept the others from running for so long is ended. */
+export const REUSE_BLOCKED_MS = 30_000;
+/** A job interrupted so often may be the one that ends its process: it runs alone, where its fault is its own. */
+export const REUSE_ALONE_AFTER_INTERRUPTIONS = 3;

@@ -65,6 +65,7 @@ function statusOf(code: ErrorCode): number {
     case "JobFailed":
     case "JobCrashed":
     case "JobTimedOut":
+    case "JobOutOfMemory":
     case "JobExpired":
     case "OutputTooLarge":
     case "ArtifactsTooLarge":

@@ -33,6 +33,7 @@ export const JOB_CODES = [
   "JobFailed",
   "JobCrashed",
   "JobTimedOut",
+  "JobOutOfMemory",
   "JobExpired",
   "OutputTooLarge",
   "ArtifactsTooLarge",
@@ -92,6 +93,13 @@ export class InvalidRequestError extends JobSystemError<InvalidRequestCode> {
     super(code, message, false, options);
   }
 }
+
+/** A request with one wrong field; `message` says what it should have been. */
+export const invalidField = (
+  target: string,
+  message: string,
+  code: InvalidRequestCode = "InvalidRequest",
+): InvalidRequestError => new InvalidRequestError(code, `${target}: ${message}`, { details: [{ target, message }] });
 
 export class NotFoundError extends JobSystemError<NotFoundCode> {
   constructor(code: NotFoundCode, message: string, options?: ErrorOptions) {

@@ -4,7 +4,15 @@
  */
 import { z } from "zod";
 import type { ErrorDetail } from "./errors.ts";
-import { BACKOFF_MAX_MS, MAX_ATTEMPTS_LIMIT, PACKAGE_NAME_MAX_LENGTH, TIMEOUT_MAX_MS } from "./limits.ts";
+import {
+  BACKOFF_MAX_MS,
+  IDLE_TIMEOUT_MIN_MS,
+  MAX_ATTEMPTS_LIMIT,
+  MEMORY_MAX_MB,
+  MEMORY_MIN_MB,
+  PACKAGE_NAME_MAX_LENGTH,
+  TIMEOUT_MAX_MS,
+} from "./limits.ts";
 import { packagePathProblem } from "./package-path.ts";
 
 /** A blob name below its tenant: letters, digits, inner dots, hyphens and underscores. */
@@ -73,6 +81,12 @@ export const retrySchema = strictObject({
 });
 
 export const timeoutSchema = wholeNumber(1, TIMEOUT_MAX_MS);
+
+export const idleTimeoutSchema = wholeNumber(IDLE_TIMEOUT_MIN_MS, TIMEOUT_MAX_MS);
+
+export const memorySchema = wholeNumber(MEMORY_MIN_MB, MEMORY_MAX_MB);
+
+export const isolationSchema = z.enum(["process", "reuse"], 'expected "process" or "reuse"');
 
 export const commandSchema = strictObject({
   kind: z.literal("command"),

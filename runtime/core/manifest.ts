@@ -10,7 +10,10 @@ import {
   commandSchema,
   exportName,
   fieldProblems,
+  idleTimeoutSchema,
+  isolationSchema,
   matching,
+  memorySchema,
   oneLine,
   packageFile,
   platformSchema,
@@ -50,12 +53,24 @@ export interface CommandEntry {
 
 export type JobEntry = ModuleEntry | CommandEntry;
 
+/**
+ * `process`: every run has a process of its own. `reuse`: runs of one package version share warm processes, many at a
+ * time, each for many jobs.
+ */
+export type Isolation = "process" | "reuse";
+
 export interface ManifestJob {
   readonly jobType: string;
   readonly entry: JobEntry;
   /** Fields that differ from the default retry policy. */
   readonly retry?: RetryOverrides | undefined;
   readonly timeoutMs?: number | undefined;
+  /** Longest time without progress, log or output. Default: no limit. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Memory of all processes of one run, in MiB; with `reuse`, of a shared process. Default: the worker's. */
+  readonly memoryMb?: number | undefined;
+  /** Default: "process". Programs cannot be reused. */
+  readonly isolation?: Isolation | undefined;
 }
 
 export type RetryOverrides = { readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined };
@@ -77,6 +92,13 @@ const manifestJob = strictObject({
   entry: z.discriminatedUnion("kind", [moduleEntry, commandSchema], 'expected kind "module" or "command"'),
   retry: retrySchema.optional(),
   timeoutMs: timeoutSchema.optional(),
+  idleTimeoutMs: idleTimeoutSchema.optional(),
+  memoryMb: memorySchema.optional(),
+  isolation: isolationSchema.optional(),
+}).superRefine(({ entry, isolation }, context) => {
+  if (entry.kind === "module" || isolation !== "reuse") return;
+  const message = 'expected "process": a program cannot be reused';
+  context.addIssue({ code: "custom", path: ["isolation"], message });
 });
 
 const manifest = strictObject({

@@ -1,4 +1,5 @@
 /** How a package declares a job, and how the runtime recognises the declaration after it has been bundled. */
+import type { Isolation } from "../core/manifest.ts";
 import type { RetryPolicy } from "../core/retry.ts";
 import type { Job, JobContext, JobResult } from "./context.ts";
 import { type ParameterCheck, checkParameters } from "./parameters.ts";
@@ -20,6 +21,16 @@ export interface JobOptions<Parameters, Services> {
   readonly retry?: Partial<RetryPolicy>;
   /** An attempt that runs longer is stopped and counts as failed. Default: 6 hours. Literal, like `jobType`. */
   readonly timeoutMs?: number;
+  /** An attempt that shows no progress, log or output for so long is stopped and counts as failed. Default: no limit. */
+  readonly idleTimeoutMs?: number;
+  /** An attempt whose processes use more memory (MiB, together) is ended and counts as failed. Default: the worker's. */
+  readonly memoryMb?: number;
+  /**
+   * `process` (default): a fresh process for every run. `reuse`: runs share warm processes of this package version, many
+   * at a time, which starts them in a millisecond. For short jobs that trust each other and do not block the event loop:
+   * docs/running-jobs.md says what they give up. Literal, like `jobType`.
+   */
+  readonly isolation?: Isolation;
   /**
    * Checks the submitted parameters and gives them a type: a schema (zod, valibot, arktype, …) or a function that
    * returns them or throws. Refused parameters fail the job at once, since they would be the same next time.
@@ -42,6 +53,9 @@ export interface JobDefinition {
   readonly jobType: string;
   readonly retry: Partial<RetryPolicy> | undefined;
   readonly timeoutMs: number | undefined;
+  readonly idleTimeoutMs: number | undefined;
+  readonly memoryMb: number | undefined;
+  readonly isolation: Isolation | undefined;
   readonly run: (job: Job, context: JobContext) => Promise<JobResult | undefined>;
 }
 
@@ -63,11 +77,14 @@ export interface JobDefinition {
 export function defineJob<Parameters = unknown, Services = unknown>(
   options: JobOptions<Parameters, Services>,
 ): JobDefinition {
-  const { jobType, retry, timeoutMs } = options;
+  const { jobType, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation } = options;
   const definition: JobDefinition = {
     jobType,
     retry,
     timeoutMs,
+    idleTimeoutMs,
+    memoryMb,
+    isolation,
     async run(job, context) {
       const parameters = await checkParameters(jobType, options.parameters, job.parameters);
       // The runtime gives every job of a package what that package's own setup returned.

@@ -2,16 +2,22 @@
 import ts from "typescript";
 import type { z } from "zod";
 import { DISPLAY_NAME_MAX_LENGTH } from "../core/limits.ts";
-import { fieldProblems, oneLine, retrySchema, timeoutSchema } from "../core/manifest-fields.ts";
-import type { RetryOverrides } from "../core/manifest.ts";
+import {
+  fieldProblems,
+  idleTimeoutSchema,
+  isolationSchema,
+  memorySchema,
+  oneLine,
+  retrySchema,
+  timeoutSchema,
+} from "../core/manifest-fields.ts";
+import type { ManifestJob } from "../core/manifest.ts";
 import { type Evaluate, NotConstant, propertyOf, unwrap } from "./evaluate.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceModule, positionOf } from "./source-modules.ts";
 
-export interface JobDeclaration {
-  readonly jobType: string;
-  readonly retry?: RetryOverrides | undefined;
-  readonly timeoutMs?: number | undefined;
+/** What the source says of a job; of the options only those that were written. */
+export interface JobDeclaration extends Omit<ManifestJob, "entry"> {
   readonly file: string;
   readonly exportName: string;
   readonly position: SourcePosition;
@@ -42,8 +48,13 @@ export function readDeclaration(
     return undefined;
   }
   const jobType = constantProperty(scan, module, options, "jobType", oneLine(DISPLAY_NAME_MAX_LENGTH));
-  const retry = constantProperty(scan, module, options, "retry", retrySchema);
-  const timeoutMs = constantProperty(scan, module, options, "timeoutMs", timeoutSchema);
+  const others = {
+    retry: constantProperty(scan, module, options, "retry", retrySchema),
+    timeoutMs: constantProperty(scan, module, options, "timeoutMs", timeoutSchema),
+    idleTimeoutMs: constantProperty(scan, module, options, "idleTimeoutMs", idleTimeoutSchema),
+    memoryMb: constantProperty(scan, module, options, "memoryMb", memorySchema),
+    isolation: constantProperty(scan, module, options, "isolation", isolationSchema),
+  };
   if (jobType === undefined) {
     if (!options.properties.some((property) => propertyOf(property)[0] === "jobType")) {
       scan.problems.push({ message: "This job has no jobType.", position: positionOf(module, options) });
@@ -52,13 +63,15 @@ export function readDeclaration(
   }
   return {
     jobType,
-    ...(retry === undefined ? {} : { retry }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...withoutGaps(others),
     file: module.file,
     exportName,
     position: positionOf(module, call),
   };
 }
+
+const withoutGaps = <T extends object>(values: T): Partial<T> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 
 function optionsOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLiteralExpression | undefined {
   const [argument] = call.arguments;

@@ -114,14 +114,9 @@ async function collectFiles(directory: string, json: PackageJson, bundle: Bundle
 }
 
 function jobsOf({ commands }: PackageJson, scan: ScanResult, { entryFiles }: Bundle): ManifestJob[] {
-  const modules = scan.jobs.map(({ jobType, file, exportName, retry, timeoutMs }): ManifestJob => {
+  const modules = scan.jobs.map(({ jobType, file, exportName, position: _, ...options }): ManifestJob => {
     const entry = { kind: "module", file: entryFiles.get(file) ?? file, export: exportName } as const;
-    return {
-      jobType,
-      entry,
-      ...(retry === undefined ? {} : { retry }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    };
+    return { jobType, entry, ...options };
   });
   return [...modules, ...commands].sort((a, b) => (a.jobType < b.jobType ? -1 : 1));
 }

@@ -8,7 +8,9 @@ import {
   PACKAGE_NAME_PATTERN,
   commandSchema,
   fieldProblems,
+  idleTimeoutSchema,
   matching,
+  memorySchema,
   oneLine,
   packageFile,
   retrySchema,
@@ -36,6 +38,8 @@ const commandJob = strictObject({
   args: commandSchema.shape.args,
   retry: retrySchema.optional(),
   timeoutMs: timeoutSchema.optional(),
+  idleTimeoutMs: idleTimeoutSchema.optional(),
+  memoryMb: memorySchema.optional(),
 });
 
 const packageJson = z.object(

@@ -15,6 +15,9 @@ const valid: Manifest = {
       entry: { kind: "module", file: "src/thumbnails.mjs", export: "default" },
       retry: { maxAttempts: 5, jitter: 0.5 },
       timeoutMs: 60_000,
+      idleTimeoutMs: 5_000,
+      memoryMb: 512,
+      isolation: "reuse",
     },
     { jobType: "Convert", entry: { kind: "command", command: "./bin/convert.sh", args: ["--in", "{package}/data"] } },
     { jobType: "Python", entry: { kind: "command", command: "python3.12" } },
@@ -55,6 +58,21 @@ describe("parseManifest", () => {
     ],
     ["a name with a slash", { ...valid, name: "a/b" }, "name: expected letters, digits, inner dots"],
     ["an unknown field", { ...valid, cron: "* * * * *" }, 'expected only known fields, not "cron"'],
+    [
+      "a program that is to be reused",
+      withJob({ jobType: "B", entry: { kind: "command", command: "sh" }, isolation: "reuse" }),
+      'jobs[1].isolation: expected "process": a program cannot be reused',
+    ],
+    [
+      "an unknown isolation",
+      withJob({ jobType: "B", entry: { kind: "module", file: "b.mjs" }, isolation: "thread" }),
+      'jobs[1].isolation: expected "process" or "reuse"',
+    ],
+    [
+      "memory in bytes",
+      withJob({ jobType: "B", entry: { kind: "module", file: "b.mjs" }, memoryMb: 2 ** 29 }),
+      "jobs[1].memoryMb: expected a whole number from 64 to",
+    ],
     ["no jobs", { ...valid, jobs: [] }, "jobs: expected at least one job"],
     ["a missing list", { ...valid, jobs: undefined }, "jobs: expected a list of jobs"],
     [

@@ -181,6 +181,16 @@ describe("scanSources", () => {
     expect(await problemsOf({ "src/a.ts": IMPORT + text })).toContain(message);
   });
 
+  it("reads the limits and the isolation of a job, as constants", async () => {
+    const text = `${IMPORT}const MiB = 2;
+      export default defineJob({ jobType: "A", isolation: "reuse", memoryMb: 64 * MiB, idleTimeoutMs: 5_000, run() {} });`;
+    const [job] = (await scan({ "a.ts": text })).jobs;
+    expect(job).toMatchObject({ isolation: "reuse", memoryMb: 128, idleTimeoutMs: 5_000 });
+    expect(Object.keys(job!)).not.toContain("timeoutMs");
+    const wrong = 'export default defineJob({ jobType: "A", isolation: "thread", run() {} });';
+    expect(await problemsOf({ "a.ts": IMPORT + wrong })).toContain('isolation: expected "process" or "reuse".');
+  });
+
   it("names both places of a repeated type, and all problems at once", async () => {
     const job = `${IMPORT}export default defineJob({ jobType: "A", run() {} });`;
     const message = await problemsOf({

@@ -30,6 +30,8 @@ export interface AppDeps {
   readonly ringer: Ringer;
   readonly ids: IdSource;
   readonly now: () => Date;
+  /** The worker pools there are. */
+  readonly pools: readonly string[];
   /** Who everybody is, as long as only this machine can reach the API. */
   readonly caller: Caller;
   readonly log: Logger;

@@ -2,7 +2,7 @@
  * Accepting jobs: parameters to where they belong, the row, the bell, in this order. What a caller has an id for is in
  * the table; nothing is half accepted.
  */
-import { ConflictError, InvalidRequestError, InvariantError, NotFoundError } from "../core/errors.ts";
+import { ConflictError, invalidField, InvariantError, NotFoundError } from "../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
 import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../core/limits.ts";
@@ -25,6 +25,8 @@ export interface SubmitDeps extends CancelDeps {
   readonly files: Pick<JobFiles, "putParameters">;
   readonly ringer: Ringer;
   readonly ids: IdSource;
+  /** The worker pools there are: a batch for another one would wait for ever. */
+  readonly pools: readonly string[];
 }
 
 /** A request that can be accepted. */
@@ -51,17 +53,18 @@ export interface Submitter {
 }
 
 export function createSubmitter(deps: SubmitDeps): Submitter {
-  const { jobs, batches, lookup, completion, files, ringer, ids, now } = deps;
+  const { jobs, batches, lookup, completion, files, ringer, ids, pools, now } = deps;
 
-  function newBatch(caller: Caller, batchId: string, fields: CreateBatchBody): Promise<Batch> {
-    const { tenantName, batchName } = fields;
+  async function newBatch(caller: Caller, batchId: string, fields: CreateBatchBody): Promise<Batch> {
+    const { tenantName, batchName, pool = DEFAULT_POOL } = fields;
     assertTenant(caller, tenantName);
+    if (!pools.includes(pool)) throw invalidField("pool", `is not one of the worker pools: ${pools.join(", ")}`);
     return batches.create({
       batchId,
       tenantName,
       batchName,
       priority: fields.priority ?? DEFAULT_PRIORITY,
-      pool: fields.pool ?? DEFAULT_POOL,
+      pool,
       state: "open",
       generation: 1,
       completedGeneration: 0,
@@ -156,10 +159,7 @@ function assertTenant(caller: Caller, tenantName: string): void {
 
 function assertSameTenant(batch: Batch, request: JobRequestBody): void {
   if (request.tenantName === batch.tenantName) return;
-  const message = `is not the tenant of batch ${batch.batchId}`;
-  throw new InvalidRequestError("InvalidRequest", `tenantName: ${message}`, {
-    details: [{ target: "tenantName", message }],
-  });
+  throw invalidField("tenantName", `is not the tenant of batch ${batch.batchId}`);
 }
 
 /** When the job may start, and by when it must. */
@@ -169,8 +169,7 @@ function times(
 ): Pick<PreparedJob, "runAt" | "expiresAt"> {
   const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
   if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
-    const message = `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`;
-    throw new InvalidRequestError("InvalidRequest", `runAt: ${message}`, { details: [{ target: "runAt", message }] });
+    throw invalidField("runAt", `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`);
   }
   const isAhead = startAt.getTime() > now.getTime();
   const waitsFrom = isAhead ? startAt : now;
@@ -185,10 +184,7 @@ const DAY_MS = 24 * 60 * 60_000;
 function parametersJson(parameters: unknown): string {
   const json = JSON.stringify(parameters ?? null);
   if (Buffer.byteLength(json) > PARAMETERS_MAX_BYTES) {
-    const message = `must be at most ${PARAMETERS_MAX_BYTES} bytes as JSON`;
-    throw new InvalidRequestError("PayloadTooLarge", `parameters: ${message}`, {
-      details: [{ target: "parameters", message }],
-    });
+    throw invalidField("parameters", `must be at most ${PARAMETERS_MAX_BYTES} bytes as JSON`, "PayloadTooLarge");
   }
   return json;
 }

@@ -35,7 +35,8 @@ async function start(): Promise<Service> {
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
 
-  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, caller: LOCAL_CALLER, log });
+  const { pools } = settings;
+  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, caller: LOCAL_CALLER, log });
   const server = createServer(app);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

@@ -8,6 +8,7 @@ import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } f
 import { createIdSource } from "../../runtime/core/ids.ts";
 import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
+import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { silentLog } from "./silent-log.ts";
 import { testStorage } from "./test-storage.ts";
 
@@ -49,6 +50,7 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
 
 export interface TestApiOptions {
   readonly caller?: Caller;
+  readonly pools?: readonly string[];
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
@@ -56,7 +58,12 @@ export interface TestApiOptions {
 
 export async function startTestApi(
   queue: JobQueue,
-  { caller = LOCAL_CALLER, wrapJobs = (inner) => inner, wrapBatches = (inner) => inner }: TestApiOptions = {},
+  {
+    caller = LOCAL_CALLER,
+    pools = [DEFAULT_POOL],
+    wrapJobs = (inner) => inner,
+    wrapBatches = (inner) => inner,
+  }: TestApiOptions = {},
 ): Promise<TestApi> {
   const storage = testStorage();
   const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
@@ -67,7 +74,7 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const now = (): Date => new Date();
   const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
-  const app = createApp({ ...stores, queue, ringer, ids, now, caller, log: silentLog });
+  const app = createApp({ ...stores, queue, ringer, ids, now, pools, caller, log: silentLog });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { jobQueueName, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
+
+const tenant = freshTenant();
+let system: TestSystem;
+let worker: TestWorker;
+
+const ENDS_ON_ABORT = `await new Promise((_, reject) => context.signal.addEventListener("abort", reject));`;
+
+beforeAll(async () => {
+  system = await startTestSystem();
+  const zip = testPackage({
+    jobs: {
+      Waits: ENDS_ON_ABORT,
+      Quick: `return { output: job.parameters };`,
+      FailsOnce: `
+        const marker = path.join(path.dirname(path.dirname(context.workingPath)), "failed-" + job.jobId);
+        if (fs.existsSync(marker)) return { output: "second time lucky" };
+        fs.writeFileSync(marker, "");
+        throw nonRetryable("first time");`,
+    },
+  });
+  await system.publish(tenant, "test.zip", zip);
+  worker = await system.startWorker({ slots: 2 });
+});
+afterAll(async () => {
+  await worker[Symbol.asyncDispose]();
+  await system[Symbol.asyncDispose]();
+});
+
+const post = (path: string, body: unknown = {}) => system.api.post(`/v1${path}`, body);
+const createBatch = async (): Promise<string> =>
+  (await post("/batches", { tenantName: tenant, batchName: "Batch" })).body.batchId;
+const batchOf = async (batchId: string) => (await system.api.get(`/v1/batches/${batchId}`)).body;
+
+describe("cancelling", () => {
+  it("ends a running job within a heartbeat, by its abort signal, and it stays canceled", async () => {
+    const jobId = await system.submit(tenant, "Waits");
+    await system.until(jobId, ({ state }) => state === "running");
+    expect((await post(`/jobs/${jobId}/cancel`)).status).toBe(202);
+    expect(await system.until(jobId)).toMatchObject({
+      state: "canceled",
+      attempts: 0,
+      interruptions: 0,
+      history: [{ outcome: "canceled" }],
+    });
+    expect((await post(`/jobs/${jobId}/cancel`)).status).toBe(200);
+  });
+
+  it("keeps a queued job from ever starting", async () => {
+    const jobId = await system.submit(tenant, "Quick", { delayMs: 3_600_000 });
+    expect((await post(`/jobs/${jobId}/cancel`)).status).toBe(200);
+    expect(await system.until(jobId)).toMatchObject({ state: "canceled", executions: 0 });
+  });
+
+  it("ends a whole batch, running and queued", async () => {
+    const batchId = await createBatch();
+    const jobIds = await Promise.all(Array.from({ length: 5 }, () => system.submit(tenant, "Waits", { batchId })));
+    await expect.poll(async () => (await batchOf(batchId)).counts?.running, { timeout: 20_000 }).toBe(2);
+    await post(`/batches/${batchId}/cancel`);
+    const jobs = await Promise.all(jobIds.map((jobId) => system.until(jobId)));
+    expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(["canceled"]));
+    const batch = await batchOf(batchId);
+    expect(batch.counts).toMatchObject({ canceled: 5, total: 5 });
+    expect(batch).toMatchObject({ state: "canceled", completedAt: expect.any(String) as unknown });
+  });
+});
+
+describe("a batch", () => {
+  it("is complete when it is closed and its last job has ended, and again after a requeue", async () => {
+    const batchId = await createBatch();
+    const failing = await system.submit(tenant, "FailsOnce", { batchId });
+    await system.submit(tenant, "Quick", { batchId, parameters: 1 });
+    expect(await system.until(failing)).toMatchObject({ state: "failed", failure: { code: "JobFailed" } });
+    expect(await batchOf(batchId)).not.toHaveProperty("completedAt");
+    await post(`/batches/${batchId}/close`);
+    await expect.poll(async () => await batchOf(batchId), { timeout: 10_000 }).toHaveProperty("completedAt");
+    expect((await post("/jobs", { ...request, batchId })).body.error.code).toBe("BatchClosed");
+
+    expect((await post(`/batches/${batchId}/requeue`, { state: "failed" })).body).toMatchObject({ requeued: 1 });
+    expect(await system.until(failing, ({ state }) => state === "succeeded")).toMatchObject({
+      output: '"second time lucky"',
+      attempts: 0,
+      executions: 2,
+      history: [{ outcome: "failed" }, { outcome: "succeeded" }],
+    });
+    await expect
+      .poll(async () => await batchOf(batchId), { timeout: 10_000 })
+      .toMatchObject({
+        generation: 2,
+        completedAt: expect.any(String) as unknown,
+      });
+  });
+
+  it("of another pool's workers is refused when there is no such pool", async () => {
+    const { status, body } = await post("/batches", { tenantName: tenant, batchName: "Batch", pool: "gpu" });
+    expect({ status, target: body.error.target }).toEqual({ status: 400, target: "pool" });
+  });
+});
+
+describe("delayed jobs", () => {
+  it("start when their time has come, and not before", async () => {
+    const runAt = new Date(Date.now() + 2_000);
+    const jobId = await system.submit(tenant, "Quick", { runAt: runAt.toISOString() });
+    const job = await system.until(jobId);
+    expect(job.state).toBe("succeeded");
+    expect(job.startedAt!.getTime()).toBeGreaterThanOrEqual(runAt.getTime());
+  });
+
+  it("fail instead of starting after their time to live, and say so", async () => {
+    await using own = await startTestSystem();
+    const jobId = await own.submit(tenant, "Quick", { timeToLiveMs: 1_000 });
+    const { expiresAt } = (await own.api.jobs.get(jobId))!.value;
+    await expect.poll(() => Date.now() > expiresAt!.getTime(), { timeout: 5_000 }).toBe(true);
+    await using late = await own.startWorker();
+    expect(await own.until(jobId)).toMatchObject({ state: "failed", executions: 0, failure: { code: "JobExpired" } });
+    expect(late.runningCount).toBe(0);
+  });
+});
+
+describe("messages that are no jobs", () => {
+  it("are set aside with a reason and do not hold up the queue", async () => {
+    const { ServiceBusClient } = await import("@azure/service-bus");
+    const client = new ServiceBusClient(system.bus.connectionString);
+    const sender = client.createSender(jobQueueName(DEFAULT_POOL, "normal"));
+    await sender.sendMessages([{ body: "no bell" }, { body: { version: 99 } }, { body: null }]);
+    const jobId = await system.submit(tenant, "Quick");
+    expect((await system.until(jobId)).state).toBe("succeeded");
+    const letters = async () =>
+      (await system.queue().peek(jobQueueName(DEFAULT_POOL, "normal"), { deadLetter: true, maxCount: 250 }))
+        .filter(({ reason }) => reason === "MalformedMessage")
+        .map(({ description }) => description);
+    await expect.poll(letters, { timeout: 10_000 }).toHaveLength(3);
+    expect((await letters()).join()).toContain("version 99 is not supported");
+    await client.close();
+  });
+});
+
+const request = { tenantName: tenant, jobType: "Quick", jobName: "late", jobProcessorPackageName: "test.zip" };

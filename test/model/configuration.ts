@@ -1,0 +1,23 @@
+/** What is run: a model within bounds, and a rule switched off within bounds that show what it is for. */
+import type { SearchResult } from "./search.ts";
+
+/**
+ * - `quick`: part of the unit tests.
+ * - `usual`: `npm run model`.
+ * - `full`: `npm run model -- --full`, minutes and gigabytes.
+ */
+export type Share = "quick" | "usual" | "full";
+
+export interface Configuration {
+  readonly model: string;
+  readonly name: string;
+  readonly share: Share;
+  readonly run: () => SearchResult;
+}
+
+export interface RuleOff {
+  readonly model: string;
+  /** Begins with the rule's number. */
+  readonly name: string;
+  readonly run: () => SearchResult;
+}

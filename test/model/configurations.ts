@@ -1,0 +1,20 @@
+/** Everything the models are run with. */
+import { BATCH_CONFIGURATIONS, BATCH_RULES_OFF } from "./batch/configurations.ts";
+import type { Configuration, RuleOff } from "./configuration.ts";
+import { COUNTER_CONFIGURATIONS, COUNTER_RULES_OFF } from "./counters/configurations.ts";
+import { JOB_CONFIGURATIONS, JOB_RULES_OFF } from "./job/configurations.ts";
+import { TIMER_CONFIGURATIONS, TIMER_RULES_OFF } from "./timers/configurations.ts";
+
+export const CONFIGURATIONS: readonly Configuration[] = [
+  ...JOB_CONFIGURATIONS,
+  ...COUNTER_CONFIGURATIONS,
+  ...BATCH_CONFIGURATIONS,
+  ...TIMER_CONFIGURATIONS,
+];
+
+export const RULES_OFF: readonly RuleOff[] = [
+  ...JOB_RULES_OFF,
+  ...COUNTER_RULES_OFF,
+  ...BATCH_RULES_OFF,
+  ...TIMER_RULES_OFF,
+];

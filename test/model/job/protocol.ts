@@ -1,0 +1,139 @@
+/**
+ * What the model checks: the decisions of runtime/core, as they are, and the order in which the rest of the system
+ * acts on them. A switched-off rule is a wrapper around one of the decisions, or another order.
+ */
+import { cancelOf, requeueOf } from "../../../runtime/core/cancel.ts";
+import { type LetterMeeting, meetLetter } from "../../../runtime/core/dead-letter.ts";
+import { handbackOf, isClaimDead } from "../../../runtime/core/handback.ts";
+import type { Job } from "../../../runtime/core/job.ts";
+import { type DeliveredBell, endingOf, meet, type Meeting } from "../../../runtime/core/protocol.ts";
+
+/** The real decisions, and what a broken one may say instead. */
+export interface Decisions {
+  readonly meet: (...facts: Parameters<typeof meet>) => Meeting | { readonly action: "abandon" };
+  readonly endingOf: typeof endingOf;
+  readonly handbackOf: typeof handbackOf;
+  readonly isClaimDead: typeof isClaimDead;
+  readonly cancelOf: typeof cancelOf;
+  readonly requeueOf: typeof requeueOf;
+  readonly meetLetter: (...facts: Parameters<typeof meetLetter>) => LetterMeeting | { readonly action: "fail" };
+}
+
+/** What the system does around the decisions. */
+export interface Procedure {
+  /** R1: what is written into the row's ring, and so into the MessageId. */
+  readonly ringOf: (row: { readonly ring: number; readonly attempts: number }) => number;
+  /** R3: a claimed job is started only while the lock still has its margin. */
+  readonly checksLockBeforeStart: boolean;
+  /** R4: fresh for every delivery and the same for all tries; or the worker's name; or a new one for every try. */
+  readonly claimId: "per delivery" | "worker name" | "per try";
+  /** R7. */
+  readonly order: "row, bell, complete" | "bell, row, complete" | "row, complete, bell";
+  /** R10: a running row is handed back before its new bell is sent. */
+  readonly sweeperWritesFirst: boolean;
+  /** R10: the sweeper's bell for a queued row has a MessageId nothing swallows. */
+  readonly sweeperOwnMessageId: boolean;
+  /** Writes of a worker are conditional on its claim's ETag. */
+  readonly fenced: boolean;
+  /** A takeover counts the try it ends as interruption. */
+  readonly takeOverRecords: boolean;
+  /** Bells carry the row's ETag, which saves the first read. */
+  readonly etagInBell: boolean;
+  /**
+   * After an outage in which neither the claim's write nor the read behind it was answered, a claim that is found to
+   * stand is continued with the counts of the bell, instead of those of the row.
+   */
+  readonly claimRestartsFromBell: boolean;
+}
+
+export interface Protocol {
+  readonly decisions: Decisions;
+  readonly procedure: Procedure;
+}
+
+export const PROTOCOL: Protocol = {
+  decisions: { meet, endingOf, handbackOf, isClaimDead, cancelOf, requeueOf, meetLetter },
+  procedure: {
+    ringOf: ({ ring }) => ring,
+    checksLockBeforeStart: true,
+    claimId: "per delivery",
+    order: "row, bell, complete",
+    sweeperWritesFirst: true,
+    sweeperOwnMessageId: true,
+    fenced: true,
+    takeOverRecords: true,
+    etagInBell: true,
+    claimRestartsFromBell: false,
+  },
+};
+
+const withDecisions = (decisions: Partial<Decisions>): Protocol => ({
+  ...PROTOCOL,
+  decisions: { ...PROTOCOL.decisions, ...decisions },
+});
+
+const withProcedure = (procedure: Partial<Procedure>): Protocol => ({
+  ...PROTOCOL,
+  procedure: { ...PROTOCOL.procedure, ...procedure },
+});
+
+type MetRow = Pick<Job, "state" | "ring" | "claim" | "cancelWanted" | "interruptions"> | undefined;
+
+/** Changes one of the table's answers. */
+const meetExcept = (
+  action: Meeting["action"],
+  instead: (row: MetRow, delivered: DeliveredBell) => ReturnType<Decisions["meet"]>,
+): Protocol =>
+  withDecisions({
+    meet(row, delivered, myClaimId) {
+      const meeting = meet(row, delivered, myClaimId);
+      return meeting.action === action ? instead(row, delivered) : meeting;
+    },
+  });
+
+const noCancel = <T extends { readonly cancelWanted: boolean }>(facts: T): T => ({ ...facts, cancelWanted: false });
+
+/** Bells that carry no ETag, or an old one: every claim begins with a read. */
+export const WITHOUT_ETAG_IN_BELL = withProcedure({ etagInBell: false });
+
+/** The protocol without one of its rules, by a name that begins with the rule's. */
+export const BROKEN = {
+  "R1: MessageId and ring from the attempt": withProcedure({ ringOf: ({ attempts }) => attempts + 1 }),
+  "R2: a running row means a live worker": withDecisions({
+    meet(row, delivered, myClaimId) {
+      const meeting = meet(row, delivered, myClaimId);
+      return row?.state === "running" && meeting.action !== "adopt" ? { action: "abandon" } : meeting;
+    },
+  }),
+  "R2: any bell takes over": meetExcept("complete-surplus", () => ({ action: "take-over", as: "running" })),
+  "R2: the same MessageId takes over": meetExcept("complete-surplus", (row, { bell }) =>
+    row?.ring === bell.ring ? { action: "take-over", as: "running" } : { action: "complete-surplus" },
+  ),
+  "R3: starts without a look at the lock": withProcedure({ checksLockBeforeStart: false }),
+  "R4: own claim not recognised": withDecisions({ meet: (row, delivered) => meet(row, delivered, undefined) }),
+  "R4: claims named after the worker": withProcedure({ claimId: "worker name" }),
+  "R4: a new claim id for every try": withProcedure({ claimId: "per try" }),
+  "R4: after an outage the claim starts again from the bell": withProcedure({ claimRestartsFromBell: true }),
+  "R5: another ETag means another's job": {
+    ...meetExcept("claim", () => ({ action: "abandon" })),
+    procedure: { ...PROTOCOL.procedure, etagInBell: false },
+  },
+  "R6: an old bell is only completed": meetExcept("ring-again", () => ({ action: "complete-surplus" })),
+  "R7: next bell before the row": withProcedure({ order: "bell, row, complete" }),
+  "R7: old bell completed before the next": withProcedure({ order: "row, complete, bell" }),
+  "R8: a retry forgets the cancel": withDecisions({ endingOf: (facts) => endingOf(noCancel(facts)) }),
+  "R8: a takeover forgets the cancel": withDecisions({
+    meet: (row, delivered, myClaimId) => meet(row && noCancel(row), delivered, myClaimId),
+  }),
+  "R8: a hand-back forgets the cancel": withDecisions({ handbackOf: (job, now) => handbackOf(noCancel(job), now) }),
+  "R9: a dead letter ends a live job": withDecisions({
+    meetLetter(row, letter) {
+      const meeting = meetLetter(row, letter);
+      return meeting.action === "keep" || meeting.action === "remove" ? meeting : { action: "fail" };
+    },
+  }),
+  "R10: rings for a running row without writing it": withProcedure({ sweeperWritesFirst: false }),
+  "R10: the sweeper's bell has the usual MessageId": withProcedure({ sweeperOwnMessageId: false }),
+  "fence: writes without the claim's ETag": withProcedure({ fenced: false }),
+  "record: a takeover counts no interruption": withProcedure({ takeOverRecords: false }),
+} as const satisfies Readonly<Record<string, Protocol>>;

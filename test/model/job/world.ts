@@ -1,0 +1,183 @@
+/**
+ * The state of the job model: rows, workers, messages, and what is on its way between them. Only what decides the
+ * future is kept; times, payloads and logs are not.
+ *
+ * ETags are compared for equality and never return, so every holder of one needs a single bit: `fresh`, it is still the
+ * row's. Sequence numbers and claim ids are compared for equality too; `canonical.ts` renames them.
+ */
+import type { JobState } from "../../../runtime/core/states.ts";
+
+export interface Row {
+  state: JobState | "absent";
+  ring: number;
+  attempts: number;
+  interruptions: number;
+  /** 0: none. */
+  claim: number;
+  /** Sequence number of the message the claim was made with. */
+  seq: number;
+  cancelWanted: boolean;
+  /** `runAt` lies ahead. */
+  delayed: boolean;
+  /** Not part of the system: a start of the user's code is due. Unset by the start, set by whatever allows another. */
+  mayStart: boolean;
+}
+
+/**
+ * | phase       | the worker is about to                                                  |
+ * |-------------|-------------------------------------------------------------------------|
+ * | idle        | receive                                                                 |
+ * | claim       | write its claim                                                         |
+ * | read        | read the row, because the claim was refused or not answered             |
+ * | run         | let the user's code go on                                               |
+ * | end         | write how the attempt ended                                             |
+ * | reread      | read the row, because a write of its own was refused or not answered    |
+ * | ring        | send the row's next bell                                                |
+ * | complete, dead-letter, abandon | settle its message                                   |
+ * | let-go      | leave its message to the lock, having killed the user's code            |
+ */
+export const PHASES = [
+  "idle",
+  "claim",
+  "read",
+  "run",
+  "end",
+  "reread",
+  "ring",
+  "complete",
+  "dead-letter",
+  "abandon",
+  "let-go",
+] as const;
+
+export type Phase = (typeof PHASES)[number];
+
+/** How the attempt ended (`hopeless`: failed, and no other attempt can help), or why the row is read while it runs. */
+export const RESULTS = ["none", "succeeded", "failed", "hopeless", "canceled", "interrupted", "progress"] as const;
+
+export type Result = (typeof RESULTS)[number];
+
+export interface Worker {
+  phase: Phase;
+  job: number;
+  /** The message it works on. */
+  seq: number;
+  ring: number;
+  /** The broker still holds the message for it. It may not have noticed yet that this has ended. */
+  locked: boolean;
+  fresh: boolean;
+  claim: number;
+  result: Result;
+  /** It knows that a cancel is wanted. */
+  cancel: boolean;
+  /** What it believes the row says; phase `ring`: what the bell will say. */
+  interruptions: number;
+  /** Phase `ring`: the ring to send, and whether for later. */
+  toSend: number;
+  delayed: boolean;
+}
+
+export interface Message {
+  seq: number;
+  job: number;
+  ring: number;
+  /** The ETag in it is still the row's. */
+  fresh: boolean;
+  /** As the row had them when it was made. */
+  interruptions: number;
+  locked: boolean;
+  /** Deliveries that ended without settlement. */
+  deliveries: number;
+  scheduled: boolean;
+  /** It lies in the dead-letter queue. */
+  dead: boolean;
+}
+
+/** A bell the API has yet to send. */
+export interface OwedBell {
+  job: number;
+  ring: number;
+  fresh: boolean;
+}
+
+/** A write its sender has given up on and that may still land, if its ETag fits. */
+export interface LateWrite {
+  kind: "claim" | "end";
+  job: number;
+  ring: number;
+  fresh: boolean;
+  claim: number;
+  seq: number;
+  result: Result;
+  cancel: boolean;
+  interruptions: number;
+}
+
+/** The sweeper between its row write and its send. */
+export interface Sweeper {
+  rings: boolean;
+  job: number;
+  ring: number;
+  fresh: boolean;
+  /** The dead letter to remove afterwards; 0: none. */
+  letter: number;
+  /** It uses a MessageId of its own, which nothing swallows. */
+  ownMessageId: boolean;
+}
+
+export const FAULTS = [
+  "crash",
+  "lock expiry",
+  "blind lock expiry",
+  "ambiguous write",
+  "outage",
+  "cancel",
+  "requeue",
+  "lost send",
+  "needless sweep",
+  "window over",
+  "re-submit",
+  "drain",
+  "give back",
+  "purge",
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+/** How often each fault may still happen. */
+export type Budget = Record<Fault, number>;
+
+/** Faults each of which may interrupt one job once. */
+export const INTERRUPTING: readonly Fault[] = [
+  "crash",
+  "lock expiry",
+  "blind lock expiry",
+  "needless sweep",
+  "drain",
+  "purge",
+  "give back",
+];
+
+export interface Totals {
+  /** Faults that may still happen, of any kind. */
+  faultsLeft: number;
+  /** Interrupting faults that have happened. */
+  causes: number;
+}
+
+export interface World {
+  rows: Row[];
+  workers: Worker[];
+  messages: Message[];
+  owed: OwedBell[];
+  late: LateWrite[];
+  sweeper: Sweeper;
+  /** By job: the MessageIds inside the duplicate window, as a bit set of rings. */
+  sent: { rings: number }[];
+  budget: Budget;
+  totals: Totals;
+}
+
+/** The user's code runs in this worker. */
+export const runsUserCode = ({ phase, result }: Worker): boolean =>
+  phase === "run" || (phase === "reread" && result === "progress");

@@ -24,7 +24,7 @@ export async function startApiWithBus(pools: readonly string[] = ["default"]): P
   const queue = createJobQueue({
     bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }),
   });
-  const api = await startTestApi(queue, { pools });
+  const api = await startTestApi(queue, { pools: [...pools] });
   const others: TestApi[] = [];
 
   async function bells(queueName = QUEUE): Promise<readonly PeekedMessage[]> {

@@ -2,8 +2,8 @@
  * Dead letters of a pool's queues: looked at without touching them, and taken away one at a time. A letter is only the
  * record of what its job's row says too; to run the job again, requeue the job.
  */
-import { ConflictError, InvalidRequestError, NotFoundError } from "../core/errors.ts";
-import { parseJobId, POOL_NAME_PATTERN } from "../core/ids.ts";
+import { ConflictError, invalidField, NotFoundError } from "../core/errors.ts";
+import { parseJobId } from "../core/ids.ts";
 import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../core/limits.ts";
 import type { Delivery, JobQueue, JobStore, Page, PageRequest, PeekedMessage } from "../core/ports.ts";
 import { PRIORITIES } from "../core/priority.ts";
@@ -30,6 +30,8 @@ export interface DeadLetterQuery extends PageRequest {
 export interface DeadLetterDeps {
   readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
   readonly jobs: Pick<JobStore, "get">;
+  /** The worker pools there are. */
+  readonly pools: readonly string[];
 }
 
 /** More the broker does not give at a time. */
@@ -37,7 +39,11 @@ const PEEK_COUNT = 250;
 /** The broker may hand over fewer letters than there are; each further taking brings the next ones. */
 const TAKE_TRIES = 3;
 
-export function createDeadLetters({ queue, jobs }: DeadLetterDeps): DeadLetters {
+export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadLetters {
+  /** A name from outside must not reach any other queue. */
+  const isJobQueue = (queueName: string): boolean =>
+    pools.some((pool) => PRIORITIES.some((priority) => jobQueueName(pool, priority) === queueName));
+
   async function find(queueName: string, sequenceNumber: string): Promise<PeekedMessage | undefined> {
     const request = { deadLetter: true, fromSequenceNumber: sequenceNumber, maxCount: 1 };
     const [letter] = await queue.peek(queueName, request);
@@ -78,6 +84,7 @@ export function createDeadLetters({ queue, jobs }: DeadLetterDeps): DeadLetters 
 
   return {
     async list(caller, { pool, tenantName, poison, pageSize, continuationToken }) {
+      if (!pools.includes(pool)) throw invalidField("pool", `is not one of the worker pools: ${pools.join(", ")}`);
       const start = continuationToken === undefined ? FIRST : positionIn(continuationToken);
       const items: DeadLetterView[] = [];
       let lookedAt = 0;
@@ -129,12 +136,6 @@ function isShown({ parsed }: PeekedMessage, caller: Caller, tenantName: string |
   return (tenantName === undefined || tenantName === tenant) && caller.mayUse(tenant);
 }
 
-/** Only queues of jobs: a name from outside must not reach any other. */
-function isJobQueue(queueName: string): boolean {
-  const pool = /^jobs-(.+)-[a-z]+$/.exec(queueName)?.[1] ?? "";
-  return POOL_NAME_PATTERN.test(pool) && PRIORITIES.some((priority) => jobQueueName(pool, priority) === queueName);
-}
-
 const SEQUENCE_NUMBER = /^[1-9]\d{0,18}$/;
 
 const nextAfter = (sequenceNumber: string): string => String(BigInt(sequenceNumber) + 1n);
@@ -168,7 +169,5 @@ function positionIn(token: string): Position {
   const [, index, from] = /^1:(\d):([1-9]\d{0,18})$/.exec(Buffer.from(token, "base64url").toString()) ?? [];
   const position = from === undefined ? undefined : { index: Number(index), from };
   if (position !== undefined && position.index < PRIORITIES.length && encode(position) === token) return position;
-  throw new InvalidRequestError("InvalidRequest", "The continuation token does not belong to this list.", {
-    details: [{ target: "continuationToken", message: "must be the one a page of this very list ended with" }],
-  });
+  throw invalidField("continuationToken", "must be the one a page of this very list ended with");
 }

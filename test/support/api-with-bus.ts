@@ -1,7 +1,7 @@
 /** The API over the run's storage and a real local Service Bus of the test file's own. */
 import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { JobQueue, PeekedMessage } from "../../runtime/core/ports.ts";
-import { busTopology } from "../../runtime/core/topology.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
 
@@ -19,12 +19,12 @@ export interface ApiWithBus extends AsyncDisposable {
 
 const QUEUE = "jobs-default-normal";
 
-export async function startApiWithBus(pools: readonly string[] = ["default"]): Promise<ApiWithBus> {
+export async function startApiWithBus(pools: readonly string[] = [DEFAULT_POOL]): Promise<ApiWithBus> {
   const bus = await startLocalServiceBus({ port: 0, topology: busTopology(pools) });
   const queue = createJobQueue({
     bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }),
   });
-  const api = await startTestApi(queue, { pools: [...pools] });
+  const api = await startTestApi(queue, { pools });
   const others: TestApi[] = [];
 
   async function bells(queueName = QUEUE): Promise<readonly PeekedMessage[]> {
@@ -46,7 +46,7 @@ export async function startApiWithBus(pools: readonly string[] = ["default"]): P
     bellIdsOf: async (jobId, queueName) =>
       (await bells(queueName)).map(({ messageId }) => messageId).filter((id) => id.startsWith(`${jobId}:`)),
     async another(options) {
-      const other = await startTestApi(queue, options);
+      const other = await startTestApi(queue, { pools, ...options });
       others.push(other);
       return other;
     },

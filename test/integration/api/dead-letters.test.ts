@@ -21,7 +21,8 @@ afterAll(async () => {
   await system[Symbol.asyncDispose]();
 });
 
-const freshPool = (): string => POOLS.pop() ?? "none left";
+let usedPools = 0;
+const freshPool = (): string => POOLS[usedPools++] ?? "none left";
 
 /** Submits jobs to a pool; each fails, and its message is set aside, as a worker does it. */
 async function failedJobs(pool: string, tenantName: string, priorities: readonly string[]): Promise<string[]> {
@@ -120,13 +121,17 @@ describe("listing dead letters", () => {
     }
   });
 
-  it.each(["pool=No Pool", "pageSize=0", "poison=yes", "continuationToken=forged", "continuationToken=MTo5OjE"])(
-    "refuses %s",
-    async (query) => {
-      const answer = await api.get(`/v1/dead-letters?${query}`);
-      expect(answer).toMatchObject({ status: 400, body: { error: { code: "InvalidRequest" } } });
-    },
-  );
+  it.each([
+    "pool=No Pool",
+    "pool=unknown",
+    "pool=pool9&pageSize=0",
+    "pool=pool9&poison=yes",
+    "pool=pool9&continuationToken=forged",
+    "pool=pool9&continuationToken=MTo5OjE",
+  ])("refuses %s", async (query) => {
+    const answer = await api.get(`/v1/dead-letters?${query}`);
+    expect(answer).toMatchObject({ status: 400, body: { error: { code: "InvalidRequest" } } });
+  });
 });
 
 describe("removing a dead letter", () => {
@@ -161,10 +166,11 @@ describe("removing a dead letter", () => {
   });
 
   it.each([
-    "jobs-default-normal/0",
-    "jobs-default-normal/x",
-    "jobs-default-normal/-1",
-    "jobs-default-urgent/1",
+    "jobs-pool9-normal/0",
+    "jobs-pool9-normal/x",
+    "jobs-pool9-normal/-1",
+    "jobs-pool9-urgent/1",
+    "jobs-unknown-normal/1",
     "other-queue/1",
     "jobs-..%2f..-normal/1",
   ])("named %s is answered 404", async (name) => {

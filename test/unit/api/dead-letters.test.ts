@@ -25,6 +25,7 @@ function createWorld(tenants: readonly string[]) {
   }));
   const removed: string[] = [];
   const deadLetters = createDeadLetters({
+    pools: ["default"],
     jobs: { get: (jobId) => Promise.resolve({ value: rows.find((job) => job.jobId === jobId)!, etag: "v1" }) },
     queue: {
       peek: (queueName, { fromSequenceNumber = "1", maxCount }) =>

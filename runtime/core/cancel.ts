@@ -50,6 +50,8 @@ export function requeueOf(job: Pick<Job, "state" | "ring">): RequeueDecision | u
       claim: undefined,
       reopen: true,
       runAt: undefined,
+      // Who asks for it again wants it to run, however late.
+      expiresAt: undefined,
       startedAt: undefined,
       endedAt: undefined,
       progress: undefined,

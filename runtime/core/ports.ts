@@ -36,6 +36,7 @@ type MutableJobField =
   | "cancelWanted"
   | "reopen"
   | "runAt"
+  | "expiresAt"
   | "startedAt"
   | "endedAt"
   | "progress"

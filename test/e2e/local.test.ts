@@ -103,6 +103,23 @@ describe("npm start", () => {
     },
   );
 
+  it("gives a killed worker's jobs back as soon as it runs again, long before their locks end", async () => {
+    await using home = await temporaryDirectory();
+    await using run = startLocal(home.path, ["--port", "0", "--workers", "1"]);
+    const api = await addressOf(run);
+    const [, batchId] = await run.says(/as batch (\S+)/);
+    await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+    process.kill(run.programs().get("worker-1")!, "SIGKILL");
+    const killedAt = performance.now();
+    await run.says("Press Ctrl-C to stop");
+    // The lock lasts 60 s: whoever waits for it cannot be done by then.
+    expect(performance.now() - killedAt).toBeLessThan(55_000);
+    const interrupted = (await jobsOf(api, batchId!)).filter(({ interruptions }) => interruptions > 0);
+    expect(interrupted.length).toBeGreaterThan(0);
+    for (const { state, attempts } of interrupted)
+      expect({ state, attempts }).toEqual({ state: "succeeded", attempts: 1 });
+  });
+
   it("takes everything down with it when it is itself killed", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--port", "0"]);

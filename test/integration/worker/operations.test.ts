@@ -118,6 +118,10 @@ describe("delayed jobs", () => {
     await using late = await own.startWorker();
     expect(await own.until(jobId)).toMatchObject({ state: "failed", executions: 0, failure: { code: "JobExpired" } });
     expect(late.runningCount).toBe(0);
+    await own.api.post(`/v1/jobs/${jobId}/requeue`, {});
+    expect(await own.until(jobId, ({ state }) => state !== "queued" && state !== "running")).toMatchObject({
+      state: "succeeded",
+    });
   });
 });
 

@@ -117,7 +117,7 @@ describe("delayed jobs", () => {
     await expect.poll(() => Date.now() > expiresAt!.getTime(), { timeout: 5_000 }).toBe(true);
     await using late = await own.startWorker();
     expect(await own.until(jobId)).toMatchObject({ state: "failed", executions: 0, failure: { code: "JobExpired" } });
-    expect(late.runningCount).toBe(0);
+    await expect.poll(() => late.runningCount).toBe(0);
     await own.api.post(`/v1/jobs/${jobId}/requeue`, {});
     expect(await own.until(jobId, ({ state }) => state !== "queued" && state !== "running")).toMatchObject({
       state: "succeeded",

@@ -1,0 +1,26 @@
+/** How a document writes numbers and dates, in the language of its template. */
+import { NonRetryableError } from "jobyard/job";
+
+export interface Wording {
+  /** Of cents. */
+  amount(cents: number): string;
+  /** Of thousandths. */
+  quantity(thousandths: number): string;
+  date(date: Date): string;
+}
+
+/** Throws NonRetryableError for a language tag that is none. */
+export function wordingOf(locale: string): Wording {
+  try {
+    const amount = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    const quantity = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 });
+    const date = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" });
+    return {
+      amount: (cents) => amount.format(cents / 100),
+      quantity: (thousandths) => quantity.format(thousandths / 1_000),
+      date: (value) => date.format(value),
+    };
+  } catch (cause) {
+    throw new NonRetryableError(`The template is wrong: locale: ${(cause as Error).message}.`, { cause });
+  }
+}

@@ -2,7 +2,7 @@
 # Summarises a log by hour and level: a job in nothing but a POSIX shell and awk. The parameters come in a file, progress
 # goes to stdout, the output into a file, and the exit code says whether trying again could help.
 #
-#   { "log": "webshop.log", "top": 5 }
+#   { "log": "webshop-log.txt", "top": 5 }
 #
 #   log  a file of this package's data folder, or an absolute path
 #   top  how many kinds of warnings and errors to list, the most frequent first: 1 to 50, default 5

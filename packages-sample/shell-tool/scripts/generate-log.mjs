@@ -51,4 +51,4 @@ for (const day of ["2026-03-02", "2026-03-03"]) {
     }
   }
 }
-await writeFile(join(import.meta.dirname, "../data/webshop.log"), `${lines.join("\n")}\n`);
+await writeFile(join(import.meta.dirname, "../data/webshop-log.txt"), `${lines.join("\n")}\n`);

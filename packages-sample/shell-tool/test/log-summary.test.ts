@@ -48,10 +48,10 @@ async function logFile(name: string, lines: readonly string[]): Promise<string> 
 
 describe("LogSummary", () => {
   it("summarises the shipped log: the bad hour stands out", async () => {
-    const { exitCode, lines, error } = await run('{"log":"webshop.log","top":2}');
+    const { exitCode, lines, error } = await run('{"log":"webshop-log.txt","top":2}');
     expect([exitCode, error]).toEqual([0, ""]);
     expect(await output()).toEqual({
-      log: "webshop.log",
+      log: "webshop-log.txt",
       lines: 1223,
       continuationLines: 74,
       firstHour: "2026-03-02 00:00",
@@ -112,7 +112,7 @@ describe("LogSummary", () => {
   it("reads its parameters from any JSON object, however it is written", async () => {
     const parameters = String.raw`{ "other": {"log": "no", "list": ["}", {"log": 1}]}, "text": "\"log\": \\",
       "log"
-      : "w\u0065bshop\u002Elog", "top": "3", "none": null, "number": -1.5e3 }`;
+      : "w\u0065bshop-log\u002Etxt", "top": "3", "none": null, "number": -1.5e3 }`;
     expect((await run(parameters)).exitCode).toBe(0);
     expect((await output()) as { frequent: unknown[] }).toHaveProperty("frequent.length", 3);
   });
@@ -120,15 +120,15 @@ describe("LogSummary", () => {
   it.each([
     ["{}", "log: expected the name of a log."],
     ['{"log":null}', "log: expected the name of a log."],
-    ['{"log":["webshop.log"]}', "log: expected text or a number."],
+    ['{"log":["webshop-log.txt"]}', "log: expected text or a number."],
     ['{"log":"none.log"}', "log: there is no file none.log."],
     [String.raw`{"log":"d\u00e9j\u00e0 \ud83d\ude00 \"\\.log"}`, 'log: there is no file déjà 😀 "\\.log.'],
     ['{"log":"/tmp"}', "log: /tmp cannot be read."],
-    ['{"log":"webshop.log","top":0}', "top: expected a whole number from 1 to 50, not 0."],
-    ['{"log":"webshop.log","top":51}', "top: expected a whole number from 1 to 50, not 51."],
-    ['{"log":"webshop.log","top":"1; ls"}', "top: expected a whole number from 1 to 50, not 1; ls."],
+    ['{"log":"webshop-log.txt","top":0}', "top: expected a whole number from 1 to 50, not 0."],
+    ['{"log":"webshop-log.txt","top":51}', "top: expected a whole number from 1 to 50, not 51."],
+    ['{"log":"webshop-log.txt","top":"1; ls"}', "top: expected a whole number from 1 to 50, not 1; ls."],
     ['{"log":"../package.json"}', "log: ../package.json has no line that begins with a time and a level."],
-    ['["webshop.log"]', "The parameters are no object."],
+    ['["webshop-log.txt"]', "The parameters are no object."],
     [`{"log":"${"x".repeat(70_000)}"}`, "The parameters have more than 65536 bytes."],
   ])("is not to be tried again with %j", async (parameters, message) => {
     const { exitCode, error } = await run(parameters);

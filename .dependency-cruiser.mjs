@@ -47,7 +47,12 @@ export default {
       from: { path: "^runtime/main/" },
       to: { path: "node_modules/@azure/", pathNot: "node_modules/@azure/identity/" },
     },
-    only("jobs-imports-core", "^runtime/jobs/", ["^runtime/(jobs|core)/"], "What API, workers and sweeper do to jobs needs ports only, so each can use it with its own adapters."),
+    only(
+      "jobs-imports-core",
+      "^runtime/jobs/",
+      ["^runtime/(jobs|core)/"],
+      "What API, workers and sweeper do to jobs needs ports only, so each can use it with its own adapters.",
+    ),
     {
       name: "jobs-has-no-platform",
       comment: "Everything outside comes through ports: no Node built-in and no library.",

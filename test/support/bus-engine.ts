@@ -7,7 +7,7 @@ import { decodeFrame, encodeFrame } from "../../runtime/local/bus/journal/frame.
 import type { BusTopology } from "../../runtime/core/topology.ts";
 
 /** Bodies are JSON objects of application properties; good enough for an engine that never looks into them. */
-export const jsonCodec: MessageCodec = {
+const jsonCodec: MessageCodec = {
   filterable: (body) => {
     const properties = parseBody(body);
     return { system: (name) => properties[`sys.${name}`], application: (name) => properties[name] };

@@ -10,8 +10,8 @@ import { encodeBody, parseBody, type TestBus } from "./bus-engine.ts";
 
 const QUEUE = "q";
 const DEAD_LETTERS = "q/$DeadLetterQueue";
-export const LOCK_MS = 1_000;
-export const MAX_DELIVERIES = 4;
+const LOCK_MS = 1_000;
+const MAX_DELIVERIES = 4;
 const WINDOW_MS = 3_000;
 
 export const modelTopology = {

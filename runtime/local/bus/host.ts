@@ -10,6 +10,8 @@ export interface RecordLog {
   append(records: readonly BrokerRecord[]): void;
   /** Callbacks run in the order they were given, never one within another. */
   whenDurable(callback: () => void): void;
+  /** Whether something appended is not durable yet. */
+  readonly busy: boolean;
 }
 
 export interface HostDeps {
@@ -56,6 +58,11 @@ export class BrokerHost {
   whenDurable(callback: () => void): void {
     this.#effects.push(callback);
     this.#commit();
+  }
+
+  /** Whether results wait to become durable. */
+  get resultsPending(): boolean {
+    return this.#log.busy;
   }
 
   /** Stops the wake-up timer; commands still work, so that links can be closed in order. */

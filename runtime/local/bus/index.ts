@@ -17,7 +17,7 @@ import { Journal } from "./journal/journal.ts";
 import { MemoryLog } from "./journal/memory-log.ts";
 import { recover } from "./journal/recovery.ts";
 
-export { BusError, type BusErrorCode } from "./engine/errors.ts";
+export { BusError } from "./engine/errors.ts";
 export { JournalError } from "./journal/journal-error.ts";
 export { readTopologyFile, TopologyFileError } from "./topology-file.ts";
 

@@ -20,7 +20,9 @@ export async function faultRounds({ rounds, clientCount, onRound }: FaultOptions
   const connectionString = bus.connectionString.replace(`:${bus.port};`, `:${proxy.port};`);
   for (let round = 1; round <= rounds; round++) {
     const load = startLoad({ connectionString, ledger, clientCount, senderCount: Math.min(16, clientCount) });
-    await delay(300 + Math.random() * 700);
+    // The SDK gives a connection that breaks while it is set up a whole minute.
+    await load.established;
+    await delay(Math.random() * 700);
     const fault = FAULTS[round % FAULTS.length];
     if (fault === "stall") {
       proxy.stall();

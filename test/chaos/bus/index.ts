@@ -6,7 +6,7 @@ import type { Ledger } from "./workload.ts";
 
 const COMMANDS = 50_000;
 const CRASHES = 50;
-const FAULTS = 12;
+const FAULTS = 6;
 const CLIENTS = 200;
 
 export async function run(): Promise<void> {
@@ -23,7 +23,7 @@ export async function run(): Promise<void> {
 const progress =
   (rounds: number) =>
   (round: number): void => {
-    if (round % 10 === 0) console.log(`  round ${round} of ${rounds}`);
+    if (round % 10 === 0 || rounds < 10) console.log(`  round ${round} of ${rounds}`);
   };
 
 function judge(what: string, rounds: number, ledger: Ledger): void {

@@ -4,8 +4,8 @@
  */
 import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiver } from "@azure/service-bus";
 
-export const QUEUE = "chaos";
-export const LOCK_MS = 2_000;
+const QUEUE = "chaos";
+const LOCK_MS = 2_000;
 export const chaosTopology = {
   queues: [{ name: QUEUE, lockMs: LOCK_MS, maxDeliveryCount: 2_000, duplicateWindowMs: 600_000 }],
 };
@@ -68,6 +68,8 @@ export interface LoadOptions {
 }
 
 export interface Load {
+  /** Resolves when every link has carried something, or failed to. */
+  readonly established: Promise<unknown>;
   /** Stops starting new operations, waits for those that run, and closes the clients. */
   stop(): Promise<void>;
 }
@@ -76,14 +78,24 @@ export function startLoad({ connectionString, ledger, clientCount, senderCount }
   let stopped = false;
   const clients = Array.from({ length: clientCount }, () => new ServiceBusClient(connectionString, IMPATIENT));
   const running: Promise<unknown>[] = [];
+  const first: Promise<void>[] = [];
+  const start = (run: (begun: () => void) => Promise<void>): void => {
+    first.push(
+      new Promise((begun) => {
+        running.push(run(begun).finally(begun));
+      }),
+    );
+  };
   for (let index = 0; index < senderCount; index++) {
-    running.push(sendUntil(clients[index % clients.length] as ServiceBusClient, ledger, () => stopped));
+    const client = clients[index % clients.length] as ServiceBusClient;
+    start((begun) => sendUntil(client, ledger, begun, () => stopped));
   }
   for (const client of clients) {
     const receiver = client.createReceiver(QUEUE, { maxAutoLockRenewalDurationInMs: 0 });
-    running.push(receiveUntil(receiver, ledger, () => stopped));
+    start((begun) => receiveUntil(receiver, ledger, begun, () => stopped));
   }
   return {
+    established: Promise.all(first),
     stop: async () => {
       stopped = true;
       // Closing first would leave settlements to the SDK's longest timeout.
@@ -93,7 +105,12 @@ export function startLoad({ connectionString, ledger, clientCount, senderCount }
   };
 }
 
-async function sendUntil(client: ServiceBusClient, ledger: Ledger, stopped: () => boolean): Promise<void> {
+async function sendUntil(
+  client: ServiceBusClient,
+  ledger: Ledger,
+  begun: () => void,
+  stopped: () => boolean,
+): Promise<void> {
   const sender = client.createSender(QUEUE);
   while (!stopped()) {
     const ids = Array.from({ length: Math.random() < 0.3 ? 10 : 1 }, () => ledger.nextId());
@@ -102,6 +119,7 @@ async function sendUntil(client: ServiceBusClient, ledger: Ledger, stopped: () =
     try {
       await sender.sendMessages(ids.map((id) => ({ body: { id }, messageId: id })));
       for (const id of ids) ledger.acknowledged.add(id);
+      begun();
     } catch {
       // Not acknowledged: whether it arrived is open, and the connection is probably gone.
       return;
@@ -109,10 +127,16 @@ async function sendUntil(client: ServiceBusClient, ledger: Ledger, stopped: () =
   }
 }
 
-async function receiveUntil(receiver: ServiceBusReceiver, ledger: Ledger, stopped: () => boolean): Promise<void> {
+async function receiveUntil(
+  receiver: ServiceBusReceiver,
+  ledger: Ledger,
+  begun: () => void,
+  stopped: () => boolean,
+): Promise<void> {
   while (!stopped()) {
     try {
       const messages = await receiver.receiveMessages(5, { maxWaitTimeInMs: 200 });
+      begun();
       for (const message of messages) ledger.delivered(message);
       // One after the other: the SDK's rhea gives a delivery that is settled in the same turn as the one before it the
       // outcome of that one, so that a completion next to an abandonment may abandon.

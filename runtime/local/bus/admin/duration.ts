@@ -2,7 +2,7 @@
 import { BusError } from "../engine/errors.ts";
 
 /** The longest time span of .NET, which stands for "for ever". */
-export const FOREVER = "P10675199DT2H48M5.4775807S";
+const FOREVER = "P10675199DT2H48M5.4775807S";
 const FOREVER_MS = 10_675_199 * 86_400_000;
 
 const DURATION = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/;

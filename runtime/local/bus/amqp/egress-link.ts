@@ -22,7 +22,7 @@ import {
 /** `snd-settle-mode` settled: the client wants messages removed with their delivery. */
 const SETTLED = 1;
 
-export const wantsSettled = (link: SenderLink): boolean => link.remote.attach?.snd_settle_mode === SETTLED;
+const wantsSettled = (link: SenderLink): boolean => link.remote.attach?.snd_settle_mode === SETTLED;
 
 /** The broker's receiver behind one link. */
 export class EgressLink implements Receiver {

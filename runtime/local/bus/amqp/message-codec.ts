@@ -86,7 +86,7 @@ interface MapEntry {
   readonly end: number;
 }
 
-export function* mapEntries(buffer: Buffer, section: Section): IterableIterator<MapEntry> {
+function* mapEntries(buffer: Buffer, section: Section): IterableIterator<MapEntry> {
   const offsets = itemOffsets(buffer, section);
   for (let index = 0; index + 2 < offsets.length; index += 2) {
     const [start = 0, valueStart = 0, end = 0] = offsets.slice(index, index + 3);

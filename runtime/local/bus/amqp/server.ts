@@ -125,7 +125,9 @@ class AmqpFront implements LinkRegistry {
 
   #listenToContainer(): void {
     const { container } = this;
-    container.on("connection_open", ({ connection }) => answerQuickly(connection.socket));
+    container.on("connection_open", ({ connection }) =>
+      answerQuickly(connection.socket, () => this.#deps.host.resultsPending),
+    );
     container.on("receiver_open", ({ receiver, connection }) => receiver && this.#openReceiver(receiver, connection));
     container.on("sender_open", ({ sender, connection }) => sender && this.#openSender(sender, connection));
     container.on("sender_close", ({ sender }) => sender && this.#end(sender));

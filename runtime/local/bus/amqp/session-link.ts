@@ -7,7 +7,7 @@ import { plainInteger, unwrap } from "./plain-map.ts";
 import { types, type SenderLink } from "./rhea.ts";
 import { int64 } from "./encoding.ts";
 
-export const SESSION_FILTER = "com.microsoft:session-filter";
+const SESSION_FILTER = "com.microsoft:session-filter";
 const TIMEOUT_PROPERTY = "com.microsoft:timeout";
 const LOCKED_UNTIL_PROPERTY = "com.microsoft:locked-until-utc";
 

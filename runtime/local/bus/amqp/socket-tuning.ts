@@ -24,23 +24,29 @@ export function corkSocket(socket: Socket): void {
 const EMPTY_FRAME = Buffer.from([0, 0, 0, 8, 2, 0, 0, 0]);
 
 const ANSWER_WITHIN_MS = 1;
+/** While results are on their way to the disk an answer is about to come anyway; but it may be for someone else. */
+const MOST_LOOKS = 8;
 
 /**
  * Sends an empty frame when nothing else answers what the client has sent. The SDK leaves Nagle's algorithm on: after a
  * packet of its own (say, new credit) it holds the next one (say, a message) until we acknowledge, and the kernel puts
  * that off by 40 ms unless there is data to go with it. To be used once the connection is open.
  */
-export function answerQuickly(socket: Socket): void {
+export function answerQuickly(socket: Socket, resultsPending: () => boolean): void {
   let timer: NodeJS.Timeout | undefined;
   let writtenBefore = 0;
-  const answer = (): void => {
+  let looks = 0;
+  const look = (): void => {
     timer = undefined;
-    if (socket.writable && socket.bytesWritten === writtenBefore) socket.write(EMPTY_FRAME);
+    if (!socket.writable || socket.bytesWritten !== writtenBefore) return;
+    if (++looks < MOST_LOOKS && resultsPending()) timer = setTimeout(look, ANSWER_WITHIN_MS);
+    else socket.write(EMPTY_FRAME);
   };
   socket.on("data", () => {
     // Only what is written after the latest of their packets acknowledges that one too.
     writtenBefore = socket.bytesWritten;
-    timer ??= setTimeout(answer, ANSWER_WITHIN_MS);
+    looks = 0;
+    timer ??= setTimeout(look, ANSWER_WITHIN_MS);
   });
   socket.once("close", () => clearTimeout(timer));
 }

@@ -5,15 +5,16 @@
 import type { BusTopology } from "../../../core/topology.ts";
 import type { EngineContext } from "./context.ts";
 import type { RuleDescription } from "./descriptions.ts";
-import { dispatch, lock } from "./dispatch.ts";
+import { receiveDeferred } from "./deferral.ts";
+import { dispatch } from "./dispatch.ts";
+import { DueSchedule } from "./due-schedule.ts";
 import { EntityDirectory, type Entity, type SubscriptionEntity } from "./entities.ts";
 import * as entityCommands from "./entity-commands.ts";
 import { BusError, entityNotFound } from "./errors.ts";
 import { nextDueAt, sweep } from "./expiry.ts";
-import { Heap } from "./heap.ts";
 import { cancelScheduled, send } from "./intake.ts";
 import type { MessageStore } from "./message-store.ts";
-import { toDelivery, type Delivery, type IncomingMessage, type MessageCodec } from "./message.ts";
+import type { Delivery, IncomingMessage, MessageCodec } from "./message.ts";
 import { peek, type PeekRange } from "./peek.ts";
 import type { Receiver, SessionWaiter } from "./receivers.ts";
 import type { BrokerRecord } from "./records.ts";
@@ -27,43 +28,32 @@ export interface BrokerDeps {
   readonly newLockToken: () => string;
 }
 
-interface DueEntry {
-  readonly at: number;
-  readonly store: MessageStore;
-}
-
 /**
  * Use: `execute(now, () => broker.send(…))` for everything that may change something, then take the records.
  * Every command either succeeds, or throws a `BusError` and has changed nothing.
  */
 export class Broker {
-  readonly entities = new EntityDirectory((store, at) => this.#arm(store, at));
+  readonly entities = new EntityDirectory((store, at) => this.#due.arm(store, at));
   readonly #context: EngineContext;
   readonly #touched = new Set<MessageStore>();
-  readonly #due = new Heap<DueEntry>((a, b) => a.at - b.at);
-  /** The earliest instant in `#due` per store, so that a store is not entered again for a later one. */
-  readonly #armed = new Map<MessageStore, number>();
+  readonly #due = new DueSchedule();
   #records: BrokerRecord[] = [];
   #now = 0;
 
   constructor({ codec, newLockToken }: BrokerDeps) {
-    const broker = {
-      emit: (record: BrokerRecord): void => {
-        this.#apply(record);
-        this.#records.push(record);
-      },
-      touch: (store: MessageStore): void => void this.#touched.add(store),
-      now: (): number => this.#now,
-    };
+    const now = (): number => this.#now;
     this.#context = {
       codec,
       newLockToken,
       entities: this.entities,
-      emit: broker.emit,
-      touch: broker.touch,
-      arm: (store, at) => this.#arm(store, at),
+      emit: (record) => {
+        this.#apply(record);
+        this.#records.push(record);
+      },
+      touch: (store) => void this.#touched.add(store),
+      arm: (store, at) => this.#due.arm(store, at),
       get now() {
-        return broker.now();
+        return now();
       },
     };
   }
@@ -86,7 +76,7 @@ export class Broker {
 
   /** When `execute` should be called at the latest, even without a command. Infinity: never. */
   nextDueAt(): number {
-    return this.#due.peek()?.at ?? Infinity;
+    return this.#due.nextAt();
   }
 
   /** The changes since the last call, in order. */
@@ -198,33 +188,9 @@ export class Broker {
     return renewLock(this.#context, this.entities.store(path), token);
   }
 
-  /**
-   * Receives deferred messages by their sequence numbers: all of them or none.
-   *
-   * @throws BusError `message-not-found` when one of them is not deferred here, or locked.
-   */
+  /** @throws BusError `message-not-found`; then none of them is handed out. */
   receiveDeferred(path: string, sequenceNumbers: readonly number[], receiveAndDelete: boolean): Delivery[] {
-    const store = this.entities.store(path);
-    const messages = [...new Set(sequenceNumbers)].map((seq) => {
-      const message = store.messages.get(seq);
-      if (message?.status !== "deferred" || message.lock) {
-        throw new BusError(
-          "message-not-found",
-          `No deferred message ${seq} can be received. It may not exist or be locked.`,
-        );
-      }
-      return message;
-    });
-    store.lastUsedAt = this.#now;
-    return messages.map((message) => {
-      if (receiveAndDelete) {
-        this.#context.emit({ type: "removed", queue: store.key, seq: message.sequenceNumber });
-        return toDelivery(message, undefined);
-      }
-      const session = store.options.requiresSession ? store.sessions.get(message.sessionId ?? "") : undefined;
-      const until = session?.lock?.until ?? this.#now + store.options.lockMs;
-      return toDelivery(message, lock(this.#context, store, message, until));
-    });
+    return receiveDeferred(this.#context, this.entities.store(path), sequenceNumbers, receiveAndDelete);
   }
 
   renewSessionLock(path: string, sessionId: string): number {
@@ -301,21 +267,11 @@ export class Broker {
     else this.entities.apply(record);
   }
 
-  #arm(store: MessageStore, at: number): void {
-    if (at >= (this.#armed.get(store) ?? Infinity)) return;
-    this.#armed.set(store, at);
-    this.#due.push({ at, store });
-  }
-
   #sweepDue(): void {
-    for (let entry = this.#due.peek(); entry && entry.at <= this.#now; entry = this.#due.peek()) {
-      this.#due.pop();
-      const { store, at } = entry;
-      if (this.#armed.get(store) !== at) continue;
-      this.#armed.delete(store);
+    for (let store = this.#due.takeDue(this.#now); store; store = this.#due.takeDue(this.#now)) {
       if (!this.entities.has(store)) continue;
       sweep(this.#context, store);
-      this.#arm(store, nextDueAt(store));
+      this.#due.arm(store, nextDueAt(store));
       entityCommands.removeIfIdle(this.#context, store);
     }
   }

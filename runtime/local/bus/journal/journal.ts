@@ -53,6 +53,10 @@ export class Journal implements RecordLog {
     for (const path of options.recovered.obsolete) rmSync(path);
   }
 
+  get busy(): boolean {
+    return this.#writing || this.#pending.length > 0;
+  }
+
   append(records: readonly BrokerRecord[]): void {
     if (this.#failed) return;
     this.#pending.push(encodeFrame(records));

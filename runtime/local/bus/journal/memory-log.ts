@@ -3,6 +3,7 @@ import type { RecordLog } from "../host.ts";
 import { DurableCallbacks } from "./durable-callbacks.ts";
 
 export class MemoryLog implements RecordLog {
+  readonly busy = false;
   readonly #callbacks = new DurableCallbacks();
 
   append(): void {

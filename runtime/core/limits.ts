@@ -79,7 +79,7 @@ export const LOCK_MS = 60_000;
  * The child is dead this long before its lock ends: time to kill it, plus clock-rate error and scheduling pauses
  * (assumption A1 of the protocol). Shorter locks, as in tests, use a quarter of the lock instead.
  */
-export const LOCK_MARGIN_MS = 10_000;
+const LOCK_MARGIN_MS = 10_000;
 
 /** The margin before the end of a lock in which nothing may run any more; a quarter of locks shorter than usual. */
 export const lockMarginMs = (lockMs: number): number => Math.min(LOCK_MARGIN_MS, lockMs / 4);

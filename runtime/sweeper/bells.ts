@@ -3,7 +3,7 @@ import type { Job } from "../core/job.ts";
 import type { JobQueue } from "../core/ports.ts";
 
 /** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
-export const BELLS_MAX = 20_000;
+const BELLS_MAX = 20_000;
 const PEEK_PAGE = 250;
 
 const keyOf = (jobId: string, ring: number): string => `${jobId}:${ring}`;

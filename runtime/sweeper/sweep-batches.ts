@@ -30,7 +30,7 @@ export interface SweepReport {
 }
 
 /** A row that became queued less than this ago may still get its bell from whoever wrote it. */
-export const RING_GRACE_MS = 30_000;
+const RING_GRACE_MS = 30_000;
 /** Counters that changed since then show that the batch is alive. */
 const CALM_MS = 60_000;
 /** All jobs ended this long ago: no request that began before can still add one. */

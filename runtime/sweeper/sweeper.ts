@@ -15,7 +15,7 @@ export interface SweeperDeps extends SweepBatchesDeps {
   readonly log: Logger;
 }
 
-export interface Sweeper {
+interface Sweeper {
   /** One round, if this process leads. Throws UnavailableError. */
   sweep(): Promise<void>;
 }
@@ -24,7 +24,7 @@ const SWEEP_EVERY_MS = 30_000;
 /** Every so many rounds also looks into batches that are busy. */
 const THOROUGH_EVERY = 10;
 
-export function createSweeper(deps: SweeperDeps): Sweeper {
+function createSweeper(deps: SweeperDeps): Sweeper {
   const positions: LetterPositions = new Map();
   let round = 0;
   return {

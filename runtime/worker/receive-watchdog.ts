@@ -20,7 +20,7 @@ export interface ReceiveWatchdogDeps {
   readonly log: Logger;
 }
 
-export const CHECK_EVERY_MS = 30_000;
+const CHECK_EVERY_MS = 30_000;
 /** An open receive that waits this long while messages are there is looked into. */
 export const DEAF_AFTER_MS = 60_000;
 const PROBE_MS = 2_000;

@@ -51,7 +51,7 @@ const deps = (): SweepBatchesDeps => ({
   queue,
   batches: createBatchCompletion({ batches, jobs, now: () => new Date() }),
   batchStore: {
-    update: batches.update,
+    update: (batchId, etag, changes) => batches.update(batchId, etag, changes),
     async *active() {
       const stored = await batches.get(batch.batchId);
       if (stored !== undefined && !stored.value.atRest) yield stored;

@@ -138,7 +138,7 @@ describe("Documents", () => {
     const { output } = await run({ date: "2026-03-02", template: "templates/letter.json", from: 1, count: 240 });
     expect(output).toMatchObject({ documents: 240, pages: 240, total: "0.00", replaced: "" });
     expect((await pdf("2026-C1240")).pages[0]).toContain("Closed for the summer");
-  });
+  }, 60_000);
 
   it("makes the same bytes again, alone or among others", async () => {
     await run({ date: "2026-03-02", from: 14, count: 6 });

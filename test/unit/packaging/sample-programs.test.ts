@@ -1,0 +1,137 @@
+/** The sample packages as workers meet them: packed, unpacked where nothing is installed, run by a real job process. */
+import { execFile } from "node:child_process";
+import { readFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { readPdf } from "../../../packages-sample/documents/test/read-pdf.ts";
+import { type PackResult, packPackage } from "../../../runtime/packaging/pack.ts";
+import { unpackPackage } from "../../../runtime/worker/packages/unpack.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
+import { type Attempt, FACTS, type Lab, createLab } from "../worker/process/lab.ts";
+
+const SAMPLES = join(import.meta.dirname, "../../../packages-sample");
+
+let packed: PackResult;
+let root: TemporaryDirectory;
+let lab: Lab;
+
+async function packSample(name: string): Promise<void> {
+  packed = await packPackage({
+    directory: join(SAMPLES, name),
+    target: { os: "linux", arch: process.arch, libc: "glibc" },
+  });
+  root = await temporaryDirectory();
+  await unpackPackage({ bytes: packed.zip, directory: join(root.path, "package") });
+}
+
+beforeEach(async () => {
+  lab = await createLab();
+});
+afterEach(() => lab.close());
+
+/** Starts the first job of the package. */
+function start(parameters: unknown): Promise<Attempt> {
+  const [job] = packed.manifest.jobs;
+  if (job === undefined) throw new Error("The package has no job.");
+  return lab.start(
+    {},
+    {
+      entry: job.entry,
+      packagePath: join(root.path, "package"),
+      job: { ...FACTS, jobType: job.jobType, parameters: JSON.stringify(parameters) },
+    },
+  );
+}
+
+const outputOf = async ({ result }: Attempt): Promise<unknown> => {
+  const ended = await result;
+  expect(ended).toMatchObject({ kind: "succeeded" });
+  return ended.kind === "succeeded" && ended.output !== undefined ? JSON.parse(ended.output) : undefined;
+};
+
+const artifacts = ({ spec }: Attempt): Promise<string[]> => readdir(spec.workspace.outputPath);
+
+describe("shell-tool", () => {
+  beforeAll(() => packSample("shell-tool"));
+  afterAll(() => root[Symbol.asyncDispose]());
+
+  it("is a package for any platform, its program executable after unpacking and nothing else", async () => {
+    expect(packed.warnings).toEqual([]);
+    expect(packed.manifest).toMatchObject({
+      platform: "any",
+      jobs: [{ jobType: "LogSummary", entry: { kind: "command", command: "./bin/log-summary.sh" } }],
+    });
+    const bits = async (file: string) => ((await stat(join(root.path, "package", file))).mode & 0o111) !== 0;
+    expect(await Promise.all(["bin/log-summary.sh", "bin/summarise.awk"].map(bits))).toEqual([true, false]);
+  });
+
+  it("reports progress, a result and an artifact", async () => {
+    const attempt = await start({ log: "webshop-log.txt" });
+    expect(await outputOf(attempt)).toMatchObject({ lines: 1223, busiestHour: "2026-03-03 14:00" });
+    expect(attempt.progress.at(-1)).toEqual({ fraction: 1, text: "Summarised 1223 lines" });
+    expect(await artifacts(attempt)).toEqual(["log-summary.md"]);
+  });
+
+  it("is not tried again with parameters that are wrong", async () => {
+    expect(await (await start({ log: "none.txt" })).result).toEqual({
+      kind: "failed",
+      code: "JobFailed",
+      message: "The command ended with exit code 65: log: there is no file none.txt.",
+      retryable: false,
+    });
+  });
+
+  it("stops by itself when canceled, and leaves no half of a report", async () => {
+    // A pipe nobody writes to: a log that takes for ever.
+    const log = join(root.path, "endless");
+    await promisify(execFile)("mkfifo", [log]);
+    const attempt = await start({ log });
+    await attempt.logged("::progress 0 Counting lines");
+    attempt.process.cancel("cancel");
+    expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
+    expect(attempt.log()).toContain("Stopped before the summary was complete.");
+    expect(await artifacts(attempt)).toEqual([]);
+  });
+});
+
+describe("documents", () => {
+  beforeAll(() => packSample("documents"), 30_000);
+  afterAll(() => root[Symbol.asyncDispose]());
+
+  it("is code in one file and data, for any platform", async () => {
+    expect(packed.warnings).toEqual([]);
+    expect(packed.manifest.platform).toBe("any");
+    expect((await readdir(join(root.path, "package"))).sort()).toEqual(["data", "job.json", "src"]);
+    expect(packed.zip.length).toBeLessThan(1024 * 1024);
+  });
+
+  it("renders PDFs whose text can be read back", async () => {
+    const attempt = await start({ date: "2026-03-02", from: 16, count: 3 });
+    expect(await outputOf(attempt)).toMatchObject({ documents: 3, replaced: "" });
+    expect(attempt.progress.at(-1)).toMatchObject({ fraction: 1 });
+    const files = (await artifacts(attempt)).sort();
+    expect(files).toEqual(["2026-C1016.pdf", "2026-C1017.pdf", "2026-C1018.pdf"]);
+    const { title, pages } = readPdf(await readFile(join(attempt.spec.workspace.outputPath, "2026-C1017.pdf")));
+    expect(title).toBe("Invoice 2026-C1017");
+    expect(pages.length).toBeGreaterThan(2);
+    expect(pages[0]).toContain("Náměstí Míru");
+    expect(pages.at(-1)).toContain(`Page ${pages.length} of ${pages.length}`);
+  });
+
+  it("is not tried again with parameters that are wrong", async () => {
+    expect(await (await start({ date: "tomorrow", from: 1 })).result).toMatchObject({
+      kind: "failed",
+      code: "JobFailed",
+      message: expect.stringContaining("date") as string,
+      retryable: false,
+    });
+  });
+
+  it("stops by itself when canceled among many", async () => {
+    const attempt = await start({ date: "2026-03-02", from: 1, count: 240 });
+    await vi.waitUntil(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0), { timeout: 10_000 });
+    attempt.process.cancel("cancel");
+    expect(await attempt.result).toMatchObject({ kind: "canceled", forced: false });
+  });
+});

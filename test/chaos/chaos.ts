@@ -2,6 +2,7 @@
 
 const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   bus: () => import("./bus/index.ts"),
+  engine: () => import("./engine/index.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);
@@ -12,4 +13,4 @@ if (!load) {
 }
 const component = await load();
 await component.run();
-console.log("All of it held.");
+console.error("All of it held.");

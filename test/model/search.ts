@@ -28,7 +28,7 @@ export interface Model<S> {
 }
 
 /** What must always hold does not. */
-export class Violation extends Error {
+class Violation extends Error {
   override readonly name = "Violation";
 }
 

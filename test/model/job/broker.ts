@@ -19,7 +19,7 @@ export interface Bell {
 const bit = (ring: number): number => 1 << ring;
 
 /** Whether duplicate detection knows the bell's MessageId. */
-export const isKnown = (world: World, { job, ring }: Pick<Bell, "job" | "ring">): boolean =>
+const isKnown = (world: World, { job, ring }: Pick<Bell, "job" | "ring">): boolean =>
   (world.sent[job]!.rings & bit(ring)) !== 0;
 
 /** `forgotten`: the duplicate window is over for this MessageId. */

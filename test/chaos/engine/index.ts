@@ -1,0 +1,83 @@
+/** `npm run chaos -- engine --seed 1 --jobs 200 --kills 5 --json`. See docs/chaos.md. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type ChaosResult, runChaos } from "./run.ts";
+
+interface EngineOptions {
+  readonly seed: number;
+  readonly jobs: number;
+  readonly kills: number;
+  readonly workers: number;
+  readonly json: boolean;
+  readonly keep: boolean;
+}
+
+const atLeast =
+  (min: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min}.`);
+  };
+
+const command = new Command("npm run chaos -- engine")
+  .description("Kills and pauses the programs of the local stack while it works, then checks every write it made.")
+  .addOption(new Option("--seed <number>", "of the jobs and of what is killed when").argParser(atLeast(0)).default(1))
+  .addOption(new Option("--jobs <count>").argParser(atLeast(1)).default(200))
+  .addOption(new Option("--kills <count>", "and half as many pauses").argParser(atLeast(0)).default(5))
+  .addOption(new Option("--workers <count>").argParser(atLeast(1)).default(3))
+  .addOption(new Option("--json", "one JSON object on standard output, all else on standard error").default(false))
+  .addOption(new Option("--keep", "keep the run's folder also when all is well").default(false));
+
+export async function run(): Promise<void> {
+  command.parse(process.argv.slice(3), { from: "user" });
+  const options = command.opts<EngineOptions>();
+  const directory = await mkdtemp(join(tmpdir(), "jobyard-chaos-"));
+  const startedAt = performance.now();
+  const elapsed = (): string => `${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s`;
+  const say = (line: string): void => console.error(`${elapsed()}  ${line}`);
+  say(`seed ${options.seed}; everything lies in ${directory}`);
+
+  const result = await runChaos({
+    seed: options.seed,
+    jobCount: options.jobs,
+    killCount: options.kills,
+    workerCount: options.workers,
+    directory,
+    onProgress: say,
+  });
+  const report = {
+    ...reportOf(result),
+    seed: options.seed,
+    seconds: Math.round((performance.now() - startedAt) / 1_000),
+  };
+  console.log(options.json ? JSON.stringify(report) : JSON.stringify(report, null, 2));
+  const wrong = Object.entries({ ...result.verdict, unexpectedEndings: result.unexpectedEndings }).flatMap(
+    ([rule, sentences]) => sentences.map((sentence) => `${rule}: ${sentence}`),
+  );
+  if (wrong.length === 0 && !options.keep) {
+    await rm(directory, { recursive: true, force: true });
+    return;
+  }
+  await writeFile(join(directory, "findings.txt"), wrong.join("\n"));
+  say(`kept: ${directory}`);
+  if (wrong.length > 0) throw new Error(`It did not hold:\n${wrong.slice(0, 20).join("\n")}`);
+}
+
+const reportOf = ({ jobs, verdict, measures, unexpectedEndings, inflicted, writes }: ChaosResult) => ({
+  jobs: jobs.length,
+  succeeded: jobs.filter(({ state }) => state === "succeeded").length,
+  failed: jobs.filter(({ state }) => state === "failed").length,
+  lost: verdict.lost.length,
+  doubleTerminal: verdict.doubleTerminal.length,
+  staleWrites: verdict.staleWrites.length,
+  illegalTransitions: verdict.illegalTransitions.length,
+  counterMismatch: verdict.counterMismatch.length,
+  unexpectedEndings: unexpectedEndings.length,
+  ...measures,
+  kills: inflicted.filter(({ injury }) => injury.kind === "kill").length,
+  pauses: inflicted.filter(({ injury }) => injury.kind === "pause").length,
+  recordedWrites: writes,
+});

@@ -1,0 +1,14 @@
+/** Where the recorder writes, inside the storage folder of a run, and how it is read back. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { WireRecord } from "../../support/chaos-wire.ts";
+
+export const RECORD_FILE = "writes.jsonl";
+
+export async function readRecords(storageDirectory: string): Promise<readonly WireRecord[]> {
+  const text = await readFile(join(storageDirectory, RECORD_FILE), "utf8");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as WireRecord);
+}

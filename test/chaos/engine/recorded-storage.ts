@@ -1,0 +1,37 @@
+/** The storage process of a chaos run: Azurite, and before its tables, on the port that everybody knows, the recorder. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startAzurite } from "../../../runtime/local/azurite.ts";
+import { freePorts } from "../../../runtime/local/ports.ts";
+import { runService, type Service } from "../../../runtime/main/service-process.ts";
+import { startRecorder } from "../../support/chaos-storage-proxy.ts";
+import { RECORD_FILE } from "./record-file.ts";
+
+async function start(): Promise<Service> {
+  const { values } = parseArgs({
+    args: process.argv.slice(3),
+    options: {
+      directory: { type: "string", default: "" },
+      "blob-port": { type: "string" },
+      "table-port": { type: "string" },
+    },
+  });
+  const { directory } = values;
+  const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
+  const [hiddenPort = 0] = await freePorts(1);
+  const azurite = await startAzurite({ directory, blobPort: ports.blobPort, tablePort: hiddenPort });
+  const recorder = await startRecorder({
+    port: ports.tablePort,
+    targetPort: hiddenPort,
+    file: join(directory, RECORD_FILE),
+  });
+  return {
+    ready: ports,
+    async stop() {
+      await recorder.close();
+      await azurite.close();
+    },
+  };
+}
+
+await runService(start);

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { measure, percentile } from "../../chaos/engine/measures.ts";
+import type { History, JobChange, JobRow } from "../../chaos/engine/replay.ts";
+import { scheduleOf } from "../../chaos/engine/schedule.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+
+const row = (fields: Partial<JobRow>): JobRow => ({
+  ...{ state: "queued", ring: 1, attempts: 0, interruptions: 0, executions: 0, claimId: "", claimWorker: "", etag: "" },
+  ...fields,
+});
+
+/** Successive rows of one job, with the times they were written. */
+function historyOf(jobId: string, ...rows: readonly (readonly [at: number, row: JobRow])[]): JobChange[] {
+  return rows.map(([at, after], index) => ({
+    ...{ at, jobId, partition: "p", after, before: rows[index - 1]?.[1], starts: [] },
+    write: { kind: "merge", ifMatch: "" },
+  }));
+}
+
+const history = (changes: readonly JobChange[]): History => ({
+  transactions: [],
+  changes,
+  rows: new Map(),
+  counters: new Map(),
+});
+
+const runningOn = (worker: string, claimId: string, interruptions = 0): JobRow =>
+  row({ state: "running", claimWorker: worker, claimId, interruptions });
+
+describe("the measures of a run", () => {
+  const lost = historyOf(
+    "lost",
+    [0, row({})],
+    [1_000, runningOn("worker-1", "a")],
+    [7_500, runningOn("worker-2", "b", 1)],
+    [8_000, row({ state: "succeeded", interruptions: 1 })],
+  );
+  const elsewhere = historyOf(
+    "elsewhere",
+    [0, row({})],
+    [900, runningOn("worker-2", "c")],
+    [1_500, row({ state: "failed" })],
+  );
+
+  it("count starts, and those that followed an interruption", () => {
+    expect(measure(history([...lost, ...elsewhere]), [])).toMatchObject({ executions: 3, redeliveries: 1 });
+  });
+
+  it("tell how long the jobs of a lost worker were without one", () => {
+    const losses = [{ at: 2_000, workerId: "worker-1" }];
+    expect(measure(history([...lost, ...elsewhere]), losses)).toMatchObject({
+      recoverySecondsP50: 5.5,
+      recoverySecondsP99: 5.5,
+    });
+  });
+
+  it("say nothing about recovery when the lost worker had no job", () => {
+    const losses = [{ at: 2_000, workerId: "worker-2" }];
+    expect(measure(history([...lost, ...elsewhere]), losses).recoverySecondsP50).toBeUndefined();
+  });
+
+  it("take a percentile as the value that so many do not exceed", () => {
+    expect(percentile([1, 2, 3, 4], 0.5)).toBe(2);
+    expect(percentile([1, 2, 3, 4], 0.99)).toBe(4);
+    expect(percentile([], 0.5)).toBeUndefined();
+  });
+});
+
+describe("the schedule of a run", () => {
+  const options = { killCount: 20, workers: ["worker-1", "worker-2"], lockMs: 5_000 };
+
+  it("is the same for the same seed and another for another", () => {
+    expect(scheduleOf(seededRandom(7), options)).toEqual(scheduleOf(seededRandom(7), options));
+    expect(scheduleOf(seededRandom(8), options)).not.toEqual(scheduleOf(seededRandom(7), options));
+  });
+
+  it("has as many kills as asked for, pauses shorter and longer than a lock, and spares storage", () => {
+    const schedule = scheduleOf(seededRandom(1), options);
+    const pauses = schedule.flatMap(({ injury }) => (injury.kind === "pause" ? [injury.pauseMs] : []));
+    expect(schedule.filter(({ injury }) => injury.kind === "kill")).toHaveLength(20);
+    expect(pauses.filter((ms) => ms > options.lockMs)).toHaveLength(5);
+    expect(pauses.filter((ms) => ms < options.lockMs)).toHaveLength(5);
+    expect(schedule.some(({ program }) => program === "storage")).toBe(false);
+    expect(schedule.map(({ afterShare }) => afterShare)).toEqual(
+      schedule.map(({ afterShare }) => afterShare).sort((a, b) => a - b),
+    );
+  });
+});

@@ -52,7 +52,7 @@ lines=$(wc -l <"$log")
 
 # The names pass through the environment, where awk leaves backslashes alone.
 report=$TMPDIR/log-summary.md
-result=$TMPDIR/result.json
+result=$TMPDIR/log-summary.json
 LOG_NAME=$name REPORT_FILE=$report RESULT_FILE=$result \
   awk -v expected="$((lines))" -v top="$top" -f "$bin/summarise.awk" <"$log"
 

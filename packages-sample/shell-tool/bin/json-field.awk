@@ -80,5 +80,6 @@ function utf8(code) {
   if (code < 65536) {
     return sprintf("%c%c%c", 224 + int(code / 4096), 128 + int(code / 64) % 64, 128 + code % 64)
   }
-  return sprintf("%c%c%c%c", 240 + int(code / 262144), 128 + int(code / 4096) % 64, 128 + int(code / 64) % 64, 128 + code % 64)
+  return sprintf("%c%c", 240 + int(code / 262144), 128 + int(code / 4096) % 64) \
+    sprintf("%c%c", 128 + int(code / 64) % 64, 128 + code % 64)
 }

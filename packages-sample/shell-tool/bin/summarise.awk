@@ -94,7 +94,8 @@ function writeReport(file,   i, j) {
 
 function writeResult(file,   i, separator) {
   printf "{ \"log\": %s, \"lines\": %d, \"continuationLines\": %d,\n", quote(ENVIRON["LOG_NAME"]), NR, continued > file
-  printf "  \"firstHour\": \"%s\", \"lastHour\": \"%s\", \"busiestHour\": \"%s\",\n", hours[1], hours[hourCount], busiest > file
+  printf "  \"firstHour\": \"%s\", \"lastHour\": \"%s\",\n", hours[1], hours[hourCount] > file
+  printf "  \"busiestHour\": \"%s\",\n", busiest > file
   printf "  \"levels\": {" > file
   for (i = 1; i <= levelCount; i++) {
     printf "%s \"%s\": %d", separator, levels[i], perLevel[levels[i]] > file

@@ -44,7 +44,7 @@ export type Execution =
       readonly artifactCount: number;
     })
   | (ExecutionFacts & { readonly kind: "canceled" })
-  /** `fault`: this machine could not run it, and would not be able to a moment later. */
+  /** `fault`: this machine could not run it, and would not be able to a moment later; or others ended its process. */
   | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "drain" | "fault" });
 
 interface ExecutionFacts {
@@ -95,11 +95,12 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const patience = { until: lost, log };
 
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
-  const { hash, job } = await insist(
+  using prepared = await insist(
     "fetching the package",
     () => preparePackage(deps.packages, request, workspace.packagePath, lost),
     patience,
   );
+  const { hash, job, shared } = prepared;
   const parameters =
     start.parameters ??
     (await insist("fetching parameters", () => deps.files.getParameters(jobId), patience)) ??
@@ -126,8 +127,11 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
     job: facts,
     entry: job.entry,
     packagePath: workspace.packagePath,
+    shared,
     workspace,
     timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
+    idleTimeoutMs: job.idleTimeoutMs,
+    memoryMb: job.memoryMb,
     onProgress: (reported) => progress.report(reported),
   });
   const stopWatching = stopOn(process, context);
@@ -144,7 +148,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
       () => uploadArtifacts(deps.files, { jobId, claimId: claim.id, outputPath: workspace.outputPath }, lost),
       patience,
     );
-  return conclude(result, ended, upload);
+  return await conclude(result, ended, upload);
 }
 
 /** What the process's end means for the job. No default: a new kind of result must be given its meaning. */
@@ -175,6 +179,7 @@ async function conclude(
         : { ...ended, kind: "interrupted", because: "drain" };
     case "killed":
       return { kind: "lost" };
+    case "interrupted":
     case "not-started":
       return { ...ended, kind: "interrupted", because: "fault" };
   }

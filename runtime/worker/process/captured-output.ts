@@ -6,11 +6,14 @@ import { LOG_LINE_MAX_BYTES, READ_WINDOW_BYTES, READ_WINDOW_MS } from "./process
 
 export type OutputSource = "out" | "err";
 
+export interface OutputListener {
+  readonly line: (source: OutputSource, line: Buffer) => void;
+  /** Something was printed, a whole line or not. */
+  readonly printed: () => void;
+}
+
 /** Resolves when both pipes have ended; the last line needs no line break. */
-export async function captureOutput(
-  child: ChildProcess,
-  onLine: (source: OutputSource, line: Buffer) => void,
-): Promise<void> {
+export async function captureOutput(child: ChildProcess, listener: OutputListener): Promise<void> {
   const pace = { windowMs: READ_WINDOW_MS, windowBytes: READ_WINDOW_BYTES };
   const pipes = [
     { source: "out", stream: child.stdout },
@@ -19,8 +22,11 @@ export async function captureOutput(
   await Promise.all(
     pipes.map(async ({ source, stream }) => {
       if (stream === null) return;
-      const lines = splitLines(LOG_LINE_MAX_BYTES, (line) => onLine(source, line));
-      await readPaced(stream, pace, (chunk) => lines.push(chunk));
+      const lines = splitLines(LOG_LINE_MAX_BYTES, (line) => listener.line(source, line));
+      await readPaced(stream, pace, (chunk) => {
+        listener.printed();
+        lines.push(chunk);
+      });
       lines.end();
     }),
   );

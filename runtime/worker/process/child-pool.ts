@@ -1,7 +1,6 @@
 /**
  * Keeps children started before there is a job for them, so that a job waits milliseconds and not for a start of Node.
- * Each serves exactly one attempt. (Children that serve many jobs of one package would be a second pool with this
- * interface, keyed by package.)
+ * Each is given away once: to one attempt, or to the jobs of one package that share it.
  */
 import type { HostChild } from "./host-child.ts";
 import { LaunchError } from "./launch.ts";

@@ -5,6 +5,7 @@ import { captureOutput } from "./captured-output.ts";
 import { parseProgressLine } from "./command-progress.ts";
 import { fillArguments, resolveCommand } from "./command-resolution.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
+import { createHeapWitness } from "./heap-witness.ts";
 import type { Launcher, ProcessExit } from "./launch.ts";
 import { readResultFile } from "./result-file.ts";
 import { type Conclusion, type Ended, type Run, type RunListener, crashed, failed } from "./run.ts";
@@ -39,20 +40,28 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
 
   let stopping = false;
   let lastError = "";
-  const drained = captureOutput(process.child, (source, line) => {
-    listener.line(source, line);
-    if (source === "err") lastError = line.toString("utf8").trim().slice(0, REASON_MAX_LENGTH) || lastError;
-    else {
-      const progress = parseProgressLine(line);
-      if (progress !== undefined) listener.progress(progress);
-    }
+  const heap = createHeapWitness();
+  const drained = captureOutput(process.child, {
+    line(source, line) {
+      listener.line(source, line);
+      if (source === "err") {
+        heap.see(line);
+        lastError = line.toString("utf8").trim().slice(0, REASON_MAX_LENGTH) || lastError;
+      } else {
+        const progress = parseProgressLine(line);
+        if (progress !== undefined) listener.progress(progress);
+      }
+    },
+    printed: listener.alive,
   });
   // Whether it ended by itself is decided when it ends, not when its pipes are empty.
   let wasStopping = false;
   void process.exit.then(() => (wasStopping = stopping));
 
   return {
-    process,
+    pid: process.pid,
+    tree: process.tree,
+    finished: process.exit,
     // A command tells its end by exiting.
     told: new Promise(() => undefined),
     drained,
@@ -60,10 +69,13 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
       stopping = true;
       process.signal("SIGTERM");
     },
-    conclude: async (exit) => ({
-      ...(await endOf(exit, workspace.resultFile, lastError, wasStopping)),
-      stopping: wasStopping,
-    }),
+    clear: () => process.clear(),
+    async conclude() {
+      const exit = await process.exit;
+      const exhausted = heap.exhausted(exit);
+      if (exhausted !== undefined) return { ended: exhausted, told: false, stopping: wasStopping };
+      return { ...(await endOf(exit, workspace.resultFile, lastError, wasStopping)), stopping: wasStopping };
+    },
     destroy() {
       process.child.stdout?.destroy();
       process.child.stderr?.destroy();

@@ -30,13 +30,17 @@ export interface ControlListener {
 }
 
 const text = z.string();
+/** Which job it is about, in a shared child. */
+const id = z.int().exactOptional();
 const reports = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("ready") }),
-  z.object({ type: z.literal("progress"), fraction: z.number().exactOptional(), text: text.exactOptional() }),
-  z.object({ type: z.literal("log"), source: z.enum(["log", "err"]), text }),
-  z.object({ type: z.literal("returned"), output: text.exactOptional(), stopping: z.boolean() }),
+  z.object({ type: z.enum(["ready", "pong", "retire", "leaving"]) }),
+  z.object({ type: z.literal("progress"), id, fraction: z.number().exactOptional(), text: text.exactOptional() }),
+  z.object({ type: z.literal("log"), id, source: z.enum(["log", "err"]), text }),
+  z.object({ type: z.literal("print"), id, source: z.enum(["out", "err"]), text }),
+  z.object({ type: z.literal("returned"), id, output: text.exactOptional(), stopping: z.boolean() }),
   z.object({
     type: z.literal("failed"),
+    id,
     code: z.enum(HOST_FAILURE_CODES),
     message: text,
     retryable: z.boolean(),

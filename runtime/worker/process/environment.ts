@@ -3,6 +3,7 @@
  * else a worker was started with stay with the worker.
  */
 import type { JobProcessSpec } from "./spec.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** All that children see of the worker's own environment. */
 export interface SharedEnvironment {
@@ -45,6 +46,20 @@ export function commandEnvironment({ workspace }: Pick<JobProcessSpec, "workspac
     JOBYARD_PARAMETERS_FILE: workspace.parametersFile,
     JOBYARD_RESULT_FILE: workspace.resultFile,
   };
+}
+
+/** What a shared child has from its package: what differs between its jobs is in their contexts only. */
+export function sharedChildEnvironment(
+  { tenantName, packageName }: { readonly tenantName: string; readonly packageName: string },
+  home: Pick<Workspace, "packagePath" | "workingPath" | "temporaryPath">,
+): Record<string, string> {
+  return withoutGaps({
+    HOME: home.workingPath,
+    TMPDIR: home.temporaryPath,
+    JOBYARD_TENANT_NAME: tenantName,
+    JOBYARD_PACKAGE_NAME: packageName,
+    JOBYARD_PACKAGE_PATH: home.packagePath,
+  });
 }
 
 /** Without undefined values, and without NUL, which no environment can hold. */

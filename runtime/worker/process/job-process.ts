@@ -1,22 +1,30 @@
 /**
- * One attempt from its start to the moment when nothing of it runs any more: time limit, stop with grace, force, and
- * what the end means. How modules and commands are run and heard is left to them. States: see `JobProcess`.
+ * One attempt from its start to the moment when nothing of it runs any more: limits of time, silence and memory, stop
+ * with grace, force, and what the end means. How modules and commands are run and heard is left to them. States: see
+ * `JobProcess`.
  */
 import { isSystemError, messageOf } from "../../core/errors.ts";
-import { GRACE_DEFAULT_MS, LOG_MAX_BYTES } from "../../core/limits.ts";
+import { GRACE_DEFAULT_MS, LOG_MAX_BYTES, REUSE_ALONE_AFTER_INTERRUPTIONS } from "../../core/limits.ts";
 import { type AttemptLog, createAttemptLog } from "./attempt-log.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { startCommand } from "./command-run.ts";
+import { startIdleLimit } from "./idle-limit.ts";
 import type { Launcher } from "./launch.ts";
+import type { MemoryWatch } from "./memory-watch.ts";
 import { startModule } from "./module-run.ts";
 import { EXIT_GRACE_MS, PIPE_GRACE_MS, PROGRESS_INTERVAL_MS } from "./process-limits.ts";
 import { mergeProgress } from "./progress.ts";
-import { type Conclusion, type Run, type RunListener, type Stop, failed } from "./run.ts";
+import { type Conclusion, type Run, type RunListener, type Stop, failed, outOfMemory, within } from "./run.ts";
+import type { SharedChildren } from "./shared-children.ts";
 import type { JobProcess, JobProcessSpec, ProcessResult } from "./spec.ts";
 
 export interface JobProcessDeps {
   readonly launcher: Launcher;
   readonly children: ChildPool;
+  readonly sharedChildren: Pick<SharedChildren, "start">;
+  readonly memory: MemoryWatch;
+  /** For jobs that declare none. */
+  readonly memoryMb: number;
   /** What every child sees of the worker's environment. */
   readonly environment: Readonly<Record<string, string>> & { readonly PATH: string };
   readonly now: () => Date;
@@ -26,20 +34,29 @@ export interface JobProcessDeps {
 export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): JobProcess {
   const log = createAttemptLog({ maxBytes: deps.logMaxBytes ?? LOG_MAX_BYTES, now: deps.now });
   const progress = mergeProgress(PROGRESS_INTERVAL_MS, (report) => spec.onProgress?.(report));
-  const listener: RunListener = { line: log.write, progress: progress.report };
+  const idle = startIdleLimit(spec.idleTimeoutMs ?? Infinity, () => requestStop("idle"));
+  const listener: RunListener = {
+    line(source, line) {
+      idle.touch();
+      log.write(source, line);
+    },
+    progress(report) {
+      idle.touch();
+      progress.report(report);
+    },
+    alive: idle.touch,
+  };
   /** Fires when the attempt is to end for whatever reason: what has not begun does not begin. */
   const halt = new AbortController();
   const force = Promise.withResolvers<undefined>();
   const timers: NodeJS.Timeout[] = [];
+  const facts: EndFacts = { spec, stop: undefined, killed: false, forced: false, exceeded: undefined };
   let run: Run | undefined;
-  let stop: Stop | undefined;
-  let killed = false;
-  let forced = false;
   let over = false;
 
   function requestStop(reason: Stop): void {
-    if (stop !== undefined || over) return;
-    stop = reason;
+    if (facts.stop !== undefined || over) return;
+    facts.stop = reason;
     halt.abort();
     run?.stop(reason);
     forceAfter(spec.graceMs ?? GRACE_DEFAULT_MS);
@@ -51,12 +68,17 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
 
   async function begin(): Promise<Run | ProcessResult> {
     const context = { ...deps, listener, signal: halt.signal };
+    const { entry, shared, packagePath } = spec;
     try {
-      return spec.entry.kind === "module"
-        ? await startModule(spec, spec.entry, context)
-        : await startCommand(spec, spec.entry, context);
+      if (entry.kind === "command") return await startCommand(spec, entry, context);
+      if (shared === undefined) return await startModule(spec, entry, context);
+      if (spec.job.interruption < REUSE_ALONE_AFTER_INTERRUPTIONS) {
+        return await deps.sharedChildren.start(spec, { entry, shared }, context);
+      }
+      await shared.copyTo(packagePath, halt.signal);
+      return await startModule(spec, entry, context);
     } catch (error) {
-      if (halt.signal.aborted) return endOf({ stop, killed, forced, timeoutMs: spec.timeoutMs });
+      if (halt.signal.aborted) return endOf(facts);
       if (isSystemError(error) && error.code === "EntryPointInvalid") return failed(error.code, error.message, false);
       return { kind: "not-started", message: messageOf(error) };
     }
@@ -67,15 +89,27 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     if ("kind" in begun) return begun;
     run = begun;
     // Requested in the moment between.
-    if (stop !== undefined) run.stop(stop);
+    if (facts.stop !== undefined) run.stop(facts.stop);
+    const stopWatching = watchMemory(run);
     void run.told.then(() => forceAfter(EXIT_GRACE_MS));
-    forced = (await Promise.race([run.process.exit, force.promise])) === undefined;
-    const left = await run.process.clear();
+    facts.forced = (await Promise.race([run.finished.then(() => "finished"), force.promise])) === undefined;
+    const left = await run.clear();
+    stopWatching();
     if (left > 0) log.write("sys", `${left} processes that the job had left running were ended.`);
     await within(PIPE_GRACE_MS, run.drained);
     run.destroy();
-    const conclusion = await run.conclude(await run.process.exit);
-    return endOf({ stop, killed, forced, timeoutMs: spec.timeoutMs }, conclusion);
+    return endOf(facts, await run.conclude());
+  }
+
+  /** Beyond its limit a job is ended at once: it would go on taking more. */
+  function watchMemory({ tree }: Run): () => void {
+    if (tree === undefined) return () => undefined;
+    const limitMb = spec.memoryMb ?? deps.memoryMb;
+    return deps.memory.watch(tree, (bytes) => {
+      if (bytes <= limitMb * MiB) return;
+      facts.exceeded ??= { limitMb, bytes };
+      force.resolve(undefined);
+    });
   }
 
   timers.push(setTimeout(() => requestStop("timeout"), spec.timeoutMs));
@@ -84,6 +118,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     .catch((error: unknown) => failed("JobCrashed", `The worker lost sight of the job: ${messageOf(error)}`, true))
     .then((ended) => {
       for (const timer of timers) clearTimeout(timer);
+      idle.stop();
       over = true;
       progress.flush();
       noteEnd(log, ended);
@@ -93,13 +128,13 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
 
   return {
     get pid() {
-      return run?.process.pid;
+      return run?.pid;
     },
     result,
     log: log.chunks,
     cancel: requestStop,
     async kill() {
-      killed = true;
+      facts.killed = true;
       halt.abort();
       force.resolve(undefined);
       await result;
@@ -107,42 +142,46 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
   };
 }
 
+const MiB = 1024 * 1024;
+
 interface EndFacts {
-  readonly stop: Stop | undefined;
-  readonly killed: boolean;
-  readonly forced: boolean;
-  readonly timeoutMs: number;
+  readonly spec: Pick<JobProcessSpec, "timeoutMs" | "idleTimeoutMs">;
+  stop: Stop | undefined;
+  killed: boolean;
+  forced: boolean;
+  exceeded: { readonly limitMb: number; readonly bytes: number } | undefined;
 }
 
 /**
  * What the attempt came to. What a job told before it was asked to stop stands. After that only an output shows that it
  * finished its work instead of stopping; and a time limit that was exceeded stays exceeded.
  */
-function endOf({ stop, killed, forced, timeoutMs }: EndFacts, conclusion?: Conclusion): ProcessResult {
+function endOf({ spec, stop, killed, forced, exceeded }: EndFacts, conclusion?: Conclusion): ProcessResult {
+  const timedOut = stop === "timeout" || stop === "idle";
   if (conclusion?.told === true) {
     const { ended, stopping } = conclusion;
     const hasOutput = ended.kind === "succeeded" && ended.output !== undefined;
-    if (!stopping || (hasOutput && stop !== "timeout")) return ended;
+    if (!stopping || (hasOutput && !timedOut)) return ended;
   }
   if (killed) return { kind: "killed" };
-  if (stop === "timeout") {
-    return failed("JobTimedOut", `The job ran longer than its limit of ${timeoutMs / 1_000} s.`, true);
-  }
-  if (stop !== undefined) return { kind: "canceled", reason: stop, forced };
+  if (exceeded !== undefined) return outOfMemory(exceeded.bytes, exceeded.limitMb);
+  if (timedOut) return conclusion?.excused === true ? conclusion.ended : timeLimit(stop, spec);
+  if (stop === "cancel" || stop === "drain") return { kind: "canceled", reason: stop, forced };
   return conclusion?.ended ?? { kind: "killed" };
+}
+
+function timeLimit(stop: "timeout" | "idle", { timeoutMs, idleTimeoutMs = 0 }: EndFacts["spec"]): ProcessResult {
+  const message =
+    stop === "timeout"
+      ? `The job ran longer than its limit of ${timeoutMs / 1_000} s.`
+      : `The job showed no progress, log or output for longer than its idle limit of ${idleTimeoutMs / 1_000} s.`;
+  return failed("JobTimedOut", message, true);
 }
 
 /** The last line of a log says how the attempt ended, for whoever reads nothing else. */
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {
   if (ended.kind === "succeeded") return;
   if (ended.kind === "failed") log.write("sys", `${ended.code}: ${ended.message}`);
+  else if (ended.kind === "interrupted") log.write("sys", ended.message);
   else if (ended.kind === "canceled") log.write("sys", ended.forced ? "Stopped by force." : "Stopped as asked.");
-}
-
-/** Whichever comes first: the work, or the end of the time. */
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, end]);
-  clearTimeout(timer);
 }

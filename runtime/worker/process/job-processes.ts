@@ -1,18 +1,32 @@
-/** What a worker composes once to run attempts: pre-started children, the way processes are launched, their sweep. */
+/** What a worker composes once to run attempts: children, spare and shared, the way processes are launched, their sweep. */
+import { availableParallelism, totalmem } from "node:os";
+import {
+  MEMORY_DEFAULT_SHARE,
+  REUSE_BLOCKED_MS,
+  REUSE_IDLE_MS,
+  REUSE_MAX_AGE_MS,
+  REUSE_MAX_JOBS,
+  REUSE_MAX_JOBS_AT_ONCE,
+} from "../../core/limits.ts";
 import { createChildPool } from "./child-pool.ts";
 import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
 import { startGuardian } from "./guardian.ts";
 import { endHostChild, startHostChild } from "./host-child.ts";
-import { startJobProcess } from "./job-process.ts";
+import { type JobProcessDeps, startJobProcess } from "./job-process.ts";
 import { createLauncher } from "./launch.ts";
+import { createMemoryWatch } from "./memory-watch.ts";
+import { SPARES_PER_CORE } from "./process-limits.ts";
+import type { ReuseLimits } from "./shared-child.ts";
+import { createSharedChildren } from "./shared-children.ts";
 import type { JobProcess, JobProcessSpec } from "./spec.ts";
+import { createWorkspaces } from "./workspace.ts";
 
 export interface JobProcessesConfig {
   /** The worker's own directory: marks this worker's processes, so that a restarted worker finds leftovers. */
   readonly root: string;
   /** The program that runs in the children: `host/main.ts`, or its bundle. */
   readonly hostEntry: string;
-  /** Node children kept ready; each serves one attempt. 0: started on demand. */
+  /** Node children kept ready, at most SPARES_PER_CORE for each core. 0: started on demand. */
   readonly spares: number;
   readonly environment: SharedEnvironment;
   /** Node of the children. Default: the worker's own. */
@@ -21,6 +35,10 @@ export interface JobProcessesConfig {
   readonly nodeArgs?: readonly string[] | undefined;
   /** Default: LOG_MAX_BYTES. */
   readonly logMaxBytes?: number | undefined;
+  /** For jobs that declare none, in MiB. Default: MEMORY_DEFAULT_SHARE of the machine or container. */
+  readonly memoryMb?: number | undefined;
+  /** Of processes that serve many jobs. Defaults: REUSE_… */
+  readonly reuse?: Partial<ReuseLimits> | undefined;
 }
 
 export interface JobProcesses {
@@ -35,6 +53,24 @@ export interface JobProcesses {
   close(): Promise<void>;
 }
 
+/** Of directories of shared processes, beside whatever else lies in the worker's own. */
+const SHARED_PREFIX = "s-";
+
+const REUSE_LIMITS: ReuseLimits = {
+  jobsAtOnce: REUSE_MAX_JOBS_AT_ONCE,
+  maxJobs: REUSE_MAX_JOBS,
+  maxAgeMs: REUSE_MAX_AGE_MS,
+  idleMs: REUSE_IDLE_MS,
+  blockedMs: REUSE_BLOCKED_MS,
+};
+
+function defaultMemoryMb(): number {
+  // Where nothing constrains it, Node answers with 0 or with more than there is.
+  const constrained = process.constrainedMemory();
+  const bytes = constrained === 0 ? totalmem() : Math.min(constrained, totalmem());
+  return Math.floor((bytes * MEMORY_DEFAULT_SHARE) / 1024 / 1024);
+}
+
 /** Spares start at once: call from the main thread, which children on Linux live and die with. */
 export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const environment = sharedEnvironment(config.environment);
@@ -42,15 +78,31 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const guardian = startGuardian(launcher.markPrefix, environment.PATH);
   const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
   const children = createChildPool({
-    spares: config.spares,
+    spares: Math.min(config.spares, SPARES_PER_CORE * availableParallelism()),
     start: () => startHostChild(launcher, { hostEntry, nodePath, nodeArgs, environment }),
     end: endHostChild,
   });
-  const deps = { launcher, children, environment, now: () => new Date(), logMaxBytes: config.logMaxBytes };
+  const memory = createMemoryWatch();
+  const workspaces = createWorkspaces({ root: config.root, prefix: SHARED_PREFIX });
+  const limits = { ...REUSE_LIMITS, ...config.reuse };
+  const sharedChildren = createSharedChildren({ children, workspaces, memory, limits });
+  const deps: JobProcessDeps = {
+    launcher,
+    children,
+    sharedChildren,
+    memory,
+    memoryMb: config.memoryMb ?? defaultMemoryMb(),
+    environment,
+    now: () => new Date(),
+    logMaxBytes: config.logMaxBytes,
+  };
   const running = new Set<JobProcess>();
 
   return {
-    sweep: () => launcher.sweep(),
+    async sweep() {
+      await launcher.sweep();
+      await workspaces.sweep();
+    },
     start(spec) {
       const job = startJobProcess(spec, deps);
       running.add(job);
@@ -59,6 +111,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
     },
     async close() {
       await Promise.all([...running].map((job) => job.kill()));
+      await sharedChildren.close();
       // Last, because a job that was killed before its start leaves a child behind.
       await children.close();
       await guardian.close();

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { MARK_VARIABLE, createTreeKiller, signal, treeOf } from "./process-tree.ts";
+import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./process-tree.ts";
 
 export interface LaunchSpec {
   readonly file: string;
@@ -25,6 +25,7 @@ export interface ProcessExit {
 export interface LaunchedProcess {
   readonly pid: number;
   readonly child: ChildProcess;
+  readonly tree: ProcessTree;
   /** The first process has ended; others of its tree may still run. */
   readonly exit: Promise<ProcessExit>;
   /** To the whole group. */
@@ -89,6 +90,7 @@ export function createLauncher({ root, searchPath }: { readonly root: string; re
       return {
         pid,
         child,
+        tree,
         exit,
         signal(name) {
           // Afterwards the number may belong to somebody else.

@@ -1,12 +1,11 @@
-/** Runs a Node module of a package in a child host. */
+/** Runs a Node module of a package in a child host of its own. */
 import type { ModuleEntry } from "../../core/manifest.ts";
-import { OUTPUT_MAX_BYTES } from "../../core/limits.ts";
 import { captureOutput } from "./captured-output.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { jobEnvironment } from "./environment.ts";
-import type { EndReport } from "./host/messages.ts";
-import { presentable } from "./progress.ts";
-import { type Ended, type Run, type RunListener, crashed, failed, isJson } from "./run.ts";
+import { createHeapWitness } from "./heap-witness.ts";
+import { createJobHearing } from "./job-hearing.ts";
+import { type Run, type RunListener, crashed, failed } from "./run.ts";
 import type { JobProcessSpec } from "./spec.ts";
 
 /** Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
@@ -16,38 +15,27 @@ export async function startModule(
   { children, listener, signal }: { children: ChildPool; listener: RunListener; signal: AbortSignal },
 ): Promise<Run> {
   const { process, channel, listen } = await children.take(signal);
-  const { promise: told, resolve: tell } = Promise.withResolvers<undefined>();
-  let end: EndReport | undefined;
+  const hearing = createJobHearing(listener);
+  const heap = createHeapWitness();
   let problem: string | undefined;
 
   listen({
-    report(report) {
-      switch (report.type) {
-        case "ready":
-          break;
-        case "log":
-          listener.line(report.source, report.text);
-          break;
-        case "progress": {
-          const progress = presentable(report);
-          if (progress !== undefined) listener.progress(progress);
-          break;
-        }
-        case "returned":
-        case "failed":
-          // The first word counts.
-          end ??= report;
-          tell(undefined);
-      }
-    },
+    report: (report) => hearing.hear(report),
     broken(what) {
       problem = what;
       process.signal("SIGKILL");
     },
   });
-  const printed = captureOutput(process.child, (source, line) => listener.line(source, line));
+  const printed = captureOutput(process.child, {
+    line(source, line) {
+      if (source === "err") heap.see(line);
+      listener.line(source, line);
+    },
+    printed: listener.alive,
+  });
   channel.send({
     type: "run",
+    id: 0,
     job: spec.job,
     file: entry.file,
     ...(entry.export === undefined ? {} : { export: entry.export }),
@@ -58,15 +46,22 @@ export async function startModule(
   });
 
   return {
-    process,
-    told,
+    pid: process.pid,
+    tree: process.tree,
+    told: hearing.told,
+    finished: process.exit,
     drained: Promise.all([printed, channel.closed]).then(() => undefined),
-    stop: (reason) => channel.send({ type: "stop", reason }),
-    conclude: (exit) => {
-      if (end !== undefined) return Promise.resolve({ ended: endOf(end), told: true, stopping: end.stopping });
+    stop: (reason) => channel.send({ type: "stop", id: 0, reason }),
+    clear: () => process.clear(),
+    async conclude() {
+      const end = hearing.end();
+      if (end !== undefined) return { ...end, told: true };
+      const exit = await process.exit;
       const ended =
-        problem === undefined ? crashed(exit) : failed("JobCrashed", `The job's process sent ${problem}.`, true);
-      return Promise.resolve({ ended, told: false, stopping: false });
+        problem === undefined
+          ? (heap.exhausted(exit) ?? crashed(exit))
+          : failed("JobCrashed", `The job's process sent ${problem}.`, true);
+      return { ended, told: false, stopping: false };
     },
     destroy() {
       channel.destroy();
@@ -74,15 +69,4 @@ export async function startModule(
       process.child.stderr?.destroy();
     },
   };
-}
-
-/** The child is the job's, so its word about output is checked again. */
-function endOf(report: EndReport): Ended {
-  if (report.type === "failed") return failed(report.code, report.message, report.retryable);
-  const { output } = report;
-  if (output === undefined) return { kind: "succeeded", output };
-  if (Buffer.byteLength(output) > OUTPUT_MAX_BYTES) {
-    return failed("OutputTooLarge", `The output is larger than the ${OUTPUT_MAX_BYTES} bytes that are kept.`, false);
-  }
-  return isJson(output) ? { kind: "succeeded", output } : failed("JobFailed", "The output is not JSON.", false);
 }

@@ -13,6 +13,8 @@ export interface ProcessEntry {
   readonly startedAt: number;
   /** Dead, and not yet collected by its parent. */
   readonly dead: boolean;
+  /** Memory it occupies now; what it shares with others counts for each. */
+  readonly residentBytes: number;
 }
 
 export interface ProcessTable {
@@ -75,6 +77,41 @@ export function readEntry(pid: number): ProcessEntry | undefined {
     session: number(3),
     startedAt: number(19),
     dead: fields[0] === "Z" || fields[0] === "X",
+    residentBytes: number(21) * (pageBytes ??= readPageBytes()),
+  };
+}
+
+let pageBytes: number | undefined;
+
+/** From the table the kernel gives every process at its start: pairs of a key and a value, in machine words. */
+function readPageBytes(): number {
+  const PAGE_SIZE_KEY = 6n;
+  try {
+    const table = readFileSync("/proc/self/auxv");
+    for (let at = 0; at + 16 <= table.length; at += 16) {
+      if (table.readBigUInt64LE(at) === PAGE_SIZE_KEY) return Number(table.readBigUInt64LE(at + 8));
+    }
+  } catch {
+    // A kernel that does not show it has the usual size.
+  }
+  return 4_096;
+}
+
+/** How long a pid is taken for the process it last was: numbers come round again, but not that fast. */
+const PID_MEMORY_MS = 1_000;
+
+/** Reads the table without processes older than this one: most of a machine, and none of them its child. */
+export function createTableReader(): () => ProcessTable | undefined {
+  const ourStart = readEntry(process.pid)?.startedAt ?? 0;
+  let ancient: ReadonlySet<number> = new Set();
+  let ancientUntil = 0;
+  return () => {
+    const now = performance.now();
+    if (now < ancientUntil) return readProcessTable(ancient);
+    const table = readProcessTable();
+    ancient = new Set(table?.processes.filter(({ startedAt }) => startedAt < ourStart).map(({ pid }) => pid));
+    ancientUntil = now + PID_MEMORY_MS;
+    return table;
   };
 }
 

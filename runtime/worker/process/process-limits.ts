@@ -20,5 +20,11 @@ export const CONTROL_WINDOW_BYTES = 512 * KiB;
 export const EXIT_GRACE_MS = 2_000;
 /** After the last process is gone, its pipes are empty within moments; a handle that left the tree is not waited for. */
 export const PIPE_GRACE_MS = 1_000;
+/** A job of a shared process that is killed may end by itself for so long; then its process is ended, with all jobs. */
+export const KILL_PATIENCE_MS = 200;
+/** A shared process counts as blocked after so many questions without an answer, asked at equal distances. */
+export const PINGS_UNTIL_BLOCKED = 6;
+/** Spare processes for every core: more than can be replaced while they are used cost memory (some 50 MiB each) only. */
+export const SPARES_PER_CORE = 4;
 /** A Node process that is not ready by then will not be: the machine is in trouble. */
 export const START_TIMEOUT_MS = 30_000;

@@ -4,7 +4,7 @@
  * parent and also wiped its environment cannot be told from a stranger.
  */
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
-import { type ProcessEntry, type ProcessTable, readEntry, readProcessTable } from "./proc-table.ts";
+import { type ProcessEntry, type ProcessTable, createTableReader, readEntry, readProcessTable } from "./proc-table.ts";
 
 /** The environment variable that marks a process and its descendants. */
 export const MARK_VARIABLE = "JOBYARD_PROCESS";
@@ -54,25 +54,11 @@ export interface TreeKiller {
 /** Looking at all processes takes at most this share of the time, however many trees end at once. */
 const SCAN_SHARE = 0.1;
 const LONGEST_PAUSE_MS = 50;
-/** How long a pid is taken for the process it last was: numbers come round again, but not that fast. */
-const PID_MEMORY_MS = 1_000;
 
 export function createTreeKiller(): TreeKiller {
   let nextTable: Promise<ProcessTable | undefined> | undefined;
   let earliest = 0;
-  const ourStart = readEntry(process.pid)?.startedAt ?? 0;
-  /** Processes older than this worker: most of a machine, and none of them its child. */
-  let ancient: ReadonlySet<number> = new Set();
-  let ancientUntil = 0;
-
-  function readTable(): ProcessTable | undefined {
-    const now = performance.now();
-    if (now < ancientUntil) return readProcessTable(ancient);
-    const table = readProcessTable();
-    ancient = new Set(table?.processes.filter(({ startedAt }) => startedAt < ourStart).map(({ pid }) => pid));
-    ancientUntil = now + PID_MEMORY_MS;
-    return table;
-  }
+  const readTable = createTableReader();
 
   /** A snapshot taken after the call. Whoever asks while one is awaited gets the same. */
   function freshTable(): Promise<ProcessTable | undefined> {

@@ -3,32 +3,42 @@ import type { JobCode, PackageCode } from "../../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job.ts";
 import type { LogSource } from "./attempt-log.ts";
-import type { LaunchedProcess, ProcessExit } from "./launch.ts";
+import type { ProcessExit } from "./launch.ts";
+import type { ProcessTree } from "./process-tree.ts";
 import type { ProcessResult, StopReason } from "./spec.ts";
 
-export type Stop = StopReason | "timeout";
+/** Why a job is told to stop. `lost`: it belongs to somebody else by now. */
+export type Stop = StopReason | "timeout" | "idle" | "lost";
 
 /** Where a running job's words go. */
 export interface RunListener {
-  line(source: LogSource, line: Uint8Array | string): void;
-  progress(progress: Progress): void;
+  readonly line: (source: LogSource, line: Uint8Array | string) => void;
+  readonly progress: (progress: Progress) => void;
+  /** A sign of life, whatever it says. */
+  readonly alive: () => void;
 }
 
 export interface Run {
-  readonly process: LaunchedProcess;
+  readonly pid: number;
+  /** Whose memory is the job's; undefined if others use it too. */
+  readonly tree: ProcessTree | undefined;
   /** Resolves if the job has told its end; what follows is only the exit of its process. */
   readonly told: Promise<void>;
+  /** Nothing has to be waited for any more. */
+  readonly finished: Promise<unknown>;
   /** All pipes have been read to their end. */
   readonly drained: Promise<void>;
   /** Asks the job to end. */
   stop(reason: Stop): void;
-  /** How it ended. Called once, after the last process is gone and the pipes are empty. */
-  conclude(exit: ProcessExit): Promise<Conclusion>;
+  /** Ends what still runs of it; resolves when nothing does, to the number of processes the job had left behind. */
+  clear(): Promise<number>;
+  /** How it ended. Called once, after `clear` and when the pipes are empty. */
+  conclude(): Promise<Conclusion>;
   /** Lets go of pipes that something outside the tree may still hold. */
   destroy(): void;
 }
 
-export type Ended = Extract<ProcessResult, { kind: "succeeded" | "failed" }>;
+export type Ended = Extract<ProcessResult, { kind: "succeeded" | "failed" | "interrupted" }>;
 
 export interface Conclusion {
   readonly ended: Ended;
@@ -36,9 +46,13 @@ export interface Conclusion {
   readonly told: boolean;
   /** It had been asked to stop before. */
   readonly stopping: boolean;
+  /** Others kept it from noticing that its time was over. */
+  readonly excused?: boolean;
 }
 
-export const failed = (code: JobCode | PackageCode, message: string, retryable: boolean): Ended => ({
+export type Failed = Extract<ProcessResult, { kind: "failed" }>;
+
+export const failed = (code: JobCode | PackageCode, message: string, retryable: boolean): Failed => ({
   kind: "failed",
   code,
   message: message.slice(0, FAILURE_MESSAGE_MAX_LENGTH).toWellFormed(),
@@ -46,14 +60,27 @@ export const failed = (code: JobCode | PackageCode, message: string, retryable: 
 });
 
 /** A process that ended in a way no job ends on purpose. */
-export function crashed({ code, signal }: ProcessExit): Ended {
+export function crashed({ code, signal }: ProcessExit): Failed {
   const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}${hintOf(signal)}`;
   return failed("JobCrashed", `The job's process ${how} before there was a result.`, true);
 }
 
 function hintOf(signal: NodeJS.Signals): string {
-  if (signal === "SIGKILL") return " (by the system if memory ran out)";
-  return signal === "SIGABRT" ? " (Node does that when its heap is full)" : "";
+  return signal === "SIGKILL" ? " (by the system if memory ran out)" : "";
+}
+
+/** Its processes together, or the one it shared. */
+export function outOfMemory(bytes: number, limitMb: number): Failed {
+  const usedMb = Math.ceil(bytes / 1024 / 1024);
+  return failed("JobOutOfMemory", `The job used ${usedMb} MiB of memory; its limit is ${limitMb} MiB.`, true);
+}
+
+/** Whichever comes first: the work, or the end of the time. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, end]);
+  clearTimeout(timer);
 }
 
 export const isJson = (text: string): boolean => {

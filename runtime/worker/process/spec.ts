@@ -29,13 +29,27 @@ export interface JobProcessSpec {
   readonly entry: JobEntry;
   /** The unpacked package, this attempt's own copy. */
   readonly packagePath: string;
+  /** The job may share a process; then `packagePath` does not exist yet, and is filled only if the job is to run alone. */
+  readonly shared?: SharedPackage | undefined;
   readonly workspace: Workspace;
   /** Counts from the call of `startJobProcess`, so it includes loading the package. */
   readonly timeoutMs: number;
+  /** Longest time without progress, log or output. Default: no limit. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Of all processes of the attempt; of a shared process, if it has one. Default: the worker's. */
+  readonly memoryMb?: number | undefined;
   /** What the job gets to end by itself once it is told to stop. Default: GRACE_DEFAULT_MS. */
   readonly graceMs?: number | undefined;
   /** At most ten calls a second, the latest progress wins; the last one comes before the result. Must not throw. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A package version that several jobs may run from at a time. Valid until the result. */
+export interface SharedPackage {
+  /** Names the content. */
+  readonly hash: string;
+  /** Puts a copy into a directory that does not exist. */
+  copyTo(target: string, signal?: AbortSignal): Promise<void>;
 }
 
 /** `cancel`: somebody wants the job to end. `drain`: this worker shuts down, the job will run elsewhere. */
@@ -55,6 +69,8 @@ export type ProcessResult =
   | { readonly kind: "canceled"; readonly reason: StopReason; readonly forced: boolean }
   /** It was ended by `kill` before there was a result. */
   | { readonly kind: "killed" }
+  /** It ran, and its process was ended because of somebody else in it. Not the job's fault. */
+  | { readonly kind: "interrupted"; readonly message: string }
   /** This machine could not start a process; none of the job's code has run. Not the job's fault. */
   | { readonly kind: "not-started"; readonly message: string };
 

@@ -31,22 +31,28 @@ export interface Workspaces {
   create(): Promise<Workspace>;
 }
 
-/** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
-const PREFIX = "a-";
+export interface WorkspacesConfig {
+  readonly root: string;
+  /** Begins the name of every workspace. */
+  readonly prefix?: string;
+}
 
-/** `root` belongs to one worker alone: its sweep removes every attempt it finds there. */
-export function createWorkspaces({ root }: { readonly root: string }): Workspaces {
+/** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
+const ATTEMPT_PREFIX = "a-";
+
+/** `root` and `prefix` belong to one worker alone: its sweep removes every workspace it finds there. */
+export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesConfig): Workspaces {
   return {
     async sweep() {
       await mkdir(root, { recursive: true });
-      const leftovers = (await readdir(root)).filter((name) => name.startsWith(PREFIX));
+      const leftovers = (await readdir(root)).filter((name) => name.startsWith(prefix));
       await Promise.all(leftovers.map((name) => removeTree(join(root, name))));
     },
 
     async create() {
       await mkdir(root, { recursive: true });
       // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
-      const path = await mkdtemp(join(root, PREFIX));
+      const path = await mkdtemp(join(root, prefix));
       const workspace: Workspace = {
         root: path,
         packagePath: join(path, "package"),

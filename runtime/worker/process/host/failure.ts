@@ -2,6 +2,10 @@
 import { inspect } from "node:util";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../../core/limits.ts";
 import { isNonRetryable } from "../../../job/index.ts";
+import type { HostEnd } from "./messages.ts";
+
+/** What a job is doing when something goes wrong, or when it never ends doing it. */
+export type JobPhase = "loading" | "setup" | "run";
 
 export interface ThrownFailure {
   readonly message: string;
@@ -20,6 +24,21 @@ export function describeThrown(thrown: unknown): ThrownFailure {
     retryable: attempt(() => !isNonRetryable(thrown), true),
     detail: attempt(() => inspect(thrown, { depth: 4 }), "(cannot be shown)"),
   };
+}
+
+/** What an error that nobody caught means for the job that caused it. */
+export function uncaughtEnd(thrown: unknown, phase: JobPhase | undefined): { end: HostEnd; detail: string } {
+  const { message, retryable, detail } = describeThrown(thrown);
+  const end: HostEnd =
+    phase === "loading"
+      ? {
+          type: "failed",
+          code: "EntryPointInvalid",
+          message: `The package could not be loaded: ${message}`,
+          retryable: false,
+        }
+      : { type: "failed", code: "JobFailed", message, retryable };
+  return { end, detail };
 }
 
 /** "message", or "TypeError: message" where the name says more than that something went wrong. */

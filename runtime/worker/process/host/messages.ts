@@ -1,38 +1,68 @@
 /** What a worker and the program in its child say to each other: one JSON object a line, on two pipes of their own. */
-import type { JobFacts, StopReason } from "../spec.ts";
+import type { Stop } from "../run.ts";
+import type { JobFacts } from "../spec.ts";
 
 /** The child reads here. */
 export const COMMANDS_DESCRIPTOR = 4;
 /** The child writes here. */
 export const REPORTS_DESCRIPTOR = 3;
 
-/** Worker to child. */
-export type HostCommand = RunCommand | StopCommand;
+/** Worker to child: one `run`, or one `share` and then any number of `run`. */
+export type HostCommand = ShareCommand | RunCommand | StopCommand | PingCommand;
+
+/** From now on the child serves many jobs of one package. */
+export interface ShareCommand {
+  readonly type: "share";
+  readonly workingPath: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
 
 export interface RunCommand {
   readonly type: "run";
+  /** Names the job in a shared child, and in its reports. */
+  readonly id: number;
   readonly job: JobFacts;
-  /** Absolute. */
+  /** Relative to the package. */
   readonly file: string;
   /** Left out: whichever export declares the job type. */
   readonly export?: string;
   readonly packagePath: string;
   readonly workingPath: string;
   readonly outputPath: string;
-  readonly environment: Readonly<Record<string, string>>;
+  /** Not for a shared child, whose environment is nobody's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface StopCommand {
   readonly type: "stop";
-  readonly reason: StopReason | "timeout";
+  readonly id: number;
+  readonly reason: Stop;
+}
+
+/** A shared child answers as soon as it runs. */
+export interface PingCommand {
+  readonly type: "ping";
 }
 
 /** Child to worker. */
-export type HostReport =
+export type HostReport = ChildReport | (JobReport & { readonly id?: number });
+
+export type ChildReport =
   /** The child waits for its job. */
   | { readonly type: "ready" }
+  /** The answer to "ping" and "stop" of a shared child. */
+  | { readonly type: "pong" }
+  /** A shared child should get no more jobs: something of an ended job has gone wrong in it. */
+  | { readonly type: "retire" }
+  /** A shared child ends because of the job whose end it has just reported. */
+  | { readonly type: "leaving" };
+
+/** About one job; in a shared child it says which. */
+export type JobReport =
   | { readonly type: "progress"; readonly fraction?: number; readonly text?: string }
   | { readonly type: "log"; readonly source: "log" | "err"; readonly text: string }
+  /** Printed by a job of a shared child; not cut into lines yet. */
+  | { readonly type: "print"; readonly source: "out" | "err"; readonly text: string }
   | EndReport;
 
 /** How the job ended; the last report. `stopping`: it had been told to stop before. */
@@ -46,5 +76,15 @@ export type EndReport =
       readonly stopping: boolean;
     };
 
-export const HOST_FAILURE_CODES = ["JobFailed", "OutputTooLarge", "EntryPointInvalid", "JobTypeUnknown"] as const;
+/** How a job ended, before it is known whether it had been told to. */
+export type HostEnd = DistributiveOmit<EndReport, "stopping">;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+export const HOST_FAILURE_CODES = [
+  "JobFailed",
+  "JobCrashed",
+  "OutputTooLarge",
+  "EntryPointInvalid",
+  "JobTypeUnknown",
+] as const;
 export type HostFailureCode = (typeof HOST_FAILURE_CODES)[number];

@@ -17,8 +17,14 @@ import {
 } from "../../../../runtime/worker/process/job-processes.ts";
 import { readProcessTable } from "../../../../runtime/worker/process/proc-table.ts";
 import { MARK_VARIABLE } from "../../../../runtime/worker/process/process-tree.ts";
-import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
+import type {
+  JobFacts,
+  JobProcess,
+  JobProcessSpec,
+  ProcessResult,
+  SharedPackage,
+} from "../../../../runtime/worker/process/spec.ts";
+import { type Workspace, createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
 
 /** The child host as source, and as the one file that workers use. */
 export const HOST_SOURCE = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
@@ -67,11 +73,35 @@ export interface Attempt {
   logged(text: string): Promise<void>;
 }
 
+/** A package whose jobs share processes. */
+export interface TestPackage extends SharedPackage {
+  /** How often it was copied: once for every process. */
+  copyCount: number;
+}
+
+/** `bodies`: what the job does, by the text that is its parameters; `before`: code of the module around it. */
+export function sharedPackage(bodies: Record<string, string>, before = ""): TestPackage {
+  const functions = Object.entries(bodies).map(([name, body]) => `${name}: async () => { ${body} }`);
+  const source = jobSource(`return await { ${functions.join(", ")} }[job.parameters]();`, before);
+  const package_: TestPackage = {
+    hash: createHash("sha256").update(source).digest("hex"),
+    copyCount: 0,
+    async copyTo(target) {
+      package_.copyCount++;
+      await mkdir(target);
+      await writeFile(join(target, "index.mjs"), source);
+    },
+  };
+  return package_;
+}
+
 export interface Lab {
   readonly root: string;
   readonly processes: JobProcesses;
   /** Starts an attempt with a package of these files; a string is the body of a job in `index.mjs`. */
   start(files: string | Record<string, string>, changes?: Partial<JobProcessSpec>): Promise<Attempt>;
+  /** Starts an attempt of a shared package; `name` says which body. */
+  share(shared: SharedPackage, name: string, changes?: Partial<JobProcessSpec>): Promise<Attempt>;
   /** Ends everything and checks that nothing is left. */
   close(): Promise<void>;
 }
@@ -102,6 +132,22 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
   const workspaces = createWorkspaces({ root });
   const attempts: Attempt[] = [];
 
+  function launch(workspace: Workspace, changes: Partial<JobProcessSpec>): Attempt {
+    const progress: Progress[] = [];
+    const spec: JobProcessSpec = {
+      job: FACTS,
+      entry: { kind: "module", file: "index.mjs" },
+      packagePath: workspace.packagePath,
+      workspace,
+      timeoutMs: 10_000,
+      onProgress: (report) => progress.push(report),
+      ...changes,
+    };
+    const attempt = follow(processes.start(spec), spec, progress);
+    attempts.push(attempt);
+    return attempt;
+  }
+
   return {
     root,
     processes,
@@ -113,19 +159,11 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
         await mkdir(dirname(path), { recursive: true });
         await writeFile(path, content, { mode: content.startsWith("#!") ? 0o755 : 0o644 });
       }
-      const progress: Progress[] = [];
-      const spec: JobProcessSpec = {
-        job: FACTS,
-        entry: { kind: "module", file: "index.mjs" },
-        packagePath: workspace.packagePath,
-        workspace,
-        timeoutMs: 10_000,
-        onProgress: (report) => progress.push(report),
-        ...changes,
-      };
-      const attempt = follow(processes.start(spec), spec, progress);
-      attempts.push(attempt);
-      return attempt;
+      return launch(workspace, changes);
+    },
+    async share(shared, name, changes = {}) {
+      const job = { ...FACTS, parameters: JSON.stringify(name) };
+      return launch(await workspaces.create(), { shared, job, ...changes });
     },
     async close() {
       await processes.close();

@@ -173,10 +173,10 @@ describe("a job that fails", () => {
     expect(result).toHaveProperty("message", expect.stringContaining(how));
   });
 
-  it("has crashed when its heap is full, and takes nobody along", async () => {
+  it("is out of memory when its heap is full, and takes nobody along", async () => {
     const small = await createLab({ nodeArgs: ["--max-old-space-size=20"] });
     const attempt = await small.start(`const kept = []; for (;;) kept.push({ n: [Math.random()] });`);
-    expect(await attempt.result).toMatchObject({ kind: "failed", code: "JobCrashed" });
+    expect(await attempt.result).toMatchObject({ kind: "failed", code: "JobOutOfMemory", retryable: true });
     await small.close();
   });
 });

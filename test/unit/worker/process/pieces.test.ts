@@ -133,7 +133,7 @@ describe("a log", () => {
 
 describe("the members of a process tree", () => {
   const entry = (pid: number, fields: Partial<ProcessEntry> = {}): ProcessEntry => ({
-    ...{ pid, parent: 1, group: pid, session: pid, startedAt: 100, dead: false },
+    ...{ pid, parent: 1, group: pid, session: pid, startedAt: 100, dead: false, residentBytes: 1_000 },
     ...fields,
   });
   const find = (processes: ProcessEntry[], marks: Record<number, string> = {}): number[] =>

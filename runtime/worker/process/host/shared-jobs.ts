@@ -1,0 +1,146 @@
+/**
+ * Jobs of one package that share this process: many at a time, each in an asynchronous context of its own, by which what
+ * they print and what they throw is told apart.
+ *
+ * | state of a job | meaning                           | leaves by                                             |
+ * |----------------|-----------------------------------|-------------------------------------------------------|
+ * | running        | its code is loaded, set up or runs | its end, an error nobody caught in its context → ended |
+ * | ended          | the end was reported              | –                                                     |
+ *
+ * The process itself ends when its worker says so, or with a job that leaves it in an unknown state.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { chdir, env } from "node:process";
+import type { SetupContext } from "../../../job/index.ts";
+import { attributeOutput, createPrinter, type Printer } from "./attributed-output.ts";
+import type { WorkerChannel } from "./channel.ts";
+import { type JobPhase, uncaughtEnd } from "./failure.ts";
+import type { HostCommand, HostEnd, RunCommand, ShareCommand } from "./messages.ts";
+import { type SetupFunction, runJob } from "./run-job.ts";
+import { createServices } from "./services.ts";
+import { stopReason } from "./stop-reason.ts";
+
+interface RunningJob {
+  readonly stop: AbortController;
+  readonly printer: Printer;
+  /** Fires if the job need not wait for the package's setup any more, which others may still need. */
+  readonly leave: AbortController;
+  phase: JobPhase;
+  end(ended: HostEnd): void;
+}
+
+/** What an asynchronous context belongs to: a job from its call to its return, or what it does for all (`setup`). */
+interface Scope {
+  readonly id: number;
+  closed: boolean;
+}
+
+const exit = process.exit.bind(process);
+
+export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): (command: HostCommand) => void {
+  const jobs = new Map<number, RunningJob>();
+  const scopes = new AsyncLocalStorage<Scope>();
+  const services = createServices();
+
+  Object.assign(env, share.environment);
+  chdir(share.workingPath);
+  attributeOutput(() => currentJob()?.printer);
+  process.on("uncaughtException", onUncaught);
+  process.on("exit", onExit);
+
+  return (command) => {
+    switch (command.type) {
+      case "share":
+        break;
+      case "run":
+        start(command);
+        break;
+      case "stop": {
+        channel.report({ type: "pong" });
+        const reason = stopReason(command.reason);
+        const job = jobs.get(command.id);
+        // A setup that takes too long is ended with the process; otherwise it is for those who still wait for it.
+        if (command.reason !== "timeout" && command.reason !== "idle") job?.leave.abort(reason);
+        job?.stop.abort(reason);
+        break;
+      }
+      case "ping":
+        channel.report({ type: "pong" });
+    }
+  };
+
+  function start(command: RunCommand): void {
+    const { id } = command;
+    const scope: Scope = { id, closed: false };
+    const stop = new AbortController();
+    const printer = createPrinter((source, text) => channel.report({ type: "print", id, source, text }));
+    const job: RunningJob = {
+      stop,
+      printer,
+      leave: new AbortController(),
+      phase: "loading",
+      end(ended) {
+        if (scope.closed) return;
+        scope.closed = true;
+        jobs.delete(id);
+        printer.end();
+        channel.report({ ...ended, id, stopping: stop.signal.aborted });
+      },
+    };
+    jobs.set(id, job);
+    const running = scopes.run(scope, () =>
+      runJob(command, {
+        report: (report) => {
+          if (!scope.closed) channel.report({ ...report, id });
+        },
+        signal: stop.signal,
+        onPhase: (now) => (job.phase = now),
+        setUp: (setup, context) => services.get(() => setUp(id, setup, context), setup, job.leave.signal),
+      }),
+    );
+    void running.then((ended) => job.end(ended));
+  }
+
+  /** In a scope of its own: what setup starts for all jobs is nobody's as soon as setup has ended. */
+  async function setUp(id: number, setup: SetupFunction, context: SetupContext): Promise<unknown> {
+    const scope: Scope = { id, closed: false };
+    try {
+      return await scopes.run(scope, () => setup(context));
+    } finally {
+      scope.closed = true;
+    }
+  }
+
+  function currentJob(): RunningJob | undefined {
+    const scope = scopes.getStore();
+    return scope === undefined || scope.closed ? undefined : jobs.get(scope.id);
+  }
+
+  /** Who has caused what happens now: the context says so, and a job that is alone needs none. */
+  function culprit(): RunningJob | undefined {
+    return currentJob() ?? (jobs.size === 1 ? [...jobs.values()][0] : undefined);
+  }
+
+  function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
+    const { end, detail } = uncaughtEnd(error, currentJob()?.phase);
+    process.stderr.write(`${detail}\n`);
+    if (origin === "unhandledRejection" && currentJob() === undefined) {
+      // A promise that an ended job has forgotten: nothing is half done because of it.
+      channel.report({ type: "retire" });
+      return;
+    }
+    leaveBecauseOf(culprit(), end);
+    exit(1);
+  }
+
+  function onExit(code: number): void {
+    const message = `The job's process ended with exit code ${code} before there was a result.`;
+    leaveBecauseOf(culprit(), { type: "failed", code: "JobCrashed", message, retryable: true });
+  }
+
+  function leaveBecauseOf(job: RunningJob | undefined, end: HostEnd): void {
+    if (job === undefined) return;
+    job.end(end);
+    channel.report({ type: "leaving" });
+  }
+}

@@ -1,0 +1,67 @@
+/** Looks regularly how much memory processes and all their descendants use, one look for everybody who is watched. */
+import { MEMORY_CHECK_MS } from "../../core/limits.ts";
+import { type ProcessTable, createTableReader } from "./proc-table.ts";
+import { MARK_VARIABLE, type ProcessTree } from "./process-tree.ts";
+
+export interface MemoryWatch {
+  /** Tells the use after every look. The returned function ends the watch. Tells nothing where there is no /proc. */
+  watch(tree: ProcessTree, onBytes: (bytes: number) => void): () => void;
+}
+
+export function createMemoryWatch(readTable: () => ProcessTable | undefined = createTableReader()): MemoryWatch {
+  const watched = new Map<ProcessTree, (bytes: number) => void>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function look(): void {
+    const table = readTable();
+    if (table === undefined) return;
+    for (const [tree, bytes] of memoryOf([...watched.keys()], table)) watched.get(tree)?.(bytes);
+  }
+
+  return {
+    watch(tree, onBytes) {
+      watched.set(tree, onBytes);
+      timer ??= setInterval(look, MEMORY_CHECK_MS);
+      return () => {
+        watched.delete(tree);
+        if (watched.size > 0) return;
+        clearInterval(timer);
+        timer = undefined;
+      };
+    },
+  };
+}
+
+/**
+ * The memory of every tree, in one pass. A process belongs to the tree of its group or session, of its mark, or of its
+ * parent. (Which processes to end is asked more carefully, see `membersOf`.)
+ */
+export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Map<ProcessTree, number> {
+  const byLeader = new Map(trees.map((tree) => [tree.leader, tree]));
+  const byMark = new Map(trees.map((tree) => [tree.mark, tree]));
+  const entries = new Map(table.processes.map((entry) => [entry.pid, entry]));
+  const found = new Map<number, ProcessTree | undefined>();
+
+  function treeOf(pid: number): ProcessTree | undefined {
+    const entry = entries.get(pid);
+    if (entry === undefined || found.has(pid)) return found.get(pid);
+    // Known as a stranger while its ancestors are looked at, so that no circle of numbers can be endless.
+    found.set(pid, undefined);
+    const tree = byLeader.get(entry.group) ?? byLeader.get(entry.session) ?? byMarkOf(pid) ?? treeOf(entry.parent);
+    const isOlder = tree?.startedAt !== undefined && entry.startedAt < tree.startedAt;
+    found.set(pid, isOlder ? undefined : tree);
+    return found.get(pid);
+  }
+
+  function byMarkOf(pid: number): ProcessTree | undefined {
+    const mark = table.startVariable(pid, MARK_VARIABLE);
+    return mark === undefined ? undefined : byMark.get(mark);
+  }
+
+  const totals = new Map<ProcessTree, number>(trees.map((tree) => [tree, 0]));
+  for (const { pid, residentBytes } of table.processes) {
+    const tree = treeOf(pid);
+    if (tree !== undefined) totals.set(tree, (totals.get(tree) ?? 0) + residentBytes);
+  }
+  return totals;
+}

@@ -1,0 +1,244 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "./lab.ts";
+
+let lab: Lab;
+beforeEach(async () => {
+  lab = await createLab({ reuse: { jobsAtOnce: 3 } });
+});
+afterEach(() => lab.close());
+
+const outputOf = async ({ result }: Attempt): Promise<unknown> => {
+  const ended = await result;
+  expect(ended).toMatchObject({ kind: "succeeded" });
+  return JSON.parse((ended as { output: string }).output);
+};
+
+/** A door between jobs of one process: some wait for it, one opens it. */
+const DOOR = "let open; const door = new Promise((resolve) => (open = resolve));";
+
+describe("jobs that share a process", () => {
+  it("run in it one after the other: loaded once, set up once, from one copy of the package", async () => {
+    const before = `let loaded = 0, setups = 0; loaded++; let runs = 0;
+      export const setup = async ({ packagePath }) => { setups++; await delay(1); return { packagePath }; };`;
+    const body = `return { output: [process.pid, loaded, setups, ++runs, services.packagePath === packagePath] };`;
+    const shared = sharedPackage({ a: body }, before);
+    const seen: unknown[] = [];
+    for (let n = 0; n < 3; n++) seen.push(await outputOf(await lab.share(shared, "a")));
+    const [pid] = seen[0] as number[];
+    expect(seen).toEqual([1, 2, 3].map((runs) => [pid, 1, 1, runs, true]));
+    expect(shared.copyCount).toBe(1);
+    expect(markedProcesses(lab.root)).toEqual([pid]);
+  });
+
+  it("run in it at the same time, and in another one when it is full", async () => {
+    const shared = sharedPackage(
+      { wait: `log("in"); await door; return { output: process.pid };`, open: "open();" },
+      DOOR,
+    );
+    const waiting = await Promise.all([1, 2].map(() => lab.share(shared, "wait")));
+    await Promise.all(waiting.map((attempt) => attempt.logged("in")));
+    await (
+      await lab.share(shared, "open")
+    ).result;
+    const [first, second] = await Promise.all(waiting.map(outputOf));
+    expect(second).toBe(first);
+    const many = await Promise.all([1, 2, 3, 4].map(() => lab.share(shared, "wait")));
+    const pids = await Promise.all(many.slice(0, 3).map(outputOf));
+    expect(new Set(pids)).toEqual(new Set([first]));
+    await many[3]!.process.kill();
+  });
+
+  it("wait for the setup of the first of them, together", async () => {
+    const before = `let setups = 0; export const setup = async ({ log }) => { log("setting up"); await delay(50); return ++setups; };`;
+    const shared = sharedPackage({ a: "return { output: services };" }, before);
+    const attempts = await Promise.all([1, 2, 3].map(() => lab.share(shared, "a")));
+    expect(await Promise.all(attempts.map(outputOf))).toEqual([1, 1, 1]);
+    expect(attempts.filter((attempt) => attempt.log().includes("setting up"))).toHaveLength(1);
+  });
+
+  it("fail together when setup throws, and the next one tries again", async () => {
+    const before = `let setups = 0; export const setup = async () => { if (++setups === 1) throw new Error("no database"); return setups; };`;
+    const shared = sharedPackage({ a: "return { output: services };" }, before);
+    const failed = await (await lab.share(shared, "a")).result;
+    expect(failed).toEqual({ kind: "failed", code: "JobFailed", message: "no database", retryable: true });
+    expect(await outputOf(await lab.share(shared, "a"))).toBe(2);
+  });
+
+  it("have facts, directories and progress of their own, and the child's current directory and environment", async () => {
+    const body = `progress(0.5, job.jobId); fs.writeFileSync(outputPath + "/own", job.jobId); await delay(5);
+      return { output: { job, workingPath, outputPath, packagePath, cwd: process.cwd(), env: Object.keys(process.env) } };`;
+    const shared = sharedPackage({ a: body });
+    const jobs = ["j1", "j2"].map((jobId) => ({ ...FACTS, jobId, parameters: '"a"' }));
+    const attempts = await Promise.all(jobs.map((job) => lab.share(shared, "a", { job })));
+    const outputs = (await Promise.all(attempts.map(outputOf))) as Record<string, unknown>[];
+    for (const [index, attempt] of attempts.entries()) {
+      const { workingPath, outputPath } = attempt.spec.workspace;
+      const { jobId } = jobs[index]!;
+      expect(outputs[index]).toMatchObject({ job: { jobId, attempt: 2, parameters: "a" }, workingPath, outputPath });
+      expect(attempt.progress).toEqual([{ fraction: 0.5, text: jobId }]);
+      expect(await readFile(join(outputPath, "own"), "utf8")).toBe(jobId);
+    }
+    const { cwd, packagePath, env } = outputs[0]!;
+    expect(String(cwd).startsWith(lab.root) && String(packagePath).startsWith(lab.root)).toBe(true);
+    expect(attempts.map(({ spec }) => spec.workspace.workingPath)).not.toContain(cwd);
+    const names = ["HOME", "JOBYARD_PACKAGE_NAME", "JOBYARD_PACKAGE_PATH", "JOBYARD_PROCESS", "JOBYARD_TENANT_NAME"];
+    expect((env as string[]).sort()).toEqual([...names, "PATH", "TMPDIR"]);
+  });
+
+  it("are of one tenant, one package version and one memory limit", async () => {
+    const body = { a: "return { output: process.pid };" };
+    const shared = sharedPackage(body);
+    const job = { ...FACTS, parameters: '"a"' };
+    const attempts = [
+      await lab.share(shared, "a"),
+      await lab.share(shared, "a", { job: { ...job, tenantName: "other" } }),
+      await lab.share(shared, "a", { job: { ...job, jobProcessorPackageName: "other" } }),
+      await lab.share(sharedPackage(body, "// newer"), "a"),
+      await lab.share(shared, "a", { memoryMb: 300 }),
+    ];
+    expect(new Set(await Promise.all(attempts.map(outputOf))).size).toBe(5);
+    expect(await outputOf(await lab.share(shared, "a"))).toBe(await outputOf(attempts[0]!));
+  });
+
+  it("do not share when they were interrupted often: their fault is then their own", async () => {
+    const shared = sharedPackage({ a: "return { output: [process.pid, packagePath] };" });
+    const job = { ...FACTS, parameters: '"a"', interruption: 3 };
+    const attempt = await lab.share(shared, "a", { job });
+    const [pid, packagePath] = (await outputOf(attempt)) as [number, string];
+    expect(packagePath).toBe(attempt.spec.packagePath);
+    expect(isAlive(pid)).toBe(false);
+  });
+});
+
+describe("what jobs of one process print", () => {
+  it("is in the log of the one that printed it, whatever it waited for in between", async () => {
+    const body = `
+      const me = job.jobId;
+      console.log(me, "first"); await delay(2); console.error(me, "after a timer");
+      await fs.promises.readFile(packagePath + "/index.mjs"); process.stdout.write(me + " after a fi");
+      setTimeout(() => process.stdout.write("le\\n"), 1); await delay(5);
+      await new Promise((resolve) => fs.stat("/", () => { console.log(me, "in a callback"); resolve(); }));
+      queueMicrotask(() => console.log(me, "in a microtask")); log(me, "logged"); process.stdout.write(Buffer.from("ü " + me));`;
+    const shared = sharedPackage({ a: body });
+    const attempts = await Promise.all(
+      ["j1", "j2", "j3"].map((jobId) => lab.share(shared, "a", { job: { ...FACTS, jobId, parameters: '"a"' } })),
+    );
+    for (const [index, attempt] of attempts.entries()) {
+      const me = `j${index + 1}`;
+      await attempt.result;
+      const lines = attempt
+        .log()
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.slice(25));
+      expect(lines).toEqual([
+        ...[`out ${me} first`, `err ${me} after a timer`, `out ${me} after a file`, `out ${me} in a callback`],
+        ...[`log ${me} logged`, `out ü ${me}${me} in a microtask`],
+      ]);
+    }
+  });
+
+  it("outside of any job goes to the log of the oldest, marked as shared", async () => {
+    const shared = sharedPackage(
+      { wait: `log("in"); await door;`, left: `setTimeout(() => { console.log("left behind"); open(); }, 20);` },
+      DOOR,
+    );
+    const first = await lab.share(shared, "wait");
+    const second = await lab.share(shared, "wait");
+    await Promise.all([first.logged("in"), second.logged("in")]);
+    await (
+      await lab.share(shared, "left")
+    ).result;
+    await first.logged("out [shared] left behind");
+    await second.result;
+    expect(second.log()).not.toContain("left behind");
+  });
+
+  it("by a process they have started with their own output is shared as well", async () => {
+    const body = `await new Promise((resolve) => spawn("echo", ["from echo"], { stdio: "inherit" }).on("exit", resolve)); await door;`;
+    const attempt = await lab.share(sharedPackage({ a: body }, DOOR), "a");
+    await attempt.logged("out [shared] from echo");
+    await attempt.process.kill();
+  });
+});
+
+describe("a shared process", () => {
+  const PID = { a: "return { output: process.pid };" };
+  const reopen = async (reuse: object): Promise<void> => {
+    await lab.close();
+    lab = await createLab({ reuse });
+  };
+  const gone = (pid: unknown): Promise<void> => vi.waitFor(() => expect(isAlive(pid as number)).toBe(false));
+
+  it("ends after so many jobs, the last of which it still runs to its end", async () => {
+    await reopen({ maxJobs: 2 });
+    const shared = sharedPackage(PID);
+    const pids: unknown[] = [];
+    for (let n = 0; n < 4; n++) pids.push(await outputOf(await lab.share(shared, "a")));
+    expect(pids[1]).toBe(pids[0]);
+    expect(pids[3]).toBe(pids[2]);
+    expect(pids[2]).not.toBe(pids[0]);
+    await gone(pids[0]);
+  });
+
+  it("ends after so long, when its jobs have ended", async () => {
+    await reopen({ maxAgeMs: 100 });
+    const wait = `log("in"); await delay(200); return { output: process.pid };`;
+    const shared = sharedPackage({ ...PID, wait });
+    const old = await lab.share(shared, "wait");
+    await old.logged("in");
+    await vi.waitFor(async () => expect(await outputOf(await lab.share(shared, "a"))).not.toBe(old.process.pid));
+    await gone(await outputOf(old));
+  });
+
+  it("ends when it has had no job for a while", async () => {
+    await reopen({ idleMs: 50 });
+    await gone(await outputOf(await lab.share(sharedPackage(PID), "a")));
+    await vi.waitFor(() => expect(markedProcesses(lab.root)).toEqual([]));
+  });
+
+  it("takes no more jobs beyond its memory, and ends when those in it have ended", async () => {
+    const grow = `globalThis.kept = Buffer.alloc(100 << 20, 1); log("grown"); await door; return { output: process.pid };`;
+    const shared = sharedPackage({ ...PID, grow, open: "open();" }, DOOR);
+    const changes = { memoryMb: 100 };
+    const fat = await lab.share(shared, "grow", changes);
+    await fat.logged("grown");
+    const other = await vi.waitFor(
+      async () => {
+        const pid = await outputOf(await lab.share(shared, "a", changes));
+        expect(markedProcesses(lab.root)).toHaveLength(2);
+        return pid;
+      },
+      { timeout: 5_000, interval: 50 },
+    );
+    expect(isAlive(fat.process.pid!)).toBe(true);
+    expect(other).not.toBe(fat.process.pid);
+    await fat.process.kill();
+  });
+
+  it("takes no more jobs after a rejection that an ended job has forgotten", async () => {
+    const left = `setTimeout(() => { Promise.reject(new Error("forgotten")); }, 20); return { output: process.pid };`;
+    const shared = sharedPackage({
+      ...PID,
+      left,
+      wait: `log("in"); await delay(100); return { output: process.pid };`,
+    });
+    const waiting = await lab.share(shared, "wait");
+    await waiting.logged("in");
+    const pid = await outputOf(await lab.share(shared, "left"));
+    await waiting.logged("[shared] Error: forgotten");
+    expect(await outputOf(await lab.share(shared, "a"))).not.toBe(pid);
+    expect(await outputOf(waiting)).toBe(pid);
+    await gone(pid);
+  });
+
+  it("takes its directory along", async () => {
+    await reopen({ maxJobs: 1 });
+    const shared = sharedPackage({ a: "return { output: packagePath };" });
+    const path = (await outputOf(await lab.share(shared, "a"))) as string;
+    await vi.waitFor(() => expect(existsSync(path)).toBe(false));
+  });
+});

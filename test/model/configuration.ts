@@ -4,7 +4,7 @@ import type { SearchResult } from "./search.ts";
 /**
  * - `quick`: part of the unit tests.
  * - `usual`: `npm run model`.
- * - `full`: `npm run model -- --full`, minutes and gigabytes.
+ * - `full`: `npm run model -- --full`, minutes and a gigabyte.
  */
 export type Share = "quick" | "usual" | "full";
 

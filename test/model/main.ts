@@ -18,7 +18,7 @@ const MODELS = [...new Set(CONFIGURATIONS.map(({ model }) => model))];
 const command = new Command("npm run model --")
   .description("Searches the states that the job protocol can reach, for one that it must not.")
   .argument("[models...]", `only these: ${MODELS.join(", ")}`)
-  .addOption(new Option("--full", "also the large searches: half an hour, 10 GB of memory").default(false))
+  .addOption(new Option("--full", "also the large searches: minutes and a gigabyte of memory").default(false))
   .addOption(new Option("--without <rule>", "switch a rule off, such as R8, and show what goes wrong"))
   .addOption(new Option("--trace", "show the counterexample of every rule, not only that there is one").default(false));
 command.parse();

@@ -87,6 +87,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   let stopWatching = (): void => undefined;
   let state: "starting" | "open" | "retiring" | "ending" = "starting";
   let lastId = 0;
+  /** When it last answered, and how many questions it has not. */
   let heardAt = 0;
   let unanswered = 0;
   /** The process ends because of a job that it has named. */
@@ -129,11 +130,13 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   }
 
   function hear(report: HostReport): void {
-    heardAt = performance.now();
-    unanswered = 0;
     switch (report.type) {
       case "ready":
+        return;
       case "pong":
+        // Only an answer shows that it hears: a job that never pauses may well go on reporting.
+        heardAt = performance.now();
+        unanswered = 0;
         return;
       case "leaving":
         leaving = true;

@@ -15,7 +15,7 @@ export interface SharedRunDeps {
   /** The child is gone; how those end who were in it. */
   readonly over: Promise<Ended>;
   readonly stop: (reason: Stop) => void;
-  /** When the child last said anything, in terms of `performance.now()`. */
+  /** When the child last answered, in terms of `performance.now()`. */
   readonly heardAt: () => number;
   readonly hasCompany: () => boolean;
   /** Ends the child, for all who are in it. */

@@ -41,6 +41,8 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
   const jobs = new Map<number, RunningJob>();
   const scopes = new AsyncLocalStorage<Scope>();
   const services = createServices();
+  /** The process ends because of a job that was named. */
+  let leaving = false;
 
   Object.assign(env, share.environment);
   chdir(share.workingPath);
@@ -138,8 +140,10 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     leaveBecauseOf(culprit(), { type: "failed", code: "JobCrashed", message, retryable: true });
   }
 
+  /** The first one counts: whoever is left after that is innocent. */
   function leaveBecauseOf(job: RunningJob | undefined, end: HostEnd): void {
-    if (job === undefined) return;
+    if (job === undefined || leaving) return;
+    leaving = true;
     job.end(end);
     channel.report({ type: "leaving" });
   }

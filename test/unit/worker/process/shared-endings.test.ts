@@ -155,12 +155,16 @@ describe("what ends a shared process", () => {
   ])("by %s fails the job that did it, and interrupts the others", async (_, body, failure) => {
     const bodies = { wait: WAIT, culprit: `log("in"); await go; ${body} ${FOREVER}` };
     const before = "let open; const go = new Promise((resolve) => (open = resolve)); process.once('SIGUSR2', open);";
-    const [one, culprit, two] = await together(bodies, ["wait", "culprit", "wait"], before);
-    process.kill(one!.process.pid!, "SIGUSR2");
-    expect(await culprit!.result).toEqual(failure);
-    expect(await one!.result).toEqual(INTERRUPTED);
-    expect(await two!.result).toEqual(INTERRUPTED);
-    expect(one!.log()).toContain("another job in it left it unusable");
+    for (const bystanders of [1, 2]) {
+      const names = ["culprit", ...Array<string>(bystanders).fill("wait")];
+      const [culprit, ...others] = await together(bodies, names, before);
+      process.kill(culprit!.process.pid!, "SIGUSR2");
+      expect(await culprit!.result).toEqual(failure);
+      for (const other of others) {
+        expect(await other.result).toEqual(INTERRUPTED);
+        expect(other.log()).toContain("another job in it left it unusable");
+      }
+    }
   });
 
   it("fails the job that was alone in it, whatever it was", async () => {
@@ -212,9 +216,12 @@ describe("a job that keeps the processor of a shared process", () => {
     lab = await createLab({ reuse: { blockedMs } });
   };
 
-  it("interrupts the others after a while, and is not told from them", async () => {
+  it.each([
+    ["in silence", SPIN],
+    ["and prints", `for (;;) console.log("spinning");`],
+  ])("%s interrupts the others after a while, and is not told from them", async (_, spin) => {
     await reopen(120);
-    const shared = sharedPackage({ wait: WAIT, spin: SPIN });
+    const shared = sharedPackage({ wait: WAIT, spin });
     const waiting = await lab.share(shared, "wait");
     await waiting.logged("in");
     const spinning = await lab.share(shared, "spin");

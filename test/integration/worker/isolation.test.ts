@@ -68,8 +68,8 @@ describe("jobs of isolation reuse", () => {
       const jobId = await system.submit(tenant, "Where");
       const { output } = await system.until(jobId);
       outputs.push(JSON.parse(output ?? ""));
-      const { body } = (await system.api.get(`/v1/jobs/${jobId}/log`)) as { body: string };
-      logs.push(body.replace(jobId, "itself"));
+      const { body: log }: { body: unknown } = await system.api.get(`/v1/jobs/${jobId}/log`);
+      logs.push((log as string).replace(jobId, "itself"));
     }
     const [first, second] = outputs as [number, string, number][];
     expect(second).toEqual([first![0], first![1], first![2] + 1]);

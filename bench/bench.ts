@@ -11,6 +11,7 @@ export type Benchmark = (report: (figure: Figure) => void) => Promise<void>;
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>> = {
   bus: () => import("./bus.ts"),
+  recovery: () => import("./recovery.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

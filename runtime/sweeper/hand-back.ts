@@ -1,6 +1,6 @@
 /** Hands a running job back whose claim is dead: the row first, then its new bell (R10), or the question to its batch. */
 import { bellMessageId, bellOf } from "../core/bell.ts";
-import { handbackOf } from "../core/handback.ts";
+import { handbackOf, type Handback } from "../core/handback.ts";
 import type { Job } from "../core/job.ts";
 import type { JobQueue, JobStore, Stored } from "../core/ports.ts";
 import { jobQueueName } from "../core/topology.ts";
@@ -13,18 +13,21 @@ export interface HandBackDeps {
   readonly now: () => Date;
 }
 
-/** Resolves to whether the row was written. Not written: somebody else moved it, and that is as good. */
-export async function handBack({ value: job, etag }: Stored<Job>, deps: HandBackDeps): Promise<boolean> {
+/** Resolves to the state it went to. Undefined: somebody else moved the row, and that is as good. */
+export async function handBack(
+  { value: job, etag }: Stored<Job>,
+  deps: HandBackDeps,
+): Promise<Handback["to"] | undefined> {
   const { to, changes } = handbackOf(job, deps.now());
   const result = await deps.jobs.update({ jobId: job.jobId, etag, from: job.state, to, changes });
-  if (!result.written) return false;
+  if (!result.written) return undefined;
   if (to === "queued") {
     const { history, ...fields } = changes;
     await ringRow({ value: { ...job, ...fields, state: to }, etag: result.etag }, deps.queue);
   } else {
     await deps.batches.askBatch(job.batchId);
   }
-  return true;
+  return to;
 }
 
 /** Sends the bell of a queued row under its own name: a repeat within the broker's window is swallowed. */

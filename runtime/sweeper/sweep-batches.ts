@@ -103,7 +103,7 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
     if (claim === undefined) continue;
     const worker = workers.find(({ pool, workerId }) => pool === batch.pool && workerId === claim.workerId);
     if (!isClaimDead(claim, worker, deps.now().getTime(), deps)) continue;
-    if (await handBack(stored, deps)) count++;
+    if ((await handBack(stored, deps)) !== undefined) count++;
   }
   return count;
 }

@@ -57,8 +57,12 @@ async function repair({ parsed }: PeekedMessage, deps: SweepLettersDeps): Promis
     case "ring-then-remove":
       if (stored !== undefined) await ringRow(stored, deps.queue);
       return "remove";
-    case "hand-back-then-remove":
-      return stored !== undefined && (await handBack(stored, deps)) ? "remove" : "wait";
+    case "hand-back-then-remove": {
+      const to = stored && (await handBack(stored, deps));
+      // One interruption too many: the letter is now the record of the failure.
+      if (to === "failed") return "keep";
+      return to === undefined ? "wait" : "remove";
+    }
   }
 }
 

@@ -74,7 +74,7 @@ export async function claimJob(
       return undefined;
     }
     if (current === undefined) throw new InvariantError("A job without a row cannot start.");
-    if (meeting.action === "adopt") return adopt(step, current, claim);
+    if (meeting.action === "adopt") return adopt(current, claim);
     if (meeting.action === "take-over" && meeting.as !== "running") {
       step = endStep(current, meeting.as, claim.since);
       continue;
@@ -173,10 +173,13 @@ async function finish(
   return undefined;
 }
 
-/** Our own claim stands; its answer was lost, or somebody moved the row since. */
-function adopt(step: Step, { value: row, etag }: Stored<Job>, claim: Claim): Claimed {
-  if (step.kind !== "claim") throw new InvariantError("A job that was to end has been claimed.");
-  const { start, entry } = step;
+/**
+ * Our own claim stands; its answer was lost, or somebody moved the row since. What it started from is read from the row:
+ * after an outage this may be another call than the one that wrote it, and it would know the bell's old counts only.
+ */
+function adopt({ value: row, etag }: Stored<Job>, claim: Claim): Claimed {
+  const start: StartData = { ...startDataOf(row), executions: row.executions - 1 };
+  const entry = row.history.find(({ claimId }) => claimId === claim.id) ?? entryOf(claim, start);
   return { jobId: row.jobId, ring: row.ring, claim, etag, cancelWanted: row.cancelWanted, start, entry };
 }
 

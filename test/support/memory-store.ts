@@ -2,9 +2,16 @@
  * A JobStore in memory with the semantics of the real one: exact ETags, legal transitions, counters. Faults are put
  * around it: a write may land and lose its answer, or be refused because somebody moved the row first.
  */
+import { UnavailableError } from "../../runtime/core/errors.ts";
 import type { Job } from "../../runtime/core/job.ts";
 import type { JobStore, JobUpdate, Stored, WriteResult } from "../../runtime/core/ports.ts";
 import { assertTransition } from "../../runtime/core/states.ts";
+
+/**
+ * What becomes of a write: `lose-answer` lands it and reports the row as read afterwards, `go-dark` lands it and then
+ * answers nothing at all, an error stops it before it lands.
+ */
+export type Fate = "lose-answer" | "go-dark" | Error;
 
 export interface MemoryStore extends Pick<JobStore, "insert" | "get" | "update"> {
   /** Every state a job went through, in order. */
@@ -12,7 +19,7 @@ export interface MemoryStore extends Pick<JobStore, "insert" | "get" | "update">
   row(jobId: string): Job;
   put(job: Job): Stored<Job>;
   /** Called before each update; what it returns decides the fate of the write. */
-  fault: ((update: JobUpdate) => "lose-answer" | Error | undefined) | undefined;
+  fault: ((update: JobUpdate) => Fate | undefined) | undefined;
 }
 
 export function createMemoryStore(): MemoryStore {
@@ -25,9 +32,10 @@ export function createMemoryStore(): MemoryStore {
     rows.set(job.jobId, stored);
     return stored;
   };
-  const answer = (write: () => WriteResult, jobId: string, fate: "lose-answer" | Error | undefined): WriteResult => {
+  const answer = (write: () => WriteResult, jobId: string, fate: Fate | undefined): WriteResult => {
     if (fate instanceof Error) throw fate;
     const result = write();
+    if (fate === "go-dark") throw new UnavailableError("StorageUnavailable", "away");
     return fate === "lose-answer" ? { written: false, current: rows.get(jobId) } : result;
   };
 

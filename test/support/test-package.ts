@@ -5,15 +5,21 @@ export interface TestPackage {
   /** Bodies of `run(job, context)` by job type, as source text. */
   readonly jobs: Readonly<Record<string, string>>;
   readonly files?: readonly ZipEntry[];
+  /** Of all jobs. Default: a process each. */
+  readonly isolation?: "process" | "reuse";
 }
 
-export function testPackage({ jobs, files = [] }: TestPackage): Buffer {
+export function testPackage({ jobs, files = [], isolation = "process" }: TestPackage): Buffer {
   const types = Object.keys(jobs);
   const manifest = {
     manifestVersion: 1,
     name: "test-package",
     platform: "any",
-    jobs: types.map((jobType) => ({ jobType, entry: { kind: "module", file: "main.mjs", export: jobType } })),
+    jobs: types.map((jobType) => ({
+      jobType,
+      isolation,
+      entry: { kind: "module", file: "main.mjs", export: jobType },
+    })),
   };
   const source = Object.entries(jobs).map(
     ([jobType, body]) => `export const ${jobType} = declare("${jobType}", async (job, context) => { ${body} });`,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectServiceBus, createBatchStore, createJobQueue, createJobStore } from "../../../runtime/azure/index.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
+import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import type { JobQueue, Stored } from "../../../runtime/core/ports.ts";
 import { busTopology, jobQueueName } from "../../../runtime/core/topology.ts";
 import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
@@ -208,6 +209,14 @@ describe("sweeping dead letters", () => {
     expect(await sweepLetters()).toBe(1);
     expect(await rowOf(stored.value.jobId)).toMatchObject({ state: "queued", ring: 2, attempts: 0, interruptions: 1 });
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
+  });
+
+  it("become the record of a job that loses its last chance that way", async () => {
+    const stored = await insert({ interruptions: MAX_INTERRUPTIONS });
+    await deadLetter(stored);
+    expect(await sweepLetters()).toBe(0);
+    expect(await rowOf(stored.value.jobId)).toMatchObject({ state: "failed", failure: { code: "WorkerLost" } });
+    expect(await letters()).toEqual([bellMessageId(stored.value.jobId, 1)]);
   });
 
   it("never touch a running row, and look again when it has moved", async () => {

@@ -11,7 +11,7 @@ import { createMemoryStore } from "../../support/memory-store.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 
-function setUp() {
+function setUp(claimId?: string) {
   const jobs = createMemoryStore();
   const queue = fakeQueue();
   const asked: string[] = [];
@@ -29,7 +29,7 @@ function setUp() {
   const claim = (delivery: Delivery) => {
     if (!delivery.parsed.ok) throw new Error("malformed");
     const deps = { jobs, queue, batches, workerId: "w1", bootId: "b1", now: () => NOW };
-    const request = { delivery, bell: delivery.parsed.bell, claimId: `claim-${++ids}` };
+    const request = { delivery, bell: delivery.parsed.bell, claimId: claimId ?? `claim-${++ids}` };
     return claimJob(request, deps, new AbortController().signal);
   };
   return { jobs, queue, asked, claim };
@@ -115,6 +115,20 @@ describe("claiming a job", () => {
     const claimed = await claim(oldBellOf(stored, { deliveryCount: 2 }));
     expect(claimed).toMatchObject({ start: { interruptions: 1 } });
     expect(jobs.row(stored.value.jobId).interruptions).toBe(1);
+  });
+
+  it("keeps what a takeover recorded although storage went dark and the claim was tried again", async () => {
+    const { jobs, claim } = setUp("mine");
+    const stored = jobs.put(runningRow(theirs(), { attempts: 1, interruptions: 2 }));
+    let writes = 0;
+    jobs.fault = ({ from }) => (from === "running" && ++writes === 1 ? "go-dark" : undefined);
+    const delivery = oldBellOf({ ...stored, value: { ...stored.value, interruptions: 2, attempts: 1 } });
+    await expect(claim(delivery)).rejects.toThrow("away");
+    expect(await claim(delivery)).toMatchObject({
+      start: { attempts: 1, interruptions: 3, executions: 1 },
+      entry: { execution: 2, attempt: 2, claimId: "mine" },
+    });
+    expect(jobs.row(stored.value.jobId)).toMatchObject({ interruptions: 3, executions: 2 });
   });
 
   it.each([

@@ -1,0 +1,132 @@
+/**
+ * Kill -9 of a worker with 200 jobs in flight: 600 jobs that sleep two seconds, one worker of 200 slots, default
+ * settings (locks of 60 s), started again at once by its supervisor. The ideal is a little over four seconds: the 200
+ * that were killed and the 200 that had not begun, each for two seconds. For each isolation level; beside the isolated
+ * one, a bare loop of forks doing the same.
+ */
+import { fork } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { connectStorage, createPackageStore, provisionStorage } from "../runtime/azure/index.ts";
+import type { StateCounts } from "../runtime/core/states.ts";
+import { openOf } from "../runtime/core/states.ts";
+import { DEFAULT_POOL } from "../runtime/core/topology.ts";
+import { createApiClient } from "../runtime/local/demo/api-client.ts";
+import { openHome } from "../runtime/local/home.ts";
+import { startStack, type Stack } from "../runtime/local/stack.ts";
+import { testPackage } from "../test/support/test-package.ts";
+import type { Benchmark } from "./bench.ts";
+
+const JOBS = 600;
+const SLOTS = 200;
+const SLEEP_MS = 2_000;
+const LOOK_EVERY_MS = 20;
+
+export const benchmark: Benchmark = async (report) => {
+  for (const isolation of ["reuse", "process"] as const) {
+    const { killToDoneMs, runMs, twice } = await withStack(isolation);
+    report({ name: `${isolation}: kill until all ${JOBS} are done`, value: Math.round(killToDoneMs), unit: "ms" });
+    report({ name: `${isolation}: submit until all are done`, value: Math.round(runMs), unit: "ms" });
+    report({ name: `${isolation}: jobs interrupted and run again`, value: twice, unit: "jobs" });
+  }
+  report({
+    name: `bare fork loop: ${JOBS} sleeps, ${SLOTS} at a time`,
+    value: Math.round(await forkLoop()),
+    unit: "ms",
+  });
+};
+
+interface Recovery {
+  readonly killToDoneMs: number;
+  readonly runMs: number;
+  readonly twice: number;
+}
+
+async function withStack(isolation: "process" | "reuse"): Promise<Recovery> {
+  const directory = await mkdtemp(join(tmpdir(), "jobyard-bench-"));
+  const home = await openHome(directory);
+  const stack = await startStack({
+    home,
+    apiPort: 0,
+    pools: new Map([[DEFAULT_POOL, 1]]),
+    slots: SLOTS,
+    lockMs: 60_000,
+    drainMs: 5_000,
+    launcher: join(import.meta.dirname, "../runtime/main/start.mjs"),
+    environment: process.env,
+    onRestart: () => undefined,
+    provision: (storage) => provisionStorage(connectStorage({ kind: "connection-string", storage })),
+  });
+  try {
+    return await killInTheMiddle(stack, isolation);
+  } finally {
+    await stack.stop();
+    await home.release();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Promise<Recovery> {
+  const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
+  const sleep = `await new Promise((resolve) => setTimeout(resolve, ${SLEEP_MS}));`;
+  await createPackageStore({ storage }).upload(
+    "bench",
+    "bench.zip",
+    testPackage({ jobs: { Sleep: sleep }, isolation }),
+  );
+
+  const api = createApiClient(stack.apiUrl);
+  const { batchId } = await api.createBatch({ tenantName: "bench", batchName: "Recovery" });
+  const job = { tenantName: "bench", jobType: "Sleep", jobName: "sleep", jobProcessorPackageName: "bench.zip" };
+  const startedAt = performance.now();
+  await api.submit(
+    batchId,
+    Array.from({ length: JOBS }, () => job),
+  );
+
+  // In the second wave, with every slot taken.
+  await until(async () => {
+    const { succeeded, running } = await counts();
+    return succeeded >= SLOTS && running === SLOTS;
+  });
+  const pid = stack.supervisor.pidOf("worker-1");
+  if (pid === undefined) throw new Error("The worker is gone already.");
+  process.kill(pid, "SIGKILL");
+  const killedAt = performance.now();
+  await until(async () => openOf(await counts()) === 0);
+  const doneAt = performance.now();
+  const jobs = await api.jobs(batchId);
+  const wrong = jobs.filter(({ state }) => state !== "succeeded");
+  if (jobs.length !== JOBS || wrong.length > 0)
+    throw new Error(`${wrong.length} of ${jobs.length} jobs did not succeed.`);
+  const twice = jobs.filter(({ interruptions }) => interruptions > 0).length;
+  return { killToDoneMs: doneAt - killedAt, runMs: doneAt - startedAt, twice };
+
+  async function counts(): Promise<StateCounts> {
+    const batch = await api.batch(batchId);
+    if (batch.counts === undefined) throw new Error("The API left the counts out.");
+    return batch.counts;
+  }
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await pause(LOOK_EVERY_MS);
+}
+
+/** What the machine can do at best when every job is a process of its own. */
+async function forkLoop(): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), "jobyard-bench-"));
+  const file = join(directory, "sleep.mjs");
+  await writeFile(file, `setTimeout(() => process.exit(0), ${SLEEP_MS});`);
+  const startedAt = performance.now();
+  let left = JOBS;
+  const runOne = async (): Promise<void> => {
+    while (left-- > 0) await new Promise((resolve) => fork(file, { stdio: "ignore" }).once("exit", resolve));
+  };
+  await Promise.all(Array.from({ length: SLOTS }, runOne));
+  const took = performance.now() - startedAt;
+  await rm(directory, { recursive: true, force: true });
+  return took;
+}

@@ -22,11 +22,11 @@ export interface Job<Parameters = unknown> {
   readonly claimId: string;
 }
 
-/** What a job may use while it runs. Paths are absolute and private to this try. */
+/** What a job may use while it runs. Paths are absolute and, but for the package of isolation `reuse`, private to this try. */
 export interface JobContext<Services = unknown> {
-  /** A private copy of the unpacked package: code and the data files shipped with it. */
+  /** A copy of the unpacked package: code and the data files shipped with it. With isolation `reuse`, others read it too. */
   readonly packagePath: string;
-  /** An empty directory for temporary files, removed afterwards. Also the current directory of the process. */
+  /** An empty directory for temporary files, removed afterwards. The current directory, except with isolation `reuse`. */
   readonly workingPath: string;
   /** Whatever file lies here when the job succeeds is kept as an artifact, under its relative path. */
   readonly outputPath: string;

@@ -1,7 +1,8 @@
 /**
- * Which message a free slot takes. While there is work, queues are looked at one after the other in the order of the
- * share; when all are empty, one receive is left open on each, so that an idle worker costs no traffic and starts at
- * once. A message that arrives on an open receive after the last slot was taken goes back immediately.
+ * Which message a free slot takes. Queues are looked at one after the other in the order of the share; on one that is
+ * found empty a receive is left open, so that neither an idle worker nor an empty queue beside a full one costs
+ * anything, and what comes starts at once. A message that arrives on an open receive after the last slot was taken
+ * goes back immediately.
  *
  * | state of a queue | meaning                                | leaves by                                     |
  * |------------------|----------------------------------------|-----------------------------------------------|
@@ -112,7 +113,11 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
       if (early !== undefined) return early;
       if (open.has(priority)) continue;
       const delivery = await receive(priority, LOOK_MS);
-      if (delivery === undefined) continue;
+      if (delivery === undefined) {
+        // Looked at once: from now on what comes there arrives by itself, and the next look costs no wait.
+        leaveOpen(priority);
+        continue;
+      }
       if (!closed.signal.aborted) return delivery;
       await giveBack(delivery);
       return undefined;

@@ -100,6 +100,20 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
+  it("waits for an empty queue once, not before every start", async () => {
+    const { queue, looks, put } = fakeQueues();
+    for (let i = 0; i < 20; i++) put("low");
+    const intake = intakeOf(queue);
+    for (let i = 0; i < 20; i++) await intake.next();
+    const inVain = looks.filter((name) => name !== "jobs-p-low");
+    // A look at each, and a receive left open on each.
+    expect(inVain.length).toBeLessThanOrEqual(4);
+    const urgent = put("high");
+    await settled();
+    expect(await intake.next()).toBe(urgent);
+    await intake.close();
+  });
+
   it("returns what arrives after the last slot was taken, once, and asks for no more", async () => {
     const { queue, open, put } = fakeQueues();
     const intake = intakeOf(queue);

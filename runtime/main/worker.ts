@@ -14,6 +14,8 @@ import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
+/** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */
+const SPARES_MAX = 4;
 /** Exit code of a worker that could not go on. */
 const GIVEN_UP = 70;
 
@@ -79,7 +81,7 @@ async function start(): Promise<Service> {
 const processConfig = ({ directory, slots }: WorkerSettings, hostEntry: string): JobProcessesConfig => ({
   root: directory,
   hostEntry,
-  spares: slots,
+  spares: Math.min(slots, SPARES_MAX),
   environment: {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     LANG: process.env["LANG"],

@@ -24,9 +24,9 @@ export interface ControlChannel {
 }
 
 export interface ControlListener {
-  report(report: HostReport): void;
+  readonly report: (report: HostReport) => void;
   /** The child does not keep to the protocol; nothing more is read from it. */
-  broken(problem: string): void;
+  readonly broken: (problem: string) => void;
 }
 
 const text = z.string();

@@ -13,20 +13,16 @@
  */
 import { REUSE_MEMORY_HARD_FACTOR } from "../../core/limits.ts";
 import type { ModuleEntry } from "../../core/manifest.ts";
-import { captureOutput } from "./captured-output.ts";
-import type { ChildPool } from "./child-pool.ts";
-import { sharedChildEnvironment } from "./environment.ts";
-import { createHeapWitness } from "./heap-witness.ts";
-import type { HostChild } from "./host-child.ts";
+import { abortable } from "./abortable.ts";
+import { startAnswerWatch } from "./answer-watch.ts";
 import type { HostReport } from "./host/messages.ts";
 import { type JobHearing, createJobHearing } from "./job-hearing.ts";
 import { LaunchError } from "./launch.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
-import { PINGS_UNTIL_BLOCKED, PIPE_GRACE_MS } from "./process-limits.ts";
-import { type Ended, type Run, type RunListener, crashed, failed, outOfMemory, within } from "./run.ts";
+import { type Ended, type Run, type RunListener, failed, outOfMemory } from "./run.ts";
 import { type EndCause, createSharedRun } from "./shared-run.ts";
-import type { JobProcessSpec, SharedPackage } from "./spec.ts";
-import type { Workspace, Workspaces } from "./workspace.ts";
+import type { JobProcessSpec } from "./spec.ts";
+import { type WarmHost, type WarmHostDeps, type WarmHostRequest, openWarmHost } from "./warm-host.ts";
 
 /** When a shared process takes no more jobs; defaults: REUSE_… in core/limits.ts. */
 export interface ReuseLimits {
@@ -37,17 +33,12 @@ export interface ReuseLimits {
   readonly blockedMs: number;
 }
 
-export interface SharedChildDeps {
-  readonly children: Pick<ChildPool, "take">;
-  readonly workspaces: Pick<Workspaces, "create">;
+export interface SharedChildDeps extends Omit<WarmHostDeps, "listener"> {
   readonly memory: MemoryWatch;
   readonly limits: ReuseLimits;
 }
 
-export interface SharedChildRequest {
-  readonly shared: SharedPackage;
-  readonly tenantName: string;
-  readonly packageName: string;
+export interface SharedChildRequest extends WarmHostRequest {
   readonly memoryMb: number;
 }
 
@@ -69,27 +60,19 @@ export interface SharedChild {
   readonly gone: Promise<void>;
 }
 
-interface Opened {
-  readonly host: HostChild;
-  readonly home: Workspace;
-  readonly drained: Promise<unknown>;
-}
-
 const MiB = 1024 * 1024;
 
 export function startSharedChild(request: SharedChildRequest, deps: SharedChildDeps): SharedChild {
   const { limits } = deps;
   const members = new Map<number, { readonly hearing: JobHearing; readonly listener: RunListener }>();
-  const heap = createHeapWitness();
   const abandoned = new AbortController();
-  const timers: NodeJS.Timeout[] = [];
+  const ageing = setTimeout(retire, limits.maxAgeMs);
+  const answers = startAnswerWatch({ blockedMs: limits.blockedMs, ask, onBlocked });
+  let host: WarmHost | undefined;
   let idle: NodeJS.Timeout | undefined;
   let stopWatching = (): void => undefined;
   let state: "starting" | "open" | "retiring" | "ending" = "starting";
   let lastId = 0;
-  /** When it last answered, and how many questions it has not. */
-  let heardAt = 0;
-  let unanswered = 0;
   /** The process ends because of a job that it has named. */
   let leaving = false;
   let cause: EndCause | undefined;
@@ -97,46 +80,23 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   /** Nothing runs any more; what that means for those who were in it. */
   const over = Promise.withResolvers<Ended>();
 
-  const opening = open();
-  opening.then(
-    () => {
-      if (state === "starting") state = "open";
-      if (members.size === 0) rest();
-    },
-    () => void end(),
-  );
-
-  async function open(): Promise<Opened> {
-    const home = await deps.workspaces.create();
-    try {
-      await request.shared.copyTo(home.packagePath, abandoned.signal);
-      const host = await deps.children.take(abandoned.signal);
-      host.listen({ report: hear, broken });
-      const printed = captureOutput(host.process.child, { line: passOn, printed: () => undefined });
-      void host.process.exit.then(() => end());
-      host.channel.send({
-        type: "share",
-        workingPath: home.workingPath,
-        environment: sharedChildEnvironment(request, home),
-      });
-      stopWatching = deps.memory.watch(host.process.tree, weigh);
-      timers.push(setTimeout(retire, limits.maxAgeMs));
-      timers.push(setInterval(ask, limits.blockedMs / PINGS_UNTIL_BLOCKED));
-      return { host, home, drained: Promise.all([printed, host.channel.closed]) };
-    } catch (error) {
-      await home.remove().catch(ignore);
-      throw error;
-    }
-  }
+  const listener = { report: hear, broken, line: passOn, exit: () => void end() };
+  const opening = openWarmHost(request, { ...deps, listener }, abandoned.signal).then((opened) => {
+    host = opened;
+    stopWatching = deps.memory.watch(opened.tree, weigh);
+    if (state === "starting") state = "open";
+    if (members.size === 0) rest();
+    return opened;
+  });
+  opening.catch(() => void end());
 
   function hear(report: HostReport): void {
     switch (report.type) {
       case "ready":
         return;
       case "pong":
-        // Only an answer shows that it hears: a job that never pauses may well go on reporting.
-        heardAt = performance.now();
-        unanswered = 0;
+        // Only this shows that it hears: a job that never pauses may well go on reporting.
+        answers.answered();
         return;
       case "leaving":
         leaving = true;
@@ -168,7 +128,6 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
 
   /** What nobody's context has printed: it has to go somewhere, and the oldest job is as good as any. */
   function passOn(source: "out" | "err", line: Buffer): void {
-    if (source === "err") heap.see(line);
     const [oldest] = members.values();
     oldest?.listener.line(source, Buffer.concat([SHARED_LINE, line]));
   }
@@ -182,19 +141,15 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
     void end({ why: `it used more than ${hardMb} MiB of memory`, fault });
   }
 
-  /** Whether it still hears. Counts questions, not time, so that a worker that was itself asleep accuses nobody. */
-  function ask(): void {
-    if (members.size === 0) {
-      unanswered = 0;
-      return;
-    }
-    if (unanswered >= PINGS_UNTIL_BLOCKED) {
-      retire();
-      // A job that is alone holds up nobody; its own limits apply.
-      if (members.size > 1) void end({ why: "one of its jobs kept all others from running" });
-    }
-    unanswered += 1;
-    void opening.then(({ host }) => host.channel.send({ type: "ping" }));
+  function ask(): boolean {
+    host?.send({ type: "ping" });
+    return host !== undefined && members.size > 0;
+  }
+
+  function onBlocked(): void {
+    retire();
+    // A job that is alone holds up nobody; its own limits apply.
+    if (members.size > 1) void end({ why: "one of its jobs kept all others from running" });
   }
 
   function retire(): void {
@@ -220,22 +175,17 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
 
   async function finish(): Promise<void> {
     state = "ending";
+    clearTimeout(ageing);
+    answers.stop();
     abandoned.abort(new LaunchError("This process is not started any more."));
-    const opened = await opening.catch(ignore);
+    const opened = await opening.catch(() => undefined);
     stopWatching();
     clearTimeout(idle);
-    for (const timer of timers) clearTimeout(timer);
     if (opened === undefined) return;
-    const { host, home, drained } = opened;
-    await host.process.clear();
     // Those who have told their end by then have ended by themselves.
-    await within(PIPE_GRACE_MS, drained);
-    host.channel.destroy();
-    host.process.child.stdout?.destroy();
-    host.process.child.stderr?.destroy();
-    const exit = await host.process.exit;
-    over.resolve(verdict(cause ?? { why: "it ended unexpectedly", fault: heap.exhausted(exit) ?? crashed(exit) }));
-    await home.remove().catch(ignore);
+    const fault = await opened.clear();
+    over.resolve(verdict(cause ?? { why: "it ended unexpectedly", fault }));
+    await opened.remove();
   }
 
   /** For those who are in it at its end. */
@@ -257,26 +207,26 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       clearTimeout(idle);
       if (id >= limits.maxJobs) retire();
       try {
-        const { host, home } = await abortable(opening, signal);
+        const { pid, packagePath, send } = await abortable(opening, signal);
         signal.throwIfAborted();
         if (ending !== undefined) throw new LaunchError("The process for the job has just ended.");
-        host.channel.send({
+        send({
           type: "run",
           id,
           job: spec.job,
           file: entry.file,
           ...(entry.export === undefined ? {} : { export: entry.export }),
-          packagePath: home.packagePath,
+          packagePath,
           workingPath: spec.workspace.workingPath,
           outputPath: spec.workspace.outputPath,
         });
         void hearing.told.then(() => release(id));
         return createSharedRun({
-          pid: host.process.pid,
+          pid,
           hearing,
           over: over.promise,
-          stop: (reason) => host.channel.send({ type: "stop", id, reason }),
-          heardAt: () => heardAt,
+          stop: (reason) => send({ type: "stop", id, reason }),
+          answeredAt: answers.answeredAt,
           hasCompany: () => members.size > 1,
           end: (why) => void end(why),
         });
@@ -295,18 +245,3 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
 }
 
 const SHARED_LINE = Buffer.from("[shared] ");
-
-const ignore = (): undefined => undefined;
-
-/** Stops waiting when the signal says so; what is waited for goes on for others. */
-async function abortable<T>(waiting: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([waiting, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}

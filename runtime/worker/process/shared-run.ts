@@ -16,13 +16,13 @@ export interface SharedRunDeps {
   readonly over: Promise<Ended>;
   readonly stop: (reason: Stop) => void;
   /** When the child last answered, in terms of `performance.now()`. */
-  readonly heardAt: () => number;
+  readonly answeredAt: () => number;
   readonly hasCompany: () => boolean;
   /** Ends the child, for all who are in it. */
   readonly end: (why: EndCause) => void;
 }
 
-export function createSharedRun({ pid, hearing, over, stop, heardAt, hasCompany, end }: SharedRunDeps): Run {
+export function createSharedRun({ pid, hearing, over, stop, answeredAt, hasCompany, end }: SharedRunDeps): Run {
   const finished = Promise.race([hearing.told, over]);
   let stoppedAt: number | undefined;
   let excused = false;
@@ -48,7 +48,7 @@ export function createSharedRun({ pid, hearing, over, stop, heardAt, hasCompany,
       // Ending the child costs all others in it their run: a job that notices at once saves them.
       await within(Math.max(0, since + KILL_PATIENCE_MS - performance.now()), finished);
       if (hearing.end() !== undefined) return 0;
-      excused = heardAt() < since && hasCompany();
+      excused = answeredAt() < since && hasCompany();
       end({ why: "another job in it did not end when it had to" });
       await over;
       return 0;

@@ -1,5 +1,7 @@
 /** What `setup` of a package made, once for all jobs of a process. */
 
+import { abortable } from "../abortable.ts";
+
 export interface Services<Key> {
   /**
    * What `make` made for this key, now or earlier. A failure is for those who waited for it; the next one tries again.
@@ -18,15 +20,7 @@ export function createServices<Key>(): Services<Key> {
         made.set(key, services);
         services.catch(() => made.delete(key));
       }
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      const onAbort = (): void => reject(signal.reason);
-      signal.throwIfAborted();
-      signal.addEventListener("abort", onAbort);
-      try {
-        return await Promise.race([services, aborted]);
-      } finally {
-        signal.removeEventListener("abort", onAbort);
-      }
+      return abortable(services, signal);
     },
   };
 }

@@ -112,10 +112,14 @@ describe("the last words of a process", () => {
     expect(heap.exhausted({ code: 134, signal: null })).toMatchObject({ code: "JobOutOfMemory" });
   });
 
-  it("tell of a full heap in a command and in a shared process, too", async () => {
-    const fill = `const kept = []; for (;;) kept.push({ n: [Math.random()] });`;
+  const fill = `const kept = []; for (;;) kept.push({ n: [Math.random()] });`;
+
+  it("tell of a full heap in a command, too", async () => {
     const entry = shell(`node --max-old-space-size=20 -e '${fill}'`);
     expect(await (await lab.start({ x: "" }, { entry })).result).toMatchObject({ code: "JobOutOfMemory" });
+  });
+
+  it("tell of a full heap in a shared process, too", async () => {
     const small = await createLab({ nodeArgs: ["--max-old-space-size=20"] });
     expect(await (await small.share(sharedPackage({ fill }), "fill")).result).toMatchObject({ code: "JobOutOfMemory" });
     await small.close();

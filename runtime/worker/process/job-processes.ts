@@ -1,5 +1,5 @@
 /** What a worker composes once to run attempts: children, spare and shared, the way processes are launched, their sweep. */
-import { availableParallelism, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import {
   MEMORY_DEFAULT_SHARE,
   REUSE_BLOCKED_MS,
@@ -15,7 +15,6 @@ import { endHostChild, startHostChild } from "./host-child.ts";
 import { type JobProcessDeps, startJobProcess } from "./job-process.ts";
 import { createLauncher } from "./launch.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
-import { SPARES_PER_CORE } from "./process-limits.ts";
 import type { ReuseLimits } from "./shared-child.ts";
 import { createSharedChildren } from "./shared-children.ts";
 import type { JobProcess, JobProcessSpec } from "./spec.ts";
@@ -26,7 +25,7 @@ export interface JobProcessesConfig {
   readonly root: string;
   /** The program that runs in the children: `host/main.ts`, or its bundle. */
   readonly hostEntry: string;
-  /** Node children kept ready, at most SPARES_PER_CORE for each core. 0: started on demand. */
+  /** Node children kept ready, for attempts of their own and for sharing. 0: started on demand. */
   readonly spares: number;
   readonly environment: SharedEnvironment;
   /** Node of the children. Default: the worker's own. */
@@ -78,7 +77,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const guardian = startGuardian(launcher.markPrefix, environment.PATH);
   const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
   const children = createChildPool({
-    spares: Math.min(config.spares, SPARES_PER_CORE * availableParallelism()),
+    spares: config.spares,
     start: () => startHostChild(launcher, { hostEntry, nodePath, nodeArgs, environment }),
     end: endHostChild,
   });

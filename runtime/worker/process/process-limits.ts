@@ -24,7 +24,5 @@ export const PIPE_GRACE_MS = 1_000;
 export const KILL_PATIENCE_MS = 200;
 /** A shared process counts as blocked after so many questions without an answer, asked at equal distances. */
 export const PINGS_UNTIL_BLOCKED = 6;
-/** Spare processes for every core: more than can be replaced while they are used cost memory (some 50 MiB each) only. */
-export const SPARES_PER_CORE = 4;
 /** A Node process that is not ready by then will not be: the machine is in trouble. */
 export const START_TIMEOUT_MS = 30_000;

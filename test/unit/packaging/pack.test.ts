@@ -65,7 +65,7 @@ async function runPacked({ zip, manifest }: PackResult, parameters: unknown, ser
 
 describe("packPackage", () => {
   it("writes a manifest of the jobs it found", async () => {
-    const retry = "retry: { maxAttempts: 2 }, timeoutMs: 60 * 1000, isolation: "reuse", memoryMb: 256,";
+    const retry = 'retry: { maxAttempts: 2 }, timeoutMs: 60 * 1000, isolation: "reuse", memoryMb: 256,';
     const result = await packed({
       "package.json": packageJson(undefined),
       "src/b.ts": job("B").replace("run()", `${retry} run()`),

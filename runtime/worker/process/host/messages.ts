@@ -54,7 +54,7 @@ export type ChildReport =
   | { readonly type: "pong" }
   /** A shared child should get no more jobs: something of an ended job has gone wrong in it. */
   | { readonly type: "retire" }
-  /** A shared child ends because of the job whose end it has just reported. */
+  /** A shared child ends because of the job whose end it reports next. */
   | { readonly type: "leaving" };
 
 /** About one job; in a shared child it says which. */

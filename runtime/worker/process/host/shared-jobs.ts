@@ -144,7 +144,8 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
   function leaveBecauseOf(job: RunningJob | undefined, end: HostEnd): void {
     if (job === undefined || leaving) return;
     leaving = true;
-    job.end(end);
+    // Before the end: whoever hears of that may start the next job at once, and not in here.
     channel.report({ type: "leaving" });
+    job.end(end);
   }
 }

@@ -86,10 +86,11 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
     Array.from({ length: JOBS }, () => job),
   );
 
-  // In the second wave, with every slot taken.
+  // In the second wave; with every slot taken where starting jobs is quicker than running them.
   await until(async () => {
-    const { succeeded, running } = await counts();
-    return succeeded >= SLOTS && running === SLOTS;
+    const current = await counts();
+    if (openOf(current) === 0) throw new Error("All jobs were done before the worker could be killed.");
+    return current.succeeded >= SLOTS && (isolation === "process" || current.running === SLOTS);
   });
   const pid = stack.supervisor.pidOf("worker-1");
   if (pid === undefined) throw new Error("The worker is gone already.");

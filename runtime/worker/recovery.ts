@@ -38,7 +38,14 @@ async function handBackAll(deps: RecoveryDeps): Promise<number> {
     const { value: job, etag } = stored;
     const queueName = jobQueueName(job.pool, job.priority);
     const ofQueue = bells.get(queueName) ?? [];
-    ofQueue.push({ bell: bellOf(job, etag), messageId: bellMessageId(job.jobId, job.ring) });
+    const messageId = bellMessageId(job.jobId, job.ring);
+    // Never claimed: its bell lies under the dead worker's lock, and its name is taken. A second one costs a message.
+    const wasClaimed = job.history.at(-1)?.claimId === stored.claimId;
+    ofQueue.push({
+      bell: bellOf(job, etag),
+      messageId: wasClaimed ? messageId : `${messageId}:${stored.claimId}`,
+      enqueueAt: job.runAt,
+    });
     bells.set(queueName, ofQueue);
   }
   await Promise.all([...bells].map(([queueName, ofQueue]) => deps.queue.send(queueName, ofQueue)));
@@ -51,20 +58,28 @@ async function handBackAll(deps: RecoveryDeps): Promise<number> {
   return moved.length;
 }
 
+interface HandedBack extends Stored<Job> {
+  readonly claimId: string;
+}
+
 /** The row as it is after it was handed back; undefined when there is nothing to hand back. */
-async function handBack({ claimId, jobId }: HeldClaim, { jobs, now }: RecoveryDeps): Promise<Stored<Job> | undefined> {
+async function handBack({ claimId, jobId }: HeldClaim, { jobs, now }: RecoveryDeps): Promise<HandedBack | undefined> {
   let stored = await jobs.get(jobId);
   for (;;) {
     const job = stored?.value;
     if (stored === undefined || job?.state !== "running" || job.claim?.id !== claimId) {
-      // Its own write may have landed without an answer: the bell is then sent once more, which does no harm.
-      return job?.state === "queued" && job.history.at(-1)?.claimId === claimId ? stored : undefined;
+      // Still queued: it had been received and not claimed. Queued again: our write landed without an answer.
+      return stored !== undefined && job?.state === "queued" ? { ...stored, claimId } : undefined;
     }
     const { to, changes } = handbackOf(job, now());
     const result = await jobs.update({ jobId, etag: stored.etag, from: "running", to, changes });
     if (result.written) {
       const { history, ...fields } = changes;
-      return { value: { ...job, ...fields, state: to }, etag: result.etag };
+      return {
+        value: { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to },
+        etag: result.etag,
+        claimId,
+      };
     }
     stored = result.current;
   }

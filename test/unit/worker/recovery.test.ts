@@ -64,17 +64,24 @@ describe("a worker that starts again", () => {
     expect(forgotten()).toBe(1);
   });
 
-  it("leaves alone what was never claimed, has moved on, or belongs to another claim", async () => {
-    const never = jobOf();
+  it("rings once more for what it had received and not claimed: the first bell lies under its lock", async () => {
+    const received = jobOf();
+    const { jobs, queue, recover } = setUp([{ claimId: "mine", jobId: received.jobId }]);
+    const { etag } = jobs.put(received);
+    await recover();
+    expect(jobs.transitions).toEqual([]);
+    expect(queue.sent).toMatchObject([{ messageId: `${received.jobId}:1:mine`, bell: { ring: 1, etag } }]);
+  });
+
+  it("leaves alone what has moved on or belongs to another claim", async () => {
     const ended = runningUnder("b", { state: "succeeded" });
     const theirs = runningUnder("theirs");
     const { jobs, queue, recover } = setUp([
-      { claimId: "a", jobId: never.jobId },
       { claimId: "b", jobId: ended.jobId },
       { claimId: "c", jobId: theirs.jobId },
       { claimId: "d", jobId: jobOf().jobId },
     ]);
-    for (const job of [never, ended, theirs]) jobs.put(job);
+    for (const job of [ended, theirs]) jobs.put(job);
     expect(await recover()).toBe(0);
     expect(jobs.transitions).toEqual([]);
     expect(queue.sent).toEqual([]);

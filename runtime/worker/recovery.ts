@@ -1,11 +1,11 @@
 /**
  * A worker that starts again on the same machine hands back at once what its predecessor ran, instead of leaving it to
- * the broker's locks. The predecessor is certainly gone: its processes have been swept before.
+ * the broker's locks, and rings again for what that one had received and not yet claimed. The predecessor is certainly
+ * gone: its processes have been swept before.
  */
 import { bellMessageId, bellOf } from "../core/bell.ts";
 import { handbackOf } from "../core/handback.ts";
 import type { Logger } from "../core/logger.ts";
-import { parseJobId } from "../core/ids.ts";
 import type { JobQueue, JobStore, OutgoingBell, Stored } from "../core/ports.ts";
 import type { Job } from "../core/job.ts";
 import { jobQueueName } from "../core/topology.ts";
@@ -50,7 +50,7 @@ async function handBackAll(deps: RecoveryDeps): Promise<number> {
   }
   await Promise.all([...bells].map(([queueName, ofQueue]) => deps.queue.send(queueName, ofQueue)));
   const ended = moved.filter(({ value }) => value.state !== "queued");
-  for (const batchId of new Set(ended.map(({ value }) => parseJobId(value.jobId)?.batchId ?? ""))) {
+  for (const batchId of new Set(ended.map(({ value }) => value.batchId))) {
     await deps.batches.askBatch(batchId);
   }
   await deps.journal.forgetLeft();

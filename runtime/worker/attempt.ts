@@ -63,7 +63,8 @@ async function attempt(
   const { bell } = parsed;
   const claimId = deps.newId();
   // Before the claim is written: one that its worker did not announce would count as dead (A4).
-  deps.held.begin({ claimId, jobId: bell.jobId });
+  const { queue, sequenceNumber } = delivery;
+  deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
   try {
     await claimAndRun({ delivery, bell, claimId }, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
   } finally {

@@ -3,25 +3,38 @@
  * at once, and completely, where the heartbeat knows it only as of some seconds ago. It survives the end of the
  * process, not of the machine; then the broker's locks give the jobs back.
  *
- * One file a boot. A line `+ claimId jobId` is written before the claim, `- claimId` after its message is settled.
+ * One file a boot, removed when the boot ends in order. A line `+ claimId jobId queue sequenceNumber` is written before
+ * the claim, `- claimId` after its message is settled.
  */
-import { appendFileSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { appendFileSync, closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface HeldClaim {
   readonly claimId: string;
   readonly jobId: string;
+  /** The message it was, or was to be, claimed with. */
+  readonly queue: string;
+  readonly sequenceNumber: string;
+}
+
+/** What boots that did not end in order have left behind. */
+export interface LeftBehind {
+  /** Claims whose messages they had not settled. */
+  readonly held: readonly HeldClaim[];
+  /** The highest sequence number they received from each queue, settled or not. */
+  readonly received: ReadonlyMap<string, bigint>;
 }
 
 export interface ClaimJournal {
   /** Synchronous: when it returns, a crash of this process forgets nothing. */
   begin(claim: HeldClaim): void;
   end(claimId: string): void;
-  /** What earlier boots held when they ended. */
-  left(): Promise<readonly HeldClaim[]>;
-  /** Forgets what earlier boots held: it has been handed back. */
+  /** Undefined: every earlier boot ended in order, or has been handed back. */
+  left(): Promise<LeftBehind | undefined>;
+  /** Forgets what earlier boots left: it has been handed back. */
   forgetLeft(): Promise<void>;
+  /** Ends this boot in order: it holds nothing any more. */
   close(): void;
 }
 
@@ -36,26 +49,37 @@ export function openClaimJournal(directory: string, bootId: string): ClaimJourna
     (await readdir(directory)).filter((name) => FILE.test(name) && name !== own).map((name) => join(directory, name));
 
   return {
-    begin: ({ claimId, jobId }) => appendFileSync(file, `+ ${claimId} ${jobId}\n`),
+    begin: ({ claimId, jobId, queue, sequenceNumber }) =>
+      appendFileSync(file, `+ ${claimId} ${jobId} ${queue} ${sequenceNumber}\n`),
     end: (claimId) => appendFileSync(file, `- ${claimId}\n`),
     async left() {
       const texts = await Promise.all((await earlierFiles()).map((path) => readFile(path, "utf8")));
-      return texts.flatMap(heldIn);
+      return texts.length === 0 ? undefined : leftIn(texts);
     },
     async forgetLeft() {
       await Promise.all((await earlierFiles()).map((path) => rm(path, { force: true })));
     },
-    close: () => closeSync(file),
+    close() {
+      closeSync(file);
+      rmSync(join(directory, own), { force: true });
+    },
   };
 }
 
 /** A last line without an end was being written when the process died: its claim had not been made. */
-export function heldIn(text: string): HeldClaim[] {
+export function leftIn(texts: readonly string[]): LeftBehind {
   const held = new Map<string, HeldClaim>();
-  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
-    const [sign, claimId, jobId] = line.split(" ");
-    if (sign === "+" && claimId !== undefined && jobId !== undefined) held.set(claimId, { claimId, jobId });
-    else if (sign === "-" && claimId !== undefined) held.delete(claimId);
+  const received = new Map<string, bigint>();
+  for (const text of texts) {
+    for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
+      const [sign, claimId, jobId, queue, sequenceNumber] = line.split(" ");
+      if (claimId === undefined) continue;
+      if (sign === "-") held.delete(claimId);
+      if (sign !== "+" || jobId === undefined || queue === undefined || sequenceNumber === undefined) continue;
+      held.set(claimId, { claimId, jobId, queue, sequenceNumber });
+      const number = BigInt(sequenceNumber);
+      if (number > (received.get(queue) ?? 0n)) received.set(queue, number);
+    }
   }
-  return [...held.values()];
+  return { held: [...held.values()], received };
 }

@@ -1,6 +1,6 @@
 /**
  * A worker that starts again on the same machine hands back at once what its predecessor ran, instead of leaving it to
- * the broker's locks, and rings again for what that one had received and not yet claimed. The predecessor is certainly
+ * the broker's locks, and rings again for what that one had been given and not yet claimed. The predecessor is certainly
  * gone: its processes have been swept before.
  */
 import { bellMessageId, bellOf } from "../core/bell.ts";
@@ -12,11 +12,13 @@ import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import type { ClaimJournal, HeldClaim } from "./claim-journal.ts";
 import { insist } from "./patience.ts";
+import { ringUnread } from "./unread-bells.ts";
 
 export interface RecoveryDeps {
   readonly journal: Pick<ClaimJournal, "left" | "forgetLeft">;
   readonly jobs: Pick<JobStore, "get" | "update">;
-  readonly queue: Pick<JobQueue, "send">;
+  readonly queue: Pick<JobQueue, "send" | "peek">;
+  readonly pool: string;
   readonly batches: BatchCompletion;
   readonly now: () => Date;
   readonly log: Logger;
@@ -28,7 +30,17 @@ export function recoverOwnJobs(deps: RecoveryDeps, until: AbortSignal): Promise<
 }
 
 async function handBackAll(deps: RecoveryDeps): Promise<number> {
-  const held = await deps.journal.left();
+  const left = await deps.journal.left();
+  if (left === undefined) return 0;
+  // In this order: the bells of jobs handed back lie behind the last one read, too, and nobody has missed them.
+  const rung = await ringUnread(left.received, deps);
+  const jobs = await handBackHeld(left.held, deps);
+  await deps.journal.forgetLeft();
+  if (jobs + rung > 0) deps.log.info({ jobs, rung }, "handed back what an earlier run of this worker held");
+  return jobs;
+}
+
+async function handBackHeld(held: readonly HeldClaim[], deps: RecoveryDeps): Promise<number> {
   const written = await Promise.all(held.map((claim) => handBack(claim, deps)));
   const moved = written.filter((stored) => stored !== undefined);
 
@@ -53,8 +65,6 @@ async function handBackAll(deps: RecoveryDeps): Promise<number> {
   for (const batchId of new Set(ended.map(({ value }) => value.batchId))) {
     await deps.batches.askBatch(batchId);
   }
-  await deps.journal.forgetLeft();
-  if (moved.length > 0) deps.log.info({ jobs: moved.length }, "handed back what an earlier run of this worker held");
   return moved.length;
 }
 

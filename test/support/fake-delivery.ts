@@ -1,7 +1,7 @@
-/** A delivered message that remembers how it was settled, and a queue that remembers what was sent. */
+/** A delivered message that remembers how it was settled, a queue that remembers what was sent, and one to look at. */
 import { bellMessageId, bellOf } from "../../runtime/core/bell.ts";
 import type { Job } from "../../runtime/core/job.ts";
-import type { Delivery, JobQueue, OutgoingBell, Stored } from "../../runtime/core/ports.ts";
+import type { Delivery, JobQueue, OutgoingBell, PeekedMessage, Stored } from "../../runtime/core/ports.ts";
 
 export interface FakeDelivery extends Delivery {
   readonly settled: string[];
@@ -46,3 +46,25 @@ export function fakeQueue(): Pick<JobQueue, "send"> & { readonly sent: OutgoingB
     },
   };
 }
+
+/** The bell of a row, as it lies in its queue. */
+export const peekedOf = ({ value: job, etag }: Stored<Job>, sequenceNumber: string): PeekedMessage => ({
+  parsed: { ok: true, bell: bellOf(job, etag) },
+  messageId: bellMessageId(job.jobId, job.ring),
+  sequenceNumber,
+  enqueuedAt: job.submittedAt,
+  reason: undefined,
+  description: undefined,
+});
+
+/** Looks at one queue's messages, which lie in the order of their numbers; the others are empty. */
+export const peekAt =
+  (queueName: string, messages: readonly PeekedMessage[]): JobQueue["peek"] =>
+  (queue, { fromSequenceNumber = "1", maxCount }) =>
+    Promise.resolve(
+      queue !== queueName
+        ? []
+        : messages
+            .filter(({ sequenceNumber }) => BigInt(sequenceNumber) >= BigInt(fromSequenceNumber))
+            .slice(0, maxCount),
+    );

@@ -35,6 +35,8 @@ import { testStorage } from "./test-storage.ts";
 export interface WorkerOptions {
   readonly slots?: number;
   readonly lockMs?: number;
+  /** The worker's own folder, left as it is at the end. Default: a fresh one. */
+  readonly directory?: string;
 }
 
 export interface TestWorker extends Worker, AsyncDisposable {
@@ -72,7 +74,10 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
     const { slots = 1 } = options;
-    const directory = await temporaryDirectory();
+    const directory =
+      options.directory === undefined
+        ? await temporaryDirectory()
+        : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
     const storage = testStorage();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
     const ownQueue = queue();

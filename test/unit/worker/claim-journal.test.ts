@@ -1,39 +1,71 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { heldIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
+import { type HeldClaim, leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
 import { createHeldClaims } from "../../../runtime/worker/held-claims.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
+const claimOf = (name: string, sequenceNumber = "1"): HeldClaim => ({
+  claimId: name,
+  jobId: `job-${name}`,
+  queue: "jobs-default-normal",
+  sequenceNumber,
+});
+
 describe("the journal of claims", () => {
-  it("tells the next boot what this one held, and nothing that was settled", async () => {
+  it("tells the next boot what this one held, and how far it had read each queue", async () => {
     await using directory = await temporaryDirectory();
     const first = openClaimJournal(directory.path, "boot-1");
-    first.begin({ claimId: "a", jobId: "job-a" });
-    first.begin({ claimId: "b", jobId: "job-b" });
+    first.begin(claimOf("a", "9007199254740993"));
+    first.begin(claimOf("b", "12"));
+    first.begin({ ...claimOf("high", "3"), queue: "jobs-default-high" });
     first.end("a");
+    first.end("high");
     const second = openClaimJournal(directory.path, "boot-2");
-    second.begin({ claimId: "c", jobId: "job-c" });
-    expect(await second.left()).toEqual([{ claimId: "b", jobId: "job-b" }]);
+    second.begin(claimOf("c"));
+    expect(await second.left()).toEqual({
+      held: [claimOf("b", "12")],
+      received: new Map([
+        ["jobs-default-normal", 9_007_199_254_740_993n],
+        ["jobs-default-high", 3n],
+      ]),
+    });
     await second.forgetLeft();
-    expect(await second.left()).toEqual([]);
+    expect(await second.left()).toBeUndefined();
     const third = openClaimJournal(directory.path, "boot-3");
-    expect(await third.left()).toEqual([{ claimId: "c", jobId: "job-c" }]);
+    expect((await third.left())?.held).toEqual([claimOf("c")]);
     for (const journal of [first, second, third]) journal.close();
+  });
+
+  it("tells nothing of a boot that ended in order, and everything of one that did not receive anything", async () => {
+    await using directory = await temporaryDirectory();
+    const first = openClaimJournal(directory.path, "boot-1");
+    first.begin(claimOf("a"));
+    first.end("a");
+    first.close();
+    const second = openClaimJournal(directory.path, "boot-2");
+    expect(await second.left()).toBeUndefined();
+    const third = openClaimJournal(directory.path, "boot-3");
+    expect(await third.left()).toEqual({ held: [], received: new Map() });
+    for (const journal of [second, third]) journal.close();
   });
 
   it("cut off anywhere holds a prefix of the truth: nothing that was begun before the cut and not ended is missing", () => {
     const step = fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 5 }));
     fc.assert(
       fc.property(fc.array(step), fc.nat(), (steps, cut) => {
-        const lines = steps.map(([begins, n]) => (begins ? `+ c${n} j${n}\n` : `- c${n}\n`));
+        const lines = steps.map(([begins, n]) => (begins ? `+ c${n} j${n} q ${n}\n` : `- c${n}\n`));
         const text = lines.join("").slice(0, cut);
         const whole = text.split("\n").length - 1;
         const held = new Set<string>();
+        let read: bigint | undefined;
         for (const [begins, n] of steps.slice(0, whole)) {
           if (begins) held.add(`c${n}`);
           else held.delete(`c${n}`);
+          if (begins && n > (read ?? 0n)) read = BigInt(n);
         }
-        expect(new Set(heldIn(text).map(({ claimId }) => claimId))).toEqual(held);
+        const left = leftIn([text]);
+        expect(new Set(left.held.map(({ claimId }) => claimId))).toEqual(held);
+        expect(left.received.get("q")).toBe(read);
       }),
     );
   });
@@ -43,10 +75,10 @@ describe("held claims", () => {
   it("cancel a job whenever the wish comes, before there is a way and after, and only under its claim", () => {
     const held = createHeldClaims({ begin: () => undefined, end: () => undefined });
     const canceled: string[] = [];
-    held.begin({ claimId: "early", jobId: "j1" });
+    held.begin({ ...claimOf("early"), jobId: "j1" });
     held.cancel({ claimId: "early", jobId: "j1" });
     held.onCancel("early", () => canceled.push("early"));
-    held.begin({ claimId: "late", jobId: "j2" });
+    held.begin({ ...claimOf("late"), jobId: "j2" });
     held.onCancel("late", () => canceled.push("late"));
     held.cancel({ claimId: "late", jobId: "j2" });
     held.cancel({ claimId: "other", jobId: "j2" });

@@ -2,13 +2,16 @@ import { describe, expect, it } from "vitest";
 import { bellMessageId } from "../../../runtime/core/bell.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Job } from "../../../runtime/core/job.ts";
+import type { PeekedMessage } from "../../../runtime/core/ports.ts";
 import type { HeldClaim } from "../../../runtime/worker/claim-journal.ts";
+import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
 import { recoverOwnJobs } from "../../../runtime/worker/recovery.ts";
 import { jobOf } from "../../support/builders.ts";
-import { fakeQueue } from "../../support/fake-delivery.ts";
+import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentLog } from "../../support/silent-log.ts";
 
+const NORMAL = jobQueueName(DEFAULT_POOL, "normal");
 const NOW = new Date("2026-03-01T09:00:00Z");
 
 const runningUnder = (claimId: string, fields: Partial<Job> = {}): Job =>
@@ -20,9 +23,12 @@ const runningUnder = (claimId: string, fields: Partial<Job> = {}): Job =>
     ...fields,
   });
 
-function setUp(held: readonly HeldClaim[]) {
+const held = (claimId: string, jobId: string): HeldClaim => ({ claimId, jobId, queue: NORMAL, sequenceNumber: "3" });
+
+function setUp(heldClaims: readonly HeldClaim[]) {
   const jobs = createMemoryStore();
-  const queue = fakeQueue();
+  const messages: PeekedMessage[] = [];
+  const queue = { ...fakeQueue(), peek: peekAt(NORMAL, messages) };
   const asked: string[] = [];
   let forgotten = 0;
   const batches = {
@@ -33,21 +39,24 @@ function setUp(held: readonly HeldClaim[]) {
     reopenBatch: () => Promise.resolve(),
   };
   const journal = {
-    left: () => Promise.resolve(held),
+    left: () => Promise.resolve({ held: heldClaims, received: new Map([[NORMAL, 3n]]) }),
     forgetLeft: () => {
       forgotten++;
       return Promise.resolve();
     },
   };
   const recover = () =>
-    recoverOwnJobs({ journal, jobs, queue, batches, now: () => NOW, log: silentLog }, new AbortController().signal);
-  return { jobs, queue, asked, recover, forgotten: () => forgotten };
+    recoverOwnJobs(
+      { journal, jobs, queue, batches, pool: DEFAULT_POOL, now: () => NOW, log: silentLog },
+      new AbortController().signal,
+    );
+  return { jobs, messages, queue, asked, recover, forgotten: () => forgotten };
 }
 
 describe("a worker that starts again", () => {
   it("hands back what it ran, at once, and rings for it", async () => {
     const mine = runningUnder("mine");
-    const { jobs, queue, recover, forgotten } = setUp([{ claimId: "mine", jobId: mine.jobId }]);
+    const { jobs, queue, recover, forgotten } = setUp([held("mine", mine.jobId)]);
     jobs.put(mine);
     expect(await recover()).toBe(1);
     expect(jobs.row(mine.jobId)).toMatchObject({
@@ -66,21 +75,28 @@ describe("a worker that starts again", () => {
 
   it("rings once more for what it had received and not claimed: the first bell lies under its lock", async () => {
     const received = jobOf();
-    const { jobs, queue, recover } = setUp([{ claimId: "mine", jobId: received.jobId }]);
+    const { jobs, queue, recover } = setUp([held("mine", received.jobId)]);
     const { etag } = jobs.put(received);
     await recover();
     expect(jobs.transitions).toEqual([]);
     expect(queue.sent).toMatchObject([{ messageId: `${received.jobId}:1:mine`, bell: { ring: 1, etag } }]);
   });
 
+  it("rings once more for what its predecessor was given and did not read, before what it hands back", async () => {
+    const ran = runningUnder("mine");
+    const unread = jobOf();
+    const { jobs, messages, queue, recover, forgotten } = setUp([held("mine", ran.jobId)]);
+    jobs.put(ran);
+    messages.push(peekedOf(jobs.put(unread), "4"));
+    await recover();
+    expect(queue.sent.map(({ messageId }) => messageId)).toEqual([`${unread.jobId}:1:4`, `${ran.jobId}:2`]);
+    expect(forgotten()).toBe(1);
+  });
+
   it("leaves alone what has moved on or belongs to another claim", async () => {
     const ended = runningUnder("b", { state: "succeeded" });
     const theirs = runningUnder("theirs");
-    const { jobs, queue, recover } = setUp([
-      { claimId: "b", jobId: ended.jobId },
-      { claimId: "c", jobId: theirs.jobId },
-      { claimId: "d", jobId: jobOf().jobId },
-    ]);
+    const { jobs, queue, recover } = setUp([held("b", ended.jobId), held("c", theirs.jobId), held("d", jobOf().jobId)]);
     for (const job of [ended, theirs]) jobs.put(job);
     expect(await recover()).toBe(0);
     expect(jobs.transitions).toEqual([]);
@@ -89,7 +105,7 @@ describe("a worker that starts again", () => {
 
   it("ends a job whose cancel was wanted, and asks its batch", async () => {
     const wanted = runningUnder("mine", { cancelWanted: true });
-    const { jobs, queue, asked, recover } = setUp([{ claimId: "mine", jobId: wanted.jobId }]);
+    const { jobs, queue, asked, recover } = setUp([held("mine", wanted.jobId)]);
     jobs.put(wanted);
     await recover();
     expect(jobs.row(wanted.jobId).state).toBe("canceled");
@@ -99,7 +115,7 @@ describe("a worker that starts again", () => {
 
   it("rings although its own write lost its answer, and counts it once", async () => {
     const mine = runningUnder("mine");
-    const { jobs, queue, recover } = setUp([{ claimId: "mine", jobId: mine.jobId }]);
+    const { jobs, queue, recover } = setUp([held("mine", mine.jobId)]);
     jobs.put(mine);
     jobs.fault = () => "lose-answer";
     await recover();
@@ -109,7 +125,7 @@ describe("a worker that starts again", () => {
 
   it("forgets nothing before all is handed back, through an outage", async () => {
     const mine = runningUnder("mine");
-    const { jobs, queue, recover, forgotten } = setUp([{ claimId: "mine", jobId: mine.jobId }]);
+    const { jobs, queue, recover, forgotten } = setUp([held("mine", mine.jobId)]);
     jobs.put(mine);
     let outages = 2;
     jobs.fault = () => (outages-- > 0 ? new UnavailableError("StorageUnavailable", "away") : undefined);

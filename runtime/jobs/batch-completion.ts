@@ -6,6 +6,7 @@ import { completedChanges, isUndecided, provesCompletion, reopenedChanges } from
 import { UnavailableError } from "../core/errors.ts";
 import type { BatchStore, JobStore } from "../core/ports.ts";
 import { openOf } from "../core/states.ts";
+import { joinCalls } from "./join-calls.ts";
 
 export interface BatchCompletion {
   /**
@@ -35,21 +36,24 @@ const ASK_TRIES = 8;
 const REOPEN_TRIES = 100;
 
 export function createBatchCompletion({ batches, jobs, now }: BatchCompletionDeps): BatchCompletion {
+  async function ask(batchId: string): Promise<void> {
+    for (let tries = 0; tries < ASK_TRIES; tries++) {
+      // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
+      const batch = await batches.get(batchId);
+      if (batch === undefined || !isUndecided(batch.value)) return;
+      const first = await jobs.snapshot(batch.value);
+      // Whoever ends the last of them asks.
+      if (openOf(first.counts) > 0) return;
+      const second = await jobs.snapshot(batch.value);
+      if (!provesCompletion(first, second)) continue;
+      const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, now()));
+      if (result.written) return;
+    }
+  }
+
   return {
-    async askBatch(batchId) {
-      for (let tries = 0; tries < ASK_TRIES; tries++) {
-        // The batch first: a requeue after this moves its version, however the sums turn out (R12).
-        const batch = await batches.get(batchId);
-        if (batch === undefined || !isUndecided(batch.value)) return;
-        const first = await jobs.snapshot(batch.value);
-        // Whoever ends the last of them asks.
-        if (openOf(first.counts) > 0) return;
-        const second = await jobs.snapshot(batch.value);
-        if (!provesCompletion(first, second)) continue;
-        const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, now()));
-        if (result.written) return;
-      }
-    },
+    // Jobs of one batch end together; what R12 wants is a look that begins after the job has ended, not one of its own.
+    askBatch: joinCalls(ask),
 
     async reopenBatch(batchId) {
       let batch = await batches.get(batchId);

@@ -1,11 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { joinCalls } from "../../../runtime/jobs/join-calls.ts";
 
+/** A promise to be settled by hand. */
+function gate() {
+  let resolve: () => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<void>((fulfil, refuse) => {
+    resolve = fulfil;
+    reject = refuse;
+  });
+  return { promise, resolve: () => resolve(), reject: (error: Error) => reject(error) };
+}
+
 /** A run for each call of the function it makes, ended by hand. */
 function setUp() {
-  const runs: { key: string; end: PromiseWithResolvers<void> }[] = [];
+  const runs: { key: string; end: ReturnType<typeof gate> }[] = [];
   const call = joinCalls((key) => {
-    const end = Promise.withResolvers<void>();
+    const end = gate();
     runs.push({ key, end });
     return end.promise;
   });

@@ -10,7 +10,7 @@ import { createApp } from "../../../runtime/api/app.ts";
 import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
 import { createRinger } from "../../../runtime/api/ringer.ts";
 import { createIdSource } from "../../../runtime/core/ids.ts";
-import type { JobQueue, PackageStore } from "../../../runtime/core/ports.ts";
+import type { BatchStore, JobQueue, PackageStore } from "../../../runtime/core/ports.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { createShare } from "../../../runtime/core/share.ts";
 import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
@@ -157,7 +157,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       if (!record.jobIds.some(isOrphan)) return;
       released.resolve();
       const later = (): Date => new Date(Date.now() + 5 * 60_000);
-      const { batches, jobs } = sweeper;
+      const { jobs } = sweeper;
+      const batches = ownBatches(sweeper.batches, record);
       const completion = createBatchCompletion({ batches, jobs, now: later });
       const deps = { ...sweeper, batchStore: batches, batches: completion, now: later, lockMs, marginMs: lockMs / 4 };
       await sweepBatches(deps, { thorough: true });
@@ -176,6 +177,14 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     },
   };
 }
+
+/** The store may hold batches of others, for whom it is not later. */
+const ownBatches = (batches: BatchStore, { batchIds }: RunRecord): BatchStore => ({
+  ...batches,
+  async *active() {
+    for await (const batch of batches.active()) if (batchIds.includes(batch.value.batchId)) yield batch;
+  },
+});
 
 type ApiPorts = Stores & { readonly queue: JobQueue };
 

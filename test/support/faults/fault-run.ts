@@ -21,17 +21,48 @@ export interface CaseReport extends FaultCase {
   readonly seen: readonly SeenOperation[];
 }
 
-/** Every call of a run with every fault that can strike it, up to some occurrences of each operation. */
-export const casesOf = (
-  scenario: Scenario,
-  seen: readonly SeenOperation[],
-  occurrences: number,
-): readonly FaultCase[] =>
-  seen.flatMap(({ operation, count, kinds }) =>
-    Array.from({ length: Math.min(count, occurrences) }, (_, i) =>
-      kinds.map((kind) => ({ scenario, fault: { operation, occurrence: i + 1, kind } })),
-    ).flat(),
+export interface Breadth {
+  /** Of each operation, how many of its calls are struck. */
+  readonly occurrences: number;
+  /** Which cases are the same for this sweep: only the first of them is run. */
+  readonly sameAs: (one: FaultCase & { readonly fault: Fault }) => string;
+}
+
+/** Every call of the recorded runs with every fault that can strike it. */
+export function casesOf(recorded: readonly CaseReport[], { occurrences, sameAs }: Breadth): readonly FaultCase[] {
+  const cases = recorded.flatMap(({ scenario, seen }) =>
+    seen.flatMap(({ operation, count, kinds }) =>
+      Array.from({ length: Math.min(count, occurrences) }, (_, i) =>
+        kinds.map((kind) => ({ scenario, fault: { operation, occurrence: i + 1, kind } })),
+      ).flat(),
+    ),
   );
+  return [...new Map(cases.toReversed().map((one) => [sameAs(one), one])).values()];
+}
+
+/** Runs all, so many at a time; `run` is told in which of these lanes. */
+export async function inLanes<T, R>(
+  items: readonly T[],
+  lanes: number,
+  run: (item: T, lane: number) => Promise<R>,
+): Promise<readonly R[]> {
+  const waiting = [...items];
+  const results: R[] = [];
+  const runNext = async (lane: number): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) results.push(await run(next, lane));
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, lane) => runNext(lane)));
+  return results;
+}
+
+/** The runs in which something does not hold, each with the fault that brings it about. */
+export const broken = (reports: readonly CaseReport[]): readonly string[] =>
+  reports
+    .filter(({ violations }) => violations.length > 0)
+    .map(({ scenario, fault, violations }) => {
+      const what = fault === undefined ? "no fault" : `${fault.kind} at ${fault.operation} #${fault.occurrence}`;
+      return `${scenario.name}; ${what}:\n  ${violations.join("\n  ")}`;
+    });
 
 export async function runCase({ scenario, fault }: FaultCase, services: Services): Promise<CaseReport> {
   const plan = createFaultPlan(fault, services);

@@ -38,6 +38,8 @@ export interface Services extends AsyncDisposable {
   stores(process: string): Stores;
   /** A client; closing it ends no other. */
   queue(): JobQueue;
+  /** Looks at the queues from beside. */
+  readonly observer: JobQueue;
   cache(store: PackageStore, directory: string): Pick<PackageCache, "acquire">;
   /** Runs the jobs of a worker. */
   processes(
@@ -54,13 +56,18 @@ export interface LabWorker {
   die(): Promise<void>;
 }
 
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
 export interface FaultLab extends AsyncDisposable {
   readonly record: RunRecord;
   readonly services: Services;
   /** Ids the API has answered with. */
   readonly accepted: Set<string>;
   /** As clients do: again after 503, until there is another answer. */
-  post(path: string, body?: unknown): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
+  readonly post: (path: string, body?: unknown) => Promise<Answer>;
   startWorker(name: string, options?: { readonly slots?: number; readonly after?: string }): Promise<LabWorker>;
   /** From now on jobs of type Mendable succeed. */
   mend(): void;
@@ -69,6 +76,8 @@ export interface FaultLab extends AsyncDisposable {
    * lets them end.
    */
   sweepOrphans(): Promise<void>;
+  /** Sends what the API still keeps, and ends it. Idempotent. */
+  stopApi(): Promise<void>;
   /** Ends workers and API; resolves to what they left behind. */
   stop(): Promise<readonly string[]>;
 }
@@ -84,7 +93,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
   const workers = new Map<string, { readonly node: Worker; readonly end: () => Promise<void> }>();
   const queues: JobQueue[] = [];
   const pids: (() => number | undefined)[] = [];
-  const released = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<undefined>();
   let mended = false;
   const now = (): Date => new Date();
 
@@ -155,7 +164,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     async sweepOrphans() {
       const isOrphan = (id: string): boolean => !accepted.has(id) && !isTerminal(record.job(id).state);
       if (!record.jobIds.some(isOrphan)) return;
-      released.resolve();
+      released.resolve(undefined);
       const later = (): Date => new Date(Date.now() + 5 * 60_000);
       const { jobs } = sweeper;
       const batches = ownBatches(sweeper.batches, record);
@@ -163,6 +172,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       const deps = { ...sweeper, batchStore: batches, batches: completion, now: later, lockMs, marginMs: lockMs / 4 };
       await sweepBatches(deps, { thorough: true });
     },
+    stopApi: () => api.close(),
     async stop() {
       await Promise.all([...workers.values()].map(({ node }) => node.drain(0)));
       await Promise.all([...workers.values()].map(({ end }) => end()));
@@ -196,6 +206,12 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await ringer.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
   return {
     async post(path: string, body: unknown) {
       const response = await fetch(`http://127.0.0.1:${address.port}${path}`, {
@@ -205,11 +221,7 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
       });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     },
-    async close() {
-      await ringer.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    close: () => (closing ??= close()),
   };
 }
 

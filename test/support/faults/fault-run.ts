@@ -1,6 +1,6 @@
 /** Runs a scenario with one fault, or none, and judges it. */
 import type { JobQueue, PeekedMessage } from "../../../runtime/core/ports.ts";
-import { PRIORITIES } from "../../../runtime/core/priority.ts";
+import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
 import { jobQueueName } from "../../../runtime/core/topology.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { messageOf } from "../../../runtime/core/errors.ts";
@@ -86,7 +86,7 @@ export async function runCase({ scenario, fault }: FaultCase, services: Services
 }
 
 /** Jobs nobody was told of wait for the sweeper; all else ends without it. */
-async function conclude(lab: FaultLab, { lockMs, queue: connect, pool }: Services): Promise<void> {
+async function conclude(lab: FaultLab, { lockMs, observer, pool }: Services): Promise<void> {
   const { record } = lab;
   const withinMs = wholeWaitMs(lockMs);
   await lab.sweepOrphans();
@@ -96,18 +96,17 @@ async function conclude(lab: FaultLab, { lockMs, queue: connect, pool }: Service
     return state === "open" || completedGeneration === generation;
   };
   await record.until("the batch is complete", () => record.batchIds.every(isComplete), withinMs);
+  // It may keep bells that it could not send.
+  await lab.stopApi();
   // What an unanswered settlement has left returns when its lock ends, and is settled by the table.
-  const queue = connect();
   const end = performance.now() + withinMs;
-  while ((await messagesIn(queue, pool, false)).length > 0 && performance.now() < end) {
+  while ((await messagesIn(observer, pool, false)).length > 0 && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, lockMs / 10));
   }
-  await queue.close();
 }
 
-async function factsOf({ record, accepted }: FaultLab, { stores: connect, queue: connectQueue, pool }: Services) {
+async function factsOf({ record, accepted }: FaultLab, { stores: connect, observer, pool }: Services) {
   const { jobs } = connect("checker");
-  const queue = connectQueue();
   const stored = new Map<string, NonNullable<Awaited<ReturnType<typeof jobs.get>>>>();
   for (const jobId of record.jobIds) {
     const row = await jobs.get(jobId);
@@ -118,13 +117,11 @@ async function factsOf({ record, accepted }: FaultLab, { stores: connect, queue:
       record.batchIds.map(async (batchId) => [batchId, await jobs.counts(record.batch(batchId))] as const),
     ),
   );
-  const messages = await messagesIn(queue, pool, false);
-  const letters = await messagesIn(queue, pool, true);
-  await queue.close();
+  const messages = await messagesIn(observer, pool, false);
+  const letters = await messagesIn(observer, pool, true);
   return { record, accepted, stored, counts, messages, letters };
 }
 
-async function messagesIn(queue: JobQueue, pool: string, deadLetter: boolean): Promise<readonly PeekedMessage[]> {
-  const pages = PRIORITIES.map((priority) => queue.peek(jobQueueName(pool, priority), { deadLetter, maxCount: 250 }));
-  return (await Promise.all(pages)).flat();
-}
+/** Of the one queue all scenarios use. */
+const messagesIn = (queue: JobQueue, pool: string, deadLetter: boolean): Promise<readonly PeekedMessage[]> =>
+  queue.peek(jobQueueName(pool, DEFAULT_PRIORITY), { deadLetter, maxCount: 250 });

@@ -19,6 +19,7 @@ export async function createMemoryServices({ lockMs }: { readonly lockMs: number
     pool: "default",
     tenantName,
     stores: () => stores,
+    observer: queue,
     queue: () => ({ ...queue, close: () => Promise.resolve() }),
     cache: (store) => ({ acquire: (...request) => leaseOf(store, ...request) }),
     processes: (_directory, progress) => Promise.resolve(createScriptedJobs({ lockMs, ...progress })),

@@ -45,6 +45,8 @@ export async function startRealLab(
   const bus = await startLocalServiceBus({ port: 0, topology: busTopology(pools, { lockMs }) });
   const connection = { kind: "connection-string", serviceBus: bus.connectionString } as const;
   const packages = createPackageStore({ storage: testStorage() });
+  const connect = () => createJobQueue({ bus: connectServiceBus(connection) });
+  const observer = connect();
   const bodies = Object.fromEntries(SCRIPTED_JOB_TYPES.map((type) => [type, IN_CHILDREN[type] ?? "return {};"]));
   const zip = testPackage({ jobs: bodies });
 
@@ -66,7 +68,8 @@ export async function startRealLab(
             packages: createPackageStore({ storage }),
           };
         },
-        queue: () => createJobQueue({ bus: connectServiceBus(connection) }),
+        observer,
+        queue: connect,
         cache: (store, directory) => createPackageCache({ store, directory, platform: currentPlatform() }),
         async processes(directory, story) {
           if (runner === "scripts") return createScriptedJobs({ lockMs, ...story });
@@ -77,6 +80,9 @@ export async function startRealLab(
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     },
-    [Symbol.asyncDispose]: () => bus.close(),
+    async [Symbol.asyncDispose]() {
+      await observer.close();
+      await bus.close();
+    },
   };
 }

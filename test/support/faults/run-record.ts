@@ -34,7 +34,7 @@ export interface RunRecord {
   jobVersions(jobId: string): readonly Version<Job>[];
   batchVersions(batchId: string): readonly Version<Batch>[];
   /** Versions that were made on one that had a successor already, or on none that is known. */
-  strayVersions(): readonly Version<Job | Batch>[];
+  readonly strayVersions: () => readonly Version<Job | Batch>[];
   job(jobId: string): Job;
   batch(batchId: string): Batch;
   /** Puts the record between a process and its stores. */

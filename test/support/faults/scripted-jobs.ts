@@ -9,7 +9,7 @@ export interface ScriptSettings {
   /** Whether what was broken has been mended: decides about jobs of type Mendable. */
   readonly mended: () => boolean;
   /** When jobs that wait for ever may end after all. */
-  readonly released: Promise<void>;
+  readonly released: Promise<unknown>;
 }
 
 /** Runs until its result, or until it is told to stop. */

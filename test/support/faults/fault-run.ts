@@ -105,8 +105,9 @@ async function conclude(lab: FaultLab, { lockMs, observer, pool }: Services): Pr
   }
 }
 
-async function factsOf({ record, accepted }: FaultLab, { stores: connect, observer, pool }: Services) {
-  const { jobs } = connect("checker");
+async function factsOf({ record, accepted }: FaultLab, services: Services) {
+  const { observer, pool } = services;
+  const { jobs } = services.stores("checker");
   const stored = new Map<string, NonNullable<Awaited<ReturnType<typeof jobs.get>>>>();
   for (const jobId of record.jobIds) {
     const row = await jobs.get(jobId);

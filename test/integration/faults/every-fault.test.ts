@@ -5,7 +5,7 @@ import { SCENARIOS } from "../../support/faults/fault-scenarios.ts";
 import { createMemoryServices } from "../../support/faults/memory-lab.ts";
 
 const LOCK_MS = 1_000;
-const AT_A_TIME = 150;
+const AT_A_TIME = 100;
 
 const callOf = ({ operation, occurrence, kind }: Fault): string => `${operation} ${occurrence} ${kind}`;
 

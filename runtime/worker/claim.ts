@@ -1,6 +1,7 @@
 /**
  * From a received message to a claimed job, or to a settled message that starts nothing. The first write is made on the
- * ETag in the message, without a read; after anything but a clear success the protocol's table decides.
+ * ETag in the message, without a read; after anything but a clear success the protocol's table decides. A requeued job is
+ * read first, because its batch is written before the claim.
  */
 import { startDataOf, type Bell, type StartData } from "../core/bell.ts";
 import { InvariantError } from "../core/errors.ts";
@@ -14,7 +15,7 @@ import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
 export interface ClaimDeps {
-  readonly jobs: Pick<JobStore, "update">;
+  readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly batches: BatchCompletion;
   readonly workerId: string;
@@ -60,13 +61,22 @@ export async function claimJob(
     sequenceNumber: delivery.sequenceNumber,
     since: deps.now(),
   };
-  let step = await stepFrom({ jobId, etag: bell.etag, from: "queued", start: bell.start, claim }, deps);
+  let step: Step | undefined;
+  // R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete.
+  if (bell.start.reopen !== true) {
+    step = await stepFrom({ jobId, etag: bell.etag, from: "queued", start: bell.start, claim }, deps);
+  }
   for (;;) {
-    const result = await deps.jobs.update(step.update);
-    if (result.written) return finish(step, result.etag, { delivery, ring: bell.ring, claim, deps });
+    let current: Stored<Job> | undefined;
+    if (step === undefined) {
+      current = await deps.jobs.get(jobId);
+    } else {
+      const result = await deps.jobs.update(step.update);
+      if (result.written) return finish(step, result.etag, { delivery, ring: bell.ring, claim, deps });
+      current = result.current;
+    }
     signal.throwIfAborted();
 
-    const { current } = result;
     const delivered = { bell, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
     const meeting = meet(current?.value, delivered, claim.id);
     if (startsNothing(meeting)) {

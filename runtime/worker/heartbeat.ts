@@ -36,15 +36,22 @@ export interface Heartbeat {
 /** Tries of one beat, each after hearing a wish. */
 const BEAT_TRIES = 5;
 
-/** Resolves after the first beat. */
+/** Between tries of the first beat. */
+const FIRST_AGAIN_MS = 500;
+
+/**
+ * Resolves when the first beat is written, however long that takes: claims of a worker that has not said who it is would
+ * count as those of an earlier boot (A4), and nobody could leave it a wish to cancel them.
+ */
 export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   const { workers, identity, log } = deps;
   let etag: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  let beating: Promise<void> = Promise.resolve();
+  let beating: Promise<unknown> = Promise.resolve();
 
-  async function beat(): Promise<void> {
+  /** Whether there is nothing more to say for now. */
+  async function beat(): Promise<boolean> {
     for (let tries = 0; tries < BEAT_TRIES; tries++) {
       const record = {
         ...identity,
@@ -57,38 +64,47 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
       const result = await workers.beat(record, etag);
       if (result.written) {
         etag = result.etag;
-        return;
+        return true;
       }
       const current = result.current?.value;
       if (current !== undefined && current.bootId !== identity.bootId) {
         log.error({ bootId: current.bootId }, "another process runs under this worker's id");
         stopped = true;
         deps.onReplaced();
-        return;
+        return true;
       }
       // Heard before they are taken off the row: a crash in between leaves them there, and hearing twice does no harm.
       current?.cancel.forEach(deps.onCancel);
       if (current?.drain === true) deps.onDrain();
       etag = result.current?.etag;
     }
+    return false;
   }
 
-  function next(): Promise<void> {
-    beating = beat()
-      .catch((error: unknown) => log.warn({ error: messageOf(error) }, "heartbeat not written"))
-      .finally(() => {
-        if (!stopped) timer = setTimeout(() => void next(), HEARTBEAT_MS);
-      });
-    return beating;
+  async function tryBeat(): Promise<boolean> {
+    try {
+      return await beat();
+    } catch (error) {
+      log.warn({ error: messageOf(error) }, "heartbeat not written");
+      return false;
+    }
   }
 
-  await next();
+  function schedule(): void {
+    if (stopped) return;
+    timer = setTimeout(() => {
+      beating = tryBeat().finally(schedule);
+    }, HEARTBEAT_MS);
+  }
+
+  while (!(await tryBeat())) await new Promise((resolve) => setTimeout(resolve, FIRST_AGAIN_MS));
+  schedule();
   return {
     async stop() {
       stopped = true;
       clearTimeout(timer);
       await beating;
-      await beat().catch((error: unknown) => log.warn({ error: messageOf(error) }, "last heartbeat not written"));
+      await tryBeat();
     },
   };
 }

@@ -216,6 +216,16 @@ describe("claiming a job", () => {
     }
   });
 
+  it("leaves a batch complete when the bell of a requeue comes again after its job has ended", async () => {
+    const { jobs, asked, claim } = setUp();
+    const requeued = jobs.put(jobOf({ ring: 2, reopen: true }));
+    const delivery = deliveryOf(requeued);
+    const ended = jobs.put({ ...requeued.value, state: "succeeded", reopen: false });
+    expect(await claim(delivery)).toBeUndefined();
+    expect(asked).toEqual([ended.value.batchId]);
+    expect(delivery.settled).toEqual(["complete"]);
+  });
+
   it("fails a job that waited longer than its time to live, and names the limit", async () => {
     const { jobs, claim } = setUp();
     const expiresAt = new Date(NOW.getTime() - 1);

@@ -55,6 +55,23 @@ function setUp() {
 }
 
 describe("the heartbeat", () => {
+  it("has begun only when its first beat is written, so that wishes find a row to be left on", async () => {
+    const { beats, start, set, wish, heard } = setUp();
+    set({ away: true });
+    let begun = false;
+    const starting = start().finally(() => (begun = true));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(begun).toBe(false);
+    set({ away: false });
+    await vi.advanceTimersByTimeAsync(1_000);
+    const heartbeat = await starting;
+    expect(beats).toHaveLength(1);
+    wish({ cancel: [{ jobId: "j", claimId: "c" }] });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+    expect(heard).toEqual(["cancel c"]);
+    await heartbeat.stop();
+  });
+
   it("says at once and every few seconds what the worker runs, and at the end that it stopped", async () => {
     const { beats, start, set } = setUp();
     const heartbeat = await start();

@@ -1,0 +1,128 @@
+/** Runs a scenario with one fault, or none, and judges it. */
+import type { JobQueue, PeekedMessage } from "../../../runtime/core/ports.ts";
+import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
+import { jobQueueName } from "../../../runtime/core/topology.ts";
+import { isTerminal } from "../../../runtime/core/states.ts";
+import { messageOf } from "../../../runtime/core/errors.ts";
+import { createFaultLab, type FaultLab, type Services } from "./fault-lab.ts";
+import { createFaultPlan, type Fault, type SeenOperation } from "./fault-plan.ts";
+import { type Scenario, wholeWaitMs } from "./fault-scenarios.ts";
+import { violationsOf } from "./run-checker.ts";
+
+export interface FaultCase {
+  readonly scenario: Scenario;
+  readonly fault: Fault | undefined;
+}
+
+export interface CaseReport extends FaultCase {
+  /** One line each. */
+  readonly violations: readonly string[];
+  readonly struck: boolean;
+  readonly seen: readonly SeenOperation[];
+}
+
+export interface Breadth {
+  /** Of each operation, how many of its calls are struck. */
+  readonly occurrences: number;
+  /** Which cases are the same for this sweep: only the first of them is run. */
+  readonly sameAs: (one: FaultCase & { readonly fault: Fault }) => string;
+}
+
+/** Every call of the recorded runs with every fault that can strike it. */
+export function casesOf(recorded: readonly CaseReport[], { occurrences, sameAs }: Breadth): readonly FaultCase[] {
+  const cases = recorded.flatMap(({ scenario, seen }) =>
+    seen.flatMap(({ operation, count, kinds }) =>
+      Array.from({ length: Math.min(count, occurrences) }, (_, i) =>
+        kinds.map((kind) => ({ scenario, fault: { operation, occurrence: i + 1, kind } })),
+      ).flat(),
+    ),
+  );
+  return [...new Map(cases.toReversed().map((one) => [sameAs(one), one])).values()];
+}
+
+/** Runs all, so many at a time; `run` is told in which of these lanes. */
+export async function inLanes<T, R>(
+  items: readonly T[],
+  lanes: number,
+  run: (item: T, lane: number) => Promise<R>,
+): Promise<readonly R[]> {
+  const waiting = [...items];
+  const results: R[] = [];
+  const runNext = async (lane: number): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) results.push(await run(next, lane));
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, lane) => runNext(lane)));
+  return results;
+}
+
+/** The runs in which something does not hold, each with the fault that brings it about. */
+export const broken = (reports: readonly CaseReport[]): readonly string[] =>
+  reports
+    .filter(({ violations }) => violations.length > 0)
+    .map(({ scenario, fault, violations }) => {
+      const what = fault === undefined ? "no fault" : `${fault.kind} at ${fault.operation} #${fault.occurrence}`;
+      return `${scenario.name}; ${what}:\n  ${violations.join("\n  ")}`;
+    });
+
+export async function runCase({ scenario, fault }: FaultCase, services: Services): Promise<CaseReport> {
+  const plan = createFaultPlan(fault, services);
+  await using lab = await createFaultLab(services, plan);
+  const violations: string[] = [];
+  try {
+    await scenario.run(lab);
+    await conclude(lab, services);
+  } catch (error) {
+    violations.push(messageOf(error));
+  }
+  violations.push(...(await lab.stop()));
+  violations.push(
+    ...violationsOf({
+      ...(await factsOf(lab, services)),
+      ends: scenario.ends,
+      mayBeCanceled: fault?.kind === "cancel",
+    }),
+  );
+  return { scenario, fault, violations, struck: plan.struckAt !== undefined, seen: plan.seen };
+}
+
+/** Jobs nobody was told of wait for the sweeper; all else ends without it. */
+async function conclude(lab: FaultLab, { lockMs, observer, pool }: Services): Promise<void> {
+  const { record } = lab;
+  const withinMs = wholeWaitMs(lockMs);
+  await lab.sweepOrphans();
+  await record.until("all jobs end", () => record.jobIds.every((id) => isTerminal(record.job(id).state)), withinMs);
+  const isComplete = (batchId: string): boolean => {
+    const { state, generation, completedGeneration } = record.batch(batchId);
+    return state === "open" || completedGeneration === generation;
+  };
+  await record.until("the batch is complete", () => record.batchIds.every(isComplete), withinMs);
+  // It may keep bells that it could not send.
+  await lab.stopApi();
+  // What an unanswered settlement has left returns when its lock ends, and is settled by the table.
+  const end = performance.now() + withinMs;
+  while ((await messagesIn(observer, pool, false)).length > 0 && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, lockMs / 10));
+  }
+}
+
+async function factsOf({ record, accepted }: FaultLab, services: Services) {
+  const { observer, pool } = services;
+  const { jobs } = services.stores("checker");
+  const stored = new Map<string, NonNullable<Awaited<ReturnType<typeof jobs.get>>>>();
+  for (const jobId of record.jobIds) {
+    const row = await jobs.get(jobId);
+    if (row !== undefined) stored.set(jobId, row);
+  }
+  const counts = new Map(
+    await Promise.all(
+      record.batchIds.map(async (batchId) => [batchId, await jobs.counts(record.batch(batchId))] as const),
+    ),
+  );
+  const messages = await messagesIn(observer, pool, false);
+  const letters = await messagesIn(observer, pool, true);
+  return { record, accepted, stored, counts, messages, letters };
+}
+
+/** Of the one queue all scenarios use. */
+const messagesIn = (queue: JobQueue, pool: string, deadLetter: boolean): Promise<readonly PeekedMessage[]> =>
+  queue.peek(jobQueueName(pool, DEFAULT_PRIORITY), { deadLetter, maxCount: 250 });

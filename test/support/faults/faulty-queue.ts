@@ -1,0 +1,63 @@
+/** Puts a fault plan between a process and its messages. */
+import { LockLostError } from "../../../runtime/core/errors.ts";
+import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports.ts";
+import { type PortCall, READ, WRITE } from "./fault-plan.ts";
+
+export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs }: { readonly lockMs: number }): JobQueue {
+  const wrap = (delivery: Delivery): Delivery => faultyDelivery(delivery, call, lockMs);
+  return {
+    send: (queue, bells) => call("queue.send", WRITE, () => inner.send(queue, bells)),
+    receiver: (queue) => faultyReceiver(inner.receiver(queue), call, wrap),
+    peek: (queue, request) => call("queue.peek", READ, () => inner.peek(queue, request)),
+    takeDeadLetters: (queue, maxCount) =>
+      call("queue.takeDeadLetters", READ, async () => (await inner.takeDeadLetters(queue, maxCount)).map(wrap)),
+    close: () => inner.close(),
+  };
+}
+
+/** A receive is a call once it has brought something: idle ones would make the count a matter of time. */
+const faultyReceiver = (inner: BellReceiver, call: PortCall, wrap: (delivery: Delivery) => Delivery): BellReceiver => ({
+  async receive(waitMs) {
+    const delivery = await inner.receive(waitMs);
+    if (delivery === undefined) return undefined;
+    // Failing, it leaves the message under a lock that nobody keeps.
+    return call("queue.receive", ["fail-after", "slow", "late"], () => Promise.resolve(wrap(delivery)));
+  },
+  close: () => inner.close(),
+});
+
+function faultyDelivery(inner: Delivery, call: PortCall, lockMs: number): Delivery {
+  const lost = (): never => {
+    throw new LockLostError("The broker has ended the lock.");
+  };
+  /** The broker has given the message to others before this settlement. */
+  const settle = (name: string, perform: () => Promise<void>): Promise<void> =>
+    call(name, WRITE, perform, {
+      "lose-lock": async () => {
+        await inner.abandon();
+        return lost();
+      },
+    });
+  return {
+    parsed: inner.parsed,
+    messageId: inner.messageId,
+    queue: inner.queue,
+    sequenceNumber: inner.sequenceNumber,
+    deliveryCount: inner.deliveryCount,
+    lockedUntil: inner.lockedUntil,
+    renew: () =>
+      call("delivery.renew", WRITE, () => inner.renew(), {
+        // The holder hears of it first, as it must (A1): then others are given the message.
+        "lose-lock": (later) => {
+          later(async () => {
+            await new Promise((resolve) => setTimeout(resolve, lockMs / 4));
+            await inner.abandon();
+          });
+          return Promise.resolve().then(lost);
+        },
+      }),
+    complete: () => settle("delivery.complete", () => inner.complete()),
+    abandon: () => settle("delivery.abandon", () => inner.abandon()),
+    deadLetter: (reason, description) => settle("delivery.deadLetter", () => inner.deadLetter(reason, description)),
+  };
+}

@@ -59,10 +59,7 @@ function passedOver(
     .filter((jobId) => {
       const all = versions(jobId);
       const wasThere = (all[0]?.from ?? Infinity) < from;
-      return (
-        wasThere &&
-        !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.asked(row))
-      );
+      return wasThere && !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.asked(row));
     })
     .map((jobId) => `${jobId}: its batch was canceled, and it was passed over`);
 }

@@ -109,5 +109,7 @@ function unwanted({ at, jobId, before, after }: JobChange, { commands }: RunFact
   const isCanceled = after.state === "canceled" && before?.state !== "canceled";
   const isWanted = after.cancelWanted && before?.cancelWanted !== true;
   if (!isCanceled && !isWanted) return undefined;
-  return requestsFor(commands, "cancel", { jobId, at }) > 0 ? undefined : "it was canceled, and nobody had asked for it";
+  return requestsFor(commands, "cancel", { jobId, at }) > 0
+    ? undefined
+    : "it was canceled, and nobody had asked for it";
 }

@@ -40,7 +40,7 @@ const STALLED_AFTER_MS = 300_000;
 export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, wishes }: Plan): Promise<void> {
   const { store, batchStore, feeder, commander, injurer, network, onProgress } = deps;
   let feeding: Promise<void> | undefined;
-  let feedingFailed: unknown;
+  const failures: unknown[] = [];
   let last = "";
   let movedAt = performance.now();
   let endedMost = 0;
@@ -75,11 +75,11 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, w
       network.inflict(fault);
     }
     for (const { wish } of takeWishes()) commander.fulfil(wish);
-    if (feedingFailed !== undefined) throw feedingFailed;
+    if (failures.length > 0) throw new AggregateError(failures, "Jobs could not be submitted.");
     if (feeding === undefined && !feeder.done && open < OPEN_MAX) {
       feeding = feeder
         .feed()
-        .catch((error: unknown) => void (feedingFailed = error))
+        .catch((error: unknown) => void failures.push(error))
         .finally(() => (feeding = undefined));
     }
     const quiet = commander.pending === 0 && injurer.pending === 0 && network.pending === 0 && feeding === undefined;

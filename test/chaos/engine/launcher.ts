@@ -1,14 +1,7 @@
 /** Starts one program of a chaos run as runtime/main/start.mjs does, but recorded storage, and clients behind a network. */
-switch (process.argv[2]) {
-  case "storage":
-    await import("./recorded-storage.ts");
-    break;
-  case "api":
-  case "worker":
-    await import("./linked-program.ts");
-    break;
-  default:
-    await import(import.meta.resolve("../../../runtime/main/start.mjs"));
-}
+const program = process.argv[2];
+if (program === "storage") await import("./recorded-storage.ts");
+else if (program === "api" || program === "worker") await import("./linked-program.ts");
+else await import(import.meta.resolve("../../../runtime/main/start.mjs"));
 
 export {};

@@ -13,7 +13,7 @@ async function linked(service: ServiceName, connectionString = ""): Promise<stri
   let result = connectionString;
   for (const [address, port = ""] of connectionString.matchAll(/127\.0\.0\.1:(\d+)/g)) {
     const query = new URLSearchParams({ [LINK.program]: program, [LINK.service]: service, [LINK.port]: port });
-    const response = await fetch(`http://127.0.0.1:${network.port}/?${query}`);
+    const response = await fetch(`http://127.0.0.1:${network.port}/?${query.toString()}`);
     if (!response.ok) throw new Error(`The network has no link from ${program} to ${service}.`);
     result = result.replace(address, `127.0.0.1:${await response.text()}`);
   }

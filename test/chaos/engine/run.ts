@@ -179,6 +179,7 @@ const unexpectedEndings = (jobs: readonly Job[], commands: readonly Command[]): 
   jobs.flatMap(({ jobId, jobType, state, failure }) => {
     const { state: usual, code } = expectedEnding(jobType);
     if (state === usual && failure?.code === code) return [];
-    if (state === "canceled" && commands.some((command) => command.kind === "cancel" && names(command, jobId))) return [];
+    if (state === "canceled" && commands.some((command) => command.kind === "cancel" && names(command, jobId)))
+      return [];
     return [`${jobId} (${jobType}) ended as ${state} ${failure?.code ?? ""}`.trim()];
   });

@@ -13,6 +13,7 @@ export class TcpProxy implements AsyncDisposable {
   #blackholed = false;
   #stalled = false;
   #delayMs = 0;
+  #heldCount = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -32,6 +33,11 @@ export class TcpProxy implements AsyncDisposable {
 
   get connectionCount(): number {
     return this.#pairs.size;
+  }
+
+  /** Pieces that a delay holds back. */
+  get heldCount(): number {
+    return this.#heldCount;
   }
 
   /** Ends every connection at once, on both sides. */
@@ -103,7 +109,9 @@ export class TcpProxy implements AsyncDisposable {
         return;
       }
       held.push(data);
+      this.#heldCount += 1;
       setTimeout(() => {
+        this.#heldCount -= 1;
         deliver(held.shift()!);
         if (isOver && held.length === 0) to.end();
       }, lastDueAt - now);

@@ -2,6 +2,7 @@
  * What can be done to a whole batch: close it, cancel it, requeue its jobs. Each may be repeated at any time and goes on
  * where an earlier call was broken off, because what is left to do is read from the rows.
  */
+import { isComplete } from "../core/completion.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Batch, BatchState, Job } from "../core/job.ts";
 import { BATCH_COMMAND_MAX_MS } from "../core/limits.ts";
@@ -114,4 +115,4 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
 }
 
 const isSealed = (batch: Batch, as: BatchState): boolean =>
-  batch.state === as || batch.state === "canceled" || batch.completedGeneration === batch.generation;
+  batch.state === as || batch.state === "canceled" || isComplete(batch);

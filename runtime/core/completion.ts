@@ -13,6 +13,10 @@ import { openOf } from "./states.ts";
 export const isUndecided = (batch: Pick<Batch, "state" | "generation" | "completedGeneration">): boolean =>
   batch.state !== "open" && batch.completedGeneration < batch.generation;
 
+/** Whether this generation has been decided: all its jobs had ended. */
+export const isComplete = (batch: Pick<Batch, "generation" | "completedGeneration">): boolean =>
+  batch.completedGeneration === batch.generation;
+
 /** Whether two sums, one after the other, prove that every job has ended. */
 export const provesCompletion = (first: CounterSnapshot, second: CounterSnapshot): boolean =>
   first.version === second.version && openOf(second.counts) === 0;

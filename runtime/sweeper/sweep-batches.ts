@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { bellMessageId, bellOf } from "../core/bell.ts";
-import { isUndecided } from "../core/completion.ts";
+import { isComplete, isUndecided } from "../core/completion.ts";
 import { isClaimDead } from "../core/handback.ts";
 import type { Batch, Job } from "../core/job.ts";
 import type { BatchStore, CounterSnapshot, JobQueue, JobStore, Stored, WorkerStore } from "../core/ports.ts";
@@ -108,13 +108,19 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
   return count;
 }
 
-/** R10: the same ring under a fresh message id, because the broker may remember the one whose message is gone. */
+/**
+ * R10: the same ring under a fresh message id, because the broker may remember the one whose message is gone.
+ *
+ * R13: a job whose insert or submitter was overtaken by the completion of its batch lies in a complete batch, and its row
+ * does not say so, as a requeued one's would. Whoever rings for it reopens the batch first.
+ */
 async function ringOrphans(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, now }: SweepBatchesDeps,
+  { jobs, queue, batches, now }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
+  let mustReopen = isComplete(batch);
   for await (const { value: job, etag } of jobs.scan(batch, "queued")) {
     if (!isOlder(waitingSince(job), RING_GRACE_MS, now())) continue;
     const queueName = jobQueueName(job.pool, job.priority);
@@ -124,6 +130,8 @@ async function ringOrphans(
     if (present === undefined || hasBell(present, job)) continue;
     // A bell that was taken a moment ago is in no queue any more: the row tells whether it was claimed.
     if (!(await isStillQueued(jobs, job))) continue;
+    if (mustReopen) await batches.reopenBatch(batch.batchId);
+    mustReopen = false;
     await queue.send(queueName, [
       {
         bell: bellOf(job, etag),

@@ -1,4 +1,4 @@
-/** A TCP proxy that breaks connections: cuts them, stalls them, or swallows what they carry. */
+/** A TCP proxy that breaks connections: cuts them, stalls them, slows them down, or swallows what they carry. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 interface Pair {
@@ -11,6 +11,9 @@ export class TcpProxy implements AsyncDisposable {
   readonly #pairs = new Set<Pair>();
   /** Nothing passes, connections stay open: as when a cable is pulled. */
   #blackholed = false;
+  #stalled = false;
+  #delayMs = 0;
+  #heldCount = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -32,6 +35,11 @@ export class TcpProxy implements AsyncDisposable {
     return this.#pairs.size;
   }
 
+  /** Pieces that a delay holds back. */
+  get heldCount(): number {
+    return this.#heldCount;
+  }
+
   /** Ends every connection at once, on both sides. */
   cut(): void {
     for (const { client, server } of this.#pairs) {
@@ -40,15 +48,19 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Delivers nothing for a while; what was sent arrives afterwards. */
+  /** Ends every connection for those who opened it. What a delay holds back of theirs still arrives, when it is due. */
+  cutClients(): void {
+    for (const { client } of this.#pairs) client.destroy();
+  }
+
+  /** Delivers nothing for a while, also on new connections; what was sent arrives afterwards. */
   stall(): void {
-    for (const { client, server } of this.#pairs) {
-      client.pause();
-      server.pause();
-    }
+    this.#stalled = true;
+    for (const pair of this.#pairs) hold(pair);
   }
 
   resume(): void {
+    this.#stalled = false;
     for (const { client, server } of this.#pairs) {
       client.resume();
       server.resume();
@@ -60,6 +72,11 @@ export class TcpProxy implements AsyncDisposable {
     this.#blackholed = on;
   }
 
+  /** From now on, what either side sends arrives so much later, in its order. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -69,20 +86,50 @@ export class TcpProxy implements AsyncDisposable {
     const server = connect({ port, host: "127.0.0.1", noDelay: true });
     const pair = { client, server };
     this.#pairs.add(pair);
-    const join = (from: Socket, to: Socket): void => {
-      from.on("data", (data) => {
-        if (this.#blackholed) return;
-        if (!to.write(data)) from.pause();
-      });
-      to.on("drain", () => from.resume());
-      // Whoever ends first ends both; errors only tell of that.
-      from.on("error", () => from.destroy());
-      from.on("close", () => {
-        this.#pairs.delete(pair);
-        to.destroy();
-      });
-    };
-    join(client, server);
-    join(server, client);
+    this.#join(pair, client, server);
+    this.#join(pair, server, client);
+    if (this.#stalled) hold(pair);
   }
+
+  #join(pair: Pair, from: Socket, to: Socket): void {
+    /** Due later, oldest first. */
+    const held: Buffer[] = [];
+    let lastDueAt = 0;
+    let isOver = false;
+    const deliver = (data: Buffer): void => {
+      if (!to.destroyed && !to.write(data)) from.pause();
+    };
+    from.on("data", (data: Buffer) => {
+      if (this.#blackholed) return;
+      const now = performance.now();
+      // Never before what was sent earlier, also when the delay has become shorter.
+      lastDueAt = Math.max(lastDueAt, now + this.#delayMs);
+      if (held.length === 0 && lastDueAt <= now) {
+        deliver(data);
+        return;
+      }
+      held.push(data);
+      this.#heldCount += 1;
+      setTimeout(() => {
+        this.#heldCount -= 1;
+        deliver(held.shift()!);
+        if (isOver && held.length === 0) to.end();
+      }, lastDueAt - now);
+    });
+    to.on("drain", () => {
+      if (!this.#stalled) from.resume();
+    });
+    // Whoever ends first ends both; errors only tell of that.
+    from.on("error", () => from.destroy());
+    from.on("close", () => {
+      this.#pairs.delete(pair);
+      isOver = true;
+      if (held.length === 0) to.destroy();
+    });
+  }
+}
+
+function hold({ client, server }: Pair): void {
+  client.pause();
+  server.pause();
 }

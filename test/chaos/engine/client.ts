@@ -1,36 +1,54 @@
-/** The API as a patient caller uses it: what is not answered is submitted again, and may then be there twice. */
+/** The API as a patient caller uses it: what is not answered is asked again, and may then have been done twice. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { JobRequestBody } from "../../../runtime/core/requests.ts";
 import type { BatchView } from "../../../runtime/core/views.ts";
 
-export interface ChaosClient {
-  createBatch(tenantName: string): Promise<string>;
-  /** Ids of the accepted jobs, as many as were given. */
-  submit(batchId: string, jobs: readonly JobRequestBody[]): Promise<readonly string[]>;
+/** What the API says when it has understood: everything but a failure of its own. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
 }
 
-const PATIENCE_MS = 120_000;
+export interface SubmitOutcome {
+  /** Ids of the accepted jobs. */
+  readonly accepted: readonly string[];
+  /** What the batch was closed to. */
+  readonly refused: readonly JobRequestBody[];
+}
+
+export interface ChaosClient {
+  createBatch(tenantName: string, batchName: string): Promise<string>;
+  submit(batchId: string, jobs: readonly JobRequestBody[]): Promise<SubmitOutcome>;
+  /** Calls `onTry` before each request. */
+  command(path: string, body: unknown, onTry?: () => void): Promise<Answer>;
+}
+
+/** A link may fail for as long as a stack takes to notice, and again right after. */
+const PATIENCE_MS = 180_000;
 const PAUSE_MS = 250;
 /** A paused API answers late; its caller does not wait for it longer than this. */
 const ANSWER_WITHIN_MS = 10_000;
+const CONFLICT = 409;
 
 export function createChaosClient(apiUrl: string): ChaosClient {
-  async function post<T>(path: string, body: unknown): Promise<T> {
+  async function post(path: string, body: unknown): Promise<Answer> {
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
-    if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${await response.text()}`);
-    return (await response.json()) as T;
+    const text = await response.text();
+    if (response.status >= 500) throw new Error(`POST ${path} answered ${response.status}: ${text}`);
+    return { status: response.status, body: JSON.parse(text) };
   }
 
-  async function patiently<T>(step: () => Promise<T>): Promise<T> {
+  async function command(path: string, body: unknown, onTry: () => void = () => undefined): Promise<Answer> {
     const until = performance.now() + PATIENCE_MS;
     for (;;) {
       try {
-        return await step();
+        onTry();
+        return await post(path, body);
       } catch (error) {
         if (performance.now() > until) throw error;
         await pause(PAUSE_MS);
@@ -39,20 +57,29 @@ export function createChaosClient(apiUrl: string): ChaosClient {
   }
 
   return {
-    async createBatch(tenantName) {
-      const { batchId } = await patiently(() => post<BatchView>("/batches", { tenantName, batchName: "Chaos" }));
-      return batchId;
+    command,
+    async createBatch(tenantName, batchName) {
+      const { body } = expected(await command("/batches", { tenantName, batchName }));
+      return (body as BatchView).batchId;
     },
     async submit(batchId, jobs) {
       const accepted: string[] = [];
-      for (let rest = jobs; rest.length > 0; rest = jobs.slice(accepted.length)) {
-        const { results } = await patiently(() =>
-          post<{ results: readonly { readonly jobId?: string }[] }>("/jobs/bulk", { batchId, jobs: rest }),
-        );
+      let rest = jobs;
+      while (rest.length > 0) {
+        const answer = await command("/jobs/bulk", { batchId, jobs: rest });
+        if (answer.status === CONFLICT) return { accepted, refused: rest };
+        const { results } = expected(answer).body as { results: readonly { readonly jobId?: string }[] };
         accepted.push(...results.flatMap(({ jobId }) => (jobId === undefined ? [] : [jobId])));
-        if (results.some(({ jobId }) => jobId === undefined)) await pause(PAUSE_MS);
+        rest = rest.filter((_, index) => results[index]?.jobId === undefined);
+        if (rest.length > 0) await pause(PAUSE_MS);
       }
-      return accepted;
+      return { accepted, refused: [] };
     },
   };
+}
+
+/** Throws for what nobody should have been told. */
+export function expected(answer: Answer, also?: number): Answer {
+  if (answer.status < 300 || answer.status === also) return answer;
+  throw new Error(`The API answered ${answer.status}: ${JSON.stringify(answer.body)}`);
 }

@@ -9,6 +9,7 @@ interface EngineOptions {
   readonly seed: number;
   readonly jobs: number;
   readonly kills: number;
+  readonly faults: number | undefined;
   readonly workers: number;
   readonly json: boolean;
   readonly keep: boolean;
@@ -23,10 +24,13 @@ const atLeast =
   };
 
 const command = new Command("npm run chaos -- engine")
-  .description("Kills and pauses the programs of the local stack while it works, then checks every write it made.")
+  .description(
+    "Kills and pauses the programs of the local stack and breaks its connections while it works and callers cancel and requeue, then checks every write it made.",
+  )
   .addOption(new Option("--seed <number>", "of the jobs and of what is killed when").argParser(atLeast(0)).default(1))
   .addOption(new Option("--jobs <count>").argParser(atLeast(1)).default(200))
   .addOption(new Option("--kills <count>", "and half as many pauses").argParser(atLeast(0)).default(5))
+  .addOption(new Option("--faults <count>", "of the network; as many as kills if not given").argParser(atLeast(0)))
   .addOption(new Option("--workers <count>").argParser(atLeast(1)).default(3))
   .addOption(new Option("--json", "one JSON object on standard output, all else on standard error").default(false))
   .addOption(new Option("--keep", "keep the run's folder also when all is well").default(false));
@@ -44,6 +48,7 @@ export async function run(): Promise<void> {
     seed: options.seed,
     jobCount: options.jobs,
     killCount: options.kills,
+    faultCount: options.faults ?? options.kills,
     workerCount: options.workers,
     directory,
     onProgress: say,
@@ -66,18 +71,29 @@ export async function run(): Promise<void> {
   if (wrong.length > 0) throw new Error(`It did not hold:\n${wrong.slice(0, 20).join("\n")}`);
 }
 
-const reportOf = ({ jobs, verdict, measures, unexpectedEndings, inflicted, writes }: ChaosResult) => ({
-  jobs: jobs.length,
-  succeeded: jobs.filter(({ state }) => state === "succeeded").length,
-  failed: jobs.filter(({ state }) => state === "failed").length,
-  lost: verdict.lost.length,
-  doubleTerminal: verdict.doubleTerminal.length,
-  staleWrites: verdict.staleWrites.length,
-  illegalTransitions: verdict.illegalTransitions.length,
-  counterMismatch: verdict.counterMismatch.length,
-  unexpectedEndings: unexpectedEndings.length,
-  ...measures,
-  kills: inflicted.filter(({ injury }) => injury.kind === "kill").length,
-  pauses: inflicted.filter(({ injury }) => injury.kind === "pause").length,
-  recordedWrites: writes,
-});
+const reportOf = (result: ChaosResult) => {
+  const { jobs, verdict, measures, unexpectedEndings, commands, inflicted, networkFaults, writes } = result;
+  const inState = (state: string): number => jobs.filter((job) => job.state === state).length;
+  return {
+    jobs: jobs.length,
+    succeeded: inState("succeeded"),
+    failed: inState("failed"),
+    canceled: inState("canceled"),
+    lost: verdict.lost.length,
+    doubleTerminal: verdict.doubleTerminal.length,
+    staleWrites: verdict.staleWrites.length,
+    illegalTransitions: verdict.illegalTransitions.length,
+    counterMismatch: verdict.counterMismatch.length,
+    doubleCompletions: verdict.doubleCompletions.length,
+    brokenAnswers: verdict.brokenAnswers.length,
+    unexpectedEndings: unexpectedEndings.length,
+    ...measures,
+    cancels: commands.filter(({ kind }) => kind === "cancel").length,
+    requeues: commands.filter(({ kind }) => kind === "requeue").length,
+    repeatedRequests: commands.reduce((sum, { triedAt }) => sum + triedAt.length - 1, 0),
+    networkFaults: networkFaults.length,
+    kills: inflicted.filter(({ injury }) => injury.kind === "kill").length,
+    pauses: inflicted.filter(({ injury }) => injury.kind === "pause").length,
+    recordedWrites: writes,
+  };
+};

@@ -4,27 +4,23 @@
  */
 import { TABLES } from "../../../runtime/core/topology.ts";
 import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
-
-export interface JobRow {
-  readonly state: string;
-  readonly ring: number;
-  readonly attempts: number;
-  readonly interruptions: number;
-  readonly executions: number;
-  readonly claimId: string;
-  readonly claimWorker: string;
-  readonly etag: string;
-}
-
-/** An entry of the row's history, as this write has it. */
-export interface WrittenStart {
-  readonly claimId: string;
-  readonly outcome: string | undefined;
-}
+import { add, type Counts, countsOf, minus } from "./counts.ts";
+import {
+  type BatchRow,
+  batchRow,
+  type JobRow,
+  jobRow,
+  startsOf,
+  type StoredCells,
+  type WrittenStart,
+} from "./recorded-rows.ts";
 
 /** One write of a job's row that landed. */
 export interface JobChange {
+  /** In ms since the epoch. */
   readonly at: number;
+  /** Place in the record, which all tables share; the changes of one transaction have the same. */
+  readonly order: number;
   readonly jobId: string;
   readonly partition: string;
   readonly before: JobRow | undefined;
@@ -33,7 +29,16 @@ export interface JobChange {
   readonly starts: readonly WrittenStart[];
 }
 
-export type Counts = Readonly<Record<string, number>>;
+/** One write of a batch's row that landed. */
+export interface BatchChange {
+  readonly order: number;
+  readonly batchId: string;
+  readonly before: BatchRow | undefined;
+  readonly after: BatchRow;
+  readonly write: Pick<RowWrite, "kind" | "ifMatch">;
+  /** The generation this write says is complete; undefined: it says nothing of that. */
+  readonly completes: number | undefined;
+}
 
 /** One transaction: its jobs, and what it did to the counters. */
 export interface Transaction {
@@ -48,70 +53,55 @@ export interface Transaction {
 export interface History {
   readonly transactions: readonly Transaction[];
   readonly changes: readonly JobChange[];
+  readonly batchChanges: readonly BatchChange[];
   /** As the last write left them. */
   readonly rows: ReadonlyMap<string, JobRow>;
+  readonly batches: ReadonlyMap<string, BatchRow>;
   /** Sum of all counter rows by partition. */
   readonly counters: ReadonlyMap<string, Counts>;
 }
 
 /** Counter rows sort behind all jobs. */
 const COUNTER_PREFIX = "~";
-const STATES = ["queued", "running", "succeeded", "failed", "canceled"] as const;
 
-interface StoredCells {
-  cells: Readonly<Record<string, unknown>>;
-  etag: string;
+interface Applied {
+  readonly write: RowWrite;
+  readonly before: StoredCells | undefined;
+  readonly after: StoredCells;
 }
 
+/** Tables as they are after the writes so far. */
+type Tables = Map<string, Map<string, StoredCells>>;
+
 export function replay(records: readonly WireRecord[]): History {
-  const stored = new Map<string, StoredCells>();
+  const tables: Tables = new Map();
   const transactions: Transaction[] = [];
-  for (const record of records) {
-    const writes = record.writes.filter(({ table }) => table === TABLES.jobs);
-    const [first] = writes;
-    if (!record.landed || first === undefined) continue;
-    const changes: JobChange[] = [];
-    let counted: Counts = {};
-    let staleCounters = 0;
-    for (const write of writes) {
-      const key = `${write.partition} ${write.row}`;
-      const before = stored.get(key);
-      const after = applied(before, write);
-      stored.set(key, after);
-      if (write.row.startsWith(COUNTER_PREFIX)) {
-        counted = add(counted, minus(countsOf(after), before === undefined ? {} : countsOf(before)));
-        if (!isInTurn(write, before?.etag)) staleCounters += 1;
-      } else {
-        changes.push({
-          at: record.at,
-          jobId: write.row,
-          partition: write.partition,
-          before: before && jobRow(before),
-          after: jobRow(after),
-          write: { kind: write.kind, ifMatch: write.ifMatch },
-          starts: startsOf(write),
-        });
-      }
-    }
-    transactions.push({ partition: first.partition, changes, counted, staleCounters });
-  }
-  const entries = [...stored].map(([key, row]) => ({
-    partition: key.split(" ")[0]!,
-    row: key.split(" ")[1]!,
-    stored: row,
-  }));
+  const batchChanges: BatchChange[] = [];
+  records.forEach((record, order) => {
+    if (!record.landed) return;
+    const applied = record.writes.map((write) => apply(tables, write));
+    const ofJobs = applied.filter(({ write }) => write.table === TABLES.jobs);
+    if (ofJobs.length > 0) transactions.push(transactionOf(ofJobs, record.at, order));
+    const ofBatches = applied.filter(({ write }) => write.table === TABLES.batches);
+    batchChanges.push(...ofBatches.map((change) => batchChangeOf(change, order)));
+  });
+
   const counters = new Map<string, Counts>();
-  for (const { partition, row, stored: counter } of entries) {
-    if (row.startsWith(COUNTER_PREFIX)) {
-      counters.set(partition, add(counters.get(partition) ?? {}, countsOf(counter)));
-    }
+  const rows = new Map<string, JobRow>();
+  for (const [key, stored] of tables.get(TABLES.jobs) ?? []) {
+    const { partition, row } = addressOf(key);
+    if (isCounter(row)) counters.set(partition, add(counters.get(partition) ?? {}, countsOf(stored.cells)));
+    else rows.set(row, jobRow(stored));
   }
+  const batches = [...(tables.get(TABLES.batches) ?? [])].map(
+    ([key, stored]) => [addressOf(key).row, batchRow(stored)] as const,
+  );
   return {
     transactions,
     changes: transactions.flatMap(({ changes }) => changes),
-    rows: new Map(
-      entries.filter(({ row }) => !row.startsWith(COUNTER_PREFIX)).map(({ row, stored: job }) => [row, jobRow(job)]),
-    ),
+    batchChanges,
+    rows,
+    batches: new Map(batches),
     counters,
   };
 }
@@ -120,45 +110,56 @@ export function replay(records: readonly WireRecord[]): History {
 export const isInTurn = ({ kind, ifMatch }: Pick<RowWrite, "kind" | "ifMatch">, etag: string | undefined): boolean =>
   kind === "insert" ? etag === undefined : etag !== undefined && ifMatch === etag;
 
-const applied = (before: StoredCells | undefined, { kind, cells, etag = "" }: RowWrite): StoredCells => ({
-  cells: kind === "merge" ? { ...before?.cells, ...cells } : cells,
-  etag,
-});
+const isCounter = (row: string): boolean => row.startsWith(COUNTER_PREFIX);
 
-function jobRow({ cells, etag }: StoredCells): JobRow {
-  const number = (name: string): number => Number(cells[name] ?? 0);
-  const text = (name: string): string => {
-    const value = cells[name];
-    return typeof value === "string" ? value : "";
+// Neither keys of ours nor counters' contain a space.
+const keyOf = ({ partition, row }: RowWrite): string => `${partition} ${row}`;
+
+function addressOf(key: string): { readonly partition: string; readonly row: string } {
+  const [partition = "", row = ""] = key.split(" ");
+  return { partition, row };
+}
+
+function apply(tables: Tables, write: RowWrite): Applied {
+  const table = tables.get(write.table) ?? new Map<string, StoredCells>();
+  tables.set(write.table, table);
+  const before = table.get(keyOf(write));
+  const after = {
+    cells: write.kind === "merge" ? { ...before?.cells, ...write.cells } : write.cells,
+    etag: write.etag ?? "",
   };
+  table.set(keyOf(write), after);
+  return { write, before, after };
+}
+
+function transactionOf(applied: readonly Applied[], at: number, order: number): Transaction {
+  const changes: JobChange[] = [];
+  let counted: Counts = {};
+  let staleCounters = 0;
+  for (const { write, before, after } of applied) {
+    if (isCounter(write.row)) {
+      counted = add(counted, minus(countsOf(after.cells), before === undefined ? {} : countsOf(before.cells)));
+      if (!isInTurn(write, before?.etag)) staleCounters += 1;
+      continue;
+    }
+    changes.push({
+      ...{ at, order, jobId: write.row, partition: write.partition },
+      before: before && jobRow(before),
+      after: jobRow(after),
+      write: { kind: write.kind, ifMatch: write.ifMatch },
+      starts: startsOf(write.cells),
+    });
+  }
+  return { partition: applied[0]!.write.partition, changes, counted, staleCounters };
+}
+
+function batchChangeOf({ write, before, after }: Applied, order: number): BatchChange {
+  const completes = write.kind === "insert" ? undefined : write.cells["completedGeneration"];
   return {
-    state: text("state"),
-    ring: number("ring"),
-    attempts: number("attempts"),
-    interruptions: number("interruptions"),
-    executions: number("executions"),
-    claimId: text("claimId"),
-    claimWorker: text("claimWorker"),
-    etag,
+    ...{ order, batchId: write.row },
+    before: before && batchRow(before),
+    after: batchRow(after),
+    write: { kind: write.kind, ifMatch: write.ifMatch },
+    completes: typeof completes === "number" ? completes : undefined,
   };
 }
-
-function startsOf({ cells }: RowWrite): WrittenStart[] {
-  return Object.entries(cells).flatMap(([name, value]) => {
-    if (!/^attempt_\d{3}$/.test(name) || typeof value !== "string") return [];
-    const { claimId, outcome } = JSON.parse(value) as { claimId: string; outcome?: string };
-    return [{ claimId, outcome }];
-  });
-}
-
-// --- Counts -----------------------------------------------------------------------------------------------------------
-
-const countsOf = ({ cells }: StoredCells): Counts =>
-  Object.fromEntries(STATES.map((state) => [state, Number(cells[state] ?? 0)]));
-
-const combine = (a: Counts, b: Counts, sign: number): Counts =>
-  Object.fromEntries(STATES.map((state) => [state, (a[state] ?? 0) + sign * (b[state] ?? 0)]));
-
-export const add = (a: Counts, b: Counts): Counts => combine(a, b, 1);
-export const minus = (a: Counts, b: Counts): Counts => combine(a, b, -1);
-export const isSame = (a: Counts, b: Counts): boolean => STATES.every((state) => (a[state] ?? 0) === (b[state] ?? 0));

@@ -1,9 +1,8 @@
 /**
- * One chaos run: starts the local stack behind the recorder, submits jobs while its programs are killed and paused,
- * waits until every job has ended, reads the tables, and lets the checker judge the history.
+ * One chaos run: starts the local stack behind the recorder and the network, disturbs it, reads the tables, and lets the
+ * checker judge the history.
  */
 import { availableParallelism } from "node:os";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
   connectStorage,
@@ -12,27 +11,34 @@ import {
   createPackageStore,
   provisionStorage,
 } from "../../../runtime/azure/index.ts";
-import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
+import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobStore } from "../../../runtime/core/ports.ts";
-import { openOf, totalOf } from "../../../runtime/core/states.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { openHome } from "../../../runtime/local/home.ts";
 import { startStack, type Stack } from "../../../runtime/local/stack.ts";
-import { seededRandom, type SeededRandom } from "../../support/seeded-random.ts";
-import { judge, type RunFacts, type Verdict } from "./checker.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+import { judge, type Verdict } from "./checker.ts";
 import { createChaosClient } from "./client.ts";
+import { createCommander } from "./commander.ts";
+import { type Command, wishesOf } from "./commands.ts";
+import { disturb } from "./disturb.ts";
+import { createFeeder } from "./feeder.ts";
 import { createInjurer, type Inflicted } from "./injurer.ts";
 import { measure, type Measures } from "./measures.ts";
+import { type Network, startNetwork } from "./network.ts";
+import { faultsOf, type ScheduledFault } from "./network-faults.ts";
 import { readRecords } from "./record-file.ts";
 import { replay } from "./replay.ts";
-import { describeInjury, scheduleOf } from "./schedule.ts";
-import { chaosJob, chaosPackage, expectedState, PACKAGE_NAME, TENANT } from "./workload.ts";
+import { names, type RunFacts } from "./run-facts.ts";
+import { scheduleOf } from "./schedule.ts";
+import { chaosJob, chaosPackage, expectedEnding, PACKAGE_NAME, TENANT } from "./workload.ts";
 
 export interface ChaosOptions {
   readonly seed: number;
   readonly jobCount: number;
   readonly killCount: number;
+  readonly faultCount: number;
   readonly workerCount: number;
   /** Of everything, storage and logs included. */
   readonly directory: string;
@@ -43,25 +49,24 @@ export interface ChaosResult {
   readonly jobs: readonly Job[];
   readonly verdict: Verdict;
   readonly measures: Measures;
-  /** Jobs that ended otherwise than their own code makes them end. */
+  /** Jobs that ended otherwise than their own code and their callers make them end. */
   readonly unexpectedEndings: readonly string[];
+  readonly commands: readonly Command[];
   readonly inflicted: readonly Inflicted[];
+  readonly networkFaults: readonly ScheduledFault[];
   readonly writes: number;
 }
 
 /** Short, so that what is lost with a worker comes back while one looks on. */
 const LOCK_MS = 5_000;
 const DRAIN_MS = 5_000;
-/** Jobs that have not ended are kept below this number, so that the API has work during the whole run. */
-const OPEN_MAX = 80;
-const SUBMIT_AT_ONCE = 20;
-const LOOK_EVERY_MS = 250;
-/** Without any job ending for this long, the run is over and what has not ended counts as lost. The sweeper needs two. */
-const STALLED_AFTER_MS = 300_000;
+const BATCHES = 8;
+/** Of every so many batches one is canceled. */
+const BATCHES_PER_VICTIM = 4;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const random = seededRandom(options.seed);
   const home = await openHome(options.directory);
+  await using network = await startNetwork(home.directory);
   const stack = await startStack({
     home,
     apiPort: 0,
@@ -75,7 +80,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     provision: (storage) => provisionStorage(connectStorage({ kind: "connection-string", storage })),
   });
   try {
-    const facts = await disturb(stack, random, options);
+    const facts = await carryOut(stack, network, options);
     await stack.stop();
     const records = await readRecords(home.storage);
     const history = replay(records);
@@ -83,8 +88,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       jobs: facts.jobs,
       verdict: judge(history, facts),
       measures: measure(history, losses(facts.inflicted)),
-      unexpectedEndings: unexpectedEndings(facts.jobs),
+      unexpectedEndings: unexpectedEndings(facts.jobs, facts.commands),
+      commands: facts.commands,
       inflicted: facts.inflicted,
+      networkFaults: network.inflicted,
       writes: records.length,
     };
   } finally {
@@ -99,74 +106,64 @@ interface Observed extends RunFacts {
 }
 
 /** From the first submit until every job has ended, or nothing moves any more. */
-async function disturb(stack: Stack, random: SeededRandom, options: ChaosOptions): Promise<Observed> {
-  const { jobCount, killCount, workerCount, onProgress } = options;
+async function carryOut(stack: Stack, network: Network, options: ChaosOptions): Promise<Observed> {
+  const { seed, jobCount, killCount, faultCount, workerCount, onProgress } = options;
   const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
   await createPackageStore({ storage }).upload(TENANT, PACKAGE_NAME, chaosPackage());
   const store = createJobStore({ storage, writerId: "chaos" });
+  const batchStore = createBatchStore({ storage });
   const client = createChaosClient(stack.apiUrl);
-  const batchId = await client.createBatch(TENANT);
-  const stored = await createBatchStore({ storage }).get(batchId);
-  if (stored === undefined) throw new Error(`There is no batch ${batchId}.`);
-  const batch = stored.value;
 
+  const random = seededRandom(seed);
   const workers = Array.from({ length: workerCount }, (_, index) => `worker-${index + 1}`);
-  const schedule = scheduleOf(random.fork(), { killCount, workers, lockMs: LOCK_MS });
-  const injurer = createInjurer(stack.supervisor);
-  const jobs = Array.from({ length: jobCount }, (_, index) => chaosJob(random, index));
-  const accepted: string[] = [];
-  let submitting: Promise<void> | undefined;
-  let endedCount = 0;
-  let movedAt = performance.now();
+  const plan = {
+    jobCount,
+    injuries: scheduleOf(random.fork(), { killCount, workers, lockMs: LOCK_MS }),
+    faults: faultsOf(random.fork(), { faultCount, workers, lockMs: LOCK_MS }),
+    wishes: wishesOf(random.fork(), jobCount),
+  };
+  const jobsRandom = random.fork();
+  const jobs = Array.from({ length: jobCount }, (_, index) => chaosJob(jobsRandom, index));
+  const victimAt = random.fork();
+  const victims = Array.from(
+    { length: BATCHES / BATCHES_PER_VICTIM },
+    (_, index) => index * BATCHES_PER_VICTIM + Math.floor(BATCHES_PER_VICTIM * victimAt.next()),
+  );
 
-  for (;;) {
-    const counts = await store.counts(batch);
-    const open = openOf(counts);
-    const ended = totalOf(counts) - open;
-    if (ended !== endedCount) movedAt = performance.now();
-    endedCount = ended;
-    while (schedule[0] !== undefined && schedule[0].afterShare <= ended / jobCount) {
-      const injury = schedule.shift()!;
-      onProgress(`${ended} of ${jobCount} ended: ${describeInjury(injury)}`);
-      injurer.inflict(injury);
-    }
-    if (submitting === undefined && accepted.length < jobCount && open < OPEN_MAX) {
-      const next = jobs.slice(accepted.length, accepted.length + SUBMIT_AT_ONCE);
-      submitting = client.submit(batchId, next).then((ids) => {
-        accepted.push(...ids);
-        submitting = undefined;
-      });
-    }
-    if (accepted.length === jobCount && open === 0 && injurer.pending === 0) break;
-    if (performance.now() - movedAt > STALLED_AFTER_MS) {
-      onProgress(`nothing has ended for ${STALLED_AFTER_MS / 1_000} s; giving up`);
-      break;
-    }
-    await pause(LOOK_EVERY_MS);
-  }
-  await injurer.done();
-  return observe(store, batch, accepted, injurer.inflicted);
+  const commander = createCommander({ client, store, random: random.fork(), batches: () => feeder.batches });
+  const feeder = createFeeder({
+    ...{ client, commander, batchStore, tenantName: TENANT, jobs },
+    batchSize: Math.ceil(jobCount / BATCHES),
+    victims: new Set(victims),
+  });
+  const injurer = createInjurer(stack.supervisor);
+  await disturb({ store, batchStore, feeder, commander, injurer, network, onProgress }, plan);
+  const { accepted, batches } = feeder;
+  const { commands } = commander;
+  return { ...(await observe(store, batches)), accepted, commands, inflicted: injurer.inflicted };
 }
 
 async function observe(
   store: JobStore,
-  batch: Batch,
-  accepted: readonly string[],
-  inflicted: readonly Inflicted[],
-): Promise<Observed> {
+  batches: readonly Batch[],
+): Promise<Pick<Observed, "jobs" | "found" | "counts">> {
   const jobs: Job[] = [];
-  let continuationToken: string | undefined;
-  do {
-    const page = await store.list(batch, { pageSize: PAGE_SIZE_MAX, continuationToken });
-    jobs.push(...page.items);
-    ({ continuationToken } = page);
-  } while (continuationToken !== undefined);
   const found = new Map<string, { state: string; etag: string }>();
+  const counts = new Map<string, Readonly<Record<string, number>>>();
+  for (const batch of batches) {
+    let continuationToken: string | undefined;
+    do {
+      const page = await store.list(batch, { pageSize: PAGE_SIZE_MAX, continuationToken });
+      jobs.push(...page.items);
+      ({ continuationToken } = page);
+    } while (continuationToken !== undefined);
+    counts.set(batch.batchId, await store.counts(batch));
+  }
   for (const { jobId } of jobs) {
     const row = await store.get(jobId);
     if (row !== undefined) found.set(jobId, { state: row.value.state, etag: row.etag });
   }
-  return { accepted, found, counts: await store.counts(batch), jobs, inflicted };
+  return { jobs, found, counts };
 }
 
 /** A worker that was killed, or paused for longer than its locks: its jobs had to come back without it. */
@@ -177,7 +174,12 @@ const losses = (inflicted: readonly Inflicted[]) =>
       : [],
   );
 
-const unexpectedEndings = (jobs: readonly Job[]): string[] =>
-  jobs.flatMap(({ jobId, jobType, state, failure }) =>
-    state === expectedState(jobType) ? [] : [`${jobId} (${jobType}) ended as ${state} ${failure?.code ?? ""}`.trim()],
-  );
+/** That a cancel was asked for allows a job to end as canceled, and never obliges one that was faster. */
+const unexpectedEndings = (jobs: readonly Job[], commands: readonly Command[]): string[] =>
+  jobs.flatMap(({ jobId, jobType, state, failure }) => {
+    const { state: usual, code } = expectedEnding(jobType);
+    if (state === usual && failure?.code === code) return [];
+    if (state === "canceled" && commands.some((command) => command.kind === "cancel" && names(command, jobId)))
+      return [];
+    return [`${jobId} (${jobType}) ended as ${state} ${failure?.code ?? ""}`.trim()];
+  });

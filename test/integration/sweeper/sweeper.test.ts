@@ -28,7 +28,7 @@ let pool = "";
 let queueName = "";
 let batch: Batch;
 let workers: readonly WorkerRecord[] = [];
-const POOLS = Array.from({ length: 12 }, (_, i) => `p${i}`);
+const POOLS = Array.from({ length: 13 }, (_, i) => `p${i}`);
 let nextPool = 0;
 
 beforeAll(async () => {
@@ -108,6 +108,20 @@ describe("sweeping batches", () => {
     );
     expect((await rowOf(orphan.value.jobId)).ring).toBe(1);
     expect(await sweep()).toMatchObject({ rung: 0 });
+  });
+
+  it("reopens a complete batch before it rings for a job that was added too late to be counted", async () => {
+    const { etag } = (await batches.get(batch.batchId))!;
+    await batches.update(batch.batchId, etag, { state: "closed" });
+    await deps().batches.askBatch(batch.batchId);
+    expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 1, completedGeneration: 1 });
+    // The API had found the batch open, and died after the insert.
+    const late = await insert();
+    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 1 });
+    expect((await peek()).map(({ parsed }) => parsed.ok && parsed.bell.jobId)).toEqual([late.value.jobId]);
+    await sweep();
+    expect((await batches.get(batch.batchId))?.value.generation).toBe(2);
   });
 
   it("leaves a delayed row alone whose bell is scheduled, and rings one whose bell is not", async () => {

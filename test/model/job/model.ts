@@ -10,7 +10,8 @@ import { copyWorld, packWorld, unpackWorld } from "./packed-world.ts";
 import { PROTOCOL, type Protocol } from "./protocol.ts";
 import { INTERRUPTION_CAP, MAX_ATTEMPTS } from "./rows.ts";
 import { AT_REST, sweeperSteps } from "./sweeper.ts";
-import { IDLE, workerSteps } from "./worker.ts";
+import { workerSteps } from "./worker.ts";
+import { IDLE } from "./worker-turn.ts";
 import { type Budget, FAULTS, INTERRUPTING, type Row, runsUserCode, type World } from "./world.ts";
 
 const BOUNDS: Bounds = {

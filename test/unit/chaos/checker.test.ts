@@ -1,11 +1,16 @@
 /** The checker must find what is wrong: it is shown histories in which exactly one thing is. */
 import { describe, expect, it } from "vitest";
-import { judge, type RunFacts, type Verdict } from "../../chaos/engine/checker.ts";
+import { judge, type Verdict } from "../../chaos/engine/checker.ts";
+import type { Command, JobAnswer } from "../../chaos/engine/commands.ts";
 import { replay } from "../../chaos/engine/replay.ts";
+import type { RunFacts } from "../../chaos/engine/run-facts.ts";
 import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
 
+const BATCH = "chaos.b";
 const PARTITION = "chaos.b.00";
 const JOB = "chaos.b.00.1";
+
+const STEP_MS = 10_000;
 
 interface Step {
   /** Of the job's row; no `ifMatch` means the current version. */
@@ -40,7 +45,8 @@ function recordsOf(steps: readonly Step[]): WireRecord[] {
       version += 1;
       if (counter !== undefined) counterVersion += 1;
     }
-    return { at: index, status: 202, landed, writes };
+    // Far enough from each other for clocks to tell them apart.
+    return { at: index * STEP_MS, status: 202, landed, writes };
   });
 }
 
@@ -71,7 +77,8 @@ const GOOD = [insert, claim, takeover, success];
 const SUCCEEDED: RunFacts = {
   accepted: [JOB],
   found: new Map([[JOB, { state: "succeeded", etag: "e4" }]]),
-  counts: { queued: 0, running: 0, succeeded: 1, failed: 0, canceled: 0 },
+  counts: new Map([[BATCH, { queued: 0, running: 0, succeeded: 1, failed: 0, canceled: 0 }]]),
+  commands: [],
 };
 
 const verdictOn = (steps: readonly Step[], facts: Partial<RunFacts> = {}): Verdict =>
@@ -83,6 +90,22 @@ const complaints = (verdict: Verdict): string[] =>
 
 const found = (etag: string, state = "succeeded"): Partial<RunFacts> => ({
   found: new Map([[JOB, { state, etag }]]),
+  counts: new Map([[BATCH, { [state]: 1 }]]),
+});
+
+/** Asked at one step and answered at another; of the job, unless a batch is named. */
+const command = (
+  kind: Command["kind"],
+  [askedAt, answeredAt]: readonly [asked: number, answered: number],
+  answer?: JobAnswer,
+  batchId?: string,
+): Command => ({
+  kind,
+  jobIds: batchId === undefined ? [JOB] : [],
+  batchId,
+  triedAt: [askedAt * STEP_MS],
+  answeredAt: answeredAt * STEP_MS,
+  answers: answer === undefined ? new Map() : new Map([[JOB, answer]]),
 });
 
 describe("the checker", () => {
@@ -100,8 +123,7 @@ describe("the checker", () => {
   });
 
   it("finds a job that never ended, accepted or not", () => {
-    const counts = { running: 1 };
-    const facts = { ...found("e3", "running"), accepted: [], counts };
+    const facts = { ...found("e3", "running"), accepted: [] };
     expect(verdictOn([insert, claim, takeover], facts).lost).toEqual([`${JOB} is still running`]);
   });
 
@@ -111,7 +133,7 @@ describe("the checker", () => {
 
   it("finds a second terminal state", () => {
     const again: Step = { cells: { state: "failed", attempts: 1 }, counter: { succeeded: 0, failed: 1 } };
-    const facts = { ...found("e5", "failed"), counts: { failed: 1 } };
+    const facts = found("e5", "failed");
     const verdict = verdictOn([...GOOD, again], facts);
     expect(verdict.doubleTerminal).toEqual([`${JOB} had ended as succeeded and became failed`]);
     expect(verdict.illegalTransitions).toHaveLength(1);
@@ -158,7 +180,7 @@ describe("the checker", () => {
     ["a return to queued without a reason", { state: "queued", ring: 2 }],
   ])("finds %s", (_what, cells) => {
     const back: Step = { cells, counter: { queued: 1, running: 0 } };
-    const facts = { ...found("e3", "queued"), counts: { queued: 1 } };
+    const facts = found("e3", "queued");
     expect(verdictOn([insert, claim, back], facts).illegalTransitions).toHaveLength(1);
   });
 
@@ -177,7 +199,150 @@ describe("the checker", () => {
   });
 
   it("finds counters that were right in each step and are wrong in the end", () => {
-    const verdict = verdictOn(GOOD, { counts: { succeeded: 2 } });
-    expect(verdict.counterMismatch).toEqual(["the system's counts say 2 succeeded, the tables hold 1 succeeded"]);
+    const verdict = verdictOn(GOOD, { counts: new Map([[BATCH, { succeeded: 2 }]]) });
+    expect(verdict.counterMismatch).toEqual([
+      `${BATCH}: the system's counts say 2 succeeded, the tables hold 1 succeeded`,
+    ]);
+  });
+});
+
+describe("the checker, on canceled jobs,", () => {
+  const wanted: Step = { cells: { cancelWanted: true } };
+  const canceled: Step = {
+    cells: { state: "canceled", ...start(1, "a", "canceled") },
+    counter: { queued: 0, running: 0, canceled: 1 },
+  };
+  const canceledQueued: Step = { cells: { state: "canceled" }, counter: { queued: 0, canceled: 1 } };
+  const asked = command("cancel", [1, 2], "asked");
+  const CANCELED = [insert, claim, wanted, canceled];
+
+  it("has nothing against one that its worker ended", () => {
+    const facts = { ...found("e4", "canceled"), commands: [asked] };
+    expect(complaints(verdictOn(CANCELED, facts))).toEqual([]);
+  });
+
+  it("has nothing against one that succeeded first", () => {
+    const first: Step = {
+      cells: { state: "succeeded", ...start(1, "a", "succeeded") },
+      counter: { queued: 0, running: 0, succeeded: 1 },
+    };
+    const facts = { ...found("e4"), commands: [asked] };
+    expect(complaints(verdictOn([insert, claim, wanted, first], facts))).toEqual([]);
+  });
+
+  it("has nothing against one that had not started", () => {
+    const facts = { ...found("e2", "canceled"), commands: [command("cancel", [0, 1], "canceled")] };
+    expect(complaints(verdictOn([insert, canceledQueued], facts))).toEqual([]);
+  });
+
+  it("finds one that nobody wanted canceled", () => {
+    expect(complaints(verdictOn([insert, canceledQueued], found("e2", "canceled")))).toEqual(["illegalTransitions"]);
+    expect(verdictOn(CANCELED, found("e4", "canceled")).illegalTransitions).toHaveLength(2);
+  });
+
+  it("finds one whose row did not say so", () => {
+    const facts = { ...found("e3", "canceled"), commands: [command("cancel", [0, 2])] };
+    expect(verdictOn([insert, claim, canceled], facts).illegalTransitions).toEqual([
+      `${JOB}: it was canceled while its row did not say so`,
+    ]);
+  });
+
+  it.each<[string, Step, string]>([
+    [
+      "one that is retried",
+      { cells: { state: "queued", ring: 2, attempts: 1, claimId: "" }, counter: { queued: 1, running: 0 } },
+      "queued",
+    ],
+    [
+      "one that failed instead",
+      { cells: { state: "failed", attempts: 1 }, counter: { queued: 0, running: 0, failed: 1 } },
+      "failed",
+    ],
+    ["one that is taken over", { cells: { ...takeover.cells } }, "running"],
+    ["a wish that is forgotten", { cells: { cancelWanted: false } }, "running"],
+  ])("finds %s", (_what, wrong, state) => {
+    const facts = { ...found("e4", state), commands: [asked] };
+    expect(verdictOn([insert, claim, wanted, wrong], facts).illegalTransitions).toHaveLength(1);
+  });
+
+  it.each<[JobAnswer, string]>([
+    ["canceled", "a cancel that was confirmed and never was"],
+    ["asked", "a wish that was confirmed and never written"],
+    ["too-late", "a job that was said to have ended and had not"],
+  ])("finds, answered as %s, %s", (answer) => {
+    const facts = { commands: [command("cancel", [0, 1], answer)] };
+    expect(complaints(verdictOn(GOOD, facts))).toEqual(["brokenAnswers"]);
+  });
+
+  it("finds a job that the cancel of its batch passed over", () => {
+    const facts = { commands: [command("cancel", [1.2, 1.5], undefined, BATCH)] };
+    expect(verdictOn(GOOD, facts).brokenAnswers).toEqual([`${JOB}: its batch was canceled, and it was passed over`]);
+  });
+
+  it("has nothing against a job that came after the cancel of its batch, or was never answered about", () => {
+    const late = command("cancel", [-9, -8], undefined, BATCH);
+    const unanswered = { ...command("cancel", [1, 2], "asked"), answeredAt: undefined };
+    expect(complaints(verdictOn(GOOD, { commands: [late, unanswered] }))).toEqual([]);
+  });
+});
+
+describe("the checker, on requeued jobs,", () => {
+  const requeueCells = { state: "queued", ring: 2, attempts: 0, interruptions: 0, claimId: "", reopen: true };
+  const requeue: Step = { cells: requeueCells, counter: { queued: 1, running: 0, succeeded: 0 } };
+  const again: Step = {
+    cells: { state: "running", claimId: "c", executions: 3, reopen: false, ...start(3, "c") },
+    counter: { queued: 0, running: 1, succeeded: 0 },
+  };
+  const successAgain: Step = {
+    cells: { state: "succeeded", ...start(3, "c", "succeeded") },
+    counter: { queued: 0, running: 0, succeeded: 1 },
+  };
+  const REQUEUED = [...GOOD, requeue, again, successAgain];
+  const asked = command("requeue", [3, 4], "requeued");
+
+  it("has nothing against one that was asked for", () => {
+    expect(complaints(verdictOn(REQUEUED, { ...found("e7"), commands: [asked] }))).toEqual([]);
+    const batch = command("requeue", [3, 4], undefined, BATCH);
+    expect(complaints(verdictOn(REQUEUED, { ...found("e7"), commands: [batch] }))).toEqual([]);
+  });
+
+  it("finds one that nobody asked for, or of another batch", () => {
+    expect(complaints(verdictOn(REQUEUED, found("e7")))).toEqual(["doubleTerminal"]);
+    const other = command("requeue", [3, 4], undefined, "chaos.c");
+    expect(complaints(verdictOn(REQUEUED, { ...found("e7"), commands: [other] }))).toEqual(["doubleTerminal"]);
+    const later = command("requeue", [6, 6], "not-ended");
+    expect(verdictOn(REQUEUED, { ...found("e7"), commands: [later] }).doubleTerminal).toHaveLength(1);
+  });
+
+  it("finds one that was requeued more often than asked for", () => {
+    const twice = [...REQUEUED, { ...requeue, cells: { ...requeueCells, ring: 3 } }];
+    const facts = { ...found("e8", "queued"), commands: [asked] };
+    expect(verdictOn(twice, facts).doubleTerminal).toHaveLength(1);
+    const repeated = { ...asked, triedAt: [3 * STEP_MS, 6 * STEP_MS], answeredAt: 7 * STEP_MS };
+    expect(verdictOn(twice, { ...facts, commands: [repeated] }).doubleTerminal).toEqual([]);
+  });
+
+  it("finds one that runs again without being queued", () => {
+    const straight = { ...again, cells: { ...again.cells } };
+    const verdict = verdictOn([...GOOD, straight], { ...found("e5", "running"), commands: [asked] });
+    expect(verdict.doubleTerminal).toEqual([`${JOB} had ended as succeeded and became running`]);
+  });
+
+  it.each([
+    ["under its old ring", { ring: 1 }],
+    ["with failures of its earlier life", { attempts: 1 }],
+    ["with a cancel of its earlier life", { cancelWanted: true }],
+    ["with its old claim", { claimId: "b" }],
+    ["without a note to reopen its batch", { reopen: false }],
+  ])("finds one that was requeued %s", (_what, cells) => {
+    const wrong = { ...requeue, cells: { ...requeueCells, ...cells } };
+    const facts = { ...found("e5", "queued"), commands: [asked, command("cancel", [0, 0])] };
+    expect(verdictOn([...GOOD, wrong], facts).illegalTransitions).toHaveLength(1);
+  });
+
+  it("finds a requeue that was confirmed and never written", () => {
+    expect(complaints(verdictOn(GOOD, { commands: [command("requeue", [3, 4], "requeued")] }))).toEqual([
+      "brokenAnswers",
+    ]);
   });
 });

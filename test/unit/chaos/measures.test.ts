@@ -1,18 +1,22 @@
 import { describe, expect, it } from "vitest";
+import { wishesOf } from "../../chaos/engine/commands.ts";
 import { measure, percentile } from "../../chaos/engine/measures.ts";
-import type { History, JobChange, JobRow } from "../../chaos/engine/replay.ts";
+import { faultsOf } from "../../chaos/engine/network-faults.ts";
+import type { JobRow } from "../../chaos/engine/recorded-rows.ts";
+import type { History, JobChange } from "../../chaos/engine/replay.ts";
 import { scheduleOf } from "../../chaos/engine/schedule.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 const row = (fields: Partial<JobRow>): JobRow => ({
-  ...{ state: "queued", ring: 1, attempts: 0, interruptions: 0, executions: 0, claimId: "", claimWorker: "", etag: "" },
+  ...{ state: "queued", ring: 1, attempts: 0, interruptions: 0, executions: 0, claimId: "", claimWorker: "" },
+  ...{ cancelWanted: false, reopen: false, etag: "" },
   ...fields,
 });
 
 /** Successive rows of one job, with the times they were written. */
 function historyOf(jobId: string, ...rows: readonly (readonly [at: number, row: JobRow])[]): JobChange[] {
   return rows.map(([at, after], index) => ({
-    ...{ at, jobId, partition: "p", after, before: rows[index - 1]?.[1], starts: [] },
+    ...{ at, order: index, jobId, partition: "p", after, before: rows[index - 1]?.[1], starts: [] },
     write: { kind: "merge", ifMatch: "" },
   }));
 }
@@ -20,7 +24,9 @@ function historyOf(jobId: string, ...rows: readonly (readonly [at: number, row: 
 const history = (changes: readonly JobChange[]): History => ({
   transactions: [],
   changes,
+  batchChanges: [],
   rows: new Map(),
+  batches: new Map(),
   counters: new Map(),
 });
 
@@ -84,5 +90,41 @@ describe("the schedule of a run", () => {
     expect(schedule.map(({ afterShare }) => afterShare)).toEqual(
       schedule.map(({ afterShare }) => afterShare).sort((a, b) => a - b),
     );
+  });
+});
+
+describe("the network faults of a run", () => {
+  const options = { faultCount: 20, workers: ["worker-1", "worker-2"], lockMs: 5_000 };
+
+  it("are the same for the same seed and others for another", () => {
+    expect(faultsOf(seededRandom(7), options)).toEqual(faultsOf(seededRandom(7), options));
+    expect(faultsOf(seededRandom(8), options)).not.toEqual(faultsOf(seededRandom(7), options));
+  });
+
+  it("are of every kind on every link, in the order in which they are due", () => {
+    const faults = faultsOf(seededRandom(1), options);
+    const met = new Set(faults.map(({ service, fault }) => `${fault.kind} ${service}`));
+    expect([...met].toSorted()).toEqual(
+      ["blackhole", "cut", "late", "slow", "stall"].flatMap((kind) => [`${kind} bus`, `${kind} storage`]),
+    );
+    expect(new Set(faults.map(({ program }) => program))).toEqual(new Set(["api", "worker-1", "worker-2"]));
+    const shares = faults.map(({ afterShare }) => afterShare);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+  });
+});
+
+describe("the wishes of callers", () => {
+  it("are the same for the same seed and others for another", () => {
+    expect(wishesOf(seededRandom(7), 200)).toEqual(wishesOf(seededRandom(7), 200));
+    expect(wishesOf(seededRandom(8), 200)).not.toEqual(wishesOf(seededRandom(7), 200));
+  });
+
+  it("are of every kind, for jobs in every state", () => {
+    const wishes = wishesOf(seededRandom(1), 200).map(({ wish }) => wish);
+    expect(new Set(wishes.map(({ kind }) => kind))).toEqual(
+      new Set(["cancel", "requeue", "requeue-many", "requeue-batch"]),
+    );
+    const aims = wishes.flatMap((wish) => ("aim" in wish ? [wish.aim] : []));
+    expect(new Set(aims)).toEqual(new Set(["queued", "delayed", "running", "succeeded", "failed", "canceled"]));
   });
 });

@@ -1,0 +1,104 @@
+/**
+ * The middle of a chaos run: jobs are fed in, programs are hurt, connections break and callers change their minds, each
+ * when its share of the jobs has ended; until every job has ended, or nothing moves any more.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Batch } from "../../../runtime/core/job.ts";
+import type { BatchStore, JobStore } from "../../../runtime/core/ports.ts";
+import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/states.ts";
+import type { Commander } from "./commander.ts";
+import type { ScheduledWish } from "./commands.ts";
+import type { Feeder } from "./feeder.ts";
+import type { Injurer } from "./injurer.ts";
+import type { Network } from "./network.ts";
+import { describeFault, type ScheduledFault } from "./network-faults.ts";
+import { describeInjury, type ScheduledInjury } from "./schedule.ts";
+
+export interface DisturbDeps {
+  readonly store: Pick<JobStore, "counts">;
+  readonly batchStore: Pick<BatchStore, "get">;
+  readonly feeder: Feeder;
+  readonly commander: Commander;
+  readonly injurer: Injurer;
+  readonly network: Network;
+  readonly onProgress: (line: string) => void;
+}
+
+export interface Plan {
+  readonly jobCount: number;
+  readonly injuries: readonly ScheduledInjury[];
+  readonly faults: readonly ScheduledFault[];
+  readonly wishes: readonly ScheduledWish[];
+}
+
+/** Jobs that have not ended are kept below this number, so that the API has work during the whole run. */
+const OPEN_MAX = 80;
+const LOOK_EVERY_MS = 250;
+/** Without any job ending for this long, the run is over and what has not ended counts as lost. The sweeper needs two. */
+const STALLED_AFTER_MS = 300_000;
+
+export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, wishes }: Plan): Promise<void> {
+  const { store, batchStore, feeder, commander, injurer, network, onProgress } = deps;
+  let feeding: Promise<void> | undefined;
+  const failures: unknown[] = [];
+  let last = "";
+  let movedAt = performance.now();
+  let endedMost = 0;
+
+  const isDue = ({ afterShare }: { readonly afterShare: number }): boolean => afterShare <= endedMost / jobCount;
+  const takeInjuries = inTurn(injuries, isDue);
+  const takeFaults = inTurn(faults, isDue);
+  const takeWishes = inTurn(wishes, isDue);
+
+  async function allComplete(batches: readonly Batch[]): Promise<boolean> {
+    const rows = await Promise.all(batches.map(({ batchId }) => batchStore.get(batchId)));
+    return rows.every((row) => row !== undefined && row.value.completedGeneration === row.value.generation);
+  }
+
+  for (;;) {
+    const { batches } = feeder;
+    const counts = (await Promise.all(batches.map((batch) => store.counts(batch)))).reduce(addCounts, NO_COUNTS);
+    const open = openOf(counts);
+    const ended = totalOf(counts) - open;
+    if (last !== JSON.stringify(counts)) movedAt = performance.now();
+    last = JSON.stringify(counts);
+    // Requeues take back what had ended; what was due stays due.
+    endedMost = Math.max(endedMost, ended);
+
+    const where = `${ended} of ${jobCount} ended`;
+    for (const injury of takeInjuries()) {
+      onProgress(`${where}: ${describeInjury(injury)}`);
+      injurer.inflict(injury);
+    }
+    for (const fault of takeFaults()) {
+      onProgress(`${where}: ${describeFault(fault)}`);
+      network.inflict(fault);
+    }
+    for (const { wish } of takeWishes()) commander.fulfil(wish);
+    if (failures.length > 0) throw new AggregateError(failures, "Jobs could not be submitted.");
+    if (feeding === undefined && !feeder.done && open < OPEN_MAX) {
+      feeding = feeder
+        .feed()
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => (feeding = undefined));
+    }
+    const quiet = commander.pending === 0 && injurer.pending === 0 && network.pending === 0 && feeding === undefined;
+    if (feeder.done && open === 0 && quiet && (await allComplete(batches))) break;
+    if (performance.now() - movedAt > STALLED_AFTER_MS) {
+      onProgress(`nothing has moved for ${STALLED_AFTER_MS / 1_000} s; giving up`);
+      break;
+    }
+    await pause(LOOK_EVERY_MS);
+  }
+  await Promise.all([injurer.done(), network.done(), commander.done()]);
+}
+
+/** Takes the items that are due, of a list in the order in which they become due. */
+function inTurn<T>(items: readonly T[], isDue: (item: T) => boolean): () => readonly T[] {
+  let next = 0;
+  return () => {
+    const first = next;
+    while (next < items.length && isDue(items[next]!)) next += 1;
+    return items.slice(first, next);
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * Feeds the jobs of a run into batches, one batch after the other, each closed when it is full. Some are canceled while
+ * their last jobs arrive; what such a batch refuses goes into the next one.
+ */
+import type { Batch } from "../../../runtime/core/job.ts";
+import type { BatchStore } from "../../../runtime/core/ports.ts";
+import type { JobRequestBody } from "../../../runtime/core/requests.ts";
+import { type ChaosClient, expected } from "./client.ts";
+import type { Commander } from "./commander.ts";
+
+export interface FeederDeps {
+  readonly client: ChaosClient;
+  readonly commander: Pick<Commander, "cancelBatch">;
+  readonly batchStore: Pick<BatchStore, "get">;
+  readonly tenantName: string;
+  readonly jobs: readonly JobRequestBody[];
+  readonly batchSize: number;
+  /** Numbers of the batches to cancel, from 0. */
+  readonly victims: ReadonlySet<number>;
+}
+
+export interface Feeder {
+  /** As they were when they were created. */
+  readonly batches: readonly Batch[];
+  readonly accepted: readonly string[];
+  /** All jobs are accepted and all batches closed. */
+  readonly done: boolean;
+  /** Submits a few jobs. One call at a time. */
+  feed(): Promise<void>;
+}
+
+const SUBMIT_AT_ONCE = 20;
+
+export function createFeeder(deps: FeederDeps): Feeder {
+  const { client, commander, batchStore, tenantName, batchSize, victims } = deps;
+  const batches: Batch[] = [];
+  const accepted: string[] = [];
+  let rest = deps.jobs;
+  /** The batch that takes jobs, and how many more. */
+  let current: { readonly batchId: string; room: number } | undefined;
+
+  async function openBatch(): Promise<{ readonly batchId: string; room: number }> {
+    const batchId = await client.createBatch(tenantName, `Chaos ${batches.length + 1}`);
+    const stored = await batchStore.get(batchId);
+    if (stored === undefined) throw new Error(`There is no batch ${batchId}.`);
+    batches.push(stored.value);
+    return { batchId, room: batchSize };
+  }
+
+  return {
+    batches,
+    accepted,
+    get done() {
+      return rest.length === 0 && current === undefined;
+    },
+    async feed() {
+      current ??= await openBatch();
+      const { batchId } = current;
+      const jobs = rest.slice(0, Math.min(SUBMIT_AT_ONCE, current.room));
+      current.room -= jobs.length;
+      const isLast = current.room === 0 || jobs.length === rest.length;
+      const isVictim = isLast && victims.has(batches.length - 1);
+      const [outcome] = await Promise.all([
+        client.submit(batchId, jobs),
+        isVictim ? commander.cancelBatch(batchId) : undefined,
+      ]);
+      accepted.push(...outcome.accepted);
+      rest = [...outcome.refused, ...rest.slice(jobs.length)];
+      if (!isLast) return;
+      if (!isVictim) expected(await client.command(`/batches/${batchId}/close`, {}));
+      current = undefined;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/** Rows as the record has them: what the checker must know of a job's and of a batch's, read from their cells. */
+
+export interface JobRow {
+  readonly state: string;
+  readonly ring: number;
+  readonly attempts: number;
+  readonly interruptions: number;
+  readonly executions: number;
+  readonly claimId: string;
+  readonly claimWorker: string;
+  readonly cancelWanted: boolean;
+  readonly reopen: boolean;
+  readonly etag: string;
+}
+
+export interface BatchRow {
+  readonly state: string;
+  readonly generation: number;
+  readonly completedGeneration: number;
+  readonly etag: string;
+}
+
+/** An entry of a job's history, as one write has it. */
+export interface WrittenStart {
+  readonly claimId: string;
+  readonly outcome: string | undefined;
+}
+
+export type RecordedCells = Readonly<Record<string, unknown>>;
+
+export interface StoredCells {
+  readonly cells: RecordedCells;
+  readonly etag: string;
+}
+
+const number = (value: unknown): number => Number(value ?? 0);
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+
+export const jobRow = ({ cells, etag }: StoredCells): JobRow => ({
+  state: text(cells["state"]),
+  ring: number(cells["ring"]),
+  attempts: number(cells["attempts"]),
+  interruptions: number(cells["interruptions"]),
+  executions: number(cells["executions"]),
+  claimId: text(cells["claimId"]),
+  claimWorker: text(cells["claimWorker"]),
+  cancelWanted: cells["cancelWanted"] === true,
+  reopen: cells["reopen"] === true,
+  etag,
+});
+
+export const batchRow = ({ cells, etag }: StoredCells): BatchRow => ({
+  state: text(cells["state"]),
+  generation: number(cells["generation"]),
+  completedGeneration: number(cells["completedGeneration"]),
+  etag,
+});
+
+export function startsOf(cells: RecordedCells): WrittenStart[] {
+  return Object.entries(cells).flatMap(([name, value]) => {
+    if (!/^attempt_\d{3}$/.test(name) || typeof value !== "string") return [];
+    const { claimId, outcome } = JSON.parse(value) as { claimId: string; outcome?: string };
+    return [{ claimId, outcome }];
+  });
+}

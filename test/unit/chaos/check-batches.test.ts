@@ -1,0 +1,91 @@
+/** Batches in the checker: completed once per generation, with nothing running, and open again before anything starts. */
+import { describe, expect, it } from "vitest";
+import { doubleCompletions, illegalBatchChanges, lostBatches } from "../../chaos/engine/check-batches.ts";
+import { staleWrites } from "../../chaos/engine/check-jobs.ts";
+import { type History, replay } from "../../chaos/engine/replay.ts";
+import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
+
+const BATCH = "chaos.b";
+const JOB = "chaos.b.00.1";
+
+type Cells = Readonly<Record<string, unknown>>;
+
+/** Writes of a batch's row and of its job's row in turn, each on the version before unless it says otherwise. */
+function historyOf(
+  ...steps: readonly (readonly [table: "batches" | "jobs", cells: Cells, ifMatch?: string])[]
+): History {
+  const versions = { batches: 0, jobs: 0 };
+  const records = steps.map(([table, cells, given], index): WireRecord => {
+    const version = versions[table]++;
+    const address = table === "batches" ? { partition: "chaos", row: BATCH } : { partition: `${BATCH}.00`, row: JOB };
+    const write: RowWrite = {
+      ...{ table, ...address, kind: version === 0 ? "insert" : "merge", cells },
+      ifMatch: given ?? (version === 0 ? undefined : `e${version}`),
+      etag: `e${version + 1}`,
+    };
+    return { at: index, status: 204, landed: true, writes: [write] };
+  });
+  return replay(records);
+}
+
+const created = ["batches", { state: "open", generation: 1, completedGeneration: 0 }] as const;
+const closed = ["batches", { state: "closed" }] as const;
+const complete = (generation: number) => ["batches", { completedGeneration: generation }] as const;
+const reopened = (generation: number) => ["batches", { generation, completedAt: "" }] as const;
+const queued = ["jobs", { state: "queued", ring: 1 }] as const;
+const started = (claimId: string) => ["jobs", { state: "running", claimId }] as const;
+const ended = ["jobs", { state: "failed" }] as const;
+const requeued = ["jobs", { state: "queued", ring: 2, claimId: "" }] as const;
+
+const FIRST = [created, queued, started("a"), closed, ended, complete(1)] as const;
+const SECOND = [requeued, reopened(2), started("b"), ended, complete(2)] as const;
+
+describe("the checker, on batches,", () => {
+  it("has nothing against one that was completed once in each of two generations", () => {
+    const history = historyOf(...FIRST, ...SECOND);
+    expect([...doubleCompletions(history), ...illegalBatchChanges(history), ...lostBatches(history)]).toEqual([]);
+    expect(staleWrites(history)).toEqual([]);
+  });
+
+  it("finds one that was never completed, and asks nothing of an open one", () => {
+    expect(lostBatches(historyOf(created, queued, closed))).toEqual([`${BATCH} was never completed in generation 1`]);
+    expect(lostBatches(historyOf(...FIRST, reopened(2)))).toEqual([`${BATCH} was never completed in generation 2`]);
+    expect(lostBatches(historyOf(created, queued))).toEqual([]);
+  });
+
+  it("finds a generation that was completed twice", () => {
+    expect(doubleCompletions(historyOf(...FIRST, complete(1)))).toEqual([`${BATCH} generation 1 was completed twice`]);
+  });
+
+  it("finds one that was completed while a job was running", () => {
+    expect(doubleCompletions(historyOf(created, queued, started("a"), closed, complete(1)))).toEqual([
+      `${BATCH} generation 1 was completed while ${JOB} was running`,
+    ]);
+  });
+
+  it("finds a requeued job that was started before its batch was open again", () => {
+    expect(doubleCompletions(historyOf(...FIRST, requeued, started("b"), reopened(2)))).toEqual([
+      `${JOB} was started while ${BATCH} was complete`,
+    ]);
+  });
+
+  it("lets a requeue be written before the batch is open again, also while that is decided upon", () => {
+    const [, ...rest] = SECOND;
+    expect(doubleCompletions(historyOf(...FIRST.slice(0, -1), requeued, complete(1), ...rest))).toEqual([]);
+  });
+
+  it.each([
+    ["is opened after it was closed", [created, closed, ["batches", { state: "open" }] as const]],
+    ["completes a generation there is not", [created, closed, complete(2)]],
+    ["forgets a completion", [...FIRST, complete(0)]],
+    ["gets a new generation without need", [created, closed, reopened(2)]],
+    ["leaves a generation out", [...FIRST, reopened(3)]],
+  ])("finds one that %s", (_what, steps) => {
+    expect(illegalBatchChanges(historyOf(...steps))).toHaveLength(1);
+  });
+
+  it("finds a write on another version of it", () => {
+    expect(staleWrites(historyOf(created, closed, ["batches", { state: "canceled" }, "e1"]))).toHaveLength(1);
+    expect(staleWrites(historyOf(created, ["batches", { state: "closed" }, "*"]))).toHaveLength(1);
+  });
+});

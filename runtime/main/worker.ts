@@ -27,7 +27,7 @@ async function start(): Promise<Service> {
   });
 
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
-  const hostEntry = await bundleHost(join(settings.directory, "host.cjs"));
+  const hostEntry = await bundleHost(settings.directory);
   const processes = createJobProcesses(processConfig(settings, hostEntry));
   const cache = createPackageCache({
     store: packages,

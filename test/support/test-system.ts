@@ -83,7 +83,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     const ownQueue = queue();
     const processes = createJobProcesses({
       root: directory.path,
-      hostEntry: await bundleHost(join(directory.path, "host.cjs")),
+      hostEntry: await bundleHost(directory.path),
       spares: slots,
       environment: { PATH: process.env["PATH"] ?? "" },
     });

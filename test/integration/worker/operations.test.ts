@@ -63,9 +63,14 @@ describe("cancelling", () => {
     await post(`/batches/${batchId}/cancel`);
     const jobs = await Promise.all(jobIds.map((jobId) => system.until(jobId)));
     expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(["canceled"]));
-    const batch = await batchOf(batchId);
-    expect(batch.counts).toMatchObject({ canceled: 5, total: 5 });
-    expect(batch).toMatchObject({ state: "canceled", completedAt: expect.any(String) as unknown });
+    // The last job's row is written first, and its batch asked then.
+    await expect
+      .poll(async () => await batchOf(batchId), { timeout: 10_000 })
+      .toMatchObject({
+        state: "canceled",
+        completedAt: expect.any(String) as unknown,
+        counts: { canceled: 5, total: 5 },
+      });
   });
 });
 

@@ -1,5 +1,4 @@
 /** Azurite and a local Service Bus for one run after the other, each in a pool and a tenant of its own. */
-import { join } from "node:path";
 import {
   connectServiceBus,
   createBatchStore,
@@ -73,7 +72,7 @@ export async function startRealLab(
         cache: (store, directory) => createPackageCache({ store, directory, platform: currentPlatform() }),
         async processes(directory, story) {
           if (runner === "scripts") return createScriptedJobs({ lockMs, ...story });
-          const hostEntry = await bundleHost(join(directory, "host.mjs"));
+          const hostEntry = await bundleHost(directory);
           const environment = { PATH: process.env["PATH"] ?? "" };
           return createJobProcesses({ root: directory, hostEntry, spares: 1, environment });
         },

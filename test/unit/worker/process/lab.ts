@@ -28,8 +28,9 @@ import { type Workspace, createWorkspaces } from "../../../../runtime/worker/pro
 
 /** The child host as source, and as the one file that workers use. */
 export const HOST_SOURCE = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
-export const HOST_ENTRY = fileURLToPath(new URL("../../../../node_modules/.cache/jobyard/host.cjs", import.meta.url));
-await bundleHost(HOST_ENTRY);
+const CACHE = fileURLToPath(new URL("../../../../node_modules/.cache/jobyard", import.meta.url));
+await mkdir(CACHE, { recursive: true });
+export const HOST_ENTRY = await bundleHost(CACHE);
 
 const JOB_MODULE = new URL("../../../../runtime/job/index.ts", import.meta.url).href;
 

@@ -7,7 +7,7 @@ import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../c
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createBatchCommands } from "./batch-commands.ts";
 import { batchCommandRoutes } from "./batch-command-routes.ts";
-import { identifyAs, type Caller } from "./caller.ts";
+import type { Identify } from "./caller.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { deadLetterRoutes } from "./dead-letter-routes.ts";
 import { answerErrors, noSuchRoute } from "./error-response.ts";
@@ -32,13 +32,13 @@ export interface AppDeps {
   readonly now: () => Date;
   /** The worker pools there are. */
   readonly pools: readonly string[];
-  /** Who everybody is, as long as only this machine can reach the API. */
-  readonly caller: Caller;
+  /** Finds out who calls, before the body is read. */
+  readonly identify: Identify;
   readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { caller, log } = deps;
+  const { identify, log } = deps;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -49,7 +49,7 @@ export function createApp(deps: AppDeps): Express {
     response.json({ status: "ok" });
   });
   // Before the body is read: an unknown caller must not make us parse anything.
-  app.use("/v1", identifyAs(caller));
+  app.use("/v1", identify("manage"));
   app.use(
     "/v1",
     requireJson,

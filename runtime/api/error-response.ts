@@ -58,8 +58,17 @@ function statusOf(code: ErrorCode): number {
     case "EntryPointInvalid":
     case "PlatformMismatch":
       return 422;
+    case "Unauthenticated":
+      return 401;
+    case "Forbidden":
+      return 403;
+    case "MethodNotAllowed":
+      return 405;
+    case "TooManyRequests":
+      return 429;
     case "StorageUnavailable":
     case "BusUnavailable":
+    case "IdentityUnavailable":
       return 503;
     // Outcomes of jobs: a route that lets one escape is broken.
     case "JobFailed":

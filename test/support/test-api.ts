@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createApp } from "../../runtime/api/app.ts";
-import { LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -74,7 +74,7 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const now = (): Date => new Date();
   const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
-  const app = createApp({ ...stores, queue, ringer, ids, now, pools, caller, log: silentLog });
+  const app = createApp({ ...stores, queue, ringer, ids, now, pools, identify: identifyAs(caller), log: silentLog });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import { isIP } from "node:net";
 import { createApp } from "../api/app.ts";
-import { LOCAL_CALLER } from "../api/caller.ts";
+import { identifyAs, LOCAL_CALLER } from "../api/caller.ts";
 import { createRinger } from "../api/ringer.ts";
 import { createIdSource } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
@@ -36,7 +36,19 @@ async function start(): Promise<Service> {
   const now = (): Date => new Date();
 
   const { pools } = settings;
-  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, caller: LOCAL_CALLER, log });
+  const app = createApp({
+    jobs,
+    batches,
+    workers,
+    files,
+    queue,
+    ringer,
+    ids,
+    now,
+    pools,
+    identify: identifyAs(LOCAL_CALLER),
+    log,
+  });
   const server = createServer(app);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

@@ -1,10 +1,6 @@
 /** The error of one item among many that a request names. */
 import { isSystemError } from "../core/errors.ts";
-
-export interface ItemError {
-  readonly code: string;
-  readonly message: string;
-}
+import type { ItemError } from "../core/views.ts";
 
 /** The request itself is at fault: said in the item's place. Anything else fails the whole call. */
 export function itemError(error: unknown): ItemError {

@@ -1,5 +1,4 @@
 /** Turns outside values into typed ones, or into one error that names every wrong field. */
-import type { RequestHandler } from "express";
 import type * as z from "zod";
 import { InvalidRequestError, type ErrorDetail } from "../core/errors.ts";
 import { JSON_MAX_DEPTH } from "../core/limits.ts";
@@ -38,12 +37,3 @@ export function checkDepth(value: unknown): void {
     );
   }
 }
-
-/** A body must say that it is JSON: browsers then ask before sending one across origins. */
-export const requireJson: RequestHandler = (request, _response, next) => {
-  const hasBody = request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
-  if (hasBody && request.headers["content-length"] !== "0" && request.is("application/json") === false) {
-    throw new InvalidRequestError("UnsupportedMediaType", "The body must be application/json.");
-  }
-  next();
-};

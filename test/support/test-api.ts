@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createApp } from "../../runtime/api/app.ts";
-import { identifyAs, LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -50,6 +50,8 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
 
 export interface TestApiOptions {
   readonly caller?: Caller;
+  /** Default: everybody is `caller`. */
+  readonly identify?: Identify;
   readonly pools?: readonly string[];
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
@@ -60,6 +62,7 @@ export async function startTestApi(
   queue: JobQueue,
   {
     caller = LOCAL_CALLER,
+    identify = identifyAs(caller),
     pools = [DEFAULT_POOL],
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
@@ -74,7 +77,7 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const now = (): Date => new Date();
   const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
-  const app = createApp({ ...stores, queue, ringer, ids, now, pools, identify: identifyAs(caller), log: silentLog });
+  const app = createApp({ ...stores, queue, ringer, ids, now, pools, identify, log: silentLog });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -143,6 +143,7 @@ export const TAGS = {
   Jobs: "Submit jobs, look at them, change what becomes of them.",
   Batches: "Jobs of one tenant that belong together: created, counted, closed, canceled, requeued as one.",
   "Dead letters": "Messages the broker has set aside: the records of jobs that failed, and ones no worker can read.",
+  Access: "How to sign in, and who may do what.",
 } as const;
 
 export type Tag = keyof typeof TAGS;

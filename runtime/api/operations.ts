@@ -1,7 +1,9 @@
 /** Every operation of the web API, in one list: the source of its routes and of its document. */
+import type { AuthFacts } from "../core/auth-facts.ts";
 import type { IdSource } from "../core/ids.ts";
 import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../core/ports.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { authOperations } from "./auth-operations.ts";
 import { createBatchCommands } from "./batch-commands.ts";
 import { batchCommandOperations } from "./batch-command-operations.ts";
 import { createDeadLetters } from "./dead-letters.ts";
@@ -26,6 +28,8 @@ export interface OperationDeps {
   readonly now: () => Date;
   /** The worker pools there are. */
   readonly pools: readonly string[];
+  /** How to sign in. */
+  readonly authFacts: AuthFacts;
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
@@ -38,5 +42,6 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobCommandOperations(shared),
     ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetters(deps)),
+    ...authOperations(deps.authFacts),
   ];
 }

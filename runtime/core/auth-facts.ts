@@ -1,4 +1,5 @@
 /** What anybody may know about signing in: how a client without any token finds out where to get one. */
+import * as z from "zod";
 
 /** The only delegated permission: a user's token must have been asked for with it. */
 export const USER_SCOPE = "access_as_user";
@@ -28,20 +29,29 @@ export type AuthSettings =
 export type EntraSettings = Extract<AuthSettings, { kind: "entra" }>;
 
 /** The answer of `GET /v1/auth`. */
-export type AuthFacts =
-  | { readonly kind: "none" }
-  | {
-      readonly kind: "entra";
-      readonly authority: string;
-      readonly tenantId: string;
-      readonly clientId: string;
-      readonly audience: string;
-      /** What a client asks for on behalf of a user. */
-      readonly userScope: string;
-      /** What an application asks for with its own credentials. */
-      readonly applicationScope: string;
-      readonly publicClientId?: string;
-    };
+export const authFactsSchema = z
+  .discriminatedUnion("kind", [
+    z.object({ kind: z.literal("none") }).meta({
+      id: "NoAuth",
+      description: "The API does not know its callers; it serves its own machine only.",
+    }),
+    z
+      .object({
+        kind: z.literal("entra"),
+        authority: z.string().meta({ description: "Address of the issuer, without the directory." }),
+        tenantId: z
+          .string()
+          .meta({ description: "The Entra tenant (directory) whose users and applications may come." }),
+        clientId: z.string().meta({ description: "Of the API's own registration." }),
+        audience: z.string().meta({ description: "What a token must be for." }),
+        userScope: z.string().meta({ description: "What a client asks for on behalf of a user." }),
+        applicationScope: z.string().meta({ description: "What an application asks for with its own credentials." }),
+        publicClientId: z.string().optional().meta({ description: "The registration users sign in with." }),
+      })
+      .meta({ id: "EntraAuth" }),
+  ])
+  .meta({ id: "AuthFacts", description: "How to sign in." });
+export type AuthFacts = z.infer<typeof authFactsSchema>;
 
 /** The Application ID URI that Entra proposes, and that scopes start with. */
 const appIdUri = (clientId: string): string => `api://${clientId}`;

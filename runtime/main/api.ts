@@ -35,8 +35,8 @@ async function start(): Promise<Service> {
   const now = (): Date => new Date();
 
   const { pools } = settings;
-  const { identify } = await composeAuth({ auth: settings.auth, tenants, log });
-  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, identify, log });
+  const { identify, facts: authFacts } = await composeAuth({ auth: settings.auth, tenants, log });
+  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, identify, authFacts, log });
   const server = createServer(app);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

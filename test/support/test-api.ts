@@ -77,7 +77,17 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const now = (): Date => new Date();
   const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
-  const app = createApp({ ...stores, queue, ringer, ids, now, pools, identify, log: silentLog });
+  const app = createApp({
+    ...stores,
+    queue,
+    ringer,
+    ids,
+    now,
+    pools,
+    identify,
+    authFacts: { kind: "none" },
+    log: silentLog,
+  });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -1,7 +1,7 @@
 /** What the claims of a verified token say about its bearer. Pure; signature, times, issuer and audience are checked before. */
 import * as z from "zod";
 import { USER_SCOPE } from "../../core/auth-facts.ts";
-import { ForbiddenError, UnauthenticatedError } from "../../core/errors.ts";
+import { UnauthenticatedError } from "../../core/errors.ts";
 import { APP_ROLES, PRINCIPAL_ID_PATTERN, type AppRole } from "../../core/grants.ts";
 import { DISPLAY_NAME_MAX_LENGTH } from "../../core/limits.ts";
 
@@ -35,10 +35,7 @@ const CLAIMS = z.object({
 });
 type Claims = z.infer<typeof CLAIMS>;
 
-/**
- * Throws UnauthenticatedError for a token that is no access token of our directory, ForbiddenError for a user's token
- * that was not asked for with our scope.
- */
+/** Throws UnauthenticatedError for a token that is no access token of our directory, or a user's without our scope. */
 export function identityOf(payload: unknown, directoryId: string): Identity {
   const parsed = CLAIMS.safeParse(payload);
   if (!parsed.success) throw new UnauthenticatedError("The token lacks a claim every access token of Entra has.");
@@ -46,7 +43,7 @@ export function identityOf(payload: unknown, directoryId: string): Identity {
   if (claims.tid !== directoryId) throw new UnauthenticatedError("The token is from another directory.");
   const kind = kindOf(claims);
   if (kind === "user" && !(claims.scp ?? "").split(" ").includes(USER_SCOPE)) {
-    throw new ForbiddenError(`The token does not have the scope ${USER_SCOPE}.`);
+    throw new UnauthenticatedError(`The token was not asked for with the scope ${USER_SCOPE}.`);
   }
   return {
     kind,

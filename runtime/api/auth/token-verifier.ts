@@ -15,7 +15,7 @@ import { readBearerToken, type BearerToken } from "./bearer-token.ts";
 import { identityOf, type Identity } from "./identity.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
-/** Throws UnauthenticatedError, ForbiddenError (a user's token without our scope) or UnavailableError. */
+/** Throws UnauthenticatedError, or UnavailableError when the issuer's keys are needed and cannot be had. */
 export type TokenVerifier = (request: Request) => Promise<Identity>;
 
 export interface TokenVerifierDeps {

@@ -89,7 +89,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
 
     get,
 
-    list({ pageSize, continuationToken }) {
+    async list({ pageSize, continuationToken }) {
       const after = positionOf(continuationToken, TENANT_NAME_PATTERN);
       const filter = odata`PartitionKey eq ${TENANT_PARTITION} and RowKey gt ${after}`;
       return pageOf(filter, pageSize, tenantOf, ({ tenantName }) => tenantName);
@@ -107,7 +107,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
       return grants;
     },
 
-    listGrants(tenantName, { pageSize, continuationToken }) {
+    async listGrants(tenantName, { pageSize, continuationToken }) {
       const after = grantPartition(positionOf(continuationToken, PRINCIPAL_ID_PATTERN));
       return pageOf(grantsOn(tenantName, after), pageSize, grantOf, ({ principalId }) => principalId);
     },
@@ -120,7 +120,9 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
       }
     },
 
-    removeGrant: (tenantName, principalId) => removeRow(grantKeys({ principalId, tenantName })),
+    async removeGrant(tenantName, principalId) {
+      return removeRow(grantKeys({ principalId, tenantName }));
+    },
   };
 }
 

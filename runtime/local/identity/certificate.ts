@@ -34,7 +34,7 @@ export async function certificateIn(directory: string, now: number): Promise<Cer
   await writePrivateFile(keyFile, made.key);
   await writePrivateFile(certFile, made.cert);
   await writePrivateFile(caFileOf(directory), made.ca);
-  return made;
+  return { cert: made.cert, key: made.key };
 }
 
 function isUsable({ ca, cert, key }: Certificate & { ca: string }, now: number): boolean {

@@ -1,7 +1,7 @@
 /** Tokens against the real API: over HTTP, with keys fetched over HTTPS. */
 import { randomUUID } from "node:crypto";
 import { exportSPKI, importJWK } from "jose";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createGrantsCache } from "../../../../runtime/api/auth/grants-cache.ts";
 import { httpsJson } from "../../../../runtime/api/auth/https-json.ts";
 import { createIdentify } from "../../../../runtime/api/auth/identify.ts";
@@ -157,7 +157,13 @@ describe("a token", () => {
     ["signed with HS256 and the public key as secret", async () => bearer(hmacWithPublicKey()), /RS256/],
   ])("%s is refused", async (_what, authorization, message) => {
     const sent = await authorization();
+    // Where the library would write.
+    const written = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write"));
     const answer = await ask(api, sent);
+    const log = JSON.stringify(written.flatMap(({ mock }) => mock.calls.map(([chunk]) => String(chunk))));
+    for (const spy of written) spy.mockRestore();
+    for (const part of sent?.split(/[ .]/).filter((text) => text.length > 10) ?? []) expect(log).not.toContain(part);
+    expect(log).not.toContain("ursula");
     expect(answer).toMatchObject({ status: 401, code: "Unauthenticated" });
     expect(answer.message).toMatch(message);
     expect(answer.challenge).toBe(

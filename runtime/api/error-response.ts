@@ -56,6 +56,11 @@ export function statusOf(code: ErrorCode): number {
     case "ArtifactNotFound":
     case "LogNotFound":
     case "DeadLetterNotFound":
+    case "TenantNotFound":
+    case "GrantNotFound":
+    case "WorkerNotFound":
+    case "PackageNotFound":
+    case "PackageVersionNotFound":
       return 404;
     case "BatchClosed":
     case "JobEnded":
@@ -63,7 +68,6 @@ export function statusOf(code: ErrorCode): number {
     case "JobExists":
     case "IllegalTransition":
       return 409;
-    case "PackageNotFound":
     case "PackageCorrupt":
     case "PackageUnsafe":
     case "PackageTooLarge":

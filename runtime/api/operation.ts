@@ -87,7 +87,8 @@ type HeadersOf<Spec> = Spec extends { readonly headers: infer H }
   : unknown;
 
 export interface FileContent {
-  readonly blob: OpenedBlob;
+  /** Without a length while it is still being written. */
+  readonly blob: Omit<OpenedBlob, "bytes"> & { readonly bytes?: number };
   /** Given: offered to be saved under this name. */
   readonly saveAs?: string;
 }
@@ -142,6 +143,8 @@ export function operation<
 export const TAGS = {
   Jobs: "Submit jobs, look at them, change what becomes of them.",
   Batches: "Jobs of one tenant that belong together: created, counted, closed, canceled, requeued as one.",
+  Packages: "ZIPs of jobs, published for a tenant.",
+  Workers: "The processes that run jobs.",
   "Dead letters": "Messages the broker has set aside: the records of jobs that failed, and ones no worker can read.",
   Access: "How to sign in, and who may do what.",
 } as const;

@@ -1,8 +1,16 @@
 /** Operations that only read: batches with their counts, jobs, artifacts, logs. */
+import { setTimeout as wait } from "node:timers/promises";
 import * as z from "zod";
 import { NotFoundError } from "../core/errors.ts";
 import type { BatchStore, JobFiles, JobStore } from "../core/ports.ts";
-import { artifactParams, batchParams, jobParams, listBatchesSchema, listJobsSchema } from "../core/requests.ts";
+import {
+  artifactParams,
+  batchParams,
+  jobParams,
+  listBatchesSchema,
+  listJobsSchema,
+  readLogSchema,
+} from "../core/requests.ts";
 import {
   artifactSchema,
   batchView,
@@ -12,18 +20,22 @@ import {
   pageSchema,
   pageView,
 } from "../core/views.ts";
+import { entryOf, followLog } from "./follow-log.ts";
 import { fullView } from "./full-view.ts";
 import type { Lookup } from "./lookup.ts";
 import { operation, type Operation } from "./operation.ts";
 
 export interface ReadDeps {
   readonly lookup: Lookup;
-  readonly jobs: Pick<JobStore, "list" | "counts">;
+  readonly jobs: Pick<JobStore, "get" | "list" | "counts">;
   readonly batches: Pick<BatchStore, "list">;
   readonly files: Pick<JobFiles, "getParameters" | "listArtifacts" | "openArtifact" | "openLog">;
+  /** Milliseconds on a clock that never jumps. */
+  readonly monotonicNow: () => number;
 }
 
-export function readOperations({ lookup, jobs, batches, files }: ReadDeps): readonly Operation[] {
+export function readOperations(deps: ReadDeps): readonly Operation[] {
+  const { lookup, jobs, batches, files } = deps;
   const listBatches = operation({
     id: "listBatches",
     method: "get",
@@ -136,16 +148,22 @@ export function readOperations({ lookup, jobs, batches, files }: ReadDeps): read
     method: "get",
     path: "/v1/jobs/{jobId}/log",
     tag: "Jobs",
-    summary: "Read the log of the latest attempt",
+    summary: "Read the log of an attempt, or follow it",
+    description: "Lines of text: time, source (`out`, `err`, `log`, `sys`), and what was written.",
     needs: "read",
     params: jobParams,
-    responses: { 200: { description: "What it has written so far.", file: "text/plain" } },
+    query: readLogSchema,
+    responses: { 200: { description: "What has been written so far, or until the end.", file: "text/plain" } },
     errors: ["JobNotFound", "LogNotFound"],
-    async handle({ caller, params }) {
+    async handle({ caller, params, query: { execution, fromByte, follow } }) {
       const { value: job } = await lookup.job(caller, params.jobId);
-      const claimId = job.history.at(-1)?.claimId;
-      const blob = claimId === undefined ? undefined : await files.openLog(job.jobId, claimId);
-      if (blob === undefined) throw new NotFoundError("LogNotFound", "The job has written no log yet.");
+      if (follow === "true") {
+        const stream = followLog({ jobId: job.jobId, execution, fromByte }, { ...deps, pause: wait });
+        return { status: 200, file: { blob: { contentType: "text/plain; charset=utf-8", stream } } };
+      }
+      const claimId = entryOf(job, execution)?.claimId;
+      const blob = claimId === undefined ? undefined : await files.openLog(job.jobId, claimId, fromByte);
+      if (blob === undefined) throw new NotFoundError("LogNotFound", "This attempt has written no log yet.");
       return { status: 200, file: { blob } };
     },
   });

@@ -16,7 +16,7 @@ async function sendFile(response: Response, { blob, saveAs }: FileContent): Prom
   if (saveAs !== undefined) response.attachment(saveAs);
   response.set({
     "content-type": blob.contentType,
-    "content-length": String(blob.bytes),
+    ...(blob.bytes !== undefined && { "content-length": String(blob.bytes) }),
     "x-content-type-options": "nosniff",
     "content-security-policy": "sandbox; default-src 'none'",
   });

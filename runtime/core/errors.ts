@@ -24,6 +24,11 @@ export const NOT_FOUND_CODES = [
   "ArtifactNotFound",
   "LogNotFound",
   "DeadLetterNotFound",
+  "TenantNotFound",
+  "GrantNotFound",
+  "WorkerNotFound",
+  "PackageNotFound",
+  "PackageVersionNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = ["BatchClosed", "JobEnded", "JobNotEnded", "JobExists", "IllegalTransition"] as const;

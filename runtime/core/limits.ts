@@ -57,6 +57,11 @@ export const PAGE_SIZE_DEFAULT = 100;
 /** A page token is an encoded table key; anything longer was not made by us. */
 export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
 
+/** A log is followed so long in one request. Whoever wants more asks again from where it stands. */
+export const FOLLOW_LOG_MAX_MS = 60 * 60_000;
+/** How often a followed log is looked at: what people take for at once, and one read of a row and a blob. */
+export const FOLLOW_LOG_EVERY_MS = 1_000;
+
 // --- Attempts --------------------------------------------------------------------------------------------------------
 
 export const MAX_ATTEMPTS_DEFAULT = 3;
@@ -98,6 +103,8 @@ export const PACKAGE_MAX_RATIO = 200;
 export const PACKAGE_RATIO_THRESHOLD_BYTES = 1 * MiB;
 /** `job.json`: names and schedules, no data. */
 export const MANIFEST_MAX_BYTES = 256 * KiB;
+/** Versions of a package that are kept beside the current one. */
+export const PACKAGE_VERSIONS_KEPT = 20;
 /** Unpacked package versions a worker keeps; the least recently used goes first. */
 export const PACKAGE_CACHE_MAX_VERSIONS = 20;
 

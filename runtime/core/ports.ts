@@ -263,8 +263,34 @@ export interface PackageStore {
     knownVersion: string | undefined,
     signal?: AbortSignal,
   ): Promise<PackageBlob | "unchanged" | undefined>;
-  /** Creates or replaces. */
-  upload(tenantName: string, packageName: string, bytes: Uint8Array): Promise<void>;
+  /** Creates or replaces; the version that was there before is kept. */
+  upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<void>;
+  /** By name. Throws InvalidRequestError for a token it did not make. */
+  list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
+  get(tenantName: string, packageName: string): Promise<StoredPackage | undefined>;
+  /** Newest first, the current one among them; the latest PACKAGE_VERSIONS_KEPT. Empty: no such package. */
+  versions(tenantName: string, packageName: string): Promise<readonly PackageVersion[]>;
+  /** Makes an older version the current one again. False: there is no such version. */
+  restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
+  /** With all its versions. False: there was none. */
+  remove(tenantName: string, packageName: string): Promise<boolean>;
+}
+
+/** What is known of a package that came through the API; one put into the container by other means has none of it. */
+export interface PackageFacts {
+  readonly sha256: string;
+  readonly uploadedBy: string;
+  readonly jobTypes: readonly string[];
+}
+
+export interface StoredPackage extends Partial<PackageFacts> {
+  readonly packageName: string;
+  readonly bytes: number;
+  readonly uploadedAt: Date;
+}
+
+export interface PackageVersion extends Omit<StoredPackage, "packageName"> {
+  readonly isCurrent: boolean;
 }
 
 export interface Artifact {
@@ -283,7 +309,8 @@ export interface JobFiles {
   openArtifact(jobId: string, claimId: string, path: string): Promise<OpenedBlob | undefined>;
   /** Starts a log; `append` may be called any number of times, one at a time. */
   appendLog(jobId: string, claimId: string, chunk: Uint8Array): Promise<void>;
-  openLog(jobId: string, claimId: string): Promise<OpenedBlob | undefined>;
+  /** From a byte on; a log that has no more yet is an empty one. Undefined: there is none. */
+  openLog(jobId: string, claimId: string, fromByte?: number): Promise<OpenedBlob | undefined>;
 }
 
 export interface OpenedBlob {

@@ -26,23 +26,23 @@ const PACKAGE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
 // Control characters have no place in a name that is shown, logged and put into tables.
 const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f]*$/;
 
-const displayName = z
+export const displayName = z
   .string()
   .min(1, "must not be empty")
   .max(DISPLAY_NAME_MAX_LENGTH, `must have at most ${DISPLAY_NAME_MAX_LENGTH} characters`)
   .regex(NO_CONTROL_CHARACTERS, "must not contain control characters");
 
-const tenantName = z
+export const tenantName = z
   .string()
   .regex(TENANT_NAME_PATTERN, `must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens`)
   .meta({ description: "Whose it is.", examples: ["acme"] });
 
-const poolName = z
+export const poolName = z
   .string()
   .regex(POOL_NAME_PATTERN, `must be 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens`)
   .meta({ description: "One of the worker pools the system has.", examples: [DEFAULT_POOL] });
 
-const packageName = z
+export const packageName = z
   .string()
   .max(PACKAGE_NAME_MAX_LENGTH, `must have at most ${PACKAGE_NAME_MAX_LENGTH} characters`)
   .regex(PACKAGE_NAME_PATTERN, "must be a file name ending in .zip, of letters, digits, dots, hyphens and underscores")
@@ -71,6 +71,20 @@ export const artifactParams = jobParams.extend({
 export const deadLetterParams = z.object({
   queue: z.string().meta({ description: "The queue a listed letter names.", examples: ["jobs-default-normal"] }),
   sequenceNumber: z.string().meta({ description: "The number it names.", examples: ["42"] }),
+});
+
+/** Whole numbers arrive as text. */
+const wholeNumber = z.coerce.number().int();
+
+export const readLogSchema = z.strictObject({
+  execution: wholeNumber.min(1).optional().meta({
+    description: "Of which start of the job, as its history counts them. Default: the latest.",
+  }),
+  fromByte: wholeNumber.min(0).default(0).meta({ description: "Where to start: what the caller has already." }),
+  follow: z.enum(["true", "false"]).default("false").meta({
+    description:
+      "Goes on as long as that start of the job does; waits for it when it has not begun. Ends after an hour at the latest.",
+  }),
 });
 
 // --- Bodies ----------------------------------------------------------------------------------------------------------
@@ -155,7 +169,7 @@ export const requeueBatchSchema = z
 
 // --- Queries ---------------------------------------------------------------------------------------------------------
 
-const pageFields = {
+export const pageFields = {
   pageSize: z.coerce.number().int().min(1).max(PAGE_SIZE_MAX).default(PAGE_SIZE_DEFAULT).meta({
     description: "The most items a page holds.",
   }),

@@ -62,9 +62,11 @@ describe("grants of a caller", () => {
   it("changed through it are seen at once, also by a read that began before", async () => {
     const { cache } = world();
     const early = cache.grantsOf(USER);
-    await cache.store.putGrant(grant(USER));
+    const putting = cache.store.putGrant(grant(USER));
+    const meanwhile = cache.grantsOf(USER);
+    await putting;
     expect(await cache.grantsOf(USER)).toHaveLength(1);
-    await early;
+    await Promise.all([early, meanwhile]);
     expect(await cache.grantsOf(USER)).toHaveLength(1);
     await cache.store.removeGrant("acme", USER);
     expect(await cache.grantsOf(USER)).toHaveLength(0);

@@ -22,7 +22,8 @@ function world() {
       return [...state.grants.values()].filter((one) => one.principalId === principalId);
     },
     async putGrant(one) {
-      await Promise.resolve();
+      // Lands later than a read that began after it.
+      await new Promise((resolve) => setImmediate(resolve));
       state.grants.set(one.principalId, one);
     },
     async removeGrant(_tenantName, principalId) {

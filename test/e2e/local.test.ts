@@ -148,7 +148,10 @@ describe("npm start", () => {
     await run.says("Press Ctrl-C to stop");
     const [, token = ""] = /^ {2}(TOKEN=[^]*?access_token'\))$/m.exec(run.output.stdout) ?? [];
     const [list = ""] = /curl -H .*\/v1\/batches\?.*$/m.exec(run.output.stdout) ?? [];
-    const listed = execFileSync("sh", ["-c", `${token}\n${list}`], { encoding: "utf8" });
+    const listed = execFileSync("sh", ["-c", `${token}\n${list}`], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     expect((JSON.parse(listed) as { items: BatchView[] }).items.map(({ batchName }) => batchName)).toEqual(["Demo"]);
     run.process.kill("SIGTERM");
     expect(await run.exited).toBe(0);

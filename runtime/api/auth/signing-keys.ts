@@ -5,7 +5,8 @@
  * | what is asked for                       | what happens                                                             |
  * |-----------------------------------------|--------------------------------------------------------------------------|
  * | any key, none fetched yet               | one fetch, shared by all who wait; failed: unavailable, next try in 2 s  |
- * | a known key                             | answered at once; keys older than an hour are fetched anew meanwhile     |
+ * | a known key                             | answered at once; keys older than an hour are fetched anew meanwhile,    |
+ * |                                         | after a failure once a minute                                            |
  * | an unknown key                          | one fetch, at most once a minute; failed: unavailable, it may be genuine |
  * | a known key not confirmed for 24 hours  | as if none were fetched: a withdrawn key must not live for ever          |
  */
@@ -36,8 +37,10 @@ export const KEYS_REFRESH_MS = 60 * 60_000;
 export const KEYS_MAX_AGE_MS = 24 * 60 * 60_000;
 /** Between two fetches because of unknown keys: anybody can make those up. */
 export const UNKNOWN_KEY_FETCH_MS = 60_000;
-/** Between two fetches that both follow a failure. */
+/** After a failure, while nobody can be let in. */
 export const FETCH_AGAIN_MS = 2_000;
+/** After a failure, while the keys there are still count. */
+export const REFRESH_AGAIN_MS = 60_000;
 /** Shorter RSA keys are no keys. */
 const MODULUS_MIN_BITS = 2_048;
 
@@ -91,14 +94,14 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
     return underWay;
   }
 
-  const mayTryAgain = (): boolean => underWay !== undefined || now() - failedAt >= FETCH_AGAIN_MS;
+  const hasPassedSinceFailure = (ms: number): boolean => underWay !== undefined || now() - failedAt >= ms;
 
   function current(): FetchedKeys | undefined {
     return kept !== undefined && now() - kept.at < KEYS_MAX_AGE_MS ? kept : undefined;
   }
 
   async function loaded(): Promise<FetchedKeys> {
-    if (current() === undefined && mayTryAgain()) await refresh();
+    if (current() === undefined && hasPassedSinceFailure(FETCH_AGAIN_MS)) await refresh();
     const keys = current();
     if (keys === undefined) throw unavailable();
     return keys;
@@ -109,7 +112,7 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
       const keys = await loaded();
       const pem = keys.pemOf.get(kid);
       if (pem !== undefined) {
-        if (now() - keys.at >= KEYS_REFRESH_MS && mayTryAgain()) void refresh();
+        if (now() - keys.at >= KEYS_REFRESH_MS && hasPassedSinceFailure(REFRESH_AGAIN_MS)) void refresh();
         return pem;
       }
       if (underWay === undefined && now() - unknownAskedAt < UNKNOWN_KEY_FETCH_MS) {

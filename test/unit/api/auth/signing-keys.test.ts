@@ -4,6 +4,7 @@ import {
   FETCH_AGAIN_MS,
   KEYS_MAX_AGE_MS,
   KEYS_REFRESH_MS,
+  REFRESH_AGAIN_MS,
   UNKNOWN_KEY_FETCH_MS,
 } from "../../../../runtime/api/auth/signing-keys.ts";
 import { silentLog } from "../../../support/silent-log.ts";
@@ -25,6 +26,7 @@ function world() {
   const state = {
     now: 0,
     fetches: 0,
+    metadataFetches: 0,
     metadata: { issuer: ISSUER, jwks_uri: KEYS_URL } as unknown,
     keySet: { keys: [one.jwk] } as unknown,
     down: false,
@@ -36,6 +38,7 @@ function world() {
     log: silentLog,
     fetchJson(url) {
       if (url === KEYS_URL) state.fetches++;
+      else state.metadataFetches++;
       if (state.down) return Promise.reject(new Error("no answer"));
       return Promise.resolve(url === METADATA_URL ? state.metadata : state.keySet);
     },
@@ -111,6 +114,19 @@ describe("signing keys", () => {
     expect(await keys.find("two")).toBeDefined();
     expect(await keys.find("one")).toBeUndefined();
     expect(state.fetches).toBe(3);
+  });
+
+  it("that are old while the issuer is away go on, and it is asked once a minute", async () => {
+    const { state, keys } = world();
+    await keys.find("one");
+    state.down = true;
+    state.metadataFetches = 0;
+    state.now += KEYS_REFRESH_MS;
+    for (let i = 0; i < 300; i++) {
+      expect(await keys.find("one")).toBeDefined();
+      state.now += REFRESH_AGAIN_MS / 100;
+    }
+    expect(state.metadataFetches).toBe(3);
   });
 
   it("that cannot be fetched make it unavailable, and the issuer is left alone for a moment", async () => {

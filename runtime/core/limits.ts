@@ -57,6 +57,23 @@ export const PAGE_SIZE_DEFAULT = 100;
 /** A page token is an encoded table key; anything longer was not made by us. */
 export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
 
+// --- Traffic ---------------------------------------------------------------------------------------------------------
+
+/** Requests one caller may make of one API instance in a minute, unless set otherwise: 50 a second for hours on end. */
+export const REQUESTS_PER_MINUTE_DEFAULT = 3_000;
+export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
+/** Refused tokens from one address in a minute; then it has to wait. More than a fleet with one wrong secret causes. */
+export const REFUSED_TOKENS_PER_MINUTE = 300;
+/** All headers of a request. A token with many groups takes some 10 KiB. Node's own default. */
+export const HEADERS_MAX_BYTES = 16 * KiB;
+/** Headers, and a whole request, must have come within this time: slower ones hold connections and do not work. */
+export const HEADERS_TIMEOUT_MS = 15_000;
+export const REQUEST_TIMEOUT_MS = 120_000;
+/** A check of storage or broker that has not answered by then counts as failed. */
+export const READY_CHECK_TIMEOUT_MS = 5_000;
+/** An answer of `/readyz` serves so long: asking often must cost nothing. */
+export const READY_CHECK_EVERY_MS = 5_000;
+
 // --- Attempts --------------------------------------------------------------------------------------------------------
 
 export const MAX_ATTEMPTS_DEFAULT = 3;

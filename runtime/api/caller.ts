@@ -2,6 +2,16 @@
 import type { RequestHandler, Response } from "express";
 import type { Access } from "../core/access.ts";
 import { InvariantError } from "../core/errors.ts";
+import type { AppRole, Grant } from "../core/grants.ts";
+
+/** What a token and the grants say of a caller, for `GET /v1/me`. */
+export interface CallerIdentity {
+  readonly kind: "user" | "application";
+  readonly principalId: string;
+  readonly roles: readonly AppRole[];
+  /** Empty for those whose role opens every tenant. */
+  readonly grants: readonly Grant[];
+}
 
 export interface Caller {
   /** Shown as `submittedBy` and `createdBy`. */
@@ -10,10 +20,19 @@ export interface Caller {
   mayUse(tenantName: string): boolean;
   /** Whether the caller looks after the system itself: sees what belongs to no tenant. Implies every tenant. */
   mayOperate(): boolean;
+  /** The tenants `mayUse` is true for. */
+  tenants(): readonly string[] | "all";
+  /** Undefined where the API does not know its callers. */
+  readonly identity?: CallerIdentity;
 }
 
 /** For an API that only this machine can reach: everybody here is the same trusted user. */
-export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true, mayOperate: () => true };
+export const LOCAL_CALLER: Caller = {
+  name: "local",
+  mayUse: () => true,
+  mayOperate: () => true,
+  tenants: () => "all",
+};
 
 /**
  * The middleware that says who calls an operation with these needs. The caller it puts in place answers for that

@@ -77,6 +77,7 @@ export function statusOf(code: ErrorCode): number {
       return 429;
     case "StorageUnavailable":
     case "BusUnavailable":
+    case "IdentityUnavailable":
       return 503;
     // Outcomes of jobs: a route that lets one escape is broken.
     case "JobFailed":

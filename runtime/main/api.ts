@@ -1,15 +1,14 @@
 /** The API process. */
 import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
-import { isIP } from "node:net";
 import { createApp } from "../api/app.ts";
-import { identifyAs, LOCAL_CALLER } from "../api/caller.ts";
 import { createRinger } from "../api/ringer.ts";
 import { createIdSource } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
-import { parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
+import { isLoopback, parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
+import { composeAuth } from "./compose-auth.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
@@ -22,13 +21,13 @@ const CLOSE_AFTER_MS = 10_000;
 
 async function start(): Promise<Service> {
   const settings = parseApiSettings(process.env);
-  if (!isLoopback(settings.host)) {
+  if (settings.auth.kind === "none" && !isLoopback(settings.host)) {
     throw new SettingsError(
       `${SETTING.apiHost} is ${settings.host}, but without authentication the API serves this machine only: use 127.0.0.1.`,
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const { jobs, batches, workers, queue, files, lease } = await connect(settings.connection, {
+  const { jobs, batches, workers, queue, files, lease, tenants } = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
   const ringer = createRinger({ queue, log });
@@ -36,19 +35,8 @@ async function start(): Promise<Service> {
   const now = (): Date => new Date();
 
   const { pools } = settings;
-  const app = createApp({
-    jobs,
-    batches,
-    workers,
-    files,
-    queue,
-    ringer,
-    ids,
-    now,
-    pools,
-    identify: identifyAs(LOCAL_CALLER),
-    log,
-  });
+  const { identify } = await composeAuth({ auth: settings.auth, tenants, log });
+  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, identify, log });
   const server = createServer(app);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
@@ -76,9 +64,6 @@ async function start(): Promise<Service> {
     },
   };
 }
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {

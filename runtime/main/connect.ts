@@ -9,6 +9,7 @@ import {
   createJobStore,
   createLeaderLease,
   createPackageStore,
+  createTenantStore,
   createWorkerStore,
   type ServiceBusConnection,
   type StorageConnection,
@@ -20,6 +21,7 @@ import type {
   JobStore,
   LeaderLease,
   PackageStore,
+  TenantStore,
   WorkerStore,
 } from "../core/ports.ts";
 import type { ConnectionSettings } from "../core/settings.ts";
@@ -31,6 +33,7 @@ export interface Services {
   readonly packages: PackageStore;
   readonly files: JobFiles;
   readonly workers: WorkerStore;
+  readonly tenants: TenantStore;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -52,6 +55,7 @@ export async function connect(
     packages: createPackageStore({ storage }),
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
+    tenants: createTenantStore({ storage }),
     lease: (name) =>
       createLeaderLease({
         storage,

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { JobRequestBody } from "../../../runtime/core/requests.ts";
 import type { BatchView } from "../../../runtime/core/views.ts";
+import type { Authorize } from "../../../runtime/local/identity/token-client.ts";
 
 export interface ChaosClient {
   createBatch(tenantName: string): Promise<string>;
@@ -14,11 +15,11 @@ const PAUSE_MS = 250;
 /** A paused API answers late; its caller does not wait for it longer than this. */
 const ANSWER_WITHIN_MS = 10_000;
 
-export function createChaosClient(apiUrl: string): ChaosClient {
+export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosClient {
   async function post<T>(path: string, body: unknown): Promise<T> {
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", authorization: await authorize() },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });

@@ -18,6 +18,8 @@ import type { JobStore } from "../../../runtime/core/ports.ts";
 import { openOf, totalOf } from "../../../runtime/core/states.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { openHome } from "../../../runtime/local/home.ts";
+import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
+import { signInAs } from "../../../runtime/local/identity/token-client.ts";
 import { startStack, type Stack } from "../../../runtime/local/stack.ts";
 import { seededRandom, type SeededRandom } from "../../support/seeded-random.ts";
 import { judge, type RunFacts, type Verdict } from "./checker.ts";
@@ -65,6 +67,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const stack = await startStack({
     home,
     apiPort: 0,
+    identityPort: 0,
     pools: new Map([[DEFAULT_POOL, options.workerCount]]),
     slots: 2 * availableParallelism(),
     lockMs: LOCK_MS,
@@ -104,7 +107,7 @@ async function disturb(stack: Stack, random: SeededRandom, options: ChaosOptions
   const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
   await createPackageStore({ storage }).upload(TENANT, PACKAGE_NAME, chaosPackage());
   const store = createJobStore({ storage, writerId: "chaos" });
-  const client = createChaosClient(stack.apiUrl);
+  const client = createChaosClient(stack.apiUrl, signInAs(ADMIN_APPLICATION, stack.issuer));
   const batchId = await client.createBatch(TENANT);
   const stored = await createBatchStore({ storage }).get(batchId);
   if (stored === undefined) throw new Error(`There is no batch ${batchId}.`);

@@ -1,7 +1,7 @@
 /** One line for every request: what was asked, by whom, how it was answered. No query, no header, no body: they may hold secrets. */
 import type { RequestHandler } from "express";
 import type { Logger } from "../core/logger.ts";
-import { findCaller } from "./caller.ts";
+import { callerKey, findCaller } from "./caller.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** Asked by machines every few seconds; nobody wants to read that. */
@@ -22,7 +22,7 @@ export const accessLog =
           path,
           status: response.statusCode,
           ms: Math.round(monotonicNow() - startedAt),
-          ...(caller && { caller: caller.identity?.principalId ?? caller.name }),
+          ...(caller && { caller: callerKey(caller) }),
           // The client went away, or the answer broke off.
           ...(!response.writableFinished && { complete: false }),
         },

@@ -1,4 +1,5 @@
 /** The HTTP server around the app: how large and how slow a request may be before it is an app's business at all. */
+import { randomUUID } from "node:crypto";
 import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { HEADERS_MAX_BYTES, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../core/limits.ts";
@@ -40,7 +41,7 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const [status, code, message] = refusalOf(error.code);
-  const body = JSON.stringify({ error: { code, message } });
+  const body = JSON.stringify({ error: { code, message, requestId: randomUUID() } });
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
     "Connection: close",
@@ -51,12 +52,8 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
 }
 
 function refusalOf(code: string | undefined): readonly [number, string, string] {
-  switch (code) {
-    case "HPE_HEADER_OVERFLOW":
-      return [431, "HeadersTooLarge", `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`];
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return [408, "RequestTimeout", "The request came too slowly."];
-    default:
-      return [400, "InvalidRequest", "This is no HTTP request."];
-  }
+  if (code === "HPE_HEADER_OVERFLOW")
+    return [431, "HeadersTooLarge", `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`];
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "RequestTimeout", "The request came too slowly."];
+  return [400, "InvalidRequest", "This is no HTTP request."];
 }

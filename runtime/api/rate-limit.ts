@@ -3,7 +3,7 @@
  * instance for itself: with N instances behind one address the limits are up to N times as high.
  */
 import { isIP } from "node:net";
-import type { Request, RequestHandler, Response } from "express";
+import type { Request, RequestHandler } from "express";
 import { ipKeyGenerator, rateLimit, type Options } from "express-rate-limit";
 import { TooManyRequestsError } from "../core/errors.ts";
 import { REFUSED_TOKENS_PER_MINUTE } from "../core/limits.ts";
@@ -17,10 +17,7 @@ export const limitCaller = (requestsPerMinute: number): RequestHandler =>
     ...common,
     limit: requestsPerMinute,
     identifier: "caller",
-    keyGenerator: (_request, response) => {
-      const { name, identity } = callerOf(response as Response);
-      return identity?.principalId ?? name;
-    },
+    keyGenerator: (request, response) => callerOf(response).identity?.principalId ?? addressOf(request),
     message: "You ask too often",
   });
 
@@ -30,7 +27,7 @@ export const limitStrangers = (refusedPerMinute = REFUSED_TOKENS_PER_MINUTE): Re
     ...common,
     limit: refusedPerMinute,
     identifier: "address",
-    keyGenerator: (request) => addressOf(request as Request),
+    keyGenerator: (request) => addressOf(request),
     // Only refusals count.
     skipSuccessfulRequests: true,
     requestWasSuccessful: (_request, response) => response.statusCode !== 401,

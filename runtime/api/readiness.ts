@@ -38,6 +38,9 @@ export function createReadiness({ checks, monotonicNow, log }: ReadinessDeps): (
 
 function inTime(check: Promise<unknown>): Promise<unknown> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${READY_CHECK_TIMEOUT_MS} ms`)), READY_CHECK_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => reject(new Error(`no answer within ${READY_CHECK_TIMEOUT_MS} ms`)),
+    READY_CHECK_TIMEOUT_MS,
+  );
   return Promise.race([check, promise]).finally(() => clearTimeout(timer));
 }

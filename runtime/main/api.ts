@@ -1,11 +1,15 @@
 /** The API process. */
 import { randomBytes } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import { createApp } from "../api/app.ts";
+import { createHttpServer } from "../api/http-server.ts";
+import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
-import { createIdSource } from "../core/ids.ts";
+import { createIdSource, defaultBatchId } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
 import { isLoopback, parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
+import { DEFAULT_PRIORITY } from "../core/priority.ts";
+import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
@@ -13,9 +17,6 @@ import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
-/** A client that sends its headers or body slower than this is not one. */
-const HEADERS_TIMEOUT_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 120_000;
 /** Requests under way get this long when the process is told to stop. */
 const CLOSE_AFTER_MS = 10_000;
 
@@ -34,12 +35,22 @@ async function start(): Promise<Service> {
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
 
-  const { pools } = settings;
+  const { pools, traffic } = settings;
   const { identify } = await composeAuth({ auth: settings.auth, tenants, log });
-  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, identify, log });
-  const server = createServer(app);
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const monotonicNow = (): number => performance.now();
+  const isReady = createReadiness({
+    checks: {
+      // Neither has to find anything.
+      storage: () => batches.get(defaultBatchId("none", 0)),
+      broker: () =>
+        queue.peek(jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY), { deadLetter: false, maxCount: 1 }),
+    },
+    monotonicNow,
+    log,
+  });
+  const stores = { jobs, batches, workers, files, queue };
+  const app = createApp({ ...stores, ringer, ids, now, pools, identify, isReady, traffic, monotonicNow, log });
+  const server = createHttpServer(app);
   const port = await listen(server, settings.port, settings.host);
   const stopSweeper = startSweeper({
     jobs,

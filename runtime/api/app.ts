@@ -1,33 +1,51 @@
 /** The web API as a value: an Express app made from what it needs, with the order of its middleware in one place. */
 import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
+import type { TrafficSettings } from "../core/settings.ts";
+import { accessLog } from "./access-log.ts";
 import type { Identify } from "./caller.ts";
+import { crossOrigin } from "./cross-origin.ts";
 import { documentPages } from "./document-pages.ts";
 import { answerErrors, noSuchRoute } from "./error-response.ts";
 import { mount } from "./mount.ts";
 import { createOperations, type OperationDeps } from "./operations.ts";
+import { limitCaller, limitStrangers } from "./rate-limit.ts";
 import { assignRequestId } from "./request-id.ts";
+import { privateAnswers, securityHeaders } from "./security-headers.ts";
 
 export interface AppDeps extends OperationDeps {
   /** Says who calls, before anything else is done for a request. */
   readonly identify: Identify;
+  /** Whether storage and broker can be used; see readiness.ts. */
+  readonly isReady: () => Promise<boolean>;
+  readonly traffic: TrafficSettings;
+  readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { log } = deps;
+  const { isReady, traffic, monotonicNow, log } = deps;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
+  app.set("trust proxy", traffic.proxyHops);
 
   // First, so that every answer has an id; also those of the middleware below.
-  app.use(assignRequestId);
+  app.use(assignRequestId, accessLog(log, monotonicNow), securityHeaders);
+  // For load balancers: no token, and no word more than they need.
   app.get("/healthz", (_request, response) => {
     response.json({ status: "ok" });
   });
+  app.get("/readyz", async (_request, response) => {
+    const ready = await isReady();
+    response.status(ready ? 200 : 503).json({ status: ready ? "ok" : "unavailable" });
+  });
+  // Before tokens are looked at: a browser asks first without one.
+  app.use(crossOrigin(traffic.allowedOrigins));
   const operations = createOperations(deps);
   app.use(documentPages(operations));
-  mount(app, operations, deps);
+  app.use("/v1", privateAnswers, limitStrangers());
+  mount(app, operations, { ...deps, limit: limitCaller(traffic.requestsPerMinute) });
   app.use(noSuchRoute);
   app.use(answerErrors(log));
   return app;

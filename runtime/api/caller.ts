@@ -53,10 +53,16 @@ export function setCaller(response: Response, caller: Caller): void {
   response.locals["caller"] = caller;
 }
 
+/** The caller, if the request came so far that one was found. */
+export const findCaller = (response: Response): Caller | undefined => response.locals["caller"] as Caller | undefined;
+
 /** The caller the middleware found. */
 export function callerOf(response: Response): Caller {
-  const caller: unknown = response.locals["caller"];
+  const caller = findCaller(response);
   if (caller === undefined)
     throw new InvariantError("A route was reached without the middleware that names the caller.");
-  return caller as Caller;
+  return caller;
 }
+
+/** Tells callers apart, without naming anybody. */
+export const callerKey = ({ name, identity }: Caller): string => identity?.principalId ?? name;

@@ -10,16 +10,19 @@ import { validate } from "./validate.ts";
 
 export interface MountDeps {
   readonly identify: Identify;
+  /** Stands after the caller is known and before the body is read. */
+  readonly limit: RequestHandler;
 }
 
 /** Operations must lie under `/v1`, where everything else is refused: to strangers as such, to callers as not found. */
-export function mount(app: Express, operations: readonly Operation[], { identify }: MountDeps): void {
+export function mount(app: Express, operations: readonly Operation[], { identify, limit }: MountDeps): void {
   const ordered = operations.toSorted((a, b) => compare(a.path, b.path));
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
       // Before the body is read: an unknown caller must not make us parse anything.
       identify(operation.needs),
+      limit,
       parseBody(operation),
       async (request, response) => {
         await sendReply(response, await operation.handle(requestOf(operation, request, response)));
@@ -27,9 +30,9 @@ export function mount(app: Express, operations: readonly Operation[], { identify
     );
   }
   for (const [path, same] of Map.groupBy(ordered, ({ path }) => path)) {
-    app.all(expressPath(path), identify("signed-in"), noSuchMethod(same.map(({ method }) => method)));
+    app.all(expressPath(path), identify("signed-in"), limit, noSuchMethod(same.map(({ method }) => method)));
   }
-  app.use("/v1", identify("signed-in"), noSuchRoute);
+  app.use("/v1", identify("signed-in"), limit, noSuchRoute);
 }
 
 /** Refuses a body of a wrong kind unread, and has the parser of the right one read it. */

@@ -61,6 +61,22 @@ export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
 export const FOLLOW_LOG_MAX_MS = 60 * 60_000;
 /** How often a followed log is looked at: what people take for at once, and one read of a row and a blob. */
 export const FOLLOW_LOG_EVERY_MS = 1_000;
+// --- Traffic ---------------------------------------------------------------------------------------------------------
+
+/** Requests one caller may make of one API instance in a minute, unless set otherwise: 50 a second for hours on end. */
+export const REQUESTS_PER_MINUTE_DEFAULT = 3_000;
+export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
+/** Refused tokens from one address in a minute; then it has to wait. More than a fleet with one wrong secret causes. */
+export const REFUSED_TOKENS_PER_MINUTE = 300;
+/** All headers of a request. A token with many groups takes some 10 KiB. Node's own default. */
+export const HEADERS_MAX_BYTES = 16 * KiB;
+/** Headers, and a whole request, must have come within this time: slower ones hold connections and do not work. */
+export const HEADERS_TIMEOUT_MS = 15_000;
+export const REQUEST_TIMEOUT_MS = 120_000;
+/** A check of storage or broker that has not answered by then counts as failed. */
+export const READY_CHECK_TIMEOUT_MS = 5_000;
+/** An answer of `/readyz` serves so long: asking often must cost nothing. */
+export const READY_CHECK_EVERY_MS = 5_000;
 
 // --- Attempts --------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
  */
 import { DEFAULT_AUTHORITY, type AuthSettings } from "./auth-facts.ts";
 import { POOL_NAME_PATTERN } from "./ids.ts";
-import { LOCK_MS } from "./limits.ts";
+import { LOCK_MS, REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX } from "./limits.ts";
 import { DEFAULT_WEIGHTS, type PriorityWeights } from "./share.ts";
 import { DEFAULT_POOL } from "./topology.ts";
 
@@ -31,7 +31,18 @@ export interface ApiSettings {
   readonly pools: readonly string[];
   /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
   readonly lockMs: number;
+  readonly traffic: TrafficSettings;
   readonly logLevel: LogLevel;
+}
+
+/** How the API is reached, and how much of it. */
+export interface TrafficSettings {
+  /** Of one caller, to one API instance. */
+  readonly requestsPerMinute: number;
+  /** Origins whose web pages may call the API. */
+  readonly allowedOrigins: readonly string[];
+  /** Proxies in front of the API, each of which adds an address to `X-Forwarded-For`. */
+  readonly proxyHops: number;
 }
 
 export interface WorkerSettings {
@@ -92,6 +103,12 @@ export const SETTING = {
   pool: "JOBYARD_POOL",
   /** All worker pools, separated by commas; for the API. Default "default". */
   pools: "JOBYARD_POOLS",
+  /** Requests one caller may make of an API instance in a minute. Default 3000. */
+  requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
+  /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
+  allowedOrigins: "JOBYARD_ALLOWED_ORIGINS",
+  /** Proxies in front of the API whose forwarded addresses are believed. Default 0; App Service is one. */
+  proxyHops: "JOBYARD_PROXY_HOPS",
   /** Jobs a worker runs at a time. Default 1. */
   slots: "JOBYARD_SLOTS",
   /** How often a free slot looks at each priority first, as `high:normal:low`. Default 16:4:1. */
@@ -113,6 +130,7 @@ const DRAIN_SECONDS_DEFAULT = 300;
 /** The longest drain a scale set can be made to wait for. */
 const DRAIN_SECONDS_MAX = 12 * 3_600;
 const SLOTS_MAX = 1_000;
+const PROXY_HOPS_MAX = 10;
 /** Service Bus allows locks of up to five minutes. */
 const LOCK_SECONDS_MAX = 300;
 
@@ -124,6 +142,15 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   instanceId: env[SETTING.instanceId] ?? "api",
   pools: parsePools(env),
   lockMs: parseLockMs(env),
+  traffic: {
+    requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
+      min: 1,
+      max: REQUESTS_PER_MINUTE_MAX,
+      fallback: REQUESTS_PER_MINUTE_DEFAULT,
+    }),
+    allowedOrigins: parseOrigins(env),
+    proxyHops: integer(env, SETTING.proxyHops, { min: 0, max: PROXY_HOPS_MAX, fallback: 0 }),
+  },
   logLevel: parseLogLevel(env),
 });
 
@@ -225,6 +252,17 @@ function parseWeights(env: Environment): PriorityWeights {
 
 const parsePools = (env: Environment): readonly string[] =>
   (env[SETTING.pools] ?? DEFAULT_POOL).split(",").map((pool) => checkPool(SETTING.pools, pool.trim()));
+
+/** Throws for what no browser would send as its origin. */
+function parseOrigins(env: Environment): readonly string[] {
+  const origins = (env[SETTING.allowedOrigins] ?? "").split(",").map((origin) => origin.trim());
+  return origins.filter(Boolean).map((origin) => {
+    if (/^https?:$/.test(URL.parse(origin)?.protocol ?? "") && URL.parse(origin)?.origin === origin) return origin;
+    throw new SettingsError(
+      `${SETTING.allowedOrigins} must be origins such as https://app.example.com, separated by commas, not "${origin}".`,
+    );
+  });
+}
 
 function checkPool(setting: string, pool: string): string {
   if (POOL_NAME_PATTERN.test(pool)) return pool;

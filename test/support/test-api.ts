@@ -1,13 +1,23 @@
 /** The API over the run's storage and a Service Bus of the test's own, answering on a port of its own. */
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:http";
 import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
+import { createHttpServer } from "../../runtime/api/http-server.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
-import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } from "../../runtime/azure/index.ts";
+import {
+  createBatchStore,
+  createJobFiles,
+  createJobStore,
+  createPackageStore,
+  createTenantStore,
+  createWorkerStore,
+} from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
+import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
+import type { Logger } from "../../runtime/core/logger.ts";
 import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
+import type { TrafficSettings } from "../../runtime/core/settings.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
@@ -60,6 +70,10 @@ export interface TestApiOptions {
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
   readonly now?: () => Date;
+  readonly isReady?: () => Promise<boolean>;
+  /** Default: as good as no limit, no origin, no proxy. */
+  readonly traffic?: Partial<TrafficSettings>;
+  readonly log?: Logger;
 }
 
 export async function startTestApi(
@@ -71,6 +85,9 @@ export async function startTestApi(
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
     now = () => new Date(),
+    isReady = () => Promise.resolve(true),
+    traffic = {},
+    log = silentLog,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const storage = testStorage();
@@ -90,9 +107,15 @@ export async function startTestApi(
     pools,
     identify,
     authFacts: { kind: "none" },
-    log: silentLog,
+    packages: createPackageStore({ storage }),
+    tenants: createTenantStore({ storage }),
+    silentAfterMs: 1_000,
+    isReady,
+    traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
+    monotonicNow: () => performance.now(),
+    log,
   });
-  const server = createServer(app);
+  const server = createHttpServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");

@@ -122,4 +122,21 @@ describe("facts of authentication", () => {
     });
     expect(authFacts({ kind: "none" })).toEqual({ kind: "none" });
   });
+
+  it.each<[Environment, RegExp]>([
+    [{ [SETTING.allowedOrigins]: "https://a.example/path" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
+    [{ [SETTING.allowedOrigins]: "*" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
+    [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
+    [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
+  ])("of the API's traffic that cannot be used are refused by name: %j", (env, message) => {
+    expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
+  });
+
+  it("take origins as browsers send them", () => {
+    const env = {
+      ...api,
+      [SETTING.allowedOrigins]: "https://a.example, http://localhost:5173",
+    };
+    expect(parseApiSettings(env).traffic.allowedOrigins).toEqual(["https://a.example", "http://localhost:5173"]);
+  });
 });

@@ -9,10 +9,12 @@ export interface Caller {
   mayUse(tenantName: string): boolean;
   /** Whether the caller looks after the system itself: sees what belongs to no tenant. Implies every tenant. */
   mayOperate(): boolean;
+  /** The tenants `mayUse` is true for. */
+  tenants(): readonly string[] | "all";
 }
 
 /** For an API that only this machine can reach: everybody here is the same trusted user. */
-export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true, mayOperate: () => true };
+export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true, mayOperate: () => true, tenants: () => "all" };
 
 /** The middleware that says who calls. */
 export const identifyAs =

@@ -46,6 +46,8 @@ function statusOf(code: ErrorCode): number {
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":
+    case "JobIdTaken":
+    case "IdempotencyKeyReused":
     case "IllegalTransition":
       return 409;
     case "PackageNotFound":

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { parseBatchId, POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "./ids.ts";
 import { JOB_STATES } from "./states.ts";
 import {
+  CLIENT_JOB_ID_MAX_LENGTH,
   CONTINUATION_TOKEN_MAX_LENGTH,
   DISPLAY_NAME_MAX_LENGTH,
   PACKAGE_NAME_MAX_LENGTH,
@@ -52,8 +53,18 @@ const instant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2030-01-31T08:00:00Z" })
   .transform((text) => new Date(text));
 
+/** Characters that need no escape in an address; a first one that makes no path of dots. */
+const CLIENT_JOB_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~-]*$/;
+
+const clientJobId = z
+  .string()
+  .max(CLIENT_JOB_ID_MAX_LENGTH, `must have at most ${CLIENT_JOB_ID_MAX_LENGTH} characters`)
+  .regex(CLIENT_JOB_ID_PATTERN, "must be letters, digits and . _ ~ -, and start with a letter or digit");
+
 const jobFields = z.strictObject({
   tenantName,
+  /** The submitter's own id, unique within the tenant: a repeated submit with the same id and body is the same job. */
+  clientJobId: clientJobId.optional(),
   jobType: displayName,
   jobName: displayName,
   jobProcessorPackageName: packageName,
@@ -90,7 +101,8 @@ export const submitJobsSchema = z.strictObject({
 });
 
 export const createBatchSchema = z.strictObject({
-  tenantName,
+  /** Default: the only tenant the caller acts for. */
+  tenantName: tenantName.optional(),
   batchName: displayName,
   priority: z.enum(PRIORITIES).optional(),
   pool: poolName.optional(),

@@ -10,6 +10,8 @@ export interface JobView {
   readonly jobId: string;
   readonly batchId: string;
   readonly tenantName: string;
+  /** The submitter's own id. */
+  readonly clientJobId?: string;
   readonly jobType: string;
   readonly jobName: string;
   readonly jobProcessorPackageName: string;
@@ -91,6 +93,7 @@ export function jobView(job: Job): JobView {
     jobId: job.jobId,
     batchId: job.batchId,
     tenantName: job.tenantName,
+    ...(job.clientJobId !== undefined && { clientJobId: job.clientJobId }),
     jobType: job.jobType,
     jobName: job.jobName,
     jobProcessorPackageName: job.jobProcessorPackageName,

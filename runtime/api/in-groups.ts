@@ -17,12 +17,12 @@ export interface GroupBounds<T> {
 export async function* inGroups<T>(source: AsyncIterable<T>, bounds: GroupBounds<T>): AsyncGenerator<readonly T[]> {
   let waiting: T[] = [];
   let weight = 0;
-  let end: { readonly error?: unknown } | undefined;
-  const state = { stopped: false };
+  const state: { stopped: boolean; end?: { readonly error?: unknown } } = { stopped: false };
   // Each side waits for the other at most once at a time, and looks again before it does.
   let wakeReader = (): void => undefined;
   let wakeTaker = (): void => undefined;
   const isFull = (): boolean => waiting.length >= bounds.maxCount || weight >= bounds.maxWeight;
+  const mustWait = (): boolean => isFull() && !state.stopped;
 
   async function read(): Promise<void> {
     try {
@@ -31,11 +31,11 @@ export async function* inGroups<T>(source: AsyncIterable<T>, bounds: GroupBounds
         waiting.push(item);
         weight += bounds.weightOf(item);
         wakeTaker();
-        while (isFull() && !state.stopped) await new Promise<void>((wake) => (wakeReader = wake));
+        while (mustWait()) await new Promise<void>((wake) => (wakeReader = wake));
       }
-      end = {};
+      state.end = {};
     } catch (error) {
-      end = { error };
+      state.end = { error };
     }
     wakeTaker();
   }
@@ -51,6 +51,7 @@ export async function* inGroups<T>(source: AsyncIterable<T>, bounds: GroupBounds
   void read();
   try {
     for (;;) {
+      const { end } = state;
       if (end !== undefined && "error" in end) throw end.error;
       if (waiting.length > 0) yield take();
       else if (end !== undefined) return;

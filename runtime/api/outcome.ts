@@ -1,7 +1,6 @@
 /** What became of one item among many: each has its own, in the order of the request. */
 
-export type Outcome<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 export const done = <T>(value: T): Outcome<T> => ({ ok: true, value });
 export const failed = (error: unknown): Outcome<never> => ({ ok: false, error });

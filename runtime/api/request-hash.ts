@@ -4,6 +4,4 @@ import { canonicalJson } from "../core/canonical-json.ts";
 
 /** `request`: validated, so that what means the same is the same. */
 export const requestHash = (appliesTo: "job" | "batch", request: unknown): string =>
-  createHash("sha256")
-    .update(canonicalJson({ appliesTo, request }))
-    .digest("hex");
+  createHash("sha256").update(canonicalJson({ appliesTo, request })).digest("hex");

@@ -28,10 +28,10 @@ export async function removeExpiredKeys(
       .listEntities({ queryOptions })
       .byPage({ maxPageSize: PAGE_SIZE, ...(continuationToken !== undefined && { continuationToken }) });
     for await (const page of pages) {
-      const rows = page.map(({ partitionKey = "", rowKey = "", etag }) => ({
-        partitionKey,
-        rowKey,
-        etag: etagOf({ ...(etag !== undefined && { etag }) }),
+      const rows = page.map((row) => ({
+        partitionKey: row.partitionKey ?? "",
+        rowKey: row.rowKey ?? "",
+        etag: etagOf(row),
       }));
       return { removed: await removeAll(table, rows), continuationToken: page.continuationToken };
     }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import { isIP } from "node:net";
 import { createApp } from "../api/app.ts";
-import { LOCAL_CALLER } from "../api/caller.ts";
+import { identifyAs, LOCAL_CALLER } from "../api/caller.ts";
 import { createRinger } from "../api/ringer.ts";
 import { createIdSource } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
@@ -28,7 +28,7 @@ async function start(): Promise<Service> {
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const { jobs, batches, workers, queue, files, lease } = await connect(settings.connection, {
+  const { jobs, batches, keys, workers, queue, files, lease } = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
   const ringer = createRinger({ queue, log });
@@ -36,7 +36,20 @@ async function start(): Promise<Service> {
   const now = (): Date => new Date();
 
   const { pools } = settings;
-  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, caller: LOCAL_CALLER, log });
+  const app = createApp({
+    jobs,
+    batches,
+    keys,
+    workers,
+    files,
+    queue,
+    ringer,
+    ids,
+    now,
+    pools,
+    identify: identifyAs(LOCAL_CALLER),
+    log,
+  });
   const server = createServer(app);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
@@ -45,6 +58,7 @@ async function start(): Promise<Service> {
     jobs,
     queue,
     workers,
+    keys,
     batchStore: batches,
     batches: createBatchCompletion({ batches, jobs, now }),
     lease: lease("sweeper"),

@@ -7,6 +7,7 @@ import {
   createJobFiles,
   createJobQueue,
   createJobStore,
+  createKeyStore,
   createLeaderLease,
   createPackageStore,
   createWorkerStore,
@@ -18,6 +19,7 @@ import type {
   JobFiles,
   JobQueue,
   JobStore,
+  KeyStore,
   LeaderLease,
   PackageStore,
   WorkerStore,
@@ -27,6 +29,7 @@ import type { ConnectionSettings } from "../core/settings.ts";
 export interface Services {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly queue: JobQueue;
   readonly packages: PackageStore;
   readonly files: JobFiles;
@@ -48,6 +51,7 @@ export async function connect(
   return {
     jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
+    keys: createKeyStore({ storage }),
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
     packages: createPackageStore({ storage }),
     files: createJobFiles({ storage }),

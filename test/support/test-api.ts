@@ -2,11 +2,17 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createApp } from "../../runtime/api/app.ts";
-import { LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
-import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } from "../../runtime/azure/index.ts";
+import {
+  createBatchStore,
+  createJobFiles,
+  createJobStore,
+  createKeyStore,
+  createWorkerStore,
+} from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
-import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../../runtime/core/ports.ts";
+import type { BatchStore, JobFiles, JobQueue, JobStore, KeyStore, WorkerStore } from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { silentLog } from "./silent-log.ts";
@@ -50,19 +56,24 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
 
 export interface TestApiOptions {
   readonly caller?: Caller;
+  /** Default: everybody is `caller`. */
+  readonly identify?: Identify;
   readonly pools?: readonly string[];
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
+  readonly wrapKeys?: (keys: KeyStore) => KeyStore;
 }
 
 export async function startTestApi(
   queue: JobQueue,
   {
     caller = LOCAL_CALLER,
+    identify = identifyAs(caller),
     pools = [DEFAULT_POOL],
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
+    wrapKeys = (inner) => inner,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const storage = testStorage();
@@ -73,8 +84,14 @@ export async function startTestApi(
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const workers = createWorkerStore({ storage });
   const now = (): Date => new Date();
-  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
-  const app = createApp({ ...stores, queue, ringer, ids, now, pools, caller, log: silentLog });
+  const stores = {
+    jobs: wrapJobs(jobs),
+    batches: wrapBatches(batches),
+    keys: wrapKeys(createKeyStore({ storage })),
+    workers,
+    files,
+  };
+  const app = createApp({ ...stores, queue, ringer, ids, now, pools, identify, log: silentLog });
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -22,6 +22,7 @@ export interface TestApi extends AsyncDisposable {
   readonly url: string;
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly workers: WorkerStore;
   readonly files: JobFiles;
   get(path: string): Promise<Answer>;
@@ -79,6 +80,7 @@ export async function startTestApi(
   const storage = testStorage();
   const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
   const batches = createBatchStore({ storage });
+  const keys = createKeyStore({ storage });
   const files = createJobFiles({ storage });
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
@@ -87,7 +89,7 @@ export async function startTestApi(
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),
-    keys: wrapKeys(createKeyStore({ storage })),
+    keys: wrapKeys(keys),
     workers,
     files,
   };
@@ -113,6 +115,7 @@ export async function startTestApi(
     url,
     jobs,
     batches,
+    keys,
     workers,
     files,
     get: (path) => request(path),

@@ -97,7 +97,7 @@ export function statusOf(code: ErrorCode): number {
 }
 
 export const noSuchRoute: RequestHandler = (request) => {
-  throw new NotFoundError("RouteNotFound", `There is no ${request.method} ${request.path}.`);
+  throw new NotFoundError("RouteNotFound", `There is no ${request.method} ${request.baseUrl}${request.path}.`);
 };
 
 /** For a path that is there, and knows these methods only. */
@@ -171,7 +171,7 @@ function asSystemError(thrown: unknown): JobSystemError | undefined {
       return new InvalidRequestError("InvalidRequest", `The body is not valid JSON: ${messageOf(thrown)}`);
     case "encoding.unsupported":
     case "charset.unsupported":
-      return new InvalidRequestError("UnsupportedMediaType", "The body must be JSON in UTF-8.");
+      return new InvalidRequestError("UnsupportedMediaType", "The body must be JSON in UTF-8, not compressed.");
     case "request.aborted":
     case "request.size.invalid":
       return new InvalidRequestError("InvalidRequest", "The body ended early.");

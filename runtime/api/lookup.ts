@@ -1,6 +1,6 @@
 /** Finds what a caller names by its id. */
 import { NotFoundError } from "../core/errors.ts";
-import { parseBatchId, parseJobId } from "../core/ids.ts";
+import { parseBatchId, parseJobId, TENANT_NAME_PATTERN } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
 import type { BatchStore, JobStore, KeyStore, Stored } from "../core/ports.ts";
 import type { Caller } from "./caller.ts";
@@ -32,7 +32,8 @@ export const createLookup = ({ jobs, batches, keys }: LookupDeps): Lookup => ({
   },
   async clientJob(caller, tenantName, clientJobId) {
     const name = { kind: "job-id", key: clientJobId } as const;
-    const [record] = caller.mayUse(tenantName) ? await keys.find(tenantName, [name], NEVER) : [];
+    const known = TENANT_NAME_PATTERN.test(tenantName) && caller.mayUse(tenantName);
+    const [record] = known ? await keys.find(tenantName, [name], NEVER) : [];
     const stored = record && (await jobs.get(record.id));
     if (stored === undefined) throw noSuchJob(clientJobId);
     return stored;

@@ -44,7 +44,7 @@ const parseBody =
   };
 
 function requestOf(operation: Operation, request: Request, response: Response): Parameters<Operation["handle"]>[0] {
-  const { params, query, headers, bodies } = operation;
+  const { params, query, headers } = operation;
   // One part after the other, so that an error speaks of one.
   return {
     // Asked for when it is used: an anonymous operation may have none.
@@ -54,8 +54,14 @@ function requestOf(operation: Operation, request: Request, response: Response): 
     params: params && validate(params, joinRest(request.params)),
     query: query && validate(query, request.query),
     headers: headers && validate(headers, request.headers),
-    body: (kindOf(request, bodies.length === 0 ? [] : bodies) ?? bodies[0])?.read(request),
+    body: bodyOf(operation, request),
   };
+}
+
+function bodyOf({ bodies }: Operation, request: Request): unknown {
+  const [usual] = bodies;
+  if (usual === undefined) return undefined;
+  return (kindOf(request, bodies) ?? usual).read(request);
 }
 
 /** `{+name}` matches segments; its operation wants the path they make. */

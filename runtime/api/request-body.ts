@@ -17,6 +17,8 @@ export interface RequestBody<T> {
 export interface BodyKind {
   readonly mediaType: string;
   readonly description: string;
+  /** A body that announces more is refused before any of it is read. */
+  readonly maxBytes: number;
   /** What the document says about it: a schema, or undefined for bytes. */
   readonly schema: z.ZodType | undefined;
   /** Reads the body and judges it. Throws InvalidRequestError. */
@@ -32,7 +34,8 @@ export interface JsonOptions {
   readonly shown?: z.ZodType;
 }
 
-const parseJson = express.json({ limit: REQUEST_BODY_MAX_BYTES, strict: true });
+/** Not compressed: what unpacks to more than it says is an attack more often than a saving. */
+const parseJson = express.json({ limit: REQUEST_BODY_MAX_BYTES, strict: true, inflate: false });
 
 /** A JSON object, checked by the schema. */
 export function jsonBody<T>(
@@ -42,6 +45,7 @@ export function jsonBody<T>(
   const json: BodyKind = {
     mediaType: "application/json",
     description: `At most ${REQUEST_BODY_MAX_BYTES / (1024 * 1024)} MiB of JSON in UTF-8.`,
+    maxBytes: REQUEST_BODY_MAX_BYTES,
     schema: shown,
     parser: parseJson,
     read(request) {
@@ -63,6 +67,8 @@ export interface StreamOptions {
   readonly mediaType: string;
   readonly description: string;
   readonly maxBytes: number;
+  /** Of each line, when the bytes are lines. */
+  readonly lines?: z.ZodType;
 }
 
 /** Bytes as they come. The stream throws PayloadTooLarge when there are more than allowed. */
@@ -70,16 +76,15 @@ export function streamBody({
   mediaType,
   description,
   maxBytes,
+  lines,
 }: StreamOptions): RequestBody<AsyncIterable<Uint8Array>> {
   const stream: BodyKind = {
     mediaType,
     description,
-    schema: undefined,
+    maxBytes,
+    schema: lines,
     parser: undefined,
-    read(request) {
-      if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-      return upTo(request, maxBytes);
-    },
+    read: (request) => upTo(request, maxBytes),
   };
   return { kinds: [stream], required: true };
 }
@@ -101,13 +106,16 @@ async function* upTo(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Async
 const tooLarge = (maxBytes: number): InvalidRequestError =>
   new InvalidRequestError("PayloadTooLarge", `The body is larger than ${maxBytes} bytes.`);
 
-/** Which kind of body this request brings; undefined: none at all. Throws UnsupportedMediaType. */
+/** Which kind of body this request brings; undefined: none at all. Throws UnsupportedMediaType, PayloadTooLarge. */
 export function kindOf(request: Request, kinds: readonly BodyKind[]): BodyKind | undefined {
   const { "content-length": length, "transfer-encoding": transfer } = request.headers;
   if ((length === undefined || length === "0") && transfer === undefined) return undefined;
   // A body must say what it is: browsers then ask before sending one across origins.
   const kind = kinds.find(({ mediaType }) => request.is(mediaType) !== false);
-  if (kind !== undefined) return kind;
+  if (kind !== undefined) {
+    if (Number(length ?? 0) > kind.maxBytes) throw tooLarge(kind.maxBytes);
+    return kind;
+  }
   const names = kinds.map(({ mediaType }) => mediaType).join(" or ");
   throw new InvalidRequestError("UnsupportedMediaType", `The body must be ${names}.`);
 }

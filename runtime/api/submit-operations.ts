@@ -3,6 +3,7 @@ import { InvariantError, invalidField } from "../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../core/limits.ts";
 import {
   createBatchSchema,
+  jobRequestSchema,
   submitHeaders,
   submitJobsDocument,
   submitJobSchema,
@@ -31,6 +32,7 @@ const linesBody = streamBody({
   mediaType: LINES_MEDIA_TYPE,
   description: `Or a stream: a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
   maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
+  lines: jobRequestSchema,
 });
 
 export function submitOperations({ submitter, intake }: SubmitOperationDeps): readonly Operation[] {

@@ -15,6 +15,7 @@ import { createIdSource } from "../../runtime/core/ids.ts";
 import type { BatchStore, JobFiles, JobQueue, JobStore, KeyStore, WorkerStore } from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
 import { testStorage } from "./test-storage.ts";
 
@@ -25,6 +26,8 @@ export interface TestApi extends AsyncDisposable {
   readonly keys: KeyStore;
   readonly workers: WorkerStore;
   readonly files: JobFiles;
+  /** Judges every answer to the calls below. */
+  readonly contract: Contract;
   get(path: string): Promise<Answer>;
   delete(path: string): Promise<Answer>;
   /** Without a body: a command that has nothing more to say. */
@@ -64,6 +67,7 @@ export interface TestApiOptions {
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
   readonly wrapKeys?: (keys: KeyStore) => KeyStore;
+  readonly now?: () => Date;
 }
 
 export async function startTestApi(
@@ -75,6 +79,7 @@ export async function startTestApi(
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
     wrapKeys = (inner) => inner,
+    now = () => new Date(),
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const storage = testStorage();
@@ -85,7 +90,6 @@ export async function startTestApi(
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const workers = createWorkerStore({ storage });
-  const now = (): Date => new Date();
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),
@@ -100,9 +104,14 @@ export async function startTestApi(
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
   const url = `http://127.0.0.1:${address.port}`;
 
+  const contract = createContract((await (await fetch(`${url}/openapi.json`)).json()) as ContractDocument);
+
   async function request(path: string, init?: RequestInit): Promise<Answer> {
     const response = await fetch(`${url}${path}`, init);
     const text = await response.text();
+    // As it was sent: `fetch` resolves dots.
+    const { pathname } = new URL(path, url);
+    contract.check(init?.method ?? "GET", pathname, { status: response.status, headers: response.headers, text });
     const isJson = response.headers.get("content-type")?.includes("application/json") ?? false;
     return {
       status: response.status,
@@ -118,6 +127,7 @@ export async function startTestApi(
     keys,
     workers,
     files,
+    contract,
     get: (path) => request(path),
     delete: (path) => request(path, { method: "DELETE" }),
     post: (path, body, headers = { "content-type": "application/json" }) =>

@@ -60,7 +60,7 @@ export interface OperationSpec<
   readonly body?: RequestBody<B>;
   /** By status, for all answers but errors. */
   readonly responses: R;
-  readonly handle: (request: Request<P, Q, H, B>) => Promise<ReplyOf<NoInfer<R>>>;
+  readonly handle: (request: Request<P, Q, H, B>) => Promise<ReplyOf<NoInfer<R>>> | ReplyOf<NoInfer<R>>;
 }
 
 /** A request that has passed every check. */
@@ -144,7 +144,7 @@ export function operation<
     bodies: body?.kinds ?? [],
     bodyRequired: body?.required ?? false,
     // The types are the schemas' own: whoever calls has parsed each part by the schema given here.
-    handle: (request) => handle(request as Request<P, Q, H, B>),
+    handle: async (request) => handle(request as Request<P, Q, H, B>),
   };
 }
 

@@ -1,5 +1,5 @@
 /** How an error becomes an HTTP answer: one total table, one body. Causes and stacks stay in the log. */
-import type { ErrorRequestHandler, RequestHandler } from "express";
+import type { ErrorRequestHandler, RequestHandler, Response } from "express";
 import * as z from "zod";
 import {
   InvalidRequestError,
@@ -66,6 +66,8 @@ export function statusOf(code: ErrorCode): number {
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":
+    case "JobIdTaken":
+    case "IdempotencyKeyReused":
     case "IllegalTransition":
       return 409;
     case "PackageCorrupt":
@@ -115,10 +117,7 @@ export function noSuchMethod(methods: readonly string[]): RequestHandler {
 
 export function answerErrors(log: Logger): ErrorRequestHandler {
   return (thrown: unknown, _request, response, next) => {
-    const error = asSystemError(thrown);
-    const requestId = requestIdOf(response);
-    const status = error === undefined ? 500 : statusOf(error.code);
-    if (status >= 500) log.error({ requestId, err: thrown }, "request failed");
+    const { status, body } = judge(thrown, response, log);
     // Too late for a status: the connection must break, or a cut body would look whole.
     if (response.headersSent) {
       next(thrown);
@@ -126,8 +125,27 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
     }
     if (status === 503 || status === 429)
       response.set("Retry-After", response.get("Retry-After") ?? String(RETRY_AFTER_S));
-    response.status(status).json(bodyOf(error, status, requestId));
+    response.status(status).json(body);
   };
+}
+
+/** Ends an answer of lines that has begun. `requestId` tells it from an item's error, which stands in its item's place. */
+export function lastLineOf(thrown: unknown, response: Response, log: Logger) {
+  const { status, body } = judge(thrown, response, log);
+  const { code, message, requestId } = body.error;
+  return { error: { code, message, retryable: status >= 500, requestId } };
+}
+
+function judge(
+  thrown: unknown,
+  response: Response,
+  log: Logger,
+): { readonly status: number; readonly body: ErrorBody } {
+  const error = asSystemError(thrown);
+  const requestId = requestIdOf(response);
+  const status = error === undefined ? 500 : statusOf(error.code);
+  if (status >= 500) log.error({ requestId, err: thrown }, "request failed");
+  return { status, body: bodyOf(error, status, requestId) };
 }
 
 function bodyOf(error: JobSystemError | undefined, status: number, requestId: string): ErrorBody {

@@ -1,5 +1,6 @@
 /** Puts operations into an app: for each its middleware in one fixed order, and an answer for every other method. */
 import type { Express, Request, RequestHandler, Response } from "express";
+import type { Logger } from "../core/logger.ts";
 import type { Identify } from "./caller.ts";
 import { callerOf } from "./caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
@@ -12,10 +13,11 @@ export interface MountDeps {
   readonly identify: Identify;
   /** Stands after the caller is known and before the body is read. */
   readonly limit: RequestHandler;
+  readonly log: Logger;
 }
 
 /** Operations must lie under `/v1`, where everything else is refused: to strangers as such, to callers as not found. */
-export function mount(app: Express, operations: readonly Operation[], { identify, limit }: MountDeps): void {
+export function mount(app: Express, operations: readonly Operation[], { identify, limit, log }: MountDeps): void {
   const ordered = operations.toSorted((a, b) => compare(a.path, b.path));
   for (const operation of ordered) {
     app[operation.method](
@@ -25,7 +27,7 @@ export function mount(app: Express, operations: readonly Operation[], { identify
       limit,
       parseBody(operation),
       async (request, response) => {
-        await sendReply(response, await operation.handle(requestOf(operation, request, response)));
+        await sendReply(response, await operation.handle(requestOf(operation, request, response)), log);
       },
     );
   }

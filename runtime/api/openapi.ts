@@ -8,6 +8,7 @@ import {
   type oas31,
 } from "zod-openapi";
 import { errorBodySchema } from "./error-response.ts";
+import { LINES_MEDIA_TYPE } from "./reply.ts";
 import { errorsOf } from "./operation-errors.ts";
 import { TAGS, type Operation, type ResponseSpec } from "./operation.ts";
 
@@ -117,8 +118,16 @@ function responsesOf(operation: Operation): Responses {
   return responses;
 }
 
-function contentOf({ schema, file }: ResponseSpec): Pick<ZodOpenApiResponseObject, "content"> {
-  if (schema !== undefined) return { content: { "application/json": { schema } } };
+function contentOf({ schema, lines, file }: ResponseSpec): Pick<ZodOpenApiResponseObject, "content"> {
+  if (schema !== undefined || lines !== undefined) {
+    return {
+      content: {
+        ...(schema && { "application/json": { schema } }),
+        // The schema of one line: this version of OpenAPI has no words for a sequence.
+        ...(lines && { [LINES_MEDIA_TYPE]: { schema: lines } }),
+      },
+    };
+  }
   if (file !== undefined) return { content: { [file]: { schema: file.startsWith("text/") ? TEXT : BYTES } } };
   return {};
 }

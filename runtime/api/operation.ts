@@ -12,10 +12,12 @@ import type { BodyKind, RequestBody } from "./request-body.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
-/** One way an operation can answer when all is well: JSON by `schema`, a file by its media type, else nothing. */
+/** One way an operation can answer when all is well: JSON by `schema` or `lines`, a file by its media type, else nothing. */
 export interface ResponseSpec {
   readonly description: string;
   readonly schema?: z.ZodType;
+  /** A line of JSON each, while the request is still coming: given beside `schema`, either can be answered. */
+  readonly lines?: z.ZodType;
   /** Media type of a file. */
   readonly file?: string;
   /** Names of further headers it always carries, each with what it says. */
@@ -76,7 +78,13 @@ export type ReplyOf<R extends ResponseSpecs> = {
   [S in keyof R & number]: { readonly status: S } & Content<R[S]> & HeadersOf<R[S]>;
 }[keyof R & number];
 
-type Content<Spec> = Spec extends { readonly schema: z.ZodType<infer T> }
+type Content<Spec> = JsonContent<Spec> | LinesContent<Spec>;
+
+type LinesContent<Spec> = Spec extends { readonly lines: z.ZodType<infer T> }
+  ? { readonly lines: AsyncIterable<readonly Frozen<T>[]> }
+  : never;
+
+type JsonContent<Spec> = Spec extends { readonly schema: z.ZodType<infer T> }
   ? { readonly body: Frozen<T> }
   : Spec extends { readonly file: string }
     ? { readonly file: FileContent }
@@ -98,6 +106,8 @@ export interface Reply {
   readonly status: number;
   readonly body?: unknown;
   readonly file?: FileContent;
+  /** Groups of lines, sent as they come. One that throws ends the answer with a line that says so. */
+  readonly lines?: AsyncIterable<readonly unknown[]>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -6,12 +6,15 @@ import type {
   JobFiles,
   JobQueue,
   JobStore,
+  KeyStore,
   PackageStore,
   TenantStore,
   WorkerStore,
 } from "../core/ports.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { createAcceptance } from "./accept-jobs.ts";
 import { authOperations } from "./auth-operations.ts";
+import { createBatchIntake } from "./batch-intake.ts";
 import { createBatchCommands } from "./batch-commands.ts";
 import { batchCommandOperations } from "./batch-command-operations.ts";
 import { createDeadLetters } from "./dead-letters.ts";
@@ -21,6 +24,7 @@ import { createLookup } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
 import { packageOperations } from "./package-operations.ts";
 import { readOperations } from "./read-operations.ts";
+import { createReservations } from "./reservations.ts";
 import type { Ringer } from "./ringer.ts";
 import { createSubmitter } from "./submit.ts";
 import { submitOperations } from "./submit-operations.ts";
@@ -30,6 +34,7 @@ import { workerOperations } from "./worker-operations.ts";
 export interface OperationDeps {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
   readonly files: JobFiles;
   readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
@@ -53,8 +58,11 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const lookup = createLookup(deps);
   const completion = createBatchCompletion(deps);
   const shared = { ...deps, lookup, completion };
+  const reservations = createReservations(deps);
+  const intake = createBatchIntake({ ...shared, reservations });
+  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance: createAcceptance(shared) });
   return [
-    ...submitOperations(createSubmitter(shared)),
+    ...submitOperations({ submitter, intake }),
     ...readOperations(shared),
     ...jobCommandOperations(shared),
     ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),

@@ -6,6 +6,7 @@ import type { BatchStore, JobFiles, JobStore } from "../core/ports.ts";
 import {
   artifactParams,
   batchParams,
+  clientJobParams,
   jobParams,
   listBatchesSchema,
   listJobsSchema,
@@ -103,6 +104,22 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
     },
   });
 
+  const getClientJob = operation({
+    id: "getClientJob",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/jobs/{clientJobId}",
+    tag: "Jobs",
+    summary: "Look at a job by its submitter's id",
+    needs: "read",
+    params: clientJobParams,
+    responses: { 200: { description: "The job.", schema: jobViewSchema } },
+    errors: ["JobNotFound"],
+    async handle({ caller, params: { tenantName, clientJobId } }) {
+      const { value: job } = await lookup.clientJob(caller, tenantName, clientJobId);
+      return { status: 200, body: await fullView(job, files) };
+    },
+  });
+
   const listArtifacts = operation({
     id: "listArtifacts",
     method: "get",
@@ -168,5 +185,5 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
     },
   });
 
-  return [getJob, listArtifacts, getArtifact, getLog, listBatches, getBatch, listJobs];
+  return [getJob, getClientJob, listArtifacts, getArtifact, getLog, listBatches, getBatch, listJobs];
 }

@@ -1,9 +1,9 @@
 /** How an operation takes its body: which media types, read and judged how. Whatever else comes is refused unread. */
 import express, { type Request, type RequestHandler } from "express";
 import type * as z from "zod";
-import { InvalidRequestError } from "../core/errors.ts";
+import { InvalidRequestError, isSystemError } from "../core/errors.ts";
 import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
-import { checkDepth, validate } from "./validate.ts";
+import { checkJson, validate } from "./validate.ts";
 
 /** The kinds of body an operation takes; `T` is what its handler is given. */
 export interface RequestBody<T> {
@@ -49,7 +49,7 @@ export function jsonBody<T>(
     schema: shown,
     parser: parseJson,
     read(request) {
-      checkDepth(request.body);
+      checkJson(request.body);
       // Nothing was sent: as good as an object without fields, where that says something.
       return validate(schema, request.body ?? (required ? undefined : {}));
     },
@@ -57,10 +57,18 @@ export function jsonBody<T>(
   return { kinds: [json], required };
 }
 
+/** Whichever of two kinds a request brings. */
+export const eitherBody = <A, B>(one: RequestBody<A>, other: RequestBody<B>): RequestBody<A | B> => ({
+  kinds: [...one.kinds, ...other.kinds],
+  required: one.required && other.required,
+});
+
 export interface StreamOptions {
   readonly mediaType: string;
   readonly description: string;
   readonly maxBytes: number;
+  /** Of each line, when the bytes are lines. */
+  readonly lines?: z.ZodType;
 }
 
 /** Bytes as they come. The stream throws PayloadTooLarge when there are more than allowed. */
@@ -68,12 +76,13 @@ export function streamBody({
   mediaType,
   description,
   maxBytes,
+  lines,
 }: StreamOptions): RequestBody<AsyncIterable<Uint8Array>> {
   const stream: BodyKind = {
     mediaType,
     description,
     maxBytes,
-    schema: undefined,
+    schema: lines,
     parser: undefined,
     read: (request) => upTo(request, maxBytes),
   };
@@ -82,10 +91,15 @@ export function streamBody({
 
 async function* upTo(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
+  try {
+    for await (const chunk of chunks) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } catch (error) {
+    // The connection broke: what came last may be half of something.
+    throw isSystemError(error) ? error : new InvalidRequestError("InvalidRequest", "The body ended early.");
   }
 }
 

@@ -1,23 +1,49 @@
 /** Operations that accept work: jobs, one or many, and batches for them. */
-import type { Batch } from "../core/job.ts";
+import { InvariantError, invalidField } from "../core/errors.ts";
+import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../core/limits.ts";
 import {
   createBatchSchema,
   jobRequestSchema,
+  submitHeaders,
   submitJobsDocument,
   submitJobSchema,
   submitJobsSchema,
+  submitLinesQuery,
 } from "../core/requests.ts";
-import { batchView, batchViewSchema, submitResultsSchema, submittedSchema, type SubmitResult } from "../core/views.ts";
+import { batchView, batchViewSchema, submitLineSchema, submitResultsSchema, submittedSchema } from "../core/views.ts";
+import { closed } from "./accept-jobs.ts";
+import type { BatchIntake } from "./batch-intake.ts";
+import { createBulkSubmit } from "./bulk-submit.ts";
 import type { Caller } from "./caller.ts";
-import { itemError } from "./item-error.ts";
 import { operation, type Operation } from "./operation.ts";
-import { jsonBody } from "./request-body.ts";
-import type { PreparedJob, Submitter } from "./submit.ts";
-import { validate } from "./validate.ts";
+import { LINES_MEDIA_TYPE } from "./reply.ts";
+import { eitherBody, jsonBody, streamBody } from "./request-body.ts";
+import type { Submitter } from "./submit.ts";
 
-export function submitOperations(submitter: Submitter): readonly Operation[] {
-  const batchFor = (caller: Caller, batchId: string | undefined, tenantName: string): Promise<Batch> =>
-    batchId === undefined ? submitter.dailyBatch(caller, tenantName) : submitter.openBatch(caller, batchId);
+export interface SubmitOperationDeps {
+  readonly submitter: Submitter;
+  readonly intake: Pick<BatchIntake, "create" | "named">;
+}
+
+const CREATED = { Location: "Its address." };
+const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+
+const linesBody = streamBody({
+  mediaType: LINES_MEDIA_TYPE,
+  description: `Or a stream: a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
+  maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
+  lines: jobRequestSchema,
+});
+
+export function submitOperations({ submitter, intake }: SubmitOperationDeps): readonly Operation[] {
+  const bulk = createBulkSubmit(submitter);
+
+  /** A batch that is named is right or wrong for all; a closed one still has the jobs it was given before. */
+  async function assertBatch(caller: Caller, batchId: string | undefined, mayBeThere: boolean): Promise<void> {
+    if (batchId === undefined) return;
+    const batch = await intake.named(caller, batchId);
+    if (batch.state !== "open" && !mayBeThere) throw closed(batch);
+  }
 
   const createBatch = operation({
     id: "createBatch",
@@ -26,12 +52,19 @@ export function submitOperations(submitter: Submitter): readonly Operation[] {
     tag: "Batches",
     summary: "Create a batch",
     needs: "submit",
+    headers: submitHeaders,
     body: jsonBody(createBatchSchema),
-    responses: { 201: { description: "The batch.", schema: batchViewSchema, headers: { Location: "Its address." } } },
-    errors: ["BatchNotFound"],
-    async handle({ caller, body }) {
-      const batch = await submitter.createBatch(caller, body);
-      return { status: 201, headers: { Location: `/v1/batches/${batch.batchId}` }, body: batchView(batch) };
+    responses: {
+      201: { description: "The batch.", schema: batchViewSchema, headers: CREATED },
+      200: { description: "The batch an earlier request created.", schema: batchViewSchema, headers: REPLAYED },
+    },
+    errors: ["BatchNotFound", "IdempotencyKeyReused"],
+    async handle({ caller, body, headers }) {
+      const { batch, replayed } = await intake.create(caller, body, headers["idempotency-key"]);
+      const Location = `/v1/batches/${batch.batchId}`;
+      return replayed
+        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: batchView(batch) }
+        : { status: 201, headers: { Location }, body: batchView(batch) };
     },
   });
 
@@ -41,17 +74,27 @@ export function submitOperations(submitter: Submitter): readonly Operation[] {
     path: "/v1/jobs",
     tag: "Jobs",
     summary: "Submit a job",
-    description: "A job without `batchId` joins its tenant's batch of the day.",
+    description:
+      "A job without `batchId` joins its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
+      "request may be repeated: it then answers the first job.",
     needs: "submit",
+    headers: submitHeaders,
     body: jsonBody(submitJobSchema),
     responses: {
-      201: { description: "The job is accepted.", schema: submittedSchema, headers: { Location: "Its address." } },
+      201: { description: "The job is accepted.", schema: submittedSchema, headers: CREATED },
+      200: { description: "The job an earlier request submitted.", schema: submittedSchema, headers: REPLAYED },
     },
-    errors: ["BatchNotFound", "BatchClosed"],
-    async handle({ caller, body: { batchId, ...job } }) {
-      const batch = await batchFor(caller, batchId, job.tenantName);
-      const [jobId = ""] = await submitter.submit(caller, batch, [submitter.prepare(batch, job)]);
-      return { status: 201, headers: { Location: `/v1/jobs/${jobId}` }, body: { jobId, batchId: batch.batchId } };
+    errors: ["BatchNotFound", "BatchClosed", "JobIdTaken", "IdempotencyKeyReused"],
+    async handle({ caller, headers, body: { batchId, ...job } }) {
+      const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
+      const [outcome] = await submitter.submit(caller, [request]);
+      if (outcome === undefined) throw new InvariantError("A submit was not answered.");
+      if (!outcome.ok) throw outcome.error;
+      const { replayed, ...submitted } = outcome.value;
+      const Location = `/v1/jobs/${submitted.jobId}`;
+      return replayed
+        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: submitted }
+        : { status: 201, headers: { Location }, body: submitted };
     },
   });
 
@@ -61,51 +104,34 @@ export function submitOperations(submitter: Submitter): readonly Operation[] {
     path: "/v1/jobs/bulk",
     tag: "Jobs",
     summary: "Submit many jobs",
-    description: "Every job is judged alone: a wrong one gets an error in its place and does not stop the others.",
+    description: BULK_DESCRIPTION,
     needs: "submit",
-    body: jsonBody(submitJobsSchema, { shown: submitJobsDocument }),
-    responses: { 200: { description: "What became of each.", schema: submitResultsSchema } },
+    query: submitLinesQuery,
+    headers: submitHeaders,
+    body: eitherBody(jsonBody(submitJobsSchema, { shown: submitJobsDocument }), linesBody),
+    responses: { 200: { description: "What became of each.", schema: submitResultsSchema, lines: submitLineSchema } },
     errors: ["BatchNotFound", "BatchClosed"],
-    async handle({ caller, body: { batchId, jobs } }) {
-      // A batch that is named is right or wrong for all.
-      const named = batchId === undefined ? undefined : await submitter.openBatch(caller, batchId);
-      const daily = new Map<string, Batch>();
-      const accepted = new Map<Batch, Accepted[]>();
-      const results: SubmitResult[] = [];
-
-      for (const [index, item] of jobs.entries()) {
-        try {
-          const job = validate(jobRequestSchema, item, `jobs[${index}]`);
-          const batch = named ?? daily.get(job.tenantName) ?? (await submitter.dailyBatch(caller, job.tenantName));
-          if (named === undefined) daily.set(job.tenantName, batch);
-          const prepared = submitter.prepare(batch, job);
-          const items = accepted.get(batch) ?? [];
-          items.push({ index, prepared });
-          accepted.set(batch, items);
-        } catch (error) {
-          results[index] = { error: itemError(error) };
-        }
+    async handle({ caller, query, headers, body }) {
+      const idempotencyKey = headers["idempotency-key"];
+      if (Symbol.asyncIterator in body) {
+        const { batchId } = query;
+        await assertBatch(caller, batchId, true);
+        return { status: 200, lines: bulk.submitLines({ caller, batchId, idempotencyKey }, body) };
       }
-      for (const [batch, items] of accepted) {
-        const jobIds = await submitter.submit(
-          caller,
-          batch,
-          items.map(({ prepared }) => prepared),
-        );
-        for (const [i, { index }] of items.entries()) {
-          const jobId = jobIds[i];
-          if (jobId !== undefined) results[index] = { jobId, batchId: batch.batchId };
-        }
-      }
-      return { status: 200, body: { results } };
+      if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body when that is JSON");
+      const { batchId, jobs } = body;
+      await assertBatch(caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
+      return { status: 200, body: { results: await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs) } };
     },
   });
 
   return [submitJob, submitJobs, createBatch];
 }
 
-/** An item that can be accepted, and its place in the request. */
-interface Accepted {
-  readonly index: number;
-  readonly prepared: PreparedJob;
-}
+const hasId = (job: unknown): boolean => typeof job === "object" && job !== null && "clientJobId" in job;
+
+const BULK_DESCRIPTION = `Every job is judged alone: a wrong one gets an error in its place and does not stop the others.
+
+As a stream (\`${LINES_MEDIA_TYPE}\`) a job in each line is answered by a line, in order, while the request is still being
+sent. What ends the answer early is said in a last line whose error has a \`requestId\`. With an \`Idempotency-Key\` the
+whole request may be repeated after a cut: what was submitted is answered with \`replayed\`.`;

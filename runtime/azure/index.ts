@@ -10,6 +10,7 @@ export {
 export { createJobFiles } from "./job-files.ts";
 export { createJobQueue } from "./job-queue.ts";
 export { createJobStore } from "./job-store.ts";
+export { createKeyStore } from "./key-store.ts";
 export { createLeaderLease } from "./leader-lease.ts";
 export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";

@@ -31,7 +31,15 @@ export const NOT_FOUND_CODES = [
   "PackageVersionNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
-export const CONFLICT_CODES = ["BatchClosed", "JobEnded", "JobNotEnded", "JobExists", "IllegalTransition"] as const;
+export const CONFLICT_CODES = [
+  "BatchClosed",
+  "JobEnded",
+  "JobNotEnded",
+  "JobExists",
+  "JobIdTaken",
+  "IdempotencyKeyReused",
+  "IllegalTransition",
+] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [
   "PackageNotFound",

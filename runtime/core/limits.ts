@@ -33,6 +33,25 @@ export const PARAMETERS_INLINE_MAX_BYTES = 12 * KiB;
 export const JSON_MAX_DEPTH = 64;
 /** Jobs in one bulk submit: what one request can insert and enqueue well within its timeout. */
 export const SUBMIT_MAX_JOBS = 10_000;
+/**
+ * One line of a streamed submit: parameters of the largest size with room for the other fields, and for escapes where
+ * they need them. A line is held whole in memory.
+ */
+export const SUBMIT_LINE_MAX_BYTES = 2 * MiB;
+/** Lines of a streamed submit that are read ahead while those before them are written: some full transactions. */
+export const SUBMIT_LINES_WAITING_MAX_COUNT = 500;
+export const SUBMIT_LINES_WAITING_MAX_BYTES = 4 * MiB;
+/**
+ * Results of a streamed submit that wait for their reader before no more lines are taken. All ids of one request fit, so
+ * that a client may first send everything and then read.
+ */
+export const SUBMIT_RESULTS_WAITING_MAX_BYTES = 2 * MiB;
+/** A job's own id, chosen by its submitter: a number, a path or a UUID of theirs, with room for a prefix. */
+export const CLIENT_JOB_ID_MAX_LENGTH = 128;
+/** An `Idempotency-Key`: longer ones are no keys but content. */
+export const IDEMPOTENCY_KEY_MAX_LENGTH = 255;
+/** How long an `Idempotency-Key` is remembered: over a long weekend, in which a caller's queue may stand still. */
+export const IDEMPOTENCY_KEY_DAYS = 7;
 /** Jobs named in one request to requeue: a read and a write for every one. More: requeue their batch. */
 export const REQUEUE_MAX_JOBS = 1_000;
 /**

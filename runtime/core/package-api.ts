@@ -18,7 +18,10 @@ const facts = {
   sha256: z.string().optional().meta({ description: "Names the version. Absent when it was not published here." }),
   uploadedAt: z.iso.datetime(),
   uploadedBy: z.string().optional().meta({ description: "Absent when it was not published here." }),
-  jobTypes: z.array(z.string()).optional().meta({ description: "What it can run. Absent when it was not published here." }),
+  jobTypes: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "What it can run. Absent when it was not published here." }),
 };
 
 export const packageViewSchema = z

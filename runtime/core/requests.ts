@@ -2,8 +2,11 @@
 import * as z from "zod";
 import { parseBatchId, POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "./ids.ts";
 import {
+  CLIENT_JOB_ID_MAX_LENGTH,
   CONTINUATION_TOKEN_MAX_LENGTH,
   DISPLAY_NAME_MAX_LENGTH,
+  IDEMPOTENCY_KEY_DAYS,
+  IDEMPOTENCY_KEY_MAX_LENGTH,
   PACKAGE_NAME_MAX_LENGTH,
   PAGE_SIZE_DEFAULT,
   PAGE_SIZE_MAX,
@@ -87,10 +90,42 @@ export const readLogSchema = z.strictObject({
   }),
 });
 
+export const clientJobParams = z.object({
+  tenantName: z.string().meta({ description: "Whose it is.", examples: ["acme"] }),
+  clientJobId: z.string().meta({ description: "The id the submitter gave the job.", examples: ["order-7"] }),
+});
+
+// --- Headers ---------------------------------------------------------------------------------------------------------
+
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+export const submitHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .max(IDEMPOTENCY_KEY_MAX_LENGTH, `must have at most ${IDEMPOTENCY_KEY_MAX_LENGTH} characters`)
+    .regex(PRINTABLE, "must be printable ASCII")
+    .optional()
+    .meta({
+      description: `Repeats are safe: for ${IDEMPOTENCY_KEY_DAYS} days the same key and request answer the first's ids.`,
+    }),
+});
+
 // --- Bodies ----------------------------------------------------------------------------------------------------------
+
+/** Characters that need no escape in an address; a first one that makes no path of dots. */
+const CLIENT_JOB_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~-]*$/;
+
+const clientJobId = z
+  .string()
+  .max(CLIENT_JOB_ID_MAX_LENGTH, `must have at most ${CLIENT_JOB_ID_MAX_LENGTH} characters`)
+  .regex(CLIENT_JOB_ID_PATTERN, "must be letters, digits and . _ ~ -, and start with a letter or digit");
 
 const jobFields = z.strictObject({
   tenantName,
+  clientJobId: clientJobId.optional().meta({
+    description: "The submitter's own id, unique within the tenant. Submitted again, the same job is answered.",
+    examples: ["order-7"],
+  }),
   jobType: displayName.meta({ description: "What to run, as declared in the package.", examples: ["Thumbnails"] }),
   jobName: displayName.meta({ description: "For people.", examples: ["Thumbnails of order 7"] }),
   jobProcessorPackageName: packageName,
@@ -142,7 +177,7 @@ export const submitJobsDocument = z
 
 export const createBatchSchema = z
   .strictObject({
-    tenantName,
+    tenantName: tenantName.optional().meta({ description: "Default: the only tenant the caller acts for." }),
     batchName: displayName.meta({ description: "For people.", examples: ["Invoices of January"] }),
     priority: prioritySchema.optional().meta({ description: "Of jobs that name none. Default: normal." }),
     pool: poolName.optional(),
@@ -177,6 +212,10 @@ export const pageFields = {
     description: "What the page before ended with. Opaque.",
   }),
 };
+
+export const submitLinesQuery = z.strictObject({
+  batchId: bulkBatchId.meta({ description: "For a stream of lines; a JSON body names its batch itself." }),
+});
 
 export const listBatchesSchema = z.strictObject({ tenantName, ...pageFields });
 

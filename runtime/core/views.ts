@@ -59,6 +59,7 @@ export const jobViewSchema = z
     jobId: z.string(),
     batchId: z.string(),
     tenantName: z.string(),
+    clientJobId: z.string().optional().meta({ description: "The submitter's own id." }),
     jobType: z.string(),
     jobName: z.string(),
     jobProcessorPackageName: z.string(),
@@ -161,15 +162,37 @@ export type ItemError = Frozen<z.infer<typeof itemErrorSchema>>;
 
 export const submittedSchema = z.object({ jobId: z.string(), batchId: z.string() }).meta({ id: "SubmittedJob" });
 
+/** Of a job among many, where no status says it. */
+const submittedItemSchema = submittedSchema
+  .extend({
+    replayed: z.literal(true).optional().meta({ description: "A request that came before had submitted it." }),
+  })
+  .meta({ id: "SubmittedItem" });
+
+export const submitResultSchema = z
+  .union([submittedItemSchema, z.object({ error: itemErrorSchema }).meta({ id: "RefusedJob" })])
+  .meta({ id: "SubmitResult" });
+
+export type SubmitResult = Frozen<z.infer<typeof submitResultSchema>>;
+
+/** A line of a streamed submit: a result, or the last one, which says why there are no more. */
+export const submitLineSchema = z.union([
+  submitResultSchema,
+  z
+    .object({
+      error: itemErrorSchema.extend({
+        retryable: z.boolean().meta({ description: "The request may be repeated as it is." }),
+        requestId: z.string().meta({ description: "Tells it from the error of one job." }),
+      }),
+    })
+    .meta({ id: "BrokenOff" }),
+]);
+
 export const submitResultsSchema = z
   .object({
-    results: z
-      .array(z.union([submittedSchema, z.object({ error: itemErrorSchema }).meta({ id: "RefusedJob" })]))
-      .meta({ description: "One for each job, in the order of the request." }),
+    results: z.array(submitResultSchema).meta({ description: "One for each job, in the order of the request." }),
   })
   .meta({ id: "SubmitResults" });
-
-export type SubmitResult = Frozen<z.infer<typeof submitResultsSchema>["results"][number]>;
 
 export const requeueResultsSchema = z
   .object({
@@ -214,6 +237,7 @@ export function jobView(job: Job): JobView {
     jobId: job.jobId,
     batchId: job.batchId,
     tenantName: job.tenantName,
+    ...(job.clientJobId !== undefined && { clientJobId: job.clientJobId }),
     jobType: job.jobType,
     jobName: job.jobName,
     jobProcessorPackageName: job.jobProcessorPackageName,

@@ -31,7 +31,7 @@ async function start(): Promise<Service> {
   const connected = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
-  const { jobs, batches, workers, queue, files, packages, lease, tenants: tenantStore } = connected;
+  const { jobs, batches, keys, workers, queue, files, packages, lease, tenants: tenantStore } = connected;
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
@@ -50,7 +50,7 @@ async function start(): Promise<Service> {
     log,
   });
   const app = createApp({
-    ...{ jobs, batches, workers, files, queue, packages, tenants, ringer },
+    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
@@ -60,6 +60,7 @@ async function start(): Promise<Service> {
     jobs,
     queue,
     workers,
+    keys,
     batchStore: batches,
     batches: createBatchCompletion({ batches, jobs, now }),
     lease: lease("sweeper"),

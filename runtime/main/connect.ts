@@ -7,6 +7,7 @@ import {
   createJobFiles,
   createJobQueue,
   createJobStore,
+  createKeyStore,
   createLeaderLease,
   createPackageStore,
   createTenantStore,
@@ -19,6 +20,7 @@ import type {
   JobFiles,
   JobQueue,
   JobStore,
+  KeyStore,
   LeaderLease,
   PackageStore,
   TenantStore,
@@ -29,6 +31,7 @@ import type { ConnectionSettings } from "../core/settings.ts";
 export interface Services {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly queue: JobQueue;
   readonly packages: PackageStore;
   readonly files: JobFiles;
@@ -51,6 +54,7 @@ export async function connect(
   return {
     jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
+    keys: createKeyStore({ storage }),
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
     packages: createPackageStore({ storage }),
     files: createJobFiles({ storage }),

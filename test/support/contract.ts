@@ -56,6 +56,8 @@ export interface Contract {
 
 /** Below which nothing is promised in the document. */
 const ROOT = "/v1/";
+/** Its schema is that of each line. */
+const LINES = "application/x-ndjson";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 export function createContract(document: ContractDocument): Contract {
@@ -80,10 +82,14 @@ export function createContract(document: ContractDocument): Contract {
     if (contents.length === 0) return text === "" ? problems : [...problems, "has a body where none is promised"];
     const content = contents.find((promised) => promised === type || promised === "*/*");
     if (content === undefined) return [...problems, `is ${type} where ${contents.join(", ")} is promised`];
-    if (content !== "application/json") return problems;
-    const body: unknown = JSON.parse(text);
-    const valid = validators.of(operation, status);
-    if (!valid(body)) problems.push(...(valid.errors ?? []).map((e) => `${e.instancePath} ${e.message ?? ""}`));
+    if (content !== "application/json" && content !== LINES) return problems;
+    const bodies = content === LINES ? text.split("\n").filter((line) => line !== "") : [text];
+    const [body] = bodies.map((json) => JSON.parse(json) as unknown);
+    const valid = validators.of(operation, status, content);
+    for (const json of bodies) {
+      if (!valid(JSON.parse(json)))
+        problems.push(...(valid.errors ?? []).map((e) => `${e.instancePath} ${e.message ?? ""}`));
+    }
     const codes = response["x-codes"];
     if (codes !== undefined && !codes.includes(codeOf(body))) problems.push(`has the code ${codeOf(body)}`);
     return problems;
@@ -136,7 +142,7 @@ function codeOf(body: unknown): string {
 }
 
 interface Validators {
-  of(operation: Operation, status: number): ValidateFunction;
+  of(operation: Operation, status: number, mediaType: string): ValidateFunction;
   named(schema: string): ValidateFunction;
 }
 
@@ -152,8 +158,8 @@ function createValidators(document: ContractDocument): Validators {
     return known;
   }
   return {
-    of: ({ path, method }, status) =>
-      at("paths", path, method, "responses", String(status), "content", "application/json", "schema"),
+    of: ({ path, method }, status, mediaType) =>
+      at("paths", path, method, "responses", String(status), "content", mediaType, "schema"),
     named: (schema) => at("components", "schemas", schema),
   };
 }

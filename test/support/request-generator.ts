@@ -122,18 +122,23 @@ export function createRequestGenerator({ operations, document }: Contract, sampl
     chance(0.05) ? pick(MALFORMED) : encodeURIComponent(text.toWellFormed().slice(0, 1_000));
 
   function bodyOf({ requestBody }: Operation): Pick<WireRequest, "headers" | "body"> {
-    const [content] = Object.entries(requestBody?.content ?? {});
+    const contents = Object.entries(requestBody?.content ?? {});
+    const content = contents.length === 0 ? undefined : pick(contents);
     // One that takes none gets one now and then all the same.
     if (content === undefined)
       return chance(0.95) ? {} : { headers: { "content-type": "application/json" }, body: "{" };
     const [mediaType, { schema }] = content;
-    const value = valueOf(schema);
-    const text = JSON.stringify(chance(0.5) ? value : broken(value));
+    const one = (): string => {
+      const value = valueOf(schema);
+      return JSON.stringify(chance(0.5) ? value : broken(value));
+    };
+    const text = mediaType === LINES ? Array.from({ length: upTo(5) }, one).join("\n") : one();
     return { headers: headersOf(mediaType), body: chance(0.9) ? text : brokenText(text) };
   }
 
   const headersOf = (mediaType: string): Record<string, string> => ({
     "content-type": chance(0.9) ? mediaType : pick(MEDIA_TYPES),
+    ...(chance(0.1) && { "idempotency-key": pick(["a", "b", "a b", "", "\u00e9", "x".repeat(300)]) }),
     ...(chance(0.03) && { "content-encoding": pick(["gzip", "br", "identity", "nonsense"]) }),
     ...(chance(0.03) && { "if-none-match": pick(["*", '""', 'W/"1-2"', "x".repeat(2_000)]) }),
     ...(chance(0.03) && { accept: pick(["text/html", "*/*;q=0", "nonsense", ""]) }),
@@ -252,6 +257,8 @@ const MALFORMED = [
   ";",
   ":",
 ];
+/** Its schema is that of each line. */
+const LINES = "application/x-ndjson";
 const MEDIA_TYPES = [
   "text/plain",
   "application/x-www-form-urlencoded",

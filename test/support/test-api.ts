@@ -8,6 +8,7 @@ import {
   createBatchStore,
   createJobFiles,
   createJobStore,
+  createKeyStore,
   createPackageStore,
   createTenantStore,
   createWorkerStore,
@@ -15,7 +16,7 @@ import {
 import { createIdSource } from "../../runtime/core/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
-import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../../runtime/core/ports.ts";
+import type { BatchStore, JobFiles, JobQueue, JobStore, KeyStore, WorkerStore } from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
@@ -27,6 +28,7 @@ export interface TestApi extends AsyncDisposable {
   readonly url: string;
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly workers: WorkerStore;
   readonly files: JobFiles;
   /** Judges every answer to the calls below. */
@@ -69,6 +71,7 @@ export interface TestApiOptions {
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
+  readonly wrapKeys?: (keys: KeyStore) => KeyStore;
   readonly now?: () => Date;
   readonly isReady?: () => Promise<boolean>;
   /** Default: as good as no limit, no origin, no proxy. */
@@ -84,6 +87,7 @@ export async function startTestApi(
     pools = [DEFAULT_POOL],
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
+    wrapKeys = (inner) => inner,
     now = () => new Date(),
     isReady = () => Promise.resolve(true),
     traffic = {},
@@ -93,11 +97,12 @@ export async function startTestApi(
   const storage = testStorage();
   const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
   const batches = createBatchStore({ storage });
+  const keys = createKeyStore({ storage });
   const files = createJobFiles({ storage });
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const workers = createWorkerStore({ storage });
-  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
+  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), keys: wrapKeys(keys), workers, files };
   const app = createApp({
     ...stores,
     queue,
@@ -141,6 +146,7 @@ export async function startTestApi(
     url,
     jobs,
     batches,
+    keys,
     workers,
     files,
     contract,

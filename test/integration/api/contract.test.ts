@@ -36,6 +36,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   identify,
   wrapJobs: (jobs) => faulty(jobs, dependencies),
   wrapBatches: (batches) => faulty(batches, dependencies),
+  wrapKeys: (keys) => faulty(keys, dependencies),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -53,12 +54,19 @@ afterAll(async () => {
 
 const JSON_TYPE = { "content-type": "application/json" };
 const get = (path: string): WireRequest => ({ method: "GET", path });
-const post = (path: string, body: unknown = {}): WireRequest => ({
+const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}): WireRequest => ({
   method: "POST",
   path,
-  headers: JSON_TYPE,
+  headers: { ...JSON_TYPE, ...headers },
   body: JSON.stringify(body),
 });
+
+/** The same request, which has been served before. */
+async function repeated(path: string, body: object): Promise<WireRequest> {
+  const headers = { "idempotency-key": "once" };
+  await api.post(path, body, { ...JSON_TYPE, ...headers });
+  return post(path, body, headers);
+}
 
 const jobRequest = (tenantName: string) => ({
   tenantName,
@@ -115,6 +123,7 @@ type Driver = () => WireRequest | Promise<WireRequest>;
 /** For each operation the requests for the statuses that depend on what it does, by status. */
 const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   submitJob: {
+    200: () => repeated("/v1/jobs", jobRequest(freshTenant())),
     201: () => post("/v1/jobs", jobRequest(freshTenant())),
     404: () => post("/v1/jobs", { ...jobRequest("acme"), batchId: NO_BATCH }),
     409: async () => {
@@ -128,8 +137,21 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     409: async () => post("/v1/jobs/bulk", { batchId: (await closedBatch()).batchId, jobs: [{}] }),
   },
   createBatch: {
+    200: () => repeated("/v1/batches", { tenantName: freshTenant(), batchName: "A batch" }),
     201: () => post("/v1/batches", { tenantName: freshTenant(), batchName: "A batch" }),
     404: () => post("/v1/batches", { tenantName: "foreign", batchName: "A batch" }),
+    409: async () => {
+      const { headers } = await repeated("/v1/batches", { tenantName: "acme", batchName: "A batch" });
+      return post("/v1/batches", { tenantName: "acme", batchName: "Another" }, headers);
+    },
+  },
+  getClientJob: {
+    200: async () => {
+      const tenantName = freshTenant();
+      await api.post("/v1/jobs", { ...jobRequest(tenantName), clientJobId: "order-7" });
+      return get(`/v1/tenants/${tenantName}/jobs/order-7`);
+    },
+    404: () => get("/v1/tenants/foreign/jobs/order-7"),
   },
   getJob: {
     200: async () => get(`/v1/jobs/${(await endedJob()).jobId}`),

@@ -113,7 +113,7 @@ describe("listing dead letters", () => {
       name: "acme",
       mayUse: (name) => name === tenant,
       mayOperate: () => false,
-      tenants: () => [],
+      tenants: () => [tenant],
     };
     const theirs = await system.another({ caller: tenantOnly });
     expect(await lettersOf(`pool=${pool}&poison=true`, theirs)).toMatchObject([{ jobId }]);

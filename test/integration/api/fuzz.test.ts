@@ -28,6 +28,7 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
         jobType: "Echo",
         jobName: "job",
         jobProcessorPackageName: "echo.zip",
+        clientJobId: `job-${jobIds.length}`,
       });
       jobIds.push(job.jobId);
       if (end === "running") await claimRow(api.jobs, job.jobId);
@@ -43,6 +44,7 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     tenantName: [tenantName, freshTenant()],
     batchId: batchIds,
     jobId: jobIds,
+    clientJobId: ["job-1", "job-2", "new-1", "new-2", ".."],
     jobIds: [jobIds, [jobIds[0]], [...jobIds, "none"]],
     jobProcessorPackageName: ["echo.zip"],
     pool: ["default"],

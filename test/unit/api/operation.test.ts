@@ -83,7 +83,7 @@ const OPERATIONS: readonly Operation[] = [byName, theRest, fixedWord, upload, co
 
 async function serve({ identify = identifyAs(LOCAL_CALLER) }: { readonly identify?: Identify } = {}) {
   const app = express();
-  mount(app, OPERATIONS, { limit: (_request, _response, next) => next(), identify });
+  mount(app, OPERATIONS, { limit: (_request, _response, next) => next(), identify, log: silentLog });
   app.use(noSuchRoute, answerErrors(silentLog));
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -29,7 +29,7 @@ async function postLines(text: string, query = "", headers = {}): Promise<readon
   const answer = await world.api.post(`/v1/jobs/bulk${query}`, text, { ...LINES, ...headers });
   expect(answer.status).toBe(200);
   expect(answer.headers.get("content-type")).toContain("application/x-ndjson");
-  return linesIn(String(answer.body));
+  return linesIn(answer.body as unknown as string);
 }
 
 const idOf = (line: AnswerLine | undefined): string => (line !== undefined && "jobId" in line ? line.jobId : "");

@@ -106,7 +106,7 @@ describe("sweeping keys", () => {
     await keys.reserve(tenant, before, new Date(0));
     const left = async () => (await keys.find(tenant, before, new Date(0))).map((record) => record?.id);
     let calls = 0;
-    const { sweep } = createKeySweep({
+    const keySweep = createKeySweep({
       keys: {
         removeExpired: (...args) => {
           calls++;
@@ -115,20 +115,20 @@ describe("sweeping keys", () => {
       },
       now: () => new Date(nowMs),
     });
-    expect(await sweep()).toBeGreaterThanOrEqual(1);
+    expect(await keySweep.sweep()).toBeGreaterThanOrEqual(1);
     expect(await left()).toEqual([undefined, before[1]!.id, before[2]!.id]);
     const sweptCalls = calls;
-    await sweep();
+    await keySweep.sweep();
     expect(calls).toBe(sweptCalls);
     nowMs += 3_600_000;
-    await sweep();
+    await keySweep.sweep();
     expect(calls).toBe(sweptCalls + 1);
   });
 
   it("goes on where it stopped, a page at a time, and leaves what was given anew", async () => {
     const tokens = [undefined, "a", "b", undefined];
     const asked: (string | undefined)[] = [];
-    const { sweep } = createKeySweep({
+    const keySweep = createKeySweep({
       now: () => new Date(),
       keys: {
         removeExpired: (_before, token) => {
@@ -137,7 +137,7 @@ describe("sweeping keys", () => {
         },
       },
     });
-    for (let round = 0; round < 5; round++) await sweep();
+    for (let round = 0; round < 5; round++) await keySweep.sweep();
     expect(asked).toEqual([undefined, "a", "b"]);
   });
 });

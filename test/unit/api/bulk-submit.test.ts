@@ -24,7 +24,7 @@ describe("submitting lines", () => {
   it("takes no more memory for ten thousand jobs than for a few hundred", async () => {
     const body = createBody();
     let most = 0;
-    const { submitLines } = createBulkSubmit({
+    const bulkSubmit = createBulkSubmit({
       submit: (_caller, requests) => {
         const { heapUsed, arrayBuffers } = process.memoryUsage();
         most = Math.max(most, heapUsed + arrayBuffers);
@@ -33,7 +33,7 @@ describe("submitting lines", () => {
     });
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     let answered = 0;
-    for await (const results of submitLines(bulk, body.lines())) answered += results.length;
+    for await (const results of bulkSubmit.submitLines(bulk, body.lines())) answered += results.length;
     expect(answered).toBe(SUBMIT_MAX_JOBS);
     // 200 MB have passed.
     expect(most - heapUsed - arrayBuffers).toBeLessThan(100 * MiB);
@@ -43,14 +43,14 @@ describe("submitting lines", () => {
     const body = createBody();
     let open = (): void => undefined;
     let first = 0;
-    const { submitLines } = createBulkSubmit({
+    const bulkSubmit = createBulkSubmit({
       submit: async (_caller, requests) => {
         first = requests.length;
         await new Promise<void>((resolve) => (open = resolve));
         return requests.map(() => done({ jobId: "j", batchId: "b", replayed: false }));
       },
     });
-    const lines = submitLines(bulk, body.lines());
+    const lines = bulkSubmit.submitLines(bulk, body.lines());
     const next = lines.next();
     for (let before = -1; before !== body.read;) {
       before = body.read;

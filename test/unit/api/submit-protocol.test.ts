@@ -91,7 +91,8 @@ function createWorld() {
     return { intake, ...createSubmitter({ ...mine, intake, reservations, acceptance: createAcceptance(mine) }) };
   }
 
-  return { api, bells, jobIds, parameters, keys, row: store.row, later: (ms: number) => void (now += ms) };
+  const row = (jobId: string) => store.row(jobId);
+  return { api, bells, jobIds, parameters, keys, row, later: (ms: number) => void (now += ms) };
 }
 
 type World = ReturnType<typeof createWorld>;
@@ -114,7 +115,10 @@ const isDead = (outcome: Submitted): boolean =>
 /** All steps a lone submit takes, counted by running it. */
 async function stepsOf(request: SubmitRequest): Promise<number> {
   let steps = 0;
-  const gate = () => Promise.resolve(void steps++);
+  const gate = () => {
+    steps++;
+    return Promise.resolve();
+  };
   await submit(createWorld().api({ gate }), request);
   return steps;
 }

@@ -14,6 +14,8 @@ import type { StateCounts } from "../runtime/core/states.ts";
 import { openOf } from "../runtime/core/states.ts";
 import { DEFAULT_POOL } from "../runtime/core/topology.ts";
 import { createApiClient } from "../runtime/local/demo/api-client.ts";
+import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
+import { signInAs } from "../runtime/local/identity/token-client.ts";
 import { openHome } from "../runtime/local/home.ts";
 import { startStack, type Stack } from "../runtime/local/stack.ts";
 import { testPackage } from "../test/support/test-package.ts";
@@ -58,6 +60,7 @@ async function withStack(isolation: "process" | "reuse"): Promise<Recovery> {
   const stack = await startStack({
     home,
     apiPort: 0,
+    identityPort: 0,
     pools: new Map([[DEFAULT_POOL, 1]]),
     slots: SLOTS,
     lockMs: 60_000,
@@ -85,7 +88,7 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
     testPackage({ jobs: { Sleep: sleep }, isolation }),
   );
 
-  const api = createApiClient(stack.apiUrl);
+  const api = createApiClient(stack.apiUrl, signInAs(ADMIN_APPLICATION, stack.issuer));
   const { batchId } = await api.createBatch({ tenantName: "bench", batchName: "Recovery" });
   const job = { tenantName: "bench", jobType: "Sleep", jobName: "sleep", jobProcessorPackageName: "bench.zip" };
   const startedAt = performance.now();

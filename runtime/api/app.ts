@@ -1,79 +1,52 @@
 /** The web API as a value: an Express app made from what it needs, with the order of its middleware in one place. */
-import express, { type Express, type Router } from "express";
-import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
-import type { IdSource } from "../core/ids.ts";
+import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
-import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../core/ports.ts";
-import { createBatchCompletion } from "../jobs/batch-completion.ts";
-import { createBatchCommands } from "./batch-commands.ts";
-import { batchCommandRoutes } from "./batch-command-routes.ts";
-import { identifyAs, type Caller } from "./caller.ts";
-import { createDeadLetters } from "./dead-letters.ts";
-import { deadLetterRoutes } from "./dead-letter-routes.ts";
+import type { TrafficSettings } from "../core/settings.ts";
+import { accessLog } from "./access-log.ts";
+import type { Identify } from "./caller.ts";
+import { crossOrigin } from "./cross-origin.ts";
+import { documentPages } from "./document-pages.ts";
 import { answerErrors, noSuchRoute } from "./error-response.ts";
-import { jobCommandRoutes } from "./job-command-routes.ts";
-import { createLookup } from "./lookup.ts";
-import { readRoutes } from "./read-routes.ts";
+import { mount } from "./mount.ts";
+import { createOperations, type OperationDeps } from "./operations.ts";
+import { limitCaller, limitStrangers } from "./rate-limit.ts";
 import { assignRequestId } from "./request-id.ts";
-import type { Ringer } from "./ringer.ts";
-import { createSubmitter } from "./submit.ts";
-import { submitRoutes } from "./submit-routes.ts";
-import { checkDepth, requireJson } from "./validate.ts";
+import { privateAnswers, securityHeaders } from "./security-headers.ts";
 
-export interface AppDeps {
-  readonly jobs: JobStore;
-  readonly batches: BatchStore;
-  readonly workers: Pick<WorkerStore, "requestCancel">;
-  readonly files: JobFiles;
-  readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
-  /** Sends to the same queue; closed by whoever made it. */
-  readonly ringer: Ringer;
-  readonly ids: IdSource;
-  readonly now: () => Date;
-  /** The worker pools there are. */
-  readonly pools: readonly string[];
-  /** Who everybody is, as long as only this machine can reach the API. */
-  readonly caller: Caller;
+export interface AppDeps extends OperationDeps {
+  /** Says who calls, before anything else is done for a request. */
+  readonly identify: Identify;
+  /** Whether storage and broker can be used; see readiness.ts. */
+  readonly isReady: () => Promise<boolean>;
+  readonly traffic: TrafficSettings;
+  readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { caller, log } = deps;
+  const { isReady, traffic, monotonicNow, log } = deps;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
+  app.set("trust proxy", traffic.proxyHops);
 
   // First, so that every answer has an id; also those of the middleware below.
-  app.use(assignRequestId);
+  app.use(assignRequestId, accessLog(log, monotonicNow), securityHeaders);
+  // For load balancers: no token, and no word more than they need.
   app.get("/healthz", (_request, response) => {
     response.json({ status: "ok" });
   });
-  // Before the body is read: an unknown caller must not make us parse anything.
-  app.use("/v1", identifyAs(caller));
-  app.use(
-    "/v1",
-    requireJson,
-    express.json({ limit: REQUEST_BODY_MAX_BYTES, strict: true }),
-    (request, _response, next) => {
-      checkDepth(request.body);
-      next();
-    },
-  );
-  app.use("/v1", ...routes(deps));
+  app.get("/readyz", async (_request, response) => {
+    const ready = await isReady();
+    response.status(ready ? 200 : 503).json({ status: ready ? "ok" : "unavailable" });
+  });
+  // Before tokens are looked at: a browser asks first without one.
+  app.use(crossOrigin(traffic.allowedOrigins));
+  const operations = createOperations(deps);
+  app.use(documentPages(operations));
+  app.use("/v1", privateAnswers, limitStrangers());
+  mount(app, operations, { ...deps, limit: limitCaller(traffic.requestsPerMinute) });
   app.use(noSuchRoute);
   app.use(answerErrors(log));
   return app;
-}
-
-function routes(deps: AppDeps): Router[] {
-  const lookup = createLookup(deps);
-  const completion = createBatchCompletion(deps);
-  const shared = { ...deps, lookup, completion };
-  return [
-    submitRoutes(createSubmitter(shared)),
-    readRoutes(shared),
-    jobCommandRoutes(shared),
-    batchCommandRoutes({ ...shared, commands: createBatchCommands(shared) }),
-    deadLetterRoutes(createDeadLetters(deps)),
-  ];
 }

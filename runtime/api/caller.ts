@@ -1,31 +1,68 @@
 /** Who makes a request. Routes ask here and nowhere else; how a caller is known is the business of one middleware. */
 import type { RequestHandler, Response } from "express";
+import type { Access } from "../core/access.ts";
 import { InvariantError } from "../core/errors.ts";
+import type { AppRole, Grant } from "../core/grants.ts";
+
+/** What a token and the grants say of a caller, for `GET /v1/me`. */
+export interface CallerIdentity {
+  readonly kind: "user" | "application";
+  readonly principalId: string;
+  readonly roles: readonly AppRole[];
+  /** Empty for those whose role opens every tenant. */
+  readonly grants: readonly Grant[];
+}
 
 export interface Caller {
   /** Shown as `submittedBy` and `createdBy`. */
   readonly name: string;
-  /** Whether the caller may act for a tenant. */
+  /** Whether the caller may do for this tenant what the operation needs. */
   mayUse(tenantName: string): boolean;
   /** Whether the caller looks after the system itself: sees what belongs to no tenant. Implies every tenant. */
   mayOperate(): boolean;
+  /** The tenants `mayUse` is true for. */
+  tenants(): readonly string[] | "all";
+  /** Undefined where the API does not know its callers. */
+  readonly identity?: CallerIdentity;
 }
 
 /** For an API that only this machine can reach: everybody here is the same trusted user. */
-export const LOCAL_CALLER: Caller = { name: "local", mayUse: () => true, mayOperate: () => true };
+export const LOCAL_CALLER: Caller = {
+  name: "local",
+  mayUse: () => true,
+  mayOperate: () => true,
+  tenants: () => "all",
+};
 
-/** The middleware that says who calls. */
+/**
+ * The middleware that says who calls an operation with these needs. The caller it puts in place answers for that
+ * operation alone: `mayUse` says whether the caller may do what it needs for a tenant.
+ */
+export type Identify = (needs: Access) => RequestHandler;
+
+/** Everybody is this caller, whatever an operation needs. */
 export const identifyAs =
-  (caller: Caller): RequestHandler =>
+  (caller: Caller): Identify =>
+  () =>
   (_request, response, next) => {
-    response.locals["caller"] = caller;
+    setCaller(response, caller);
     next();
   };
 
+export function setCaller(response: Response, caller: Caller): void {
+  response.locals["caller"] = caller;
+}
+
+/** The caller, if the request came so far that one was found. */
+export const findCaller = (response: Response): Caller | undefined => response.locals["caller"] as Caller | undefined;
+
 /** The caller the middleware found. */
 export function callerOf(response: Response): Caller {
-  const caller: unknown = response.locals["caller"];
+  const caller = findCaller(response);
   if (caller === undefined)
     throw new InvariantError("A route was reached without the middleware that names the caller.");
-  return caller as Caller;
+  return caller;
 }
+
+/** Tells callers apart, without naming anybody. */
+export const callerKey = ({ name, identity }: Caller): string => identity?.principalId ?? name;

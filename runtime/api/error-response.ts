@@ -1,5 +1,6 @@
 /** How an error becomes an HTTP answer: one total table, one body. Causes and stacks stay in the log. */
-import type { ErrorRequestHandler, RequestHandler } from "express";
+import type { ErrorRequestHandler, RequestHandler, Response } from "express";
+import * as z from "zod";
 import {
   InvalidRequestError,
   isSystemError,
@@ -7,30 +8,44 @@ import {
   NotFoundError,
   messageOf,
   type ErrorCode,
-  type ErrorDetail,
 } from "../core/errors.ts";
 import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
+import type { Frozen } from "../core/views.ts";
 import { requestIdOf } from "./request-id.ts";
 
-export interface ErrorBody {
-  readonly error: {
-    readonly code: ErrorCode;
-    readonly message: string;
-    readonly target?: string;
-    readonly details?: readonly ErrorDetail[];
-    readonly requestId: string;
-  };
-}
+/** The body of every answer that is an error. */
+export const errorBodySchema = z
+  .object({
+    error: z.object({
+      code: z.string().meta({ description: "What went wrong, for programs." }),
+      message: z.string().meta({ description: "What went wrong, for people. May change." }),
+      target: z.string().optional().meta({ description: "The first field that is wrong." }),
+      details: z
+        .array(z.object({ target: z.string(), message: z.string() }))
+        .optional()
+        .meta({ description: "Every field that is wrong." }),
+      requestId: z.string().meta({ description: "As in `x-request-id`; finds the request in the log." }),
+    }),
+  })
+  .meta({ id: "Error" });
 
-/** Seconds after which a client may try again when a service we depend on is away. */
+type ErrorBody = Frozen<z.infer<typeof errorBodySchema>>;
+
+/** Seconds after which a client may try again when a service we depend on is away, unless somebody knows better. */
 const RETRY_AFTER_S = 2;
 
 /** No default: a new code must be given its status before this compiles. */
-function statusOf(code: ErrorCode): number {
+export function statusOf(code: ErrorCode): number {
   switch (code) {
     case "InvalidRequest":
       return 400;
+    case "Unauthenticated":
+      return 401;
+    case "Forbidden":
+      return 403;
+    case "MethodNotAllowed":
+      return 405;
     case "PayloadTooLarge":
       return 413;
     case "UnsupportedMediaType":
@@ -41,14 +56,20 @@ function statusOf(code: ErrorCode): number {
     case "ArtifactNotFound":
     case "LogNotFound":
     case "DeadLetterNotFound":
+    case "TenantNotFound":
+    case "GrantNotFound":
+    case "WorkerNotFound":
+    case "PackageNotFound":
+    case "PackageVersionNotFound":
       return 404;
     case "BatchClosed":
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":
+    case "JobIdTaken":
+    case "IdempotencyKeyReused":
     case "IllegalTransition":
       return 409;
-    case "PackageNotFound":
     case "PackageCorrupt":
     case "PackageUnsafe":
     case "PackageTooLarge":
@@ -58,8 +79,11 @@ function statusOf(code: ErrorCode): number {
     case "EntryPointInvalid":
     case "PlatformMismatch":
       return 422;
+    case "TooManyRequests":
+      return 429;
     case "StorageUnavailable":
     case "BusUnavailable":
+    case "IdentityUnavailable":
       return 503;
     // Outcomes of jobs: a route that lets one escape is broken.
     case "JobFailed":
@@ -78,23 +102,50 @@ function statusOf(code: ErrorCode): number {
 }
 
 export const noSuchRoute: RequestHandler = (request) => {
-  throw new NotFoundError("RouteNotFound", `There is no ${request.method} ${request.path}.`);
+  throw new NotFoundError("RouteNotFound", `There is no ${request.method} ${request.baseUrl}${request.path}.`);
 };
+
+/** For a path that is there, and knows these methods only. */
+export function noSuchMethod(methods: readonly string[]): RequestHandler {
+  // Whoever answers GET answers HEAD.
+  const allow = methods.flatMap((method) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()])).join(", ");
+  return (request, response) => {
+    response.set("Allow", allow);
+    throw new InvalidRequestError("MethodNotAllowed", `${request.path} takes ${allow} only.`);
+  };
+}
 
 export function answerErrors(log: Logger): ErrorRequestHandler {
   return (thrown: unknown, _request, response, next) => {
-    const error = asSystemError(thrown);
-    const requestId = requestIdOf(response);
-    const status = error === undefined ? 500 : statusOf(error.code);
-    if (status >= 500) log.error({ requestId, err: thrown }, "request failed");
+    const { status, body } = judge(thrown, response, log);
     // Too late for a status: the connection must break, or a cut body would look whole.
     if (response.headersSent) {
       next(thrown);
       return;
     }
-    if (status === 503) response.set("Retry-After", String(RETRY_AFTER_S));
-    response.status(status).json(bodyOf(error, status, requestId));
+    if (status === 503 || status === 429)
+      response.set("Retry-After", response.get("Retry-After") ?? String(RETRY_AFTER_S));
+    response.status(status).json(body);
   };
+}
+
+/** Ends an answer of lines that has begun. `requestId` tells it from an item's error, which stands in its item's place. */
+export function lastLineOf(thrown: unknown, response: Response, log: Logger) {
+  const { status, body } = judge(thrown, response, log);
+  const { code, message, requestId } = body.error;
+  return { error: { code, message, retryable: status >= 500, requestId } };
+}
+
+function judge(
+  thrown: unknown,
+  response: Response,
+  log: Logger,
+): { readonly status: number; readonly body: ErrorBody } {
+  const error = asSystemError(thrown);
+  const requestId = requestIdOf(response);
+  const status = error === undefined ? 500 : statusOf(error.code);
+  if (status >= 500) log.error({ requestId, err: thrown }, "request failed");
+  return { status, body: bodyOf(error, status, requestId) };
 }
 
 function bodyOf(error: JobSystemError | undefined, status: number, requestId: string): ErrorBody {
@@ -125,7 +176,7 @@ function asSystemError(thrown: unknown): JobSystemError | undefined {
       return new InvalidRequestError("InvalidRequest", `The body is not valid JSON: ${messageOf(thrown)}`);
     case "encoding.unsupported":
     case "charset.unsupported":
-      return new InvalidRequestError("UnsupportedMediaType", "The body must be JSON in UTF-8.");
+      return new InvalidRequestError("UnsupportedMediaType", "The body must be JSON in UTF-8, not compressed.");
     case "request.aborted":
     case "request.size.invalid":
       return new InvalidRequestError("InvalidRequest", "The body ended early.");

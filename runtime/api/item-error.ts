@@ -1,15 +1,13 @@
 /** The error of one item among many that a request names. */
-import { isSystemError } from "../core/errors.ts";
-
-export interface ItemError {
-  readonly code: string;
-  readonly message: string;
-}
+import { isSystemError, type JobSystemError } from "../core/errors.ts";
+import type { ItemError } from "../core/views.ts";
 
 /** The request itself is at fault: said in the item's place. Anything else fails the whole call. */
+export const isOfItem = (error: unknown): error is JobSystemError =>
+  isSystemError(error) && !error.retryable && error.code !== "InternalError";
+
+/** Throws what is no fault of the item. */
 export function itemError(error: unknown): ItemError {
-  if (isSystemError(error) && !error.retryable && error.code !== "InternalError") {
-    return { code: error.code, message: error.message };
-  }
-  throw error;
+  if (!isOfItem(error)) throw error;
+  return { code: error.code, message: error.message };
 }

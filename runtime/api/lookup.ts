@@ -1,27 +1,41 @@
 /** Finds what a caller names by its id. */
 import { NotFoundError } from "../core/errors.ts";
-import { parseBatchId, parseJobId } from "../core/ids.ts";
+import { parseBatchId, parseJobId, TENANT_NAME_PATTERN } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
-import type { BatchStore, JobStore, Stored } from "../core/ports.ts";
+import type { BatchStore, JobStore, KeyStore, Stored } from "../core/ports.ts";
 import type { Caller } from "./caller.ts";
 
 /** Throws NotFoundError also for what belongs to a tenant the caller may not use: the two look the same from outside. */
 export interface Lookup {
   job(caller: Caller, jobId: string): Promise<Stored<Job>>;
+  /** By the id its submitter gave it. */
+  clientJob(caller: Caller, tenantName: string, clientJobId: string): Promise<Stored<Job>>;
   batch(caller: Caller, batchId: string): Promise<Stored<Batch>>;
 }
 
 export interface LookupDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly batches: Pick<BatchStore, "get">;
+  readonly keys: Pick<KeyStore, "find">;
 }
 
-export const createLookup = ({ jobs, batches }: LookupDeps): Lookup => ({
+/** Ids of jobs do not expire. */
+const NEVER = new Date(0);
+
+export const createLookup = ({ jobs, batches, keys }: LookupDeps): Lookup => ({
   async job(caller, jobId) {
     const tenantName = parseJobId(jobId)?.tenantName;
     const known = tenantName !== undefined && caller.mayUse(tenantName);
     const stored = known ? await jobs.get(jobId) : undefined;
     if (stored === undefined) throw noSuchJob(jobId);
+    return stored;
+  },
+  async clientJob(caller, tenantName, clientJobId) {
+    const name = { kind: "job-id", key: clientJobId } as const;
+    const known = TENANT_NAME_PATTERN.test(tenantName) && caller.mayUse(tenantName);
+    const [record] = known ? await keys.find(tenantName, [name], NEVER) : [];
+    const stored = record && (await jobs.get(record.id));
+    if (stored === undefined) throw noSuchJob(clientJobId);
     return stored;
   },
   async batch(caller, batchId) {

@@ -1,5 +1,4 @@
 /** Turns outside values into typed ones, or into one error that names every wrong field. */
-import type { RequestHandler } from "express";
 import type * as z from "zod";
 import { InvalidRequestError, type ErrorDetail } from "../core/errors.ts";
 import { JSON_MAX_DEPTH } from "../core/limits.ts";
@@ -26,24 +25,26 @@ function detailOf(issue: z.core.$ZodIssue, at: string): ErrorDetail {
   return { target: path === "" ? "body" : path, message: issue.message };
 }
 
-/** Refuses values nested so deeply that code which walks them could overflow its stack. Iterative for that reason. */
-export function checkDepth(value: unknown): void {
+/** Names that mean something to every object: code that copies fields must never meet them as data. */
+const PROTOTYPE_KEYS: readonly string[] = ["__proto__", "constructor"];
+
+/**
+ * Refuses JSON that is dangerous to code which walks it: nested so deeply that it could overflow a stack, or with fields
+ * that could reach a prototype. Iterative, so that it is not such code itself.
+ */
+export function checkJson(value: unknown): void {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > JSON_MAX_DEPTH) {
       throw new InvalidRequestError("InvalidRequest", `The body is nested deeper than ${JSON_MAX_DEPTH} levels.`);
     }
-    level = level.flatMap((item) =>
-      typeof item === "object" && item !== null ? Object.values(item as Record<string, unknown>) : [],
-    );
+    level = level.flatMap((item) => {
+      if (typeof item !== "object" || item === null) return [];
+      const key = PROTOTYPE_KEYS.find((name) => Object.hasOwn(item, name));
+      if (key !== undefined) {
+        throw new InvalidRequestError("InvalidRequest", `The body has a field named ${key}, which no field may be.`);
+      }
+      return Object.values(item as Record<string, unknown>);
+    });
   }
 }
-
-/** A body must say that it is JSON: browsers then ask before sending one across origins. */
-export const requireJson: RequestHandler = (request, _response, next) => {
-  const hasBody = request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
-  if (hasBody && request.headers["content-length"] !== "0" && request.is("application/json") === false) {
-    throw new InvalidRequestError("UnsupportedMediaType", "The body must be application/json.");
-  }
-  next();
-};

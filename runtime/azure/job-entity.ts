@@ -8,8 +8,8 @@
  * | claimId, claimWorker, claimBoot, claimQueue, claimSeq, | who runs it; all empty when nobody does                    |
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | what is asked of whoever touches the job next              |
- * | jobType … timeoutMs, expiresAt, submittedAt,           | the request                                                |
- * | submittedBy                                            |                                                            |
+ * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
+ * | submittedAt, submittedBy                               |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -119,6 +119,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   cancelWanted: flag("cancelWanted"),
   reopen: flag("reopen"),
   runAt: optionalInstant("runAt"),
+  clientJobId: optionalText("clientJobId"),
   jobType: text("jobType"),
   jobName: text("jobName"),
   jobProcessorPackageName: text("jobProcessorPackageName"),

@@ -10,7 +10,7 @@ import type { StorageClients } from "./connect.ts";
 import { contentTypeOf } from "./content-type.ts";
 import { createLogAppender } from "./log-appender.ts";
 import { openBlob, readAll } from "./open-blob.ts";
-import { storageError } from "./translate-error.ts";
+import { isBeyondEnd, storageError } from "./translate-error.ts";
 
 const BLOCK_BYTES = 8 * 1024 * 1024;
 
@@ -73,11 +73,23 @@ export function createJobFiles({ storage }: { readonly storage: Pick<StorageClie
     appendLog: (jobId, claimId, chunk) =>
       logAppender.append(logs.getAppendBlobClient(logBlobName(jobId, claimId)), chunk),
 
-    async openLog(jobId, claimId) {
-      return found(await openBlob(logs.getBlobClient(logBlobName(jobId, claimId))));
+    async openLog(jobId, claimId, fromByte = 0) {
+      try {
+        return found(await openBlob(logs.getBlobClient(logBlobName(jobId, claimId)), { fromByte }));
+      } catch (error) {
+        if (!isBeyondEnd(error)) throw error;
+        return { bytes: 0, contentType: LOG_CONTENT_TYPE, stream: NOTHING };
+      }
     },
   };
 }
+
+const LOG_CONTENT_TYPE = "text/plain; charset=utf-8";
+const NOTHING: AsyncIterable<Uint8Array> = {
+  async *[Symbol.asyncIterator]() {
+    // There is nothing to read.
+  },
+};
 
 /** Only a request that names a version is answered "unchanged". */
 const found = <T extends OpenedBlob>(answer: T | "unchanged" | undefined): T | undefined =>

@@ -16,15 +16,17 @@ export interface OpenOptions {
   /** Answers "unchanged", without the content, while the blob has this version. */
   readonly knownVersion?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Where to start. Default 0. */
+  readonly fromByte?: number;
 }
 
 /** One request. Rejects with the signal's reason once it has fired. */
 export async function openBlob(
   blob: BlobClient,
-  { knownVersion, signal }: OpenOptions = {},
+  { knownVersion, signal, fromByte = 0 }: OpenOptions = {},
 ): Promise<VersionedBlob | "unchanged" | undefined> {
   try {
-    const response = await blob.download(0, undefined, {
+    const response = await blob.download(fromByte, undefined, {
       ...(knownVersion === undefined ? {} : { conditions: { ifNoneMatch: knownVersion } }),
       ...(signal === undefined ? {} : { abortSignal: signal }),
     });

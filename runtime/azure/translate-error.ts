@@ -33,6 +33,10 @@ export const isExisting = (error: unknown): boolean => statusOf(error) === 409;
 /** The blob still has the version the request named. */
 export const isUnchanged = (error: unknown): boolean => statusOf(error) === 304;
 
+/** The blob ends before the first byte that was asked for. Also of an error that has been translated. */
+export const isBeyondEnd = (error: unknown): boolean =>
+  statusOf(error) === 416 || (isTranslated(error) && statusOf(error.cause) === 416);
+
 /** The service refused because of a row's key or ETag: nothing was written. */
 export const isConditionFailed = (error: unknown): boolean =>
   statusOf(error) === 409 || statusOf(error) === 412 || isMissing(error);

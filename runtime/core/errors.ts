@@ -4,7 +4,18 @@
  */
 
 /** The caller must change the request. */
-export const INVALID_REQUEST_CODES = ["InvalidRequest", "PayloadTooLarge", "UnsupportedMediaType"] as const;
+export const INVALID_REQUEST_CODES = [
+  "InvalidRequest",
+  "MethodNotAllowed",
+  "PayloadTooLarge",
+  "UnsupportedMediaType",
+] as const;
+/** The caller must sign in, or renew its token. */
+export const UNAUTHENTICATED_CODES = ["Unauthenticated"] as const;
+/** The caller is known and may not do this, whatever it asks for. */
+export const FORBIDDEN_CODES = ["Forbidden"] as const;
+/** The caller must ask less often. */
+export const TOO_MANY_CODES = ["TooManyRequests"] as const;
 /** There is no such thing, or the caller may not know of it. */
 export const NOT_FOUND_CODES = [
   "RouteNotFound",
@@ -13,9 +24,22 @@ export const NOT_FOUND_CODES = [
   "ArtifactNotFound",
   "LogNotFound",
   "DeadLetterNotFound",
+  "TenantNotFound",
+  "GrantNotFound",
+  "WorkerNotFound",
+  "PackageNotFound",
+  "PackageVersionNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
-export const CONFLICT_CODES = ["BatchClosed", "JobEnded", "JobNotEnded", "JobExists", "IllegalTransition"] as const;
+export const CONFLICT_CODES = [
+  "BatchClosed",
+  "JobEnded",
+  "JobNotEnded",
+  "JobExists",
+  "JobIdTaken",
+  "IdempotencyKeyReused",
+  "IllegalTransition",
+] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [
   "PackageNotFound",
@@ -40,10 +64,13 @@ export const JOB_CODES = [
 ] as const;
 /** The job ended because of us or because somebody asked for it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost"] as const;
-export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable"] as const;
+export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable"] as const;
 export const INVARIANT_CODES = ["InternalError"] as const;
 
 export type InvalidRequestCode = (typeof INVALID_REQUEST_CODES)[number];
+export type UnauthenticatedCode = (typeof UNAUTHENTICATED_CODES)[number];
+export type ForbiddenCode = (typeof FORBIDDEN_CODES)[number];
+export type TooManyCode = (typeof TOO_MANY_CODES)[number];
 export type NotFoundCode = (typeof NOT_FOUND_CODES)[number];
 export type ConflictCode = (typeof CONFLICT_CODES)[number];
 export type PackageCode = (typeof PACKAGE_CODES)[number];
@@ -54,6 +81,9 @@ export type InvariantCode = (typeof INVARIANT_CODES)[number];
 
 export type ErrorCode =
   | InvalidRequestCode
+  | UnauthenticatedCode
+  | ForbiddenCode
+  | TooManyCode
   | NotFoundCode
   | ConflictCode
   | PackageCode
@@ -100,6 +130,27 @@ export const invalidField = (
   message: string,
   code: InvalidRequestCode = "InvalidRequest",
 ): InvalidRequestError => new InvalidRequestError(code, `${target}: ${message}`, { details: [{ target, message }] });
+
+/** Nobody known makes this request: no token, or none that counts. Messages never repeat the token. */
+export class UnauthenticatedError extends JobSystemError<UnauthenticatedCode> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("Unauthenticated", message, false, options);
+  }
+}
+
+/** The caller lacks a role the operation needs for whatever it is asked. Never says whether a thing exists. */
+export class ForbiddenError extends JobSystemError<ForbiddenCode> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("Forbidden", message, false, options);
+  }
+}
+
+/** The caller asks more often than it may. */
+export class TooManyRequestsError extends JobSystemError<TooManyCode> {
+  constructor(message: string, options?: ErrorOptions) {
+    super("TooManyRequests", message, true, options);
+  }
+}
 
 export class NotFoundError extends JobSystemError<NotFoundCode> {
   constructor(code: NotFoundCode, message: string, options?: ErrorOptions) {

@@ -55,6 +55,8 @@ export interface Progress {
 
 /** What the caller asked for. Never changes after submit. */
 export interface JobRequest {
+  /** The submitter's own id for it, unique within the tenant. */
+  readonly clientJobId: string | undefined;
   readonly jobType: string;
   readonly jobName: string;
   readonly jobProcessorPackageName: string;

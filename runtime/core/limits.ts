@@ -33,6 +33,25 @@ export const PARAMETERS_INLINE_MAX_BYTES = 12 * KiB;
 export const JSON_MAX_DEPTH = 64;
 /** Jobs in one bulk submit: what one request can insert and enqueue well within its timeout. */
 export const SUBMIT_MAX_JOBS = 10_000;
+/**
+ * One line of a streamed submit: parameters of the largest size with room for the other fields, and for escapes where
+ * they need them. A line is held whole in memory.
+ */
+export const SUBMIT_LINE_MAX_BYTES = 2 * MiB;
+/** Lines of a streamed submit that are read ahead while those before them are written: some full transactions. */
+export const SUBMIT_LINES_WAITING_MAX_COUNT = 500;
+export const SUBMIT_LINES_WAITING_MAX_BYTES = 4 * MiB;
+/**
+ * Results of a streamed submit that wait for their reader before no more lines are taken. All ids of one request fit, so
+ * that a client may first send everything and then read.
+ */
+export const SUBMIT_RESULTS_WAITING_MAX_BYTES = 2 * MiB;
+/** A job's own id, chosen by its submitter: a number, a path or a UUID of theirs, with room for a prefix. */
+export const CLIENT_JOB_ID_MAX_LENGTH = 128;
+/** An `Idempotency-Key`: longer ones are no keys but content. */
+export const IDEMPOTENCY_KEY_MAX_LENGTH = 255;
+/** How long an `Idempotency-Key` is remembered: over a long weekend, in which a caller's queue may stand still. */
+export const IDEMPOTENCY_KEY_DAYS = 7;
 /** Jobs named in one request to requeue: a read and a write for every one. More: requeue their batch. */
 export const REQUEUE_MAX_JOBS = 1_000;
 /**
@@ -56,6 +75,27 @@ export const PAGE_SIZE_MAX = 1_000;
 export const PAGE_SIZE_DEFAULT = 100;
 /** A page token is an encoded table key; anything longer was not made by us. */
 export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
+
+/** A log is followed so long in one request. Whoever wants more asks again from where it stands. */
+export const FOLLOW_LOG_MAX_MS = 60 * 60_000;
+/** How often a followed log is looked at: what people take for at once, and one read of a row and a blob. */
+export const FOLLOW_LOG_EVERY_MS = 1_000;
+// --- Traffic ---------------------------------------------------------------------------------------------------------
+
+/** Requests one caller may make of one API instance in a minute, unless set otherwise: 50 a second for hours on end. */
+export const REQUESTS_PER_MINUTE_DEFAULT = 3_000;
+export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
+/** Refused tokens from one address in a minute; then it has to wait. More than a fleet with one wrong secret causes. */
+export const REFUSED_TOKENS_PER_MINUTE = 300;
+/** All headers of a request. A token with many groups takes some 10 KiB. Node's own default. */
+export const HEADERS_MAX_BYTES = 16 * KiB;
+/** Headers, and a whole request, must have come within this time: slower ones hold connections and do not work. */
+export const HEADERS_TIMEOUT_MS = 15_000;
+export const REQUEST_TIMEOUT_MS = 120_000;
+/** A check of storage or broker that has not answered by then counts as failed. */
+export const READY_CHECK_TIMEOUT_MS = 5_000;
+/** An answer of `/readyz` serves so long: asking often must cost nothing. */
+export const READY_CHECK_EVERY_MS = 5_000;
 
 // --- Attempts --------------------------------------------------------------------------------------------------------
 
@@ -98,6 +138,8 @@ export const PACKAGE_MAX_RATIO = 200;
 export const PACKAGE_RATIO_THRESHOLD_BYTES = 1 * MiB;
 /** `job.json`: names and schedules, no data. */
 export const MANIFEST_MAX_BYTES = 256 * KiB;
+/** Versions of a package that are kept beside the current one. */
+export const PACKAGE_VERSIONS_KEPT = 20;
 /** Unpacked package versions a worker keeps; the least recently used goes first. */
 export const PACKAGE_CACHE_MAX_VERSIONS = 20;
 

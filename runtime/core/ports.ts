@@ -3,7 +3,9 @@
  * runtime/azure implement them; every method may throw UnavailableError, which says that trying later may help.
  */
 import type { Bell, BellParse } from "./bell.ts";
+import type { Grant } from "./grants.ts";
 import type { Batch, Job } from "./job.ts";
+import type { KeyName, KeyRecord } from "./keys.ts";
 import type { JobState, StateCounts } from "./states.ts";
 import type { CancelIntent, WorkerRecord } from "./worker-record.ts";
 
@@ -112,6 +114,64 @@ export type BatchChanges = {
 export type BatchWriteResult =
   | { readonly written: true; readonly etag: string }
   | { readonly written: false; readonly current: Stored<Batch> | undefined };
+
+// --- Tenants ---------------------------------------------------------------------------------------------------------
+
+export interface Tenant {
+  readonly tenantName: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+}
+
+export interface TenantGrant extends Grant {
+  /** Object id of the user or application. */
+  readonly principalId: string;
+  /** Of the principal, for people. */
+  readonly name: string;
+  readonly grantedAt: Date;
+  readonly grantedBy: string;
+}
+
+/** Tenants, and who may act for them. */
+export interface TenantStore {
+  /** Inserts the tenant unless it exists; returns the stored one. */
+  create(tenant: Tenant): Promise<Tenant>;
+  get(tenantName: string): Promise<Tenant | undefined>;
+  /** By name. Throws InvalidRequestError for a token it did not make. */
+  list(request: PageRequest): Promise<Page<Tenant>>;
+  /** Takes all grants first, then the tenant; broken off, it can be called again. False: there was none. */
+  remove(tenantName: string): Promise<boolean>;
+  /** All grants of one principal. */
+  grantsOf(principalId: string): Promise<readonly TenantGrant[]>;
+  /** All grants on a tenant, by principal. Throws InvalidRequestError for a token it did not make. */
+  listGrants(tenantName: string, request: PageRequest): Promise<Page<TenantGrant>>;
+  /** Gives the grant, or replaces the one there is. */
+  putGrant(grant: TenantGrant): Promise<void>;
+  /** False: there was none. */
+  removeGrant(tenantName: string, principalId: string): Promise<boolean>;
+}
+
+/** Which keys of callers stand for which jobs and batches. */
+export interface KeyStore {
+  /** In the order of the names; expired ones are not there. */
+  find(tenantName: string, names: readonly KeyName[], expiredBefore: Date): Promise<readonly (KeyRecord | undefined)[]>;
+  /**
+   * Inserts each wish unless its key is taken, replacing expired ones; resolves to what each key stands for then, in the
+   * order given. A record with the wished id is the wish itself: ids are never used twice. Keys must differ. When this
+   * throws UnavailableError, any of the wishes may have been inserted, or still be.
+   */
+  reserve(tenantName: string, wishes: readonly KeyWish[], expiredBefore: Date): Promise<readonly KeyRecord[]>;
+  /** Removes expired keys of all tenants, a part of the table at a time. */
+  removeExpired(expiredBefore: Date, continuationToken: string | undefined): Promise<RemovedKeys>;
+}
+
+export interface KeyWish extends KeyName, KeyRecord {}
+
+export interface RemovedKeys {
+  readonly removed: number;
+  /** Where to go on; absent: the end of the table was reached. */
+  readonly continuationToken: string | undefined;
+}
 
 // --- Workers ---------------------------------------------------------------------------------------------------------
 
@@ -226,8 +286,38 @@ export interface PackageStore {
     knownVersion: string | undefined,
     signal?: AbortSignal,
   ): Promise<PackageBlob | "unchanged" | undefined>;
-  /** Creates or replaces. */
-  upload(tenantName: string, packageName: string, bytes: Uint8Array): Promise<void>;
+  /** Creates or replaces; the version that was there before is kept. */
+  upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<void>;
+}
+
+/** The packages of a tenant as its people look after them. */
+export interface PackageCatalog extends Pick<PackageStore, "upload"> {
+  /** By name. Throws InvalidRequestError for a token it did not make. */
+  list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
+  get(tenantName: string, packageName: string): Promise<StoredPackage | undefined>;
+  /** Newest first, the current one among them; the latest PACKAGE_VERSIONS_KEPT. Empty: no such package. */
+  versions(tenantName: string, packageName: string): Promise<readonly PackageVersion[]>;
+  /** Makes an older version the current one again. False: there is no such version. */
+  restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
+  /** With all its versions. False: there was none. */
+  remove(tenantName: string, packageName: string): Promise<boolean>;
+}
+
+/** What is known of a package that came through the API; one put into the container by other means has none of it. */
+export interface PackageFacts {
+  readonly sha256: string;
+  readonly uploadedBy: string;
+  readonly jobTypes: readonly string[];
+}
+
+export interface StoredPackage extends Partial<PackageFacts> {
+  readonly packageName: string;
+  readonly bytes: number;
+  readonly uploadedAt: Date;
+}
+
+export interface PackageVersion extends Omit<StoredPackage, "packageName"> {
+  readonly isCurrent: boolean;
 }
 
 export interface Artifact {
@@ -246,7 +336,8 @@ export interface JobFiles {
   openArtifact(jobId: string, claimId: string, path: string): Promise<OpenedBlob | undefined>;
   /** Starts a log; `append` may be called any number of times, one at a time. */
   appendLog(jobId: string, claimId: string, chunk: Uint8Array): Promise<void>;
-  openLog(jobId: string, claimId: string): Promise<OpenedBlob | undefined>;
+  /** From a byte on; a log that has no more yet is an empty one. Undefined: there is none. */
+  openLog(jobId: string, claimId: string, fromByte?: number): Promise<OpenedBlob | undefined>;
 }
 
 export interface OpenedBlob {

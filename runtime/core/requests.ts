@@ -1,10 +1,12 @@
 /** What the web API accepts, checked once at the edge. Messages name the field and the limit. */
 import * as z from "zod";
 import { parseBatchId, POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "./ids.ts";
-import { JOB_STATES } from "./states.ts";
 import {
+  CLIENT_JOB_ID_MAX_LENGTH,
   CONTINUATION_TOKEN_MAX_LENGTH,
   DISPLAY_NAME_MAX_LENGTH,
+  IDEMPOTENCY_KEY_DAYS,
+  IDEMPOTENCY_KEY_MAX_LENGTH,
   PACKAGE_NAME_MAX_LENGTH,
   PAGE_SIZE_DEFAULT,
   PAGE_SIZE_MAX,
@@ -17,9 +19,9 @@ import {
   TIME_TO_LIVE_MIN_MS,
   TIMEOUT_MAX_MS,
 } from "./limits.ts";
-import { PRIORITIES } from "./priority.ts";
 import { retryOverridesSchema } from "./retry.ts";
 import { DEFAULT_POOL } from "./topology.ts";
+import { jobStateSchema, prioritySchema } from "./views.ts";
 
 /** A blob name below its tenant: one path segment that ends in `.zip`. */
 const PACKAGE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
@@ -27,24 +29,27 @@ const PACKAGE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
 // Control characters have no place in a name that is shown, logged and put into tables.
 const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f]*$/;
 
-const displayName = z
+export const displayName = z
   .string()
   .min(1, "must not be empty")
   .max(DISPLAY_NAME_MAX_LENGTH, `must have at most ${DISPLAY_NAME_MAX_LENGTH} characters`)
   .regex(NO_CONTROL_CHARACTERS, "must not contain control characters");
 
-const tenantName = z
+export const tenantName = z
   .string()
-  .regex(TENANT_NAME_PATTERN, `must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens`);
+  .regex(TENANT_NAME_PATTERN, `must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens`)
+  .meta({ description: "Whose it is.", examples: ["acme"] });
 
-const poolName = z
+export const poolName = z
   .string()
-  .regex(POOL_NAME_PATTERN, `must be 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens`);
+  .regex(POOL_NAME_PATTERN, `must be 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens`)
+  .meta({ description: "One of the worker pools the system has.", examples: [DEFAULT_POOL] });
 
-const packageName = z
+export const packageName = z
   .string()
   .max(PACKAGE_NAME_MAX_LENGTH, `must have at most ${PACKAGE_NAME_MAX_LENGTH} characters`)
-  .regex(PACKAGE_NAME_PATTERN, "must be a file name ending in .zip, of letters, digits, dots, hyphens and underscores");
+  .regex(PACKAGE_NAME_PATTERN, "must be a file name ending in .zip, of letters, digits, dots, hyphens and underscores")
+  .meta({ description: "File name of the package that holds the job type.", examples: ["thumbnails.zip"] });
 
 const batchId = z.string().refine((id) => parseBatchId(id) !== undefined, "is not a batch id");
 
@@ -52,75 +57,179 @@ const instant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2030-01-31T08:00:00Z" })
   .transform((text) => new Date(text));
 
+// --- What a path names: ids are looked up, not judged, so that a malformed one is simply not there. -------------------
+
+export const batchParams = z.object({
+  batchId: z.string().meta({ description: "The batch.", examples: ["acme.0000000000aaaaaaaa"] }),
+});
+
+export const jobParams = z.object({
+  jobId: z.string().meta({ description: "The job.", examples: ["acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa"] }),
+});
+
+export const artifactParams = jobParams.extend({
+  path: z.string().meta({ description: "Path of the artifact; slashes stay slashes.", examples: ["report/2030.pdf"] }),
+});
+
+export const deadLetterParams = z.object({
+  queue: z.string().meta({ description: "The queue a listed letter names.", examples: ["jobs-default-normal"] }),
+  sequenceNumber: z.string().meta({ description: "The number it names.", examples: ["42"] }),
+});
+
+/** Whole numbers arrive as text. */
+const wholeNumber = z.coerce.number().int();
+
+export const readLogSchema = z.strictObject({
+  execution: wholeNumber.min(1).optional().meta({
+    description: "Of which start of the job, as its history counts them. Default: the latest.",
+  }),
+  fromByte: wholeNumber.min(0).default(0).meta({ description: "Where to start: what the caller has already." }),
+  follow: z.enum(["true", "false"]).default("false").meta({
+    description:
+      "Goes on as long as that start of the job does; waits for it when it has not begun. Ends after an hour at the latest.",
+  }),
+});
+
+export const clientJobParams = z.object({
+  tenantName: z.string().meta({ description: "Whose it is.", examples: ["acme"] }),
+  clientJobId: z.string().meta({ description: "The id the submitter gave the job.", examples: ["order-7"] }),
+});
+
+// --- Headers ---------------------------------------------------------------------------------------------------------
+
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+export const submitHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .max(IDEMPOTENCY_KEY_MAX_LENGTH, `must have at most ${IDEMPOTENCY_KEY_MAX_LENGTH} characters`)
+    .regex(PRINTABLE, "must be printable ASCII")
+    .optional()
+    .meta({
+      description: `Repeats are safe: for ${IDEMPOTENCY_KEY_DAYS} days the same key and request answer the first's ids.`,
+    }),
+});
+
+// --- Bodies ----------------------------------------------------------------------------------------------------------
+
+/** Characters that need no escape in an address; a first one that makes no path of dots. */
+const CLIENT_JOB_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~-]*$/;
+
+const clientJobId = z
+  .string()
+  .max(CLIENT_JOB_ID_MAX_LENGTH, `must have at most ${CLIENT_JOB_ID_MAX_LENGTH} characters`)
+  .regex(CLIENT_JOB_ID_PATTERN, "must be letters, digits and . _ ~ -, and start with a letter or digit");
+
 const jobFields = z.strictObject({
   tenantName,
-  jobType: displayName,
-  jobName: displayName,
+  clientJobId: clientJobId.optional().meta({
+    description: "The submitter's own id, unique within the tenant. Submitted again, the same job is answered.",
+    examples: ["order-7"],
+  }),
+  jobType: displayName.meta({ description: "What to run, as declared in the package.", examples: ["Thumbnails"] }),
+  jobName: displayName.meta({ description: "For people.", examples: ["Thumbnails of order 7"] }),
   jobProcessorPackageName: packageName,
-  /** Any JSON value; handed to the job unchanged. */
-  parameters: z.unknown().optional(),
-  /** Default: the batch's. */
-  priority: z.enum(PRIORITIES).optional(),
-  retry: retryOverridesSchema.optional(),
-  timeoutMs: z.int().min(1_000).max(TIMEOUT_MAX_MS).optional(),
-  /** Not to be started before. An instant in the past: at once. */
-  runAt: instant.optional(),
-  /** The same, counted from now. */
-  delayMs: z.int().min(0).max(START_AHEAD_MAX_MS).optional(),
-  /** A job that has waited longer, counted from when it may start, fails instead of starting. */
-  timeToLiveMs: z.int().min(TIME_TO_LIVE_MIN_MS).max(TIME_TO_LIVE_MAX_MS).optional(),
+  parameters: z.unknown().optional().meta({ description: "Any JSON value up to 1 MiB; handed to the job unchanged." }),
+  priority: prioritySchema.optional().meta({ description: "Default: the batch's." }),
+  retry: retryOverridesSchema.optional().meta({
+    description: "Fields not given come from the package, then from the default.",
+  }),
+  timeoutMs: z.int().min(1_000).max(TIMEOUT_MAX_MS).optional().meta({
+    description: "An attempt that runs longer is stopped and counts as failed. Default: the package's, then 6 hours.",
+  }),
+  runAt: instant.optional().meta({ description: "Not to be started before. An instant in the past: at once." }),
+  delayMs: z.int().min(0).max(START_AHEAD_MAX_MS).optional().meta({
+    description: "As `runAt`, counted from now. Not together with `runAt`.",
+  }),
+  timeToLiveMs: z.int().min(TIME_TO_LIVE_MIN_MS).max(TIME_TO_LIVE_MAX_MS).optional().meta({
+    description: "A job that has waited longer, counted from when it may start, fails instead of starting.",
+  }),
 });
 
 const startsOnce = ({ runAt, delayMs }: { runAt?: Date | undefined; delayMs?: number | undefined }): boolean =>
   runAt === undefined || delayMs === undefined;
 const NOT_BOTH = { path: ["delayMs"], error: "must not be given together with runAt" };
 
-export const jobRequestSchema = jobFields.refine(startsOnce, NOT_BOTH);
+export const jobRequestSchema = jobFields.refine(startsOnce, NOT_BOTH).meta({ id: "JobRequest" });
 
 export const submitJobSchema = jobFields
   .extend({
-    /** Default: the tenant's batch of the day. */
-    batchId: batchId.optional(),
+    batchId: batchId.optional().meta({ description: "Default: the tenant's batch of the day." }),
   })
-  .refine(startsOnce, NOT_BOTH);
+  .refine(startsOnce, NOT_BOTH)
+  .meta({ id: "SubmitJob" });
 
+const bulkBatchId = batchId
+  .optional()
+  .meta({ description: "Of all jobs. Default: their tenants' batches of the day." });
+const TOO_MANY_JOBS = `must hold at most ${SUBMIT_MAX_JOBS} jobs`;
+
+/** Judges the request as a whole; each of its jobs is judged alone, by `jobRequestSchema`. */
 export const submitJobsSchema = z.strictObject({
-  batchId: batchId.optional(),
-  jobs: z.array(z.unknown()).min(1).max(SUBMIT_MAX_JOBS, `must hold at most ${SUBMIT_MAX_JOBS} jobs`),
+  batchId: bulkBatchId,
+  jobs: z.array(z.unknown()).min(1).max(SUBMIT_MAX_JOBS, TOO_MANY_JOBS),
 });
 
-export const createBatchSchema = z.strictObject({
-  tenantName,
-  batchName: displayName,
-  priority: z.enum(PRIORITIES).optional(),
-  pool: poolName.optional(),
-  /** Set for batches of more than some ten thousand jobs: spreads them over more table partitions. */
-  large: z.boolean().optional(),
-});
+/** What a caller is told to send. */
+export const submitJobsDocument = z
+  .strictObject({ batchId: bulkBatchId, jobs: z.array(jobRequestSchema).min(1).max(SUBMIT_MAX_JOBS) })
+  .meta({ id: "SubmitJobs" });
+
+export const createBatchSchema = z
+  .strictObject({
+    tenantName: tenantName.optional().meta({ description: "Default: the only tenant the caller acts for." }),
+    batchName: displayName.meta({ description: "For people.", examples: ["Invoices of January"] }),
+    priority: prioritySchema.optional().meta({ description: "Of jobs that name none. Default: normal." }),
+    pool: poolName.optional(),
+    large: z.boolean().optional().meta({
+      description: "Set for batches of more than some ten thousand jobs: spreads them over more table partitions.",
+    }),
+  })
+  .meta({ id: "CreateBatch" });
 
 /** For commands that have nothing to say but their name. */
-export const emptySchema = z.strictObject({});
+export const emptySchema = z.strictObject({}).meta({ id: "NoFields" });
 
-export const requeueJobsSchema = z.strictObject({
-  jobIds: z.array(z.string()).min(1).max(REQUEUE_MAX_JOBS, `must hold at most ${REQUEUE_MAX_JOBS} ids`),
-});
+export const requeueJobsSchema = z
+  .strictObject({
+    jobIds: z.array(z.string()).min(1).max(REQUEUE_MAX_JOBS, `must hold at most ${REQUEUE_MAX_JOBS} ids`),
+  })
+  .meta({ id: "RequeueJobs" });
 
-export const requeueBatchSchema = z.strictObject({ state: z.enum(["failed", "canceled"]).default("failed") });
+export const requeueBatchSchema = z
+  .strictObject({
+    state: z.enum(["failed", "canceled"]).default("failed").meta({ description: "Which jobs run again." }),
+  })
+  .meta({ id: "RequeueBatch" });
 
-const pageFields = {
-  pageSize: z.coerce.number().pipe(z.int().min(1).max(PAGE_SIZE_MAX)).default(PAGE_SIZE_DEFAULT),
-  continuationToken: z.string().max(CONTINUATION_TOKEN_MAX_LENGTH).optional(),
+// --- Queries ---------------------------------------------------------------------------------------------------------
+
+export const pageFields = {
+  pageSize: z.coerce.number().int().min(1).max(PAGE_SIZE_MAX).default(PAGE_SIZE_DEFAULT).meta({
+    description: "The most items a page holds.",
+  }),
+  continuationToken: z.string().max(CONTINUATION_TOKEN_MAX_LENGTH).optional().meta({
+    description: "What the page before ended with. Opaque.",
+  }),
 };
+
+export const submitLinesQuery = z.strictObject({
+  batchId: bulkBatchId.meta({ description: "For a stream of lines; a JSON body names its batch itself." }),
+});
 
 export const listBatchesSchema = z.strictObject({ tenantName, ...pageFields });
 
-export const listJobsSchema = z.strictObject({ state: z.enum(JOB_STATES).optional(), ...pageFields });
+export const listJobsSchema = z.strictObject({
+  state: jobStateSchema.optional().meta({ description: "Only jobs in this state." }),
+  ...pageFields,
+});
 
 export const listDeadLettersSchema = z.strictObject({
-  tenantName: tenantName.optional(),
+  tenantName: tenantName.optional().meta({ description: "Default: every tenant of the caller's." }),
   pool: poolName.default(DEFAULT_POOL),
-  /** Also messages that are no bells of ours. */
-  poison: z.enum(["true", "false"]).default("false"),
+  poison: z.enum(["true", "false"]).default("false").meta({
+    description: "Also messages that no worker can read, for callers who operate the system.",
+  }),
   ...pageFields,
 });
 

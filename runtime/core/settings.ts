@@ -2,8 +2,9 @@
  * The settings of the API and worker processes: names, meaning, defaults, parsing. A composition root hands in the
  * environment; nobody else reads it.
  */
+import { DEFAULT_AUTHORITY, type AuthSettings } from "./auth-facts.ts";
 import { POOL_NAME_PATTERN } from "./ids.ts";
-import { LOCK_MS } from "./limits.ts";
+import { LOCK_MS, REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX } from "./limits.ts";
 import { DEFAULT_WEIGHTS, type PriorityWeights } from "./share.ts";
 import { DEFAULT_POOL } from "./topology.ts";
 
@@ -21,6 +22,7 @@ export type ConnectionSettings =
 
 export interface ApiSettings {
   readonly connection: ConnectionSettings;
+  readonly auth: AuthSettings;
   readonly host: string;
   readonly port: number;
   /** Names this instance where it leaves traces; no two that run at the same time share one. */
@@ -29,7 +31,18 @@ export interface ApiSettings {
   readonly pools: readonly string[];
   /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
   readonly lockMs: number;
+  readonly traffic: TrafficSettings;
   readonly logLevel: LogLevel;
+}
+
+/** How the API is reached, and how much of it. */
+export interface TrafficSettings {
+  /** Of one caller, to one API instance. */
+  readonly requestsPerMinute: number;
+  /** Origins whose web pages may call the API. */
+  readonly allowedOrigins: readonly string[];
+  /** Proxies in front of the API, each of which adds an address to `X-Forwarded-For`. */
+  readonly proxyHops: number;
 }
 
 export interface WorkerSettings {
@@ -70,12 +83,32 @@ export const SETTING = {
   apiPort: "JOBYARD_API_PORT",
   /** Names an API instance: letters, digits, hyphens. Default "api". */
   instanceId: "JOBYARD_INSTANCE_ID",
+  /** `entra` (default): callers bring tokens of Microsoft Entra ID. `none`: no authentication, for loopback only. */
+  auth: "JOBYARD_AUTH",
+  /** Address of the token issuer. Default https://login.microsoftonline.com. */
+  authAuthority: "JOBYARD_AUTH_AUTHORITY",
+  /** Id of the Entra tenant (directory) whose users and applications may come: a GUID. Required with `entra`. */
+  authTenantId: "JOBYARD_AUTH_TENANT_ID",
+  /** Client id of the API's app registration: a GUID. Required with `entra`. */
+  authClientId: "JOBYARD_AUTH_CLIENT_ID",
+  /** Further accepted audiences (Application ID URIs), separated by commas. */
+  authAudiences: "JOBYARD_AUTH_AUDIENCES",
+  /** Client id of the app registration that CLI and pages sign in with. */
+  authPublicClientId: "JOBYARD_AUTH_PUBLIC_CLIENT_ID",
+  /** File with the certificate to trust for an authority on this machine; refused for any other. */
+  authCaFile: "JOBYARD_AUTH_CA_FILE",
   /** Names the worker in tables and logs: letters, digits, hyphens. Required; the same after a restart. */
   workerId: "JOBYARD_WORKER_ID",
   /** The pool whose queues the worker serves. Default "default". */
   pool: "JOBYARD_POOL",
   /** All worker pools, separated by commas; for the API. Default "default". */
   pools: "JOBYARD_POOLS",
+  /** Requests one caller may make of an API instance in a minute. Default 3000. */
+  requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
+  /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
+  allowedOrigins: "JOBYARD_ALLOWED_ORIGINS",
+  /** Proxies in front of the API whose forwarded addresses are believed. Default 0; App Service is one. */
+  proxyHops: "JOBYARD_PROXY_HOPS",
   /** Jobs a worker runs at a time. Default 1. */
   slots: "JOBYARD_SLOTS",
   /** How often a free slot looks at each priority first, as `high:normal:low`. Default 16:4:1. */
@@ -97,16 +130,27 @@ const DRAIN_SECONDS_DEFAULT = 300;
 /** The longest drain a scale set can be made to wait for. */
 const DRAIN_SECONDS_MAX = 12 * 3_600;
 const SLOTS_MAX = 1_000;
+const PROXY_HOPS_MAX = 10;
 /** Service Bus allows locks of up to five minutes. */
 const LOCK_SECONDS_MAX = 300;
 
 export const parseApiSettings = (env: Environment): ApiSettings => ({
   connection: parseConnection(env),
+  auth: parseAuth(env),
   host: env[SETTING.apiHost] ?? "127.0.0.1",
   port: integer(env, SETTING.apiPort, { min: 0, max: 65_535, fallback: API_PORT_DEFAULT }),
   instanceId: env[SETTING.instanceId] ?? "api",
   pools: parsePools(env),
   lockMs: parseLockMs(env),
+  traffic: {
+    requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
+      min: 1,
+      max: REQUESTS_PER_MINUTE_MAX,
+      fallback: REQUESTS_PER_MINUTE_DEFAULT,
+    }),
+    allowedOrigins: parseOrigins(env),
+    proxyHops: integer(env, SETTING.proxyHops, { min: 0, max: PROXY_HOPS_MAX, fallback: 0 }),
+  },
   logLevel: parseLogLevel(env),
 });
 
@@ -152,6 +196,47 @@ function parseConnection(env: Environment): ConnectionSettings {
   };
 }
 
+const GUID_PATTERN = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+function parseAuth(env: Environment): AuthSettings {
+  const kind = env[SETTING.auth] ?? "entra";
+  if (kind === "none") return { kind };
+  if (kind !== "entra") throw new SettingsError(`${SETTING.auth} must be entra or none, not "${kind}".`);
+  const authority = parseAuthority(env);
+  const caFile = optional(env, SETTING.authCaFile);
+  if (caFile !== undefined && !isLoopback(new URL(authority).hostname)) {
+    throw new SettingsError(`${SETTING.authCaFile} is for an authority on this machine, not for ${authority}.`);
+  }
+  const publicClientId = optional(env, SETTING.authPublicClientId);
+  return {
+    kind,
+    authority,
+    tenantId: guid(SETTING.authTenantId, required(env, SETTING.authTenantId)),
+    clientId: guid(SETTING.authClientId, required(env, SETTING.authClientId)),
+    audiences: (optional(env, SETTING.authAudiences) ?? "").split(",").flatMap((text) => text.trim() || []),
+    publicClientId: publicClientId && guid(SETTING.authPublicClientId, publicClientId),
+    caFile,
+  };
+}
+
+/** An https address without path: tokens must not be believed because of keys that came over an open line. */
+function parseAuthority(env: Environment): string {
+  const text = optional(env, SETTING.authAuthority) ?? DEFAULT_AUTHORITY;
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" && url.origin === text.replace(/\/$/, "")) return url.origin;
+  throw new SettingsError(`${SETTING.authAuthority} must be an https address without path, not "${text}".`);
+}
+
+function guid(setting: string, text: string): string {
+  const id = text.toLowerCase();
+  if (GUID_PATTERN.test(id)) return id;
+  throw new SettingsError(`${setting} must be a GUID, not "${text}".`);
+}
+
+/** Addresses only this machine can reach. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
+
 const WEIGHT_MAX = 1_000;
 
 function parseWeights(env: Environment): PriorityWeights {
@@ -168,10 +253,23 @@ function parseWeights(env: Environment): PriorityWeights {
 const parsePools = (env: Environment): readonly string[] =>
   (env[SETTING.pools] ?? DEFAULT_POOL).split(",").map((pool) => checkPool(SETTING.pools, pool.trim()));
 
+/** Throws for what no browser would send as its origin. */
+function parseOrigins(env: Environment): readonly string[] {
+  const origins = (env[SETTING.allowedOrigins] ?? "").split(",").map((origin) => origin.trim());
+  return origins.filter(Boolean).map((origin) => {
+    if (/^https?:$/.test(URL.parse(origin)?.protocol ?? "") && URL.parse(origin)?.origin === origin) return origin;
+    throw new SettingsError(
+      `${SETTING.allowedOrigins} must be origins such as https://app.example.com, separated by commas, not "${origin}".`,
+    );
+  });
+}
+
 function checkPool(setting: string, pool: string): string {
   if (POOL_NAME_PATTERN.test(pool)) return pool;
   throw new SettingsError(`${setting} must be lower-case letters, digits and inner hyphens, not "${pool}".`);
 }
+
+const optional = (env: Environment, name: string): string | undefined => (env[name] === "" ? undefined : env[name]);
 
 function required(env: Environment, name: string): string {
   const text = env[name];

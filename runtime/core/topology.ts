@@ -60,9 +60,15 @@ export interface BusTopology {
 
 /**
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
- * `workers`: PK pool.
+ * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant) and `grant.{principalId}` (RK tenant).
  */
-export const TABLES = { batches: "batches", jobs: "jobs", workers: "workers" } as const;
+export const TABLES = {
+  batches: "batches",
+  jobs: "jobs",
+  keys: "keys",
+  workers: "workers",
+  tenants: "tenants",
+} as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */
 export const CONTAINERS = {

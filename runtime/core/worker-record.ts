@@ -30,3 +30,10 @@ export interface CancelIntent {
 
 /** How often a worker says that it lives, and looks for intents. */
 export const HEARTBEAT_MS = 5_000;
+
+/** Whether a worker that has not said goodbye has not been heard of for so long. */
+export const isSilent = (
+  { state, heartbeatAt }: Pick<WorkerRecord, "state" | "heartbeatAt">,
+  now: Date,
+  silentAfterMs: number,
+): boolean => state !== "stopped" && now.getTime() - heartbeatAt.getTime() > silentAfterMs;

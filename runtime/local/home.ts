@@ -11,6 +11,8 @@ export interface Home {
   /** Data of storage and message broker, kept from start to start. */
   readonly storage: string;
   readonly bus: string;
+  /** Certificate and keys of the local issuer. */
+  readonly identity: string;
   /** Logs of the stack's processes, by their names. */
   readonly logs: string;
   /** Package caches and workspaces of workers, by their ids. */
@@ -35,6 +37,7 @@ export async function openHome(path: string): Promise<Home> {
     directory,
     storage: join(directory, "storage"),
     bus: join(directory, "bus"),
+    identity: join(directory, "identity"),
     logs: join(directory, "logs"),
     workers: join(directory, "workers"),
     artifacts: join(directory, "artifacts"),

@@ -1,5 +1,5 @@
 /**
- * The local stack: storage, message broker, API and workers as supervised processes, started in the order of their
+ * The local stack: storage, message broker, token issuer, API and workers as supervised processes, started in the order of their
  * needs and stopped in the opposite one.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -8,12 +8,16 @@ import { SETTING, type Environment } from "../core/settings.ts";
 import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
 import { azuriteConnectionString } from "./azurite.ts";
 import type { Home } from "./home.ts";
+import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "./identity/principals.ts";
+import type { LocalIssuer } from "./identity/token-client.ts";
 import { assertFree, freePorts } from "./ports.ts";
 import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts";
 
 export interface StackOptions {
   readonly home: Home;
   readonly apiPort: number;
+  /** Of the token issuer; 0: any. */
+  readonly identityPort: number;
   /** Workers of each pool. */
   readonly pools: ReadonlyMap<string, number>;
   /** Jobs at a time of each worker. */
@@ -26,7 +30,7 @@ export interface StackOptions {
   /** The environment of this process; the stack's processes get PATH, HOME, language, zone and their settings from it. */
   readonly environment: Environment;
   readonly onRestart: (name: string, how: string) => void;
-  /** Creates tables and containers; runs when storage answers and before anybody needs them. */
+  /** Creates tables, containers and the first tenants; runs when storage answers and before anybody needs them. */
   readonly provision: (storageConnectionString: string) => Promise<void>;
 }
 
@@ -43,6 +47,8 @@ const workerOf = (pool: string, number: number): LocalWorker => ({
 
 export interface Stack {
   readonly apiUrl: string;
+  /** Where tokens for the API come from. */
+  readonly issuer: LocalIssuer;
   readonly storageConnectionString: string;
   readonly serviceBusConnectionString: string;
   readonly supervisor: Supervisor;
@@ -57,11 +63,11 @@ const STOP_GRACE_MS = 10_000;
 const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS", "SystemRoot", "TEMP"];
 
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { home, apiPort, pools, launcher, environment } = options;
-  if (apiPort !== 0) await assertFree(apiPort);
+  const { home, apiPort, identityPort, pools, launcher, environment } = options;
+  for (const port of [apiPort, identityPort]) if (port !== 0) await assertFree(port);
   const supervisor = createSupervisor({ logDirectory: home.logs, onRestart: options.onRestart });
   const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
-  const stopOrder = [workers.map(({ workerId }) => workerId), ["api"], ["bus", "storage"]];
+  const stopOrder = [workers.map(({ workerId }) => workerId), ["api"], ["bus", "storage", "identity"]];
 
   const passedOn = Object.fromEntries(
     PASSED_ON.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
@@ -81,14 +87,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   });
 
   try {
-    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, anyPort = 0] = await freePorts(5);
-    // Chosen here, so that a restarted API is found where it was.
-    const port = String(apiPort === 0 ? anyPort : apiPort);
+    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, ...anyPorts] = await freePorts(6);
+    // Chosen here, so that what starts again is found where it was.
+    const [port = "", issuerPort = ""] = [apiPort, identityPort].map((wanted, i) => String(wanted || anyPorts[i]));
     const storage = azuriteConnectionString({ blobPort, tablePort });
     const topologyFile = join(home.bus, "topology.json");
     await writeFile(topologyFile, JSON.stringify(busTopology([...pools.keys()], { lockMs: options.lockMs }), null, 2));
 
-    const [, busReady] = await Promise.all([
+    const [issuerReady, busReady] = await Promise.all([
+      supervisor.start(program("identity", "identity", ["--directory", home.identity, "--port", issuerPort])),
+      supervisor.start(
+        program("bus", "bus", [
+          ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", join(home.bus, "data")],
+          ...["--topology", topologyFile],
+        ]),
+      ),
       supervisor
         .start(
           program("storage", "storage", [
@@ -96,13 +109,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           ]),
         )
         .then(() => options.provision(storage)),
-      supervisor.start(
-        program("bus", "bus", [
-          ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", join(home.bus, "data")],
-          ...["--topology", topologyFile],
-        ]),
-      ),
     ]);
+    const issuer = { authority: String(issuerReady["authority"]), caFile: String(issuerReady["caFile"]) };
     const serviceBus = String(busReady["connectionString"]);
     const connections = {
       [SETTING.storageConnectionString]: storage,
@@ -123,6 +131,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const apiSettings = {
       [SETTING.apiPort]: port,
+      [SETTING.authAuthority]: issuer.authority,
+      [SETTING.authTenantId]: DIRECTORY_ID,
+      [SETTING.authClientId]: API_CLIENT_ID,
+      [SETTING.authPublicClientId]: PUBLIC_CLIENT_ID,
+      [SETTING.authCaFile]: issuer.caFile,
       [SETTING.pools]: [...pools.keys()].join(","),
       [SETTING.lockSeconds]: String(options.lockMs / 1_000),
     };
@@ -132,6 +145,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ]);
     return {
       apiUrl: `http://127.0.0.1:${String(apiReady["port"])}`,
+      issuer,
       storageConnectionString: storage,
       serviceBusConnectionString: serviceBus,
       supervisor,

@@ -1,50 +1,66 @@
 /** The API process. */
 import { randomBytes } from "node:crypto";
-import { createServer, type Server } from "node:http";
-import { isIP } from "node:net";
+import type { Server } from "node:http";
 import { createApp } from "../api/app.ts";
-import { LOCAL_CALLER } from "../api/caller.ts";
+import { createHttpServer } from "../api/http-server.ts";
+import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
-import { createIdSource } from "../core/ids.ts";
+import { createIdSource, defaultBatchId } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
-import { parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
+import { isLoopback, parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
+import { DEFAULT_PRIORITY } from "../core/priority.ts";
+import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
+import { composeAuth } from "./compose-auth.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
-/** A client that sends its headers or body slower than this is not one. */
-const HEADERS_TIMEOUT_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 120_000;
 /** Requests under way get this long when the process is told to stop. */
 const CLOSE_AFTER_MS = 10_000;
 
 async function start(): Promise<Service> {
   const settings = parseApiSettings(process.env);
-  if (!isLoopback(settings.host)) {
+  if (settings.auth.kind === "none" && !isLoopback(settings.host)) {
     throw new SettingsError(
       `${SETTING.apiHost} is ${settings.host}, but without authentication the API serves this machine only: use 127.0.0.1.`,
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const { jobs, batches, workers, queue, files, lease } = await connect(settings.connection, {
+  const connected = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
+  const { jobs, batches, keys, workers, queue, files, packages, lease, tenants: tenantStore } = connected;
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
 
-  const { pools } = settings;
-  const app = createApp({ jobs, batches, workers, files, queue, ringer, ids, now, pools, caller: LOCAL_CALLER, log });
-  const server = createServer(app);
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const { pools, traffic, lockMs } = settings;
+  const { identify, facts: authFacts, tenants } = await composeAuth({ ...settings, tenants: tenantStore, log });
+  const monotonicNow = (): number => performance.now();
+  const isReady = createReadiness({
+    checks: {
+      // Neither has to find anything.
+      storage: () => batches.get(defaultBatchId("none", 0)),
+      broker: () =>
+        queue.peek(jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY), { deadLetter: false, maxCount: 1 }),
+    },
+    monotonicNow,
+    log,
+  });
+  const app = createApp({
+    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, ringer },
+    ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
+    silentAfterMs: lockMs + lockMarginMs(lockMs),
+  });
+  const server = createHttpServer(app);
   const port = await listen(server, settings.port, settings.host);
   const stopSweeper = startSweeper({
     jobs,
     queue,
     workers,
+    keys,
     batchStore: batches,
     batches: createBatchCompletion({ batches, jobs, now }),
     lease: lease("sweeper"),
@@ -64,9 +80,6 @@ async function start(): Promise<Service> {
     },
   };
 }
-
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {

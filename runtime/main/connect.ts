@@ -7,8 +7,10 @@ import {
   createJobFiles,
   createJobQueue,
   createJobStore,
+  createKeyStore,
   createLeaderLease,
   createPackageStore,
+  createTenantStore,
   createWorkerStore,
   type ServiceBusConnection,
   type StorageConnection,
@@ -18,8 +20,11 @@ import type {
   JobFiles,
   JobQueue,
   JobStore,
+  KeyStore,
   LeaderLease,
+  PackageCatalog,
   PackageStore,
+  TenantStore,
   WorkerStore,
 } from "../core/ports.ts";
 import type { ConnectionSettings } from "../core/settings.ts";
@@ -27,10 +32,12 @@ import type { ConnectionSettings } from "../core/settings.ts";
 export interface Services {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly queue: JobQueue;
-  readonly packages: PackageStore;
+  readonly packages: PackageStore & PackageCatalog;
   readonly files: JobFiles;
   readonly workers: WorkerStore;
+  readonly tenants: TenantStore;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -48,10 +55,12 @@ export async function connect(
   return {
     jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
+    keys: createKeyStore({ storage }),
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
     packages: createPackageStore({ storage }),
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
+    tenants: createTenantStore({ storage }),
     lease: (name) =>
       createLeaderLease({
         storage,

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { connectStorage, createPackageStore, provisionStorage } from "../azure/index.ts";
+import { connectStorage, createPackageStore, createTenantStore, provisionStorage } from "../azure/index.ts";
 import { POOL_NAME_PATTERN } from "../core/ids.ts";
 import { API_PORT_DEFAULT, parseLockMs } from "../core/settings.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
@@ -11,6 +11,9 @@ import { createApiClient } from "../local/demo/api-client.ts";
 import { DEMO_TENANT, fetchArtifacts, packSamples, publishSamples, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
+import { DEMO_APPLICATION } from "../local/identity/principals.ts";
+import { seedTenants } from "../local/identity/seed-tenants.ts";
+import { signInAs } from "../local/identity/token-client.ts";
 import { startStack, type Stack } from "../local/stack.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
@@ -21,12 +24,15 @@ interface LocalOptions {
   readonly json: boolean;
   readonly workers: number;
   readonly port: number;
+  readonly identityPort: number | undefined;
   /** Further pools by name, with their numbers of workers. */
   readonly pool: ReadonlyMap<string, number>;
 }
 
 const ROOT = join(import.meta.dirname, "../..");
 const SAMPLES = join(ROOT, "packages-sample");
+/** Where the issuer listens unless told otherwise; when the API takes any port, so does the issuer. */
+const IDENTITY_PORT_DEFAULT = 7443;
 const WORKERS_DEFAULT = 2;
 const WORKERS_MAX = 32;
 /** What running jobs get after Ctrl-C; what does not end by then runs again at the next start. */
@@ -55,7 +61,9 @@ function poolOption(text: string, pools: ReadonlyMap<string, number>): ReadonlyM
 }
 
 const command = new Command("npm start --")
-  .description("Runs storage, message broker, API and workers on this machine, and the sample jobs on them.")
+  .description(
+    "Runs storage, message broker, token issuer, API and workers on this machine, and the sample jobs on them.",
+  )
   .addOption(
     new Option("--once", "stop when the sample jobs have ended; exit 0 when all succeeded, else 1").default(false),
   )
@@ -74,6 +82,12 @@ const command = new Command("npm start --")
       .default(new Map<string, number>(), "none"),
   )
   .addOption(new Option("--port <port>", "port of the API").argParser(wholeNumber(0, 65_535)).default(API_PORT_DEFAULT))
+  .addOption(
+    new Option(
+      "--identity-port <port>",
+      `port of the token issuer (default: ${IDENTITY_PORT_DEFAULT}, or any with --port 0)`,
+    ).argParser(wholeNumber(0, 65_535)),
+  )
   .addHelpText("after", `\nData is kept in .jobyard, or in the folder that JOBYARD_HOME names.`)
   .allowExcessArguments(false);
 command.parse();
@@ -117,7 +131,7 @@ async function main(options: LocalOptions): Promise<void> {
 
     const succeeded = await demonstrate(stack, home, options, report, interrupted.signal);
     if (options.once) await stop(succeeded ? 0 : 1);
-    report.hints(stack.apiUrl, DEMO_TENANT);
+    report.hints(stack, DEMO_TENANT, DEMO_APPLICATION);
     await aborted(interrupted.signal);
     await stop(0);
   } catch (error) {
@@ -133,6 +147,7 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
   return startStack({
     home,
     apiPort: options.port,
+    identityPort: options.identityPort ?? (options.port === 0 ? 0 : IDENTITY_PORT_DEFAULT),
     pools: new Map([[DEFAULT_POOL, options.workers], ...options.pool]),
     slots: availableParallelism(),
     lockMs: parseLockMs(process.env),
@@ -140,7 +155,11 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
     launcher: join(import.meta.dirname, "start.mjs"),
     environment: process.env,
     onRestart: (name, how) => report.notice(`${name} ended (${how}); starting it again`),
-    provision: (storage) => provisionStorage(connectStorage({ kind: "connection-string", storage })),
+    async provision(connectionString) {
+      const storage = connectStorage({ kind: "connection-string", storage: connectionString });
+      await provisionStorage(storage);
+      await seedTenants(createTenantStore({ storage }), new Date());
+    },
   });
 }
 
@@ -152,7 +171,7 @@ async function demonstrate(
   report: Report,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const api = createApiClient(stack.apiUrl);
+  const api = createApiClient(stack.apiUrl, signInAs(DEMO_APPLICATION, stack.issuer));
   const { batchId, jobs, seconds } = await runDemo(api, SAMPLES, report, signal);
   const folder = join(home.artifacts, batchId);
   const count = await fetchArtifacts(api, jobs, folder);

@@ -1,4 +1,4 @@
-// Starts one of the project's programs: `node runtime/main/start.mjs api|worker|storage|bus|local [arguments]`.
+// Starts one of the project's programs: `node runtime/main/start.mjs api|worker|storage|bus|identity|local [arguments]`.
 // Plain JavaScript, so that a Node too old for TypeScript ends in a sentence instead of a stack trace.
 import { nodeVersionProblem } from "../node-version.mjs";
 
@@ -7,7 +7,7 @@ if (problem !== undefined) {
   console.error(problem);
   process.exit(1);
 }
-const PROGRAMS = ["api", "worker", "storage", "bus", "local"];
+const PROGRAMS = ["api", "worker", "storage", "bus", "identity", "local"];
 const [name] = process.argv.splice(2, 1);
 if (!PROGRAMS.includes(name)) {
   console.error(`Name a program: ${PROGRAMS.join(", ")}.`);

@@ -8,9 +8,10 @@ import type { LeaderLease } from "../core/ports.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { sweepBatches, type SweepBatchesDeps } from "./sweep-batches.ts";
+import { createKeySweep, type SweepKeysDeps } from "./sweep-keys.ts";
 import { sweepDeadLetters, type LetterPositions } from "./sweep-dead-letters.ts";
 
-export interface SweeperDeps extends SweepBatchesDeps {
+export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
   readonly log: Logger;
 }
@@ -26,6 +27,7 @@ const THOROUGH_EVERY = 10;
 
 function createSweeper(deps: SweeperDeps): Sweeper {
   const positions: LetterPositions = new Map();
+  const keySweep = createKeySweep(deps);
   let round = 0;
   return {
     async sweep() {
@@ -39,6 +41,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
           lettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
         }
       }
+      // Last, because nothing waits for it.
+      const keysRemoved = await keySweep.sweep();
+      if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
       if (rung + handedBack + lettersRemoved > 0) deps.log.warn({ rung, handedBack, lettersRemoved }, "sweep repaired");
     },
   };

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -5,6 +6,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import type { BatchView, JobView } from "../../runtime/core/views.ts";
+import { ADMIN_APPLICATION } from "../../runtime/local/identity/principals.ts";
+import { signInAs, type Authorize } from "../../runtime/local/identity/token-client.ts";
 import { processesOf, startLocal, type LocalRun } from "../support/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -21,13 +24,28 @@ interface Result {
 
 const lastLine = ({ output }: LocalRun): Result => JSON.parse(output.stdout.trim().split("\n").at(-1) ?? "") as Result;
 
-const get = async <T>(url: string): Promise<T> => (await (await fetch(url)).json()) as T;
+/** The API as somebody who may everything. */
+interface Api {
+  readonly url: string;
+  get<T>(path: string): Promise<T>;
+}
 
-/** The address the API is reached at, once it is. */
-const addressOf = async (run: LocalRun): Promise<string> => (await run.says(/Running at (http:\S+)/))[1]!;
+/** Signs in at the issuer the API names, once the API is there. */
+async function apiOf(run: LocalRun, home: string): Promise<Api> {
+  const [, url = ""] = await run.says(/Running at (http:\S+)/);
+  const { authority } = (await (await fetch(`${url}/v1/auth`)).json()) as { authority: string };
+  const authorize: Authorize = signInAs(ADMIN_APPLICATION, { authority, caFile: join(home, "identity", "ca.pem") });
+  return {
+    url,
+    async get<T>(path: string) {
+      const response = await fetch(`${url}/v1${path}`, { headers: { authorization: await authorize() } });
+      return (await response.json()) as T;
+    },
+  };
+}
 
-async function jobsOf(api: string, batchId: string): Promise<readonly JobView[]> {
-  const { items } = await get<{ items: JobView[] }>(`${api}/v1/batches/${batchId}/jobs?pageSize=1000`);
+async function jobsOf(api: Api, batchId: string): Promise<readonly JobView[]> {
+  const { items } = await api.get<{ items: JobView[] }>(`/batches/${batchId}/jobs?pageSize=1000`);
   return items;
 }
 
@@ -65,10 +83,10 @@ describe("npm start", () => {
     const { batchId } = lastLine(first);
 
     await using second = startLocal(home.path, ["--port", "0"]);
-    const api = await addressOf(second);
-    const { items } = await get<{ items: BatchView[] }>(`${api}/v1/batches?tenantName=demo`);
+    const api = await apiOf(second, home.path);
+    const { items } = await api.get<{ items: BatchView[] }>(`/batches?tenantName=demo`);
     expect(items.map((batch) => batch.batchId)).toContain(batchId);
-    const { counts } = await get<BatchView>(`${api}/v1/batches/${batchId}`);
+    const { counts } = await api.get<BatchView>(`/batches/${batchId}`);
     expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
     await second.says("Press Ctrl-C to stop");
     second.process.kill("SIGINT");
@@ -76,12 +94,12 @@ describe("npm start", () => {
     expect(processesOf(home.path)).toEqual([]);
   });
 
-  it.each(["worker-1", "bus", "api"])(
+  it.each(["worker-1", "bus", "api", "identity"])(
     "finishes every job exactly once although %s is killed in the middle",
     async (program) => {
       await using home = await temporaryDirectory();
       await using run = startLocal(home.path, ["--port", "0"], { JOBYARD_LOCK_SECONDS: "5" });
-      const api = await addressOf(run);
+      const api = await apiOf(run, home.path);
       const [, batchId] = await run.says(/as batch (\S+)/);
       await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
       process.kill(run.programs().get(program)!, "SIGKILL");
@@ -95,7 +113,7 @@ describe("npm start", () => {
         expect(history.filter(({ outcome }) => outcome === "succeeded").length).toBe(1);
         expect(history.filter(({ outcome }) => outcome === "failed").length).toBe(0);
       }
-      const { counts } = await get<BatchView>(`${api}/v1/batches/${batchId!}`);
+      const { counts } = await api.get<BatchView>(`/batches/${batchId!}`);
       expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
       run.process.kill("SIGTERM");
       expect(await run.exited).toBe(0);
@@ -106,7 +124,7 @@ describe("npm start", () => {
   it("gives a killed worker's jobs back as soon as it runs again, long before their locks end", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--port", "0", "--workers", "1"]);
-    const api = await addressOf(run);
+    const api = await apiOf(run, home.path);
     const [, batchId] = await run.says(/as batch (\S+)/);
     await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
     process.kill(run.programs().get("worker-1")!, "SIGKILL");
@@ -120,10 +138,29 @@ describe("npm start", () => {
       expect({ state, attempts }).toEqual({ state: "succeeded", attempts: 1 });
   });
 
+  it("lets nobody in without a token, and prints the lines that get one", async () => {
+    await using home = await temporaryDirectory();
+    await using run = startLocal(home.path, ["--port", "0"]);
+    const { url } = await apiOf(run, home.path);
+    for (const path of ["/v1/batches?tenantName=demo", "/v1/dead-letters", "/v1/nothing"]) {
+      expect((await fetch(`${url}${path}`)).status).toBe(401);
+    }
+    await run.says("Press Ctrl-C to stop");
+    const [, token = ""] = /^ {2}(TOKEN=[^]*?access_token'\))$/m.exec(run.output.stdout) ?? [];
+    const [list = ""] = /curl -H .*\/v1\/batches\?.*$/m.exec(run.output.stdout) ?? [];
+    const listed = execFileSync("sh", ["-c", `${token}\n${list}`], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    expect((JSON.parse(listed) as { items: BatchView[] }).items.map(({ batchName }) => batchName)).toEqual(["Demo"]);
+    run.process.kill("SIGTERM");
+    expect(await run.exited).toBe(0);
+  });
+
   it("takes everything down with it when it is itself killed", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--port", "0"]);
-    await addressOf(run);
+    await apiOf(run, home.path);
     run.process.kill("SIGKILL");
     await run.exited;
     await expect.poll(() => processesOf(home.path), { timeout: 30_000 }).toEqual([]);
@@ -162,7 +199,7 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
     await using home = await temporaryDirectory();
     await mkdir(home.path, { recursive: true });
     await using run = startLocal(home.path, ["--port", "0"]);
-    await addressOf(run);
+    await apiOf(run, home.path);
     await using second = startLocal(home.path, ["--port", "0"]);
     expect(await second.exited).toBe(1);
     expect(second.output.stdout).toMatch(/Another Jobyard already runs in/);
@@ -180,7 +217,7 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
 });
 
 /** How many jobs of the batch run right now. */
-async function runningIn(api: string, batchId: string): Promise<number> {
-  const { counts } = await get<BatchView>(`${api}/v1/batches/${batchId}`);
+async function runningIn(api: Api, batchId: string): Promise<number> {
+  const { counts } = await api.get<BatchView>(`/batches/${batchId}`);
   return counts?.running ?? 0;
 }

@@ -30,6 +30,7 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     jobId: ids.jobId(batch.batchId, batch.shardCount),
     batchId: batch.batchId,
     tenantName: batch.tenantName,
+    clientJobId: undefined,
     jobType: "Echo",
     jobName: "echo",
     jobProcessorPackageName: "echo.zip",

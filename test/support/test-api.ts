@@ -1,14 +1,26 @@
 /** The API over the run's storage and a Service Bus of the test's own, answering on a port of its own. */
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:http";
 import { createApp } from "../../runtime/api/app.ts";
-import { LOCAL_CALLER, type Caller } from "../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
+import { createHttpServer } from "../../runtime/api/http-server.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
-import { createBatchStore, createJobFiles, createJobStore, createWorkerStore } from "../../runtime/azure/index.ts";
+import {
+  createBatchStore,
+  createJobFiles,
+  createJobStore,
+  createKeyStore,
+  createPackageStore,
+  createTenantStore,
+  createWorkerStore,
+} from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
-import type { BatchStore, JobFiles, JobQueue, JobStore, WorkerStore } from "../../runtime/core/ports.ts";
+import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
+import type { Logger } from "../../runtime/core/logger.ts";
+import type { BatchStore, JobFiles, JobQueue, JobStore, KeyStore, WorkerStore } from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
+import type { TrafficSettings } from "../../runtime/core/settings.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
 import { testStorage } from "./test-storage.ts";
 
@@ -16,8 +28,11 @@ export interface TestApi extends AsyncDisposable {
   readonly url: string;
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly keys: KeyStore;
   readonly workers: WorkerStore;
   readonly files: JobFiles;
+  /** Judges every answer to the calls below. */
+  readonly contract: Contract;
   get(path: string): Promise<Answer>;
   delete(path: string): Promise<Answer>;
   /** Without a body: a command that has nothing more to say. */
@@ -50,40 +65,75 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
 
 export interface TestApiOptions {
   readonly caller?: Caller;
+  /** Default: everybody is `caller`. */
+  readonly identify?: Identify;
   readonly pools?: readonly string[];
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
+  readonly wrapKeys?: (keys: KeyStore) => KeyStore;
+  readonly now?: () => Date;
+  readonly isReady?: () => Promise<boolean>;
+  /** Default: as good as no limit, no origin, no proxy. */
+  readonly traffic?: Partial<TrafficSettings>;
+  readonly log?: Logger;
 }
 
 export async function startTestApi(
   queue: JobQueue,
   {
     caller = LOCAL_CALLER,
+    identify = identifyAs(caller),
     pools = [DEFAULT_POOL],
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
+    wrapKeys = (inner) => inner,
+    now = () => new Date(),
+    isReady = () => Promise.resolve(true),
+    traffic = {},
+    log = silentLog,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const storage = testStorage();
   const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
   const batches = createBatchStore({ storage });
+  const keys = createKeyStore({ storage });
   const files = createJobFiles({ storage });
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const workers = createWorkerStore({ storage });
-  const now = (): Date => new Date();
-  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), workers, files };
-  const app = createApp({ ...stores, queue, ringer, ids, now, pools, caller, log: silentLog });
-  const server = createServer(app);
+  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), keys: wrapKeys(keys), workers, files };
+  const app = createApp({
+    ...stores,
+    queue,
+    ringer,
+    ids,
+    now,
+    pools,
+    identify,
+    authFacts: { kind: "none" },
+    packages: createPackageStore({ storage }),
+    tenants: createTenantStore({ storage }),
+    silentAfterMs: 1_000,
+    isReady,
+    traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
+    monotonicNow: () => performance.now(),
+    log,
+  });
+  const server = createHttpServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
   const url = `http://127.0.0.1:${address.port}`;
 
+  const contract = createContract((await (await fetch(`${url}/openapi.json`)).json()) as ContractDocument);
+
   async function request(path: string, init?: RequestInit): Promise<Answer> {
     const response = await fetch(`${url}${path}`, init);
     const text = await response.text();
+    // As it was sent: `fetch` resolves dots.
+    const { pathname } = new URL(path, url);
+    contract.check(init?.method ?? "GET", pathname, { status: response.status, headers: response.headers, text });
     const isJson = response.headers.get("content-type")?.includes("application/json") ?? false;
     return {
       status: response.status,
@@ -96,8 +146,10 @@ export async function startTestApi(
     url,
     jobs,
     batches,
+    keys,
     workers,
     files,
+    contract,
     get: (path) => request(path),
     delete: (path) => request(path, { method: "DELETE" }),
     post: (path, body, headers = { "content-type": "application/json" }) =>

@@ -9,6 +9,7 @@ import type { Artifact, Page } from "../../core/ports.ts";
 import { PAGE_SIZE_MAX } from "../../core/limits.ts";
 import type { CreateBatchBody, JobRequestBody } from "../../core/requests.ts";
 import type { BatchView, JobView } from "../../core/views.ts";
+import type { Authorize } from "../identity/token-client.ts";
 
 export interface ApiClient {
   createBatch(body: CreateBatchBody): Promise<BatchView>;
@@ -25,9 +26,11 @@ export interface ApiClient {
 const RETRY_FOR_MS = 30_000;
 const RETRY_PAUSE_MS = 200;
 
-export function createApiClient(baseUrl: string): ApiClient {
+export function createApiClient(baseUrl: string, authorize: Authorize): ApiClient {
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await fetch(`${baseUrl}/v1${path}`, init);
+    const headers = new Headers(init.headers);
+    headers.set("authorization", await authorize());
+    const response = await fetch(`${baseUrl}/v1${path}`, { ...init, headers });
     if (!response.ok)
       throw new Error(`${init.method ?? "GET"} ${path} answered ${response.status}: ${await response.text()}`);
     return response;

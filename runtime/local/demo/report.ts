@@ -4,6 +4,8 @@ import CliProgress from "cli-progress";
 import Table from "cli-table3";
 import { openOf, type StateCounts } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";
+import { API_CLIENT_ID, DIRECTORY_ID, type LocalApplication } from "../identity/principals.ts";
+import type { LocalIssuer } from "../identity/token-client.ts";
 
 export interface Report {
   step(text: string): void;
@@ -11,10 +13,15 @@ export interface Report {
   notice(text: string): void;
   progress(counts: StateCounts, total: number): void;
   table(jobs: readonly JobView[]): void;
-  /** What to try next. */
-  hints(apiUrl: string, tenantName: string): void;
+  /** What to try next, as a tenant's application. */
+  hints(where: Addresses, tenantName: string, application: LocalApplication): void;
   /** Why it ends here. */
   failure(text: string): void;
+}
+
+export interface Addresses {
+  readonly apiUrl: string;
+  readonly issuer: LocalIssuer;
 }
 
 /** Plain lines are written at every tenth of the way. */
@@ -66,8 +73,8 @@ export function createReport(out: NodeJS.WriteStream): Report {
         line(`${paint("red", "✗")} ${jobName}: ${failure?.code ?? ""} ${failure?.message ?? ""}`);
       }
     },
-    hints(apiUrl, tenantName) {
-      for (const hint of hintsFor(apiUrl, tenantName)) line(hint);
+    hints(where, tenantName, application) {
+      for (const hint of hintsFor(where, tenantName, application)) line(hint);
     },
     failure(text) {
       bar?.stop();
@@ -76,7 +83,7 @@ export function createReport(out: NodeJS.WriteStream): Report {
   };
 }
 
-function hintsFor(apiUrl: string, tenantName: string): string[] {
+function hintsFor({ apiUrl, issuer }: Addresses, tenantName: string, application: LocalApplication): string[] {
   const job = JSON.stringify({
     tenantName,
     jobType: "FinancialYearEnd",
@@ -85,10 +92,13 @@ function hintsFor(apiUrl: string, tenantName: string): string[] {
     parameters: { year: 2025 },
   });
   return [
-    "Try next:",
-    `  curl '${apiUrl}/v1/batches?tenantName=${tenantName}'`,
-    `  curl '${apiUrl}/v1/jobs' -H 'content-type: application/json' -d '${job}'`,
-    `  curl '${apiUrl}/v1/jobs/<jobId>'   and   curl '${apiUrl}/v1/jobs/<jobId>/log'`,
+    "Try next, with a token that lasts an hour:",
+    `  TOKEN=$(curl -s --cacert '${issuer.caFile}' ${issuer.authority}/${DIRECTORY_ID}/oauth2/v2.0/token \\`,
+    `    -d grant_type=client_credentials -d client_id=${application.clientId} -d client_secret=${application.secret} \\`,
+    `    -d scope=api://${API_CLIENT_ID}/.default | node -p 'JSON.parse(fs.readFileSync(0)).access_token')`,
+    `  curl -H "authorization: Bearer $TOKEN" '${apiUrl}/v1/batches?tenantName=${tenantName}'`,
+    `  curl -H "authorization: Bearer $TOKEN" '${apiUrl}/v1/jobs' -H 'content-type: application/json' -d '${job}'`,
+    `  curl -H "authorization: Bearer $TOKEN" '${apiUrl}/v1/jobs/<jobId>'   and the same with   /log`,
     "Press Ctrl-C to stop.",
   ];
 }

@@ -2,8 +2,8 @@
 import { constants } from "node:fs";
 import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PackageError } from "../../core/errors.ts";
 import { MANIFEST_FILE, type Manifest, type PackagePlatform, parseManifest } from "../../core/manifest.ts";
+import { checkEntryPoints, manifestMissing } from "../../packages/check-manifest.ts";
 import { checkPlatform } from "./platform.ts";
 import { type UnpackedTree, unpackPackage } from "./unpack.ts";
 
@@ -31,7 +31,7 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
   try {
     const manifest = await readManifest(temporary, tree);
     checkPlatform(manifest, platform);
-    checkEntries(manifest, tree);
+    checkEntryPoints(manifest, tree.files);
     await rm(directory, { recursive: true, force: true });
     await rename(temporary, directory);
     return { directory, manifest, tree };
@@ -42,23 +42,8 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
 }
 
 async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
-  if (!files.includes(MANIFEST_FILE)) {
-    throw new PackageError(
-      "ManifestMissing",
-      `The package has no ${MANIFEST_FILE} at its root. Make it with jobyard pack.`,
-    );
-  }
+  if (!files.includes(MANIFEST_FILE)) throw manifestMissing();
   return parseManifest(await readFile(join(directory, MANIFEST_FILE), "utf8"));
-}
-
-/** Once for a version, instead of once for every job that would fail. */
-function checkEntries({ jobs }: Manifest, tree: UnpackedTree): void {
-  const files = new Set(tree.files);
-  for (const { jobType, entry } of jobs) {
-    const file = entry.kind === "module" ? entry.file : entry.command.replace(/^\.\//, "");
-    if ((entry.kind === "command" && !entry.command.includes("/")) || files.has(file)) continue;
-    throw new PackageError("EntryPointInvalid", `Job type ${jobType} starts at ${file}, which is not in the package.`);
-  }
 }
 
 /** Copies made at the same time: what keeps the thread pool for files busy. */

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { JobRequestBody } from "../../../runtime/core/requests.ts";
 import type { BatchView } from "../../../runtime/core/views.ts";
+import type { Authorize } from "../../../runtime/local/identity/token-client.ts";
 
 /** What the API says when it has understood: everything but a failure of its own. */
 export interface Answer {
@@ -30,11 +31,11 @@ const PAUSE_MS = 250;
 const ANSWER_WITHIN_MS = 10_000;
 const CONFLICT = 409;
 
-export function createChaosClient(apiUrl: string): ChaosClient {
+export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosClient {
   async function post(path: string, body: unknown): Promise<Answer> {
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", authorization: await authorize() },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });

@@ -16,6 +16,8 @@ import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobStore } from "../../../runtime/core/ports.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { openHome } from "../../../runtime/local/home.ts";
+import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
+import { signInAs } from "../../../runtime/local/identity/token-client.ts";
 import { startStack, type Stack } from "../../../runtime/local/stack.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { judge, type Verdict } from "./checker.ts";
@@ -70,6 +72,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const stack = await startStack({
     home,
     apiPort: 0,
+    identityPort: 0,
     pools: new Map([[DEFAULT_POOL, options.workerCount]]),
     slots: 2 * availableParallelism(),
     lockMs: LOCK_MS,
@@ -112,7 +115,7 @@ async function carryOut(stack: Stack, network: Network, options: ChaosOptions): 
   await createPackageStore({ storage }).upload(TENANT, PACKAGE_NAME, chaosPackage());
   const store = createJobStore({ storage, writerId: "chaos" });
   const batchStore = createBatchStore({ storage });
-  const client = createChaosClient(stack.apiUrl);
+  const client = createChaosClient(stack.apiUrl, signInAs(ADMIN_APPLICATION, stack.issuer));
 
   const random = seededRandom(seed);
   const workers = Array.from({ length: workerCount }, (_, index) => `worker-${index + 1}`);

@@ -109,10 +109,15 @@ describe("listing dead letters", () => {
     expect(poisoned).toMatchObject({ reason: "Malformed", messageId: expect.stringMatching(/^poison-/) as unknown });
     expect(poisoned).not.toHaveProperty("jobId");
 
-    const tenantOnly: Caller = { name: "acme", mayUse: (name) => name === tenant, mayOperate: () => false };
+    const tenantOnly: Caller = {
+      name: "acme",
+      mayUse: (name) => name === tenant,
+      mayOperate: () => false,
+      tenants: () => [tenant],
+    };
     const theirs = await system.another({ caller: tenantOnly });
     expect(await lettersOf(`pool=${pool}&poison=true`, theirs)).toMatchObject([{ jobId }]);
-    const strangers: Caller = { name: "other", mayUse: () => false, mayOperate: () => false };
+    const strangers: Caller = { name: "other", mayUse: () => false, mayOperate: () => false, tenants: () => [] };
     const others = await system.another({ caller: strangers });
     expect(await lettersOf(`pool=${pool}&poison=true`, others)).toEqual([]);
     for (const who of [theirs, others]) {

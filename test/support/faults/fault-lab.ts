@@ -7,9 +7,10 @@ import { readdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { createApp } from "../../../runtime/api/app.ts";
-import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/caller.ts";
 import { createRinger } from "../../../runtime/api/ringer.ts";
 import { createIdSource } from "../../../runtime/core/ids.ts";
+import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { BatchStore, JobQueue, PackageStore } from "../../../runtime/core/ports.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { createShare } from "../../../runtime/core/share.ts";
@@ -20,6 +21,7 @@ import type { JobProcesses } from "../../../runtime/worker/process/job-processes
 import { createWorkspaces } from "../../../runtime/worker/process/workspace.ts";
 import { startWorkerNode } from "../../../runtime/worker/worker-node.ts";
 import type { Worker } from "../../../runtime/worker/worker.ts";
+import { createMemoryKeys } from "../memory-keys.ts";
 import { silentLog } from "../silent-log.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import type { FaultPlan } from "./fault-plan.ts";
@@ -202,7 +204,20 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const deps = { ...stores, queue, ringer, ids, now: () => new Date(), pools: [pool] };
-  const server = createServer(createApp({ ...deps, caller: LOCAL_CALLER, log: silentLog }));
+  const app = createApp({
+    ...deps,
+    keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
+    packages: unasked("packages"),
+    tenants: unasked("tenants"),
+    identify: identifyAs(LOCAL_CALLER),
+    authFacts: { kind: "none" },
+    isReady: () => Promise.resolve(true),
+    traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
+    monotonicNow: () => performance.now(),
+    silentAfterMs: 1_000,
+    log: silentLog,
+  });
+  const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
@@ -224,6 +239,14 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
     close: () => (closing ??= close()),
   };
 }
+
+/** A port no scenario asks. */
+const unasked = <T extends object>(name: string): T =>
+  new Proxy({} as T, {
+    get() {
+      throw new Error(`A scenario asked for ${name}.`);
+    },
+  });
 
 function leftProcesses(pids: readonly (() => number | undefined)[]): string[] {
   const isThere = (pid: number): boolean => {

@@ -8,7 +8,12 @@ import type { PeekedMessage } from "../../../runtime/core/ports.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/fake-delivery.ts";
 
-const ACME: Caller = { name: "acme", mayUse: (tenantName) => tenantName === "acme", mayOperate: () => false };
+const ACME: Caller = {
+  name: "acme",
+  mayUse: (tenantName) => tenantName === "acme",
+  mayOperate: () => false,
+  tenants: () => ["acme"],
+};
 const QUERY = { pool: "default", poison: false, pageSize: 10 };
 
 /** Dead letters of the queue of normal priority, by tenant, oldest first; and how many are locked at the moment. */

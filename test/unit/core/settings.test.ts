@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { authFacts } from "../../../runtime/core/auth-facts.ts";
 import {
   parseApiSettings,
   parseWorkerSettings,
@@ -11,12 +12,24 @@ const local: Environment = {
   [SETTING.storageConnectionString]: "storage",
   [SETTING.serviceBusConnectionString]: "bus",
 };
+const DIRECTORY = "11111111-1111-4111-8111-111111111111";
+const CLIENT = "22222222-2222-4222-8222-222222222222";
+const api: Environment = { ...local, [SETTING.authTenantId]: DIRECTORY, [SETTING.authClientId]: CLIENT };
 const worker: Environment = { ...local, [SETTING.workerId]: "w1", [SETTING.workerDirectory]: "/tmp/w1" };
 
 describe("settings", () => {
   it("have defaults for all but what only the operator can know", () => {
-    expect(parseApiSettings(local)).toEqual({
+    expect(parseApiSettings(api)).toEqual({
       connection: { kind: "connection-string", storage: "storage", serviceBus: "bus" },
+      auth: {
+        kind: "entra",
+        authority: "https://login.microsoftonline.com",
+        tenantId: DIRECTORY,
+        clientId: CLIENT,
+        audiences: [],
+        publicClientId: undefined,
+        caFile: undefined,
+      },
       host: "127.0.0.1",
       port: 7070,
       instanceId: "api",
@@ -28,7 +41,11 @@ describe("settings", () => {
   });
 
   it("name account and namespace in Azure, where a managed identity opens them", () => {
-    const env = { [SETTING.storageAccount]: "acc", [SETTING.serviceBusNamespace]: "ns.servicebus.windows.net" };
+    const env = {
+      [SETTING.auth]: "none",
+      [SETTING.storageAccount]: "acc",
+      [SETTING.serviceBusNamespace]: "ns.servicebus.windows.net",
+    };
     expect(parseApiSettings(env).connection).toEqual({
       kind: "credential",
       storageAccount: "acc",
@@ -48,5 +65,78 @@ describe("settings", () => {
   ])("that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseWorkerSettings(env)).toThrow(SettingsError);
     expect(() => parseWorkerSettings(env)).toThrow(message);
+  });
+
+  it("name what callers sign in to", () => {
+    const env = {
+      ...api,
+      [SETTING.authAuthority]: "https://127.0.0.1:7443/",
+      [SETTING.authTenantId]: DIRECTORY.toUpperCase(),
+      [SETTING.authAudiences]: "api://jobs, https://jobs.example.org ,",
+      [SETTING.authPublicClientId]: CLIENT,
+      [SETTING.authCaFile]: "/ca.pem",
+    };
+    expect(parseApiSettings(env).auth).toEqual({
+      kind: "entra",
+      authority: "https://127.0.0.1:7443",
+      tenantId: DIRECTORY,
+      clientId: CLIENT,
+      audiences: ["api://jobs", "https://jobs.example.org"],
+      publicClientId: CLIENT,
+      caFile: "/ca.pem",
+    });
+    expect(parseApiSettings({ ...local, [SETTING.auth]: "none" }).auth).toEqual({ kind: "none" });
+  });
+
+  it.each<[Environment, RegExp]>([
+    [local, /JOBYARD_AUTH_TENANT_ID is not set/],
+    [{ ...api, [SETTING.auth]: "off" }, /JOBYARD_AUTH must be entra or none, not "off"/],
+    [{ ...api, [SETTING.authClientId]: "" }, /JOBYARD_AUTH_CLIENT_ID is not set/],
+    [{ ...api, [SETTING.authClientId]: "jobs" }, /JOBYARD_AUTH_CLIENT_ID must be a GUID/],
+    [{ ...api, [SETTING.authTenantId]: "common" }, /JOBYARD_AUTH_TENANT_ID must be a GUID/],
+    [{ ...api, [SETTING.authPublicClientId]: "cli" }, /JOBYARD_AUTH_PUBLIC_CLIENT_ID must be a GUID/],
+    [{ ...api, [SETTING.authAuthority]: "http://127.0.0.1:1" }, /JOBYARD_AUTH_AUTHORITY must be an https address/],
+    [{ ...api, [SETTING.authAuthority]: "https://login.example/path" }, /JOBYARD_AUTH_AUTHORITY/],
+    [{ ...api, [SETTING.authAuthority]: "https://user@login.example" }, /JOBYARD_AUTH_AUTHORITY/],
+    [{ ...api, [SETTING.authCaFile]: "/ca.pem" }, /JOBYARD_AUTH_CA_FILE is for an authority on this machine/],
+    [
+      { ...api, [SETTING.authAuthority]: "https://127.0.0.1.example.org", [SETTING.authCaFile]: "/ca.pem" },
+      /JOBYARD_AUTH_CA_FILE is for an authority on this machine/,
+    ],
+  ])("of authentication that cannot be used are refused by name: %j", (env, message) => {
+    expect(() => parseApiSettings(env)).toThrow(SettingsError);
+    expect(() => parseApiSettings(env)).toThrow(message);
+  });
+});
+
+describe("facts of authentication", () => {
+  it("tell where tokens come from and what to ask for", () => {
+    expect(authFacts(parseApiSettings(api).auth)).toEqual({
+      kind: "entra",
+      authority: "https://login.microsoftonline.com",
+      tenantId: DIRECTORY,
+      clientId: CLIENT,
+      audience: `api://${CLIENT}`,
+      userScope: `api://${CLIENT}/access_as_user`,
+      applicationScope: `api://${CLIENT}/.default`,
+    });
+    expect(authFacts({ kind: "none" })).toEqual({ kind: "none" });
+  });
+
+  it.each<[Environment, RegExp]>([
+    [{ [SETTING.allowedOrigins]: "https://a.example/path" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
+    [{ [SETTING.allowedOrigins]: "*" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
+    [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
+    [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
+  ])("of the API's traffic that cannot be used are refused by name: %j", (env, message) => {
+    expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
+  });
+
+  it("take origins as browsers send them", () => {
+    const env = {
+      ...api,
+      [SETTING.allowedOrigins]: "https://a.example, http://localhost:5173",
+    };
+    expect(parseApiSettings(env).traffic.allowedOrigins).toEqual(["https://a.example", "http://localhost:5173"]);
   });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PackageCode } from "../../../../runtime/core/errors.ts";
-import { UNPACK_LIMITS, type UnpackLimits } from "../../../../runtime/worker/packages/judge.ts";
+import { UNPACK_LIMITS, type UnpackLimits } from "../../../../runtime/packages/judge.ts";
 import { unpackPackage } from "../../../../runtime/worker/packages/unpack.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { type ZipEntry, buildZip } from "../../../support/zip-builder.ts";

@@ -2,7 +2,7 @@
  * Decides from an archive's directory whether it may be unpacked, and what that will create. Pure: nothing has been
  * inflated or written yet, and nothing will be if any entry is refused.
  */
-import { PackageError } from "../../core/errors.ts";
+import { PackageError } from "../core/errors.ts";
 import {
   PACKAGE_MAX_BYTES,
   PACKAGE_MAX_ENTRIES,
@@ -10,8 +10,8 @@ import {
   PACKAGE_MAX_RATIO,
   PACKAGE_MAX_UNPACKED_BYTES,
   PACKAGE_RATIO_THRESHOLD_BYTES,
-} from "../../core/limits.ts";
-import { packagePathKey, packagePathProblem, showPath } from "../../core/package-path.ts";
+} from "../core/limits.ts";
+import { packagePathKey, packagePathProblem, showPath } from "../core/package-path.ts";
 import type { ArchiveEntry } from "./archive.ts";
 
 export interface UnpackLimits {

@@ -1,7 +1,7 @@
 /** Reads the directory of a ZIP archive: what it says it contains and where. Believes nothing; judging comes next. */
 import { fromBufferPromise } from "yauzl";
 import type { Entry } from "yauzl";
-import { PackageError, messageOf } from "../../core/errors.ts";
+import { PackageError, messageOf } from "../core/errors.ts";
 
 /** One entry as the central directory describes it, and where its bytes lie. */
 export interface ArchiveEntry {

@@ -1,0 +1,65 @@
+/**
+ * The grants of those who called lately, so that not every request reads them. A grant taken away somewhere else is
+ * noticed after GRANTS_KEPT_MS at the latest; one changed through this process at once.
+ */
+import type { TenantGrant, TenantStore } from "../../core/ports.ts";
+
+export interface GrantsCache {
+  grantsOf(principalId: string): Promise<readonly TenantGrant[]>;
+  /** The same store; what is written through it is seen here at once. */
+  readonly store: TenantStore;
+}
+
+export interface GrantsCacheDeps {
+  readonly store: TenantStore;
+  /** Milliseconds on a clock that never jumps. */
+  readonly now: () => number;
+}
+
+/** How long a revoked grant may still count, on every API instance. */
+export const GRANTS_KEPT_MS = 30_000;
+/** Callers kept; the one read longest ago goes first. */
+export const GRANTS_KEPT_CALLERS = 10_000;
+
+interface Entry {
+  readonly grants: Promise<readonly TenantGrant[]>;
+  readonly readAt: number;
+}
+
+export function createGrantsCache({ store, now }: GrantsCacheDeps): GrantsCache {
+  const entries = new Map<string, Entry>();
+
+  function read(principalId: string): Promise<readonly TenantGrant[]> {
+    // The time before the read: what is written during it must not count as seen any longer than that.
+    const entry = { grants: store.grantsOf(principalId), readAt: now() };
+    // Last in the order of insertion, which is the order of age.
+    entries.delete(principalId);
+    entries.set(principalId, entry);
+    const [oldest] = entries.keys();
+    if (entries.size > GRANTS_KEPT_CALLERS && oldest !== undefined) entries.delete(oldest);
+    entry.grants.catch(() => {
+      if (entries.get(principalId) === entry) entries.delete(principalId);
+    });
+    return entry.grants;
+  }
+
+  return {
+    grantsOf(principalId) {
+      const entry = entries.get(principalId);
+      return entry !== undefined && now() - entry.readAt < GRANTS_KEPT_MS ? entry.grants : read(principalId);
+    },
+    store: {
+      ...store,
+      // Forgotten after the write: a read that began before it is no longer kept, whatever it found.
+      async putGrant(grant) {
+        await store.putGrant(grant).finally(() => entries.delete(grant.principalId));
+      },
+      async removeGrant(tenantName, principalId) {
+        return store.removeGrant(tenantName, principalId).finally(() => entries.delete(principalId));
+      },
+      async remove(tenantName) {
+        return store.remove(tenantName).finally(() => entries.clear());
+      },
+    },
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * The issuer's public keys, fetched over HTTPS and kept. Nobody else speaks to the issuer, and however many requests
+ * come, it is asked rarely.
+ *
+ * | what is asked for                       | what happens                                                             |
+ * |-----------------------------------------|--------------------------------------------------------------------------|
+ * | any key, none fetched yet               | one fetch, shared by all who wait; failed: unavailable, next try in 2 s  |
+ * | a known key                             | answered at once; keys older than an hour are fetched anew meanwhile,    |
+ * |                                         | after a failure once a minute                                            |
+ * | an unknown key                          | one fetch, at most once a minute; failed: unavailable, it may be genuine |
+ * | a known key not confirmed for 24 hours  | as if none were fetched: a withdrawn key must not live for ever          |
+ */
+import { createPublicKey } from "node:crypto";
+import * as z from "zod";
+import { UnavailableError, messageOf } from "../../core/errors.ts";
+import type { Logger } from "../../core/logger.ts";
+
+export interface SigningKeys {
+  /** The key as PEM; undefined: the issuer has no such key. Throws UnavailableError when the issuer must be asked and cannot. */
+  find(kid: string): Promise<string | undefined>;
+}
+
+export interface SigningKeysDeps {
+  readonly metadataUrl: string;
+  /** What the metadata must name as issuer: anything else is another directory's. */
+  readonly issuer: string;
+  /** Rejects when there is no JSON answer. */
+  readonly fetchJson: (url: string) => Promise<unknown>;
+  /** Milliseconds on a clock that never jumps. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** Keys of this age are fetched anew, without anybody waiting for it. */
+export const KEYS_REFRESH_MS = 60 * 60_000;
+/** Keys of this age are not believed any more. */
+export const KEYS_MAX_AGE_MS = 24 * 60 * 60_000;
+/** Between two fetches because of unknown keys: anybody can make those up. */
+export const UNKNOWN_KEY_FETCH_MS = 60_000;
+/** After a failure, while nobody can be let in. */
+export const FETCH_AGAIN_MS = 2_000;
+/** After a failure, while the keys there are still count. */
+export const REFRESH_AGAIN_MS = 60_000;
+/** Shorter RSA keys are no keys. */
+const MODULUS_MIN_BITS = 2_048;
+
+const METADATA = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https$/ }) });
+const KEY_SET = z.object({ keys: z.array(z.unknown()) });
+const SIGNING_KEY = z.object({
+  kty: z.literal("RSA"),
+  kid: z.string().min(1),
+  use: z.literal("sig").optional(),
+  alg: z.literal("RS256").optional(),
+  n: z.string(),
+  e: z.string(),
+});
+
+interface FetchedKeys {
+  readonly pemOf: ReadonlyMap<string, string>;
+  readonly at: number;
+}
+
+export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: SigningKeysDeps): SigningKeys {
+  let kept: FetchedKeys | undefined;
+  let underWay: Promise<void> | undefined;
+  let failedAt = -Infinity;
+  let unknownAskedAt = -Infinity;
+
+  async function fetchKeys(): Promise<ReadonlyMap<string, string>> {
+    const metadata = METADATA.parse(await fetchJson(metadataUrl));
+    if (metadata.issuer !== issuer) throw new Error(`The metadata is that of the issuer ${metadata.issuer}.`);
+    const { keys } = KEY_SET.parse(await fetchJson(metadata.jwks_uri));
+    const pemOf = new Map(keys.flatMap(usableKey));
+    if (pemOf.size === 0) throw new Error("The issuer names no key that can verify RS256.");
+    return pemOf;
+  }
+
+  /** Fetches; resolves also when that failed, which `failedAt` tells. Everybody who comes meanwhile shares it. */
+  function refresh(): Promise<void> {
+    underWay ??= fetchKeys()
+      .then(
+        (pemOf) => {
+          kept = { pemOf, at: now() };
+          failedAt = -Infinity;
+        },
+        (error: unknown) => {
+          failedAt = now();
+          log.warn({ issuer, reason: messageOf(error) }, "the issuer's keys could not be fetched");
+        },
+      )
+      .finally(() => {
+        underWay = undefined;
+      });
+    return underWay;
+  }
+
+  const hasPassedSinceFailure = (ms: number): boolean => underWay !== undefined || now() - failedAt >= ms;
+
+  function current(): FetchedKeys | undefined {
+    return kept !== undefined && now() - kept.at < KEYS_MAX_AGE_MS ? kept : undefined;
+  }
+
+  async function loaded(): Promise<FetchedKeys> {
+    if (current() === undefined && hasPassedSinceFailure(FETCH_AGAIN_MS)) await refresh();
+    const keys = current();
+    if (keys === undefined) throw unavailable();
+    return keys;
+  }
+
+  return {
+    async find(kid) {
+      const keys = await loaded();
+      const pem = keys.pemOf.get(kid);
+      if (pem !== undefined) {
+        if (now() - keys.at >= KEYS_REFRESH_MS && hasPassedSinceFailure(REFRESH_AGAIN_MS)) void refresh();
+        return pem;
+      }
+      if (underWay === undefined && now() - unknownAskedAt < UNKNOWN_KEY_FETCH_MS) {
+        // Nobody can say whether such a key exists while the last look failed.
+        if (failedAt >= unknownAskedAt) throw unavailable();
+        return undefined;
+      }
+      unknownAskedAt = underWay === undefined ? now() : unknownAskedAt;
+      await refresh();
+      const found = kept?.pemOf.get(kid);
+      if (found === undefined && failedAt > -Infinity) throw unavailable();
+      return found;
+    },
+  };
+}
+
+const unavailable = (): UnavailableError =>
+  new UnavailableError("IdentityUnavailable", "The token issuer cannot be asked for its keys now.");
+
+/** The key as an entry; none for what is not ours to use, such as keys of other kinds. */
+function usableKey(candidate: unknown): [string, string][] {
+  const parsed = SIGNING_KEY.safeParse(candidate);
+  if (!parsed.success) return [];
+  const { kid, kty, n, e } = parsed.data;
+  try {
+    const key = createPublicKey({ key: { kty, n, e }, format: "jwk" });
+    if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < MODULUS_MIN_BITS) return [];
+    return [[kid, key.export({ type: "spki", format: "pem" }).toString()]];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Decides whether a request's token is genuine, with the BearerStrategy of passport-azure-ad. The only module that
+ * knows that package, which its owner has archived: docs/security.md shows what another library would look like here.
+ *
+ * Left alone, the strategy fetches metadata and keys itself: a broken answer ends the process, an issuer that is away
+ * reads as a wrong token, and a new key is refused for half an hour. So its `loadMetadata` is replaced, the key comes from
+ * signing-keys.ts, and the strategy never touches the network.
+ */
+import type { Request } from "express";
+import { Passport } from "passport";
+import { BearerStrategy } from "passport-azure-ad";
+import { audiencesOf, issuerOf, metadataUrlOf, type EntraSettings } from "../../core/auth-facts.ts";
+import { InvariantError, UnauthenticatedError } from "../../core/errors.ts";
+import { readBearerToken, type BearerToken } from "./bearer-token.ts";
+import { identityOf, type Identity } from "./identity.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+
+/** Throws UnauthenticatedError, or UnavailableError when the issuer's keys are needed and cannot be had. */
+export type TokenVerifier = (request: Request) => Promise<Identity>;
+
+export interface TokenVerifierDeps {
+  readonly settings: EntraSettings;
+  readonly keys: SigningKeys;
+}
+
+/** Clocks of issuer and API may differ by so much. */
+const CLOCK_SKEW_S = 300;
+/** The only algorithm Entra signs with. A list of one: neither `none` nor a shared secret can be smuggled in. */
+const ALGORITHMS = ["RS256"];
+const STRATEGY = "entra";
+
+export function createTokenVerifier({ settings, keys }: TokenVerifierDeps): TokenVerifier {
+  const issuers = issuersOf(settings);
+  const audiences = audiencesOf(settings);
+  // Registered by name and not handed to `authenticate`: only then does every request get a strategy object of its own.
+  const passport = new Passport();
+  passport.use(STRATEGY, new KeyedBearerStrategy(keys, { issuers, audiences, settings }));
+
+  return async (request) => {
+    const token = readBearerToken(request.headers.authorization);
+    const claims = await new Promise<unknown>((resolve, reject) => {
+      const decide = (error: unknown, payload: unknown): void => {
+        if (error !== null && error !== undefined) reject(asError(error));
+        else if (payload === false) reject(refusal(token, { issuers, audiences }));
+        else resolve(payload);
+      };
+      const handler = passport.authenticate(STRATEGY, { session: false }, decide) as PassportHandler;
+      handler(request, undefined, reject);
+    });
+    return identityOf(claims, settings.tenantId);
+  };
+}
+
+/** With a callback for the result, passport's handler does not touch the response. */
+type PassportHandler = (request: Request, response: undefined, next: (error: Error) => void) => void;
+
+const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new InvariantError("The token library failed.", { cause: thrown });
+
+/** v2 tokens name the authority; v1 tokens, which registrations get that ask for no version, name this service. */
+const issuersOf = (settings: EntraSettings): readonly string[] => [
+  issuerOf(settings),
+  `https://sts.windows.net/${settings.tenantId}/`,
+];
+
+interface Expected {
+  readonly issuers: readonly string[];
+  readonly audiences: readonly string[];
+}
+
+/** What passport adds to a strategy object for each request. */
+interface PassportActions {
+  fail(challenge: string): void;
+  error(error: unknown): void;
+}
+
+/** What the strategy takes from the metadata it believes to have fetched. */
+interface Metadata {
+  readonly oidc: { readonly issuer: string; readonly algorithms: readonly string[] };
+  generateOidcPEM(): string;
+}
+
+/**
+ * Finds the key before the strategy starts. Its fields are plain ones: passport gives every request an object with this
+ * one as prototype, which private fields would not reach through.
+ */
+class KeyedBearerStrategy extends BearerStrategy {
+  readonly keys: SigningKeys;
+  readonly issuers: readonly string[];
+  pem = "";
+
+  constructor(keys: SigningKeys, { issuers, audiences, settings }: Expected & { settings: EntraSettings }) {
+    super(
+      {
+        identityMetadata: metadataUrlOf(settings),
+        clientID: settings.clientId,
+        audience: [...audiences],
+        issuer: [...issuers],
+        validateIssuer: true,
+        allowMultiAudiencesInToken: false,
+        clockSkew: CLOCK_SKEW_S,
+        loggingLevel: "error",
+        loggingNoPII: true,
+      },
+      (payload, done) => done(null, payload),
+    );
+    this.keys = keys;
+    this.issuers = issuers;
+  }
+
+  override authenticate(request: Request): void {
+    const actions = this as unknown as PassportActions;
+    const { authorization } = request.headers;
+    this.keys
+      .find(readBearerToken(authorization).kid)
+      .then((pem) => {
+        if (pem === undefined) {
+          actions.fail("unknown key");
+          return;
+        }
+        this.pem = pem;
+        // Only the header: the strategy would also take tokens from query and body.
+        super.authenticate({ headers: { authorization } } as unknown as Request);
+      })
+      .catch((error: unknown) => actions.error(error));
+  }
+
+  /** Called by the strategy in place of its own. */
+  loadMetadata(_where: unknown, next: (error: null, metadata: Metadata) => void): void {
+    const { pem } = this;
+    next(null, { oidc: { issuer: this.issuers[0] ?? "", algorithms: ALGORITHMS }, generateOidcPEM: () => pem });
+  }
+}
+
+/** Why a token was refused, as far as its own unverified words tell: for the one who sent it. */
+function refusal({ alg, typ, unverified }: BearerToken, { issuers, audiences }: Expected): UnauthenticatedError {
+  const { exp, nbf, iss, aud } = unverified;
+  const nowS = Date.now() / 1_000;
+  const isAmong = (value: unknown, expected: readonly string[]): boolean =>
+    typeof value === "string" && expected.includes(value);
+  if (!ALGORITHMS.includes(alg) || typ !== "JWT")
+    return new UnauthenticatedError("The token must be a JWT signed with RS256.");
+  if (!isAmong(iss, issuers))
+    return new UnauthenticatedError(`The token is from another issuer than ${issuers.join(", ")}.`);
+  if (!isAmong(aud, audiences))
+    return new UnauthenticatedError(`The token is for another audience than ${audiences.join(", ")}.`);
+  if (typeof exp === "number" && exp + CLOCK_SKEW_S <= nowS) return new UnauthenticatedError("The token has expired.");
+  if (typeof nbf === "number" && nbf - CLOCK_SKEW_S > nowS)
+    return new UnauthenticatedError("The token is not valid yet.");
+  return new UnauthenticatedError("The token is not signed with a key of its issuer.");
+}

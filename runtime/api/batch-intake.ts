@@ -1,0 +1,116 @@
+/** Batches that take jobs: created on request, found by name, or the tenant's batch of the day. */
+import { ConflictError, invalidField, InvariantError, NotFoundError } from "../core/errors.ts";
+import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../core/ids.ts";
+import type { Batch } from "../core/job.ts";
+import type { BatchStore } from "../core/ports.ts";
+import { DEFAULT_PRIORITY } from "../core/priority.ts";
+import type { CreateBatchBody } from "../core/requests.ts";
+import { DEFAULT_POOL } from "../core/topology.ts";
+import type { Caller } from "./caller.ts";
+import type { Lookup } from "./lookup.ts";
+import { requestHash } from "./request-hash.ts";
+import type { Reservations } from "./reservations.ts";
+
+export interface BatchIntakeDeps {
+  readonly batches: Pick<BatchStore, "create" | "get">;
+  readonly lookup: Pick<Lookup, "batch">;
+  readonly reservations: Reservations;
+  readonly ids: IdSource;
+  readonly now: () => Date;
+  /** The worker pools there are: a batch for another one would wait for ever. */
+  readonly pools: readonly string[];
+}
+
+export interface CreatedBatch {
+  readonly batch: Batch;
+  /** It was there before this request. */
+  readonly replayed: boolean;
+}
+
+export interface BatchIntake {
+  /**
+   * Without a tenant, for the only one the caller acts for. Throws InvalidRequestError, BatchNotFound for a tenant of
+   * others, IdempotencyKeyReused.
+   */
+  create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
+  /** The batch of this id, open or not. Throws BatchNotFound. */
+  named(caller: Caller, batchId: string): Promise<Batch>;
+  /** The tenant's batch of the day, open or not, created when it is the first to be asked for. Throws BatchNotFound. */
+  daily(caller: Caller, tenantName: string): Promise<Batch>;
+}
+
+export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
+  const { batches, lookup, reservations, ids, now, pools } = deps;
+
+  type Fields = CreateBatchBody & { readonly tenantName: string };
+
+  function assertPool({ pool = DEFAULT_POOL }: Fields): void {
+    if (!pools.includes(pool)) throw invalidField("pool", `is not one of the worker pools: ${pools.join(", ")}`);
+  }
+
+  function newBatch(caller: Caller, batchId: string, fields: Fields): Promise<Batch> {
+    return batches.create({
+      batchId,
+      tenantName: fields.tenantName,
+      batchName: fields.batchName,
+      priority: fields.priority ?? DEFAULT_PRIORITY,
+      pool: fields.pool ?? DEFAULT_POOL,
+      state: "open",
+      generation: 1,
+      completedGeneration: 0,
+      completedAt: undefined,
+      atRest: false,
+      shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
+      createdAt: now(),
+      createdBy: caller.name,
+    });
+  }
+
+  /** The id the batch is to have, and whether a request that came before may have created it. */
+  async function reserve(fields: Fields, idempotencyKey: string | undefined) {
+    const freshId = ids.batchId(fields.tenantName);
+    if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
+    const wish = { freshId, requestHash: requestHash("batch", fields), idempotencyKey, clientJobId: undefined };
+    const [reserved] = await reservations.reserve(fields.tenantName, [wish]);
+    if (reserved === undefined) throw new InvariantError("A reservation was not answered.");
+    if (reserved instanceof ConflictError) throw reserved;
+    return reserved;
+  }
+
+  return {
+    async create(caller, body, idempotencyKey) {
+      const fields = { ...body, tenantName: body.tenantName ?? onlyTenantOf(caller) };
+      assertTenant(caller, fields.tenantName);
+      assertPool(fields);
+      const { id, isFirst } = await reserve(fields, idempotencyKey);
+      const existing = isFirst ? undefined : await batches.get(id);
+      if (existing !== undefined) return { batch: existing.value, replayed: true };
+      return { batch: await newBatch(caller, id, fields), replayed: false };
+    },
+
+    named: async (caller, batchId) => (await lookup.batch(caller, batchId)).value,
+
+    async daily(caller, tenantName) {
+      assertTenant(caller, tenantName);
+      const batchId = defaultBatchId(tenantName, now().getTime());
+      const existing = await batches.get(batchId);
+      if (existing !== undefined) return existing.value;
+      const fields = { tenantName, batchName: `Jobs of ${now().toISOString().slice(0, 10)}`, large: true };
+      assertPool(fields);
+      return newBatch(caller, batchId, fields);
+    },
+  };
+}
+
+function assertTenant(caller: Caller, tenantName: string): void {
+  if (!caller.mayUse(tenantName)) {
+    throw new NotFoundError("BatchNotFound", `There is no tenant ${tenantName} for this caller.`);
+  }
+}
+
+function onlyTenantOf(caller: Caller): string {
+  const tenants = caller.tenants();
+  const [only] = tenants;
+  if (tenants !== "all" && only !== undefined && tenants.length === 1) return only;
+  throw invalidField("tenantName", "is required for a caller who does not act for exactly one tenant");
+}

@@ -1,0 +1,54 @@
+/** The log of one start of a job as it grows: from where the caller stands until that start has ended. */
+import { FOLLOW_LOG_EVERY_MS, FOLLOW_LOG_MAX_MS } from "../core/limits.ts";
+import type { HistoryEntry, Job } from "../core/job.ts";
+import type { JobFiles, JobStore } from "../core/ports.ts";
+import { isTerminal } from "../core/states.ts";
+
+export interface FollowLogDeps {
+  readonly jobs: Pick<JobStore, "get">;
+  readonly files: Pick<JobFiles, "openLog">;
+  /** Resolves after that many milliseconds. */
+  readonly pause: (ms: number) => Promise<void>;
+  /** Milliseconds on a clock that never jumps. */
+  readonly monotonicNow: () => number;
+}
+
+export interface FollowLogRequest {
+  readonly jobId: string;
+  /** Undefined: the latest, or the one that comes next. */
+  readonly execution: number | undefined;
+  readonly fromByte: number;
+}
+
+export async function* followLog(
+  { jobId, execution: asked, fromByte }: FollowLogRequest,
+  { jobs, files, pause, monotonicNow }: FollowLogDeps,
+): AsyncGenerator<Uint8Array> {
+  const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
+  let execution = asked;
+  let at = fromByte;
+  for (; monotonicNow() < until; await pause(FOLLOW_LOG_EVERY_MS)) {
+    const job = (await jobs.get(jobId))?.value;
+    if (job === undefined) return;
+    const entry = entryOf(job, execution);
+    // A later start must not be taken for this one.
+    execution ??= entry?.execution;
+    // The row was read before the log: when it says that this start has ended, the log is complete.
+    const blob = entry && (await files.openLog(jobId, entry.claimId, at));
+    for await (const chunk of blob?.stream ?? []) {
+      at += chunk.byteLength;
+      yield chunk;
+    }
+    if (hasEnded(job, entry)) return;
+  }
+}
+
+/** The start that is asked for; undefined: it has not begun, or is no longer in the history. */
+export const entryOf = (job: Pick<Job, "history">, execution: number | undefined): HistoryEntry | undefined =>
+  execution === undefined ? job.history.at(-1) : job.history.find((entry) => entry.execution === execution);
+
+/** Whether nothing more can come: the start has ended or been replaced by another, or the job ended without one. */
+function hasEnded(job: Job, entry: HistoryEntry | undefined): boolean {
+  if (isTerminal(job.state)) return true;
+  return entry !== undefined && (entry.outcome !== undefined || job.claim?.id !== entry.claimId);
+}

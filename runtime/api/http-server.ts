@@ -1,0 +1,59 @@
+/** The HTTP server around the app: how large and how slow a request may be before it is an app's business at all. */
+import { randomUUID } from "node:crypto";
+import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { HEADERS_MAX_BYTES, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../core/limits.ts";
+
+export interface HttpServerOptions {
+  /** Default HEADERS_TIMEOUT_MS. */
+  readonly headersTimeoutMs?: number;
+  /** Default REQUEST_TIMEOUT_MS. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** How often slow requests are looked for. */
+const CHECK_EVERY_MS = 1_000;
+/** Longer than the 4 minutes of Azure's load balancer would be no use, shorter than a proxy's own breaks its requests. */
+const KEEP_ALIVE_MS = 65_000;
+
+export function createHttpServer(
+  app: RequestListener,
+  { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS }: HttpServerOptions = {},
+): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: HEADERS_MAX_BYTES,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, headersTimeoutMs),
+    },
+    app,
+  );
+  server.on("clientError", refuse);
+  return server;
+}
+
+/** A request that never became one gets an answer in the shape of all others, and its connection ends. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] = refusalOf(error.code);
+  const body = JSON.stringify({ error: { code, message, requestId: randomUUID() } });
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function refusalOf(code: string | undefined): readonly [number, string, string] {
+  if (code === "HPE_HEADER_OVERFLOW")
+    return [431, "HeadersTooLarge", `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`];
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "RequestTimeout", "The request came too slowly."];
+  return [400, "InvalidRequest", "This is no HTTP request."];
+}

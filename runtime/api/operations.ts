@@ -1,0 +1,75 @@
+/** Every operation of the web API, in one list: the source of its routes and of its document. */
+import type { AuthFacts } from "../core/auth-facts.ts";
+import type { IdSource } from "../core/ids.ts";
+import type {
+  BatchStore,
+  JobFiles,
+  JobQueue,
+  JobStore,
+  KeyStore,
+  PackageCatalog,
+  TenantStore,
+  WorkerStore,
+} from "../core/ports.ts";
+import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { createAcceptance } from "./accept-jobs.ts";
+import { authOperations } from "./auth-operations.ts";
+import { createBatchIntake } from "./batch-intake.ts";
+import { createBatchCommands } from "./batch-commands.ts";
+import { batchCommandOperations } from "./batch-command-operations.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { deadLetterOperations } from "./dead-letter-operations.ts";
+import { jobCommandOperations } from "./job-command-operations.ts";
+import { createLookup } from "./lookup.ts";
+import type { Operation } from "./operation.ts";
+import { packageOperations } from "./package-operations.ts";
+import { readOperations } from "./read-operations.ts";
+import { createReservations } from "./reservations.ts";
+import type { Ringer } from "./ringer.ts";
+import { createSubmitter } from "./submit.ts";
+import { submitOperations } from "./submit-operations.ts";
+import { tenantOperations } from "./tenant-operations.ts";
+import { workerOperations } from "./worker-operations.ts";
+
+export interface OperationDeps {
+  readonly jobs: JobStore;
+  readonly batches: BatchStore;
+  readonly keys: KeyStore;
+  readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
+  readonly files: JobFiles;
+  readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
+  /** Sends to the same queue; closed by whoever made it. */
+  readonly ringer: Ringer;
+  readonly ids: IdSource;
+  readonly packages: PackageCatalog;
+  readonly tenants: TenantStore;
+  readonly now: () => Date;
+  /** Milliseconds on a clock that never jumps. */
+  readonly monotonicNow: () => number;
+  /** Without a heartbeat for so long, a worker's jobs are given to others. */
+  readonly silentAfterMs: number;
+  /** The worker pools there are. */
+  readonly pools: readonly string[];
+  /** How to sign in. */
+  readonly authFacts: AuthFacts;
+}
+
+export function createOperations(deps: OperationDeps): readonly Operation[] {
+  const lookup = createLookup(deps);
+  const completion = createBatchCompletion(deps);
+  const shared = { ...deps, lookup, completion };
+  const reservations = createReservations(deps);
+  const intake = createBatchIntake({ ...shared, reservations });
+  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance: createAcceptance(shared) });
+  return [
+    ...submitOperations({ submitter, intake }),
+    ...readOperations(shared),
+    ...jobCommandOperations(shared),
+    ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),
+    ...deadLetterOperations(createDeadLetters(deps)),
+    ...packageOperations(deps),
+    ...workerOperations(deps),
+    ...authOperations(deps.authFacts),
+    ...tenantOperations(deps),
+  ];
+}

@@ -1,0 +1,186 @@
+/** Operations on job packages: publish, list, look back, restore, delete. */
+import { NotFoundError, PackageError } from "../core/errors.ts";
+import { PACKAGE_MAX_BYTES } from "../core/limits.ts";
+import {
+  listPackagesSchema,
+  packageParams,
+  packagesParams,
+  packageVersionParams,
+  packageVersionsSchema,
+  packageVersionView,
+  packageView,
+  packageViewSchema,
+  type PackageView,
+} from "../core/package-api.ts";
+import type { PackageCatalog } from "../core/ports.ts";
+import { emptySchema } from "../core/requests.ts";
+import { pageSchema, pageView } from "../core/views.ts";
+import { inspectPackage } from "../packages/inspect-package.ts";
+import type { Caller } from "./caller.ts";
+import { operation, type Operation } from "./operation.ts";
+import { jsonBody, streamBody } from "./request-body.ts";
+
+export interface PackageOperationDeps {
+  readonly packages: PackageCatalog;
+}
+
+export function packageOperations({ packages }: PackageOperationDeps): readonly Operation[] {
+  async function find(caller: Caller, { tenantName, packageName }: PackageName): Promise<PackageView> {
+    const stored = caller.mayUse(tenantName) ? await packages.get(tenantName, packageName) : undefined;
+    if (stored === undefined) throw noSuchPackage(packageName);
+    return packageView(tenantName, stored);
+  }
+
+  const listPackages = operation({
+    id: "listPackages",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/packages",
+    tag: "Packages",
+    summary: "List a tenant's packages",
+    needs: "read",
+    params: packagesParams,
+    query: listPackagesSchema,
+    responses: { 200: { description: "A page, by name.", schema: pageSchema("PackagePage", packageViewSchema) } },
+    errors: [],
+    async handle({ caller, params: { tenantName }, query }) {
+      // A tenant the caller may not use looks like one that has no packages.
+      if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
+      const page = await packages.list(tenantName, query);
+      return { status: 200, body: pageView(page, (stored) => packageView(tenantName, stored)) };
+    },
+  });
+
+  const getPackage = operation({
+    id: "getPackage",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/packages/{packageName}",
+    tag: "Packages",
+    summary: "Look at a package",
+    needs: "read",
+    params: packageParams,
+    responses: { 200: { description: "Its current version.", schema: packageViewSchema } },
+    errors: ["PackageNotFound"],
+    handle: async ({ caller, params }) => ({ status: 200, body: await find(caller, params) }),
+  });
+
+  const putPackage = operation({
+    id: "putPackage",
+    method: "put",
+    path: "/v1/tenants/{tenantName}/packages/{packageName}",
+    tag: "Packages",
+    summary: "Publish a package",
+    description:
+      "Nothing becomes visible before all of it has been checked: every entry of the ZIP, its checksums, its manifest " +
+      "and the files that names. Runs that start later use it; the version before is kept.",
+    needs: "manage",
+    params: packageParams,
+    body: streamBody({
+      mediaType: "application/zip",
+      description: `A ZIP as \`jobyard pack\` makes it, of at most ${PACKAGE_MAX_BYTES / (1024 * 1024)} MiB.`,
+      maxBytes: PACKAGE_MAX_BYTES,
+    }),
+    responses: {
+      200: { description: "Published, or there already as the current version.", schema: packageViewSchema },
+    },
+    errors: [...REFUSALS, "TenantNotFound"],
+    async handle({ caller, params, body }) {
+      const { tenantName, packageName } = params;
+      if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
+      const bytes = await bytesOf(body);
+      const { manifest, sha256 } = await inspectPackage(bytes);
+      const current = await packages.get(tenantName, packageName);
+      if (current?.sha256 !== sha256) {
+        const jobTypes = manifest.jobs.map(({ jobType }) => jobType);
+        await packages.upload(tenantName, packageName, bytes, { sha256, jobTypes, uploadedBy: caller.name });
+      }
+      return { status: 200, body: await find(caller, params) };
+    },
+  });
+
+  const deletePackage = operation({
+    id: "deletePackage",
+    method: "delete",
+    path: "/v1/tenants/{tenantName}/packages/{packageName}",
+    tag: "Packages",
+    summary: "Delete a package with all its versions",
+    description: "Jobs that name it and have not started fail with `PackageNotFound`.",
+    needs: "manage",
+    params: packageParams,
+    responses: { 204: { description: "Deleted." } },
+    errors: ["PackageNotFound"],
+    async handle({ caller, params: { tenantName, packageName } }) {
+      const removed = caller.mayUse(tenantName) && (await packages.remove(tenantName, packageName));
+      if (!removed) throw noSuchPackage(packageName);
+      return { status: 204 };
+    },
+  });
+
+  const listPackageVersions = operation({
+    id: "listPackageVersions",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/packages/{packageName}/versions",
+    tag: "Packages",
+    summary: "List the versions of a package",
+    needs: "read",
+    params: packageParams,
+    responses: { 200: { description: "Those that are kept.", schema: packageVersionsSchema } },
+    errors: ["PackageNotFound"],
+    async handle({ caller, params: { tenantName, packageName } }) {
+      const versions = caller.mayUse(tenantName) ? await packages.versions(tenantName, packageName) : [];
+      if (versions.length === 0) throw noSuchPackage(packageName);
+      return { status: 200, body: { items: versions.map(packageVersionView) } };
+    },
+  });
+
+  const restorePackageVersion = operation({
+    id: "restorePackageVersion",
+    method: "post",
+    path: "/v1/tenants/{tenantName}/packages/{packageName}/versions/{sha256}/restore",
+    tag: "Packages",
+    summary: "Make an older version the current one again",
+    needs: "manage",
+    params: packageVersionParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 200: { description: "The package as it is then.", schema: packageViewSchema } },
+    errors: ["PackageNotFound", "PackageVersionNotFound"],
+    async handle({ caller, params }) {
+      const { tenantName, packageName, sha256 } = params;
+      await find(caller, params);
+      if (!(await packages.restore(tenantName, packageName, sha256, caller.name))) {
+        throw new NotFoundError("PackageVersionNotFound", `${packageName} has no version ${sha256}.`);
+      }
+      return { status: 200, body: await find(caller, params) };
+    },
+  });
+
+  return [listPackages, getPackage, putPackage, deletePackage, listPackageVersions, restorePackageVersion];
+}
+
+interface PackageName {
+  readonly tenantName: string;
+  readonly packageName: string;
+}
+
+/** Why a package is not published. */
+const REFUSALS = [
+  "PackageCorrupt",
+  "PackageUnsafe",
+  "PackageTooLarge",
+  "ManifestMissing",
+  "ManifestInvalid",
+  "EntryPointInvalid",
+] as const;
+
+const noSuchPackage = (packageName: string): NotFoundError =>
+  new NotFoundError("PackageNotFound", `There is no package ${packageName}.`);
+
+const noSuchTenant = (tenantName: string): NotFoundError =>
+  new NotFoundError("TenantNotFound", `There is no tenant ${tenantName} for this caller.`);
+
+/** In memory, where it has to be judged as a whole. */
+async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  if (all.length === 0) throw new PackageError("PackageCorrupt", "The package is empty.");
+  return Buffer.concat(all);
+}

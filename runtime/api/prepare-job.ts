@@ -1,0 +1,82 @@
+/** Makes jobs of requests: judges what the schema cannot, and writes down what a job is when nothing has happened to it. */
+import { invalidField } from "../core/errors.ts";
+import type { Batch, Job } from "../core/job.ts";
+import { PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../core/limits.ts";
+import type { JobRequestBody } from "../core/requests.ts";
+
+/** A request that can be accepted. */
+export interface PreparedJob {
+  readonly request: JobRequestBody;
+  readonly parametersJson: string;
+  readonly runAt: Date | undefined;
+  readonly expiresAt: Date | undefined;
+}
+
+/** Throws InvalidRequestError. */
+export const prepareJob = (request: JobRequestBody, now: Date): PreparedJob => ({
+  request,
+  parametersJson: parametersJson(request.parameters),
+  ...times(request, now),
+});
+
+/** When the job may start, and by when it must. */
+function times(
+  { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
+  now: Date,
+): Pick<PreparedJob, "runAt" | "expiresAt"> {
+  const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
+  if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
+    throw invalidField("runAt", `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`);
+  }
+  const isAhead = startAt.getTime() > now.getTime();
+  const waitsFrom = isAhead ? startAt : now;
+  return {
+    runAt: isAhead ? startAt : undefined,
+    expiresAt: timeToLiveMs === undefined ? undefined : new Date(waitsFrom.getTime() + timeToLiveMs),
+  };
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+function parametersJson(parameters: unknown): string {
+  const json = JSON.stringify(parameters ?? null);
+  if (Buffer.byteLength(json) > PARAMETERS_MAX_BYTES) {
+    throw invalidField("parameters", `must be at most ${PARAMETERS_MAX_BYTES} bytes as JSON`, "PayloadTooLarge");
+  }
+  return json;
+}
+
+type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy">;
+
+/** A job as it is when nothing has happened to it yet. */
+export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
+  ...submitted,
+  batchId: batch.batchId,
+  tenantName: batch.tenantName,
+  clientJobId: request.clientJobId,
+  jobType: request.jobType,
+  jobName: request.jobName,
+  jobProcessorPackageName: request.jobProcessorPackageName,
+  priority: request.priority ?? batch.priority,
+  pool: batch.pool,
+  retry: request.retry ?? {},
+  timeoutMs: request.timeoutMs,
+  expiresAt,
+  state: "queued",
+  ring: 1,
+  attempts: 0,
+  interruptions: 0,
+  executions: 0,
+  claim: undefined,
+  cancelWanted: false,
+  reopen: false,
+  runAt,
+  startedAt: undefined,
+  endedAt: undefined,
+  progress: undefined,
+  output: undefined,
+  artifactCount: 0,
+  failure: undefined,
+  packageHash: undefined,
+  history: [],
+});

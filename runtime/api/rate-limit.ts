@@ -1,0 +1,52 @@
+/**
+ * How often one caller may ask, and how often one address may come with a token that is refused. Counted by each API
+ * instance for itself: with N instances behind one address the limits are up to N times as high.
+ */
+import { isIP } from "node:net";
+import type { Request, RequestHandler } from "express";
+import { ipKeyGenerator, rateLimit, type Options } from "express-rate-limit";
+import { TooManyRequestsError } from "../core/errors.ts";
+import { REFUSED_TOKENS_PER_MINUTE } from "../core/limits.ts";
+import { callerOf } from "./caller.ts";
+
+const MINUTE_MS = 60_000;
+
+/** Stands after the caller is known. */
+export const limitCaller = (requestsPerMinute: number): RequestHandler =>
+  rateLimit({
+    ...common,
+    limit: requestsPerMinute,
+    identifier: "caller",
+    keyGenerator: (request, response) => callerOf(response).identity?.principalId ?? addressOf(request),
+    message: "You ask too often",
+  });
+
+/** Stands before a token is looked at: whoever guesses tokens is not given our time. */
+export const limitStrangers = (refusedPerMinute = REFUSED_TOKENS_PER_MINUTE): RequestHandler =>
+  rateLimit({
+    ...common,
+    limit: refusedPerMinute,
+    identifier: "address",
+    keyGenerator: (request) => addressOf(request),
+    // Only refusals count.
+    skipSuccessfulRequests: true,
+    requestWasSuccessful: (_request, response) => response.statusCode !== 401,
+    message: "Too many requests with a token that is refused",
+  });
+
+const common = {
+  windowMs: MINUTE_MS,
+  standardHeaders: "draft-8",
+  legacyHeaders: false,
+  validate: { keyGeneratorIpFallback: false },
+  handler: (_request, response, next, { message }) => {
+    const seconds = Number(response.get("Retry-After") ?? MINUTE_MS / 1_000);
+    next(new TooManyRequestsError(`${String(message)}; try again in ${seconds} s.`));
+  },
+} satisfies Partial<Options>;
+
+/** App Service adds the port of the client to the address it forwards. */
+function addressOf({ ip = "" }: Request): string {
+  const address = isIP(ip) === 0 ? ip.replace(/^\[(.*)\]:\d+$/, "$1").replace(/^([\d.]+):\d+$/, "$1") : ip;
+  return isIP(address) === 0 ? address : ipKeyGenerator(address);
+}

@@ -1,0 +1,46 @@
+/** Whether this instance can do its work now: what a load balancer asks. Tells strangers yes or no, and the log why. */
+import { messageOf } from "../core/errors.ts";
+import { READY_CHECK_EVERY_MS, READY_CHECK_TIMEOUT_MS } from "../core/limits.ts";
+import type { Logger } from "../core/logger.ts";
+
+/** Rejects when what it looks at cannot be used. */
+export type ReadyCheck = () => Promise<unknown>;
+
+export interface ReadinessDeps {
+  /** By the name of what is looked at. */
+  readonly checks: Readonly<Record<string, ReadyCheck>>;
+  readonly monotonicNow: () => number;
+  readonly log: Logger;
+}
+
+/** Asks all checks at once, and not again while an answer is fresh, however often it is called. */
+export function createReadiness({ checks, monotonicNow, log }: ReadinessDeps): () => Promise<boolean> {
+  let last: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
+
+  const passes = async ([name, check]: [string, ReadyCheck]): Promise<boolean> => {
+    try {
+      await inTime(check());
+      return true;
+    } catch (error) {
+      log.warn({ check: name, reason: messageOf(error) }, "not ready");
+      return false;
+    }
+  };
+  return () => {
+    const now = monotonicNow();
+    if (last === undefined || now - last.at >= READY_CHECK_EVERY_MS) {
+      const ready = Promise.all(Object.entries(checks).map(passes)).then((all) => all.every(Boolean));
+      last = { at: now, ready };
+    }
+    return last.ready;
+  };
+}
+
+function inTime(check: Promise<unknown>): Promise<unknown> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`no answer within ${READY_CHECK_TIMEOUT_MS} ms`)),
+    READY_CHECK_TIMEOUT_MS,
+  );
+  return Promise.race([check, promise]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,157 @@
+/** Operations on tenants, on who may act for them, and on what the caller itself may do. */
+import { NotFoundError } from "../core/errors.ts";
+import type { TenantStore } from "../core/ports.ts";
+import {
+  grantParams,
+  grantView,
+  grantViewSchema,
+  listTenantsSchema,
+  meSchema,
+  putGrantSchema,
+  tenantParams,
+  tenantView,
+  tenantViewSchema,
+} from "../core/tenant-api.ts";
+import { pageSchema, pageView } from "../core/views.ts";
+import { operation, type Operation } from "./operation.ts";
+import { jsonBody } from "./request-body.ts";
+
+export interface TenantOperationDeps {
+  readonly tenants: TenantStore;
+  readonly now: () => Date;
+}
+
+export function tenantOperations({ tenants, now }: TenantOperationDeps): readonly Operation[] {
+  async function existing(tenantName: string): Promise<void> {
+    if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
+  }
+
+  const getMe = operation({
+    id: "getMe",
+    method: "get",
+    path: "/v1/me",
+    tag: "Access",
+    summary: "See who you are and what you may do",
+    needs: "signed-in",
+    responses: { 200: { description: "As the token and the grants say.", schema: meSchema } },
+    errors: [],
+    handle({ caller }) {
+      const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
+      const body = {
+        name: caller.name,
+        ...(kind && { kind }),
+        ...(principalId !== undefined && { principalId }),
+        roles,
+        grants,
+        allTenants: caller.mayOperate(),
+      };
+      return Promise.resolve({ status: 200 as const, body });
+    },
+  });
+
+  const listTenants = operation({
+    id: "listTenants",
+    method: "get",
+    path: "/v1/tenants",
+    tag: "Access",
+    summary: "List the tenants",
+    needs: "operate",
+    query: listTenantsSchema,
+    responses: { 200: { description: "A page, by name.", schema: pageSchema("TenantPage", tenantViewSchema) } },
+    errors: [],
+    handle: async ({ query }) => ({ status: 200, body: pageView(await tenants.list(query), tenantView) }),
+  });
+
+  const putTenant = operation({
+    id: "putTenant",
+    method: "put",
+    path: "/v1/tenants/{tenantName}",
+    tag: "Access",
+    summary: "Create a tenant",
+    description: "Does nothing when it exists. Nobody may act for it until somebody is granted it.",
+    needs: "operate",
+    params: tenantParams,
+    responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
+    errors: [],
+    async handle({ caller, params: { tenantName } }) {
+      const tenant = await tenants.create({ tenantName, createdAt: now(), createdBy: caller.name });
+      return { status: 200, body: tenantView(tenant) };
+    },
+  });
+
+  const deleteTenant = operation({
+    id: "deleteTenant",
+    method: "delete",
+    path: "/v1/tenants/{tenantName}",
+    tag: "Access",
+    summary: "Delete a tenant and its grants",
+    description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
+    needs: "operate",
+    params: tenantParams,
+    responses: { 204: { description: "Deleted." } },
+    errors: ["TenantNotFound"],
+    async handle({ params: { tenantName } }) {
+      if (!(await tenants.remove(tenantName))) throw noSuchTenant(tenantName);
+      return { status: 204 };
+    },
+  });
+
+  const listGrants = operation({
+    id: "listGrants",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/grants",
+    tag: "Access",
+    summary: "List who may act for a tenant",
+    needs: "operate",
+    params: tenantParams,
+    query: listTenantsSchema,
+    responses: { 200: { description: "A page.", schema: pageSchema("GrantPage", grantViewSchema) } },
+    errors: ["TenantNotFound"],
+    async handle({ params: { tenantName }, query }) {
+      await existing(tenantName);
+      return { status: 200, body: pageView(await tenants.listGrants(tenantName, query), grantView) };
+    },
+  });
+
+  const putGrant = operation({
+    id: "putGrant",
+    method: "put",
+    path: "/v1/tenants/{tenantName}/grants/{principalId}",
+    tag: "Access",
+    summary: "Let somebody act for a tenant",
+    description: "Replaces what was granted before. In force everywhere within half a minute.",
+    needs: "operate",
+    params: grantParams,
+    body: jsonBody(putGrantSchema),
+    responses: { 200: { description: "The grant.", schema: grantViewSchema } },
+    errors: ["TenantNotFound"],
+    async handle({ caller, params, body }) {
+      await existing(params.tenantName);
+      const grant = { ...params, ...body, grantedAt: now(), grantedBy: caller.name };
+      await tenants.putGrant(grant);
+      return { status: 200, body: grantView(grant) };
+    },
+  });
+
+  const deleteGrant = operation({
+    id: "deleteGrant",
+    method: "delete",
+    path: "/v1/tenants/{tenantName}/grants/{principalId}",
+    tag: "Access",
+    summary: "Stop somebody from acting for a tenant",
+    description: "In force everywhere within half a minute.",
+    needs: "operate",
+    params: grantParams,
+    responses: { 204: { description: "Taken away." } },
+    errors: ["GrantNotFound"],
+    async handle({ params: { tenantName, principalId } }) {
+      if (await tenants.removeGrant(tenantName, principalId)) return { status: 204 };
+      throw new NotFoundError("GrantNotFound", `${principalId} has no grant on tenant ${tenantName}.`);
+    },
+  });
+
+  return [getMe, listTenants, putTenant, deleteTenant, listGrants, putGrant, deleteGrant];
+}
+
+const noSuchTenant = (tenantName: string): NotFoundError =>
+  new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);

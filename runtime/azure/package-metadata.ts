@@ -1,0 +1,39 @@
+/** What is known of a package, as metadata of its blob: ASCII only, so texts are encoded. */
+import type { PackageFacts } from "../core/ports.ts";
+
+/** All metadata of a blob may have 8 KiB. A longer list of job types is left out. */
+const JOB_TYPES_MAX_LENGTH = 6_000;
+
+const encode = (text: string): string => Buffer.from(text).toString("base64url");
+const decode = (text: string): string => Buffer.from(text, "base64url").toString();
+
+export function metadataOf({ sha256, uploadedBy, jobTypes }: PackageFacts): Record<string, string> {
+  const types = encode(JSON.stringify(jobTypes));
+  return {
+    sha256,
+    uploadedby: encode(uploadedBy),
+    ...(types.length <= JOB_TYPES_MAX_LENGTH && { jobtypes: types }),
+  };
+}
+
+/** Nothing for a blob that was put there by other means, and none of what somebody else may have written. */
+export function factsOf(metadata: Readonly<Record<string, string>> = {}): Partial<PackageFacts> {
+  const { sha256, uploadedby, jobtypes } = metadata;
+  if (sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) return {};
+  const jobTypes = jobtypes === undefined ? undefined : namesIn(decode(jobtypes));
+  return {
+    sha256,
+    ...(uploadedby !== undefined && { uploadedBy: decode(uploadedby) }),
+    ...(jobTypes && { jobTypes }),
+  };
+}
+
+function namesIn(json: string): readonly string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(json);
+    return Array.isArray(names) && names.every((name) => typeof name === "string") ? names : undefined;
+  } catch {
+    // Not ours: as good as absent.
+    return undefined;
+  }
+}

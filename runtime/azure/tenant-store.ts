@@ -1,0 +1,132 @@
+/** Tenants and grants in table `tenants`: a principal's grants are one partition. */
+import { odata } from "@azure/data-tables";
+import { InvariantError } from "../core/errors.ts";
+import { PRINCIPAL_ID_PATTERN } from "../core/grants.ts";
+import { TENANT_NAME_PATTERN } from "../core/ids.ts";
+import type { Page, PageRequest, Tenant, TenantGrant, TenantStore } from "../core/ports.ts";
+import { TABLES } from "../core/topology.ts";
+import type { Row } from "./columns.ts";
+import type { StorageClients } from "./connect.ts";
+import { decodePosition, encodePosition } from "./page-token.ts";
+import { readRow } from "./read-row.ts";
+import {
+  AFTER_GRANTS,
+  GRANT_PREFIX,
+  grantCells,
+  grantKeys,
+  grantOf,
+  grantPartition,
+  TENANT_PARTITION,
+  tenantCells,
+  tenantKeys,
+  tenantOf,
+} from "./tenant-entity.ts";
+import { isExisting, isMissing, storageError } from "./translate-error.ts";
+import type { RowKeys } from "./write-once.ts";
+
+export function createTenantStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): TenantStore {
+  const { retrying: table } = storage.table(TABLES.tenants);
+
+  async function get(tenantName: string): Promise<Tenant | undefined> {
+    const { partitionKey, rowKey } = tenantKeys(tenantName);
+    const row = await readRow(storage.table(TABLES.tenants), partitionKey, rowKey);
+    return row && tenantOf(row.cells);
+  }
+
+  async function* rows(filter: string, maxPageSize?: number): AsyncIterable<Row> {
+    try {
+      const pages = table.listEntities({ queryOptions: { filter } }).byPage(maxPageSize ? { maxPageSize } : {});
+      for await (const page of pages) yield* page;
+    } catch (error) {
+      throw storageError(error, "reading tenants");
+    }
+  }
+
+  /** One page of what a filter finds; `keyOf` names the key the next page starts after. */
+  async function pageOf<T>(
+    filter: string,
+    pageSize: number,
+    read: (row: Row) => T,
+    keyOf: (item: T) => string,
+  ): Promise<Page<T>> {
+    const items: T[] = [];
+    for await (const row of rows(filter, pageSize)) {
+      const item = read(row);
+      items.push(item);
+      if (items.length === pageSize) {
+        return { items, continuationToken: encodePosition({ shard: 0, after: keyOf(item) }) };
+      }
+    }
+    return { items, continuationToken: undefined };
+  }
+
+  /** The SDK may repeat it: then a row the first try took is missing, which tells the caller less than the truth. */
+  async function removeRow({ partitionKey, rowKey }: RowKeys): Promise<boolean> {
+    try {
+      await table.deleteEntity(partitionKey, rowKey);
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw storageError(error, "removing a row");
+    }
+  }
+
+  const grantsOn = (tenantName: string, after: string): string =>
+    odata`PartitionKey gt ${after} and PartitionKey lt ${AFTER_GRANTS} and RowKey eq ${tenantName}`;
+
+  return {
+    async create(tenant) {
+      try {
+        await table.createEntity({ ...tenantKeys(tenant.tenantName), ...tenantCells(tenant) });
+        return tenant;
+      } catch (error) {
+        if (!isExisting(error)) throw storageError(error, "creating a tenant");
+      }
+      const stored = await get(tenant.tenantName);
+      if (stored === undefined) throw new InvariantError("A tenant exists and cannot be read.");
+      return stored;
+    },
+
+    get,
+
+    async list({ pageSize, continuationToken }) {
+      const after = positionOf(continuationToken, TENANT_NAME_PATTERN);
+      const filter = odata`PartitionKey eq ${TENANT_PARTITION} and RowKey gt ${after}`;
+      return pageOf(filter, pageSize, tenantOf, ({ tenantName }) => tenantName);
+    },
+
+    async remove(tenantName) {
+      // Grants first: what is left after a crash is a tenant without callers, not a grant on nothing.
+      for await (const row of rows(grantsOn(tenantName, GRANT_PREFIX))) await removeRow(grantKeys(grantOf(row)));
+      return removeRow(tenantKeys(tenantName));
+    },
+
+    async grantsOf(principalId) {
+      const grants: TenantGrant[] = [];
+      for await (const row of rows(odata`PartitionKey eq ${grantPartition(principalId)}`)) grants.push(grantOf(row));
+      return grants;
+    },
+
+    async listGrants(tenantName, { pageSize, continuationToken }) {
+      const after = grantPartition(positionOf(continuationToken, PRINCIPAL_ID_PATTERN));
+      return pageOf(grantsOn(tenantName, after), pageSize, grantOf, ({ principalId }) => principalId);
+    },
+
+    async putGrant(grant) {
+      try {
+        await table.upsertEntity({ ...grantKeys(grant), ...grantCells(grant) }, "Replace");
+      } catch (error) {
+        throw storageError(error, "writing a grant");
+      }
+    },
+
+    async removeGrant(tenantName, principalId) {
+      return removeRow(grantKeys({ principalId, tenantName }));
+    },
+  };
+}
+
+/** The key a page starts after; empty: at the begin. Throws InvalidRequestError for a token no list here gave. */
+function positionOf(token: PageRequest["continuationToken"], key: RegExp): string {
+  return token === undefined ? "" : decodePosition(token, 1, (after) => key.test(after)).after;
+}

@@ -1,0 +1,213 @@
+/** The local issuer as a value: the part of Entra's v2 endpoints that Jobyard and its clients use, for one directory. */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import * as z from "zod";
+import type { KeyRing } from "./key-ring.ts";
+import { OAuthError } from "./oauth-error.ts";
+import { chooseUserPage, enterCodePage, messagePage, PAGE_POLICY } from "./pages.ts";
+import { DIRECTORY_ID, USERS } from "./principals.ts";
+import { createSignIns, DEVICE_LIFE_MS, newUserCode, type DeviceRequest } from "./sign-ins.ts";
+import { authenticateApplication, checkPublicClient, createTokenEndpoint, readUserScopes } from "./token-endpoint.ts";
+
+export interface IdentityAppDeps {
+  readonly keys: KeyRing;
+  /** Address it is reached at: scheme, host, port. */
+  readonly origin: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Told of what nobody expected. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Devices should not ask more often. */
+const DEVICE_POLL_S = 1;
+/** Codes are given to programs and pages on this machine only. */
+const LOOPBACK_URI = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/|$)/;
+
+const AUTHORIZE_QUERY = z.object({
+  client_id: z.string(),
+  response_type: z.literal("code"),
+  redirect_uri: z.string().regex(LOOPBACK_URI),
+  scope: z.string(),
+  state: z.string().optional(),
+  nonce: z.string().optional(),
+  response_mode: z.enum(["query", "fragment"]).default("query"),
+  code_challenge: z.string().min(43),
+  code_challenge_method: z.literal("S256"),
+  /** Who it is: added by the page's links. */
+  login: z.string().optional(),
+});
+
+export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppDeps): Express {
+  const tenant = `/${DIRECTORY_ID}`;
+  const issuer = `${origin}${tenant}/v2.0`;
+  const signIns = createSignIns(now);
+  const token = createTokenEndpoint({ keys, signIns, issuer, now });
+  const app = express();
+  app.disable("x-powered-by");
+  app.set("query parser", "simple");
+  app.use(allowLocalPages, express.urlencoded({ extended: false, limit: "32kb" }));
+
+  app.get(`${tenant}/v2.0/.well-known/openid-configuration`, (_request, response) => {
+    response.json(metadata(origin, issuer));
+  });
+  app.get(`${tenant}/discovery/v2.0/keys`, (_request, response) => {
+    response.json({ keys: keys.publicKeys() });
+  });
+  app.post(`${tenant}/oauth2/v2.0/token`, (request, response) => {
+    response.set("cache-control", "no-store").json(token(request.body));
+  });
+
+  app.get(`${tenant}/oauth2/v2.0/authorize`, (request, response) => {
+    const query = readQuery(AUTHORIZE_QUERY, request.query);
+    checkPublicClient(query.client_id);
+    const scopes = readUserScopes(query.scope);
+    const user = USERS.find(({ userName }) => userName === query.login);
+    if (user === undefined) {
+      sendPage(
+        response,
+        chooseUserPage(USERS, ({ userName }) => withQuery(request.url, "login", userName)),
+      );
+      return;
+    }
+    const code = signIns.authorizations.issue({
+      user,
+      clientId: query.client_id,
+      redirectUri: query.redirect_uri,
+      codeChallenge: query.code_challenge,
+      scopes,
+      nonce: query.nonce,
+    });
+    const answer = new URLSearchParams({ code, ...(query.state !== undefined && { state: query.state }) });
+    const target = new URL(query.redirect_uri);
+    if (query.response_mode === "fragment") target.hash = answer.toString();
+    else for (const [name, value] of answer) target.searchParams.set(name, value);
+    response.redirect(target.href);
+  });
+
+  app.post(`${tenant}/oauth2/v2.0/devicecode`, (request, response) => {
+    const form = readQuery(z.object({ client_id: z.string(), scope: z.string() }), request.body);
+    checkPublicClient(form.client_id);
+    const userCode = newUserCode();
+    const waiting: DeviceRequest = {
+      clientId: form.client_id,
+      scopes: readUserScopes(form.scope),
+      userCode,
+      user: undefined,
+    };
+    signIns.devicesByUserCode.issue(waiting, userCode);
+    response.json({
+      device_code: signIns.devices.issue(waiting),
+      user_code: userCode,
+      verification_uri: `${origin}/device`,
+      expires_in: DEVICE_LIFE_MS / 1_000,
+      interval: DEVICE_POLL_S,
+      message: `To sign in, open ${origin}/device and enter the code ${userCode}.`,
+    });
+  });
+
+  app.get("/device", (request, response) => {
+    const { user_code: typed, login } = readQuery(
+      z.object({ user_code: z.string().optional(), login: z.string().optional() }),
+      request.query,
+    );
+    if (typed === undefined) {
+      sendPage(response, enterCodePage());
+      return;
+    }
+    const userCode = typed.trim().toUpperCase();
+    const waiting = signIns.devicesByUserCode.peek(userCode);
+    const user = USERS.find(({ userName }) => userName === login);
+    if (waiting === undefined) {
+      response.status(404);
+      sendPage(response, messagePage("No such code", "It has ended, or was typed differently."));
+    } else if (user === undefined) {
+      sendPage(
+        response,
+        chooseUserPage(USERS, ({ userName }) => withQuery(request.url, "login", userName)),
+      );
+    } else {
+      waiting.user = user;
+      signIns.devicesByUserCode.take(userCode);
+      sendPage(response, messagePage("Signed in", `The device goes on as ${user.name}. You can close this page.`));
+    }
+  });
+
+  // Not in Entra, which changes its keys when it likes.
+  app.post(`${tenant}/rotate-keys`, async (request, response) => {
+    const form = readQuery(z.object({ client_id: z.string(), client_secret: z.string() }), request.body);
+    if (!authenticateApplication(form.client_id, form.client_secret).roles.includes("Jobs.Admin")) {
+      throw new OAuthError("unauthorized_client", "Only an application with Jobs.Admin may do this.");
+    }
+    await keys.rotate();
+    response.json({ keys: keys.publicKeys() });
+  });
+
+  app.use((_request, response) => {
+    response.status(404).json({ error: "not_found", error_description: "The local issuer has no such page." });
+  });
+  app.use(answerErrors(onFailure));
+  return app;
+}
+
+const metadata = (origin: string, issuer: string): object => ({
+  issuer,
+  authorization_endpoint: `${origin}/${DIRECTORY_ID}/oauth2/v2.0/authorize`,
+  token_endpoint: `${origin}/${DIRECTORY_ID}/oauth2/v2.0/token`,
+  device_authorization_endpoint: `${origin}/${DIRECTORY_ID}/oauth2/v2.0/devicecode`,
+  jwks_uri: `${origin}/${DIRECTORY_ID}/discovery/v2.0/keys`,
+  response_types_supported: ["code"],
+  response_modes_supported: ["query", "fragment"],
+  subject_types_supported: ["pairwise"],
+  id_token_signing_alg_values_supported: ["RS256"],
+  code_challenge_methods_supported: ["S256"],
+  token_endpoint_auth_methods_supported: ["client_secret_post"],
+  scopes_supported: ["openid", "profile", "email", "offline_access"],
+});
+
+/** As Entra does for pages: those of this machine may ask, without cookies. */
+const allowLocalPages: RequestHandler = (request, response, next) => {
+  const { origin } = request.headers;
+  if (origin !== undefined && LOOPBACK_URI.test(origin))
+    response.set({ "access-control-allow-origin": origin, vary: "origin" });
+  next();
+};
+
+function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {
+  const parsed = schema.safeParse(query);
+  if (parsed.success) return parsed.data;
+  const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join(".") || "the request"))];
+  throw new OAuthError("invalid_request", `Missing or wrong: ${fields.join(", ")}.`);
+}
+
+function withQuery(url: string, name: string, value: string): string {
+  const [path = "", query = ""] = url.split("?");
+  const parameters = new URLSearchParams(query);
+  parameters.set(name, value);
+  return `${path}?${parameters.toString()}`;
+}
+
+const sendPage = (response: Parameters<RequestHandler>[1], html: string): void => {
+  response.set({ "content-security-policy": PAGE_POLICY, "cache-control": "no-store" }).type("html").send(html);
+};
+
+const answerErrors =
+  (onFailure: IdentityAppDeps["onFailure"]): ErrorRequestHandler =>
+  (thrown: unknown, _request, response, _next) => {
+    const isOurs = thrown instanceof OAuthError;
+    const status = isOurs ? thrown.status : statusOf(thrown);
+    if (status >= 500) onFailure(thrown);
+    response.status(status).json({
+      error: isOurs ? thrown.code : status >= 500 ? "server_error" : "invalid_request",
+      error_description: isOurs
+        ? thrown.message
+        : status >= 500
+          ? "The local issuer failed."
+          : "The body cannot be read.",
+    });
+  };
+
+/** Errors of the body parser carry one. */
+const statusOf = (thrown: unknown): number =>
+  typeof thrown === "object" && thrown !== null && "status" in thrown && typeof thrown.status === "number"
+    ? thrown.status
+    : 500;

@@ -1,0 +1,76 @@
+/** The local issuer on a port of this machine, over HTTPS. */
+import { chmod, mkdir } from "node:fs/promises";
+import { createServer, type Server } from "node:https";
+import { isLoopback } from "../../core/settings.ts";
+import { caFileOf, certificateIn } from "./certificate.ts";
+import { createIdentityApp } from "./identity-app.ts";
+import { openKeyRing, type KeyRing } from "./key-ring.ts";
+
+export interface IdentityServerOptions {
+  /** Keeps certificate and keys; made if it is not there, for this user alone. */
+  readonly directory: string;
+  /** 0: any. */
+  readonly port: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Told of what nobody expected. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export interface IdentityServer {
+  /** What the API and clients call the authority. */
+  readonly authority: string;
+  readonly caFile: string;
+  readonly keys: KeyRing;
+  close(): Promise<void>;
+}
+
+/** Whoever reaches it can be anybody it knows. */
+export class NotLoopbackError extends Error {
+  override readonly name = "NotLoopbackError";
+
+  constructor(host: string) {
+    super(`The local issuer gives tokens to everybody who asks: it listens on 127.0.0.1 and not on ${host}.`);
+  }
+}
+
+/** Rejects with NotLoopbackError, or with EADDRINUSE when the port is taken. */
+export async function startIdentityServer({
+  directory,
+  port,
+  host = "127.0.0.1",
+  onFailure,
+}: IdentityServerOptions): Promise<IdentityServer> {
+  if (!isLoopback(host)) throw new NotLoopbackError(host);
+  await mkdir(directory, { recursive: true });
+  await chmod(directory, 0o700);
+  const [certificate, keys] = await Promise.all([
+    certificateIn(directory, Date.now()),
+    openKeyRing(directory, Date.now),
+  ]);
+  const server = createServer(certificate);
+  const bound = await listen(server, port, host);
+  const authority = `https://${host}:${bound}`;
+  server.on("request", createIdentityApp({ keys, origin: authority, now: Date.now, onFailure }));
+  return {
+    authority,
+    caFile: caFileOf(directory),
+    keys,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}

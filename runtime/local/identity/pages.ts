@@ -1,0 +1,44 @@
+/** The pages a person meets when signing in: plain HTML without a script. */
+import type { LocalUser } from "./principals.ts";
+
+/** Nothing but the page itself and its own style. */
+export const PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem;color:#1b1f24}
+a.user{display:block;padding:.75rem 1rem;margin:.5rem 0;border:1px solid #c9d1d9;border-radius:.5rem;color:inherit;text-decoration:none}
+a.user:hover,a.user:focus{border-color:#0969da}small{color:#57606a}input,button{font:inherit;padding:.5rem}`;
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
+
+const page = (title: string, body: string): string =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
+  `<title>${escaped(title)}</title><style>${STYLE}</style><h1>${escaped(title)}</h1>${body}</html>`;
+
+/** `hrefOf` makes the address that signs a user in. */
+export const chooseUserPage = (users: readonly LocalUser[], hrefOf: (user: LocalUser) => string): string =>
+  page(
+    "Sign in",
+    `<p>This machine only: choose who you are. There are no passwords.</p>` +
+      users
+        .map((user) => {
+          const rights = user.roles.join(", ") || "no role";
+          return `<a class="user" href="${escaped(hrefOf(user))}"><b>${escaped(user.name)}</b><br><small>${escaped(user.userName)} · ${escaped(rights)}</small></a>`;
+        })
+        .join(""),
+  );
+
+export const enterCodePage = (): string =>
+  page(
+    "Sign in a device",
+    `<form><p><label>The code it shows: <input name="user_code" autocomplete="off" autofocus required></label> <button>Next</button></p></form>`,
+  );
+
+export const messagePage = (title: string, text: string): string => page(title, `<p>${escaped(text)}</p>`);

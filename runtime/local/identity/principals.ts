@@ -1,0 +1,98 @@
+/**
+ * Everybody the local issuer knows: one directory with applications and users for trying things out. The secrets open
+ * nothing but an issuer on this machine, whose keys are made there; they are no secrets.
+ */
+import type { AppRole, TenantAccess } from "../../core/grants.ts";
+
+const id = (last: string): string => `10ca1000-0000-4000-8000-${last.padStart(12, "0")}`;
+
+/** The Entra tenant the local issuer plays. */
+export const DIRECTORY_ID = id("1");
+/** The API's app registration. */
+export const API_CLIENT_ID = id("a1");
+/** The registration that CLI and pages sign in with. */
+export const PUBLIC_CLIENT_ID = id("c1");
+
+interface Principal {
+  readonly principalId: string;
+  /** For people. */
+  readonly name: string;
+  readonly roles: readonly AppRole[];
+  /** What it is granted when its tenant is made. */
+  readonly grants: Readonly<Record<string, TenantAccess>>;
+}
+
+export interface LocalApplication extends Principal {
+  readonly clientId: string;
+  readonly secret: string;
+}
+
+export interface LocalUser extends Principal {
+  readonly userName: string;
+}
+
+export const ADMIN_APPLICATION: LocalApplication = {
+  clientId: id("ad01"),
+  secret: "local-admin-secret",
+  principalId: id("ad02"),
+  name: "Operations",
+  roles: ["Jobs.Admin"],
+  grants: {},
+};
+
+export const DEMO_APPLICATION: LocalApplication = {
+  clientId: id("de01"),
+  secret: "local-demo-secret",
+  principalId: id("de02"),
+  name: "Demo program",
+  roles: ["Jobs.Submit"],
+  grants: { demo: "manage" },
+};
+
+const PARTNER_APPLICATION: LocalApplication = {
+  clientId: id("ba01"),
+  secret: "local-partner-secret",
+  principalId: id("ba02"),
+  name: "Partner program",
+  roles: ["Jobs.Submit"],
+  grants: { partner: "submit" },
+};
+
+export const APPLICATIONS: readonly LocalApplication[] = [ADMIN_APPLICATION, DEMO_APPLICATION, PARTNER_APPLICATION];
+
+export const USERS: readonly LocalUser[] = [
+  {
+    userName: "ada@jobyard.local",
+    principalId: id("e1"),
+    name: "Ada Admin",
+    roles: ["Jobs.Admin"],
+    grants: {},
+  },
+  {
+    userName: "sam@jobyard.local",
+    principalId: id("e2"),
+    name: "Sam Submitter",
+    roles: ["Jobs.Submit"],
+    grants: { demo: "manage" },
+  },
+  {
+    userName: "rita@jobyard.local",
+    principalId: id("e3"),
+    name: "Rita Reader",
+    roles: ["Jobs.Read"],
+    grants: { demo: "read" },
+  },
+  {
+    userName: "pat@partner.local",
+    principalId: id("e4"),
+    name: "Pat Partner",
+    roles: ["Jobs.Submit"],
+    grants: { partner: "manage" },
+  },
+  { userName: "nora@jobyard.local", principalId: id("e5"), name: "Nora Norole", roles: [], grants: {} },
+];
+
+/** The tenants of Jobyard that the principals are granted. */
+export const LOCAL_TENANTS: readonly string[] = [
+  ...new Set([...APPLICATIONS, ...USERS].flatMap(({ grants }) => Object.keys(grants))),
+];

@@ -1,0 +1,143 @@
+/** `POST /{tenant}/oauth2/v2.0/token`: what each kind of grant needs, and the tokens it yields. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import * as z from "zod";
+import { USER_SCOPE } from "../../core/auth-facts.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { OAuthError } from "./oauth-error.ts";
+import { API_CLIENT_ID, APPLICATIONS, PUBLIC_CLIENT_ID, type LocalApplication, type LocalUser } from "./principals.ts";
+import type { SignIns } from "./sign-ins.ts";
+import { applicationToken, idToken, TOKEN_LIFE_S, userToken } from "./token-claims.ts";
+
+export interface TokenAnswer {
+  readonly token_type: "Bearer";
+  readonly expires_in: number;
+  readonly ext_expires_in: number;
+  readonly access_token: string;
+  readonly scope?: string;
+  readonly refresh_token?: string;
+  readonly id_token?: string;
+}
+
+export interface TokenEndpointDeps {
+  readonly keys: KeyRing;
+  readonly signIns: SignIns;
+  readonly issuer: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+const API_SCOPE = `api://${API_CLIENT_ID}/${USER_SCOPE}`;
+const DEFAULT_SCOPE = `api://${API_CLIENT_ID}/.default`;
+/** Asks for an ID token, a refresh token, and names. */
+const OPENID_SCOPES: readonly string[] = ["openid", "offline_access", "profile", "email"];
+
+const FORM = z.object({
+  grant_type: z.string(),
+  client_id: z.string(),
+  client_secret: z.string().optional(),
+  scope: z.string().optional(),
+  code: z.string().optional(),
+  redirect_uri: z.string().optional(),
+  code_verifier: z.string().optional(),
+  refresh_token: z.string().optional(),
+  device_code: z.string().optional(),
+});
+type Form = z.infer<typeof FORM>;
+
+/** Throws OAuthError for scopes that are not this API's. */
+export function readUserScopes(text: string | undefined): readonly string[] {
+  const scopes = (text ?? "").split(" ").filter((scope) => scope !== "");
+  const forApi = scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
+  if (forApi.length === 0 || forApi.some((scope) => scope !== API_SCOPE && scope !== DEFAULT_SCOPE)) {
+    throw new OAuthError("invalid_scope", `The scope must be ${API_SCOPE}, beside ${OPENID_SCOPES.join(", ")}.`);
+  }
+  return scopes;
+}
+
+/** Throws OAuthError unless it is the one client that users sign in with. */
+export function checkPublicClient(clientId: string | undefined): void {
+  if (clientId !== PUBLIC_CLIENT_ID) throw new OAuthError("unauthorized_client", "This is not the public client.");
+}
+
+/** Throws OAuthError unless id and secret are an application's. */
+export function authenticateApplication(clientId: string, secret: string | undefined): LocalApplication {
+  const application = APPLICATIONS.find((known) => known.clientId === clientId);
+  if (application === undefined || !isSame(application.secret, secret ?? "")) {
+    throw new OAuthError("invalid_client", "There is no application with this client id and secret.");
+  }
+  return application;
+}
+
+const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));
+
+export function createTokenEndpoint({ keys, signIns, issuer, now }: TokenEndpointDeps): (body: unknown) => TokenAnswer {
+  const nowS = (): number => Math.floor(now() / 1_000);
+
+  const answer = (accessToken: string): TokenAnswer => ({
+    token_type: "Bearer",
+    expires_in: TOKEN_LIFE_S,
+    ext_expires_in: TOKEN_LIFE_S,
+    access_token: accessToken,
+  });
+
+  function forUser(user: LocalUser, clientId: string, scopes: readonly string[], nonce?: string): TokenAnswer {
+    return {
+      ...answer(keys.sign(userToken(user, clientId, issuer, nowS()))),
+      scope: scopes.join(" "),
+      ...(scopes.includes("offline_access") && { refresh_token: signIns.renewals.issue({ user, clientId, scopes }) }),
+      ...(scopes.includes("openid") && { id_token: keys.sign(idToken(user, { clientId, nonce }, issuer, nowS())) }),
+    };
+  }
+
+  function clientCredentials({ client_id, client_secret, scope }: Form): TokenAnswer {
+    const application = authenticateApplication(client_id, client_secret);
+    if (scope !== DEFAULT_SCOPE) throw new OAuthError("invalid_scope", `The scope must be ${DEFAULT_SCOPE}.`);
+    return answer(keys.sign(applicationToken(application, issuer, nowS())));
+  }
+
+  function authorizationCode({ client_id, code, redirect_uri, code_verifier }: Form): TokenAnswer {
+    checkPublicClient(client_id);
+    const authorization = signIns.authorizations.take(code ?? "");
+    const isGenuine =
+      authorization?.clientId === client_id &&
+      authorization.redirectUri === redirect_uri &&
+      sha256(code_verifier ?? "").toString("base64url") === authorization.codeChallenge;
+    if (!isGenuine) throw new OAuthError("invalid_grant", "The code, its redirect URI or its verifier is wrong.");
+    return forUser(authorization.user, client_id, authorization.scopes, authorization.nonce);
+  }
+
+  function refreshToken({ client_id, refresh_token }: Form): TokenAnswer {
+    checkPublicClient(client_id);
+    const renewal = signIns.renewals.take(refresh_token ?? "");
+    if (renewal?.clientId !== client_id) throw new OAuthError("invalid_grant", "The refresh token is not valid.");
+    return forUser(renewal.user, client_id, renewal.scopes);
+  }
+
+  function deviceCode({ client_id, device_code = "" }: Form): TokenAnswer {
+    checkPublicClient(client_id);
+    const request = signIns.devices.peek(device_code);
+    if (request?.clientId !== client_id)
+      throw new OAuthError("expired_token", "There is no such device code any more.");
+    if (request.user === undefined) throw new OAuthError("authorization_pending", "Nobody has signed in yet.");
+    signIns.devices.take(device_code);
+    return forUser(request.user, client_id, request.scopes);
+  }
+
+  return (body) => {
+    const form = FORM.safeParse(body);
+    if (!form.success) throw new OAuthError("invalid_request", "The form must name grant_type and client_id.");
+    switch (form.data.grant_type) {
+      case "client_credentials":
+        return clientCredentials(form.data);
+      case "authorization_code":
+        return authorizationCode(form.data);
+      case "refresh_token":
+        return refreshToken(form.data);
+      case "urn:ietf:params:oauth:grant-type:device_code":
+        return deviceCode(form.data);
+      default:
+        throw new OAuthError("unsupported_grant_type", "This kind of grant is not known here.");
+    }
+  };
+}

@@ -1,0 +1,27 @@
+/** The local issuer as a process of its own. Arguments: `--directory`, `--port`, `--host` (loopback only). */
+import { parseArgs } from "node:util";
+import { SettingsError } from "../core/settings.ts";
+import { NotLoopbackError, startIdentityServer } from "../local/identity/identity-server.ts";
+import { runService, type Service } from "./service-process.ts";
+
+async function start(): Promise<Service> {
+  const { values } = parseArgs({
+    options: { directory: { type: "string" }, port: { type: "string" }, host: { type: "string" } },
+  });
+  const { directory, host } = values;
+  if (directory === undefined) throw new SettingsError("--directory is missing.");
+  try {
+    const port = Number(values.port ?? 0);
+    const server = await startIdentityServer({
+      directory,
+      port,
+      onFailure: console.error,
+      ...(host !== undefined && { host }),
+    });
+    return { ready: { authority: server.authority, caFile: server.caFile }, stop: () => server.close() };
+  } catch (error) {
+    throw error instanceof NotLoopbackError ? new SettingsError(error.message, { cause: error }) : error;
+  }
+}
+
+await runService(start);

@@ -1,0 +1,314 @@
+/** Tokens against the real API: over HTTP, with keys fetched over HTTPS. */
+import { randomUUID } from "node:crypto";
+import { exportSPKI, importJWK } from "jose";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createGrantsCache } from "../../../../runtime/api/auth/grants-cache.ts";
+import { httpsJson } from "../../../../runtime/api/auth/https-json.ts";
+import { createIdentify } from "../../../../runtime/api/auth/identify.ts";
+import { createSigningKeys, UNKNOWN_KEY_FETCH_MS } from "../../../../runtime/api/auth/signing-keys.ts";
+import { createTokenVerifier } from "../../../../runtime/api/auth/token-verifier.ts";
+import { createTenantStore } from "../../../../runtime/azure/index.ts";
+import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/auth-facts.ts";
+import type { TenantAccess } from "../../../../runtime/core/grants.ts";
+import { startApiWithBus, type ApiWithBus } from "../../../support/api-with-bus.ts";
+import type { TestApi } from "../../../support/test-api.ts";
+import {
+  API_CLIENT,
+  APPLICATION,
+  APPLICATION_CLAIMS,
+  DIRECTORY,
+  newPair,
+  nowS,
+  startTestIssuer,
+  USER,
+  type TestIssuer,
+} from "../../../support/test-issuer.ts";
+import { silentLog } from "../../../support/silent-log.ts";
+import { freshTenant, testStorage } from "../../../support/test-storage.ts";
+
+const TIMEOUT_MS = 300;
+
+let system: ApiWithBus;
+let issuer: TestIssuer;
+const tenant = freshTenant();
+const tenants = createTenantStore({ storage: testStorage() });
+
+const grantTo = (principalId: string, access: TenantAccess): Promise<void> =>
+  tenants.putGrant({
+    principalId,
+    tenantName: tenant,
+    access,
+    name: "Granted",
+    grantedAt: new Date(),
+    grantedBy: "test",
+  });
+
+beforeAll(async () => {
+  [system, issuer] = await Promise.all([startApiWithBus(), startTestIssuer()]);
+  await Promise.all([grantTo(USER, "manage"), grantTo(APPLICATION, "submit")]);
+});
+afterAll(async () => {
+  await Promise.all([system[Symbol.asyncDispose](), issuer[Symbol.asyncDispose]()]);
+});
+
+/** An API that has not fetched any key, with a clock of its own for them. */
+async function freshApi(overrides: Partial<EntraSettings> = {}, from = issuer) {
+  const clock = { now: 0 };
+  const settings = { ...from.settings, ...overrides };
+  const keys = createSigningKeys({
+    metadataUrl: metadataUrlOf(settings),
+    issuer: from.issuer,
+    fetchJson: (url) => httpsJson(url, { ca: from.ca, timeoutMs: TIMEOUT_MS, maxBytes: 10_000 }),
+    now: () => clock.now,
+    log: silentLog,
+  });
+  const grants = createGrantsCache({ store: tenants, now: () => clock.now });
+  const identify = createIdentify({ verify: createTokenVerifier({ settings, keys }), grants });
+  return { api: await system.another({ identify }), clock };
+}
+
+interface Answered {
+  readonly status: number;
+  readonly challenge: string | null;
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+}
+
+async function ask(
+  api: TestApi,
+  authorization: string | undefined,
+  path = `/v1/batches?tenantName=${tenant}`,
+): Promise<Answered> {
+  const response = await fetch(`${api.url}${path}`, { headers: authorization === undefined ? {} : { authorization } });
+  const body = (await response.json()) as { error?: { code: string; message: string } };
+  return {
+    status: response.status,
+    challenge: response.headers.get("www-authenticate"),
+    code: body.error?.code,
+    message: body.error?.message,
+  };
+}
+
+const bearer = async (token: string | Promise<string>): Promise<string> => `Bearer ${await token}`;
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+describe("a token", () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    ({ api } = await freshApi());
+  });
+
+  it.each<[string, object, object?]>([
+    ["v2, as Entra writes it", {}],
+    [
+      "v1, with its issuer and the App ID URI as audience",
+      { iss: `https://sts.windows.net/${DIRECTORY}/`, aud: `api://${API_CLIENT}` },
+    ],
+    ["of an application", APPLICATION_CLAIMS],
+    ["that ended less than the clocks may differ ago", { exp: nowS() - 200, nbf: nowS() - 4_000, iat: nowS() - 4_000 }],
+    ["that begins in less than the clocks may differ", { nbf: nowS() + 200 }],
+    ["with the thumbprint of its certificate besides", {}, { x5t: "anything" }],
+  ])("%s is accepted", async (_what, claims, header) => {
+    expect(await ask(api, await bearer(issuer.token(claims, header)))).toMatchObject({ status: 200 });
+  });
+
+  it.each<[string, () => Promise<string | undefined>, RegExp]>([
+    ["missing", () => Promise.resolve(undefined), /Send an access token/],
+    ["of another scheme", () => Promise.resolve("Basic YTpi"), /must be Bearer/],
+    ["empty", () => Promise.resolve("Bearer "), /must be Bearer|not a signed/],
+    ["twice", async () => `Bearer ${await issuer.token()} x`, /must be Bearer/],
+    ["malformed", () => bearer("abc"), /not a signed/],
+    ["three dots of nothing", () => bearer("e30.e30.e30"), /not a signed/],
+    ["of parts that are no JSON", () => bearer("!!!.???.***"), /not a signed/],
+    ["as large as a book", () => bearer(`${"a".repeat(12_001)}.b.c`), /not a signed/],
+    ["without a key id", () => bearer(issuer.token({}, { kid: undefined })), /not a signed/],
+    ["expired", () => bearer(issuer.token({ exp: nowS() - 301, nbf: nowS() - 4_000 })), /expired/],
+    ["without an end", () => bearer(issuer.token({ exp: undefined })), /not signed|token/],
+    ["not yet valid", () => bearer(issuer.token({ nbf: nowS() + 400 })), /not valid yet/],
+    [
+      "for another audience",
+      () => bearer(issuer.token({ aud: "00000003-0000-0000-c000-000000000000" })),
+      /another audience/,
+    ],
+    ["for several audiences", () => bearer(issuer.token({ aud: [API_CLIENT, "other"] })), /another audience/],
+    ["without an audience", () => bearer(issuer.token({ aud: undefined })), /another audience/],
+    ["of another issuer", () => bearer(issuer.token({ iss: "https://evil.example/v2.0" })), /another issuer/],
+    [
+      "of another directory's issuer",
+      () => bearer(issuer.token({ iss: `https://sts.windows.net/${randomUUID()}/` })),
+      /another issuer/,
+    ],
+    ["of a user of another directory", () => bearer(issuer.token({ tid: randomUUID() })), /another directory/],
+    ["of a user, without our scope", () => bearer(issuer.token({ scp: "User.Read" })), /scope access_as_user/],
+    ["that is an ID token", () => bearer(issuer.token({ scp: undefined, azp: undefined })), /not an access token/],
+    ["without typ", () => bearer(issuer.token({}, { typ: undefined })), /JWT signed with RS256/],
+    ["signed with PS256", async () => bearer(issuer.token({}, { alg: "PS256" }, await pssKey())), /RS256/],
+    ["with a key nobody knows", () => bearer(issuer.token({}, { kid: "made-up" })), /not signed with a key/],
+    [
+      "signed with another key under a known id",
+      async () => bearer(issuer.token({}, {}, (await newPair()).privateKey)),
+      /not signed/,
+    ],
+    ["with claims exchanged after signing", async () => bearer(exchanged(await issuer.token())), /not signed/],
+    ["with its signature cut off", async () => bearer((await issuer.token()).replace(/[^.]+$/, "")), /not a signed/],
+    ["with alg none", () => bearer(unsigned("none")), /not a signed/],
+    ["with alg none and some signature", () => bearer(`${unsigned("none")}AAAA`), /RS256/],
+    ["with alg nOnE and some signature", () => bearer(`${unsigned("nOnE")}AAAA`), /RS256/],
+    ["signed with HS256 and the public key as secret", async () => bearer(hmacWithPublicKey()), /RS256/],
+  ])("%s is refused", async (_what, authorization, message) => {
+    const sent = await authorization();
+    // Where the library would write.
+    const written = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write"));
+    const answer = await ask(api, sent);
+    const log = JSON.stringify(written.flatMap(({ mock }) => mock.calls.map(([chunk]) => String(chunk))));
+    for (const spy of written) spy.mockRestore();
+    for (const part of sent?.split(/[ .]/).filter((text) => text.length > 10) ?? []) expect(log).not.toContain(part);
+    expect(log).not.toContain("ursula");
+    expect(answer).toMatchObject({ status: 401, code: "Unauthenticated" });
+    expect(answer.message).toMatch(message);
+    expect(answer.challenge).toBe(
+      sent === undefined ? 'Bearer realm="jobyard"' : 'Bearer realm="jobyard", error="invalid_token"',
+    );
+    if (sent !== undefined && sent.length > 20) expect(JSON.stringify(answer)).not.toContain(sent.slice(7));
+  });
+
+  it("in the query or the body is not looked at", async () => {
+    const token = await issuer.token();
+    expect(await ask(api, undefined, `/v1/batches?tenantName=${tenant}&access_token=${token}`)).toMatchObject({
+      status: 401,
+    });
+    const response = await fetch(`${api.url}/v1/batches`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ tenantName: tenant, batchName: "x", access_token: token }),
+    });
+    expect(response.status).toBe(401);
+  });
+
+  it("of one request never answers for another that comes at the same time", async () => {
+    const good = await bearer(issuer.token());
+    const bad = await bearer(exchanged(await issuer.token()));
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(api, i % 3 === 0 ? bad : good)));
+    answers.forEach(({ status }, i) => expect(status).toBe(i % 3 === 0 ? 401 : 200));
+  });
+
+  const unsigned = (alg: string): string =>
+    `${encode({ alg, typ: "JWT", kid: issuer.pair.kid })}.${encode({ aud: API_CLIENT, iss: issuer.issuer, exp: nowS() + 600, oid: USER })}.`;
+
+  async function pssKey() {
+    const { privateKey } = await (await import("jose")).generateKeyPair("PS256");
+    return privateKey;
+  }
+
+  async function hmacWithPublicKey(): Promise<string> {
+    const key = await importJWK(issuer.pair.jwk, "RS256", { extractable: true });
+    if (key instanceof Uint8Array) throw new Error("An RSA key is no bytes.");
+    return issuer.token({}, { alg: "HS256" }, new TextEncoder().encode(await exportSPKI(key)));
+  }
+
+  function exchanged(token: string): string {
+    const [header = "", payload = "", signature = ""] = token.split(".");
+    const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as object;
+    return `${header}.${encode({ ...claims, roles: ["Jobs.Admin"] })}.${signature}`;
+  }
+});
+
+describe("a known caller", () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    ({ api } = await freshApi());
+  });
+
+  const post = async (token: string, path: string, body: object): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    return (await fetch(`${api.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) })).status;
+  };
+
+  it("without a role is refused by name, whatever is granted", async () => {
+    const answer = await ask(api, await bearer(issuer.token({ roles: undefined })));
+    expect(answer).toMatchObject({
+      status: 403,
+      code: "Forbidden",
+      challenge: 'Bearer realm="jobyard", error="insufficient_scope"',
+    });
+  });
+
+  it("with a reader's role reads and adds nothing, although granted more", async () => {
+    const token = await issuer.token({ roles: ["Jobs.Read"] });
+    expect((await ask(api, `Bearer ${token}`)).status).toBe(200);
+    expect(await post(token, "/v1/batches", { tenantName: tenant, batchName: "x" })).toBe(403);
+  });
+
+  it("submits where granted and sees no other tenant", async () => {
+    const token = await issuer.token(APPLICATION_CLAIMS);
+    expect(await post(token, "/v1/batches", { tenantName: tenant, batchName: "x" })).toBe(201);
+    const other = freshTenant();
+    expect(await post(token, "/v1/batches", { tenantName: other, batchName: "x" })).toBe(404);
+    expect((await ask(api, `Bearer ${token}`, `/v1/batches?tenantName=${other}`)).status).not.toBe(403);
+  });
+
+  it("with Jobs.Admin acts for every tenant without a grant", async () => {
+    const token = await issuer.token({ oid: randomUUID(), roles: ["Jobs.Admin"] });
+    expect(await post(token, "/v1/batches", { tenantName: freshTenant(), batchName: "x" })).toBe(201);
+  });
+});
+
+describe("the issuer", () => {
+  it("rotates its keys: tokens of the new one are accepted at once", async () => {
+    await using own = await startTestIssuer();
+    const { api } = await freshApi({}, own);
+    expect((await ask(api, await bearer(own.token()))).status).toBe(200);
+    await own.rotate();
+    expect((await ask(api, await bearer(own.token()))).status).toBe(200);
+    expect(own.keySetRequests).toBe(2);
+  });
+
+  it("is away: known keys go on, then 503 where none are known", async () => {
+    await using own = await startTestIssuer();
+    const { api } = await freshApi({}, own);
+    const token = await bearer(own.token());
+    expect((await ask(api, token)).status).toBe(200);
+    own.mood = "error";
+    expect((await ask(api, token)).status).toBe(200);
+    const fresh = await freshApi({}, own);
+    expect(await ask(fresh.api, token)).toMatchObject({ status: 503, code: "IdentityUnavailable", challenge: null });
+  });
+
+  it.each(["error", "broken", "no-keys", "hang"] as const)(
+    "answers like this: %s, which is 503 and soon, and no crash",
+    async (mood) => {
+      await using own = await startTestIssuer();
+      own.mood = mood;
+      const { api, clock } = await freshApi({}, own);
+      const token = await bearer(own.token());
+      const startedAt = performance.now();
+      const answers = await Promise.all(Array.from({ length: 10 }, () => ask(api, token)));
+      for (const answer of answers) expect(answer).toMatchObject({ status: 503, code: "IdentityUnavailable" });
+      expect(performance.now() - startedAt).toBeLessThan(10 * TIMEOUT_MS);
+      expect(own.keySetRequests).toBeLessThanOrEqual(1);
+      own.mood = "well";
+      clock.now += 2_000;
+      expect((await ask(api, token)).status).toBe(200);
+    },
+  );
+
+  it("is not believed with a certificate of somebody else", async () => {
+    await using own = await startTestIssuer();
+    const { api } = await freshApi({}, { ...own, ca: issuer.ca });
+    expect(await ask(api, await bearer(own.token()))).toMatchObject({ status: 503, code: "IdentityUnavailable" });
+    expect(own.keySetRequests).toBe(0);
+  });
+
+  it("is asked once a minute for keys somebody makes up", async () => {
+    await using own = await startTestIssuer();
+    const { api, clock } = await freshApi({}, own);
+    expect((await ask(api, await bearer(own.token()))).status).toBe(200);
+    for (let minute = 1; minute <= 2; minute++) {
+      const tokens = await Promise.all(Array.from({ length: 100 }, (_, i) => own.token({}, { kid: `${minute}-${i}` })));
+      const answers = await Promise.all(tokens.map((token) => ask(api, `Bearer ${token}`)));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
+      expect(own.keySetRequests).toBe(1 + minute);
+      clock.now += UNKNOWN_KEY_FETCH_MS;
+    }
+  });
+});

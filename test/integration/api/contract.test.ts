@@ -1,0 +1,335 @@
+/** Drives every operation to every status its document promises, and has each answer judged by that document. */
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/caller.ts";
+import {
+  ForbiddenError,
+  TooManyRequestsError,
+  UnauthenticatedError,
+  UnavailableError,
+} from "../../../runtime/core/errors.ts";
+import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import type { Operation } from "../../support/contract.ts";
+import { faulty, type FaultSwitch } from "../../support/faulty.ts";
+import { letterQueue } from "../../support/letter-queue.ts";
+import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
+import { startTestApi } from "../../support/test-api.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { openWire, type WireRequest } from "../../support/wire.ts";
+
+// --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
+
+const dependencies: FaultSwitch = { fault: undefined };
+/** What becomes of a caller before anything is done for it. */
+let refusal: Error | undefined;
+/** How much later it is each time somebody looks at the clock. */
+let clockStepMs = 0;
+let clockMs = 0;
+
+const known = identifyAs({ ...LOCAL_CALLER, mayUse: (tenantName) => tenantName !== "foreign" });
+const identify: Identify = (needs) => (request, response, next) => {
+  if (refusal === undefined) void known(needs)(request, response, next);
+  else next(refusal);
+};
+
+const letters = letterQueue();
+const api = await startTestApi(faulty(letters.queue, dependencies), {
+  identify,
+  wrapJobs: (jobs) => faulty(jobs, dependencies),
+  wrapBatches: (batches) => faulty(batches, dependencies),
+  wrapKeys: (keys) => faulty(keys, dependencies),
+  now: () => new Date(Date.now() + (clockMs += clockStepMs)),
+});
+const wire = openWire(api.url);
+afterEach(() => {
+  dependencies.fault = undefined;
+  refusal = undefined;
+  clockStepMs = 0;
+});
+afterAll(async () => {
+  wire[Symbol.dispose]();
+  await api[Symbol.asyncDispose]();
+});
+
+// --- Requests that are fine, with what they need in place --------------------------------------------------------------
+
+const JSON_TYPE = { "content-type": "application/json" };
+const get = (path: string): WireRequest => ({ method: "GET", path });
+const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}): WireRequest => ({
+  method: "POST",
+  path,
+  headers: { ...JSON_TYPE, ...headers },
+  body: JSON.stringify(body),
+});
+
+/** The same request, which has been served before. */
+async function repeated(path: string, body: object): Promise<WireRequest> {
+  const headers = { "idempotency-key": "once" };
+  await api.post(path, body, { ...JSON_TYPE, ...headers });
+  return post(path, body, headers);
+}
+
+const jobRequest = (tenantName: string) => ({
+  tenantName,
+  jobType: "Echo",
+  jobName: "hello",
+  jobProcessorPackageName: "echo.zip",
+});
+
+async function newBatch(tenantName = freshTenant()): Promise<string> {
+  return (await api.post("/v1/batches", { tenantName, batchName: "A batch" })).body.batchId;
+}
+
+/** A job in a batch of its own. */
+async function newJob(): Promise<{ readonly jobId: string; readonly batchId: string }> {
+  const tenantName = freshTenant();
+  const batchId = await newBatch(tenantName);
+  const { body } = await api.post("/v1/jobs", { ...jobRequest(tenantName), batchId });
+  return { jobId: body.jobId, batchId };
+}
+
+async function runningJob() {
+  const job = await newJob();
+  await claimRow(api.jobs, job.jobId);
+  return job;
+}
+
+async function endedJob() {
+  const job = await newJob();
+  await claimAndEnd(api.jobs, job.jobId, "failed");
+  return job;
+}
+
+/** One whose latest attempt left a file and a log. */
+async function jobWithFiles() {
+  const job = await runningJob();
+  const claimId = (await api.jobs.get(job.jobId))!.value.claim!.id;
+  await api.files.putArtifact(job.jobId, claimId, "report.txt", import.meta.filename);
+  await api.files.appendLog(job.jobId, claimId, Buffer.from("one\n"));
+  return job;
+}
+
+async function closedBatch(): Promise<{ readonly tenantName: string; readonly batchId: string }> {
+  const tenantName = freshTenant();
+  const batchId = await newBatch(tenantName);
+  await api.post(`/v1/batches/${batchId}/close`);
+  return { tenantName, batchId };
+}
+
+const NO_JOB = "acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa";
+const NO_BATCH = "acme.0000000000aaaaaaaa";
+
+type Driver = () => WireRequest | Promise<WireRequest>;
+
+/** For each operation the requests for the statuses that depend on what it does, by status. */
+const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
+  submitJob: {
+    200: () => repeated("/v1/jobs", jobRequest(freshTenant())),
+    201: () => post("/v1/jobs", jobRequest(freshTenant())),
+    404: () => post("/v1/jobs", { ...jobRequest("acme"), batchId: NO_BATCH }),
+    409: async () => {
+      const { tenantName, batchId } = await closedBatch();
+      return post("/v1/jobs", { ...jobRequest(tenantName), batchId });
+    },
+  },
+  submitJobs: {
+    200: () => post("/v1/jobs/bulk", { jobs: [jobRequest(freshTenant()), {}] }),
+    404: () => post("/v1/jobs/bulk", { batchId: NO_BATCH, jobs: [{}] }),
+    409: async () => post("/v1/jobs/bulk", { batchId: (await closedBatch()).batchId, jobs: [{}] }),
+  },
+  createBatch: {
+    200: () => repeated("/v1/batches", { tenantName: freshTenant(), batchName: "A batch" }),
+    201: () => post("/v1/batches", { tenantName: freshTenant(), batchName: "A batch" }),
+    404: () => post("/v1/batches", { tenantName: "foreign", batchName: "A batch" }),
+    409: async () => {
+      const { headers } = await repeated("/v1/batches", { tenantName: "acme", batchName: "A batch" });
+      return post("/v1/batches", { tenantName: "acme", batchName: "Another" }, headers);
+    },
+  },
+  getClientJob: {
+    200: async () => {
+      const tenantName = freshTenant();
+      await api.post("/v1/jobs", { ...jobRequest(tenantName), clientJobId: "order-7" });
+      return get(`/v1/tenants/${tenantName}/jobs/order-7`);
+    },
+    404: () => get("/v1/tenants/foreign/jobs/order-7"),
+  },
+  getJob: {
+    200: async () => get(`/v1/jobs/${(await endedJob()).jobId}`),
+    404: () => get(`/v1/jobs/${NO_JOB}`),
+  },
+  listArtifacts: {
+    200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts`),
+    404: () => get(`/v1/jobs/${NO_JOB}/artifacts`),
+  },
+  getArtifact: {
+    200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts/report.txt`),
+    404: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts/other.txt`),
+  },
+  getLog: {
+    200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/log`),
+    404: async () => get(`/v1/jobs/${(await newJob()).jobId}/log`),
+  },
+  cancelJob: {
+    200: async () => post(`/v1/jobs/${(await newJob()).jobId}/cancel`),
+    202: async () => post(`/v1/jobs/${(await runningJob()).jobId}/cancel`),
+    404: () => post(`/v1/jobs/${NO_JOB}/cancel`),
+    409: async () => post(`/v1/jobs/${(await endedJob()).jobId}/cancel`),
+  },
+  requeueJob: {
+    200: async () => post(`/v1/jobs/${(await endedJob()).jobId}/requeue`),
+    404: () => post(`/v1/jobs/${NO_JOB}/requeue`),
+    409: async () => post(`/v1/jobs/${(await runningJob()).jobId}/requeue`),
+  },
+  requeueJobs: {
+    200: async () => post("/v1/jobs/requeue", { jobIds: [(await endedJob()).jobId, NO_JOB] }),
+  },
+  listBatches: {
+    200: async () => {
+      const tenantName = freshTenant();
+      await newBatch(tenantName);
+      await newBatch(tenantName);
+      return get(`/v1/batches?tenantName=${tenantName}&pageSize=1`);
+    },
+  },
+  getBatch: {
+    200: async () => get(`/v1/batches/${(await newJob()).batchId}`),
+    404: () => get(`/v1/batches/${NO_BATCH}`),
+  },
+  listJobs: {
+    200: async () => get(`/v1/batches/${(await endedJob()).batchId}/jobs`),
+    404: () => get(`/v1/batches/${NO_BATCH}/jobs`),
+  },
+  closeBatch: {
+    200: async () => post(`/v1/batches/${await newBatch()}/close`),
+    404: () => post(`/v1/batches/${NO_BATCH}/close`),
+  },
+  cancelBatch: {
+    200: async () => post(`/v1/batches/${(await newJob()).batchId}/cancel`),
+    202: async () => post(`/v1/batches/${(await runningJob()).batchId}/cancel`),
+    404: () => post(`/v1/batches/${NO_BATCH}/cancel`),
+  },
+  requeueBatch: {
+    200: async () => post(`/v1/batches/${(await endedJob()).batchId}/requeue`),
+    202: async () => {
+      const { batchId } = await endedJob();
+      clockStepMs = BATCH_COMMAND_MAX_MS + 1;
+      return post(`/v1/batches/${batchId}/requeue`);
+    },
+    404: () => post(`/v1/batches/${NO_BATCH}/requeue`),
+  },
+  listDeadLetters: {
+    200: async () => {
+      letters.add((await endedJob()).jobId);
+      return get("/v1/dead-letters?poison=true");
+    },
+  },
+  removeDeadLetter: {
+    204: async () => ({ method: "DELETE", path: letters.add((await endedJob()).jobId) }),
+    404: () => ({ method: "DELETE", path: "/v1/dead-letters/jobs-default-normal/4711" }),
+    409: async () => ({ method: "DELETE", path: letters.add((await runningJob()).jobId) }),
+  },
+  getAuth: {
+    200: () => get("/v1/auth"),
+    // It depends on nothing that could fail, but what comes before it may.
+    500: () => {
+      refusal = new TypeError("secret: cannot read properties of undefined");
+      return get("/v1/auth");
+    },
+  },
+};
+
+// --- Statuses that come the same way for every operation ----------------------------------------------------------------
+
+/** A request the operation would serve: the first of its own. */
+async function fine({ operationId }: Operation): Promise<WireRequest> {
+  const [driver] = Object.values(DRIVERS[operationId] ?? {});
+  if (driver === undefined) throw new Error(`Nothing here drives ${operationId}.`);
+  return driver();
+}
+
+const EVERYWHERE: Readonly<Record<number, (operation: Operation) => Promise<WireRequest>>> = {
+  304: async (operation) => {
+    const request = await fine(operation);
+    const etag = (await wire.send(request)).headers.get("etag") ?? "";
+    return { ...request, headers: { "if-none-match": etag } };
+  },
+  400: async (operation) => {
+    const request = await fine(operation);
+    if (operation.path.includes("{")) return { ...request, path: operation.path.replaceAll(/\{\w+\}/g, "%E0%A4%A") };
+    return operation.requestBody === undefined
+      ? { ...request, path: `${operation.path}?pageSize=0` }
+      : { ...request, body: "[]" };
+  },
+  401: async (operation) => {
+    const request = await fine(operation);
+    refusal = new UnauthenticatedError("Sign in.");
+    return request;
+  },
+  403: async (operation) => {
+    const request = await fine(operation);
+    refusal = new ForbiddenError("It takes a role.");
+    return request;
+  },
+  413: async (operation) => {
+    const { body: _, ...request } = await fine(operation);
+    return { ...request, announcedBytes: REQUEST_BODY_MAX_BYTES + 1 };
+  },
+  415: async (operation) => ({ ...(await fine(operation)), headers: { "content-type": "text/plain" }, body: "{}" }),
+  429: async (operation) => {
+    const request = await fine(operation);
+    refusal = new TooManyRequestsError("Wait a moment.");
+    return request;
+  },
+  500: async (operation) => {
+    const request = await fine(operation);
+    dependencies.fault = new TypeError("secret: cannot read properties of undefined");
+    return request;
+  },
+  503: async (operation) => {
+    const request = await fine(operation);
+    dependencies.fault = new UnavailableError("StorageUnavailable", "The table does not answer.");
+    return request;
+  },
+};
+
+const promises = api.contract.operations.flatMap((operation) =>
+  Object.keys(operation.responses).map((status) => ({ operation, status: Number(status), id: operation.operationId })),
+);
+
+describe("every promise of the document", () => {
+  it.each(promises)("is kept: $id answers $status", async ({ operation, status }) => {
+    const driver = DRIVERS[operation.operationId]?.[status] ?? EVERYWHERE[status];
+    if (driver === undefined) throw new Error(`Nothing here drives ${operation.operationId} to ${status}.`);
+    const request = await driver(operation);
+    const answer = await wire.send(request);
+    expect(answer.status, answer.text).toBe(status);
+    api.contract.check(request.method, request.path, answer);
+    if (status >= 500) expect(answer.text).not.toContain("secret");
+  });
+
+  it("has been exercised", () => {
+    expect([...api.contract.exercised]).toEqual(expect.arrayContaining([...api.contract.promised]));
+  });
+});
+
+describe("the judge", () => {
+  const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => ({
+    status,
+    text: JSON.stringify(body),
+    headers: new Headers({ "content-type": "application/json", "x-request-id": "1", ...headers }),
+  });
+  const submitted = { jobId: "j", batchId: "b" };
+  const error = (code: string) => ({ error: { code, message: "m", requestId: "1" } });
+
+  it.each([
+    ["an undocumented status", answer(299, {}), "has no status 299"],
+    ["a missing field", answer(201, { jobId: "j" }, { location: "x" }), "required property 'batchId'"],
+    ["a field nobody documented", answer(201, { ...submitted, x: 1 }, { location: "x" }), "additional properties"],
+    ["a wrong type", answer(201, { ...submitted, jobId: 7 }, { location: "x" }), "must be string"],
+    ["a missing header", answer(201, submitted), "lacks the header Location"],
+    ["a wrong media type", answer(201, submitted, { location: "x", "content-type": "text/html" }), "is text/html"],
+    ["a code of another operation", answer(404, error("JobNotFound")), "has the code JobNotFound"],
+  ])("refuses %s", (_what, wrong, problem) => {
+    expect(() => api.contract.check("POST", "/v1/jobs", wrong)).toThrow(problem);
+  });
+});

@@ -1,0 +1,186 @@
+/** The document as others meet it: linters, client generators, readers, and the tables in docs/. */
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createClient } from "@hey-api/openapi-ts";
+import { afterAll, describe, expect, it } from "vitest";
+import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
+import type { JobView } from "../../../runtime/core/views.ts";
+import { letterQueue } from "../../support/letter-queue.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { startTestApi } from "../../support/test-api.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+/** Runs a tool of ours in a process of its own; rejects with what it printed when it fails. */
+const node = (args: readonly string[]): Promise<string> =>
+  run(process.execPath, args, {
+    cwd: ROOT,
+    env: { PATH: process.env["PATH"], REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" },
+  }).then(
+    ({ stdout, stderr }) => stdout + stderr,
+    (error: unknown) => {
+      const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+      throw new Error(`${args.join(" ")}\n${stdout}${stderr}`, { cause: error });
+    },
+  );
+
+const TOOL_TIMEOUT_MS = 180_000;
+
+const api = await startTestApi(letterQueue().queue);
+afterAll(() => api[Symbol.asyncDispose]());
+
+describe("the document", () => {
+  it("is found valid by the linter", { timeout: TOOL_TIMEOUT_MS }, async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, "openapi.json");
+    const lint = () => node([require.resolve("@redocly/cli/bin/cli.js"), "lint", "--config", "redocly.yaml", file]);
+    await writeFile(file, JSON.stringify(api.contract.document));
+    expect(await lint()).toContain("Your API description is valid");
+
+    // And the linter is one that finds something.
+    await writeFile(file, JSON.stringify(api.contract.document).replace("#/components/schemas/Job", "#/nothing"));
+    await expect(lint()).rejects.toThrow("no-unresolved-refs");
+  });
+
+  it("makes a client that compiles and submits a job", { timeout: TOOL_TIMEOUT_MS }, async () => {
+    await using directory = await temporaryDirectory();
+    const source = join(directory.path, "openapi.json");
+    await writeFile(source, JSON.stringify(api.contract.document));
+    await createClient({
+      input: source,
+      output: { path: join(directory.path, "src/jobyard"), module: { extension: ".js" } },
+      logs: { level: "silent" },
+    });
+    const tenantName = freshTenant();
+    await writeFile(join(directory.path, "package.json"), '{ "type": "module" }');
+    await writeFile(join(directory.path, "src/main.ts"), CLIENT_PROGRAM);
+    await writeFile(
+      join(directory.path, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          target: "es2024",
+          module: "nodenext",
+          lib: ["es2024", "dom", "dom.iterable"],
+          types: [],
+          strict: true,
+          skipLibCheck: true,
+          rootDir: "src",
+          outDir: "dist",
+        },
+        include: ["src"],
+      }),
+    );
+    await node([require.resolve("typescript/bin/tsc"), "--project", directory.path]);
+    const output = await node([join(directory.path, "dist/main.js"), api.url, tenantName]);
+
+    const seen = JSON.parse(output) as { readonly job: JobView; readonly refused: unknown };
+    expect(seen.job).toMatchObject({ tenantName, jobType: "Echo", state: "queued", parameters: { text: "hello" } });
+    expect(seen.job).toEqual((await api.get(`/v1/jobs/${seen.job.jobId}`)).body);
+    expect(seen.refused).toBe("JobNotFound");
+  });
+
+  it("is asked for again only when it has changed, and needs no token", async () => {
+    const first = await fetch(`${api.url}/openapi.json`);
+    expect(first.status).toBe(200);
+    expect(first.headers.get("content-type")).toContain("application/json");
+    expect(await first.json()).toMatchObject({ openapi: "3.1.1", info: { title: "Jobyard" } });
+    const headers = { "if-none-match": first.headers.get("etag") ?? "", "cache-control": "no-cache-at-all" };
+    expect((await fetch(`${api.url}/openapi.json`, { headers })).status).toBe(304);
+  });
+
+  it("says of every operation what it needs, and asks for a token exactly where somebody must be known", () => {
+    for (const { operationId, security, ...operation } of api.contract.operations) {
+      const needs = operation["x-needs"];
+      expect(ACCESS, operationId).toContain(needs);
+      expect(security, operationId).toEqual(needs === "anonymous" ? [] : [{ bearer: [] }]);
+    }
+  });
+
+  it("agrees with the table of routes in docs/http-api.md", async () => {
+    const text = await readFile(join(ROOT, "docs/http-api.md"), "utf8");
+    const rows = [...text.matchAll(/^\| `([A-Z]+) (\/v1[^`]*)` +\| ([a-z-]+) /gm)];
+    const documented = rows.map(([, method, path, needs]) => `${method!} ${path!}: ${needs!}`);
+    const promised = api.contract.operations.map(
+      ({ method, path, ...operation }) => `${method.toUpperCase()} ${path}: ${operation["x-needs"]}`,
+    );
+    expect(documented.toSorted()).toEqual(promised.toSorted());
+  });
+});
+
+const ACCESS = ["anonymous", "signed-in", "read", "submit", "manage", "operate"];
+
+/** What somebody writes who has generated a client. */
+const CLIENT_PROGRAM = `
+import { getJob, submitJob } from "./jobyard/index.js";
+import { client } from "./jobyard/client.gen.js";
+
+declare const process: { argv: string[]; stdout: { write(text: string): void } };
+const [, , baseUrl = "", tenantName = ""] = process.argv;
+client.setConfig({ baseUrl });
+
+const { data: submitted } = await submitJob({
+  throwOnError: true,
+  body: {
+    tenantName,
+    jobType: "Echo",
+    jobName: "From a generated client",
+    jobProcessorPackageName: "echo.zip",
+    parameters: { text: "hello" },
+    priority: "high",
+  },
+});
+const { data: job } = await getJob({ throwOnError: true, path: { jobId: submitted.jobId } });
+const { error } = await getJob({ path: { jobId: "none" } });
+process.stdout.write(JSON.stringify({ job, refused: error?.error.code }));
+`;
+
+describe("the page for people", () => {
+  it("names every operation and schema, runs no script and loads nothing from elsewhere", async () => {
+    const answer = await fetch(`${api.url}/docs`);
+    const page = await answer.text();
+    expect(answer.headers.get("content-type")).toContain("text/html");
+    expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'; style-src 'self'");
+    expect(page).not.toMatch(/<script|\son\w+=|\sstyle=|https?:\/\//i);
+    for (const { operationId, path } of api.contract.operations) {
+      expect(page).toContain(`id="${operationId}"`);
+      expect(page).toContain(`<code>${path}</code>`);
+    }
+    const links = [...page.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id!);
+    expect(links.length).toBeGreaterThan(api.contract.operations.length);
+    for (const id of links) expect(page).toContain(`id="${id}"`);
+    const style = await fetch(`${api.url}/docs/style.css`);
+    expect([style.status, style.headers.get("content-type")]).toEqual([200, "text/css; charset=utf-8"]);
+  });
+});
+
+describe("what the document does not name", () => {
+  it.each([
+    ["PUT", "/v1/jobs", "POST"],
+    ["DELETE", "/v1/jobs/some-job", "GET, HEAD"],
+    ["PATCH", "/v1/batches", "POST, GET, HEAD"],
+    ["OPTIONS", "/v1/dead-letters", "GET, HEAD"],
+  ])("%s %s is answered 405 with what is allowed", async (method, path, allow) => {
+    const answer = await fetch(`${api.url}${path}`, { method });
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, allow]);
+    expect(await answer.json()).toMatchObject({ error: { code: "MethodNotAllowed" } });
+  });
+
+  it("is refused to strangers before it is known to be missing", async () => {
+    await using closed = await startTestApi(letterQueue().queue, {
+      identify: (needs) => (_request, _response, next) => next(new UnauthenticatedError(`This is for ${needs}.`)),
+    });
+    for (const path of ["/v1", "/v1/nothing", "/v1/jobs/x/y/z"]) {
+      expect(await closed.get(path)).toMatchObject({
+        status: 401,
+        body: { error: { code: "Unauthenticated", message: "This is for signed-in." } },
+      });
+    }
+    expect((await closed.get("/nothing")).status).toBe(404);
+    expect((await closed.get("/healthz")).status).toBe(200);
+  });
+});

@@ -1,0 +1,97 @@
+/** Thousands of requests made from the document, right and wrong: none may break the API, every answer keeps the contract. */
+import { expect, it } from "vitest";
+import { letterQueue } from "../../support/letter-queue.ts";
+import { createRequestGenerator } from "../../support/request-generator.ts";
+import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+import { startTestApi, type TestApi } from "../../support/test-api.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { openWire } from "../../support/wire.ts";
+
+/** Another one: `FUZZ_SEED=7 npx vitest run test/integration/api/fuzz.test.ts`. */
+const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
+const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? 5_200);
+const CONNECTIONS = 8;
+
+/** Jobs in every state, and names the API knows. */
+async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
+  const tenantName = freshTenant();
+  const batchIds: string[] = [];
+  const jobIds: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { body: batch } = await api.post("/v1/batches", { tenantName, batchName: `Batch ${i}` });
+    batchIds.push(batch.batchId);
+    for (const end of ["queued", "running", "failed", "succeeded", "canceled"] as const) {
+      const { body: job } = await api.post("/v1/jobs", {
+        tenantName,
+        batchId: batch.batchId,
+        jobType: "Echo",
+        jobName: "job",
+        jobProcessorPackageName: "echo.zip",
+        clientJobId: `job-${jobIds.length}`,
+      });
+      jobIds.push(job.jobId);
+      if (end === "running") await claimRow(api.jobs, job.jobId);
+      else if (end !== "queued") await claimAndEnd(api.jobs, job.jobId, end);
+      const claimId = (await api.jobs.get(job.jobId))?.value.claim?.id;
+      if (claimId === undefined) continue;
+      await api.files.putArtifact(job.jobId, claimId, "report.txt", import.meta.filename);
+      await api.files.appendLog(job.jobId, claimId, Buffer.from("one\n"));
+    }
+  }
+  const letters = jobIds.flatMap((jobId) => Array.from({ length: 12 }, () => addLetter(jobId)));
+  return {
+    tenantName: [tenantName, freshTenant()],
+    batchId: batchIds,
+    jobId: jobIds,
+    clientJobId: ["job-1", "job-2", "new-1", "new-2", ".."],
+    jobIds: [jobIds, [jobIds[0]], [...jobIds, "none"]],
+    jobProcessorPackageName: ["echo.zip"],
+    pool: ["default"],
+    path: ["report.txt", "other/report.txt"],
+    queue: ["jobs-default-normal"],
+    sequenceNumber: letters.map((path) => path.slice(path.lastIndexOf("/") + 1)),
+    continuationToken: ["", "x", "bm90IGEgdG9rZW4"],
+  };
+}
+
+it("holds against requests of every kind", async () => {
+  const letters = letterQueue();
+  await using api = await startTestApi(letters.queue);
+  using wire = openWire(api.url, CONNECTIONS);
+  const samples = await samplesOf(api, (jobId) => letters.add(jobId));
+  const random = seededRandom(SEED);
+  const generator = createRequestGenerator(api.contract, samples, random);
+  const statuses = new Map<number, number>();
+  const served = new Set<string>();
+  let count = 0;
+
+  async function client(): Promise<void> {
+    while (count < REQUESTS) {
+      const number = ++count;
+      const { operation, request } = generator.next();
+      const told = `seed ${SEED}, request ${number}: ${JSON.stringify(request).slice(0, 2_000)}`;
+      const answer = await wire.send(request).catch((cause: unknown) => {
+        throw new Error(`${told} got no answer`, { cause });
+      });
+      statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+      if (answer.status < 300 && request.method === operation.method.toUpperCase()) served.add(operation.operationId);
+      expect(answer.status, `${told}\n${answer.text}`).toBeLessThan(500);
+      // An answer to HEAD has no body to judge.
+      if (request.method === "HEAD") continue;
+      try {
+        api.contract.check(request.method, request.path, answer);
+      } catch (cause) {
+        throw new Error(told, { cause });
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: CONNECTIONS }, client));
+
+  console.log(`${count} requests, statuses: ${JSON.stringify(Object.fromEntries(statuses))}`);
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  // It got through the gates: every operation has served some of them.
+  const operations = api.contract.operations.map(({ operationId }) => operationId);
+  expect([...served].toSorted()).toEqual(operations.toSorted());
+  expect((await api.get("/healthz")).status).toBe(200);
+}, 120_000);

@@ -1,0 +1,58 @@
+/** HTTP as it is sent: paths, headers and bodies unchanged, also those no well-behaved client would send. */
+import { Agent, request as httpRequest } from "node:http";
+import type { SeenAnswer } from "./contract.ts";
+
+export interface WireRequest {
+  readonly method: string;
+  /** Sent as it is. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Announced and never sent. */
+  readonly announcedBytes?: number;
+}
+
+export interface Wire extends Disposable {
+  /** Rejects when the whole answer is not there in time. */
+  send(request: WireRequest): Promise<SeenAnswer>;
+}
+
+const DEADLINE_MS = 15_000;
+
+/** Connections are kept alive and shared by all requests. */
+export function openWire(url: string, maxSockets = 8): Wire {
+  const agent = new Agent({ keepAlive: true, maxSockets });
+  const { hostname, port } = new URL(url);
+  return {
+    [Symbol.dispose]: () => agent.destroy(),
+    send: ({ method, path, headers = {}, body, announcedBytes }) =>
+      new Promise((resolve, reject) => {
+        const length = announcedBytes ?? (body === undefined ? undefined : Buffer.byteLength(body));
+        const request = httpRequest({
+          agent: announcedBytes === undefined ? agent : false,
+          hostname,
+          port,
+          method,
+          path,
+          headers: { ...headers, ...(length !== undefined && { "content-length": String(length) }) },
+          signal: AbortSignal.timeout(DEADLINE_MS),
+        });
+        request.on("error", reject);
+        request.on("response", (response) => {
+          const chunks: Uint8Array[] = [];
+          response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+          response.on("error", reject);
+          response.on("end", () => {
+            if (announcedBytes !== undefined) request.destroy();
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: { get: (name) => response.headers[name.toLowerCase()]?.toString() ?? null },
+              text: Buffer.concat(chunks).toString(),
+            });
+          });
+        });
+        if (announcedBytes === undefined) request.end(body);
+        else request.flushHeaders();
+      }),
+  };
+}

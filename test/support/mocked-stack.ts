@@ -47,23 +47,14 @@ export async function mockedStack(
   bundles: Bundles = FAKE_BUNDLES,
 ): Promise<MockedStack> {
   const resources: MockedResource[] = [];
-  await pulumi.runtime.setMocks(
-    {
-      async newResource({ type, name, inputs }) {
-        const given = await withTexts(inputs as Properties);
-        resources.push({ type, name, inputs: given });
-        return { id: fabricatedId(type, name), state: fabricatedState(type, name, given) };
-      },
-      call: ({ token }) => fabricatedAnswer(token),
-    },
-    "jobyard",
-    stack,
-    false,
-  );
-  const config = parseInfraConfig({ ...(await stackSettings(stack)), ...settings });
-  createStack({ stack, config, bundles });
-  // Waits for everything on its way; the next stack connects anew.
-  await pulumi.runtime.disconnect();
+  // Pulumi notes where every promise was made; under a test runner each such note is translated by source maps.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    await registerAll(stack, settings, bundles, resources);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 
   return {
     resources,
@@ -84,4 +75,29 @@ export async function mockedStack(
 async function withTexts(inputs: Properties): Promise<Properties> {
   const { source } = inputs;
   return source instanceof pulumi.asset.StringAsset ? { ...inputs, source: { text: await source.text } } : inputs;
+}
+
+async function registerAll(
+  stack: string,
+  settings: Readonly<Record<string, unknown>>,
+  bundles: Bundles,
+  resources: MockedResource[],
+): Promise<void> {
+  await pulumi.runtime.setMocks(
+    {
+      async newResource({ type, name, inputs }) {
+        const given = await withTexts(inputs as Properties);
+        resources.push({ type, name, inputs: given });
+        return { id: fabricatedId(type, name), state: fabricatedState(type, name, given) };
+      },
+      call: ({ token }) => fabricatedAnswer(token),
+    },
+    "jobyard",
+    stack,
+    false,
+  );
+  const config = parseInfraConfig({ ...(await stackSettings(stack)), ...settings });
+  createStack({ stack, config, bundles });
+  // Waits for everything on its way; the next stack connects anew.
+  await pulumi.runtime.disconnect();
 }

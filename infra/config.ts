@@ -128,12 +128,10 @@ type Issue = z.core.$ZodIssue;
 /** One line for each problem, with the whole key. */
 function explain(issue: Issue): readonly string[] {
   const key = `jobyard:${issue.path.map(String).join(".")}`;
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((name) => `${issue.path.length === 0 ? key : `${key}.`}${name} ${issue.message}`);
-    case "invalid_key":
-      return issue.issues.map(({ message }) => `${key} ${message}`);
-    default:
-      return [`${key} ${issue.message}`];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((name) => `${issue.path.length === 0 ? key : `${key}.`}${name} ${issue.message}`);
   }
+  // The name of a pool or tag: what its own pattern says of it.
+  if (issue.code === "invalid_key") return issue.issues.map(({ message }) => `${key} ${message}`);
+  return [`${key} ${issue.message}`];
 }

@@ -27,7 +27,7 @@ export interface WorkerPointer {
   readonly sha256: string;
 }
 
-export const WORKER_POINTER_BLOB = "worker/current.json";
+const WORKER_POINTER_BLOB = "worker/current.json";
 /** Enough of a hash to tell releases apart, short enough to read. */
 const VERSION_LENGTH = 12;
 

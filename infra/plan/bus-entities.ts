@@ -2,7 +2,7 @@
 import type { QueueSettings, RuleFilter, SubscriptionSettings, TopicSettings } from "../../runtime/core/topology.ts";
 
 /** ISO 8601 as ARM takes it: `PT60S`, `PT0.5S`. */
-export const duration = (ms: number): string => `PT${ms / 1_000}S`;
+const duration = (ms: number): string => `PT${ms / 1_000}S`;
 
 /** Megabytes a queue or topic may hold: the most the Standard tier has without partitions. */
 const MAX_SIZE_MB = 5_120;

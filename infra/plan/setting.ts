@@ -20,7 +20,7 @@ export const setting = <Value>(
   allowed: string,
   meaning: string,
 ): Setting<Value> => ({
-  schema: z.preprocess((value) => value ?? fallback, schema) as unknown as z.ZodType<Value>,
+  schema: z.preprocess((value) => value ?? fallback, schema),
   fallback,
   allowed,
   meaning,

@@ -4,25 +4,12 @@
 export type Properties = Readonly<Record<string, unknown>>;
 
 const ZEROS = "00000000-0000-0000-0000";
-export const SUBSCRIPTION_ID = `${ZEROS}-000000000001`;
+const SUBSCRIPTION_ID = `${ZEROS}-000000000001`;
 const TENANT_ID = `${ZEROS}-000000000002`;
 const DEPLOYER_OBJECT_ID = `${ZEROS}-000000000003`;
 
-/** Inputs that name a resource where Pulumi's own `name` does not. */
-const NAME_INPUTS = [
-  "accountName",
-  "resourceGroupName",
-  "containerName",
-  "tableName",
-  "blobName",
-  "queueName",
-  "topicName",
-  "subscriptionName",
-  "subnetName",
-] as const;
-
-/** Types whose resources are named by such an input, not merely placed by it. */
-const NAMED_BY_INPUT: Readonly<Record<string, (typeof NAME_INPUTS)[number]>> = {
+/** The input that names a resource of these types, where Pulumi's own `name` does not. */
+const NAMED_BY_INPUT: Readonly<Record<string, string>> = {
   "azure-native:storage:BlobContainer": "containerName",
   "azure-native:storage:Table": "tableName",
   "azure-native:storage:Blob": "blobName",

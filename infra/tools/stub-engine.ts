@@ -54,7 +54,6 @@ export class ProgramFailedError extends Error {
 /** What the program may rely on; everything newer it does without. */
 const FEATURES = new Set(["secrets", "aliasSpecs", "deletedWith"]);
 const STACK_TYPE = "pulumi:pulumi:Stack";
-const SEVERITY_ERROR = 3;
 
 /** Resolves when the program has ended well. Throws ProgramFailedError otherwise. */
 export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
@@ -115,7 +114,7 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
   server.addService(engineGrpc.EngineService, {
     ...unimplemented(engineGrpc.EngineService),
     log: unary((request: engineProto.LogRequest) => {
-      if (Number(request.getSeverity()) >= SEVERITY_ERROR) complaints.push(request.getMessage());
+      if (request.getSeverity() === engineProto.LogSeverity.ERROR) complaints.push(request.getMessage());
       return new emptyProto.Empty();
     }),
     getRootResource: unary(() => {

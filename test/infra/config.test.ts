@@ -1,5 +1,9 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { InfraConfigError, parseInfraConfig } from "../../infra/config.ts";
+import { ROOT } from "../../infra/tools/stack-graph.ts";
 import { stackSettings } from "../support/mocked-stack.ts";
 
 function problemsOf(settings: Readonly<Record<string, unknown>>): readonly string[] {
@@ -90,5 +94,19 @@ describe("a stack's configuration", () => {
 
   it.each(["dev", "prod"])("of stack %s is accepted", async (stack) => {
     expect(problemsOf(await stackSettings(stack))).toEqual([]);
+  });
+
+  it("that `pulumi new` proposes is accepted, every key described", async () => {
+    const { template } = parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")) as {
+      template: { config: Record<string, { description: string; default: string }> };
+    };
+    const asked = Object.entries(template.config).filter(([key]) => key.startsWith("jobyard:"));
+    expect(asked.length).toBeGreaterThan(3);
+    for (const [, { description }] of asked) expect(description).toMatch(/./);
+    const answers = asked.map(([key, value]): [string, unknown] => [
+      key.replace("jobyard:", ""),
+      value.default.startsWith("[") ? JSON.parse(value.default) : value.default,
+    ]);
+    expect(problemsOf(Object.fromEntries(answers))).toEqual([]);
   });
 });

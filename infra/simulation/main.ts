@@ -22,6 +22,7 @@ if (command.opts<{ readonly json: boolean }>().json) {
   console.log(JSON.stringify({ ok, scenarios: results }));
 } else {
   const table = new Table({
+    style: { head: [], border: [] },
     head: ["load", "jobs", "peak", "drained (min)", "turns", "busy removed", "idle h", "end"],
   });
   for (const { name, jobs, peakInstances, drainedMinute, turns, busyRemoved, idleHours, finalInstances } of results) {

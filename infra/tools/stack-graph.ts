@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { Properties } from "./fabricated-state.ts";
-import { recordProgram, type RecordedProgram } from "./stub-engine.ts";
+import { ProgramFailedError, recordProgram, type RecordedProgram } from "./stub-engine.ts";
 
 export const ROOT = join(import.meta.dirname, "../..");
 
@@ -19,9 +19,13 @@ const projectSchema = z.object({
 });
 const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
 
-/** The configuration in Pulumi.<stack>.yaml, as the engine hands it to a program. */
+/** The configuration in Pulumi.<stack>.yaml, as the engine hands it to a program. Throws ProgramFailedError without one. */
 export async function readStackFile(stack: string): Promise<Readonly<Record<string, string>>> {
-  const { config } = stackSchema.parse(parse(await readFile(join(ROOT, `Pulumi.${stack}.yaml`), "utf8")));
+  const name = `Pulumi.${stack}.yaml`;
+  const text = await readFile(join(ROOT, name), "utf8").catch((cause: unknown) => {
+    throw new ProgramFailedError(`There is no ${name}: stack ${stack} has no configuration here.`, { cause });
+  });
+  const { config } = stackSchema.parse(parse(text));
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
   );

@@ -74,6 +74,10 @@ describe("the program in Pulumi's own loader", () => {
     expect(named("release-worker")).toMatchObject({ retainOnDelete: true });
   });
 
+  it("has no graph of a stack without a configuration", async () => {
+    await expect(graphOf("nope")).rejects.toThrow("There is no Pulumi.nope.yaml");
+  });
+
   it("refuses a configuration that cannot be deployed, naming every key", async () => {
     const refused = graphOf("dev", { "jobyard:workerMax": "101", "jobyard:apiSku": "F1" });
     await expect(refused).rejects.toThrow(ProgramFailedError);

@@ -32,7 +32,15 @@ export default tseslint.config(
   },
   {
     // Composition roots, command-line tools and test support are where environment and terminal belong.
-    files: ["runtime/main/**/*.ts", "runtime/cli/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "*.config.ts"],
+    files: [
+      "runtime/main/**/*.ts",
+      "runtime/cli/**/*.ts",
+      "infra/tools/**/*.ts",
+      "infra/simulation/main.ts",
+      "test/**/*.ts",
+      "bench/**/*.ts",
+      "*.config.ts",
+    ],
     rules: { "no-restricted-properties": "off", "no-console": "off" },
   },
   {

@@ -1,0 +1,115 @@
+/** The Entra applications: the API with its roles and scope, and the public client that people sign in with. */
+import * as pulumi from "@pulumi/pulumi";
+import * as azuread from "@pulumi/azuread";
+import { ADMIN_ROLE, APP_ROLES, appRoleId, PUBLIC_CLIENT_REDIRECTS, USER_SCOPE, userScopeId } from "../plan/entra.ts";
+
+export interface EntraApplicationsArgs {
+  /** Shown where people sign in and consent. */
+  readonly displayName: string;
+  /** Who owns the registrations: the deployer, who could not change them otherwise. */
+  readonly ownerObjectId: pulumi.Input<string>;
+  /** Users and groups that get Jobs.Admin. */
+  readonly adminObjectIds: readonly string[];
+}
+
+export class EntraApplications extends pulumi.ComponentResource {
+  readonly clientId: pulumi.Output<string>;
+  readonly publicClientId: pulumi.Output<string>;
+  readonly #publicApplicationId: pulumi.Output<string>;
+
+  constructor(name: string, args: EntraApplicationsArgs, options?: pulumi.ComponentResourceOptions) {
+    super("jobyard:infra:EntraApplications", name, {}, options);
+    const child = { parent: this };
+    const owners = [args.ownerObjectId];
+
+    const api = new azuread.Application(
+      `${name}-api`,
+      {
+        displayName: args.displayName,
+        signInAudience: "AzureADMyOrg",
+        owners,
+        api: {
+          requestedAccessTokenVersion: 2,
+          oauth2PermissionScopes: [
+            {
+              id: userScopeId(),
+              value: USER_SCOPE,
+              type: "User",
+              enabled: true,
+              adminConsentDisplayName: "Use Jobyard",
+              adminConsentDescription: "Use the job API as the signed-in user, with that user's roles.",
+              userConsentDisplayName: "Use Jobyard",
+              userConsentDescription: "Use the job API as you, with your roles.",
+            },
+          ],
+        },
+        appRoles: APP_ROLES.map(({ value, description }) => ({
+          id: appRoleId(value),
+          value,
+          displayName: value,
+          description,
+          enabled: true,
+          allowedMemberTypes: ["User", "Application"],
+        })),
+      },
+      // Set below: the URI contains the id that the application gets only now.
+      { ...child, ignoreChanges: ["identifierUris"] },
+    );
+    new azuread.ApplicationIdentifierUri(
+      `${name}-api-uri`,
+      { applicationId: api.id, identifierUri: pulumi.interpolate`api://${api.clientId}` },
+      child,
+    );
+    const principal = new azuread.ServicePrincipal(
+      `${name}-api-principal`,
+      // Nobody gets a token without a role.
+      { clientId: api.clientId, owners, appRoleAssignmentRequired: true },
+      child,
+    );
+    for (const principalObjectId of args.adminObjectIds) {
+      new azuread.AppRoleAssignment(
+        `${name}-admin-${principalObjectId}`,
+        { appRoleId: appRoleId(ADMIN_ROLE), principalObjectId, resourceObjectId: principal.objectId },
+        child,
+      );
+    }
+
+    const client = new azuread.Application(
+      `${name}-client`,
+      {
+        displayName: `${args.displayName} sign-in`,
+        signInAudience: "AzureADMyOrg",
+        owners,
+        // For the device code flow: a client that cannot keep a secret says so.
+        fallbackPublicClientEnabled: true,
+        publicClient: { redirectUris: [...PUBLIC_CLIENT_REDIRECTS] },
+        requiredResourceAccesses: [
+          { resourceAppId: api.clientId, resourceAccesses: [{ id: userScopeId(), type: "Scope" }] },
+        ],
+      },
+      // The pages' addresses are set by allowPages, once the API has one.
+      { ...child, ignoreChanges: ["singlePageApplication"] },
+    );
+    new azuread.ServicePrincipal(`${name}-client-principal`, { clientId: client.clientId, owners }, child);
+    // Users are not asked again whether this client may use the API.
+    new azuread.ApplicationPreAuthorized(
+      `${name}-client-preauthorized`,
+      { applicationId: api.id, authorizedClientId: client.clientId, permissionIds: [userScopeId()] },
+      child,
+    );
+
+    this.clientId = api.clientId;
+    this.publicClientId = client.clientId;
+    this.#publicApplicationId = client.id;
+    this.registerOutputs({ clientId: this.clientId, publicClientId: this.publicClientId });
+  }
+
+  /** Lets people sign in from these pages. Apart, because the API's address depends on its app's settings. */
+  allowPages(name: string, redirectUris: readonly pulumi.Input<string>[]): void {
+    new azuread.ApplicationRedirectUris(
+      `${name}-client-pages`,
+      { applicationId: this.#publicApplicationId, type: "SPA", redirectUris: [...redirectUris] },
+      { parent: this },
+    );
+  }
+}

@@ -1,0 +1,124 @@
+/** The Service Bus namespace with every queue, topic, subscription and filter of the topology; opened by identities alone. */
+import * as servicebus from "@pulumi/azure-native/servicebus/index.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { BusTopology, SubscriptionSettings, TopicSettings } from "../../runtime/core/topology.ts";
+import { queueProperties, ruleProperties, subscriptionProperties, topicProperties } from "../plan/bus-entities.ts";
+import { lookUp } from "../plan/look-up.ts";
+import type { Place } from "./place.ts";
+
+export interface MessagingArgs {
+  readonly place: Place;
+  readonly sku: "Standard" | "Premium";
+  /** Messaging units of a premium namespace. */
+  readonly capacity: number;
+  readonly topology: BusTopology;
+  readonly protect: boolean;
+  /** Subnets that alone reach a premium namespace; undefined: any address, with a token. Standard knows no such rule. */
+  readonly allowOnly:
+    { readonly subnetIds: readonly pulumi.Input<string>[]; readonly ipRanges: readonly string[] } | undefined;
+}
+
+export class Messaging extends pulumi.ComponentResource {
+  readonly namespaceId: pulumi.Output<string>;
+  /** Host name clients connect to. */
+  readonly hostName: pulumi.Output<string>;
+  readonly #queueIds = new Map<string, pulumi.Output<string>>();
+  readonly #topicIds = new Map<string, pulumi.Output<string>>();
+  readonly #namespaceName: pulumi.Output<string>;
+  readonly #resourceGroupName: pulumi.Input<string>;
+  readonly #protect: boolean;
+
+  constructor(name: string, args: MessagingArgs, options?: pulumi.ComponentResourceOptions) {
+    super("jobyard:infra:Messaging", name, {}, options);
+    const { place, sku, topology, protect } = args;
+    const child = { parent: this, protect };
+
+    const namespace = new servicebus.Namespace(
+      `jobyard-${name}`,
+      {
+        ...place,
+        sku: { name: sku, tier: sku, ...(sku === "Premium" ? { capacity: args.capacity } : {}) },
+        disableLocalAuth: true,
+        minimumTlsVersion: servicebus.TlsVersion.TlsVersion_1_2,
+        ...(sku === "Premium" ? { premiumMessagingPartitions: 1 } : {}),
+      },
+      child,
+    );
+    this.#namespaceName = namespace.name;
+    this.#resourceGroupName = place.resourceGroupName;
+    this.#protect = protect;
+    if (sku === "Premium" && args.allowOnly !== undefined) {
+      new servicebus.NamespaceNetworkRuleSet(
+        `${name}-network`,
+        {
+          resourceGroupName: place.resourceGroupName,
+          namespaceName: namespace.name,
+          defaultAction: servicebus.DefaultAction.Deny,
+          trustedServiceAccessEnabled: true,
+          virtualNetworkRules: args.allowOnly.subnetIds.map((id) => ({ subnet: { id } })),
+          ipRules: args.allowOnly.ipRanges.map((ipMask) => ({ ipMask, action: servicebus.NetworkRuleIPAction.Allow })),
+        },
+        { parent: this },
+      );
+    }
+
+    const queues = topology.queues.map((settings) => {
+      const queue = new servicebus.Queue(
+        `${name}-queue-${settings.name}`,
+        { ...this.#entity(), queueName: settings.name, ...queueProperties(settings) },
+        child,
+      );
+      this.#queueIds.set(settings.name, queue.id);
+      return queue;
+    });
+    // What a subscription forwards to must be there before it.
+    for (const topic of topology.topics) this.#createTopic(name, topic, queues);
+
+    this.namespaceId = namespace.id;
+    this.hostName = pulumi.interpolate`${namespace.name}.servicebus.windows.net`;
+    this.registerOutputs({ hostName: this.hostName });
+  }
+
+  queueId = (queue: string): pulumi.Output<string> => lookUp(this.#queueIds, "queue", queue);
+  topicId = (topic: string): pulumi.Output<string> => lookUp(this.#topicIds, "topic", topic);
+
+  #entity() {
+    return { resourceGroupName: this.#resourceGroupName, namespaceName: this.#namespaceName };
+  }
+
+  #createTopic(name: string, settings: TopicSettings, queues: readonly servicebus.Queue[]): void {
+    const child = { parent: this, protect: this.#protect };
+    const topic = new servicebus.Topic(
+      `${name}-topic-${settings.name}`,
+      { ...this.#entity(), topicName: settings.name, ...topicProperties(settings) },
+      child,
+    );
+    this.#topicIds.set(settings.name, topic.id);
+    for (const subscription of settings.subscriptions ?? []) {
+      this.#createSubscription(`${name}-topic-${settings.name}-${subscription.name}`, topic, subscription, queues);
+    }
+  }
+
+  #createSubscription(
+    name: string,
+    topic: servicebus.Topic,
+    settings: SubscriptionSettings,
+    queues: readonly servicebus.Queue[],
+  ): void {
+    const topicName = topic.name;
+    const subscription = new servicebus.Subscription(
+      name,
+      { ...this.#entity(), topicName, subscriptionName: settings.name, ...subscriptionProperties(settings) },
+      { parent: this, protect: this.#protect, dependsOn: [...queues] },
+    );
+    const at = { ...this.#entity(), topicName, subscriptionName: subscription.name };
+    const [first, ...more] = settings.rules ?? [];
+    // No rules: the `$Default` that Azure adds matches everything, which is what is wanted.
+    if (first === undefined) return;
+    // Rules add up, so `$Default` has to become the first one: beside it no other would filter anything.
+    new servicebus.DefaultRule(`${name}-filter`, { ...at, ...ruleProperties(first.filter) }, { parent: this });
+    for (const { name: ruleName, filter } of more) {
+      new servicebus.Rule(`${name}-${ruleName}`, { ...at, ruleName, ...ruleProperties(filter) }, { parent: this });
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** Where telemetry goes: a Log Analytics workspace, Application Insights on it, and whom alerts are told. */
+import * as applicationinsights from "@pulumi/azure-native/applicationinsights/index.js";
+import * as monitor from "@pulumi/azure-native/monitor/index.js";
+import * as operationalinsights from "@pulumi/azure-native/operationalinsights/index.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { Place } from "./place.ts";
+
+export interface ObservabilityArgs {
+  readonly place: Place;
+  readonly retentionDays: number;
+  /** Beyond so much a day the rest is dropped; absent: no cap. */
+  readonly dailyCapGb?: number | undefined;
+  /** Absent: alerts are raised and shown, and nobody is told. */
+  readonly alertEmail?: string | undefined;
+}
+
+export class Observability extends pulumi.ComponentResource {
+  readonly workspaceId: pulumi.Output<string>;
+  readonly insightsId: pulumi.Output<string>;
+  readonly connectionString: pulumi.Output<string>;
+  /** Undefined without an e-mail address. */
+  readonly actionGroupId: pulumi.Output<string> | undefined;
+
+  constructor(name: string, args: ObservabilityArgs, options?: pulumi.ComponentResourceOptions) {
+    super("jobyard:infra:Observability", name, {}, options);
+    const { place, retentionDays, dailyCapGb, alertEmail } = args;
+    const child = { parent: this };
+
+    const workspace = new operationalinsights.Workspace(
+      `${name}-logs`,
+      {
+        ...place,
+        sku: { name: operationalinsights.WorkspaceSkuNameEnum.PerGB2018 },
+        retentionInDays: retentionDays,
+        ...(dailyCapGb === undefined ? {} : { workspaceCapping: { dailyQuotaGb: dailyCapGb } }),
+        features: { disableLocalAuth: true },
+      },
+      child,
+    );
+    const insights = new applicationinsights.Component(
+      `${name}-insights`,
+      {
+        ...place,
+        kind: "web",
+        applicationType: applicationinsights.ApplicationType.Web,
+        ingestionMode: applicationinsights.IngestionMode.LogAnalytics,
+        workspaceResourceId: workspace.id,
+        // The connection string then only says where to send; sending takes an identity.
+        disableLocalAuth: true,
+      },
+      child,
+    );
+    const actionGroup =
+      alertEmail === undefined
+        ? undefined
+        : new monitor.ActionGroup(
+            `${name}-alerts`,
+            {
+              resourceGroupName: place.resourceGroupName,
+              tags: place.tags,
+              location: "Global",
+              enabled: true,
+              groupShortName: "jobyard",
+              emailReceivers: [{ name: "operator", emailAddress: alertEmail, useCommonAlertSchema: true }],
+            },
+            child,
+          );
+
+    this.workspaceId = workspace.id;
+    this.insightsId = insights.id;
+    this.connectionString = insights.connectionString;
+    this.actionGroupId = actionGroup?.id;
+    this.registerOutputs({ workspaceId: workspace.id, insightsId: insights.id });
+  }
+}

@@ -1,0 +1,9 @@
+/** Where resources go and what marks them; every component takes one. */
+import type * as pulumi from "@pulumi/pulumi";
+
+export interface Place {
+  readonly resourceGroupName: pulumi.Input<string>;
+  readonly location: pulumi.Input<string>;
+  /** On every resource that takes tags, given explicitly so that tests and previews show them. */
+  readonly tags: Readonly<Record<string, string>>;
+}

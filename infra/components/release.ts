@@ -1,0 +1,111 @@
+/**
+ * Puts the deployed code where API and workers fetch it: content-addressed packages that are never overwritten, and one
+ * pointer that workers follow. What is in the packages is decided by whoever calls.
+ */
+import * as storage from "@pulumi/azure-native/storage/index.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { Place } from "./place.ts";
+
+export interface ReleasePackage {
+  /** A ZIP on this machine. */
+  readonly file: string;
+  /** Of the ZIP, in hexadecimal. */
+  readonly sha256: string;
+}
+
+export interface ReleaseArgs {
+  readonly place: Place;
+  readonly api: ReleasePackage;
+  readonly worker: ReleasePackage;
+}
+
+/** What `worker/current.json` says; the bootstrap of a worker reads it. */
+export interface WorkerPointer {
+  readonly version: string;
+  /** Blob in the same container. */
+  readonly blob: string;
+  readonly sha256: string;
+}
+
+const WORKER_POINTER_BLOB = "worker/current.json";
+/** Enough of a hash to tell releases apart, short enough to read. */
+const VERSION_LENGTH = 12;
+
+export const versionOf = ({ sha256 }: Pick<ReleasePackage, "sha256">): string => sha256.slice(0, VERSION_LENGTH);
+
+export class Release extends pulumi.ComponentResource {
+  readonly containerId: pulumi.Output<string>;
+  /** Address of the container, without a slash at the end. */
+  readonly url: pulumi.Output<string>;
+  readonly apiPackageUrl: pulumi.Output<string>;
+
+  constructor(name: string, args: ReleaseArgs, options?: pulumi.ComponentResourceOptions) {
+    super("jobyard:infra:Release", name, {}, options);
+    const { resourceGroupName } = args.place;
+    const child = { parent: this };
+
+    // An account of its own, because Pulumi uploads blobs with an account key: the data account has none to use.
+    const account = new storage.StorageAccount(
+      `jobyard${name}`,
+      {
+        ...args.place,
+        kind: storage.Kind.StorageV2,
+        sku: { name: storage.SkuName.Standard_LRS },
+        minimumTlsVersion: storage.MinimumTlsVersion.TLS1_2,
+        enableHttpsTrafficOnly: true,
+        allowBlobPublicAccess: false,
+        allowSharedKeyAccess: true,
+        allowCrossTenantReplication: false,
+      },
+      child,
+    );
+    const container = new storage.BlobContainer(
+      `${name}-container`,
+      {
+        resourceGroupName,
+        accountName: account.name,
+        containerName: "releases",
+        publicAccess: storage.PublicAccess.None,
+      },
+      child,
+    );
+    const at = { resourceGroupName, accountName: account.name, containerName: container.name };
+    const upload = (program: "api" | "worker", { file, sha256 }: ReleasePackage): storage.Blob =>
+      new storage.Blob(
+        `${name}-${program}`,
+        {
+          ...at,
+          blobName: packageBlob(program, sha256),
+          contentType: "application/zip",
+          source: new pulumi.asset.FileAsset(file),
+        },
+        // Machines that started with an older package fetch it again when they restart; and a rollback needs it.
+        { ...child, retainOnDelete: true },
+      );
+    const api = upload("api", args.api);
+    const worker = upload("worker", args.worker);
+    const pointer: WorkerPointer = {
+      version: versionOf(args.worker),
+      blob: packageBlob("worker", args.worker.sha256),
+      sha256: args.worker.sha256,
+    };
+    new storage.Blob(
+      `${name}-worker-pointer`,
+      {
+        ...at,
+        blobName: WORKER_POINTER_BLOB,
+        contentType: "application/json",
+        source: new pulumi.asset.StringAsset(JSON.stringify(pointer)),
+      },
+      // A new text means a new blob of the same name; removing the old one afterwards would remove the new one.
+      { ...child, dependsOn: [worker], deleteBeforeReplace: true },
+    );
+
+    this.containerId = container.id;
+    this.url = pulumi.interpolate`https://${account.name}.blob.core.windows.net/${container.name}`;
+    this.apiPackageUrl = api.url;
+    this.registerOutputs({ url: this.url, apiPackageUrl: api.url });
+  }
+}
+
+const packageBlob = (program: "api" | "worker", sha256: string): string => `${program}/${sha256}.zip`;

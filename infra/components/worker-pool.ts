@@ -1,0 +1,176 @@
+/** The machines of one worker pool: a Uniform scale set that Azure Monitor may grow, and that removes no busy machine. */
+import * as compute from "@pulumi/azure-native/compute/index.js";
+import * as pulumi from "@pulumi/pulumi";
+import { WORKER_HEALTH } from "../../runtime/core/worker-health.ts";
+import type { PoolConfig } from "../config.ts";
+import type { Grant } from "../plan/grants.ts";
+import { scaleSetShape } from "../plan/scale-set.ts";
+import { keyOfNobody } from "../plan/stable-id.ts";
+import type { Place } from "./place.ts";
+import { assignRole, type WorkloadIdentity } from "./workload-identity.ts";
+
+export interface WorkerPoolArgs {
+  readonly place: Place;
+  readonly pool: PoolConfig;
+  readonly identity: WorkloadIdentity;
+  readonly subnetId: pulumi.Input<string>;
+  /** Whether each machine has an address of its own to reach the internet from. */
+  readonly publicIp: boolean;
+  /** The first boot, as text. Free of anything that changes with a release: a change here means another model. */
+  readonly customData: pulumi.Input<string>;
+  /** Who may log in; undefined: nobody. */
+  readonly sshPublicKey: string | undefined;
+  readonly terminateNoticeMinutes: number;
+  /** The identity's right to protect the machines, and the role that gives it. */
+  readonly protection: { readonly grant: Grant; readonly roleDefinitionId: pulumi.Input<string> };
+  /** What must be there before a machine boots, such as the release it fetches. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+const ADMIN = "jobyard";
+/** A machine that boots is not judged for so long: longer than installing Node and fetching the release may take. */
+const HEALTH_GRACE_SECONDS = 900;
+/** The shortest time Azure takes before it replaces an unhealthy machine is 10 minutes; a boot takes up to 15. */
+const REPAIR_GRACE = "PT30M";
+
+export class WorkerPool extends pulumi.ComponentResource {
+  readonly scaleSetId: pulumi.Output<string>;
+  readonly scaleSetName: pulumi.Output<string>;
+
+  constructor(name: string, args: WorkerPoolArgs, options?: pulumi.ComponentResourceOptions) {
+    super("jobyard:infra:WorkerPool", name, {}, options);
+    const { place, pool, identity } = args;
+    const shape = scaleSetShape(pool);
+
+    const scaleSet = new compute.VirtualMachineScaleSet(
+      `${name}-workers`,
+      {
+        ...place,
+        orchestrationMode: compute.OrchestrationMode.Uniform,
+        // Surplus machines would take jobs, and be deleted.
+        overprovision: false,
+        singlePlacementGroup: shape.singlePlacementGroup,
+        platformFaultDomainCount: shape.faultDomains,
+        sku: { name: pool.vmSize, tier: "Standard", capacity: shape.capacity },
+        identity: { type: compute.ResourceIdentityType.UserAssigned, userAssignedIdentities: [identity.id] },
+        // A deployment touches no machine: workers follow the release pointer by themselves.
+        upgradePolicy: { mode: compute.UpgradeMode.Manual },
+        scaleInPolicy: { rules: [compute.VirtualMachineScaleSetScaleInRules.OldestVM], forceDeletion: false },
+        automaticRepairsPolicy: {
+          enabled: true,
+          gracePeriod: REPAIR_GRACE,
+          repairAction: compute.RepairAction.Replace,
+        },
+        ...(pool.spot ? { spotRestorePolicy: { enabled: true, restoreTimeout: "PT1H" } } : {}),
+        virtualMachineProfile: {
+          ...spotProfile(pool.spot),
+          ...(pool.spot ? {} : { scheduledEventsProfile: terminateNotice(args.terminateNoticeMinutes) }),
+          osProfile: osProfile(pool.name, args.customData, args.sshPublicKey),
+          storageProfile: {
+            imageReference: {
+              publisher: "Canonical",
+              offer: "ubuntu-24_04-lts",
+              sku: "server",
+              version: "latest",
+            },
+            osDisk: {
+              createOption: compute.DiskCreateOptionTypes.FromImage,
+              caching: compute.CachingTypes.ReadOnly,
+              diskSizeGB: pool.osDiskGb,
+              managedDisk: { storageAccountType: compute.StorageAccountTypes.StandardSSD_LRS },
+            },
+          },
+          securityProfile: {
+            securityType: compute.SecurityTypes.TrustedLaunch,
+            uefiSettings: { secureBootEnabled: true, vTpmEnabled: true },
+          },
+          diagnosticsProfile: { bootDiagnostics: { enabled: true } },
+          networkProfile: { networkInterfaceConfigurations: [networkInterface(args.subnetId, args.publicIp)] },
+          extensionProfile: { extensions: [HEALTH_EXTENSION] },
+        },
+      },
+      {
+        parent: this,
+        dependsOn: [identity, ...args.after],
+        // How many there are belongs to autoscale; a deployment must not send them home.
+        ...(pool.scale.kind === "auto" ? { ignoreChanges: ["sku.capacity"] } : {}),
+      },
+    );
+    assignRole(this, args.protection.grant, {
+      principalId: identity.principalId,
+      scope: scaleSet.id,
+      roleDefinitionId: args.protection.roleDefinitionId,
+    });
+
+    this.scaleSetId = scaleSet.id;
+    this.scaleSetName = scaleSet.name;
+    this.registerOutputs({ scaleSetId: scaleSet.id });
+  }
+}
+
+/** The extension asks the worker how it is, and tells the scale set. */
+const HEALTH_EXTENSION = {
+  name: "health",
+  publisher: "Microsoft.ManagedServices",
+  type: "ApplicationHealthLinux",
+  typeHandlerVersion: "2.0",
+  autoUpgradeMinorVersion: true,
+  enableAutomaticUpgrade: true,
+  settings: {
+    protocol: "http",
+    port: WORKER_HEALTH.port,
+    requestPath: WORKER_HEALTH.path,
+    intervalInSeconds: 15,
+    numberOfProbes: 3,
+    gracePeriod: HEALTH_GRACE_SECONDS,
+  },
+};
+
+const spotProfile = (spot: boolean) =>
+  spot
+    ? {
+        priority: compute.VirtualMachinePriorityTypes.Spot,
+        evictionPolicy: compute.VirtualMachineEvictionPolicyTypes.Delete,
+        // Up to the price of an ordinary machine: taken away for capacity alone.
+        billingProfile: { maxPrice: -1 },
+      }
+    : { priority: compute.VirtualMachinePriorityTypes.Regular };
+
+/** Azure refuses it on Spot machines, which are told 30 seconds ahead. */
+const terminateNotice = (minutes: number) => ({
+  terminateNotificationProfile: { enable: true, notBeforeTimeout: `PT${minutes}M` },
+});
+
+const osProfile = (pool: string, customData: pulumi.Input<string>, sshPublicKey: string | undefined) => ({
+  // At most 9 characters are left of a Linux name by the six that Azure adds.
+  computerNamePrefix: pool.replaceAll("-", "").slice(0, 9),
+  adminUsername: ADMIN,
+  customData: pulumi.output(customData).apply((text) => Buffer.from(text).toString("base64")),
+  linuxConfiguration: {
+    disablePasswordAuthentication: true,
+    provisionVMAgent: true,
+    ssh: { publicKeys: [{ path: `/home/${ADMIN}/.ssh/authorized_keys`, keyData: sshPublicKey ?? keyOfNobody() }] },
+  },
+});
+
+const networkInterface = (subnetId: pulumi.Input<string>, publicIp: boolean) => ({
+  name: "nic",
+  primary: true,
+  enableAcceleratedNetworking: false,
+  ipConfigurations: [
+    {
+      name: "ip",
+      primary: true,
+      subnet: { id: subnetId },
+      ...(publicIp
+        ? {
+            publicIPAddressConfiguration: {
+              name: "out",
+              idleTimeoutInMinutes: 10,
+              sku: { name: compute.PublicIPAddressSkuName.Standard, tier: compute.PublicIPAddressSkuTier.Regional },
+            },
+          }
+        : {}),
+    },
+  ],
+});

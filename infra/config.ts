@@ -1,0 +1,137 @@
+/**
+ * Every setting of a stack, parsed by one schema into one typed object. Whatever is wrong is reported at once, each
+ * problem with its key and what is allowed. Reading the stack's configuration is left to `stack-config.ts`.
+ */
+import { z } from "zod";
+import { DEFAULT_POOL } from "../runtime/core/topology.ts";
+import { SETTINGS, strictMessage, type FlatConfig } from "./plan/settings.ts";
+import { API_SKUS } from "./plan/skus.ts";
+import { parseAddressSpace, poolCapacity, type AddressSpace } from "./plan/subnets.ts";
+
+/** A configuration that cannot be deployed; the message lists every problem. */
+export class InfraConfigError extends Error {
+  override readonly name = "InfraConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The stack's configuration cannot be deployed:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
+}
+
+export interface PoolConfig {
+  readonly name: string;
+  readonly vmSize: string;
+  readonly osDiskGb: number;
+  readonly slots: number;
+  readonly spot: boolean;
+  readonly scale:
+    | { readonly kind: "auto"; readonly min: number; readonly max: number }
+    | { readonly kind: "fixed"; readonly count: number };
+}
+
+export type AuthConfig =
+  | { readonly mode: "create"; readonly adminObjectIds: readonly string[]; readonly redirectUris: readonly string[] }
+  | { readonly mode: "existing"; readonly clientId: string; readonly publicClientId: string };
+
+export interface InfraConfig extends Omit<FlatConfig, "pools" | "addressSpace" | `worker${string}` | `auth${string}`> {
+  readonly pools: readonly PoolConfig[];
+  readonly addressSpace: AddressSpace & { readonly text: string };
+  readonly auth: AuthConfig;
+}
+
+const shape = Object.fromEntries(Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema]));
+const schema = z.strictObject(shape, {
+  error: strictMessage("is not a setting; docs/deploy.md lists all of them"),
+});
+
+/** Values by key, without the `jobyard:` before it. Throws InfraConfigError with every problem there is. */
+export function parseInfraConfig(given: Readonly<Record<string, unknown>>): InfraConfig {
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) throw new InfraConfigError(parsed.error.issues.flatMap(explain));
+  // Each property has been parsed by the schema of its own entry; the mapped type says the same.
+  const flat = parsed.data as unknown as FlatConfig;
+  const pools = poolsOf(flat);
+  const space = parseAddressSpace(flat.addressSpace);
+  const auth = authOf(flat);
+  const problems = [
+    ...poolProblems(flat, pools),
+    ...spaceProblems(space, pools),
+    ...apiProblems(flat),
+    ...auth.problems,
+  ];
+  if (problems.length > 0 || space === undefined || auth.value === undefined) throw new InfraConfigError(problems);
+  return { ...flat, pools, addressSpace: { ...space, text: flat.addressSpace }, auth: auth.value };
+}
+
+/** The default pool first, then the others as listed: a pool's place decides its subnet. */
+function poolsOf(flat: FlatConfig): readonly PoolConfig[] {
+  const { [DEFAULT_POOL]: forDefault = {}, ...others } = flat.pools;
+  return Object.entries({ [DEFAULT_POOL]: forDefault, ...others }).map(([name, own]) => ({
+    name,
+    vmSize: own.vmSize ?? flat.workerVmSize,
+    osDiskGb: own.osDiskGb ?? flat.workerOsDiskGb,
+    slots: own.slots ?? flat.workerSlots,
+    spot: own.spot ?? flat.workerSpot,
+    scale:
+      (own.autoscale ?? flat.workerAutoscale)
+        ? { kind: "auto", min: own.min ?? flat.workerMin, max: own.max ?? flat.workerMax }
+        : { kind: "fixed", count: own.count ?? flat.workerCount },
+  }));
+}
+
+const poolProblems = (flat: FlatConfig, pools: readonly PoolConfig[]): readonly string[] =>
+  pools.flatMap(({ name, scale }) => {
+    if (scale.kind === "fixed" || scale.min <= scale.max) return [];
+    const own = flat.pools[name];
+    const key = own?.min === undefined && own?.max === undefined ? "jobyard:workerMin" : `jobyard:pools.${name}.min`;
+    return [`${key} is ${scale.min}, more than the most workers of the pool (${scale.max})`];
+  });
+
+const spaceProblems = (space: AddressSpace | undefined, pools: readonly PoolConfig[]): readonly string[] =>
+  space === undefined || pools.length <= poolCapacity(space)
+    ? []
+    : [`jobyard:addressSpace has room for ${poolCapacity(space)} worker pools, a /22 each, not for ${pools.length}`];
+
+function apiProblems({ apiSku, apiMin, apiMax }: FlatConfig): readonly string[] {
+  const { maxInstances, autoscale } = API_SKUS[apiSku];
+  return [
+    ...(apiMin > maxInstances ? [`jobyard:apiMin must be from 1 to ${maxInstances} with apiSku ${apiSku}`] : []),
+    ...(autoscale && apiMax > maxInstances
+      ? [`jobyard:apiMax must be from 1 to ${maxInstances} with apiSku ${apiSku}`]
+      : []),
+    ...(!autoscale && apiMax > 1 ? [`jobyard:apiMax needs a plan that scales by itself (S or P), not ${apiSku}`] : []),
+    ...(autoscale && apiMax > 1 && apiMin > apiMax
+      ? [`jobyard:apiMin is ${apiMin}, more than apiMax (${apiMax})`]
+      : []),
+  ];
+}
+
+function authOf(flat: FlatConfig): { readonly value?: AuthConfig; readonly problems: readonly string[] } {
+  const { authClientId: clientId, authPublicClientId: publicClientId } = flat;
+  if (flat.authMode === "create") {
+    const given = (["authClientId", "authPublicClientId"] as const).filter((key) => flat[key] !== undefined);
+    return {
+      value: { mode: "create", adminObjectIds: flat.authAdminObjectIds, redirectUris: flat.authRedirectUris },
+      problems: given.map((key) => `jobyard:${key} is for authMode existing`),
+    };
+  }
+  if (clientId !== undefined && publicClientId !== undefined) {
+    return { value: { mode: "existing", clientId, publicClientId }, problems: [] };
+  }
+  const missing = (["authClientId", "authPublicClientId"] as const).filter((key) => flat[key] === undefined);
+  return { problems: missing.map((key) => `jobyard:${key} is needed with authMode existing`) };
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** One line for each problem, with the whole key. */
+function explain(issue: Issue): readonly string[] {
+  const key = `jobyard:${issue.path.map(String).join(".")}`;
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((name) => `${issue.path.length === 0 ? key : `${key}.`}${name} ${issue.message}`);
+  }
+  // The name of a pool or tag: what its own pattern says of it.
+  if (issue.code === "invalid_key") return issue.issues.map(({ message }) => `${key} ${message}`);
+  return [`${key} ${issue.message}`];
+}

@@ -1,0 +1,111 @@
+/** Turns the topology's queues, topics, subscriptions and rules into what Azure Resource Manager calls them. */
+import type { QueueSettings, RuleFilter, SubscriptionSettings, TopicSettings } from "../../runtime/core/topology.ts";
+
+/** ISO 8601 as ARM takes it: `PT60S`, `PT0.5S`. */
+const duration = (ms: number): string => `PT${ms / 1_000}S`;
+
+/** Megabytes a queue or topic may hold: the most the Standard tier has without partitions. */
+const MAX_SIZE_MB = 5_120;
+
+/** What queues and subscriptions have in common. */
+function receivingProperties(settings: SubscriptionSettings) {
+  const { lockMs, maxDeliveryCount, timeToLiveMs, deadLetterOnExpiry, requiresSession, autoDeleteOnIdleMs } = settings;
+  return {
+    ...(lockMs === undefined ? {} : { lockDuration: duration(lockMs) }),
+    ...(maxDeliveryCount === undefined ? {} : { maxDeliveryCount }),
+    ...(timeToLiveMs === undefined ? {} : { defaultMessageTimeToLive: duration(timeToLiveMs) }),
+    ...(autoDeleteOnIdleMs === undefined ? {} : { autoDeleteOnIdle: duration(autoDeleteOnIdleMs) }),
+    ...(settings.forwardTo === undefined ? {} : { forwardTo: settings.forwardTo }),
+    ...(settings.forwardDeadLetteredTo === undefined
+      ? {}
+      : { forwardDeadLetteredMessagesTo: settings.forwardDeadLetteredTo }),
+    deadLetteringOnMessageExpiration: deadLetterOnExpiry ?? false,
+    requiresSession: requiresSession ?? false,
+    enableBatchedOperations: true,
+  };
+}
+
+const duplicateDetection = (windowMs: number | undefined) =>
+  windowMs === undefined
+    ? { requiresDuplicateDetection: false }
+    : { requiresDuplicateDetection: true, duplicateDetectionHistoryTimeWindow: duration(windowMs) };
+
+export const queueProperties = (queue: QueueSettings) => ({
+  ...receivingProperties(queue),
+  ...duplicateDetection(queue.duplicateWindowMs),
+  maxSizeInMegabytes: MAX_SIZE_MB,
+});
+
+export const topicProperties = ({ duplicateWindowMs, timeToLiveMs, autoDeleteOnIdleMs }: TopicSettings) => ({
+  ...duplicateDetection(duplicateWindowMs),
+  ...(timeToLiveMs === undefined ? {} : { defaultMessageTimeToLive: duration(timeToLiveMs) }),
+  ...(autoDeleteOnIdleMs === undefined ? {} : { autoDeleteOnIdle: duration(autoDeleteOnIdleMs) }),
+  maxSizeInMegabytes: MAX_SIZE_MB,
+  enableBatchedOperations: true,
+});
+
+export const subscriptionProperties = (subscription: SubscriptionSettings) => ({
+  ...receivingProperties(subscription),
+  // A filter that cannot be evaluated is a fault to be seen, not a message to be lost.
+  deadLetteringOnFilterEvaluationExceptions: true,
+});
+
+/** System properties of a correlation filter that have a field of their own. */
+const SYSTEM_PROPERTIES = [
+  "contentType",
+  "correlationId",
+  "label",
+  "messageId",
+  "replyTo",
+  "replyToSessionId",
+  "sessionId",
+  "to",
+] as const;
+
+/** ARM spells `subject` as it was called before. */
+const SYSTEM_ALIASES: Readonly<Record<string, string>> = { subject: "label" };
+
+/** Throws RangeError for a system property that no filter can compare. */
+export function ruleProperties(filter: RuleFilter) {
+  switch (filter.kind) {
+    case "sql":
+      return {
+        filterType: "SqlFilter",
+        sqlFilter: { sqlExpression: filter.expression, compatibilityLevel: 20 },
+      } as const;
+    case "true":
+      return { filterType: "SqlFilter", sqlFilter: { sqlExpression: "1=1", compatibilityLevel: 20 } } as const;
+    case "false":
+      return { filterType: "SqlFilter", sqlFilter: { sqlExpression: "1=0", compatibilityLevel: 20 } } as const;
+    case "correlation":
+      return {
+        filterType: "CorrelationFilter",
+        correlationFilter: {
+          ...systemProperties(filter.system ?? {}),
+          ...(filter.properties === undefined ? {} : { properties: texts(filter.properties) }),
+        },
+      } as const;
+  }
+}
+
+function systemProperties(
+  given: Readonly<Record<string, string>>,
+): Partial<Record<(typeof SYSTEM_PROPERTIES)[number], string>> {
+  const entries = Object.entries(given).map(([name, value]) => {
+    const property = SYSTEM_PROPERTIES.find((known) => known === (SYSTEM_ALIASES[name] ?? name));
+    if (property === undefined)
+      throw new RangeError(`A correlation filter cannot compare the system property ${name}.`);
+    return [property, value];
+  });
+  return Object.fromEntries(entries) as Partial<Record<(typeof SYSTEM_PROPERTIES)[number], string>>;
+}
+
+/** ARM has texts only; a number or boolean needs a SQL filter. Throws RangeError. */
+function texts(properties: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, value]) => {
+      if (typeof value === "string") return [name, value];
+      throw new RangeError(`A correlation filter in Azure compares texts; use a SQL filter for ${name}.`);
+    }),
+  );
+}

@@ -1,0 +1,87 @@
+/**
+ * The settings API and workers start with, by the names of core. Values are whatever the caller has: texts in a test,
+ * outputs of resources in the program.
+ */
+import { SETTING } from "../../runtime/core/settings.ts";
+
+/** What the API must know to judge tokens. */
+export interface AuthFacts<Text> {
+  readonly tenantId: Text;
+  readonly clientId: Text;
+  readonly publicClientId: Text;
+}
+
+/** The names the API's authentication goes by. */
+const AUTH_SETTING = {
+  kind: "JOBYARD_AUTH",
+  tenantId: "JOBYARD_AUTH_TENANT_ID",
+  clientId: "JOBYARD_AUTH_CLIENT_ID",
+  publicClientId: "JOBYARD_AUTH_PUBLIC_CLIENT_ID",
+} as const;
+
+/** What API and workers have in common. */
+export interface Surroundings<Text> {
+  readonly storageAccount: Text;
+  /** Host name of the namespace. */
+  readonly serviceBusNamespace: Text;
+  /** Client id of the managed identity to use. */
+  readonly identityClientId: Text;
+  readonly insightsConnectionString: Text;
+  readonly lockSeconds: number;
+  /** Of the deployed code. */
+  readonly version: string;
+}
+
+type Environment<Text> = Readonly<Record<string, Text | string>>;
+
+/** The port App Service hands requests to. */
+const API_PORT = 8080;
+
+const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
+  [SETTING.storageAccount]: given.storageAccount,
+  [SETTING.serviceBusNamespace]: given.serviceBusNamespace,
+  [SETTING.lockSeconds]: String(given.lockSeconds),
+  AZURE_CLIENT_ID: given.identityClientId,
+  // The one credential there is: nothing else is tried, so nothing else can be used by mistake.
+  AZURE_TOKEN_CREDENTIALS: "ManagedIdentityCredential",
+  APPLICATIONINSIGHTS_CONNECTION_STRING: given.insightsConnectionString,
+});
+
+export const apiEnvironment = <Text>(
+  given: Surroundings<Text> & { readonly pools: readonly string[]; readonly auth: AuthFacts<Text> },
+): Environment<Text> => ({
+  ...common(given),
+  [SETTING.apiHost]: "0.0.0.0",
+  [SETTING.apiPort]: String(API_PORT),
+  PORT: String(API_PORT),
+  [SETTING.pools]: given.pools.join(","),
+  [SETTING.version]: given.version,
+  [AUTH_SETTING.kind]: "entra",
+  [AUTH_SETTING.tenantId]: given.auth.tenantId,
+  [AUTH_SETTING.clientId]: given.auth.clientId,
+  [AUTH_SETTING.publicClientId]: given.auth.publicClientId,
+});
+
+/**
+ * Names each API instance by its machine, and drops the rest of the long id. App Service never runs two processes of an
+ * app on one machine, since overlapped recycling is off.
+ */
+export const apiCommandLine = (entry: string): string =>
+  `${SETTING.instanceId}=api-$(echo "$WEBSITE_INSTANCE_ID" | cut -c1-12) exec node ${entry}`;
+
+/**
+ * Without the version of the code: a machine's model must not change with every release. The worker learns it from what
+ * it loads; its id is its machine's.
+ */
+export const workerEnvironment = <Text>(
+  given: Omit<Surroundings<Text>, "version"> & {
+    readonly pool: string;
+    readonly slots: number;
+    readonly drainSeconds: number;
+  },
+): Environment<Text> => ({
+  ...common({ ...given, version: "" }),
+  [SETTING.pool]: given.pool,
+  [SETTING.slots]: String(given.slots),
+  [SETTING.drainSeconds]: String(given.drainSeconds),
+});

@@ -1,0 +1,192 @@
+/**
+ * Who may do what on what, as data: the only place where a permission is given. Each identity gets the narrowest
+ * built-in role on the narrowest scope Azure offers for it.
+ */
+import { InvariantError } from "../../runtime/core/errors.ts";
+import { CONTAINERS, jobQueueName, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
+import { PRIORITIES } from "../../runtime/core/priority.ts";
+
+/** Built-in roles by what we call them. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
+export const BUILT_IN_ROLES = {
+  blobContributor: { id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", title: "Storage Blob Data Contributor" },
+  blobReader: { id: "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", title: "Storage Blob Data Reader" },
+  tableContributor: { id: "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", title: "Storage Table Data Contributor" },
+  busSender: { id: "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39", title: "Azure Service Bus Data Sender" },
+  busReceiver: { id: "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0", title: "Azure Service Bus Data Receiver" },
+  busOwner: { id: "090c5cfd-751d-490a-894a-3ce6f1109419", title: "Azure Service Bus Data Owner" },
+  metricsPublisher: { id: "3913510d-42f4-4e42-8a64-420c390055eb", title: "Monitoring Metrics Publisher" },
+} as const;
+
+/** What the custom role allows: to set the protection of instances, and what that needs to read. */
+export const INSTANCE_PROTECTOR = {
+  title: "Jobyard instance protector",
+  description: "Protects instances of a scale set from being scaled in, and lifts that protection.",
+  actions: [
+    "Microsoft.Compute/virtualMachineScaleSets/read",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+  ],
+} as const;
+
+export type RoleName = keyof typeof BUILT_IN_ROLES | "instanceProtector";
+
+export type GrantScope =
+  | { readonly kind: "table" | "container" | "queue" | "topic"; readonly name: string }
+  | { readonly kind: "releases" | "telemetry" }
+  | { readonly kind: "scaleSet"; readonly name: string };
+
+/** An identity: the API's, or that of the workers of one pool. */
+export type Grantee = { readonly kind: "api" } | { readonly kind: "pool"; readonly name: string };
+
+export interface Grant {
+  /** Logical name of the assignment: unique, and stable, since another name would take the permission away for a moment. */
+  readonly id: string;
+  readonly to: Grantee;
+  readonly role: RoleName;
+  readonly scope: GrantScope;
+  readonly why: string;
+}
+
+type Access = Pick<Grant, "role" | "why">;
+
+const READ_WRITE = "blobContributor";
+const READ = "blobReader";
+
+interface TableAccess {
+  readonly api: string;
+  readonly worker?: string;
+}
+
+/** By table; one that is missing here stops the program, so that nobody forgets to say who may use it. */
+const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
+  batches: { api: "creates, closes and cancels batches", worker: "completes batches" },
+  jobs: { api: "submits, cancels and requeues; sweeps", worker: "claims, runs and settles jobs" },
+  workers: { api: "lists workers; leaves wishes for them", worker: "heartbeats" },
+  tenants: { api: "keeps who may act for which tenant" },
+};
+
+interface ContainerAccess {
+  readonly api: Access;
+  readonly worker?: Access;
+}
+
+const CONTAINER_ACCESS: Readonly<Record<string, ContainerAccess>> = {
+  [CONTAINERS.packages]: {
+    api: { role: READ_WRITE, why: "accepts packages" },
+    worker: { role: READ, why: "fetches packages" },
+  },
+  [CONTAINERS.logs]: { api: { role: READ, why: "shows logs" }, worker: { role: READ_WRITE, why: "writes logs" } },
+  [CONTAINERS.output]: {
+    api: { role: READ, why: "hands out artifacts" },
+    worker: { role: READ_WRITE, why: "keeps artifacts" },
+  },
+  [CONTAINERS.input]: {
+    api: { role: READ_WRITE, why: "keeps large parameters" },
+    worker: { role: READ, why: "reads large parameters" },
+  },
+  [CONTAINERS.leases]: { api: { role: READ_WRITE, why: "elects the sweeper" } },
+};
+
+function accessTo<Access>(table: Readonly<Record<string, Access>>, name: string): Access {
+  const access = table[name];
+  if (access === undefined)
+    throw new InvariantError(`Nobody has said who may use "${name}"; infra/plan/grants.ts does.`);
+  return access;
+}
+
+export interface GrantsRequest {
+  readonly topology: BusTopology;
+  readonly pools: readonly string[];
+  /** Whether the API may create subscriptions while it runs. */
+  readonly runtimeRegistration: boolean;
+}
+
+export function planGrants({ topology, pools, runtimeRegistration }: GrantsRequest): readonly Grant[] {
+  return [...apiGrants(topology, runtimeRegistration), ...pools.flatMap((pool) => poolGrants(pool, topology))];
+}
+
+function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean): readonly Grant[] {
+  const grant = grantTo({ kind: "api" }, "api");
+  // A subscription that forwards may be created only by who manages both the topic and the queue it forwards to.
+  const owns = runtimeRegistration && topics.length > 0;
+  return [
+    ...Object.values(TABLES).map((name) =>
+      grant("tableContributor", { kind: "table", name }, accessTo(TABLE_ACCESS, name).api),
+    ),
+    ...Object.values(CONTAINERS).map((name) => {
+      const { role, why } = accessTo(CONTAINER_ACCESS, name).api;
+      return grant(role, { kind: "container", name }, why);
+    }),
+    ...queues.flatMap(({ name }) =>
+      owns
+        ? [grant("busOwner", { kind: "queue", name }, "rings, sweeps, and lets subscriptions forward here")]
+        : [
+            grant("busSender", { kind: "queue", name }, "rings for submitted jobs"),
+            grant("busReceiver", { kind: "queue", name }, "sweeps; reads dead letters"),
+          ],
+    ),
+    ...topics.flatMap(({ name }) =>
+      owns
+        ? [grant("busOwner", { kind: "topic", name }, "publishes, listens, and creates subscriptions")]
+        : [
+            grant("busSender", { kind: "topic", name }, "publishes"),
+            grant("busReceiver", { kind: "topic", name }, "listens"),
+          ],
+    ),
+    grant(READ, { kind: "releases" }, "loads its own code"),
+    grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry without a key"),
+  ];
+}
+
+function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
+  const grant = grantTo({ kind: "pool", name: pool }, `pool-${pool}`);
+  const own = PRIORITIES.map((priority) => jobQueueName(pool, priority));
+  return [
+    ...Object.values(TABLES).flatMap((name) => {
+      const why = accessTo(TABLE_ACCESS, name).worker;
+      return why === undefined ? [] : [grant("tableContributor", { kind: "table", name }, why)];
+    }),
+    ...Object.values(CONTAINERS).flatMap((name) => {
+      const access = accessTo(CONTAINER_ACCESS, name).worker;
+      return access === undefined ? [] : [grant(access.role, { kind: "container", name }, access.why)];
+    }),
+    ...own.flatMap((name) => [
+      grant("busReceiver", { kind: "queue", name }, "receives its jobs"),
+      grant("busSender", { kind: "queue", name }, "rings again for retries"),
+    ]),
+    ...topics.map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes what happens to jobs")),
+    grant(READ, { kind: "releases" }, "loads its own code"),
+    grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry without a key"),
+    grant("instanceProtector", { kind: "scaleSet", name: pool }, "protects itself while it works"),
+  ];
+}
+
+const VERB: Readonly<Record<RoleName, string>> = {
+  blobContributor: "write",
+  blobReader: "read",
+  tableContributor: "write",
+  busSender: "send",
+  busReceiver: "receive",
+  busOwner: "own",
+  metricsPublisher: "publish",
+  instanceProtector: "protect",
+};
+
+const grantTo =
+  (to: Grantee, prefix: string) =>
+  (role: RoleName, scope: GrantScope, why: string): Grant => ({
+    id: [
+      prefix,
+      VERB[role],
+      scope.kind === "scaleSet" ? "scale-set" : scope.kind,
+      ...("name" in scope && scope.kind !== "scaleSet" ? [scope.name] : []),
+    ].join("-"),
+    to,
+    role,
+    scope,
+    why,
+  });
+
+/** The name people read for a role, custom ones included. */
+export const roleTitle = (role: RoleName): string =>
+  role === "instanceProtector" ? INSTANCE_PROTECTOR.title : BUILT_IN_ROLES[role].title;

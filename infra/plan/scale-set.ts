@@ -1,0 +1,21 @@
+/** The form of a scale set, which follows from how its pool scales. */
+import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/autoscale.ts";
+import type { PoolConfig } from "../config.ts";
+
+export interface ScaleSetShape {
+  /** One placement group holds 100 machines, and is a second guard that no rule passes. */
+  readonly singlePlacementGroup: boolean;
+  /** Racks the machines are spread over; with several placement groups Azure spreads as far as it can. */
+  readonly faultDomains: number;
+  /** Machines to begin with; with autoscale the number changes from then on. */
+  readonly capacity: number;
+}
+
+export function scaleSetShape({ scale }: Pick<PoolConfig, "scale">): ScaleSetShape {
+  const singlePlacementGroup = scale.kind === "auto" || scale.count <= AUTOSCALE_MAX_INSTANCES;
+  return {
+    singlePlacementGroup,
+    faultDomains: singlePlacementGroup ? 5 : 1,
+    capacity: scale.kind === "auto" ? scale.min : scale.count,
+  };
+}

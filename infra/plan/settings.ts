@@ -1,0 +1,250 @@
+/** The settings of a stack, as data: what each may be, its default, and what it is for. The documentation's table is this one. */
+import { z } from "zod";
+import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/autoscale.ts";
+import { POOL_NAME_PATTERN } from "../../runtime/core/ids.ts";
+import { LOCK_MS, POOL_NAME_MAX_LENGTH } from "../../runtime/core/limits.ts";
+import {
+  bool,
+  integer,
+  list,
+  named,
+  number,
+  oneOf,
+  setting,
+  text,
+  type Setting,
+  type SettingValue,
+} from "./setting.ts";
+import {
+  API_SKUS,
+  BUS_CAPACITIES,
+  BUS_SKUS,
+  DATA_NETWORKS,
+  EGRESSES,
+  STORAGE_REPLICATIONS,
+  vmSizeProblem,
+  type ApiSkuName,
+} from "./skus.ts";
+import { parseAddressSpace } from "./subnets.ts";
+
+/** The error of an object with keys nobody knows. */
+export const strictMessage =
+  (unknown: string) =>
+  (issue: { readonly code?: string }): string =>
+    issue.code === "unrecognized_keys" ? unknown : "must be an object";
+
+/** Instances of a scale set over several placement groups; what the design is made for. */
+const FIXED_MAX_INSTANCES = 800;
+const SLOTS_MAX = 1_000;
+const RETENTION_MAX_DAYS = 3_650;
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const IP_RANGE = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12][0-9]|30))?$/;
+const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+const SSH_KEY = /^(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: .*)?$/;
+const HTTPS_URL = /^https:\/\/[^\s#]+$|^http:\/\/localhost(?::\d+)?(?:\/\S*)?$/;
+const TAG_NAME = /^[^<>%&\\?/]{1,512}$/;
+
+const guid = (): z.ZodType<string> => text(GUID, "a GUID");
+const vmSize = named("a VM size, such as Standard_D2as_v5", (value) => vmSizeProblem(value));
+
+/** The keys of one worker pool, in `pools`; absent ones are those of the stack (`workerVmSize` and so on). */
+const POOL_FIELDS = {
+  vmSize: vmSize,
+  osDiskGb: integer(30, 1_023),
+  slots: integer(1, SLOTS_MAX),
+  autoscale: bool(),
+  min: integer(0, AUTOSCALE_MAX_INSTANCES),
+  max: integer(1, AUTOSCALE_MAX_INSTANCES),
+  count: integer(0, FIXED_MAX_INSTANCES),
+  spot: bool(),
+} as const;
+
+const poolOverrides = z
+  .strictObject(POOL_FIELDS, {
+    error: strictMessage(`is not a key of a pool; there are ${Object.keys(POOL_FIELDS).join(", ")}`),
+  })
+  .partial();
+
+/** Every key under `jobyard:`, with its default and what it is for. */
+export const SETTINGS = {
+  tags: setting(
+    z.record(text(TAG_NAME, "a tag name"), z.string()),
+    {},
+    "names and values",
+    "tags of every resource, besides app, stack and managedBy",
+  ),
+  protectData: setting(
+    bool(),
+    false,
+    "true, false",
+    "whether storage and Service Bus refuse to be deleted or replaced",
+  ),
+
+  storageReplication: setting(
+    oneOf(STORAGE_REPLICATIONS),
+    "LRS",
+    STORAGE_REPLICATIONS.join(", "),
+    "copies of the data account",
+  ),
+  softDeleteDays: setting(
+    integer(0, 365),
+    0,
+    "0 to 365; 0: off",
+    "how long deleted or overwritten blobs can be had back",
+  ),
+  logRetentionDays: setting(integer(0, RETENTION_MAX_DAYS), 30, "0 to 3650; 0: for ever", "how long job logs are kept"),
+  outputRetentionDays: setting(
+    integer(0, RETENTION_MAX_DAYS),
+    90,
+    "0 to 3650; 0: for ever",
+    "how long artifacts and large parameters are kept",
+  ),
+  dataNetwork: setting(
+    oneOf(DATA_NETWORKS),
+    "vnet",
+    DATA_NETWORKS.join(", "),
+    "who reaches the data account: API and workers only, or any address with a token",
+  ),
+  allowedIpRanges: setting(
+    list(text(IP_RANGE, "an IPv4 address or range, such as 203.0.113.0/24")),
+    [],
+    "list of IPv4 ranges",
+    "further addresses that reach the data account",
+  ),
+
+  busSku: setting(oneOf(BUS_SKUS), "Standard", BUS_SKUS.join(", "), "tier of the Service Bus namespace"),
+  busCapacity: setting(
+    integer(1, 16).refine((value) => (BUS_CAPACITIES as readonly number[]).includes(value), {
+      error: `must be one of ${BUS_CAPACITIES.join(", ")}`,
+    }),
+    1,
+    BUS_CAPACITIES.join(", "),
+    "messaging units, Premium only",
+  ),
+  lockSeconds: setting(integer(30, 300), LOCK_MS / 1_000, "30 to 300", "how long a silent worker keeps its jobs"),
+  runtimeRegistration: setting(
+    bool(),
+    true,
+    "true, false",
+    "whether the API may create subscriptions while it runs; off: only `pulumi up` does",
+  ),
+
+  apiSku: setting(
+    oneOf(Object.keys(API_SKUS) as ApiSkuName[]),
+    "B1",
+    Object.keys(API_SKUS).join(", "),
+    "App Service plan of the API",
+  ),
+  apiMin: setting(integer(1, 30), 1, "1 to 30", "API instances; the fewest where the plan scales by itself"),
+  apiMax: setting(integer(1, 30), 1, "1 to 30", "most API instances, for plans that scale by themselves (S and P)"),
+
+  workerVmSize: setting(vmSize, "Standard_D2as_v5", "an x64 VM size", "machine of a worker"),
+  workerOsDiskGb: setting(integer(30, 1_023), 64, "30 to 1023", "its disk; packages and workspaces lie there"),
+  workerSlots: setting(integer(1, SLOTS_MAX), 1, "1 to 1000", "jobs a worker runs at a time"),
+  workerAutoscale: setting(
+    bool(),
+    true,
+    "true, false",
+    "whether the pool follows its queues; off: always `workerCount`",
+  ),
+  workerMin: setting(integer(0, AUTOSCALE_MAX_INSTANCES), 1, "0 to 100", "fewest workers; 0 lets an idle pool sleep"),
+  workerMax: setting(integer(1, AUTOSCALE_MAX_INSTANCES), 100, "1 to 100", "most workers with autoscale"),
+  workerCount: setting(integer(0, FIXED_MAX_INSTANCES), 1, "0 to 800", "workers without autoscale"),
+  workerSpot: setting(
+    bool(),
+    false,
+    "true, false",
+    "whether workers are Spot machines: cheaper, and taken away at need",
+  ),
+  terminateNoticeMinutes: setting(
+    integer(5, 15),
+    15,
+    "5 to 15",
+    "warning before a machine is deleted; Spot machines get none",
+  ),
+  pools: setting(
+    z.record(
+      text(
+        POOL_NAME_PATTERN,
+        `a pool name of 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits and inner hyphens`,
+      ),
+      poolOverrides,
+      { error: "must be an object of pools by name" },
+    ),
+    {},
+    `names to ${Object.keys(POOL_FIELDS).join(", ")}`,
+    "further worker pools (and changes to `default`), each with what differs; add new ones at the end",
+  ),
+  sshPublicKey: setting(
+    text(SSH_KEY, "an ssh-rsa or ssh-ed25519 public key").optional(),
+    undefined,
+    "an SSH public key",
+    "who may log in to workers; absent: nobody",
+  ),
+
+  addressSpace: setting(
+    named("a private IPv4 network, such as 10.20.0.0/16", (value) =>
+      parseAddressSpace(value) === undefined ? "must be a private IPv4 network, such as 10.20.0.0/16" : undefined,
+    ),
+    "10.20.0.0/16",
+    "a private IPv4 network",
+    "addresses of the virtual network; a pool takes a /22",
+  ),
+  egress: setting(
+    oneOf(EGRESSES),
+    "nat",
+    EGRESSES.join(", "),
+    "how workers reach the internet: one NAT gateway, or an address for each (nothing comes in either way)",
+  ),
+
+  authMode: setting(
+    oneOf(["create", "existing"]),
+    "create",
+    "create, existing",
+    "whether the Entra applications are created or given",
+  ),
+  authClientId: setting(guid().optional(), undefined, "a GUID", "application (client) id of the API, with `existing`"),
+  authPublicClientId: setting(guid().optional(), undefined, "a GUID", "client id people sign in with, with `existing`"),
+  authAdminObjectIds: setting(
+    list(guid()),
+    [],
+    "list of GUIDs",
+    "object ids of users and groups that get Jobs.Admin, with `create`",
+  ),
+  authRedirectUris: setting(
+    list(text(HTTPS_URL, "an https URL, or http://localhost")),
+    [],
+    "list of URLs",
+    "further pages people may sign in from, with `create`",
+  ),
+  allowedOrigins: setting(
+    list(text(HTTPS_URL, "an https URL, or http://localhost")),
+    [],
+    "list of URLs",
+    "other web sites whose pages may call the API",
+  ),
+
+  insightsRetentionDays: setting(integer(30, 730), 30, "30 to 730", "how long telemetry is kept"),
+  insightsDailyCapGb: setting(
+    number(0.1, 1_000).optional(),
+    undefined,
+    "0.1 to 1000; absent: none",
+    "telemetry a day after which the rest is dropped",
+  ),
+  alertEmail: setting(
+    text(EMAIL, "an e-mail address").optional(),
+    undefined,
+    "an e-mail address",
+    "who is told of alerts; absent: they are only shown",
+  ),
+  backlogAlert: setting(
+    integer(1, 1_000_000),
+    1_000,
+    "1 to 1000000",
+    "waiting messages in one queue that raise an alert",
+  ),
+} as const satisfies Readonly<Record<string, Setting<unknown>>>;
+
+type SettingName = keyof typeof SETTINGS;
+/** Every setting, parsed, as it is named in the configuration. */
+export type FlatConfig = { readonly [Name in SettingName]: SettingValue<(typeof SETTINGS)[Name]> };

@@ -1,0 +1,55 @@
+/** How the virtual network's address space is shared out. */
+
+export interface AddressSpace {
+  /** First address, as a 32-bit number. */
+  readonly base: number;
+  readonly prefix: number;
+}
+
+export interface SubnetPlan {
+  /** What the API's outgoing traffic leaves from. */
+  readonly api: string;
+  /** By pool name. */
+  readonly pools: ReadonlyMap<string, string>;
+}
+
+/** 1,024 addresses less the five Azure keeps: a pool of 800, with room to replace instances. */
+const POOL_PREFIX = 22;
+/** App Service wants 64 addresses for its largest plans. */
+const API_PREFIX = 26;
+const POOL_SIZE = 2 ** (32 - POOL_PREFIX);
+/** The first block of a pool's size is the API's. */
+const RESERVED_BLOCKS = 1;
+
+/** Reads `10.20.0.0/16`; undefined for what is no private network of IPv4. */
+export function parseAddressSpace(text: string): AddressSpace | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  if (match === null) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0, prefix = 0] = match.slice(1).map(Number);
+  if ([a, b, c, d].some((octet) => octet > 255) || prefix < 8 || prefix > 32) return undefined;
+  const isPrivate =
+    a === 10 || (a === 172 && b >= 16 && b <= 31 && prefix >= 12) || (a === 192 && b === 168 && prefix >= 16);
+  const base = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  return isPrivate && base % 2 ** (32 - prefix) === 0 ? { base, prefix } : undefined;
+}
+
+/** Worker pools the address space has room for. */
+export const poolCapacity = ({ prefix }: AddressSpace): number =>
+  Math.max(0, Math.floor(2 ** (32 - prefix) / POOL_SIZE) - RESERVED_BLOCKS);
+
+/**
+ * A pool's subnet follows from its place in the list, so a new pool is added at the end: a subnet with machines in it
+ * cannot move. Throws RangeError when there are more pools than room.
+ */
+export function planSubnets(space: AddressSpace, pools: readonly string[]): SubnetPlan {
+  if (pools.length > poolCapacity(space)) {
+    throw new RangeError(`The address space has room for ${poolCapacity(space)} worker pools, not ${pools.length}.`);
+  }
+  const block = (index: number, prefix: number): string => `${dotted(space.base + index * POOL_SIZE)}/${prefix}`;
+  return {
+    api: block(0, API_PREFIX),
+    pools: new Map(pools.map((pool, index) => [pool, block(index + RESERVED_BLOCKS, POOL_PREFIX)])),
+  };
+}
+
+const dotted = (address: number): string => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".");

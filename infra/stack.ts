@@ -1,0 +1,231 @@
+/** One stack: which components there are, and what each is told of the others. */
+import * as authorization from "@pulumi/azure-native/authorization/index.js";
+import * as resources from "@pulumi/azure-native/resources/index.js";
+import * as pulumi from "@pulumi/pulumi";
+import { planAutoscale } from "../runtime/core/autoscale.ts";
+import { PRIORITIES } from "../runtime/core/priority.ts";
+import { busTopology, jobQueueName } from "../runtime/core/topology.ts";
+import type { Bundles } from "./bundles.ts";
+import { ApiHost } from "./components/api-host.ts";
+import { Autoscale } from "./components/autoscale.ts";
+import { Data } from "./components/data.ts";
+import { EntraApplications } from "./components/entra.ts";
+import { InstanceProtection } from "./components/instance-protection.ts";
+import { Messaging } from "./components/messaging.ts";
+import { Network } from "./components/network.ts";
+import { Observability } from "./components/observability.ts";
+import type { Place } from "./components/place.ts";
+import { Release, versionOf } from "./components/release.ts";
+import { Watch } from "./components/watch.ts";
+import { WorkerPool } from "./components/worker-pool.ts";
+import { WorkloadIdentity } from "./components/workload-identity.ts";
+import type { AuthConfig, InfraConfig, PoolConfig } from "./config.ts";
+import { workerCloudInit } from "./plan/cloud-init.ts";
+import { apiEnvironment, workerEnvironment, type AuthFacts, type Surroundings } from "./plan/environment.ts";
+import { planGrants, type Grant, type GrantScope } from "./plan/grants.ts";
+import { planSubnets } from "./plan/subnets.ts";
+
+export interface StackArgs {
+  readonly stack: string;
+  readonly config: InfraConfig;
+  /** What is deployed. */
+  readonly bundles: Bundles;
+}
+
+/** What `pulumi stack output` shows. */
+export interface StackOutputs {
+  readonly apiUrl: pulumi.Output<string>;
+  readonly tenantId: pulumi.Output<string>;
+  readonly clientId: pulumi.Input<string>;
+  readonly publicClientId: pulumi.Input<string>;
+  readonly resourceGroup: pulumi.Output<string>;
+  readonly storageAccount: pulumi.Output<string>;
+  readonly serviceBusNamespace: pulumi.Output<string>;
+  /** Names of the scale sets by pool. */
+  readonly workerPools: Readonly<Record<string, pulumi.Output<string>>>;
+  readonly apiVersion: string;
+  readonly workerVersion: string;
+}
+
+export function createStack({ stack, config, bundles }: StackArgs): StackOutputs {
+  const tags = { ...config.tags, app: "jobyard", stack, managedBy: "pulumi" };
+  const client = authorization.getClientConfigOutput();
+  const { subscriptionId, tenantId } = client;
+  const group = new resources.ResourceGroup(`jobyard-${stack}`, { tags }, { protect: config.protectData });
+  const place: Place = { resourceGroupName: group.name, location: group.location, tags };
+
+  const poolNames = config.pools.map(({ name }) => name);
+  const topology = busTopology(poolNames, { lockMs: config.lockSeconds * 1_000 });
+  const grants = planGrants({ topology, pools: poolNames, runtimeRegistration: config.runtimeRegistration });
+
+  const observability = new Observability("observability", {
+    place,
+    retentionDays: config.insightsRetentionDays,
+    dailyCapGb: config.insightsDailyCapGb,
+    alertEmail: config.alertEmail,
+  });
+  const network = new Network("network", {
+    place,
+    addressSpace: config.addressSpace.text,
+    subnets: planSubnets(config.addressSpace, poolNames),
+    egress: config.egress,
+  });
+  const allowOnly =
+    config.dataNetwork === "vnet" ? { subnetIds: network.subnetIds, ipRanges: config.allowedIpRanges } : undefined;
+  const data = new Data("data", {
+    place,
+    replication: config.storageReplication,
+    softDeleteDays: config.softDeleteDays,
+    retention: { logDays: config.logRetentionDays, outputDays: config.outputRetentionDays },
+    protect: config.protectData,
+    allowOnly,
+  });
+  const messaging = new Messaging("bus", {
+    place,
+    sku: config.busSku,
+    capacity: config.busCapacity,
+    topology,
+    protect: config.protectData,
+    allowOnly,
+  });
+  const release = new Release("release", { place, api: bundles.api, worker: bundles.worker });
+
+  const scopeId = (scope: GrantScope): pulumi.Input<string> => {
+    switch (scope.kind) {
+      case "table":
+        return data.tableId(scope.name);
+      case "container":
+        return data.containerId(scope.name);
+      case "queue":
+        return messaging.queueId(scope.name);
+      case "topic":
+        return messaging.topicId(scope.name);
+      case "releases":
+        return release.containerId;
+      case "telemetry":
+        return observability.insightsId;
+      case "scaleSet":
+        throw new RangeError("A scale set comes after its identity and grants its role itself.");
+    }
+  };
+  const identityFor = (name: string, own: readonly Grant[]): WorkloadIdentity =>
+    new WorkloadIdentity(name, { place, subscriptionId, grants: own, scopeId });
+  const surroundings = (identity: WorkloadIdentity): Omit<Surroundings<pulumi.Input<string>>, "version"> => ({
+    storageAccount: data.accountName,
+    serviceBusNamespace: messaging.hostName,
+    identityClientId: identity.clientId,
+    insightsConnectionString: observability.connectionString,
+    lockSeconds: config.lockSeconds,
+  });
+
+  // The one place where it is decided whose tokens the API takes.
+  const entra = config.auth.mode === "create" ? createEntra(stack, client.objectId, config.auth) : undefined;
+  const auth: AuthFacts<pulumi.Input<string>> = { tenantId, ...clientIds(config.auth, entra) };
+
+  const apiIdentity = identityFor(
+    "api",
+    grants.filter(({ to }) => to.kind === "api"),
+  );
+  const api = new ApiHost("api-host", {
+    place,
+    sku: config.apiSku,
+    min: config.apiMin,
+    max: Math.max(config.apiMin, config.apiMax),
+    identity: apiIdentity,
+    packageUrl: release.apiPackageUrl,
+    entry: bundles.apiEntry,
+    environment: apiEnvironment({
+      ...surroundings(apiIdentity),
+      version: versionOf(bundles.api),
+      pools: poolNames,
+      auth,
+    }),
+    subnetId: network.apiSubnetId,
+    allowedOrigins: config.allowedOrigins,
+  });
+  if (entra !== undefined && config.auth.mode === "create") {
+    entra.allowPages("entra", [pulumi.interpolate`${api.url}/`, ...config.auth.redirectUris]);
+  }
+
+  const protection = new InstanceProtection("protection", {
+    resourceGroupId: group.id,
+    resourceGroupName: group.name,
+  });
+  const createPool = (pool: PoolConfig): WorkerPool => {
+    const own = grants.filter(({ to }) => to.kind === "pool" && to.name === pool.name);
+    const [protect, ...others] = own.toSorted((a) => (a.role === "instanceProtector" ? -1 : 1));
+    if (protect?.role !== "instanceProtector") throw new RangeError(`Pool ${pool.name} cannot protect its machines.`);
+    const identity = identityFor(`pool-${pool.name}`, others);
+    const environment = workerEnvironment({
+      ...surroundings(identity),
+      pool: pool.name,
+      slots: pool.slots,
+      // A minute is left for the machine to answer the notice and stop.
+      drainSeconds: (config.terminateNoticeMinutes - 1) * 60,
+    });
+    return new WorkerPool(`pool-${pool.name}`, {
+      place,
+      pool,
+      identity,
+      subnetId: network.poolSubnetId(pool.name),
+      publicIp: config.egress === "instancePublicIp",
+      customData: pulumi
+        .all([environment, release.url])
+        .apply(([settings, releasesUrl]) =>
+          workerCloudInit({ environment: settings, releasesUrl, ssh: config.sshPublicKey !== undefined }),
+        ),
+      sshPublicKey: config.sshPublicKey,
+      terminateNoticeMinutes: config.terminateNoticeMinutes,
+      protection: { grant: protect, roleDefinitionId: protection.roleDefinitionId },
+      after: [release],
+    });
+  };
+  const pools = new Map(config.pools.map((pool) => [pool.name, createPool(pool)]));
+  for (const { name, slots, scale } of config.pools) {
+    const scaleSetId = pools.get(name)?.scaleSetId;
+    if (scale.kind === "fixed" || scaleSetId === undefined) continue;
+    const queues = PRIORITIES.map((priority) => jobQueueName(name, priority));
+    new Autoscale(`autoscale-${name}`, {
+      place,
+      plan: planAutoscale({ queues, min: scale.min, max: scale.max, slots }),
+      scaleSetId,
+      busId: messaging.namespaceId,
+      workspaceId: observability.workspaceId,
+    });
+  }
+  new Watch("watch", {
+    place,
+    stack,
+    observability,
+    busId: messaging.namespaceId,
+    apiId: api.siteId,
+    pools: new Map([...pools].map(([name, { scaleSetId }]) => [name, scaleSetId])),
+    backlog: config.backlogAlert,
+  });
+
+  return {
+    apiUrl: api.url,
+    tenantId,
+    clientId: auth.clientId,
+    publicClientId: auth.publicClientId,
+    resourceGroup: group.name,
+    storageAccount: data.accountName,
+    serviceBusNamespace: messaging.hostName,
+    workerPools: Object.fromEntries([...pools].map(([name, { scaleSetName }]) => [name, scaleSetName])),
+    apiVersion: versionOf(bundles.api),
+    workerVersion: versionOf(bundles.worker),
+  };
+}
+
+const createEntra = (
+  stack: string,
+  ownerObjectId: pulumi.Input<string>,
+  { adminObjectIds }: Extract<AuthConfig, { mode: "create" }>,
+): EntraApplications =>
+  new EntraApplications("entra", { displayName: `Jobyard (${stack})`, ownerObjectId, adminObjectIds });
+
+function clientIds(config: AuthConfig, entra: EntraApplications | undefined) {
+  if (config.mode === "existing") return { clientId: config.clientId, publicClientId: config.publicClientId };
+  if (entra === undefined) throw new RangeError("There are no Entra applications to name.");
+  return { clientId: entra.clientId, publicClientId: entra.publicClientId };
+}

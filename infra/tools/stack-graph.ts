@@ -1,0 +1,63 @@
+/** Everything a stack registers, in a form that is the same on every machine and in every run. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import type { Properties } from "./fabricated-state.ts";
+import { ProgramFailedError, recordProgram, type RecordedProgram } from "./stub-engine.ts";
+
+export const ROOT = join(import.meta.dirname, "../..");
+
+export interface StackGraph extends RecordedProgram {
+  readonly stack: string;
+}
+
+const projectSchema = z.object({
+  name: z.string(),
+  main: z.string(),
+  runtime: z.object({ name: z.literal("nodejs"), options: z.object({ typescript: z.boolean() }) }),
+});
+const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
+
+/** The configuration in Pulumi.<stack>.yaml, as the engine hands it to a program. Throws ProgramFailedError without one. */
+export async function readStackFile(stack: string): Promise<Readonly<Record<string, string>>> {
+  const name = `Pulumi.${stack}.yaml`;
+  const text = await readFile(join(ROOT, name), "utf8").catch((cause: unknown) => {
+    throw new ProgramFailedError(`There is no ${name}: stack ${stack} has no configuration here.`, { cause });
+  });
+  const { config } = stackSchema.parse(parse(text));
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+  );
+}
+
+export interface GraphRequest {
+  readonly stack: string;
+  /** Of this process; the program gets it, as it would from the CLI. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Values that replace those of the stack's file, by full key. */
+  readonly overrides?: Readonly<Record<string, string>>;
+}
+
+/** Throws ProgramFailedError when the program does not run to its end. */
+export async function stackGraph({ stack, environment, overrides }: GraphRequest): Promise<StackGraph> {
+  const project = projectSchema.parse(parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")));
+  const { registrations, outputs } = await recordProgram({
+    project: project.name,
+    stack,
+    root: ROOT,
+    main: project.main,
+    config: { ...(await readStackFile(stack)), ...overrides },
+    environment: { ...environment, PULUMI_NODEJS_TYPESCRIPT: String(project.runtime.options.typescript) },
+  });
+  return {
+    stack,
+    registrations: registrations.map((registration) => ({ ...registration, inputs: portable(registration.inputs) })),
+    outputs: portable(outputs),
+  };
+}
+
+/** Files by their place in the project, and what is larger than its meaning in short. */
+function portable(properties: Properties): Properties {
+  return JSON.parse(JSON.stringify(properties).replaceAll(`${ROOT}/`, "")) as Properties;
+}

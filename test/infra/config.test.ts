@@ -1,0 +1,112 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { InfraConfigError, parseInfraConfig } from "../../infra/config.ts";
+import { ROOT } from "../../infra/tools/stack-graph.ts";
+import { stackSettings } from "../support/mocked-stack.ts";
+
+function problemsOf(settings: Readonly<Record<string, unknown>>): readonly string[] {
+  try {
+    parseInfraConfig(settings);
+  } catch (error) {
+    if (error instanceof InfraConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("a stack's configuration", () => {
+  it("needs nothing: the defaults are a stack that works", () => {
+    expect(parseInfraConfig({})).toMatchObject({
+      protectData: false,
+      busSku: "Standard",
+      egress: "nat",
+      dataNetwork: "vnet",
+      pools: [{ name: "default", slots: 1, spot: false, scale: { kind: "auto", min: 1, max: 100 } }],
+      auth: { mode: "create", adminObjectIds: [] },
+    });
+  });
+
+  it("is read from text, as Pulumi keeps it, and from values", () => {
+    const fromText = parseInfraConfig({ workerMin: "0", workerMax: "7", protectData: "true" });
+    expect(fromText).toEqual(parseInfraConfig({ workerMin: 0, workerMax: 7, protectData: true }));
+    expect(fromText.pools[0]?.scale).toEqual({ kind: "auto", min: 0, max: 7 });
+  });
+
+  it("gives a pool what it says itself, and the rest from the stack", () => {
+    const { pools } = parseInfraConfig({
+      workerSlots: 2,
+      pools: {
+        gpu: { vmSize: "Standard_NC4as_T4_v3", max: 4 },
+        farm: { autoscale: false, count: 800, spot: true },
+        default: { slots: 8 },
+      },
+    });
+    expect(pools).toMatchObject([
+      { name: "default", slots: 8, vmSize: "Standard_D2as_v5", scale: { kind: "auto", max: 100 } },
+      { name: "gpu", slots: 2, vmSize: "Standard_NC4as_T4_v3", scale: { kind: "auto", max: 4 } },
+      { name: "farm", slots: 2, spot: true, scale: { kind: "fixed", count: 800 } },
+    ]);
+  });
+
+  it.each<[Readonly<Record<string, unknown>>, RegExp]>([
+    [{ workerMax: 101 }, /^jobyard:workerMax must be a whole number from 1 to 100$/],
+    [{ workerMax: "101" }, /^jobyard:workerMax must be/],
+    [{ workerMax: "" }, /^jobyard:workerMax must be/],
+    [{ workerMin: -1 }, /^jobyard:workerMin must be a whole number from 0 to 100$/],
+    [{ workerCount: 801 }, /^jobyard:workerCount must be a whole number from 0 to 800$/],
+    [{ workerSlots: 1.5 }, /^jobyard:workerSlots must be a whole number from 1 to 1000$/],
+    [{ apiSku: "F1" }, /^jobyard:apiSku must be one of B1, B2, /],
+    [{ workerVmSize: "D2as_v5" }, /^jobyard:workerVmSize must be a VM size as Azure writes it/],
+    [{ workerVmSize: "Standard_D2ps_v5" }, /^jobyard:workerVmSize must be an x64 size/],
+    [{ storageReplication: "XRS" }, /^jobyard:storageReplication must be one of LRS/],
+    [{ busCapacity: 3 }, /^jobyard:busCapacity must be one of 1, 2, 4, 8, 16$/],
+    [{ pools: { "GPU!": {} } }, /^jobyard:pools\.GPU! must be a pool name of 1 to 20 lower-case letters/],
+    [{ pools: { gpu: { max: 101 } } }, /^jobyard:pools\.gpu\.max must be a whole number from 1 to 100$/],
+    [{ pools: { gpu: { size: "x" } } }, /^jobyard:pools\.gpu\.size is not a key of a pool; there are vmSize/],
+    [{ pools: "gpu" }, /^jobyard:pools must be an object of pools by name$/],
+    [{ pools: { gpu: { min: 9, max: 3 } } }, /^jobyard:pools\.gpu\.min is 9, more than the most workers of the pool/],
+    [{ workerMin: 9, workerMax: 3 }, /^jobyard:workerMin is 9, more than/],
+    [{ workerMx: 3 }, /^jobyard:workerMx is not a setting/],
+    [{ protectData: "yes" }, /^jobyard:protectData must be true or false$/],
+    [{ addressSpace: "11.0.0.0/16" }, /^jobyard:addressSpace must be a private IPv4 network/],
+    [{ addressSpace: "10.0.0.0/22" }, /^jobyard:addressSpace has room for 0 worker pools/],
+    [{ apiMin: 4 }, /^jobyard:apiMin must be from 1 to 3 with apiSku B1$/],
+    [{ apiMax: 3 }, /^jobyard:apiMax needs a plan that scales by itself \(S or P\), not B1$/],
+    [{ apiSku: "S1", apiMax: 11 }, /^jobyard:apiMax must be from 1 to 10 with apiSku S1$/],
+    [{ authMode: "existing" }, /^jobyard:authClientId is needed with authMode existing$/],
+    [{ authClientId: crypto.randomUUID() }, /^jobyard:authClientId is for authMode existing$/],
+    [{ authAdminObjectIds: ["me"] }, /^jobyard:authAdminObjectIds\.0 must be a GUID$/],
+    [{ allowedIpRanges: ["home"] }, /^jobyard:allowedIpRanges\.0 must be an IPv4 address or range/],
+    [{ sshPublicKey: "ssh-dss AAAA" }, /^jobyard:sshPublicKey must be an ssh-rsa or ssh-ed25519 public key$/],
+    [{ alertEmail: "me" }, /^jobyard:alertEmail must be an e-mail address$/],
+    [{ allowedOrigins: ["http://evil.example"] }, /^jobyard:allowedOrigins\.0 must be an https URL/],
+  ])("is refused with the key and what is allowed: %j", (settings, message) => {
+    const problems = problemsOf(settings);
+    expect(problems[0]).toMatch(message);
+  });
+
+  it("is refused with all problems at once", () => {
+    expect(problemsOf({ workerMax: 101, apiSku: "F1", pools: { "GPU!": {} }, tpyo: 1 })).toHaveLength(4);
+    expect(problemsOf({ workerMin: 5, workerMax: 2, apiMin: 4, authMode: "existing" })).toHaveLength(4);
+  });
+
+  it.each(["dev", "prod"])("of stack %s is accepted", async (stack) => {
+    expect(problemsOf(await stackSettings(stack))).toEqual([]);
+  });
+
+  it("that `pulumi new` proposes is accepted, every key described", async () => {
+    const { template } = parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")) as {
+      template: { config: Record<string, { description: string; default: string }> };
+    };
+    const asked = Object.entries(template.config).filter(([key]) => key.startsWith("jobyard:"));
+    expect(asked.length).toBeGreaterThan(3);
+    for (const [, { description }] of asked) expect(description).toMatch(/./);
+    const answers = asked.map(([key, value]): [string, unknown] => [
+      key.replace("jobyard:", ""),
+      value.default.startsWith("[") ? JSON.parse(value.default) : value.default,
+    ]);
+    expect(problemsOf(Object.fromEntries(answers))).toEqual([]);
+  });
+});

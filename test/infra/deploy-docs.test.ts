@@ -1,0 +1,25 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { planAlerts } from "../../infra/plan/alerts.ts";
+import { IDLE_DEV, IDLE_PROD } from "../../infra/plan/costs.ts";
+import { PRIORITIES } from "../../runtime/core/priority.ts";
+import { withTables } from "../../infra/tools/deploy-tables.ts";
+import { ROOT } from "../../infra/tools/stack-graph.ts";
+
+/** Cells alone: padding belongs to the formatter. */
+const cells = (document: string): string => document.replaceAll(/ *\| */g, "|").replaceAll(/-{3,}/g, "---");
+
+describe("docs/deploy.md", () => {
+  it("has the settings, permissions and costs as the code has them (else: npm run infra:docs)", async () => {
+    const document = await readFile(join(ROOT, "docs", "deploy.md"), "utf8");
+    expect(cells(document)).toBe(cells(withTables(document)));
+  });
+
+  it("counts every alert there is: one that is split is paid for each queue", () => {
+    const series = planAlerts({ backlog: 1 }).reduce((sum, { splitBy }) => sum + (splitBy ? PRIORITIES.length : 1), 0);
+    for (const costs of [IDLE_DEV, IDLE_PROD]) {
+      expect(costs.find(({ what }) => what.startsWith("alert"))?.quantity).toBe(series);
+    }
+  });
+});

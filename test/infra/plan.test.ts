@@ -1,0 +1,253 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { queueProperties, ruleProperties, subscriptionProperties } from "../../infra/plan/bus-entities.ts";
+import { workerCloudInit } from "../../infra/plan/cloud-init.ts";
+import { apiEnvironment, workerEnvironment } from "../../infra/plan/environment.ts";
+import { planGrants, roleTitle } from "../../infra/plan/grants.ts";
+import { lifecycleRules } from "../../infra/plan/lifecycle.ts";
+import { vmSizeProblem } from "../../infra/plan/skus.ts";
+import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
+import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
+import { workbookJson } from "../../infra/plan/workbook.ts";
+import { parseApiSettings, parseWorkerSettings, SETTING } from "../../runtime/core/settings.ts";
+import { busTopology, CONTAINERS, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
+
+const addressOf = (cidr: string): { readonly first: number; readonly last: number } => {
+  const [address = "", prefix = ""] = cidr.split("/");
+  const first = address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return { first, last: first + 2 ** (32 - Number(prefix)) - 1 };
+};
+
+describe("subnets", () => {
+  const pools = (count: number): string[] => Array.from({ length: count }, (_, index) => `pool-${index}`);
+
+  it("never overlap, lie within the network, and hold 800 workers each", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10, max: 20 }), fc.integer({ min: 0, max: 30 }), (prefix, wanted) => {
+        const text = `10.0.0.0/${prefix}`;
+        const space = parseAddressSpace(text)!;
+        const plan = planSubnets(space, pools(Math.min(wanted, poolCapacity(space))));
+        const ranges = [plan.api, ...plan.pools.values()].map(addressOf).sort((a, b) => a.first - b.first);
+        for (const [index, range] of ranges.entries()) {
+          expect(range.first).toBeGreaterThan(ranges[index - 1]?.last ?? -1);
+          expect(range.last).toBeLessThanOrEqual(addressOf(text).last);
+        }
+        for (const cidr of plan.pools.values()) {
+          const { first, last } = addressOf(cidr);
+          expect(last - first + 1 - 5).toBeGreaterThanOrEqual(800);
+        }
+      }),
+    );
+  });
+
+  it("of a pool stay where they are when another pool is added behind it", () => {
+    const space = parseAddressSpace("10.20.0.0/16")!;
+    const before = planSubnets(space, ["default", "gpu"]);
+    const after = planSubnets(space, ["default", "gpu", "farm"]);
+    expect([...after.pools].slice(0, 2)).toEqual([...before.pools]);
+    expect(before).toMatchObject({ api: "10.20.0.0/26" });
+    expect(before.pools.get("default")).toBe("10.20.4.0/22");
+  });
+
+  it("are refused when the network has no room for them", () => {
+    const space = parseAddressSpace("10.0.0.0/20")!;
+    expect(poolCapacity(space)).toBe(3);
+    expect(() => planSubnets(space, pools(4))).toThrow(/room for 3 worker pools, not 4/);
+  });
+
+  it.each(["10.0.0.0", "10.0.0.0/33", "10.0.0.1/16", "8.8.8.0/24", "172.32.0.0/16", "10.0.300.0/24", "a"])(
+    "are not planned in %s",
+    (text) => {
+      expect(parseAddressSpace(text)).toBeUndefined();
+    },
+  );
+});
+
+describe("stable ids", () => {
+  it("depend on their words alone, and are UUIDs", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        expect(stableUuid(a)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
+        expect(stableUuid(a) === stableUuid(b)).toBe(a === b);
+      }),
+    );
+    // Assignments in deployed directories refer to this one.
+    expect(stableUuid("app-role", "Jobs.Admin")).toMatchInlineSnapshot(`"4993d0c2-847c-8519-af23-7e04ca8f6275"`);
+  });
+
+  it("include a key that is well formed", () => {
+    const bytes = Buffer.from(keyOfNobody().split(" ")[1]!, "base64");
+    expect(bytes.length).toBe(4 + 11 + 4 + 32);
+    expect(bytes.subarray(4, 15).toString()).toBe("ssh-ed25519");
+  });
+});
+
+describe("VM sizes", () => {
+  it.each(["Standard_D2as_v5", "Standard_B2s", "Standard_NC4as_T4_v3", "Standard_F4s_v2", "Standard_E4-2ads_v5"])(
+    "%s may exist",
+    (size) => {
+      expect(vmSizeProblem(size)).toBeUndefined();
+    },
+  );
+  it.each(["", "D2", "standard_d2", "Standard_", "Standard_D2as_v5; rm", "Standard_D2pls_v5"])(
+    "%j is refused",
+    (size) => {
+      expect(vmSizeProblem(size)).toBeDefined();
+    },
+  );
+});
+
+describe("Service Bus entities", () => {
+  it("have the settings of the topology, in Azure's words", () => {
+    const [queue] = busTopology(["default"]).queues;
+    expect(queueProperties(queue!)).toEqual({
+      lockDuration: "PT60S",
+      maxDeliveryCount: 2_000,
+      requiresDuplicateDetection: true,
+      duplicateDetectionHistoryTimeWindow: "PT600S",
+      deadLetteringOnMessageExpiration: true,
+      requiresSession: false,
+      enableBatchedOperations: true,
+      maxSizeInMegabytes: 5_120,
+    });
+    expect(subscriptionProperties({ name: "s", forwardTo: "q", autoDeleteOnIdleMs: 300_000 })).toMatchObject({
+      forwardTo: "q",
+      autoDeleteOnIdle: "PT300S",
+      deadLetteringOnFilterEvaluationExceptions: true,
+    });
+  });
+
+  it("have filters of every kind, and refuse what Azure cannot compare", () => {
+    expect(ruleProperties({ kind: "sql", expression: "a = 1" })).toMatchObject({
+      sqlFilter: { sqlExpression: "a = 1" },
+    });
+    expect(ruleProperties({ kind: "false" })).toMatchObject({ sqlFilter: { sqlExpression: "1=0" } });
+    expect(ruleProperties({ kind: "true" })).toMatchObject({ sqlFilter: { sqlExpression: "1=1" } });
+    expect(ruleProperties({ kind: "correlation", system: { subject: "x" }, properties: { Listener: "l" } })).toEqual({
+      filterType: "CorrelationFilter",
+      correlationFilter: { label: "x", properties: { Listener: "l" } },
+    });
+    expect(() => ruleProperties({ kind: "correlation", properties: { n: 1 } })).toThrow(/use a SQL filter for n/);
+    expect(() => ruleProperties({ kind: "correlation", system: { size: "1" } })).toThrow(/system property size/);
+  });
+});
+
+describe("grants", () => {
+  const withTopics: BusTopology = { ...busTopology(["default", "gpu"]), topics: [{ name: "events" }] };
+  const plan = (topology: BusTopology, runtimeRegistration: boolean) =>
+    planGrants({ topology, pools: ["default", "gpu"], runtimeRegistration });
+
+  it("say for every table and container who may use it", () => {
+    const grants = plan(busTopology(["default", "gpu"]), true);
+    for (const name of [...Object.values(TABLES), ...Object.values(CONTAINERS)]) {
+      expect(grants.some(({ to, scope }) => to.kind === "api" && "name" in scope && scope.name === name)).toBe(true);
+    }
+  });
+
+  it("have stable and unique names, and go no further than one table, container, queue or topic", () => {
+    const grants = plan(withTopics, true);
+    expect(new Set(grants.map(({ id }) => id)).size).toBe(grants.length);
+    for (const { scope } of grants) {
+      expect(["table", "container", "queue", "topic", "releases", "telemetry", "scaleSet"]).toContain(scope.kind);
+    }
+  });
+
+  it("let a worker take jobs from its own pool only, and protect only its own machines", () => {
+    const grants = plan(withTopics, true).filter(({ to }) => to.kind === "pool" && to.name === "gpu");
+    const queues = grants.flatMap(({ scope }) => (scope.kind === "queue" ? [scope.name] : []));
+    expect(queues.every((queue) => queue.startsWith("jobs-gpu-"))).toBe(true);
+    expect(grants.filter(({ role }) => role === "instanceProtector").map(({ scope }) => scope)).toEqual([
+      { kind: "scaleSet", name: "gpu" },
+    ]);
+    expect(
+      grants.filter(({ scope }) => scope.kind === "container" && scope.name === CONTAINERS.packages),
+    ).toMatchObject([{ role: "blobReader" }]);
+  });
+
+  it("make nobody an owner unless the API registers subscriptions, and never a worker", () => {
+    const owners = (grants: ReturnType<typeof plan>) => grants.filter(({ role }) => role === "busOwner");
+    expect(owners(plan(withTopics, false))).toEqual([]);
+    expect(owners(plan(busTopology(["default"]), true))).toEqual([]);
+    const owned = owners(plan(withTopics, true));
+    expect(owned.every(({ to }) => to.kind === "api")).toBe(true);
+    expect(owned.map(({ scope }) => scope.kind)).toContain("topic");
+    expect(owned.filter(({ scope }) => scope.kind === "queue")).toHaveLength(6);
+  });
+
+  it("use roles by names people can look up", () => {
+    expect(roleTitle("busOwner")).toBe("Azure Service Bus Data Owner");
+    expect(roleTitle("instanceProtector")).toBe("Jobyard instance protector");
+  });
+});
+
+describe("lifecycle rules", () => {
+  it("end logs and results, and leave packages and leases alone", () => {
+    const rules = lifecycleRules({ logDays: 30, outputDays: 90 }, 14);
+    expect(rules.map(({ name }) => name)).toEqual([
+      "end-of-job-logs",
+      "end-of-job-output",
+      "end-of-job-input",
+      "end-of-replaced-versions",
+    ]);
+    expect(JSON.stringify(rules)).not.toContain(CONTAINERS.packages);
+    expect(JSON.stringify(rules)).not.toContain(CONTAINERS.leases);
+    expect(lifecycleRules({ logDays: 0, outputDays: 0 }, 0)).toEqual([]);
+  });
+});
+
+describe("what programs start with", () => {
+  const surroundings = {
+    storageAccount: "account",
+    serviceBusNamespace: "ns.servicebus.windows.net",
+    identityClientId: "id",
+    insightsConnectionString: "InstrumentationKey=1",
+    lockSeconds: 45,
+  };
+
+  it("is accepted by the API's own settings", () => {
+    const auth = { tenantId: stableUuid("t"), clientId: stableUuid("c"), publicClientId: stableUuid("p") };
+    const env = apiEnvironment({ ...surroundings, version: "v1", pools: ["default", "gpu"], auth });
+    expect(parseApiSettings(env)).toMatchObject({
+      connection: { kind: "credential", storageAccount: "account", serviceBusNamespace: "ns.servicebus.windows.net" },
+      host: "0.0.0.0",
+      port: 8080,
+      pools: ["default", "gpu"],
+      lockMs: 45_000,
+    });
+  });
+
+  it("is accepted by the worker's, once the machine has added who it is", () => {
+    const env = workerEnvironment({ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840 });
+    const ofMachine = { [SETTING.workerId]: "w-1", [SETTING.workerDirectory]: "/var/lib/jobyard" };
+    expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({ pool: "gpu", slots: 3, drainMs: 840_000 });
+    expect(Object.keys(env)).not.toContain(SETTING.version);
+  });
+});
+
+describe("cloud-init", () => {
+  const request = { environment: { A: "1", B: 'a "quoted" \\ word' }, releasesUrl: "https://x/releases", ssh: false };
+
+  it("is a document that writes the worker's settings, as systemd reads them", () => {
+    const text = workerCloudInit(request);
+    expect(text.startsWith("#cloud-config\n")).toBe(true);
+    const document = JSON.parse(text.slice(text.indexOf("\n"))) as { write_files: { content: string }[] };
+    expect(document.write_files[0]?.content).toBe(
+      'A="1"\nB="a \\"quoted\\" \\\\ word"\nJOBYARD_RELEASES_URL="https://x/releases"\n',
+    );
+  });
+
+  it("closes SSH unless somebody has a key, and refuses a setting of two lines", () => {
+    expect(workerCloudInit(request)).toContain("ssh.socket");
+    expect(workerCloudInit({ ...request, ssh: true })).not.toContain("ssh.socket");
+    expect(() => workerCloudInit({ ...request, environment: { A: "1\nB=2" } })).toThrow(/A must be one line/);
+  });
+});
+
+describe("the workbook", () => {
+  it("shows queues, every pool and the API, and is the same text for the same targets", () => {
+    const targets = { busId: "/bus", apiId: "/api", pools: { default: "/vmss/default", gpu: "/vmss/gpu" } };
+    const text = workbookJson(targets);
+    expect(text).toBe(workbookJson(targets));
+    for (const id of ["/bus", "/api", "/vmss/default", "/vmss/gpu"]) expect(text).toContain(`"resourceIds":["${id}"]`);
+  });
+});

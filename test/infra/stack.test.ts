@@ -1,0 +1,309 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
+import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/autoscale.ts";
+import { SETTING } from "../../runtime/core/settings.ts";
+import { busTopology, CONTAINERS, TABLES } from "../../runtime/core/topology.ts";
+import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
+
+type Json = Record<string, unknown>;
+
+const ACCOUNT = "azure-native:storage:StorageAccount";
+const NAMESPACE = "azure-native:servicebus:Namespace";
+const QUEUE = "azure-native:servicebus:Queue";
+const ASSIGNMENT = "azure-native:authorization:RoleAssignment";
+const SCALE_SET = "azure-native:compute:VirtualMachineScaleSet";
+const AUTOSCALE = "azure-native:monitor:AutoscaleSetting";
+const ALERT = "azure-native:monitor:MetricAlert";
+const SUBNET = "azure-native:network:Subnet";
+
+const PUBLIC_IP_INPUT = "publicIPAddressConfiguration";
+const settingsOf = (stack: MockedStack): Record<string, unknown> => {
+  const { appSettings } = stack.named("jobyard-api-host")["siteConfig"] as {
+    appSettings: { name: string; value: unknown }[];
+  };
+  return Object.fromEntries(appSettings.map(({ name, value }) => [name, value]));
+};
+
+/** As their files have them; made once, since each takes a moment. */
+let dev: MockedStack;
+let prod: MockedStack;
+beforeAll(async () => {
+  dev = await mockedStack("dev");
+  prod = await mockedStack("prod");
+});
+
+describe.each(["dev", "prod"])("stack %s", (name) => {
+  let stack: MockedStack;
+  beforeAll(() => {
+    stack = name === "dev" ? dev : prod;
+  });
+
+  it("has these resources: their names are their identities, and another name is another resource", () => {
+    expect(stack.resources.map((resource) => `${resource.type}  ${resource.name}`).sort()).toMatchSnapshot();
+  });
+
+  it("has every table, container and queue of the topology", () => {
+    const names = (type: string, input: string) => stack.ofType(type).map(({ inputs }) => inputs[input]);
+    expect(names("azure-native:storage:Table", "tableName").sort()).toEqual(Object.values(TABLES).sort());
+    expect(names("azure-native:storage:BlobContainer", "containerName").sort()).toEqual(
+      [...Object.values(CONTAINERS), "releases"].sort(),
+    );
+    expect(names(QUEUE, "queueName").sort()).toEqual(
+      busTopology(["default"])
+        .queues.map((queue) => queue.name)
+        .sort(),
+    );
+  });
+
+  it("opens storage to identities alone, except for the account releases are uploaded to", () => {
+    for (const { name: account, inputs } of stack.ofType(ACCOUNT)) {
+      expect(inputs["allowSharedKeyAccess"]).toBe(account === "jobyardrelease");
+      expect(inputs).toMatchObject({
+        allowBlobPublicAccess: false,
+        minimumTlsVersion: "TLS1_2",
+        enableHttpsTrafficOnly: true,
+        allowCrossTenantReplication: false,
+      });
+    }
+    expect(stack.named("jobyarddata")["networkRuleSet"]).toMatchObject({ defaultAction: "Deny", ipRules: [] });
+    for (const { inputs } of stack.ofType("azure-native:storage:BlobContainer")) {
+      expect(inputs["publicAccess"]).toBe("None");
+    }
+  });
+
+  it("opens Service Bus to identities alone", () => {
+    expect(stack.ofType(NAMESPACE)).toHaveLength(1);
+    expect(stack.named("jobyard-bus")).toMatchObject({ disableLocalAuth: true, minimumTlsVersion: "1.2" });
+  });
+
+  it("accepts telemetry and logs from identities alone", () => {
+    expect(
+      stack.named("observability-insights")["DisableLocalAuth"] ??
+        stack.named("observability-insights")["disableLocalAuth"],
+    ).toBe(true);
+    expect(stack.named("observability-logs")["features"]).toMatchObject({ disableLocalAuth: true });
+  });
+
+  it("lets nothing in: every subnet has the closed group, and no way out by default", () => {
+    const [group] = stack.ofType("azure-native:network:NetworkSecurityGroup");
+    expect(group?.inputs["securityRules"]).toEqual([
+      expect.objectContaining({
+        access: "Deny",
+        direction: "Inbound",
+        protocol: "*",
+        sourceAddressPrefix: "*",
+        destinationPortRange: "*",
+      }),
+    ]);
+    for (const { inputs } of stack.ofType(SUBNET)) {
+      expect(inputs["defaultOutboundAccess"]).toBe(false);
+      expect(inputs["networkSecurityGroup"]).toBeDefined();
+    }
+  });
+
+  it("names the kind of principal in every role assignment, and assigns exactly what the plan says", () => {
+    const assignments = stack.ofType(ASSIGNMENT);
+    for (const { inputs } of assignments) expect(inputs["principalType"]).toBe("ServicePrincipal");
+    const planned = planGrants({ topology: busTopology(["default"]), pools: ["default"], runtimeRegistration: true });
+    expect(assignments.map((assignment) => assignment.name).sort()).toEqual(planned.map(({ id }) => id).sort());
+  });
+
+  it("assigns every role on one resource, never on the group, an account or the subscription", () => {
+    for (const { name: assignment, inputs } of stack.ofType(ASSIGNMENT)) {
+      expect(inputs["scope"], assignment).toMatch(
+        /\/azure-native\/(storage\/(Table|BlobContainer)|servicebus\/(Queue|Topic)|compute\/VirtualMachineScaleSet|applicationinsights\/Component)\//,
+      );
+    }
+  });
+
+  it("has one custom role, with three rights, assignable in its own group", () => {
+    expect(stack.ofType("azure-native:authorization:RoleDefinition")).toHaveLength(1);
+    const role = stack.named("protection-role");
+    expect(role["permissions"]).toEqual([{ actions: [...INSTANCE_PROTECTOR.actions] }]);
+    expect(role["assignableScopes"]).toEqual([role["scope"]]);
+  });
+
+  it("has worker machines nobody logs in to, that are not made in surplus, and that are told before they go", () => {
+    const [pool] = stack.ofType(SCALE_SET);
+    expect(pool?.inputs).toMatchObject({
+      orchestrationMode: "Uniform",
+      overprovision: false,
+      singlePlacementGroup: true,
+      upgradePolicy: { mode: "Manual" },
+      automaticRepairsPolicy: { enabled: true },
+      virtualMachineProfile: {
+        scheduledEventsProfile: { terminateNotificationProfile: { enable: true, notBeforeTimeout: "PT15M" } },
+        osProfile: { linuxConfiguration: { disablePasswordAuthentication: true } },
+        extensionProfile: { extensions: [{ type: "ApplicationHealthLinux", settings: { port: 8081 } }] },
+      },
+    });
+  });
+
+  it("never puts the version of the code on a machine", () => {
+    const [pool] = stack.ofType(SCALE_SET);
+    const { customData } = (pool?.inputs["virtualMachineProfile"] as { osProfile: { customData: string } }).osProfile;
+    const text = Buffer.from(customData, "base64").toString();
+    expect(text).toContain("JOBYARD_POOL=");
+    expect(text).toContain("/releases");
+    expect(text).not.toContain(FAKE_BUNDLES.worker.sha256.slice(0, 12));
+  });
+
+  it("scales the workers within Azure's limits, switched on", () => {
+    const { profiles, enabled } = stack.named("autoscale-default-setting");
+    expect(enabled).toBe(true);
+    const [profile] = profiles as {
+      capacity: { maximum: string };
+      rules: { metricTrigger: Json; scaleAction: Json }[];
+    }[];
+    expect(Number(profile?.capacity.maximum)).toBeLessThanOrEqual(AUTOSCALE_MAX_INSTANCES);
+    expect(profile?.rules.length).toBeLessThanOrEqual(AUTOSCALE_MAX_RULES);
+    for (const { metricTrigger } of profile!.rules) {
+      expect(metricTrigger).toMatchObject({
+        metricName: "ActiveMessages",
+        metricResourceUri: expect.stringContaining("Namespace") as string,
+      });
+    }
+  });
+
+  it("serves the API over TLS alone, without publishing credentials, and starts it with core's settings", () => {
+    expect(stack.named("jobyard-api-host")).toMatchObject({
+      httpsOnly: true,
+      siteConfig: {
+        ftpsState: "Disabled",
+        minTlsVersion: "1.2",
+        healthCheckPath: "/healthz",
+        linuxFxVersion: "NODE|24-lts",
+      },
+    });
+    expect(stack.named("api-host-ftp")["allow"]).toBe(false);
+    expect(stack.named("api-host-scm")["allow"]).toBe(false);
+    const settings = settingsOf(stack);
+    expect(settings).toMatchObject({
+      [SETTING.storageAccount]: "jobyarddata",
+      [SETTING.serviceBusNamespace]: "jobyard-bus.servicebus.windows.net",
+      [SETTING.pools]: "default",
+      JOBYARD_AUTH_TENANT_ID: "00000000-0000-0000-0000-000000000002",
+      JOBYARD_AUTH_CLIENT_ID: "client-of-entra-api",
+      JOBYARD_AUTH_PUBLIC_CLIENT_ID: "client-of-entra-client",
+    });
+    expect(Object.keys(settings)).not.toContain(SETTING.storageConnectionString);
+    expect(Object.keys(settings)).not.toContain(SETTING.serviceBusConnectionString);
+    expect(JSON.stringify(settings)).not.toMatch(/AccountKey|SharedAccessKey|sig=/);
+  });
+
+  it("registers the API with three roles, a scope, and a client that is not asked for consent", () => {
+    const api = stack.named("entra-api") as { appRoles: { value: string; id: string }[]; api: Json };
+    expect(api.appRoles.map(({ value }) => value).sort()).toEqual(["Jobs.Admin", "Jobs.Read", "Jobs.Submit"]);
+    expect(new Set(api.appRoles.map(({ id }) => id)).size).toBe(3);
+    expect(stack.named("entra-api-principal")["appRoleAssignmentRequired"]).toBe(true);
+    expect(stack.named("entra-client")).toMatchObject({ fallbackPublicClientEnabled: true });
+    expect(stack.named("entra-client-preauthorized")["authorizedClientId"]).toBe("client-of-entra-client");
+    expect(stack.named("entra-client-pages")["redirectUris"]).toEqual(["https://jobyard-api-host.azurewebsites.net/"]);
+  });
+
+  it("tags whatever takes tags", () => {
+    const { inputs } = stack.ofType("azure-native:resources:ResourceGroup")[0]!;
+    expect(inputs["tags"]).toEqual({ app: "jobyard", stack: name, managedBy: "pulumi" });
+    for (const type of [ACCOUNT, NAMESPACE, SCALE_SET, AUTOSCALE, ALERT, "azure-native:web:WebApp"]) {
+      for (const resource of stack.ofType(type)) expect(resource.inputs["tags"], resource.name).toEqual(inputs["tags"]);
+    }
+  });
+});
+
+describe("configuration", () => {
+  it("decides how workers reach the internet: one gateway, or an address each", () => {
+    expect(prod.named("network-pool-default-subnet")["natGateway"]).toBeDefined();
+    expect(JSON.stringify(prod.named("pool-default-workers"))).not.toContain(PUBLIC_IP_INPUT);
+    expect(dev.named("network-pool-default-subnet")["natGateway"]).toBeUndefined();
+    expect(JSON.stringify(dev.named("pool-default-workers"))).toContain(PUBLIC_IP_INPUT);
+  });
+
+  it("gives a further pool its own queues, identity, subnet, machines, rules and alert", async () => {
+    const stack = await mockedStack("dev", {
+      pools: { gpu: { vmSize: "Standard_NC4as_T4_v3", slots: 2, spot: true } },
+    });
+    expect(stack.named("bus-queue-jobs-gpu-high")["queueName"]).toBe("jobs-gpu-high");
+    expect(stack.named("network-pool-gpu-subnet")["addressPrefix"]).toBe("10.20.8.0/22");
+    expect(stack.named("autoscale-gpu-setting")["enabled"]).toBe(true);
+    expect(stack.named("watch-workers-unavailable-gpu")["enabled"]).toBe(true);
+    expect(settingsOf(stack)[SETTING.pools]).toBe("default,gpu");
+    const machines = stack.named("pool-gpu-workers") as Json & { virtualMachineProfile: Json };
+    expect(machines["sku"]).toMatchObject({ name: "Standard_NC4as_T4_v3" });
+    // Azure refuses the notice on Spot machines.
+    expect(machines.virtualMachineProfile).toMatchObject({ priority: "Spot", evictionPolicy: "Delete" });
+    expect(machines.virtualMachineProfile["scheduledEventsProfile"]).toBeUndefined();
+  });
+
+  it("turns autoscale off: a fixed number, over several placement groups beyond a hundred", async () => {
+    const stack = await mockedStack("prod", { workerAutoscale: false, workerCount: 800 });
+    expect(stack.resources.some(({ name }) => name.startsWith("autoscale-default"))).toBe(false);
+    expect(stack.named("pool-default-workers")).toMatchObject({
+      singlePlacementGroup: false,
+      platformFaultDomainCount: 1,
+      overprovision: false,
+      sku: { capacity: 800 },
+    });
+  });
+
+  it("scales the API's plan where the tier allows it", () => {
+    expect(prod.named("api-host-autoscale")).toMatchObject({
+      enabled: true,
+      profiles: [{ capacity: { minimum: "2", maximum: "5" } }],
+    });
+    expect(dev.resources.some(({ name }) => name === "api-host-autoscale")).toBe(false);
+  });
+
+  it("takes applications somebody else has registered, and then touches no directory", async () => {
+    const ids = { authClientId: crypto.randomUUID(), authPublicClientId: crypto.randomUUID() };
+    const stack = await mockedStack("prod", { authMode: "existing", ...ids });
+    expect(stack.resources.filter(({ type }) => type.startsWith("azuread:"))).toEqual([]);
+    expect(settingsOf(stack)).toMatchObject({
+      JOBYARD_AUTH_CLIENT_ID: ids.authClientId,
+      JOBYARD_AUTH_PUBLIC_CLIENT_ID: ids.authPublicClientId,
+    });
+  });
+
+  it("makes administrators", async () => {
+    const admin = crypto.randomUUID();
+    const stack = await mockedStack("dev", { authAdminObjectIds: [admin] });
+    expect(stack.named(`entra-admin-${admin}`)).toMatchObject({ principalObjectId: admin });
+  });
+
+  it("tells somebody of alerts, when there is an address", async () => {
+    for (const { inputs } of prod.ofType(ALERT)) expect(inputs["actions"]).toBeUndefined();
+    const loud = await mockedStack("prod", { alertEmail: "ops@example.com" });
+    expect(loud.named("observability-alerts")).toMatchObject({ emailReceivers: [{ emailAddress: "ops@example.com" }] });
+    for (const { inputs } of loud.ofType(ALERT)) expect(inputs["actions"]).toHaveLength(1);
+  });
+
+  it("has a premium namespace reached from the network alone", async () => {
+    const stack = await mockedStack("prod", { busSku: "Premium", busCapacity: 2, allowedIpRanges: ["203.0.113.0/24"] });
+    expect(stack.named("jobyard-bus")["sku"]).toEqual({ name: "Premium", tier: "Premium", capacity: 2 });
+    expect(stack.named("bus-network")).toMatchObject({
+      defaultAction: "Deny",
+      ipRules: [{ ipMask: "203.0.113.0/24", action: "Allow" }],
+    });
+  });
+
+  it("opens the data account to any address only when told to", async () => {
+    const stack = await mockedStack("dev", { dataNetwork: "internet" });
+    expect(stack.named("jobyarddata")["networkRuleSet"]).toMatchObject({ defaultAction: "Allow" });
+  });
+});
+
+describe("a change of the code", () => {
+  it("alters the release, and what the API runs; no machine and no permission", async () => {
+    const sha256 = "c".repeat(64);
+    const after = await mockedStack(
+      "prod",
+      {},
+      { ...FAKE_BUNDLES, api: { file: "/c.zip", sha256 }, worker: { file: "/c.zip", sha256 } },
+    );
+    const text = ({ resources }: MockedStack) =>
+      new Map(resources.map(({ type, name, inputs }) => [`${type}  ${name}`, JSON.stringify(inputs)]));
+    const [old, fresh] = [text(prod), text(after)];
+    expect([...fresh.keys()].sort()).toEqual([...old.keys()].sort());
+    const changed = [...fresh].filter(([key, inputs]) => old.get(key) !== inputs).map(([key]) => key.split("  ")[1]);
+    expect(changed.sort()).toEqual(["jobyard-api-host", "release-api", "release-worker", "release-worker-pointer"]);
+  });
+});

@@ -13,4 +13,5 @@ export { createJobStore } from "./job-store.ts";
 export { createLeaderLease } from "./leader-lease.ts";
 export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";
+export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

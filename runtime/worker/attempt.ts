@@ -63,7 +63,7 @@ async function attempt(
     return;
   }
   const { bell } = parsed;
-  using permitted = await deps.permit.acquire(lock.signal);
+  using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
   if (permitted === undefined) {
     lock.signal.throwIfAborted();
     log.warn({ jobId: bell.jobId }, "this machine may not start work; the message goes back");

@@ -23,6 +23,8 @@ export interface Leave {
 
 export interface Departure {
   readonly state: "serving" | "draining" | "drained";
+  /** Fires when it no longer serves. */
+  readonly leaving: AbortSignal;
   /** May be called again: the shortest time counts, and a machine that goes counts more than new code. */
   leave(leave: Leave): void;
   /** The machine does not go after all: a drained worker ends, to be started anew. */
@@ -56,6 +58,7 @@ export function createDeparture({ end, monotonicNow, log, lingerMs = LINGER_MS }
   let state: Departure["state"] = "serving";
   let machineGoes = false;
   let stopped = false;
+  const leaving = new AbortController();
   let drainUntil = Infinity;
   let worker: Pick<Worker, "drain"> | undefined;
   let linger: NodeJS.Timeout | undefined;
@@ -89,6 +92,7 @@ export function createDeparture({ end, monotonicNow, log, lingerMs = LINGER_MS }
     get state() {
       return state;
     },
+    leaving: leaving.signal,
     leave({ reason, drainMs, machineGoes: goes }) {
       if (stopped || state === "drained") return;
       const until = monotonicNow() + drainMs;
@@ -97,6 +101,7 @@ export function createDeparture({ end, monotonicNow, log, lingerMs = LINGER_MS }
       if (!isNews) return;
       if (state === "serving" || goes) log.info({ reason, drainMs }, "leaving: no job starts here any more");
       state = "draining";
+      leaving.abort();
       drainUntil = Math.min(drainUntil, until);
       drain();
     },

@@ -58,14 +58,16 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
 
   async function watch(): Promise<void> {
     while (!signal.aborted) {
-      try {
-        await look();
-        failing = false;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!failing) log.warn({ error: messageOf(error) }, "scheduled events are not answered; trying again");
-        failing = true;
-      }
+      await look().then(
+        () => {
+          failing = false;
+        },
+        (error: unknown) => {
+          if (!failing && !signal.aborted)
+            log.warn({ error: messageOf(error) }, "scheduled events are not answered; trying again");
+          failing = true;
+        },
+      );
       // A drain that ends is approved at once: others may wait for this machine's word.
       await pause(pollMs, AbortSignal.any([signal, drained.signal]));
       drained = new AbortController();

@@ -10,6 +10,8 @@ export interface WorkerMachineSettings {
   readonly scaleSet: ScaleSetSettings | undefined;
   /** Undefined: the worker keeps the code it was started with. */
   readonly releases: ReleaseSettings | undefined;
+  /** About how often the release pointer is looked at. */
+  readonly releasePollMs: number;
   /** Undefined: nobody asks for its health. */
   readonly healthPort: number | undefined;
   readonly watchdog: ServiceWatchdogSettings | undefined;
@@ -46,15 +48,28 @@ export interface ServiceWatchdogSettings {
   readonly watchdogMs: number;
 }
 
+/** Where a worker tells its health, on the health port of its machine. */
+export const HEALTH_PATH = "/health";
+
 const RESOURCE_MANAGER_URL_DEFAULT = "https://management.azure.com";
 /** An hour without work is no busy hour. */
 const IDLE_GRACE_SECONDS_MAX = 3_600;
+/** A read of a small blob by every worker: not often enough to be felt, often enough to deploy in a minute. */
+const RELEASE_POLL_SECONDS_DEFAULT = 30;
+const RELEASE_POLL_SECONDS_MAX = 3_600;
 /** A day: what systemd is told beyond is no watchdog. */
 const WATCHDOG_MICROSECONDS_MAX = 24 * 3_600 * 1_000_000;
 
 export const parseWorkerMachineSettings = (env: Environment): WorkerMachineSettings => ({
   scaleSet: parseScaleSet(env),
   releases: parseReleases(env),
+  releasePollMs:
+    1_000 *
+    integer(env, SETTING.releasePollSeconds, {
+      min: 1,
+      max: RELEASE_POLL_SECONDS_MAX,
+      fallback: RELEASE_POLL_SECONDS_DEFAULT,
+    }),
   healthPort: isSet(env, SETTING.healthPort)
     ? integer(env, SETTING.healthPort, { min: 0, max: 65_535, fallback: 0 })
     : undefined,

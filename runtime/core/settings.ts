@@ -107,6 +107,8 @@ export const SETTING = {
   releaseAccount: "JOBYARD_RELEASE_ACCOUNT",
   /** The same as a connection string; local and tests only. */
   releaseConnectionString: "JOBYARD_RELEASE_CONNECTION_STRING",
+  /** Seconds between two looks at that pointer. Default 30. */
+  releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
   /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
   healthPort: "JOBYARD_HEALTH_PORT",
   /** Set by systemd for a service with a watchdog. */

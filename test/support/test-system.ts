@@ -106,6 +106,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       settings: {
         scaleSet: undefined,
         healthPort: undefined,
+        releasePollMs: 20,
         watchdog: undefined,
         ...settings,
         releases: releases && { kind: "connection-string", storage: "the test's" },

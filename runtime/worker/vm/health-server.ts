@@ -4,13 +4,13 @@
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-health-extension
  */
 import { createServer } from "node:http";
+import { HEALTH_PATH } from "../../core/machine-settings.ts";
 
 export interface HealthServer {
   readonly port: number;
   close(): Promise<void>;
 }
 
-export const HEALTH_PATH = "/health";
 const HEADERS_TIMEOUT_MS = 5_000;
 
 /** Rejects when the port is taken. `port` 0: any. */

@@ -39,7 +39,6 @@ export interface MachineDeps {
 
 export interface MachinePace {
   readonly eventPollMs?: number;
-  readonly releasePollMs?: number;
   readonly releasePatienceMs?: number;
 }
 
@@ -56,7 +55,7 @@ export interface Machine {
 /** Health is served first: a machine that does not answer while it starts would be replaced. */
 export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { settings, connectReleases, version, slots, monotonicNow, random, log, pace = {} } = deps;
-  const { eventPollMs, releasePollMs, releasePatienceMs } = pace;
+  const { eventPollMs, releasePatienceMs } = pace;
   const startedAt = monotonicNow();
   let worker: WorkerNode | undefined;
   const runningCount = (): number => worker?.runningCount ?? 0;
@@ -102,7 +101,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
           monotonicNow,
           random,
           log,
-          ...(releasePollMs !== undefined && { pollMs: releasePollMs }),
+          pollMs: settings.releasePollMs,
           ...(releasePatienceMs !== undefined && { patienceMs: releasePatienceMs }),
         });
     },

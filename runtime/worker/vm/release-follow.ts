@@ -57,19 +57,18 @@ export interface ReleaseFollowDeps {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Logger;
+  readonly pollMs: number;
   /** For tests. */
-  readonly pollMs?: number;
   readonly patienceMs?: number;
 }
 
-const POLL_MS = 30_000;
 /** Polls are spread by this part of their distance, so that a fleet does not restart in one moment. */
 const SPREAD = 0.5;
 
 /** Follows until the returned function is called, which waits for a request under way. */
 export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const { releases, ownVersion, slots, runningCount, departure, monotonicNow, random, log } = deps;
-  const { pollMs = POLL_MS, patienceMs = RELEASE_PATIENCE_MS } = deps;
+  const { pollMs, patienceMs = RELEASE_PATIENCE_MS } = deps;
   const stopping = new AbortController();
   const { signal } = stopping;
   let differentSince: number | undefined;

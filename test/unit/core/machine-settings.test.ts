@@ -9,6 +9,7 @@ describe("settings of a worker's machine", () => {
     expect(parseWorkerMachineSettings({})).toEqual({
       scaleSet: undefined,
       releases: undefined,
+      releasePollMs: 30_000,
       healthPort: undefined,
       watchdog: undefined,
     });
@@ -56,6 +57,7 @@ describe("settings of a worker's machine", () => {
       { ...onScaleSet, [SETTING.idleGraceSeconds]: "3601" },
       /JOBYARD_IDLE_GRACE_SECONDS must be a whole number from 0 to/,
     ],
+    [{ [SETTING.releasePollSeconds]: "0" }, /JOBYARD_RELEASE_POLL_SECONDS must be a whole number from 1 to 3600/],
     [{ [SETTING.healthPort]: "65536" }, /JOBYARD_HEALTH_PORT must be a whole number/],
   ])("that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseWorkerMachineSettings(env)).toThrow(SettingsError);

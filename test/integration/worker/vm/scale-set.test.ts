@@ -68,22 +68,23 @@ describe("a worker on a scale set", () => {
   it("is protected before its first job starts, and unprotected when it was idle for a while", async () => {
     arm.next({ afterMs: 400 });
     const jobId = await system.submit(tenant, "Quick");
-    await using _worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: 2_000 }) });
+    await using worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: 2_000 }) });
     const job = await system.until(jobId);
     expect(job).toMatchObject({ state: "succeeded", executions: 1 });
+    expect(job.history).toMatchObject([{ workerId: worker.workerId }]);
     expect(job.startedAt!.getTime()).toBeGreaterThanOrEqual(arm.changes[0]!.at);
     await unprotected();
     expect(arm.changes[1]!.at - job.endedAt!.getTime()).toBeGreaterThanOrEqual(2_000);
   });
 
   it("that is not protected any more lets a job wait until it is again", async () => {
-    await using _worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: 0 }) });
+    await using worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
     arm.next({ accepted: 202, by: "operation", polls: 3 });
     const job = await system.until(await system.submit(tenant, "Quick"));
     expect(arm.changes[2]).toMatchObject({ protect: true });
     expect(job.startedAt!.getTime()).toBeGreaterThanOrEqual(arm.changes[2]!.at);
-    expect(job).toMatchObject({ state: "succeeded", executions: 1 });
+    expect(job).toMatchObject({ state: "succeeded", executions: 1, history: [{ workerId: worker.workerId }] });
   });
 
   it("starts no job while Azure is silent: the message goes back, costs nothing, and another worker runs it", async () => {
@@ -106,36 +107,40 @@ describe("a worker on a scale set", () => {
 
   it("receives nothing before it is protected for the first time", async () => {
     arm.always("silence");
-    await using _worker = await system.startWorker({ machine: onScaleSet() });
+    await using worker = await system.startWorker({ machine: onScaleSet() });
     await using other = await system.startWorker();
     const jobIds = await Promise.all(Array.from({ length: 5 }, () => system.submit(tenant, "Quick")));
     for (const jobId of jobIds) {
       expect((await system.until(jobId)).history).toMatchObject([{ workerId: other.workerId }]);
     }
     expect(arm.puts).toHaveLength(1);
+    expect(worker.runningCount).toBe(0);
   });
 
   it("that only tries to be protected runs its jobs all the same", async () => {
     arm.always("silence");
-    await using _worker = await system.startWorker({ machine: onScaleSet({ protection: "best-effort" }) });
-    expect(await system.until(await system.submit(tenant, "Quick"))).toMatchObject({ state: "succeeded" });
+    await using worker = await system.startWorker({ machine: onScaleSet({ protection: "best-effort" }) });
+    const job = await system.until(await system.submit(tenant, "Quick"));
+    expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
   });
 
   it("that does not protect itself asks Azure for nothing", async () => {
-    await using _worker = await system.startWorker({ machine: onScaleSet({ protection: "off" }) });
-    expect(await system.until(await system.submit(tenant, "Quick"))).toMatchObject({ state: "succeeded" });
+    await using worker = await system.startWorker({ machine: onScaleSet({ protection: "off" }) });
+    const job = await system.until(await system.submit(tenant, "Quick"));
+    expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
     expect(arm.puts).toEqual([]);
   });
 
   it("gives its message back and drains when Azure says that its instance is gone", async () => {
     const log = recordingLog();
-    await using _worker = await system.startWorker({ log, machine: onScaleSet({ idleGraceMs: 0 }) });
+    await using worker = await system.startWorker({ log, machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
     arm.always(INSTANCE_GONE);
     const jobId = await system.submit(tenant, "Quick");
     await expect.poll(() => log.messages(), SECONDS).toContain("drained");
     await using other = await system.startWorker();
     expect((await system.until(jobId)).history).toMatchObject([{ workerId: other.workerId }]);
+    expect(worker.runningCount).toBe(0);
   });
 });
 
@@ -153,11 +158,12 @@ describe("scheduled events", () => {
   });
 
   it("of another machine change nothing", async () => {
-    await using _worker = await system.startWorker({ machine: onScaleSet() });
+    await using worker = await system.startWorker({ machine: onScaleSet() });
     metadata.schedule("Terminate", { inMs: 0, resources: ["workers_5"] });
     const { polls } = metadata;
     await expect.poll(() => metadata.polls, SECONDS).toBeGreaterThan(polls + 2);
-    expect(await system.until(await system.submit(tenant, "Quick"))).toMatchObject({ state: "succeeded" });
+    const job = await system.until(await system.submit(tenant, "Quick"));
+    expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
     expect(metadata.approved).toEqual([]);
   });
 
@@ -166,9 +172,13 @@ describe("scheduled events", () => {
     const jobId = await system.submit(tenant, "WaitsOnce");
     await system.until(jobId, ({ state }) => state === "running");
     const eventId = metadata.schedule("Terminate", { inMs: RESERVE_MS + 3_000 });
-    const handedBack = await system.until(jobId, ({ state }) => state === "queued");
-    expect(handedBack).toMatchObject({ attempts: 0, interruptions: 1, history: [{ outcome: "interrupted" }] });
     await expect.poll(() => metadata.approved, SECONDS).toEqual([eventId]);
+    expect((await system.api.jobs.get(jobId))!.value).toMatchObject({
+      state: "queued",
+      attempts: 0,
+      interruptions: 1,
+      history: [{ outcome: "interrupted" }],
+    });
     expect(worker.runningCount).toBe(0);
     expect(arm.protected).toBe(true);
 
@@ -179,15 +189,14 @@ describe("scheduled events", () => {
   });
 
   it("Preempt while busy leaves no time: the job is handed back at once", async () => {
-    await using _worker = await system.startWorker({ machine: onScaleSet() });
+    await using worker = await system.startWorker({ machine: onScaleSet() });
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");
     const eventId = metadata.schedule("Preempt", { inMs: 30_000 });
-    expect(await system.until(jobId, ({ state }) => state === "queued")).toMatchObject({
-      attempts: 0,
-      interruptions: 1,
-    });
     await expect.poll(() => metadata.approved, SECONDS).toEqual([eventId]);
+    const { value: job } = (await system.api.jobs.get(jobId))!;
+    expect(job).toMatchObject({ state: "queued", attempts: 0, interruptions: 1 });
+    expect(job.history).toMatchObject([{ workerId: worker.workerId }]);
   });
 
   it("called off after the worker has drained: it ends, to be started anew", async () => {
@@ -200,9 +209,10 @@ describe("scheduled events", () => {
 
   it("are heard again after the metadata service was away", async () => {
     metadata.fail("scheduledevents", 500, 429, 503);
-    await using _worker = await system.startWorker({ machine: onScaleSet() });
+    await using worker = await system.startWorker({ machine: onScaleSet() });
     const eventId = metadata.schedule("Redeploy");
     await expect.poll(() => metadata.approved, SECONDS).toEqual([eventId]);
+    expect(worker.runningCount).toBe(0);
   });
 });
 
@@ -215,7 +225,7 @@ describe("a worker that follows releases", () => {
   let pointer: ReleasePointer | undefined;
   let reads = 0;
   const following: TestMachine = {
-    pace: { releasePollMs: 20, releasePatienceMs: LONG_MS },
+    pace: { releasePatienceMs: LONG_MS },
     releases: {
       current: () => {
         reads++;
@@ -259,7 +269,7 @@ describe("a worker that follows releases", () => {
   it("that several slots keep busy receives no more after a while, ends no job, and then ends", async () => {
     await using worker = await system.startWorker({
       slots: 2,
-      machine: { ...following, pace: { releasePollMs: 20, releasePatienceMs: 100 } },
+      machine: { ...following, pace: { releasePatienceMs: 100 } },
     });
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");

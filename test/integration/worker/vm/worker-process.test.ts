@@ -67,6 +67,7 @@ describe("the worker program on a scale set", () => {
       [SETTING.resourceManagerUrl]: arm.url,
       [SETTING.identityClientId]: "client-1",
       [SETTING.releaseConnectionString]: inject("storageConnectionString"),
+      [SETTING.releasePollSeconds]: "1",
       [SETTING.healthPort]: "0",
     });
     const { healthPort } = await worker.ready;

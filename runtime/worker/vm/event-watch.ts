@@ -37,10 +37,11 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
 
   async function look(): Promise<void> {
     const document = await metadata.scheduledEvents(signal);
+    const running = runningCount();
     const plan = planFor(document, {
       name,
-      runningCount: runningCount(),
-      drained: departure.state === "drained",
+      runningCount: running,
+      drained: departure.state === "drained" && running === 0,
       now: now(),
       reserveMs: EVICTION_RESERVE_MS,
     });

@@ -29,6 +29,8 @@ export interface MetadataService {
   instance(signal: AbortSignal): Promise<Instance>;
   /** A token for the resource; the same one until it is about to expire. */
   token(resource: string, signal: AbortSignal): Promise<string>;
+  /** That token was not accepted: the next one is a new one. */
+  forgetToken(resource: string): void;
   scheduledEvents(signal: AbortSignal): Promise<EventsDocument>;
   /** Says that the platform need not wait any longer. */
   approve(eventIds: readonly string[], signal: AbortSignal): Promise<void>;
@@ -134,6 +136,8 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
       tokens.set(resource, { text: access_token, until: asked + expires_in * 1_000 - TOKEN_MARGIN_MS });
       return access_token;
     },
+
+    forgetToken: (resource) => void tokens.delete(resource),
 
     async scheduledEvents(signal) {
       const timeoutMs = eventsHeard ? EVENTS_TIMEOUT_MS : FIRST_EVENTS_TIMEOUT_MS;

@@ -19,7 +19,7 @@ export interface InstanceProtection {
 }
 
 export interface InstanceProtectionDeps {
-  readonly metadata: Pick<MetadataService, "token">;
+  readonly metadata: Pick<MetadataService, "token" | "forgetToken">;
   readonly instance: Instance;
   readonly resourceManagerUrl: string;
   readonly monotonicNow: () => number;
@@ -54,10 +54,11 @@ const operationSchema = z.object({
 
 export function createInstanceProtection(deps: InstanceProtectionDeps): InstanceProtection {
   const { metadata, instance, resourceManagerUrl, monotonicNow, log } = deps;
+  const audience = `${resourceManagerUrl}/`;
   const url = `${resourceManagerUrl}${instance.resourceId}?api-version=${API_VERSION}`;
 
   async function headers(signal: AbortSignal): Promise<Record<string, string>> {
-    return { Authorization: `Bearer ${await metadata.token(`${resourceManagerUrl}/`, signal)}` };
+    return { Authorization: `Bearer ${await metadata.token(audience, signal)}` };
   }
 
   async function put(protect: boolean, signal: AbortSignal): Promise<ChangeAnswer> {
@@ -121,6 +122,7 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
 
   function meaningOf(answer: PlatformAnswer): ChangeAnswer {
     const error = errorSchema.safeParse(jsonOf(answer.text)).data?.error;
+    if (answer.status === 401) metadata.forgetToken(audience);
     if (answer.status === 429) return { kind: "failed", why: "throttled", retryAfterMs: retryAfterMs(answer) };
     if (answer.status === 404 && GONE_CODES.includes(error?.code ?? "")) return { kind: "gone" };
     return meaningOfError(answer.status, error, retryAfterMs(answer));

@@ -150,6 +150,17 @@ describe("a change of protection", () => {
     expect(arm.protected).toBe(false);
   });
 
+  it("that is not accepted with one token is asked for with another", async () => {
+    arm.next({ status: 401, code: "ExpiredAuthenticationToken" });
+    const one = await protection();
+    expect(await one.change(true, signal)).toMatchObject({ kind: "failed", why: "denied" });
+    expect(await one.change(true, signal)).toEqual({ kind: "done" });
+    await one.change(true, signal);
+    const [first, second, third] = arm.puts.map(({ authorization }) => authorization);
+    expect(second).not.toBe(first);
+    expect(third).toBe(second);
+  });
+
   it("follows a location as well", async () => {
     arm.next({ accepted: 202, by: "location", polls: 0 });
     expect(await (await protection()).change(true, signal)).toEqual({ kind: "done" });

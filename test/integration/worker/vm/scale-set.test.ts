@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ReleasePointer } from "../../../../runtime/core/release.ts";
+import { serveHealth } from "../../../../runtime/worker/vm/health-server.ts";
 import { startFakeMetadataService, type FakeMetadataService } from "../../../support/fake-metadata-service.ts";
 import {
   INSTANCE_GONE,
@@ -287,6 +288,10 @@ describe("a worker that follows releases", () => {
 });
 
 describe("a worker's health", () => {
+  const serving = async (isWell: () => boolean) => {
+    const server = await serveHealth(0, isWell);
+    return { port: server.port, [Symbol.asyncDispose]: () => server.close() };
+  };
   let away: TestSystem;
   beforeAll(async () => {
     away = await startTestSystem();
@@ -298,6 +303,10 @@ describe("a worker's health", () => {
     const url = `http://127.0.0.1:${worker.healthPort!}`;
     const answer = await fetch(`${url}/health`);
     expect([answer.status, await answer.json()]).toEqual([200, { ApplicationHealthState: "Healthy" }]);
+    await using ill = await serving(() => false);
+    expect(await (await fetch(`http://127.0.0.1:${ill.port}/health`)).json()).toEqual({
+      ApplicationHealthState: "Unhealthy",
+    });
     expect((await fetch(`${url}/other`)).status).toBe(404);
     expect((await fetch(`${url}/health`, { method: "POST" })).status).toBe(404);
   });

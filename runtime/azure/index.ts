@@ -15,4 +15,5 @@ export { createLeaderLease } from "./leader-lease.ts";
 export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";
 export { createTenantStore } from "./tenant-store.ts";
+export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

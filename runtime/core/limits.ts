@@ -184,3 +184,28 @@ export const REUSE_MEMORY_HARD_FACTOR = 2;
 export const REUSE_BLOCKED_MS = 30_000;
 /** A job interrupted so often may be the one that ends its process: it runs alone, where its fault is its own. */
 export const REUSE_ALONE_AFTER_INTERRUPTIONS = 3;
+
+// --- Machines of a scale set -----------------------------------------------------------------------------------------
+
+/**
+ * A worker without work stays protected from scale-in this long: the next job of a busy hour starts without asking
+ * Azure, and protection is changed rarely.
+ */
+export const PROTECTION_IDLE_GRACE_MS = 5 * 60_000;
+/**
+ * Changes of protection one machine asks for in any minute. Azure takes four a minute from it, and 500 from all machines
+ * of a subscription in a region.
+ */
+export const PROTECTION_CHANGES_MAX = 3;
+export const PROTECTION_CHANGES_WINDOW_MS = 60_000;
+/**
+ * Before a machine is taken away its jobs are stopped this long: their grace period, their last artifacts, their rows and
+ * messages. A Spot eviction announces itself 30 s ahead; then there is no time to let a job end by itself.
+ */
+export const EVICTION_RESERVE_MS = 60_000;
+/** A worker that several slots keep busy stops receiving when the release it should run has been another one so long. */
+export const RELEASE_PATIENCE_MS = 15 * 60_000;
+/** An idle worker that has heard nothing but errors from the broker for so long says that it is ill. */
+export const BUS_AWAY_UNHEALTHY_MS = 2 * 60_000;
+/** A worker that has not begun to receive by then says that it is ill. Grants of a new deployment take ten minutes. */
+export const START_UNHEALTHY_MS = 20 * 60_000;

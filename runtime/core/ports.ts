@@ -6,6 +6,7 @@ import type { Bell, BellParse } from "./bell.ts";
 import type { Grant } from "./grants.ts";
 import type { Batch, Job } from "./job.ts";
 import type { KeyName, KeyRecord } from "./keys.ts";
+import type { ReleasePointer } from "./release.ts";
 import type { JobState, StateCounts } from "./states.ts";
 import type { CancelIntent, WorkerRecord } from "./worker-record.ts";
 
@@ -344,4 +345,9 @@ export interface OpenedBlob {
   readonly bytes: number;
   readonly contentType: string;
   readonly stream: AsyncIterable<Uint8Array>;
+}
+
+export interface ReleaseReader {
+  /** Undefined while there is none, as in the moment between the old and the new one. */
+  current(signal: AbortSignal): Promise<ReleasePointer | undefined>;
 }

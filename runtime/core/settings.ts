@@ -123,6 +123,31 @@ export const SETTING = {
   lockSeconds: "JOBYARD_LOCK_SECONDS",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",
+  /**
+   * Address of the instance metadata service, http://169.254.169.254 on Azure. Set it for workers on a Uniform scale set:
+   * they then heed scheduled events and protect themselves from scale-in. Default: none.
+   */
+  metadataUrl: "JOBYARD_METADATA_URL",
+  /** Address of Azure Resource Manager. Default https://management.azure.com; sovereign clouds have others. */
+  resourceManagerUrl: "JOBYARD_RESOURCE_MANAGER_URL",
+  /** required, best-effort or off. Default required where a metadata service is set, else off. */
+  scaleInProtection: "JOBYARD_SCALE_IN_PROTECTION",
+  /** Seconds a worker without work stays protected from scale-in. Default 300. */
+  idleGraceSeconds: "JOBYARD_IDLE_GRACE_SECONDS",
+  /** Client id of the managed identity, by the name that Azure's SDKs read too. Default: the machine's only one. */
+  identityClientId: "AZURE_CLIENT_ID",
+  /** Storage account with the releases: idle workers follow the pointer in it. Default: none is followed. */
+  releaseAccount: "JOBYARD_RELEASE_ACCOUNT",
+  /** The same as a connection string; local and tests only. */
+  releaseConnectionString: "JOBYARD_RELEASE_CONNECTION_STRING",
+  /** Seconds between two looks at that pointer. Default 30. */
+  releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
+  /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
+  healthPort: "JOBYARD_HEALTH_PORT",
+  /** Set by systemd for a service with a watchdog. */
+  notifySocket: "NOTIFY_SOCKET",
+  /** Set by systemd: microseconds of silence after which it starts the worker anew. */
+  watchdogMicroseconds: "WATCHDOG_USEC",
 } as const;
 
 export const API_PORT_DEFAULT = 7070;
@@ -271,7 +296,9 @@ function checkPool(setting: string, pool: string): string {
 
 const optional = (env: Environment, name: string): string | undefined => (env[name] === "" ? undefined : env[name]);
 
-function required(env: Environment, name: string): string {
+export const isSet = (env: Environment, name: string): boolean => (env[name] ?? "") !== "";
+
+export function required(env: Environment, name: string): string {
   const text = env[name];
   if (text === undefined || text === "") throw new SettingsError(`${name} is not set.`);
   return text;
@@ -283,7 +310,7 @@ interface IntegerRange {
   readonly fallback: number;
 }
 
-function integer(env: Environment, name: string, { min, max, fallback }: IntegerRange): number {
+export function integer(env: Environment, name: string, { min, max, fallback }: IntegerRange): number {
   const text = env[name];
   if (text === undefined || text === "") return fallback;
   const value = Number(text);

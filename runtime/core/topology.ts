@@ -80,6 +80,12 @@ export const CONTAINERS = {
   leases: "leases",
 } as const;
 
+/**
+ * Where deployed code lies, in a storage account of its own. The pointer (core/release.ts) is replaced with every
+ * deployment and may be absent for a moment; what it points at never changes.
+ */
+export const RELEASES = { container: "releases", workerPointer: "worker/current.json" } as const;
+
 /** The worker pool that serves batches which ask for none. */
 export const DEFAULT_POOL = "default";
 

@@ -11,6 +11,7 @@ import {
   createLeaderLease,
   createPackageStore,
   createTenantStore,
+  createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
   type StorageConnection,
@@ -25,8 +26,10 @@ import type {
   PackageCatalog,
   PackageStore,
   TenantStore,
+  ReleaseReader,
   WorkerStore,
 } from "../core/ports.ts";
+import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings.ts";
 
 export interface Services {
@@ -72,6 +75,14 @@ export async function connect(
   };
 }
 
+/** Releases lie in an account of their own, which no job's data shares. */
+export async function connectReleases(settings: ReleaseSettings): Promise<ReleaseReader> {
+  if (settings.kind === "connection-string") return createReleaseReader({ storage: connectStorage(settings) });
+  const { kind, storageAccount } = settings;
+  const credential = await azureCredential();
+  return createReleaseReader({ storage: connectStorage({ kind, ...storageUrls(storageAccount), credential }) });
+}
+
 interface Connections {
   readonly storage: StorageConnection;
   readonly serviceBus: ServiceBusConnection;
@@ -83,13 +94,21 @@ async function connectionsOf(settings: ConnectionSettings): Promise<Connections>
     return { storage: { kind, storage }, serviceBus: { kind, serviceBus } };
   }
   const { kind, storageAccount, serviceBusNamespace } = settings;
-  // Loaded only where it is needed: a laptop starts without it.
-  const { DefaultAzureCredential } = await import("@azure/identity");
-  // In Azure the managed identity that AZURE_CLIENT_ID names; on a developer's machine whoever is signed in.
-  const credential = new DefaultAzureCredential();
-  const urlOf = (service: string): string => `https://${storageAccount}.${service}.core.windows.net`;
+  const credential = await azureCredential();
   return {
-    storage: { kind, tablesUrl: urlOf("table"), blobsUrl: urlOf("blob"), credential },
+    storage: { kind, ...storageUrls(storageAccount), credential },
     serviceBus: { kind, serviceBusNamespace, credential },
   };
+}
+
+function storageUrls(account: string): { readonly tablesUrl: string; readonly blobsUrl: string } {
+  const urlOf = (service: string): string => `https://${account}.${service}.core.windows.net`;
+  return { tablesUrl: urlOf("table"), blobsUrl: urlOf("blob") };
+}
+
+/** In Azure the managed identity that AZURE_CLIENT_ID names; on a developer's machine whoever is signed in. */
+async function azureCredential() {
+  // Loaded only where it is needed: a laptop starts without it.
+  const { DefaultAzureCredential } = await import("@azure/identity");
+  return new DefaultAzureCredential();
 }

@@ -1,6 +1,7 @@
 /** The worker process. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { parseWorkerMachineSettings } from "../core/machine-settings.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
@@ -9,19 +10,38 @@ import { currentPlatform } from "../worker/packages/platform.ts";
 import { bundleHost } from "../worker/process/host-bundle.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
+import { openMachine } from "../worker/vm/machine.ts";
 import { startWorkerNode } from "../worker/worker-node.ts";
-import { connect } from "./connect.ts";
+import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
 /** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */
 const SPARES_MAX = 4;
+const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 /** Exit code of a worker that could not go on. */
 const GIVEN_UP = 70;
 
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const log = createLogger(settings.workerId, settings.logLevel);
+  let ending = false;
+  /** As if told from outside, but never a second time: that would cut short what is under way. */
+  const end = (): void => {
+    if (!ending) process.kill(process.pid, "SIGTERM");
+    ending = true;
+  };
+  const machine = await openMachine({
+    ...settings,
+    settings: parseWorkerMachineSettings(process.env),
+    connectReleases,
+    path: PATH,
+    end,
+    now: Date.now,
+    monotonicNow: () => performance.now(),
+    random: Math.random,
+    log,
+  });
   const { jobs, batches, queue, packages, files, workers } = await connect(settings.connection, {
     writerId: settings.workerId,
   });
@@ -59,19 +79,27 @@ async function start(): Promise<Service> {
     monotonicNow: () => performance.now(),
     random: Math.random,
     lockMs: settings.lockMs,
-    onDrainWanted: () => process.kill(process.pid, "SIGTERM"),
+    permit: machine.permit,
+    onDrainWanted: end,
     onGiveUp: (reason) => {
       log.error({ reason }, "giving up; the supervisor starts this worker again");
       process.exit(GIVEN_UP);
     },
     log,
   });
-  log.info({ pool: settings.pool, slots: settings.slots }, "receiving");
+  machine.attach(worker);
+  log.info({ pool: settings.pool, slots: settings.slots, healthPort: machine.healthPort }, "receiving");
   return {
-    ready: { pool: settings.pool, slots: settings.slots },
+    ready: {
+      pool: settings.pool,
+      slots: settings.slots,
+      ...(machine.healthPort !== undefined && { healthPort: machine.healthPort }),
+    },
     async stop() {
+      ending = true;
       log.info({ running: worker.runningCount }, "draining");
       await worker.drain(settings.drainMs);
+      await machine.stop();
       await processes.close();
       await queue.close();
     },
@@ -83,7 +111,7 @@ const processConfig = ({ directory, slots }: WorkerSettings, hostEntry: string):
   hostEntry,
   spares: Math.min(slots, SPARES_MAX),
   environment: {
-    PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+    PATH,
     LANG: process.env["LANG"],
     TZ: process.env["TZ"],
   },

@@ -15,12 +15,14 @@ import { ownRow } from "./owned-row.ts";
 import { insist } from "./patience.ts";
 import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { settle, type SettlementDeps } from "./settlement.ts";
+import type { WorkPermit } from "./work-permit.ts";
 
 export interface AttemptDeps
   extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
   readonly jobs: Pick<JobStore, "update" | "get">;
   readonly queue: Pick<JobQueue, "send">;
   readonly held: HeldClaims;
+  readonly permit: Pick<WorkPermit, "acquire">;
   readonly newId: () => string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -61,6 +63,13 @@ async function attempt(
     return;
   }
   const { bell } = parsed;
+  using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
+  if (permitted === undefined) {
+    lock.signal.throwIfAborted();
+    log.warn({ jobId: bell.jobId }, "this machine may not start work; the message goes back");
+    await insist("returning the message", () => delivery.abandon(), { until: lock.signal, log });
+    return;
+  }
   const claimId = deps.newId();
   // Before the claim is written: one that its worker did not announce would count as dead (A4).
   const { queue, sequenceNumber } = delivery;

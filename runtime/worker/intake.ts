@@ -25,10 +25,21 @@ export interface Intake {
   idle(): void;
   /** Since when, by a clock that never jumps, `next()` waits on open receives; undefined while it does not. */
   waitingSince(): number | undefined;
+  contact(): Contact;
   /** Goes on with new links; what waits on the old ones goes on waiting on the new. */
   replaceReceivers(): Promise<void>;
   /** Ends `next()` and gives back what was not taken. */
   close(): Promise<void>;
+}
+
+/** How receiving goes; instants by a clock that never jumps. */
+export interface Contact {
+  /** `next()` waits on open receives. */
+  readonly waiting: boolean;
+  /** When a receive last came back, with or without a message, or failed. */
+  readonly returnedAt: number;
+  /** Since when they only fail; undefined: the last one did not. */
+  readonly failingSince: number | undefined;
 }
 
 export interface IntakeDeps {
@@ -55,13 +66,20 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
   const arrived = new Map<Priority, Delivery>();
   let wanted = false;
   let waitingSince: number | undefined;
+  let returnedAt = monotonicNow();
+  let failingSince: number | undefined;
   let wake: () => void = () => undefined;
 
   /** What the receiver has, or nothing: an error is an empty queue that is asked again a little later. */
   async function receive(priority: Priority, waitMs: number): Promise<Delivery | undefined> {
     try {
-      return await receivers.get(priority)?.receive(waitMs);
+      const delivery = await receivers.get(priority)?.receive(waitMs);
+      returnedAt = monotonicNow();
+      failingSince = undefined;
+      return delivery;
     } catch (error) {
+      returnedAt = monotonicNow();
+      failingSince ??= returnedAt;
       if (!closed.signal.aborted) {
         log.warn({ priority, error: messageOf(error) }, "receiving failed; trying again");
         await pause(RETRY_MS, closed.signal);
@@ -147,6 +165,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
       return found;
     },
     waitingSince: () => waitingSince,
+    contact: () => ({ waiting: waitingSince !== undefined, returnedAt, failingSince }),
     async replaceReceivers() {
       const old = receivers;
       receivers = openReceivers();

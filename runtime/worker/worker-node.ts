@@ -10,12 +10,18 @@ import type { AttemptDeps } from "./attempt.ts";
 import { openClaimJournal } from "./claim-journal.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createHeldClaims } from "./held-claims.ts";
-import { createIntake } from "./intake.ts";
+import { createIntake, type Contact } from "./intake.ts";
 import { startReceiveWatchdog } from "./receive-watchdog.ts";
 import { recoverOwnJobs } from "./recovery.ts";
+import { ALWAYS_PERMITTED, type WorkPermit } from "./work-permit.ts";
 import { startWorker, type Worker } from "./worker.ts";
 
-export interface WorkerNodeDeps extends Omit<AttemptDeps, "held"> {
+export interface WorkerNode extends Worker {
+  /** How receiving goes. */
+  contact(): Contact;
+}
+
+export interface WorkerNodeDeps extends Omit<AttemptDeps, "held" | "permit"> {
   readonly workers: Pick<WorkerStore, "beat">;
   readonly queue: JobQueue;
   readonly share: Share;
@@ -25,6 +31,8 @@ export interface WorkerNodeDeps extends Omit<AttemptDeps, "held"> {
   readonly version: string;
   /** This worker's own folder; the same after a restart. */
   readonly directory: string;
+  /** Default: work may always start. */
+  readonly permit?: WorkPermit | undefined;
   /** Somebody wants this worker to drain and end. */
   readonly onDrainWanted: () => void;
   /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
@@ -32,7 +40,7 @@ export interface WorkerNodeDeps extends Omit<AttemptDeps, "held"> {
 }
 
 /** Receives as soon as it resolves. */
-export async function startWorkerNode(deps: WorkerNodeDeps): Promise<Worker> {
+export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode> {
   const { queue, pool, slots, share, log, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
   const now = (): Date => new Date(deps.now());
   const stopping = new AbortController();
@@ -57,13 +65,14 @@ export async function startWorkerNode(deps: WorkerNodeDeps): Promise<Worker> {
     log,
   });
   const intake = createIntake({ queue, pool, share, monotonicNow, log });
-  const worker = startWorker({ ...deps, held, intake, slots });
+  const worker = startWorker({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
   const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, log });
 
   return {
     get runningCount() {
       return worker.runningCount;
     },
+    contact: () => intake.contact(),
     async drain(drainMs) {
       state = "draining";
       stopWatchdog();

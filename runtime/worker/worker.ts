@@ -3,16 +3,18 @@
  *
  * | state    | meaning                                             | leaves by                             |
  * |----------|-----------------------------------------------------|---------------------------------------|
- * | running  | receives whenever a slot is free                    | `drain()`                             |
+ * | running  | receives whenever a slot is free and work permitted | `drain()`                             |
  * | draining | receives nothing; attempts go on up to `drainMs`    | last attempt over → stopped           |
  * | stopped  | nothing of this worker runs                         | –                                     |
  */
 import { messageOf } from "../core/errors.ts";
 import { runAttempt, type AttemptDeps } from "./attempt.ts";
 import type { Intake } from "./intake.ts";
+import type { WorkPermit } from "./work-permit.ts";
 
 export interface WorkerDeps extends AttemptDeps {
   readonly intake: Intake;
+  readonly permit: WorkPermit;
   /** Attempts at a time. */
   readonly slots: number;
 }
@@ -28,18 +30,19 @@ export interface Worker {
 
 /** Starts at once. */
 export function startWorker(deps: WorkerDeps): Worker {
-  const { intake, slots, log } = deps;
+  const { intake, permit, slots, log } = deps;
   const attempts = new Set<Promise<void>>();
   const outOfTime = new AbortController();
   let draining = false;
-  let slotFreed: () => void = () => undefined;
+  let wake: () => void = () => undefined;
+  permit.onChange(() => wake());
 
   async function receive(): Promise<void> {
     while (!draining) {
-      if (attempts.size >= slots) {
+      if (attempts.size >= slots || !permit.open) {
         intake.idle();
         await new Promise<void>((resolve) => {
-          slotFreed = resolve;
+          wake = resolve;
         });
         continue;
       }
@@ -47,7 +50,7 @@ export function startWorker(deps: WorkerDeps): Worker {
       if (delivery === undefined) return;
       const attempt = runAttempt(delivery, deps, outOfTime.signal).finally(() => {
         attempts.delete(attempt);
-        slotFreed();
+        wake();
       });
       attempts.add(attempt);
     }
@@ -66,7 +69,7 @@ export function startWorker(deps: WorkerDeps): Worker {
     },
     async drain(drainMs) {
       draining = true;
-      slotFreed();
+      wake();
       const timer = setTimeout(() => outOfTime.abort(), drainMs);
       try {
         await intake.close();

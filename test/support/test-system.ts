@@ -14,7 +14,8 @@ import {
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
-import type { JobQueue } from "../../runtime/core/ports.ts";
+import type { Logger } from "../../runtime/core/logger.ts";
+import type { JobQueue, ReleaseReader } from "../../runtime/core/ports.ts";
 import { createShare } from "../../runtime/core/share.ts";
 import { isTerminal } from "../../runtime/core/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
@@ -25,6 +26,7 @@ import { currentPlatform } from "../../runtime/worker/packages/platform.ts";
 import { bundleHost } from "../../runtime/worker/process/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../runtime/worker/process/workspace.ts";
+import { openMachine, type MachineDeps } from "../../runtime/worker/vm/machine.ts";
 import { startWorkerNode } from "../../runtime/worker/worker-node.ts";
 import type { Worker } from "../../runtime/worker/worker.ts";
 import { silentLog } from "./silent-log.ts";
@@ -37,10 +39,22 @@ export interface WorkerOptions {
   readonly lockMs?: number;
   /** The worker's own folder, left as it is at the end. Default: a fresh one. */
   readonly directory?: string;
+  /** The machine it runs on. Default: none that matters. */
+  readonly machine?: TestMachine;
+  readonly log?: Logger;
+}
+
+export interface TestMachine extends Pick<MachineDeps, "pace"> {
+  readonly settings?: Partial<MachineDeps["settings"]>;
+  /** Followed by the worker, which runs version "test". */
+  readonly releases?: ReleaseReader;
 }
 
 export interface TestWorker extends Worker, AsyncDisposable {
   readonly workerId: string;
+  /** Resolves when it wants to end, to be started anew. */
+  readonly ended: Promise<void>;
+  readonly healthPort: number | undefined;
 }
 
 export interface TestSystem extends AsyncDisposable {
@@ -73,7 +87,8 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
   const packages = createPackageStore({ storage: testStorage() });
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const { slots = 1 } = options;
+    const { slots = 1, machine: ground = {}, log = silentLog } = options;
+    const ended = Promise.withResolvers<undefined>();
     const directory =
       options.directory === undefined
         ? await temporaryDirectory()
@@ -88,6 +103,28 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       environment: { PATH: process.env["PATH"] ?? "" },
     });
     const jobs = createJobStore({ storage, writerId: workerId });
+    const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
+    const { releases, settings, ...pace } = ground;
+    const machine = await openMachine({
+      ...clocks,
+      ...pace,
+      settings: {
+        scaleSet: undefined,
+        healthPort: undefined,
+        releasePollMs: 20,
+        watchdog: undefined,
+        ...settings,
+        releases: releases && { kind: "connection-string", storage: "the test's" },
+      },
+      connectReleases: () => (releases ? Promise.resolve(releases) : Promise.reject(new Error("No releases."))),
+      version: "test",
+      slots,
+      lockMs: options.lockMs ?? lockMs,
+      drainMs: 0,
+      path: process.env["PATH"] ?? "",
+      end: () => ended.resolve(undefined),
+      log,
+    });
     const worker = await startWorkerNode({
       jobs,
       queue: ownQueue,
@@ -109,24 +146,27 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       workerId,
       bootId: randomUUID(),
       newId: randomUUID,
-      now: Date.now,
-      monotonicNow: () => performance.now(),
-      random: Math.random,
+      ...clocks,
+      permit: machine.permit,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),
       onGiveUp: (reason) => {
         throw new Error(reason);
       },
-      log: silentLog,
+      log,
     });
+    machine.attach(worker);
     return {
       workerId,
+      ended: ended.promise,
+      healthPort: machine.healthPort,
       get runningCount() {
         return worker.runningCount;
       },
       drain: (ms) => worker.drain(ms),
       async [Symbol.asyncDispose]() {
         await worker.drain(0);
+        await machine.stop();
         await processes.close();
         await ownQueue.close();
         await directory[Symbol.asyncDispose]();

@@ -158,6 +158,29 @@ describe("the intake of a worker", () => {
     expect(await intake.next()).toBeUndefined();
   });
 
+  it("says since when receiving only fails, until it works again", async () => {
+    const { queue, put } = fakeQueues();
+    let away = true;
+    const broken: Pick<JobQueue, "receiver"> = {
+      receiver: (name) => {
+        const real = queue.receiver(name);
+        return { ...real, receive: (ms) => (away ? Promise.reject(new Error("away")) : real.receive(ms)) };
+      },
+    };
+    const intake = intakeOf(broken);
+    expect(intake.contact()).toMatchObject({ waiting: false, failingSince: undefined });
+    const next = intake.next();
+    await expect.poll(() => intake.contact().failingSince).toBeTypeOf("number");
+    const { failingSince } = intake.contact();
+    away = false;
+    const delivery = put("high");
+    expect(await next).toBe(delivery);
+    const contact = intake.contact();
+    expect(contact.failingSince).toBeUndefined();
+    expect(contact.returnedAt).toBeGreaterThan(failingSince!);
+    await intake.close();
+  });
+
   it("goes on after a failed receive", async () => {
     const { queue, put } = fakeQueues();
     let failures = 1;

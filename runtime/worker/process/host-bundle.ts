@@ -1,9 +1,18 @@
 /**
- * Makes one JavaScript file of the child host, for whoever runs from source: a child that has to strip types from the
- * host first starts three times as slowly. A deployment ships the file with the worker.
+ * The child host as one JavaScript file: a child that has to strip types from the host first starts three times as
+ * slowly. A release ships the file beside the worker; whoever runs from source has it made at the start.
  */
+import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+/** Beside the bundled worker; the release names it so. */
+const SHIPPED = join(import.meta.dirname, "host.mjs");
+
+/** The shipped file, or else `file`, made from source. */
+export const hostFile = (file: string): Promise<string> =>
+  existsSync(SHIPPED) ? Promise.resolve(SHIPPED) : bundleHost(file);
 
 /** Creates or replaces `file`, which is complete at every moment; resolves to it. */
 export async function bundleHost(file: string): Promise<string> {

@@ -1,13 +1,15 @@
 /**
- * Makes the deployable packages of API and worker from the source: bundled, zipped, named by their content. The same
- * source gives the same bytes.
+ * Makes the deployable packages of API and worker from the source: bundled, zipped, named by their content. The API's also
+ * carries the job packages, which it publishes when it starts. The same source gives the same bytes.
  */
 import { createHash } from "node:crypto";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build } from "esbuild";
+import type { PackagePlatform } from "../runtime/core/manifest.ts";
+import { packFolder } from "../runtime/packaging/pack-folder.ts";
 import { writeZip } from "../runtime/packaging/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";
+import { programFiles, type Program, type ProgramFile } from "./program-files.ts";
 
 export interface Bundles {
   readonly api: ReleasePackage;
@@ -16,52 +18,31 @@ export interface Bundles {
   readonly worker: ReleasePackage;
 }
 
-const ROOT = join(import.meta.dirname, "..");
 /** Not under version control. */
-const OUTPUT = join(ROOT, "dist", "release");
+const OUTPUT = join(import.meta.dirname, "..", "dist", "release");
+/** What the scale sets run. */
+const WORKER_PLATFORM: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
+/** In the API's package; the API looks for it beside itself. */
+const PACKAGES_FOLDER = "packages";
 
-/** Programs that are files of their own in the package, by what they are called there. */
-type Entries = Readonly<Record<string, string>>;
-
-const API: Entries = { api: "runtime/main/api.ts" };
-const WORKER: Entries = { worker: "runtime/main/worker.ts", host: "runtime/worker/process/host/main.ts" };
-
-/** Bundled CommonJS asks for Node's own modules by `require`, which ES modules do not have. */
-const BANNER = `import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);`;
-/** A native module that a logging library does without, and the bundler, for which the package ships its results. */
-const EXTERNAL = ["dtrace-provider", "esbuild"];
-
-export async function buildBundles(): Promise<Bundles> {
-  const [api, worker] = await Promise.all([packageOf("api", API), packageOf("worker", WORKER)]);
+/** `packagesDirectory`: its directories are job packages; absent: none are deployed. Throws PackError. */
+export async function buildBundles(packagesDirectory?: string): Promise<Bundles> {
+  const packages = packagesDirectory === undefined ? [] : await jobPackages(packagesDirectory);
+  const [api, worker] = await Promise.all([packageOf("api", packages), packageOf("worker")]);
   return { api, apiEntry: "api.mjs", worker };
 }
 
-async function packageOf(name: string, entries: Entries): Promise<ReleasePackage> {
-  const { outputFiles } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: { ...entries },
-    outdir: "/",
-    outExtension: { ".js": ".mjs" },
-    write: false,
-    bundle: true,
-    minify: true,
-    // Errors and credentials are told apart by the names of their classes.
-    keepNames: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    banner: { js: BANNER },
-    external: EXTERNAL,
-    logLevel: "error",
-  });
-  const zip = await writeZip([
-    ...outputFiles.map(({ path, contents }) => ({
-      path: path.replace(/^.*\//, ""),
-      content: contents,
-      executable: false,
-    })),
-    { path: "package.json", content: Buffer.from(JSON.stringify({ type: "module" })), executable: false },
-  ]);
+async function jobPackages(directory: string): Promise<readonly ProgramFile[]> {
+  const packed = await packFolder(directory, WORKER_PLATFORM);
+  return packed.map(({ fileName, zip }) => ({
+    path: `${PACKAGES_FOLDER}/${fileName}`,
+    content: zip,
+    executable: false,
+  }));
+}
+
+async function packageOf(name: Program, beside: readonly ProgramFile[] = []): Promise<ReleasePackage> {
+  const zip = await writeZip([...(await programFiles(name)), ...beside]);
   const sha256 = createHash("sha256").update(zip).digest("hex");
   const file = join(OUTPUT, `${name}-${sha256}.zip`);
   await mkdir(OUTPUT, { recursive: true });

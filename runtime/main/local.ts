@@ -8,7 +8,7 @@ import { API_PORT_DEFAULT, parseLockMs } from "../core/settings.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
 import type { JobView } from "../core/views.ts";
 import { createApiClient } from "../local/demo/api-client.ts";
-import { DEMO_TENANT, fetchArtifacts, packSamples, publishSamples, runDemo } from "../local/demo/demo.ts";
+import { DEMO_TENANT, fetchArtifacts, publishSamples, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
 import { DEMO_APPLICATION } from "../local/identity/principals.ts";
@@ -16,6 +16,7 @@ import { seedTenants } from "../local/identity/seed-tenants.ts";
 import { signInAs } from "../local/identity/token-client.ts";
 import { startStack, type Stack } from "../local/stack.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
+import { packFolder } from "../packaging/pack-folder.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { explain } from "./explain.ts";
 
@@ -118,7 +119,7 @@ async function main(options: LocalOptions): Promise<void> {
   process.on("SIGHUP", onSignal);
 
   try {
-    const packing = packSamples(SAMPLES, currentPlatform());
+    const packing = packFolder(SAMPLES, currentPlatform());
     // Heard when it is awaited below; a failure must not end the process before that.
     packing.catch(() => undefined);
     home = await openHome(process.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));

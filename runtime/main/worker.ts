@@ -7,7 +7,7 @@ import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
-import { bundleHost } from "../worker/process/host-bundle.ts";
+import { hostFile } from "../worker/process/host-bundle.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
 import { openMachine } from "../worker/vm/machine.ts";
@@ -47,7 +47,7 @@ async function start(): Promise<Service> {
   });
 
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
-  const hostEntry = await bundleHost(settings.directory);
+  const hostEntry = await hostFile(settings.directory);
   const processes = createJobProcesses(processConfig(settings, hostEntry));
   const cache = createPackageCache({
     store: packages,

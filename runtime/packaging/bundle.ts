@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type BuildFailure, type Message, type OutputFile, type Plugin, build as esbuild } from "esbuild";
 import { createNativeCheck } from "./native-modules.ts";
 import { type InstalledModule, moduleOfFile } from "./installed-module.ts";
+import { NODE_BUNDLE } from "./node-bundle.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 import { JOB_MODULE } from "./source-files.ts";
 
@@ -36,13 +37,6 @@ export interface Bundle {
 const ENTRY_NAMESPACE = "jobyard-entry";
 const JOB_MODULE_FILE = join(import.meta.dirname, "../job/index.ts");
 
-/** CommonJS inside ES modules: what the bundled code may expect to find, under names no bundled module declares. */
-const BANNER = [
-  'import { createRequire as __jobyardCreateRequire } from "node:module";',
-  "const require = __jobyardCreateRequire(import.meta.url);",
-  "const __jobyardFilename = import.meta.filename, __jobyardDirname = import.meta.dirname;",
-].join("\n");
-
 /** Throws PackError for syntax errors and imports that lead nowhere. */
 export async function bundleSources(request: BundleRequest): Promise<Bundle> {
   const { directory, entries } = request;
@@ -53,19 +47,10 @@ export async function bundleSources(request: BundleRequest): Promise<Bundle> {
     outdir: directory,
     entryPoints: [...entries.keys()].map((source) => ({ in: `${ENTRY_NAMESPACE}:${source}`, out: outputOf(source) })),
     plugins: [entryPlugin(entries), externalPlugin(request, externals)],
-    write: false,
-    bundle: true,
     splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
     outExtension: { ".js": ".mjs" },
     chunkNames: "chunks/[name]-[hash]",
-    keepNames: true,
-    charset: "utf8",
-    logLevel: "silent",
-    banner: { js: BANNER },
-    define: { __filename: "__jobyardFilename", __dirname: "__jobyardDirname" },
+    ...NODE_BUNDLE,
   }).catch((error: unknown) => {
     throw isBuildFailure(error) ? new PackError(error.errors.map(asProblem), { cause: error }) : error;
   });

@@ -43,7 +43,7 @@ describe("the deployed packages", () => {
     for (const content of [...apiFiles.values(), ...workerFiles.values()]) {
       expect(content.length).toBeLessThan(BUNDLE_MAX_BYTES);
     }
-    expect([...workerFiles.keys()].sort()).toEqual(["host.mjs", "package.json", "worker.mjs"]);
+    expect([...workerFiles.keys()].sort()).toEqual(["host.cjs", "worker.mjs"]);
     expect(await startFrom(apiFiles, apiEntry)).toMatch(/^JOBYARD_[A-Z_]+ is not set\.\n$/);
     expect(await startFrom(workerFiles, "worker.mjs")).toMatch(/^JOBYARD_[A-Z_]+ is not set\.\n$/);
     expect((await readFile(api.file)).length).toBeLessThan(BUNDLE_MAX_BYTES);

@@ -5,12 +5,11 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { PackagePlatform } from "../../core/manifest.ts";
 import type { PackageStore } from "../../core/ports.ts";
 import type { JobRequestBody } from "../../core/requests.ts";
 import { openOf } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";
-import { packPackage } from "../../packaging/pack.ts";
+import type { PackedPackage } from "../../packaging/pack-folder.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { Report } from "./report.ts";
 
@@ -18,26 +17,9 @@ import type { Report } from "./report.ts";
 export const DEMO_TENANT = "demo";
 const POLL_MS = 200;
 
-export interface PackedSample {
-  readonly fileName: string;
-  readonly zip: Uint8Array;
-}
-
-/** Packs every package of the folder, for workers of the given platform. */
-export async function packSamples(directory: string, target: PackagePlatform): Promise<readonly PackedSample[]> {
-  const entries = await readdir(directory, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  return Promise.all(
-    names.map(async (name) => {
-      const { zip } = await packPackage({ directory: join(directory, name), target });
-      return { fileName: `${name}.zip`, zip };
-    }),
-  );
-}
-
 /** Uploads them for the demo's tenant. */
 export async function publishSamples(
-  samples: readonly PackedSample[],
+  samples: readonly PackedPackage[],
   packages: Pick<PackageStore, "upload">,
 ): Promise<void> {
   await Promise.all(samples.map(({ fileName, zip }) => packages.upload(DEMO_TENANT, fileName, zip)));

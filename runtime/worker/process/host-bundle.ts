@@ -1,14 +1,21 @@
 /**
- * Makes one JavaScript file of the child host, for whoever runs from source: a child that has to strip types from the
- * host first starts three times as slowly. A deployment ships the file with the worker. It is CommonJS, because Node
- * starts that with a seventh less work than a module, which is most of what a job of its own process costs.
+ * The child host as one JavaScript file: a child that has to strip types from the host first starts three times as
+ * slowly. A release ships the file beside the worker; whoever runs from source has it made at the start. It is CommonJS,
+ * because Node starts that with a seventh less work than a module, which is most of what a job of its own process costs.
  */
+import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Its name tells Node that it is CommonJS. */
 const HOST_FILE = "host.cjs";
+/** Beside the bundled worker. */
+const SHIPPED = join(import.meta.dirname, HOST_FILE);
+
+/** The shipped file, or else one made from source in the directory. */
+export const hostFile = (directory: string): Promise<string> =>
+  existsSync(SHIPPED) ? Promise.resolve(SHIPPED) : bundleHost(directory);
 
 /** Creates or replaces the file in a directory that exists; it is complete at every moment. Resolves to its path. */
 export async function bundleHost(directory: string): Promise<string> {

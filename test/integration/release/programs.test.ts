@@ -1,0 +1,80 @@
+/** The released programs, as a machine gets them: alone in a folder, with Node and nothing else. */
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { programFiles, type Program, type ProgramFile } from "../../../infra/program-files.ts";
+import { createPackageStore } from "../../../runtime/azure/index.ts";
+import { SETTING } from "../../../runtime/core/settings.ts";
+import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import type { JobView } from "../../../runtime/core/views.ts";
+import { startBusProcess } from "../../support/bus-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant, testStorage } from "../../support/test-storage.ts";
+
+/** App Service and a VM fetch them at every start of a machine. */
+const PROGRAM_MAX_BYTES = 8 * 1024 * 1024;
+
+const sizeOf = (files: readonly ProgramFile[]): number => files.reduce((sum, { content }) => sum + content.length, 0);
+
+describe.each(["api", "worker"] as const)("the released %s", (program) => {
+  it("has the same bytes every time, and not too many", async () => {
+    const [first, second] = await Promise.all([programFiles(program), programFiles(program)]);
+    expect(second).toEqual(first);
+    expect(sizeOf(first)).toBeLessThan(PROGRAM_MAX_BYTES);
+  });
+});
+
+it("runs a job with nothing but its own files", async () => {
+  const folder = await temporaryDirectory();
+  onTestFinished(() => folder[Symbol.asyncDispose]());
+  const bus = await startBusProcess(busTopology([DEFAULT_POOL]));
+  onTestFinished(() => bus[Symbol.asyncDispose]());
+  const connections = {
+    [SETTING.storageConnectionString]: inject("storageConnectionString"),
+    [SETTING.serviceBusConnectionString]: bus.connectionString,
+  };
+  const tenantName = freshTenant();
+  const zip = testPackage({ jobs: { Greet: "return { output: `Hello, ${job.parameters.name}` };" } });
+  await createPackageStore({ storage: testStorage() }).upload(tenantName, "greet.zip", zip);
+
+  const start = async (program: Program, settings: Record<string, string>): Promise<Record<string, unknown>> => {
+    const directory = join(folder.path, program);
+    await mkdir(directory);
+    for (const { path, content } of await programFiles(program)) await writeFile(join(directory, path), content);
+    const child = fork(join(directory, `${program}.mjs`), {
+      cwd: directory,
+      env: { PATH: process.env["PATH"], [SETTING.logLevel]: "error", ...connections, ...settings },
+      execArgv: [],
+    });
+    onTestFinished(() => stop(child));
+    const [ready] = (await once(child, "message")) as [Record<string, unknown>];
+    return ready;
+  };
+  const [api] = await Promise.all([
+    start("api", { [SETTING.apiPort]: "0", [SETTING.auth]: "none", [SETTING.instanceId]: `api-${tenantName}` }),
+    start("worker", { [SETTING.workerId]: `w-${tenantName}`, [SETTING.workerDirectory]: join(folder.path, "data") }),
+  ]);
+
+  const url = `http://127.0.0.1:${String(api["port"])}/v1`;
+  const job = { tenantName, jobType: "Greet", jobName: "one", jobProcessorPackageName: "greet.zip" };
+  const answer = await fetch(`${url}/jobs`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ...job, parameters: { name: "release" } }),
+  });
+  expect(answer.status).toBe(201);
+  const { jobId } = (await answer.json()) as JobView;
+  await expect
+    .poll(async () => (await (await fetch(`${url}/jobs/${jobId}`)).json()) as JobView, { timeout: 30_000 })
+    .toMatchObject({ state: "succeeded", output: "Hello, release" });
+});
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  await gone;
+}

@@ -10,6 +10,7 @@ import type { BatchStore, JobFiles, JobStore, Stored } from "../core/ports.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 import { outgoingBell } from "../jobs/outgoing-bell.ts";
 import type { Caller } from "./caller.ts";
 import { done, failed, outcomeOf, type Outcome } from "./outcome.ts";
@@ -23,6 +24,7 @@ export interface AcceptDeps extends CancelDeps {
   readonly completion: BatchCompletion;
   readonly files: Pick<JobFiles, "putParameters">;
   readonly ringer: Ringer;
+  readonly events: JobEvents;
 }
 
 export interface JobToAccept {
@@ -56,7 +58,7 @@ interface Row {
 }
 
 export function createAcceptance(deps: AcceptDeps): Acceptance {
-  const { jobs, batches, completion, files, ringer, now } = deps;
+  const { jobs, batches, completion, files, ringer, events, now } = deps;
 
   async function insert(caller: Caller, batch: Batch, { prepared, reservation }: JobToAccept): Promise<Row> {
     const { parametersJson: json } = prepared;
@@ -67,9 +69,13 @@ export function createAcceptance(deps: AcceptDeps): Acceptance {
     // Before the row: a worker may start the job as soon as there is one.
     if (!inline) await files.putParameters(jobId, json);
     const result = await jobs.insert(job);
-    if (result.written) return { stored: { value: job, etag: result.etag }, replayed: false };
+    if (result.written) {
+      events.queued(job);
+      return { stored: { value: job, etag: result.etag }, replayed: false };
+    }
     if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
     // Of the first with this id it is this very insert, whose answer was lost; else a repeat of the request was faster.
+    if (reservation.isFirst) events.queued(job);
     return { stored: result.current, replayed: !reservation.isFirst };
   }
 

@@ -6,6 +6,7 @@ import { accessLog } from "./access-log.ts";
 import type { Identify } from "./caller.ts";
 import { crossOrigin } from "./cross-origin.ts";
 import { documentPages } from "./document-pages.ts";
+import { acceptTickets } from "./events/accept-tickets.ts";
 import { answerErrors, noSuchRoute } from "./error-response.ts";
 import { mount } from "./mount.ts";
 import { createOperations, type OperationDeps } from "./operations.ts";
@@ -45,7 +46,11 @@ export function createApp(deps: AppDeps): Express {
   const operations = createOperations(deps);
   app.use(documentPages(operations));
   app.use("/v1", privateAnswers, limitStrangers());
-  mount(app, operations, { ...deps, limit: limitCaller(traffic.requestsPerMinute) });
+  mount(app, operations, {
+    ...deps,
+    identify: acceptTickets(deps.identify, deps.tickets),
+    limit: limitCaller(traffic.requestsPerMinute),
+  });
   app.use(noSuchRoute);
   app.use(answerErrors(log));
   return app;

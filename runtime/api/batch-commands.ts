@@ -10,6 +10,7 @@ import type { BatchChanges, BatchStore, JobStore, Stored } from "../core/ports.t
 import type { JobState } from "../core/states.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 import { requeueJobs } from "../jobs/requeue-job.ts";
 import type { Ringer } from "./ringer.ts";
 
@@ -33,6 +34,7 @@ export interface BatchCommandDeps extends CancelDeps {
   readonly batches: Pick<BatchStore, "update">;
   readonly completion: BatchCompletion;
   readonly ringer: Ringer;
+  readonly events: JobEvents;
 }
 
 /** Rows written at the same time: a few full transactions, so that one large batch does not shut out other callers. */
@@ -41,7 +43,7 @@ const CHUNK = 500;
 const SEAL_TRIES = 100;
 
 export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
-  const { jobs, batches, completion, ringer, now } = deps;
+  const { jobs, batches, completion, ringer, events, now } = deps;
 
   /** Takes the batch out of `open`, or from closed to canceled. A complete batch stays what it is. */
   async function seal(stored: Stored<Batch>, state: Exclude<BatchState, "open">): Promise<void> {
@@ -106,7 +108,12 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
       let requeued = 0;
       for await (const rows of chunks(batch, state, deadline)) {
         ringer.assertReady();
-        const results = await requeueJobs(rows, { jobs, completion, ring: (name, bells) => ringer.ring(name, bells) });
+        const results = await requeueJobs(rows, {
+          jobs,
+          completion,
+          events,
+          ring: (name, bells) => ringer.ring(name, bells),
+        });
         requeued += results.filter(({ outcome }) => outcome === "requeued").length;
       }
       return { requeued, more: isOver(deadline) };

@@ -6,6 +6,7 @@ import { emptySchema, jobParams, requeueJobsSchema } from "../core/requests.ts";
 import { jobViewSchema, requeueResultsSchema, type RequeueResult } from "../core/views.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 import { requeueJobs, type RequeueResult as Requeued } from "../jobs/requeue-job.ts";
 import { fullView } from "./full-view.ts";
 import { itemError } from "./item-error.ts";
@@ -20,14 +21,15 @@ export interface JobCommandDeps extends CancelDeps {
   readonly lookup: Lookup;
   readonly completion: BatchCompletion;
   readonly ringer: Ringer;
+  readonly events: JobEvents;
 }
 
 export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[] {
-  const { jobs, files, lookup, completion, ringer } = deps;
+  const { jobs, files, lookup, completion, ringer, events } = deps;
 
   const requeue = (rows: readonly Stored<Job>[]): Promise<readonly Requeued[]> => {
     ringer.assertReady();
-    return requeueJobs(rows, { jobs, completion, ring: (queueName, bells) => ringer.ring(queueName, bells) });
+    return requeueJobs(rows, { jobs, completion, events, ring: (queueName, bells) => ringer.ring(queueName, bells) });
   };
 
   const cancelOne = operation({

@@ -8,7 +8,7 @@ import {
   type oas31,
 } from "zod-openapi";
 import { errorBodySchema } from "./error-response.ts";
-import { LINES_MEDIA_TYPE } from "./reply.ts";
+import { EVENTS_MEDIA_TYPE, LINES_MEDIA_TYPE } from "./reply.ts";
 import { errorsOf } from "./operation-errors.ts";
 import { TAGS, type Operation, type ResponseSpec } from "./operation.ts";
 
@@ -118,7 +118,7 @@ function responsesOf(operation: Operation): Responses {
   return responses;
 }
 
-function contentOf({ schema, lines, file }: ResponseSpec): Pick<ZodOpenApiResponseObject, "content"> {
+function contentOf({ schema, lines, events, file }: ResponseSpec): Pick<ZodOpenApiResponseObject, "content"> {
   if (schema !== undefined || lines !== undefined) {
     return {
       content: {
@@ -128,6 +128,8 @@ function contentOf({ schema, lines, file }: ResponseSpec): Pick<ZodOpenApiRespon
       },
     };
   }
+  // The schema of one event's data.
+  if (events !== undefined) return { content: { [EVENTS_MEDIA_TYPE]: { schema: events } } };
   if (file !== undefined) return { content: { [file]: { schema: file.startsWith("text/") ? TEXT : BYTES } } };
   return {};
 }

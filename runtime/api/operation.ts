@@ -2,6 +2,7 @@
  * What one operation of the web API is: everything about a route in one value. Routing, validation, answers and the
  * OpenAPI document are made from it; whoever writes one needs to know nothing about them.
  */
+import type { Readable } from "node:stream";
 import type * as z from "zod";
 import type { Access } from "../core/access.ts";
 import type { ErrorCode } from "../core/errors.ts";
@@ -18,6 +19,8 @@ export interface ResponseSpec {
   readonly schema?: z.ZodType;
   /** A line of JSON each, while the request is still coming: given beside `schema`, either can be answered. */
   readonly lines?: z.ZodType;
+  /** Server-Sent Events, each with data by this schema. */
+  readonly events?: z.ZodType;
   /** Media type of a file. */
   readonly file?: string;
   /** Names of further headers it always carries, each with what it says. */
@@ -88,7 +91,9 @@ type JsonContent<Spec> = Spec extends { readonly schema: z.ZodType<infer T> }
   ? { readonly body: Frozen<T> }
   : Spec extends { readonly file: string }
     ? { readonly file: FileContent }
-    : unknown;
+    : Spec extends { readonly events: z.ZodType }
+      ? { readonly events: Readable }
+      : unknown;
 
 type HeadersOf<Spec> = Spec extends { readonly headers: infer H }
   ? { readonly headers: { readonly [Name in keyof H]: string } }
@@ -108,6 +113,8 @@ export interface Reply {
   readonly file?: FileContent;
   /** Groups of lines, sent as they come. One that throws ends the answer with a line that says so. */
   readonly lines?: AsyncIterable<readonly unknown[]>;
+  /** Server-Sent Events as text, until it ends or the client leaves. */
+  readonly events?: Readable;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -154,6 +161,7 @@ export const TAGS = {
   Jobs: "Submit jobs, look at them, change what becomes of them.",
   Batches: "Jobs of one tenant that belong together: created, counted, closed, canceled, requeued as one.",
   Packages: "ZIPs of jobs, published for a tenant.",
+  Events: "What happens to jobs and batches, as it happens.",
   Workers: "The processes that run jobs.",
   "Dead letters": "Messages the broker has set aside: the records of jobs that failed, and ones no worker can read.",
   Access: "How to sign in, and who may do what.",

@@ -12,6 +12,7 @@ import type {
   WorkerStore,
 } from "../core/ports.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 import { createAcceptance } from "./accept-jobs.ts";
 import { authOperations } from "./auth-operations.ts";
 import { createBatchIntake } from "./batch-intake.ts";
@@ -19,6 +20,7 @@ import { createBatchCommands } from "./batch-commands.ts";
 import { batchCommandOperations } from "./batch-command-operations.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { deadLetterOperations } from "./dead-letter-operations.ts";
+import { eventOperations, type EventOperationDeps } from "./events/event-operations.ts";
 import { jobCommandOperations } from "./job-command-operations.ts";
 import { createLookup } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
@@ -31,7 +33,7 @@ import { submitOperations } from "./submit-operations.ts";
 import { tenantOperations } from "./tenant-operations.ts";
 import { workerOperations } from "./worker-operations.ts";
 
-export interface OperationDeps {
+export interface OperationDeps extends Omit<EventOperationDeps, "lookup"> {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -40,6 +42,8 @@ export interface OperationDeps {
   readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
   /** Sends to the same queue; closed by whoever made it. */
   readonly ringer: Ringer;
+  /** Told of what the API does to jobs and batches. */
+  readonly events: JobEvents;
   readonly ids: IdSource;
   readonly packages: PackageCatalog;
   readonly tenants: TenantStore;
@@ -68,6 +72,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetters(deps)),
     ...packageOperations(deps),
+    ...eventOperations(shared),
     ...workerOperations(deps),
     ...authOperations(deps.authFacts),
     ...tenantOperations(deps),

@@ -9,11 +9,14 @@ import type { FileContent, Reply } from "./operation.ts";
 
 export const LINES_MEDIA_TYPE = "application/x-ndjson";
 
+export const EVENTS_MEDIA_TYPE = "text/event-stream";
+
 export async function sendReply(response: Response, reply: Reply, log: Logger): Promise<void> {
-  const { status, body, file, lines, headers = {} } = reply;
+  const { status, body, file, lines, events, headers = {} } = reply;
   response.status(status).set(headers);
   if (file !== undefined) await sendFile(response, file);
   else if (lines !== undefined) await sendLines(response, lines, log);
+  else if (events !== undefined) await sendEvents(response, events);
   // With an ETag, and answered 304 when the caller has this very text already.
   else if (body !== undefined) response.json(body);
   else response.end();
@@ -58,4 +61,16 @@ async function* textOf(
   } catch (error) {
     yield `${JSON.stringify(lastLine(error))}\n`;
   }
+}
+
+/** A client that leaves, or is cut off because it reads too slowly, is the usual end and nobody's fault here. */
+async function sendEvents(response: Response, events: Readable): Promise<void> {
+  response.set({
+    "content-type": EVENTS_MEDIA_TYPE,
+    // Nothing between us and the client may keep events back to make larger pieces of them.
+    "cache-control": "no-store, no-transform",
+    "x-accel-buffering": "no",
+  });
+  response.flushHeaders();
+  await pipeline(events, response).catch(() => response.destroy());
 }

@@ -3,7 +3,12 @@
  * hand the result to the adapters. Retries are set so that a service that restarts is met again within a second or two.
  */
 import { TableClient, type TableServiceClientOptions } from "@azure/data-tables";
-import { ServiceBusClient, type ServiceBusClientOptions, type TokenCredential } from "@azure/service-bus";
+import {
+  ServiceBusAdministrationClient,
+  ServiceBusClient,
+  type ServiceBusClientOptions,
+  type TokenCredential,
+} from "@azure/service-bus";
 import { BlobServiceClient, type StoragePipelineOptions } from "@azure/storage-blob";
 
 export type StorageConnection =
@@ -18,7 +23,12 @@ export type StorageConnection =
     };
 
 export type ServiceBusConnection =
-  | { readonly kind: "connection-string"; readonly serviceBus: string }
+  | {
+      readonly kind: "connection-string";
+      readonly serviceBus: string;
+      /** For administration, when it is another one. */
+      readonly serviceBusAdmin?: string | undefined;
+    }
   | {
       readonly kind: "credential";
       /** Such as namespace.servicebus.windows.net */
@@ -122,10 +132,37 @@ export function connectStorage(connection: StorageConnection): StorageClients {
   };
 }
 
-/** Opens nothing yet: the first link connects. */
-export function connectServiceBus(connection: ServiceBusConnection): ServiceBusClient {
-  const options: ServiceBusClientOptions = { retryOptions: BUS_RETRIES };
+/**
+ * Between two tries of a receiver that reconnects by itself, which is one that only listens: whoever holds messages for
+ * long must notice a lost link instead. A restarted broker is found again at once.
+ */
+const LISTENING_RETRIES = { ...BUS_RETRIES, retryDelayInMs: 500 };
+
+/** Opens nothing yet: the first link connects. `listens`: its receivers reconnect by themselves. */
+export function connectServiceBus(connection: ServiceBusConnection, { listens = false } = {}): ServiceBusClient {
+  const options: ServiceBusClientOptions = { retryOptions: listens ? LISTENING_RETRIES : BUS_RETRIES };
   return connection.kind === "connection-string"
     ? new ServiceBusClient(connection.serviceBus, options)
     : new ServiceBusClient(connection.serviceBusNamespace, connection.credential, options);
 }
+
+/** To create and remove subscriptions. */
+export function connectServiceBusAdmin(connection: ServiceBusConnection): ServiceBusAdministrationClient {
+  if (connection.kind === "credential") {
+    return new ServiceBusAdministrationClient(connection.serviceBusNamespace, connection.credential);
+  }
+  const connectionString = connection.serviceBusAdmin ?? connection.serviceBus;
+  const admin = new ServiceBusAdministrationClient(connectionString);
+  // The SDK writes https whatever the connection string says; the local broker speaks plain HTTP on this machine.
+  if (/UseDevelopmentEmulator=true/i.test(connectionString)) admin.pipeline.addPolicy(plainHttp);
+  return admin;
+}
+
+const plainHttp: PipelinePolicy = {
+  name: "plainHttp",
+  sendRequest(request, next) {
+    request.url = request.url.replace(/^https:/, "http:");
+    request.allowInsecureConnection = true;
+    return next(request);
+  },
+};

@@ -2,11 +2,14 @@
 export { createBatchStore } from "./batch-store.ts";
 export {
   connectServiceBus,
+  connectServiceBusAdmin,
   connectStorage,
   type ServiceBusConnection,
   type StorageClients,
   type StorageConnection,
 } from "./connect.ts";
+export { createEventPublisher } from "./event-publisher.ts";
+export { createEventSource } from "./event-source.ts";
 export { createJobFiles } from "./job-files.ts";
 export { createJobQueue } from "./job-queue.ts";
 export { createJobStore } from "./job-store.ts";
@@ -14,6 +17,7 @@ export { createKeyStore } from "./key-store.ts";
 export { createLeaderLease } from "./leader-lease.ts";
 export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";
+export { createSharedSecret } from "./shared-secret.ts";
 export { createTenantStore } from "./tenant-store.ts";
 export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

@@ -5,6 +5,7 @@
  * |-----------|-----------------------|------------|---------------------------------------|
  * | a tenant  | `tenant`              | tenantName | createdAt, createdBy                  |
  * | a grant   | `grant.{principalId}` | tenantName | access, name, grantedAt, grantedBy    |
+ * | a secret  | `secret`              | its name   | value; see shared-secret.ts           |
  *
  * Grants lie by principal, because every request of a caller whose grants are not at hand asks for exactly those.
  */

@@ -80,6 +80,34 @@ export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
 export const FOLLOW_LOG_MAX_MS = 60 * 60_000;
 /** How often a followed log is looked at: what people take for at once, and one read of a row and a blob. */
 export const FOLLOW_LOG_EVERY_MS = 1_000;
+
+// --- Events ----------------------------------------------------------------------------------------------------------
+
+/** Events that wait for the broker in one process. At about a kilobyte each, an outage costs some ten megabytes. */
+export const EVENTS_WAITING_MAX_COUNT = 10_000;
+/** Shortest time between two events about the progress of one job: twice a second is as fast as people see. */
+export const PROGRESS_EVENT_EVERY_MS = 500;
+/** Latest events an API instance keeps for clients that come back: at least half a minute of a busy system. */
+export const EVENTS_KEPT_MAX_COUNT = 10_000;
+/** ... and how long: a client that was away for longer reads the rows. */
+export const EVENTS_KEPT_MS = 5 * 60_000;
+/** What waits for one client that reads too slowly. Beyond, its connection is cut, and the others keep up. */
+export const FOLLOWER_WAITING_MAX_BYTES = 1 * MiB;
+/** Clients that follow events at one API instance: some 20 KiB each, 200 MiB in all. */
+export const FOLLOWERS_MAX_COUNT = 10_000;
+/** Silence is broken this often: proxies close connections after a minute or two, SignalR's client after 30 s. */
+export const FOLLOWER_HEARTBEAT_MS = 15_000;
+/** A client follows so long in one connection, then it has to come again, with rights that are looked at again. */
+export const FOLLOW_EVENTS_MAX_MS = 60 * 60_000;
+/** A ticket for an event stream is used at once, by the page that asked for it. */
+export const EVENT_TICKET_MS = 60_000;
+/** A message to the hub: a name and an id. */
+export const HUB_MESSAGE_MAX_BYTES = 16 * KiB;
+/** Jobs and batches one connection to the hub follows. More: follow their batch. */
+export const HUB_SUBSCRIPTIONS_MAX_COUNT = 1_000;
+/** A connection to the hub that has not said by then which protocol it speaks is closed. */
+export const HUB_HANDSHAKE_MS = 15_000;
+
 // --- Traffic ---------------------------------------------------------------------------------------------------------
 
 /** Requests one caller may make of one API instance in a minute, unless set otherwise: 50 a second for hours on end. */

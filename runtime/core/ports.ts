@@ -3,6 +3,7 @@
  * runtime/azure implement them; every method may throw UnavailableError, which says that trying later may help.
  */
 import type { Bell, BellParse } from "./bell.ts";
+import type { PublishedEvent } from "./events.ts";
 import type { Grant } from "./grants.ts";
 import type { Batch, Job } from "./job.ts";
 import type { KeyName, KeyRecord } from "./keys.ts";
@@ -269,6 +270,28 @@ export interface PeekedMessage {
   /** For dead letters. */
   readonly reason: string | undefined;
   readonly description: string | undefined;
+}
+
+// --- Events ----------------------------------------------------------------------------------------------------------
+
+export interface EventPublisher {
+  /**
+   * Takes an event and returns at once: it is sent when the broker takes it, in the order given, and dropped when too
+   * many wait. Never throws.
+   */
+  publish(event: PublishedEvent): void;
+  /** Sends what waits, for a short time, and gives up the rest. */
+  close(): Promise<void>;
+}
+
+export interface EventSource {
+  /**
+   * Hands over every event published from the moment this resolves, until the source is closed: also those of other
+   * processes, in the order the broker has them, rarely one twice. After a lost connection it goes on by itself; `onGap`
+   * says that events may have been missed. Throws UnavailableError.
+   */
+  listen(onEvent: (event: PublishedEvent) => void, onGap: () => void): Promise<void>;
+  close(): Promise<void>;
 }
 
 // --- Blobs -----------------------------------------------------------------------------------------------------------

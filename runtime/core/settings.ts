@@ -3,6 +3,7 @@
  * environment; nobody else reads it.
  */
 import { DEFAULT_AUTHORITY, type AuthSettings } from "./auth-facts.ts";
+import { EVENT_LEVELS, type EventLevel } from "./events.ts";
 import { POOL_NAME_PATTERN } from "./ids.ts";
 import { LOCK_MS, REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX } from "./limits.ts";
 import { DEFAULT_WEIGHTS, type PriorityWeights } from "./share.ts";
@@ -17,7 +18,13 @@ export class SettingsError extends Error {
 
 /** Where the services are. On a laptop connection strings; in Azure names, and a managed identity as credential. */
 export type ConnectionSettings =
-  | { readonly kind: "connection-string"; readonly storage: string; readonly serviceBus: string }
+  | {
+      readonly kind: "connection-string";
+      readonly storage: string;
+      readonly serviceBus: string;
+      /** For the administration of the namespace, where that has an address of its own. */
+      readonly serviceBusAdmin?: string | undefined;
+    }
   | { readonly kind: "credential"; readonly storageAccount: string; readonly serviceBusNamespace: string };
 
 export interface ApiSettings {
@@ -32,6 +39,8 @@ export interface ApiSettings {
   /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
   readonly lockMs: number;
   readonly traffic: TrafficSettings;
+  /** Which events are published. */
+  readonly events: EventLevel;
   readonly logLevel: LogLevel;
 }
 
@@ -61,6 +70,8 @@ export interface WorkerSettings {
   readonly weights: PriorityWeights;
   /** Version of the code, shown with the worker. */
   readonly version: string;
+  /** Which events are published. */
+  readonly events: EventLevel;
   readonly logLevel: LogLevel;
 }
 
@@ -73,6 +84,8 @@ export const SETTING = {
   storageConnectionString: "JOBYARD_STORAGE_CONNECTION_STRING",
   /** Connection string of the Service Bus namespace; local and tests only. */
   serviceBusConnectionString: "JOBYARD_SERVICEBUS_CONNECTION_STRING",
+  /** Connection string for administration, when it is another one: the local broker's. */
+  serviceBusAdminConnectionString: "JOBYARD_SERVICEBUS_ADMIN_CONNECTION_STRING",
   /** Name of the storage account, reached with the process's managed identity. */
   storageAccount: "JOBYARD_STORAGE_ACCOUNT",
   /** Host name of the namespace (`….servicebus.windows.net`), reached with the process's managed identity. */
@@ -121,6 +134,8 @@ export const SETTING = {
   drainSeconds: "JOBYARD_DRAIN_SECONDS",
   /** Lock duration of the job queues in seconds, as they were created. Default 60. */
   lockSeconds: "JOBYARD_LOCK_SECONDS",
+  /** Which events are published: all, terminal (the ends of jobs and batches) or none. Default all. */
+  events: "JOBYARD_EVENTS",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",
   /**
@@ -176,6 +191,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
     allowedOrigins: parseOrigins(env),
     proxyHops: integer(env, SETTING.proxyHops, { min: 0, max: PROXY_HOPS_MAX, fallback: 0 }),
   },
+  events: parseEventLevel(env),
   logLevel: parseLogLevel(env),
 });
 
@@ -190,6 +206,7 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
   lockMs: parseLockMs(env),
   weights: parseWeights(env),
   version: env[SETTING.version] ?? "local",
+  events: parseEventLevel(env),
   logLevel: parseLogLevel(env),
 });
 
@@ -205,10 +222,21 @@ function parseLogLevel(env: Environment): LogLevel {
   return level;
 }
 
+function parseEventLevel(env: Environment): EventLevel {
+  const text = optional(env, SETTING.events) ?? "all";
+  const level = EVENT_LEVELS.find((known) => known === text);
+  if (level === undefined)
+    throw new SettingsError(`${SETTING.events} must be one of ${EVENT_LEVELS.join(", ")}, not "${text}".`);
+  return level;
+}
+
 function parseConnection(env: Environment): ConnectionSettings {
   const storage = env[SETTING.storageConnectionString];
   const serviceBus = env[SETTING.serviceBusConnectionString];
-  if (storage !== undefined && serviceBus !== undefined) return { kind: "connection-string", storage, serviceBus };
+  if (storage !== undefined && serviceBus !== undefined) {
+    const serviceBusAdmin = optional(env, SETTING.serviceBusAdminConnectionString);
+    return { kind: "connection-string", storage, serviceBus, ...(serviceBusAdmin && { serviceBusAdmin }) };
+  }
   if (storage !== undefined || serviceBus !== undefined) {
     throw new SettingsError(
       `Give both ${SETTING.storageConnectionString} and ${SETTING.serviceBusConnectionString}, or neither.`,

@@ -60,7 +60,8 @@ export interface BusTopology {
 
 /**
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
- * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant) and `grant.{principalId}` (RK tenant).
+ * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
+ * and `secret` (RK what it is for).
  */
 export const TABLES = {
   batches: "batches",
@@ -99,6 +100,23 @@ const MAX_DELIVERY_COUNT = 2_000;
 /** MessageIds carry the ring of a job and never repeat; ten minutes covers every retry of a lost acknowledgement. */
 const DUPLICATE_WINDOW_MS = 10 * 60_000;
 
+/** What happens to jobs and batches (core/events.ts). Anybody may add a subscription with a filter of their own. */
+export const EVENTS_TOPIC = "job-events";
+
+/** News of yesterday is no news: a subscription nobody reads does not fill the topic. */
+const EVENT_TIME_TO_LIVE_MS = 24 * 60 * 60_000;
+
+/**
+ * The subscription of one API instance, made when it starts and gone by itself after it ends: five minutes without a
+ * receiver is the least Azure takes. What is older than that nobody waits for any more.
+ */
+export const eventSubscription = (name: string): SubscriptionSettings => ({
+  name,
+  lockMs: 60_000,
+  timeToLiveMs: 5 * 60_000,
+  autoDeleteOnIdleMs: 5 * 60_000,
+});
+
 /** The queue a pool's jobs of one priority wait in. */
 export const jobQueueName = (pool: string, priority: Priority): string => `jobs-${pool}-${priority}`;
 
@@ -114,6 +132,6 @@ export function busTopology(pools: readonly string[], { lockMs = LOCK_MS } = {})
         deadLetterOnExpiry: true,
       })),
     ),
-    topics: [],
+    topics: [{ name: EVENTS_TOPIC, duplicateWindowMs: DUPLICATE_WINDOW_MS, timeToLiveMs: EVENT_TIME_TO_LIVE_MS }],
   };
 }

@@ -2,10 +2,11 @@
  * Decides when a batch is complete, and undoes the decision when one of its jobs runs again. The rules are in
  * core/completion.ts; this is the I/O around them, for everybody who ends or requeues jobs.
  */
-import { completedChanges, isUndecided, provesCompletion, reopenedChanges } from "../core/completion.ts";
+import { completedChanges, isComplete, isUndecided, provesCompletion, reopenedChanges } from "../core/completion.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { BatchStore, JobStore } from "../core/ports.ts";
 import { openOf } from "../core/states.ts";
+import type { JobEvents } from "./job-events.ts";
 import { joinCalls } from "./join-calls.ts";
 
 export interface BatchCompletion {
@@ -24,6 +25,7 @@ export interface BatchCompletion {
 export interface BatchCompletionDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
   readonly jobs: Pick<JobStore, "snapshot">;
+  readonly events: JobEvents;
   readonly now: () => Date;
 }
 
@@ -35,19 +37,28 @@ const ASK_TRIES = 8;
 /** A reopening must not stop. Each refusal is somebody else's write of the same row, so this many are an outage. */
 const REOPEN_TRIES = 100;
 
-export function createBatchCompletion({ batches, jobs, now }: BatchCompletionDeps): BatchCompletion {
+export function createBatchCompletion({ batches, jobs, events, now }: BatchCompletionDeps): BatchCompletion {
   async function ask(batchId: string): Promise<void> {
     for (let tries = 0; tries < ASK_TRIES; tries++) {
       // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
       const batch = await batches.get(batchId);
-      if (batch === undefined || !isUndecided(batch.value)) return;
+      if (batch === undefined) return;
+      if (!isUndecided(batch.value)) {
+        // Whoever completed it may have died before it told anybody; the broker keeps one of those who do.
+        const { completedAt } = batch.value;
+        if (isComplete(batch.value) && completedAt !== undefined) events.batchCompleted(batch.value, completedAt);
+        return;
+      }
       const first = await jobs.snapshot(batch.value);
       // Whoever ends the last of them asks.
       if (openOf(first.counts) > 0) return;
       const second = await jobs.snapshot(batch.value);
       if (!provesCompletion(first, second)) continue;
-      const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, now()));
-      if (result.written) return;
+      const completedAt = now();
+      const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, completedAt));
+      if (!result.written) continue;
+      events.batchCompleted(batch.value, completedAt);
+      return;
     }
   }
 

@@ -6,6 +6,7 @@ import { cancelOf } from "../core/cancel.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
 import type { JobStore, Stored, WorkerStore } from "../core/ports.ts";
+import type { JobEvents } from "./job-events.ts";
 
 export type CancelResult =
   /** It has ended as canceled, now or before. */
@@ -19,6 +20,7 @@ export type CancelResult =
 export interface CancelDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly workers: Pick<WorkerStore, "requestCancel">;
+  readonly events: JobEvents;
   readonly now: () => Date;
 }
 
@@ -26,7 +28,10 @@ export interface CancelDeps {
 const TRIES = 50;
 
 /** `stored` may be stale: the row is then decided upon as it is now. Throws UnavailableError. */
-export async function cancelJob(stored: Stored<Job>, { jobs, workers, now }: CancelDeps): Promise<CancelResult> {
+export async function cancelJob(
+  stored: Stored<Job>,
+  { jobs, workers, events, now }: CancelDeps,
+): Promise<CancelResult> {
   let current: Stored<Job> | undefined = stored;
   for (let tries = 0; tries < TRIES; tries++) {
     if (current === undefined) return { outcome: "gone" };
@@ -38,7 +43,9 @@ export async function cancelJob(stored: Stored<Job>, { jobs, workers, now }: Can
     const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from: job.state, to, changes });
     if (result.written) {
       const canceled = { ...job, ...changes, state: to };
-      return to === "canceled" ? { outcome: "canceled", job: canceled } : ask(canceled, workers);
+      if (to !== "canceled") return ask(canceled, workers);
+      events.completedRow(canceled);
+      return { outcome: "canceled", job: canceled };
     }
     current = result.current;
   }

@@ -8,6 +8,7 @@ import type { Job } from "../core/job.ts";
 import type { JobStore, OutgoingBell, Stored } from "../core/ports.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "./batch-completion.ts";
+import type { JobEvents } from "./job-events.ts";
 import { outgoingBell } from "./outgoing-bell.ts";
 
 export type RequeueResult =
@@ -20,6 +21,7 @@ export type RequeueResult =
 export interface RequeueDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly completion: Pick<BatchCompletion, "reopenBatch">;
+  readonly events: JobEvents;
   readonly ring: (queueName: string, bells: readonly OutgoingBell[]) => Promise<void>;
 }
 
@@ -32,9 +34,9 @@ const TRIES = 20;
  */
 export async function requeueJobs(
   rows: readonly Stored<Job>[],
-  { jobs, completion, ring }: RequeueDeps,
+  { jobs, completion, events, ring }: RequeueDeps,
 ): Promise<readonly RequeueResult[]> {
-  const written = await Promise.allSettled(rows.map((row) => returnToQueue(row, jobs)));
+  const written = await Promise.allSettled(rows.map((row) => returnToQueue(row, jobs, events)));
   const returned = written.flatMap((one) => (one.status === "fulfilled" && one.value.queued ? [one.value.queued] : []));
 
   const reopening = returned.filter(({ value }) => value.reopen).map(({ value }) => value.batchId);
@@ -55,7 +57,11 @@ interface Returned {
   readonly queued?: Stored<Job>;
 }
 
-async function returnToQueue(stored: Stored<Job>, jobs: RequeueDeps["jobs"]): Promise<Returned> {
+async function returnToQueue(
+  stored: Stored<Job>,
+  jobs: RequeueDeps["jobs"],
+  events: RequeueDeps["events"],
+): Promise<Returned> {
   let current: Stored<Job> | undefined = stored;
   let triedRing: number | undefined;
   for (let tries = 0; tries < TRIES; tries++) {
@@ -75,6 +81,7 @@ async function returnToQueue(stored: Stored<Job>, jobs: RequeueDeps["jobs"]): Pr
     const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from, to, changes });
     if (result.written) {
       const requeued = { ...job, ...changes, state: to };
+      events.queued(requeued);
       return { result: { outcome: "requeued", job: requeued }, queued: { value: requeued, etag: result.etag } };
     }
     triedRing = job.ring + 1;

@@ -115,6 +115,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const connections = {
       [SETTING.storageConnectionString]: storage,
       [SETTING.serviceBusConnectionString]: serviceBus,
+      [SETTING.serviceBusAdminConnectionString]: String(busReady["adminConnectionString"]),
     };
     const startWorker = async ({ workerId, pool }: LocalWorker): Promise<void> => {
       const directory = join(home.workers, workerId);

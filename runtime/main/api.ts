@@ -1,16 +1,24 @@
 /** The API process. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { Server } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { createApp } from "../api/app.ts";
+import { createConnections } from "../api/events/connections.ts";
+import { createFanOut, type FanOut } from "../api/events/fan-out.ts";
+import { createTickets } from "../api/events/tickets.ts";
 import { createHttpServer } from "../api/http-server.ts";
 import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
+import { messageOf } from "../core/errors.ts";
 import { createIdSource, defaultBatchId } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
+import type { Logger } from "../core/logger.ts";
+import type { EventSource } from "../core/ports.ts";
 import { isLoopback, parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { createJobEvents } from "../jobs/job-events.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
 import { connect } from "./connect.ts";
@@ -49,20 +57,30 @@ async function start(): Promise<Service> {
     monotonicNow,
     log,
   });
+  const publisher = connected.eventPublisher(log);
+  const events = createJobEvents({ publisher, level: settings.events, now, log });
+  const fanOut = createFanOut({ monotonicNow });
+  const connections = createConnections({ monotonicNow });
+  const tickets = createTickets({ key: connected.sharedSecret("event-tickets"), now });
   const app = createApp({
+    ...{ events, fanOut, connections, tickets },
     ...{ jobs, batches, keys, workers, files, queue, packages, tenants, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
   const server = createHttpServer(app);
   const port = await listen(server, settings.port, settings.host);
+  // Its own at every start: what was published while nobody listened here is nobody's news.
+  const source = connected.eventSource(subscriptionName(settings.instanceId), log);
+  const hearing = hear(source, fanOut, log);
   const stopSweeper = startSweeper({
     jobs,
     queue,
     workers,
     keys,
     batchStore: batches,
-    batches: createBatchCompletion({ batches, jobs, now }),
+    batches: createBatchCompletion({ batches, jobs, events, now }),
+    events,
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
@@ -73,12 +91,46 @@ async function start(): Promise<Service> {
   return {
     ready: { port },
     async stop() {
+      hearing.stop();
+      // Or the server would wait for clients that follow events.
+      connections.close();
       await close(server);
       await stopSweeper();
       await ringer.close();
+      await publisher.close();
+      await source.close();
       await queue.close();
     },
   };
+}
+
+/** A subscription's name has 50 characters at most. */
+const subscriptionName = (instanceId: string): string => `${instanceId.slice(0, 32)}-${randomUUID().slice(0, 8)}`;
+
+const HEAR_RETRY_MS = 5_000;
+
+/**
+ * Begins to hear events, and tries until it can: an API that cannot tell its clients what happens still takes jobs and
+ * answers what has become of them.
+ */
+function hear(source: EventSource, fanOut: FanOut, log: Logger): { stop(): void } {
+  const stopped = new AbortController();
+  const begin = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      try {
+        await source.listen(
+          (published) => fanOut.deliver(published),
+          () => fanOut.gap(),
+        );
+        return;
+      } catch (error) {
+        log.warn({ error: messageOf(error) }, "events cannot be heard; trying again");
+        await pause(HEAR_RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
+      }
+    }
+  };
+  void begin();
+  return { stop: () => stopped.abort() };
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

@@ -71,7 +71,12 @@ async function startBus(): Promise<Service> {
     console.log(`For ServiceBusAdministrationClient:\n${bus.adminConnectionString}`);
   }
   return {
-    ready: { port: bus.port, adminPort: bus.adminPort ?? 0, connectionString: bus.connectionString },
+    ready: {
+      port: bus.port,
+      adminPort: bus.adminPort ?? 0,
+      connectionString: bus.connectionString,
+      ...(bus.adminConnectionString && { adminConnectionString: bus.adminConnectionString }),
+    },
     stop: () => bus.close(),
   };
 }

@@ -2,22 +2,29 @@
 import { randomUUID } from "node:crypto";
 import {
   connectServiceBus,
+  connectServiceBusAdmin,
   connectStorage,
   createBatchStore,
+  createEventPublisher,
+  createEventSource,
   createJobFiles,
   createJobQueue,
   createJobStore,
   createKeyStore,
   createLeaderLease,
   createPackageStore,
+  createSharedSecret,
   createTenantStore,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
   type StorageConnection,
 } from "../azure/index.ts";
+import type { Logger } from "../core/logger.ts";
 import type {
   BatchStore,
+  EventPublisher,
+  EventSource,
   JobFiles,
   JobQueue,
   JobStore,
@@ -41,6 +48,11 @@ export interface Services {
   readonly files: JobFiles;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
+  /** The same in every process that may read it. Throws UnavailableError. */
+  readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
+  /** Has a connection of its own, so that news never stand in the way of work. */
+  readonly eventPublisher: (log: Logger) => EventPublisher;
+  readonly eventSource: (name: string, log: Logger) => EventSource;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -64,6 +76,15 @@ export async function connect(
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
+    sharedSecret: (name) => createSharedSecret(storage, name),
+    eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
+    eventSource: (name, log) =>
+      createEventSource({
+        bus: connectServiceBus(connections.serviceBus, { listens: true }),
+        admin: connectServiceBusAdmin(connections.serviceBus),
+        name,
+        log,
+      }),
     lease: (name) =>
       createLeaderLease({
         storage,
@@ -90,8 +111,8 @@ interface Connections {
 
 async function connectionsOf(settings: ConnectionSettings): Promise<Connections> {
   if (settings.kind === "connection-string") {
-    const { kind, storage, serviceBus } = settings;
-    return { storage: { kind, storage }, serviceBus: { kind, serviceBus } };
+    const { kind, storage, serviceBus, serviceBusAdmin } = settings;
+    return { storage: { kind, storage }, serviceBus: { kind, serviceBus, serviceBusAdmin } };
   }
   const { kind, storageAccount, serviceBusNamespace } = settings;
   const credential = await azureCredential();

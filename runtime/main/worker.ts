@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { parseWorkerMachineSettings } from "../core/machine-settings.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
+import { createJobEvents } from "../jobs/job-events.ts";
 import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
@@ -42,10 +43,12 @@ async function start(): Promise<Service> {
     random: Math.random,
     log,
   });
-  const { jobs, batches, queue, packages, files, workers } = await connect(settings.connection, {
+  const { jobs, batches, queue, packages, files, workers, eventPublisher } = await connect(settings.connection, {
     writerId: settings.workerId,
   });
 
+  const publisher = eventPublisher(log);
+  const events = createJobEvents({ publisher, level: settings.events, now: () => new Date(), log });
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const hostEntry = await hostFile(settings.directory);
   const processes = createJobProcesses(processConfig(settings, hostEntry));
@@ -63,7 +66,8 @@ async function start(): Promise<Service> {
     queue,
     files,
     workers,
-    batches: createBatchCompletion({ batches, jobs, now: () => new Date() }),
+    batches: createBatchCompletion({ batches, jobs, events, now: () => new Date() }),
+    events,
     packages: cache,
     workspaces,
     processes,
@@ -101,6 +105,7 @@ async function start(): Promise<Service> {
       await worker.drain(settings.drainMs);
       await machine.stop();
       await processes.close();
+      await publisher.close();
       await queue.close();
     },
   };

@@ -5,11 +5,13 @@ import type { Job } from "../core/job.ts";
 import type { JobQueue, JobStore, Stored } from "../core/ports.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 
 export interface HandBackDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly batches: BatchCompletion;
+  readonly events: JobEvents;
   readonly now: () => Date;
 }
 
@@ -21,10 +23,13 @@ export async function handBack(
   const { to, changes } = handbackOf(job, deps.now());
   const result = await deps.jobs.update({ jobId: job.jobId, etag, from: job.state, to, changes });
   if (!result.written) return undefined;
+  const { history, ...fields } = changes;
+  const moved = { ...job, ...fields, state: to };
   if (to === "queued") {
-    const { history, ...fields } = changes;
-    await ringRow({ value: { ...job, ...fields, state: to }, etag: result.etag }, deps.queue);
+    deps.events.retrying(moved, undefined);
+    await ringRow({ value: moved, etag: result.etag }, deps.queue);
   } else {
+    deps.events.completedRow(moved);
     await deps.batches.askBatch(job.batchId);
   }
   return to;

@@ -5,6 +5,7 @@
  */
 import { startDataOf, type Bell, type StartData } from "../core/bell.ts";
 import { InvariantError } from "../core/errors.ts";
+import type { EndedJob, EventJob } from "../core/events.ts";
 import { closeLastEntry, workerLostFailure } from "../core/handback.ts";
 import { jobIdParts } from "../core/ids.ts";
 import type { Claim, Failure, HistoryEntry, Job } from "../core/job.ts";
@@ -12,12 +13,14 @@ import type { Delivery, JobChanges, JobQueue, JobStore, JobUpdate, Stored } from
 import { meet } from "../core/protocol.ts";
 import type { JobState } from "../core/states.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
 export interface ClaimDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly batches: BatchCompletion;
+  readonly events: JobEvents;
   readonly workerId: string;
   readonly bootId: string;
   readonly now: () => Date;
@@ -37,7 +40,7 @@ export interface Claimed {
 /** A write that decides about the job, and what it means for the message when it lands. */
 type Step =
   | { readonly kind: "claim"; readonly update: JobUpdate; readonly start: StartData; readonly entry: HistoryEntry }
-  | { readonly kind: "end"; readonly update: JobUpdate; readonly failure: Failure | undefined };
+  | { readonly kind: "end"; readonly update: JobUpdate; readonly ended: EndedJob };
 
 export interface ClaimRequest {
   readonly delivery: Delivery;
@@ -64,7 +67,8 @@ export async function claimJob(
   let step: Step | undefined;
   // R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete.
   if (bell.start.reopen !== true) {
-    step = await stepFrom({ jobId, etag: bell.etag, from: "queued", start: bell.start, claim }, deps);
+    const { ring, start, etag } = bell;
+    step = await stepFrom({ jobId, ring, etag, from: "queued", start, claim }, deps);
   }
   for (;;) {
     let current: Stored<Job> | undefined;
@@ -84,7 +88,7 @@ export async function claimJob(
       return undefined;
     }
     if (current === undefined) throw new InvariantError("A job without a row cannot start.");
-    if (meeting.action === "adopt") return adopt(current, claim);
+    if (meeting.action === "adopt") return announced(adopt(current, claim), deps);
     if (meeting.action === "take-over" && meeting.as !== "running") {
       step = endStep(current, meeting.as, claim.since);
       continue;
@@ -95,6 +99,7 @@ export async function claimJob(
 
 interface StartFacts {
   readonly jobId: string;
+  readonly ring: number;
   readonly etag: string;
   readonly from: JobState;
   readonly start: StartData;
@@ -102,7 +107,7 @@ interface StartFacts {
 }
 
 /** The claim of a queued job; or its end, when its time in the queue is over. */
-async function stepFrom({ jobId, etag, from, start, claim }: StartFacts, { batches }: ClaimDeps): Promise<Step> {
+async function stepFrom({ jobId, ring, etag, from, start, claim }: StartFacts, { batches }: ClaimDeps): Promise<Step> {
   // R13: a batch that was completed must not stay so while one of its jobs runs.
   if (start.reopen === true) await batches.reopenBatch(jobIdParts(jobId).batchId);
   const neverStarted = start.attempts === 0 && start.interruptions === 0;
@@ -119,9 +124,11 @@ async function stepFrom({ jobId, etag, from, start, claim }: StartFacts, { batch
       failedAt: claim.since,
       retryable: false,
     };
+    const { jobName, jobType, executions } = start;
+    const about = { jobId, jobName, jobType, ring, executions };
     return {
       kind: "end",
-      failure,
+      ended: { ...about, state: "failed", claimId: undefined, failure, artifactCount: 0, endedAt: claim.since },
       update: { jobId, etag, from, to: "failed", changes: { failure, endedAt: claim.since, reopen: false } },
     };
   }
@@ -142,7 +149,7 @@ async function stepFromRow(
 ): Promise<Step> {
   const interruptions = row.interruptions + (takesOver ? 1 : 0);
   const start: StartData = { ...startDataOf(row), interruptions };
-  const step = await stepFrom({ jobId: row.jobId, etag, from: row.state, start, claim }, deps);
+  const step = await stepFrom({ jobId: row.jobId, ring: row.ring, etag, from: row.state, start, claim }, deps);
   if (!takesOver || step.kind !== "claim") return step;
   const history = [...closeLastEntry(row, claim.since), step.entry];
   return { ...step, update: { ...step.update, changes: { ...step.update.changes, interruptions, history } } };
@@ -158,7 +165,11 @@ function endStep({ value: row, etag }: Stored<Job>, as: "canceled" | "worker-los
     ...(failure && { failure }),
   };
   const to = as === "canceled" ? "canceled" : "failed";
-  return { kind: "end", failure, update: { jobId: row.jobId, etag, from: row.state, to, changes } };
+  return {
+    kind: "end",
+    ended: { ...row, state: to, claimId: row.claim?.id, failure, endedAt: now },
+    update: { jobId: row.jobId, etag, from: row.state, to, changes },
+  };
 }
 
 interface FinishFacts {
@@ -175,13 +186,29 @@ async function finish(
 ): Promise<Claimed | undefined> {
   const { jobId } = step.update;
   if (step.kind === "claim") {
-    return { jobId, ring, claim, etag, cancelWanted: false, start: step.start, entry: step.entry };
+    return announced({ jobId, ring, claim, etag, cancelWanted: false, start: step.start, entry: step.entry }, deps);
   }
+  const { failure } = step.ended;
+  deps.events.completed(step.ended);
   await deps.batches.askBatch(jobIdParts(jobId).batchId);
-  if (step.failure === undefined) await delivery.complete();
-  else await delivery.deadLetter(...deadLetterReason(step.failure));
+  if (failure === undefined) await delivery.complete();
+  else await delivery.deadLetter(...deadLetterReason(failure));
   return undefined;
 }
+
+function announced(claimed: Claimed, { events }: ClaimDeps): Claimed {
+  events.started(eventJobOf(claimed), claimed.entry);
+  return claimed;
+}
+
+/** The claimed job as its events name it. */
+export const eventJobOf = ({ jobId, ring, start, entry }: Claimed): EventJob => ({
+  jobId,
+  jobName: start.jobName,
+  jobType: start.jobType,
+  ring,
+  executions: entry.execution,
+});
 
 /**
  * Our own claim stands; its answer was lost, or somebody moved the row since. What it started from is read from the row:

@@ -10,7 +10,8 @@ import type { Logger } from "../core/logger.ts";
 import type { JobFiles } from "../core/ports.ts";
 import { retryPolicyOf, type RetryPolicy } from "../core/retry.ts";
 import { uploadArtifacts } from "./artifacts.ts";
-import type { Claimed } from "./claim.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
+import { eventJobOf, type Claimed } from "./claim.ts";
 import type { OwnedRow } from "./owned-row.ts";
 import type { PackageCache } from "./packages/package-cache.ts";
 import { insist } from "./patience.ts";
@@ -19,6 +20,7 @@ import { preparePackage } from "./prepare-package.ts";
 import type { JobProcesses } from "./process/job-processes.ts";
 import type { JobFacts, JobProcess, ProcessResult } from "./process/spec.ts";
 import type { Workspace, Workspaces } from "./process/workspace.ts";
+import { createProgressEvents } from "./progress-events.ts";
 import { createProgressWriter } from "./progress-writer.ts";
 
 export interface ExecutionDeps {
@@ -26,6 +28,7 @@ export interface ExecutionDeps {
   readonly workspaces: Pick<Workspaces, "create">;
   readonly processes: Pick<JobProcesses, "start">;
   readonly files: Pick<JobFiles, "getParameters" | "putArtifact" | "appendLog">;
+  readonly events: JobEvents;
 }
 
 /** How an attempt ended, with what its row is to say. */
@@ -108,6 +111,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const retry = retryPolicyOf(start.retry, job.retry);
 
   const progress = createProgressWriter(row, log);
+  const news = createProgressEvents({ events: deps.events, job: eventJobOf(claimed), entry: claimed.entry });
   const facts: JobFacts = {
     jobId,
     batchId,
@@ -132,12 +136,16 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
     timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
     idleTimeoutMs: job.idleTimeoutMs,
     memoryMb: job.memoryMb,
-    onProgress: (reported) => progress.report(reported),
+    onProgress(reported) {
+      progress.report(reported);
+      news.report(reported);
+    },
   });
   const stopWatching = stopOn(process, context);
   const shipping = shipLog(process, context, deps);
   const result = await process.result;
   stopWatching();
+  news.stop();
   const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
   if (lost.aborted) return { kind: "lost" };
 

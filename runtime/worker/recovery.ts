@@ -10,6 +10,7 @@ import type { JobQueue, JobStore, OutgoingBell, Stored } from "../core/ports.ts"
 import type { Job } from "../core/job.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 import type { ClaimJournal, HeldClaim } from "./claim-journal.ts";
 import { insist } from "./patience.ts";
 import { ringUnread } from "./unread-bells.ts";
@@ -20,6 +21,7 @@ export interface RecoveryDeps {
   readonly queue: Pick<JobQueue, "send" | "peek">;
   readonly pool: string;
   readonly batches: BatchCompletion;
+  readonly events: JobEvents;
   readonly now: () => Date;
   readonly log: Logger;
 }
@@ -73,7 +75,10 @@ interface HandedBack extends Stored<Job> {
 }
 
 /** The row as it is after it was handed back; undefined when there is nothing to hand back. */
-async function handBack({ claimId, jobId }: HeldClaim, { jobs, now }: RecoveryDeps): Promise<HandedBack | undefined> {
+async function handBack(
+  { claimId, jobId }: HeldClaim,
+  { jobs, events, now }: RecoveryDeps,
+): Promise<HandedBack | undefined> {
   let stored = await jobs.get(jobId);
   for (;;) {
     const job = stored?.value;
@@ -85,11 +90,10 @@ async function handBack({ claimId, jobId }: HeldClaim, { jobs, now }: RecoveryDe
     const result = await jobs.update({ jobId, etag: stored.etag, from: "running", to, changes });
     if (result.written) {
       const { history, ...fields } = changes;
-      return {
-        value: { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to },
-        etag: result.etag,
-        claimId,
-      };
+      const value = { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to };
+      if (to === "queued") events.retrying(value, undefined);
+      else events.completedRow(value);
+      return { value, etag: result.etag, claimId };
     }
     stored = result.current;
   }

@@ -4,10 +4,12 @@ import type { Failure, Job } from "../core/job.ts";
 import type { Delivery, JobQueue, Stored } from "../core/ports.ts";
 import type { Meeting } from "../core/protocol.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
 
 export interface TableDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly batches: Pick<BatchCompletion, "askBatch">;
+  readonly events: JobEvents;
 }
 
 type StartingMeeting = Extract<Meeting, { readonly action: "claim" | "adopt" | "take-over" }>;
@@ -21,15 +23,18 @@ export async function settleByTable(
   delivery: Delivery,
   current: Stored<Job> | undefined,
   meeting: SettlingMeeting,
-  { queue, batches }: TableDeps,
+  { queue, batches, events }: TableDeps,
 ): Promise<void> {
   switch (meeting.action) {
     case "set-aside":
       await delivery.deadLetter(meeting.reason, `No job waits for message ${delivery.messageId}.`);
       return;
     case "settle-ended":
-      // R12: whoever ended it may have died before it asked.
-      if (current !== undefined) await batches.askBatch(current.value.batchId);
+      // R12: whoever ended it may have died before it asked, and before it told anybody.
+      if (current !== undefined) {
+        events.completedRow(current.value);
+        await batches.askBatch(current.value.batchId);
+      }
       if (meeting.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
       else await delivery.complete();
       return;

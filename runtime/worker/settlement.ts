@@ -12,7 +12,8 @@ import type { Delivery, JobChanges, JobQueue } from "../core/ports.ts";
 import { endingOf, meet, type AttemptResult, type Ending } from "../core/protocol.ts";
 import { backoffMs } from "../core/retry.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
-import type { Claimed } from "./claim.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
+import { eventJobOf, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
 import type { OwnedRow, RowChange } from "./owned-row.ts";
 import { insist } from "./patience.ts";
@@ -23,6 +24,7 @@ type Ended = Exclude<Execution, { readonly kind: "lost" }>;
 export interface SettlementDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly batches: BatchCompletion;
+  readonly events: JobEvents;
   readonly now: () => Date;
   readonly random: () => number;
 }
@@ -57,6 +59,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   }
   const { ending, failure, runAt } = result.change;
   log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
+  announce(ended, result.change, endedAt, claimed, deps.events);
 
   // R12: asked before the message is settled, so that a crash in between leaves a redelivery that asks again.
   if (ending.to !== "queued")
@@ -73,6 +76,23 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
       return insist("completing", () => delivery.complete(), patience);
     }
   }
+}
+
+/** Before the batch is asked, so that its completion is told after the end of its last job. */
+function announce(
+  ended: Ended,
+  { ending, failure, runAt }: Decision,
+  endedAt: Date,
+  claimed: Claimed,
+  events: SettlementDeps["events"],
+): void {
+  const job = eventJobOf(claimed);
+  if (ending.to === "queued") {
+    events.retrying({ ...job, ring: job.ring + 1, runAt }, failure);
+    return;
+  }
+  const artifactCount = "artifactCount" in ended ? ended.artifactCount : 0;
+  events.completed({ ...job, state: ending.to, claimId: claimed.claim.id, failure, artifactCount, endedAt });
 }
 
 /** How the row is to end, and what the message's settlement needs to know of it. */

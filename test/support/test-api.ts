@@ -20,12 +20,16 @@ import type { BatchStore, JobFiles, JobQueue, JobStore, KeyStore, WorkerStore } 
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
+import { followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
 import { testStorage } from "./test-storage.ts";
 
 export interface TestApi extends AsyncDisposable {
   readonly url: string;
+  /** Clients that follow events now. */
+  readonly followerCount: number;
   readonly jobs: JobStore;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -77,6 +81,9 @@ export interface TestApiOptions {
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
   readonly log?: Logger;
+  /** Where events are told and heard; needs an administration port. Default: nowhere. */
+  readonly bus?: LocalServiceBus;
+  readonly follow?: FollowOptions;
 }
 
 export async function startTestApi(
@@ -92,6 +99,8 @@ export async function startTestApi(
     isReady = () => Promise.resolve(true),
     traffic = {},
     log = silentLog,
+    bus,
+    follow,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const storage = testStorage();
@@ -103,8 +112,17 @@ export async function startTestApi(
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const workers = createWorkerStore({ storage });
   const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), keys: wrapKeys(keys), workers, files };
+  const publisher = publishTo(bus);
+  const source = bus && hearFrom(bus);
+  const followers = followed(follow);
+  await source?.listen(
+    (published) => followers.fanOut.deliver(published),
+    () => followers.fanOut.gap(),
+  );
   const app = createApp({
     ...stores,
+    ...followers,
+    events: publisher.events,
     queue,
     ringer,
     ids,
@@ -144,6 +162,9 @@ export async function startTestApi(
 
   return {
     url,
+    get followerCount() {
+      return followers.connections.count;
+    },
     jobs,
     batches,
     keys,
@@ -159,8 +180,11 @@ export async function startTestApi(
       }),
     async [Symbol.asyncDispose]() {
       await ringer.close();
+      followers.connections.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await publisher.close();
+      await source?.close();
     },
   };
 }

@@ -31,7 +31,8 @@ import { startWorkerNode } from "../../runtime/worker/worker-node.ts";
 import type { Worker } from "../../runtime/worker/worker.ts";
 import { silentLog } from "./silent-log.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
-import { startTestApi, type TestApi } from "./test-api.ts";
+import { publishTo } from "./test-events.ts";
+import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
 import { testStorage } from "./test-storage.ts";
 
 export interface WorkerOptions {
@@ -42,6 +43,8 @@ export interface WorkerOptions {
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
+  /** Default: true. */
+  readonly publishes?: boolean;
 }
 
 export interface TestMachine extends Pick<MachineDeps, "pace"> {
@@ -62,6 +65,8 @@ export interface TestSystem extends AsyncDisposable {
   readonly bus: LocalServiceBus;
   readonly lockMs: number;
   queue(): JobQueue;
+  /** Another API over the same storage and bus; ends with the system. */
+  anotherApi(options?: TestApiOptions): Promise<TestApi>;
   publish(tenantName: string, fileName: string, zip: Uint8Array): Promise<void>;
   startWorker(options?: WorkerOptions): Promise<TestWorker>;
   /** Submits one job of a test package; resolves to its id. */
@@ -74,7 +79,7 @@ const WAIT_MS = 40_000;
 const POLL_MS = 20;
 
 export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSystem> {
-  const bus = await startLocalServiceBus({ port: 0, topology: busTopology([DEFAULT_POOL], { lockMs }) });
+  const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL], { lockMs }) });
   const queues: JobQueue[] = [];
   const queue = (): JobQueue => {
     const created = createJobQueue({
@@ -83,7 +88,8 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     queues.push(created);
     return created;
   };
-  const api = await startTestApi(queue());
+  const api = await startTestApi(queue(), { bus });
+  const others: TestApi[] = [];
   const packages = createPackageStore({ storage: testStorage() });
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
@@ -103,6 +109,8 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       environment: { PATH: process.env["PATH"] ?? "" },
     });
     const jobs = createJobStore({ storage, writerId: workerId });
+    const publisher = publishTo(options.publishes === false ? undefined : bus);
+    const { events } = publisher;
     const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
     const { releases, settings, ...pace } = ground;
     const machine = await openMachine({
@@ -130,7 +138,8 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       queue: ownQueue,
       files: createJobFiles({ storage }),
       workers: createWorkerStore({ storage }),
-      batches: createBatchCompletion({ batches: createBatchStore({ storage }), jobs, now: () => new Date() }),
+      batches: createBatchCompletion({ batches: createBatchStore({ storage }), jobs, events, now: () => new Date() }),
+      events,
       packages: createPackageCache({
         store: createPackageStore({ storage }),
         directory: join(directory.path, "packages"),
@@ -168,6 +177,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
         await worker.drain(0);
         await machine.stop();
         await processes.close();
+        await publisher.close();
         await ownQueue.close();
         await directory[Symbol.asyncDispose]();
       },
@@ -179,6 +189,11 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     bus,
     lockMs,
     queue,
+    async anotherApi(options) {
+      const other = await startTestApi(queue(), { bus, ...options });
+      others.push(other);
+      return other;
+    },
     publish: (tenantName, fileName, zip) => packages.upload(tenantName, fileName, zip),
     startWorker: launchWorker,
     async submit(tenantName, jobType, fields = {}) {
@@ -198,7 +213,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       }
     },
     async [Symbol.asyncDispose]() {
-      await api[Symbol.asyncDispose]();
+      await Promise.all([api, ...others].map((one) => one[Symbol.asyncDispose]()));
       await Promise.all(queues.map((one) => one.close()));
       await bus.close();
     },

@@ -13,6 +13,7 @@ import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sw
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 const LOCK_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -50,7 +51,8 @@ beforeEach(async () => {
 const deps = (): SweepBatchesDeps => ({
   jobs,
   queue,
-  batches: createBatchCompletion({ batches, jobs, now: () => new Date() }),
+  batches: createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }),
+  events: silentEvents,
   batchStore: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),
     async *active() {

@@ -29,6 +29,8 @@ import { faultyQueue } from "./faulty-queue.ts";
 import { faultyStores, type Stores } from "./faulty-stores.ts";
 import { createRunRecord, type RunRecord } from "./run-record.ts";
 import type { ScriptSettings } from "./scripted-jobs.ts";
+import { followed } from "../test-events.ts";
+import { silentEvents } from "../silent-events.ts";
 
 /** What a lab is built on. */
 export interface Services extends AsyncDisposable {
@@ -116,7 +118,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     const processes = await services.processes(home, { mended: () => mended, released: released.promise });
     const node = await startWorkerNode({
       ...ports,
-      batches: createBatchCompletion({ batches: ports.batches, jobs: ports.jobs, now }),
+      events: silentEvents,
+      batches: createBatchCompletion({ batches: ports.batches, jobs: ports.jobs, events: silentEvents, now }),
       packages: services.cache(ports.packages, join(home, "packages")),
       workspaces: createWorkspaces({ root: join(home, "attempts") }),
       processes: record.processes(processes),
@@ -170,8 +173,17 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       const later = (): Date => new Date(Date.now() + 5 * 60_000);
       const { jobs } = sweeper;
       const batches = ownBatches(sweeper.batches, record);
-      const completion = createBatchCompletion({ batches, jobs, now: later });
-      const deps = { ...sweeper, batchStore: batches, batches: completion, now: later, lockMs, marginMs: lockMs / 4 };
+      const completion = createBatchCompletion({ batches, jobs, events: silentEvents, now: later });
+      const told = { events: silentEvents };
+      const deps = {
+        ...sweeper,
+        ...told,
+        batchStore: batches,
+        batches: completion,
+        now: later,
+        lockMs,
+        marginMs: lockMs / 4,
+      };
       await sweepBatches(deps, { thorough: true });
     },
     stopApi: () => api.close(),
@@ -203,9 +215,11 @@ type ApiPorts = Stores & { readonly queue: JobQueue };
 async function serve({ queue, ...stores }: ApiPorts, pool: string) {
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
-  const deps = { ...stores, queue, ringer, ids, now: () => new Date(), pools: [pool] };
+  const deps = { ...stores, queue, ringer, ids, now: () => new Date(), pools: [pool], events: silentEvents };
+  const followers = followed();
   const app = createApp({
     ...deps,
+    ...followers,
     keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
     packages: unasked("packages"),
     tenants: unasked("tenants"),
@@ -224,6 +238,7 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     await ringer.close();
+    followers.connections.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   }

@@ -12,6 +12,7 @@ import type { Job } from "../../../runtime/core/job.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { cancelJob } from "../../../runtime/jobs/cancel-job.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
+import { silentEvents } from "../silent-events.ts";
 
 export interface Stores {
   readonly jobs: JobStore;
@@ -41,7 +42,8 @@ function faultyJobs(inner: JobStore, call: PortCall): JobStore {
   const canceled = async (update: JobUpdate) => {
     const stored = await inner.get(update.jobId);
     const workers = { requestCancel: () => Promise.resolve() };
-    if (stored !== undefined) await cancelJob(stored, { jobs: inner, workers, now: () => new Date() });
+    if (stored !== undefined)
+      await cancelJob(stored, { jobs: inner, workers, events: silentEvents, now: () => new Date() });
     return inner.update(update);
   };
   return {

@@ -6,6 +6,7 @@ import type { Batch } from "../../../runtime/core/job.ts";
 import { addCounts, countChange, NO_COUNTS, type JobState, type StateCounts } from "../../../runtime/core/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 const JOB_COUNT = 1_700;
 
@@ -21,6 +22,7 @@ function createWorld(state: JobState) {
   const counts = (): StateCounts =>
     ids.map((id) => countChange(undefined, store.row(id).state)).reduce(addCounts, NO_COUNTS);
   const commands = createBatchCommands({
+    events: silentEvents,
     now: () => new Date(elapsedMs),
     workers: { requestCancel: () => Promise.resolve() },
     batches: { update: () => Promise.resolve({ written: true, etag: "2" }) },

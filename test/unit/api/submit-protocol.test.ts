@@ -13,6 +13,7 @@ import { inEveryOrder } from "../../support/interleave.ts";
 import { createMemoryBatches, createMemoryKeys } from "../../support/memory-keys.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { jobRequestOf } from "../../support/submit-requests.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const NOON = Date.parse("2030-01-01T12:00:00Z");
@@ -83,6 +84,7 @@ function createWorld() {
       workers: { requestCancel: () => Promise.resolve() },
       lookup: { batch: () => Promise.reject(new Error("No batch is named.")) },
       pools: [DEFAULT_POOL],
+      events: silentEvents,
       now: () => new Date(now),
       ids,
     };

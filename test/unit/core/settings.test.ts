@@ -35,6 +35,7 @@ describe("settings", () => {
       instanceId: "api",
       pools: ["default"],
       lockMs: 60_000,
+      events: "all",
       logLevel: "info",
     });
     expect(parseWorkerSettings(worker)).toMatchObject({ pool: "default", slots: 1, drainMs: 300_000, lockMs: 60_000 });

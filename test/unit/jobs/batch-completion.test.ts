@@ -5,6 +5,7 @@ import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "..
 import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/interleave.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 type Gate = () => Promise<void>;
 
@@ -62,7 +63,12 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
       summed = { counts, version: versions.join(), changedAt: undefined };
       return summed;
     };
-    const completion = createBatchCompletion({ batches, jobs: { snapshot }, now: () => new Date(0) });
+    const completion = createBatchCompletion({
+      batches,
+      jobs: { snapshot },
+      events: silentEvents,
+      now: () => new Date(0),
+    });
     const ask = (): Promise<void> => completion.askBatch(batch.batchId);
     return {
       ask,

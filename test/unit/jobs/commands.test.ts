@@ -9,6 +9,7 @@ import { requeueJobs } from "../../../runtime/jobs/requeue-job.ts";
 import { jobOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/interleave.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 type Gate = () => Promise<void>;
 
@@ -43,6 +44,7 @@ function createWorld(fields: Partial<Job> = {}) {
       cancel: async () =>
         cancelJob(await stored(), {
           jobs,
+          events: silentEvents,
           now: () => new Date(0),
           workers: {
             requestCancel: async (_pool, _workerId, intent) => {
@@ -54,6 +56,7 @@ function createWorld(fields: Partial<Job> = {}) {
       requeue: async () =>
         requeueJobs([await stored()], {
           jobs,
+          events: silentEvents,
           completion: {
             reopenBatch: async () => {
               await gate();
@@ -164,6 +167,7 @@ describe("requeue", () => {
     const rung: string[] = [];
     const requeued = requeueJobs(rows, {
       jobs: store,
+      events: silentEvents,
       completion: { reopenBatch: () => Promise.resolve() },
       ring: (_queue, bells) => {
         rung.push(...bells.map(({ bell }) => bell.jobId));

@@ -8,6 +8,7 @@ import { claimJob } from "../../../runtime/worker/claim.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 
@@ -28,7 +29,7 @@ function setUp(claimId?: string) {
   let ids = 0;
   const claim = (delivery: Delivery) => {
     if (!delivery.parsed.ok) throw new Error("malformed");
-    const deps = { jobs, queue, batches, workerId: "w1", bootId: "b1", now: () => NOW };
+    const deps = { jobs, queue, batches, events: silentEvents, workerId: "w1", bootId: "b1", now: () => NOW };
     const request = { delivery, bell: delivery.parsed.bell, claimId: claimId ?? `claim-${++ids}` };
     return claimJob(request, deps, new AbortController().signal);
   };

@@ -10,6 +10,7 @@ import { jobOf } from "../../support/builders.ts";
 import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentLog } from "../../support/silent-log.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 const NORMAL = jobQueueName(DEFAULT_POOL, "normal");
 const NOW = new Date("2026-03-01T09:00:00Z");
@@ -47,7 +48,7 @@ function setUp(heldClaims: readonly HeldClaim[]) {
   };
   const recover = () =>
     recoverOwnJobs(
-      { journal, jobs, queue, batches, pool: DEFAULT_POOL, now: () => NOW, log: silentLog },
+      { journal, jobs, queue, batches, events: silentEvents, pool: DEFAULT_POOL, now: () => NOW, log: silentLog },
       new AbortController().signal,
     );
   return { jobs, messages, queue, asked, recover, forgotten: () => forgotten };

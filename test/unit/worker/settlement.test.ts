@@ -11,6 +11,7 @@ import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentLog } from "../../support/silent-log.ts";
+import { silentEvents } from "../../support/silent-events.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 const facts = { packageHash: "hash", progress: { fraction: 1 }, retry: DEFAULT_RETRY };
@@ -42,7 +43,7 @@ async function setUp(fields: Partial<Job> = {}) {
   };
   const claimed = await claimJob(
     { delivery, bell: delivery.parsed.bell, claimId: "mine" },
-    { jobs, queue, batches, workerId: "w1", bootId: "b1", now: () => NOW },
+    { jobs, queue, batches, events: silentEvents, workerId: "w1", bootId: "b1", now: () => NOW },
     lost.signal,
   );
   if (claimed === undefined) throw new Error("not claimed");
@@ -51,7 +52,7 @@ async function setUp(fields: Partial<Job> = {}) {
   const end = (execution: Execution) => {
     if (execution.kind === "lost") throw new Error("nothing to settle");
     const context = { delivery, claimed, row, lost: lost.signal, log: silentLog };
-    return settle(execution, context, { queue, batches, now: () => NOW, random: () => 0 });
+    return settle(execution, context, { queue, batches, events: silentEvents, now: () => NOW, random: () => 0 });
   };
   return { jobs, queue, delivery, row, end, jobId, lost, asked };
 }

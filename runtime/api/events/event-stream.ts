@@ -1,0 +1,59 @@
+/** Events as a stream of Server-Sent Events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+import { Readable } from "node:stream";
+import type { PublishedEvent } from "../../core/events.ts";
+import { FOLLOWER_WAITING_MAX_BYTES } from "../../core/limits.ts";
+import type { Connections } from "./connections.ts";
+import type { FanOut, Subject } from "./fan-out.ts";
+
+export interface EventStreamDeps {
+  readonly fanOut: FanOut;
+  readonly connections: Connections;
+}
+
+export interface EventStreamRequest {
+  readonly subject: Subject;
+  /** The last event the client has. Undefined: it wants what comes. */
+  readonly lastEventId: string | undefined;
+}
+
+/** Told to a client that may have missed events; it should read what it follows. */
+const MISSED = "event: missed\ndata: {}\n\n";
+/** A comment: keeps proxies and clients from taking silence for an end. */
+const BEAT = ": \n\n";
+/** How long a client waits before it comes again, for those who leave that to the server. */
+const HELLO = "retry: 2000\n\n";
+
+/**
+ * Begins at once. A reader that falls so far behind that FOLLOWER_WAITING_MAX_BYTES wait for it is cut off: it comes
+ * again and is given what it missed, or told so. Throws TooManyRequestsError.
+ */
+export function openEventStream({ subject, lastEventId }: EventStreamRequest, deps: EventStreamDeps): Readable {
+  const { fanOut, connections } = deps;
+  const ended: (() => void)[] = [];
+  const stream = new Readable({
+    read: () => undefined,
+    destroy(error, done) {
+      for (const end of ended) end();
+      done(error);
+    },
+  });
+
+  function send(text: string): void {
+    if (stream.destroyed || stream.readableEnded) return;
+    if (stream.readableLength + text.length > FOLLOWER_WAITING_MAX_BYTES) stream.destroy(new SlowReaderError());
+    else stream.push(text);
+  }
+  const leave = connections.add({ beat: () => send(BEAT), end: () => stream.push(null) });
+  ended.push(leave);
+  send(HELLO);
+  const follower = { take: (published: PublishedEvent) => send(textOf(published)), missed: () => send(MISSED) };
+  ended.push(fanOut.follow(subject, follower, lastEventId));
+  return stream;
+}
+
+/** The client reads more slowly than events come. */
+class SlowReaderError extends Error {}
+
+/** JSON of ours holds no line break. */
+const textOf = ({ id, event }: PublishedEvent): string =>
+  `id: ${id}\nevent: ${event.eventType}\ndata: ${JSON.stringify(event)}\n\n`;

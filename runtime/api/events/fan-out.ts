@@ -1,0 +1,101 @@
+/**
+ * Passes the events this process hears on to the clients that follow them, and keeps the latest for clients that come
+ * back. Who may follow what is decided before `follow` is called.
+ */
+import type { PublishedEvent, SystemEvent } from "../../core/events.ts";
+import { EVENTS_KEPT_MAX_COUNT, EVENTS_KEPT_MS } from "../../core/limits.ts";
+
+/** What can be followed: a job, all jobs of a batch and the batch itself, or everything of a tenant. */
+export interface Subject {
+  readonly kind: "job" | "batch" | "tenant";
+  readonly id: string;
+}
+
+/** Must not throw and must not wait: a slow client is its connection's business. */
+export interface Follower {
+  take(published: PublishedEvent): void;
+  /** Events may have been missed: what is followed should be read again. */
+  missed(): void;
+}
+
+export interface FanOut {
+  /** A repeat of an event that is still kept is passed over. */
+  deliver(published: PublishedEvent): void;
+  /** Events may have been missed before they came here. */
+  gap(): void;
+  /**
+   * From now on, and after the event named by `after`, if it is still kept; if it is not, `missed` is called. The same
+   * follower may follow many subjects and gets each event once. The returned function ends it.
+   */
+  follow(subject: Subject, follower: Follower, after?: string): () => void;
+}
+
+export interface FanOutDeps {
+  /** Milliseconds on a clock that never jumps. */
+  readonly monotonicNow: () => number;
+  /** Default EVENTS_KEPT_MAX_COUNT. */
+  readonly keptMaxCount?: number;
+}
+
+interface Kept {
+  readonly published: PublishedEvent;
+  readonly heardAt: number;
+}
+
+export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUNT }: FanOutDeps): FanOut {
+  const followers = new Map<string, Set<Follower>>();
+  /** By id, oldest first. */
+  const kept = new Map<string, Kept>();
+
+  function keep(published: PublishedEvent): void {
+    const heardAt = monotonicNow();
+    kept.set(published.id, { published, heardAt });
+    for (const [id, one] of kept) {
+      if (kept.size <= keptMaxCount && heardAt - one.heardAt <= EVENTS_KEPT_MS) break;
+      kept.delete(id);
+    }
+  }
+
+  function replay(subject: Subject, follower: Follower, after: string): void {
+    if (!kept.has(after)) {
+      follower.missed();
+      return;
+    }
+    let passed = false;
+    for (const [id, { published }] of kept) {
+      if (passed && keysOf(published.event).includes(keyOf(subject))) follower.take(published);
+      passed ||= id === after;
+    }
+  }
+
+  return {
+    deliver(published) {
+      if (kept.has(published.id)) return;
+      keep(published);
+      const reached = new Set(keysOf(published.event).flatMap((key) => [...(followers.get(key) ?? [])]));
+      for (const follower of reached) follower.take(published);
+    },
+    gap() {
+      kept.clear();
+      for (const follower of new Set([...followers.values()].flatMap((some) => [...some]))) follower.missed();
+    },
+    follow(subject, follower, after) {
+      const key = keyOf(subject);
+      const some = followers.get(key) ?? new Set();
+      followers.set(key, some.add(follower));
+      if (after !== undefined) replay(subject, follower, after);
+      return () => {
+        some.delete(follower);
+        if (some.size === 0 && followers.get(key) === some) followers.delete(key);
+      };
+    },
+  };
+}
+
+const keyOf = ({ kind, id }: Subject): string => `${kind}:${id}`;
+
+const keysOf = (event: SystemEvent): readonly string[] => [
+  ...("jobId" in event ? [`job:${event.jobId}`] : []),
+  `batch:${event.batchId}`,
+  `tenant:${event.tenantName}`,
+];

@@ -1,0 +1,61 @@
+/**
+ * Tickets for event streams. A browser's EventSource sends no header, and a token in an address would end in logs; a
+ * ticket opens one stream, of one subject, for a minute. It is signed and not stored: any instance with the same key
+ * accepts it.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import * as z from "zod";
+import { UnauthenticatedError } from "../../core/errors.ts";
+import { EVENT_TICKET_MS } from "../../core/limits.ts";
+import type { Subject } from "./fan-out.ts";
+
+export interface Ticket {
+  readonly subject: Subject;
+  /** Of the caller it was given to, as in logs. */
+  readonly caller: string;
+}
+
+export interface Tickets {
+  issue(ticket: Ticket): Promise<{ readonly ticket: string; readonly expiresAt: Date }>;
+  /** Throws UnauthenticatedError for one that is not ours, or too old. */
+  read(text: string): Promise<Ticket>;
+}
+
+export interface TicketsDeps {
+  /** The same for all instances. Throws UnavailableError. */
+  readonly key: () => Promise<Uint8Array>;
+  readonly now: () => Date;
+}
+
+const CONTENT = z.strictObject({
+  subject: z.strictObject({ kind: z.enum(["job", "batch", "tenant"]), id: z.string() }),
+  caller: z.string(),
+  expiresAt: z.number(),
+});
+
+export function createTickets({ key, now }: TicketsDeps): Tickets {
+  const sign = async (content: string): Promise<Buffer> =>
+    createHmac("sha256", await key())
+      .update(`event-ticket.${content}`)
+      .digest();
+
+  return {
+    async issue({ subject, caller }) {
+      const expiresAt = new Date(now().getTime() + EVENT_TICKET_MS);
+      const content = Buffer.from(JSON.stringify({ subject, caller, expiresAt: expiresAt.getTime() }));
+      const text = content.toString("base64url");
+      return { ticket: `${text}.${(await sign(text)).toString("base64url")}`, expiresAt };
+    },
+    async read(text) {
+      const [content = "", signature = ""] = text.split(".");
+      const given = Buffer.from(signature, "base64url");
+      const right = await sign(content);
+      if (given.length !== right.length || !timingSafeEqual(given, right)) {
+        throw new UnauthenticatedError("The ticket was not issued here.");
+      }
+      const { expiresAt, ...ticket } = CONTENT.parse(JSON.parse(Buffer.from(content, "base64url").toString()));
+      if (expiresAt <= now().getTime()) throw new UnauthenticatedError("The ticket has expired; ask for a new one.");
+      return ticket;
+    },
+  };
+}

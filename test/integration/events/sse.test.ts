@@ -1,0 +1,173 @@
+/** Server-Sent Events from real APIs: who is told what, and what becomes of clients that are slow, away or strangers. */
+import { createConnection } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
+import { EVENT_VERSION } from "../../../runtime/core/events.ts";
+import { createTickets } from "../../../runtime/api/events/tickets.ts";
+import type { JobProgressed } from "../../../runtime/core/events.ts";
+import { openSse } from "../../support/sse-client.ts";
+import { publishTo } from "../../support/test-events.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
+import type { TestApi } from "../../support/test-api.ts";
+
+const tenant = freshTenant();
+const QUICK = testPackage({ jobs: { Quick: `context.progress(1); return {};` } });
+let system: TestSystem;
+let worker: TestWorker;
+let second: TestApi;
+
+beforeAll(async () => {
+  system = await startTestSystem();
+  second = await system.anotherApi();
+  await system.publish(tenant, "test.zip", QUICK);
+  worker = await system.startWorker({ slots: 4 });
+});
+afterAll(async () => {
+  await worker[Symbol.asyncDispose]();
+  await system[Symbol.asyncDispose]();
+});
+
+const createBatch = async (): Promise<string> =>
+  (await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Batch" })).body.batchId;
+
+const WAIT = { timeout: 40_000 };
+
+describe("following a batch at two instances", () => {
+  it("tells every client of every job one start, ordered progress and one end", async () => {
+    const batchId = await createBatch();
+    const clients = await Promise.all(
+      [system.api, second, system.api, second].map(({ url }) => openSse(`${url}/v1/events?batchId=${batchId}`)),
+    );
+    const jobIds = await Promise.all(Array.from({ length: 60 }, () => system.submit(tenant, "Quick", { batchId })));
+    await system.api.post(`/v1/batches/${batchId}/close`);
+    for (const client of clients) {
+      expect(client.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+      await expect.poll(() => client.messages.at(-1)?.event, WAIT).toBe("batchCompleted");
+      for (const jobId of jobIds) {
+        const events = client.messages.filter(({ data }) => "jobId" in data && data.jobId === jobId);
+        const types = events.map(({ event }) => event).filter((type) => type !== "jobQueued");
+        expect(types).toEqual(["jobStarted", "jobProgressed", "jobCompleted"]);
+      }
+      expect(new Set(client.messages.map(({ id }) => id)).size).toBe(client.messages.length);
+      await client[Symbol.asyncDispose]();
+    }
+    await expect.poll(() => system.api.followerCount + second.followerCount).toBe(0);
+  });
+
+  it("goes on after the last event a client has, also at the other instance, and says so when it cannot", async () => {
+    const own = freshTenant();
+    await system.publish(own, "test.zip", QUICK);
+    const first = await openSse(`${system.api.url}/v1/events?tenantName=${own}`);
+    const watch = await openSse(`${second.url}/v1/events?tenantName=${own}`);
+    const one = await system.submit(own, "Quick");
+    await system.until(one);
+    await expect.poll(() => first.messages.at(-1)?.event, WAIT).toBe("jobCompleted");
+    await expect.poll(() => watch.messages.at(-1)?.event, WAIT).toBe("jobCompleted");
+    const last = first.messages.at(-1)!.id!;
+    await first[Symbol.asyncDispose]();
+
+    const two = await system.submit(own, "Quick");
+    await expect.poll(() => watch.messages.filter(({ event }) => event === "jobCompleted").length, WAIT).toBe(2);
+    const headers = { "last-event-id": last };
+    const again = await openSse(`${second.url}/v1/events?tenantName=${own}`, headers);
+    await expect.poll(() => again.messages.at(-1)?.event, WAIT).toBe("jobCompleted");
+    expect(new Set(again.messages.map(({ data }) => "jobId" in data && data.jobId))).toEqual(new Set([two]));
+
+    const late = await openSse(`${second.url}/v1/events?tenantName=${own}`, { "last-event-id": "long-gone" });
+    await expect.poll(() => late.messages.map(({ event }) => event)).toEqual(["missed"]);
+    for (const client of [watch, again, late]) await client[Symbol.asyncDispose]();
+  });
+});
+
+describe("a client", () => {
+  it("without the tenant is told that there is no such job, batch or tenant", async () => {
+    const stranger = await system.anotherApi({ caller: { ...LOCAL_CALLER, mayUse: () => false } });
+    const batchId = await createBatch();
+    const jobId = await system.submit(tenant, "Quick", { batchId });
+    for (const [query, code] of [
+      [`jobId=${jobId}`, "JobNotFound"],
+      [`batchId=${batchId}`, "BatchNotFound"],
+      [`tenantName=${tenant}`, "TenantNotFound"],
+    ]) {
+      const followed = await stranger.get(`/v1/events?${query}`);
+      expect([followed.status, followed.body.error.code]).toEqual([404, code]);
+      const [name = "", value = ""] = query!.split("=");
+      const ticket = await stranger.post("/v1/events/tickets", { [name]: value });
+      expect([ticket.status, ticket.body.error.code]).toEqual([404, code]);
+    }
+    expect((await system.api.get(`/v1/events?jobId=${jobId}&batchId=${batchId}`)).status).toBe(400);
+    expect((await system.api.get("/v1/events")).status).toBe(400);
+    await system.until(jobId);
+  });
+
+  it("with a ticket follows what it was given for, at any instance, for a minute", async () => {
+    const jobId = await system.submit(tenant, "Quick", { delayMs: 60_000 });
+    const { status, body } = await system.api.post("/v1/events/tickets", { jobId });
+    expect(status).toBe(201);
+    const { ticket } = body as unknown as { ticket: string };
+    const stream = await openSse(`${second.url}/v1/events?ticket=${ticket}`);
+    await system.api.post(`/v1/jobs/${jobId}/cancel`, {});
+    await expect.poll(() => stream.messages.map(({ event }) => event), WAIT).toEqual(["jobCompleted"]);
+    await stream[Symbol.asyncDispose]();
+
+    const refused = async (text: string) => (await second.get(`/v1/events?ticket=${text}`)).status;
+    expect(await refused(`${ticket.slice(0, -4)}AAAA`)).toBe(401);
+    expect(await refused("nonsense")).toBe(401);
+    const subject = { kind: "job", id: jobId } as const;
+    const ticketOf = async (key: string, now: Date) =>
+      (
+        await createTickets({ key: () => Promise.resolve(Buffer.from(key)), now: () => now }).issue({
+          subject,
+          caller: "x",
+        })
+      ).ticket;
+    expect(await refused(await ticketOf("another key", new Date()))).toBe(401);
+    expect(await refused(await ticketOf("test", new Date(Date.now() - 61_000)))).toBe(401);
+  });
+
+  it("that does not read is cut off, while another hears everything", async () => {
+    const api = await system.anotherApi();
+    const { hostname, port } = new URL(api.url);
+    const slow = createConnection({ host: hostname, port: Number(port) });
+    slow.write(`GET /v1/events?tenantName=${tenant} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    await new Promise((resolve) => slow.once("data", resolve));
+    slow.pause();
+    const keen = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
+    await expect.poll(() => api.followerCount).toBe(2);
+
+    const { events, close } = publishTo(system.bus);
+    const job = { jobId: `${tenant}.0000000000aaaaaaaa.00.0000000000aaaaaaaa`, jobName: "n".repeat(200), jobType: "T" };
+    const entry = { execution: 1, attempt: 1, workerId: "w", claimId: "c", startedAt: new Date() };
+    let sent = 0;
+    while (api.followerCount > 1 && sent < 30_000) {
+      for (let i = 0; i < 50; i++) {
+        events.progressed({ ...job, ring: 1, executions: 1 }, entry, { text: "x".repeat(20_000) }, ++sent);
+      }
+      await expect.poll(() => keen.messages.length, WAIT).toBe(sent);
+    }
+    expect(api.followerCount).toBe(1);
+    const heard = keen.messages.map(({ data }) => (data as JobProgressed).sequence);
+    expect(heard).toEqual(heard.toSorted((a, b) => a - b));
+    expect(keen.messages[0]!.data.version).toBe(EVENT_VERSION);
+    await close();
+    await keen[Symbol.asyncDispose]();
+    slow.destroy();
+  });
+
+  it("hears signs of life, and the end of the instance", async () => {
+    const api = await system.anotherApi({ follow: { heartbeatMs: 20 } });
+    const client = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
+    await expect.poll(() => client.text().split(": \n\n").length).toBeGreaterThan(3);
+    await api[Symbol.asyncDispose]();
+    await client.ended;
+  });
+
+  it("beyond those an instance serves is told to come later", async () => {
+    const api = await system.anotherApi({ follow: { maxCount: 1 } });
+    const client = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
+    expect((await api.get(`/v1/events?tenantName=${tenant}`)).status).toBe(429);
+    await client[Symbol.asyncDispose]();
+  });
+});

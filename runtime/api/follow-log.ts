@@ -27,7 +27,7 @@ export async function* followLog(
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
   let execution = asked;
   let at = fromByte;
-  for (; monotonicNow() < until; await pause(FOLLOW_LOG_EVERY_MS)) {
+  while (monotonicNow() < until) {
     const job = (await jobs.get(jobId))?.value;
     if (job === undefined) return;
     const entry = entryOf(job, execution);
@@ -40,6 +40,7 @@ export async function* followLog(
       yield chunk;
     }
     if (hasEnded(job, entry)) return;
+    await pause(FOLLOW_LOG_EVERY_MS);
   }
 }
 

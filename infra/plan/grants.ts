@@ -3,7 +3,7 @@
  * built-in role on the narrowest scope Azure offers for it.
  */
 import { InvariantError } from "../../runtime/core/errors.ts";
-import { CONTAINERS, jobQueueName, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
+import { CONTAINERS, EVENTS_TOPIC, jobQueueName, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
 import { PRIORITIES } from "../../runtime/core/priority.ts";
 
 /** Built-in roles by what we call them. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
@@ -108,7 +108,7 @@ export function planGrants({ topology, pools, runtimeRegistration }: GrantsReque
 function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean): readonly Grant[] {
   const grant = grantTo({ kind: "api" }, "api");
   // A subscription that forwards may be created only by who manages both the topic and the queue it forwards to.
-  const owns = runtimeRegistration && topics.length > 0;
+  const owns = runtimeRegistration && topics.some(({ name }) => name !== EVENTS_TOPIC);
   return [
     ...Object.values(TABLES).map((name) =>
       grant("tableContributor", { kind: "table", name }, accessTo(TABLE_ACCESS, name).api),
@@ -126,7 +126,8 @@ function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean
           ],
     ),
     ...topics.flatMap(({ name }) =>
-      owns
+      // Each instance listens through a subscription of its own, which it creates when it starts.
+      owns || name === EVENTS_TOPIC
         ? [grant("busOwner", { kind: "topic", name }, "publishes, listens, and creates subscriptions")]
         : [
             grant("busSender", { kind: "topic", name }, "publishes"),

@@ -7,7 +7,10 @@ import type { Identify } from "./caller.ts";
 import { crossOrigin } from "./cross-origin.ts";
 import { documentPages } from "./document-pages.ts";
 import { acceptTickets } from "./events/accept-tickets.ts";
+import { mountHub } from "./events/hub.ts";
+import { createResolveSubject } from "./events/resolve-subject.ts";
 import { answerErrors, noSuchRoute } from "./error-response.ts";
+import { createLookup } from "./lookup.ts";
 import { mount } from "./mount.ts";
 import { createOperations, type OperationDeps } from "./operations.ts";
 import { limitCaller, limitStrangers } from "./rate-limit.ts";
@@ -46,10 +49,14 @@ export function createApp(deps: AppDeps): Express {
   const operations = createOperations(deps);
   app.use(documentPages(operations));
   app.use("/v1", privateAnswers, limitStrangers());
+  const limit = limitCaller(traffic.requestsPerMinute);
+  app.use("/hubs", limitStrangers());
+  const resolve = createResolveSubject(createLookup(deps));
+  mountHub(app, { ...deps, resolve, limit, allowedOrigins: traffic.allowedOrigins });
   mount(app, operations, {
     ...deps,
     identify: acceptTickets(deps.identify, deps.tickets),
-    limit: limitCaller(traffic.requestsPerMinute),
+    limit,
   });
   app.use(noSuchRoute);
   app.use(answerErrors(log));

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { isWebSocketRequest, passUpgrades } from "./upgrade.ts";
 import { HEADERS_MAX_BYTES, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../core/limits.ts";
 
 export interface HttpServerOptions {
@@ -26,11 +27,13 @@ export function createHttpServer(
       headersTimeout: headersTimeoutMs,
       requestTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      shouldUpgradeCallback: isWebSocketRequest,
       connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, headersTimeoutMs),
     },
     app,
   );
   server.on("clientError", refuse);
+  passUpgrades(server, app);
   return server;
 }
 

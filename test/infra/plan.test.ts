@@ -10,7 +10,7 @@ import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
 import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
 import { workbookJson } from "../../infra/plan/workbook.ts";
 import { parseApiSettings, parseWorkerSettings, SETTING } from "../../runtime/core/settings.ts";
-import { busTopology, CONTAINERS, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
+import { busTopology, EVENTS_TOPIC, CONTAINERS, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
 
 const addressOf = (cidr: string): { readonly first: number; readonly last: number } => {
   const [address = "", prefix = ""] = cidr.split("/");
@@ -133,7 +133,7 @@ describe("Service Bus entities", () => {
 });
 
 describe("grants", () => {
-  const withTopics: BusTopology = { ...busTopology(["default", "gpu"]), topics: [{ name: "events" }] };
+  const withTopics: BusTopology = { ...busTopology(["default", "gpu"]), topics: [{ name: EVENTS_TOPIC }, { name: "timers" }] };
   const plan = (topology: BusTopology, runtimeRegistration: boolean) =>
     planGrants({ topology, pools: ["default", "gpu"], runtimeRegistration });
 
@@ -164,10 +164,11 @@ describe("grants", () => {
     ).toMatchObject([{ role: "blobReader" }]);
   });
 
-  it("make nobody an owner unless the API registers subscriptions, and never a worker", () => {
+  it("make the API alone an owner: of the events it listens to, and of queues where it registers subscriptions", () => {
     const owners = (grants: ReturnType<typeof plan>) => grants.filter(({ role }) => role === "busOwner");
-    expect(owners(plan(withTopics, false))).toEqual([]);
-    expect(owners(plan(busTopology(["default"]), true))).toEqual([]);
+    for (const grants of [plan(withTopics, false), plan(busTopology(["default"]), true)]) {
+      expect(owners(grants)).toMatchObject([{ to: { kind: "api" }, scope: { kind: "topic", name: EVENTS_TOPIC } }]);
+    }
     const owned = owners(plan(withTopics, true));
     expect(owned.every(({ to }) => to.kind === "api")).toBe(true);
     expect(owned.map(({ scope }) => scope.kind)).toContain("topic");

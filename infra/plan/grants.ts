@@ -61,6 +61,7 @@ interface TableAccess {
 const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   batches: { api: "creates, closes and cancels batches", worker: "completes batches" },
   jobs: { api: "submits, cancels and requeues; sweeps", worker: "claims, runs and settles jobs" },
+  keys: { api: "remembers which requests were made already; removes expired keys" },
   workers: { api: "lists workers; leaves wishes for them", worker: "heartbeats" },
   tenants: { api: "keeps who may act for which tenant" },
 };

@@ -133,7 +133,10 @@ describe("Service Bus entities", () => {
 });
 
 describe("grants", () => {
-  const withTopics: BusTopology = { ...busTopology(["default", "gpu"]), topics: [{ name: EVENTS_TOPIC }, { name: "timers" }] };
+  const withTopics: BusTopology = {
+    ...busTopology(["default", "gpu"]),
+    topics: [{ name: EVENTS_TOPIC }, { name: "timers" }],
+  };
   const plan = (topology: BusTopology, runtimeRegistration: boolean) =>
     planGrants({ topology, pools: ["default", "gpu"], runtimeRegistration });
 

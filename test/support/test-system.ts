@@ -43,8 +43,8 @@ export interface WorkerOptions {
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
-  /** Default: true. */
-  readonly publishes?: boolean;
+  /** Where its events go. Default: the system's own. */
+  readonly eventBus?: LocalServiceBus;
 }
 
 export interface TestMachine extends Pick<MachineDeps, "pace"> {
@@ -109,7 +109,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       environment: { PATH: process.env["PATH"] ?? "" },
     });
     const jobs = createJobStore({ storage, writerId: workerId });
-    const publisher = publishTo(options.publishes === false ? undefined : bus);
+    const publisher = publishTo(options.eventBus ?? bus);
     const { events } = publisher;
     const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
     const { releases, settings, ...pace } = ground;

@@ -10,6 +10,8 @@ export interface WireRequest {
   readonly body?: string | Uint8Array;
   /** Announced and never sent. */
   readonly announcedBytes?: number;
+  /** Of an answer without end: resolves with the first piece, and leaves. */
+  readonly firstPieceOnly?: boolean;
 }
 
 export interface Wire extends Disposable {
@@ -25,7 +27,7 @@ export function openWire(url: string, maxSockets = 8): Wire {
   const { hostname, port } = new URL(url);
   return {
     [Symbol.dispose]: () => agent.destroy(),
-    send: ({ method, path, headers = {}, body, announcedBytes }) =>
+    send: ({ method, path, headers = {}, body, announcedBytes, firstPieceOnly = false }) =>
       new Promise((resolve, reject) => {
         const length = announcedBytes ?? (body === undefined ? undefined : Buffer.byteLength(body));
         const request = httpRequest({
@@ -40,16 +42,20 @@ export function openWire(url: string, maxSockets = 8): Wire {
         request.on("error", reject);
         request.on("response", (response) => {
           const chunks: Uint8Array[] = [];
-          response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-          response.on("error", reject);
-          response.on("end", () => {
-            if (announcedBytes !== undefined) request.destroy();
+          const done = (): void => {
+            if (announcedBytes !== undefined || firstPieceOnly) request.destroy();
             resolve({
               status: response.statusCode ?? 0,
               headers: { get: (name) => response.headers[name.toLowerCase()]?.toString() ?? null },
               text: Buffer.concat(chunks).toString(),
             });
+          };
+          response.on("data", (chunk: Uint8Array) => {
+            chunks.push(chunk);
+            if (firstPieceOnly) done();
           });
+          response.on("error", reject);
+          response.on("end", done);
         });
         if (announcedBytes === undefined) request.end(body);
         else request.flushHeaders();

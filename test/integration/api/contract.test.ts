@@ -228,6 +228,14 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     404: () => ({ method: "DELETE", path: "/v1/dead-letters/jobs-default-normal/4711" }),
     409: async () => ({ method: "DELETE", path: letters.add((await runningJob()).jobId) }),
   },
+  followEvents: {
+    200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
+    404: () => get(`/v1/events?batchId=${NO_BATCH}`),
+  },
+  createEventTicket: {
+    201: async () => post("/v1/events/tickets", { jobId: (await newJob()).jobId }),
+    404: () => post("/v1/events/tickets", { tenantName: "foreign" }),
+  },
   getAuth: {
     200: () => get("/v1/auth"),
     // It depends on nothing that could fail, but what comes before it may.

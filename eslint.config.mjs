@@ -39,6 +39,7 @@ export default tseslint.config(
       "infra/simulation/main.ts",
       "test/**/*.ts",
       "bench/**/*.ts",
+      "docs/samples/**/*.ts",
       "*.config.ts",
     ],
     rules: { "no-restricted-properties": "off", "no-console": "off" },

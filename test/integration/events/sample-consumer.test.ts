@@ -1,0 +1,50 @@
+/** The consumer in docs/samples, run as its readers run it. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { EVENTS_TOPIC } from "../../../runtime/core/topology.ts";
+import { connectAdmin } from "../../support/bus-fixture.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem } from "../../support/test-system.ts";
+
+const SAMPLE = join(import.meta.dirname, "../../../docs/samples/event-consumer.ts");
+
+it("prints what its own filter lets through, each event once, and stops when it is told to", async () => {
+  const tenant = freshTenant();
+  await using system = await startTestSystem();
+  await using _worker = await system.startWorker();
+  await system.publish(
+    tenant,
+    "test.zip",
+    testPackage({ jobs: { Quick: "return {};", Fails: "throw nonRetryable('no');" } }),
+  );
+  const admin = connectAdmin(system.bus.adminConnectionString!);
+  await admin.createSubscription(EVENTS_TOPIC, "my-service", {
+    defaultRuleOptions: {
+      name: "failed-jobs",
+      filter: { sqlExpression: `TenantName = '${tenant}' AND EventType = 'jobCompleted' AND Status = 'failed'` },
+    },
+  });
+  const child = spawn(process.execPath, [SAMPLE], {
+    env: { SERVICEBUS_CONNECTION_STRING: system.bus.connectionString, SUBSCRIPTION: "my-service" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.on("data", (chunk) => (printed += String(chunk)));
+  try {
+    const fails = await system.submit(tenant, "Fails");
+    const quick = await system.submit(tenant, "Quick");
+    const failsToo = await system.submit(tenant, "Fails");
+    for (const jobId of [fails, quick, failsToo]) await system.until(jobId);
+    const lines = [fails, failsToo].map((jobId) => `jobCompleted ${jobId} failed\n`);
+    await expect
+      .poll(() => printed.split("\n").toSorted(), { timeout: 20_000 })
+      .toEqual(lines.join("").split("\n").toSorted());
+  } finally {
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  }
+  expect(child.exitCode).toBe(0);
+});

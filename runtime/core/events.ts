@@ -12,8 +12,14 @@ import { JOB_STATES, TERMINAL_STATES, type TerminalState } from "./states.ts";
 /** Version of the body. It grows only when a field changes its meaning or goes; new fields may come at any time. */
 export const EVENT_VERSION = 1;
 
-export const JOB_EVENT_TYPES = ["jobQueued", "jobStarted", "jobProgressed", "jobRetrying", "jobCompleted"] as const;
-export const EVENT_TYPES = [...JOB_EVENT_TYPES, "batchCompleted"] as const;
+export const EVENT_TYPES = [
+  "jobQueued",
+  "jobStarted",
+  "jobProgressed",
+  "jobRetrying",
+  "jobCompleted",
+  "batchCompleted",
+] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** `terminal`: only `jobCompleted` and `batchCompleted`. */

@@ -53,6 +53,7 @@ describe("the program in Pulumi's own loader", () => {
       "azure-native:resources:ResourceGroup",
       "azure-native:servicebus:Namespace",
       "azure-native:servicebus:Queue",
+      "azure-native:servicebus:Topic",
       "azure-native:storage:BlobContainer",
       "azure-native:storage:StorageAccount",
       "azure-native:storage:Table",

@@ -11,7 +11,7 @@ import { callerOf, type Identify } from "../caller.ts";
 import { takeUpgrade } from "../upgrade.ts";
 import { serveHubConnection, type HubConnectionDeps } from "./hub-connection.ts";
 
-export const HUB_PATH = "/hubs/jobs";
+const HUB_PATH = "/hubs/jobs";
 
 export interface HubDeps extends HubConnectionDeps {
   readonly identify: Identify;

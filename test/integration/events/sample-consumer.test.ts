@@ -14,7 +14,7 @@ const SAMPLE = join(import.meta.dirname, "../../../docs/samples/event-consumer.t
 it("prints what its own filter lets through, each event once, and stops when it is told to", async () => {
   const tenant = freshTenant();
   await using system = await startTestSystem();
-  await using _worker = await system.startWorker();
+  await using worker = await system.startWorker();
   await system.publish(
     tenant,
     "test.zip",
@@ -38,6 +38,7 @@ it("prints what its own filter lets through, each event once, and stops when it 
     const quick = await system.submit(tenant, "Quick");
     const failsToo = await system.submit(tenant, "Fails");
     for (const jobId of [fails, quick, failsToo]) await system.until(jobId);
+    await worker.drain(0);
     const lines = [fails, failsToo].map((jobId) => `jobCompleted ${jobId} failed\n`);
     await expect
       .poll(() => printed.split("\n").toSorted(), { timeout: 20_000 })

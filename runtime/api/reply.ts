@@ -71,6 +71,8 @@ async function sendEvents(response: Response, events: Readable): Promise<void> {
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
   });
+  // Its end is that of the connection, or a server that stops would wait for one it has nothing more to say on.
+  response.shouldKeepAlive = false;
   response.flushHeaders();
   await pipeline(events, response).catch(() => response.destroy());
 }

@@ -18,10 +18,12 @@ export interface FollowLogRequest {
   /** Undefined: the latest, or the one that comes next. */
   readonly execution: number | undefined;
   readonly fromByte: number;
+  /** Asked before each further look: whoever may no longer read gets no more. Default: always. */
+  readonly mayRead?: () => Promise<boolean>;
 }
 
 export async function* followLog(
-  { jobId, execution: asked, fromByte }: FollowLogRequest,
+  { jobId, execution: asked, fromByte, mayRead = () => Promise.resolve(true) }: FollowLogRequest,
   { jobs, files, pause, monotonicNow }: FollowLogDeps,
 ): AsyncGenerator<Uint8Array> {
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
@@ -41,6 +43,7 @@ export async function* followLog(
     }
     if (hasEnded(job, entry)) return;
     await pause(FOLLOW_LOG_EVERY_MS);
+    if (!(await mayRead())) return;
   }
 }
 

@@ -48,6 +48,7 @@ export function openWire(url: string, maxSockets = 8): Wire {
               status: response.statusCode ?? 0,
               headers: { get: (name) => response.headers[name.toLowerCase()]?.toString() ?? null },
               text: Buffer.concat(chunks).toString(),
+              byteCount: Buffer.concat(chunks).byteLength,
             });
           });
         });

@@ -1,4 +1,5 @@
 /** Drives every operation to every status its document promises, and has each answer judged by that document. */
+import { createHash, randomUUID } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/caller.ts";
 import {
@@ -7,14 +8,17 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
-import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import { BATCH_COMMAND_MAX_MS, PACKAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
+import { workerOf } from "../../support/builders.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
+import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
+import { buildZip } from "../../support/zip-builder.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -37,6 +41,9 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapJobs: (jobs) => faulty(jobs, dependencies),
   wrapBatches: (batches) => faulty(batches, dependencies),
   wrapKeys: (keys) => faulty(keys, dependencies),
+  wrapWorkers: (workers) => faulty(workers, dependencies),
+  wrapPackages: (packages) => faulty(packages, dependencies),
+  wrapTenants: (tenants) => faulty(tenants, dependencies),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -67,6 +74,15 @@ async function repeated(path: string, body: object): Promise<WireRequest> {
   await api.post(path, body, { ...JSON_TYPE, ...headers });
   return post(path, body, headers);
 }
+
+const put = (path: string, body: string | Uint8Array, type = "application/json"): WireRequest => ({
+  method: "PUT",
+  path,
+  headers: { "content-type": type },
+  body,
+});
+const del = (path: string): WireRequest => ({ method: "DELETE", path });
+const putZip = (path: string, zip: Uint8Array): WireRequest => put(path, zip, "application/zip");
 
 const jobRequest = (tenantName: string) => ({
   tenantName,
@@ -113,6 +129,32 @@ async function closedBatch(): Promise<{ readonly tenantName: string; readonly ba
   const batchId = await newBatch(tenantName);
   await api.post(`/v1/batches/${batchId}/close`);
   return { tenantName, batchId };
+}
+
+const ECHO = testPackage({ jobs: { Echo: "return {};" } });
+const packagePath = (tenantName: string): string => `/v1/tenants/${tenantName}/packages/echo.zip`;
+
+/** The path of a package with an older version, and that version. */
+async function publishedTwice(): Promise<{ readonly path: string; readonly older: string }> {
+  const path = packagePath(freshTenant());
+  await api.put(path, ECHO);
+  await api.put(path, testPackage({ jobs: { Echo: "return { output: 2 };" } }));
+  return { path, older: createHash("sha256").update(ECHO).digest("hex") };
+}
+const published = async (): Promise<string> => (await publishedTwice()).path;
+
+async function knownWorker(): Promise<string> {
+  const worker = workerOf({ workerId: `w-${randomUUID()}` });
+  await api.workers.beat(worker, undefined);
+  return `/v1/workers/${worker.pool}/${worker.workerId}`;
+}
+
+async function tenantWithGrants(): Promise<{ readonly tenant: string; readonly grant: string }> {
+  const tenant = `/v1/tenants/${freshTenant()}`;
+  await api.put(tenant);
+  const grants = Array.from({ length: 2 }, () => `${tenant}/grants/${randomUUID()}`);
+  for (const grant of grants) await api.put(grant, { access: "read", name: "Ada" });
+  return { tenant, grant: grants[0]! };
 }
 
 const NO_JOB = "acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa";
@@ -228,6 +270,98 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     404: () => ({ method: "DELETE", path: "/v1/dead-letters/jobs-default-normal/4711" }),
     409: async () => ({ method: "DELETE", path: letters.add((await runningJob()).jobId) }),
   },
+  listPackages: {
+    200: async () => {
+      const tenantName = freshTenant();
+      for (const name of ["a.zip", "b.zip"]) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, ECHO);
+      return get(`/v1/tenants/${tenantName}/packages?pageSize=1`);
+    },
+  },
+  getPackage: {
+    200: async () => get(await published()),
+    404: () => get(packagePath(freshTenant())),
+  },
+  putPackage: {
+    200: () => putZip(packagePath(freshTenant()), ECHO),
+    404: () => putZip(packagePath("foreign"), ECHO),
+    413: () => ({
+      method: "PUT",
+      path: packagePath(freshTenant()),
+      headers: { "content-type": "application/zip" },
+      announcedBytes: PACKAGE_MAX_BYTES + 1,
+    }),
+    422: () => putZip(packagePath(freshTenant()), ECHO.subarray(0, 100)),
+  },
+  deletePackage: {
+    204: async () => del(await published()),
+    404: () => del(packagePath(freshTenant())),
+  },
+  listPackageVersions: {
+    200: async () => get(`${await published()}/versions`),
+    404: () => get(`${packagePath(freshTenant())}/versions`),
+  },
+  restorePackageVersion: {
+    200: async () => {
+      const { path, older } = await publishedTwice();
+      return post(`${path}/versions/${older}/restore`);
+    },
+    404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
+  },
+  listWorkers: {
+    200: async () => {
+      await knownWorker();
+      return get("/v1/workers?pool=default");
+    },
+  },
+  getWorker: {
+    200: async () => get(await knownWorker()),
+    404: () => get("/v1/workers/default/nobody"),
+  },
+  drainWorker: {
+    202: async () => post(`${await knownWorker()}/drain`),
+    404: () => post("/v1/workers/default/nobody/drain"),
+  },
+  getMe: {
+    200: () => get("/v1/me"),
+    // It reads nothing itself, but what finds out who calls does.
+    500: () => {
+      refusal = new TypeError("secret: cannot read properties of undefined");
+      return get("/v1/me");
+    },
+    503: () => {
+      refusal = new UnavailableError("IdentityUnavailable", "The issuer does not answer.");
+      return get("/v1/me");
+    },
+  },
+  listTenants: {
+    200: async () => {
+      await tenantWithGrants();
+      await tenantWithGrants();
+      return get("/v1/tenants?pageSize=1");
+    },
+  },
+  putTenant: {
+    200: () => ({ method: "PUT", path: `/v1/tenants/${freshTenant()}` }),
+  },
+  deleteTenant: {
+    204: async () => del((await tenantWithGrants()).tenant),
+    404: () => del(`/v1/tenants/${freshTenant()}`),
+  },
+  listGrants: {
+    200: async () => get(`${(await tenantWithGrants()).tenant}/grants?pageSize=1`),
+    404: () => get(`/v1/tenants/${freshTenant()}/grants`),
+  },
+  putGrant: {
+    200: async () => {
+      const { tenant } = await tenantWithGrants();
+      return put(`${tenant}/grants/${randomUUID()}`, JSON.stringify({ access: "manage", name: "Ada" }));
+    },
+    404: () => put(`/v1/tenants/${freshTenant()}/grants/${randomUUID()}`, '{"access":"read","name":"Ada"}'),
+  },
+  deleteGrant: {
+    204: async () => del((await tenantWithGrants()).grant),
+    404: async () => del(`${(await tenantWithGrants()).tenant}/grants/${randomUUID()}`),
+  },
   getAuth: {
     200: () => get("/v1/auth"),
     // It depends on nothing that could fail, but what comes before it may.
@@ -312,10 +446,33 @@ describe("every promise of the document", () => {
   });
 });
 
+describe("a package that is not published", () => {
+  const manifest = (entry: object): string =>
+    JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] });
+  const REFUSED: Readonly<Record<string, Buffer>> = {
+    PackageCorrupt: ECHO.subarray(0, -1),
+    PackageUnsafe: buildZip([{ name: "../job.json", content: "{}" }]),
+    PackageTooLarge: buildZip([{ name: "job.json", content: Buffer.alloc(2 * 1024 * 1024) }]),
+    ManifestMissing: buildZip([{ name: "main.mjs", content: "" }]),
+    ManifestInvalid: buildZip([{ name: "job.json", content: "{}" }]),
+    EntryPointInvalid: buildZip([
+      { name: "job.json", content: manifest({ kind: "module", file: "main.mjs", export: "Echo" }) },
+    ]),
+  };
+  const refusals = api.contract.operations.find(({ operationId }) => operationId === "putPackage")?.responses["422"];
+
+  it.each(refusals?.["x-codes"] ?? [])("is refused for each reason the document names: %s", async (code) => {
+    const path = packagePath(freshTenant());
+    expect(await api.put(path, REFUSED[code])).toMatchObject({ status: 422, body: { error: { code } } });
+    expect((await api.get(path)).status).toBe(404);
+  });
+});
+
 describe("the judge", () => {
   const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => ({
     status,
     text: JSON.stringify(body),
+    byteCount: Buffer.byteLength(JSON.stringify(body)),
     headers: new Headers({ "content-type": "application/json", "x-request-id": "1", ...headers }),
   });
   const submitted = { jobId: "j", batchId: "b" };
@@ -331,5 +488,23 @@ describe("the judge", () => {
     ["a code of another operation", answer(404, error("JobNotFound")), "has the code JobNotFound"],
   ])("refuses %s", (_what, wrong, problem) => {
     expect(() => api.contract.check("POST", "/v1/jobs", wrong)).toThrow(problem);
+  });
+
+  const FILE = {
+    "content-type": "application/pdf",
+    "content-length": "3",
+    "content-disposition": 'attachment; filename="a.pdf"',
+    "content-security-policy": "sandbox",
+    "x-content-type-options": "nosniff",
+  };
+  it.each([
+    ["a file that was cut", { "content-length": "9" }, "has 3 of the 9 bytes"],
+    ["a file that a browser may guess the type of", { "x-content-type-options": "" }, "may be sniffed"],
+    ["a file that a browser may run", { "content-security-policy": "default-src 'self'" }, "may be run as a page"],
+    ["a file that a browser shows", { "content-disposition": "inline" }, "is no attachment"],
+  ])("refuses %s", (_what, headers, problem) => {
+    const path = "/v1/jobs/j/artifacts/a.pdf";
+    expect(() => api.contract.check("GET", path, answer(200, 123, FILE))).not.toThrow();
+    expect(() => api.contract.check("GET", path, answer(200, 123, { ...FILE, ...headers }))).toThrow(problem);
   });
 });

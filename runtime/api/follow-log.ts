@@ -29,7 +29,7 @@ export async function* followLog(
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
   let execution = asked;
   let at = fromByte;
-  for (; monotonicNow() < until && !gone.aborted; await pause(FOLLOW_LOG_EVERY_MS, gone)) {
+  while (monotonicNow() < until && !gone.aborted) {
     const job = (await jobs.get(jobId))?.value;
     if (job === undefined) return;
     const entry = entryOf(job, execution);
@@ -42,6 +42,7 @@ export async function* followLog(
       yield chunk;
     }
     if (entry === undefined ? cannotBegin(job, execution) : hasEnded(job, entry)) return;
+    await pause(FOLLOW_LOG_EVERY_MS, gone);
   }
 }
 

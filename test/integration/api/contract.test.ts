@@ -18,7 +18,6 @@ import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
-import { buildZip } from "../../support/zip-builder.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -159,6 +158,11 @@ async function tenantWithGrants(): Promise<{ readonly tenant: string; readonly g
 
 const NO_JOB = "acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa";
 const NO_BATCH = "acme.0000000000aaaaaaaa";
+
+function refused(request: WireRequest, error: Error): WireRequest {
+  refusal = error;
+  return request;
+}
 
 type Driver = () => WireRequest | Promise<WireRequest>;
 
@@ -323,15 +327,9 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   },
   getMe: {
     200: () => get("/v1/me"),
-    // It reads nothing itself, but what finds out who calls does.
-    500: () => {
-      refusal = new TypeError("secret: cannot read properties of undefined");
-      return get("/v1/me");
-    },
-    503: () => {
-      refusal = new UnavailableError("IdentityUnavailable", "The issuer does not answer.");
-      return get("/v1/me");
-    },
+    // It depends on nothing that could fail, but what finds out who calls does.
+    500: () => refused(get("/v1/me"), new TypeError("secret: cannot read properties of undefined")),
+    503: () => refused(get("/v1/me"), new UnavailableError("IdentityUnavailable", "The issuer does not answer.")),
   },
   listTenants: {
     200: async () => {
@@ -364,11 +362,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   },
   getAuth: {
     200: () => get("/v1/auth"),
-    // It depends on nothing that could fail, but what comes before it may.
-    500: () => {
-      refusal = new TypeError("secret: cannot read properties of undefined");
-      return get("/v1/auth");
-    },
+    500: () => refused(get("/v1/auth"), new TypeError("secret: cannot read properties of undefined")),
   },
 };
 
@@ -394,26 +388,14 @@ const EVERYWHERE: Readonly<Record<number, (operation: Operation) => Promise<Wire
       ? { ...request, path: `${operation.path}?pageSize=0` }
       : { ...request, body: "[]" };
   },
-  401: async (operation) => {
-    const request = await fine(operation);
-    refusal = new UnauthenticatedError("Sign in.");
-    return request;
-  },
-  403: async (operation) => {
-    const request = await fine(operation);
-    refusal = new ForbiddenError("It takes a role.");
-    return request;
-  },
+  401: async (operation) => refused(await fine(operation), new UnauthenticatedError("Sign in.")),
+  403: async (operation) => refused(await fine(operation), new ForbiddenError("It takes a role.")),
   413: async (operation) => {
     const { body: _, ...request } = await fine(operation);
     return { ...request, announcedBytes: REQUEST_BODY_MAX_BYTES + 1 };
   },
   415: async (operation) => ({ ...(await fine(operation)), headers: { "content-type": "text/plain" }, body: "{}" }),
-  429: async (operation) => {
-    const request = await fine(operation);
-    refusal = new TooManyRequestsError("Wait a moment.");
-    return request;
-  },
+  429: async (operation) => refused(await fine(operation), new TooManyRequestsError("Wait a moment.")),
   500: async (operation) => {
     const request = await fine(operation);
     dependencies.fault = new TypeError("secret: cannot read properties of undefined");
@@ -443,68 +425,5 @@ describe("every promise of the document", () => {
 
   it("has been exercised", () => {
     expect([...api.contract.exercised]).toEqual(expect.arrayContaining([...api.contract.promised]));
-  });
-});
-
-describe("a package that is not published", () => {
-  const manifest = (entry: object): string =>
-    JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] });
-  const REFUSED: Readonly<Record<string, Buffer>> = {
-    PackageCorrupt: ECHO.subarray(0, -1),
-    PackageUnsafe: buildZip([{ name: "../job.json", content: "{}" }]),
-    PackageTooLarge: buildZip([{ name: "job.json", content: Buffer.alloc(2 * 1024 * 1024) }]),
-    ManifestMissing: buildZip([{ name: "main.mjs", content: "" }]),
-    ManifestInvalid: buildZip([{ name: "job.json", content: "{}" }]),
-    EntryPointInvalid: buildZip([
-      { name: "job.json", content: manifest({ kind: "module", file: "main.mjs", export: "Echo" }) },
-    ]),
-  };
-  const refusals = api.contract.operations.find(({ operationId }) => operationId === "putPackage")?.responses["422"];
-
-  it.each(refusals?.["x-codes"] ?? [])("is refused for each reason the document names: %s", async (code) => {
-    const path = packagePath(freshTenant());
-    expect(await api.put(path, REFUSED[code])).toMatchObject({ status: 422, body: { error: { code } } });
-    expect((await api.get(path)).status).toBe(404);
-  });
-});
-
-describe("the judge", () => {
-  const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => ({
-    status,
-    text: JSON.stringify(body),
-    byteCount: Buffer.byteLength(JSON.stringify(body)),
-    headers: new Headers({ "content-type": "application/json", "x-request-id": "1", ...headers }),
-  });
-  const submitted = { jobId: "j", batchId: "b" };
-  const error = (code: string) => ({ error: { code, message: "m", requestId: "1" } });
-
-  it.each([
-    ["an undocumented status", answer(299, {}), "has no status 299"],
-    ["a missing field", answer(201, { jobId: "j" }, { location: "x" }), "required property 'batchId'"],
-    ["a field nobody documented", answer(201, { ...submitted, x: 1 }, { location: "x" }), "additional properties"],
-    ["a wrong type", answer(201, { ...submitted, jobId: 7 }, { location: "x" }), "must be string"],
-    ["a missing header", answer(201, submitted), "lacks the header Location"],
-    ["a wrong media type", answer(201, submitted, { location: "x", "content-type": "text/html" }), "is text/html"],
-    ["a code of another operation", answer(404, error("JobNotFound")), "has the code JobNotFound"],
-  ])("refuses %s", (_what, wrong, problem) => {
-    expect(() => api.contract.check("POST", "/v1/jobs", wrong)).toThrow(problem);
-  });
-
-  const FILE = {
-    "content-type": "application/pdf",
-    "content-length": "3",
-    "content-disposition": 'attachment; filename="a.pdf"',
-    "content-security-policy": "sandbox",
-    "x-content-type-options": "nosniff",
-  };
-  it.each([
-    ["a file that was cut", { "content-length": "9" }, "has 3 of the 9 bytes"],
-    ["a file that a browser may guess the type of", { "x-content-type-options": "" }, "may be sniffed"],
-    ["a file that a browser may run", { "content-security-policy": "default-src 'self'" }, "may be run as a page"],
-    ["a file that a browser shows", { "content-disposition": "inline" }, "is no attachment"],
-  ])("refuses %s", (_what, headers, problem) => {
-    const path = "/v1/jobs/j/artifacts/a.pdf";
-    expect(() => api.contract.check("GET", path, answer(200, 123, FILE))).not.toThrow();
-    expect(() => api.contract.check("GET", path, answer(200, 123, { ...FILE, ...headers }))).toThrow(problem);
   });
 });

@@ -6,6 +6,7 @@ import type { BlobItem, BlockBlobClient } from "@azure/storage-blob";
 import { InvalidRequestError, PackageError, UnavailableError } from "../core/errors.ts";
 import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../core/limits.ts";
 import type { PackageCatalog, PackageFacts, PackageStore, StoredPackage } from "../core/ports.ts";
+import { packageName as packageNameSchema } from "../core/requests.ts";
 import { CONTAINERS } from "../core/topology.ts";
 import { packageBlobName } from "./blob-names.ts";
 import type { StorageClients } from "./connect.ts";
@@ -103,7 +104,8 @@ export function createPackageStore({
     },
 
     async list(tenantName, { pageSize, continuationToken }) {
-      const isName = (name: string): boolean => packageBlobName(tenantName, name) !== undefined;
+      // Whatever else lies in the folder is nothing a job could name.
+      const isName = (name: string): boolean => packageNameSchema.safeParse(name).success;
       const after = continuationToken === undefined ? "" : decodePosition(continuationToken, 1, isName).after;
       const prefix = `${tenantName}/`;
       const items: StoredPackage[] = [];

@@ -93,6 +93,7 @@ export interface TestApiOptions {
   readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
   readonly now?: () => Date;
+  readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
@@ -112,6 +113,7 @@ export async function startTestApi(
     wrapPackages = (inner) => inner,
     wrapTenants = (inner) => inner,
     now = () => new Date(),
+    monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
     traffic = {},
     log = silentLog,
@@ -148,7 +150,7 @@ export async function startTestApi(
     silentAfterMs: SILENT_AFTER_MS,
     isReady,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
-    monotonicNow: () => performance.now(),
+    monotonicNow,
     log,
   });
   const server = createHttpServer(app);

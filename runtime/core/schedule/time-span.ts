@@ -15,7 +15,9 @@ export const isTimeSpan = (text: string): boolean => /^\d+(?:\.\d+)?:/.test(text
 /** In milliseconds. Throws ScheduleError. */
 export function parseTimeSpan(text: string): number {
   const parts = /^(?:(\d{1,3})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})$/.exec(text.trim());
-  const [days = 0, hours = 0, minutes = 0, seconds = 0] = (parts?.slice(1) ?? []).map((part) => Number(part ?? 0));
+  // The days may be left out.
+  const given: readonly (string | undefined)[] = parts?.slice(1) ?? [];
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = given.map((part = "0") => Number(part));
   if (parts === null || hours > 23 || minutes > 59 || seconds > 59) {
     throw new ScheduleError(
       `Time span "${text}" must be hh:mm:ss or d.hh:mm:ss, with hours up to 23 and minutes and seconds up to 59.`,

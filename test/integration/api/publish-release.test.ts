@@ -92,6 +92,10 @@ it("is tried again while storage refuses, and stops when the API does", async ()
 
   refusals = Infinity;
   const stopping = new AbortController();
-  await keepPublishing({ ...deps, tenants: refusing, pause: () => Promise.resolve(stopping.abort()) }, stopping.signal);
+  const stop = (): Promise<void> => {
+    stopping.abort();
+    return Promise.resolve();
+  };
+  await keepPublishing({ ...deps, tenants: refusing, pause: stop }, stopping.signal);
   expect(refusals).toBe(Infinity);
 });

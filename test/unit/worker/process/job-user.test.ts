@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
 import { findJobUser, type JobUser } from "../../../../runtime/worker/process/job-user.ts";
@@ -53,8 +54,8 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
         workspace,
         timeoutMs: 30_000,
       });
-      for await (const _ of job.log);
-      return [await job.result, workspace];
+      const [result] = await Promise.all([job.result, buffer(job.log)]);
+      return [result, workspace];
     }
 
     const MODULE = `
@@ -99,7 +100,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
 
     it("is the same as a command: reads its parameters, leaves its result", async () => {
       const script = `#!/bin/sh\nread -r given < "$JOBYARD_PARAMETERS_FILE"\nprintf '{"uid": %s, "given": %s}' "$(id -u)" "$given" > "$JOBYARD_RESULT_FILE"\n`;
-      const [result] = await run({ kind: "command", command: "./job.sh" }, "job.sh", `${script}`);
+      const [result] = await run({ kind: "command", command: "./job.sh" }, "job.sh", script);
       expect(result).toMatchObject({ kind: "succeeded" });
       expect(JSON.parse((result as { output: string }).output)).toEqual({ uid: user.uid, given: { year: 2026 } });
     });

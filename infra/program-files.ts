@@ -38,7 +38,9 @@ const COMMON_JS: BuildOptions = {
 };
 
 async function bundle(path: string, source: string, options: BuildOptions): Promise<ProgramFile> {
-  const { outputFiles = [] } = await build({
+  const {
+    outputFiles: [output],
+  } = await build({
     ...options,
     absWorkingDir: RUNTIME,
     entryPoints: [source],
@@ -49,7 +51,6 @@ async function bundle(path: string, source: string, options: BuildOptions): Prom
     legalComments: "eof",
     external: LEFT_OUT,
   });
-  const [output] = outputFiles;
   if (output === undefined) throw new Error(`No bundle was made of ${source}.`);
   return { path, content: output.contents, executable: false };
 }

@@ -41,7 +41,7 @@ export function createApp(deps: AppDeps): Express {
     response.status(ready ? 200 : 503).json({ status: ready ? "ok" : "unavailable" });
   });
   // Before tokens are looked at: a browser asks first without one.
-  app.use(crossOrigin(traffic.allowedOrigins));
+  if (traffic.allowedOrigins.length > 0) app.use(crossOrigin(traffic.allowedOrigins));
   const operations = createOperations(deps);
   app.use(documentPages(operations));
   app.use("/v1", privateAnswers, limitStrangers());

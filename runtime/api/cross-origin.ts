@@ -15,7 +15,7 @@ const EXPOSED = [
 /** Seconds a browser remembers what it was told. Two hours is the most that all of them honour. */
 const REMEMBERED_S = 7_200;
 
-/** `origins` exactly as browsers send them: `https://app.example.com`. */
+/** `origins` exactly as browsers send them, `https://app.example.com`; at least one. */
 export const crossOrigin = (origins: readonly string[]): RequestHandler =>
   cors({
     origin: [...origins],
@@ -23,5 +23,5 @@ export const crossOrigin = (origins: readonly string[]): RequestHandler =>
     exposedHeaders: EXPOSED,
     maxAge: REMEMBERED_S,
     // SignalR's client asks with credentials, and then the origin must be named, as it is here.
-    credentials: origins.length > 0,
+    credentials: true,
   });

@@ -18,16 +18,18 @@ export interface FollowLogRequest {
   /** Undefined: the latest, or the one that comes next. */
   readonly execution: number | undefined;
   readonly fromByte: number;
+  /** Asked before each further look: whoever may no longer read gets no more. Default: always. */
+  readonly mayRead?: () => Promise<boolean>;
 }
 
 export async function* followLog(
-  { jobId, execution: asked, fromByte }: FollowLogRequest,
+  { jobId, execution: asked, fromByte, mayRead = () => Promise.resolve(true) }: FollowLogRequest,
   { jobs, files, pause, monotonicNow }: FollowLogDeps,
 ): AsyncGenerator<Uint8Array> {
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
   let execution = asked;
   let at = fromByte;
-  for (; monotonicNow() < until; await pause(FOLLOW_LOG_EVERY_MS)) {
+  while (monotonicNow() < until) {
     const job = (await jobs.get(jobId))?.value;
     if (job === undefined) return;
     const entry = entryOf(job, execution);
@@ -40,6 +42,8 @@ export async function* followLog(
       yield chunk;
     }
     if (hasEnded(job, entry)) return;
+    await pause(FOLLOW_LOG_EVERY_MS);
+    if (!(await mayRead())) return;
   }
 }
 

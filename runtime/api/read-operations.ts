@@ -175,7 +175,8 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
     async handle({ caller, params, query: { execution, fromByte, follow } }) {
       const { value: job } = await lookup.job(caller, params.jobId);
       if (follow === "true") {
-        const stream = followLog({ jobId: job.jobId, execution, fromByte }, { ...deps, pause: wait });
+        const mayRead = async () => (await (caller.renewed?.() ?? caller)).mayUse(job.tenantName);
+        const stream = followLog({ jobId: job.jobId, execution, fromByte, mayRead }, { ...deps, pause: wait });
         return { status: 200, file: { blob: { contentType: "text/plain; charset=utf-8", stream } } };
       }
       const claimId = entryOf(job, execution)?.claimId;

@@ -53,7 +53,6 @@ export const meSchema = z
 
 export type TenantView = Frozen<z.infer<typeof tenantViewSchema>>;
 export type GrantView = Frozen<z.infer<typeof grantViewSchema>>;
-export type MeView = Frozen<z.infer<typeof meSchema>>;
 
 export const tenantView = ({ tenantName: name, createdAt, createdBy }: Tenant): TenantView => ({
   tenantName: name,

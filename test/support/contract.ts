@@ -97,7 +97,7 @@ export function createContract(document: ContractDocument): Contract {
 
   /** What no operation answers: another method, or nothing of ours. */
   function judgeStray(path: string, { status, text }: SeenAnswer): readonly string[] {
-    if (![400, 401, 404, 405, 503].includes(status)) return [`has status ${status} where there is no operation`];
+    if (![400, 401, 404, 405, 429, 503].includes(status)) return [`has status ${status} where there is no operation`];
     const valid = validators.named("Error");
     return valid(JSON.parse(text)) ? [] : [`${path} is no Error`];
   }

@@ -241,12 +241,15 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
 }
 
 /** A port no scenario asks. */
-const unasked = <T extends object>(name: string): T =>
-  new Proxy({} as T, {
-    get() {
-      throw new Error(`A scenario asked for ${name}.`);
+const unasked = (name: string): never =>
+  new Proxy(
+    {},
+    {
+      get() {
+        throw new Error(`A scenario asked for ${name}.`);
+      },
     },
-  });
+  ) as never;
 
 function leftProcesses(pids: readonly (() => number | undefined)[]): string[] {
   const isThere = (pid: number): boolean => {

@@ -67,6 +67,12 @@ export default {
       ["^runtime/(packaging|core)/"],
       "infra uses packaging without the runtime.",
     ),
+    only(
+      "packages-imports-core",
+      "^runtime/packages/",
+      ["^runtime/(packages|core)/"],
+      "API and workers judge a package alike because both call the same code, which knows neither.",
+    ),
     only("client-imports-core", "^runtime/client/", ["^runtime/(client|core)/"], "The client runs in a browser."),
     only(
       "bus-imports-core",

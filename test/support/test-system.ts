@@ -179,7 +179,9 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     bus,
     lockMs,
     queue,
-    publish: (tenantName, fileName, zip) => packages.upload(tenantName, fileName, zip),
+    async publish(tenantName, fileName, zip) {
+      await packages.upload(tenantName, fileName, zip);
+    },
     startWorker: launchWorker,
     async submit(tenantName, jobType, fields = {}) {
       const jobProcessorPackageName = "test.zip";

@@ -54,6 +54,7 @@ export function openWire(url: string, maxSockets = 8): Wire {
               headers: { get: (name) => response.headers[name.toLowerCase()]?.toString() ?? null },
               headerNames: Object.keys(response.headers),
               text: Buffer.concat(chunks).toString(),
+              byteCount: Buffer.concat(chunks).byteLength,
             });
           });
         });

@@ -12,7 +12,7 @@ import {
   zeros,
 } from "../../../support/hostile-packages.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
-import { type ZipEntry, buildZip } from "../../../support/zip-builder.ts";
+import { buildZip } from "../../../support/zip-builder.ts";
 
 describe("unpackPackage", () => {
   it.each(HOSTILE_PACKAGES)("refuses %s and leaves nothing", async (_, bytes, code, message) => {

@@ -22,7 +22,6 @@ export const INSTANCE_PROTECTOR = {
   title: "Jobyard instance protector",
   description: "Protects instances of a scale set from being scaled in, and lifts that protection.",
   actions: [
-    "Microsoft.Compute/virtualMachineScaleSets/read",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
   ],
@@ -61,6 +60,7 @@ interface TableAccess {
 const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   batches: { api: "creates, closes and cancels batches", worker: "completes batches" },
   jobs: { api: "submits, cancels and requeues; sweeps", worker: "claims, runs and settles jobs" },
+  keys: { api: "remembers which requests were made already; removes expired keys" },
   workers: { api: "lists workers; leaves wishes for them", worker: "heartbeats" },
   tenants: { api: "keeps who may act for which tenant" },
 };

@@ -1,15 +1,18 @@
 /** The API process. */
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { createApp } from "../api/app.ts";
 import { createHttpServer } from "../api/http-server.ts";
+import { keepPublishing } from "../api/publish-release.ts";
 import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
 import { createIdSource, defaultBatchId } from "../core/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
 import { isLoopback, parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
-import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
+import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
@@ -17,6 +20,8 @@ import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
+/** Beside the program, in a release. */
+const RELEASED_PACKAGES = join(import.meta.dirname, RELEASES.packagesFolder);
 /** Requests under way get this long when the process is told to stop. */
 const CLOSE_AFTER_MS = 10_000;
 
@@ -69,17 +74,30 @@ async function start(): Promise<Service> {
     now,
     log,
   });
+  const stopping = new AbortController();
+  const { packagesTenant: tenantName } = settings;
+  const publishing =
+    tenantName !== undefined &&
+    keepPublishing({ packages, tenants, directory: RELEASED_PACKAGES, tenantName, now, pause, log }, stopping.signal);
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },
     async stop() {
+      stopping.abort();
       await close(server);
+      await publishing;
       await stopSweeper();
       await ringer.close();
       await queue.close();
     },
   };
 }
+
+/** Ends early, and well, when it is not to go on. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  wait(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
 
 function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {

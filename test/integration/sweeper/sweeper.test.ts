@@ -133,11 +133,7 @@ describe("sweeping batches", () => {
     const { value: delayed } = await insert({ runAt: new Date(Date.now() + 24 * HOUR_MS) });
     expect(await sweep()).toMatchObject({ canceled: 2, rung: 0 });
     for (const { jobId } of [late, delayed]) {
-      expect(await rowOf(jobId)).toMatchObject({
-        state: "canceled",
-        executions: 0,
-        endedAt: expect.any(Date) as unknown,
-      });
+      expect(await rowOf(jobId)).toMatchObject({ state: "canceled", executions: 0, endedAt: expect.any(Date) as Date });
     }
     expect(await peek()).toEqual([]);
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 2 });

@@ -68,6 +68,13 @@ export default {
       "infra uses packaging without the runtime.",
     ),
     only("client-imports-core", "^runtime/client/", ["^runtime/(client|core)/"], "The client runs in a browser."),
+    {
+      name: "client-has-no-platform",
+      comment: "The client needs nothing but what browsers have; the validator's types vanish.",
+      severity: "error",
+      from: { path: "^runtime/client/" },
+      to: { dependencyTypes: ["core", "npm", "npm-dev", "npm-optional"] },
+    },
     only(
       "bus-imports-core",
       "^runtime/local/bus/",

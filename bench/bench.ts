@@ -11,6 +11,7 @@ export type Benchmark = (report: (figure: Figure) => void) => Promise<void>;
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>> = {
   bus: () => import("./bus.ts"),
+  client: () => import("./client.ts"),
   recovery: () => import("./recovery.ts"),
 };
 

@@ -18,6 +18,8 @@ export interface WaitOptions extends CallOptions {
 export interface WaitForBatchOptions extends WaitOptions {
   /** Told of every look at it, with its counts. */
   readonly onLook?: ((batch: BatchView) => void) | undefined;
+  /** For whoever shows it to people. Default: 250 at first, up to 5,000. */
+  readonly lookEveryMs?: number | undefined;
 }
 
 export interface Waits {
@@ -46,7 +48,7 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
     look: (options: CallOptions) => Promise<T>,
     isOver: (value: T) => boolean,
     selection: EventSelection,
-    { timeoutMs, signal }: WaitOptions,
+    { timeoutMs, signal, lookEveryMs }: WaitForBatchOptions,
   ): Promise<T> {
     const end = new AbortController();
     const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
@@ -54,7 +56,7 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
     const ended = AbortSignal.any(given);
     const bell = createBell();
     const push = { isOpen: false };
-    let delay: number = LOOK.firstMs;
+    let delay: number = lookEveryMs ?? LOOK.firstMs;
 
     const openPush = (): void => {
       if (pushedCount >= PUSHED_WAITS_MAX) return;
@@ -77,7 +79,7 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
         // What ends between two looks needs no connection.
         if (looks === 1) openPush();
         await bell.heardWithin(push.isOpen ? LOOK.pushedMs : delay, ended);
-        delay = Math.min(LOOK.maxMs, delay * LOOK.factor);
+        if (lookEveryMs === undefined) delay = Math.min(LOOK.maxMs, delay * LOOK.factor);
       }
     } catch (error) {
       if (wasCut(limit) && !wasCut(signal))

@@ -18,33 +18,37 @@ const ENTRY = join(ROOT, "runtime/client/index.ts");
 /** Throws when the client needs anything that is not in a browser. */
 export async function buildClientPackage(directory: string): Promise<ClientPackage> {
   await mkdir(directory, { recursive: true });
-  const shared = { entryPoints: [ENTRY], bundle: true, format: "esm", platform: "browser", target: "es2024" } as const;
-  const quiet = { logLevel: "silent", metafile: true, absWorkingDir: ROOT } as const;
+  const options = {
+    entryPoints: [ENTRY],
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: "esm" as const,
+    platform: "browser" as const,
+    target: "es2024",
+    logLevel: "silent" as const,
+  };
   const [{ metafile }, minified] = await Promise.all([
-    build({ ...shared, ...quiet, outfile: join(directory, "client.js") }),
-    build({ ...shared, ...quiet, minify: true, write: false }),
+    build({ ...options, metafile: true as const, outfile: join(directory, "client.js") }),
+    build({ ...options, minify: true, write: false as const }),
   ]);
   writeTypes(join(directory, "types"));
   await writeFile(join(directory, "package.json"), JSON.stringify(await describe(), null, 2));
   return {
     directory,
-    minifiedBytes: minified.outputFiles[0].contents.byteLength,
+    minifiedBytes: minified.outputFiles.reduce((sum, { contents }) => sum + contents.byteLength, 0),
     modules: Object.keys(metafile.inputs),
   };
 }
 
 function writeTypes(outDir: string): void {
   const file = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path));
-  const { options } = ts.parseJsonConfigFileContent(
-    { ...(file.config as object), files: [ENTRY], include: [] },
-    ts.sys,
-    ROOT,
-  );
+  const {
+    options: { tsBuildInfoFile: _cache, ...options },
+  } = ts.parseJsonConfigFileContent({ ...(file.config as object), files: [ENTRY], include: [] }, ts.sys, ROOT);
   const program = ts.createProgram([ENTRY], {
     ...options,
     noEmit: false,
     incremental: false,
-    tsBuildInfoFile: undefined,
     declaration: true,
     emitDeclarationOnly: true,
     rewriteRelativeImportExtensions: true,

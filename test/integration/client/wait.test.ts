@@ -119,7 +119,8 @@ describe("packages", () => {
     expect(seen.length).toBeGreaterThan(4);
     expect(seen[0]).toBe(0);
     expect(seen.at(-1)).toBe(1);
-    expect(await Array.fromAsync(client.monitoring.getPackages(mine))).toMatchObject([{ packageName: "a.zip" }]);
+    for await (const one of client.monitoring.getPackages(mine)) expect(one.packageName).toBe("a.zip");
+    expect((await client.monitoring.getPackage(mine, "a.zip")).sha256).toBe(published.sha256);
     proxy.requests.length = 0;
     await client.management.deletePackage(mine, "a.zip");
     await expect(client.management.deletePackage(mine, "a.zip")).rejects.toMatchObject({ code: "PackageNotFound" });

@@ -64,7 +64,8 @@ describe("the client as a package", () => {
     }
     const { stdout } = await run(process.execPath, ["out/program.js"], { cwd: consumer.path });
     expect(stdout).toBe("NetworkFailed undefined\n");
-  });
+    // Two runs of the compiler.
+  }, 90_000);
 
   it("holds nothing but the client and plain rules: no Node built-in, no library", async () => {
     expect(built.modules.filter((file) => !/^runtime\/(client|core)\//.test(file))).toEqual([]);

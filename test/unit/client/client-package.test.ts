@@ -50,21 +50,18 @@ try {
 `;
 
 describe("the client as a package", () => {
-  it("compiles in a program of somebody else's, for Node and for browsers, and runs there", async () => {
+  it("compiles in a program of somebody else's, and runs there", async () => {
     await writeFile(join(consumer.path, "package.json"), '{ "type": "module" }');
     await writeFile(join(consumer.path, "program.ts"), PROGRAM);
     const tsc = join(MODULES, "typescript/bin/tsc");
     const strict = ["--strict", "--target", "es2024", "--outDir", "out", "program.ts"];
-    const node = ["--module", "nodenext", "--types", "node", "--typeRoots", join(MODULES, "@types")];
-    const browser = ["--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2024,dom"];
-    for (const flags of [node, browser]) {
-      await run(process.execPath, [tsc, ...flags, ...strict], { cwd: consumer.path }).catch((error: unknown) => {
-        throw new Error((error as { stdout: string }).stdout);
-      });
-    }
+    const flags = ["--module", "nodenext", "--lib", "es2024,dom,dom.iterable", ...strict];
+    await run(process.execPath, [tsc, ...flags], { cwd: consumer.path }).catch((error: unknown) => {
+      throw new Error((error as { stdout: string }).stdout);
+    });
     const { stdout } = await run(process.execPath, ["out/program.js"], { cwd: consumer.path });
     expect(stdout).toBe("NetworkFailed undefined\n");
-    // Two runs of the compiler.
+    // A run of the compiler, on a machine with other things to do.
   }, 90_000);
 
   it("holds nothing but the client and plain rules: no Node built-in, no library", async () => {

@@ -37,13 +37,16 @@ export async function connect({ url }: ConnectionOptions, { env }: Surroundings)
   return clientAt(address, { fetch, ...(credential && { credential }) });
 }
 
+/** A person waits some seconds for a service that is away, not half a minute. */
+const PATIENCE = { maxAttempts: 5 };
+
 /** Throws UsageError for what is no address. */
 export function clientAt(
   url: string,
   options: ConstructorParameters<typeof JobServiceClient>[1] = {},
 ): JobServiceClient {
   try {
-    return new JobServiceClient(url, options);
+    return new JobServiceClient(url, { retry: PATIENCE, ...options });
   } catch {
     throw new UsageError(`${url} is not an http(s) address.`);
   }

@@ -10,8 +10,6 @@ export interface RemoteOptions extends ConnectionOptions {
   readonly json?: true;
 }
 
-export type MakeCommand = (around: Surroundings) => Command;
-
 const command = (name: string, description: string, examples: readonly string[]): Command =>
   new Command(name)
     .description(description)
@@ -23,7 +21,7 @@ export const localCommand = command;
 export const remoteCommand = (name: string, description: string, examples: readonly string[]): Command =>
   withRemoteOptions(command(name, description, examples));
 
-export const withRemoteOptions = (to: Command): Command =>
+const withRemoteOptions = (to: Command): Command =>
   to
     .option("--url <address>", "the service (default: JOBYARD_URL, or where you signed in)")
     .option("--json", "print the result as one line of JSON");

@@ -81,7 +81,7 @@ function parseErrorBody(text: string): ErrorBody {
 }
 
 /** Seconds, or a date. */
-export function retryAfterMs(header: string, now: number): number | undefined {
+function retryAfterMs(header: string, now: number): number | undefined {
   const seconds = Number(header);
   const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(header) - now;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);

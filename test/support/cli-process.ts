@@ -8,6 +8,7 @@ export interface CliResult {
   readonly stdout: string;
   readonly stderr: string;
   /** The last line of standard output, as JSON. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- a test knows what it asked for
   json<T>(): T;
 }
 
@@ -36,5 +37,6 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   child.stdin.end(input);
   const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- as above
   return { code, stdout, stderr, json: <T>() => JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as T };
 }

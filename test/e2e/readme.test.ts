@@ -41,13 +41,13 @@ it("the README's chapter on submitting and following a job does what it says, wo
   const [program = ""] = await blocksOf("Submit and follow a job", "ts");
   const file = join(ROOT, "node_modules/.cache", `readme-${process.pid}.mjs`);
   await writeFile(file, program);
-  await using _file = { [Symbol.asyncDispose]: () => rm(file) };
   const ran = await run("node", [file], {
     ...env,
     NODE_EXTRA_CA_CERTS: join(home.path, "identity/ca.pem"),
     JOBYARD_CLIENT_ID: DEMO_APPLICATION.clientId,
     JOBYARD_CLIENT_SECRET: DEMO_APPLICATION.secret,
   });
+  await rm(file);
   expect(ran, ran.stderr).toMatchObject({ code: 0 });
   expect(ran.stdout).toMatch(/Closing|year/i);
   expect(ran.stdout).toMatch(/\nsucceeded \{/);

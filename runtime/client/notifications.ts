@@ -11,6 +11,8 @@ import { createSeenEvents } from "./seen-events.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface NotificationEvents extends JobEvents {
+  /** After a break the service cannot tell everything in between: read again what you follow. */
+  readonly missed: { readonly selection: EventSelection };
   /** A subscription has ended by itself: what it followed is gone, or the caller may not follow it any more. */
   readonly subscriptionEnded: { readonly selection: EventSelection; readonly error: JobServiceError };
 }
@@ -62,7 +64,8 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
     }
   }
 
-  function onEvent({ event: name, data }: ServerSentEvent): void {
+  function onEvent({ event: name, data }: ServerSentEvent, selection: EventSelection): void {
+    if (name === "missed") tell(name, { selection });
     if (!isJobEventName(name)) return;
     const event = JSON.parse(data) as JobEvents[typeof name];
     if (seen.isNew("jobId" in event ? event.jobId : event.batchId, event.sequence)) tell(name, event);
@@ -75,6 +78,7 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
     const end = new AbortController();
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     let isOpen = false;
+    const hear = (event: ServerSentEvent): void => onEvent(event, selection);
     const onOpen = (): void => {
       isOpen = true;
       resolve(undefined);
@@ -82,7 +86,7 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
     // Heard by whoever subscribes; nobody else must end with it.
     promise.catch(() => undefined);
     subscriptions.set(key, { selection, end, opened: promise });
-    void followEvents(selection, { transport, onEvent, onOpen, signal: end.signal }).then(
+    void followEvents(selection, { transport, onEvent: hear, onOpen, signal: end.signal }).then(
       () => {
         reject(new JobServiceError("NetworkFailed", "The subscription was ended before it began."));
       },

@@ -35,8 +35,10 @@ describe("notifications", () => {
     const client = new JobServiceClient(url, { retry: { firstDelayMs: 5, maxDelayMs: 10 } });
     const { notifications } = client;
     const heard: string[] = [];
+    const missed: object[] = [];
     const stop = notifications.on("jobStarted", ({ sequence }) => heard.push(`started ${sequence}`));
     notifications.on("jobProgressed", ({ sequence, progress }) => heard.push(`${sequence} ${progress.text ?? ""}`));
+    notifications.on("missed", ({ selection }) => missed.push(selection));
     notifications.on("jobCompleted", ({ status }) => heard.push(status));
     await notifications.connect();
     await notifications.subscribeToJob("a.1.00.1");
@@ -56,12 +58,14 @@ describe("notifications", () => {
     one?.response.destroy();
     await expect.poll(() => streams.length).toBe(1);
     expect(streams[0]?.request.headers["last-event-id"]).toBe("3");
+    streams[0]?.response.write("event: missed\ndata: {}\n\n");
     streams[0]?.response.write(eventOf("jobProgressed", 2) + eventOf("jobCompleted", 4, { status: "succeeded" }));
     await expect.poll(() => heard.length).toBe(3);
     other?.response.write(eventOf("jobStarted", 1) + eventOf("jobCompleted", 4, { status: "succeeded" }));
     stop();
     other?.response.write(eventOf("jobStarted", 5) + eventOf("jobProgressed", 6, { progress: { text: "again" } }));
     await expect.poll(() => heard).toEqual(["started 1", "2 grüß\ndich", "succeeded", "6 again"]);
+    expect(missed).toEqual([{ jobId: "a.1.00.1" }]);
     notifications.disconnect();
     await expect.poll(() => other?.request.socket.destroyed).toBe(true);
   });

@@ -51,6 +51,7 @@ export const meSchema = z
   })
   .meta({ id: "Me" });
 
+export type PutGrantBody = Readonly<z.input<typeof putGrantSchema>>;
 export type TenantView = Frozen<z.infer<typeof tenantViewSchema>>;
 export type GrantView = Frozen<z.infer<typeof grantViewSchema>>;
 

@@ -67,7 +67,20 @@ export default {
       ["^runtime/(packaging|core)/"],
       "infra uses packaging without the runtime.",
     ),
+    only(
+      "packages-imports-core",
+      "^runtime/packages/",
+      ["^runtime/(packages|core)/"],
+      "API and workers judge a package alike because both call the same code, which knows neither.",
+    ),
     only("client-imports-core", "^runtime/client/", ["^runtime/(client|core)/"], "The client runs in a browser."),
+    {
+      name: "client-has-no-platform",
+      comment: "The client needs nothing but what browsers have; the validator's types vanish.",
+      severity: "error",
+      from: { path: "^runtime/client/" },
+      to: { dependencyTypes: ["core", "npm", "npm-dev", "npm-optional"] },
+    },
     only(
       "bus-imports-core",
       "^runtime/local/bus/",

@@ -10,7 +10,9 @@ interface Figure {
 export type Benchmark = (report: (figure: Figure) => void) => Promise<void>;
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<{ readonly benchmark: Benchmark }>>> = {
+  api: () => import("./api.ts"),
   bus: () => import("./bus.ts"),
+  client: () => import("./client.ts"),
   recovery: () => import("./recovery.ts"),
 };
 

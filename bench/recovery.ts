@@ -9,17 +9,16 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { connectStorage, createPackageStore, provisionStorage } from "../runtime/azure/index.ts";
+import { connectStorage, createPackageStore } from "../runtime/azure/index.ts";
 import type { StateCounts } from "../runtime/core/states.ts";
 import { openOf } from "../runtime/core/states.ts";
-import { DEFAULT_POOL } from "../runtime/core/topology.ts";
 import { createApiClient } from "../runtime/local/demo/api-client.ts";
 import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/token-client.ts";
-import { openHome } from "../runtime/local/home.ts";
-import { startStack, type Stack } from "../runtime/local/stack.ts";
+import type { Stack } from "../runtime/local/stack.ts";
 import { testPackage } from "../test/support/test-package.ts";
 import type { Benchmark } from "./bench.ts";
+import { withStack } from "./bench-stack.ts";
 
 const JOBS = 600;
 const SLOTS = 200;
@@ -33,7 +32,9 @@ const LOOK_EVERY_MS = 100;
 
 export const benchmark: Benchmark = async (report) => {
   for (const isolation of ["reuse", "process"] as const) {
-    const { killToDoneMs, runMs, running, twice } = await withStack(isolation);
+    const { killToDoneMs, runMs, running, twice } = await withStack({ workers: 1, slots: SLOTS }, (stack) =>
+      killInTheMiddle(stack, isolation),
+    );
     report({ name: `${isolation}: kill until all ${JOBS} are done`, value: Math.round(killToDoneMs), unit: "ms" });
     report({ name: `${isolation}: submit until all are done`, value: Math.round(runMs), unit: "ms" });
     report({ name: `${isolation}: jobs running at the kill`, value: running, unit: "jobs" });
@@ -52,31 +53,6 @@ interface Recovery {
   /** When the worker was killed. */
   readonly running: number;
   readonly twice: number;
-}
-
-async function withStack(isolation: "process" | "reuse"): Promise<Recovery> {
-  const directory = await mkdtemp(join(tmpdir(), "jobyard-bench-"));
-  const home = await openHome(directory);
-  const stack = await startStack({
-    home,
-    apiPort: 0,
-    identityPort: 0,
-    pools: new Map([[DEFAULT_POOL, 1]]),
-    slots: SLOTS,
-    lockMs: 60_000,
-    drainMs: 5_000,
-    launcher: join(import.meta.dirname, "../runtime/main/start.mjs"),
-    environment: process.env,
-    onRestart: () => undefined,
-    provision: (storage) => provisionStorage(connectStorage({ kind: "connection-string", storage })),
-  });
-  try {
-    return await killInTheMiddle(stack, isolation);
-  } finally {
-    await stack.stop();
-    await home.release();
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
 async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Promise<Recovery> {

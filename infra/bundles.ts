@@ -3,9 +3,11 @@
  * carries the job packages, which it publishes when it starts. The same source gives the same bytes.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PackagePlatform } from "../runtime/core/manifest.ts";
+import { RELEASES } from "../runtime/core/topology.ts";
 import { packFolder } from "../runtime/packaging/pack-folder.ts";
 import { writeZip } from "../runtime/packaging/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";
@@ -22,10 +24,8 @@ export interface Bundles {
 const OUTPUT = join(import.meta.dirname, "..", "dist", "release");
 /** What the scale sets run. */
 const WORKER_PLATFORM: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
-/** In the API's package; the API looks for it beside itself. */
-const PACKAGES_FOLDER = "packages";
 
-/** `packagesDirectory`: its directories are job packages; absent: none are deployed. Throws PackError. */
+/** `packagesDirectory`: its directories are job packages; absent: none are deployed. Throws PackError, and RangeError. */
 export async function buildBundles(packagesDirectory?: string): Promise<Bundles> {
   const packages = packagesDirectory === undefined ? [] : await jobPackages(packagesDirectory);
   const [api, worker] = await Promise.all([packageOf("api", packages), packageOf("worker")]);
@@ -33,9 +33,10 @@ export async function buildBundles(packagesDirectory?: string): Promise<Bundles>
 }
 
 async function jobPackages(directory: string): Promise<readonly ProgramFile[]> {
+  if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: there is no folder ${directory}.`);
   const packed = await packFolder(directory, WORKER_PLATFORM);
   return packed.map(({ fileName, zip }) => ({
-    path: `${PACKAGES_FOLDER}/${fileName}`,
+    path: `${RELEASES.packagesFolder}/${fileName}`,
     content: zip,
     executable: false,
   }));

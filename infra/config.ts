@@ -34,10 +34,15 @@ export type AuthConfig =
   | { readonly mode: "create"; readonly adminObjectIds: readonly string[]; readonly redirectUris: readonly string[] }
   | { readonly mode: "existing"; readonly clientId: string; readonly publicClientId: string };
 
-export interface InfraConfig extends Omit<FlatConfig, "pools" | "addressSpace" | `worker${string}` | `auth${string}`> {
+export interface InfraConfig extends Omit<
+  FlatConfig,
+  "pools" | "addressSpace" | `auth${string}` | `packages${string}`
+> {
   readonly pools: readonly PoolConfig[];
   readonly addressSpace: AddressSpace & { readonly text: string };
   readonly auth: AuthConfig;
+  /** Job packages to deploy: where they lie in the project, and whose they become. */
+  readonly packages: { readonly path: string; readonly tenant: string } | undefined;
 }
 
 const shape = Object.fromEntries(Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema]));
@@ -61,7 +66,14 @@ export function parseInfraConfig(given: Readonly<Record<string, unknown>>): Infr
     ...auth.problems,
   ];
   if (problems.length > 0 || space === undefined || auth.value === undefined) throw new InfraConfigError(problems);
-  return { ...flat, pools, addressSpace: { ...space, text: flat.addressSpace }, auth: auth.value };
+  const { packagesPath: path, packagesTenant: tenant } = flat;
+  return {
+    ...flat,
+    pools,
+    addressSpace: { ...space, text: flat.addressSpace },
+    auth: auth.value,
+    packages: path === undefined ? undefined : { path, tenant },
+  };
 }
 
 /** The default pool first, then the others as listed: a pool's place decides its subnet. */

@@ -1,4 +1,5 @@
 /** The Pulumi program: reads the stack's configuration, bundles the code, and declares the stack. */
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { buildBundles } from "./bundles.ts";
 import { parseInfraConfig } from "./config.ts";
@@ -7,7 +8,8 @@ import { readStackConfig } from "./stack-config.ts";
 
 // First, because it says in a moment what is wrong.
 const config = parseInfraConfig(readStackConfig());
-const bundles = await buildBundles();
+const { packages } = config;
+const bundles = await buildBundles(packages && join(import.meta.dirname, "..", packages.path));
 
 export const {
   apiUrl,

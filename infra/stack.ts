@@ -139,9 +139,10 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       version: versionOf(bundles.api),
       pools: poolNames,
       auth,
+      allowedOrigins: config.allowedOrigins,
+      packagesTenant: config.packages?.tenant,
     }),
     subnetId: network.apiSubnetId,
-    allowedOrigins: config.allowedOrigins,
   });
   if (entra !== undefined && config.auth.mode === "create") {
     entra.allowPages("entra", [pulumi.interpolate`${api.url}/`, ...config.auth.redirectUris]);
@@ -156,12 +157,16 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     const [protect, ...others] = own.toSorted((a) => (a.role === "instanceProtector" ? -1 : 1));
     if (protect?.role !== "instanceProtector") throw new RangeError(`Pool ${pool.name} cannot protect its machines.`);
     const identity = identityFor(`pool-${pool.name}`, others);
+    // A minute is left for the machine to answer the notice and stop.
+    const drainSeconds = (config.terminateNoticeMinutes - 1) * 60;
     const environment = workerEnvironment({
       ...surroundings(identity),
       pool: pool.name,
       slots: pool.slots,
-      // A minute is left for the machine to answer the notice and stop.
-      drainSeconds: (config.terminateNoticeMinutes - 1) * 60,
+      drainSeconds,
+      protection: config.workerProtection,
+      idleGraceSeconds: config.workerIdleGraceSeconds,
+      releaseAccount: release.accountName,
     });
     return new WorkerPool(`pool-${pool.name}`, {
       place,
@@ -169,11 +174,14 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       identity,
       subnetId: network.poolSubnetId(pool.name),
       publicIp: config.egress === "instancePublicIp",
-      customData: pulumi
-        .all([environment, release.url])
-        .apply(([settings, releasesUrl]) =>
-          workerCloudInit({ environment: settings, releasesUrl, ssh: config.sshPublicKey !== undefined }),
-        ),
+      customData: pulumi.all([environment, release.url]).apply(([settings, releasesUrl]) =>
+        workerCloudInit({
+          environment: settings,
+          releasesUrl,
+          drainSeconds,
+          ssh: config.sshPublicKey !== undefined,
+        }),
+      ),
       sshPublicKey: config.sshPublicKey,
       terminateNoticeMinutes: config.terminateNoticeMinutes,
       protection: { grant: protect, roleDefinitionId: protection.roleDefinitionId },

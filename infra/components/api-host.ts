@@ -22,8 +22,6 @@ export interface ApiHostArgs {
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** The app's outgoing traffic to storage and Service Bus leaves from here. */
   readonly subnetId: pulumi.Input<string>;
-  /** Other web sites whose pages may call the API. */
-  readonly allowedOrigins: readonly string[];
 }
 
 export class ApiHost extends pulumi.ComponentResource {
@@ -81,7 +79,6 @@ export class ApiHost extends pulumi.ComponentResource {
           healthCheckPath: "/healthz",
           webSocketsEnabled: true,
           remoteDebuggingEnabled: false,
-          ...(args.allowedOrigins.length === 0 ? {} : { cors: { allowedOrigins: [...args.allowedOrigins] } }),
           appSettings: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
         },
       },

@@ -1,7 +1,9 @@
 /** The Entra applications: the API with its roles and scope, and the public client that people sign in with. */
 import * as pulumi from "@pulumi/pulumi";
 import * as azuread from "@pulumi/azuread";
-import { ADMIN_ROLE, APP_ROLES, appRoleId, PUBLIC_CLIENT_REDIRECTS, USER_SCOPE, userScopeId } from "../plan/entra.ts";
+import { USER_SCOPE } from "../../runtime/core/auth-facts.ts";
+import { APP_ROLES } from "../../runtime/core/grants.ts";
+import { ADMIN_ROLE, appRoleId, PUBLIC_CLIENT_REDIRECTS, ROLE_DESCRIPTIONS, userScopeId } from "../plan/entra.ts";
 
 export interface EntraApplicationsArgs {
   /** Shown where people sign in and consent. */
@@ -43,11 +45,11 @@ export class EntraApplications extends pulumi.ComponentResource {
             },
           ],
         },
-        appRoles: APP_ROLES.map(({ value, description }) => ({
+        appRoles: APP_ROLES.map((value) => ({
           id: appRoleId(value),
           value,
           displayName: value,
-          description,
+          description: ROLE_DESCRIPTIONS[value],
           enabled: true,
           allowedMemberTypes: ["User", "Application"],
         })),

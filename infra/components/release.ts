@@ -4,6 +4,8 @@
  */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { ReleasePointer } from "../../runtime/core/release.ts";
+import { RELEASES } from "../../runtime/core/topology.ts";
 import type { Place } from "./place.ts";
 
 export interface ReleasePackage {
@@ -19,21 +21,13 @@ export interface ReleaseArgs {
   readonly worker: ReleasePackage;
 }
 
-/** What `worker/current.json` says; the bootstrap of a worker reads it. */
-export interface WorkerPointer {
-  readonly version: string;
-  /** Blob in the same container. */
-  readonly blob: string;
-  readonly sha256: string;
-}
-
-const WORKER_POINTER_BLOB = "worker/current.json";
 /** Enough of a hash to tell releases apart, short enough to read. */
 const VERSION_LENGTH = 12;
 
 export const versionOf = ({ sha256 }: Pick<ReleasePackage, "sha256">): string => sha256.slice(0, VERSION_LENGTH);
 
 export class Release extends pulumi.ComponentResource {
+  readonly accountName: pulumi.Output<string>;
   readonly containerId: pulumi.Output<string>;
   /** Address of the container, without a slash at the end. */
   readonly url: pulumi.Output<string>;
@@ -64,7 +58,7 @@ export class Release extends pulumi.ComponentResource {
       {
         resourceGroupName,
         accountName: account.name,
-        containerName: "releases",
+        containerName: RELEASES.container,
         publicAccess: storage.PublicAccess.None,
       },
       child,
@@ -84,7 +78,7 @@ export class Release extends pulumi.ComponentResource {
       );
     const api = upload("api", args.api);
     const worker = upload("worker", args.worker);
-    const pointer: WorkerPointer = {
+    const pointer: ReleasePointer = {
       version: versionOf(args.worker),
       blob: packageBlob("worker", args.worker.sha256),
       sha256: args.worker.sha256,
@@ -93,7 +87,7 @@ export class Release extends pulumi.ComponentResource {
       `${name}-worker-pointer`,
       {
         ...at,
-        blobName: WORKER_POINTER_BLOB,
+        blobName: RELEASES.workerPointer,
         contentType: "application/json",
         source: new pulumi.asset.StringAsset(JSON.stringify(pointer)),
       },
@@ -101,6 +95,7 @@ export class Release extends pulumi.ComponentResource {
       { ...child, dependsOn: [worker], deleteBeforeReplace: true },
     );
 
+    this.accountName = account.name;
     this.containerId = container.id;
     this.url = pulumi.interpolate`https://${account.name}.blob.core.windows.net/${container.name}`;
     this.apiPackageUrl = api.url;

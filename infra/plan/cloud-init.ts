@@ -1,31 +1,90 @@
 /**
- * What a new worker machine does at its first boot, as a cloud-init document. It names where the code lies, never its
- * version: a scale set whose model changed with every release would soon have more models than Azure allows.
+ * What a new worker machine does at its first boot, as a cloud-init document around the files in `infra/cloud-init`. It
+ * names where the code lies, never its version: a scale set whose model changed with every release would soon have more
+ * models than Azure allows.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { RELEASES } from "../../runtime/core/topology.ts";
+import { NODE_RUNTIME } from "./node-runtime.ts";
 
 export interface CloudInitRequest {
   /** Settings of the worker, by name. */
   readonly environment: Readonly<Record<string, string>>;
   /** Address of the container that holds the releases. */
   readonly releasesUrl: string;
+  /** What running jobs get when the worker is told to stop. */
+  readonly drainSeconds: number;
   /** Whether somebody may log in; otherwise the machine does not even listen. */
   readonly ssh: boolean;
 }
 
+/** The user that jobs run as; `sysusers.conf` makes it and `firewall.nft` shuts it in. */
+export const JOB_USER = "jobyard-job";
+
+/** Between the end of the drain and systemd's SIGKILL: leases are handed back, the log gets its last lines. */
+const STOP_MARGIN_SECONDS = 60;
+
+interface MachineFile {
+  readonly path: string;
+  readonly permissions: "0600" | "0644" | "0755";
+  readonly content: string;
+}
+
 /** The same request gives the same text. JSON is YAML, and needs no quoting rules. */
-export function workerCloudInit({ environment, releasesUrl, ssh }: CloudInitRequest): string {
-  const document = {
-    write_files: [
-      {
-        path: "/etc/jobyard/worker.env",
-        permissions: "0600",
-        content: environmentFile({ ...environment, JOBYARD_RELEASES_URL: releasesUrl }),
-      },
-    ],
-    ...(ssh ? {} : { runcmd: [["systemctl", "disable", "--now", "ssh.socket", "ssh.service"]] }),
-  };
+export function workerCloudInit(request: CloudInitRequest): string {
+  const document = { write_files: machineFiles(request), runcmd: commands(request) };
   return `#cloud-config\n${JSON.stringify(document, undefined, 2)}\n`;
 }
+
+/** Everything Jobyard puts on a machine, besides Node and its own code. */
+export function machineFiles({ environment, releasesUrl, drainSeconds }: CloudInitRequest): readonly MachineFile[] {
+  return [
+    {
+      path: "/etc/jobyard/worker.env",
+      permissions: "0600",
+      content: environmentFile({ ...environment, ...bootstrapEnvironment(releasesUrl) }),
+    },
+    file("/etc/jobyard/firewall.nft", "firewall.nft"),
+    file("/etc/sysusers.d/jobyard.conf", "sysusers.conf"),
+    file("/usr/local/lib/jobyard/bootstrap.sh", "bootstrap.sh", "0755"),
+    file("/usr/local/lib/jobyard/start-worker.sh", "start-worker.sh", "0755"),
+    file("/etc/systemd/system/jobyard-firewall.service", "jobyard-firewall.service"),
+    file("/etc/systemd/system/jobyard-worker.service", "jobyard-worker.service"),
+    {
+      path: "/etc/systemd/system/jobyard-worker.service.d/drain.conf",
+      permissions: "0644",
+      content: `[Service]\nTimeoutStopSec=${drainSeconds + STOP_MARGIN_SECONDS}s\n`,
+    },
+  ];
+}
+
+const bootstrapEnvironment = (releasesUrl: string): Readonly<Record<string, string>> => ({
+  JOBYARD_RELEASES_URL: releasesUrl,
+  JOBYARD_RELEASE_POINTER: RELEASES.workerPointer,
+  JOBYARD_NODE_URL: NODE_RUNTIME.url,
+  JOBYARD_NODE_SHA256: NODE_RUNTIME.sha256,
+});
+
+const UNITS = ["jobyard-firewall.service", "jobyard-worker.service"];
+
+const commands = ({ ssh }: CloudInitRequest): readonly (readonly string[])[] => [
+  ...(ssh ? [] : [["systemctl", "disable", "--now", "ssh.socket", "ssh.service"]]),
+  ["systemd-sysusers", "/etc/sysusers.d/jobyard.conf"],
+  // Part of Ubuntu's image; without it no worker starts.
+  ["sh", "-c", "command -v nft || { apt-get update && apt-get install -y nftables; }"],
+  ["systemctl", "daemon-reload"],
+  // Not waited for: from here on systemd sees to it, at this boot and at every other.
+  ["systemctl", "enable", "--now", "--no-block", ...UNITS],
+];
+
+const FOLDER = join(import.meta.dirname, "../cloud-init");
+
+const file = (path: string, name: string, permissions: MachineFile["permissions"] = "0644"): MachineFile => ({
+  path,
+  permissions,
+  content: readFileSync(join(FOLDER, name), "utf8"),
+});
 
 /** As systemd reads it. Throws RangeError for a value that does not fit on a line. */
 function environmentFile(environment: Readonly<Record<string, string>>): string {

@@ -1,24 +1,18 @@
-/** What the API's app registration offers: the roles and the scope that the API's tokens carry. */
+/** What the API's app registration says of core's roles and scope: their ids, and what people read. */
+import { USER_SCOPE } from "../../runtime/core/auth-facts.ts";
+import type { AppRole } from "../../runtime/core/grants.ts";
 import { stableUuid } from "./stable-id.ts";
 
-export interface AppRole {
-  readonly value: string;
-  readonly description: string;
-}
-
-/** For users and for applications alike. */
-export const APP_ROLES: readonly AppRole[] = [
-  { value: "Jobs.Submit", description: "Submit, cancel and requeue jobs of the tenants one is granted." },
-  { value: "Jobs.Read", description: "See jobs of the tenants one is granted." },
-  { value: "Jobs.Admin", description: "Do everything, for every tenant, and grant tenants to others." },
-];
-export const ADMIN_ROLE = "Jobs.Admin";
-
-/** The one delegated permission; a user's roles decide the rest. */
-export const USER_SCOPE = "access_as_user";
+/** Shown to whoever assigns them. */
+export const ROLE_DESCRIPTIONS: Readonly<Record<AppRole, string>> = {
+  "Jobs.Read": "See jobs of the tenants one is granted.",
+  "Jobs.Submit": "Submit, cancel and requeue jobs of the tenants one is granted.",
+  "Jobs.Admin": "Do everything, for every tenant, and grant tenants to others.",
+};
+export const ADMIN_ROLE: AppRole = "Jobs.Admin";
 
 /** The same in every deployment, since assignments and consents refer to them. */
-export const appRoleId = (value: string): string => stableUuid("app-role", value);
+export const appRoleId = (value: AppRole): string => stableUuid("app-role", value);
 export const userScopeId = (): string => stableUuid("scope", USER_SCOPE);
 
 /** Where a command-line tool on somebody's machine is called back. */

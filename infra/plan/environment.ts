@@ -2,7 +2,9 @@
  * The settings API and workers start with, by the names of core. Values are whatever the caller has: texts in a test,
  * outputs of resources in the program.
  */
+import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings.ts";
+import { JOB_USER } from "./cloud-init.ts";
 
 /** What the API must know to judge tokens. */
 export interface AuthFacts<Text> {
@@ -10,14 +12,6 @@ export interface AuthFacts<Text> {
   readonly clientId: Text;
   readonly publicClientId: Text;
 }
-
-/** The names the API's authentication goes by. */
-const AUTH_SETTING = {
-  kind: "JOBYARD_AUTH",
-  tenantId: "JOBYARD_AUTH_TENANT_ID",
-  clientId: "JOBYARD_AUTH_CLIENT_ID",
-  publicClientId: "JOBYARD_AUTH_PUBLIC_CLIENT_ID",
-} as const;
 
 /** What API and workers have in common. */
 export interface Surroundings<Text> {
@@ -36,6 +30,10 @@ type Environment<Text> = Readonly<Record<string, Text | string>>;
 
 /** The port App Service hands requests to. */
 const API_PORT = 8080;
+/** App Service itself is the only proxy in front of the API. */
+const API_PROXY_HOPS = 1;
+/** The same on every machine of Azure; nothing else answers there. */
+const METADATA_URL = "http://169.254.169.254";
 
 const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
   [SETTING.storageAccount]: given.storageAccount,
@@ -48,7 +46,14 @@ const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
 });
 
 export const apiEnvironment = <Text>(
-  given: Surroundings<Text> & { readonly pools: readonly string[]; readonly auth: AuthFacts<Text> },
+  given: Surroundings<Text> & {
+    readonly pools: readonly string[];
+    readonly auth: AuthFacts<Text>;
+    /** Other web sites whose pages may call the API. */
+    readonly allowedOrigins: readonly string[];
+    /** Gets the job packages that come with the API; undefined: there are none. */
+    readonly packagesTenant: string | undefined;
+  },
 ): Environment<Text> => ({
   ...common(given),
   [SETTING.apiHost]: "0.0.0.0",
@@ -56,10 +61,13 @@ export const apiEnvironment = <Text>(
   PORT: String(API_PORT),
   [SETTING.pools]: given.pools.join(","),
   [SETTING.version]: given.version,
-  [AUTH_SETTING.kind]: "entra",
-  [AUTH_SETTING.tenantId]: given.auth.tenantId,
-  [AUTH_SETTING.clientId]: given.auth.clientId,
-  [AUTH_SETTING.publicClientId]: given.auth.publicClientId,
+  [SETTING.proxyHops]: String(API_PROXY_HOPS),
+  ...(given.allowedOrigins.length > 0 && { [SETTING.allowedOrigins]: given.allowedOrigins.join(",") }),
+  ...(given.packagesTenant !== undefined && { [SETTING.packagesTenant]: given.packagesTenant }),
+  [SETTING.auth]: "entra",
+  [SETTING.authTenantId]: given.auth.tenantId,
+  [SETTING.authClientId]: given.auth.clientId,
+  [SETTING.authPublicClientId]: given.auth.publicClientId,
 });
 
 /**
@@ -78,10 +86,20 @@ export const workerEnvironment = <Text>(
     readonly pool: string;
     readonly slots: number;
     readonly drainSeconds: number;
+    readonly protection: ProtectionMode;
+    readonly idleGraceSeconds: number;
+    /** Storage account with the releases. */
+    readonly releaseAccount: Text;
   },
 ): Environment<Text> => ({
   ...common({ ...given, version: "" }),
   [SETTING.pool]: given.pool,
   [SETTING.slots]: String(given.slots),
   [SETTING.drainSeconds]: String(given.drainSeconds),
+  [SETTING.metadataUrl]: METADATA_URL,
+  [SETTING.scaleInProtection]: given.protection,
+  [SETTING.idleGraceSeconds]: String(given.idleGraceSeconds),
+  [SETTING.releaseAccount]: given.releaseAccount,
+  [SETTING.healthPort]: String(WORKER_HEALTH.port),
+  [SETTING.jobUser]: JOB_USER,
 });

@@ -22,7 +22,6 @@ export const INSTANCE_PROTECTOR = {
   title: "Jobyard instance protector",
   description: "Protects instances of a scale set from being scaled in, and lifts that protection.",
   actions: [
-    "Microsoft.Compute/virtualMachineScaleSets/read",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
   ],

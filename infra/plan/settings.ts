@@ -1,8 +1,14 @@
 /** The settings of a stack, as data: what each may be, its default, and what it is for. The documentation's table is this one. */
 import { z } from "zod";
 import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/autoscale.ts";
-import { POOL_NAME_PATTERN } from "../../runtime/core/ids.ts";
-import { LOCK_MS, POOL_NAME_MAX_LENGTH } from "../../runtime/core/limits.ts";
+import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "../../runtime/core/ids.ts";
+import {
+  LOCK_MS,
+  POOL_NAME_MAX_LENGTH,
+  PROTECTION_IDLE_GRACE_MS,
+  TENANT_NAME_MAX_LENGTH,
+} from "../../runtime/core/limits.ts";
+import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/machine-settings.ts";
 import {
   bool,
   integer,
@@ -42,6 +48,10 @@ const IP_RANGE = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12][0-9]|30))?$/;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 const SSH_KEY = /^(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: .*)?$/;
 const HTTPS_URL = /^https:\/\/[^\s#]+$|^http:\/\/localhost(?::\d+)?(?:\/\S*)?$/;
+/** As a browser sends it. */
+const ORIGIN = /^https:\/\/[a-z0-9.-]+(?::\d+)?$|^http:\/\/localhost(?::\d+)?$/;
+/** Not absolute: a stack's file is the same on every machine. */
+const RELATIVE_PATH = /^[^/\\].*$/;
 const TAG_NAME = /^[^<>%&\\?/]{1,512}$/;
 
 const guid = (): z.ZodType<string> => text(GUID, "a GUID");
@@ -156,6 +166,18 @@ export const SETTINGS = {
     "true, false",
     "whether workers are Spot machines: cheaper, and taken away at need",
   ),
+  workerProtection: setting(
+    oneOf(PROTECTION_MODES),
+    "required",
+    PROTECTION_MODES.join(", "),
+    "whether a job starts only on a machine that scale-in spares, or also when Azure does not grant that in time",
+  ),
+  workerIdleGraceSeconds: setting(
+    integer(0, IDLE_GRACE_SECONDS_MAX),
+    PROTECTION_IDLE_GRACE_MS / 1_000,
+    `0 to ${IDLE_GRACE_SECONDS_MAX}`,
+    "how long a worker without work is spared by scale-in",
+  ),
   terminateNoticeMinutes: setting(
     integer(5, 15),
     15,
@@ -218,10 +240,23 @@ export const SETTINGS = {
     "further pages people may sign in from, with `create`",
   ),
   allowedOrigins: setting(
-    list(text(HTTPS_URL, "an https URL, or http://localhost")),
+    list(text(ORIGIN, "an origin, such as https://app.example.com, or http://localhost")),
     [],
-    "list of URLs",
+    "list of origins",
     "other web sites whose pages may call the API",
+  ),
+
+  packagesPath: setting(
+    text(RELATIVE_PATH, "a folder, relative to the project").optional(),
+    undefined,
+    "a folder of the project",
+    "job packages, a directory each, that are deployed with the code; absent: none",
+  ),
+  packagesTenant: setting(
+    text(TENANT_NAME_PATTERN, `a tenant name of 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits and hyphens`),
+    "demo",
+    "a tenant name",
+    "the tenant they are published to",
   ),
 
   insightsRetentionDays: setting(integer(30, 730), 30, "30 to 730", "how long telemetry is kept"),

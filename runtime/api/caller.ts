@@ -24,6 +24,8 @@ export interface Caller {
   tenants(): readonly string[] | "all";
   /** Undefined where the API does not know its callers. */
   readonly identity?: CallerIdentity;
+  /** The same caller with the grants of now, for answers that take long. Absent where nothing can be taken away. */
+  renewed?(): Promise<Caller>;
 }
 
 /** For an API that only this machine can reach: everybody here is the same trusted user. */

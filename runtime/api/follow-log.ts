@@ -7,8 +7,8 @@ import { isTerminal } from "../core/states.ts";
 export interface FollowLogDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly files: Pick<JobFiles, "openLog">;
-  /** Resolves after that many milliseconds. */
-  readonly pause: (ms: number) => Promise<void>;
+  /** Resolves after that many milliseconds, or as soon as the signal fires. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
 }
@@ -18,16 +18,20 @@ export interface FollowLogRequest {
   /** Undefined: the latest, or the one that comes next. */
   readonly execution: number | undefined;
   readonly fromByte: number;
+  /** Asked before each further look: whoever may no longer read gets no more. Default: always. */
+  readonly mayRead?: () => Promise<boolean>;
+  /** Fires when nobody listens any more. */
+  readonly gone: AbortSignal;
 }
 
 export async function* followLog(
-  { jobId, execution: asked, fromByte }: FollowLogRequest,
+  { jobId, execution: asked, fromByte, gone, mayRead = () => Promise.resolve(true) }: FollowLogRequest,
   { jobs, files, pause, monotonicNow }: FollowLogDeps,
 ): AsyncGenerator<Uint8Array> {
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
   let execution = asked;
   let at = fromByte;
-  while (monotonicNow() < until) {
+  while (monotonicNow() < until && !gone.aborted) {
     const job = (await jobs.get(jobId))?.value;
     if (job === undefined) return;
     const entry = entryOf(job, execution);
@@ -39,8 +43,9 @@ export async function* followLog(
       at += chunk.byteLength;
       yield chunk;
     }
-    if (hasEnded(job, entry)) return;
-    await pause(FOLLOW_LOG_EVERY_MS);
+    if (entry === undefined ? cannotBegin(job, execution) : hasEnded(job, entry)) return;
+    await pause(FOLLOW_LOG_EVERY_MS, gone);
+    if (!(await mayRead())) return;
   }
 }
 
@@ -48,8 +53,9 @@ export async function* followLog(
 export const entryOf = (job: Pick<Job, "history">, execution: number | undefined): HistoryEntry | undefined =>
   execution === undefined ? job.history.at(-1) : job.history.find((entry) => entry.execution === execution);
 
-/** Whether nothing more can come: the start has ended or been replaced by another, or the job ended without one. */
-function hasEnded(job: Job, entry: HistoryEntry | undefined): boolean {
-  if (isTerminal(job.state)) return true;
-  return entry !== undefined && (entry.outcome !== undefined || job.claim?.id !== entry.claimId);
-}
+/** Whether nothing more can come: the start has ended, or been replaced by another. */
+const hasEnded = (job: Job, { outcome, claimId }: HistoryEntry): boolean =>
+  isTerminal(job.state) || outcome !== undefined || job.claim?.id !== claimId;
+
+/** Whether a start that is not in the history never will be: the job has ended, or forgotten it. */
+const cannotBegin = (job: Job, execution = Infinity): boolean => isTerminal(job.state) || execution <= job.executions;

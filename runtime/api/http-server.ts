@@ -43,7 +43,7 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [status, code, message] = refusalOf(error.code);
+  const { status, code, message } = refusalOf(error.code);
   const body = JSON.stringify({ error: { code, message, requestId: randomUUID() } });
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
@@ -54,9 +54,23 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-function refusalOf(code: string | undefined): readonly [number, string, string] {
-  if (code === "HPE_HEADER_OVERFLOW")
-    return [431, "HeadersTooLarge", `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`];
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "RequestTimeout", "The request came too slowly."];
-  return [400, "InvalidRequest", "This is no HTTP request."];
+interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
 }
+
+/** By the code of Node's error. These never become a request, so they are no errors of operations. */
+export const REFUSALS = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    code: "HeadersTooLarge",
+    message: `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`,
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: "RequestTimeout", message: "The request came too slowly." },
+} as const satisfies Readonly<Record<string, Refusal>>;
+
+const NO_HTTP: Refusal = { status: 400, code: "InvalidRequest", message: "This is no HTTP request." };
+
+const refusalOf = (code = ""): Refusal =>
+  code === "HPE_HEADER_OVERFLOW" || code === "ERR_HTTP_REQUEST_TIMEOUT" ? REFUSALS[code] : NO_HTTP;

@@ -58,7 +58,21 @@ function requestOf(operation: Operation, request: Request, response: Response): 
     query: query && validate(query, request.query),
     headers: headers && validate(headers, request.headers),
     body: bodyOf(operation, request),
+    // Made when it is used: few operations work on while their answer is being sent.
+    get gone() {
+      return goneSignal(response);
+    },
   };
+}
+
+function goneSignal(response: Response): AbortSignal {
+  const controller = new AbortController();
+  const look = (): void => {
+    if (!response.writableFinished) controller.abort();
+  };
+  if (response.closed) look();
+  else response.once("close", look);
+  return controller.signal;
 }
 
 function bodyOf({ bodies }: Operation, request: Request): unknown {

@@ -74,6 +74,8 @@ export interface Request<P extends Fields, Q extends Fields, H extends Fields, B
   readonly query: z.output<Q>;
   readonly headers: z.output<H>;
   readonly body: B;
+  /** Fires when the client goes away before it has its whole answer. */
+  readonly gone: AbortSignal;
 }
 
 /** An answer as one of the operation's responses promises it. */
@@ -133,6 +135,7 @@ export interface Operation extends Described {
     readonly query: unknown;
     readonly headers: unknown;
     readonly body: unknown;
+    readonly gone: AbortSignal;
   }): Promise<Reply>;
 }
 

@@ -89,11 +89,12 @@ export function packageOperations({ packages }: PackageOperationDeps): readonly 
       const bytes = await bytesOf(body);
       const { manifest, sha256 } = await inspectPackage(bytes);
       const current = await packages.get(tenantName, packageName);
-      if (current?.sha256 !== sha256) {
-        const jobTypes = manifest.jobs.map(({ jobType }) => jobType);
-        await packages.upload(tenantName, packageName, bytes, { sha256, jobTypes, uploadedBy: caller.name });
-      }
-      return { status: 200, body: await find(caller, params) };
+      if (current?.sha256 === sha256) return { status: 200, body: packageView(tenantName, current) };
+      const facts = { sha256, jobTypes: manifest.jobs.map(({ jobType }) => jobType), uploadedBy: caller.name };
+      const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
+      // What was published here: another upload may have followed already.
+      const stored = { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
+      return { status: 200, body: packageView(tenantName, stored) };
     },
   });
 

@@ -1,5 +1,5 @@
 /** Operations that only read: batches with their counts, jobs, artifacts, logs. */
-import { setTimeout as wait } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import * as z from "zod";
 import { NotFoundError } from "../core/errors.ts";
 import type { BatchStore, JobFiles, JobStore } from "../core/ports.ts";
@@ -172,10 +172,11 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
     query: readLogSchema,
     responses: { 200: { description: "What has been written so far, or until the end.", file: "text/plain" } },
     errors: ["JobNotFound", "LogNotFound"],
-    async handle({ caller, params, query: { execution, fromByte, follow } }) {
+    async handle({ caller, params, query: { execution, fromByte, follow }, gone }) {
       const { value: job } = await lookup.job(caller, params.jobId);
       if (follow === "true") {
-        const stream = followLog({ jobId: job.jobId, execution, fromByte }, { ...deps, pause: wait });
+        const mayRead = async () => (await (caller.renewed?.() ?? caller)).mayUse(job.tenantName);
+        const stream = followLog({ jobId: job.jobId, execution, fromByte, gone, mayRead }, { ...deps, pause });
         return { status: 200, file: { blob: { contentType: "text/plain; charset=utf-8", stream } } };
       }
       const claimId = entryOf(job, execution)?.claimId;
@@ -187,3 +188,8 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
 
   return [getJob, getClientJob, listArtifacts, getArtifact, getLog, listBatches, getBatch, listJobs];
 }
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });

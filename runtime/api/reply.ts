@@ -31,7 +31,28 @@ async function sendFile(response: Response, { blob, saveAs }: FileContent): Prom
     "x-content-type-options": "nosniff",
     "content-security-policy": "sandbox; default-src 'none'",
   });
-  await pipeline(blob.stream, response);
+  // One that is still being written may have nothing to send for long: its reader must know that it was found.
+  if (blob.bytes === undefined) response.flushHeaders();
+  const source: Source = { failure: undefined };
+  try {
+    await pipeline(noting(blob.stream, source), response);
+  } catch (error) {
+    // The pipeline ends the answer whoever breaks it: a source that failed is our business, a client that is gone is not.
+    if (source.failure !== undefined || !response.destroyed) throw error;
+  }
+}
+
+interface Source {
+  failure: unknown;
+}
+
+async function* noting(stream: AsyncIterable<Uint8Array>, source: Source): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (error) {
+    source.failure = error;
+    throw error;
+  }
 }
 
 /** Takes the next lines when there is room for them: a client that does not read stops whoever makes them. */

@@ -8,11 +8,11 @@ const encode = (text: string): string => Buffer.from(text).toString("base64url")
 const decode = (text: string): string => Buffer.from(text, "base64url").toString();
 
 export function metadataOf({ sha256, uploadedBy, jobTypes }: PackageFacts): Record<string, string> {
-  const types = encode(JSON.stringify(jobTypes));
+  const types = jobTypes && encode(JSON.stringify(jobTypes));
   return {
     sha256,
     uploadedby: encode(uploadedBy),
-    ...(types.length <= JOB_TYPES_MAX_LENGTH && { jobtypes: types }),
+    ...(types !== undefined && types.length <= JOB_TYPES_MAX_LENGTH && { jobtypes: types }),
   };
 }
 

@@ -5,7 +5,8 @@
 import type { BlobItem, BlockBlobClient } from "@azure/storage-blob";
 import { InvalidRequestError, PackageError, UnavailableError } from "../core/errors.ts";
 import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../core/limits.ts";
-import type { PackageCatalog, PackageFacts, PackageStore, PackageVersion, StoredPackage } from "../core/ports.ts";
+import type { PackageCatalog, PackageFacts, PackageStore, StoredPackage } from "../core/ports.ts";
+import { packageName as packageNameSchema } from "../core/requests.ts";
 import { CONTAINERS } from "../core/topology.ts";
 import { packageBlobName } from "./blob-names.ts";
 import type { StorageClients } from "./connect.ts";
@@ -30,7 +31,7 @@ export function createPackageStore({
     return container.getBlockBlobClient(name);
   }
 
-  /** The blob and its snapshots, oldest first and the blob itself last, as the service lists them. */
+  /** The blob and its snapshots, newest first. */
   async function itemsOf(tenantName: string, packageName: string): Promise<readonly BlobItem[]> {
     const { name } = blobOf(tenantName, packageName);
     const items: BlobItem[] = [];
@@ -38,32 +39,39 @@ export function createPackageStore({
     for await (const item of container.listBlobsFlat({ prefix: name, includeSnapshots: true, includeMetadata: true })) {
       if (item.name === name) items.push(item);
     }
-    return items;
+    return items.toSorted(newestFirst);
   }
 
-  /** False: the blob was written since its snapshot was made, and stays as it is. */
+  /** When it was written. Undefined: somebody else wrote the blob since its snapshot was made, and it stays as it is. */
   async function overwrite(
     blob: BlockBlobClient,
     bytes: Uint8Array,
     facts: PackageFacts | undefined,
-  ): Promise<boolean> {
+  ): Promise<Date | undefined> {
     const etag = await snapshotOf(blob);
     try {
-      await blob.uploadData(bytes, {
+      const { lastModified } = await blob.uploadData(bytes, {
         blobHTTPHeaders: { blobContentType: "application/zip" },
         conditions: etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag },
         ...(facts && { metadata: metadataOf(facts) }),
       });
-      return true;
+      return lastModified ?? new Date();
     } catch (error) {
-      if (isConditionFailed(error)) return false;
+      if (isConditionFailed(error)) return undefined;
       throw error;
     }
   }
 
+  /**
+   * Deletes what is older than the versions that are kept. A newer snapshot may show a version once more, and stays:
+   * another upload may just have made it and be about to overwrite the blob.
+   */
   async function prune(blob: BlockBlobClient, items: readonly BlobItem[]): Promise<void> {
-    const snapshots = items.flatMap(({ snapshot }) => snapshot || []).toSorted();
-    for (const old of snapshots.slice(0, -PACKAGE_VERSIONS_KEPT)) await blob.withSnapshot(old).deleteIfExists();
+    const oldestKept = versionsIn(items)[PACKAGE_VERSIONS_KEPT];
+    if (oldestKept === undefined) return;
+    for (const { snapshot } of items.slice(items.indexOf(oldestKept) + 1)) {
+      if (snapshot) await blob.withSnapshot(snapshot).deleteIfExists();
+    }
   }
 
   const store: PackageStore & PackageCatalog = {
@@ -84,9 +92,10 @@ export function createPackageStore({
       const blob = blobOf(tenantName, packageName);
       try {
         for (let tries = 0; tries < UPLOAD_TRIES; tries++) {
-          if (!(await overwrite(blob, bytes, facts))) continue;
+          const writtenAt = await overwrite(blob, bytes, facts);
+          if (writtenAt === undefined) continue;
           await prune(blob, await itemsOf(tenantName, packageName));
-          return;
+          return writtenAt;
         }
       } catch (error) {
         throw storageError(error, "uploading a package");
@@ -95,7 +104,8 @@ export function createPackageStore({
     },
 
     async list(tenantName, { pageSize, continuationToken }) {
-      const isName = (name: string): boolean => packageBlobName(tenantName, name) !== undefined;
+      // Whatever else lies in the folder is nothing a job could name.
+      const isName = (name: string): boolean => packageNameSchema.safeParse(name).success;
       const after = continuationToken === undefined ? "" : decodePosition(continuationToken, 1, isName).after;
       const prefix = `${tenantName}/`;
       const items: StoredPackage[] = [];
@@ -125,7 +135,8 @@ export function createPackageStore({
 
     async versions(tenantName, packageName) {
       try {
-        return versionsOf(await itemsOf(tenantName, packageName));
+        const versions = versionsIn(await itemsOf(tenantName, packageName));
+        return versions.map((item) => ({ ...storedOf(item), isCurrent: !item.snapshot }));
       } catch (error) {
         throw storageError(error, "listing the versions of a package");
       }
@@ -141,7 +152,7 @@ export function createPackageStore({
       if (!item.snapshot) return true;
       const opened = await openBlob(blobOf(tenantName, packageName).withSnapshot(item.snapshot));
       if (opened === undefined || opened === "unchanged") return false;
-      const { jobTypes = [] } = factsOf(item.metadata);
+      const { jobTypes } = factsOf(item.metadata);
       await store.upload(tenantName, packageName, await readAll(opened), { sha256, jobTypes, uploadedBy: restoredBy });
       return true;
     },
@@ -178,20 +189,20 @@ const storedOf = ({ properties, metadata }: BlobItem): Omit<StoredPackage, "pack
   ...factsOf(metadata),
 });
 
-/** Newest first. What was published twice is shown once, as the newer of the two. */
-function versionsOf(items: readonly BlobItem[]): readonly PackageVersion[] {
-  const seen = new Set<string>();
-  return items
-    .toSorted((a, b) => orderOf(b) - orderOf(a))
-    .map((item) => ({ ...storedOf(item), isCurrent: !item.snapshot }))
-    .filter(({ sha256 }) => {
-      if (sha256 === undefined) return true;
-      const isNew = !seen.has(sha256);
-      seen.add(sha256);
-      return isNew;
-    });
+/** By when they were replaced, as the name of a snapshot says; the blob itself has not been. */
+function newestFirst({ snapshot: a }: BlobItem, { snapshot: b }: BlobItem): number {
+  if (!a || !b) return a ? 1 : b ? -1 : 0;
+  return a < b ? 1 : -1;
 }
 
-/** By when they were written; the current one is the newest, whatever clocks say. */
-const orderOf = ({ snapshot, properties }: BlobItem): number =>
-  snapshot ? properties.lastModified.getTime() : Infinity;
+/** Of items newest first. What was published twice, or kept twice by two uploads at a time, is shown once, as the newer. */
+function versionsIn(items: readonly BlobItem[]): readonly BlobItem[] {
+  const seen = new Set<string>();
+  return items.filter(({ metadata, properties }) => {
+    // A snapshot has the ETag of what it shows, so that one without facts is told from others too.
+    const version = factsOf(metadata).sha256 ?? properties.etag;
+    const isNew = !seen.has(version);
+    seen.add(version);
+    return isNew;
+  });
+}

@@ -1,6 +1,6 @@
 /** Tenants and grants in table `tenants`: a principal's grants are one partition. */
 import { odata } from "@azure/data-tables";
-import { InvariantError } from "../core/errors.ts";
+import { UnavailableError } from "../core/errors.ts";
 import { PRINCIPAL_ID_PATTERN } from "../core/grants.ts";
 import { TENANT_NAME_PATTERN } from "../core/ids.ts";
 import type { Page, PageRequest, Tenant, TenantGrant, TenantStore } from "../core/ports.ts";
@@ -23,6 +23,9 @@ import {
 } from "./tenant-entity.ts";
 import { isExisting, isMissing, storageError } from "./translate-error.ts";
 import type { RowKeys } from "./write-once.ts";
+
+/** Each time somebody else has made the tenant, and somebody has removed it again. */
+const CREATE_TRIES = 10;
 
 export function createTenantStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): TenantStore {
   const { retrying: table } = storage.table(TABLES.tenants);
@@ -76,15 +79,18 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
 
   return {
     async create(tenant) {
-      try {
-        await table.createEntity({ ...tenantKeys(tenant.tenantName), ...tenantCells(tenant) });
-        return tenant;
-      } catch (error) {
-        if (!isExisting(error)) throw storageError(error, "creating a tenant");
+      for (let tries = 0; tries < CREATE_TRIES; tries++) {
+        try {
+          await table.createEntity({ ...tenantKeys(tenant.tenantName), ...tenantCells(tenant) });
+          return tenant;
+        } catch (error) {
+          if (!isExisting(error)) throw storageError(error, "creating a tenant");
+        }
+        // Not there: somebody has just removed it.
+        const stored = await get(tenant.tenantName);
+        if (stored !== undefined) return stored;
       }
-      const stored = await get(tenant.tenantName);
-      if (stored === undefined) throw new InvariantError("A tenant exists and cannot be read.");
-      return stored;
+      throw new UnavailableError("StorageUnavailable", "The tenant was removed each time it was to be read.");
     },
 
     get,

@@ -52,6 +52,7 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
     },
 
     async get(pool, workerId) {
+      if (!isKey(pool) || !isKey(workerId)) return undefined;
       const row = await readRow(table, pool, workerId);
       return row && workerOf(row.cells);
     },
@@ -73,5 +74,8 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
     requestDrain: (pool, workerId) => intentWriter.leave({ pool, workerId }, { cancel: [], drain: true }),
   };
 }
+
+/** Whether a row can have it as key; a request for one that cannot would be refused instead of answered. */
+const isKey = (text: string): boolean => /^[^/\\#?\u0000-\u001f\u007f-\u009f]{1,255}$/.test(text);
 
 const storedWorker = ({ cells, etag }: StoredRow) => ({ value: workerOf(cells), etag });

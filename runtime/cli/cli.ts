@@ -1,19 +1,69 @@
-/** The `jobyard` command: its subcommands, and what its exit code says. */
+/** The `jobyard` command: its subcommands, what surrounds them, and what the exit code says. */
+import { styleText } from "node:util";
 import { Command, CommanderError } from "commander";
+import { isJobServiceError } from "../client/index.ts";
 import { messageOf } from "../core/errors.ts";
-import { packCommand } from "./pack-command.ts";
-import type { Terminal } from "./terminal.ts";
-
-/** Done; the command failed and said why; it was called wrongly. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+import { artifactsCommand } from "./commands/artifacts.ts";
+import { batchesCommand } from "./commands/batches.ts";
+import { cancelCommand } from "./commands/cancel.ts";
+import { deadLettersCommand } from "./commands/dead-letters.ts";
+import { grantsCommand } from "./commands/grants.ts";
+import { initCommand } from "./commands/init.ts";
+import { jobsCommand } from "./commands/jobs.ts";
+import { loginCommand, logoutCommand } from "./commands/login.ts";
+import { logsCommand } from "./commands/logs.ts";
+import { packCommand } from "./commands/pack.ts";
+import { publishCommand } from "./commands/publish.ts";
+import { requeueCommand } from "./commands/requeue.ts";
+import { runCommand } from "./commands/run.ts";
+import { submitCommand } from "./commands/submit.ts";
+import { tenantsCommand } from "./commands/tenants.ts";
+import { watchCommand } from "./commands/watch.ts";
+import { workersCommand } from "./commands/workers.ts";
+import { EXIT, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
+import type { Surroundings, Terminal } from "./terminal.ts";
 
 const STANDARD: Terminal = {
   out: (text) => process.stdout.write(`${text}\n`),
   error: (text) => process.stderr.write(`${text}\n`),
+  write: (text) => process.stdout.write(text),
+  // Honours NO_COLOR and whether the stream is a terminal.
+  paint: (style, text) => styleText(style, text, { stream: process.stdout }),
+  screen: process.stderr.isTTY ? process.stderr : undefined,
+  columns: process.stdout.isTTY ? process.stdout.columns : 120,
 };
 
+const COMMANDS = [
+  loginCommand,
+  logoutCommand,
+  initCommand,
+  runCommand,
+  packCommand,
+  publishCommand,
+  submitCommand,
+  watchCommand,
+  jobsCommand,
+  batchesCommand,
+  logsCommand,
+  artifactsCommand,
+  cancelCommand,
+  requeueCommand,
+  deadLettersCommand,
+  workersCommand,
+  tenantsCommand,
+  grantsCommand,
+];
+
 /** Runs one command line. Never throws: resolves to the exit code. */
-export async function runCli(args: readonly string[], terminal: Terminal = STANDARD): Promise<number> {
+export async function runCli(args: readonly string[], given: Partial<Surroundings> = {}): Promise<ExitCode> {
+  const around: Surroundings = {
+    terminal: STANDARD,
+    env: process.env,
+    input: process.stdin,
+    signal: new AbortController().signal,
+    ...given,
+  };
+  const { terminal, signal } = around;
   const program = new Command("jobyard")
     .description("Background jobs on Azure: package them, run them, follow them.")
     .exitOverride()
@@ -21,14 +71,34 @@ export async function runCli(args: readonly string[], terminal: Terminal = STAND
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.error(text.trimEnd()),
     })
-    .addCommand(packCommand(terminal));
-  for (const command of program.commands) command.copyInheritedSettings(program);
+    .addHelpText("after", EXIT_CODES_HELP);
+  for (const make of COMMANDS) program.addCommand(make(around));
+  inherit(program);
   try {
     await program.parseAsync(args, { from: "user" });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    terminal.error(messageOf(error));
-    return EXIT.failed;
+    if (signal.aborted) return exitCodeOf(new InterruptedError());
+    if (!(error instanceof CommanderError) && !(error instanceof JobsFailedError)) terminal.error(explain(error));
+    return exitCodeOf(error);
   }
+}
+
+const EXIT_CODES_HELP = `
+Exit codes: 0 done, 1 failed, 2 called wrongly, 3 not signed in or not allowed, 4 service not reachable,
+5 a job that was waited for did not succeed, 130 Ctrl-C.`;
+
+function inherit(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inherit(command);
+  }
+}
+
+function explain(error: unknown): string {
+  if (!isJobServiceError(error)) return messageOf(error);
+  const { code, message, details, requestId } = error;
+  const fields = details.slice(1).map((detail) => `\n  ${detail.target}: ${detail.message}`);
+  const hint = code === "Unauthenticated" ? " Sign in with: jobyard login" : "";
+  return `${message}${hint}${fields.join("")}\n  (${code}${requestId === undefined ? "" : `, request ${requestId}`})`;
 }

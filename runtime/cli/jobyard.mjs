@@ -7,5 +7,9 @@ if (problem !== undefined) {
   console.error(problem);
   process.exit(1);
 }
+const interrupted = new AbortController();
+process.once("SIGINT", () => interrupted.abort());
+// Whoever reads us has read enough: `jobyard jobs … | head`.
+process.stdout.on("error", (error) => process.exit(error.code === "EPIPE" ? 0 : 1));
 const { runCli } = await import("./cli.ts");
-process.exitCode = await runCli(process.argv.slice(2));
+process.exitCode = await runCli(process.argv.slice(2), { signal: interrupted.signal });

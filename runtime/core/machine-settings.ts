@@ -48,12 +48,12 @@ export interface ServiceWatchdogSettings {
   readonly watchdogMs: number;
 }
 
-/** Where a worker tells its health, on the health port of its machine. */
-export const HEALTH_PATH = "/health";
+/** Where a worker on a scale set answers how it is; the machine's health extension asks there. */
+export const WORKER_HEALTH = { port: 8081, path: "/health" } as const;
 
 const RESOURCE_MANAGER_URL_DEFAULT = "https://management.azure.com";
 /** An hour without work is no busy hour. */
-const IDLE_GRACE_SECONDS_MAX = 3_600;
+export const IDLE_GRACE_SECONDS_MAX = 3_600;
 /** A read of a small blob by every worker: not often enough to be felt, often enough to deploy in a minute. */
 const RELEASE_POLL_SECONDS_DEFAULT = 30;
 const RELEASE_POLL_SECONDS_MAX = 3_600;

@@ -310,8 +310,8 @@ export interface PackageStore {
     knownVersion: string | undefined,
     signal?: AbortSignal,
   ): Promise<PackageBlob | "unchanged" | undefined>;
-  /** Creates or replaces; the version that was there before is kept. */
-  upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<void>;
+  /** Creates or replaces; the version that was there before is kept. Resolves to when it was written. */
+  upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<Date>;
 }
 
 /** The packages of a tenant as its people look after them. */
@@ -319,7 +319,7 @@ export interface PackageCatalog extends Pick<PackageStore, "upload"> {
   /** By name. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
   get(tenantName: string, packageName: string): Promise<StoredPackage | undefined>;
-  /** Newest first, the current one among them; the latest PACKAGE_VERSIONS_KEPT. Empty: no such package. */
+  /** Newest first: the current one, and up to PACKAGE_VERSIONS_KEPT before it. Empty: no such package. */
   versions(tenantName: string, packageName: string): Promise<readonly PackageVersion[]>;
   /** Makes an older version the current one again. False: there is no such version. */
   restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
@@ -331,7 +331,8 @@ export interface PackageCatalog extends Pick<PackageStore, "upload"> {
 export interface PackageFacts {
   readonly sha256: string;
   readonly uploadedBy: string;
-  readonly jobTypes: readonly string[];
+  /** Undefined: too many to be noted. */
+  readonly jobTypes: readonly string[] | undefined;
 }
 
 export interface StoredPackage extends Partial<PackageFacts> {

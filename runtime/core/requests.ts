@@ -235,3 +235,13 @@ export const listDeadLettersSchema = z.strictObject({
 
 export type JobRequestBody = z.infer<typeof jobRequestSchema>;
 export type CreateBatchBody = z.infer<typeof createBatchSchema>;
+
+/** As a program writes it; an instant may be a Date, which JSON makes a text of. */
+type Written<T extends { runAt?: string | undefined }> = Omit<T, "runAt"> & {
+  readonly runAt?: string | Date | undefined;
+};
+/** A job among many, which share their batch. */
+export type JobSubmission = Written<z.input<typeof jobRequestSchema>>;
+/** A job, and its batch. */
+export type SubmitJobBody = Written<z.input<typeof submitJobSchema>>;
+export type RequeueBatchBody = z.input<typeof requeueBatchSchema>;

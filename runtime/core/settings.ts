@@ -4,8 +4,8 @@
  */
 import { DEFAULT_AUTHORITY, type AuthSettings } from "./auth-facts.ts";
 import { EVENT_LEVELS, type EventLevel } from "./events.ts";
-import { POOL_NAME_PATTERN } from "./ids.ts";
-import { LOCK_MS, REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX } from "./limits.ts";
+import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "./ids.ts";
+import { LOCK_MS, REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX, TENANT_NAME_MAX_LENGTH } from "./limits.ts";
 import { DEFAULT_WEIGHTS, type PriorityWeights } from "./share.ts";
 import { DEFAULT_POOL } from "./topology.ts";
 
@@ -38,6 +38,8 @@ export interface ApiSettings {
   readonly pools: readonly string[];
   /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
   readonly lockMs: number;
+  /** Gets the job packages that were released with the API; undefined: nobody does. */
+  readonly packagesTenant: string | undefined;
   readonly traffic: TrafficSettings;
   /** Which events are published. */
   readonly events: EventLevel;
@@ -64,6 +66,8 @@ export interface WorkerSettings {
   readonly directory: string;
   /** What running jobs get to end when the worker is told to stop. */
   readonly drainMs: number;
+  /** Name of the user that jobs run as; undefined: the worker's own. */
+  readonly jobUser: string | undefined;
   /** Lock duration of the pool's queues, as they were created. */
   readonly lockMs: number;
   /** How often each priority is looked at first. */
@@ -116,6 +120,8 @@ export const SETTING = {
   pool: "JOBYARD_POOL",
   /** All worker pools, separated by commas; for the API. Default "default". */
   pools: "JOBYARD_POOLS",
+  /** Tenant that job packages in the folder `packages` beside the API are published to when it starts. Default none. */
+  packagesTenant: "JOBYARD_PACKAGES_TENANT",
   /** Requests one caller may make of an API instance in a minute. Default 3000. */
   requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
@@ -130,6 +136,8 @@ export const SETTING = {
   version: "JOBYARD_VERSION",
   /** Folder for package cache and workspaces. Required. */
   workerDirectory: "JOBYARD_WORKER_DIRECTORY",
+  /** User that jobs run as, another than the worker's; needs the right to become it. Linux only. Default: the worker's. */
+  jobUser: "JOBYARD_JOB_USER",
   /** Seconds running jobs get when the worker is told to stop. Default 300. */
   drainSeconds: "JOBYARD_DRAIN_SECONDS",
   /** Lock duration of the job queues in seconds, as they were created. Default 60. */
@@ -182,6 +190,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   instanceId: env[SETTING.instanceId] ?? "api",
   pools: parsePools(env),
   lockMs: parseLockMs(env),
+  packagesTenant: parsePackagesTenant(env),
   traffic: {
     requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
       min: 1,
@@ -203,6 +212,7 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
   directory: required(env, SETTING.workerDirectory),
   drainMs:
     1_000 * integer(env, SETTING.drainSeconds, { min: 0, max: DRAIN_SECONDS_MAX, fallback: DRAIN_SECONDS_DEFAULT }),
+  jobUser: optional(env, SETTING.jobUser),
   lockMs: parseLockMs(env),
   weights: parseWeights(env),
   version: env[SETTING.version] ?? "local",
@@ -305,6 +315,14 @@ function parseWeights(env: Environment): PriorityWeights {
 
 const parsePools = (env: Environment): readonly string[] =>
   (env[SETTING.pools] ?? DEFAULT_POOL).split(",").map((pool) => checkPool(SETTING.pools, pool.trim()));
+
+function parsePackagesTenant(env: Environment): string | undefined {
+  const name = optional(env, SETTING.packagesTenant);
+  if (name === undefined || TENANT_NAME_PATTERN.test(name)) return name;
+  throw new SettingsError(
+    `${SETTING.packagesTenant} must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens, not "${name}".`,
+  );
+}
 
 /** Throws for what no browser would send as its origin. */
 function parseOrigins(env: Environment): readonly string[] {

@@ -51,7 +51,9 @@ export const meSchema = z
   })
   .meta({ id: "Me" });
 
+export type PutGrantBody = Readonly<z.input<typeof putGrantSchema>>;
 export type TenantView = Frozen<z.infer<typeof tenantViewSchema>>;
+export type MeView = Frozen<z.infer<typeof meSchema>>;
 export type GrantView = Frozen<z.infer<typeof grantViewSchema>>;
 
 export const tenantView = ({ tenantName: name, createdAt, createdBy }: Tenant): TenantView => ({

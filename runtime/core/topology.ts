@@ -85,7 +85,12 @@ export const CONTAINERS = {
  * Where deployed code lies, in a storage account of its own. The pointer (core/release.ts) is replaced with every
  * deployment and may be absent for a moment; what it points at never changes.
  */
-export const RELEASES = { container: "releases", workerPointer: "worker/current.json" } as const;
+export const RELEASES = {
+  container: "releases",
+  workerPointer: "worker/current.json",
+  /** In the API's package: job packages that it publishes when it starts. */
+  packagesFolder: "packages",
+} as const;
 
 /** The worker pool that serves batches which ask for none. */
 export const DEFAULT_POOL = "default";

@@ -144,6 +144,8 @@ export const artifactSchema = z
   })
   .meta({ id: "Artifact", description: "A file a job left behind." });
 
+export type ArtifactView = Frozen<z.infer<typeof artifactSchema>>;
+
 /** A page of a list; `id` names it in the document. */
 export const pageSchema = <T extends z.ZodType>(id: string, item: T) =>
   z

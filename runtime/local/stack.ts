@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly lockMs: number;
   /** What running jobs get when the stack is stopped. */
   readonly drainMs: number;
+  /** Of one caller of the API. Default: what the API's own default is. */
+  readonly requestsPerMinute?: number;
   /** `start.mjs`, which runs a program of the project by name. */
   readonly launcher: string;
   /** The environment of this process; the stack's processes get PATH, HOME, language, zone and their settings from it. */
@@ -139,6 +141,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.authCaFile]: issuer.caFile,
       [SETTING.pools]: [...pools.keys()].join(","),
       [SETTING.lockSeconds]: String(options.lockMs / 1_000),
+      ...(options.requestsPerMinute !== undefined && {
+        [SETTING.requestsPerMinute]: String(options.requestsPerMinute),
+      }),
     };
     const [apiReady] = await Promise.all([
       supervisor.start(program("api", "api", [], { ...connections, ...apiSettings })),

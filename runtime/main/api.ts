@@ -1,12 +1,14 @@
 /** The API process. */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Server } from "node:http";
-import { setTimeout as pause } from "node:timers/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { createApp } from "../api/app.ts";
 import { createConnections } from "../api/events/connections.ts";
 import { createFanOut, type FanOut } from "../api/events/fan-out.ts";
 import { createTickets } from "../api/events/tickets.ts";
 import { createHttpServer } from "../api/http-server.ts";
+import { keepPublishing } from "../api/publish-release.ts";
 import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
 import { messageOf } from "../core/errors.ts";
@@ -16,7 +18,7 @@ import type { Logger } from "../core/logger.ts";
 import type { EventSource } from "../core/ports.ts";
 import { isLoopback, parseApiSettings, SETTING, SettingsError } from "../core/settings.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
-import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
+import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
@@ -25,6 +27,8 @@ import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
 
+/** Beside the program, in a release. */
+const RELEASED_PACKAGES = join(import.meta.dirname, RELEASES.packagesFolder);
 /** Requests under way get this long when the process is told to stop. */
 const CLOSE_AFTER_MS = 10_000;
 
@@ -87,14 +91,21 @@ async function start(): Promise<Service> {
     now,
     log,
   });
+  const stopping = new AbortController();
+  const { packagesTenant: tenantName } = settings;
+  const publishing =
+    tenantName !== undefined &&
+    keepPublishing({ packages, tenants, directory: RELEASED_PACKAGES, tenantName, now, pause, log }, stopping.signal);
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },
     async stop() {
+      stopping.abort();
       hearing.stop();
       // Or the server would wait for clients that follow events.
       connections.close();
       await close(server);
+      await publishing;
       await stopSweeper();
       await ringer.close();
       await publisher.close();
@@ -103,6 +114,12 @@ async function start(): Promise<Service> {
     },
   };
 }
+
+/** Ends early, and well, when it is not to go on. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  wait(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
 
 /** A subscription's name has 50 characters at most. */
 const subscriptionName = (instanceId: string): string => `${instanceId.slice(0, 32)}-${randomUUID().slice(0, 8)}`;
@@ -125,7 +142,7 @@ function hear(source: EventSource, fanOut: FanOut, log: Logger): { stop(): void 
         return;
       } catch (error) {
         log.warn({ error: messageOf(error) }, "events cannot be heard; trying again");
-        await pause(HEAR_RETRY_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
+        await pause(HEAR_RETRY_MS, stopped.signal);
       }
     }
   };

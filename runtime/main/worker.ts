@@ -9,6 +9,7 @@ import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { hostFile } from "../worker/process/host-bundle.ts";
+import { findJobUser } from "../worker/process/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
 import { openMachine } from "../worker/vm/machine.ts";
@@ -49,9 +50,10 @@ async function start(): Promise<Service> {
 
   const publisher = eventPublisher(log);
   const events = createJobEvents({ publisher, level: settings.events, now: () => new Date(), log });
-  const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
+  const user = settings.jobUser === undefined ? undefined : await findJobUser(settings.jobUser);
+  const workspaces = createWorkspaces({ root: join(settings.directory, "attempts"), user });
   const hostEntry = await hostFile(settings.directory);
-  const processes = createJobProcesses(processConfig(settings, hostEntry));
+  const processes = createJobProcesses({ ...processConfig(settings, hostEntry), user });
   const cache = createPackageCache({
     store: packages,
     directory: join(settings.directory, "packages"),

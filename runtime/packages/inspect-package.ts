@@ -7,6 +7,7 @@ import { MANIFEST_FILE, parseManifest, type Manifest } from "../core/manifest.ts
 import { openPackage } from "./open-package.ts";
 import { checkEntryPoints, manifestMissing } from "./check-manifest.ts";
 import { readContent } from "./content.ts";
+import type { UnpackLimits } from "./judge.ts";
 
 export interface InspectedPackage {
   readonly manifest: Manifest;
@@ -15,14 +16,19 @@ export interface InspectedPackage {
 }
 
 /** Throws PackageError. Inflates one file after the other: as much memory as the largest takes. */
-export async function inspectPackage(given: Uint8Array): Promise<InspectedPackage> {
-  const { bytes, plan } = await openPackage(given);
-  const paths = plan.files.map(({ path }) => path);
-  const manifestFile = plan.files.find(({ path }) => path === MANIFEST_FILE);
-  if (manifestFile === undefined) throw manifestMissing();
-  const manifest = parseManifest((await readContent(bytes, manifestFile)).toString("utf8"));
-  checkEntryPoints(manifest, paths);
-  // Read to be checked, and let go.
-  for (const file of plan.files) await readContent(bytes, file);
+export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): Promise<InspectedPackage> {
+  const { bytes, plan } = await openPackage(given, limits);
+  let manifestText: string | undefined;
+  for (const file of plan.files) {
+    // Read to be checked, and let go.
+    const content = await readContent(bytes, file);
+    if (file.path === MANIFEST_FILE) manifestText = content.toString("utf8");
+  }
+  if (manifestText === undefined) throw manifestMissing();
+  const manifest = parseManifest(manifestText);
+  checkEntryPoints(
+    manifest,
+    plan.files.map(({ path }) => path),
+  );
   return { manifest, sha256: createHash("sha256").update(bytes).digest("hex") };
 }

@@ -5,6 +5,8 @@ import type { JobQueue } from "../core/ports.ts";
 /** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
 const BELLS_MAX = 20_000;
 const PEEK_PAGE = 250;
+/** A row that became queued less than this ago may still be seen to by whoever wrote it. */
+export const RING_GRACE_MS = 30_000;
 
 const keyOf = (jobId: string, ring: number): string => `${jobId}:${ring}`;
 
@@ -33,3 +35,6 @@ export const hasBell = (bells: ReadonlySet<string>, job: Pick<Job, "jobId" | "ri
 export function waitingSince(job: Pick<Job, "runAt" | "submittedAt" | "history">): Date {
   return job.runAt ?? job.history.at(-1)?.endedAt ?? job.submittedAt;
 }
+
+export const isOlder = (at: Date | undefined, ms: number, now: Date): boolean =>
+  at === undefined || now.getTime() - at.getTime() > ms;

@@ -11,14 +11,15 @@ import type { BatchStore, CounterSnapshot, JobQueue, JobStore, Stored, WorkerSto
 import { openOf } from "../core/states.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { WorkerRecord } from "../core/worker-record.ts";
-import { bellsIn, hasBell, waitingSince } from "./bells.ts";
+import { bellsIn, hasBell, isOlder, RING_GRACE_MS, waitingSince } from "./bells.ts";
+import { cancelOvertaken } from "./cancel-overtaken.ts";
 import { handBack, type HandBackDeps } from "./hand-back.ts";
 
 export interface SweepBatchesDeps extends HandBackDeps {
   readonly jobs: JobStore;
   readonly queue: JobQueue;
   readonly batchStore: Pick<BatchStore, "active" | "update">;
-  readonly workers: Pick<WorkerStore, "list">;
+  readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
   readonly lockMs: number;
   readonly marginMs: number;
 }
@@ -26,11 +27,10 @@ export interface SweepBatchesDeps extends HandBackDeps {
 export interface SweepReport {
   readonly rung: number;
   readonly handedBack: number;
+  readonly canceled: number;
   readonly pools: ReadonlySet<string>;
 }
 
-/** A row that became queued less than this ago may still get its bell from whoever wrote it. */
-const RING_GRACE_MS = 30_000;
 /** Counters that changed since then show that the batch is alive. */
 const CALM_MS = 60_000;
 /** All jobs ended this long ago: no request that began before can still add one. */
@@ -55,6 +55,7 @@ export async function sweepBatches(
   }
   let rung = 0;
   let handedBack = 0;
+  let canceled = 0;
   const runningCount = active.reduce((sum, { snapshot }) => sum + snapshot.counts.running, 0);
   const claimedCount = workers.reduce((sum, worker) => sum + (isAlive(worker, deps) ? worker.claims.length : 0), 0);
   const bells = new Map<string, Promise<ReadonlySet<string> | undefined>>();
@@ -69,16 +70,15 @@ export async function sweepBatches(
     if (snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
       handedBack += await handBackDead(batch.value, workers, deps);
     }
-    if (snapshot.counts.queued > 0) rung += await ringOrphans(batch.value, bells, deps);
+    if (snapshot.counts.queued === 0) continue;
+    if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
+    rung += await ringOrphans(batch.value, bells, deps);
   }
-  return { rung, handedBack, pools };
+  return { rung, handedBack, canceled, pools };
 }
 
 const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>
   now().getTime() - heartbeatAt.getTime() <= lockMs + marginMs;
-
-const isOlder = (at: Date | undefined, ms: number, now: Date): boolean =>
-  at === undefined || now.getTime() - at.getTime() > ms;
 
 const isCalm = ({ changedAt }: CounterSnapshot, { now }: SweepBatchesDeps): boolean =>
   isOlder(changedAt, CALM_MS, now());

@@ -32,7 +32,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
   return {
     async sweep() {
       if (!(await deps.lease.hold())) return;
-      const { rung, handedBack, pools } = await sweepBatches(deps, { thorough: round++ % THOROUGH_EVERY === 0 });
+      const { rung, handedBack, canceled, pools } = await sweepBatches(deps, {
+        thorough: round++ % THOROUGH_EVERY === 0,
+      });
       let lettersRemoved = 0;
       for (const pool of new Set([DEFAULT_POOL, ...pools])) {
         for (const priority of PRIORITIES) {
@@ -44,7 +46,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
       // Last, because nothing waits for it.
       const keysRemoved = await keySweep.sweep();
       if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
-      if (rung + handedBack + lettersRemoved > 0) deps.log.warn({ rung, handedBack, lettersRemoved }, "sweep repaired");
+      if (rung + handedBack + canceled + lettersRemoved > 0) {
+        deps.log.warn({ rung, handedBack, canceled, lettersRemoved }, "sweep repaired");
+      }
     },
   };
 }

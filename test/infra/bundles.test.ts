@@ -1,23 +1,14 @@
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import yauzl from "yauzl";
 import { buildBundles } from "../../infra/bundles.ts";
+import { ROOT } from "../../infra/tools/stack-graph.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { unzip } from "../support/unzip.ts";
 
 const BUNDLE_MAX_BYTES = 8 * 1024 * 1024;
-
-/** Files of a ZIP by name. */
-async function unzip(file: string): Promise<ReadonlyMap<string, Buffer>> {
-  const zip = await yauzl.openPromise(file);
-  const files = new Map<string, Buffer>();
-  for await (const entry of zip.eachEntry())
-    files.set(entry.fileName, await buffer(await zip.openReadStreamPromise(entry)));
-  return files;
-}
 
 /** Where nothing else is: no node_modules to fall back on. */
 async function startFrom(files: ReadonlyMap<string, Buffer>, program: string): Promise<string> {
@@ -35,6 +26,25 @@ describe("the deployed packages", () => {
     expect(second).toEqual(first);
     expect(first.api.file).toContain(first.api.sha256);
     expect(first.api.sha256).not.toBe(first.worker.sha256);
+  });
+
+  it("carry the job packages in the API's, and change with them alone", async () => {
+    const without = await buildBundles();
+    const withPackages = await buildBundles(join(ROOT, "packages-sample"));
+    expect(withPackages).toEqual(await buildBundles(join(ROOT, "packages-sample")));
+    expect(withPackages.worker).toEqual(without.worker);
+    expect(withPackages.api.sha256).not.toBe(without.api.sha256);
+    expect([...(await unzip(withPackages.api.file)).keys()].sort()).toEqual([
+      "api.mjs",
+      "packages/documents.zip",
+      "packages/financial-year-end.zip",
+      "packages/shell-tool.zip",
+      "packages/thumbnails.zip",
+    ]);
+  });
+
+  it("are not made when the folder of packages is none", async () => {
+    await expect(buildBundles("/no/such/folder")).rejects.toThrow("jobyard:packagesPath: there is no folder");
   });
 
   it("are whole: each program starts from an empty folder, and asks for its settings", async () => {

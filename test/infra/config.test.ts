@@ -81,7 +81,12 @@ describe("a stack's configuration", () => {
     [{ allowedIpRanges: ["home"] }, /^jobyard:allowedIpRanges\.0 must be an IPv4 address or range/],
     [{ sshPublicKey: "ssh-dss AAAA" }, /^jobyard:sshPublicKey must be an ssh-rsa or ssh-ed25519 public key$/],
     [{ alertEmail: "me" }, /^jobyard:alertEmail must be an e-mail address$/],
-    [{ allowedOrigins: ["http://evil.example"] }, /^jobyard:allowedOrigins\.0 must be an https URL/],
+    [{ packagesPath: "/home/me/packages" }, /^jobyard:packagesPath must be a folder, relative to the project$/],
+    [{ packagesTenant: "Our Team" }, /^jobyard:packagesTenant must be a tenant name of 1 to 15 lower-case letters/],
+    [{ workerProtection: "maybe" }, /^jobyard:workerProtection must be one of required, best-effort, off$/],
+    [{ workerIdleGraceSeconds: 3_601 }, /^jobyard:workerIdleGraceSeconds must be a whole number from 0 to 3600$/],
+    [{ allowedOrigins: ["https://app.example.com/page"] }, /^jobyard:allowedOrigins\.0 must be an origin/],
+    [{ allowedOrigins: ["http://evil.example"] }, /^jobyard:allowedOrigins\.0 must be an origin/],
   ])("is refused with the key and what is allowed: %j", (settings, message) => {
     const problems = problemsOf(settings);
     expect(problems[0]).toMatch(message);

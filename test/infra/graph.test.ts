@@ -1,9 +1,17 @@
+import { relative } from "node:path";
 import { describe, expect, it } from "vitest";
-import { stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
+import { ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
 import { ProgramFailedError, type Registration } from "../../infra/tools/stub-engine.ts";
+import { SETTING } from "../../runtime/core/settings.ts";
+import { sourcePackage } from "../support/source-package.ts";
 
 const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>
   stackGraph({ stack, environment: { PATH: process.env["PATH"] }, overrides });
+
+const GREET_PACKAGE = JSON.stringify({ name: "greet", version: "1.0.0", type: "module", exports: "./greet.ts" });
+const greet = (word: string): string =>
+  `import { defineJob } from "jobyard/job";
+   export default defineJob({ jobType: "Greet", run: () => ({ output: "${word}" }) });`;
 
 const STACK = "pulumi:pulumi:Stack";
 const keyOf = ({ type, name }: Registration): string => `${type}::${name}`;
@@ -73,6 +81,32 @@ describe("the program in Pulumi's own loader", () => {
     // A blob that replaces one of the same name must not be removed with it.
     expect(named("release-worker-pointer")).toMatchObject({ deleteBeforeReplace: true, retainOnDelete: false });
     expect(named("release-worker")).toMatchObject({ retainOnDelete: true });
+  });
+
+  it("changes with a job package only where that is deployed: the API's package, and the app that runs from it", async () => {
+    await using packages = await sourcePackage({ "greet/package.json": GREET_PACKAGE });
+    const overrides = { "jobyard:packagesPath": relative(ROOT, packages.path) };
+    const graphWith = async (word: string): Promise<StackGraph> => {
+      await packages.write({ "greet/greet.ts": greet(word) });
+      return graphOf("prod", overrides);
+    };
+    const [before, after] = [await graphWith("Hello"), await graphWith("Welcome")];
+    expect(after.registrations.map(keyOf)).toEqual(before.registrations.map(keyOf));
+    const changed = after.registrations.filter((registration, index) => {
+      return JSON.stringify(registration) !== JSON.stringify(before.registrations[index]);
+    });
+    expect(changed.map(({ name }) => name).sort()).toEqual(["jobyard-api-host", "release-api"]);
+    const settings = (graph: StackGraph): Map<unknown, unknown> => {
+      const { siteConfig } = graph.registrations.find(({ name }) => name === "jobyard-api-host")!.inputs as {
+        siteConfig: { appSettings: { name: string; value: unknown }[] };
+      };
+      return new Map(siteConfig.appSettings.map((setting) => [setting.name, setting.value]));
+    };
+    const [old, fresh] = [settings(before), settings(after)];
+    expect([...fresh.keys()].filter((name) => fresh.get(name) !== old.get(name)).sort()).toEqual([
+      SETTING.version,
+      "WEBSITE_RUN_FROM_PACKAGE",
+    ]);
   });
 
   it("has no graph of a stack without a configuration", async () => {

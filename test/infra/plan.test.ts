@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { queueProperties, ruleProperties, subscriptionProperties } from "../../infra/plan/bus-entities.ts";
-import { workerCloudInit } from "../../infra/plan/cloud-init.ts";
+import { JOB_USER, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
 import { apiEnvironment, workerEnvironment } from "../../infra/plan/environment.ts";
 import { planGrants, roleTitle } from "../../infra/plan/grants.ts";
 import { lifecycleRules } from "../../infra/plan/lifecycle.ts";
@@ -9,6 +9,7 @@ import { vmSizeProblem } from "../../infra/plan/skus.ts";
 import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
 import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
 import { workbookJson } from "../../infra/plan/workbook.ts";
+import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/machine-settings.ts";
 import { parseApiSettings, parseWorkerSettings, SETTING } from "../../runtime/core/settings.ts";
 import { busTopology, EVENTS_TOPIC, CONTAINERS, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
 
@@ -210,34 +211,61 @@ describe("what programs start with", () => {
 
   it("is accepted by the API's own settings", () => {
     const auth = { tenantId: stableUuid("t"), clientId: stableUuid("c"), publicClientId: stableUuid("p") };
-    const env = apiEnvironment({ ...surroundings, version: "v1", pools: ["default", "gpu"], auth });
+    const allowedOrigins = ["https://a.example.com", "http://localhost:3000"];
+    const env = apiEnvironment({
+      ...{ ...surroundings, version: "v1", pools: ["default", "gpu"], auth },
+      ...{ allowedOrigins, packagesTenant: "demo" },
+    });
     expect(parseApiSettings(env)).toMatchObject({
       connection: { kind: "credential", storageAccount: "account", serviceBusNamespace: "ns.servicebus.windows.net" },
       host: "0.0.0.0",
       port: 8080,
       pools: ["default", "gpu"],
       lockMs: 45_000,
+      auth: { kind: "entra", ...auth },
+      traffic: { proxyHops: 1, allowedOrigins },
+      packagesTenant: "demo",
     });
   });
 
   it("is accepted by the worker's, once the machine has added who it is", () => {
-    const env = workerEnvironment({ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840 });
+    const env = workerEnvironment({
+      ...{ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840 },
+      ...{ protection: "best-effort", idleGraceSeconds: 60, releaseAccount: "release" },
+    });
     const ofMachine = { [SETTING.workerId]: "w-1", [SETTING.workerDirectory]: "/var/lib/jobyard" };
-    expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({ pool: "gpu", slots: 3, drainMs: 840_000 });
+    expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({
+      ...{ pool: "gpu", slots: 3, drainMs: 840_000, jobUser: JOB_USER },
+    });
+    expect(parseWorkerMachineSettings(env)).toMatchObject({
+      scaleSet: { protection: "best-effort", idleGraceMs: 60_000, identityClientId: "id" },
+      releases: { kind: "credential", storageAccount: "release" },
+      healthPort: WORKER_HEALTH.port,
+    });
     expect(Object.keys(env)).not.toContain(SETTING.version);
   });
 });
 
 describe("cloud-init", () => {
-  const request = { environment: { A: "1", B: 'a "quoted" \\ word' }, releasesUrl: "https://x/releases", ssh: false };
+  const environment = { A: "1", B: 'a "quoted" \\ word' };
+  const request = { environment, releasesUrl: "https://x/releases", drainSeconds: 840, ssh: false };
 
   it("is a document that writes the worker's settings, as systemd reads them", () => {
     const text = workerCloudInit(request);
     expect(text.startsWith("#cloud-config\n")).toBe(true);
     const document = JSON.parse(text.slice(text.indexOf("\n"))) as { write_files: { content: string }[] };
-    expect(document.write_files[0]?.content).toBe(
-      'A="1"\nB="a \\"quoted\\" \\\\ word"\nJOBYARD_RELEASES_URL="https://x/releases"\n',
+    const [settings] = document.write_files;
+    expect(settings?.content).toMatch(
+      /^A="1"\nB="a \\"quoted\\" \\\\ word"\nJOBYARD_RELEASES_URL="https:\/\/x\/releases"\n/,
     );
+    expect(settings?.content).toMatch(/JOBYARD_NODE_URL="https:.*\nJOBYARD_NODE_SHA256="[0-9a-f]{64}"\n$/);
+    // What Azure takes as custom data.
+    expect(Buffer.from(text).toString("base64").length).toBeLessThan(65_535);
+  });
+
+  it("stops a worker later than the worker stops its jobs", () => {
+    const [drain] = machineFiles(request).filter(({ path }) => path.endsWith("drain.conf"));
+    expect(drain?.content).toBe("[Service]\nTimeoutStopSec=900s\n");
   });
 
   it("closes SSH unless somebody has a key, and refuses a setting of two lines", () => {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { JOB_USER } from "../../infra/plan/cloud-init.ts";
 import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
 import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/autoscale.ts";
 import { SETTING } from "../../runtime/core/settings.ts";
@@ -116,10 +117,14 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     }
   });
 
-  it("has one custom role, with three rights, assignable in its own group", () => {
+  it("has one custom role, with two rights, assignable in its own group", () => {
     expect(stack.ofType("azure-native:authorization:RoleDefinition")).toHaveLength(1);
     const role = stack.named("protection-role");
     expect(role["permissions"]).toEqual([{ actions: [...INSTANCE_PROTECTOR.actions] }]);
+    expect(INSTANCE_PROTECTOR.actions).toEqual([
+      "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
+      "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+    ]);
     expect(role["assignableScopes"]).toEqual([role["scope"]]);
   });
 
@@ -143,7 +148,16 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     const [pool] = stack.ofType(SCALE_SET);
     const { customData } = (pool?.inputs["virtualMachineProfile"] as { osProfile: { customData: string } }).osProfile;
     const text = Buffer.from(customData, "base64").toString();
-    expect(text).toContain("JOBYARD_POOL=");
+    for (const setting of [
+      `${SETTING.pool}="default"`,
+      `${SETTING.metadataUrl}="http://169.254.169.254"`,
+      `${SETTING.scaleInProtection}="required"`,
+      `${SETTING.releaseAccount}="jobyardrelease"`,
+      `${SETTING.healthPort}="8081"`,
+      `${SETTING.jobUser}="${JOB_USER}"`,
+    ]) {
+      expect(text).toContain(JSON.stringify(setting).slice(1, -1));
+    }
     expect(text).toContain("/releases");
     expect(text).not.toContain(FAKE_BUNDLES.worker.sha256.slice(0, 12));
   });
@@ -182,10 +196,14 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
       [SETTING.storageAccount]: "jobyarddata",
       [SETTING.serviceBusNamespace]: "jobyard-bus.servicebus.windows.net",
       [SETTING.pools]: "default",
-      JOBYARD_AUTH_TENANT_ID: "00000000-0000-0000-0000-000000000002",
-      JOBYARD_AUTH_CLIENT_ID: "client-of-entra-api",
-      JOBYARD_AUTH_PUBLIC_CLIENT_ID: "client-of-entra-client",
+      [SETTING.auth]: "entra",
+      [SETTING.authTenantId]: "00000000-0000-0000-0000-000000000002",
+      [SETTING.authClientId]: "client-of-entra-api",
+      [SETTING.authPublicClientId]: "client-of-entra-client",
+      [SETTING.proxyHops]: "1",
     });
+    expect(Object.keys(settings)).not.toContain(SETTING.allowedOrigins);
+    expect(settings[SETTING.packagesTenant]).toBe(name === "dev" ? "demo" : undefined);
     expect(Object.keys(settings)).not.toContain(SETTING.storageConnectionString);
     expect(Object.keys(settings)).not.toContain(SETTING.serviceBusConnectionString);
     expect(JSON.stringify(settings)).not.toMatch(/AccountKey|SharedAccessKey|sig=/);
@@ -258,9 +276,15 @@ describe("configuration", () => {
     const stack = await mockedStack("prod", { authMode: "existing", ...ids });
     expect(stack.resources.filter(({ type }) => type.startsWith("azuread:"))).toEqual([]);
     expect(settingsOf(stack)).toMatchObject({
-      JOBYARD_AUTH_CLIENT_ID: ids.authClientId,
-      JOBYARD_AUTH_PUBLIC_CLIENT_ID: ids.authPublicClientId,
+      [SETTING.authClientId]: ids.authClientId,
+      [SETTING.authPublicClientId]: ids.authPublicClientId,
     });
+  });
+
+  it("tells the API which other sites may call it; App Service itself adds no headers of its own", async () => {
+    const stack = await mockedStack("prod", { allowedOrigins: ["https://a.example.com", "http://localhost:5173"] });
+    expect(settingsOf(stack)[SETTING.allowedOrigins]).toBe("https://a.example.com,http://localhost:5173");
+    expect(stack.named("jobyard-api-host")["siteConfig"]).not.toHaveProperty("cors");
   });
 
   it("makes administrators", async () => {

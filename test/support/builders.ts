@@ -2,6 +2,7 @@
 import { createIdSource } from "../../runtime/core/ids.ts";
 import type { Batch, Job } from "../../runtime/core/job.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import type { WorkerRecord } from "../../runtime/core/worker-record.ts";
 
 const ids = createIdSource({ now: Date.now, random32: () => Math.floor(Math.random() * 2 ** 32) });
 
@@ -59,6 +60,24 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     failure: undefined,
     packageHash: undefined,
     history: [],
+    ...fields,
+  };
+}
+
+export function workerOf(fields: Partial<WorkerRecord> = {}): WorkerRecord {
+  const startedAt = new Date();
+  return {
+    pool: DEFAULT_POOL,
+    workerId: "worker-1",
+    bootId: "boot",
+    startedAt,
+    heartbeatAt: startedAt,
+    state: "running",
+    slots: 2,
+    version: "test",
+    claims: [],
+    cancel: [],
+    drain: false,
     ...fields,
   };
 }

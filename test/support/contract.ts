@@ -41,6 +41,8 @@ export interface SeenAnswer {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly text: string;
+  /** Of the body. */
+  readonly byteCount: number;
 }
 
 export interface Contract {
@@ -82,7 +84,7 @@ export function createContract(document: ContractDocument): Contract {
     if (contents.length === 0) return text === "" ? problems : [...problems, "has a body where none is promised"];
     const content = contents.find((promised) => promised === type || promised === "*/*");
     if (content === undefined) return [...problems, `is ${type} where ${contents.join(", ")} is promised`];
-    if (content !== "application/json" && content !== LINES) return problems;
+    if (content !== "application/json" && content !== LINES) return [...problems, ...judgeFile(content, answer)];
     const bodies = content === LINES ? text.split("\n").filter((line) => line !== "") : [text];
     const [body] = bodies.map((json) => JSON.parse(json) as unknown);
     const valid = validators.of(operation, status, content);
@@ -93,6 +95,21 @@ export function createContract(document: ContractDocument): Contract {
     const codes = response["x-codes"];
     if (codes !== undefined && !codes.includes(codeOf(body))) problems.push(`has the code ${codeOf(body)}`);
     return problems;
+  }
+
+  /** What jobs wrote: whole where a length was promised, and nothing a browser would run as a page of ours. */
+  function judgeFile(content: string, { headers, byteCount }: SeenAnswer): readonly string[] {
+    const length = headers.get("content-length");
+    return [
+      ...(length === null || Number(length) === byteCount
+        ? []
+        : [`has ${byteCount} of the ${length} bytes it announces`]),
+      ...(headers.get("x-content-type-options") === "nosniff" ? [] : ["may be sniffed"]),
+      ...(headers.get("content-security-policy")?.includes("sandbox") ? [] : ["may be run as a page"]),
+      ...(content === "*/*" && !headers.get("content-disposition")?.startsWith("attachment")
+        ? ["is no attachment"]
+        : []),
+    ];
   }
 
   /** What no operation answers: another method, or nothing of ours. */

@@ -12,9 +12,9 @@ export interface LetterQueue {
 
 const QUEUE = "jobs-default-normal";
 
-export function letterQueue(): LetterQueue {
+/** `lastNumber`: letters are numbered from the one after it. */
+export function letterQueue(lastNumber = 0): LetterQueue {
   let letters: PeekedMessage[] = [];
-  let lastNumber = 0;
   const queue: JobQueue = {
     send: () => Promise.resolve(),
     receiver: () => {

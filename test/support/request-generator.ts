@@ -14,7 +14,18 @@ export interface Generated {
   readonly request: WireRequest;
 }
 
-export function createRequestGenerator({ operations, document }: Contract, samples: Samples, random: SeededRandom) {
+/** Bodies where the document promises bytes only. */
+export interface SampleZips {
+  readonly sound: readonly Uint8Array[];
+  readonly hostile: readonly Uint8Array[];
+}
+
+export function createRequestGenerator(
+  { operations, document }: Contract,
+  samples: Samples,
+  zips: SampleZips,
+  random: SeededRandom,
+) {
   const chance = (probability: number): boolean => random.chance(probability);
   const pick = <T>(items: readonly T[]): T => random.pick(items);
   const upTo = (max: number): number => Math.floor(random.next() * (max + 1));
@@ -128,12 +139,22 @@ export function createRequestGenerator({ operations, document }: Contract, sampl
     if (content === undefined)
       return chance(0.95) ? {} : { headers: { "content-type": "application/json" }, body: "{" };
     const [mediaType, { schema }] = content;
+    if (mediaType === ZIP) return { headers: headersOf(ZIP), body: zipBody() };
     const one = (): string => {
       const value = valueOf(schema);
       return JSON.stringify(chance(0.5) ? value : broken(value));
     };
     const text = mediaType === LINES ? Array.from({ length: upTo(5) }, one).join("\n") : one();
     return { headers: headersOf(mediaType), body: chance(0.9) ? text : brokenText(text) };
+  }
+
+  /** A package as it should be, a hostile one, or either of them cut or with some bytes changed. */
+  function zipBody(): Uint8Array {
+    const zip = Buffer.from(chance(0.6) ? pick(zips.sound) : pick(zips.hostile));
+    if (chance(0.6)) return zip;
+    if (chance(0.5)) return zip.subarray(0, upTo(zip.length));
+    for (let changes = 1 + upTo(4); changes > 0 && zip.length > 0; changes--) zip[upTo(zip.length - 1)] = upTo(255);
+    return zip;
   }
 
   const headersOf = (mediaType: string): Record<string, string> => ({
@@ -259,6 +280,7 @@ const MALFORMED = [
 ];
 /** Its schema is that of each line. */
 const LINES = "application/x-ndjson";
+const ZIP = "application/zip";
 const MEDIA_TYPES = [
   "text/plain",
   "application/x-www-form-urlencoded",

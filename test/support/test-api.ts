@@ -16,7 +16,17 @@ import {
 import { createIdSource } from "../../runtime/core/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
-import type { BatchStore, JobFiles, JobQueue, JobStore, KeyStore, WorkerStore } from "../../runtime/core/ports.ts";
+import type {
+  BatchStore,
+  JobFiles,
+  JobQueue,
+  JobStore,
+  KeyStore,
+  PackageCatalog,
+  PackageStore,
+  TenantStore,
+  WorkerStore,
+} from "../../runtime/core/ports.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
@@ -26,6 +36,9 @@ import { silentLog } from "./silent-log.ts";
 import { followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
 import { testStorage } from "./test-storage.ts";
 
+/** Without a heartbeat for so long, a worker is silent. */
+export const SILENT_AFTER_MS = 1_000;
+
 export interface TestApi extends AsyncDisposable {
   readonly url: string;
   /** Clients that follow events now. */
@@ -34,6 +47,8 @@ export interface TestApi extends AsyncDisposable {
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly workers: WorkerStore;
+  readonly packages: PackageStore & PackageCatalog;
+  readonly tenants: TenantStore;
   readonly files: JobFiles;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
@@ -41,6 +56,8 @@ export interface TestApi extends AsyncDisposable {
   delete(path: string): Promise<Answer>;
   /** Without a body: a command that has nothing more to say. */
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** A ZIP as it is, anything else as JSON. */
+  put(path: string, body?: unknown): Promise<Answer>;
 }
 
 export interface Answer {
@@ -76,7 +93,11 @@ export interface TestApiOptions {
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
   readonly wrapKeys?: (keys: KeyStore) => KeyStore;
+  readonly wrapWorkers?: (workers: WorkerStore) => WorkerStore;
+  readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
+  readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
   readonly now?: () => Date;
+  readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
@@ -95,7 +116,11 @@ export async function startTestApi(
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
     wrapKeys = (inner) => inner,
+    wrapWorkers = (inner) => inner,
+    wrapPackages = (inner) => inner,
+    wrapTenants = (inner) => inner,
     now = () => new Date(),
+    monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
     traffic = {},
     log = silentLog,
@@ -111,7 +136,17 @@ export async function startTestApi(
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const workers = createWorkerStore({ storage });
-  const stores = { jobs: wrapJobs(jobs), batches: wrapBatches(batches), keys: wrapKeys(keys), workers, files };
+  const packages = createPackageStore({ storage });
+  const tenants = createTenantStore({ storage });
+  const stores = {
+    jobs: wrapJobs(jobs),
+    batches: wrapBatches(batches),
+    keys: wrapKeys(keys),
+    workers: wrapWorkers(workers),
+    packages: wrapPackages(packages),
+    tenants: wrapTenants(tenants),
+    files,
+  };
   const publisher = publishTo(bus);
   const source = bus && hearFrom(bus);
   const followers = followed(follow);
@@ -130,12 +165,10 @@ export async function startTestApi(
     pools,
     identify,
     authFacts: { kind: "none" },
-    packages: createPackageStore({ storage }),
-    tenants: createTenantStore({ storage }),
-    silentAfterMs: 1_000,
+    silentAfterMs: SILENT_AFTER_MS,
     isReady,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
-    monotonicNow: () => performance.now(),
+    monotonicNow,
     log,
   });
   const server = createHttpServer(app);
@@ -148,10 +181,12 @@ export async function startTestApi(
 
   async function request(path: string, init?: RequestInit): Promise<Answer> {
     const response = await fetch(`${url}${path}`, init);
-    const text = await response.text();
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const text = bytes.toString();
     // As it was sent: `fetch` resolves dots.
     const { pathname } = new URL(path, url);
-    contract.check(init?.method ?? "GET", pathname, { status: response.status, headers: response.headers, text });
+    const { status, headers } = response;
+    contract.check(init?.method ?? "GET", pathname, { status, headers, text, byteCount: bytes.byteLength });
     const isJson = response.headers.get("content-type")?.includes("application/json") ?? false;
     return {
       status: response.status,
@@ -169,6 +204,8 @@ export async function startTestApi(
     batches,
     keys,
     workers,
+    packages,
+    tenants,
     files,
     contract,
     get: (path) => request(path),
@@ -177,6 +214,13 @@ export async function startTestApi(
       request(path, {
         method: "POST",
         ...(body !== undefined && { headers, body: typeof body === "string" ? body : JSON.stringify(body) }),
+      }),
+    put: (path, body) =>
+      request(path, {
+        method: "PUT",
+        ...(body instanceof Uint8Array
+          ? { headers: { "content-type": "application/zip" }, body: Buffer.from(body) }
+          : body !== undefined && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
       }),
     async [Symbol.asyncDispose]() {
       await ringer.close();

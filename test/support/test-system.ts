@@ -194,7 +194,9 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       others.push(other);
       return other;
     },
-    publish: (tenantName, fileName, zip) => packages.upload(tenantName, fileName, zip),
+    async publish(tenantName, fileName, zip) {
+      await packages.upload(tenantName, fileName, zip);
+    },
     startWorker: launchWorker,
     async submit(tenantName, jobType, fields = {}) {
       const jobProcessorPackageName = "test.zip";

@@ -14,9 +14,14 @@ export interface WireRequest {
   readonly firstPieceOnly?: boolean;
 }
 
+export interface WireAnswer extends SeenAnswer {
+  /** In lower case, in the order they came. */
+  readonly headerNames: readonly string[];
+}
+
 export interface Wire extends Disposable {
   /** Rejects when the whole answer is not there in time. */
-  send(request: WireRequest): Promise<SeenAnswer>;
+  send(request: WireRequest): Promise<WireAnswer>;
 }
 
 const DEADLINE_MS = 15_000;
@@ -47,7 +52,9 @@ export function openWire(url: string, maxSockets = 8): Wire {
             resolve({
               status: response.statusCode ?? 0,
               headers: { get: (name) => response.headers[name.toLowerCase()]?.toString() ?? null },
+              headerNames: Object.keys(response.headers),
               text: Buffer.concat(chunks).toString(),
+              byteCount: Buffer.concat(chunks).byteLength,
             });
           };
           response.on("data", (chunk: Uint8Array) => {

@@ -29,6 +29,7 @@ export function createIdentify({ verify, grants }: IdentifyDeps): Identify {
       mayUse: (tenantName) => isAllowed(rights, needs, tenantName),
       mayOperate: () => isAdmin(roles),
       tenants: () => tenantsAllowed(rights, needs),
+      renewed: () => callerFor(identity, needs),
     };
   }
 

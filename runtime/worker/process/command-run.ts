@@ -30,6 +30,7 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
   const { workspace, packagePath } = spec;
   const file = await resolveCommand(entry.command, packagePath, environment.PATH);
   await writeFile(workspace.parametersFile, spec.job.parameters, { mode: 0o600 });
+  await workspace.handOver();
   signal.throwIfAborted();
   const process = await launcher.launch({
     file,

@@ -13,6 +13,7 @@ import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
 import { startGuardian } from "./guardian.ts";
 import { endHostChild, startHostChild } from "./host-child.ts";
 import { type JobProcessDeps, startJobProcess } from "./job-process.ts";
+import type { JobUser } from "./job-user.ts";
 import { createLauncher } from "./launch.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
 import type { ReuseLimits } from "./shared-child.ts";
@@ -28,6 +29,8 @@ export interface JobProcessesConfig {
   /** Node children kept ready, for attempts of their own and for sharing. 0: started on demand. */
   readonly spares: number;
   readonly environment: SharedEnvironment;
+  /** Who jobs run as. Default: the worker's own user. */
+  readonly user?: JobUser | undefined;
   /** Node of the children. Default: the worker's own. */
   readonly nodePath?: string | undefined;
   /** Flags of the children's Node, for example a heap limit. */
@@ -73,7 +76,7 @@ function defaultMemoryMb(): number {
 /** Spares start at once: call from the main thread, which children on Linux live and die with. */
 export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const environment = sharedEnvironment(config.environment);
-  const launcher = createLauncher({ root: config.root, searchPath: environment.PATH });
+  const launcher = createLauncher({ root: config.root, searchPath: environment.PATH, user: config.user });
   const guardian = startGuardian(launcher.markPrefix, environment.PATH);
   const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
   const children = createChildPool({
@@ -82,7 +85,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
     end: endHostChild,
   });
   const memory = createMemoryWatch();
-  const workspaces = createWorkspaces({ root: config.root, prefix: SHARED_PREFIX });
+  const workspaces = createWorkspaces({ root: config.root, prefix: SHARED_PREFIX, user: config.user });
   const limits = { ...REUSE_LIMITS, ...config.reuse };
   const sharedChildren = createSharedChildren({ children, workspaces, memory, limits });
   const deps: JobProcessDeps = {

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { accessSync, constants, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { becomeArguments, type JobUser } from "./job-user.ts";
 import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./process-tree.ts";
 
 export interface LaunchSpec {
@@ -51,12 +52,23 @@ export interface Launcher {
 /** Between the default (0) and first to be killed (1,000): well before the worker, not before a runaway browser. */
 const OOM_SCORE = "500";
 
-/** `root` tells this worker's processes from those of others on the same machine. */
-export function createLauncher({ root, searchPath }: { readonly root: string; readonly searchPath: string }): Launcher {
+export interface LauncherConfig {
+  /** Tells this worker's processes from those of others on the same machine. */
+  readonly root: string;
+  readonly searchPath: string;
+  /** Default: the worker's own. */
+  readonly user?: JobUser | undefined;
+}
+
+/** Throws LaunchError when processes are to have a user and nothing can give them one. */
+export function createLauncher({ root, searchPath, user }: LauncherConfig): Launcher {
   const owner = createHash("sha256").update(root).digest("hex").slice(0, 16);
   const markPrefix = `${owner}.${randomUUID()}.`;
   const killer = createTreeKiller();
   const setpriv = process.platform === "linux" ? findProgram("setpriv", searchPath) : undefined;
+  if (user !== undefined && setpriv === undefined)
+    throw new LaunchError("Without setpriv jobs cannot have their user.");
+  const ownUser = user === undefined ? [] : becomeArguments(user);
 
   return {
     markPrefix,
@@ -66,7 +78,7 @@ export function createLauncher({ root, searchPath }: { readonly root: string; re
       // Linux clears the wish to die with the parent at every fork, so that it has to be made in the new process.
       // It holds for the thread that spawns: the worker launches from its main thread.
       const [program, programArgs] =
-        setpriv === undefined ? [file, args] : [setpriv, ["--pdeathsig", "KILL", "--", file, ...args]];
+        setpriv === undefined ? [file, args] : [setpriv, ["--pdeathsig", "KILL", ...ownUser, "--", file, ...args]];
       const child = await spawned(() =>
         spawn(program, programArgs, {
           cwd,

@@ -14,6 +14,7 @@ export async function startModule(
   entry: ModuleEntry,
   { children, listener, signal }: { children: ChildPool; listener: RunListener; signal: AbortSignal },
 ): Promise<Run> {
+  await spec.workspace.handOver();
   const { process, channel, listen } = await children.take(signal);
   const hearing = createJobHearing(listener);
   const heap = createHeapWitness();

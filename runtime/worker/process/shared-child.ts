@@ -207,6 +207,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       clearTimeout(idle);
       if (id >= limits.maxJobs) retire();
       try {
+        await spec.workspace.handOver();
         const { pid, packagePath, send } = await abortable(opening, signal);
         signal.throwIfAborted();
         if (ending !== undefined) throw new LaunchError("The process for the job has just ended.");

@@ -48,6 +48,7 @@ export async function openWarmHost(
   const remove = (): Promise<void> => home.remove().catch(() => undefined);
   try {
     await request.shared.copyTo(home.packagePath, signal);
+    await home.handOver();
     const { process, channel, listen } = await children.take(signal);
     const heap = createHeapWitness();
     listen(listener);

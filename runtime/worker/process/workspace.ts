@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { giveTree, type JobUser } from "./job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface Workspace {
@@ -21,6 +22,8 @@ export interface Workspace {
   readonly parametersFile: string;
   /** Where commands may leave their output. */
   readonly resultFile: string;
+  /** Gives all of it to the user that jobs run as. To be called when everything the job needs is there, before it runs. */
+  handOver(): Promise<void>;
   /** Idempotent. Rejects if something resists; the next `sweep` tries again. */
   remove(): Promise<void>;
 }
@@ -35,13 +38,15 @@ export interface WorkspacesConfig {
   readonly root: string;
   /** Begins the name of every workspace. */
   readonly prefix?: string;
+  /** Whose workspaces become when they are handed over. Default: they stay the worker's, as its jobs do. */
+  readonly user?: JobUser | undefined;
 }
 
 /** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
 const ATTEMPT_PREFIX = "a-";
 
 /** `root` and `prefix` belong to one worker alone: its sweep removes every workspace it finds there. */
-export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesConfig): Workspaces {
+export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: WorkspacesConfig): Workspaces {
   return {
     async sweep() {
       await mkdir(root, { recursive: true });
@@ -61,6 +66,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
         temporaryPath: join(path, "tmp"),
         parametersFile: join(path, "parameters.json"),
         resultFile: join(path, "result.json"),
+        handOver: () => (user === undefined ? Promise.resolve() : giveTree(path, user)),
         remove: () => removeTree(path),
       };
       await Promise.all(

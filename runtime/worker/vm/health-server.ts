@@ -4,7 +4,7 @@
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-health-extension
  */
 import { createServer } from "node:http";
-import { HEALTH_PATH } from "../../core/machine-settings.ts";
+import { WORKER_HEALTH } from "../../core/machine-settings.ts";
 
 export interface HealthServer {
   readonly port: number;
@@ -17,7 +17,7 @@ const HEADERS_TIMEOUT_MS = 5_000;
 export async function serveHealth(port: number, isWell: () => boolean): Promise<HealthServer> {
   const server = createServer((incoming, answer) => {
     incoming.resume();
-    if (incoming.url !== HEALTH_PATH || incoming.method !== "GET") {
+    if (incoming.url !== WORKER_HEALTH.path || incoming.method !== "GET") {
       answer.writeHead(404).end();
       return;
     }

@@ -1,4 +1,5 @@
 /** Drives every operation to every status its document promises, and has each answer judged by that document. */
+import { createHash, randomUUID } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/caller.ts";
 import {
@@ -7,12 +8,14 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
-import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import { BATCH_COMMAND_MAX_MS, PACKAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
+import { workerOf } from "../../support/builders.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
+import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
 
@@ -37,6 +40,9 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapJobs: (jobs) => faulty(jobs, dependencies),
   wrapBatches: (batches) => faulty(batches, dependencies),
   wrapKeys: (keys) => faulty(keys, dependencies),
+  wrapWorkers: (workers) => faulty(workers, dependencies),
+  wrapPackages: (packages) => faulty(packages, dependencies),
+  wrapTenants: (tenants) => faulty(tenants, dependencies),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -67,6 +73,15 @@ async function repeated(path: string, body: object): Promise<WireRequest> {
   await api.post(path, body, { ...JSON_TYPE, ...headers });
   return post(path, body, headers);
 }
+
+const put = (path: string, body: string | Uint8Array, type = "application/json"): WireRequest => ({
+  method: "PUT",
+  path,
+  headers: { "content-type": type },
+  body,
+});
+const del = (path: string): WireRequest => ({ method: "DELETE", path });
+const putZip = (path: string, zip: Uint8Array): WireRequest => put(path, zip, "application/zip");
 
 const jobRequest = (tenantName: string) => ({
   tenantName,
@@ -115,8 +130,39 @@ async function closedBatch(): Promise<{ readonly tenantName: string; readonly ba
   return { tenantName, batchId };
 }
 
+const ECHO = testPackage({ jobs: { Echo: "return {};" } });
+const packagePath = (tenantName: string): string => `/v1/tenants/${tenantName}/packages/echo.zip`;
+
+/** The path of a package with an older version, and that version. */
+async function publishedTwice(): Promise<{ readonly path: string; readonly older: string }> {
+  const path = packagePath(freshTenant());
+  await api.put(path, ECHO);
+  await api.put(path, testPackage({ jobs: { Echo: "return { output: 2 };" } }));
+  return { path, older: createHash("sha256").update(ECHO).digest("hex") };
+}
+const published = async (): Promise<string> => (await publishedTwice()).path;
+
+async function knownWorker(): Promise<string> {
+  const worker = workerOf({ workerId: `w-${randomUUID()}` });
+  await api.workers.beat(worker, undefined);
+  return `/v1/workers/${worker.pool}/${worker.workerId}`;
+}
+
+async function tenantWithGrants(): Promise<{ readonly tenant: string; readonly grant: string }> {
+  const tenant = `/v1/tenants/${freshTenant()}`;
+  await api.put(tenant);
+  const grants = Array.from({ length: 2 }, () => `${tenant}/grants/${randomUUID()}`);
+  for (const grant of grants) await api.put(grant, { access: "read", name: "Ada" });
+  return { tenant, grant: grants[0]! };
+}
+
 const NO_JOB = "acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa";
 const NO_BATCH = "acme.0000000000aaaaaaaa";
+
+function refused(request: WireRequest, error: Error): WireRequest {
+  refusal = error;
+  return request;
+}
 
 type Driver = () => WireRequest | Promise<WireRequest>;
 
@@ -228,6 +274,92 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     404: () => ({ method: "DELETE", path: "/v1/dead-letters/jobs-default-normal/4711" }),
     409: async () => ({ method: "DELETE", path: letters.add((await runningJob()).jobId) }),
   },
+  listPackages: {
+    200: async () => {
+      const tenantName = freshTenant();
+      for (const name of ["a.zip", "b.zip"]) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, ECHO);
+      return get(`/v1/tenants/${tenantName}/packages?pageSize=1`);
+    },
+  },
+  getPackage: {
+    200: async () => get(await published()),
+    404: () => get(packagePath(freshTenant())),
+  },
+  putPackage: {
+    200: () => putZip(packagePath(freshTenant()), ECHO),
+    404: () => putZip(packagePath("foreign"), ECHO),
+    413: () => ({
+      method: "PUT",
+      path: packagePath(freshTenant()),
+      headers: { "content-type": "application/zip" },
+      announcedBytes: PACKAGE_MAX_BYTES + 1,
+    }),
+    422: () => putZip(packagePath(freshTenant()), ECHO.subarray(0, 100)),
+  },
+  deletePackage: {
+    204: async () => del(await published()),
+    404: () => del(packagePath(freshTenant())),
+  },
+  listPackageVersions: {
+    200: async () => get(`${await published()}/versions`),
+    404: () => get(`${packagePath(freshTenant())}/versions`),
+  },
+  restorePackageVersion: {
+    200: async () => {
+      const { path, older } = await publishedTwice();
+      return post(`${path}/versions/${older}/restore`);
+    },
+    404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
+  },
+  listWorkers: {
+    200: async () => {
+      await knownWorker();
+      return get("/v1/workers?pool=default");
+    },
+  },
+  getWorker: {
+    200: async () => get(await knownWorker()),
+    404: () => get("/v1/workers/default/nobody"),
+  },
+  drainWorker: {
+    202: async () => post(`${await knownWorker()}/drain`),
+    404: () => post("/v1/workers/default/nobody/drain"),
+  },
+  getMe: {
+    200: () => get("/v1/me"),
+    // It depends on nothing that could fail, but what finds out who calls does.
+    500: () => refused(get("/v1/me"), new TypeError("secret: cannot read properties of undefined")),
+    503: () => refused(get("/v1/me"), new UnavailableError("IdentityUnavailable", "The issuer does not answer.")),
+  },
+  listTenants: {
+    200: async () => {
+      await tenantWithGrants();
+      await tenantWithGrants();
+      return get("/v1/tenants?pageSize=1");
+    },
+  },
+  putTenant: {
+    200: () => ({ method: "PUT", path: `/v1/tenants/${freshTenant()}` }),
+  },
+  deleteTenant: {
+    204: async () => del((await tenantWithGrants()).tenant),
+    404: () => del(`/v1/tenants/${freshTenant()}`),
+  },
+  listGrants: {
+    200: async () => get(`${(await tenantWithGrants()).tenant}/grants?pageSize=1`),
+    404: () => get(`/v1/tenants/${freshTenant()}/grants`),
+  },
+  putGrant: {
+    200: async () => {
+      const { tenant } = await tenantWithGrants();
+      return put(`${tenant}/grants/${randomUUID()}`, JSON.stringify({ access: "manage", name: "Ada" }));
+    },
+    404: () => put(`/v1/tenants/${freshTenant()}/grants/${randomUUID()}`, '{"access":"read","name":"Ada"}'),
+  },
+  deleteGrant: {
+    204: async () => del((await tenantWithGrants()).grant),
+    404: async () => del(`${(await tenantWithGrants()).tenant}/grants/${randomUUID()}`),
+  },
   followEvents: {
     200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
     404: () => get(`/v1/events?batchId=${NO_BATCH}`),
@@ -238,11 +370,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   },
   getAuth: {
     200: () => get("/v1/auth"),
-    // It depends on nothing that could fail, but what comes before it may.
-    500: () => {
-      refusal = new TypeError("secret: cannot read properties of undefined");
-      return get("/v1/auth");
-    },
+    500: () => refused(get("/v1/auth"), new TypeError("secret: cannot read properties of undefined")),
   },
 };
 
@@ -268,26 +396,14 @@ const EVERYWHERE: Readonly<Record<number, (operation: Operation) => Promise<Wire
       ? { ...request, path: `${operation.path}?pageSize=0` }
       : { ...request, body: "[]" };
   },
-  401: async (operation) => {
-    const request = await fine(operation);
-    refusal = new UnauthenticatedError("Sign in.");
-    return request;
-  },
-  403: async (operation) => {
-    const request = await fine(operation);
-    refusal = new ForbiddenError("It takes a role.");
-    return request;
-  },
+  401: async (operation) => refused(await fine(operation), new UnauthenticatedError("Sign in.")),
+  403: async (operation) => refused(await fine(operation), new ForbiddenError("It takes a role.")),
   413: async (operation) => {
     const { body: _, ...request } = await fine(operation);
     return { ...request, announcedBytes: REQUEST_BODY_MAX_BYTES + 1 };
   },
   415: async (operation) => ({ ...(await fine(operation)), headers: { "content-type": "text/plain" }, body: "{}" }),
-  429: async (operation) => {
-    const request = await fine(operation);
-    refusal = new TooManyRequestsError("Wait a moment.");
-    return request;
-  },
+  429: async (operation) => refused(await fine(operation), new TooManyRequestsError("Wait a moment.")),
   500: async (operation) => {
     const request = await fine(operation);
     dependencies.fault = new TypeError("secret: cannot read properties of undefined");
@@ -317,27 +433,5 @@ describe("every promise of the document", () => {
 
   it("has been exercised", () => {
     expect([...api.contract.exercised]).toEqual(expect.arrayContaining([...api.contract.promised]));
-  });
-});
-
-describe("the judge", () => {
-  const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => ({
-    status,
-    text: JSON.stringify(body),
-    headers: new Headers({ "content-type": "application/json", "x-request-id": "1", ...headers }),
-  });
-  const submitted = { jobId: "j", batchId: "b" };
-  const error = (code: string) => ({ error: { code, message: "m", requestId: "1" } });
-
-  it.each([
-    ["an undocumented status", answer(299, {}), "has no status 299"],
-    ["a missing field", answer(201, { jobId: "j" }, { location: "x" }), "required property 'batchId'"],
-    ["a field nobody documented", answer(201, { ...submitted, x: 1 }, { location: "x" }), "additional properties"],
-    ["a wrong type", answer(201, { ...submitted, jobId: 7 }, { location: "x" }), "must be string"],
-    ["a missing header", answer(201, submitted), "lacks the header Location"],
-    ["a wrong media type", answer(201, submitted, { location: "x", "content-type": "text/html" }), "is text/html"],
-    ["a code of another operation", answer(404, error("JobNotFound")), "has the code JobNotFound"],
-  ])("refuses %s", (_what, wrong, problem) => {
-    expect(() => api.contract.check("POST", "/v1/jobs", wrong)).toThrow(problem);
   });
 });

@@ -118,3 +118,17 @@ describe("grants", () => {
     }
   });
 });
+
+describe("a tenant that is made and removed at the same time", () => {
+  it("is there or not there, and nobody gets an error", async () => {
+    const tenant = { tenantName: freshTenant(), createdAt, createdBy: "ada" };
+    const makeAndRemove = async (): Promise<void> => {
+      for (let i = 0; i < 30; i++) {
+        expect(await store.create(tenant)).toEqual(tenant);
+        await store.remove(tenant.tenantName);
+      }
+    };
+    await Promise.all(Array.from({ length: 4 }, makeAndRemove));
+    expect(await store.get(tenant.tenantName)).toBeUndefined();
+  });
+});

@@ -2,20 +2,28 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { buildBundles } from "../../../infra/bundles.ts";
 import { programFiles, type Program, type ProgramFile } from "../../../infra/program-files.ts";
-import { createPackageStore } from "../../../runtime/azure/index.ts";
 import { SETTING } from "../../../runtime/core/settings.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import type { JobView } from "../../../runtime/core/views.ts";
 import { startBusProcess } from "../../support/bus-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { sourcePackage } from "../../support/source-package.ts";
+import { unzip } from "../../support/unzip.ts";
 
 /** App Service and a VM fetch them at every start of a machine. */
 const PROGRAM_MAX_BYTES = 8 * 1024 * 1024;
+
+const GREET = `
+  import { defineJob } from "jobyard/job";
+  export default defineJob({
+    jobType: "Greet",
+    run: (job) => ({ output: "Hello, " + (job.parameters as { name: string }).name }),
+  });`;
 
 const sizeOf = (files: readonly ProgramFile[]): number => files.reduce((sum, { content }) => sum + content.length, 0);
 
@@ -27,7 +35,7 @@ describe.each(["api", "worker"] as const)("the released %s", (program) => {
   });
 });
 
-it("runs a job with nothing but its own files", async () => {
+it("runs a job of a package that came with it, with nothing but its own files", async () => {
   const folder = await temporaryDirectory();
   onTestFinished(() => folder[Symbol.asyncDispose]());
   const bus = await startBusProcess(busTopology([DEFAULT_POOL]));
@@ -37,13 +45,18 @@ it("runs a job with nothing but its own files", async () => {
     [SETTING.serviceBusConnectionString]: bus.connectionString,
   };
   const tenantName = freshTenant();
-  const zip = testPackage({ jobs: { Greet: "return { output: `Hello, ${job.parameters.name}` };" } });
-  await createPackageStore({ storage: testStorage() }).upload(tenantName, "greet.zip", zip);
+  await using packages = await sourcePackage({
+    "greet/package.json": JSON.stringify({ name: "greet", version: "1.0.0", type: "module", exports: "./greet.ts" }),
+    "greet/greet.ts": GREET,
+  });
+  const bundles = await buildBundles(packages.path);
 
   const start = async (program: Program, settings: Record<string, string>): Promise<Record<string, unknown>> => {
     const directory = join(folder.path, program);
-    await mkdir(directory);
-    for (const { path, content } of await programFiles(program)) await writeFile(join(directory, path), content);
+    for (const [path, content] of await unzip(bundles[program].file)) {
+      await mkdir(dirname(join(directory, path)), { recursive: true });
+      await writeFile(join(directory, path), content);
+    }
     const child = fork(join(directory, `${program}.mjs`), {
       cwd: directory,
       env: { PATH: process.env["PATH"], [SETTING.logLevel]: "error", ...connections, ...settings },
@@ -54,11 +67,17 @@ it("runs a job with nothing but its own files", async () => {
     return ready;
   };
   const [api] = await Promise.all([
-    start("api", { [SETTING.apiPort]: "0", [SETTING.auth]: "none", [SETTING.instanceId]: `api-${tenantName}` }),
+    start("api", {
+      ...{ [SETTING.apiPort]: "0", [SETTING.auth]: "none", [SETTING.instanceId]: `api-${tenantName}` },
+      [SETTING.packagesTenant]: tenantName,
+    }),
     start("worker", { [SETTING.workerId]: `w-${tenantName}`, [SETTING.workerDirectory]: join(folder.path, "data") }),
   ]);
 
   const url = `http://127.0.0.1:${String(api["port"])}/v1`;
+  await expect
+    .poll(async () => (await fetch(`${url}/tenants/${tenantName}/packages/greet.zip`)).json(), { timeout: 30_000 })
+    .toMatchObject({ uploadedBy: "release", jobTypes: ["Greet"] });
   const job = { tenantName, jobType: "Greet", jobName: "one", jobProcessorPackageName: "greet.zip" };
   const answer = await fetch(`${url}/jobs`, {
     method: "POST",

@@ -29,7 +29,7 @@ let pool = "";
 let queueName = "";
 let batch: Batch;
 let workers: readonly WorkerRecord[] = [];
-const POOLS = Array.from({ length: 13 }, (_, i) => `p${i}`);
+const POOLS = Array.from({ length: 15 }, (_, i) => `p${i}`);
 let nextPool = 0;
 
 beforeAll(async () => {
@@ -60,7 +60,7 @@ const deps = (): SweepBatchesDeps => ({
       if (stored !== undefined && !stored.value.atRest) yield stored;
     },
   },
-  workers: { list: () => Promise.resolve(workers) },
+  workers: { list: () => Promise.resolve(workers), requestCancel: () => Promise.resolve() },
   lockMs: LOCK_MS,
   marginMs: 10_000,
   now: () => new Date(Date.now() + HOUR_MS),
@@ -124,6 +124,32 @@ describe("sweeping batches", () => {
     expect((await peek()).map(({ parsed }) => parsed.ok && parsed.bell.jobId)).toEqual([late.value.jobId]);
     await sweep();
     expect((await batches.get(batch.batchId))?.value.generation).toBe(2);
+  });
+
+  it("ends a job that was added while its batch was canceled, instead of ringing for it", async () => {
+    const { etag } = (await batches.get(batch.batchId))!;
+    await batches.update(batch.batchId, etag, { state: "canceled" });
+    await deps().batches.askBatch(batch.batchId);
+    // The API had found the batch open, and died after the insert.
+    const { value: late } = await insert();
+    const { value: delayed } = await insert({ runAt: new Date(Date.now() + 24 * HOUR_MS) });
+    expect(await sweep()).toMatchObject({ canceled: 2, rung: 0 });
+    for (const { jobId } of [late, delayed]) {
+      expect(await rowOf(jobId)).toMatchObject({ state: "canceled", executions: 0, endedAt: expect.any(Date) as Date });
+    }
+    expect(await peek()).toEqual([]);
+    expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 2 });
+    expect(await sweep()).toMatchObject({ canceled: 0, rung: 0 });
+  });
+
+  it("rings for a job of a canceled batch that was made to run again", async () => {
+    const { value: job, etag } = await insert();
+    const changes = { ring: 2, reopen: true };
+    await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "queued", changes });
+    const stored = (await batches.get(batch.batchId))!;
+    await batches.update(batch.batchId, stored.etag, { state: "canceled" });
+    expect(await sweep()).toMatchObject({ canceled: 0, rung: 1 });
+    expect((await rowOf(job.jobId)).state).toBe("queued");
   });
 
   it("leaves a delayed row alone whose bell is scheduled, and rings one whose bell is not", async () => {

@@ -170,7 +170,10 @@ function memoryPackages(): PackageStore {
       const bytes = packages.get(`${tenantName}/${packageName}`);
       return bytes && { bytes, version: "1" };
     },
-    upload: (tenantName, packageName, bytes) =>
-      turn().then(() => void packages.set(`${tenantName}/${packageName}`, bytes)),
+    async upload(tenantName, packageName, bytes) {
+      await turn();
+      packages.set(`${tenantName}/${packageName}`, bytes);
+      return new Date();
+    },
   };
 }

@@ -1,14 +1,25 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { EXIT, runCli } from "../../../runtime/cli/cli.ts";
+import { runCli } from "../../../runtime/cli/cli.ts";
+import { EXIT } from "../../../runtime/cli/exit-codes.ts";
 import { nodeVersionProblem } from "../../../runtime/node-version.mjs";
 import { sourcePackage } from "../../support/source-package.ts";
 
 async function jobyard(...args: readonly string[]) {
   const out: string[] = [];
   const error: string[] = [];
-  const code = await runCli(args, { out: (text) => out.push(text), error: (text) => error.push(text) });
+  const code = await runCli(args, {
+    terminal: {
+      out: (text) => out.push(text),
+      error: (text) => error.push(text),
+      write: (text) => out.push(text),
+      paint: (_style, text) => text,
+      screen: undefined,
+      columns: 120,
+    },
+    env: {},
+  });
   return { code, out: out.join("\n"), error: error.join("\n") };
 }
 

@@ -1,0 +1,16 @@
+/** What the client costs a page: its size as it is loaded, and as it travels. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { buildClientPackage } from "../runtime/packaging/client-package.ts";
+import { temporaryDirectory } from "../test/support/temporary-directory.ts";
+import type { Benchmark } from "./bench.ts";
+
+export const benchmark: Benchmark = async (report) => {
+  await using directory = await temporaryDirectory();
+  const { minifiedBytes, modules } = await buildClientPackage(directory.path);
+  const code = await readFile(join(directory.path, "client.js"));
+  report({ name: "client for browsers, minified", value: minifiedBytes, unit: "bytes" });
+  report({ name: "client, readable, gzip", value: gzipSync(code).byteLength, unit: "bytes" });
+  report({ name: "modules in it", value: modules.length, unit: "files" });
+};

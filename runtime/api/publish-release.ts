@@ -1,0 +1,87 @@
+/**
+ * Publishes the job packages that were released with the API. Each version once: what a tenant's people publish
+ * afterwards, or go back to, is left alone by every later start. Instances that start together do no harm.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isSystemError, messageOf, PackageError } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import type { PackageCatalog, TenantStore } from "../core/ports.ts";
+import { inspectPackage } from "../packages/inspect-package.ts";
+
+export interface PublishReleaseDeps {
+  readonly packages: Pick<PackageCatalog, "versions" | "upload">;
+  readonly tenants: Pick<TenantStore, "get" | "create">;
+  /** Holds the packages, by the names jobs give them; may be absent. */
+  readonly directory: string;
+  readonly tenantName: string;
+  readonly now: () => Date;
+  readonly log: Logger;
+}
+
+/** Shown with the package, where a person's name would be. */
+const PUBLISHED_BY = "release";
+
+/** A package nobody can use is logged and passed over. Throws UnavailableError; a repetition goes on from there. */
+export async function publishRelease(deps: PublishReleaseDeps): Promise<void> {
+  const { directory, tenants, tenantName, now, log } = deps;
+  const fileNames = await packagesIn(directory);
+  if (fileNames.length === 0) return;
+  if ((await tenants.get(tenantName)) === undefined) {
+    await tenants.create({ tenantName, createdAt: now(), createdBy: PUBLISHED_BY });
+  }
+  for (const packageName of fileNames) {
+    try {
+      const published = await publish(packageName, deps);
+      log.info({ tenantName, packageName, published }, "released package");
+    } catch (error) {
+      if (!(error instanceof PackageError)) throw error;
+      log.error({ tenantName, packageName, error: error.message }, "released package refused");
+    }
+  }
+}
+
+/** False: this version was published before. */
+async function publish(packageName: string, deps: PublishReleaseDeps): Promise<boolean> {
+  const { directory, packages, tenantName } = deps;
+  const bytes = await readFile(join(directory, packageName));
+  const { manifest, sha256 } = await inspectPackage(bytes);
+  const versions = await packages.versions(tenantName, packageName);
+  if (versions.some((version) => version.sha256 === sha256)) return false;
+  const jobTypes = manifest.jobs.map(({ jobType }) => jobType);
+  await packages.upload(tenantName, packageName, bytes, { sha256, jobTypes, uploadedBy: PUBLISHED_BY });
+  return true;
+}
+
+async function packagesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(directory)).filter((name) => name.endsWith(".zip")).toSorted();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Right after a deployment roles are on their way for up to ten minutes, and storage answers 403. */
+const PAUSES_MS = [1_000, 5_000, 15_000, 30_000];
+
+export interface KeepPublishingDeps extends PublishReleaseDeps {
+  /** Resolves after the time, or as soon as the signal fires. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Until it is done; the API serves meanwhile. Resolves at the latest when the signal fires. */
+export async function keepPublishing(deps: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
+  for (let tries = 0; !signal.aborted; tries++) {
+    try {
+      await publishRelease(deps);
+      return;
+    } catch (error) {
+      deps.log.warn(
+        { error: messageOf(error), code: isSystemError(error) ? error.code : undefined },
+        "release not published yet",
+      );
+      await deps.pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/** What commands have in common: the options of those that talk to the service, and how a result is shown. */
+import Table from "cli-table3";
+import { Command, InvalidArgumentError } from "commander";
+import type { JobServiceClient, JobState } from "../client/index.ts";
+import { connect, type ConnectionOptions } from "./connection.ts";
+import { UsageError } from "./exit-codes.ts";
+import type { Surroundings, Terminal } from "./terminal.ts";
+
+export interface RemoteOptions extends ConnectionOptions {
+  readonly json?: true;
+}
+
+const command = (name: string, description: string, examples: readonly string[]): Command =>
+  new Command(name)
+    .description(description)
+    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  jobyard ${example}`).join("\n")}`);
+
+export const localCommand = command;
+
+/** With the options of every command that talks to the service. */
+export const remoteCommand = (name: string, description: string, examples: readonly string[]): Command =>
+  withRemoteOptions(command(name, description, examples));
+
+const withRemoteOptions = (to: Command): Command =>
+  to
+    .option("--url <address>", "the service (default: JOBYARD_URL, or where you signed in)")
+    .option("--json", "print the result as one line of JSON");
+
+/** The result as one line of JSON, or for people. */
+export function show(terminal: Terminal, { json }: { readonly json?: true }, value: unknown, text: () => string): void {
+  terminal.out(json === true ? JSON.stringify(value) : text());
+}
+
+export { connect };
+
+/** The tenant that is named, or the only one the caller acts for. */
+export async function tenantOf(
+  client: JobServiceClient,
+  named: string | undefined,
+  { signal }: Surroundings,
+): Promise<string> {
+  if (named !== undefined) return named;
+  const { grants, allTenants } = await client.monitoring.getMe({ signal });
+  const [only, ...others] = grants.map(({ tenantName }) => tenantName);
+  if (only !== undefined && others.length === 0 && !allTenants) return only;
+  const choices = grants.length === 0 ? "" : `: ${grants.map(({ tenantName }) => tenantName).join(", ")}`;
+  throw new UsageError(`Name a tenant with --tenant${choices}.`);
+}
+
+export const wholeNumber =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+
+/** The first so many; the rest is not asked for. */
+export async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promise<readonly T[]> {
+  const found: T[] = [];
+  if (limit === 0) return found;
+  for await (const item of items) if (found.push(item) >= limit) break;
+  return found;
+}
+
+/** Columns without lines between them: easy to read, easy to cut. */
+export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[], empty: string): string {
+  if (rows.length === 0) return empty;
+  const none = { "top-mid": "", "top-left": "", "top-right": "", "bottom-mid": "", "bottom-left": "" };
+  const made = new Table({
+    head: [...head],
+    chars: {
+      ...none,
+      ...{ top: "", bottom: "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "" },
+      ...{ right: "", "right-mid": "", middle: "  " },
+    },
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+  });
+  made.push(...rows.map((row) => row.map(String)));
+  return made
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n");
+}
+
+export function showState({ paint }: Terminal, state: JobState): string {
+  switch (state) {
+    case "succeeded":
+      return paint("green", state);
+    case "failed":
+      return paint("red", state);
+    case "canceled":
+      return paint("yellow", state);
+    case "running":
+      return paint("cyan", state);
+    case "queued":
+      return state;
+  }
+}
+
+/** 2030-01-31 08:00:00, in UTC; a dash for what has not happened. */
+export const showInstant = (instant: string | undefined): string =>
+  instant === undefined ? "-" : instant.slice(0, 19).replace("T", " ");
+
+export function showBytes(bytes: number): string {
+  const mebibytes = bytes / 1024 / 1024;
+  return mebibytes >= 1 ? `${mebibytes.toFixed(1)} MiB` : `${Math.max(1, Math.round(bytes / 1024))} KiB`;
+}

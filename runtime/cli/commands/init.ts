@@ -1,0 +1,88 @@
+/** `jobyard init <directory>`: a package that packs and runs, to be changed into one's own. */
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import type { Command } from "commander";
+import { localCommand, show } from "../command.ts";
+import { UsageError } from "../exit-codes.ts";
+import type { Surroundings } from "../terminal.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const NAME = /^[a-z][a-z0-9-]*$/;
+
+export const initCommand = ({ terminal }: Surroundings): Command =>
+  localCommand("init", "Make a new package: a folder with one job that runs.", ["init greetings"])
+    .argument("<directory>", "a new folder; its name becomes the package's")
+    .option("--json", "print the result as one line of JSON")
+    .action(async (given: string, options: { readonly json?: true }) => {
+      const directory = resolve(given);
+      const name = basename(directory);
+      if (!NAME.test(name))
+        throw new UsageError(`${name}: a package's name has lower-case letters, digits and hyphens only.`);
+      await mkdir(directory, { recursive: true });
+      if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
+      const jobType = typeOf(name);
+      const files = filesOf(name, jobType, relative(directory, ROOT));
+      for (const [file, text] of Object.entries(files)) {
+        await mkdir(dirname(join(directory, file)), { recursive: true });
+        await writeFile(join(directory, file), text);
+      }
+      const zip = `${given}/dist/${name}.zip`;
+      show(terminal, options, { directory, name, jobType, files: Object.keys(files) }, () =>
+        [
+          `Made ${given} with the job ${jobType}. Next:`,
+          `  jobyard run ${given} --type ${jobType} --parameters '{"name":"world"}'`,
+          `  jobyard pack ${given}`,
+          `  jobyard publish ${zip}`,
+          `  jobyard submit --type ${jobType} --package ${name}.zip --parameters '{"name":"world"}' --wait`,
+        ].join("\n"),
+      );
+    });
+
+/** year-end → YearEnd */
+const typeOf = (name: string): string =>
+  name.replace(/(^|-)(\w?)/g, (_all, _dash, letter: string) => letter.toUpperCase());
+
+const filesOf = (name: string, jobType: string, toRoot: string): Readonly<Record<string, string>> => ({
+  "package.json": `${JSON.stringify(
+    {
+      name,
+      version: "1.0.0",
+      private: true,
+      type: "module",
+      devDependencies: { jobyard: `file:${toRoot}` },
+    },
+    null,
+    2,
+  )}\n`,
+  ".gitignore": "node_modules/\ndist/\n",
+  [`src/${name}.ts`]: `/** Greets, step by step: change it into what your job does. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { defineJob } from "jobyard/job";
+
+const STEPS = 5;
+
+export default defineJob({
+  jobType: "${jobType}",
+  // Parameters come from whoever submits the job: check them. A schema of any validation library does as well.
+  parameters(value): { name: string } {
+    if (typeof value === "object" && value !== null && "name" in value && typeof value.name === "string")
+      return { name: value.name };
+    throw new Error("name is missing");
+  },
+  async run(job, { outputPath, progress, signal, log }) {
+    const { name } = job.parameters;
+    for (let step = 1; step <= STEPS; step++) {
+      // Ends the job at once when it is canceled.
+      await wait(200, undefined, { signal });
+      progress(step / STEPS, \`step \${step} of \${STEPS}\`);
+      log("greeting", name, "for the", step, "time");
+    }
+    // What lies below outputPath at the end is kept as an artifact.
+    await writeFile(join(outputPath, "greeting.txt"), \`Hello, \${name}!\\n\`);
+    return { output: { greeted: name } };
+  },
+});
+`,
+});

@@ -1,0 +1,113 @@
+/** `jobyard login`, `jobyard logout`: remembers who you are; everything else comes from the service. */
+import { realpath } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { signInWithDeviceCode } from "../../client/index.ts";
+import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../local/identity/principals.ts";
+import { localCommand, show } from "../command.ts";
+import {
+  CLIENT_ID_VARIABLE,
+  CLIENT_SECRET_VARIABLE,
+  clientAt,
+  connect,
+  fetchFor,
+  URL_VARIABLE,
+} from "../connection.ts";
+import { UsageError } from "../exit-codes.ts";
+import { signInFile, type SignIn } from "../sign-in-file.ts";
+import type { Surroundings } from "../terminal.ts";
+
+interface LoginOptions {
+  readonly url?: string;
+  readonly local?: true;
+  readonly as: "demo" | "admin";
+  readonly device?: true;
+  readonly clientId?: string;
+  readonly caFile?: string;
+  readonly json?: true;
+}
+
+const LOCAL_URL = "http://127.0.0.1:7070";
+const LOCAL_APPLICATIONS = { demo: DEMO_APPLICATION, admin: ADMIN_APPLICATION };
+
+export const loginCommand = (around: Surroundings): Command =>
+  localCommand("login", "Sign in: as a user with a code you enter in a browser, or as an application.", [
+    "login --local                              # npm start on this machine, as the demo's program",
+    "login --local --as admin                   # the same, as somebody who may everything",
+    "login https://jobs.example.com             # as yourself, in any browser",
+    `login https://jobs.example.com --client-id <id>   # as an application; secret in ${CLIENT_SECRET_VARIABLE}`,
+  ])
+    .argument("[url]", `the service (default: ${URL_VARIABLE}, or ${LOCAL_URL} with --local)`)
+    .option("--local", "a service on this machine, with the issuer that npm start runs")
+    .addOption(new Option("--as <who>", "with --local: whose program").choices(["demo", "admin"]).default("demo"))
+    .option("--device", "with --local: as one of its users, with a code")
+    .option("--client-id <id>", `as this application; its secret is read from ${CLIENT_SECRET_VARIABLE}`)
+    .option("--ca-file <file>", "certificate of a local issuer (default: .jobyard/identity/ca.pem, with --local)")
+    .option("--json", "print the result as one line of JSON")
+    .action((url: string | undefined, options: LoginOptions) =>
+      login({ ...options, ...(url !== undefined && { url }) }, around),
+    );
+
+async function login(options: LoginOptions, around: Surroundings): Promise<void> {
+  const { env, terminal, signal } = around;
+  const url = options.url ?? env[URL_VARIABLE] ?? (options.local ? LOCAL_URL : undefined);
+  if (url === undefined) throw new UsageError("Name the service: jobyard login https://…, or --local.");
+  const client = clientAt(url);
+  const facts = await client.getAuthFacts({ signal });
+  const caFile =
+    options.caFile ?? (options.local ? join(env["JOBYARD_HOME"] ?? ".jobyard", "identity/ca.pem") : undefined);
+  const where = { version: 1, url, ...(caFile !== undefined && { caFile: await existing(caFile) }) } as const;
+  const file = signInFile(env);
+
+  const who = async (): Promise<Pick<SignIn, "who" | "token">> => {
+    if (facts.kind === "none") return { who: { kind: "nobody" } };
+    if (options.local && !options.device) {
+      const { clientId, secret } = LOCAL_APPLICATIONS[options.as];
+      return { who: { kind: "application", clientId, clientSecret: secret } };
+    }
+    const clientId = options.clientId ?? (options.device ? undefined : env[CLIENT_ID_VARIABLE]);
+    if (clientId !== undefined) {
+      const clientSecret = env[CLIENT_SECRET_VARIABLE];
+      if (clientSecret === undefined)
+        throw new UsageError(`Put the application's secret into ${CLIENT_SECRET_VARIABLE}.`);
+      return { who: { kind: "application", clientId, clientSecret } };
+    }
+    const onCode = ({ message }: { readonly message: string }): void => terminal.error(message);
+    const { refreshToken, ...token } = await signInWithDeviceCode(facts, { onCode, signal }, await fetchFor(where));
+    return { who: { kind: "user", ...(refreshToken !== undefined && { refreshToken }) }, token };
+  };
+
+  const before = await file.read().catch(() => undefined);
+  await file.write({ ...where, ...(await who()) });
+  try {
+    // Without the environment: what was written must do by itself.
+    const bare = { ...around, env: { XDG_CONFIG_HOME: env["XDG_CONFIG_HOME"], HOME: env["HOME"] } };
+    const me = await (await connect({}, bare)).monitoring.getMe({ signal });
+    const tenants = me.allTenants ? "every tenant" : me.grants.map(({ tenantName }) => tenantName).join(", ");
+    show(
+      terminal,
+      options,
+      { url, ...me },
+      () => `Signed in at ${url} as ${me.name}, for ${tenants || "no tenant yet"}.`,
+    );
+  } catch (error) {
+    // Who was signed in before still is.
+    await (before === undefined ? file.remove() : file.write(before));
+    throw error;
+  }
+}
+
+async function existing(caFile: string): Promise<string> {
+  try {
+    return await realpath(caFile);
+  } catch {
+    throw new UsageError(`There is no ${caFile}. Run this where npm start runs, or name the file with --ca-file.`);
+  }
+}
+
+export const logoutCommand = ({ terminal, env }: Surroundings): Command =>
+  localCommand("logout", "Forget who you are.", ["logout"]).action(async () => {
+    const wasThere = await signInFile(env).remove();
+    terminal.out(wasThere ? "Signed out." : "Nobody was signed in.");
+  });

@@ -1,0 +1,67 @@
+/** `jobyard publish <zip>`: uploads a package; the next run of its jobs uses it. */
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import CliProgress from "cli-progress";
+import type { Command } from "commander";
+import type { OnUploadProgress } from "../../client/index.ts";
+import { connect, remoteCommand, show, showBytes, tenantOf, type RemoteOptions } from "../command.ts";
+import type { Surroundings, Terminal } from "../terminal.ts";
+
+interface PublishOptions extends RemoteOptions {
+  readonly tenant?: string;
+  readonly name?: string;
+}
+
+export const publishCommand = (around: Surroundings): Command =>
+  remoteCommand("publish", "Publish a package: from then on its jobs run this version.", [
+    "publish greetings/dist/greetings.zip --tenant demo",
+    "publish build/out.zip --tenant demo --name greetings.zip",
+  ])
+    .argument("<zip>", "as jobyard pack writes it")
+    .option("-t, --tenant <name>", "whose package (default: your only tenant)")
+    .option("-n, --name <name.zip>", "what jobs call it (default: the file's name)")
+    .action((file: string, options: PublishOptions) => publish(file, options, around));
+
+async function publish(file: string, options: PublishOptions, around: Surroundings): Promise<void> {
+  const { terminal, signal } = around;
+  const zip = new Uint8Array(await readFile(file));
+  const client = await connect(options, around);
+  const tenantName = await tenantOf(client, options.tenant, around);
+  const bar = uploadBar(terminal);
+  try {
+    const published = await client.management.publishPackage(tenantName, options.name ?? basename(file), zip, {
+      ...(bar && { onProgress: bar.onProgress }),
+      signal,
+    });
+    bar?.stop();
+    show(terminal, options, published, () =>
+      [
+        `Published ${published.packageName} for ${tenantName}: ${showBytes(published.bytes)}`,
+        `  sha256 ${published.sha256 ?? ""}`,
+        `  jobs   ${(published.jobTypes ?? []).join(", ")}`,
+      ].join("\n"),
+    );
+  } finally {
+    bar?.stop();
+  }
+}
+
+/** Only where somebody sees it move. */
+function uploadBar({
+  screen,
+}: Terminal): { readonly onProgress: OnUploadProgress; readonly stop: () => void } | undefined {
+  if (screen === undefined) return undefined;
+  const bar = new CliProgress.SingleBar(
+    { format: "  {bar} {percentage}% of {size}", stream: screen, hideCursor: true, clearOnComplete: true },
+    CliProgress.Presets.shades_classic,
+  );
+  let isShown = false;
+  return {
+    onProgress({ sentBytes, totalBytes }) {
+      if (!isShown) bar.start(totalBytes, 0, { size: showBytes(totalBytes) });
+      isShown = true;
+      bar.update(sentBytes);
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,152 @@
+/** `jobyard run <directory|zip>`: runs one job of a package here, as a worker would, without the system. */
+import { randomUUID } from "node:crypto";
+import { cp, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
+import { MANIFEST_FILE, parseManifest } from "../../core/manifest.ts";
+import { findJob } from "../../worker/packages/find-job.ts";
+import { checkPlatform, currentPlatform } from "../../worker/packages/platform.ts";
+import { unpackPackage } from "../../worker/packages/unpack.ts";
+import { bundleHost } from "../../worker/process/host-bundle.ts";
+import { createJobProcesses } from "../../worker/process/job-processes.ts";
+import type { ProcessResult } from "../../worker/process/spec.ts";
+import { createWorkspaces, type Workspace } from "../../worker/process/workspace.ts";
+import { localCommand } from "../command.ts";
+import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import type { Surroundings, Terminal } from "../terminal.ts";
+
+interface RunOptions {
+  readonly type?: string;
+  readonly parameters: string;
+  readonly out?: string;
+  readonly json?: true;
+}
+
+export const runCommand = (around: Surroundings): Command =>
+  localCommand("run", "Run one job of a package on this machine: packed, unpacked and isolated as a worker does it.", [
+    `run greetings --type Greetings --parameters '{"name":"world"}'`,
+    "run greetings/dist/greetings.zip --out results",
+  ])
+    .argument("<package>", "its directory, or a ZIP packed for this machine")
+    .option("--type <jobType>", "which job (default: the only one)")
+    .option("-p, --parameters <json>", "any JSON, or @file", "null")
+    .option("--out <directory>", "copy its artifacts there")
+    .option("--json", "print the result as one line of JSON, the log to standard error")
+    .action(async (path: string, options: RunOptions) => {
+      const root = await mkdtemp(join(tmpdir(), "jobyard-run-"));
+      try {
+        await run(path, options, root, around);
+      } finally {
+        await rm(root, { recursive: true, force: true });
+      }
+    });
+
+async function run(path: string, options: RunOptions, root: string, around: Surroundings): Promise<void> {
+  const { terminal, env, signal } = around;
+  const parameters = await parametersOf(options.parameters);
+  const zip = await zipOf(path, terminal);
+  const workspace = await createWorkspaces({ root }).create();
+  await unpackPackage({ bytes: zip, directory: workspace.packagePath, signal });
+  const manifest = parseManifest(await readFile(join(workspace.packagePath, MANIFEST_FILE), "utf8"));
+  checkPlatform(manifest, currentPlatform());
+  const jobType = options.type ?? onlyType(manifest.jobs.map((job) => job.jobType));
+  const job = findJob(manifest, jobType);
+  const processes = createJobProcesses({
+    root,
+    hostEntry: await bundleHost(root),
+    spares: 0,
+    environment: { PATH: env["PATH"] ?? "" },
+  });
+  try {
+    const process = processes.start({
+      job: {
+        ...{ jobId: "local", batchId: "local", tenantName: "local", claimId: randomUUID() },
+        ...{ jobName: jobType, jobType, jobProcessorPackageName: manifest.name, parameters },
+        ...{ attempt: 1, interruption: 0 },
+      },
+      entry: job.entry,
+      packagePath: workspace.packagePath,
+      workspace,
+      timeoutMs: job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
+      idleTimeoutMs: job.idleTimeoutMs,
+      memoryMb: job.memoryMb,
+      onProgress: ({ fraction, text = "" }) => {
+        terminal.error(
+          terminal.paint("cyan", `  ${fraction === undefined ? "" : `${Math.round(fraction * 100)}% `}${text}`),
+        );
+      },
+    });
+    const stop = (): void => process.cancel("cancel");
+    signal.addEventListener("abort", stop, { once: true });
+    const decoder = new TextDecoder();
+    const writeLog = (text: string): void => (options.json ? terminal.error(text.trimEnd()) : terminal.write(text));
+    for await (const chunk of process.log) writeLog(decoder.decode(chunk, { stream: true }));
+    const result = await process.result;
+    await finish(result, options, workspace, terminal);
+  } finally {
+    await processes.close();
+  }
+}
+
+async function finish(
+  result: ProcessResult,
+  { out, json }: RunOptions,
+  { outputPath }: Workspace,
+  terminal: Terminal,
+): Promise<void> {
+  if (out !== undefined && result.kind === "succeeded") await cp(outputPath, out, { recursive: true });
+  if (json)
+    terminal.out(
+      JSON.stringify(result.kind === "succeeded" ? { kind: result.kind, output: outputOf(result) } : result),
+    );
+  else terminal.out(describe(result, terminal));
+  if (result.kind !== "succeeded") throw new JobsFailedError();
+}
+
+const outputOf = ({ output }: { readonly output: string | undefined }): unknown =>
+  output === undefined ? undefined : JSON.parse(output);
+
+function describe(result: ProcessResult, { paint }: Terminal): string {
+  switch (result.kind) {
+    case "succeeded":
+      return `${paint("green", "succeeded")}${result.output === undefined ? "" : `  output ${result.output}`}`;
+    case "failed":
+      return `${paint("red", "failed")}  ${result.code}: ${result.message}${result.retryable ? "" : " (not to be retried)"}`;
+    case "canceled":
+    case "killed":
+      return paint("yellow", "canceled");
+    case "interrupted":
+    case "not-started":
+      return `${paint("red", result.kind)}  ${result.message}`;
+  }
+}
+
+async function zipOf(path: string, terminal: Terminal): Promise<Uint8Array> {
+  const found = await stat(path).catch(() => {
+    throw new UsageError(`There is no ${path}.`);
+  });
+  if (!found.isDirectory()) return readFile(path);
+  // Loaded here: the compiler it brings along takes longer to load than other commands take to run.
+  const { packPackage } = await import("../../packaging/pack.ts");
+  const { zip, warnings } = await packPackage({ directory: path, target: currentPlatform() });
+  for (const warning of warnings) terminal.error(`Warning: ${warning}`);
+  return zip;
+}
+
+function onlyType(types: readonly string[]): string {
+  const [only, ...others] = types;
+  if (only !== undefined && others.length === 0) return only;
+  throw new UsageError(`Name the job with --type: ${types.join(", ")}`);
+}
+
+/** JSON text, as a job receives it. */
+async function parametersOf(given: string): Promise<string> {
+  const text = given.startsWith("@") ? await readFile(given.slice(1), "utf8") : given;
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    throw new UsageError("--parameters is not JSON.");
+  }
+}

@@ -1,0 +1,129 @@
+/** What a person sees of a job or a batch under way: a bar that moves, or plain lines where nobody sees it move. */
+import CliProgress from "cli-progress";
+import type { BatchView, JobServiceClient, JobView } from "../client/index.ts";
+import { openOf } from "../core/states.ts";
+import { show, showState } from "./command.ts";
+import { JobsFailedError } from "./exit-codes.ts";
+import type { Surroundings, Terminal } from "./terminal.ts";
+
+interface WatchOptions {
+  readonly json?: true;
+  readonly timeoutMs?: number | undefined;
+}
+
+const LOOK_EVERY_MS = 500;
+/** Plain lines are written at every tenth of the way. */
+const PLAIN_STEPS = 10;
+const FAILURES_SHOWN = 10;
+
+type Counts = NonNullable<BatchView["counts"]>;
+
+/** Until it has ended; throws JobsFailedError unless it succeeded. */
+export async function watchJob(
+  client: JobServiceClient,
+  jobId: string,
+  options: WatchOptions,
+  { terminal, signal }: Surroundings,
+): Promise<void> {
+  const { timeoutMs } = options;
+  if (!options.json) terminal.error(`Job ${jobId}`);
+  const job = await client.waitForJob(jobId, { timeoutMs, signal });
+  show(terminal, options, job, () => describeEnd(job, terminal));
+  if (job.state !== "succeeded") throw new JobsFailedError();
+}
+
+function describeEnd(job: JobView, terminal: Terminal): string {
+  const { state, attempts, failure, output, artifactCount } = job;
+  return [
+    `${showState(terminal, state)} after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}`,
+    ...(failure === undefined ? [] : [`  ${failure.code}: ${failure.message}`]),
+    ...(output === undefined ? [] : [`  output    ${JSON.stringify(output)}`]),
+    ...(artifactCount === 0 ? [] : [`  artifacts ${artifactCount}`]),
+  ].join("\n");
+}
+
+/** Until all its jobs have ended; throws JobsFailedError unless all succeeded. */
+export async function watchBatch(
+  client: JobServiceClient,
+  batchId: string,
+  options: WatchOptions,
+  { terminal, signal }: Surroundings,
+): Promise<void> {
+  const { timeoutMs } = options;
+  if (!options.json) terminal.error(`Batch ${batchId}`);
+  const progress = terminal.screen === undefined ? plainLines(terminal) : movingBar(terminal.screen);
+  let batch: BatchView;
+  try {
+    const onLook = ({ counts }: BatchView): void => {
+      if (counts !== undefined) progress.look(counts);
+    };
+    batch = await client.waitForBatch(batchId, { timeoutMs, signal, onLook, lookEveryMs: LOOK_EVERY_MS });
+  } finally {
+    progress.stop();
+  }
+  const { succeeded = 0, failed = 0, canceled = 0, total = 0 } = batch.counts ?? {};
+  if (failed > 0 && !options.json) await showFailures(client, batchId, terminal, signal);
+  show(terminal, options, batch, () => `${total} jobs: ${succeeded} succeeded, ${failed} failed, ${canceled} canceled`);
+  if (succeeded < total) throw new JobsFailedError();
+}
+
+async function showFailures(
+  client: JobServiceClient,
+  batchId: string,
+  { error, paint }: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  let shown = 0;
+  for await (const job of client.monitoring.getJobsFromBatch(batchId, { state: "failed", signal })) {
+    if (shown++ === FAILURES_SHOWN) {
+      error(`  … more: jobyard jobs ${batchId} --state failed`);
+      return;
+    }
+    error(`  ${paint("red", "failed")} ${job.jobName} (${job.jobId}): ${job.failure?.message ?? ""}`);
+  }
+}
+
+interface Progress {
+  look(counts: Counts): void;
+  stop(): void;
+}
+
+function plainLines({ error }: Terminal): Progress {
+  let last = "";
+  return {
+    look(counts) {
+      const { total, running, failed } = counts;
+      const done = total - openOf(counts);
+      const step = `${Math.floor((done / Math.max(1, total)) * PLAIN_STEPS)} ${total}`;
+      if (step === last) return;
+      last = step;
+      error(`  ${done} of ${total} jobs done, ${running} running, ${failed} failed`);
+    },
+    stop: () => undefined,
+  };
+}
+
+function movingBar(stream: NodeJS.WriteStream): Progress {
+  const bar = new CliProgress.SingleBar(
+    {
+      format: "  {bar} {value}/{total} jobs, {running} running, {failed} failed, {duration_formatted}",
+      stream,
+      barsize: 28,
+      hideCursor: true,
+      etaBuffer: 100,
+    },
+    CliProgress.Presets.shades_classic,
+  );
+  let isShown = false;
+  return {
+    look(counts) {
+      const { total, running, failed } = counts;
+      if (!isShown) bar.start(total, 0, { running, failed });
+      isShown = true;
+      // Jobs may still be coming.
+      bar.setTotal(total);
+      bar.update(total - openOf(counts), { running, failed });
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,100 @@
+/** The service as a program sees it: managing, monitoring, being notified, waiting. */
+import type { AuthFacts } from "../core/auth-facts.ts";
+import { clientSecretCredential, type TokenCredential } from "./credential.ts";
+import { JobServiceError } from "./errors.ts";
+import { createManagement, type Management } from "./management.ts";
+import { createMonitoring, type Monitoring } from "./monitoring.ts";
+import { createNotifications, type Notifications } from "./notifications.ts";
+import { retryPolicy, type RetryOptions } from "./retry.ts";
+import { createTokenCache, type TokenCache, type TokenOptions } from "./token-cache.ts";
+import { createTransport, type CallOptions, type Fetch, type Transport } from "./transport.ts";
+import { createWaits, type WaitForBatchOptions, type WaitOptions } from "./wait.ts";
+import type { BatchView, JobView } from "../core/views.ts";
+
+export interface JobServiceClientOptions {
+  /** Who calls. Without one: nobody, until `authenticate`. */
+  readonly credential?: TokenCredential | undefined;
+  readonly retry?: RetryOptions | undefined;
+  /** An answer that is not there by then is asked for again. Default 100,000: commands on large batches take a minute. */
+  readonly answerWithinMs?: number | undefined;
+  /** Makes every request, the issuer's too. Default: the platform's. */
+  readonly fetch?: Fetch | undefined;
+}
+
+const ANSWER_WITHIN_MS = 100_000;
+
+export class JobServiceClient {
+  readonly management: Management;
+  readonly monitoring: Monitoring;
+  readonly notifications: Notifications;
+  readonly #transport: Transport;
+  readonly #fetch: Fetch;
+  readonly #waits: ReturnType<typeof createWaits>;
+  #tokens: TokenCache | undefined;
+  #facts: Promise<AuthFacts> | undefined;
+
+  /** `baseUrl`: of the service, with or without a slash at its end. Makes no request. Throws TypeError for no URL. */
+  constructor(baseUrl: string, options: JobServiceClientOptions = {}) {
+    const { protocol, origin, pathname } = new URL(baseUrl);
+    if (protocol !== "https:" && protocol !== "http:") throw new TypeError(`${baseUrl} is not an http(s) address.`);
+    // Called as a plain function: browsers insist on it.
+    this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+    this.#transport = createTransport({
+      baseUrl: `${origin}${pathname.replace(/\/+$/, "")}`,
+      fetch: this.#fetch,
+      policy: retryPolicy(options.retry),
+      answerWithinMs: options.answerWithinMs ?? ANSWER_WITHIN_MS,
+      authorize: (token) => this.#authorize(token),
+    });
+    this.monitoring = createMonitoring(this.#transport);
+    this.management = createManagement(this.#transport, this.monitoring);
+    this.notifications = createNotifications({ transport: this.#transport });
+    this.#waits = createWaits({ transport: this.#transport, monitoring: this.monitoring });
+    if (options.credential !== undefined) this.#use(options.credential);
+  }
+
+  /**
+   * Signs in as an application with its secret, and makes sure of it: throws SignInFailed when the issuer refuses. A
+   * service that asks for no token needs none.
+   */
+  async authenticate(clientId: string, clientSecret: string, options: CallOptions = {}): Promise<void> {
+    const facts = await this.getAuthFacts(options);
+    if (facts.kind === "none") return;
+    const tokens = this.#use(clientSecretCredential(facts, { clientId, clientSecret }, this.#fetch));
+    await tokens(options);
+  }
+
+  /** How to sign in, as the service says. Asked once. */
+  getAuthFacts({ signal }: CallOptions = {}): Promise<AuthFacts> {
+    if (this.#facts === undefined) {
+      this.#facts = this.#transport.json<AuthFacts>({ path: "/v1/auth", anonymous: true, signal });
+      this.#facts.catch(() => (this.#facts = undefined));
+    }
+    return this.#facts;
+  }
+
+  /** Resolves to the job when it has ended, in whatever state: by events where they come, else by asking. */
+  waitForJob(jobId: string, options?: WaitOptions): Promise<JobView> {
+    return this.#waits.waitForJob(jobId, options);
+  }
+
+  /** Resolves to the batch, with its counts, when it has jobs and all of them have ended. */
+  waitForBatch(batchId: string, options?: WaitForBatchOptions): Promise<BatchView> {
+    return this.#waits.waitForBatch(batchId, options);
+  }
+
+  async #authorize(options: TokenOptions): Promise<string | undefined> {
+    if (this.#tokens === undefined || (await this.getAuthFacts()).kind === "none") return undefined;
+    return `Bearer ${await this.#tokens(options)}`;
+  }
+
+  #use(credential: TokenCredential): TokenCache {
+    const scope = async (): Promise<string> => {
+      const facts = await this.getAuthFacts();
+      if (facts.kind === "entra") return facts.applicationScope;
+      throw new JobServiceError("SignInFailed", "The service asks for no token.");
+    };
+    this.#tokens = createTokenCache({ credential, scope, policy: this.#transport.policy });
+    return this.#tokens;
+  }
+}

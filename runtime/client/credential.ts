@@ -1,0 +1,110 @@
+/** Who calls: the shape of `TokenCredential` of @azure/core-auth, and the credentials this package brings along. */
+import { isJobServiceError, JobServiceError } from "./errors.ts";
+import { createIssuer, STILL_WAITING, type DeviceCode, type EntraFacts, type IssuedToken } from "./oauth.ts";
+import { pause } from "./pause.ts";
+import type { CallOptions, Fetch } from "./transport.ts";
+
+export interface AccessToken {
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresOnTimestamp: number;
+}
+
+/** Any credential of `@azure/identity` is one. */
+export interface TokenCredential {
+  getToken(scopes: string | string[], options?: { readonly abortSignal?: AbortSignal }): Promise<AccessToken | null>;
+}
+
+const tokenOf = ({ token, expiresInS }: IssuedToken): AccessToken => ({
+  token,
+  expiresOnTimestamp: Date.now() + expiresInS * 1_000,
+});
+
+/** An application with a secret of its own. */
+export function clientSecretCredential(
+  facts: EntraFacts,
+  { clientId, clientSecret }: { readonly clientId: string; readonly clientSecret: string },
+  fetch: Fetch,
+): TokenCredential {
+  const issuer = createIssuer(facts, fetch);
+  const form = { grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret };
+  return {
+    getToken: async (_scopes, { abortSignal: signal } = {}) =>
+      tokenOf(await issuer.requestToken({ ...form, scope: facts.applicationScope }, { signal })),
+  };
+}
+
+export interface RefreshOptions {
+  readonly refreshToken: string;
+  /** Told of each token that takes the place of the one before: that one is used up. */
+  readonly onRefreshToken?: (refreshToken: string) => void | Promise<void>;
+}
+
+/** A user who has signed in before. */
+export function refreshTokenCredential(
+  facts: EntraFacts,
+  { refreshToken, onRefreshToken }: RefreshOptions,
+  fetch: Fetch,
+): TokenCredential {
+  const issuer = createIssuer(facts, fetch);
+  let current = refreshToken;
+  return {
+    async getToken(_scopes, { abortSignal: signal } = {}) {
+      const issued = await issuer.requestToken(
+        {
+          grant_type: "refresh_token",
+          client_id: publicClientOf(facts),
+          refresh_token: current,
+          scope: userScopes(facts),
+        },
+        { signal },
+      );
+      if (issued.refreshToken !== undefined) {
+        current = issued.refreshToken;
+        await onRefreshToken?.(current);
+      }
+      return tokenOf(issued);
+    },
+  };
+}
+
+export interface DeviceCodeOptions extends CallOptions {
+  /** Shows the user where to enter which code. */
+  readonly onCode: (code: Omit<DeviceCode, "deviceCode">) => void;
+}
+
+/** Signs a user in by a code entered in any browser; resolves when that has happened. */
+export async function signInWithDeviceCode(
+  facts: EntraFacts,
+  { onCode, signal }: DeviceCodeOptions,
+  fetch: Fetch,
+): Promise<AccessToken & { readonly refreshToken: string | undefined }> {
+  const issuer = createIssuer(facts, fetch);
+  const client_id = publicClientOf(facts);
+  const { deviceCode, ...shown } = await issuer.requestDeviceCode({ client_id, scope: userScopes(facts) }, { signal });
+  onCode(shown);
+  const until = Date.now() + shown.expiresInS * 1_000;
+  let intervalMs = shown.intervalS * 1_000;
+  while (Date.now() < until) {
+    await pause(intervalMs, signal);
+    try {
+      const issued = await issuer.requestToken(
+        { grant_type: "urn:ietf:params:oauth:grant-type:device_code", client_id, device_code: deviceCode },
+        { signal },
+      );
+      return { ...tokenOf(issued), refreshToken: issued.refreshToken };
+    } catch (error) {
+      if (!isJobServiceError(error) || !(STILL_WAITING.has(error.target ?? "") || error.retryable)) throw error;
+      // RFC 8628, section 3.5.
+      if (error.target === "slow_down") intervalMs += 5_000;
+    }
+  }
+  throw new JobServiceError("TimedOut", `Nobody entered the code ${shown.userCode} in time.`);
+}
+
+const userScopes = ({ userScope }: EntraFacts): string => `${userScope} openid offline_access profile`;
+
+function publicClientOf({ publicClientId }: EntraFacts): string {
+  if (publicClientId !== undefined) return publicClientId;
+  throw new JobServiceError("SignInFailed", "The service names no registration for users to sign in with.");
+}

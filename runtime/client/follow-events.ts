@@ -1,0 +1,69 @@
+/** One stream of events that goes on over breaks of the connection, from where it stood. */
+import { networkFailed } from "./answer.ts";
+import { linesOf } from "./bytes.ts";
+import { isJobServiceError, type JobServiceError } from "./errors.ts";
+import { eventsOf, type ServerSentEvent } from "./event-stream.ts";
+import { pause } from "./pause.ts";
+import { delayAfter } from "./retry.ts";
+import type { Transport } from "./transport.ts";
+
+/** What is followed: exactly one of them. */
+export interface EventSelection {
+  readonly jobId?: string;
+  readonly batchId?: string;
+  readonly tenantName?: string;
+}
+
+export interface FollowEventsDeps {
+  readonly transport: Pick<Transport, "open" | "policy">;
+  readonly onEvent: (event: ServerSentEvent) => void;
+  /** The service has begun to send: what happens from now on comes. Again after each break. */
+  readonly onOpen: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** The service sends something at least every 15 s; silence of more is a connection that has gone. */
+const SILENCE_MS = 45_000;
+
+/** Resolves when the signal is aborted. Throws what makes following impossible: no such thing, no right to it. */
+export async function followEvents(
+  selection: EventSelection,
+  { transport, onEvent, onOpen, signal }: FollowEventsDeps,
+): Promise<void> {
+  const { policy } = transport;
+  let lastId: string | undefined;
+  let failures = 0;
+
+  async function once(): Promise<void> {
+    const headers = { accept: "text/event-stream", ...(lastId !== undefined && { "last-event-id": lastId }) };
+    const { body } = await transport.open({ path: "/v1/events", query: { ...selection }, headers, signal });
+    onOpen();
+    for await (const event of eventsOf(linesOf(body, { stallMs: SILENCE_MS }))) {
+      failures = 0;
+      if (event === "heartbeat") continue;
+      lastId = event.id ?? lastId;
+      onEvent(event);
+    }
+  }
+
+  for (;;) {
+    const error = await once().then(ended, failed);
+    if (isAborted(signal)) return;
+    // Breaks are ordinary here, however many: only what will not change ends it.
+    const delay = delayAfter(Math.min(++failures, policy.maxAttempts - 1), error, {
+      ...policy,
+      maxAttempts: Math.max(2, policy.maxAttempts),
+    });
+    if (delay === undefined) throw error;
+    await pause(delay, signal).catch(() => undefined);
+    if (isAborted(signal)) return;
+  }
+}
+
+/** Services restart, and proxies end what lasts long. */
+const ended = (): JobServiceError => networkFailed(new Error("The stream has ended."));
+
+const failed = (error: unknown): JobServiceError => (isJobServiceError(error) ? error : networkFailed(error));
+
+/** A function, because the compiler takes a property it has seen once as settled. */
+const isAborted = ({ aborted }: AbortSignal): boolean => aborted;

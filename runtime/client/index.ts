@@ -1,0 +1,37 @@
+/** What other programs import as `jobyard/client`: in Node and in browsers, with nothing but `fetch`. */
+export { JobServiceClient } from "./client.ts";
+export type { JobServiceClientOptions } from "./client.ts";
+export { clientSecretCredential, refreshTokenCredential, signInWithDeviceCode } from "./credential.ts";
+export type { AccessToken, DeviceCodeOptions, RefreshOptions, TokenCredential } from "./credential.ts";
+export { isJobServiceError, JobServiceError } from "./errors.ts";
+export type { ClientErrorCode, JobServiceErrorCode } from "./errors.ts";
+export type { EventSelection } from "./follow-events.ts";
+export type {
+  BatchCompleted,
+  JobCompleted,
+  JobEventName,
+  JobEvents,
+  JobProgressed,
+  JobQueued,
+  JobRetrying,
+  JobStarted,
+} from "./job-events.ts";
+export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
+export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
+export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
+export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
+export type { DeviceCode, EntraFacts } from "./oauth.ts";
+export type { Listing, PageOptions, PageView } from "./pages.ts";
+export type { RetryOptions } from "./retry.ts";
+export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
+export type { CallOptions, Fetch } from "./transport.ts";
+export type { OnUploadProgress, UploadProgress } from "./upload.ts";
+export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
+export type { AuthFacts } from "../core/auth-facts.ts";
+export type { ErrorDetail } from "../core/errors.ts";
+export type { PackageVersionView, PackageView } from "../core/package-api.ts";
+export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
+export type { JobState } from "../core/states.ts";
+export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
+export type { ArtifactView, BatchView, DeadLetterView, JobView, RequeueResult, SubmitResult } from "../core/views.ts";
+export type { WorkerView } from "../core/worker-api.ts";

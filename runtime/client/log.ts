@@ -1,0 +1,109 @@
+/** Logs as text: as far as they are written, or followed as they grow, through breaks of the connection and retries. */
+import { isTerminal } from "../core/states.ts";
+import type { JobView } from "../core/views.ts";
+import { networkFailed, wholeText } from "./answer.ts";
+import { chunksOf } from "./bytes.ts";
+import { isJobServiceError } from "./errors.ts";
+import { pause } from "./pause.ts";
+import { withRetries, type Attempt } from "./retry.ts";
+import { path, type CallOptions, type Transport } from "./transport.ts";
+
+export interface ReadLogOptions extends CallOptions {
+  /** Of which start of the job, as its history counts them. Default: the latest. */
+  readonly execution?: number | undefined;
+}
+
+export interface FollowLogOptions extends CallOptions {
+  /** Only this start of the job. Default: from the latest on, until the job has ended. */
+  readonly execution?: number | undefined;
+}
+
+/** How often a job that has not begun is looked at. */
+const LOOK_EVERY_MS = 1_000;
+
+export async function readLog(
+  transport: Transport,
+  jobId: string,
+  { execution, signal }: ReadLogOptions,
+): Promise<string> {
+  const request = { path: path`/v1/jobs/${jobId}/log`, query: { execution }, signal };
+  try {
+    return await withRetries(transport.policy, signal, async () => wholeText(await transport.open(request)));
+  } catch (error) {
+    if (isJobServiceError(error) && error.code === "LogNotFound") return "";
+    throw error;
+  }
+}
+
+export interface FollowedJob {
+  readonly jobId: string;
+  readonly getJob: (jobId: string, options: CallOptions) => Promise<JobView>;
+}
+
+/** Pieces of text, not lines. */
+export async function* followLog(
+  transport: Transport,
+  { jobId, getJob }: FollowedJob,
+  { execution, signal }: FollowLogOptions,
+): AsyncGenerator<string> {
+  let wanted = execution;
+  for (;;) {
+    const { state, history } = await getJob(jobId, { signal });
+    const latest = history.at(-1)?.execution ?? 0;
+    wanted ??= Math.max(1, latest);
+    if (latest >= wanted) {
+      yield* followOne(transport, { jobId, execution: wanted, getJob }, signal);
+      if (execution !== undefined) return;
+      wanted++;
+    } else if (isTerminal(state)) return;
+    else await pause(LOOK_EVERY_MS, signal);
+  }
+}
+
+/** The log of one start that has begun, until it has ended. */
+async function* followOne(
+  transport: Transport,
+  { jobId, execution, getJob }: FollowedJob & { readonly execution: number },
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let fromByte = 0;
+  let open: AsyncGenerator<Uint8Array> | undefined;
+
+  /** Undefined: the service has said everything it can in one answer. */
+  const next = async ({ progressed }: Attempt): Promise<Uint8Array | undefined> => {
+    const request = { path: path`/v1/jobs/${jobId}/log`, query: { execution, fromByte, follow: true }, signal };
+    try {
+      open ??= chunksOf((await transport.open(request)).body);
+      const piece = await open.next();
+      progressed();
+      return piece.done === true ? undefined : piece.value;
+    } catch (error) {
+      open = undefined;
+      if (isJobServiceError(error)) throw error;
+      throw networkFailed(error, 200);
+    }
+  };
+
+  try {
+    for (;;) {
+      const chunk = await withRetries(transport.policy, signal, next);
+      if (chunk !== undefined) {
+        fromByte += chunk.byteLength;
+        yield decoder.decode(chunk, { stream: true });
+        continue;
+      }
+      open = undefined;
+      // An answer ends after an hour, whether the log has ended or not.
+      if (hasEnded(await getJob(jobId, { signal }), execution)) return;
+    }
+  } finally {
+    await open?.return(undefined);
+  }
+}
+
+function hasEnded({ state, history }: JobView, execution: number): boolean {
+  const last = history.at(-1);
+  const entry = history.find((one) => one.execution === execution);
+  return isTerminal(state) || entry?.outcome !== undefined || (last?.execution ?? 0) > execution;
+}

@@ -1,0 +1,151 @@
+/** What changes something: batches and jobs, packages, workers, tenants. Every call may be repeated safely. */
+import type { PackageView } from "../core/package-api.ts";
+import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
+import type { GrantView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
+import type { BatchView, JobView, RequeueResult } from "../core/views.ts";
+import type { WorkerView } from "../core/worker-api.ts";
+import { newKey } from "./new-key.ts";
+import type { Monitoring } from "./monitoring.ts";
+import { submitLines, type SubmissionSource, type SubmitJobsOptions, type SubmittedJob } from "./submit-lines.ts";
+import { path, unlessDone, type CallOptions, type Transport } from "./transport.ts";
+import { uploadBody, type OnUploadProgress } from "./upload.ts";
+
+export interface SubmitOptions extends CallOptions {
+  /**
+   * Makes the call repeatable, also by another process: the same key and request give the first one's id, for seven days.
+   * Default: one of this call's own, for its tries.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface PublishOptions extends CallOptions {
+  /** From 0 for each try. */
+  readonly onProgress?: OnUploadProgress | undefined;
+}
+
+export interface Management {
+  /** Resolves to the batch's id. */
+  createBatch(batch: CreateBatchBody, options?: SubmitOptions): Promise<string>;
+  /** Resolves to the job's id. Without a batch the job joins its tenant's batch of the day. */
+  submitJob(job: SubmitJobBody, batchId?: string, options?: SubmitOptions): Promise<string>;
+  /**
+   * Submits all jobs of the source, lazily and in its order; yields what became of each. Nothing is sent before the first
+   * result is asked for.
+   */
+  submitJobs(source: SubmissionSource, batchId?: string, options?: SubmitJobsOptions): AsyncGenerator<SubmittedJob>;
+  /** Accepts no more jobs; it is complete when the last one has ended. */
+  closeBatch(batchId: string, options?: CallOptions): Promise<BatchView>;
+  /** Ends all its jobs. Its counts say whether some are still at it. */
+  cancelBatch(batchId: string, options?: CallOptions): Promise<BatchView>;
+  /** Runs its failed (or canceled) jobs again, however many; resolves to their number. */
+  requeueBatch(batchId: string, which?: RequeueBatchBody, options?: CallOptions): Promise<number>;
+  /** Resolves to the job, which may still be running: it has been asked to end. */
+  cancelJob(jobId: string, options?: CallOptions): Promise<JobView>;
+  requeueJob(jobId: string, options?: CallOptions): Promise<JobView>;
+  /** At most 1,000; each is judged alone. */
+  requeueJobs(jobIds: readonly string[], options?: CallOptions): Promise<readonly RequeueResult[]>;
+  /** Uploads a ZIP as `jobyard pack` makes it. */
+  publishPackage(
+    tenantName: string,
+    packageName: string,
+    zip: Uint8Array<ArrayBuffer>,
+    options?: PublishOptions,
+  ): Promise<PackageView>;
+  restorePackageVersion(
+    tenantName: string,
+    packageName: string,
+    sha256: string,
+    options?: CallOptions,
+  ): Promise<PackageView>;
+  deletePackage(tenantName: string, packageName: string, options?: CallOptions): Promise<void>;
+  removeDeadLetter(queue: string, sequenceNumber: string, options?: CallOptions): Promise<void>;
+  /** Lets a worker end its jobs and stop. */
+  drainWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
+  /** Does nothing when it exists. */
+  createTenant(tenantName: string, options?: CallOptions): Promise<TenantView>;
+  deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
+  putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
+  deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
+}
+
+export function createManagement(transport: Transport, monitoring: Pick<Monitoring, "getJob">): Management {
+  const post = <T>(to: string, options: CallOptions = {}, body: unknown = {}): Promise<T> =>
+    transport.json<T>({ method: "POST", path: to, json: body, signal: options.signal });
+
+  const keyed = <T>(to: string, body: unknown, { idempotencyKey = newKey(), signal }: SubmitOptions): Promise<T> =>
+    transport.json<T>({ method: "POST", path: to, json: body, headers: { "idempotency-key": idempotencyKey }, signal });
+
+  /** What is gone already has been removed by a try whose answer was lost. */
+  const remove = (what: string, { signal }: CallOptions, gone: string): Promise<void> =>
+    unlessDone(transport.json<undefined>({ method: "DELETE", path: what, signal }), gone, () =>
+      Promise.resolve(undefined),
+    );
+
+  return {
+    async createBatch(batch, options = {}) {
+      return (await keyed<BatchView>("/v1/batches", batch, options)).batchId;
+    },
+    async submitJob(job, batchId, options = {}) {
+      const body = batchId === undefined ? job : { ...job, batchId };
+      return (await keyed<{ readonly jobId: string }>("/v1/jobs", body, options)).jobId;
+    },
+    submitJobs: (source, batchId, options = {}) => submitLines(transport, source, batchId, options),
+    closeBatch: (batchId, options) => post(path`/v1/batches/${batchId}/close`, options),
+    cancelBatch: (batchId, options) => post(path`/v1/batches/${batchId}/cancel`, options),
+    async requeueBatch(batchId, which = {}, { signal } = {}) {
+      let total = 0;
+      for (;;) {
+        const { status, body } = await transport.answer<{ readonly requeued: number }>({
+          method: "POST",
+          path: path`/v1/batches/${batchId}/requeue`,
+          json: which,
+          signal,
+        });
+        total += body.requeued;
+        // Accepted: there were too many for one call.
+        if (status !== 202) return total;
+      }
+    },
+    cancelJob: (jobId, options) =>
+      unlessDone(post<JobView>(path`/v1/jobs/${jobId}/cancel`, options), "JobEnded", () =>
+        monitoring.getJob(jobId, options),
+      ),
+    requeueJob: (jobId, options) =>
+      unlessDone(post<JobView>(path`/v1/jobs/${jobId}/requeue`, options), "JobNotEnded", () =>
+        monitoring.getJob(jobId, options),
+      ),
+    async requeueJobs(jobIds, options) {
+      const { results } = await post<{ readonly results: readonly RequeueResult[] }>("/v1/jobs/requeue", options, {
+        jobIds,
+      });
+      return results;
+    },
+    publishPackage: (tenantName, packageName, zip, { onProgress, signal } = {}) =>
+      transport.json({
+        method: "PUT",
+        path: path`/v1/tenants/${tenantName}/packages/${packageName}`,
+        headers: { "content-type": "application/zip" },
+        body: uploadBody(zip, onProgress),
+        signal,
+      }),
+    restorePackageVersion: (tenantName, packageName, sha256, options) =>
+      post(path`/v1/tenants/${tenantName}/packages/${packageName}/versions/${sha256}/restore`, options),
+    deletePackage: (tenantName, packageName, options = {}) =>
+      remove(path`/v1/tenants/${tenantName}/packages/${packageName}`, options, "PackageNotFound"),
+    removeDeadLetter: (queue, sequenceNumber, options = {}) =>
+      remove(path`/v1/dead-letters/${queue}/${sequenceNumber}`, options, "DeadLetterNotFound"),
+    drainWorker: (pool, workerId, options) => post(path`/v1/workers/${pool}/${workerId}/drain`, options),
+    createTenant: (tenantName, { signal } = {}) =>
+      transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}`, signal }),
+    deleteTenant: (tenantName, options = {}) => remove(path`/v1/tenants/${tenantName}`, options, "TenantNotFound"),
+    putGrant: (tenantName, principalId, grant, { signal } = {}) =>
+      transport.json({
+        method: "PUT",
+        path: path`/v1/tenants/${tenantName}/grants/${principalId}`,
+        json: grant,
+        signal,
+      }),
+    deleteGrant: (tenantName, principalId, options = {}) =>
+      remove(path`/v1/tenants/${tenantName}/grants/${principalId}`, options, "GrantNotFound"),
+  };
+}

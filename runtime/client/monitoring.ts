@@ -1,0 +1,117 @@
+/** What only looks: batches with their counts, jobs, logs, artifacts, packages, workers, access. */
+import type { JobState } from "../core/states.ts";
+import type { PackageVersionView, PackageView } from "../core/package-api.ts";
+import type { GrantView, MeView, TenantView } from "../core/tenant-api.ts";
+import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/views.ts";
+import type { WorkerView } from "../core/worker-api.ts";
+import { followLog, readLog, type FollowLogOptions, type ReadLogOptions } from "./log.ts";
+import { listing, type Listing, type PageOptions } from "./pages.ts";
+import { path, type CallOptions, type Transport } from "./transport.ts";
+
+export interface ListJobsOptions extends PageOptions {
+  readonly state?: JobState | undefined;
+}
+
+export interface ListDeadLettersOptions extends PageOptions {
+  /** Default: every tenant of the caller's. */
+  readonly tenantName?: string | undefined;
+  readonly pool?: string | undefined;
+  /** Also messages no worker can read; for administrators. */
+  readonly poison?: boolean | undefined;
+}
+
+export interface OpenedArtifact {
+  readonly contentType: string;
+  /** Undefined when the service does not say. */
+  readonly bytes: number | undefined;
+  /** Throws when the connection breaks: what came is then not the whole. */
+  readonly stream: ReadableStream<Uint8Array>;
+}
+
+export interface Monitoring {
+  getJob(jobId: string, options?: CallOptions): Promise<JobView>;
+  /** By the id its submitter gave it. */
+  getClientJob(tenantName: string, clientJobId: string, options?: CallOptions): Promise<JobView>;
+  /** With its exact counts. */
+  getBatch(batchId: string, options?: CallOptions): Promise<BatchView>;
+  /** Newest first, without counts. */
+  getBatches(tenantName: string, options?: PageOptions): Listing<BatchView>;
+  getJobsFromBatch(batchId: string, options?: ListJobsOptions): Listing<JobView>;
+  /** Of the latest attempt. */
+  getArtifacts(jobId: string, options?: CallOptions): Promise<readonly ArtifactView[]>;
+  openArtifact(jobId: string, artifactPath: string, options?: CallOptions): Promise<OpenedArtifact>;
+  /** What has been written so far; empty when nothing has. */
+  getLog(jobId: string, options?: ReadLogOptions): Promise<string>;
+  /** The log as it grows, through retries, until the job has ended. Breaks of the connection do not show. */
+  followLog(jobId: string, options?: FollowLogOptions): AsyncGenerator<string>;
+  getPackages(tenantName: string, options?: PageOptions): Listing<PackageView>;
+  getPackage(tenantName: string, packageName: string, options?: CallOptions): Promise<PackageView>;
+  /** Newest first. */
+  getPackageVersions(
+    tenantName: string,
+    packageName: string,
+    options?: CallOptions,
+  ): Promise<readonly PackageVersionView[]>;
+  getDeadLetters(options?: ListDeadLettersOptions): Listing<DeadLetterView>;
+  getWorkers(options?: CallOptions & { readonly pool?: string | undefined }): Promise<readonly WorkerView[]>;
+  getWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
+  /** Who the caller is, and what it may do. */
+  getMe(options?: CallOptions): Promise<MeView>;
+  getTenants(options?: PageOptions): Listing<TenantView>;
+  getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
+}
+
+export function createMonitoring(transport: Transport): Monitoring {
+  const get = <T>(from: string, { signal }: CallOptions = {}): Promise<T> => transport.json<T>({ path: from, signal });
+  const items = async <T>(from: string, options?: CallOptions): Promise<readonly T[]> =>
+    (await get<{ readonly items: readonly T[] }>(from, options)).items;
+
+  const getJob = (jobId: string, options?: CallOptions): Promise<JobView> => get(path`/v1/jobs/${jobId}`, options);
+
+  return {
+    getJob,
+    getClientJob: (tenantName, clientJobId, options) =>
+      get(path`/v1/tenants/${tenantName}/jobs/${clientJobId}`, options),
+    getBatch: (batchId, options) => get(path`/v1/batches/${batchId}`, options),
+    getBatches: (tenantName, options = {}) => listing(transport, "/v1/batches", { tenantName }, options),
+    getJobsFromBatch: (batchId, { state, ...options } = {}) =>
+      listing(transport, path`/v1/batches/${batchId}/jobs`, { state }, options),
+    getArtifacts: (jobId, options) => items(path`/v1/jobs/${jobId}/artifacts`, options),
+    async openArtifact(jobId, artifactPath, { signal } = {}) {
+      const below = artifactPath.split("/").map(encodeURIComponent).join("/");
+      const { headers, body } = await transport.stream({
+        path: `${path`/v1/jobs/${jobId}/artifacts/`}${below}`,
+        signal,
+      });
+      const length = headers.get("content-length");
+      return {
+        contentType: headers.get("content-type") ?? "application/octet-stream",
+        bytes: length === null ? undefined : Number(length),
+        stream: body ?? new Blob([]).stream(),
+      };
+    },
+    getLog: (jobId, options = {}) => readLog(transport, jobId, options),
+    followLog: (jobId, options = {}) => followLog(transport, { jobId, getJob }, options),
+    getPackages: (tenantName, options = {}) =>
+      listing(transport, path`/v1/tenants/${tenantName}/packages`, {}, options),
+    getPackage: (tenantName, packageName, options) =>
+      get(path`/v1/tenants/${tenantName}/packages/${packageName}`, options),
+    getPackageVersions: (tenantName, packageName, options) =>
+      items(path`/v1/tenants/${tenantName}/packages/${packageName}/versions`, options),
+    getDeadLetters: ({ tenantName, pool, poison, ...options } = {}) =>
+      listing(transport, "/v1/dead-letters", { tenantName, pool, poison }, options),
+    async getWorkers({ pool, signal } = {}) {
+      return (
+        await transport.json<{ readonly items: readonly WorkerView[] }>({
+          path: "/v1/workers",
+          query: { pool },
+          signal,
+        })
+      ).items;
+    },
+    getWorker: (pool, workerId, options) => get(path`/v1/workers/${pool}/${workerId}`, options),
+    getMe: (options) => get("/v1/me", options),
+    getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
+    getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * The three OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
+ * Everything comes from what `GET /v1/auth` says; errors carry the issuer's words and never a secret.
+ */
+import type { AuthFacts } from "../core/auth-facts.ts";
+import { networkFailed } from "./answer.ts";
+import { JobServiceError } from "./errors.ts";
+import type { CallOptions, Fetch } from "./transport.ts";
+
+export type EntraFacts = Extract<AuthFacts, { kind: "entra" }>;
+
+/** Where the issuer takes requests. */
+export interface IssuerEndpoints {
+  readonly tokenUrl: string;
+  readonly deviceCodeUrl: string;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresInS: number;
+  /** When the scopes asked for one. */
+  readonly refreshToken: string | undefined;
+}
+
+export interface DeviceCode {
+  /** What the user types at `verificationUrl`. */
+  readonly userCode: string;
+  readonly verificationUrl: string;
+  /** Both, in the issuer's words. */
+  readonly message: string;
+  readonly deviceCode: string;
+  readonly intervalS: number;
+  readonly expiresInS: number;
+}
+
+/** Code of a `SignInFailed` while the user has not entered the device code. */
+export const STILL_WAITING: ReadonlySet<string> = new Set(["authorization_pending", "slow_down"]);
+
+export interface Issuer {
+  requestToken(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<IssuedToken>;
+  requestDeviceCode(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<DeviceCode>;
+}
+
+export function createIssuer({ authority, tenantId }: EntraFacts, fetch: Fetch): Issuer {
+  const metadataUrl = `${authority}/${tenantId}/v2.0/.well-known/openid-configuration`;
+  let endpoints: Promise<IssuerEndpoints> | undefined;
+
+  async function call(url: string, init: RequestInit): Promise<Readonly<Record<string, unknown>>> {
+    let response: Response;
+    let body: unknown;
+    try {
+      response = await fetch(url, init);
+      body = await response.json();
+    } catch (error) {
+      init.signal?.throwIfAborted();
+      throw networkFailed(error);
+    }
+    const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+    if (!response.ok) throw refusal(response.status, fields);
+    return fields;
+  }
+
+  const post = async (url: string, form: Readonly<Record<string, string>>, { signal }: CallOptions) =>
+    call(url, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(form).toString(),
+      ...(signal && { signal }),
+    });
+
+  async function find({ signal }: CallOptions): Promise<IssuerEndpoints> {
+    const metadata = await call(metadataUrl, { ...(signal && { signal }) });
+    return {
+      tokenUrl: text(metadata, "token_endpoint"),
+      deviceCodeUrl: text(metadata, "device_authorization_endpoint"),
+    };
+  }
+
+  function located(options: CallOptions): Promise<IssuerEndpoints> {
+    if (endpoints === undefined) {
+      endpoints = find(options);
+      // Asked again next time.
+      endpoints.catch(() => (endpoints = undefined));
+    }
+    return endpoints;
+  }
+
+  return {
+    async requestToken(form, options = {}) {
+      const fields = await post((await located(options)).tokenUrl, form, options);
+      const refreshToken = fields["refresh_token"];
+      return {
+        token: text(fields, "access_token"),
+        expiresInS: Number(fields["expires_in"]),
+        refreshToken: typeof refreshToken === "string" ? refreshToken : undefined,
+      };
+    },
+    async requestDeviceCode(form, options = {}) {
+      const fields = await post((await located(options)).deviceCodeUrl, form, options);
+      return {
+        userCode: text(fields, "user_code"),
+        verificationUrl: text(fields, "verification_uri"),
+        message: text(fields, "message"),
+        deviceCode: text(fields, "device_code"),
+        intervalS: Number(fields["interval"] ?? 5),
+        expiresInS: Number(fields["expires_in"]),
+      };
+    },
+  };
+}
+
+function text(fields: Readonly<Record<string, unknown>>, name: string): string {
+  const value = fields[name];
+  if (typeof value === "string") return value;
+  throw new JobServiceError("SignInFailed", `The issuer's answer has no ${name}.`);
+}
+
+/** `target` carries OAuth's own code. */
+function refusal(status: number, { error, error_description: description }: Readonly<Record<string, unknown>>) {
+  const code = typeof error === "string" ? error : undefined;
+  const why = typeof description === "string" ? description : (code ?? `status ${status}`);
+  return new JobServiceError("SignInFailed", `The issuer gave no token: ${why}`, {
+    status,
+    target: code,
+    retryable: status === 429 || status >= 500,
+  });
+}

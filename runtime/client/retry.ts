@@ -1,0 +1,69 @@
+/** Tries a call again while that can help: exponential backoff with full jitter, never sooner than the service asks for. */
+import { isJobServiceError, type JobServiceError } from "./errors.ts";
+import { pause } from "./pause.ts";
+
+export interface RetryOptions {
+  /** Tries of one call, the first included. Default 8: about half a minute of an outage. 1: no second try. */
+  readonly maxAttempts?: number;
+  /** Upper bound of the first wait; doubles with each try. Default 250. */
+  readonly firstDelayMs?: number;
+  /** Default 10,000. A longer `Retry-After` is honoured up to a minute. */
+  readonly maxDelayMs?: number;
+}
+
+export type RetryPolicy = Required<RetryOptions>;
+
+export const retryPolicy = ({
+  maxAttempts = 8,
+  firstDelayMs = 250,
+  maxDelayMs = 10_000,
+}: RetryOptions = {}): RetryPolicy => ({ maxAttempts, firstDelayMs, maxDelayMs });
+
+/** A service that asks for more is as good as away: the caller is told. */
+const RETRY_AFTER_MAX_MS = 60_000;
+
+/** Milliseconds until the try after `attempt` (from 1); undefined: there is none. `random`: 0 up to 1. */
+export function delayAfter(
+  attempt: number,
+  error: JobServiceError,
+  { maxAttempts, firstDelayMs, maxDelayMs }: RetryPolicy,
+  random = Math.random(),
+): number | undefined {
+  const { retryable, retryAfterMs = 0 } = error;
+  if (!retryable || attempt >= maxAttempts || retryAfterMs > RETRY_AFTER_MAX_MS) return undefined;
+  const bound = Math.min(maxDelayMs, firstDelayMs * 2 ** (attempt - 1));
+  // Jitter on top of what was asked for: all who were refused together must not come back together.
+  return retryAfterMs + random * bound;
+}
+
+/** What a try can say of itself. */
+export interface Attempt {
+  /** The tries start counting anew: the call has come further than before. */
+  readonly progressed: () => void;
+}
+
+/** Resolves to the first success. Throws the last error, and at once what no other try can mend. */
+export async function withRetries<T>(
+  policy: RetryPolicy,
+  signal: AbortSignal | undefined,
+  call: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  let attempt = 0;
+  let isRepeated = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    attempt++;
+    try {
+      return await call({ progressed: () => (attempt = 0) });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isJobServiceError(error)) throw error;
+      error.isRepeated = isRepeated;
+      const delay = delayAfter(attempt, error, policy);
+      if (delay === undefined) throw error;
+      // An answer that says "not now" says that nothing was done; only a lost one leaves it open.
+      isRepeated ||= error.code === "NetworkFailed" || (error.status ?? 0) >= 500;
+      await pause(delay, signal);
+    }
+  }
+}

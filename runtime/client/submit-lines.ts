@@ -1,0 +1,153 @@
+/**
+ * Submits any number of jobs as streams of lines: the source is read as far as the next request needs, the results come
+ * as the service gives them. A request that breaks off is repeated under its own Idempotency-Key; the service then answers
+ * for those it has taken what it answered before, so nothing is submitted twice and no result is lost.
+ */
+import { SUBMIT_MAX_JOBS } from "../core/limits.ts";
+import type { JobSubmission } from "../core/requests.ts";
+import type { SubmitResult } from "../core/views.ts";
+import { networkFailed } from "./answer.ts";
+import { linesOf } from "./bytes.ts";
+import { JobServiceError } from "./errors.ts";
+import { newKey } from "./new-key.ts";
+import { withRetries, type Attempt } from "./retry.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+
+export interface SubmitJobsOptions extends CallOptions {
+  /** Jobs in one request, at most 10,000. Default 2,000. */
+  readonly jobsPerRequest?: number;
+  /** Makes the whole call repeatable, also by another process: the same jobs in the same order give the same ids. */
+  readonly idempotencyKey?: string;
+}
+
+/** What became of one job; `index` counts from 0 in the order of the source. */
+export type SubmittedJob = SubmitResult & { readonly index: number };
+
+/** A job, or a line of JSON that is one. */
+export type SubmissionSource = Iterable<JobSubmission | string> | AsyncIterable<JobSubmission | string>;
+
+const JOBS_PER_REQUEST = 2_000;
+/** A request is held in memory until it is answered. One job may have more. */
+const REQUEST_MAX_CHARACTERS = 8 * 1024 * 1024;
+
+/** A result, or the last line of an answer that broke off: only that has a requestId. */
+type Line = SubmitResult & {
+  readonly error?: { readonly requestId?: string; readonly retryable?: boolean };
+};
+
+/** Throws, after the results of all jobs before: what the service says of the request as a whole, and NetworkFailed. */
+export async function* submitLines(
+  transport: Transport,
+  source: SubmissionSource,
+  batchId: string | undefined,
+  { jobsPerRequest = JOBS_PER_REQUEST, idempotencyKey = newKey(), signal }: SubmitJobsOptions,
+): AsyncGenerator<SubmittedJob> {
+  const perRequest = Math.min(Math.max(1, jobsPerRequest), SUBMIT_MAX_JOBS);
+  let index = 0;
+  let part = 0;
+  for await (const lines of inRequests(source, perRequest)) {
+    signal?.throwIfAborted();
+    const headers = {
+      "content-type": "application/x-ndjson",
+      accept: "application/x-ndjson",
+      "idempotency-key": `${idempotencyKey}.${part++}`,
+    };
+    const request = { method: "POST", path: "/v1/jobs/bulk", query: { batchId }, headers, signal } as const;
+    const body = `${lines.join("\n")}\n`;
+    for await (const result of resultsOf(transport, { ...request, body: () => ({ body }) }, lines.length)) {
+      yield { ...result, index: index++ };
+    }
+  }
+}
+
+/** Exactly `count` results, in order, over as many tries as it takes. */
+async function* resultsOf(
+  transport: Transport,
+  request: Parameters<Transport["open"]>[0],
+  count: number,
+): AsyncGenerator<SubmitResult> {
+  /** Results so far; those a repeated request gives again are passed over. */
+  let known = 0;
+  let open: AsyncGenerator<SubmitResult> | undefined;
+  const next = async ({ progressed }: Attempt): Promise<SubmitResult> => {
+    try {
+      open ??= answerOf(await transport.open(request), known, transport.answerWithinMs);
+      const result = await open.next();
+      if (result.done === true)
+        throw networkFailed(new Error(`${count - known} of ${count} results are missing.`), 200);
+      progressed();
+      return result.value;
+    } catch (error) {
+      open = undefined;
+      throw error;
+    }
+  };
+  try {
+    for (; known < count; known++) yield await withRetries(transport.policy, request.signal, next);
+  } finally {
+    await open?.return(undefined);
+  }
+}
+
+/** The results of one answer but the first `skip`. Throws what its last line says. */
+async function* answerOf(response: Response, skip: number, stallMs: number): AsyncGenerator<SubmitResult> {
+  let index = 0;
+  const lines = linesOf(response.body, { stallMs })[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await lines.next().catch((error: unknown) => {
+        throw networkFailed(error, response.status);
+      });
+      if (next.done === true) return;
+      if (next.value === "") continue;
+      const line = parseLine(next.value, response.status);
+      const { error } = line;
+      if (error?.requestId !== undefined) throw brokenOff(line, response.status);
+      if (index++ >= skip) yield line;
+    }
+  } finally {
+    await lines.return(undefined);
+  }
+}
+
+function parseLine(text: string, status: number): Line {
+  try {
+    return JSON.parse(text) as Line;
+  } catch (cause) {
+    throw new JobServiceError("AnswerInvalid", "A line of the answer is not JSON.", { status, cause });
+  }
+}
+
+function brokenOff(line: Line, status: number): JobServiceError {
+  const {
+    code = "AnswerInvalid",
+    message = "The answer broke off.",
+    requestId,
+    retryable,
+  } = line.error as Partial<{
+    code: string;
+    message: string;
+    requestId: string;
+    retryable: boolean;
+  }>;
+  return new JobServiceError(code, message, { status, requestId, retryable });
+}
+
+async function* inRequests(source: SubmissionSource, perRequest: number): AsyncGenerator<readonly string[]> {
+  let lines: string[] = [];
+  let characters = 0;
+  for await (const job of source) {
+    const line = typeof job === "string" ? job.trim() : JSON.stringify(job);
+    // The service skips empty lines and gives no result for them.
+    if (line === "") continue;
+    if (lines.length > 0 && (lines.length >= perRequest || characters + line.length > REQUEST_MAX_CHARACTERS)) {
+      yield lines;
+      lines = [];
+      characters = 0;
+    }
+    // One job is one line, whatever the text was.
+    lines.push(line.replaceAll("\n", " "));
+    characters += line.length;
+  }
+  if (lines.length > 0) yield lines;
+}

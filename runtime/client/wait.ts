@@ -1,0 +1,151 @@
+/**
+ * Waiting for the end of a job or of a batch's jobs. The row is asked, at times that grow, and at once when an event says
+ * that there is something to see: whoever waits learns the end also when no event comes, and outages only delay it.
+ */
+import { isTerminal, openOf } from "../core/states.ts";
+import type { BatchView, JobView } from "../core/views.ts";
+import { isJobServiceError, JobServiceError } from "./errors.ts";
+import { followEvents, type EventSelection } from "./follow-events.ts";
+import type { Monitoring } from "./monitoring.ts";
+import { pause } from "./pause.ts";
+import type { CallOptions, Transport } from "./transport.ts";
+
+export interface WaitOptions extends CallOptions {
+  /** Then TimedOut is thrown; the job goes on. Default: none. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface WaitForBatchOptions extends WaitOptions {
+  /** Told of every look at it, with its counts. */
+  readonly onLook?: ((batch: BatchView) => void) | undefined;
+  /** For whoever shows it to people. Default: 250 at first, up to 5,000. */
+  readonly lookEveryMs?: number | undefined;
+}
+
+export interface Waits {
+  /** Resolves to the job when it has ended, in whatever state. */
+  waitForJob(jobId: string, options?: WaitOptions): Promise<JobView>;
+  /** Resolves to the batch when it has jobs and all of them have ended. */
+  waitForBatch(batchId: string, options?: WaitForBatchOptions): Promise<BatchView>;
+}
+
+export interface WaitDeps {
+  readonly transport: Transport;
+  readonly monitoring: Pick<Monitoring, "getJob" | "getBatch">;
+}
+
+/** Looks at first, and at most; while events come, they say when to look, and the poll is the safety net. */
+const LOOK = { firstMs: 250, factor: 1.5, maxMs: 5_000, pushedMs: 15_000 } as const;
+/** After an event one look serves all that come close together. */
+const GATHER_MS = 100;
+/** Waits that hold a connection for events; browsers allow six to one address. More waits only poll. */
+const PUSHED_WAITS_MAX = 4;
+
+export function createWaits({ transport, monitoring }: WaitDeps): Waits {
+  let pushedCount = 0;
+
+  async function until<T>(
+    look: (options: CallOptions) => Promise<T>,
+    isOver: (value: T) => boolean,
+    selection: EventSelection,
+    { timeoutMs, signal, lookEveryMs }: WaitForBatchOptions,
+  ): Promise<T> {
+    const end = new AbortController();
+    const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    const given = [end.signal, signal, limit].filter((one) => one !== undefined);
+    const ended = AbortSignal.any(given);
+    const bell = createBell();
+    const push = { isOpen: false };
+    let delay: number = lookEveryMs ?? LOOK.firstMs;
+
+    const openPush = (): void => {
+      if (pushedCount >= PUSHED_WAITS_MAX) return;
+      pushedCount++;
+      const onOpen = (): void => {
+        push.isOpen = true;
+        // What happened before it opened was not told.
+        bell.ring();
+      };
+      void followEvents(selection, { transport, onEvent: bell.ring, onOpen, signal: ended })
+        // A service that tells no events is asked instead; what is wrong with the job itself, the look says.
+        .catch(() => (push.isOpen = false))
+        .finally(() => pushedCount--);
+    };
+
+    try {
+      for (let looks = 0; ; looks++) {
+        const value = await patiently(() => look({ signal: ended }));
+        if (value !== undefined && isOver(value)) return value;
+        // What ends between two looks needs no connection.
+        if (looks === 1) openPush();
+        await bell.heardWithin(push.isOpen ? LOOK.pushedMs : delay, ended);
+        if (lookEveryMs === undefined) delay = Math.min(LOOK.maxMs, delay * LOOK.factor);
+      }
+    } catch (error) {
+      if (wasCut(limit) && !wasCut(signal))
+        throw new JobServiceError("TimedOut", `It has not ended within ${timeoutMs ?? 0} ms.`, { cause: error });
+      throw error;
+    } finally {
+      end.abort();
+    }
+  }
+
+  return {
+    waitForJob: (jobId, options = {}) =>
+      until(
+        (call) => monitoring.getJob(jobId, call),
+        ({ state }) => isTerminal(state),
+        { jobId },
+        options,
+      ),
+    waitForBatch: (batchId, { onLook, ...options } = {}) =>
+      until(
+        async (call) => {
+          const batch = await monitoring.getBatch(batchId, call);
+          onLook?.(batch);
+          return batch;
+        },
+        ({ counts }) => counts !== undefined && counts.total > 0 && openOf(counts) === 0,
+        { batchId },
+        options,
+      ),
+  };
+}
+
+/** Outages end: undefined while there is one, however long. */
+async function patiently<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (isJobServiceError(error) && error.retryable) return undefined;
+    throw error;
+  }
+}
+
+interface Bell {
+  readonly ring: () => void;
+  /** Resolves when it rings, has rung since the last time, or that much time is over. */
+  heardWithin(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+function createBell(): Bell {
+  let rung = Promise.withResolvers<undefined>();
+  return {
+    ring: () => rung.resolve(undefined),
+    async heardWithin(ms, signal) {
+      const heard = new AbortController();
+      try {
+        await Promise.race([
+          rung.promise.then(() => pause(GATHER_MS, signal)),
+          pause(ms, AbortSignal.any([signal, heard.signal])),
+        ]);
+      } finally {
+        heard.abort();
+      }
+      rung = Promise.withResolvers<undefined>();
+    },
+  };
+}
+
+/** A function, because the compiler takes a property it has seen once as settled. */
+const wasCut = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;

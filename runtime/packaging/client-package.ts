@@ -1,0 +1,75 @@
+/** Makes what is published of the client: one JavaScript file for Node and browsers, its types, and a package.json. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build } from "esbuild";
+import ts from "typescript";
+
+export interface ClientPackage {
+  readonly directory: string;
+  /** Of the JavaScript as a page loads it, minified. */
+  readonly minifiedBytes: number;
+  /** Modules of ours that are in it. */
+  readonly modules: readonly string[];
+}
+
+const ROOT = join(import.meta.dirname, "../..");
+const ENTRY = join(ROOT, "runtime/client/index.ts");
+
+/** Throws when the client needs anything that is not in a browser. */
+export async function buildClientPackage(directory: string): Promise<ClientPackage> {
+  await mkdir(directory, { recursive: true });
+  const options = {
+    entryPoints: [ENTRY],
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: "esm" as const,
+    platform: "browser" as const,
+    target: "es2024",
+    logLevel: "silent" as const,
+  };
+  const [{ metafile }, minified] = await Promise.all([
+    build({ ...options, metafile: true as const, outfile: join(directory, "client.js") }),
+    build({ ...options, minify: true, write: false as const }),
+  ]);
+  writeTypes(join(directory, "types"));
+  await writeFile(join(directory, "package.json"), JSON.stringify(await describe(), null, 2));
+  return {
+    directory,
+    minifiedBytes: minified.outputFiles.reduce((sum, { contents }) => sum + contents.byteLength, 0),
+    modules: Object.keys(metafile.inputs),
+  };
+}
+
+function writeTypes(outDir: string): void {
+  const file = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path));
+  const {
+    options: { tsBuildInfoFile: _cache, ...options },
+  } = ts.parseJsonConfigFileContent({ ...(file.config as object), files: [ENTRY], include: [] }, ts.sys, ROOT);
+  const program = ts.createProgram([ENTRY], {
+    ...options,
+    noEmit: false,
+    incremental: false,
+    declaration: true,
+    emitDeclarationOnly: true,
+    rewriteRelativeImportExtensions: true,
+    rootDir: join(ROOT, "runtime"),
+    outDir,
+  });
+  const { diagnostics } = program.emit();
+  if (diagnostics.length > 0) throw new Error(ts.formatDiagnostics(diagnostics, ts.createCompilerHost({})));
+}
+
+async function describe(): Promise<object> {
+  const text = await readFile(join(ROOT, "package.json"), "utf8");
+  const { name, version, description, license, dependencies } = JSON.parse(text) as {
+    readonly [field: string]: string;
+  } & { readonly dependencies: Readonly<Record<string, string>> };
+  return {
+    ...{ name, version, description, license },
+    type: "module",
+    sideEffects: false,
+    exports: { "./client": { types: "./types/client/index.d.ts", default: "./client.js" } },
+    // The types are inferred from its schemas; the code needs nothing.
+    dependencies: { zod: dependencies["zod"] },
+  };
+}

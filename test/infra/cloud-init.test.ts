@@ -1,0 +1,131 @@
+/** The first boot of a machine, judged by the programs that will read it there. `.ci/run` installs them. */
+import { execFile, spawnSync } from "node:child_process";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { JOB_USER, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
+import { temporaryDirectory, type TemporaryDirectory } from "../support/temporary-directory.ts";
+
+const FOLDER = join(import.meta.dirname, "../../infra/cloud-init");
+const UNITS = ["jobyard-worker.service", "jobyard-firewall.service"];
+const REQUEST = {
+  environment: { JOBYARD_POOL: "default", ODD: 'a "quoted" $HOME \\ %h' },
+  releasesUrl: "https://account.blob.core.windows.net/releases",
+  drainSeconds: 840,
+  ssh: false,
+};
+
+const has = (program: string, ...args: readonly string[]): boolean => spawnSync(program, args).status === 0;
+const run = promisify(execFile);
+
+/** A folder with everything where a machine has it. */
+async function machineRoot(): Promise<TemporaryDirectory> {
+  const root = await temporaryDirectory();
+  for (const { path, permissions, content } of machineFiles(REQUEST)) {
+    await mkdir(dirname(join(root.path, path)), { recursive: true });
+    await writeFile(join(root.path, path), content, { mode: Number.parseInt(permissions, 8) });
+  }
+  return root;
+}
+
+describe("the first boot", () => {
+  it("brings every file of infra/cloud-init to the machine", async () => {
+    const contents = machineFiles(REQUEST).map(({ content }) => content);
+    for (const name of await readdir(FOLDER)) {
+      expect(contents, name).toContain(await readFile(join(FOLDER, name), "utf8"));
+    }
+  });
+
+  it("names one user for jobs: where it is made, where it is shut in, and where the worker is told", async () => {
+    const text = (name: string): Promise<string> => readFile(join(FOLDER, name), "utf8");
+    expect(await text("sysusers.conf")).toContain(`u ${JOB_USER} -`);
+    expect(await text("firewall.nft")).toContain(`meta skuid "${JOB_USER}"`);
+  });
+
+  it.skipIf(!has("cloud-init", "--version"))("is valid (needs cloud-init)", async () => {
+    await using root = await temporaryDirectory();
+    const file = join(root.path, "user-data");
+    for (const ssh of [true, false]) {
+      await writeFile(file, workerCloudInit({ ...REQUEST, ssh }));
+      await expect(run("cloud-init", ["schema", "--config-file", file])).resolves.toMatchObject({
+        stdout: expect.stringMatching(/^Valid/) as string,
+      });
+    }
+    await writeFile(file, "#cloud-config\nruncmd: 7\n");
+    await expect(run("cloud-init", ["schema", "--config-file", file])).rejects.toThrow();
+  });
+
+  it.skipIf(!has("shellcheck", "--version"))("has scripts without a doubtful line (needs shellcheck)", async () => {
+    const scripts = (await readdir(FOLDER)).filter((name) => name.endsWith(".sh"));
+    expect(scripts).toHaveLength(2);
+    await run("shellcheck", scripts, { cwd: FOLDER });
+  });
+
+  it.skipIf(!has("systemd-analyze", "--version"))("has units that systemd takes (needs systemd)", async () => {
+    await using root = await machineRoot();
+    // What the units are started after, and what they start.
+    await cp("/lib/systemd/system", join(root.path, "usr/lib/systemd/system"), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
+    await mkdir(join(root.path, "usr/sbin"));
+    await writeFile(join(root.path, "usr/sbin/nft"), "#!/bin/sh\n", { mode: 0o755 });
+    const verify = () => run("systemd-analyze", ["verify", `--root=${root.path}`, ...UNITS]);
+    expect(await verify()).toEqual({ stdout: "", stderr: "" });
+    // It tells what it does not know.
+    await writeFile(
+      join(root.path, "etc/systemd/system", UNITS[0]!),
+      "[Service]\nExecStart=/usr/sbin/nft\nRestartSecs=5\n",
+    );
+    expect((await verify()).stderr).toContain("RestartSecs");
+  });
+
+  it.skipIf(!has("systemd-sysusers", "--version"))("makes two users that are nobody else (needs systemd)", async () => {
+    await using root = await machineRoot();
+    await run("systemd-sysusers", [`--root=${root.path}`, join(root.path, "etc/sysusers.d/jobyard.conf")]);
+    const users = (await readFile(join(root.path, "etc/passwd"), "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => line.split(":"));
+    expect(users.map(([name]) => name)).toEqual(["jobyard", JOB_USER]);
+    expect(new Set(users.map(([, , uid]) => uid)).size).toBe(2);
+    for (const user of users) expect(user.at(-1)).toMatch(/nologin$/);
+  });
+});
+
+/** Jobs of the test are those of `nobody`. */
+const FIREWALL_TEST = `
+ip link set lo up
+for address in 169.254.169.254 168.63.129.16 169.254.1.1; do ip address add $address/32 dev lo; done
+nft -f "$1" && nft -f "$1" || exit 9
+node="$2"
+"$node" -e 'require("node:http").createServer((q, a) => a.end()).listen(8099, "0.0.0.0", () => console.log("up"))' &
+server=$!
+ask() {
+  for address in 169.254.169.254 168.63.129.16 169.254.1.1; do
+    "$@" "$node" -e 'fetch("http://" + process.argv[1] + ":8099").then((a) => console.log(a.status), () => console.log("refused"))' $address
+  done
+}
+until "$node" -e 'fetch("http://127.0.0.1:8099").catch(() => process.exit(1))'; do :; done
+ask env
+ask setpriv --reuid 65534 --clear-groups --
+kill $server`;
+
+const canFilter =
+  has("unshare", "--net", "true") &&
+  has("unshare", "--net", "nft", "list", "ruleset") &&
+  has("ip", "-V") &&
+  has("setpriv", "--reuid", "65534", "--clear-groups", "--", process.execPath, "--version");
+
+it.skipIf(!canFilter)(
+  "keeps jobs, and nobody else, from the services of their machine (needs root and nftables)",
+  async () => {
+    await using root = await temporaryDirectory();
+    const rules = await readFile(join(FOLDER, "firewall.nft"), "utf8");
+    const file = join(root.path, "firewall.nft");
+    await writeFile(file, rules.replace(JOB_USER, "nobody"));
+    const { stdout } = await run("unshare", ["--net", "sh", "-c", FIREWALL_TEST, "sh", file, process.execPath]);
+    expect(stdout.trim().split("\n")).toEqual(["up", "200", "200", "200", "refused", "refused", "200"]);
+  },
+);

@@ -1,0 +1,101 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, expect, it } from "vitest";
+import { keepPublishing, publishRelease, type PublishReleaseDeps } from "../../../runtime/api/publish-release.ts";
+import { createPackageStore, createTenantStore } from "../../../runtime/azure/index.ts";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
+import { recordingLog } from "../../support/recording-log.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant, testStorage } from "../../support/test-storage.ts";
+
+const packages = createPackageStore({ storage: testStorage() });
+const tenants = createTenantStore({ storage: testStorage() });
+const version = (word: string): Buffer => testPackage({ jobs: { Greet: `return { output: "${word}" };` } });
+const hash = async (zip: Uint8Array): Promise<string> => (await inspectPackage(zip)).sha256;
+
+let deps: PublishReleaseDeps;
+let log: ReturnType<typeof recordingLog>;
+beforeEach(async () => {
+  const directory = await temporaryDirectory();
+  log = recordingLog();
+  deps = { packages, tenants, directory: directory.path, tenantName: freshTenant(), now: () => new Date(), log };
+  return () => directory[Symbol.asyncDispose]();
+});
+
+const release = (name: string, content: Uint8Array): Promise<void> => writeFile(join(deps.directory, name), content);
+const current = () => packages.get(deps.tenantName, "greet.zip");
+
+it("publishes what lies there, with its facts, for a tenant that exists from then on", async () => {
+  await release("greet.zip", version("one"));
+  await release("notes.txt", Buffer.from("no package"));
+  await publishRelease(deps);
+  expect(await current()).toMatchObject({
+    sha256: await hash(version("one")),
+    uploadedBy: "release",
+    jobTypes: ["Greet"],
+  });
+  expect((await packages.list(deps.tenantName, { pageSize: 10, continuationToken: undefined })).items).toHaveLength(1);
+  expect(await tenants.get(deps.tenantName)).toMatchObject({ createdBy: "release" });
+});
+
+it("publishes a version once: what people publish afterwards stays, until there is a newer release", async () => {
+  await release("greet.zip", version("released"));
+  await publishRelease(deps);
+  await packages.upload(deps.tenantName, "greet.zip", version("by hand"), {
+    ...{ sha256: await hash(version("by hand")), uploadedBy: "ann", jobTypes: ["Greet"] },
+  });
+  await publishRelease(deps);
+  expect(await current()).toMatchObject({ uploadedBy: "ann" });
+  await release("greet.zip", version("newer"));
+  await publishRelease(deps);
+  expect(await current()).toMatchObject({ uploadedBy: "release", sha256: await hash(version("newer")) });
+  expect(await packages.versions(deps.tenantName, "greet.zip")).toHaveLength(3);
+});
+
+it("may be done by several instances at once", async () => {
+  await release("greet.zip", version("one"));
+  await Promise.all([publishRelease(deps), publishRelease(deps), publishRelease(deps)]);
+  expect(await packages.versions(deps.tenantName, "greet.zip")).toHaveLength(1);
+  const { bytes } = (await packages.fetch(deps.tenantName, "greet.zip", undefined)) as { bytes: Uint8Array };
+  expect(Buffer.compare(bytes, version("one"))).toBe(0);
+});
+
+it("passes over a package that no worker would take, and says so", async () => {
+  await release("broken.zip", Buffer.from("PK nothing"));
+  await release("greet.zip", version("one"));
+  await publishRelease(deps);
+  expect(await packages.get(deps.tenantName, "broken.zip")).toBeUndefined();
+  expect(await current()).toBeDefined();
+  expect(log.messages()).toContain("released package refused");
+});
+
+it("needs nothing to publish, and makes no tenant for it", async () => {
+  await publishRelease({ ...deps, directory: join(deps.directory, "absent") });
+  expect(await tenants.get(deps.tenantName)).toBeUndefined();
+});
+
+it("is tried again while storage refuses, and stops when the API does", async () => {
+  await release("greet.zip", version("one"));
+  let refusals = 3;
+  const refusing = {
+    ...tenants,
+    get: (name: string) =>
+      refusals-- > 0 ? Promise.reject(new UnavailableError("StorageUnavailable", "403")) : tenants.get(name),
+  };
+  const pauses: number[] = [];
+  const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms));
+  await keepPublishing({ ...deps, tenants: refusing, pause }, new AbortController().signal);
+  expect(pauses).toEqual([1_000, 5_000, 15_000]);
+  expect(await current()).toBeDefined();
+
+  refusals = Infinity;
+  const stopping = new AbortController();
+  const stop = (): Promise<void> => {
+    stopping.abort();
+    return Promise.resolve();
+  };
+  await keepPublishing({ ...deps, tenants: refusing, pause: stop }, stopping.signal);
+  expect(refusals).toBe(Infinity);
+});

@@ -1,0 +1,134 @@
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BatchView, JobView } from "../../../runtime/client/index.ts";
+import { runCli, type CliOptions, type CliResult } from "../../support/cli-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+
+let system: TestSystem;
+let desk: Awaited<ReturnType<typeof temporaryDirectory>>;
+const tenant = freshTenant();
+beforeAll(async () => {
+  desk = await temporaryDirectory();
+  system = await startTestSystem();
+  const jobs = { Quick: "return { output: job.parameters };", Fail: 'throw nonRetryable("no good");' };
+  await system.publish(tenant, "test.zip", testPackage({ jobs }));
+  await system.startWorker({ slots: 2 });
+});
+afterAll(async () => {
+  await system[Symbol.asyncDispose]();
+  await desk[Symbol.asyncDispose]();
+});
+
+const jobyard = (args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
+  runCli(args, { cwd: desk.path, env: { HOME: desk.path, JOBYARD_URL: system.api.url }, ...options });
+
+/** Something listened there a moment ago. */
+async function addressOfNobody(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? `http://127.0.0.1:${address.port}` : "";
+}
+
+const lineOf = (jobType: string, fields: object = {}): string =>
+  JSON.stringify({ tenantName: tenant, jobType, jobName: jobType, jobProcessorPackageName: "test.zip", ...fields });
+
+describe("many jobs", () => {
+  it("come as lines, are refused one by one, watched, listed and run again", async () => {
+    const lines = [lineOf("Quick"), "", "{nonsense", lineOf("Fail"), lineOf("Quick"), lineOf("")].join("\n");
+    const created = ["--new-batch", "Many", "--tenant", tenant];
+    const submitted = await jobyard(["submit", "--lines", "-", ...created, "--json"], { input: lines });
+    expect(submitted.code, submitted.stderr).toBe(5);
+    const result = submitted.json<{ submitted: number; batchId: string; refused: object[] }>();
+    expect(result).toMatchObject({
+      submitted: 3,
+      refused: [
+        { line: 3, code: "InvalidRequest" },
+        { line: 6, code: "InvalidRequest" },
+      ],
+    });
+    expect(submitted.stderr).toMatch(/^Line 3: .*not JSON.*\nLine 6: .*jobType.*\n$/);
+
+    const { batchId } = result;
+    const watched = await jobyard(["watch", batchId]);
+    expect(watched).toMatchObject({ code: 5, stdout: "3 jobs: 2 succeeded, 1 failed, 0 canceled\n" });
+    expect(watched.stderr).toContain("3 of 3 jobs done, 0 running, 1 failed");
+    expect(watched.stderr).toContain("no good");
+    expect(watched.stdout + watched.stderr).not.toMatch(/\u001b/);
+    const again = await jobyard(["watch", batchId, "--json"]);
+    expect(again.json<BatchView>().counts).toMatchObject({ succeeded: 2, failed: 1 });
+
+    const failed = (await jobyard(["jobs", batchId, "--state", "failed", "--json"])).json<{ items: JobView[] }>();
+    expect(failed.items).toMatchObject([{ jobType: "Fail", failure: { message: "no good" } }]);
+    const { jobId } = failed.items[0]!;
+    expect((await jobyard(["jobs", jobId])).stdout).toMatch(/failure +JobFailed: no good/);
+    expect((await jobyard(["dead-letters", "--tenant", tenant])).stdout).toContain(jobId);
+    expect((await jobyard(["requeue", jobId, "acme.x.00.y"])).stderr).toContain("JobNotFound");
+    await system.until(jobId);
+    expect((await jobyard(["requeue", batchId, "--json"])).json<object>()).toEqual({ requeued: 1 });
+    expect((await jobyard(["batches", "--tenant", tenant])).stdout).toMatch(/Many +open/);
+    expect((await jobyard(["batches", batchId, "--close"])).stdout).toMatch(/state +closed/);
+  });
+});
+
+describe("one job", () => {
+  it("is submitted, waited for, and says how it ended by the exit code", async () => {
+    const good = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "-p", '{"n":1}', "--wait"];
+    expect(await jobyard(good)).toMatchObject({
+      code: 0,
+      stdout: 'succeeded after 1 attempt\n  output    {"n":1}\n',
+    });
+    await writeFile(join(desk.path, "job.json"), lineOf("Fail"));
+    const bad = await jobyard(["submit", "--file", "job.json", "--wait", "--json"]);
+    expect(bad.code).toBe(5);
+    expect(bad.json<JobView>()).toMatchObject({ state: "failed", failure: { retryable: false } });
+  });
+
+  it("is canceled, unless it has ended", async () => {
+    const later = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--delay", "3600"];
+    const jobId = (await jobyard([...later, "--json"])).json<{ jobId: string }>().jobId;
+    expect(await jobyard(["cancel", jobId])).toMatchObject({ code: 0, stdout: "canceled\n" });
+    const ended = await system.submit(tenant, "Quick");
+    await system.until(ended);
+    const tooLate = await jobyard(["cancel", ended]);
+    expect(tooLate).toMatchObject({ code: 1, stdout: "" });
+    expect(tooLate.stderr).toMatch(/has succeeded already.*\n {2}\(JobEnded, request /);
+  });
+
+  it("is no longer watched after Ctrl-C", async () => {
+    const later = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--delay", "3600"];
+    const jobId = (await jobyard(later)).stdout.trim();
+    const interrupt = new AbortController();
+    const watched = await jobyard(["watch", jobId], { interrupt: interrupt.signal, onError: () => interrupt.abort() });
+    expect(watched).toMatchObject({ code: 130, stdout: "" });
+    expect((await jobyard(["watch", jobId, "--timeout", "1"])).stderr).toContain("TimedOut");
+    await jobyard(["cancel", jobId]);
+  });
+});
+
+describe("what goes wrong", () => {
+  it("is said in words and by the exit code", async () => {
+    const gone = { env: { HOME: desk.path, JOBYARD_URL: await addressOfNobody() } };
+    const [nowhere, noService, noAddress, noSuchJob, noOption, noCommand, twoWays] = await Promise.all([
+      jobyard(["jobs", "x"], { env: { HOME: desk.path } }),
+      jobyard(["jobs", "acme.x.00.y"], gone),
+      jobyard(["jobs", "x", "--url", "nonsense"]),
+      jobyard(["jobs", "acme.x.00.y"]),
+      jobyard(["jobs", "x", "--nonsense"]),
+      jobyard(["nonsense"]),
+      jobyard(["submit", "--type", "A", "--file", "b.json"]),
+    ]);
+    expect([nowhere.code, noAddress.code, noOption.code, noCommand.code, twoWays.code]).toEqual([2, 2, 2, 2, 2]);
+    expect(noService.code).toBe(4);
+    expect(noService.stderr).toContain("ECONNREFUSED");
+    expect(noSuchJob).toMatchObject({ code: 1, stderr: expect.stringContaining("JobNotFound") as string });
+    const help = await jobyard(["submit", "--help"]);
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("Examples:") as string });
+  });
+});

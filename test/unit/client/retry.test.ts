@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { JobServiceError } from "../../../runtime/client/errors.ts";
+import { delayAfter, retryPolicy, withRetries } from "../../../runtime/client/retry.ts";
+
+const policy = retryPolicy();
+const away = (retryAfterMs?: number): JobServiceError =>
+  new JobServiceError("StorageUnavailable", "away", { retryable: true, status: 503, retryAfterMs });
+
+describe("the wait before another try", () => {
+  it("doubles up to its bound, with jitter over all of it", () => {
+    expect([1, 2, 3, 6, 7].map((attempt) => delayAfter(attempt, away(), policy, 1))).toEqual([
+      250, 500, 1_000, 8_000, 10_000,
+    ]);
+    expect(delayAfter(7, away(), policy, 0)).toBe(0);
+  });
+
+  it("is never shorter than the service asks for, and none when it asks for more than a minute", () => {
+    expect(delayAfter(1, away(7_000), policy, 0)).toBe(7_000);
+    expect(delayAfter(1, away(61_000), policy, 0)).toBeUndefined();
+  });
+
+  it("is none after the last try, and for what no try can mend", () => {
+    expect(delayAfter(8, away(), policy, 0)).toBeUndefined();
+    expect(delayAfter(1, new JobServiceError("JobNotFound", "no"), policy, 0)).toBeUndefined();
+  });
+});
+
+describe("tries", () => {
+  const quick = retryPolicy({ firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 });
+
+  it("count anew whenever the call has come further", async () => {
+    let calls = 0;
+    const result = await withRetries(quick, undefined, async ({ progressed }) => {
+      calls++;
+      await Promise.resolve();
+      if (calls % 2 === 0) progressed();
+      if (calls < 9) throw away();
+      return calls;
+    });
+    expect(result).toBe(9);
+  });
+
+  it("say whether one before may have been carried out", async () => {
+    const thrown = [away(), new JobServiceError("JobEnded", "ended", { status: 409 })];
+    const error: unknown = await withRetries(quick, undefined, () =>
+      Promise.reject(thrown.shift() ?? new Error("one too many")),
+    ).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "JobEnded", isRepeated: true });
+    const refused = [
+      new JobServiceError("TooManyRequests", "later", { status: 429, retryable: true }),
+      new JobServiceError("JobEnded", "ended", { status: 409 }),
+    ];
+    await expect(
+      withRetries(quick, undefined, () => Promise.reject(refused.shift() ?? new Error("one too many"))),
+    ).rejects.toMatchObject({ code: "JobEnded", isRepeated: false });
+  });
+});

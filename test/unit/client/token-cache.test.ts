@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import type { AccessToken } from "../../../runtime/client/credential.ts";
+import { JobServiceError } from "../../../runtime/client/errors.ts";
+import { retryPolicy } from "../../../runtime/client/retry.ts";
+import { createTokenCache } from "../../../runtime/client/token-cache.ts";
+
+const HOUR_MS = 60 * 60_000;
+
+function cacheOf(give: (call: number) => AccessToken | null, lifeClock = { now: 0 }) {
+  const asked: string[][] = [];
+  const credential = {
+    getToken: async (scopes: string | string[]) => {
+      asked.push([scopes].flat());
+      await Promise.resolve();
+      return give(asked.length);
+    },
+  };
+  const cache = createTokenCache({
+    credential,
+    scope: () => Promise.resolve("api://x/.default"),
+    policy: retryPolicy({ firstDelayMs: 1, maxDelayMs: 2, maxAttempts: 3 }),
+    now: () => lifeClock.now,
+  });
+  return { cache, asked, clock: lifeClock };
+}
+
+describe("a kept token", () => {
+  it("serves all callers until shortly before its end, and is asked for once by those who wait together", async () => {
+    const { cache, asked, clock } = cacheOf((call) => ({
+      token: `t${call}`,
+      expiresOnTimestamp: clock.now + HOUR_MS,
+    }));
+    expect(await Promise.all([cache(), cache(), cache()])).toEqual(["t1", "t1", "t1"]);
+    clock.now = 54 * 60_000;
+    expect(await cache()).toBe("t1");
+    clock.now = 56 * 60_000;
+    expect(await cache()).toBe("t2");
+    expect(await cache({ fresh: true })).toBe("t3");
+    expect(asked).toEqual([["api://x/.default"], ["api://x/.default"], ["api://x/.default"]]);
+  });
+
+  it("of a short life is used for half of it", async () => {
+    const { cache, clock } = cacheOf((call) => ({ token: `t${call}`, expiresOnTimestamp: clock.now + 60_000 }));
+    await cache();
+    clock.now = 29_000;
+    expect(await cache()).toBe("t1");
+    clock.now = 31_000;
+    expect(await cache()).toBe("t2");
+  });
+
+  it("is asked for again while the issuer is away, and not when it refuses", async () => {
+    const outage = new JobServiceError("NetworkFailed", "away", { retryable: true });
+    const away = cacheOf((call) => {
+      if (call < 3) throw outage;
+      return { token: "t", expiresOnTimestamp: HOUR_MS };
+    });
+    expect(await away.cache()).toBe("t");
+    const refused = cacheOf(() => {
+      throw new Error("no such secret");
+    });
+    await expect(refused.cache()).rejects.toMatchObject({ code: "SignInFailed", retryable: false });
+    expect(refused.asked.length).toBe(1);
+    await expect(cacheOf(() => null).cache()).rejects.toMatchObject({ code: "SignInFailed" });
+  });
+
+  it("is not waited for by a caller who has gone, and comes for the others", async () => {
+    const { cache } = cacheOf(() => ({ token: "t", expiresOnTimestamp: HOUR_MS }));
+    const reason = new Error("gone");
+    const [gone, other] = await Promise.allSettled([cache({ signal: AbortSignal.abort(reason) }), cache()]);
+    expect(gone).toMatchObject({ reason });
+    expect(other).toMatchObject({ value: "t" });
+  });
+});

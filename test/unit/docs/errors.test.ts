@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { statusOf } from "../../../runtime/api/error-response.ts";
+import { REFUSALS } from "../../../runtime/api/http-server.ts";
+import { errorsOf } from "../../../runtime/api/operation-errors.ts";
+import { createOperations, type OperationDeps } from "../../../runtime/api/operations.ts";
+import {
+  CONFLICT_CODES,
+  ENDED_CODES,
+  type ErrorCode,
+  FORBIDDEN_CODES,
+  INVALID_REQUEST_CODES,
+  INVARIANT_CODES,
+  JOB_CODES,
+  NOT_FOUND_CODES,
+  PACKAGE_CODES,
+  TOO_MANY_CODES,
+  UNAUTHENTICATED_CODES,
+  UNAVAILABLE_CODES,
+} from "../../../runtime/core/errors.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+
+const ALL: readonly ErrorCode[] = [
+  ...[...INVALID_REQUEST_CODES, ...UNAUTHENTICATED_CODES, ...FORBIDDEN_CODES, ...TOO_MANY_CODES, ...NOT_FOUND_CODES],
+  ...[...CONFLICT_CODES, ...PACKAGE_CODES, ...JOB_CODES, ...ENDED_CODES, ...UNAVAILABLE_CODES, ...INVARIANT_CODES],
+];
+
+/** Nothing is called here: the list alone says what each operation may answer. */
+const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);
+
+/** What is answered before an operation is found. */
+const OF_NO_OPERATION: readonly ErrorCode[] = ["RouteNotFound", "MethodNotAllowed"];
+const answered = new Set([...OF_NO_OPERATION, ...operations.flatMap((one) => [...errorsOf(one).values()].flat())]);
+const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost"]);
+
+const document = await readDocument("errors.md");
+const codesOf = (heading: string): readonly string[] =>
+  rowsOf(sectionOf(document, heading)).map(([cell = ""]) => codesIn(cell)[0] ?? "");
+const sorted = (codes: Iterable<string>): readonly string[] => [...codes].toSorted();
+
+describe("docs/errors.md", () => {
+  it("has every code the API can answer, and no other", () => {
+    const refused = Object.values(REFUSALS).map(({ code }) => code);
+    expect(sorted(codesOf("## Answers of the API"))).toEqual(sorted([...answered, ...refused]));
+  });
+
+  it("has each with the status it is answered with", () => {
+    const refused = Object.values(REFUSALS).map(({ code, status }) => [code, String(status)]);
+    const expected = [...[...answered].map((code) => [code, String(statusOf(code))]), ...refused];
+    const documented = rowsOf(sectionOf(document, "## Answers of the API")).map(([code = "", status]) => [
+      codesIn(code)[0],
+      status,
+    ]);
+    expect(new Map(documented as [string, string][])).toEqual(new Map(expected as [string, string][]));
+  });
+
+  it("has every code a job can end with, and no other", () => {
+    expect(sorted(codesOf("## What jobs end with"))).toEqual(sorted(ended));
+  });
+
+  it("names all others as what nobody sees", () => {
+    const others = ALL.filter((code) => !answered.has(code) && !ended.has(code));
+    expect(sorted(codesIn(sectionOf(document, "## Never seen from outside")))).toEqual(sorted(others));
+  });
+
+  it("says of each what it means and what to do", () => {
+    for (const row of rowsOf(document)) {
+      expect([row[0], row.length, row.every((cell) => cell !== "")]).toEqual([row[0], 4, true]);
+    }
+  });
+});

@@ -1,0 +1,54 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { codesIn, readDocument, ROOT, rowsOf, sectionOf } from "../../support/document-tables.ts";
+
+const inDocs = (await readdir(join(ROOT, "docs"), { recursive: true })).filter((name) => name.endsWith(".md"));
+const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...inDocs.map((name) => join("docs", name))];
+
+/** Targets of links to files of ours, without what they point at within them. */
+const linksIn = (text: string): readonly string[] =>
+  [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = ""]) => target)
+    .filter((target) => !/^(?:[a-z]+:|#)/.test(target));
+
+/** As the heading's anchor is made. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+    .replaceAll(" ", "-");
+
+describe("links in documents", () => {
+  it.each(DOCUMENTS)("of %s lead to files and headings that are there", async (document) => {
+    const text = await readFile(join(ROOT, document), "utf8");
+    const broken = linksIn(text).map(async (link) => {
+      const [target = "", anchor] = link.split("#");
+      const file = join(ROOT, dirname(document), target);
+      if (!existsSync(file)) return [link];
+      if (anchor === undefined || !file.endsWith(".md")) return [];
+      const headings = (await readFile(file, "utf8")).matchAll(/^#+ (.*)$/gm);
+      return [...headings].some(([, heading = ""]) => anchorOf(heading) === anchor) ? [] : [link];
+    });
+    expect((await Promise.all(broken)).flat()).toEqual([]);
+  });
+});
+
+describe("docs/security.md", () => {
+  it("names for every threat the test that shows how it is held, or says that it is not", async () => {
+    const rows = rowsOf(sectionOf(await readDocument("security.md"), "## Who could want what"));
+    expect(rows.length).toBeGreaterThan(10);
+    for (const [, wants = "", how = "", shownBy = ""] of rows) {
+      const tests = linksIn(shownBy).filter((link) => link.endsWith(".test.ts"));
+      expect([wants, how !== "", tests.length > 0 || how.includes("**not held**")]).toEqual([wants, true, true]);
+    }
+  });
+
+  it("names tests that are there", async () => {
+    const rows = rowsOf(sectionOf(await readDocument("security.md"), "## Held by tests"));
+    const files = rows.flatMap(([, tests = ""]) => codesIn(tests));
+    expect(files.length).toBeGreaterThan(5);
+    expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+  });
+});

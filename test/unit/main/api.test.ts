@@ -1,0 +1,45 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { SETTING } from "../../../runtime/core/settings.ts";
+import { ROOT } from "../../support/document-tables.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs the API's program until it ends by itself. */
+const runApi = (env: Readonly<Record<string, string>>): Promise<Ended> =>
+  new Promise((resolve) => {
+    const args = [join(ROOT, "runtime/main/start.mjs"), "api"];
+    const options = { env: { PATH: process.env["PATH"] ?? "", ...env }, timeout: 10_000 };
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      resolve({
+        code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1,
+        output: stdout + stderr,
+      });
+    });
+  });
+
+describe("the API's program", () => {
+  it.each(["0.0.0.0", "::", "192.168.0.10"])("does not open %s without authentication", async (host) => {
+    const { code, output } = await runApi({
+      [SETTING.auth]: "none",
+      [SETTING.apiHost]: host,
+      [SETTING.storageConnectionString]: "UseDevelopmentStorage=true",
+      [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",
+    });
+    expect(code).toBeGreaterThan(0);
+    expect(output).toContain("without authentication the API serves this machine only");
+  });
+
+  it("does not start without being told whose tokens count", async () => {
+    const { code, output } = await runApi({
+      [SETTING.storageConnectionString]: "UseDevelopmentStorage=true",
+      [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",
+    });
+    expect(code).toBeGreaterThan(0);
+    expect(output).toContain("JOBYARD_AUTH_TENANT_ID is not set");
+  });
+});

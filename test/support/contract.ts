@@ -59,6 +59,7 @@ export interface Contract {
 /** Below which nothing is promised in the document. */
 const ROOT = "/v1/";
 /** Its schema is that of each line. */
+const EVENT_STREAM = "text/event-stream";
 const LINES = "application/x-ndjson";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
@@ -84,6 +85,8 @@ export function createContract(document: ContractDocument): Contract {
     if (contents.length === 0) return text === "" ? problems : [...problems, "has a body where none is promised"];
     const content = contents.find((promised) => promised === type || promised === "*/*");
     if (content === undefined) return [...problems, `is ${type} where ${contents.join(", ")} is promised`];
+    // Events are our own words, and go on: there is no whole to judge.
+    if (content === EVENT_STREAM) return problems;
     if (content !== "application/json" && content !== LINES) return [...problems, ...judgeFile(content, answer)];
     const bodies = content === LINES ? text.split("\n").filter((line) => line !== "") : [text];
     const [body] = bodies.map((json) => JSON.parse(json) as unknown);

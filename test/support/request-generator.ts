@@ -121,7 +121,8 @@ export function createRequestGenerator(
       .flatMap(({ name, schema }) => {
         const value = String(valueOf(schema, name));
         if (chance(0.1)) return [];
-        if (chance(0.05)) return [`${name}=${value}`, `${name}=${value}`];
+        const pair = `${name}=${encodeURIComponent(value.toWellFormed())}`;
+        if (chance(0.05)) return [pair, pair];
         return [`${name}=${chance(0.15) ? escaped(nastyText()) : escaped(value)}`];
       });
     if (chance(0.05))
@@ -185,10 +186,15 @@ export function createRequestGenerator(
     next(): Generated {
       const operation = pick(operations);
       const method = (chance(0.97) ? operation.method : pick(METHODS)).toUpperCase();
-      return { operation, request: { method, path: pathOf(operation) + queryOf(operation), ...bodyOf(operation) } };
+      const request = { method, path: pathOf(operation) + queryOf(operation), ...bodyOf(operation) };
+      // It goes on for as long as somebody reads.
+      const isEndless = operation.responses["200"]?.content?.[EVENT_STREAM] !== undefined;
+      return { operation, request: isEndless ? { ...request, firstPieceOnly: true } : request };
     },
   };
 }
+
+const EVENT_STREAM = "text/event-stream";
 
 interface NumberSchema extends JsonSchema {
   readonly minimum?: number;

@@ -36,6 +36,9 @@ const lines = (query: string, jobs: readonly unknown[]): WireRequest => ({
   body: jobs.map((job) => `${JSON.stringify(job)}\n`).join(""),
 });
 
+/** Goes on for as long as somebody reads. */
+const events = (query: string): WireRequest => ({ ...get(`/v1/events?${query}`), firstPieceOnly: true });
+
 type Build = Attempt["request"];
 const thing = (needs: Access, request: Build): Attempt => ({ needs, names: "thing", refusal: "not-found", request });
 const tenant = (needs: Access, request: Build): Attempt => ({ needs, names: "tenant", refusal: "not-found", request });
@@ -142,6 +145,16 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],
   drainWorker: [system("operate", () => post(`${WORKER_PATH}/drain`))],
+  followEvents: [
+    thing("read", async (place) => events(`jobId=${await place.failedJob()}`)),
+    thing("read", async (place) => events(`batchId=${await place.batch()}`)),
+    tenant("read", ({ tenantName }) => events(`tenantName=${tenantName}`)),
+  ],
+  createEventTicket: [
+    thing("read", async (place) => post("/v1/events/tickets", { jobId: await place.failedJob() })),
+    thing("read", async (place) => post("/v1/events/tickets", { batchId: await place.batch() })),
+    tenant("read", ({ tenantName }) => post("/v1/events/tickets", { tenantName })),
+  ],
   getAuth: [system("anonymous", () => get("/v1/auth"))],
   getMe: [system("signed-in", () => get("/v1/me"))],
   listTenants: [system("operate", () => get("/v1/tenants"))],

@@ -9,14 +9,14 @@ import { stackGraph } from "./stack-graph.ts";
 const command = new Command("npm run infra:graph --")
   .description("Prints every resource a stack registers, with its inputs and dependencies.")
   .requiredOption("--stack <name>", "the stack; its configuration is Pulumi.<name>.yaml")
-  .option("--json", "everything, as one JSON object", false)
+  .option("--json", "everything, as one JSON object on one line", false)
   .allowExcessArguments(false);
 command.parse();
 const { stack, json } = command.opts<{ readonly stack: string; readonly json: boolean }>();
 
 try {
   const graph = await stackGraph({ stack, environment: process.env });
-  if (json) console.log(JSON.stringify(graph, undefined, 2));
+  if (json) console.log(JSON.stringify(graph));
   else console.log([...tree(graph.registrations, ""), "", `${graph.registrations.length} registrations`].join("\n"));
 } catch (error) {
   console.error(error instanceof ProgramFailedError ? error.message : error);

@@ -108,9 +108,11 @@ async function start(): Promise<Service> {
       await publishing;
       await stopSweeper();
       await ringer.close();
-      await publisher.close();
-      await source.close();
-      await queue.close();
+      // A broker that is gone answers no farewell.
+      const farewell = new AbortController();
+      const said = Promise.all([publisher.close(), source.close(), queue.close()]);
+      await Promise.race([said, pause(CLOSE_AFTER_MS, farewell.signal)]);
+      farewell.abort();
     },
   };
 }

@@ -18,13 +18,13 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-imports": "error",
       "max-lines": ["error", { max: 400, skipBlankLines: true, skipComments: true }],
       eqeqeq: "error",
-      // Settings are parsed once, in runtime/core/settings.ts, from an object handed in by a composition root.
+      // Settings are parsed once, in runtime/core/settings, from an object handed in by a composition root.
       "no-restricted-properties": [
         "error",
         {
           object: "process",
           property: "env",
-          message: "Only runtime/main reads the environment (core/settings.ts parses it).",
+          message: "Only runtime/main reads the environment (core/settings parses it).",
         },
       ],
       "no-console": "error",

@@ -3,7 +3,7 @@
  * outputs of resources in the program.
  */
 import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/machine-settings.ts";
-import { SETTING } from "../../runtime/core/settings.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
 import { JOB_USER } from "./cloud-init.ts";
 
 /** What the API must know to judge tokens. */

@@ -1,6 +1,6 @@
 /** Operations that change what becomes of a whole batch: close, cancel, requeue its jobs. */
 import type { Batch } from "../core/job.ts";
-import type { JobStore } from "../core/ports.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import { batchParams, emptySchema, requeueBatchSchema } from "../core/requests.ts";
 import { openOf, type StateCounts } from "../core/states.ts";
 import { batchView, batchViewSchema, requeuedSchema } from "../core/views.ts";

@@ -2,7 +2,7 @@
 import { ConflictError, invalidField, InvariantError, NotFoundError } from "../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../core/ids.ts";
 import type { Batch } from "../core/job.ts";
-import type { BatchStore } from "../core/ports.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import type { CreateBatchBody } from "../core/requests.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";

@@ -5,7 +5,9 @@
 import { ConflictError, invalidField, NotFoundError } from "../core/errors.ts";
 import { parseJobId } from "../core/ids.ts";
 import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../core/limits.ts";
-import type { Delivery, JobQueue, JobStore, Page, PageRequest, PeekedMessage } from "../core/ports.ts";
+import type { Delivery, JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Page, PageRequest } from "../core/ports/stored.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { isTerminal } from "../core/states.ts";
 import { jobQueueName } from "../core/topology.ts";

@@ -1,7 +1,8 @@
 /** The log of one start of a job as it grows: from where the caller stands until that start has ended. */
 import { FOLLOW_LOG_EVERY_MS, FOLLOW_LOG_MAX_MS } from "../core/limits.ts";
 import type { HistoryEntry, Job } from "../core/job.ts";
-import type { JobFiles, JobStore } from "../core/ports.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import { isTerminal } from "../core/states.ts";
 
 export interface FollowLogDeps {

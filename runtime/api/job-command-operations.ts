@@ -1,7 +1,9 @@
 /** Operations that change what becomes of jobs: cancel one, requeue one or many. */
 import { ConflictError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
-import type { JobFiles, JobStore, Stored } from "../core/ports.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { emptySchema, jobParams, requeueJobsSchema } from "../core/requests.ts";
 import { jobViewSchema, requeueResultsSchema, type RequeueResult } from "../core/views.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";

@@ -2,7 +2,10 @@
 import { NotFoundError } from "../core/errors.ts";
 import { parseBatchId, parseJobId, TENANT_NAME_PATTERN } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
-import type { BatchStore, JobStore, KeyStore, Stored } from "../core/ports.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { KeyStore } from "../core/ports/key-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import type { Caller } from "./caller.ts";
 
 /** Throws NotFoundError also for what belongs to a tenant the caller may not use: the two look the same from outside. */

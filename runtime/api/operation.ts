@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import type * as z from "zod";
 import type { Access } from "../core/access.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import type { OpenedBlob } from "../core/ports.ts";
+import type { OpenedBlob } from "../core/ports/job-files.ts";
 import type { Frozen } from "../core/views.ts";
 import type { Caller } from "./caller.ts";
 import type { BodyKind, RequestBody } from "./request-body.ts";

@@ -1,16 +1,14 @@
 /** Every operation of the web API, in one list: the source of its routes and of its document. */
 import type { AuthFacts } from "../core/auth-facts.ts";
 import type { IdSource } from "../core/ids.ts";
-import type {
-  BatchStore,
-  JobFiles,
-  JobQueue,
-  JobStore,
-  KeyStore,
-  PackageCatalog,
-  TenantStore,
-  WorkerStore,
-} from "../core/ports.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { KeyStore } from "../core/ports/key-store.ts";
+import type { PackageCatalog } from "../core/ports/package-store.ts";
+import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
 import { createAcceptance } from "./accept-jobs.ts";

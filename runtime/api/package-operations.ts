@@ -12,7 +12,7 @@ import {
   packageViewSchema,
   type PackageView,
 } from "../core/package-api.ts";
-import type { PackageCatalog } from "../core/ports.ts";
+import type { PackageCatalog } from "../core/ports/package-store.ts";
 import { emptySchema } from "../core/requests.ts";
 import { pageSchema, pageView } from "../core/views.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";

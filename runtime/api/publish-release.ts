@@ -6,7 +6,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isSystemError, messageOf, PackageError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { PackageCatalog, TenantStore } from "../core/ports.ts";
+import type { PackageCatalog } from "../core/ports/package-store.ts";
+import type { TenantStore } from "../core/ports/tenant-store.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";
 
 export interface PublishReleaseDeps {

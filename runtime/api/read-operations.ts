@@ -2,7 +2,9 @@
 import { setTimeout } from "node:timers/promises";
 import * as z from "zod";
 import { NotFoundError } from "../core/errors.ts";
-import type { BatchStore, JobFiles, JobStore } from "../core/ports.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import {
   artifactParams,
   batchParams,

@@ -13,7 +13,7 @@
  */
 import { ConflictError } from "../core/errors.ts";
 import { type KeyKind, type KeyName, type KeyRecord, keysExpireBefore } from "../core/keys.ts";
-import type { KeyStore, KeyWish } from "../core/ports.ts";
+import type { KeyStore, KeyWish } from "../core/ports/key-store.ts";
 
 export interface ReservationWish {
   /** Never used before. */

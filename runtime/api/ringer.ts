@@ -4,7 +4,7 @@
  */
 import { UnavailableError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { JobQueue, OutgoingBell } from "../core/ports.ts";
+import type { JobQueue, OutgoingBell } from "../core/ports/job-queue.ts";
 
 export interface Ringer {
   /** Refuses new work while too many bells wait. Call it before a row is written. Throws UnavailableError. */

@@ -1,6 +1,6 @@
 /** Operations on tenants, on who may act for them, and on what the caller itself may do. */
 import { NotFoundError } from "../core/errors.ts";
-import type { TenantStore } from "../core/ports.ts";
+import type { TenantStore } from "../core/ports/tenant-store.ts";
 import {
   grantParams,
   grantView,

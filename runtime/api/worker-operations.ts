@@ -1,7 +1,7 @@
 /** Operations on workers: who they are, and asking one to end. */
 import { NotFoundError } from "../core/errors.ts";
 import { emptySchema } from "../core/requests.ts";
-import type { WorkerStore } from "../core/ports.ts";
+import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { listWorkersSchema, workerParams, workersSchema, workerView, workerViewSchema } from "../core/worker-api.ts";
 import type { WorkerRecord } from "../core/worker-record.ts";
 import { operation, type Operation } from "./operation.ts";

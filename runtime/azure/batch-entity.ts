@@ -6,7 +6,7 @@
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
 import { type Batch, BATCH_STATES } from "../core/job.ts";
-import type { BatchChanges } from "../core/ports.ts";
+import type { BatchChanges } from "../core/ports/batch-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import {
   added,

@@ -3,7 +3,7 @@
  * lost by a replacement or by closing: what arrives too late is given back, or returns when its lock ends.
  */
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
-import type { BellReceiver, Delivery } from "../core/ports.ts";
+import type { BellReceiver, Delivery } from "../core/ports/job-queue.ts";
 import { deliveryOf } from "./delivery.ts";
 import { openLink, type ReceiverLink } from "./receiver-link.ts";
 import { busError } from "./translate-error.ts";

@@ -4,7 +4,7 @@
  */
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { InvariantError } from "../core/errors.ts";
-import type { OutgoingBell } from "../core/ports.ts";
+import type { OutgoingBell } from "../core/ports/job-queue.ts";
 import { insist } from "./insist.ts";
 
 export interface BellSender {

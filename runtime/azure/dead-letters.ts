@@ -3,7 +3,7 @@
  * How many there are is asked first, so that nobody waits for letters that do not exist.
  */
 import type { ServiceBusClient } from "@azure/service-bus";
-import type { Delivery } from "../core/ports.ts";
+import type { Delivery } from "../core/ports/job-queue.ts";
 import { deliveryOf } from "./delivery.ts";
 import { insist } from "./insist.ts";
 import { PEEK_MAX_COUNT, peekMessages } from "./peek-messages.ts";

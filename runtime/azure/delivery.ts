@@ -2,7 +2,7 @@
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { parseBell } from "../core/bell.ts";
 import { InvariantError, LockLostError, UnavailableError } from "../core/errors.ts";
-import type { Delivery } from "../core/ports.ts";
+import type { Delivery } from "../core/ports/job-queue.ts";
 import { insist } from "./insist.ts";
 import type { ReceiverLink } from "./receiver-link.ts";
 import { busError } from "./translate-error.ts";

@@ -7,7 +7,7 @@ import { messageOf } from "../core/errors.ts";
 import { applicationPropertiesOf, type PublishedEvent } from "../core/events.ts";
 import { EVENTS_WAITING_MAX_COUNT } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
-import type { EventPublisher } from "../core/ports.ts";
+import type { EventPublisher } from "../core/ports/event-channel.ts";
 import { EVENTS_TOPIC } from "../core/topology.ts";
 import { busError } from "./translate-error.ts";
 

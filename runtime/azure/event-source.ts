@@ -6,7 +6,7 @@ import type { ServiceBusAdministrationClient, ServiceBusClient, ServiceBusReceiv
 import { messageOf } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
 import type { Logger } from "../core/logger.ts";
-import type { EventSource } from "../core/ports.ts";
+import type { EventSource } from "../core/ports/event-channel.ts";
 import { EVENTS_TOPIC, eventSubscription } from "../core/topology.ts";
 import { insist } from "./insist.ts";
 import { busError } from "./translate-error.ts";

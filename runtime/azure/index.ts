@@ -1,4 +1,4 @@
-/** The adapters that implement core/ports.ts on Azure, or on what stands in for it on a laptop. */
+/** The adapters that implement core/ports/ on Azure, or on what stands in for it on a laptop. */
 export { createBatchStore } from "./batch-store.ts";
 export {
   connectServiceBus,

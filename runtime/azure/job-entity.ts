@@ -19,7 +19,7 @@ import { InvariantError } from "../core/errors.ts";
 import { parseJobId } from "../core/ids.ts";
 import type { Claim, HistoryEntry, Job } from "../core/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../core/limits.ts";
-import type { JobChanges } from "../core/ports.ts";
+import type { JobChanges } from "../core/ports/job-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { retryOverridesSchema } from "../core/retry.ts";
 import { JOB_STATES, type JobState } from "../core/states.ts";

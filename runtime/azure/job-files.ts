@@ -3,7 +3,7 @@
  * because a blob, unlike a row, does not refuse a worker that has lost its job.
  */
 import { stat } from "node:fs/promises";
-import type { Artifact, JobFiles, OpenedBlob } from "../core/ports.ts";
+import type { Artifact, JobFiles, OpenedBlob } from "../core/ports/job-files.ts";
 import { CONTAINERS } from "../core/topology.ts";
 import { artifactBlobName, artifactsPrefix, isSafePath, logBlobName, parametersBlobName } from "./blob-names.ts";
 import type { StorageClients } from "./connect.ts";

@@ -1,6 +1,6 @@
 /** Bells on Service Bus queues: one connection, a sender per queue, a link per receiver. */
 import type { ServiceBusClient } from "@azure/service-bus";
-import type { JobQueue } from "../core/ports.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
 import { createBellReceiver } from "./bell-receiver.ts";
 import { type BellSender, createBellSender } from "./bell-sender.ts";
 import { createDeadLetters } from "./dead-letters.ts";

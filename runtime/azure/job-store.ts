@@ -6,7 +6,8 @@ import { odata } from "@azure/data-tables";
 import { InvariantError, UnavailableError } from "../core/errors.ts";
 import { parseJobId, partitionOf } from "../core/ids.ts";
 import type { Batch, Job } from "../core/job.ts";
-import type { CounterSnapshot, JobStore, Page, Stored, WriteResult } from "../core/ports.ts";
+import type { CounterSnapshot, JobStore, WriteResult } from "../core/ports/job-store.ts";
+import type { Page, Stored } from "../core/ports/stored.ts";
 import {
   addCounts,
   assertTransition,

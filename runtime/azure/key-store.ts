@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { TransactionAction } from "@azure/data-tables";
 import { UnavailableError } from "../core/errors.ts";
 import { isExpired, type KeyRecord } from "../core/keys.ts";
-import type { KeyStore, KeyWish } from "../core/ports.ts";
+import type { KeyStore, KeyWish } from "../core/ports/key-store.ts";
 import { TABLES } from "../core/topology.ts";
 import type { StorageClients, TableAccess } from "./connect.ts";
 import { keyCells, keyKeys, keyOf } from "./key-entity.ts";

@@ -5,7 +5,7 @@
  * lost answer finds it taken by oneself. https://learn.microsoft.com/rest/api/storageservices/lease-blob
  */
 import { InvariantError } from "../core/errors.ts";
-import type { LeaderLease } from "../core/ports.ts";
+import type { LeaderLease } from "../core/ports/worker-store.ts";
 import { CONTAINERS } from "../core/topology.ts";
 import type { StorageClients } from "./connect.ts";
 import { isConditionFailed, isExisting, isMissing, storageError } from "./translate-error.ts";

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import type { BlobClient } from "@azure/storage-blob";
 import { InvariantError } from "../core/errors.ts";
-import type { OpenedBlob } from "../core/ports.ts";
+import type { OpenedBlob } from "../core/ports/job-files.ts";
 import { isMissing, isUnchanged, storageError } from "./translate-error.ts";
 
 export interface VersionedBlob extends OpenedBlob {

@@ -1,5 +1,5 @@
 /** What is known of a package, as metadata of its blob: ASCII only, so texts are encoded. */
-import type { PackageFacts } from "../core/ports.ts";
+import type { PackageFacts } from "../core/ports/package-store.ts";
 
 /** All metadata of a blob may have 8 KiB. A longer list of job types is left out. */
 const JOB_TYPES_MAX_LENGTH = 6_000;

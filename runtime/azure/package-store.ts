@@ -5,7 +5,7 @@
 import type { BlobItem, BlockBlobClient } from "@azure/storage-blob";
 import { InvalidRequestError, PackageError, UnavailableError } from "../core/errors.ts";
 import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../core/limits.ts";
-import type { PackageCatalog, PackageFacts, PackageStore, StoredPackage } from "../core/ports.ts";
+import type { PackageCatalog, PackageFacts, PackageStore, StoredPackage } from "../core/ports/package-store.ts";
 import { packageName as packageNameSchema } from "../core/requests.ts";
 import { CONTAINERS } from "../core/topology.ts";
 import { packageBlobName } from "./blob-names.ts";

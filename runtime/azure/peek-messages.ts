@@ -3,7 +3,7 @@ import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service
 import Long from "long";
 import { parseBell } from "../core/bell.ts";
 import { InvalidRequestError, InvariantError } from "../core/errors.ts";
-import type { PeekedMessage, PeekRequest } from "../core/ports.ts";
+import type { PeekedMessage, PeekRequest } from "../core/ports/job-queue.ts";
 import { insist } from "./insist.ts";
 
 /** More the service does not give at a time. */

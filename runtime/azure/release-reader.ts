@@ -1,7 +1,7 @@
 /** The pointer to the code that workers should run, as a deployment last wrote it. */
 import { InvariantError } from "../core/errors.ts";
 import { parseReleasePointer, RELEASE_POINTER_MAX_BYTES, type ReleasePointer } from "../core/release.ts";
-import type { ReleaseReader } from "../core/ports.ts";
+import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import { RELEASES } from "../core/topology.ts";
 import type { StorageClients } from "./connect.ts";
 import { openBlob, readAll } from "./open-blob.ts";

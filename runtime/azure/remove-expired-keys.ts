@@ -1,6 +1,6 @@
 /** Removes expired idempotency keys: one page of the table at a time, each row on the version that was seen expired. */
 import { odata } from "@azure/data-tables";
-import type { RemovedKeys } from "../core/ports.ts";
+import type { RemovedKeys } from "../core/ports/key-store.ts";
 import type { TableAccess } from "./connect.ts";
 import { etagOf } from "./read-row.ts";
 import { isConditionFailed, storageError } from "./translate-error.ts";

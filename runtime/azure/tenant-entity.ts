@@ -11,7 +11,7 @@
  */
 import { InvariantError } from "../core/errors.ts";
 import { PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "../core/grants.ts";
-import type { Tenant, TenantGrant } from "../core/ports.ts";
+import type { Tenant, TenantGrant } from "../core/ports/tenant-store.ts";
 import { type Cells, type Columns, instant, readCells, type Row, text, word, writeCells } from "./columns.ts";
 import type { RowKeys } from "./write-once.ts";
 

@@ -4,7 +4,7 @@
  */
 import { odata } from "@azure/data-tables";
 import { UnavailableError } from "../core/errors.ts";
-import type { BeatResult, WorkerStore } from "../core/ports.ts";
+import type { BeatResult, WorkerStore } from "../core/ports/worker-store.ts";
 import { TABLES } from "../core/topology.ts";
 import type { WorkerRecord } from "../core/worker-record.ts";
 import type { StorageClients } from "./connect.ts";

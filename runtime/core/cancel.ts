@@ -1,6 +1,6 @@
 /** What a wish to cancel, and a wish to run again, mean for a row. */
 import type { Job } from "./job.ts";
-import type { JobChanges } from "./ports.ts";
+import type { JobChanges } from "./ports/job-store.ts";
 import { isTerminal, type JobState } from "./states.ts";
 
 export type CancelDecision =

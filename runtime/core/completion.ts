@@ -6,7 +6,7 @@
  * added late, writes the batch row before it counts, so that the decision cannot pass over it.
  */
 import type { Batch } from "./job.ts";
-import type { CounterSnapshot } from "./ports.ts";
+import type { CounterSnapshot } from "./ports/job-store.ts";
 import { openOf } from "./states.ts";
 
 /** Whether it makes sense to count at all: no more jobs can come, and this generation is undecided. */

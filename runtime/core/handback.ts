@@ -4,7 +4,7 @@
  */
 import type { Claim, Failure, HistoryEntry, Job } from "./job.ts";
 import { MAX_INTERRUPTIONS } from "./limits.ts";
-import type { JobChanges } from "./ports.ts";
+import type { JobChanges } from "./ports/job-store.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
 /** What becomes of a running job whose claim is dead (steps 7, 11 and 12 of the protocol). */

@@ -3,7 +3,8 @@
  * unless it is set.
  */
 import { PROTECTION_IDLE_GRACE_MS } from "./limits.ts";
-import { integer, isSet, required, SETTING, SettingsError, type Environment } from "./settings.ts";
+import { integer, isSet, required, SettingsError, type Environment } from "./settings/environment.ts";
+import { SETTING } from "./settings/names.ts";
 
 export interface WorkerMachineSettings {
   /** Undefined where the machine is none of a scale set. */

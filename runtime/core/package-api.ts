@@ -1,6 +1,6 @@
 /** Job packages as the web API takes and shows them. */
 import * as z from "zod";
-import type { PackageVersion, StoredPackage } from "./ports.ts";
+import type { PackageVersion, StoredPackage } from "./ports/package-store.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import type { Frozen } from "./views.ts";
 

@@ -1,7 +1,7 @@
 /** Tenants and grants as the web API takes and shows them. */
 import * as z from "zod";
 import { APP_ROLES, PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "./grants.ts";
-import type { Tenant, TenantGrant } from "./ports.ts";
+import type { Tenant, TenantGrant } from "./ports/tenant-store.ts";
 import { displayName, pageFields, tenantName } from "./requests.ts";
 import type { Frozen } from "./views.ts";
 

@@ -4,7 +4,8 @@
  */
 import * as z from "zod";
 import { BATCH_STATES, type Batch, type Job } from "./job.ts";
-import type { Page, PeekedMessage } from "./ports.ts";
+import type { PeekedMessage } from "./ports/job-queue.ts";
+import type { Page } from "./ports/stored.ts";
 import { PRIORITIES } from "./priority.ts";
 import { JOB_STATES, totalOf, type StateCounts } from "./states.ts";
 

@@ -4,7 +4,8 @@
  */
 import { completedChanges, isComplete, isUndecided, provesCompletion, reopenedChanges } from "../core/completion.ts";
 import { UnavailableError } from "../core/errors.ts";
-import type { BatchStore, JobStore } from "../core/ports.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import { openOf } from "../core/states.ts";
 import type { JobEvents } from "./job-events.ts";
 import { joinCalls } from "./join-calls.ts";

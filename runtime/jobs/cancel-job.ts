@@ -5,7 +5,9 @@
 import { cancelOf } from "../core/cancel.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
-import type { JobStore, Stored, WorkerStore } from "../core/ports.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
+import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { JobEvents } from "./job-events.ts";
 
 export type CancelResult =

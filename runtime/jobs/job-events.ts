@@ -18,7 +18,7 @@ import {
 } from "../core/events.ts";
 import type { Batch, Failure, HistoryEntry, Job, Progress } from "../core/job.ts";
 import type { Logger } from "../core/logger.ts";
-import type { EventPublisher } from "../core/ports.ts";
+import type { EventPublisher } from "../core/ports/event-channel.ts";
 import { isTerminal } from "../core/states.ts";
 
 /** Each job as it is after the write that is announced. */

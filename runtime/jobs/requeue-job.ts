@@ -5,7 +5,9 @@
 import { requeueOf } from "../core/cancel.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
-import type { JobStore, OutgoingBell, Stored } from "../core/ports.ts";
+import type { OutgoingBell } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "./batch-completion.ts";
 import type { JobEvents } from "./job-events.ts";

@@ -4,7 +4,8 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SETTING, type Environment } from "../core/settings.ts";
+import type { Environment } from "../core/settings/environment.ts";
+import { SETTING } from "../core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
 import { azuriteConnectionString } from "./azurite.ts";
 import type { Home } from "./home.ts";

@@ -3,7 +3,7 @@
  * it is ready, and ends with it.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { SettingsError } from "../core/settings.ts";
+import { SettingsError } from "../core/settings/environment.ts";
 import {
   BusError,
   JournalError,

@@ -8,7 +8,7 @@ import { createTokenVerifier } from "../api/auth/token-verifier.ts";
 import { identifyAs, LOCAL_CALLER, type Identify } from "../api/caller.ts";
 import { authFacts, issuerOf, metadataUrlOf, type AuthFacts, type AuthSettings } from "../core/auth-facts.ts";
 import type { Logger } from "../core/logger.ts";
-import type { TenantStore } from "../core/ports.ts";
+import type { TenantStore } from "../core/ports/tenant-store.ts";
 
 export interface Auth {
   readonly identify: Identify;

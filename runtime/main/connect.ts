@@ -21,23 +21,18 @@ import {
   type StorageConnection,
 } from "../azure/index.ts";
 import type { Logger } from "../core/logger.ts";
-import type {
-  BatchStore,
-  EventPublisher,
-  EventSource,
-  JobFiles,
-  JobQueue,
-  JobStore,
-  KeyStore,
-  LeaderLease,
-  PackageCatalog,
-  PackageStore,
-  TenantStore,
-  ReleaseReader,
-  WorkerStore,
-} from "../core/ports.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { KeyStore } from "../core/ports/key-store.ts";
+import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
+import type { ReleaseReader } from "../core/ports/release-reader.ts";
+import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
-import type { ConnectionSettings } from "../core/settings.ts";
+import type { ConnectionSettings } from "../core/settings/connection.ts";
 
 export interface Services {
   readonly jobs: JobStore;

@@ -1,6 +1,6 @@
 /** What a person is told when a program cannot start: one sentence for what they can mend, a stack for the rest. */
 import { isSystemError } from "../core/errors.ts";
-import { SettingsError } from "../core/settings.ts";
+import { SettingsError } from "../core/settings/environment.ts";
 
 interface SystemFault {
   readonly code: string;

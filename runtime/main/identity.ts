@@ -1,6 +1,6 @@
 /** The local issuer as a process of its own. Arguments: `--directory`, `--port`, `--host` (loopback only). */
 import { parseArgs } from "node:util";
-import { SettingsError } from "../core/settings.ts";
+import { SettingsError } from "../core/settings/environment.ts";
 import { NotLoopbackError, startIdentityServer } from "../local/identity/identity-server.ts";
 import { runService, type Service } from "./service-process.ts";
 

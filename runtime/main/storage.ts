@@ -1,6 +1,6 @@
 /** The storage process of the local stack: Azurite. Arguments: `--directory`, `--blob-port`, `--table-port`. */
 import { parseArgs } from "node:util";
-import { SettingsError } from "../core/settings.ts";
+import { SettingsError } from "../core/settings/environment.ts";
 import { startAzurite } from "../local/azurite.ts";
 import { runService, type Service } from "./service-process.ts";
 

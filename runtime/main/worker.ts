@@ -5,7 +5,7 @@ import { parseWorkerMachineSettings } from "../core/machine-settings.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { createShare } from "../core/share.ts";
-import { parseWorkerSettings, type WorkerSettings } from "../core/settings.ts";
+import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { hostFile } from "../worker/process/host-bundle.ts";

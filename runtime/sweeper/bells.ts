@@ -1,6 +1,6 @@
 /** Which bells lie in a queue, and which queued rows have none. */
 import type { Job } from "../core/job.ts";
-import type { JobQueue } from "../core/ports.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
 
 /** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
 const BELLS_MAX = 20_000;

@@ -4,7 +4,7 @@
  */
 import { isComplete } from "../core/completion.ts";
 import type { Batch, Job } from "../core/job.ts";
-import type { JobStore } from "../core/ports.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
 import { isOlder, RING_GRACE_MS } from "./bells.ts";

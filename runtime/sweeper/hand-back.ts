@@ -2,7 +2,9 @@
 import { bellMessageId, bellOf } from "../core/bell.ts";
 import { handbackOf, type Handback } from "../core/handback.ts";
 import type { Job } from "../core/job.ts";
-import type { JobQueue, JobStore, Stored } from "../core/ports.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";

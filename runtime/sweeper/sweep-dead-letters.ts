@@ -1,6 +1,7 @@
 /** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
 import { meetLetter } from "../core/dead-letter.ts";
-import type { JobQueue, JobStore, PeekedMessage } from "../core/ports.ts";
+import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import { handBack, ringRow, type HandBackDeps } from "./hand-back.ts";
 
 export interface SweepLettersDeps extends HandBackDeps {

@@ -3,7 +3,7 @@
  * free again whether its row is there or not.
  */
 import { keysExpireBefore } from "../core/keys.ts";
-import type { KeyStore } from "../core/ports.ts";
+import type { KeyStore } from "../core/ports/key-store.ts";
 
 export interface SweepKeysDeps {
   readonly keys: Pick<KeyStore, "removeExpired">;

@@ -4,7 +4,7 @@
  */
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { LeaderLease } from "../core/ports.ts";
+import type { LeaderLease } from "../core/ports/worker-store.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { sweepBatches, type SweepBatchesDeps } from "./sweep-batches.ts";

@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { JobFailedError } from "../core/errors.ts";
 import { ARTIFACTS_MAX_TOTAL_BYTES, ARTIFACT_MAX_BYTES, ARTIFACT_MAX_COUNT } from "../core/limits.ts";
-import type { JobFiles } from "../core/ports.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
 
 /** Uploads going on at the same time for one job. */
 const PARALLEL_UPLOADS = 4;

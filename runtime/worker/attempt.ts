@@ -5,7 +5,8 @@
 import { LockLostError, UnavailableError, messageOf } from "../core/errors.ts";
 import { lockMarginMs } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Delivery, JobQueue, JobStore } from "../core/ports.ts";
+import type { Delivery, JobQueue } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import { meet } from "../core/protocol.ts";
 import { claimJob, type ClaimDeps, type Claimed, type ClaimRequest } from "./claim.ts";
 import { execute, type ExecutionDeps } from "./execution.ts";

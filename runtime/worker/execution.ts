@@ -7,7 +7,7 @@ import { jobIdParts } from "../core/ids.ts";
 import type { Progress } from "../core/job.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH, TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
-import type { JobFiles } from "../core/ports.ts";
+import type { JobFiles } from "../core/ports/job-files.ts";
 import { retryPolicyOf, type RetryPolicy } from "../core/retry.ts";
 import { uploadArtifacts } from "./artifacts.ts";
 import type { JobEvents } from "../jobs/job-events.ts";

@@ -12,7 +12,7 @@
  */
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { BellReceiver, Delivery, JobQueue } from "../core/ports.ts";
+import type { BellReceiver, Delivery, JobQueue } from "../core/ports/job-queue.ts";
 import { PRIORITIES, type Priority } from "../core/priority.ts";
 import type { Share } from "../core/share.ts";
 import { jobQueueName } from "../core/topology.ts";

@@ -10,7 +10,7 @@
  */
 import { LockLostError } from "../core/errors.ts";
 import { lockMarginMs } from "../core/limits.ts";
-import type { Delivery } from "../core/ports.ts";
+import type { Delivery } from "../core/ports/job-queue.ts";
 
 export interface LockDeps {
   /** Milliseconds of a clock that never jumps. */

@@ -4,7 +4,8 @@
  */
 import { JobCanceledError } from "../core/errors.ts";
 import type { Job } from "../core/job.ts";
-import type { JobChanges, JobStore, Stored } from "../core/ports.ts";
+import type { JobChanges, JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import type { JobState } from "../core/states.ts";
 
 /** What a write makes of the row. */

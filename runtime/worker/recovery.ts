@@ -6,7 +6,9 @@
 import { bellMessageId, bellOf } from "../core/bell.ts";
 import { handbackOf } from "../core/handback.ts";
 import type { Logger } from "../core/logger.ts";
-import type { JobQueue, JobStore, OutgoingBell, Stored } from "../core/ports.ts";
+import type { JobQueue, OutgoingBell } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import type { Job } from "../core/job.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";

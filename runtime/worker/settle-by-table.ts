@@ -1,7 +1,8 @@
 /** The rows of the protocol's table that start nothing: the message is settled, after what it may still owe was done. */
 import { bellMessageId, bellOf } from "../core/bell.ts";
 import type { Failure, Job } from "../core/job.ts";
-import type { Delivery, JobQueue, Stored } from "../core/ports.ts";
+import type { Delivery, JobQueue } from "../core/ports/job-queue.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import type { Meeting } from "../core/protocol.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";

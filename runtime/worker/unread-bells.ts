@@ -7,7 +7,8 @@
  * same. Its second bell costs one message; hence no more than a few are sent.
  */
 import { bellMessageId, bellOf } from "../core/bell.ts";
-import type { JobQueue, JobStore, OutgoingBell, PeekedMessage } from "../core/ports.ts";
+import type { JobQueue, OutgoingBell, PeekedMessage } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { jobQueueName } from "../core/topology.ts";
 

@@ -3,7 +3,8 @@
  * cancel and to drain, and notices when it has gone deaf.
  */
 import { join } from "node:path";
-import type { JobQueue, WorkerStore } from "../core/ports.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
+import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { Share } from "../core/share.ts";
 import type { WorkerState } from "../core/worker-record.ts";
 import type { AttemptDeps } from "./attempt.ts";

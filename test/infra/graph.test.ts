@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
 import { ProgramFailedError, type Registration } from "../../infra/tools/stub-engine.ts";
-import { SETTING } from "../../runtime/core/settings.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
 import { sourcePackage } from "../support/source-package.ts";
 
 const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>

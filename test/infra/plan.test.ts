@@ -10,7 +10,9 @@ import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
 import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
 import { workbookJson } from "../../infra/plan/workbook.ts";
 import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/machine-settings.ts";
-import { parseApiSettings, parseWorkerSettings, SETTING } from "../../runtime/core/settings.ts";
+import { parseApiSettings } from "../../runtime/core/settings/api.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
+import { parseWorkerSettings } from "../../runtime/core/settings/worker.ts";
 import { busTopology, EVENTS_TOPIC, CONTAINERS, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
 
 const addressOf = (cidr: string): { readonly first: number; readonly last: number } => {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { JOB_USER } from "../../infra/plan/cloud-init.ts";
 import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
 import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/autoscale.ts";
-import { SETTING } from "../../runtime/core/settings.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
 import { busTopology, CONTAINERS, TABLES } from "../../runtime/core/topology.ts";
 import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
 

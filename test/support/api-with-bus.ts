@@ -1,6 +1,6 @@
 /** The API over the run's storage and a real local Service Bus of the test file's own. */
 import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
-import type { JobQueue, PeekedMessage } from "../../runtime/core/ports.ts";
+import type { JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";

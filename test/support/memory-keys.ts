@@ -1,7 +1,9 @@
 /** A KeyStore and a BatchStore in memory with the semantics of the real ones. */
 import type { Batch } from "../../runtime/core/job.ts";
 import { isExpired, type KeyName, type KeyRecord } from "../../runtime/core/keys.ts";
-import type { BatchStore, KeyStore, Stored } from "../../runtime/core/ports.ts";
+import type { BatchStore } from "../../runtime/core/ports/batch-store.ts";
+import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
+import type { Stored } from "../../runtime/core/ports/stored.ts";
 
 export interface MemoryKeys extends Pick<KeyStore, "find" | "reserve"> {
   readonly rows: ReadonlyMap<string, KeyRecord>;

@@ -4,7 +4,8 @@
  */
 import { UnavailableError } from "../../runtime/core/errors.ts";
 import type { Job } from "../../runtime/core/job.ts";
-import type { JobStore, JobUpdate, Stored, WriteResult } from "../../runtime/core/ports.ts";
+import type { JobStore, JobUpdate, WriteResult } from "../../runtime/core/ports/job-store.ts";
+import type { Stored } from "../../runtime/core/ports/stored.ts";
 import { assertTransition } from "../../runtime/core/states.ts";
 
 /**

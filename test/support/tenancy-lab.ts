@@ -8,7 +8,7 @@ import { createTokenVerifier } from "../../runtime/api/auth/token-verifier.ts";
 import { createTenantStore } from "../../runtime/azure/index.ts";
 import { metadataUrlOf } from "../../runtime/core/auth-facts.ts";
 import type { AppRole, TenantAccess } from "../../runtime/core/grants.ts";
-import type { TenantStore } from "../../runtime/core/ports.ts";
+import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
 import { letterQueue } from "./letter-queue.ts";
 import { silentLog } from "./silent-log.ts";
 import { freshTenantName, LETTERS_AFTER, realPlace, type Place } from "./tenant-place.ts";

@@ -16,19 +16,16 @@ import {
 import { createIdSource } from "../../runtime/core/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
-import type {
-  BatchStore,
-  JobFiles,
-  JobQueue,
-  JobStore,
-  KeyStore,
-  PackageCatalog,
-  PackageStore,
-  TenantStore,
-  WorkerStore,
-} from "../../runtime/core/ports.ts";
+import type { BatchStore } from "../../runtime/core/ports/batch-store.ts";
+import type { JobFiles } from "../../runtime/core/ports/job-files.ts";
+import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
+import type { JobStore } from "../../runtime/core/ports/job-store.ts";
+import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
+import type { PackageCatalog, PackageStore } from "../../runtime/core/ports/package-store.ts";
+import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
+import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
-import type { TrafficSettings } from "../../runtime/core/settings.ts";
+import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";

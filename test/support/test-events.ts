@@ -10,7 +10,7 @@ import {
   createEventSource,
 } from "../../runtime/azure/index.ts";
 import type { EventLevel } from "../../runtime/core/events.ts";
-import type { EventSource } from "../../runtime/core/ports.ts";
+import type { EventSource } from "../../runtime/core/ports/event-channel.ts";
 import { createJobEvents, type JobEvents } from "../../runtime/jobs/job-events.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { silentEvents } from "./silent-events.ts";

@@ -15,7 +15,8 @@ import {
 } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
-import type { JobQueue, ReleaseReader } from "../../runtime/core/ports.ts";
+import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
+import type { ReleaseReader } from "../../runtime/core/ports/release-reader.ts";
 import { createShare } from "../../runtime/core/share.ts";
 import { isTerminal } from "../../runtime/core/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";

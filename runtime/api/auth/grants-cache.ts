@@ -2,7 +2,7 @@
  * The grants of those who called lately, so that not every request reads them. A grant taken away somewhere else is
  * noticed after GRANTS_KEPT_MS at the latest; one changed through this process at once.
  */
-import type { TenantGrant, TenantStore } from "../../core/ports.ts";
+import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 
 export interface GrantsCache {
   grantsOf(principalId: string): Promise<readonly TenantGrant[]>;

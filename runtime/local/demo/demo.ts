@@ -5,7 +5,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { PackageStore } from "../../core/ports.ts";
+import type { PackageStore } from "../../core/ports/package-store.ts";
 import type { JobRequestBody } from "../../core/requests.ts";
 import { openOf } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";

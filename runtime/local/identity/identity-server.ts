@@ -1,7 +1,7 @@
 /** The local issuer on a port of this machine, over HTTPS. */
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
-import { isLoopback } from "../../core/settings.ts";
+import { isLoopback } from "../../core/settings/auth.ts";
 import { caFileOf, certificateIn } from "./certificate.ts";
 import { createIdentityApp } from "./identity-app.ts";
 import { openKeyRing, type KeyRing } from "./key-ring.ts";

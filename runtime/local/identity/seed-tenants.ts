@@ -1,5 +1,5 @@
 /** Makes the tenants of the local principals, and gives the grants they come with. */
-import type { TenantStore } from "../../core/ports.ts";
+import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import { APPLICATIONS, LOCAL_TENANTS, USERS } from "./principals.ts";
 
 const SEEDED_BY = "npm start";

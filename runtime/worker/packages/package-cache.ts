@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { InvariantError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
 import type { Manifest, PackagePlatform } from "../../core/manifest.ts";
-import type { PackageStore } from "../../core/ports.ts";
+import type { PackageStore } from "../../core/ports/package-store.ts";
 import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpacked-package.ts";
 
 export interface PackageCacheDeps {

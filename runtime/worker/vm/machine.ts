@@ -4,7 +4,7 @@
  */
 import type { ReleaseSettings, WorkerMachineSettings } from "../../core/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { ReleaseReader } from "../../core/ports.ts";
+import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../work-permit.ts";
 import type { WorkerNode } from "../worker-node.ts";
 import { createDeparture, type Departure } from "./departure.ts";

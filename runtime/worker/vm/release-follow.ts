@@ -11,7 +11,7 @@
 import { messageOf } from "../../core/errors.ts";
 import { RELEASE_PATIENCE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { ReleaseReader } from "../../core/ports.ts";
+import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { ReleasePointer } from "../../core/release.ts";
 import { pause } from "../pause.ts";
 import type { Departure } from "./departure.ts";

@@ -1,6 +1,7 @@
 /** A worker on an instance of a scale set: who this machine is, its protection from scale-in, the events that concern it. */
 import type { ScaleSetSettings } from "../../core/machine-settings.ts";
-import { SETTING, SettingsError } from "../../core/settings.ts";
+import { SettingsError } from "../../core/settings/environment.ts";
+import { SETTING } from "../../core/settings/names.ts";
 import type { Logger } from "../../core/logger.ts";
 import { pause } from "../pause.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../work-permit.ts";

@@ -1,7 +1,7 @@
 /** Carries out wishes over the API, with repetitions until there is an answer, and notes what was said when. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
-import type { JobStore } from "../../../runtime/core/ports.ts";
+import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { JobState } from "../../../runtime/core/states.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { type Answer, type ChaosClient, expected } from "./client.ts";

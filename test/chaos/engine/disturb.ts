@@ -4,7 +4,8 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Batch } from "../../../runtime/core/job.ts";
-import type { BatchStore, JobStore } from "../../../runtime/core/ports.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/states.ts";
 import type { Commander } from "./commander.ts";
 import type { ScheduledWish } from "./commands.ts";

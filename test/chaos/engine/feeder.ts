@@ -3,7 +3,7 @@
  * their last jobs arrive; what such a batch refuses goes into the next one.
  */
 import type { Batch } from "../../../runtime/core/job.ts";
-import type { BatchStore } from "../../../runtime/core/ports.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobRequestBody } from "../../../runtime/core/requests.ts";
 import { type ChaosClient, expected } from "./client.ts";
 import type { Commander } from "./commander.ts";

@@ -1,7 +1,7 @@
 /** A worker or the API of a chaos run: the usual program, but its connections lead through the run's network. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SETTING } from "../../../runtime/core/settings.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { LINK, NETWORK_FILE } from "./links.ts";
 import type { ServiceName } from "./network-faults.ts";
 

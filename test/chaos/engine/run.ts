@@ -13,7 +13,7 @@ import {
 } from "../../../runtime/azure/index.ts";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
 import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
-import type { JobStore } from "../../../runtime/core/ports.ts";
+import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { openHome } from "../../../runtime/local/home.ts";
 import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";

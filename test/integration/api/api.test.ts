@@ -3,7 +3,7 @@ import { parseBell } from "../../../runtime/core/bell.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { parseJobId } from "../../../runtime/core/ids.ts";
 import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
-import type { JobQueue, OutgoingBell } from "../../../runtime/core/ports.ts";
+import type { JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { startTestApi, type TestApi } from "../../support/test-api.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { JobStore } from "../../../runtime/core/ports.ts";
+import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
 import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/row-moves.ts";
 import type { TestApi } from "../../support/test-api.ts";

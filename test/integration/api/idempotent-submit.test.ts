@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { defaultBatchId, createIdSource } from "../../../runtime/core/ids.ts";
-import type { JobStore, KeyStore } from "../../../runtime/core/ports.ts";
+import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
+import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { Caller } from "../../../runtime/api/caller.ts";
 import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
 import { claimAndEnd } from "../../support/row-moves.ts";

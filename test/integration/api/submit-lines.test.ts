@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../../runtime/core/limits.ts";
-import type { JobStore } from "../../../runtime/core/ports.ts";
+import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
 import { type AnswerLine, jobRequestOf, linesIn, openSubmitStream } from "../../support/submit-requests.ts";
 import { freshTenant } from "../../support/test-storage.ts";

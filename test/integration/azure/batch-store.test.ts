@@ -4,7 +4,7 @@ import { createBatchStore, provisionStorage } from "../../../runtime/azure/index
 import { InvalidRequestError } from "../../../runtime/core/errors.ts";
 import { createIdSource } from "../../../runtime/core/ids.ts";
 import type { Batch } from "../../../runtime/core/job.ts";
-import type { Stored } from "../../../runtime/core/ports.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { TABLES } from "../../../runtime/core/topology.ts";
 import { batchOf } from "../../support/builders.ts";
 import { startStorageProxy } from "../../support/storage-proxy.ts";

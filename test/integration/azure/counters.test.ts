@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
-import type { JobStore, Stored, WriteResult } from "../../../runtime/core/ports.ts";
+import type { JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import {
   addCounts,
   countChange,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import { InvalidRequestError, LockLostError, UnavailableError } from "../../../runtime/core/errors.ts";
-import type { JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { busTopology } from "../../../runtime/core/topology.ts";
 import { type LocalServiceBus, startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { jobOf } from "../../support/builders.ts";

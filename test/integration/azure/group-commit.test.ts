@@ -4,7 +4,7 @@ import { createPartitionWriters } from "../../../runtime/azure/partition-writers
 import { InvariantError, UnavailableError } from "../../../runtime/core/errors.ts";
 import { partitionOf } from "../../../runtime/core/ids.ts";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
-import type { JobStore, WriteResult } from "../../../runtime/core/ports.ts";
+import type { JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
 import { countChange, NO_COUNTS } from "../../../runtime/core/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/storage-proxy.ts";

@@ -6,7 +6,7 @@ import { createJobStore } from "../../../runtime/azure/index.ts";
 import { parseJobId } from "../../../runtime/core/ids.ts";
 import { type Claim, type Failure, type HistoryEntry, type Job, type Progress } from "../../../runtime/core/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../../../runtime/core/limits.ts";
-import type { JobChanges } from "../../../runtime/core/ports.ts";
+import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
 import { PRIORITIES } from "../../../runtime/core/priority.ts";
 import type { RetryOverrides } from "../../../runtime/core/retry.ts";
 import { TABLES } from "../../../runtime/core/topology.ts";

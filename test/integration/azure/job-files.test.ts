@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createJobFiles, createPackageStore } from "../../../runtime/azure/index.ts";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
-import type { OpenedBlob } from "../../../runtime/core/ports.ts";
+import type { OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { type Fate, startStorageProxy } from "../../support/storage-proxy.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import { LockLostError, UnavailableError } from "../../../runtime/core/errors.ts";
-import type { Delivery, JobQueue, OutgoingBell } from "../../../runtime/core/ports.ts";
+import type { Delivery, JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { busTopology } from "../../../runtime/core/topology.ts";
 import { type LocalServiceBus, startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { jobOf } from "../../support/builders.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
-import type { Page } from "../../../runtime/core/ports.ts";
+import type { Page } from "../../../runtime/core/ports/stored.ts";
 import { NO_COUNTS } from "../../../runtime/core/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createKeyStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { keysExpireBefore } from "../../../runtime/core/keys.ts";
-import type { KeyWish } from "../../../runtime/core/ports.ts";
+import type { KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { createKeySweep } from "../../../runtime/sweeper/sweep-keys.ts";
 import { type Fate, isTransaction, startStorageProxy } from "../../support/storage-proxy.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";

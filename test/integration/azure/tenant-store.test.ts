@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createTenantStore } from "../../../runtime/azure/index.ts";
-import type { TenantGrant } from "../../../runtime/core/ports.ts";
+import type { TenantGrant } from "../../../runtime/core/ports/tenant-store.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 
 const store = createTenantStore({ storage: testStorage() });

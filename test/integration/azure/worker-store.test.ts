@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createWorkerStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import type { WorkerStore } from "../../../runtime/core/ports.ts";
+import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/topology.ts";
 import type { CancelIntent, WorkerRecord } from "../../../runtime/core/worker-record.ts";
 import { jobOf } from "../../support/builders.ts";

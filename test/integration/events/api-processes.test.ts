@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, inject, it } from "vitest";
-import { SETTING } from "../../../runtime/core/settings.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { openSse } from "../../support/sse-client.ts";

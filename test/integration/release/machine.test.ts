@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { beforeEach, describe, expect, inject, it, onTestFinished } from "vitest";
 import { buildBundles } from "../../../infra/bundles.ts";
-import { SETTING } from "../../../runtime/core/settings.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { startFakeResourceManager } from "../../support/fake-resource-manager.ts";
 import { canBecomeOther, OTHER_USER } from "../../support/other-user.ts";
 import { startScratchMachine, type ScratchMachine } from "../../support/scratch-machine.ts";

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { buildBundles } from "../../../infra/bundles.ts";
 import { programFiles, type Program, type ProgramFile } from "../../../infra/program-files.ts";
-import { SETTING } from "../../../runtime/core/settings.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import type { JobView } from "../../../runtime/core/views.ts";
 import { startBusProcess } from "../../support/bus-process.ts";

@@ -4,7 +4,8 @@ import { connectServiceBus, createBatchStore, createJobQueue, createJobStore } f
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
-import type { JobQueue, Stored } from "../../../runtime/core/ports.ts";
+import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { busTopology, jobQueueName } from "../../../runtime/core/topology.ts";
 import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
 import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";

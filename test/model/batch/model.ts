@@ -5,7 +5,7 @@
  * Versions are compared for equality only: a holder's bit says that the row has not been written since it was read.
  */
 import { completedChanges, isUndecided, provesCompletion, reopenedChanges } from "../../../runtime/core/completion.ts";
-import type { CounterSnapshot } from "../../../runtime/core/ports.ts";
+import type { CounterSnapshot } from "../../../runtime/core/ports/job-store.ts";
 import { NO_COUNTS } from "../../../runtime/core/states.ts";
 import { type Model, must, type Steps } from "../search.ts";
 import {

@@ -4,7 +4,7 @@
  */
 import type { Claim, Job } from "../../../runtime/core/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
-import type { JobChanges } from "../../../runtime/core/ports.ts";
+import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
 import { isTerminal, type JobState } from "../../../runtime/core/states.ts";
 import { jobOf as buildJob } from "../../support/builders.ts";
 import { must } from "../search.ts";

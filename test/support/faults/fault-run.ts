@@ -1,5 +1,5 @@
 /** Runs a scenario with one fault, or none, and judges it. */
-import type { JobQueue, PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
 import { jobQueueName } from "../../../runtime/core/topology.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";

@@ -1,6 +1,6 @@
 /** Puts a fault plan between a process and its messages. */
 import { LockLostError } from "../../../runtime/core/errors.ts";
-import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports.ts";
+import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
 
 export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs }: { readonly lockMs: number }): JobQueue {

@@ -1,13 +1,10 @@
 /** Puts a fault plan between a process and its tables and blobs. */
-import type {
-  BatchStore,
-  JobFiles,
-  JobStore,
-  JobUpdate,
-  PackageStore,
-  Stored,
-  WorkerStore,
-} from "../../../runtime/core/ports.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
+import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
+import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import type { Job } from "../../../runtime/core/job.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { cancelJob } from "../../../runtime/jobs/cancel-job.ts";

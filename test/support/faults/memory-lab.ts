@@ -2,7 +2,7 @@
 import { randomInt } from "node:crypto";
 import { PackageError } from "../../../runtime/core/errors.ts";
 import type { Manifest } from "../../../runtime/core/manifest.ts";
-import type { PackageStore } from "../../../runtime/core/ports.ts";
+import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { PackageLease } from "../../../runtime/worker/packages/package-cache.ts";
 import type { Services } from "./fault-lab.ts";
 import { createMemoryQueue } from "./memory-queue.ts";

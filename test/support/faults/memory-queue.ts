@@ -1,7 +1,7 @@
 /** Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters. */
 import { parseBell } from "../../../runtime/core/bell.ts";
 import { LockLostError } from "../../../runtime/core/errors.ts";
-import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 
 interface Message extends Pick<OutgoingBell, "bell" | "messageId"> {
   readonly sequenceNumber: string;

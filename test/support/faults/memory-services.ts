@@ -5,15 +5,12 @@
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import { jobIdParts } from "../../../runtime/core/ids.ts";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
-import type {
-  BatchStore,
-  CounterSnapshot,
-  JobFiles,
-  JobStore,
-  PackageStore,
-  Stored,
-  WorkerStore,
-} from "../../../runtime/core/ports.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
+import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-store.ts";
+import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { addCounts, assertTransition, countChange, NO_COUNTS } from "../../../runtime/core/states.ts";
 import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
 import type { Stores } from "./faulty-stores.ts";

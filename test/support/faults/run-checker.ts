@@ -1,6 +1,6 @@
 /** Judges a run that is over: the invariants of ARCHITECTURE.md, each from the record of what landed. */
 import type { Job } from "../../../runtime/core/job.ts";
-import type { PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import {
   addCounts,
   countChange,

@@ -3,7 +3,8 @@
  * every execution of a job. It lies below the fault plan, so a lost answer hides nothing from it.
  */
 import type { Batch, Job } from "../../../runtime/core/job.ts";
-import type { BatchChanges, BatchStore, JobStore, JobUpdate } from "../../../runtime/core/ports.ts";
+import type { BatchChanges, BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
 import type { Stores } from "./faulty-stores.ts";

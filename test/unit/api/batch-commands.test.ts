@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createBatchCommands } from "../../../runtime/api/batch-commands.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import type { Stored } from "../../../runtime/core/ports.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { Batch } from "../../../runtime/core/job.ts";
 import { addCounts, countChange, NO_COUNTS, type JobState, type StateCounts } from "../../../runtime/core/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";

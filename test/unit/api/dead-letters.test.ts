@@ -4,7 +4,7 @@ import type { Caller } from "../../../runtime/api/caller.ts";
 import { bellOf } from "../../../runtime/core/bell.ts";
 import { NotFoundError } from "../../../runtime/core/errors.ts";
 import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../../../runtime/core/limits.ts";
-import type { PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/fake-delivery.ts";
 

@@ -7,7 +7,7 @@ import { createReservations } from "../../../runtime/api/reservations.ts";
 import { createSubmitter, type SubmitRequest } from "../../../runtime/api/submit.ts";
 import { isSystemError, UnavailableError } from "../../../runtime/core/errors.ts";
 import { createIdSource } from "../../../runtime/core/ids.ts";
-import type { OutgoingBell } from "../../../runtime/core/ports.ts";
+import type { OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { inEveryOrder } from "../../support/interleave.ts";
 import { createMemoryBatches, createMemoryKeys } from "../../support/memory-keys.ts";

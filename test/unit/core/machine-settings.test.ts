@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseWorkerMachineSettings } from "../../../runtime/core/machine-settings.ts";
-import { SETTING, SettingsError, type Environment } from "../../../runtime/core/settings.ts";
+import { SettingsError, type Environment } from "../../../runtime/core/settings/environment.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 
 const onScaleSet: Environment = { [SETTING.metadataUrl]: "http://169.254.169.254" };
 

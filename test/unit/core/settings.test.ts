@@ -1,12 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { authFacts } from "../../../runtime/core/auth-facts.ts";
-import {
-  parseApiSettings,
-  parseWorkerSettings,
-  SETTING,
-  SettingsError,
-  type Environment,
-} from "../../../runtime/core/settings.ts";
+import { parseApiSettings } from "../../../runtime/core/settings/api.ts";
+import { SettingsError, type Environment } from "../../../runtime/core/settings/environment.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
+import { parseWorkerSettings } from "../../../runtime/core/settings/worker.ts";
 
 const local: Environment = {
   [SETTING.storageConnectionString]: "storage",

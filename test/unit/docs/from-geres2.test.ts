@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { openApiDocument } from "../../../runtime/api/openapi.ts";
 import { createOperations, type OperationDeps } from "../../../runtime/api/operations.ts";
 import { JOB_CODES, PACKAGE_CODES } from "../../../runtime/core/errors.ts";
-import { SETTING } from "../../../runtime/core/settings.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { JOB_STATES } from "../../../runtime/core/states.ts";
 import { CONTAINERS, TABLES } from "../../../runtime/core/topology.ts";
 import { batchViewSchema, jobViewSchema } from "../../../runtime/core/views.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Batch } from "../../../runtime/core/job.ts";
-import type { BatchStore, CounterSnapshot, JobStore } from "../../../runtime/core/ports.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "../../../runtime/core/states.ts";
 import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";

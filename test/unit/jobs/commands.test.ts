@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Job } from "../../../runtime/core/job.ts";
-import type { JobStore, JobUpdate } from "../../../runtime/core/ports.ts";
+import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import type { CancelIntent } from "../../../runtime/core/worker-record.ts";
 import { cancelJob } from "../../../runtime/jobs/cancel-job.ts";

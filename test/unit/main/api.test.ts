@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { SETTING } from "../../../runtime/core/settings.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { ROOT } from "../../support/document-tables.ts";
 
 interface Ended {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports.ts";
+import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { PRIORITIES, type Priority } from "../../../runtime/core/priority.ts";
 import { createShare } from "../../../runtime/core/share.ts";
 import { jobQueueName } from "../../../runtime/core/topology.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { BellReceiver, Delivery, PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { BellReceiver, Delivery, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { createReceiveWatchdog, DEAF_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/fake-delivery.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Job } from "../../../runtime/core/job.ts";
-import type { PeekedMessage } from "../../../runtime/core/ports.ts";
+import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
 import { LOOK_MAX, RING_MAX, ringUnread } from "../../../runtime/worker/unread-bells.ts";
 import { jobOf } from "../../support/builders.ts";

@@ -2,7 +2,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createReleaseReader } from "../../../../runtime/azure/index.ts";
-import { SETTING } from "../../../../runtime/core/settings.ts";
+import { SETTING } from "../../../../runtime/core/settings/names.ts";
 import { RELEASES } from "../../../../runtime/core/topology.ts";
 import { freePorts } from "../../../../runtime/local/ports.ts";
 import { startFakeMetadataService, type FakeMetadataService } from "../../../support/fake-metadata-service.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGrantsCache, GRANTS_KEPT_CALLERS, GRANTS_KEPT_MS } from "../../../../runtime/api/auth/grants-cache.ts";
-import type { TenantGrant, TenantStore } from "../../../../runtime/core/ports.ts";
+import type { TenantGrant, TenantStore } from "../../../../runtime/core/ports/tenant-store.ts";
 import { APPLICATION, USER } from "../../../support/test-issuer.ts";
 
 const grant = (principalId: string): TenantGrant => ({

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Manifest, type PackagePlatform } from "../../../../runtime/core/manifest.ts";
 import { UnavailableError } from "../../../../runtime/core/errors.ts";
-import type { PackageBlob, PackageStore } from "../../../../runtime/core/ports.ts";
+import type { PackageBlob, PackageStore } from "../../../../runtime/core/ports/package-store.ts";
 import { findJob } from "../../../../runtime/worker/packages/find-job.ts";
 import { type PackageCache, createPackageCache } from "../../../../runtime/worker/packages/package-cache.ts";
 import { currentPlatform } from "../../../../runtime/worker/packages/platform.ts";

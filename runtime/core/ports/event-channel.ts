@@ -1,0 +1,22 @@
+/** The way of events from those who cause them to those who follow them. */
+import type { PublishedEvent } from "../events.ts";
+
+export interface EventPublisher {
+  /**
+   * Takes an event and returns at once: it is sent when the broker takes it, in the order given, and dropped when too
+   * many wait. Never throws.
+   */
+  publish(event: PublishedEvent): void;
+  /** Sends what waits, for a short time, and gives up the rest. */
+  close(): Promise<void>;
+}
+
+export interface EventSource {
+  /**
+   * Hands over every event published from the moment this resolves, until the source is closed: also those of other
+   * processes, in the order the broker has them, rarely one twice. After a lost connection it goes on by itself; `onGap`
+   * says that events may have been missed. Throws UnavailableError.
+   */
+  listen(onEvent: (event: PublishedEvent) => void, onGap: () => void): Promise<void>;
+  close(): Promise<void>;
+}

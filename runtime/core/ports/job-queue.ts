@@ -1,0 +1,70 @@
+/** The doorbell: messages that say that a job's row is worth a look. */
+import type { Bell, BellParse } from "../bell.ts";
+
+export interface OutgoingBell {
+  readonly bell: Bell;
+  /** `bellMessageId(...)`; a repeat within the duplicate window is swallowed by the broker. */
+  readonly messageId: string;
+  /** Not delivered before. */
+  readonly enqueueAt?: Date | undefined;
+}
+
+/** A received message under lock. A settlement that comes too late throws LockLostError. */
+export interface Delivery {
+  readonly parsed: BellParse;
+  readonly messageId: string;
+  readonly queue: string;
+  /** Unique per queue, unchanged by redelivery. */
+  readonly sequenceNumber: string;
+  /** From 1. */
+  readonly deliveryCount: number;
+  /** When the broker ends the lock, by the broker's clock, in ms since the epoch. */
+  readonly lockedUntil: number;
+  /** Starts the lock's time again; resolves to the new end. */
+  renew(): Promise<number>;
+  complete(): Promise<void>;
+  /** Gives the message back at once. */
+  abandon(): Promise<void>;
+  /** At most 4,096 characters each. */
+  deadLetter(reason: string, description: string): Promise<void>;
+}
+
+export interface BellReceiver {
+  /** The next message, or undefined when none came within `waitMs` or the receiver was closed. One call at a time. */
+  receive(waitMs: number): Promise<Delivery | undefined>;
+  /** Returns waiting calls; messages already received can still be settled. */
+  close(): Promise<void>;
+}
+
+export interface JobQueue {
+  /** Sends all, in as few messages as the broker takes; resolves when every one is accepted. */
+  send(queue: string, bells: readonly OutgoingBell[]): Promise<void>;
+  /** A receiver with its own link. */
+  receiver(queue: string): BellReceiver;
+  /** Messages from a sequence number on, oldest first, locked and scheduled ones too, without locking any. */
+  peek(queue: string, request: PeekRequest): Promise<readonly PeekedMessage[]>;
+  /**
+   * Takes dead letters under lock, oldest first, up to `maxCount`; fewer when there are no more. Each must be completed
+   * (removed) or abandoned (kept).
+   */
+  takeDeadLetters(queue: string, maxCount: number): Promise<readonly Delivery[]>;
+  close(): Promise<void>;
+}
+
+export interface PeekRequest {
+  readonly deadLetter: boolean;
+  /** Default: from the beginning. */
+  readonly fromSequenceNumber?: string | undefined;
+  /** At most 250: more the service does not give at a time. */
+  readonly maxCount: number;
+}
+
+export interface PeekedMessage {
+  readonly parsed: BellParse;
+  readonly messageId: string;
+  readonly sequenceNumber: string;
+  readonly enqueuedAt: Date;
+  /** For dead letters. */
+  readonly reason: string | undefined;
+  readonly description: string | undefined;
+}

@@ -1,0 +1,51 @@
+/** Job packages as blobs, for those who run them and for those who look after them. */
+import type { Page, PageRequest } from "./stored.ts";
+
+/** A package as stored: `version` changes with every upload. */
+export interface PackageBlob {
+  readonly bytes: Uint8Array;
+  readonly version: string;
+}
+
+export interface PackageStore {
+  /** The package, `"unchanged"` when its version is the known one, or undefined when there is none of this exact name. */
+  fetch(
+    tenantName: string,
+    packageName: string,
+    knownVersion: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<PackageBlob | "unchanged" | undefined>;
+  /** Creates or replaces; the version that was there before is kept. Resolves to when it was written. */
+  upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<Date>;
+}
+
+/** The packages of a tenant as its people look after them. */
+export interface PackageCatalog extends Pick<PackageStore, "upload"> {
+  /** By name. Throws InvalidRequestError for a token it did not make. */
+  list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
+  get(tenantName: string, packageName: string): Promise<StoredPackage | undefined>;
+  /** Newest first: the current one, and up to PACKAGE_VERSIONS_KEPT before it. Empty: no such package. */
+  versions(tenantName: string, packageName: string): Promise<readonly PackageVersion[]>;
+  /** Makes an older version the current one again. False: there is no such version. */
+  restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
+  /** With all its versions. False: there was none. */
+  remove(tenantName: string, packageName: string): Promise<boolean>;
+}
+
+/** What is known of a package that came through the API; one put into the container by other means has none of it. */
+export interface PackageFacts {
+  readonly sha256: string;
+  readonly uploadedBy: string;
+  /** Undefined: too many to be noted. */
+  readonly jobTypes: readonly string[] | undefined;
+}
+
+export interface StoredPackage extends Partial<PackageFacts> {
+  readonly packageName: string;
+  readonly bytes: number;
+  readonly uploadedAt: Date;
+}
+
+export interface PackageVersion extends Omit<StoredPackage, "packageName"> {
+  readonly isCurrent: boolean;
+}

@@ -1,0 +1,17 @@
+/** What every table read gives: a value with its version, and pages of values. */
+
+export interface Stored<T> {
+  readonly value: T;
+  readonly etag: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Opaque; absent on the last page. */
+  readonly continuationToken: string | undefined;
+}
+
+export interface PageRequest {
+  readonly pageSize: number;
+  readonly continuationToken?: string | undefined;
+}

@@ -1,0 +1,84 @@
+/** The settings of an API process. */
+import type { AuthSettings } from "../auth-facts.ts";
+import type { EventLevel } from "../events.ts";
+import { TENANT_NAME_PATTERN } from "../ids.ts";
+import { REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
+import { parseAuth } from "./auth.ts";
+import { type ConnectionSettings, parseConnection } from "./connection.ts";
+import { type Environment, SettingsError, integer, optional } from "./environment.ts";
+import { SETTING } from "./names.ts";
+import { type LogLevel, parseEventLevel, parseLockMs, parseLogLevel, parsePools } from "./process.ts";
+
+export interface ApiSettings {
+  readonly connection: ConnectionSettings;
+  readonly auth: AuthSettings;
+  readonly host: string;
+  readonly port: number;
+  /** Names this instance where it leaves traces; no two that run at the same time share one. */
+  readonly instanceId: string;
+  /** The worker pools there are: a batch that requires another one is refused. */
+  readonly pools: readonly string[];
+  /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
+  readonly lockMs: number;
+  /** Gets the job packages that were released with the API; undefined: nobody does. */
+  readonly packagesTenant: string | undefined;
+  readonly traffic: TrafficSettings;
+  /** Which events are published. */
+  readonly events: EventLevel;
+  readonly logLevel: LogLevel;
+}
+
+/** How the API is reached, and how much of it. */
+export interface TrafficSettings {
+  /** Of one caller, to one API instance. */
+  readonly requestsPerMinute: number;
+  /** Origins whose web pages may call the API. */
+  readonly allowedOrigins: readonly string[];
+  /** Proxies in front of the API, each of which adds an address to `X-Forwarded-For`. */
+  readonly proxyHops: number;
+}
+
+export const API_PORT_DEFAULT = 7070;
+
+const PROXY_HOPS_MAX = 10;
+
+export const parseApiSettings = (env: Environment): ApiSettings => ({
+  connection: parseConnection(env),
+  auth: parseAuth(env),
+  host: env[SETTING.apiHost] ?? "127.0.0.1",
+  port: integer(env, SETTING.apiPort, { min: 0, max: 65_535, fallback: API_PORT_DEFAULT }),
+  instanceId: env[SETTING.instanceId] ?? "api",
+  pools: parsePools(env),
+  lockMs: parseLockMs(env),
+  packagesTenant: parsePackagesTenant(env),
+  traffic: {
+    requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
+      min: 1,
+      max: REQUESTS_PER_MINUTE_MAX,
+      fallback: REQUESTS_PER_MINUTE_DEFAULT,
+    }),
+    allowedOrigins: parseOrigins(env),
+    proxyHops: integer(env, SETTING.proxyHops, { min: 0, max: PROXY_HOPS_MAX, fallback: 0 }),
+  },
+  events: parseEventLevel(env),
+  logLevel: parseLogLevel(env),
+});
+
+function parsePackagesTenant(env: Environment): string | undefined {
+  const name = optional(env, SETTING.packagesTenant);
+  if (name === undefined || TENANT_NAME_PATTERN.test(name)) return name;
+  throw new SettingsError(
+    `${SETTING.packagesTenant} must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens, not "${name}".`,
+  );
+}
+
+/** Throws for what no browser would send as its origin. */
+function parseOrigins(env: Environment): readonly string[] {
+  const origins = (env[SETTING.allowedOrigins] ?? "").split(",").map((origin) => origin.trim());
+  return origins.filter(Boolean).map((origin) => {
+    if (/^https?:$/.test(URL.parse(origin)?.protocol ?? "") && URL.parse(origin)?.origin === origin) return origin;
+    throw new SettingsError(
+      `${SETTING.allowedOrigins} must be origins such as https://app.example.com, separated by commas, not "${origin}".`,
+    );
+  });
+}

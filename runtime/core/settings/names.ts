@@ -1,0 +1,92 @@
+/** The names of all settings of the API and the workers, with meaning and default. */
+
+/** Names of all settings, so that infra and the local stack cannot misspell one. */
+export const SETTING = {
+  /** Connection string of the storage account; local and tests only. */
+  storageConnectionString: "JOBYARD_STORAGE_CONNECTION_STRING",
+  /** Connection string of the Service Bus namespace; local and tests only. */
+  serviceBusConnectionString: "JOBYARD_SERVICEBUS_CONNECTION_STRING",
+  /** Connection string for administration, when it is another one: the local broker's. */
+  serviceBusAdminConnectionString: "JOBYARD_SERVICEBUS_ADMIN_CONNECTION_STRING",
+  /** Name of the storage account, reached with the process's managed identity. */
+  storageAccount: "JOBYARD_STORAGE_ACCOUNT",
+  /** Host name of the namespace (`….servicebus.windows.net`), reached with the process's managed identity. */
+  serviceBusNamespace: "JOBYARD_SERVICEBUS_NAMESPACE",
+  /** Address the API binds. Default 127.0.0.1. */
+  apiHost: "JOBYARD_API_HOST",
+  /** Port the API binds; 0: any. Default 7070. */
+  apiPort: "JOBYARD_API_PORT",
+  /** Names an API instance: letters, digits, hyphens. Default "api". */
+  instanceId: "JOBYARD_INSTANCE_ID",
+  /** `entra` (default): callers bring tokens of Microsoft Entra ID. `none`: no authentication, for loopback only. */
+  auth: "JOBYARD_AUTH",
+  /** Address of the token issuer. Default https://login.microsoftonline.com. */
+  authAuthority: "JOBYARD_AUTH_AUTHORITY",
+  /** Id of the Entra tenant (directory) whose users and applications may come: a GUID. Required with `entra`. */
+  authTenantId: "JOBYARD_AUTH_TENANT_ID",
+  /** Client id of the API's app registration: a GUID. Required with `entra`. */
+  authClientId: "JOBYARD_AUTH_CLIENT_ID",
+  /** Further accepted audiences (Application ID URIs), separated by commas. */
+  authAudiences: "JOBYARD_AUTH_AUDIENCES",
+  /** Client id of the app registration that CLI and pages sign in with. */
+  authPublicClientId: "JOBYARD_AUTH_PUBLIC_CLIENT_ID",
+  /** File with the certificate to trust for an authority on this machine; refused for any other. */
+  authCaFile: "JOBYARD_AUTH_CA_FILE",
+  /** Names the worker in tables and logs: letters, digits, hyphens. Required; the same after a restart. */
+  workerId: "JOBYARD_WORKER_ID",
+  /** The pool whose queues the worker serves. Default "default". */
+  pool: "JOBYARD_POOL",
+  /** All worker pools, separated by commas; for the API. Default "default". */
+  pools: "JOBYARD_POOLS",
+  /** Tenant that job packages in the folder `packages` beside the API are published to when it starts. Default none. */
+  packagesTenant: "JOBYARD_PACKAGES_TENANT",
+  /** Requests one caller may make of an API instance in a minute. Default 3000. */
+  requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
+  /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
+  allowedOrigins: "JOBYARD_ALLOWED_ORIGINS",
+  /** Proxies in front of the API whose forwarded addresses are believed. Default 0; App Service is one. */
+  proxyHops: "JOBYARD_PROXY_HOPS",
+  /** Jobs a worker runs at a time. Default 1. */
+  slots: "JOBYARD_SLOTS",
+  /** How often a free slot looks at each priority first, as `high:normal:low`. Default 16:4:1. */
+  weights: "JOBYARD_PRIORITY_WEIGHTS",
+  /** Version of the deployed code, shown with the worker. Default "local". */
+  version: "JOBYARD_VERSION",
+  /** Folder for package cache and workspaces. Required. */
+  workerDirectory: "JOBYARD_WORKER_DIRECTORY",
+  /** User that jobs run as, another than the worker's; needs the right to become it. Linux only. Default: the worker's. */
+  jobUser: "JOBYARD_JOB_USER",
+  /** Seconds running jobs get when the worker is told to stop. Default 300. */
+  drainSeconds: "JOBYARD_DRAIN_SECONDS",
+  /** Lock duration of the job queues in seconds, as they were created. Default 60. */
+  lockSeconds: "JOBYARD_LOCK_SECONDS",
+  /** Which events are published: all, terminal (the ends of jobs and batches) or none. Default all. */
+  events: "JOBYARD_EVENTS",
+  /** debug, info, warn, error or silent. Default info. */
+  logLevel: "JOBYARD_LOG_LEVEL",
+  /**
+   * Address of the instance metadata service, http://169.254.169.254 on Azure. Set it for workers on a Uniform scale set:
+   * they then heed scheduled events and protect themselves from scale-in. Default: none.
+   */
+  metadataUrl: "JOBYARD_METADATA_URL",
+  /** Address of Azure Resource Manager. Default https://management.azure.com; sovereign clouds have others. */
+  resourceManagerUrl: "JOBYARD_RESOURCE_MANAGER_URL",
+  /** required, best-effort or off. Default required where a metadata service is set, else off. */
+  scaleInProtection: "JOBYARD_SCALE_IN_PROTECTION",
+  /** Seconds a worker without work stays protected from scale-in. Default 300. */
+  idleGraceSeconds: "JOBYARD_IDLE_GRACE_SECONDS",
+  /** Client id of the managed identity, by the name that Azure's SDKs read too. Default: the machine's only one. */
+  identityClientId: "AZURE_CLIENT_ID",
+  /** Storage account with the releases: idle workers follow the pointer in it. Default: none is followed. */
+  releaseAccount: "JOBYARD_RELEASE_ACCOUNT",
+  /** The same as a connection string; local and tests only. */
+  releaseConnectionString: "JOBYARD_RELEASE_CONNECTION_STRING",
+  /** Seconds between two looks at that pointer. Default 30. */
+  releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
+  /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
+  healthPort: "JOBYARD_HEALTH_PORT",
+  /** Set by systemd for a service with a watchdog. */
+  notifySocket: "NOTIFY_SOCKET",
+  /** Set by systemd: microseconds of silence after which it starts the worker anew. */
+  watchdogMicroseconds: "WATCHDOG_USEC",
+} as const;

@@ -3,15 +3,14 @@
  * `batchId = {tenantName}.{newest-first time id}`, `jobId = {batchId}.{shard}.{time id}`.
  * Every character is safe in table keys, blob paths, URLs and Service Bus MessageIds.
  */
+import { BASE32_DIGITS, encodeBase32 } from "./base32.ts";
 import { InvariantError } from "./errors.ts";
 import { POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "./limits.ts";
 
-/** Crockford's base 32 in lower case: sorts as its value, has no letters that are mistaken for digits. */
-const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 8;
 const TIME_END = 32 ** TIME_LENGTH - 1;
-const TIME_ID = `[${ALPHABET}]{${TIME_LENGTH + RANDOM_LENGTH}}`;
+const TIME_ID = `[${BASE32_DIGITS}]{${TIME_LENGTH + RANDOM_LENGTH}}`;
 
 /** Lower-case letters, digits and inner hyphens. */
 const NAME = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?";
@@ -60,21 +59,34 @@ export function jobIdParts(jobId: string): JobIdParts {
 
 export const partitionOf = (batchId: string, shard: number): string => `${batchId}.${String(shard).padStart(2, "0")}`;
 
-function encode(value: number, length: number): string {
-  let text = "";
-  let rest = value;
-  for (let i = 0; i < length; i++) {
-    text = ALPHABET.charAt(rest % 32) + text;
-    rest = Math.floor(rest / 32);
-  }
-  return text;
-}
+const encode = (value: number, length: number): string => encodeBase32(BigInt(value), length);
 
 const DAY_MS = 24 * 60 * 60_000;
 
 /** The batch of jobs that name none: one a day (UTC) and tenant, the same id from every process. */
 export const defaultBatchId = (tenantName: string, now: number): string =>
   `${tenantName}.${encode(TIME_END - (now - (now % DAY_MS)), TIME_LENGTH)}${"0".repeat(RANDOM_LENGTH)}`;
+
+/** Real batches begin with the time since 1970, counted down; a time before 2004 marks those of timers, behind all others. */
+const TIMER_BATCH_MARK = "zz";
+
+/** The batch that all runs of a timer belong to. `digits`: what tells it from the tenant's other timers. */
+export const timerBatchId = (tenantName: string, digits: string): string => {
+  const id = TIMER_BATCH_MARK + digits;
+  if (id.length !== TIME_LENGTH + RANDOM_LENGTH) throw new InvariantError(`Not the digits of a timer: ${digits}`);
+  return `${tenantName}.${id}`;
+};
+
+export const TIMER_DIGITS = TIME_LENGTH + RANDOM_LENGTH - TIMER_BATCH_MARK.length;
+
+/** Whether a batch is that of a timer. */
+export const isTimerBatch = (batchId: string): boolean => batchId.includes(`.${TIMER_BATCH_MARK}`);
+
+/** A run of a timer; those for later times sort first. `digits` tell runs for the same time apart. */
+export const timerJobId = (batchId: string, at: Date, digits: string): string =>
+  `${partitionOf(batchId, 0)}.${encode(TIME_END - at.getTime(), TIME_LENGTH)}${digits}`;
+
+export const TIMER_JOB_DIGITS = RANDOM_LENGTH;
 
 /** Makes ids that are unique across processes and, within one source, strictly ordered. */
 export interface IdSource {

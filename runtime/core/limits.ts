@@ -108,6 +108,21 @@ export const HUB_SUBSCRIPTIONS_MAX_COUNT = 1_000;
 /** A connection to the hub that has not said by then which protocol it speaks is closed. */
 export const HUB_HANDSHAKE_MS = 15_000;
 
+// --- Timers ----------------------------------------------------------------------------------------------------------
+
+/** Timers of one package. */
+export const PACKAGE_MAX_TIMERS = 200;
+/** Timers in all: a topic has 2,000 subscriptions. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
+export const TIMERS_MAX_COUNT = 2_000;
+export const TIMER_NAME_MAX_LENGTH = 60;
+/** A run that starts this long after its tick is still in time, unless declared otherwise. */
+export const TIMER_GRACE_DEFAULT_SECONDS = 60;
+export const TIMER_GRACE_MAX_SECONDS = 24 * 3_600;
+/** Missed ticks that are run one by one, at most. More is a backlog nobody wants. */
+export const MISFIRE_ALL_MAX = 100;
+/** Ticks are sent this long ahead: so long they fire while nothing of us runs but the workers. */
+export const TICK_HORIZON_MS = 10 * 60_000;
+
 // --- Traffic ---------------------------------------------------------------------------------------------------------
 
 /** Requests one caller may make of one API instance in a minute, unless set otherwise: 50 a second for hours on end. */

@@ -21,6 +21,7 @@ import {
   strictObject,
   timeoutSchema,
 } from "./manifest-fields.ts";
+import type { Priority } from "./priority.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 export const MANIFEST_FILE = "job.json";
@@ -73,6 +74,36 @@ export interface ManifestJob {
   readonly isolation?: Isolation | undefined;
 }
 
+/**
+ * What to do about ticks that could not run in time: run once for all of them, leave them out, or run for each of the
+ * latest so many.
+ */
+export type Misfire = "once" | "skip" | { readonly all: number };
+
+/** What to do with a tick that meets a run of the same timer: leave it out, let one wait, or let both run. */
+export type Overlap = "skip" | "queue" | "allow";
+
+/** A job type of the package that runs by itself. */
+export interface ManifestTimer {
+  /** Unique within the package, also without regard to capitals; a job type of the package. */
+  readonly timerName: string;
+  readonly cron: string;
+  /** IANA name. Default: UTC. */
+  readonly timeZone?: string | undefined;
+  /** Default: "once". */
+  readonly misfire?: Misfire | undefined;
+  /** Default: "skip". */
+  readonly overlap?: Overlap | undefined;
+  /** Seconds a run may start after its tick and still be in time. Default: 60. */
+  readonly graceSeconds?: number | undefined;
+  /** Also run once for every published version. Default: false. */
+  readonly runOnDeploy?: boolean | undefined;
+  /** Default: "default". */
+  readonly pool?: string | undefined;
+  /** Default: "normal". */
+  readonly priority?: Priority | undefined;
+}
+
 export type RetryOverrides = { readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined };
 
 export interface Manifest {
@@ -83,6 +114,7 @@ export interface Manifest {
   /** "any": the package contains nothing made for one platform. */
   readonly platform: PackagePlatform | "any";
   readonly jobs: readonly ManifestJob[];
+  readonly timers?: readonly ManifestTimer[] | undefined;
 }
 
 const moduleEntry = strictObject({ kind: z.literal("module"), file: packageFile, export: exportName.optional() });

@@ -61,7 +61,8 @@ export interface BusTopology {
 /**
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
  * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
- * and `secret` (RK what it is for).
+ * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
+ * from its batch, for what it does.
  */
 export const TABLES = {
   batches: "batches",
@@ -69,6 +70,7 @@ export const TABLES = {
   keys: "keys",
   workers: "workers",
   tenants: "tenants",
+  timers: "timers",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */
@@ -122,6 +124,12 @@ export const eventSubscription = (name: string): SubscriptionSettings => ({
   autoDeleteOnIdleMs: 5 * 60_000,
 });
 
+/** Ticks of timers. Each timer has a subscription that lets only its own through, to the queue of its pool. */
+export const TIMERS_TOPIC = "timers";
+
+/** Longer than ticks are sent ahead, with room for whoever sends them again after an outage. */
+const TICK_DUPLICATE_WINDOW_MS = 60 * 60_000;
+
 /** The queue a pool's jobs of one priority wait in. */
 export const jobQueueName = (pool: string, priority: Priority): string => `jobs-${pool}-${priority}`;
 
@@ -137,6 +145,9 @@ export function busTopology(pools: readonly string[], { lockMs = LOCK_MS } = {})
         deadLetterOnExpiry: true,
       })),
     ),
-    topics: [{ name: EVENTS_TOPIC, duplicateWindowMs: DUPLICATE_WINDOW_MS, timeToLiveMs: EVENT_TIME_TO_LIVE_MS }],
+    topics: [
+      { name: EVENTS_TOPIC, duplicateWindowMs: DUPLICATE_WINDOW_MS, timeToLiveMs: EVENT_TIME_TO_LIVE_MS },
+      { name: TIMERS_TOPIC, duplicateWindowMs: TICK_DUPLICATE_WINDOW_MS },
+    ],
   };
 }

@@ -1,0 +1,58 @@
+/**
+ * The message that says "this timer is due": sent once per tick and kept once by the broker. It carries no truth but its
+ * own: whoever receives it writes the row of the job it stands for, if nobody has.
+ */
+import * as z from "zod";
+import { digestOf } from "./digest.ts";
+import { listenerOf, type TimerName } from "./timer.ts";
+
+/** Version of the message body. A receiver refuses versions it does not know. */
+export const TICK_VERSION = 1;
+
+/** The application property that the subscriptions of timers filter on. */
+export const LISTENER_PROPERTY = "Listener";
+
+const tickSchema = z.strictObject({
+  version: z.literal(TICK_VERSION),
+  kind: z.literal("tick"),
+  tenantName: z.string(),
+  packageName: z.string(),
+  timerName: z.string(),
+  /** Of the schedule the tick belongs to. */
+  scheduleHash: z.string(),
+  /** ISO 8601, by the schedule and never by a clock. */
+  scheduledAt: z.iso.datetime(),
+});
+
+export type Tick = Readonly<z.infer<typeof tickSchema>>;
+
+/** A tick on its way to its subscription. */
+export interface OutgoingTick {
+  readonly tick: Tick;
+  /** The same for the same tick from whoever sends it: the broker keeps one. */
+  readonly messageId: string;
+  readonly listener: string;
+  /** When the broker lets it go; what is past goes at once. */
+  readonly enqueueAt: Date;
+}
+
+export function outgoingTick(timer: TimerName, scheduleHash: string, at: Date): OutgoingTick {
+  const { tenantName, packageName, timerName } = timer;
+  const scheduledAt = at.toISOString();
+  return {
+    tick: { version: TICK_VERSION, kind: "tick", tenantName, packageName, timerName, scheduleHash, scheduledAt },
+    messageId: `tick:${digestOf(listenerOf(timer), scheduleHash, scheduledAt)}`,
+    listener: listenerOf(timer),
+    enqueueAt: at,
+  };
+}
+
+export type TickParse = { readonly ok: true; readonly tick: Tick } | { readonly ok: false; readonly reason: string };
+
+/** Reads a message body; a malformed one yields a reason fit for the dead-letter queue. */
+export function parseTick(body: unknown): TickParse {
+  const parsed = tickSchema.safeParse(body);
+  if (parsed.success) return { ok: true, tick: parsed.data };
+  const issue = parsed.error.issues[0];
+  return { ok: false, reason: `Malformed tick: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim() };
+}

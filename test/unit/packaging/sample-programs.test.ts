@@ -90,7 +90,7 @@ describe("shell-tool", () => {
     await attempt.logged("::progress 0 Counting lines");
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
-    expect(attempt.log()).toContain("Stopped before the summary was complete.");
+    expect(attempt.log()).toContain("Stopped as asked.");
     expect(await artifacts(attempt)).toEqual([]);
   });
 });

@@ -7,9 +7,9 @@ import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
-import { createApiClient } from "../runtime/local/demo/api-client.ts";
 import { DEMO_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/token-client.ts";
+import { localClient } from "../runtime/local/local-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import type { Benchmark } from "./bench.ts";
 import { withStack } from "./bench-stack.ts";
@@ -50,11 +50,8 @@ interface Taken {
 
 async function measure(stack: Stack, report: Report): Promise<void> {
   const authorize = signInAs(DEMO_APPLICATION, stack.issuer);
-  const { batchId } = await createApiClient(stack.apiUrl, authorize).createBatch({
-    tenantName: TENANT,
-    batchName: "Load",
-    large: true,
-  });
+  const { management } = await localClient(stack, DEMO_APPLICATION);
+  const batchId = await management.createBatch({ tenantName: TENANT, batchName: "Load", large: true });
   const send = createSender(stack.apiUrl, authorize);
   const rss = (): Promise<number> => rssOf(stack.supervisor.pidOf("api"));
 

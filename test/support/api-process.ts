@@ -43,11 +43,7 @@ export async function startApiProcess(bus: TestBus, instanceId: string): Promise
   };
 }
 
-async function launch(
-  bus: TestBus,
-  instanceId: string,
-  port: number,
-): Promise<{ child: ChildProcess; port: number }> {
+async function launch(bus: TestBus, instanceId: string, port: number): Promise<{ child: ChildProcess; port: number }> {
   const child = fork(LAUNCHER, ["api"], {
     env: {
       PATH: process.env["PATH"],

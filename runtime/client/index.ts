@@ -6,16 +6,7 @@ export type { AccessToken, DeviceCodeOptions, RefreshOptions, TokenCredential } 
 export { isJobServiceError, JobServiceError } from "./errors.ts";
 export type { ClientErrorCode, JobServiceErrorCode } from "./errors.ts";
 export type { EventSelection } from "./follow-events.ts";
-export type {
-  BatchCompleted,
-  JobCompleted,
-  JobEventName,
-  JobEvents,
-  JobProgressed,
-  JobQueued,
-  JobRetrying,
-  JobStarted,
-} from "./job-events.ts";
+export type { JobEventName, JobEvents } from "./job-events.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
@@ -29,6 +20,14 @@ export type { OnUploadProgress, UploadProgress } from "./upload.ts";
 export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
 export type { AuthFacts } from "../core/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
+export type {
+  BatchCompleted,
+  JobCompleted,
+  JobProgressed,
+  JobQueued,
+  JobRetrying,
+  JobStarted,
+} from "../core/events.ts";
 export type { PackageVersionView, PackageView } from "../core/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 export type { JobState } from "../core/states.ts";

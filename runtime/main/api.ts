@@ -144,6 +144,8 @@ function hear(source: EventSource, fanOut: FanOut, log: Logger): { stop(): void 
           (published) => fanOut.deliver(published),
           () => fanOut.gap(),
         );
+        // Clients may have come before: nothing of what happened until now has reached them.
+        fanOut.gap();
         return;
       } catch (error) {
         log.warn({ error: messageOf(error) }, "events cannot be heard; trying again");

@@ -8,13 +8,12 @@ import { API_PORT_DEFAULT } from "../core/settings/api.ts";
 import { parseLockMs } from "../core/settings/process.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
 import type { JobView } from "../core/views.ts";
-import { createApiClient } from "../local/demo/api-client.ts";
 import { DEMO_TENANT, fetchArtifacts, publishSamples, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
 import { DEMO_APPLICATION } from "../local/identity/principals.ts";
 import { seedTenants } from "../local/identity/seed-tenants.ts";
-import { signInAs } from "../local/identity/token-client.ts";
+import { localClient } from "../local/local-client.ts";
 import { startStack, type Stack } from "../local/stack.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
 import { packFolder } from "../packaging/pack-folder.ts";
@@ -173,10 +172,10 @@ async function demonstrate(
   report: Report,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const api = createApiClient(stack.apiUrl, signInAs(DEMO_APPLICATION, stack.issuer));
-  const { batchId, jobs, seconds } = await runDemo(api, SAMPLES, report, signal);
+  const client = await localClient(stack, DEMO_APPLICATION);
+  const { batchId, jobs, seconds } = await runDemo(client, SAMPLES, report, signal);
   const folder = join(home.artifacts, batchId);
-  const count = await fetchArtifacts(api, jobs, folder);
+  const count = await fetchArtifacts(client, jobs, folder);
   report.table(jobs);
   report.step(`${count} artifacts copied to ${folder}`);
   const inState = (state: JobView["state"]): number => jobs.filter((job) => job.state === state).length;

@@ -61,7 +61,7 @@ export interface BusTopology {
 /**
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
  * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
- * and `secret` (RK what it is for).
+ * and `secret` (RK what it is for); `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries).
  */
 export const TABLES = {
   batches: "batches",
@@ -69,6 +69,7 @@ export const TABLES = {
   keys: "keys",
   workers: "workers",
   tenants: "tenants",
+  webhooks: "webhooks",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

@@ -18,6 +18,7 @@ export function batchOf(fields: Partial<Batch> = {}): Batch {
     generation: 1,
     completedGeneration: 0,
     completedAt: undefined,
+    unannounced: [],
     atRest: false,
     shardCount: 1,
     createdAt: new Date("2026-03-01T08:00:00Z"),

@@ -20,7 +20,7 @@ import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
-import { batchOf, jobOf } from "../../support/builders.ts";
+import { batchOf, jobOf, webhookOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
@@ -221,13 +221,19 @@ describe("sweeping batches", () => {
     expect(await peek()).toEqual([]);
   });
 
-  it("completes a closed batch whose last asker died, and lets it rest afterwards", async () => {
+  it("completes a closed batch whose last asker died, tells webhooks, and lets it rest afterwards", async () => {
+    const webhook = webhookOf({ tenantName: batch.tenantName });
+    await webhooks.create(webhook);
     const stored = await insert();
     await jobs.update({ jobId: stored.value.jobId, etag: stored.etag, from: "queued", to: "canceled", changes: {} });
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "closed" });
     await sweep();
     expect((await batches.get(batch.batchId))!.value).toMatchObject({ completedGeneration: 1, atRest: false });
+    await sweep();
+    expect((await batches.get(batch.batchId))!.value).toMatchObject({ unannounced: [], atRest: false });
+    const { items } = await deliveries.list(webhook, { pageSize: 10 });
+    expect(items).toMatchObject([{ batchId: batch.batchId, generation: 1 }]);
     await sweep();
     expect((await batches.get(batch.batchId))!.value.atRest).toBe(true);
   });

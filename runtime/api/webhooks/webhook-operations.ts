@@ -45,8 +45,8 @@ export interface WebhookOperationDeps {
 
 /** Tests that one instance makes at a time: each holds a request and a connection to wherever its caller likes. */
 const TESTS_AT_ONCE = 8;
-/** Each refusal is somebody else's write of the same webhook. */
-const CHANGE_TRIES = 5;
+/** Each refusal is somebody else's write or removal of the same webhook. */
+const CHANGE_TRIES = 10;
 
 interface WebhookName {
   readonly tenantName: string;
@@ -61,18 +61,6 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     const stored = caller.mayUse(tenantName) ? await webhooks.get(tenantName, webhookName) : undefined;
     if (stored === undefined) throw noSuchWebhook(webhookName);
     return stored;
-  }
-
-  /** Reads and writes until nobody comes in between. */
-  async function change(stored: Stored<Webhook>, changes: (webhook: Webhook) => Partial<Webhook>): Promise<Webhook> {
-    let current: Stored<Webhook> | undefined = stored;
-    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
-      const changed: Webhook = { ...current.value, ...changes(current.value), changedAt: now() };
-      if (await webhooks.replace(changed, current.etag)) return changed;
-      current = await webhooks.get(changed.tenantName, changed.webhookName);
-      if (current === undefined) throw noSuchWebhook(changed.webhookName);
-    }
-    throw new UnavailableError("StorageUnavailable", "The webhook was changed each time it was to be.");
   }
 
   const listWebhooks = operation({
@@ -132,23 +120,21 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const fault = faultOfWebhookUrl(url, { allowLoopback });
       if (fault !== undefined) throw invalidField("url", fault);
-      const existing = await webhooks.get(tenantName, webhookName);
-      if (existing === undefined) {
-        // Two at the same moment may pass by one: the limit is there against many.
-        if ((await webhooks.of(tenantName)).length >= WEBHOOKS_MAX_COUNT) throw tooManyWebhooks();
-        const secret = newSecret();
-        const webhook = newWebhook(params, { url, enabled, secret, createdBy: caller.name, createdAt: now() });
-        if (await webhooks.create(webhook)) {
+      for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+        const stored = await webhooks.get(tenantName, webhookName);
+        if (stored === undefined) {
+          // Two at the same moment may pass by one: the limit is there against many.
+          if ((await webhooks.of(tenantName)).length >= WEBHOOKS_MAX_COUNT) throw tooManyWebhooks();
+          const secret = newSecret();
+          const webhook = newWebhook(params, { url, enabled, secret, createdBy: caller.name, createdAt: now() });
+          if (!(await webhooks.create(webhook))) continue;
           return { status: 201, body: { ...webhookView(webhook, now()), secret } };
         }
+        const forgiven = enabled && { disabledBecause: undefined, failuresInRow: 0 };
+        const changed: Webhook = { ...stored.value, url, enabled, ...forgiven, changedAt: now() };
+        if (await webhooks.replace(changed, stored.etag)) return { status: 200, body: webhookView(changed, now()) };
       }
-      const stored = existing ?? (await find(caller, params));
-      const changed = await change(stored, () => ({
-        url,
-        enabled,
-        ...(enabled && { disabledBecause: undefined, failuresInRow: 0 }),
-      }));
-      return { status: 200, body: webhookView(changed, now()) };
+      throw changedByOthers();
     },
   });
 
@@ -186,11 +172,15 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     errors: ["WebhookNotFound", "TooManySecrets"],
     async handle({ caller, params }) {
       const secret = newSecret();
-      const changed = await change(await find(caller, params), (webhook) => {
+      for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+        const { value: webhook, etag } = await find(caller, params);
         if (secretsAt(webhook, now()).length >= WEBHOOK_SECRETS_MAX_COUNT) throw tooManySecrets();
-        return { secrets: rotatedSecrets(webhook, secret, now()) };
-      });
-      return { status: 200, body: { ...webhookView(changed, now()), secret } };
+        const changed: Webhook = { ...webhook, secrets: rotatedSecrets(webhook, secret, now()), changedAt: now() };
+        if (await webhooks.replace(changed, etag)) {
+          return { status: 200, body: { ...webhookView(changed, now()), secret } };
+        }
+      }
+      throw changedByOthers();
     },
   });
 
@@ -288,6 +278,9 @@ const tooManySecrets = (): ConflictError =>
     "TooManySecrets",
     `${WEBHOOK_SECRETS_MAX_COUNT} secrets of this webhook are in use; the oldest ends 24 hours after its rotation.`,
   );
+
+const changedByOthers = (): UnavailableError =>
+  new UnavailableError("StorageUnavailable", "The webhook was changed each time it was to be.");
 
 const busyTesting = (): TooManyRequestsError =>
   new TooManyRequestsError("This webhook is being tested, or too many are.");

@@ -2,6 +2,7 @@
  * The duty to deliver webhooks: one API instance at a time has it, elected by a lease, so that looking for what is due
  * costs once. That two may believe to have it for a moment does no harm: deliveries are claimed one by one.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../../core/errors.ts";
 import type { PublishedEvent } from "../../core/events.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -21,11 +22,13 @@ export interface WebhookDutyDeps {
 export interface WebhookDuty {
   /** Any event: the completion of a batch is looked at at once, and not only when the sweeper comes by. */
   hear(published: PublishedEvent): void;
-  /** Ends after what is being sent; that takes no longer than a receiver may. */
+  /** Ends after what is being sent, but does not wait long: what is cut off is sent again when its claim ends. */
   stop(): Promise<void>;
 }
 
 const EVERY_MS = 5_000;
+/** Well within the time a process gets to end. */
+const STOP_AFTER_MS = 5_000;
 /** Batches heard of and not looked at yet. What is beyond is found by the sweeper. */
 const HEARD_MAX_COUNT = 10_000;
 
@@ -72,7 +75,10 @@ export function startWebhookDuty({
       isStopped = true;
       wake.resolve(undefined);
       await working;
-      await deliverer.idle();
+      const patience = new AbortController();
+      const waited = pause(STOP_AFTER_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+      await Promise.race([deliverer.idle(), waited]);
+      patience.abort();
       await lease.release().catch((error: unknown) => {
         log.warn({ error: messageOf(error) }, "the lease of the webhooks was not given up; it ends by itself");
       });

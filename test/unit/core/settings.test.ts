@@ -33,6 +33,7 @@ describe("settings", () => {
       pools: ["default"],
       lockMs: 60_000,
       events: "all",
+      allowLoopbackWebhooks: false,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",
     });
@@ -55,6 +56,11 @@ describe("settings", () => {
   it.each<[Environment, RegExp]>([
     [{}, /JOBYARD_STORAGE_ACCOUNT is not set/],
     [{ [SETTING.storageConnectionString]: "x" }, /Give both JOBYARD_STORAGE_CONNECTION_STRING and/],
+    [{ ...api, [SETTING.webhookLoopback]: "yes" }, /JOBYARD_WEBHOOK_LOOPBACK must be allow or refuse, not "yes"/],
+    [
+      { ...api, [SETTING.webhookLoopback]: "allow", [SETTING.apiHost]: "0.0.0.0" },
+      /JOBYARD_WEBHOOK_LOOPBACK is for an API on this machine, and JOBYARD_API_HOST is 0.0.0.0/,
+    ],
     [{ ...worker, [SETTING.workerId]: "" }, /JOBYARD_WORKER_ID is not set/],
     [{ ...worker, [SETTING.slots]: "0" }, /JOBYARD_SLOTS must be a whole number from 1 to 1000, not "0"/],
     [{ ...worker, [SETTING.slots]: "2.5" }, /JOBYARD_SLOTS/],

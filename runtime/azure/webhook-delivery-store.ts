@@ -106,8 +106,11 @@ export function createDeliveryStore({
 
     async waitingCount(webhook, maxCount) {
       let count = 0;
-      for await (const _ of rows(waitingOf(webhook), { pageSize: Math.min(maxCount, PAGE_MAX), keysOnly: true })) {
-        if (++count >= maxCount) break;
+      for await (const { rowKey } of rows(waitingOf(webhook), {
+        pageSize: Math.min(maxCount, PAGE_MAX),
+        keysOnly: true,
+      })) {
+        if (rowKey !== undefined && ++count >= maxCount) break;
       }
       return count;
     },

@@ -106,7 +106,7 @@ const jobCompletedSchema = z.object({
   artifactCount: z.int().min(0),
 });
 
-export const batchCompletedSchema = z.object({
+const batchCompletedSchema = z.object({
   ...common,
   eventType: z.literal("batchCompleted"),
   /** Whether the batch was closed or canceled. */

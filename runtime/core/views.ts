@@ -93,7 +93,7 @@ export const jobViewSchema = z
 
 export type JobView = Frozen<z.infer<typeof jobViewSchema>>;
 
-export const jobCountsSchema = z
+const jobCountsSchema = z
   .object({ queued: count, running: count, succeeded: count, failed: count, canceled: count, total: count })
   .meta({ id: "JobCounts", description: "Jobs per state, exact." });
 

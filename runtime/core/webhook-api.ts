@@ -1,9 +1,9 @@
 /** Webhooks as the web API takes and shows them, and as receivers are sent them. */
 import * as z from "zod";
-import { batchCompletedSchema } from "./events.ts";
+import type { BatchCompleted, EVENT_VERSION } from "./events.ts";
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOK_URL_MAX_LENGTH } from "./limits.ts";
 import { pageFields, tenantName } from "./requests.ts";
-import { jobCountsSchema, type Frozen } from "./views.ts";
+import type { BatchView, Frozen } from "./views.ts";
 import { type Delivery, DELIVERY_STATES, secretsAt, type Webhook } from "./webhooks.ts";
 
 /** Part of addresses and row keys. */
@@ -133,17 +133,17 @@ export const deliveryView = ({
 // --- Messages to receivers -------------------------------------------------------------------------------------------
 
 /** The event `batchCompleted` with the counts of its generation's end. */
-const batchCompletedMessage = batchCompletedSchema.extend({ counts: jobCountsSchema });
+export interface WebhookBatchCompleted extends BatchCompleted {
+  readonly counts: NonNullable<BatchView["counts"]>;
+}
 
-const pingMessage = z.object({
-  version: z.literal(1),
-  eventType: z.literal("ping"),
-  at: z.iso.datetime(),
-  tenantName: z.string(),
-  webhookName: z.string(),
-});
+export interface WebhookPing {
+  readonly version: typeof EVENT_VERSION;
+  readonly eventType: "ping";
+  readonly at: string;
+  readonly tenantName: string;
+  readonly webhookName: string;
+}
 
-export type WebhookBatchCompleted = Frozen<z.infer<typeof batchCompletedMessage>>;
-export type WebhookPing = Frozen<z.infer<typeof pingMessage>>;
 /** What receivers are sent; further types may come. */
 export type WebhookMessage = WebhookBatchCompleted | WebhookPing;

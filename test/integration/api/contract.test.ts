@@ -8,21 +8,16 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
-import {
-  BATCH_COMMAND_MAX_MS,
-  PACKAGE_MAX_BYTES,
-  REQUEST_BODY_MAX_BYTES,
-  WEBHOOK_SECRETS_MAX_COUNT,
-  WEBHOOKS_MAX_COUNT,
-} from "../../../runtime/core/limits.ts";
+import { BATCH_COMMAND_MAX_MS, PACKAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
-import { deliveryOf, workerOf } from "../../support/builders.ts";
+import { workerOf } from "../../support/builders.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { webhookDrivers } from "../../support/webhook-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
@@ -162,21 +157,6 @@ async function tenantWithGrants(): Promise<{ readonly tenant: string; readonly g
   for (const grant of grants) await api.put(grant, { access: "read", name: "Ada" });
   return { tenant, grant: grants[0]! };
 }
-
-const WEBHOOK = { url: "https://hooks.example.com/jobyard" };
-const NEVER = new Date("9999-01-01T00:00:00Z");
-
-/** The path of a webhook that a message waits for, and one that it has been sent. */
-async function knownWebhook(): Promise<string> {
-  const tenantName = freshTenant();
-  for (const name of ["billing", "other"]) await api.put(`/v1/tenants/${tenantName}/webhooks/${name}`, WEBHOOK);
-  const { value: webhook } = (await api.webhooks.get(tenantName, "billing"))!;
-  await api.deliveries.add(deliveryOf(webhook, { nextTryAt: NEVER }));
-  const tried = { tries: 1, triedAt: new Date(), nextTryAt: undefined, answerCode: 410, answer: "no", error: "Gone." };
-  await api.deliveries.end(deliveryOf(webhook, { state: "failed", ...tried }));
-  return `/v1/tenants/${tenantName}/webhooks/billing`;
-}
-const NO_WEBHOOK = "/v1/tenants/acme/webhooks/none";
 
 const NO_JOB = "acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa";
 const NO_BATCH = "acme.0000000000aaaaaaaa";
@@ -382,44 +362,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     204: async () => del((await tenantWithGrants()).grant),
     404: async () => del(`${(await tenantWithGrants()).tenant}/grants/${randomUUID()}`),
   },
-  listWebhooks: {
-    200: async () => get(`${(await knownWebhook()).replace("/billing", "")}?pageSize=1`),
-  },
-  getWebhook: {
-    200: async () => get(await knownWebhook()),
-    404: () => get(NO_WEBHOOK),
-  },
-  putWebhook: {
-    200: async () => put(await knownWebhook(), JSON.stringify({ ...WEBHOOK, enabled: false })),
-    201: () => put(`/v1/tenants/${freshTenant()}/webhooks/billing`, JSON.stringify(WEBHOOK)),
-    404: () => put("/v1/tenants/foreign/webhooks/billing", JSON.stringify(WEBHOOK)),
-    409: async () => {
-      const tenant = `/v1/tenants/${freshTenant()}`;
-      for (let i = 0; i < WEBHOOKS_MAX_COUNT; i++) await api.put(`${tenant}/webhooks/n${i}`, WEBHOOK);
-      return put(`${tenant}/webhooks/one-more`, JSON.stringify(WEBHOOK));
-    },
-  },
-  deleteWebhook: {
-    204: async () => del(await knownWebhook()),
-    404: () => del(NO_WEBHOOK),
-  },
-  rotateWebhookSecret: {
-    200: async () => post(`${await knownWebhook()}/rotate-secret`),
-    404: () => post(`${NO_WEBHOOK}/rotate-secret`),
-    409: async () => {
-      const path = `${await knownWebhook()}/rotate-secret`;
-      for (let i = 1; i < WEBHOOK_SECRETS_MAX_COUNT; i++) await api.post(path);
-      return post(path);
-    },
-  },
-  testWebhook: {
-    200: async () => post(`${await knownWebhook()}/test`),
-    404: () => post(`${NO_WEBHOOK}/test`),
-  },
-  listWebhookDeliveries: {
-    200: async () => get(`${await knownWebhook()}/deliveries`),
-    404: () => get(`${NO_WEBHOOK}/deliveries`),
-  },
+  ...webhookDrivers(api),
   followEvents: {
     200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
     404: () => get(`/v1/events?batchId=${NO_BATCH}`),

@@ -52,7 +52,7 @@ const ipv4 = fc.oneof(
 );
 
 const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 });
-const ipv6Heads = [..."0123456789abcdef"].map((digit) => `${digit}000`);
+const ipv6Heads = Array.from({ length: 16 }, (_, digit) => `${digit.toString(16)}000`);
 const ipv6 = fc.oneof(
   groups,
   fc
@@ -152,7 +152,10 @@ it.each(["20.50.2.1", "8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "2a01:4f8::1
 });
 
 it("takes no text for an address that Node does not", () => {
-  const letters = fc.string({ unit: fc.constantFrom(..."0123456789abcdefg:.%[]x "), maxLength: 45 });
+  const letters = fc.string({
+    unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+    maxLength: 45,
+  });
   fc.assert(
     fc.property(letters, (text) => {
       if (isAddress(text)) expect(isIPv4(text) || isIPv6(text), text).toBe(true);

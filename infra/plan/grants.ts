@@ -63,6 +63,7 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   keys: { api: "remembers which requests were made already; removes expired keys" },
   workers: { api: "lists workers; leaves wishes for them", worker: "heartbeats" },
   tenants: { api: "keeps who may act for which tenant" },
+  webhooks: { api: "keeps webhooks and their deliveries" },
 };
 
 interface ContainerAccess {
@@ -84,7 +85,7 @@ const CONTAINER_ACCESS: Readonly<Record<string, ContainerAccess>> = {
     api: { role: READ_WRITE, why: "keeps large parameters" },
     worker: { role: READ, why: "reads large parameters" },
   },
-  [CONTAINERS.leases]: { api: { role: READ_WRITE, why: "elects the sweeper" } },
+  [CONTAINERS.leases]: { api: { role: READ_WRITE, why: "elects who sweeps and who delivers webhooks" } },
 };
 
 function accessTo<Access>(table: Readonly<Record<string, Access>>, name: string): Access {

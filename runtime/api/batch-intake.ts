@@ -59,6 +59,7 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
       generation: 1,
       completedGeneration: 0,
       completedAt: undefined,
+      unannounced: [],
       atRest: false,
       shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
       createdAt: now(),

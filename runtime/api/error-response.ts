@@ -61,6 +61,7 @@ export function statusOf(code: ErrorCode): number {
     case "WorkerNotFound":
     case "PackageNotFound":
     case "PackageVersionNotFound":
+    case "WebhookNotFound":
       return 404;
     case "BatchClosed":
     case "JobEnded":
@@ -68,6 +69,8 @@ export function statusOf(code: ErrorCode): number {
     case "JobExists":
     case "JobIdTaken":
     case "IdempotencyKeyReused":
+    case "TooManyWebhooks":
+    case "TooManySecrets":
     case "IllegalTransition":
       return 409;
     case "PackageCorrupt":

@@ -165,6 +165,7 @@ export const TAGS = {
   Batches: "Jobs of one tenant that belong together: created, counted, closed, canceled, requeued as one.",
   Packages: "ZIPs of jobs, published for a tenant.",
   Events: "What happens to jobs and batches, as it happens.",
+  Webhooks: "Addresses of a tenant's that are told when a batch is complete.",
   Workers: "The processes that run jobs.",
   "Dead letters": "Messages the broker has set aside: the records of jobs that failed, and ones no worker can read.",
   Access: "How to sign in, and who may do what.",

@@ -29,9 +29,10 @@ import type { Ringer } from "./ringer.ts";
 import { createSubmitter } from "./submit.ts";
 import { submitOperations } from "./submit-operations.ts";
 import { tenantOperations } from "./tenant-operations.ts";
+import { webhookOperations, type WebhookOperationDeps } from "./webhooks/webhook-operations.ts";
 import { workerOperations } from "./worker-operations.ts";
 
-export interface OperationDeps extends Omit<EventOperationDeps, "lookup"> {
+export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, WebhookOperationDeps {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -71,6 +72,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...deadLetterOperations(createDeadLetters(deps)),
     ...packageOperations(deps),
     ...eventOperations(shared),
+    ...webhookOperations(deps),
     ...workerOperations(deps),
     ...authOperations(deps.authFacts),
     ...tenantOperations(deps),

@@ -1,6 +1,7 @@
 /** Operations on tenants, on who may act for them, and on what the caller itself may do. */
 import { NotFoundError } from "../core/errors.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { WebhookStore } from "../core/ports/webhook-store.ts";
 import {
   grantParams,
   grantView,
@@ -18,10 +19,11 @@ import { jsonBody } from "./request-body.ts";
 
 export interface TenantOperationDeps {
   readonly tenants: TenantStore;
+  readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly now: () => Date;
 }
 
-export function tenantOperations({ tenants, now }: TenantOperationDeps): readonly Operation[] {
+export function tenantOperations({ tenants, webhooks, now }: TenantOperationDeps): readonly Operation[] {
   async function existing(tenantName: string): Promise<void> {
     if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
   }
@@ -84,13 +86,15 @@ export function tenantOperations({ tenants, now }: TenantOperationDeps): readonl
     method: "delete",
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
-    summary: "Delete a tenant and its grants",
+    summary: "Delete a tenant, its grants and its webhooks",
     description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName } }) {
+      // First: afterwards nobody is left who could, and a tenant of the same name must not find them.
+      for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       if (!(await tenants.remove(tenantName))) throw noSuchTenant(tenantName);
       return { status: 204 };
     },

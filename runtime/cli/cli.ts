@@ -19,6 +19,7 @@ import { runCommand } from "./commands/run.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tenantsCommand } from "./commands/tenants.ts";
 import { watchCommand } from "./commands/watch.ts";
+import { webhooksCommand } from "./commands/webhooks.ts";
 import { workersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
@@ -52,6 +53,7 @@ const COMMANDS = [
   workersCommand,
   tenantsCommand,
   grantsCommand,
+  webhooksCommand,
 ];
 
 /** Runs one command line. Never throws: resolves to the exit code. */

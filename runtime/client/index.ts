@@ -17,6 +17,8 @@ export type { RetryOptions } from "./retry.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
 export type { OnUploadProgress, UploadProgress } from "./upload.ts";
+export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
+export type { VerifiedWebhook, VerifyWebhookOptions, WebhookHeaders, WebhookRefusal } from "./verify-webhook.ts";
 export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
 export type { AuthFacts } from "../core/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
@@ -33,4 +35,14 @@ export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } 
 export type { JobState } from "../core/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
 export type { ArtifactView, BatchView, DeadLetterView, JobView, RequeueResult, SubmitResult } from "../core/views.ts";
+export type {
+  PutWebhookBody,
+  WebhookBatchCompleted,
+  WebhookDeliveryView,
+  WebhookMessage,
+  WebhookPing,
+  WebhookTestView,
+  WebhookView,
+  WebhookWithSecret,
+} from "../core/webhook-api.ts";
 export type { WorkerView } from "../core/worker-api.ts";

@@ -29,6 +29,7 @@ export const NOT_FOUND_CODES = [
   "WorkerNotFound",
   "PackageNotFound",
   "PackageVersionNotFound",
+  "WebhookNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
@@ -38,6 +39,8 @@ export const CONFLICT_CODES = [
   "JobExists",
   "JobIdTaken",
   "IdempotencyKeyReused",
+  "TooManyWebhooks",
+  "TooManySecrets",
   "IllegalTransition",
 ] as const;
 /** The package author must act; the job fails at once. */

@@ -62,7 +62,7 @@ export interface BusTopology {
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
  * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
  * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
- * from its batch, for what it does.
+ * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries).
  */
 export const TABLES = {
   batches: "batches",
@@ -71,6 +71,7 @@ export const TABLES = {
   workers: "workers",
   tenants: "tenants",
   timers: "timers",
+  webhooks: "webhooks",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

@@ -15,6 +15,8 @@ import {
   createPackageStore,
   createSharedSecret,
   createTenantStore,
+  createDeliveryStore,
+  createWebhookStore,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
@@ -30,6 +32,7 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings/connection.ts";
@@ -43,6 +46,8 @@ export interface Services {
   readonly files: JobFiles;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
+  readonly webhooks: WebhookStore;
+  readonly deliveries: DeliveryStore;
   /** The same in every process that may read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has a connection of its own, so that news never stand in the way of work. */
@@ -62,6 +67,7 @@ export async function connect(
 ): Promise<Services> {
   const connections = await connectionsOf(settings);
   const storage = connectStorage(connections.storage);
+  const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
@@ -71,6 +77,8 @@ export async function connect(
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
+    webhooks: createWebhookStore({ storage, deliveries }),
+    deliveries,
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
     eventSource: (name, log) =>

@@ -45,6 +45,7 @@ const tenant = (needs: Access, request: Build): Attempt => ({ needs, names: "ten
 const system = (needs: Access, request: Build): Attempt => ({ needs, names: "system", refusal: "not-found", request });
 const list = (needs: Access, request: Build): Attempt => ({ needs, names: "tenant", refusal: "no-items", request });
 
+const webhooksOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/webhooks`;
 const packagesOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/packages`;
 
 /** Names a worker whose row the test has written. */
@@ -141,6 +142,29 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       const sha256 = await place.version(packageName);
       return post(`${packagesOf(place)}/${packageName}/versions/${sha256}/restore`);
     }),
+  ],
+  listWebhooks: [
+    list("manage", async (place) => {
+      await place.webhook();
+      return get(webhooksOf(place));
+    }),
+  ],
+  getWebhook: [thing("manage", async (place) => get(`${webhooksOf(place)}/${await place.webhook()}`))],
+  putWebhook: [
+    tenant("manage", (place) => send("PUT", `${webhooksOf(place)}/new`, { url: "https://hooks.example.com/" })),
+  ],
+  deleteWebhook: [
+    { ...thing("manage", async (place) => remove(`${webhooksOf(place)}/${await place.webhook()}`)), consumes: true },
+  ],
+  rotateWebhookSecret: [
+    {
+      ...thing("manage", async (place) => post(`${webhooksOf(place)}/${await place.webhook()}/rotate-secret`)),
+      consumes: true,
+    },
+  ],
+  testWebhook: [thing("manage", async (place) => post(`${webhooksOf(place)}/${await place.webhook()}/test`))],
+  listWebhookDeliveries: [
+    thing("manage", async (place) => get(`${webhooksOf(place)}/${await place.webhook()}/deliveries`)),
   ],
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],

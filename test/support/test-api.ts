@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
 import { createHttpServer } from "../../runtime/api/http-server.ts";
+import type { Post } from "../../runtime/api/webhooks/post.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import {
   createBatchStore,
@@ -11,6 +12,8 @@ import {
   createKeyStore,
   createPackageStore,
   createTenantStore,
+  createDeliveryStore,
+  createWebhookStore,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -23,6 +26,7 @@ import type { JobStore } from "../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../runtime/core/ports/package-store.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
+import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
@@ -46,6 +50,8 @@ export interface TestApi extends AsyncDisposable {
   readonly workers: WorkerStore;
   readonly packages: PackageStore & PackageCatalog;
   readonly tenants: TenantStore;
+  readonly webhooks: WebhookStore;
+  readonly deliveries: DeliveryStore;
   readonly files: JobFiles;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
@@ -93,6 +99,11 @@ export interface TestApiOptions {
   readonly wrapWorkers?: (workers: WorkerStore) => WorkerStore;
   readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
+  readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
+  /** Default: nothing is sent, and every test arrives. */
+  readonly postWebhook?: Post;
+  /** Default false. */
+  readonly allowLoopbackWebhooks?: boolean;
   readonly now?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
@@ -116,6 +127,9 @@ export async function startTestApi(
     wrapWorkers = (inner) => inner,
     wrapPackages = (inner) => inner,
     wrapTenants = (inner) => inner,
+    wrapWebhooks = (inner) => inner,
+    postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
+    allowLoopbackWebhooks = false,
     now = () => new Date(),
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
@@ -135,6 +149,8 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const packages = createPackageStore({ storage });
   const tenants = createTenantStore({ storage });
+  const deliveries = createDeliveryStore({ storage });
+  const webhooks = createWebhookStore({ storage, deliveries });
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),
@@ -142,6 +158,8 @@ export async function startTestApi(
     workers: wrapWorkers(workers),
     packages: wrapPackages(packages),
     tenants: wrapTenants(tenants),
+    webhooks: wrapWebhooks(webhooks),
+    deliveries,
     files,
   };
   const publisher = publishTo(bus);
@@ -154,6 +172,8 @@ export async function startTestApi(
   const app = createApp({
     ...stores,
     ...followers,
+    postWebhook,
+    allowLoopbackWebhooks,
     events: publisher.events,
     queue,
     ringer,
@@ -203,6 +223,8 @@ export async function startTestApi(
     workers,
     packages,
     tenants,
+    webhooks,
+    deliveries,
     files,
     contract,
     get: (path) => request(path),

@@ -17,6 +17,7 @@ import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { webhookDrivers } from "../../support/webhook-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
@@ -43,6 +44,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapWorkers: (workers) => faulty(workers, dependencies),
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
+  wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -360,6 +362,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     204: async () => del((await tenantWithGrants()).grant),
     404: async () => del(`${(await tenantWithGrants()).tenant}/grants/${randomUUID()}`),
   },
+  ...webhookDrivers(api),
   followEvents: {
     200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
     404: () => get(`/v1/events?batchId=${NO_BATCH}`),

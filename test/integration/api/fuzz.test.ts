@@ -31,6 +31,7 @@ async function namesOf(api: TestApi, tenantName: string) {
   for (const worker of workers) await api.workers.beat(worker, undefined);
   const principalIds = Array.from({ length: 20 }, () => randomUUID());
   await grantAll(api, tenantName, principalIds);
+  await registerAll(api, tenantName);
   return {
     packageName: [...packageNames, "new.zip"],
     sha256: [...versions, "0".repeat(64)],
@@ -47,6 +48,11 @@ async function grantAll(api: TestApi, tenantName: string, principalIds: readonly
   for (const id of principalIds) {
     await api.put(`/v1/tenants/${tenantName}/grants/${id}`, { access: "read", name: "Ada" });
   }
+}
+
+async function registerAll(api: TestApi, tenantName: string): Promise<void> {
+  const url = "https://hooks.example.com/";
+  for (let i = 0; i < 3; i++) await api.put(`/v1/tenants/${tenantName}/webhooks/hook-${i}`, { url });
 }
 
 /** Jobs in every state, and names the API knows. */
@@ -85,6 +91,14 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     jobIds: [jobIds, [jobIds[0]], [...jobIds, "none"]],
     jobProcessorPackageName: ["echo.zip"],
     pool: ["default"],
+    webhookName: ["hook-0", "hook-1", "hook-2", "new", "none"],
+    url: [
+      "https://hooks.example.com/",
+      "https://10.0.0.1/",
+      "http://hooks.example.com",
+      "https://[::1]/",
+      "https://x:y@z.com",
+    ],
     path: ["report.txt", "other/report.txt"],
     queue: ["jobs-default-normal"],
     sequenceNumber: letters.map((path) => path.slice(path.lastIndexOf("/") + 1)),
@@ -120,9 +134,13 @@ it("holds against requests of every kind", async () => {
       // What is gone comes again, or there would soon be nothing left to serve.
       if (operation.operationId === "deleteTenant" && answer.status === 204) {
         await grantAll(api, samples.tenantName[0] ?? "", samples.principalId);
+        await registerAll(api, samples.tenantName[0] ?? "");
       }
       if (operation.operationId === "deletePackage" && answer.status === 204) {
         for (const zip of VERSIONS) await api.put(request.path, zip);
+      }
+      if (operation.operationId === "deleteWebhook" && answer.status === 204) {
+        await api.put(request.path, { url: "https://hooks.example.com/" });
       }
       // An answer to HEAD has no body to judge.
       if (request.method === "HEAD") continue;

@@ -33,6 +33,7 @@ describe("settings", () => {
       pools: ["default"],
       lockMs: 60_000,
       events: "all",
+      allowLoopbackWebhooks: false,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",
     });
@@ -137,5 +138,17 @@ describe("facts of authentication", () => {
       [SETTING.allowedOrigins]: "https://a.example, http://localhost:5173",
     };
     expect(parseApiSettings(env).traffic.allowedOrigins).toEqual(["https://a.example", "http://localhost:5173"]);
+  });
+
+  it("let webhooks reach this machine only for an API that nobody else reaches", () => {
+    const allow = { ...api, [SETTING.webhookLoopback]: "allow" };
+    expect(parseApiSettings(allow).allowLoopbackWebhooks).toBe(true);
+    expect(parseApiSettings({ ...allow, [SETTING.webhookLoopback]: "refuse" }).allowLoopbackWebhooks).toBe(false);
+    expect(() => parseApiSettings({ ...allow, [SETTING.apiHost]: "0.0.0.0" })).toThrow(
+      "JOBYARD_WEBHOOK_LOOPBACK is for an API on this machine, and JOBYARD_API_HOST is 0.0.0.0.",
+    );
+    expect(() => parseApiSettings({ ...allow, [SETTING.webhookLoopback]: "yes" })).toThrow(
+      'JOBYARD_WEBHOOK_LOOPBACK must be allow or refuse, not "yes".',
+    );
   });
 });

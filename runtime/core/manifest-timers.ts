@@ -19,10 +19,9 @@ import { zoneOf } from "./schedule/zone.ts";
 /** Part of a subscription's name, between dots. */
 const TIMER_NAME_PATTERN = new RegExp(`^(?=.{1,${TIMER_NAME_MAX_LENGTH}}$)[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?$`);
 
-export const timerNameSchema = matching(
-  TIMER_NAME_PATTERN,
-  `1 to ${TIMER_NAME_MAX_LENGTH} letters, digits, inner hyphens and underscores`,
-);
+export const TIMER_NAME_RULE = `1 to ${TIMER_NAME_MAX_LENGTH} letters, digits, inner hyphens and underscores`;
+
+export const timerNameSchema = matching(TIMER_NAME_PATTERN, TIMER_NAME_RULE);
 
 /** Text that a function reads, which throws ScheduleError for what it cannot read. */
 const scheduleText = (schema: z.ZodType<string>, read: (text: string) => unknown) =>

@@ -66,7 +66,7 @@ export function parseCron(text: string): CronFields {
   };
   const firstDay = fields.daysOfMonth[0] ?? 1;
   if (fields.months.every((each) => firstDay > (MONTH_MAX_DAYS[each - 1] ?? 0))) {
-    throw new ScheduleError(`Cron "${text}" never matches: no ${firstDay}th day is in the months it names.`);
+    throw new ScheduleError(`Cron "${text}" never matches: none of the months it names has a day ${firstDay}.`);
   }
   return fields;
 }

@@ -80,12 +80,12 @@ describe("docs/timers.md", () => {
     };
     const { options } = ts.parseJsonConfigFileContent({ ...config, files: [], include: [] }, ts.sys, ROOT);
     const host = ts.createCompilerHost(options);
-    const { getSourceFile, fileExists, readFile } = host;
-    host.fileExists = (name) => at(name) !== undefined || fileExists(name);
-    host.readFile = (name) => at(name) ?? readFile(name);
+    const disk = ts.createCompilerHost(options);
+    host.fileExists = (name) => at(name) !== undefined || disk.fileExists(name);
+    host.readFile = (name) => at(name) ?? disk.readFile(name);
     host.getSourceFile = (name, version, ...rest) => {
       const text = at(name);
-      return text === undefined ? getSourceFile(name, version, ...rest) : ts.createSourceFile(name, text, version);
+      return text === undefined ? disk.getSourceFile(name, version, ...rest) : ts.createSourceFile(name, text, version);
     };
     const names = [...files.keys()].map((name) => join(folder, name));
     expect(names).toHaveLength(4);

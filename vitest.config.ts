@@ -1,7 +1,10 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // One more than there are cores: many tests wait for locks, processes and answers, while others compute.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {

@@ -1,6 +1,7 @@
 // Starts one of the project's programs: `node runtime/main/start.mjs api|worker|storage|bus|identity|local [arguments]`.
 // Plain JavaScript, so that a Node too old for TypeScript ends in a sentence instead of a stack trace.
-import { enableCompileCache } from "node:module";
+// As a whole: an import by name of what an old Node lacks would end in a stack trace as well.
+import module from "node:module";
 import { join } from "node:path";
 import { nodeVersionProblem } from "../node-version.mjs";
 
@@ -16,5 +17,5 @@ if (!PROGRAMS.includes(name)) {
   process.exit(2);
 }
 // Halves what the programs take to start, from the second time on. Where nothing can be written, it does nothing.
-enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/jobyard/compiled"));
+module.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/jobyard/compiled"));
 await import(`./${name}.ts`);

@@ -21,7 +21,6 @@ describe("a list", () => {
 
   it.each([80, 60, 50])("fits %i columns, with every id whole", (columns) => {
     const lines = rendered(columns);
-    // eslint-disable-next-line no-control-regex -- colours take no room
     const widths = lines.map((line) => line.replace(/\u001b\[\d+m/g, "").length);
     expect(Math.max(...widths)).toBeLessThanOrEqual(columns);
     expect(lines.filter((line) => line.includes(ID)).length).toBe(2);

@@ -83,7 +83,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
     ];
     expect(proxy.served.every((count) => count > 2)).toBe(true);
     await using stranger = await strangerTo(batchId);
-    await using _worker = await system.startWorker({ slots: SLOTS });
+    await using worker = await system.startWorker({ slots: SLOTS });
     const ids = await submitAll(client, batchId);
     await client.management.closeBatch(batchId);
 
@@ -97,6 +97,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
     }
     await expectAllSucceeded(client, batchId, ids);
     expect(stranger.heard).toEqual([]);
+    await expect.poll(() => worker.runningCount).toBe(0);
   });
 
   it("let clients of one that is killed go on at the other: nothing is missed unsaid, nothing comes twice", async () => {
@@ -112,7 +113,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
     ];
     await using hub = await followByHub(proxy.url, batchId);
     await using other = await followByHub(proxy.url, batchId);
-    await using _worker = await system.startWorker({ slots: SLOTS });
+    await using worker = await system.startWorker({ slots: SLOTS });
     const ids = await submitAll(client, batchId);
     await client.management.closeBatch(batchId);
     await expect.poll(() => endedIn(batchId), { ...WAIT, interval: 20 }).toBeGreaterThan(MIDDLE);
@@ -132,6 +133,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
     for (const follower of [hub, other]) if (follower.reconnectCount === 0) expectWholeStories(follower, ids);
     expect([hub, other].map(({ reconnectCount }) => reconnectCount).toSorted()).toEqual([0, 1]);
     await expectAllSucceeded(client, batchId, ids);
+    await expect.poll(() => worker.runningCount).toBe(0);
     await first.restart();
     await untilHearing([first], tenant);
   });

@@ -11,7 +11,7 @@ const rendered = (columns: number): readonly string[] => table(HEAD, ROWS, { col
 
 describe("a list", () => {
   it("has one line a row, nothing shortened, where there is room, and always for programs that read it", () => {
-    for (const columns of [110, Infinity]) {
+    for (const columns of [120, Infinity]) {
       const [head, first, second] = rendered(columns);
       expect(head).toMatch(/^id +state +name +ended$/);
       expect(first).toMatch(/succeeded.* {2}Year end of the northern division {2}2026-11-21 16:55:39$/);

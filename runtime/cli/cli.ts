@@ -31,7 +31,7 @@ const STANDARD: Terminal = {
   // Honours NO_COLOR and whether the stream is a terminal.
   paint: (style, text) => styleText(style, text, { stream: process.stdout }),
   screen: process.stderr.isTTY ? process.stderr : undefined,
-  columns: process.stdout.isTTY ? process.stdout.columns : 120,
+  columns: process.stdout.isTTY ? process.stdout.columns : Infinity,
 };
 
 const COMMANDS = [

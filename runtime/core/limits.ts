@@ -93,7 +93,7 @@ export const EVENTS_KEPT_MAX_COUNT = 10_000;
 export const EVENTS_KEPT_MS = 5 * 60_000;
 /** What waits for one client that reads too slowly. Beyond, its connection is cut, and the others keep up. */
 export const FOLLOWER_WAITING_MAX_BYTES = 1 * MiB;
-/** Clients that follow events at one API instance: some 20 KiB each, 200 MiB in all. */
+/** Clients that follow events at one API instance: some 50 KiB each (docs/events.md), 500 MiB in all. */
 export const FOLLOWERS_MAX_COUNT = 10_000;
 /** Silence is broken this often: proxies close connections after a minute or two, SignalR's client after 30 s. */
 export const FOLLOWER_HEARTBEAT_MS = 15_000;

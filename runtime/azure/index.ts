@@ -19,5 +19,7 @@ export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";
 export { createSharedSecret } from "./shared-secret.ts";
 export { createTenantStore } from "./tenant-store.ts";
+export { createTickSender } from "./tick-sender.ts";
+export { createTimerStore } from "./timer-store.ts";
 export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Job } from "./job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "./limits.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
+import { ScheduleError } from "./schedule/schedule-error.ts";
 import { parseSchedule, ticksBetween } from "./schedule/schedule.ts";
 import { isTerminal } from "./states.ts";
 import { batchIdOf, listenerOf, type Timer, type TimerRun } from "./timer.ts";
@@ -72,7 +73,7 @@ export const occurrencesSchema = z
 /** `run` and `job`, the one it names as current: undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
-  const [next] = pausedAt === undefined ? occurrences(timer, now, 1) : [];
+  const next = pausedAt === undefined ? nextOf(timer, now) : undefined;
   return {
     tenantName: timer.tenantName,
     packageName: timer.packageName,
@@ -117,6 +118,16 @@ function lastRun(
     lastJobId: jobId,
     ...(lastWorkerId !== undefined && { lastWorkerId }),
   };
+}
+
+/** Undefined also for a schedule this version cannot read: the scheduler says so, and the rest can be shown. */
+function nextOf(timer: Timer, now: Date): string | undefined {
+  try {
+    return occurrences(timer, now, 1)[0];
+  } catch (error) {
+    if (error instanceof ScheduleError) return undefined;
+    throw error;
+  }
 }
 
 /** The next so many ticks after a moment, fewer where there are no more within 40 years, as the API writes instants. */

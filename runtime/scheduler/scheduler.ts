@@ -84,8 +84,8 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
 
 /** One look at all timers. Throws UnavailableError. */
 export function createRound({ timers, sender, now, log }: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
-  /** Timers that cannot be planned, by listener, each with the version that was complained of. */
-  let complained = new Map<string, string>();
+  /** What was wrong with which timers in the round before, by listener. */
+  let known = new Map<string, string>();
 
   async function serve(group: readonly Planned[]): Promise<void> {
     if (group.length === 0) return;
@@ -102,25 +102,27 @@ export function createRound({ timers, sender, now, log }: SchedulerDeps): (signa
   }
 
   return async (signal) => {
-    const unplanned = new Map<string, string>();
+    const wrong = new Map<string, string>();
+    const complain = (timer: string, error: unknown): void => {
+      const problem = messageOf(error);
+      wrong.set(timer, problem);
+      if (known.get(timer) === problem) return;
+      log.error({ timer, error: problem }, "a timer cannot be scheduled; the others are");
+    };
     let group: Planned[] = [];
-    for await (const stored of timers.all()) {
+    for await (const stored of timers.all(complain)) {
       if (signal.aborted) return;
       try {
         const plan = planTicks(stored.value, now());
         if (plan !== undefined) group.push({ stored, plan });
       } catch (error) {
-        const timer = listenerOf(stored.value);
-        unplanned.set(timer, stored.etag);
-        if (complained.get(timer) !== stored.etag) {
-          log.error({ timer, error: messageOf(error) }, "a timer cannot be scheduled; the others are");
-        }
+        complain(listenerOf(stored.value), error);
       }
       if (group.length < GROUP_SIZE) continue;
       await serve(group);
       group = [];
     }
     await serve(group);
-    complained = unplanned;
+    known = wrong;
   };
 }

@@ -1,12 +1,14 @@
 /** A TimerStore in memory with the semantics of the real one. */
-import { invalidField } from "../../runtime/core/errors.ts";
+import { invalidField, InvariantError } from "../../runtime/core/errors.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
-import { batchIdOf, type Timer, type TimerName, type TimerRun } from "../../runtime/core/timer.ts";
+import { batchIdOf, listenerOf, type Timer, type TimerName, type TimerRun } from "../../runtime/core/timer.ts";
 
 export interface MemoryTimers extends TimerStore {
   put(timer: Timer): Stored<Timer>;
   row(name: TimerName): Timer;
+  /** Makes its row one that cannot be read. */
+  spoil(name: TimerName): void;
 }
 
 /** In the order of the real table's keys. */
@@ -15,6 +17,7 @@ const keyOf = ({ packageName, timerName }: TimerName): string => `${packageName}
 export function createMemoryTimers(): MemoryTimers {
   const timers = new Map<string, Stored<Timer>>();
   const runs = new Map<string, Stored<TimerRun>>();
+  const spoiled = new Set<string>();
   let version = 0;
   const stored = <T>(value: T): Stored<T> => ({ value, etag: `v${++version}` });
 
@@ -32,6 +35,7 @@ export function createMemoryTimers(): MemoryTimers {
   return {
     put,
     row: (name) => timers.get(batchIdOf(name))!.value,
+    spoil: (name) => void spoiled.add(batchIdOf(name)),
     get: (name) => Promise.resolve(timers.get(batchIdOf(name))),
     write(timer, etag) {
       const current = timers.get(batchIdOf(timer));
@@ -43,13 +47,14 @@ export function createMemoryTimers(): MemoryTimers {
       const current = timers.get(key);
       if (current !== undefined && current.etag !== etag) return Promise.resolve({ removed: false });
       timers.delete(key);
-      runs.delete(key);
       return Promise.resolve({ removed: true });
     },
-    async *all() {
-      for (const row of [...timers.values()]) {
+    async *all(onUnreadable) {
+      for (const [key, row] of [...timers]) {
         await Promise.resolve();
-        yield row;
+        if (!spoiled.has(key)) yield row;
+        else if (onUnreadable === undefined) throw new InvariantError("A timer's row cannot be read.");
+        else onUnreadable(listenerOf(row.value), new InvariantError("A timer's row cannot be read."));
       }
     },
     ofPackage: (tenantName, packageName) =>

@@ -11,6 +11,7 @@ import {
   createKeyStore,
   createPackageStore,
   createTenantStore,
+  createTimerStore,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -30,7 +31,6 @@ import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
-import { createMemoryTimers } from "./memory-timers.ts";
 import { silentLog } from "./silent-log.ts";
 import { followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
 import { testStorage } from "./test-storage.ts";
@@ -109,8 +109,6 @@ export interface TestApiOptions {
   readonly follow?: FollowOptions;
 }
 
-const memoryTimers = createMemoryTimers();
-
 export async function startTestApi(
   queue: JobQueue,
   {
@@ -144,7 +142,7 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const packages = createPackageStore({ storage });
   const tenants = createTenantStore({ storage });
-  const timers = memoryTimers;
+  const timers = createTimerStore({ storage });
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),

@@ -31,14 +31,14 @@ function createWorld(...first: readonly Timer[]) {
     now: START,
     send: (ticks: readonly OutgoingTick[]): Promise<void> => Promise.resolve(void sent.push(...ticks)),
     write: timers.write,
-    all: (): ReturnType<typeof timers.all> => timers.all(),
+    all: timers.all,
     /** Of each timer, how many were sent. */
     counts: () =>
       Object.fromEntries([...Map.groupBy(sent, ({ tick }) => tick.timerName)].map(([k, v]) => [k, v.length])),
     names: () => new Set(sent.map(({ messageId }) => messageId)),
   };
   const deps: SchedulerDeps = {
-    timers: { all: () => world.all(), write: (...given) => world.write(...given) },
+    timers: { all: (onUnreadable) => world.all(onUnreadable), write: (...given) => world.write(...given) },
     sender: { send: (ticks) => world.send(ticks) },
     now: () => world.now,
     random: () => 0.5,
@@ -82,6 +82,11 @@ describe("a round", () => {
     world.timers.put({ ...broken, cron: "more nonsense" });
     await round(GOES_ON);
     expect(world.log.messages()).toHaveLength(3);
+
+    world.timers.spoil(timer("A"));
+    await round(GOES_ON);
+    await round(GOES_ON);
+    expect(world.log.messages()).toHaveLength(4);
   });
 
   it("sends again, under the same names, what was sent and not noted", async () => {

@@ -118,7 +118,12 @@ async function start(): Promise<Service> {
       await ringer.close();
       // A broker that is gone answers no farewell.
       const farewell = new AbortController();
-      const said = Promise.all([publisher.close(), source.close(), scheduled.then(() => tickSender.close()), queue.close()]);
+      const said = Promise.all([
+        publisher.close(),
+        source.close(),
+        scheduled.then(() => tickSender.close()),
+        queue.close(),
+      ]);
       await Promise.race([said, pause(CLOSE_AFTER_MS, farewell.signal)]);
       farewell.abort();
     },

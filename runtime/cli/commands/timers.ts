@@ -152,7 +152,6 @@ function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
 }
 
 /** Colours take no room. */
-// eslint-disable-next-line no-control-regex -- an escape is what a colour begins with
 const widthOf = (line: string): number => line.replaceAll(/\u001b\[[\d;]*m/g, "").length;
 
 function describe(timer: TimerView, terminal: Terminal): string {

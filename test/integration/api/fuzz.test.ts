@@ -15,7 +15,7 @@ import { openWire } from "../../support/wire.ts";
 
 /** Another one: `FUZZ_SEED=7 npx vitest run test/integration/api/fuzz.test.ts`. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
-const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? 6_000);
+const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? 5_200);
 const CONNECTIONS = 8;
 
 const VERSIONS = ["1", "2"].map((output) => testPackage({ jobs: { Echo: `return { output: ${output} };` } }));

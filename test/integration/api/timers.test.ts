@@ -176,7 +176,7 @@ describe("pausing", () => {
   it("and resuming lets it tick from then on, and wakes the scheduler", async () => {
     let wakes = 0;
     const now = new Date("2026-03-05T08:00:00Z");
-    const later = await lab.another({ now: () => now, wakeScheduler: () => void wakes++ });
+    const later = await lab.another({ now: () => now, wakeScheduler: () => (wakes += 1) });
     const timer = await registered();
     await later.post(`${pathOf(timer)}/pause`);
     expect(wakes).toBe(0);

@@ -145,8 +145,11 @@ function play(first: Timer, skews: readonly number[], steps: readonly Step[]) {
     write(hand);
     lastRound = now;
   };
-  const change = (fields: Partial<Timer>): void => {
+  const endLife = (): void => {
     if (lifeFrom !== undefined) lives.push({ timer, from: lifeFrom, to: now });
+  };
+  const change = (fields: Partial<Timer>): void => {
+    endLife();
     timer = { ...timer, ...fields };
     etag++;
     lifeFrom = timer.pausedAt === undefined ? now : undefined;
@@ -195,7 +198,7 @@ function play(first: Timer, skews: readonly number[], steps: readonly Step[]) {
     }
   }
   wholeRound(0);
-  if (lifeFrom !== undefined) lives.push({ timer, from: lifeFrom, to: now });
+  endLife();
   return { sent: [...sent.values()], lives, now };
 }
 

@@ -62,8 +62,10 @@ export function statusOf(code: ErrorCode): number {
     case "PackageNotFound":
     case "PackageVersionNotFound":
     case "WebhookNotFound":
+    case "TimerNotFound":
       return 404;
     case "BatchClosed":
+    case "BatchOfTimer":
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":

@@ -21,5 +21,7 @@ export { createSharedSecret } from "./shared-secret.ts";
 export { createTenantStore } from "./tenant-store.ts";
 export { createDeliveryStore } from "./webhook-delivery-store.ts";
 export { createWebhookStore } from "./webhook-store.ts";
+export { createTickSender } from "./tick-sender.ts";
+export { createTimerStore } from "./timer-store.ts";
 export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

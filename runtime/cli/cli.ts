@@ -18,6 +18,7 @@ import { requeueCommand } from "./commands/requeue.ts";
 import { runCommand } from "./commands/run.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tenantsCommand } from "./commands/tenants.ts";
+import { timersCommand } from "./commands/timers.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { webhooksCommand } from "./commands/webhooks.ts";
 import { workersCommand } from "./commands/workers.ts";
@@ -50,6 +51,7 @@ const COMMANDS = [
   cancelCommand,
   requeueCommand,
   deadLettersCommand,
+  timersCommand,
   workersCommand,
   tenantsCommand,
   grantsCommand,

@@ -17,6 +17,8 @@ import {
   createTenantStore,
   createDeliveryStore,
   createWebhookStore,
+  createTickSender,
+  createTimerStore,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
@@ -33,6 +35,8 @@ import type { PackageCatalog, PackageStore } from "../core/ports/package-store.t
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
+import type { TimerStore } from "../core/ports/timer-store.ts";
+import type { TickSender } from "../core/ports/timer-topic.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings/connection.ts";
@@ -48,11 +52,14 @@ export interface Services {
   readonly tenants: TenantStore;
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
+  readonly timers: TimerStore;
   /** The same in every process that may read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has a connection of its own, so that news never stand in the way of work. */
   readonly eventPublisher: (log: Logger) => EventPublisher;
   readonly eventSource: (name: string, log: Logger) => EventSource;
+  /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
+  readonly tickSender: () => TickSender;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -79,6 +86,7 @@ export async function connect(
     tenants: createTenantStore({ storage }),
     webhooks: createWebhookStore({ storage, deliveries }),
     deliveries,
+    timers: createTimerStore({ storage }),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
     eventSource: (name, log) =>
@@ -88,6 +96,7 @@ export async function connect(
         name,
         log,
       }),
+    tickSender: () => createTickSender({ bus: connectServiceBus(connections.serviceBus) }),
     lease: (name) =>
       createLeaderLease({
         storage,

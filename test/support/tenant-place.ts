@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { createPackageStore, createTenantStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
-import { webhookOf } from "./builders.ts";
+import { timerOf, webhookOf } from "./builders.ts";
 import type { LetterQueue } from "./letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "./row-moves.ts";
 import type { TestApi } from "./test-api.ts";
@@ -30,6 +30,8 @@ export interface Place {
   /** An older version of the package. */
   version(packageName: string): Promise<string>;
   webhook(): Promise<string>;
+  /** `{packageName}/{timerName}`. */
+  timer(): Promise<string>;
   /** Somebody who is granted the tenant. */
   grantee(): Promise<string>;
   /** Another tenant, that can be missed. */
@@ -83,6 +85,7 @@ export function emptyPlace(tenantName: string): Place {
     packageName: () => Promise.resolve(freshPackageName()),
     version: () => Promise.resolve(hex(32)),
     webhook: () => Promise.resolve(freshWebhookName()),
+    timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
     grantee: () => Promise.resolve(freshPrincipal()),
     spareTenant: () => Promise.resolve(freshTenantName()),
   });
@@ -107,6 +110,12 @@ function remembering(tenantName: string, namer: Namer): Place {
     packageName: () => note(namer.packageName()),
     version: (packageName) => note(namer.version(packageName)),
     webhook: () => note(namer.webhook()),
+    timer: async () => {
+      const name = await namer.timer();
+      // Answers have its two parts apart.
+      names.push(...name.split("/"));
+      return name;
+    },
     grantee: () => note(namer.grantee()),
     spareTenant: () => note(namer.spareTenant()),
   };
@@ -170,6 +179,12 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const webhookName = freshWebhookName();
       await api.webhooks.create(webhookOf({ tenantName, webhookName }));
       return webhookName;
+    },
+    async timer() {
+      const packageName = freshPackageName();
+      await packages.upload(tenantName, packageName, zip(), facts());
+      await api.timers.write(timerOf({ tenantName, packageName, timerName: "Echo" }), undefined);
+      return `${packageName}/Echo`;
     },
     async grantee() {
       const principalId = freshPrincipal();

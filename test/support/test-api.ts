@@ -14,6 +14,7 @@ import {
   createTenantStore,
   createDeliveryStore,
   createWebhookStore,
+  createTimerStore,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -27,6 +28,7 @@ import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../runtime/core/ports/package-store.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
+import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
@@ -52,6 +54,7 @@ export interface TestApi extends AsyncDisposable {
   readonly tenants: TenantStore;
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
+  readonly timers: TimerStore;
   readonly files: JobFiles;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
@@ -104,6 +107,8 @@ export interface TestApiOptions {
   readonly postWebhook?: Post;
   /** Default false. */
   readonly allowLoopbackWebhooks?: boolean;
+  readonly wrapTimers?: (timers: TimerStore) => TimerStore;
+  readonly wakeScheduler?: () => void;
   readonly now?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
@@ -130,6 +135,8 @@ export async function startTestApi(
     wrapWebhooks = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
+    wrapTimers = (inner) => inner,
+    wakeScheduler = () => undefined,
     now = () => new Date(),
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
@@ -151,6 +158,7 @@ export async function startTestApi(
   const tenants = createTenantStore({ storage });
   const deliveries = createDeliveryStore({ storage });
   const webhooks = createWebhookStore({ storage, deliveries });
+  const timers = createTimerStore({ storage });
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),
@@ -160,6 +168,7 @@ export async function startTestApi(
     tenants: wrapTenants(tenants),
     webhooks: wrapWebhooks(webhooks),
     deliveries,
+    timers: wrapTimers(timers),
     files,
   };
   const publisher = publishTo(bus);
@@ -175,6 +184,7 @@ export async function startTestApi(
     postWebhook,
     allowLoopbackWebhooks,
     events: publisher.events,
+    wakeScheduler,
     queue,
     ringer,
     ids,
@@ -225,6 +235,7 @@ export async function startTestApi(
     tenants,
     webhooks,
     deliveries,
+    timers,
     files,
     contract,
     get: (path) => request(path),

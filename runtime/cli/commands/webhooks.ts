@@ -1,9 +1,10 @@
 /** `jobyard webhooks <tenant>`: addresses that are told when a batch is complete, and what became of their messages. */
 import type { Command } from "commander";
 import type { JobServiceClient, WebhookDeliveryView, WebhookTestView, WebhookView } from "../../client/index.ts";
-import { connect, firstOf, remoteCommand, show, showInstant, table, type RemoteOptions } from "../command.ts";
+import { connect, firstOf, remoteCommand, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
-import type { Surroundings } from "../terminal.ts";
+import { table } from "../table.ts";
+import type { Surroundings, Terminal } from "../terminal.ts";
 
 const ACTIONS = ["put", "enable", "disable", "rotate", "test", "deliveries", "delete"] as const;
 type Action = (typeof ACTIONS)[number];
@@ -54,9 +55,9 @@ async function list(
   const items = await firstOf(monitoring.getWebhooks(tenantName, { signal }), Infinity);
   show(terminal, options, { items }, () =>
     table(
-      ["webhook", "state", "address", "changed"],
+      ["webhook", "state", { title: "address", shortens: true }, "changed"],
       items.map((one) => [one.webhookName, stateOf(one), one.url, showInstant(one.changedAt)]),
-      "No webhooks.",
+      { ...terminal, empty: "No webhooks." },
     ),
   );
 }
@@ -94,7 +95,7 @@ async function act(action: Action, { tenantName, webhookName, client, options, a
     }
     case "deliveries": {
       const items = await firstOf(monitoring.getWebhookDeliveries(tenantName, webhookName, { signal }), Infinity);
-      show(terminal, options, { items }, () => deliveriesText(items));
+      show(terminal, options, { items }, () => deliveriesText(items, terminal));
       return;
     }
     case "delete":
@@ -123,9 +124,9 @@ const testText = (webhookName: string, { delivered, durationMs, answerCode, erro
     ...(answer === undefined ? [] : [answer]),
   ].join("\n");
 
-const deliveriesText = (items: readonly WebhookDeliveryView[]): string =>
+const deliveriesText = (items: readonly WebhookDeliveryView[], terminal: Terminal): string =>
   table(
-    ["completed", "batch", "state", "tries", "answer", "next try", "error"],
+    ["completed", "batch", "state", "tries", "answer", "next try", { title: "error", shortens: true }],
     items.map((one) => [
       showInstant(one.createdAt),
       one.batchId,
@@ -135,5 +136,5 @@ const deliveriesText = (items: readonly WebhookDeliveryView[]): string =>
       one.nextTryAt === undefined ? "" : showInstant(one.nextTryAt),
       one.error ?? "",
     ]),
-    "No deliveries.",
+    { ...terminal, empty: "No deliveries." },
   );

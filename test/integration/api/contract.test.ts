@@ -18,7 +18,9 @@ import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { webhookDrivers } from "../../support/webhook-drivers.ts";
+import { timerDrivers } from "../../support/timer-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
+import { get, JSON_TYPE, post } from "../../support/wire-requests.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -45,6 +47,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
+  wrapTimers: (timers) => faulty(timers, dependencies),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -60,14 +63,7 @@ afterAll(async () => {
 
 // --- Requests that are fine, with what they need in place --------------------------------------------------------------
 
-const JSON_TYPE = { "content-type": "application/json" };
-const get = (path: string): WireRequest => ({ method: "GET", path });
-const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}): WireRequest => ({
-  method: "POST",
-  path,
-  headers: { ...JSON_TYPE, ...headers },
-  body: JSON.stringify(body),
-});
+const timers = timerDrivers(api);
 
 /** The same request, which has been served before. */
 async function repeated(path: string, body: object): Promise<WireRequest> {
@@ -250,11 +246,13 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   closeBatch: {
     200: async () => post(`/v1/batches/${await newBatch()}/close`),
     404: () => post(`/v1/batches/${NO_BATCH}/close`),
+    409: timers.closeTimerBatch,
   },
   cancelBatch: {
     200: async () => post(`/v1/batches/${(await newJob()).batchId}/cancel`),
     202: async () => post(`/v1/batches/${(await runningJob()).batchId}/cancel`),
     404: () => post(`/v1/batches/${NO_BATCH}/cancel`),
+    409: timers.cancelTimerBatch,
   },
   requeueBatch: {
     200: async () => post(`/v1/batches/${(await endedJob()).batchId}/requeue`),
@@ -313,6 +311,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     },
     404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
   },
+  ...timers.operations,
   listWorkers: {
     200: async () => {
       await knownWorker();

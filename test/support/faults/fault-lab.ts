@@ -230,6 +230,8 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
     deliveries: unasked("deliveries"),
     postWebhook: () => Promise.reject(new Error("Nobody has webhooks.")),
     allowLoopbackWebhooks: false,
+    timers: unasked("timers"),
+    wakeScheduler: () => undefined,
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },
     isReady: () => Promise.resolve(true),

@@ -19,5 +19,6 @@ export { createPackageStore } from "./package-store.ts";
 export { provisionStorage } from "./provision.ts";
 export { createSharedSecret } from "./shared-secret.ts";
 export { createTenantStore } from "./tenant-store.ts";
+export { createTimerSubscriptions } from "./timer-subscriptions.ts";
 export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

@@ -20,5 +20,7 @@ export { provisionStorage } from "./provision.ts";
 export { createSharedSecret } from "./shared-secret.ts";
 export { createTenantStore } from "./tenant-store.ts";
 export { createTimerSubscriptions } from "./timer-subscriptions.ts";
+export { createTickSender } from "./tick-sender.ts";
+export { createTimerStore } from "./timer-store.ts";
 export { createReleaseReader } from "./release-reader.ts";
 export { createWorkerStore } from "./worker-store.ts";

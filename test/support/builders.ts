@@ -1,6 +1,8 @@
 /** Rows for tests: whole and valid, with what the test is about set by hand. */
 import { createIdSource } from "../../runtime/core/ids.ts";
 import type { Batch, Job } from "../../runtime/core/job.ts";
+import { TIMER_GRACE_DEFAULT_SECONDS } from "../../runtime/core/limits.ts";
+import type { Timer } from "../../runtime/core/timer.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { WorkerRecord } from "../../runtime/core/worker-record.ts";
 
@@ -60,6 +62,31 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     failure: undefined,
     packageHash: undefined,
     history: [],
+    ...fields,
+  };
+}
+
+/** Every minute since half past seven. */
+export function timerOf(fields: Partial<Timer> = {}): Timer {
+  const registeredAt = new Date("2026-03-01T07:30:00Z");
+  return {
+    tenantName: "acme",
+    packageName: "export.zip",
+    timerName: "Export",
+    cron: "0 * * * * *",
+    timeZone: "UTC",
+    misfire: "once",
+    overlap: "skip",
+    graceMs: TIMER_GRACE_DEFAULT_SECONDS * 1_000,
+    runOnDeploy: false,
+    pool: DEFAULT_POOL,
+    priority: "normal",
+    packageHash: "0".repeat(64),
+    registeredAt,
+    activeFrom: registeredAt,
+    scheduledUpTo: registeredAt,
+    pausedAt: undefined,
+    pausedBy: undefined,
     ...fields,
   };
 }

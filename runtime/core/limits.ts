@@ -115,6 +115,8 @@ export const PACKAGE_MAX_TIMERS = 200;
 /** Timers in all: a topic has 2,000 subscriptions. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
 export const TIMERS_MAX_COUNT = 2_000;
 export const TIMER_NAME_MAX_LENGTH = 60;
+/** Text of a schedule: lists of every fifth minute of every third hour fit, and it is still read by people. */
+export const CRON_MAX_LENGTH = 200;
 /** A run that starts this long after its tick is still in time, unless declared otherwise. */
 export const TIMER_GRACE_DEFAULT_SECONDS = 60;
 export const TIMER_GRACE_MAX_SECONDS = 24 * 3_600;

@@ -1,6 +1,6 @@
 /**
- * `job.json`, the manifest at the root of every package: which jobs the package runs, where their code starts, and for
- * which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
+ * `job.json`, the manifest at the root of every package: which jobs the package runs and when, where their code starts,
+ * and for which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
  */
 import { z } from "zod";
 import { PackageError, messageOf } from "./errors.ts";
@@ -21,6 +21,7 @@ import {
   strictObject,
   timeoutSchema,
 } from "./manifest-fields.ts";
+import { manifestTimer, timerProblems } from "./manifest-timers.ts";
 import type { Priority } from "./priority.ts";
 import type { RetryPolicy } from "./retry.ts";
 
@@ -142,6 +143,11 @@ const manifest = strictObject({
     .array(manifestJob, "expected a list of jobs")
     .min(1, "expected at least one job")
     .superRefine(refuseRepeatedTypes),
+  timers: z.array(manifestTimer, "expected a list of timers").optional(),
+}).superRefine(({ jobs, timers = [] }, context) => {
+  for (const { path, message } of timerProblems(timers, jobs)) {
+    context.addIssue({ code: "custom", path: ["timers", ...path], message });
+  }
 }) satisfies z.ZodType<Manifest>;
 
 function refuseRepeatedTypes(jobs: readonly { jobType: string }[], context: z.RefinementCtx): void {

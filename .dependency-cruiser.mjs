@@ -60,6 +60,12 @@ export default {
       from: { path: "^runtime/jobs/" },
       to: { dependencyTypes: ["core", "npm", "npm-dev", "npm-optional"] },
     },
+    only(
+      "scheduler-imports-core",
+      "^runtime/scheduler/",
+      ["^runtime/(scheduler|core)/"],
+      "When ticks are sent is decided by rules and ports, so that it can be tested with any clock.",
+    ),
     only("job-imports-core", "^runtime/job/", ["^runtime/(job|core)/"], "What a package author imports stays small."),
     only(
       "packaging-imports-core",

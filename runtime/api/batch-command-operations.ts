@@ -1,6 +1,7 @@
 /** Operations that change what becomes of a whole batch: close, cancel, requeue its jobs. */
 import type { Batch } from "../core/job.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { batchParams, emptySchema, requeueBatchSchema } from "../core/requests.ts";
 import { openOf, type StateCounts } from "../core/states.ts";
 import { batchView, batchViewSchema, requeuedSchema } from "../core/views.ts";
@@ -9,6 +10,7 @@ import type { Caller } from "./caller.ts";
 import type { Lookup } from "./lookup.ts";
 import { operation, type Operation } from "./operation.ts";
 import { jsonBody } from "./request-body.ts";
+import { refuseTimerBatch } from "./timer-batch.ts";
 
 export interface BatchCommandDeps {
   readonly commands: BatchCommands;
@@ -23,6 +25,13 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
     return { batch, counts: await jobs.counts(batch) };
   }
 
+  /** Throws BatchNotFound, BatchOfTimer. */
+  async function endable(caller: Caller, batchId: string): Promise<Stored<Batch>> {
+    const stored = await lookup.batch(caller, batchId);
+    refuseTimerBatch(batchId);
+    return stored;
+  }
+
   const closeBatch = operation({
     id: "closeBatch",
     method: "post",
@@ -34,9 +43,9 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
     params: batchParams,
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The batch with its counts.", schema: batchViewSchema } },
-    errors: ["BatchNotFound"],
+    errors: ["BatchNotFound", "BatchOfTimer"],
     async handle({ caller, params: { batchId } }) {
-      await commands.close(await lookup.batch(caller, batchId));
+      await commands.close(await endable(caller, batchId));
       const { batch, counts } = await read(caller, batchId);
       return { status: 200, body: batchView(batch, counts) };
     },
@@ -59,9 +68,9 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
         schema: batchViewSchema,
       },
     },
-    errors: ["BatchNotFound"],
+    errors: ["BatchNotFound", "BatchOfTimer"],
     async handle({ caller, params: { batchId } }) {
-      await commands.cancel(await lookup.batch(caller, batchId));
+      await commands.cancel(await endable(caller, batchId));
       const { batch, counts } = await read(caller, batchId);
       return { status: openOf(counts) > 0 ? 202 : 200, body: batchView(batch, counts) };
     },

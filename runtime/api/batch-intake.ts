@@ -10,6 +10,7 @@ import type { Caller } from "./caller.ts";
 import type { Lookup } from "./lookup.ts";
 import { requestHash } from "./request-hash.ts";
 import type { Reservations } from "./reservations.ts";
+import { refuseTimerBatch } from "./timer-batch.ts";
 
 export interface BatchIntakeDeps {
   readonly batches: Pick<BatchStore, "create" | "get">;
@@ -33,7 +34,7 @@ export interface BatchIntake {
    * others, IdempotencyKeyReused.
    */
   create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
-  /** The batch of this id, open or not. Throws BatchNotFound. */
+  /** The batch of this id, open or not. Throws BatchNotFound, BatchOfTimer. */
   named(caller: Caller, batchId: string): Promise<Batch>;
   /** The tenant's batch of the day, open or not, created when it is the first to be asked for. Throws BatchNotFound. */
   daily(caller: Caller, tenantName: string): Promise<Batch>;
@@ -88,7 +89,11 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
       return { batch: await newBatch(caller, id, fields), replayed: false };
     },
 
-    named: async (caller, batchId) => (await lookup.batch(caller, batchId)).value,
+    async named(caller, batchId) {
+      const { value: batch } = await lookup.batch(caller, batchId);
+      refuseTimerBatch(batchId);
+      return batch;
+    },
 
     async daily(caller, tenantName) {
       assertTenant(caller, tenantName);

@@ -61,8 +61,10 @@ export function statusOf(code: ErrorCode): number {
     case "WorkerNotFound":
     case "PackageNotFound":
     case "PackageVersionNotFound":
+    case "TimerNotFound":
       return 404;
     case "BatchClosed":
+    case "BatchOfTimer":
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":

@@ -164,6 +164,7 @@ export const TAGS = {
   Jobs: "Submit jobs, look at them, change what becomes of them.",
   Batches: "Jobs of one tenant that belong together: created, counted, closed, canceled, requeued as one.",
   Packages: "ZIPs of jobs, published for a tenant.",
+  Timers: "Schedules that packages declare: look at them, pause them, run them now.",
   Events: "What happens to jobs and batches, as it happens.",
   Workers: "The processes that run jobs.",
   "Dead letters": "Messages the broker has set aside: the records of jobs that failed, and ones no worker can read.",

@@ -29,10 +29,12 @@ export const NOT_FOUND_CODES = [
   "WorkerNotFound",
   "PackageNotFound",
   "PackageVersionNotFound",
+  "TimerNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
   "BatchClosed",
+  "BatchOfTimer",
   "JobEnded",
   "JobNotEnded",
   "JobExists",

@@ -124,6 +124,14 @@ export const TIMER_GRACE_MAX_SECONDS = 24 * 3_600;
 export const MISFIRE_ALL_MAX = 100;
 /** Ticks are sent this long ahead: so long they fire while nothing of us runs but the workers. */
 export const TICK_HORIZON_MS = 10 * 60_000;
+/**
+ * Ticks of one timer that are sent in one round: more than MISFIRE_ALL_MAX, and several times what falls due between two
+ * rounds, so that every round comes closer to the horizon.
+ */
+export const TICKS_PER_ROUND_MAX = 200;
+/** Ticks a caller may be told ahead. */
+export const TIMER_OCCURRENCES_MAX = 100;
+export const TIMER_OCCURRENCES_DEFAULT = 10;
 
 // --- Traffic ---------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
+import { startScheduler } from "../scheduler/scheduler.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
 import { connect } from "./connect.ts";
@@ -46,7 +47,7 @@ async function start(): Promise<Service> {
   const connected = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
-  const { jobs, batches, keys, workers, queue, files, packages, lease, tenants: tenantStore } = connected;
+  const { jobs, batches, keys, workers, queue, files, packages, timers, lease, tenants: tenantStore } = connected;
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
@@ -69,10 +70,13 @@ async function start(): Promise<Service> {
   const fanOut = createFanOut({ monotonicNow });
   const connections = createConnections({ monotonicNow });
   const tickets = createTickets({ key: connected.sharedSecret("event-tickets"), now });
+  const tickSender = connected.tickSender();
+  const scheduler = startScheduler({ timers, sender: tickSender, now, random: Math.random, pause, log });
   const app = createApp({
     ...{ events, fanOut, connections, tickets },
-    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, ringer },
+    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
+    wakeScheduler: () => scheduler.wake(),
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
   const server = createHttpServer(app);
@@ -108,12 +112,13 @@ async function start(): Promise<Service> {
       // Or the server would wait for clients that follow events.
       connections.close();
       await close(server);
+      const scheduled = scheduler.stop();
       await publishing;
       await stopSweeper();
       await ringer.close();
       // A broker that is gone answers no farewell.
       const farewell = new AbortController();
-      const said = Promise.all([publisher.close(), source.close(), queue.close()]);
+      const said = Promise.all([publisher.close(), source.close(), scheduled.then(() => tickSender.close()), queue.close()]);
       await Promise.race([said, pause(CLOSE_AFTER_MS, farewell.signal)]);
       farewell.abort();
     },

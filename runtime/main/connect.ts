@@ -15,6 +15,8 @@ import {
   createPackageStore,
   createSharedSecret,
   createTenantStore,
+  createTickSender,
+  createTimerStore,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
@@ -30,6 +32,8 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { TimerStore } from "../core/ports/timer-store.ts";
+import type { TickSender } from "../core/ports/timer-topic.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings/connection.ts";
@@ -43,11 +47,14 @@ export interface Services {
   readonly files: JobFiles;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
+  readonly timers: TimerStore;
   /** The same in every process that may read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has a connection of its own, so that news never stand in the way of work. */
   readonly eventPublisher: (log: Logger) => EventPublisher;
   readonly eventSource: (name: string, log: Logger) => EventSource;
+  /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
+  readonly tickSender: () => TickSender;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -71,6 +78,7 @@ export async function connect(
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
+    timers: createTimerStore({ storage }),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
     eventSource: (name, log) =>
@@ -80,6 +88,7 @@ export async function connect(
         name,
         log,
       }),
+    tickSender: () => createTickSender({ bus: connectServiceBus(connections.serviceBus) }),
     lease: (name) =>
       createLeaderLease({
         storage,

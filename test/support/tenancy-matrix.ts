@@ -47,6 +47,9 @@ const list = (needs: Access, request: Build): Attempt => ({ needs, names: "tenan
 
 const packagesOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/packages`;
 
+const timerOf = async (place: Place): Promise<string> =>
+  `/v1/tenants/${place.tenantName}/timers/${await place.timer()}`;
+
 /** Names a worker whose row the test has written. */
 export const WORKER = { pool: "default", workerId: "matrix-worker" };
 const WORKER_PATH = `/v1/workers/${WORKER.pool}/${WORKER.workerId}`;
@@ -142,6 +145,17 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return post(`${packagesOf(place)}/${packageName}/versions/${sha256}/restore`);
     }),
   ],
+  listTimers: [
+    list("read", async (place) => {
+      await place.timer();
+      return get(`/v1/tenants/${place.tenantName}/timers`);
+    }),
+  ],
+  getTimer: [thing("read", async (place) => get(await timerOf(place)))],
+  listTimerOccurrences: [thing("read", async (place) => get(`${await timerOf(place)}/next`))],
+  pauseTimer: [thing("manage", async (place) => post(`${await timerOf(place)}/pause`))],
+  resumeTimer: [thing("manage", async (place) => post(`${await timerOf(place)}/resume`))],
+  runTimer: [thing("submit", async (place) => post(`${await timerOf(place)}/run`))],
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],
   drainWorker: [system("operate", () => post(`${WORKER_PATH}/drain`))],

@@ -11,6 +11,7 @@ import {
   createKeyStore,
   createPackageStore,
   createTenantStore,
+  createTimerStore,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -23,6 +24,7 @@ import type { JobStore } from "../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../runtime/core/ports/package-store.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
+import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
@@ -46,6 +48,7 @@ export interface TestApi extends AsyncDisposable {
   readonly workers: WorkerStore;
   readonly packages: PackageStore & PackageCatalog;
   readonly tenants: TenantStore;
+  readonly timers: TimerStore;
   readonly files: JobFiles;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
@@ -93,6 +96,8 @@ export interface TestApiOptions {
   readonly wrapWorkers?: (workers: WorkerStore) => WorkerStore;
   readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
+  readonly wrapTimers?: (timers: TimerStore) => TimerStore;
+  readonly wakeScheduler?: () => void;
   readonly now?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
@@ -116,6 +121,8 @@ export async function startTestApi(
     wrapWorkers = (inner) => inner,
     wrapPackages = (inner) => inner,
     wrapTenants = (inner) => inner,
+    wrapTimers = (inner) => inner,
+    wakeScheduler = () => undefined,
     now = () => new Date(),
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
@@ -135,6 +142,7 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const packages = createPackageStore({ storage });
   const tenants = createTenantStore({ storage });
+  const timers = createTimerStore({ storage });
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),
@@ -142,6 +150,7 @@ export async function startTestApi(
     workers: wrapWorkers(workers),
     packages: wrapPackages(packages),
     tenants: wrapTenants(tenants),
+    timers: wrapTimers(timers),
     files,
   };
   const publisher = publishTo(bus);
@@ -155,6 +164,7 @@ export async function startTestApi(
     ...stores,
     ...followers,
     events: publisher.events,
+    wakeScheduler,
     queue,
     ringer,
     ids,
@@ -203,6 +213,7 @@ export async function startTestApi(
     workers,
     packages,
     tenants,
+    timers,
     files,
     contract,
     get: (path) => request(path),

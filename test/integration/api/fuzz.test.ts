@@ -1,7 +1,7 @@
 /** Thousands of requests made from the document, right and wrong: none may break the API, every answer keeps the contract. */
 import { expect, it } from "vitest";
 import { randomUUID } from "node:crypto";
-import { workerOf } from "../../support/builders.ts";
+import { timerOf, workerOf } from "../../support/builders.ts";
 import { HOSTILE_PACKAGES } from "../../support/hostile-packages.ts";
 import { FOLLOW_LOG_MAX_MS } from "../../../runtime/core/limits.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
@@ -27,6 +27,11 @@ async function namesOf(api: TestApi, tenantName: string) {
     for (const zip of VERSIONS) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, zip);
   }
   const versions = (await api.packages.versions(tenantName, "echo-0.zip")).map(({ sha256 }) => sha256);
+  for (const packageName of packageNames.slice(0, 4)) {
+    for (const timerName of ["Echo", "Gone"]) {
+      await api.timers.write(timerOf({ tenantName, packageName, timerName }), undefined);
+    }
+  }
   const workers = Array.from({ length: 3 }, () => workerOf({ workerId: `w-${randomUUID()}` }));
   for (const worker of workers) await api.workers.beat(worker, undefined);
   const principalIds = Array.from({ length: 20 }, () => randomUUID());
@@ -34,6 +39,8 @@ async function namesOf(api: TestApi, tenantName: string) {
   return {
     packageName: [...packageNames, "new.zip"],
     sha256: [...versions, "0".repeat(64)],
+    timerName: ["Echo", "Gone"],
+    count: [1, 7, 100, 101],
     workerId: workers.map(({ workerId }) => workerId),
     principalId: principalIds,
     execution: [1, 2],

@@ -225,6 +225,8 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
     keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
     packages: unasked("packages"),
     tenants: unasked("tenants"),
+    timers: unasked("timers"),
+    wakeScheduler: () => undefined,
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },
     isReady: () => Promise.resolve(true),

@@ -71,6 +71,7 @@ export function statusOf(code: ErrorCode): number {
     case "JobIdTaken":
     case "IdempotencyKeyReused":
     case "IllegalTransition":
+    case "TimerLimitReached":
       return 409;
     case "PackageCorrupt":
     case "PackageUnsafe":

@@ -13,15 +13,17 @@ import {
   tenantViewSchema,
 } from "../core/tenant-api.ts";
 import { pageSchema, pageView } from "../core/views.ts";
+import type { TimerRegistration } from "../timers/registration.ts";
 import { operation, type Operation } from "./operation.ts";
 import { jsonBody } from "./request-body.ts";
 
 export interface TenantOperationDeps {
   readonly tenants: TenantStore;
+  readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly now: () => Date;
 }
 
-export function tenantOperations({ tenants, now }: TenantOperationDeps): readonly Operation[] {
+export function tenantOperations({ tenants, timerRegistration, now }: TenantOperationDeps): readonly Operation[] {
   async function existing(tenantName: string): Promise<void> {
     if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
   }
@@ -85,13 +87,17 @@ export function tenantOperations({ tenants, now }: TenantOperationDeps): readonl
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
     summary: "Delete a tenant and its grants",
-    description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
+    description:
+      "Its timers are removed. Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName } }) {
-      if (!(await tenants.remove(tenantName))) throw noSuchTenant(tenantName);
+      const removed = await tenants.remove(tenantName);
+      // Also when there is none: a deletion that was broken off here is made good by the next.
+      await timerRegistration.removeTenant(tenantName);
+      if (!removed) throw noSuchTenant(tenantName);
       return { status: 204 };
     },
   });

@@ -48,7 +48,12 @@ export function checkTimers({ timers = [] }: Declaring, pools: readonly string[]
     ...timers.flatMap(({ pool = DEFAULT_POOL }, index) =>
       pools.includes(pool)
         ? []
-        : [{ target: `timers[${index}].pool`, message: `there is no worker pool ${pool}; there are ${pools.join(", ")}` }],
+        : [
+            {
+              target: `timers[${index}].pool`,
+              message: `there is no worker pool ${pool}; there are ${pools.join(", ")}`,
+            },
+          ],
     ),
   ];
   const [first] = details;

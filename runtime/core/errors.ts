@@ -41,6 +41,7 @@ export const CONFLICT_CODES = [
   "JobIdTaken",
   "IdempotencyKeyReused",
   "IllegalTransition",
+  "TimerLimitReached",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [

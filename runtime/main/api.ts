@@ -27,6 +27,7 @@ import { createJobEvents } from "../jobs/job-events.ts";
 import { startScheduler } from "../scheduler/scheduler.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
+import { composeTimers } from "./compose-timers.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
@@ -72,11 +73,17 @@ async function start(): Promise<Service> {
   const tickets = createTickets({ key: connected.sharedSecret("event-tickets"), now });
   const tickSender = connected.tickSender();
   const scheduler = startScheduler({ timers, sender: tickSender, now, random: Math.random, pause, log });
+  const wakeScheduler = (): void => scheduler.wake();
+  const { timerRegistration, timerReconcile } = composeTimers({
+    ...{ connected, settings, ringer, events, tenants, now, log },
+    onChange: wakeScheduler,
+  });
   const app = createApp({
+    timerRegistration,
     ...{ events, fanOut, connections, tickets },
     ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
-    wakeScheduler: () => scheduler.wake(),
+    wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
   const server = createHttpServer(app);
@@ -92,6 +99,7 @@ async function start(): Promise<Service> {
     batchStore: batches,
     batches: createBatchCompletion({ batches, jobs, events, now }),
     events,
+    timers: timerReconcile,
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
@@ -102,7 +110,10 @@ async function start(): Promise<Service> {
   const { packagesTenant: tenantName } = settings;
   const publishing =
     tenantName !== undefined &&
-    keepPublishing({ packages, tenants, directory: RELEASED_PACKAGES, tenantName, now, pause, log }, stopping.signal);
+    keepPublishing(
+      { packages, tenants, timerRegistration, directory: RELEASED_PACKAGES, tenantName, now, pause, log },
+      stopping.signal,
+    );
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },
@@ -118,7 +129,12 @@ async function start(): Promise<Service> {
       await ringer.close();
       // A broker that is gone answers no farewell.
       const farewell = new AbortController();
-      const said = Promise.all([publisher.close(), source.close(), scheduled.then(() => tickSender.close()), queue.close()]);
+      const said = Promise.all([
+        publisher.close(),
+        source.close(),
+        scheduled.then(() => tickSender.close()),
+        queue.close(),
+      ]);
       await Promise.race([said, pause(CLOSE_AFTER_MS, farewell.signal)]);
       farewell.abort();
     },

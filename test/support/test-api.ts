@@ -5,6 +5,7 @@ import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runt
 import { createHttpServer } from "../../runtime/api/http-server.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import {
+  connectServiceBusAdmin,
   createBatchStore,
   createJobFiles,
   createJobStore,
@@ -12,6 +13,7 @@ import {
   createPackageStore,
   createTenantStore,
   createTimerStore,
+  createTimerSubscriptions,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -30,9 +32,10 @@ import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/view
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { composeTimers } from "../../runtime/main/compose-timers.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
-import { followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
+import { connectionOf, followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
 import { testStorage } from "./test-storage.ts";
 
 /** Without a heartbeat for so long, a worker is silent. */
@@ -154,6 +157,16 @@ export async function startTestApi(
     files,
   };
   const publisher = publishTo(bus);
+  const { events } = publisher;
+  const { timerRegistration } = composeTimers({
+    connected: {
+      ...stores,
+      packages: { ...packages, ...stores.packages },
+      timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connectionOf(bus!)) }),
+    },
+    settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
+    ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, log },
+  });
   const source = bus && hearFrom(bus);
   const followers = followed(follow);
   await source?.listen(
@@ -163,7 +176,8 @@ export async function startTestApi(
   const app = createApp({
     ...stores,
     ...followers,
-    events: publisher.events,
+    events,
+    timerRegistration,
     wakeScheduler,
     queue,
     ringer,

@@ -22,6 +22,8 @@ export interface ApiSettings {
   readonly lockMs: number;
   /** Gets the job packages that were released with the API; undefined: nobody does. */
   readonly packagesTenant: string | undefined;
+  /** Whether subscriptions of timers are made while the API runs. */
+  readonly timerRegistration: boolean;
   readonly traffic: TrafficSettings;
   /** Which events are published. */
   readonly events: EventLevel;
@@ -51,6 +53,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   pools: parsePools(env),
   lockMs: parseLockMs(env),
   packagesTenant: parsePackagesTenant(env),
+  timerRegistration: onOrOff(env, SETTING.timerRegistration),
   traffic: {
     requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
       min: 1,
@@ -70,6 +73,13 @@ function parsePackagesTenant(env: Environment): string | undefined {
   throw new SettingsError(
     `${SETTING.packagesTenant} must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens, not "${name}".`,
   );
+}
+
+/** Default: on. */
+function onOrOff(env: Environment, name: string): boolean {
+  const text = optional(env, name) ?? "on";
+  if (text === "on" || text === "off") return text === "on";
+  throw new SettingsError(`${name} must be on or off, not "${text}".`);
 }
 
 /** Throws for what no browser would send as its origin. */

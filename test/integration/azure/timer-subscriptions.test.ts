@@ -25,7 +25,13 @@ afterAll(() => fixture[Symbol.asyncDispose]());
 let count = 0;
 let timer: TimerName & { pool: string; priority: "normal" };
 beforeEach(() => {
-  timer = { tenantName: "acme", packageName: "pack.zip", timerName: `t${++count}`, pool: "default", priority: "normal" };
+  timer = {
+    tenantName: "acme",
+    packageName: "pack.zip",
+    timerName: `t${++count}`,
+    pool: "default",
+    priority: "normal",
+  };
 });
 
 const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
@@ -36,9 +42,7 @@ const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
 const nameOf = (): string => subscriptionOf(timer).name;
 const rules = async () =>
   (await all(admin.listRules(TIMERS_TOPIC, nameOf()))).map(({ name, filter }) => ({ name, filter }));
-const right = (): object[] => [
-  { name: RULE, filter: { sqlExpression: `Listener = 'acme.pack.${timer.timerName}'` } },
-];
+const right = (): object[] => [{ name: RULE, filter: { sqlExpression: `Listener = 'acme.pack.${timer.timerName}'` } }];
 const forwardsTo = async (): Promise<string | undefined> =>
   (await admin.getSubscription(TIMERS_TOPIC, nameOf())).forwardTo?.split("/").at(-1);
 

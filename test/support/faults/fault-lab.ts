@@ -226,6 +226,7 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
     packages: unasked("packages"),
     tenants: unasked("tenants"),
     timers: unasked("timers"),
+    timerRegistration: unasked("timerRegistration"),
     wakeScheduler: () => undefined,
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },

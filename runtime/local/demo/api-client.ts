@@ -13,6 +13,8 @@ import type { BatchView, JobView } from "../../core/views.ts";
 import type { Authorize } from "../identity/token-client.ts";
 
 export interface ApiClient {
+  /** Nothing changes when it is the current version already. */
+  publish(tenantName: string, packageName: string, zip: Uint8Array): Promise<void>;
   createBatch(body: CreateBatchBody): Promise<BatchView>;
   /** All ids, or an error: the demo's jobs are right. */
   submit(batchId: string, jobs: readonly JobRequestBody[]): Promise<readonly string[]>;
@@ -23,7 +25,7 @@ export interface ApiClient {
   download(jobId: string, path: string, localFile: string): Promise<void>;
 }
 
-/** The API may be starting again; then a read is repeated for this long. */
+/** The API may be starting again; then what may be repeated is, for this long. */
 const RETRY_FOR_MS = 30_000;
 const RETRY_PAUSE_MS = 200;
 
@@ -37,11 +39,11 @@ export function createApiClient(baseUrl: string, authorize: Authorize): ApiClien
     return response;
   }
 
-  async function get(path: string): Promise<Response> {
+  async function repeat(path: string, init?: RequestInit): Promise<Response> {
     const until = performance.now() + RETRY_FOR_MS;
     for (;;) {
       try {
-        return await request(path);
+        return await request(path, init);
       } catch (error) {
         if (performance.now() > until) throw error;
         await wait(RETRY_PAUSE_MS);
@@ -49,12 +51,22 @@ export function createApiClient(baseUrl: string, authorize: Authorize): ApiClien
     }
   }
 
+  const get = (path: string): Promise<Response> => repeat(path);
+
   const json = async <T>(response: Promise<Response>): Promise<T> => (await (await response).json()) as T;
 
   const post = (path: string, body: unknown): Promise<Response> =>
     request(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
   return {
+    async publish(tenantName, packageName, zip) {
+      const headers = { "content-type": "application/zip" };
+      await repeat(`/tenants/${tenantName}/packages/${packageName}`, {
+        method: "PUT",
+        headers,
+        body: Buffer.from(zip),
+      });
+    },
     createBatch: (body) => json(post("/batches", body)),
     async submit(batchId, jobs) {
       const { results } = await json<{ results: { jobId?: string; error?: { message: string } }[] }>(

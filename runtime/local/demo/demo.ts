@@ -5,7 +5,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { PackageStore } from "../../core/ports/package-store.ts";
 import type { JobRequestBody } from "../../core/requests.ts";
 import { openOf } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";
@@ -17,12 +16,9 @@ import type { Report } from "./report.ts";
 export const DEMO_TENANT = "demo";
 const POLL_MS = 200;
 
-/** Uploads them for the demo's tenant. */
-export async function publishSamples(
-  samples: readonly PackedPackage[],
-  packages: Pick<PackageStore, "upload">,
-): Promise<void> {
-  await Promise.all(samples.map(({ fileName, zip }) => packages.upload(DEMO_TENANT, fileName, zip)));
+/** For the demo's tenant, whose timers run from then on. */
+export async function publishSamples(samples: readonly PackedPackage[], api: ApiClient): Promise<void> {
+  await Promise.all(samples.map(({ fileName, zip }) => api.publish(DEMO_TENANT, fileName, zip)));
 }
 
 export interface DemoResult {

@@ -29,7 +29,7 @@ export type { OnUploadProgress, UploadProgress } from "./upload.ts";
 export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
 export type { AuthFacts } from "../core/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
-export type { PackageVersionView, PackageView } from "../core/package-api.ts";
+export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 export type { JobState } from "../core/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";

@@ -23,5 +23,8 @@ export function findJob(
     return { code: "JobTypeUnknown", message: `${file} declares no job type "${jobType}", only: ${known}.` };
   }
   const where = exportName === undefined ? "" : ` as "${exportName}"`;
-  return { code: "EntryPointInvalid", message: `${file} exports nothing made by defineJob or scalableTimerJob${where}.` };
+  return {
+    code: "EntryPointInvalid",
+    message: `${file} exports nothing made by defineJob or scalableTimerJob${where}.`,
+  };
 }

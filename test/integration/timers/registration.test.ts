@@ -6,7 +6,7 @@ import { createTimerStore, createTimerSubscriptions } from "../../../runtime/azu
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { TIMERS_MAX_COUNT } from "../../../runtime/core/limits.ts";
 import type { ManifestTimer } from "../../../runtime/core/manifest.ts";
-import type { FoundSubscription } from "../../../runtime/core/ports/timer-topic.ts";
+import type { FoundSubscription, TimerSubscription } from "../../../runtime/core/ports/timer-topic.ts";
 import { batchIdOf, tickJobId, type Timer } from "../../../runtime/core/timer.ts";
 import { busTopology, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
@@ -289,8 +289,15 @@ describe("registration that breaks off", () => {
       };
     return {
       packages: api.packages,
-      timers: { ...timers, write: step(timers.write), remove: step(timers.remove) },
-      subscriptions: { ensure: step(subscriptions.ensure), remove: step(subscriptions.remove) },
+      timers: {
+        ...timers,
+        write: step((row: Timer, etag: string | undefined) => timers.write(row, etag)),
+        remove: step((name: Timer, etag: string) => timers.remove(name, etag)),
+      },
+      subscriptions: {
+        ensure: step((wanted: TimerSubscription) => subscriptions.ensure(wanted)),
+        remove: step((name: string) => subscriptions.remove(name)),
+      },
       runForVersion: step(({ timerName }) => Promise.resolve(void ran.push(timerName))),
       pools: POOLS,
       now: () => new Date(),

@@ -18,6 +18,7 @@ import { requeueCommand } from "./commands/requeue.ts";
 import { runCommand } from "./commands/run.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tenantsCommand } from "./commands/tenants.ts";
+import { timersCommand } from "./commands/timers.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { workersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
@@ -49,6 +50,7 @@ const COMMANDS = [
   cancelCommand,
   requeueCommand,
   deadLettersCommand,
+  timersCommand,
   workersCommand,
   tenantsCommand,
   grantsCommand,

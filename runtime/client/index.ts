@@ -24,6 +24,7 @@ export type { DeviceCode, EntraFacts } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./pages.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
+export type { NextOptions, TimerReference, Timers } from "./timers.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
 export type { OnUploadProgress, UploadProgress } from "./upload.ts";
 export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
@@ -33,5 +34,6 @@ export type { PackageVersionView, PackageView, PublishedPackageView } from "../c
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 export type { JobState } from "../core/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
+export type { TimerView } from "../core/timer-api.ts";
 export type { ArtifactView, BatchView, DeadLetterView, JobView, RequeueResult, SubmitResult } from "../core/views.ts";
 export type { WorkerView } from "../core/worker-api.ts";

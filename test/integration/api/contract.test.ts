@@ -9,16 +9,17 @@ import {
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
 import { BATCH_COMMAND_MAX_MS, PACKAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
-import { newTimerRun } from "../../../runtime/core/timer.ts";
 import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
-import { timerOf, workerOf } from "../../support/builders.ts";
+import { workerOf } from "../../support/builders.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { timerDrivers } from "../../support/timer-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
+import { get, JSON_TYPE, post } from "../../support/wire-requests.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -60,14 +61,7 @@ afterAll(async () => {
 
 // --- Requests that are fine, with what they need in place --------------------------------------------------------------
 
-const JSON_TYPE = { "content-type": "application/json" };
-const get = (path: string): WireRequest => ({ method: "GET", path });
-const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}): WireRequest => ({
-  method: "POST",
-  path,
-  headers: { ...JSON_TYPE, ...headers },
-  body: JSON.stringify(body),
-});
+const timers = timerDrivers(api);
 
 /** The same request, which has been served before. */
 async function repeated(path: string, body: object): Promise<WireRequest> {
@@ -132,7 +126,7 @@ async function closedBatch(): Promise<{ readonly tenantName: string; readonly ba
   return { tenantName, batchId };
 }
 
-const ECHO = testPackage({ jobs: { Echo: "return {};", Quick: "return {};" } });
+const ECHO = testPackage({ jobs: { Echo: "return {};" } });
 const packagePath = (tenantName: string): string => `/v1/tenants/${tenantName}/packages/echo.zip`;
 
 /** The path of a package with an older version, and that version. */
@@ -143,37 +137,6 @@ async function publishedTwice(): Promise<{ readonly path: string; readonly older
   return { path, older: createHash("sha256").update(ECHO).digest("hex") };
 }
 const published = async (): Promise<string> => (await publishedTwice()).path;
-
-interface KnownTimer {
-  readonly tenantName: string;
-  readonly path: string;
-}
-
-/** Of a package that is there. */
-async function knownTimer(tenantName = freshTenant(), timerName = "Echo"): Promise<KnownTimer> {
-  await api.put(packagePath(tenantName), ECHO);
-  await api.timers.write(timerOf({ tenantName, packageName: "echo.zip", timerName }), undefined);
-  return { tenantName, path: `/v1/tenants/${tenantName}/timers/echo.zip/${timerName}` };
-}
-const NO_TIMER = "/v1/tenants/acme/timers/echo.zip/Nobody";
-
-/** One that has run, and is missed and skipped and waited for. */
-async function timerThatRuns(): Promise<KnownTimer> {
-  const timer = await knownTimer();
-  const { jobId, batchId } = (await api.post(`${timer.path}/run`)).body;
-  await claimAndEnd(api.jobs, jobId, "failed");
-  const at = new Date();
-  const times = { coveredUpTo: at, lastScheduledAt: at, lastSkippedAt: at, lastMissedAt: at };
-  const counts = { fence: 3, skippedCount: 1, missedCount: 2, waitingJobIds: ["another"] };
-  await api.timers.writeRun({ ...newTimerRun(batchId), ...times, ...counts, currentJobId: jobId }, undefined);
-  return timer;
-}
-
-/** Path of the batch of a timer's runs. */
-async function timerBatch(): Promise<{ readonly tenantName: string; readonly batchId: string }> {
-  const { tenantName, path } = await knownTimer();
-  return { tenantName, batchId: (await api.post(`${path}/run`)).body.batchId };
-}
 
 async function knownWorker(): Promise<string> {
   const worker = workerOf({ workerId: `w-${randomUUID()}` });
@@ -281,13 +244,13 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   closeBatch: {
     200: async () => post(`/v1/batches/${await newBatch()}/close`),
     404: () => post(`/v1/batches/${NO_BATCH}/close`),
-    409: async () => post(`/v1/batches/${(await timerBatch()).batchId}/close`),
+    409: timers.closeTimerBatch,
   },
   cancelBatch: {
     200: async () => post(`/v1/batches/${(await newJob()).batchId}/cancel`),
     202: async () => post(`/v1/batches/${(await runningJob()).batchId}/cancel`),
     404: () => post(`/v1/batches/${NO_BATCH}/cancel`),
-    409: async () => post(`/v1/batches/${(await timerBatch()).batchId}/cancel`),
+    409: timers.cancelTimerBatch,
   },
   requeueBatch: {
     200: async () => post(`/v1/batches/${(await endedJob()).batchId}/requeue`),
@@ -346,43 +309,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     },
     404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
   },
-  listTimers: {
-    200: async () => {
-      const { tenantName } = await timerThatRuns();
-      await knownTimer(tenantName, "Other");
-      return get(`/v1/tenants/${tenantName}/timers?pageSize=1`);
-    },
-  },
-  getTimer: {
-    200: async () => get((await timerThatRuns()).path),
-    404: () => get(NO_TIMER),
-  },
-  listTimerOccurrences: {
-    200: async () => get(`${(await knownTimer()).path}/next?count=3`),
-    404: () => get(`${NO_TIMER}/next`),
-  },
-  pauseTimer: {
-    200: async () => post(`${(await knownTimer()).path}/pause`),
-    404: () => post(`${NO_TIMER}/pause`),
-  },
-  resumeTimer: {
-    200: async () => {
-      const { path } = await knownTimer();
-      await api.post(`${path}/pause`);
-      return post(`${path}/resume`);
-    },
-    404: () => post(`${NO_TIMER}/resume`),
-  },
-  runTimer: {
-    200: async () => repeated(`${(await knownTimer()).path}/run`, {}),
-    201: async () => post(`${(await knownTimer()).path}/run`),
-    404: () => post(`${NO_TIMER}/run`),
-    409: async () => {
-      const tenantName = freshTenant();
-      await repeated(`${(await knownTimer(tenantName)).path}/run`, {});
-      return post(`${(await knownTimer(tenantName, "Quick")).path}/run`, {}, { "idempotency-key": "once" });
-    },
-  },
+  ...timers.operations,
   listWorkers: {
     200: async () => {
       await knownWorker();

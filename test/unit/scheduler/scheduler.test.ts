@@ -30,8 +30,8 @@ function createWorld(...first: readonly Timer[]) {
     pauses,
     now: START,
     send: (ticks: readonly OutgoingTick[]): Promise<void> => Promise.resolve(void sent.push(...ticks)),
-    write: timers.write,
-    all: timers.all,
+    write: (...given: Parameters<typeof timers.write>) => timers.write(...given),
+    all: (...given: Parameters<typeof timers.all>) => timers.all(...given),
     /** Of each timer, how many were sent. */
     counts: () =>
       Object.fromEntries([...Map.groupBy(sent, ({ tick }) => tick.timerName)].map(([k, v]) => [k, v.length])),

@@ -79,6 +79,12 @@ export default {
       ["^runtime/(packages|core)/"],
       "API and workers judge a package alike because both call the same code, which knows neither.",
     ),
+    only(
+      "timers-imports-core",
+      "^runtime/timers/",
+      ["^runtime/(timers|packages|core)/"],
+      "What registers timers needs ports only: the API does it for a package, the sweeper for what was left over.",
+    ),
     only("client-imports-core", "^runtime/client/", ["^runtime/(client|core)/"], "The client runs in a browser."),
     {
       name: "client-has-no-platform",

@@ -74,6 +74,7 @@ export function statusOf(code: ErrorCode): number {
     case "TooManyWebhooks":
     case "TooManySecrets":
     case "IllegalTransition":
+    case "TimerLimitReached":
       return 409;
     case "PackageCorrupt":
     case "PackageUnsafe":

@@ -12,6 +12,7 @@ import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
+import type { TimerRegistration } from "../timers/registration.ts";
 import { createAcceptance } from "./accept-jobs.ts";
 import { authOperations } from "./auth-operations.ts";
 import { createBatchIntake } from "./batch-intake.ts";
@@ -52,6 +53,8 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, Webho
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
   /** Has the scheduler of this process look at its timers at once. */
   readonly wakeScheduler: () => void;
+  /** Told of packages that come and go. */
+  readonly timerRegistration: TimerRegistration;
   readonly now: () => Date;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;

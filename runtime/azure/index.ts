@@ -21,6 +21,7 @@ export { createSharedSecret } from "./shared-secret.ts";
 export { createTenantStore } from "./tenant-store.ts";
 export { createDeliveryStore } from "./webhook-delivery-store.ts";
 export { createWebhookStore } from "./webhook-store.ts";
+export { createTimerSubscriptions } from "./timer-subscriptions.ts";
 export { createTickSender } from "./tick-sender.ts";
 export { createTimerStore } from "./timer-store.ts";
 export { createReleaseReader } from "./release-reader.ts";

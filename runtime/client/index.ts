@@ -31,7 +31,7 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/events.ts";
-export type { PackageVersionView, PackageView } from "../core/package-api.ts";
+export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 export type { JobState } from "../core/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";

@@ -1,5 +1,5 @@
 /** What changes something: batches and jobs, packages, workers, tenants. Every call may be repeated safely. */
-import type { PackageView } from "../core/package-api.ts";
+import type { PublishedPackageView } from "../core/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 import type { GrantView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
 import type { BatchView, JobView, RequeueResult } from "../core/views.ts";
@@ -51,13 +51,13 @@ export interface Management {
     packageName: string,
     zip: Uint8Array<ArrayBuffer>,
     options?: PublishOptions,
-  ): Promise<PackageView>;
+  ): Promise<PublishedPackageView>;
   restorePackageVersion(
     tenantName: string,
     packageName: string,
     sha256: string,
     options?: CallOptions,
-  ): Promise<PackageView>;
+  ): Promise<PublishedPackageView>;
   deletePackage(tenantName: string, packageName: string, options?: CallOptions): Promise<void>;
   removeDeadLetter(queue: string, sequenceNumber: string, options?: CallOptions): Promise<void>;
   /** Lets a worker end its jobs and stop. */

@@ -44,6 +44,7 @@ export const CONFLICT_CODES = [
   "TooManyWebhooks",
   "TooManySecrets",
   "IllegalTransition",
+  "TimerLimitReached",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [

@@ -33,6 +33,7 @@ import { createJobEvents } from "../jobs/job-events.ts";
 import { startScheduler } from "../scheduler/scheduler.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
+import { composeTimers } from "./compose-timers.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
@@ -86,12 +87,18 @@ async function start(): Promise<Service> {
   const announce = createAnnounce({ batches, webhooks, deliveries, now, log });
   const tickSender = connected.tickSender();
   const scheduler = startScheduler({ timers, sender: tickSender, now, random: Math.random, pause, log });
+  const wakeScheduler = (): void => scheduler.wake();
+  const { timerRegistration, timerReconcile } = composeTimers({
+    ...{ connected, settings, ringer, events, tenants, now, log },
+    onChange: wakeScheduler,
+  });
   const app = createApp({
     ...{ webhooks, deliveries, postWebhook, allowLoopbackWebhooks },
+    timerRegistration,
     ...{ events, fanOut, connections, tickets },
     ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
-    wakeScheduler: () => scheduler.wake(),
+    wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
   const server = createHttpServer(app);
@@ -118,6 +125,7 @@ async function start(): Promise<Service> {
     batches: createBatchCompletion({ batches, jobs, events, now }),
     events,
     announce,
+    timers: timerReconcile,
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
@@ -128,7 +136,10 @@ async function start(): Promise<Service> {
   const { packagesTenant: tenantName } = settings;
   const publishing =
     tenantName !== undefined &&
-    keepPublishing({ packages, tenants, directory: RELEASED_PACKAGES, tenantName, now, pause, log }, stopping.signal);
+    keepPublishing(
+      { packages, tenants, timerRegistration, directory: RELEASED_PACKAGES, tenantName, now, pause, log },
+      stopping.signal,
+    );
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },

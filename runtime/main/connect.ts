@@ -19,6 +19,7 @@ import {
   createWebhookStore,
   createTickSender,
   createTimerStore,
+  createTimerSubscriptions,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
@@ -36,7 +37,7 @@ import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
-import type { TickSender } from "../core/ports/timer-topic.ts";
+import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings/connection.ts";
@@ -60,6 +61,8 @@ export interface Services {
   readonly eventSource: (name: string, log: Logger) => EventSource;
   /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
   readonly tickSender: () => TickSender;
+  /** Needs the right to manage the topic of ticks and the queues they go to. */
+  readonly timerSubscriptions: () => TimerSubscriptions;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -96,6 +99,7 @@ export async function connect(
         name,
         log,
       }),
+    timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connections.serviceBus) }),
     tickSender: () => createTickSender({ bus: connectServiceBus(connections.serviceBus) }),
     lease: (name) =>
       createLeaderLease({

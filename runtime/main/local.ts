@@ -2,8 +2,9 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { connectStorage, createPackageStore, createTenantStore, provisionStorage } from "../azure/index.ts";
+import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
 import { POOL_NAME_PATTERN } from "../core/ids.ts";
+import type { JobServiceClient } from "../client/index.ts";
 import { API_PORT_DEFAULT } from "../core/settings/api.ts";
 import { parseLockMs } from "../core/settings/process.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
@@ -124,13 +125,13 @@ async function main(options: LocalOptions): Promise<void> {
     packing.catch(() => undefined);
     home = await openHome(process.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));
     stack = await startLocalStack(home, options, report);
-    const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
+    const client = await localClient(stack, DEMO_APPLICATION);
     report.step(`Running at ${stack.apiUrl} with ${options.workers} workers; data in ${home.directory}`);
     const samples = await packing;
-    await publishSamples(samples, createPackageStore({ storage }));
+    await publishSamples(samples, client);
     report.step(`Published ${samples.map(({ fileName }) => fileName).join(", ")}`);
 
-    const succeeded = await demonstrate(stack, home, options, report, interrupted.signal);
+    const succeeded = await demonstrate(client, home, options, report, interrupted.signal);
     if (options.once) await stop(succeeded ? 0 : 1);
     report.hints(stack, DEMO_TENANT, DEMO_APPLICATION);
     await aborted(interrupted.signal);
@@ -166,13 +167,12 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
 
 /** Runs the samples and shows what came of them. */
 async function demonstrate(
-  stack: Stack,
+  client: JobServiceClient,
   home: Home,
   options: LocalOptions,
   report: Report,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const client = await localClient(stack, DEMO_APPLICATION);
   const { batchId, jobs, seconds } = await runDemo(client, SAMPLES, report, signal);
   const folder = join(home.artifacts, batchId);
   const count = await fetchArtifacts(client, jobs, folder);

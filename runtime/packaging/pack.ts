@@ -30,7 +30,7 @@ export interface PackRequest {
 
 export interface PackResult {
   readonly manifest: Manifest;
-  readonly zip: Uint8Array;
+  readonly zip: Uint8Array<ArrayBuffer>;
   /** Of the ZIP, in hexadecimal: what tells versions of a package apart. */
   readonly sha256: string;
   readonly fileCount: number;

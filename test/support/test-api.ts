@@ -6,6 +6,7 @@ import { createHttpServer } from "../../runtime/api/http-server.ts";
 import type { Post } from "../../runtime/api/webhooks/post.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import {
+  connectServiceBusAdmin,
   createBatchStore,
   createJobFiles,
   createJobStore,
@@ -15,6 +16,7 @@ import {
   createDeliveryStore,
   createWebhookStore,
   createTimerStore,
+  createTimerSubscriptions,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -34,9 +36,10 @@ import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/view
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { composeTimers } from "../../runtime/main/compose-timers.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
-import { followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
+import { connectionOf, followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
 import { testStorage } from "./test-storage.ts";
 
 /** Without a heartbeat for so long, a worker is silent. */
@@ -172,6 +175,16 @@ export async function startTestApi(
     files,
   };
   const publisher = publishTo(bus);
+  const { events } = publisher;
+  const { timerRegistration } = composeTimers({
+    connected: {
+      ...stores,
+      packages: { ...packages, ...stores.packages },
+      timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connectionOf(bus!)) }),
+    },
+    settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
+    ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, log },
+  });
   const source = bus && hearFrom(bus);
   const followers = followed(follow);
   await source?.listen(
@@ -184,6 +197,7 @@ export async function startTestApi(
     postWebhook,
     allowLoopbackWebhooks,
     events: publisher.events,
+    timerRegistration,
     wakeScheduler,
     queue,
     ringer,

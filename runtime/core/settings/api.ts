@@ -22,6 +22,8 @@ export interface ApiSettings {
   readonly lockMs: number;
   /** Gets the job packages that were released with the API; undefined: nobody does. */
   readonly packagesTenant: string | undefined;
+  /** Whether subscriptions of timers are made while the API runs. */
+  readonly timerRegistration: boolean;
   readonly traffic: TrafficSettings;
   /** Which events are published. */
   readonly events: EventLevel;
@@ -53,6 +55,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   pools: parsePools(env),
   lockMs: parseLockMs(env),
   packagesTenant: parsePackagesTenant(env),
+  timerRegistration: onOrOff(env, SETTING.timerRegistration),
   traffic: {
     requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
       min: 1,
@@ -88,6 +91,13 @@ function parseWebhookLoopback(env: Environment): boolean {
 }
 
 const parseHost = (env: Environment): string => env[SETTING.apiHost] ?? "127.0.0.1";
+
+/** Default: on. */
+function onOrOff(env: Environment, name: string): boolean {
+  const text = optional(env, name) ?? "on";
+  if (text === "on" || text === "off") return text === "on";
+  throw new SettingsError(`${name} must be on or off, not "${text}".`);
+}
 
 /** Throws for what no browser would send as its origin. */
 function parseOrigins(env: Environment): readonly string[] {

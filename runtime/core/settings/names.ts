@@ -40,6 +40,11 @@ export const SETTING = {
   pools: "JOBYARD_POOLS",
   /** Tenant that job packages in the folder `packages` beside the API are published to when it starts. Default none. */
   packagesTenant: "JOBYARD_PACKAGES_TENANT",
+  /**
+   * Who makes the subscriptions of timers. `on` (default): the API, when a package is published; it needs the right to
+   * manage topic and queues. `off`: the deployment alone.
+   */
+  timerRegistration: "JOBYARD_TIMER_REGISTRATION",
   /** Requests one caller may make of an API instance in a minute. Default 3000. */
   requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */

@@ -27,7 +27,7 @@ async function namesOf(api: TestApi, tenantName: string) {
     for (const zip of VERSIONS) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, zip);
   }
   const versions = (await api.packages.versions(tenantName, "echo-0.zip")).map(({ sha256 }) => sha256);
-  for (const packageName of packageNames.slice(0, 4)) {
+  for (const packageName of packageNames) {
     for (const timerName of ["Echo", "Gone"]) {
       await api.timers.write(timerOf({ tenantName, packageName, timerName }), undefined);
     }
@@ -40,7 +40,7 @@ async function namesOf(api: TestApi, tenantName: string) {
   return {
     packageName: [...packageNames, "new.zip"],
     sha256: [...versions, "0".repeat(64)],
-    timerName: ["Echo", "Gone"],
+    timerName: ["Echo", "Echo", "Gone"],
     count: [1, 7, 100, 101],
     workerId: workers.map(({ workerId }) => workerId),
     principalId: principalIds,

@@ -231,6 +231,7 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
     postWebhook: () => Promise.reject(new Error("Nobody has webhooks.")),
     allowLoopbackWebhooks: false,
     timers: unasked("timers"),
+    timerRegistration: unasked("timerRegistration"),
     wakeScheduler: () => undefined,
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },

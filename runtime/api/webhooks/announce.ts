@@ -82,7 +82,7 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
 const KEY_LENGTH = 32;
 
 /** Everything in it that names it is made of the batch and its generation, so that a repeat is recognised. */
-export function deliveryOf(batch: Batch, end: BatchEnd, webhook: Webhook, now: Date): Delivery {
+function deliveryOf(batch: Batch, end: BatchEnd, webhook: Webhook, now: Date): Delivery {
   const { generation, state, completedAt, counts } = end;
   const { id, event } = batchCompletedEvent({ ...batch, generation, state }, completedAt);
   const message: WebhookBatchCompleted = { ...event, counts: { ...counts, total: totalOf(counts) } };

@@ -16,7 +16,7 @@ export interface ResolvedAddress {
 export type ResolveName = (hostname: string) => Promise<readonly ResolvedAddress[]>;
 
 /** That a receiver must not be called; the message may be shown to its tenant. */
-export class ReceiverRefusedError extends Error {
+class ReceiverRefusedError extends Error {
   override readonly name = "ReceiverRefusedError";
 }
 

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { BusTopology, SubscriptionSettings, TopicSettings } from "../../runtime/core/topology.ts";
 import { queueProperties, ruleProperties, subscriptionProperties, topicProperties } from "../plan/bus-entities.ts";
 import { lookUp } from "../plan/look-up.ts";
-import type { Place } from "./place.ts";
+import type { AllowedNetworks, Place } from "./place.ts";
 
 export interface MessagingArgs {
   readonly place: Place;
@@ -14,8 +14,7 @@ export interface MessagingArgs {
   readonly topology: BusTopology;
   readonly protect: boolean;
   /** Subnets that alone reach a premium namespace; undefined: any address, with a token. Standard knows no such rule. */
-  readonly allowOnly:
-    { readonly subnetIds: readonly pulumi.Input<string>[]; readonly ipRanges: readonly string[] } | undefined;
+  readonly allowOnly: AllowedNetworks | undefined;
 }
 
 export class Messaging extends pulumi.ComponentResource {

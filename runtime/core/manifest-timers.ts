@@ -10,11 +10,40 @@ import {
   TIMER_NAME_MAX_LENGTH,
 } from "./limits.ts";
 import { matching, oneLine, strictObject, wholeNumber } from "./manifest-fields.ts";
-import type { ManifestTimer } from "./manifest.ts";
-import { PRIORITIES } from "./priority.ts";
+import { PRIORITIES, type Priority } from "./priority.ts";
 import { ScheduleError } from "./schedule/schedule-error.ts";
 import { parseSchedule } from "./schedule/schedule.ts";
 import { zoneOf } from "./schedule/zone.ts";
+
+/**
+ * What to do about ticks that could not run in time: run once for all of them, leave them out, or run for each of the
+ * latest so many.
+ */
+export type Misfire = "once" | "skip" | { readonly all: number };
+
+/** What to do with a tick that meets a run of the same timer: leave it out, let one wait, or let both run. */
+export type Overlap = "skip" | "queue" | "allow";
+
+/** A job type of the package that runs by itself. */
+export interface ManifestTimer {
+  /** Unique within the package, also without regard to capitals; a job type of the package. */
+  readonly timerName: string;
+  readonly cron: string;
+  /** IANA name. Default: UTC. */
+  readonly timeZone?: string | undefined;
+  /** Default: "once". */
+  readonly misfire?: Misfire | undefined;
+  /** Default: "skip". */
+  readonly overlap?: Overlap | undefined;
+  /** Seconds a run may start after its tick and still be in time. Default: 60. */
+  readonly graceSeconds?: number | undefined;
+  /** Also run once for every published version. Default: false. */
+  readonly runOnDeploy?: boolean | undefined;
+  /** Default: "default". */
+  readonly pool?: string | undefined;
+  /** Default: "normal". */
+  readonly priority?: Priority | undefined;
+}
 
 /** Part of a subscription's name, between dots. */
 const TIMER_NAME_PATTERN = new RegExp(`^(?=.{1,${TIMER_NAME_MAX_LENGTH}}$)[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?$`);

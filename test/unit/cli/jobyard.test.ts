@@ -139,7 +139,10 @@ describe("jobyard init --timer", () => {
     });
     const before = Date.now();
     const { code, out, error } = await jobyard("run", directory, "--json", "--out", join(place.path, "out"));
-    expect({ code, error }).toMatchObject({ code: EXIT.done, error: expect.stringContaining("by manual, due at") });
+    expect({ code, error }).toMatchObject({
+      code: EXIT.done,
+      error: expect.stringContaining("by manual, due at") as string,
+    });
     const { output } = JSON.parse(out) as { output: { day: string; missedCount: number } };
     expect(output.missedCount).toBe(0);
     expect(Math.abs(Date.parse(output.day) - before)).toBeLessThan(2 * 86_400_000);

@@ -8,6 +8,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog } from "../core/ports/package-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
@@ -37,7 +38,8 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup"> {
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
   readonly files: JobFiles;
-  readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
+  readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
+  readonly timers: Pick<TimerStore, "run">;
   /** Sends to the same queue; closed by whoever made it. */
   readonly ringer: Ringer;
   /** Told of what the API does to jobs and batches. */

@@ -84,3 +84,10 @@ export const isOver = (state: KnownState | undefined): boolean =>
 
 /** Ids of a timer's runs sort the latest first. */
 const inOrder = (jobIds: readonly string[]): readonly string[] => jobIds.toSorted((a, b) => (a < b ? 1 : -1));
+
+/** Whether a row says what was to be written: a write whose answer was lost has landed, or somebody wrote the same. */
+export const sameRun = (current: TimerRun | undefined, wanted: TimerRun): boolean =>
+  current !== undefined && fieldsOf(current) === fieldsOf(wanted);
+
+const fieldsOf = (run: TimerRun): string =>
+  JSON.stringify(Object.entries(run).toSorted(([a], [b]) => (a < b ? -1 : 1)));

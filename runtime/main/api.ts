@@ -46,7 +46,7 @@ async function start(): Promise<Service> {
   const connected = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
-  const { jobs, batches, keys, workers, queue, files, packages, lease, tenants: tenantStore } = connected;
+  const { jobs, batches, keys, workers, timers, queue, files, packages, lease, tenants: tenantStore } = connected;
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
@@ -71,7 +71,7 @@ async function start(): Promise<Service> {
   const tickets = createTickets({ key: connected.sharedSecret("event-tickets"), now });
   const app = createApp({
     ...{ events, fanOut, connections, tickets },
-    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, ringer },
+    ...{ jobs, batches, keys, workers, timers, files, queue, packages, tenants, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
@@ -86,7 +86,7 @@ async function start(): Promise<Service> {
     workers,
     keys,
     batchStore: batches,
-    batches: createBatchCompletion({ batches, jobs, events, now }),
+    batches: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
     events,
     lease: lease("sweeper"),
     lockMs: settings.lockMs,

@@ -15,6 +15,7 @@ import {
   createPackageStore,
   createSharedSecret,
   createTenantStore,
+  createTimerStore,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
@@ -30,6 +31,7 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings/connection.ts";
@@ -43,6 +45,7 @@ export interface Services {
   readonly files: JobFiles;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
+  readonly timers: TimerStore;
   /** The same in every process that may read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has a connection of its own, so that news never stand in the way of work. */
@@ -71,6 +74,7 @@ export async function connect(
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
+    timers: createTimerStore({ storage }),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
     eventSource: (name, log) =>

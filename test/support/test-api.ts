@@ -11,6 +11,7 @@ import {
   createKeyStore,
   createPackageStore,
   createTenantStore,
+  createTimerStore,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -135,6 +136,7 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const packages = createPackageStore({ storage });
   const tenants = createTenantStore({ storage });
+  const timers = createTimerStore({ storage });
   const stores = {
     jobs: wrapJobs(jobs),
     batches: wrapBatches(batches),
@@ -143,6 +145,7 @@ export async function startTestApi(
     packages: wrapPackages(packages),
     tenants: wrapTenants(tenants),
     files,
+    timers,
   };
   const publisher = publishTo(bus);
   const source = bus && hearFrom(bus);

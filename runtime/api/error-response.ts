@@ -63,6 +63,7 @@ export function statusOf(code: ErrorCode): number {
     case "PackageVersionNotFound":
       return 404;
     case "BatchClosed":
+    case "BatchOfTimer":
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":
@@ -95,6 +96,8 @@ export function statusOf(code: ErrorCode): number {
     case "ArtifactsTooLarge":
     case "JobCanceled":
     case "WorkerLost":
+    case "TimerSkipped":
+    case "TimerMissed":
     case "LockLost":
     case "InternalError":
       return 500;

@@ -39,7 +39,10 @@ const failureSchema = z
     failedAt: instant,
     retryable: z.boolean().meta({ description: "Whether another attempt could have helped." }),
   })
-  .meta({ id: "Failure", description: "The failure a job ended with." });
+  .meta({
+    id: "Failure",
+    description: "The failure a job ended with; of a canceled run of a timer, why it was left out.",
+  });
 
 const historyEntrySchema = z
   .object({

@@ -20,6 +20,8 @@ export interface Job<Parameters = unknown> {
    * that must happen exactly once can be keyed by `jobId` and fenced by `claimId`.
    */
   readonly claimId: string;
+  /** For runs of a timer: grows from one start of the timer to the next, so that an older one can be told. */
+  readonly fence?: number | undefined;
 }
 
 /** What a job may use while it runs. Paths are absolute and, but for the package of isolation `reuse`, private to this try. */

@@ -90,7 +90,7 @@ async function start(): Promise<Service> {
     workers,
     keys,
     batchStore: batches,
-    batches: createBatchCompletion({ batches, jobs, events, now }),
+    batches: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
     events,
     lease: lease("sweeper"),
     lockMs: settings.lockMs,

@@ -18,7 +18,11 @@ import type { BatchStore } from "../../runtime/core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
 import { NO_COUNTS, type StateCounts } from "../../runtime/core/states.ts";
 import type { Delivery, Webhook } from "../../runtime/core/webhooks.ts";
-import { createBatchCompletion } from "../../runtime/jobs/batch-completion.ts";
+import {
+  type BatchCompletion,
+  type BatchCompletionDeps,
+  createBatchCompletion,
+} from "../../runtime/jobs/batch-completion.ts";
 import { startAzurite } from "./azurite.ts";
 import { batchOf, webhookOf } from "./builders.ts";
 import { silentEvents } from "./silent-events.ts";
@@ -111,9 +115,7 @@ export async function startWebhookLab(): Promise<WebhookLab> {
     },
     async completedBatch(tenantName, { counts = { ...NO_COUNTS, succeeded: 2, failed: 1 } } = {}) {
       const batch = await batches.create(batchOf({ tenantName, state: "closed" }));
-      const snapshot = () => Promise.resolve({ counts, version: "1", changedAt: undefined });
-      const completion = createBatchCompletion({ batches, jobs: { snapshot }, events: silentEvents, now });
-      await completion.askBatch(batch.batchId);
+      await completionOver(batches, counts, now).askBatch(batch.batchId);
       return (await batches.get(batch.batchId))!.value;
     },
     deliveriesOf: async (webhook) => (await deliveries.list(webhook, { pageSize: 1_000 })).items,
@@ -121,3 +123,20 @@ export async function startWebhookLab(): Promise<WebhookLab> {
     [Symbol.asyncDispose]: () => azurite.stop(),
   };
 }
+
+/** Completes batches whose jobs are counted so, and are nowhere. */
+export const completionOver = (
+  batches: BatchCompletionDeps["batches"],
+  counts: StateCounts,
+  now: () => Date,
+): BatchCompletion => {
+  const noRow = () => Promise.resolve(undefined);
+  return createBatchCompletion({
+    batches,
+    jobs: { get: noRow, snapshot: () => Promise.resolve({ counts, version: "1", changedAt: undefined }) },
+    timers: { run: noRow },
+    queue: { send: () => Promise.resolve() },
+    events: silentEvents,
+    now,
+  });
+};

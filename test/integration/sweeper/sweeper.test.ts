@@ -7,6 +7,7 @@ import {
   createDeliveryStore,
   createJobQueue,
   createJobStore,
+  createTimerStore,
   createWebhookStore,
 } from "../../../runtime/azure/index.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
@@ -35,6 +36,7 @@ const jobs = createJobStore({ storage, writerId: `sweeper-${randomUUID()}` });
 const batches = createBatchStore({ storage });
 const deliveries = createDeliveryStore({ storage });
 const webhooks = createWebhookStore({ storage, deliveries });
+const timers = createTimerStore({ storage });
 
 /** A pool of its own for each test, so that queues and batches of others are out of sight. */
 let pool = "";
@@ -63,7 +65,7 @@ beforeEach(async () => {
 const deps = (): SweepBatchesDeps => ({
   jobs,
   queue,
-  batches: createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }),
+  batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
   events: silentEvents,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
   batchStore: {
@@ -134,7 +136,7 @@ describe("sweeping batches", () => {
     const late = await insert();
     expect(await sweep()).toMatchObject({ rung: 1 });
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 1 });
-    expect((await peek()).map(({ parsed }) => parsed.ok && parsed.bell.jobId)).toEqual([late.value.jobId]);
+    expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([late.value.jobId]);
     await sweep();
     expect((await batches.get(batch.batchId))?.value.generation).toBe(2);
   });
@@ -174,7 +176,7 @@ describe("sweeping batches", () => {
     ]);
     expect(await sweep()).toMatchObject({ rung: 1 });
     const bells = await peek();
-    expect(bells.map(({ parsed }) => parsed.ok && parsed.bell.jobId).sort()).toEqual(
+    expect(bells.map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId).sort()).toEqual(
       [scheduled.value.jobId, lost.value.jobId].sort(),
     );
   });

@@ -4,10 +4,8 @@ import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
 import { batchOf } from "../../support/builders.ts";
 import { isDead, mortal, type Life } from "../../support/mortal.ts";
 import { NO_COUNTS } from "../../../runtime/core/states.ts";
-import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
-import { silentEvents } from "../../support/silent-events.ts";
 import { freshTenant } from "../../support/test-storage.ts";
-import { postHere, startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
+import { completionOver, postHere, startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
 import { startReceiver } from "../../support/webhook-receiver.ts";
 
 let lab: WebhookLab;
@@ -29,14 +27,7 @@ async function dieOnce(life: Life) {
   };
   const post: typeof postHere = mortal({ post: postHere }, life).post;
   const complete = (batches: typeof lab.batches) =>
-    createBatchCompletion({
-      batches,
-      jobs: {
-        snapshot: () => Promise.resolve({ counts: { ...NO_COUNTS, succeeded: 1 }, version: "", changedAt: undefined }),
-      },
-      events: silentEvents,
-      now: () => lab.clock,
-    }).askBatch(batchId);
+    completionOver(batches, { ...NO_COUNTS, succeeded: 1 }, () => lab.clock).askBatch(batchId);
 
   const dying = lab.instance({ stores, post });
   await complete(stores.batches)

@@ -34,6 +34,8 @@ describe("settings", () => {
       lockMs: 60_000,
       events: "all",
       allowLoopbackWebhooks: false,
+      timerRegistration: true,
+      tickHorizonMs: 600_000,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",
     });
@@ -128,7 +130,8 @@ describe("facts of authentication", () => {
     [{ [SETTING.allowedOrigins]: "*" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
     [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
     [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
-  ])("of the API's traffic that cannot be used are refused by name: %j", (env, message) => {
+    [{ [SETTING.tickHorizonSeconds]: "29" }, /JOBYARD_TICK_HORIZON_SECONDS must be a whole number from 30 to 1800/],
+  ])("of the API that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
   });
 

@@ -58,6 +58,8 @@ export interface Stack {
   readonly issuer: LocalIssuer;
   readonly storageConnectionString: string;
   readonly serviceBusConnectionString: string;
+  /** For its administration. */
+  readonly serviceBusAdminConnectionString: string;
   readonly supervisor: Supervisor;
   /** Lets running jobs end, then stops everything. */
   stop(): Promise<void>;
@@ -165,6 +167,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       issuer,
       storageConnectionString: storage,
       serviceBusConnectionString: serviceBus,
+      serviceBusAdminConnectionString: String(busReady["adminConnectionString"]),
       supervisor,
       stop: () => supervisor.stop(stopOrder),
       kill: () => supervisor.kill(),

@@ -85,7 +85,13 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
 }
 
 /** One look at all timers. Throws UnavailableError. */
-export function createRound({ timers, sender, horizonMs, now, log }: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
+export function createRound({
+  timers,
+  sender,
+  horizonMs,
+  now,
+  log,
+}: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
   /** What was wrong with which timers in the round before, by listener. */
   let known = new Map<string, string>();
 

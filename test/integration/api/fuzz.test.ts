@@ -141,4 +141,4 @@ it("holds against requests of every kind", async () => {
   const operations = api.contract.operations.map(({ operationId }) => operationId);
   expect([...served].toSorted()).toEqual(operations.toSorted());
   expect((await api.get("/healthz")).status).toBe(200);
-}, 120_000);
+}, 300_000);

@@ -24,7 +24,7 @@ const JOBS = 200;
 const SLOTS = 8;
 /** Ended ones when something is killed: well in the middle. */
 const MIDDLE = 60;
-const WAIT = { timeout: 50_000 };
+const WAIT = { timeout: 150_000 };
 const tenant = freshTenant();
 let system: TestSystem;
 let first: ApiProcess;

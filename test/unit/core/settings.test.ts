@@ -32,6 +32,7 @@ describe("settings", () => {
       instanceId: "api",
       pools: ["default"],
       lockMs: 60_000,
+      timerRegistration: true,
       events: "all",
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",

@@ -1,7 +1,6 @@
 /** Operations that change what becomes of a whole batch: close, cancel, requeue its jobs. */
 import type { Batch } from "../core/job.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
-import type { Stored } from "../core/ports/stored.ts";
 import { batchParams, emptySchema, requeueBatchSchema } from "../core/requests.ts";
 import { openOf, type StateCounts } from "../core/states.ts";
 import { batchView, batchViewSchema, requeuedSchema } from "../core/views.ts";
@@ -10,7 +9,6 @@ import type { Caller } from "./caller.ts";
 import type { Lookup } from "./lookup.ts";
 import { operation, type Operation } from "./operation.ts";
 import { jsonBody } from "./request-body.ts";
-import { refuseTimerBatch } from "./timer-batch.ts";
 
 export interface BatchCommandDeps {
   readonly commands: BatchCommands;
@@ -23,13 +21,6 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
   async function read(caller: Caller, batchId: string): Promise<{ batch: Batch; counts: StateCounts }> {
     const { value: batch } = await lookup.batch(caller, batchId);
     return { batch, counts: await jobs.counts(batch) };
-  }
-
-  /** Throws BatchNotFound, BatchOfTimer. */
-  async function endable(caller: Caller, batchId: string): Promise<Stored<Batch>> {
-    const stored = await lookup.batch(caller, batchId);
-    refuseTimerBatch(batchId);
-    return stored;
   }
 
   const closeBatch = operation({
@@ -45,7 +36,7 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
     responses: { 200: { description: "The batch with its counts.", schema: batchViewSchema } },
     errors: ["BatchNotFound", "BatchOfTimer"],
     async handle({ caller, params: { batchId } }) {
-      await commands.close(await endable(caller, batchId));
+      await commands.close(await lookup.batch(caller, batchId));
       const { batch, counts } = await read(caller, batchId);
       return { status: 200, body: batchView(batch, counts) };
     },
@@ -70,7 +61,7 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
     },
     errors: ["BatchNotFound", "BatchOfTimer"],
     async handle({ caller, params: { batchId } }) {
-      await commands.cancel(await endable(caller, batchId));
+      await commands.cancel(await lookup.batch(caller, batchId));
       const { batch, counts } = await read(caller, batchId);
       return { status: openOf(counts) > 0 ? 202 : 200, body: batchView(batch, counts) };
     },

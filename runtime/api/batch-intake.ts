@@ -7,10 +7,10 @@ import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import type { CreateBatchBody } from "../core/requests.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
 import type { Caller } from "./caller.ts";
+import { assertNotOfTimer } from "./not-of-timer.ts";
 import type { Lookup } from "./lookup.ts";
 import { requestHash } from "./request-hash.ts";
 import type { Reservations } from "./reservations.ts";
-import { refuseTimerBatch } from "./timer-batch.ts";
 
 export interface BatchIntakeDeps {
   readonly batches: Pick<BatchStore, "create" | "get">;
@@ -34,7 +34,7 @@ export interface BatchIntake {
    * others, IdempotencyKeyReused.
    */
   create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
-  /** The batch of this id, open or not. Throws BatchNotFound, BatchOfTimer. */
+  /** The batch of this id, open or not. Throws BatchNotFound; BatchOfTimer for one that takes jobs from its timer only. */
   named(caller: Caller, batchId: string): Promise<Batch>;
   /** The tenant's batch of the day, open or not, created when it is the first to be asked for. Throws BatchNotFound. */
   daily(caller: Caller, tenantName: string): Promise<Batch>;
@@ -90,9 +90,9 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
     },
 
     async named(caller, batchId) {
-      const { value: batch } = await lookup.batch(caller, batchId);
-      refuseTimerBatch(batchId);
-      return batch;
+      const { value } = await lookup.batch(caller, batchId);
+      assertNotOfTimer(value);
+      return value;
     },
 
     async daily(caller, tenantName) {

@@ -98,6 +98,8 @@ export function statusOf(code: ErrorCode): number {
     case "ArtifactsTooLarge":
     case "JobCanceled":
     case "WorkerLost":
+    case "TimerSkipped":
+    case "TimerMissed":
     case "LockLost":
     case "InternalError":
       return 500;

@@ -41,7 +41,7 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup"> {
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
   readonly files: JobFiles;
-  readonly queue: Pick<JobQueue, "peek" | "takeDeadLetters">;
+  readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
   /** Sends to the same queue; closed by whoever made it. */
   readonly ringer: Ringer;
   /** Told of what the API does to jobs and batches. */

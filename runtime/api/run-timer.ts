@@ -3,15 +3,16 @@ import { ConflictError, InvariantError } from "../core/errors.ts";
 import type { IdSource } from "../core/ids.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import { batchIdOf, listenerOf, tickJobId, type Timer } from "../core/timer.ts";
+import type { TimerTrigger } from "../core/timer-trigger.ts";
+import { wakeTimerBatch } from "../jobs/timer-jobs.ts";
 import type { AcceptedJob, Acceptance } from "./accept-jobs.ts";
 import type { Caller } from "./caller.ts";
 import { prepareJob } from "./prepare-job.ts";
 import { requestHash } from "./request-hash.ts";
 import type { Reservation, Reservations } from "./reservations.ts";
-import { newTimerBatch } from "./timer-batch.ts";
 
 export interface RunTimerDeps {
-  readonly batches: Pick<BatchStore, "create" | "get">;
+  readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly reservations: Reservations;
   readonly acceptance: Acceptance;
   readonly ids: Pick<IdSource, "batchId">;
@@ -45,10 +46,11 @@ export function createRunTimer({ batches, reservations, acceptance, ids, now }: 
     acceptance.assertReady();
     const at = now();
     // Before the key is taken: whoever repeats the request must find the batch of the job it stands for.
-    const found = await batches.get(batchIdOf(timer));
-    const batch = found?.value ?? (await batches.create(newTimerBatch(timer, at)));
+    await wakeTimerBatch(batches, timer, at);
+    const batch = (await batches.get(batchIdOf(timer)))?.value;
+    if (batch === undefined) throw new InvariantError(`The batch of timer ${listenerOf(timer)} is not there.`);
     const { tenantName, packageName: jobProcessorPackageName, timerName, pool, priority } = timer;
-    const parameters = { trigger: "manual", scheduledAt: at.toISOString(), missedCount: 0 };
+    const parameters: TimerTrigger = { trigger: "manual", scheduledAt: at, missedCount: 0 };
     const names = { tenantName, jobType: timerName, jobName: timerName, jobProcessorPackageName };
     const prepared = prepareJob({ ...names, parameters, priority }, at);
     const reservation = await reserve(timer, at, idempotencyKey);

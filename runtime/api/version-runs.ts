@@ -1,47 +1,49 @@
 /** Submits the run that a timer with `runOnDeploy` makes for every version of its package: an ordinary job of its batch. */
+import { InvariantError } from "../core/errors.ts";
+import type { Job } from "../core/job.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { tickJobId, type Timer } from "../core/timer.ts";
-import type { Acceptance } from "./accept-jobs.ts";
-import type { Caller } from "./caller.ts";
-import { prepareJob } from "./prepare-job.ts";
-import { newTimerBatch } from "./timer-batch.ts";
+import { jobQueueName } from "../core/topology.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
+import { outgoingBell } from "../jobs/outgoing-bell.ts";
+import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "../jobs/timer-jobs.ts";
+import type { Ringer } from "./ringer.ts";
 
 export interface VersionRunDeps {
-  readonly batches: Pick<BatchStore, "create">;
-  readonly jobs: Pick<JobStore, "get">;
-  readonly acceptance: Pick<Acceptance, "accept">;
+  readonly batches: Pick<BatchStore, "create" | "get" | "update">;
+  readonly jobs: Pick<JobStore, "get" | "insert">;
+  readonly ringer: Pick<Ringer, "ring">;
+  readonly events: Pick<JobEvents, "queued">;
   readonly now: () => Date;
 }
 
-/** Shown as who submitted it. */
-const TIMER_CALLER: Caller = { name: "timer", mayUse: () => true, mayOperate: () => false, tenants: () => "all" };
-
 /** Once for a version: the id of the run follows from it and from when it was first published. Throws UnavailableError. */
-export function createVersionRuns({ batches, jobs, acceptance, now }: VersionRunDeps) {
+export function createVersionRuns({ batches, jobs, ringer, events, now }: VersionRunDeps) {
+  async function insert(timer: Timer, jobId: string, publishedAt: Date): Promise<Stored<Job>> {
+    await wakeTimerBatch(batches, timer, now());
+    const job = newTimerJob(timer, {
+      jobId,
+      trigger: { trigger: "deploy", scheduledAt: publishedAt, missedCount: 0 },
+      pool: timer.pool,
+      submittedAt: now(),
+      submittedBy: TIMER_SUBMITTER,
+    });
+    const result = await jobs.insert(job);
+    if (result.written) {
+      events.queued(job);
+      return { value: job, etag: result.etag };
+    }
+    if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
+    return result.current;
+  }
+
   return async (timer: Timer, publishedAt: Date): Promise<void> => {
-    const { tenantName, packageName, timerName, pool, priority, packageHash } = timer;
-    const jobId = tickJobId(timer, publishedAt, `deploy:${packageHash}`);
-    const known = await jobs.get(jobId);
-    if (known !== undefined && known.value.state !== "queued") return;
-    const batch = await batches.create(newTimerBatch(timer, now()));
-    const request = {
-      tenantName,
-      jobType: timerName,
-      jobName: timerName,
-      jobProcessorPackageName: packageName,
-      parameters: { trigger: "deploy", scheduledAt: publishedAt.toISOString(), missedCount: 0 },
-      priority,
-    };
-    const [outcome] = await acceptance.accept(TIMER_CALLER, [
-      {
-        prepared: prepareJob(request, now()),
-        // The batch keeps the pool it was made with, the timer may have got another since.
-        batch: { ...batch, pool },
-        // One that waits may have lost its bell.
-        reservation: { id: jobId, isFirst: known === undefined },
-      },
-    ]);
-    if (outcome?.ok === false) throw outcome.error;
+    const jobId = tickJobId(timer, publishedAt, `deploy:${timer.packageHash}`);
+    const stored = (await jobs.get(jobId)) ?? (await insert(timer, jobId, publishedAt));
+    const { state, pool, priority } = stored.value;
+    // One that waits may have lost its bell; the broker drops a second one.
+    if (state === "queued") await ringer.ring(jobQueueName(pool, priority), [outgoingBell(stored)]);
   };
 }

@@ -97,7 +97,7 @@ async function start(): Promise<Service> {
     workers,
     keys,
     batchStore: batches,
-    batches: createBatchCompletion({ batches, jobs, events, now }),
+    batches: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
     events,
     timers: timerReconcile,
     lease: lease("sweeper"),

@@ -1,21 +1,16 @@
 /** Puts together what registers the timers of packages, and what looks after them. */
-import { createAcceptance } from "../api/accept-jobs.ts";
 import type { Ringer } from "../api/ringer.ts";
 import { createVersionRuns } from "../api/version-runs.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { ApiSettings } from "../core/settings/api.ts";
-import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
 import { createTimerReconcile, type TimerReconcile } from "../timers/reconcile.ts";
 import { createTimerRegistration, type TimerRegistration } from "../timers/registration.ts";
 import type { Services } from "./connect.ts";
 
 export interface ComposeTimersDeps {
-  readonly connected: Pick<
-    Services,
-    "jobs" | "batches" | "files" | "workers" | "packages" | "timers" | "timerSubscriptions"
-  >;
+  readonly connected: Pick<Services, "jobs" | "batches" | "packages" | "timers" | "timerSubscriptions">;
   readonly settings: Pick<ApiSettings, "pools" | "timerRegistration">;
   readonly ringer: Ringer;
   readonly events: JobEvents;
@@ -33,12 +28,10 @@ export interface ComposedTimers {
 
 export function composeTimers(deps: ComposeTimersDeps): ComposedTimers {
   const { connected, settings, ringer, events, tenants, onChange, now, log } = deps;
-  const { jobs, batches, files, workers, packages, timers } = connected;
+  const { jobs, batches, packages, timers } = connected;
   const { pools } = settings;
   const subscriptions = settings.timerRegistration ? connected.timerSubscriptions() : undefined;
-  const completion = createBatchCompletion({ batches, jobs, events, now });
-  const acceptance = createAcceptance({ jobs, batches, completion, files, workers, ringer, events, now });
-  const runForVersion = createVersionRuns({ batches, jobs, acceptance, now });
+  const runForVersion = createVersionRuns({ batches, jobs, ringer, events, now });
   const timerRegistration = createTimerRegistration({
     ...{ packages, timers, subscriptions, pools, runForVersion, onChange, now, log },
   });

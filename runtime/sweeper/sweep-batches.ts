@@ -105,7 +105,7 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
   for await (const stored of deps.jobs.scan(batch, "running")) {
     const { claim } = stored.value;
     if (claim === undefined) continue;
-    const worker = workers.find(({ pool, workerId }) => pool === batch.pool && workerId === claim.workerId);
+    const worker = workers.find(({ pool, workerId }) => pool === stored.value.pool && workerId === claim.workerId);
     if (!isClaimDead(claim, worker, deps.now().getTime(), deps)) continue;
     if ((await handBack(stored, deps)) !== undefined) count++;
   }

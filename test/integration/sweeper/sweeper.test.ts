@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { connectServiceBus, createBatchStore, createJobQueue, createJobStore } from "../../../runtime/azure/index.ts";
+import {
+  connectServiceBus,
+  createBatchStore,
+  createJobQueue,
+  createJobStore,
+  createTimerStore,
+} from "../../../runtime/azure/index.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
@@ -24,6 +30,7 @@ let queue: JobQueue;
 const storage = testStorage();
 const jobs = createJobStore({ storage, writerId: `sweeper-${randomUUID()}` });
 const batches = createBatchStore({ storage });
+const timers = createTimerStore({ storage });
 
 /** A pool of its own for each test, so that queues and batches of others are out of sight. */
 let pool = "";
@@ -52,7 +59,7 @@ beforeEach(async () => {
 const deps = (): SweepBatchesDeps => ({
   jobs,
   queue,
-  batches: createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }),
+  batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
   events: silentEvents,
   batchStore: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),
@@ -122,7 +129,7 @@ describe("sweeping batches", () => {
     const late = await insert();
     expect(await sweep()).toMatchObject({ rung: 1 });
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 1 });
-    expect((await peek()).map(({ parsed }) => parsed.ok && parsed.bell.jobId)).toEqual([late.value.jobId]);
+    expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([late.value.jobId]);
     await sweep();
     expect((await batches.get(batch.batchId))?.value.generation).toBe(2);
   });
@@ -162,7 +169,7 @@ describe("sweeping batches", () => {
     ]);
     expect(await sweep()).toMatchObject({ rung: 1 });
     const bells = await peek();
-    expect(bells.map(({ parsed }) => parsed.ok && parsed.bell.jobId).sort()).toEqual(
+    expect(bells.map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId).sort()).toEqual(
       [scheduled.value.jobId, lost.value.jobId].sort(),
     );
   });

@@ -13,7 +13,7 @@ import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { workerOf } from "../../support/builders.ts";
-import { crowded, outdated, TICKING, type Crowd } from "../../support/registration-drivers.ts";
+import { registrationDrivers } from "../../support/registration-drivers.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
@@ -38,7 +38,7 @@ const identify: Identify = (needs) => (request, response, next) => {
 };
 
 const letters = letterQueue();
-const crowd: Crowd = { isFull: false };
+const registration = registrationDrivers();
 const api = await startTestApi(faulty(letters.queue, dependencies), {
   identify,
   wrapJobs: (jobs) => faulty(jobs, dependencies),
@@ -47,7 +47,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapWorkers: (workers) => faulty(workers, dependencies),
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
-  wrapTimers: (timers) => crowded(faulty(timers, dependencies), crowd),
+  wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -55,7 +55,7 @@ afterEach(() => {
   dependencies.fault = undefined;
   refusal = undefined;
   clockStepMs = 0;
-  crowd.isFull = false;
+  registration.reset();
 });
 afterAll(async () => {
   wire[Symbol.dispose]();
@@ -65,12 +65,6 @@ afterAll(async () => {
 // --- Requests that are fine, with what they need in place --------------------------------------------------------------
 
 const timers = timerDrivers(api);
-
-async function restoring(reason: "pool" | "crowd"): Promise<string> {
-  const tenantName = freshTenant();
-  const older = await outdated(api.packages, tenantName, "echo.zip", reason);
-  return `${packagePath(tenantName)}/versions/${older}/restore`;
-}
 
 /** The same request, which has been served before. */
 async function repeated(path: string, body: object): Promise<WireRequest> {
@@ -295,10 +289,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   putPackage: {
     200: () => putZip(packagePath(freshTenant()), ECHO),
     404: () => putZip(packagePath("foreign"), ECHO),
-    409: () => {
-      crowd.isFull = true;
-      return putZip(packagePath(freshTenant()), TICKING);
-    },
+    409: () => putZip(packagePath(freshTenant()), registration.crowdedOut()),
     413: () => ({
       method: "PUT",
       path: packagePath(freshTenant()),
@@ -321,12 +312,8 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return post(`${path}/versions/${older}/restore`);
     },
     404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
-    409: async () => {
-      const path = await restoring("crowd");
-      crowd.isFull = true;
-      return post(path);
-    },
-    422: async () => post(await restoring("pool")),
+    409: async () => post(await registration.restoring(api.packages, "crowd")),
+    422: async () => post(await registration.restoring(api.packages, "pool")),
   },
   ...timers.operations,
   listWorkers: {

@@ -32,6 +32,7 @@ describe("settings", () => {
       instanceId: "api",
       pools: ["default"],
       lockMs: 60_000,
+      timerRegistration: true,
       events: "all",
       allowLoopbackWebhooks: false,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
@@ -128,7 +129,8 @@ describe("facts of authentication", () => {
     [{ [SETTING.allowedOrigins]: "*" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
     [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
     [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
-  ])("of the API's traffic that cannot be used are refused by name: %j", (env, message) => {
+    [{ [SETTING.timerRegistration]: "yes" }, /JOBYARD_TIMER_REGISTRATION must be on or off, not "yes"/],
+  ])("of the API that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
   });
 

@@ -51,6 +51,7 @@ async function measure(stack: Stack, report: Report): Promise<void> {
   for (const { follow } of kinds) await closeAll(await open(WARM_UP_CONNECTIONS, "warm", follow));
   await pause(REST_MS);
   const all: EventFollower[] = [];
+  const atStart = await rss();
   for (const { name, follow } of kinds) {
     const before = await rss();
     const followers = await open(CONNECTIONS, "load", follow);
@@ -60,6 +61,9 @@ async function measure(stack: Stack, report: Report): Promise<void> {
     report({ name: `${name}: of ${CONNECTIONS}, open`, value: openIn(followers), unit: "connections" });
     all.push(...followers);
   }
+  // The heap grows in leaps, more for whoever comes first: this is the figure to plan with.
+  const mean = Math.round(((await rss()) - atStart) / all.length);
+  report({ name: "memory (RSS) per idle connection, both kinds", value: mean, unit: "KiB" });
   report({ name: "memory of the API with all of them", value: Math.round((await rss()) / 1_024), unit: "MiB" });
   await measureFanOut(all, events, report);
   await closeAll(all);

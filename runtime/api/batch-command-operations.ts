@@ -34,7 +34,7 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
     params: batchParams,
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The batch with its counts.", schema: batchViewSchema } },
-    errors: ["BatchNotFound"],
+    errors: ["BatchNotFound", "BatchOfTimer"],
     async handle({ caller, params: { batchId } }) {
       await commands.close(await lookup.batch(caller, batchId));
       const { batch, counts } = await read(caller, batchId);
@@ -59,7 +59,7 @@ export function batchCommandOperations({ commands, lookup, jobs }: BatchCommandD
         schema: batchViewSchema,
       },
     },
-    errors: ["BatchNotFound"],
+    errors: ["BatchNotFound", "BatchOfTimer"],
     async handle({ caller, params: { batchId } }) {
       await commands.cancel(await lookup.batch(caller, batchId));
       const { batch, counts } = await read(caller, batchId);

@@ -14,12 +14,13 @@ import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
 import { requeueJobs } from "../jobs/requeue-job.ts";
+import { assertNotOfTimer } from "./not-of-timer.ts";
 import type { Ringer } from "./ringer.ts";
 
 export interface BatchCommands {
-  /** The batch accepts no more jobs; complete as soon as those it has have ended. */
+  /** The batch accepts no more jobs; complete as soon as those it has have ended. Throws BatchOfTimer. */
   close(batch: Stored<Batch>): Promise<void>;
-  /** As close, and ends every job that has not ended: queued ones now, running ones through their workers. */
+  /** As close, and ends every job that has not ended: queued ones now, running ones through their workers. Throws BatchOfTimer. */
   cancel(batch: Stored<Batch>): Promise<void>;
   /** Makes all jobs in that state run again. */
   requeue(batch: Batch, state: "failed" | "canceled"): Promise<Requeued>;
@@ -78,12 +79,14 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
 
   return {
     async close(batch) {
+      assertNotOfTimer(batch.value);
       await seal(batch, "closed");
       await completion.askBatch(batch.value.batchId);
     },
 
     async cancel(stored) {
       const { value: batch } = stored;
+      assertNotOfTimer(batch);
       await seal(stored, "canceled");
       const deadline = deadlineOf();
       /** Claims whose workers have been asked by this call. */

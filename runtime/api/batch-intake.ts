@@ -7,6 +7,7 @@ import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import type { CreateBatchBody } from "../core/requests.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
 import type { Caller } from "./caller.ts";
+import { assertNotOfTimer } from "./not-of-timer.ts";
 import type { Lookup } from "./lookup.ts";
 import { requestHash } from "./request-hash.ts";
 import type { Reservations } from "./reservations.ts";
@@ -33,7 +34,7 @@ export interface BatchIntake {
    * others, IdempotencyKeyReused.
    */
   create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
-  /** The batch of this id, open or not. Throws BatchNotFound. */
+  /** The batch of this id, open or not. Throws BatchNotFound; BatchOfTimer for one that takes jobs from its timer only. */
   named(caller: Caller, batchId: string): Promise<Batch>;
   /** The tenant's batch of the day, open or not, created when it is the first to be asked for. Throws BatchNotFound. */
   daily(caller: Caller, tenantName: string): Promise<Batch>;
@@ -59,6 +60,7 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
       generation: 1,
       completedGeneration: 0,
       completedAt: undefined,
+      unannounced: [],
       atRest: false,
       shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
       createdAt: now(),
@@ -88,7 +90,11 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
       return { batch: await newBatch(caller, id, fields), replayed: false };
     },
 
-    named: async (caller, batchId) => (await lookup.batch(caller, batchId)).value,
+    async named(caller, batchId) {
+      const { value } = await lookup.batch(caller, batchId);
+      assertNotOfTimer(value);
+      return value;
+    },
 
     async daily(caller, tenantName) {
       assertTenant(caller, tenantName);

@@ -5,6 +5,7 @@
 import { ConflictError, invalidField, NotFoundError } from "../core/errors.ts";
 import { parseJobId } from "../core/ids.ts";
 import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../core/limits.ts";
+import { subjectOf } from "../core/message.ts";
 import type { Delivery, JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Page, PageRequest } from "../core/ports/stored.ts";
@@ -115,8 +116,9 @@ export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadL
       const named = isJobQueue(queueName) && SEQUENCE_NUMBER.test(sequenceNumber);
       const letter = named ? await find(queueName, sequenceNumber) : undefined;
       if (letter === undefined || !isShown(letter, caller, undefined, true)) throw noSuchLetter(sequenceNumber);
-      if (letter.parsed.ok) {
-        const job = await jobs.get(letter.parsed.bell.jobId);
+      const subject = subjectOf(letter.parsed);
+      if (subject !== undefined) {
+        const job = await jobs.get(subject.jobId);
         if (job !== undefined && !isTerminal(job.value.state)) {
           throw new ConflictError(
             "JobNotEnded",
@@ -133,7 +135,8 @@ export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadL
 }
 
 function isShown({ parsed }: PeekedMessage, caller: Caller, tenantName: string | undefined, poison: boolean): boolean {
-  const tenant = parsed.ok ? parseJobId(parsed.bell.jobId)?.tenantName : undefined;
+  const subject = subjectOf(parsed);
+  const tenant = subject && parseJobId(subject.jobId)?.tenantName;
   if (tenant === undefined) return poison && caller.mayOperate();
   return (tenantName === undefined || tenantName === tenant) && caller.mayUse(tenant);
 }

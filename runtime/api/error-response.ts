@@ -61,14 +61,20 @@ export function statusOf(code: ErrorCode): number {
     case "WorkerNotFound":
     case "PackageNotFound":
     case "PackageVersionNotFound":
+    case "WebhookNotFound":
+    case "TimerNotFound":
       return 404;
     case "BatchClosed":
+    case "BatchOfTimer":
     case "JobEnded":
     case "JobNotEnded":
     case "JobExists":
     case "JobIdTaken":
     case "IdempotencyKeyReused":
+    case "TooManyWebhooks":
+    case "TooManySecrets":
     case "IllegalTransition":
+    case "TimerLimitReached":
       return 409;
     case "PackageCorrupt":
     case "PackageUnsafe":
@@ -95,6 +101,8 @@ export function statusOf(code: ErrorCode): number {
     case "ArtifactsTooLarge":
     case "JobCanceled":
     case "WorkerLost":
+    case "TimerSkipped":
+    case "TimerMissed":
     case "LockLost":
     case "InternalError":
       return 500;

@@ -84,7 +84,7 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
       201: { description: "The job is accepted.", schema: submittedSchema, headers: CREATED },
       200: { description: "The job an earlier request submitted.", schema: submittedSchema, headers: REPLAYED },
     },
-    errors: ["BatchNotFound", "BatchClosed", "JobIdTaken", "IdempotencyKeyReused"],
+    errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer", "JobIdTaken", "IdempotencyKeyReused"],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
       const [outcome] = await submitter.submit(caller, [request]);
@@ -110,7 +110,7 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
     headers: submitHeaders,
     body: eitherBody(jsonBody(submitJobsSchema, { shown: submitJobsDocument }), linesBody),
     responses: { 200: { description: "What became of each.", schema: submitResultsSchema, lines: submitLineSchema } },
-    errors: ["BatchNotFound", "BatchClosed"],
+    errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer"],
     async handle({ caller, query, headers, body }) {
       const idempotencyKey = headers["idempotency-key"];
       if (Symbol.asyncIterator in body) {

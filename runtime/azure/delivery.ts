@@ -1,7 +1,7 @@
 /** A received message with what can be done about it. */
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
-import { parseBell } from "../core/bell.ts";
 import { InvariantError, LockLostError, UnavailableError } from "../core/errors.ts";
+import { parseMessage } from "../core/message.ts";
 import type { Delivery } from "../core/ports/job-queue.ts";
 import { insist } from "./insist.ts";
 import type { ReceiverLink } from "./receiver-link.ts";
@@ -29,7 +29,7 @@ export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessag
   }
 
   return {
-    parsed: parseBell(message.body),
+    parsed: parseMessage(message.body),
     messageId: String(message.messageId),
     queue,
     sequenceNumber: message.sequenceNumber.toString(),

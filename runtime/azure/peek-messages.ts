@@ -1,8 +1,8 @@
 /** Looks at messages of a queue, or at its dead letters, without locking any. */
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
 import Long from "long";
-import { parseBell } from "../core/bell.ts";
 import { InvalidRequestError, InvariantError } from "../core/errors.ts";
+import { parseMessage } from "../core/message.ts";
 import type { PeekedMessage, PeekRequest } from "../core/ports/job-queue.ts";
 import { insist } from "./insist.ts";
 
@@ -49,7 +49,7 @@ function peekedMessage(message: ServiceBusReceivedMessage): PeekedMessage {
     throw new InvariantError("A message was peeked without sequence number or time.");
   }
   return {
-    parsed: parseBell(message.body),
+    parsed: parseMessage(message.body),
     messageId: String(message.messageId),
     sequenceNumber: message.sequenceNumber.toString(),
     enqueuedAt: message.enqueuedTimeUtc,

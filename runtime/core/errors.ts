@@ -29,16 +29,22 @@ export const NOT_FOUND_CODES = [
   "WorkerNotFound",
   "PackageNotFound",
   "PackageVersionNotFound",
+  "WebhookNotFound",
+  "TimerNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
   "BatchClosed",
+  "BatchOfTimer",
   "JobEnded",
   "JobNotEnded",
   "JobExists",
   "JobIdTaken",
   "IdempotencyKeyReused",
+  "TooManyWebhooks",
+  "TooManySecrets",
   "IllegalTransition",
+  "TimerLimitReached",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [
@@ -63,7 +69,7 @@ export const JOB_CODES = [
   "ArtifactsTooLarge",
 ] as const;
 /** The job ended because of us or because somebody asked for it. */
-export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost"] as const;
+export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;
 export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable"] as const;
 export const INVARIANT_CODES = ["InternalError"] as const;
 

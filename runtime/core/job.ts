@@ -4,7 +4,7 @@
  */
 import type { Priority } from "./priority.ts";
 import type { RetryOverrides } from "./retry.ts";
-import type { JobState } from "./states.ts";
+import type { JobState, StateCounts } from "./states.ts";
 
 /** A failure as it is stored and shown: no stack, no token, no payload. */
 export interface Failure {
@@ -112,6 +112,14 @@ export interface Job extends JobRequest {
 export const BATCH_STATES = ["open", "closed", "canceled"] as const;
 export type BatchState = (typeof BATCH_STATES)[number];
 
+/** That all jobs of a batch had ended, as it is told to webhooks. */
+export interface BatchEnd {
+  readonly generation: number;
+  readonly state: BatchState;
+  readonly completedAt: Date;
+  readonly counts: StateCounts;
+}
+
 export interface Batch {
   readonly batchId: string;
   readonly tenantName: string;
@@ -126,6 +134,8 @@ export interface Batch {
   /** The latest generation of which all jobs have ended; 0: none yet. Equal to `generation`: the batch is complete. */
   readonly completedGeneration: number;
   readonly completedAt: Date | undefined;
+  /** Completions that the tenant's webhooks have not been told of, oldest first. */
+  readonly unannounced: readonly BatchEnd[];
   /** All jobs have ended long ago and nothing can be missing: the sweeper passes over it. Accepting a job unsets it. */
   readonly atRest: boolean;
   readonly shardCount: number;

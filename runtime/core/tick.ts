@@ -4,6 +4,9 @@
  */
 import * as z from "zod";
 import { digestOf } from "./digest.ts";
+import { TENANT_NAME_PATTERN } from "./ids.ts";
+import { TIMER_NAME_MAX_LENGTH } from "./limits.ts";
+import { PACKAGE_NAME_PATTERN } from "./manifest-fields.ts";
 import { listenerOf, type TimerName } from "./timer.ts";
 
 /** Version of the message body. A receiver refuses versions it does not know. */
@@ -12,14 +15,19 @@ export const TICK_VERSION = 1;
 /** The application property that the subscriptions of timers filter on. */
 export const LISTENER_PROPERTY = "Listener";
 
+const TIMER_NAME_PATTERN = new RegExp(`^[A-Za-z0-9_-]{1,${TIMER_NAME_MAX_LENGTH}}$`);
+
+/** The names become keys of rows and ids of jobs, so that a tick that says nonsense must stop here. */
 const tickSchema = z.strictObject({
   version: z.literal(TICK_VERSION),
   kind: z.literal("tick"),
-  tenantName: z.string(),
-  packageName: z.string(),
-  timerName: z.string(),
+  tenantName: z.string().regex(TENANT_NAME_PATTERN),
+  packageName: z
+    .string()
+    .refine((name) => name.endsWith(".zip") && PACKAGE_NAME_PATTERN.test(name.slice(0, -4)), "not a package"),
+  timerName: z.string().regex(TIMER_NAME_PATTERN),
   /** Of the schedule the tick belongs to. */
-  scheduleHash: z.string(),
+  scheduleHash: z.string().min(1).max(64),
   /** ISO 8601, by the schedule and never by a clock. */
   scheduledAt: z.iso.datetime(),
 });

@@ -53,6 +53,8 @@ export interface TimerRun {
   readonly waitingJobIds: readonly string[];
   /** Ticks up to here have been judged: run, skipped or counted as missed. Undefined: none yet. */
   readonly coveredUpTo: Date | undefined;
+  /** But for these, in their order: a later one came first, and they may still come. */
+  readonly overtakenTicks: readonly Date[];
   /** The tick of the latest run. */
   readonly lastScheduledAt: Date | undefined;
   /** Ticks that met a run of the same timer and were not run. */
@@ -62,6 +64,21 @@ export interface TimerRun {
   readonly missedCount: number;
   readonly lastMissedAt: Date | undefined;
 }
+
+/** A timer nothing is known of yet. */
+export const newTimerRun = (batchId: string): TimerRun => ({
+  batchId,
+  currentJobId: undefined,
+  fence: 0,
+  waitingJobIds: [],
+  coveredUpTo: undefined,
+  overtakenTicks: [],
+  lastScheduledAt: undefined,
+  skippedCount: 0,
+  lastSkippedAt: undefined,
+  missedCount: 0,
+  lastMissedAt: undefined,
+});
 
 const ZIP_SUFFIX = /\.zip$/;
 

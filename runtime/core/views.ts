@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { BATCH_STATES, type Batch, type Job } from "./job.ts";
+import { subjectOf } from "./message.ts";
 import type { PeekedMessage } from "./ports/job-queue.ts";
 import type { Page } from "./ports/stored.ts";
 import { PRIORITIES } from "./priority.ts";
@@ -38,7 +39,10 @@ const failureSchema = z
     failedAt: instant,
     retryable: z.boolean().meta({ description: "Whether another attempt could have helped." }),
   })
-  .meta({ id: "Failure", description: "The failure a job ended with." });
+  .meta({
+    id: "Failure",
+    description: "The failure a job ended with; of a canceled run of a timer, why it was left out.",
+  });
 
 const historyEntrySchema = z
   .object({
@@ -124,7 +128,10 @@ export const deadLetterViewSchema = z
   .object({
     queue: z.string(),
     sequenceNumber: z.string().meta({ description: "Names the letter within its queue." }),
-    jobId: z.string().optional().meta({ description: "Absent: the message is no bell of ours." }),
+    jobId: z
+      .string()
+      .optional()
+      .meta({ description: "Absent: the message is none of ours. Of the tick of a timer, the run it stands for." }),
     jobType: z.string().optional(),
     messageId: z.string(),
     reason: z.string().optional(),
@@ -223,10 +230,13 @@ export const pageView = <T, V>({ items, continuationToken }: Page<T>, view: (ite
 
 export function deadLetterView(queue: string, letter: PeekedMessage): DeadLetterView {
   const { parsed, messageId, sequenceNumber, enqueuedAt, reason, description } = letter;
+  const subject = subjectOf(parsed);
   return {
     queue,
     sequenceNumber,
-    ...(parsed.ok && { jobId: parsed.bell.jobId, jobType: parsed.bell.start.jobType }),
+    ...(subject && { jobId: subject.jobId }),
+    ...(parsed.kind === "bell" && { jobType: parsed.bell.start.jobType }),
+    ...(parsed.kind === "tick" && { jobType: parsed.tick.timerName }),
     messageId,
     ...(reason === undefined ? {} : { reason }),
     ...(description === undefined ? {} : { description }),

@@ -4,16 +4,19 @@
  */
 import { completedChanges, isComplete, isUndecided, provesCompletion, reopenedChanges } from "../core/completion.ts";
 import { UnavailableError } from "../core/errors.ts";
+import { isTimerBatch } from "../core/ids.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { openOf } from "../core/states.ts";
 import type { JobEvents } from "./job-events.ts";
 import { joinCalls } from "./join-calls.ts";
+import { askTimer, type TimerTurnsDeps } from "./timer-turns.ts";
 
 export interface BatchCompletion {
   /**
    * To be called after a job has ended, or was found ended, and before its message is settled: completes the batch if
-   * this was its last one. Throws UnavailableError.
+   * this was its last one. The batch of a timer is never complete; its next run is let in, if one waits (R18). Throws
+   * UnavailableError.
    */
   askBatch(batchId: string): Promise<void>;
   /**
@@ -23,9 +26,9 @@ export interface BatchCompletion {
   reopenBatch(batchId: string): Promise<void>;
 }
 
-export interface BatchCompletionDeps {
+export interface BatchCompletionDeps extends TimerTurnsDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
-  readonly jobs: Pick<JobStore, "snapshot">;
+  readonly jobs: Pick<JobStore, "snapshot" | "get">;
   readonly events: JobEvents;
   readonly now: () => Date;
 }
@@ -38,8 +41,10 @@ const ASK_TRIES = 8;
 /** A reopening must not stop. Each refusal is somebody else's write of the same row, so this many are an outage. */
 const REOPEN_TRIES = 100;
 
-export function createBatchCompletion({ batches, jobs, events, now }: BatchCompletionDeps): BatchCompletion {
+export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletion {
+  const { batches, jobs, events, now } = deps;
   async function ask(batchId: string): Promise<void> {
+    if (isTimerBatch(batchId)) return askTimer(batchId, deps);
     for (let tries = 0; tries < ASK_TRIES; tries++) {
       // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
       const batch = await batches.get(batchId);
@@ -56,7 +61,8 @@ export function createBatchCompletion({ batches, jobs, events, now }: BatchCompl
       const second = await jobs.snapshot(batch.value);
       if (!provesCompletion(first, second)) continue;
       const completedAt = now();
-      const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, completedAt));
+      const changes = completedChanges(batch.value, second.counts, completedAt);
+      const result = await batches.update(batchId, batch.etag, changes);
       if (!result.written) continue;
       events.batchCompleted(batch.value, completedAt);
       return;

@@ -133,6 +133,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const apiSettings = {
       [SETTING.apiPort]: port,
+      // Receivers that are being written run here, too; only this machine reaches the API.
+      [SETTING.webhookLoopback]: "allow",
       [SETTING.authAuthority]: issuer.authority,
       [SETTING.authTenantId]: DIRECTORY_ID,
       [SETTING.authClientId]: API_CLIENT_ID,

@@ -44,9 +44,8 @@ async function start(): Promise<Service> {
     random: Math.random,
     log,
   });
-  const { jobs, batches, queue, packages, files, workers, eventPublisher } = await connect(settings.connection, {
-    writerId: settings.workerId,
-  });
+  const connected = await connect(settings.connection, { writerId: settings.workerId });
+  const { jobs, batches, timers, queue, packages, files, workers, eventPublisher } = connected;
 
   const publisher = eventPublisher(log);
   const events = createJobEvents({ publisher, level: settings.events, now: () => new Date(), log });
@@ -68,7 +67,13 @@ async function start(): Promise<Service> {
     queue,
     files,
     workers,
-    batches: createBatchCompletion({ batches, jobs, events, now: () => new Date() }),
+    timers,
+    batchStore: batches,
+    batches: createBatchCompletion({
+      ...{ batches, jobs, timers, queue, events },
+      pool: settings.pool,
+      now: () => new Date(),
+    }),
     events,
     packages: cache,
     workspaces,

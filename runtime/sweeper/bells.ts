@@ -1,5 +1,6 @@
 /** Which bells lie in a queue, and which queued rows have none. */
 import type { Job } from "../core/job.ts";
+import { subjectOf } from "../core/message.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
 
 /** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
@@ -21,7 +22,10 @@ export async function bellsIn(
     const page = await queue.peek(queueName, { deadLetter: false, fromSequenceNumber, maxCount: PEEK_PAGE });
     const last = page.at(-1);
     if (last === undefined) return bells;
-    for (const { parsed } of page) if (parsed.ok) bells.add(keyOf(parsed.bell.jobId, parsed.bell.ring));
+    for (const { parsed } of page) {
+      const subject = subjectOf(parsed);
+      if (subject !== undefined) bells.add(keyOf(subject.jobId, subject.ring));
+    }
     seen += page.length;
     fromSequenceNumber = String(BigInt(last.sequenceNumber) + 1n);
   }

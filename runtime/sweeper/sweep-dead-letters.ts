@@ -1,5 +1,6 @@
 /** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
 import { meetLetter } from "../core/dead-letter.ts";
+import { subjectOf } from "../core/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { handBack, ringRow, type HandBackDeps } from "./hand-back.ts";
@@ -47,9 +48,10 @@ export async function sweepDeadLetters(
 
 /** Does what the letter's row needs; the letter itself is removed last, so that a crash in between repeats the step. */
 async function repair({ parsed }: PeekedMessage, deps: SweepLettersDeps): Promise<"keep" | "wait" | "remove"> {
-  if (!parsed.ok) return "keep";
-  const stored = await deps.jobs.get(parsed.bell.jobId);
-  const meeting = meetLetter(stored?.value, parsed.bell);
+  const subject = subjectOf(parsed);
+  if (subject === undefined) return "keep";
+  const stored = await deps.jobs.get(subject.jobId);
+  const meeting = meetLetter(stored?.value, subject);
   switch (meeting.action) {
     case "keep":
     case "wait":

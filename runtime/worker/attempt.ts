@@ -4,10 +4,12 @@
  */
 import { LockLostError, UnavailableError, messageOf } from "../core/errors.ts";
 import { lockMarginMs } from "../core/limits.ts";
+import { subjectOfTick } from "../core/message.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Delivery, JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { meet } from "../core/protocol.ts";
+import { admitTick, type AdmitDeps } from "./admit-tick.ts";
 import { claimJob, type ClaimDeps, type Claimed, type ClaimRequest } from "./claim.ts";
 import { execute, type ExecutionDeps } from "./execution.ts";
 import type { HeldClaims } from "./held-claims.ts";
@@ -19,8 +21,13 @@ import { settle, type SettlementDeps } from "./settlement.ts";
 import type { WorkPermit } from "./work-permit.ts";
 
 export interface AttemptDeps
-  extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
-  readonly jobs: Pick<JobStore, "update" | "get">;
+  extends
+    Omit<ClaimDeps, "jobs" | "now">,
+    Omit<AdmitDeps, "jobs" | "now">,
+    ExecutionDeps,
+    Omit<SettlementDeps, "now">,
+    Omit<LockDeps, "now"> {
+  readonly jobs: Pick<JobStore, "update" | "get" | "insert">;
   readonly queue: Pick<JobQueue, "send">;
   readonly held: HeldClaims;
   readonly permit: Pick<WorkPermit, "acquire">;
@@ -57,13 +64,13 @@ async function attempt(
   log: Logger,
 ): Promise<void> {
   const { parsed } = delivery;
-  if (!parsed.ok) {
+  if (parsed.kind === "malformed") {
     log.warn({ reason: parsed.reason }, "message set aside");
     const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);
     await insist("setting aside", setAside, { until: lock.signal, log });
     return;
   }
-  const { bell } = parsed;
+  const bell = parsed.kind === "bell" ? parsed.bell : subjectOfTick(parsed.tick);
   using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
   if (permitted === undefined) {
     lock.signal.throwIfAborted();
@@ -90,17 +97,31 @@ async function claimAndRun(
   log: Logger,
 ): Promise<void> {
   const { delivery } = request;
+  const { parsed } = delivery;
   const now = (): Date => new Date(deps.now());
   const patience = { until: lock.signal, log };
-  const claimed = await insist("claiming", () => claimJob(request, { ...deps, now }, lock.signal), patience);
+  const claimDeps = { ...deps, now, log };
+  const claim = async (): Promise<Claimed | undefined> => {
+    // Before anything else of a tick: the row comes first, then the timer, then the claim (R14).
+    if (parsed.kind === "tick" && !(await admitTick(parsed.tick, delivery, claimDeps))) return undefined;
+    return claimJob(request, claimDeps, lock.signal);
+  };
+  const claimed = await insist("claiming", claim, patience);
   if (claimed === undefined) return;
-  const { jobId, claim, etag, cancelWanted, start, entry } = claimed;
+  const {
+    jobId,
+    claim: { id: claimId },
+    etag,
+    cancelWanted,
+    start,
+    entry,
+  } = claimed;
   log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
   // R3: the claim may have taken longer than the lock; then somebody else may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
 
-  const row = ownRow(deps.jobs, { jobId, claimId: claim.id, etag, cancelWanted });
-  deps.held.onCancel(claim.id, () => row.wantCancel());
+  const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted });
+  deps.held.onCancel(claimId, () => row.wantCancel());
   const lost = AbortSignal.any([lock.signal, row.claimGone]);
   const execution = await execute({ claimed, row, lost, drain, log }, deps);
   lock.signal.throwIfAborted();

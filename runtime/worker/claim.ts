@@ -1,14 +1,15 @@
 /**
  * From a received message to a claimed job, or to a settled message that starts nothing. The first write is made on the
  * ETag in the message, without a read; after anything but a clear success the protocol's table decides. A requeued job is
- * read first, because its batch is written before the claim.
+ * read first, because its batch is written before the claim; and so is a run of a timer, which has to pass its gate.
  */
 import { startDataOf, type Bell, type StartData } from "../core/bell.ts";
 import { InvariantError } from "../core/errors.ts";
 import type { EndedJob, EventJob } from "../core/events.ts";
 import { closeLastEntry, workerLostFailure } from "../core/handback.ts";
-import { jobIdParts } from "../core/ids.ts";
+import { isTimerBatch, jobIdParts } from "../core/ids.ts";
 import type { Claim, Failure, HistoryEntry, Job } from "../core/job.ts";
+import type { Subject } from "../core/message.ts";
 import type { Delivery, JobQueue } from "../core/ports/job-queue.ts";
 import type { JobChanges, JobStore, JobUpdate } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
@@ -16,16 +17,16 @@ import { meet } from "../core/protocol.ts";
 import type { JobState } from "../core/states.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
+import { passGate, renewFence, type GateDeps } from "./pass-gate.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
-export interface ClaimDeps {
+export interface ClaimDeps extends GateDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly batches: BatchCompletion;
   readonly events: JobEvents;
   readonly workerId: string;
   readonly bootId: string;
-  readonly now: () => Date;
 }
 
 export interface Claimed {
@@ -37,6 +38,8 @@ export interface Claimed {
   readonly start: StartData;
   /** This start, as its row's history has it. */
   readonly entry: HistoryEntry;
+  /** Of a run of a timer: larger than that of every start before. */
+  readonly fence?: number | undefined;
 }
 
 /** A write that decides about the job, and what it means for the message when it lands. */
@@ -46,7 +49,8 @@ type Step =
 
 export interface ClaimRequest {
   readonly delivery: Delivery;
-  readonly bell: Bell;
+  /** All of a bell; of the tick of a timer, what it is about. */
+  readonly bell: Bell | Subject;
   /** Fresh for this delivery, and the same when the call is repeated: how a write whose answer was lost is recognised. */
   readonly claimId: string;
 }
@@ -66,9 +70,11 @@ export async function claimJob(
     sequenceNumber: delivery.sequenceNumber,
     since: deps.now(),
   };
+  const isOfTimer = isTimerBatch(jobIdParts(jobId).batchId);
   let step: Step | undefined;
+  let fence: number | undefined;
   // R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete.
-  if (bell.start.reopen !== true) {
+  if ("start" in bell && bell.start.reopen !== true && !isOfTimer) {
     const { ring, start, etag } = bell;
     step = await stepFrom({ jobId, ring, etag, from: "queued", start, claim }, deps);
   }
@@ -78,7 +84,7 @@ export async function claimJob(
       current = await deps.jobs.get(jobId);
     } else {
       const result = await deps.jobs.update(step.update);
-      if (result.written) return finish(step, result.etag, { delivery, ring: bell.ring, claim, deps });
+      if (result.written) return finish(step, result.etag, { delivery, ring: bell.ring, claim, fence, deps });
       current = result.current;
     }
     signal.throwIfAborted();
@@ -90,7 +96,16 @@ export async function claimJob(
       return undefined;
     }
     if (current === undefined) throw new InvariantError("A job without a row cannot start.");
-    if (meeting.action === "adopt") return announced(adopt(current, claim), deps);
+    if (isOfTimer && meeting.action === "claim") {
+      const gate = await passGate(current, delivery, deps, signal);
+      if (gate.kind === "settled") return undefined;
+      step = undefined;
+      if (gate.kind === "moved") continue;
+      ({ fence } = gate);
+    } else if (isOfTimer) {
+      fence = await renewFence(current.value, deps);
+    }
+    if (meeting.action === "adopt") return announced({ ...adopt(current, claim), fence }, deps);
     if (meeting.action === "take-over" && meeting.as !== "running") {
       step = endStep(current, meeting.as, claim.since);
       continue;
@@ -178,17 +193,19 @@ interface FinishFacts {
   readonly delivery: Delivery;
   readonly ring: number;
   readonly claim: Claim;
+  readonly fence: number | undefined;
   readonly deps: ClaimDeps;
 }
 
 async function finish(
   step: Step,
   etag: string,
-  { delivery, ring, claim, deps }: FinishFacts,
+  { delivery, ring, claim, fence, deps }: FinishFacts,
 ): Promise<Claimed | undefined> {
   const { jobId } = step.update;
   if (step.kind === "claim") {
-    return announced({ jobId, ring, claim, etag, cancelWanted: false, start: step.start, entry: step.entry }, deps);
+    const { start, entry } = step;
+    return announced({ jobId, ring, claim, etag, cancelWanted: false, start, entry, fence }, deps);
   }
   const { failure } = step.ended;
   deps.events.completed(step.ended);

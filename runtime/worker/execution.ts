@@ -123,6 +123,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
     attempt: start.attempts + 1,
     interruption: start.interruptions,
     claimId: claim.id,
+    ...(claimed.fence !== undefined && { fence: claimed.fence }),
   };
   // R3: from here on user code runs, so everything that forbids it is asked once more.
   lost.throwIfAborted();

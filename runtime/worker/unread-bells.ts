@@ -7,6 +7,7 @@
  * same. Its second bell costs one message; hence no more than a few are sent.
  */
 import { bellMessageId, bellOf } from "../core/bell.ts";
+import { subjectOf } from "../core/message.ts";
 import type { JobQueue, OutgoingBell, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
@@ -53,8 +54,9 @@ async function secondBell(
   { parsed, sequenceNumber }: PeekedMessage,
   { jobs, now }: UnreadBellsDeps,
 ): Promise<OutgoingBell | undefined> {
-  if (!parsed.ok) return undefined;
-  const { jobId, ring } = parsed.bell;
+  const subject = subjectOf(parsed);
+  if (subject === undefined) return undefined;
+  const { jobId, ring } = subject;
   const stored = await jobs.get(jobId);
   if (stored?.value.state !== "queued" || stored.value.ring !== ring) return undefined;
   // Not due: nobody has been given its message.

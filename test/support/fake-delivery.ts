@@ -17,7 +17,7 @@ export function deliveryOf({ value: job, etag }: Stored<Job>, fields: Partial<De
     return Promise.resolve();
   };
   const delivery: FakeDelivery = {
-    parsed: { ok: true, bell: bellOf(job, etag) },
+    parsed: { kind: "bell", bell: bellOf(job, etag) },
     messageId: bellMessageId(job.jobId, job.ring),
     queue: "jobs-default-normal",
     sequenceNumber: "7",
@@ -50,7 +50,7 @@ export function fakeQueue(): Pick<JobQueue, "send"> & { readonly sent: OutgoingB
 
 /** The bell of a row, as it lies in its queue. */
 export const peekedOf = ({ value: job, etag }: Stored<Job>, sequenceNumber: string): PeekedMessage => ({
-  parsed: { ok: true, bell: bellOf(job, etag) },
+  parsed: { kind: "bell", bell: bellOf(job, etag) },
   messageId: bellMessageId(job.jobId, job.ring),
   sequenceNumber,
   enqueuedAt: job.submittedAt,

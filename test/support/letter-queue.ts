@@ -46,7 +46,7 @@ export function letterQueue(lastNumber = 0): LetterQueue {
     add(jobId) {
       const sequenceNumber = String(++lastNumber);
       letters.push({
-        parsed: { ok: true, bell: bellOf(jobOf({ jobId }), "e") },
+        parsed: { kind: "bell", bell: bellOf(jobOf({ jobId }), "e") },
         messageId: bellMessageId(jobId, 1),
         sequenceNumber,
         enqueuedAt: new Date(),

@@ -11,6 +11,7 @@ import {
   createJobQueue,
   createJobStore,
   createPackageStore,
+  createTimerStore,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
@@ -110,6 +111,8 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       environment: { PATH: process.env["PATH"] ?? "" },
     });
     const jobs = createJobStore({ storage, writerId: workerId });
+    const batches = createBatchStore({ storage });
+    const timers = createTimerStore({ storage });
     const publisher = publishTo(options.eventBus ?? bus);
     const { events } = publisher;
     const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
@@ -139,7 +142,9 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       queue: ownQueue,
       files: createJobFiles({ storage }),
       workers: createWorkerStore({ storage }),
-      batches: createBatchCompletion({ batches: createBatchStore({ storage }), jobs, events, now: () => new Date() }),
+      timers,
+      batchStore: batches,
+      batches: createBatchCompletion({ batches, jobs, timers, queue: ownQueue, events, now: () => new Date() }),
       events,
       packages: createPackageCache({
         store: createPackageStore({ storage }),

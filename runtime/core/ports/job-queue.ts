@@ -1,5 +1,6 @@
 /** The doorbell: messages that say that a job's row is worth a look. */
-import type { Bell, BellParse } from "../bell.ts";
+import type { Bell } from "../bell.ts";
+import type { Message } from "../message.ts";
 
 export interface OutgoingBell {
   readonly bell: Bell;
@@ -11,7 +12,7 @@ export interface OutgoingBell {
 
 /** A received message under lock. A settlement that comes too late throws LockLostError. */
 export interface Delivery {
-  readonly parsed: BellParse;
+  readonly parsed: Message;
   readonly messageId: string;
   readonly queue: string;
   /** Unique per queue, unchanged by redelivery. */
@@ -60,7 +61,7 @@ export interface PeekRequest {
 }
 
 export interface PeekedMessage {
-  readonly parsed: BellParse;
+  readonly parsed: Message;
   readonly messageId: string;
   readonly sequenceNumber: string;
   readonly enqueuedAt: Date;

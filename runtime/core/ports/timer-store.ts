@@ -15,10 +15,16 @@ export interface TimerStore {
   get(name: TimerName): Promise<Stored<Timer> | undefined>;
   /** Writes on the given version; `etag` undefined: inserts. */
   write(timer: Timer, etag: string | undefined): Promise<TimerWriteResult>;
-  /** Removes both rows. Not written: the timer has another version. One that is not there counts as removed. */
+  /**
+   * Removes the timer. False: it has another version. One that is not there counts as removed. What it does stays: a run
+   * may be alive that a timer of the same name, registered again, must not overlap.
+   */
   remove(name: TimerName, etag: string): Promise<{ readonly removed: boolean }>;
-  /** Timers of all tenants, read page by page while they are consumed. */
-  all(): AsyncIterable<Stored<Timer>>;
+  /**
+   * Timers of all tenants, read page by page while they are consumed. A row that cannot be read is told of and passed
+   * over; with nobody to tell, it throws InvariantError.
+   */
+  all(onUnreadable?: (key: string, error: unknown) => void): AsyncIterable<Stored<Timer>>;
   /** Timers one package declares. */
   ofPackage(tenantName: string, packageName: string): Promise<readonly Stored<Timer>[]>;
   /** By package and name. Throws InvalidRequestError for a token it did not make. */

@@ -22,6 +22,8 @@ export interface JobFacts {
   /** Tries ended by us before this one. */
   readonly interruption: number;
   readonly claimId: string;
+  /** For runs of a timer: grows from one start of the timer to the next. */
+  readonly fence?: number | undefined;
 }
 
 export interface JobProcessSpec {

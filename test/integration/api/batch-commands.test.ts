@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer.ts";
+import { newTimerJob, wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
+import { timerOf } from "../../support/builders.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
 import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/row-moves.ts";
@@ -37,6 +40,47 @@ async function batchWith(count: number, { large = false } = {}): Promise<Batch> 
 }
 
 const stateOf = async (jobId: string): Promise<string> => (await api.jobs.get(jobId))!.value.state;
+
+describe("the batch of a timer", () => {
+  it("takes no jobs from others, and is neither closed nor canceled by them", async () => {
+    const timer = timerOf({ tenantName: freshTenant() });
+    await wakeTimerBatch(api.batches, timer, new Date());
+    const batchId = batchIdOf(timer);
+    const refused = { status: 409, body: { error: { code: "BatchOfTimer" } } };
+    const request = requestOf(timer.tenantName);
+    expect(await api.post("/v1/jobs", { ...request, batchId })).toMatchObject(refused);
+    expect(await api.post("/v1/jobs/bulk", { batchId, jobs: [request] })).toMatchObject(refused);
+    for (const command of ["close", "cancel"]) {
+      expect(await api.post(`/v1/batches/${batchId}/${command}`)).toMatchObject(refused);
+    }
+    const { body } = await api.get(`/v1/batches/${batchId}`);
+    expect(body).toMatchObject({ state: "open", batchName: "timer:Export", counts: { total: 0 } });
+  });
+
+  it("may be requeued, and a single run of it be canceled, shown with why it never started", async () => {
+    const timer = timerOf({ tenantName: freshTenant() });
+    await wakeTimerBatch(api.batches, timer, new Date());
+    const scheduledAt = new Date("2026-03-01T08:00:00Z");
+    const trigger = { trigger: "schedule", scheduledAt, missedCount: 0 } as const;
+    const jobId = tickJobId(timer, scheduledAt, scheduleHashOf(timer));
+    const fields = { pool: "default", submittedAt: new Date(), submittedBy: "timer" };
+    const job = newTimerJob(timer, { jobId, trigger, ...fields });
+    const inserted = await api.jobs.insert(job);
+    const failure = { code: "TimerSkipped", message: "held", attempt: 1, failedAt: new Date(), retryable: false };
+    await api.jobs.update({
+      ...{ jobId, etag: inserted.written ? inserted.etag : "", from: "queued", to: "canceled" },
+      changes: { failure, endedAt: new Date() },
+    });
+    const { body } = await api.get(`/v1/jobs/${jobId}`);
+    expect(body).toMatchObject({
+      state: "canceled",
+      failure: { code: "TimerSkipped", message: "held" },
+      parameters: { trigger: "schedule", scheduledAt: "2026-03-01T08:00:00.000Z", missedCount: 0 },
+    });
+    expect(await api.post(`/v1/batches/${job.batchId}/requeue`, { state: "canceled" })).toMatchObject({ status: 200 });
+    expect(await api.post(`/v1/jobs/${jobId}/cancel`)).toMatchObject({ status: 200, body: { state: "canceled" } });
+  });
+});
 
 describe("closing a batch", () => {
   it("lets it accept no more jobs and still finish those it has; repeated, it changes nothing", async () => {

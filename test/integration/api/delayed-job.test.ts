@@ -62,7 +62,7 @@ describe("a delayed job", () => {
     const past = await submitted({ timeToLiveMs: TTL_MS, runAt: "2020-01-01T00:00:00Z" });
     expect(Math.abs(Date.parse(past.expiresAt!) - Date.parse(past.submittedAt) - TTL_MS)).toBeLessThan(60_000);
     const [bell] = (await system.bells()).filter(({ messageId }) => messageId === `${now.jobId}:1`);
-    expect(bell?.parsed).toMatchObject({ ok: true, bell: { start: { expiresAt: now.expiresAt } } });
+    expect(bell?.parsed).toMatchObject({ kind: "bell", bell: { start: { expiresAt: now.expiresAt } } });
   });
 
   it.each([

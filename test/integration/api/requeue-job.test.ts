@@ -45,7 +45,7 @@ describe("requeuing a job", () => {
       const bells = (await system.bells()).filter(({ messageId }) => messageId === `${jobId}:2`);
       expect(bells).toHaveLength(1);
       // A worker can claim with this bell, without a read.
-      expect(bells[0]!.parsed).toMatchObject({ ok: true, bell: { etag: row.etag, start: { reopen: true } } });
+      expect(bells[0]!.parsed).toMatchObject({ kind: "bell", bell: { etag: row.etag, start: { reopen: true } } });
     },
   );
 

@@ -80,7 +80,7 @@ describe("peeking", () => {
     for (let look = 0; look < 2; look++) {
       const [message, ...more] = await queue.peek(name, { deadLetter: false, maxCount: 10 });
       expect(more).toEqual([]);
-      expect(message).toMatchObject({ parsed: { ok: true, bell: bell.bell }, messageId: bell.messageId });
+      expect(message).toMatchObject({ parsed: { kind: "bell", bell: bell.bell }, messageId: bell.messageId });
       expect(message).toMatchObject({ reason: undefined, description: undefined });
       expect(message!.enqueuedAt.getTime()).toBeGreaterThanOrEqual(before - 1_000);
     }
@@ -127,7 +127,7 @@ describe("peeking", () => {
     const client = connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString });
     await client.createSender(name).sendMessages({ body: { version: 99 } });
     const [message] = await queue.peek(name, { deadLetter: false, maxCount: 1 });
-    expect(message?.parsed.ok).toBe(false);
+    expect(message?.parsed.kind).toBe("malformed");
     await client.close();
   });
 
@@ -157,7 +157,7 @@ describe("taking dead letters", () => {
     const [first, second, third, ...more] = await queue.takeDeadLetters(name, 3);
     expect(more).toEqual([]);
     expect(messageIdsOf([first!, second!, third!])).toEqual(ids.slice(0, 3));
-    expect(first).toMatchObject({ queue: name, parsed: { ok: true } });
+    expect(first).toMatchObject({ queue: name, parsed: { kind: "bell" } });
     await Promise.all([first!.complete(), second!.abandon(), third!.complete()]);
     const rest = await queue.takeDeadLetters(name, 100);
     expect(messageIdsOf(rest)).toEqual([ids[1], ids[3], ids[4]]);

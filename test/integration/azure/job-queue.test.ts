@@ -58,7 +58,7 @@ describe("sending", () => {
     await queue.send(name, [bell]);
     const delivery = await received(queue.receiver(name).receive(WAIT_MS));
     expect(delivery).toMatchObject({
-      parsed: { ok: true, bell: bell.bell },
+      parsed: { kind: "bell", bell: bell.bell },
       messageId: bell.messageId,
       queue: name,
       deliveryCount: 1,
@@ -177,7 +177,7 @@ describe("settling", () => {
     for (const body of ["{not json", { version: 2 }, 42, Buffer.from([0xff, 0x00])]) {
       await client.createSender(name).sendMessages({ body });
       const delivery = await received(receiver.receive(WAIT_MS));
-      expect(delivery.parsed.ok).toBe(false);
+      expect(delivery.parsed.kind).toBe("malformed");
       await delivery.deadLetter("Malformed", "");
     }
     await client.close();

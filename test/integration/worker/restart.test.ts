@@ -27,7 +27,7 @@ async function takeAndDie(): Promise<{
 }> {
   const doomed = system.queue();
   const delivery = await doomed.receiver(jobQueueName(DEFAULT_POOL, "normal")).receive(5_000);
-  if (delivery?.parsed.ok !== true) throw new Error("No bell came.");
+  if (delivery?.parsed.kind !== "bell") throw new Error("No bell came.");
   await doomed.close();
   return { jobId: delivery.parsed.bell.jobId, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
 }

@@ -3,6 +3,8 @@ import type { Configuration, RuleOff } from "../configuration.ts";
 import { search } from "../search.ts";
 import { type TimerBounds, timerModel, type TimerRules } from "./model.ts";
 
+type Faults = TimerBounds["faults"];
+
 const holds = (name: string, share: Configuration["share"], bounds: TimerBounds): Configuration => ({
   model: "timers",
   name,
@@ -10,32 +12,68 @@ const holds = (name: string, share: Configuration["share"], bounds: TimerBounds)
   run: () => search(timerModel(bounds)),
 });
 
+const skip = (ticks: number, faults: Faults): TimerBounds => ({ ticks, overlap: "skip", waitingMax: 0, faults });
+const queue = (ticks: number, waitingMax: number, faults: Faults): TimerBounds => ({
+  ...{ ticks, overlap: "queue", waitingMax, faults },
+});
+
+/** Of three ticks, the first of which runs already. */
+const begun = (bounds: TimerBounds): TimerBounds => ({ ...bounds, begun: true });
+
 export const TIMER_CONFIGURATIONS: readonly Configuration[] = [
-  holds("2 ticks: crash, requeue", "quick", { ticks: 2, faults: { crash: 1, requeue: 1 } }),
-  holds("2 ticks: 2 crashes, cancel, requeue, retry", "usual", {
-    ticks: 2,
-    faults: { crash: 2, cancel: 1, requeue: 1, retry: 1 },
+  holds("2 ticks: crash, requeue", "quick", skip(2, { crash: 1, requeue: 1 })),
+  holds("2 ticks, one may wait: crash", "quick", queue(2, 1, { crash: 1 })),
+  holds("2 ticks: crash, cancel, requeue, retry", "usual", skip(2, { crash: 1, cancel: 1, requeue: 1, retry: 1 })),
+  holds("2 ticks: lock expiry, cancel, requeue", "usual", skip(2, { "lock expiry": 1, cancel: 1, requeue: 1 })),
+  holds("2 ticks, one may wait: crash, cancel, requeue", "usual", {
+    ...queue(2, 1, { crash: 1, cancel: 1, requeue: 1 }),
   }),
-  holds("2 ticks: crash, lock expiry, cancel, requeue", "usual", {
-    ticks: 2,
-    faults: { crash: 1, "lock expiry": 1, cancel: 1, requeue: 1 },
+  holds("2 ticks, one may wait: crash, lock expiry, retry", "usual", {
+    ...queue(2, 1, { crash: 1, "lock expiry": 1, retry: 1 }),
   }),
-  holds("3 ticks: crash, requeue", "usual", { ticks: 3, faults: { crash: 1, requeue: 1 } }),
-  holds("3 ticks: crash, cancel, requeue, retry", "full", {
-    ticks: 3,
-    faults: { crash: 1, cancel: 1, requeue: 1, retry: 1 },
+  holds("2 ticks, one may wait: crash, lost message, needless ring", "usual", {
+    ...queue(2, 1, { crash: 1, "lost message": 1, "needless ring": 1 }),
   }),
+  holds("3 ticks, one runs, one may wait: crash", "usual", begun(queue(3, 1, { crash: 1 }))),
+  holds("3 ticks, one runs, two may wait: cancel", "usual", begun(queue(3, 2, { cancel: 1 }))),
+  holds("2 ticks: 2 crashes, cancel, requeue, retry", "full", skip(2, { crash: 2, cancel: 1, requeue: 1, retry: 1 })),
+  holds("2 ticks: crash, lock expiry, cancel, requeue", "full", {
+    ...skip(2, { crash: 1, "lock expiry": 1, cancel: 1, requeue: 1 }),
+  }),
+  holds("3 ticks: crash, cancel, requeue", "full", skip(3, { crash: 1, cancel: 1, requeue: 1 })),
+  holds("2 ticks, one may wait: crash, cancel, requeue, needless ring", "full", {
+    ...queue(2, 1, { crash: 1, cancel: 1, requeue: 1, "needless ring": 1 }),
+  }),
+  holds("2 ticks, one may wait: crash, lock expiry, retry, lost message", "full", {
+    ...queue(2, 1, { crash: 1, "lock expiry": 1, retry: 1, "lost message": 1 }),
+  }),
+  holds("3 ticks, one may wait: crash, cancel", "full", queue(3, 1, { crash: 1, cancel: 1 })),
+  holds("3 ticks, two may wait: crash", "full", queue(3, 2, { crash: 1 })),
 ];
 
-const breaks = (name: string, rules: Partial<TimerRules>, faults: TimerBounds["faults"]): RuleOff => ({
+const breaks = (name: string, rules: Partial<TimerRules>, bounds: TimerBounds): RuleOff => ({
   model: "timers",
   name,
-  run: () => search(timerModel({ ticks: 2, faults }, rules)),
+  run: () => search(timerModel(bounds, rules)),
 });
 
 export const TIMER_RULES_OFF: readonly RuleOff[] = [
-  breaks("R14: nobody asks the timer", { gate: false }, {}),
-  breaks("R14: the timer before the row", { rowFirst: false }, {}),
-  breaks("R15: the holder does not write the timer again", { rewrites: false }, { requeue: 1, cancel: 1 }),
-  breaks("R15: a refused claim does not ask the timer again", { gatesAgain: false }, { requeue: 1, cancel: 1 }),
+  breaks("R14: nobody asks the timer", { gate: false }, skip(2, {})),
+  breaks("R14: the timer before the row", { rowFirst: false }, skip(2, {})),
+  breaks("R15: the holder does not write the timer again", { rewrites: false }, skip(2, { requeue: 1, cancel: 1 })),
+  breaks(
+    "R15: a refused claim does not ask the timer again",
+    { gatesAgain: false },
+    {
+      ...skip(2, { requeue: 1, cancel: 1 }),
+    },
+  ),
+  breaks("R16: the holder's row is read before the timer's", { holderAfterTimer: false }, skip(2, { crash: 1 })),
+  breaks("R17: a waiter writes over others", { waitsByVersion: false }, begun(queue(3, 2, {}))),
+  breaks("R17: a waiter does not look at the holder again", { looksAgain: false }, queue(2, 1, {})),
+  breaks("R18: nobody asks after an end", { endAsks: false }, queue(2, 1, {})),
+  breaks("R18: a redelivery of an ended run does not ask", { redeliveryAsks: false }, queue(2, 1, { crash: 1 })),
+  breaks("R18: one that waits and has ended is rung for", { passesOver: false }, begun(queue(3, 2, { cancel: 1 }))),
+  breaks("R19: a waiter is rung for under the usual MessageId", { ringsFresh: false }, queue(2, 1, {})),
+  breaks("R19: who passes stays among those that wait", { passLeavesList: false }, queue(2, 1, {})),
 ];

@@ -121,7 +121,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     const node = await startWorkerNode({
       ...ports,
       events: silentEvents,
-      batches: createBatchCompletion({ batches: ports.batches, jobs: ports.jobs, events: silentEvents, now }),
+      batchStore: ports.batches,
+      batches: createBatchCompletion({ ...ports, events: silentEvents, now }),
       packages: services.cache(ports.packages, join(home, "packages")),
       workspaces: createWorkspaces({ root: join(home, "attempts") }),
       processes: record.processes(processes),
@@ -173,15 +174,15 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       if (!record.jobIds.some(isOrphan)) return;
       released.resolve(undefined);
       const later = (): Date => new Date(Date.now() + 5 * 60_000);
-      const { jobs } = sweeper;
       const batches = ownBatches(sweeper.batches, record);
-      const completion = createBatchCompletion({ batches, jobs, events: silentEvents, now: later });
+      const completion = createBatchCompletion({ ...sweeper, batches, events: silentEvents, now: later });
       const told = { events: silentEvents };
       const deps = {
         ...sweeper,
         ...told,
         batchStore: batches,
         batches: completion,
+        announce: () => Promise.resolve(),
         now: later,
         lockMs,
         marginMs: lockMs / 4,
@@ -225,6 +226,12 @@ async function serve({ queue, ...stores }: ApiPorts, pool: string) {
     keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
     packages: unasked("packages"),
     tenants: unasked("tenants"),
+    webhooks: unasked("webhooks"),
+    deliveries: unasked("deliveries"),
+    postWebhook: () => Promise.reject(new Error("Nobody has webhooks.")),
+    allowLoopbackWebhooks: false,
+    timerRegistration: unasked("timerRegistration"),
+    wakeScheduler: () => undefined,
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },
     isReady: () => Promise.resolve(true),

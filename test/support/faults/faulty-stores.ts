@@ -4,10 +4,12 @@ import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import type { Job } from "../../../runtime/core/job.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { cancelJob } from "../../../runtime/jobs/cancel-job.ts";
+import { newTimerRun } from "../../../runtime/core/timer.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
 import { silentEvents } from "../silent-events.ts";
 
@@ -17,9 +19,11 @@ export interface Stores {
   readonly workers: WorkerStore;
   readonly files: JobFiles;
   readonly packages: PackageStore;
+  readonly timers: TimerStore;
 }
 
-export const faultyStores = ({ jobs, batches, workers, files, packages }: Stores, call: PortCall): Stores => ({
+export const faultyStores = ({ jobs, batches, workers, files, packages, timers }: Stores, call: PortCall): Stores => ({
+  timers: faultyTimers(timers, call),
   jobs: faultyJobs(jobs, call),
   batches: faultyBatches(batches, call),
   workers: faultyWorkers(workers, call),
@@ -94,6 +98,25 @@ const faultyBatches = (inner: BatchStore, call: PortCall): BatchStore => ({
     yield* await call("batches.active", READ, () => collect(inner.active()));
   },
   list: (...request) => call("batches.list", READ, () => inner.list(...request)),
+});
+
+/** The rows of timers; registration is nobody's here. */
+const faultyTimers = (inner: TimerStore, call: PortCall): TimerStore => ({
+  ...inner,
+  get: (name) => call("timers.get", READ, () => inner.get(name)),
+  run: (batchId) => call("timers.run", READ, () => inner.run(batchId)),
+  writeRun: (run, etag) =>
+    call("timers.writeRun", WRITE, () => inner.writeRun(run, etag), {
+      "lose-answer": async () => {
+        await inner.writeRun(run, etag);
+        return { written: false, current: await inner.run(run.batchId) };
+      },
+      "move-row": async () => {
+        const current = await inner.run(run.batchId);
+        await inner.writeRun(current?.value ?? newTimerRun(run.batchId), current?.etag);
+        return inner.writeRun(run, etag);
+      },
+    }),
 });
 
 const faultyWorkers = (inner: WorkerStore, call: PortCall): WorkerStore => ({

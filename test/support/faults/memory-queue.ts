@@ -1,6 +1,6 @@
 /** Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters. */
-import { parseBell } from "../../../runtime/core/bell.ts";
 import { LockLostError } from "../../../runtime/core/errors.ts";
+import { parseMessage } from "../../../runtime/core/message.ts";
 import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 
 interface Message extends Pick<OutgoingBell, "bell" | "messageId"> {
@@ -66,7 +66,7 @@ export function createMemoryQueue({ lockMs }: { readonly lockMs: number }): JobQ
     };
     const remove = (): void => void list.splice(list.indexOf(message), 1);
     return {
-      parsed: parseBell(JSON.parse(JSON.stringify(message.bell))),
+      parsed: parseMessage(JSON.parse(JSON.stringify(message.bell))),
       messageId: message.messageId,
       queue: name,
       sequenceNumber: message.sequenceNumber,
@@ -159,7 +159,7 @@ export function createMemoryQueue({ lockMs }: { readonly lockMs: number }): JobQ
 }
 
 const peeked = ({ bell, messageId, sequenceNumber, enqueuedAt, reason, description }: Message): PeekedMessage => ({
-  parsed: parseBell(JSON.parse(JSON.stringify(bell))),
+  parsed: parseMessage(JSON.parse(JSON.stringify(bell))),
   messageId,
   sequenceNumber,
   enqueuedAt,

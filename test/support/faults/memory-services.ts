@@ -10,8 +10,10 @@ import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { addCounts, assertTransition, countChange, NO_COUNTS } from "../../../runtime/core/states.ts";
+import { batchIdOf, type Timer, type TimerRun } from "../../../runtime/core/timer.ts";
 import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
 import type { Stores } from "./faulty-stores.ts";
 import { afterUpdate } from "./run-record.ts";
@@ -56,6 +58,7 @@ export function createMemoryStores(): Stores {
     workers: memoryWorkers(new Rows<WorkerRecord>()),
     files: memoryFiles(),
     packages: memoryPackages(),
+    timers: memoryTimers(new Rows<Timer>(), new Rows<TimerRun>()),
   };
 }
 
@@ -142,6 +145,28 @@ function memoryWorkers(rows: Rows<WorkerRecord>): WorkerStore {
     list: () => Promise.resolve(rows.all().map(({ value }) => value)),
     requestCancel: (_pool, id, intent) => leave(id, (row) => ({ ...row, cancel: [...row.cancel, intent] })),
     requestDrain: (_pool, id) => leave(id, (row) => ({ ...row, drain: true })),
+  };
+}
+
+function memoryTimers(timers: Rows<Timer>, runs: Rows<TimerRun>): TimerStore {
+  async function write<T>(rows: Rows<T>, id: string, row: T, etag: string | undefined) {
+    const written = await rows.write(id, etag, () => row);
+    return written === undefined
+      ? { written: false as const, current: await rows.get(id) }
+      : { written: true as const, etag: written };
+  }
+  const unsupported = (): never => {
+    throw new Error("Not part of any scenario.");
+  };
+  return {
+    get: (name) => timers.get(batchIdOf(name)),
+    write: (timer, etag) => write(timers, batchIdOf(timer), timer, etag),
+    run: (batchId) => runs.get(batchId),
+    writeRun: (run, etag) => write(runs, run.batchId, run, etag),
+    remove: unsupported,
+    all: unsupported,
+    ofPackage: unsupported,
+    list: unsupported,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   createJobQueue,
   createJobStore,
   createPackageStore,
+  createTimerStore,
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
 import { busTopology } from "../../../runtime/core/topology.ts";
@@ -65,6 +66,7 @@ export async function startRealLab(
             workers: createWorkerStore({ storage }),
             files: createJobFiles({ storage }),
             packages: createPackageStore({ storage }),
+            timers: createTimerStore({ storage }),
           };
         },
         observer,

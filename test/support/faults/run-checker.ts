@@ -183,7 +183,7 @@ function messageViolations({ messages, letters, stored }: RunFacts): string[] {
   const found = messages.map(({ messageId }) => `message ${messageId} is left`);
   for (const { value: job } of stored.values()) {
     const own = letters.filter(
-      ({ parsed }) => parsed.ok && parsed.bell.jobId === job.jobId && parsed.bell.ring === job.ring,
+      ({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId === job.jobId && parsed.bell.ring === job.ring,
     );
     if (job.state === "failed" && own.length === 0) found.push(`${job.jobId} failed and has no dead letter`);
     if (job.state !== "failed" && own.length > 0) found.push(`${job.jobId} has a dead letter and ${job.state}`);

@@ -21,7 +21,7 @@ function createWorld(tenants: readonly string[]) {
   const state = { locked: 0, mostLocked: 0 };
   const rows = tenants.map((tenantName) => jobOf({ state: "failed" }, batchOf({ tenantName })));
   const letters = rows.map((job, index): PeekedMessage => ({
-    parsed: { ok: true, bell: bellOf(job, "v1") },
+    parsed: { kind: "bell", bell: bellOf(job, "v1") },
     messageId: `${job.jobId}:1`,
     sequenceNumber: String(2 ** 40 + index * 3),
     enqueuedAt: new Date(0),

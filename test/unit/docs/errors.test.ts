@@ -30,7 +30,7 @@ const operations = createOperations({ pools: [], authFacts: { kind: "none" } } a
 /** What is answered before an operation is found. */
 const OF_NO_OPERATION: readonly ErrorCode[] = ["RouteNotFound", "MethodNotAllowed"];
 const answered = new Set([...OF_NO_OPERATION, ...operations.flatMap((one) => [...errorsOf(one).values()].flat())]);
-const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost"]);
+const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost", "TimerSkipped", "TimerMissed"]);
 
 const document = await readDocument("errors.md");
 const codesOf = (heading: string): readonly string[] =>

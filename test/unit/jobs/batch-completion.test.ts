@@ -6,6 +6,8 @@ import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "..
 import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/interleave.ts";
+import { fakeQueue } from "../../support/fake-delivery.ts";
+import { createMemoryStores } from "../../support/faults/memory-services.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 
 type Gate = () => Promise<void>;
@@ -66,7 +68,9 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
     };
     const completion = createBatchCompletion({
       batches,
-      jobs: { snapshot },
+      jobs: { snapshot, get: () => Promise.resolve(undefined) },
+      timers: createMemoryStores().timers,
+      queue: fakeQueue(),
       events: silentEvents,
       now: () => new Date(0),
     });

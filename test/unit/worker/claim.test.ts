@@ -8,9 +8,13 @@ import type { BatchCompletion } from "../../../runtime/jobs/batch-completion.ts"
 import { claimJob } from "../../../runtime/worker/claim.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
+import { createMemoryStores } from "../../support/faults/memory-services.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentEvents } from "../../support/silent-events.ts";
+import { silentLog } from "../../support/silent-log.ts";
 
+/** No run of a timer is claimed here. */
+const noTimers = { timers: createMemoryStores().timers, log: silentLog };
 const NOW = new Date("2026-03-01T09:00:00Z");
 
 function setUp(claimId?: string) {
@@ -29,8 +33,17 @@ function setUp(claimId?: string) {
   };
   let ids = 0;
   const claim = (delivery: Delivery) => {
-    if (!delivery.parsed.ok) throw new Error("malformed");
-    const deps = { jobs, queue, batches, events: silentEvents, workerId: "w1", bootId: "b1", now: () => NOW };
+    if (delivery.parsed.kind !== "bell") throw new Error("malformed");
+    const deps = {
+      jobs,
+      queue,
+      batches,
+      events: silentEvents,
+      ...noTimers,
+      workerId: "w1",
+      bootId: "b1",
+      now: () => NOW,
+    };
     const request = { delivery, bell: delivery.parsed.bell, claimId: claimId ?? `claim-${++ids}` };
     return claimJob(request, deps, new AbortController().signal);
   };

@@ -14,7 +14,7 @@ function setUp({ waiting = false, held = false }) {
   let since: number | undefined = 0;
   const probed: Delivery[] = [];
   const message: PeekedMessage = {
-    parsed: { ok: false, reason: "not read here" },
+    parsed: { kind: "malformed", reason: "not read here" },
     messageId: "m",
     sequenceNumber: "1",
     enqueuedAt: new Date(),

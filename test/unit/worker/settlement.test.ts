@@ -9,10 +9,13 @@ import { ownRow, type RowChange } from "../../../runtime/worker/owned-row.ts";
 import { settle } from "../../../runtime/worker/settlement.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
+import { createMemoryStores } from "../../support/faults/memory-services.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 
+/** No run of a timer is claimed here. */
+const noTimers = { timers: createMemoryStores().timers, log: silentLog };
 const NOW = new Date("2026-03-01T09:00:00Z");
 const facts = { packageHash: "hash", progress: { fraction: 1 }, retry: DEFAULT_RETRY };
 const succeeded: Execution = { ...facts, kind: "succeeded", output: '{"sum":3}', artifactCount: 2 };
@@ -31,7 +34,7 @@ async function setUp(fields: Partial<Job> = {}) {
   const queue = fakeQueue();
   const stored = jobs.put(jobOf(fields));
   const delivery = deliveryOf(stored);
-  if (!delivery.parsed.ok) throw new Error("malformed");
+  if (delivery.parsed.kind !== "bell") throw new Error("malformed");
   const lost = new AbortController();
   const asked: string[][] = [];
   const batches: BatchCompletion = {
@@ -43,7 +46,7 @@ async function setUp(fields: Partial<Job> = {}) {
   };
   const claimed = await claimJob(
     { delivery, bell: delivery.parsed.bell, claimId: "mine" },
-    { jobs, queue, batches, events: silentEvents, workerId: "w1", bootId: "b1", now: () => NOW },
+    { jobs, queue, batches, events: silentEvents, ...noTimers, workerId: "w1", bootId: "b1", now: () => NOW },
     lost.signal,
   );
   if (claimed === undefined) throw new Error("not claimed");

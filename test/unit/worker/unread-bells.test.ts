@@ -79,7 +79,7 @@ describe("looking for bells a killed worker had not read", () => {
     ]);
     const moved = stored[3]!;
     jobs.put({ ...moved.value, ring: 2 });
-    messages.push({ ...peekedOf(moved, "5"), parsed: { ok: false, reason: "malformed" } });
+    messages.push({ ...peekedOf(moved, "5"), parsed: { kind: "malformed", reason: "malformed" } });
     messages.push(peekedOf({ value: jobOf(), etag: "of a row that was removed" }, "6"));
     expect(await ring(0n)).toBe(0);
     expect(queue.sent).toEqual([]);

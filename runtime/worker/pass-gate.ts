@@ -1,0 +1,209 @@
+/**
+ * The gate of a timer (R14 to R17): every run that is queued passes it before it is claimed, whatever message brought
+ * it. Decided by core/timer-gate.ts; this is the I/O around it. The run's row was read before the gate, and is claimed
+ * on that version or not at all (R15).
+ */
+import type { Failure, Job } from "../core/job.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Overlap } from "../core/manifest.ts";
+import type { Delivery } from "../core/ports/job-queue.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
+import type { TimerStore } from "../core/ports/timer-store.ts";
+import { parseSchedule } from "../core/schedule/schedule.ts";
+import { isPastDue, isRecorded, recordTicks, type TickRules } from "../core/tick-judgement.ts";
+import { newTimerRun, scheduleHashOf, tickJobId, type Timer, type TimerRun } from "../core/timer.ts";
+import { gateOf, isOver, sameRun } from "../core/timer-gate.ts";
+import { parseTimerTrigger, type TimerTrigger } from "../core/timer-trigger.ts";
+import type { BatchCompletion } from "../jobs/batch-completion.ts";
+import type { JobEvents } from "../jobs/job-events.ts";
+import { knownRows } from "../jobs/known-rows.ts";
+
+export interface GateDeps {
+  readonly jobs: Pick<JobStore, "get" | "update">;
+  readonly timers: Pick<TimerStore, "get" | "run" | "writeRun">;
+  readonly batches: Pick<BatchCompletion, "askBatch">;
+  readonly events: JobEvents;
+  readonly now: () => Date;
+  readonly log: Logger;
+}
+
+export type GateResult =
+  /** To be claimed now. `fence`: larger than that of every start before. */
+  | { readonly kind: "passed"; readonly fence: number }
+  /** The message is settled: the run waits, or has ended without a start. */
+  | { readonly kind: "settled" }
+  /** The run's row has moved: begin again there. */
+  | { readonly kind: "moved" };
+
+/** What a timer does when its declaration is gone and a run of it is still there. */
+const OVERLAP_OF_NO_TIMER: Overlap = "skip";
+
+/** Throws UnavailableError, or what `signal` fires with. */
+export async function passGate(
+  stored: Stored<Job>,
+  delivery: Pick<Delivery, "complete">,
+  deps: GateDeps,
+  signal: AbortSignal,
+): Promise<GateResult> {
+  const { jobs, timers, log } = deps;
+  const job = stored.value;
+  const timer = (await timers.get(timerOf(job)))?.value;
+  const tick = freshTickOf(job, timer);
+  const late = tick !== undefined && isPastDue(tick.trigger.scheduledAt, tick.rules.graceMs, deps.now());
+  const request = {
+    jobId: job.jobId,
+    overlap: timer?.overlap ?? OVERLAP_OF_NO_TIMER,
+    waitingMax: waitingMaxOf(timer, late),
+  };
+  for (;;) {
+    signal.throwIfAborted();
+    const current = await timers.run(job.batchId);
+    const run = current?.value ?? newTimerRun(job.batchId);
+    const isKnown = run.currentJobId === job.jobId || run.waitingJobIds.includes(job.jobId);
+    // Of those that may overlap, one that was let through and died before its claim is no longer named by the timer.
+    if (tick !== undefined && !isKnown && request.overlap !== "allow") {
+      if (isRecorded(run, tick.rules, tick.trigger.scheduledAt))
+        return endUnstarted(stored, missedFailure, delivery, deps);
+    }
+    const next = tick === undefined || isKnown ? run : withTick(run, tick);
+    /** Whether the row says it now, also when the answer was lost. */
+    const write = async (changes: Partial<TimerRun>): Promise<boolean> => {
+      const wanted = { ...next, ...changes };
+      const result = await timers.writeRun(wanted, current?.etag);
+      return result.written || sameRun(result.current?.value, wanted);
+    };
+
+    const rows = knownRows(jobs);
+    let decision = gateOf(run, request, rows.known);
+    for (; decision.action === "look"; decision = gateOf(run, request, rows.known)) await rows.look(decision.jobIds);
+    switch (decision.action) {
+      case "pass": {
+        const lastScheduledAt = latestOf(run.lastScheduledAt, scheduledAtOf(job));
+        const fence = run.fence + 1;
+        if (await write({ ...decision.turns, fence, lastScheduledAt })) return { kind: "passed", fence };
+        break;
+      }
+      case "wait":
+        if (!(await write(decision.turns))) break;
+        // R17: one that has ended since could not see who waits.
+        if (decision.turns.currentJobId !== undefined && !(await hasEnded(decision.turns.currentJobId, jobs))) {
+          log.info({ holder: decision.turns.currentJobId }, "the run waits for another one of its timer");
+          await delivery.complete();
+          return { kind: "settled" };
+        }
+        break;
+      case "stay":
+        await delivery.complete();
+        return { kind: "settled" };
+      case "leave-out": {
+        const { holderJobId } = decision;
+        // Counted first: a tick whose row says that it was left out must not be taken for one that never came.
+        if (!(await write({ skippedCount: run.skippedCount + 1, lastSkippedAt: deps.now() }))) break;
+        return endUnstarted(
+          stored,
+          (attempt, failedAt) => skippedFailure(holderJobId, attempt, failedAt),
+          delivery,
+          deps,
+        );
+      }
+    }
+  }
+}
+
+/**
+ * For a start without the gate: a takeover, or a claim of our own whose answer was lost. Whoever ran it before may go on
+ * for a moment, and has a smaller fence. Throws UnavailableError.
+ */
+export async function renewFence({ jobId, batchId }: Job, { timers }: Pick<GateDeps, "timers">): Promise<number> {
+  for (;;) {
+    const current = await timers.run(batchId);
+    const run = current?.value ?? { ...newTimerRun(batchId), currentJobId: jobId };
+    const fence = run.fence + 1;
+    if ((await timers.writeRun({ ...run, fence }, current?.etag)).written) return fence;
+  }
+}
+
+const timerOf = ({ tenantName, jobProcessorPackageName, jobType }: Job) => ({
+  tenantName,
+  packageName: jobProcessorPackageName,
+  timerName: jobType,
+});
+
+interface FreshTick {
+  readonly trigger: TimerTrigger;
+  readonly rules: TickRules;
+}
+
+/** Of a run that was never started and is of the schedule as it is: only its tick may still have to be recorded. */
+function freshTickOf(job: Job, timer: Timer | undefined): FreshTick | undefined {
+  if (timer === undefined || job.ring > 1 || job.executions > 0) return undefined;
+  const trigger = parseTimerTrigger(job.parameters);
+  if (trigger?.trigger !== "schedule") return undefined;
+  if (tickJobId(timer, trigger.scheduledAt, scheduleHashOf(timer)) !== job.jobId) return undefined;
+  return { trigger, rules: { ...timer, schedule: parseSchedule(timer) } };
+}
+
+/** Late ones that are all to run do so one after the other, whatever the timer does with those in time. */
+function waitingMaxOf(timer: Timer | undefined, late: boolean): number {
+  if (timer === undefined) return 0;
+  const ofQueue = timer.overlap === "queue" ? 1 : 0;
+  return late && typeof timer.misfire === "object" ? Math.max(ofQueue, timer.misfire.all) : ofQueue;
+}
+
+function withTick(run: TimerRun, { trigger, rules }: FreshTick): TimerRun {
+  const { scheduledAt, firstMissedAt: first, lastMissedAt: last } = trigger;
+  const missed = first === undefined || last === undefined ? undefined : { first, last };
+  const { missedCount, lastMissedAt, ...coverage } = recordTicks(run, rules, scheduledAt, missed);
+  return {
+    ...run,
+    ...coverage,
+    missedCount: run.missedCount + missedCount,
+    lastMissedAt: lastMissedAt ?? run.lastMissedAt,
+  };
+}
+
+function scheduledAtOf(job: Job): Date | undefined {
+  const trigger = parseTimerTrigger(job.parameters);
+  return trigger?.trigger === "schedule" ? trigger.scheduledAt : undefined;
+}
+
+const latestOf = (a: Date | undefined, b: Date | undefined): Date | undefined =>
+  a === undefined || (b !== undefined && b > a) ? b : a;
+
+async function hasEnded(jobId: string, jobs: Pick<JobStore, "get">): Promise<boolean> {
+  return isOver((await jobs.get(jobId))?.value.state ?? "absent");
+}
+
+type MakeFailure = (attempt: number, failedAt: Date) => Failure;
+
+const skippedFailure = (holderJobId: string, attempt: number, failedAt: Date): Failure => ({
+  code: "TimerSkipped",
+  message: `Run ${holderJobId} of this timer goes on, and they must not overlap.`,
+  ...{ attempt, failedAt, retryable: false },
+});
+
+const missedFailure: MakeFailure = (attempt, failedAt) => ({
+  code: "TimerMissed",
+  message: "The tick had been recorded as missed before it could run; another run of this timer stands for it.",
+  ...{ attempt, failedAt, retryable: false },
+});
+
+/** Ends a run that was never to start, and lets go of its message. */
+async function endUnstarted(
+  { value: job, etag }: Stored<Job>,
+  failureOf: MakeFailure,
+  delivery: Pick<Delivery, "complete">,
+  { jobs, batches, events, now, log }: GateDeps,
+): Promise<GateResult> {
+  const endedAt = now();
+  const failure = failureOf(job.attempts + 1, endedAt);
+  const changes = { endedAt, failure, runAt: undefined, reopen: false };
+  const result = await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "canceled", changes });
+  if (!result.written) return { kind: "moved" };
+  log.info({ code: failure.code, reason: failure.message }, "the run is left out");
+  events.completedRow({ ...job, ...changes, state: "canceled" });
+  await batches.askBatch(job.batchId);
+  await delivery.complete();
+  return { kind: "settled" };
+}

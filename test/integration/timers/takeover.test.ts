@@ -1,0 +1,105 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { subjectOf } from "../../../runtime/core/message.ts";
+import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
+import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
+import { admitTick } from "../../../runtime/worker/admit-tick.ts";
+import { claimJob, type Claimed } from "../../../runtime/worker/claim.ts";
+import { silentEvents } from "../../support/silent-events.ts";
+import { silentLog } from "../../support/silent-log.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timer-bench.ts";
+
+let system: TestSystem;
+let bench: TimerBench;
+
+beforeAll(async () => {
+  system = await startTestSystem({ lockMs: 2_000 });
+  bench = createTimerBench(system);
+});
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]();
+  await system[Symbol.asyncDispose]();
+});
+
+const START = Math.floor(Date.now() / 1_000) * 1_000 - 10_000;
+const base = (seconds: number): Date => new Date(START + seconds * 1_000);
+
+async function quickTimer(isolation: "process" | "reuse" = "process"): Promise<BenchTimer> {
+  const tenantName = freshTenant();
+  const jobs = { Quick: `return { output: { fence: job.fence, interruption: job.interruption } };` };
+  await system.publish(tenantName, "test.zip", testPackage({ jobs, isolation }));
+  const fields = { graceMs: 300_000, cron: "* * * * * *", activeFrom: base(-1) };
+  return bench.register({ tenantName, timerName: "Quick", ...fields });
+}
+
+/** Takes the next message as a worker does, up to the moment named, and is then no more: the message's lock ends. */
+async function dieAfter(moment: "receipt" | "row" | "claim"): Promise<Claimed | undefined> {
+  const queue = system.queue();
+  const { jobs, batches: batchStore } = system.api;
+  const delivery = await queue.receiver(jobQueueName(DEFAULT_POOL, "normal")).receive(10_000);
+  if (delivery?.parsed.kind !== "tick") throw new Error("No tick came.");
+  const { timers } = bench;
+  const now = (): Date => new Date();
+  const shared = { jobs, batchStore, timers, queue, events: silentEvents, pool: DEFAULT_POOL, now, log: silentLog };
+  const batches = createBatchCompletion({ ...shared, batches: batchStore });
+  let claimed: Claimed | undefined;
+  if (moment !== "receipt") await admitTick(delivery.parsed.tick, delivery, shared);
+  if (moment === "claim") {
+    const request = { delivery, bell: subjectOf(delivery.parsed)!, claimId: randomUUID() };
+    const dead = { workerId: "dead", bootId: "dead" };
+    claimed = await claimJob(request, { ...shared, ...dead, batches }, new AbortController().signal);
+  }
+  return claimed;
+}
+
+describe("a worker that dies", () => {
+  it("in the middle of a run leaves the timer to it: the next tick is skipped until another has taken it over", async () => {
+    const quick = await quickTimer();
+    const first = await quick.tick(base(0));
+    const claimed = await dieAfter("claim");
+    expect(claimed).toMatchObject({ jobId: first, fence: 1 });
+    expect(await quick.job(first)).toMatchObject({ state: "running", claim: { workerId: "dead" } });
+    expect(await quick.run()).toMatchObject({ currentJobId: first });
+
+    await using worker = await system.startWorker();
+    const skipped = await system.until(await quick.tick(base(1)));
+    expect(skipped).toMatchObject({ state: "canceled", failure: { code: "TimerSkipped" } });
+    expect(await quick.job(first)).toMatchObject({ state: "running", claim: { workerId: "dead" } });
+    const job = await system.until(first);
+    expect(job).toMatchObject({ state: "succeeded", executions: 2, interruptions: 1 });
+    expect(job.history[1]!.workerId).toBe(worker.workerId);
+    const output = JSON.parse(job.output!) as { fence: number };
+    expect(output.fence).toBeGreaterThan(claimed!.fence!);
+    const next = await system.until(await quick.tick(base(2)));
+    expect((JSON.parse(next.output!) as { fence: number }).fence).toBeGreaterThan(output.fence);
+  });
+
+  it.each(["receipt", "row"] as const)("after %s leaves a tick that another runs once", async (moment) => {
+    const quick = await quickTimer();
+    const first = await quick.tick(base(0));
+    await dieAfter(moment);
+    expect((await quick.job(first))?.state).toBe(moment === "row" ? "queued" : undefined);
+    await using worker = await system.startWorker();
+    expect(await system.until(first)).toMatchObject({
+      state: "succeeded",
+      executions: 1,
+      interruptions: 0,
+      history: [{ workerId: worker.workerId }],
+    });
+  });
+});
+
+describe("a run in a shared process", () => {
+  it("has its fence, too", async () => {
+    await using worker = await system.startWorker({ slots: 2 });
+    const quick = await quickTimer("reuse");
+    for (const count of [1, 2]) {
+      const job = await system.until(await quick.tick(base(count)));
+      expect(JSON.parse(job.output!)).toEqual({ fence: count, interruption: 0 });
+      expect(job.history[0]!.workerId).toBe(worker.workerId);
+    }
+  });
+});

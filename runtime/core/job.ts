@@ -108,6 +108,26 @@ export interface Job extends JobRequest {
   readonly history: readonly HistoryEntry[];
 }
 
+/** What a job's row says when nothing has happened to it yet. */
+export const UNTOUCHED_JOB = {
+  state: "queued",
+  ring: 1,
+  attempts: 0,
+  interruptions: 0,
+  executions: 0,
+  claim: undefined,
+  cancelWanted: false,
+  reopen: false,
+  startedAt: undefined,
+  endedAt: undefined,
+  progress: undefined,
+  output: undefined,
+  artifactCount: 0,
+  failure: undefined,
+  packageHash: undefined,
+  history: [],
+} as const satisfies Partial<Job>;
+
 /** `open` accepts jobs; `closed` accepts no more and still finishes; `canceled` ends what is not ended. */
 export const BATCH_STATES = ["open", "closed", "canceled"] as const;
 export type BatchState = (typeof BATCH_STATES)[number];
@@ -142,3 +162,13 @@ export interface Batch {
   readonly createdAt: Date;
   readonly createdBy: string;
 }
+
+/** What a batch's row says when it has just been made. */
+export const NEW_BATCH = {
+  state: "open",
+  generation: 1,
+  completedGeneration: 0,
+  completedAt: undefined,
+  unannounced: [],
+  atRest: false,
+} as const satisfies Partial<Batch>;

@@ -11,6 +11,7 @@ import { DEFAULT_POOL } from "../core/topology.ts";
 import type { JobView } from "../core/views.ts";
 import { DEMO_TENANT, fetchArtifacts, publishSamples, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
+import { announceTimers, showTimerRuns } from "../local/demo/show-timers.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
 import { DEMO_APPLICATION } from "../local/identity/principals.ts";
 import { seedTenants } from "../local/identity/seed-tenants.ts";
@@ -130,10 +131,12 @@ async function main(options: LocalOptions): Promise<void> {
     const samples = await packing;
     await publishSamples(samples, client);
     report.step(`Published ${samples.map(({ fileName }) => fileName).join(", ")}`);
+    await announceTimers(client, report);
 
     const succeeded = await demonstrate(client, home, options, report, interrupted.signal);
     if (options.once) await stop(succeeded ? 0 : 1);
     report.hints(stack, DEMO_TENANT, DEMO_APPLICATION);
+    await showTimerRuns(client, report);
     await aborted(interrupted.signal);
     await stop(0);
   } catch (error) {

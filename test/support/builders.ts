@@ -1,7 +1,7 @@
 /** Rows for tests: whole and valid, with what the test is about set by hand. */
 import { randomBytes } from "node:crypto";
 import { createIdSource } from "../../runtime/core/ids.ts";
-import type { Batch, Job } from "../../runtime/core/job.ts";
+import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../runtime/core/job.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../../runtime/core/limits.ts";
 import type { Timer } from "../../runtime/core/timer.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
@@ -18,12 +18,7 @@ export function batchOf(fields: Partial<Batch> = {}): Batch {
     batchName: "Batch",
     priority: "normal",
     pool: DEFAULT_POOL,
-    state: "open",
-    generation: 1,
-    completedGeneration: 0,
-    completedAt: undefined,
-    unannounced: [],
-    atRest: false,
+    ...NEW_BATCH,
     shardCount: 1,
     createdAt: new Date("2026-03-01T08:00:00Z"),
     createdBy: "tester",
@@ -46,25 +41,10 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     retry: {},
     timeoutMs: undefined,
     expiresAt: undefined,
-    state: "queued",
-    ring: 1,
-    attempts: 0,
-    interruptions: 0,
-    executions: 0,
-    claim: undefined,
-    cancelWanted: false,
-    reopen: false,
+    ...UNTOUCHED_JOB,
     runAt: undefined,
     submittedAt: new Date("2026-03-01T08:00:01Z"),
     submittedBy: "tester",
-    startedAt: undefined,
-    endedAt: undefined,
-    progress: undefined,
-    output: undefined,
-    artifactCount: 0,
-    failure: undefined,
-    packageHash: undefined,
-    history: [],
     ...fields,
   };
 }

@@ -17,7 +17,10 @@ export const DEMO_TENANT = "demo";
 const LOOK_EVERY_MS = 200;
 
 /** For the demo's tenant, whose timers run from then on. */
-export async function publishSamples(samples: readonly PackedPackage[], { management }: JobServiceClient): Promise<void> {
+export async function publishSamples(
+  samples: readonly PackedPackage[],
+  { management }: JobServiceClient,
+): Promise<void> {
   await Promise.all(samples.map(({ fileName, zip }) => management.publishPackage(DEMO_TENANT, fileName, zip)));
 }
 

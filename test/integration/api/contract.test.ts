@@ -13,6 +13,7 @@ import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { workerOf } from "../../support/builders.ts";
+import { registrationDrivers } from "../../support/registration-drivers.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
@@ -38,6 +39,7 @@ const identify: Identify = (needs) => (request, response, next) => {
 };
 
 const letters = letterQueue();
+const registration = registrationDrivers();
 const api = await startTestApi(faulty(letters.queue, dependencies), {
   identify,
   wrapJobs: (jobs) => faulty(jobs, dependencies),
@@ -47,7 +49,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
-  wrapTimers: (timers) => faulty(timers, dependencies),
+  wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -55,6 +57,7 @@ afterEach(() => {
   dependencies.fault = undefined;
   refusal = undefined;
   clockStepMs = 0;
+  registration.reset();
 });
 afterAll(async () => {
   wire[Symbol.dispose]();
@@ -288,6 +291,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   putPackage: {
     200: () => putZip(packagePath(freshTenant()), ECHO),
     404: () => putZip(packagePath("foreign"), ECHO),
+    409: () => putZip(packagePath(freshTenant()), registration.crowdedOut()),
     413: () => ({
       method: "PUT",
       path: packagePath(freshTenant()),
@@ -310,6 +314,8 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return post(`${path}/versions/${older}/restore`);
     },
     404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
+    409: async () => post(await registration.restoring(api.packages, "crowd")),
+    422: async () => post(await registration.restoring(api.packages, "pool")),
   },
   ...timers.operations,
   listWorkers: {

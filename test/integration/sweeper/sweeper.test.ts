@@ -10,6 +10,9 @@ import {
   createTimerStore,
   createWebhookStore,
 } from "../../../runtime/azure/index.ts";
+import { outgoingTick } from "../../../runtime/core/tick.ts";
+import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer.ts";
+import { newTimerJob, wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
@@ -21,7 +24,7 @@ import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
-import { batchOf, jobOf, webhookOf } from "../../support/builders.ts";
+import { batchOf, jobOf, timerOf, webhookOf, workerOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
@@ -43,7 +46,7 @@ let pool = "";
 let queueName = "";
 let batch: Batch;
 let workers: readonly WorkerRecord[] = [];
-const POOLS = Array.from({ length: 15 }, (_, i) => `p${i}`);
+const POOLS = Array.from({ length: 20 }, (_, i) => `p${i}`);
 let nextPool = 0;
 
 beforeAll(async () => {
@@ -125,6 +128,25 @@ describe("sweeping batches", () => {
     );
     expect((await rowOf(orphan.value.jobId)).ring).toBe(1);
     expect(await sweep()).toMatchObject({ rung: 0 });
+  });
+
+  it("takes the tick of a timer that lies in the queue for the bell of its run", async () => {
+    const timer = timerOf({ tenantName: freshTenant(), pool });
+    const at = new Date("2026-03-01T08:00:00Z");
+    await wakeTimerBatch(batches, timer, at);
+    batch = (await batches.get(batchIdOf(timer)))!.value;
+    const { tick, messageId } = outgoingTick(timer, scheduleHashOf(timer), at);
+    const jobId = tickJobId(timer, at, scheduleHashOf(timer));
+    const trigger = { trigger: "schedule", scheduledAt: at, missedCount: 0 } as const;
+    await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
+    await queue.send(queueName, [{ bell: tick as never, messageId }]);
+    expect(await sweep()).toMatchObject({ rung: 0 });
+    const [delivery] = [await queue.receiver(queueName).receive(5_000)];
+    expect(delivery?.parsed).toEqual({ kind: "tick", tick });
+    await delivery!.complete();
+    // Its message is gone: it waits, or somebody died.
+    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([jobId]);
   });
 
   it("reopens a complete batch before it rings for a job that was added too late to be counted", async () => {
@@ -210,6 +232,20 @@ describe("sweeping batches", () => {
     ];
     expect(await sweep()).toMatchObject({ handedBack: 0, rung: 0 });
     expect((await rowOf(stored.value.jobId)).state).toBe("running");
+  });
+
+  it("looks for a job's worker in the job's own pool: that of a timer's batch is the one it began in", async () => {
+    const stored = await insert();
+    const claim = claimOf();
+    await claimed(stored, claim);
+    workers = [workerOf({ pool, workerId: "w1", bootId: "b1", heartbeatAt: deps().now(), claims: [claim.id] })];
+    batch = { ...batch, pool: "another" };
+    const active = async function* () {
+      await Promise.resolve();
+      yield { value: batch, etag: "any" };
+    };
+    const swept = await sweepBatches({ ...deps(), batchStore: { ...deps().batchStore, active } }, { thorough: true });
+    expect(swept).toMatchObject({ handedBack: 0 });
   });
 
   it("ends a dead worker's job as canceled when a cancel was wanted, and the batch hears of it", async () => {

@@ -77,11 +77,15 @@ export interface FaultLab extends AsyncDisposable {
   startWorker(name: string, options?: { readonly slots?: number; readonly after?: string }): Promise<LabWorker>;
   /** From now on jobs of type Mendable succeed. */
   mend(): void;
+  /** From now on jobs that wait for ever end. */
+  release(): void;
   /**
    * Rings for jobs nobody was told of, as one round of the sweeper does at a time when all it waits for has passed; and
    * lets them end.
    */
   sweepOrphans(): Promise<void>;
+  /** Resolves when no call to a service is under way, however late it lands. */
+  settled(): Promise<void>;
   /** Sends what the API still keeps, and ends it. Idempotent. */
   stopApi(): Promise<void>;
   /** Ends workers and API; resolves to what they left behind. */
@@ -169,6 +173,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     mend: () => {
       mended = true;
     },
+    release: () => released.resolve(undefined),
     async sweepOrphans() {
       const isOrphan = (id: string): boolean => !accepted.has(id) && !isTerminal(record.job(id).state);
       if (!record.jobIds.some(isOrphan)) return;
@@ -189,6 +194,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       };
       await sweepBatches(deps, { thorough: true });
     },
+    settled: () => plan.settled(),
     stopApi: () => api.close(),
     async stop() {
       await Promise.all([...workers.values()].map(({ node }) => node.drain(0)));

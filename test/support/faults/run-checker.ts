@@ -1,5 +1,7 @@
 /** Judges a run that is over: the invariants of ARCHITECTURE.md, each from the record of what landed. */
 import type { Job } from "../../../runtime/core/job.ts";
+import { isTimerBatch } from "../../../runtime/core/ids.ts";
+import { subjectOf } from "../../../runtime/core/message.ts";
 import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import {
   addCounts,
@@ -50,6 +52,8 @@ export function violationsOf(facts: RunFacts): readonly string[] {
       ]);
     }),
     ...record.batchIds.flatMap((batchId) => batchViolations(batchId, facts)),
+    ...record.batchIds.filter(isTimerBatch).flatMap((batchId) => timerViolations(batchId, facts)),
+    ...[...facts.accepted].filter((id) => !record.jobIds.includes(id)).map((id) => `I1: ${id} has no row`),
     ...messageViolations(facts),
   ];
 }
@@ -178,13 +182,29 @@ function wereAllEnded(members: readonly (readonly Version<Job>[])[], from: numbe
   );
 }
 
+/** I6: no two runs of one timer at a time, and each start has a larger fence than the one before. */
+function timerViolations(batchId: string, { record }: RunFacts): string[] {
+  const found: string[] = [];
+  const runs = record.executions
+    .filter(({ jobId }) => jobId.startsWith(`${batchId}.`))
+    .toSorted((a, b) => a.startedAt - b.startedAt);
+  runs.forEach((run, i) => {
+    const before = runs[i - 1];
+    if (before === undefined) return;
+    if (run.startedAt < (before.endedAt ?? Infinity)) found.push(`I6: runs ${before.jobId} and ${run.jobId} overlap`);
+    if ((run.fence ?? 0) <= (before.fence ?? 0)) found.push(`I6: fence ${run.fence} after ${before.fence}`);
+  });
+  return found;
+}
+
 /** No message is left over; a failed job has its dead letter, and no other letter speaks of a row as it is. */
 function messageViolations({ messages, letters, stored }: RunFacts): string[] {
   const found = messages.map(({ messageId }) => `message ${messageId} is left`);
   for (const { value: job } of stored.values()) {
-    const own = letters.filter(
-      ({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId === job.jobId && parsed.bell.ring === job.ring,
-    );
+    const own = letters.filter(({ parsed }) => {
+      const subject = subjectOf(parsed);
+      return subject?.jobId === job.jobId && subject.ring === job.ring;
+    });
     if (job.state === "failed" && own.length === 0) found.push(`${job.jobId} failed and has no dead letter`);
     if (job.state !== "failed" && own.length > 0) found.push(`${job.jobId} has a dead letter and ${job.state}`);
   }

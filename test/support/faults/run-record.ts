@@ -21,6 +21,8 @@ export interface Version<T> {
 export interface Execution {
   readonly jobId: string;
   readonly claimId: string;
+  /** Of a run of a timer. */
+  readonly fence: number | undefined;
   readonly startedAt: number;
   readonly pid: () => number | undefined;
   endedAt: number | undefined;
@@ -91,11 +93,11 @@ export function createRunRecord(): RunRecord {
     }),
     processes: (inner) => ({
       start(spec) {
-        const { jobId, claimId } = spec.job;
+        const { jobId, claimId, fence } = spec.job;
         const startedAt = performance.now();
         const process = inner.start(spec);
         const pid = (): number | undefined => process.pid;
-        const execution: Execution = { jobId, claimId, startedAt, pid, endedAt: undefined, result: undefined };
+        const execution: Execution = { jobId, claimId, fence, startedAt, pid, endedAt: undefined, result: undefined };
         executions.push(execution);
         for (const watcher of watchers) watcher();
         void process.result.then((result) => Object.assign(execution, { result, endedAt: performance.now() }));

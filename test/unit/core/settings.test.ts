@@ -131,6 +131,7 @@ describe("facts of authentication", () => {
     [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
     [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
     [{ [SETTING.tickHorizonSeconds]: "29" }, /JOBYARD_TICK_HORIZON_SECONDS must be a whole number from 30 to 1800/],
+    [{ [SETTING.timerRegistration]: "yes" }, /JOBYARD_TIMER_REGISTRATION must be on or off, not "yes"/],
   ])("of the API that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
   });

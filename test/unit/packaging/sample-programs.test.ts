@@ -185,7 +185,7 @@ describe("documents", () => {
 
   it("stops by itself when canceled among many", async () => {
     const attempt = await start({ date: "2026-03-02", from: 1, count: 240 });
-    await vi.waitUntil(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0), { timeout: 10_000 });
+    await vi.waitUntil(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0), { timeout: 50_000 });
     attempt.process.cancel("cancel");
     expect(await attempt.result).toMatchObject({ kind: "canceled", forced: false });
   });

@@ -1,0 +1,249 @@
+import { describe, expect, it } from "vitest";
+import type { Job } from "../../../runtime/core/job.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import { outgoingTick } from "../../../runtime/core/tick.ts";
+import {
+  batchIdOf,
+  newTimerRun,
+  scheduleHashOf,
+  tickJobId,
+  type Timer,
+  type TimerRun,
+} from "../../../runtime/core/timer.ts";
+import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
+import { admitTick } from "../../../runtime/worker/admit-tick.ts";
+import { passGate, renewFence } from "../../../runtime/worker/pass-gate.ts";
+import { timerOf } from "../../support/builders.ts";
+import { fakeQueue } from "../../support/fake-delivery.ts";
+import { createMemoryStores } from "../../support/faults/memory-services.ts";
+import { silentEvents } from "../../support/silent-events.ts";
+import { silentLog } from "../../support/silent-log.ts";
+
+const NOW = new Date("2026-03-01T09:00:30Z");
+const minute = (count: number): Date => new Date(Date.parse("2026-03-01T09:00:00Z") + count * 60_000);
+
+/** A timer that ticks every minute and has recorded all up to the minute before. */
+async function setUp(fields: Partial<Timer> = {}) {
+  const stores = createMemoryStores();
+  const { jobs, timers, batches: batchStore } = stores;
+  const timer = timerOf(fields);
+  await timers.write(timer, undefined);
+  const batchId = batchIdOf(timer);
+  await timers.writeRun({ ...newTimerRun(batchId), coveredUpTo: minute(-1) }, undefined);
+  const queue = fakeQueue();
+  const now = (): Date => NOW;
+  const shared = { jobs, timers, batchStore, queue, events: silentEvents, pool: "default", now, log: silentLog };
+  const deps = { ...shared, batches: createBatchCompletion({ ...shared, batches: batchStore }) };
+  let completed = 0;
+  const delivery = {
+    complete: () => {
+      completed++;
+      return Promise.resolve();
+    },
+  };
+  const run = async (): Promise<TimerRun> => (await timers.run(batchId))!.value;
+  const idOf = (at: Date): string => tickJobId(timer, at, scheduleHashOf(timer));
+  const stored = async (at: Date): Promise<Stored<Job>> => (await jobs.get(idOf(at)))!;
+  return {
+    ...{ timer, timers, jobs, queue, deps, run, idOf, stored },
+    settledCount: () => completed,
+    admit: (at: Date) => admitTick(outgoingTick(timer, scheduleHashOf(timer), at).tick, delivery, deps),
+    gate: async (at: Date) => passGate(await stored(at), delivery, deps, new AbortController().signal),
+    become: async (at: Date, state: Job["state"]): Promise<void> => {
+      for (const to of state === "queued"
+        ? []
+        : state === "running"
+          ? (["running"] as const)
+          : (["running", state] as const)) {
+        const { value, etag } = await stored(at);
+        await jobs.update({ jobId: value.jobId, etag, from: value.state, to, changes: {} });
+      }
+    },
+    writeRun: async (changes: Partial<TimerRun>): Promise<void> => {
+      const current = (await timers.run(batchId))!;
+      await timers.writeRun({ ...current.value, ...changes }, current.etag);
+    },
+  };
+}
+
+describe("a tick that is admitted", () => {
+  it("has a row in the batch of its timer, once", async () => {
+    const { admit, stored, timer, deps } = await setUp({ priority: "high" });
+    expect(await admit(minute(0))).toBe(true);
+    const { etag, value } = await stored(minute(0));
+    expect(value).toMatchObject({
+      state: "queued",
+      ring: 1,
+      ...{ jobType: "Export", jobName: "Export", jobProcessorPackageName: "export.zip", priority: "high" },
+      parameters: '{"trigger":"schedule","scheduledAt":"2026-03-01T09:00:00.000Z","missedCount":0}',
+    });
+    expect(await admit(minute(0))).toBe(true);
+    expect((await stored(minute(0))).etag).toBe(etag);
+    expect((await deps.batchStore.get(batchIdOf(timer)))?.value).toMatchObject({
+      batchName: "timer:Export",
+      state: "open",
+    });
+  });
+
+  it("wakes a batch at rest, before its row is there", async () => {
+    const { admit, timer, deps } = await setUp();
+    await admit(minute(0));
+    const { etag } = (await deps.batchStore.get(batchIdOf(timer)))!;
+    await deps.batchStore.update(batchIdOf(timer), etag, { atRest: true });
+    await admit(minute(1));
+    expect((await deps.batchStore.get(batchIdOf(timer)))?.value.atRest).toBe(false);
+  });
+});
+
+describe("a run at the gate", () => {
+  it("is let through with the next fence, and its tick is recorded", async () => {
+    const { admit, gate, run, idOf, settledCount } = await setUp();
+    await admit(minute(0));
+    expect(await gate(minute(0))).toEqual({ kind: "passed", fence: 1 });
+    expect(await run()).toMatchObject({ currentJobId: idOf(minute(0)), fence: 1, coveredUpTo: minute(0) });
+    expect(await gate(minute(0))).toEqual({ kind: "passed", fence: 2 });
+    expect(settledCount()).toBe(0);
+  });
+
+  it("begins again when somebody else has written the timer, and then sees who is in", async () => {
+    const { admit, gate, timers, become, idOf, stored } = await setUp();
+    await admit(minute(0));
+    await admit(minute(1));
+    const writeRun = timers.writeRun.bind(timers);
+    let refusals = 1;
+    // As it writes, the other one passes and runs.
+    timers.writeRun = async (row, etag) => {
+      if (refusals-- <= 0) return writeRun(row, etag);
+      await gate(minute(1));
+      await become(minute(1), "running");
+      return writeRun(row, etag);
+    };
+    expect(await gate(minute(0))).toEqual({ kind: "settled" });
+    expect((await stored(minute(0))).value).toMatchObject({ state: "canceled", failure: { code: "TimerSkipped" } });
+    expect((await stored(minute(0))).value.failure?.message).toContain(idOf(minute(1)));
+  });
+
+  it("takes a write that landed without an answer for its own", async () => {
+    const { admit, gate, timers, run } = await setUp();
+    await admit(minute(0));
+    const writeRun = timers.writeRun.bind(timers);
+    timers.writeRun = async (row, etag) => {
+      await writeRun(row, etag);
+      return { written: false, current: await timers.run(row.batchId) };
+    };
+    expect(await gate(minute(0))).toEqual({ kind: "passed", fence: 1 });
+    expect(await run()).toMatchObject({ fence: 1 });
+  });
+
+  it("is left out as missed when another run has come to stand for its tick", async () => {
+    const { admit, gate, writeRun, stored, settledCount, queue } = await setUp();
+    await admit(minute(0));
+    await writeRun({ coveredUpTo: minute(5) });
+    expect(await gate(minute(0))).toEqual({ kind: "settled" });
+    const { value } = await stored(minute(0));
+    expect(value).toMatchObject({
+      state: "canceled",
+      failure: { code: "TimerMissed", retryable: false },
+      endedAt: NOW,
+    });
+    expect(settledCount()).toBe(1);
+    expect(queue.sent).toEqual([]);
+  });
+
+  it("may overlap, died after it was let through, and is not taken for recorded", async () => {
+    const { admit, gate } = await setUp({ overlap: "allow" });
+    await admit(minute(0));
+    await gate(minute(0));
+    await admit(minute(1));
+    await gate(minute(1));
+    expect(await gate(minute(0))).toEqual({ kind: "passed", fence: 3 });
+  });
+
+  it("begins again at its row when that has moved", async () => {
+    const { admit, gate, become, jobs, stored } = await setUp();
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await admit(minute(1));
+    const update = jobs.update.bind(jobs);
+    jobs.update = async (wish) => {
+      jobs.update = update;
+      await update({ ...wish, to: "queued", changes: {} });
+      return update(wish);
+    };
+    expect(await gate(minute(1))).toEqual({ kind: "moved" });
+    expect((await stored(minute(1))).value.state).toBe("queued");
+    expect(await gate(minute(1))).toEqual({ kind: "settled" });
+  });
+
+  it("that waits looks at the holder again, and passes when that has just ended", async () => {
+    const { admit, gate, become, timers, run, idOf } = await setUp({ overlap: "queue" });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await admit(minute(1));
+    const writeRun = timers.writeRun.bind(timers);
+    timers.writeRun = async (row, etag) => {
+      timers.writeRun = writeRun;
+      const result = await writeRun(row, etag);
+      await become(minute(0), "succeeded");
+      return result;
+    };
+    expect(await gate(minute(1))).toEqual({ kind: "passed", fence: 2 });
+    expect(await run()).toMatchObject({ currentJobId: idOf(minute(1)), waitingJobIds: [] });
+  });
+
+  it("that waits is rung for by whoever asks after the end, under a name the broker has not heard", async () => {
+    const { admit, gate, become, queue, timer, deps, idOf } = await setUp({ overlap: "queue" });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await admit(minute(1));
+    expect(await gate(minute(1))).toEqual({ kind: "settled" });
+    await deps.batches.askBatch(batchIdOf(timer));
+    expect(queue.sent).toEqual([]);
+    await become(minute(0), "succeeded");
+    await deps.batches.askBatch(batchIdOf(timer));
+    await deps.batches.askBatch(batchIdOf(timer));
+    const names = queue.sent.map(({ messageId }) => messageId);
+    expect(names.every((name) => name.startsWith(`${idOf(minute(1))}:1:`))).toBe(true);
+    expect(new Set(names).size).toBe(2);
+  });
+
+  it("of a pool this worker must not send to is left to the sweeper", async () => {
+    const { admit, gate, become, queue, timer, deps } = await setUp({ overlap: "queue" });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await admit(minute(1));
+    await gate(minute(1));
+    await become(minute(0), "succeeded");
+    const elsewhere = createBatchCompletion({ ...deps, batches: deps.batchStore, pool: "other" });
+    await elsewhere.askBatch(batchIdOf(timer));
+    expect(queue.sent).toEqual([]);
+  });
+
+  it("of a timer that is gone does not overlap another run of it", async () => {
+    const { admit, gate, become, timers, stored } = await setUp({ overlap: "allow" });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await admit(minute(1));
+    timers.get = () => Promise.resolve(undefined);
+    expect(await gate(minute(1))).toEqual({ kind: "settled" });
+    expect((await stored(minute(1))).value.failure?.code).toBe("TimerSkipped");
+  });
+});
+
+describe("a start without the gate", () => {
+  it("has a larger fence, and leaves the timer to whoever holds it", async () => {
+    const { admit, gate, deps, run, stored, idOf, writeRun } = await setUp();
+    await admit(minute(0));
+    await gate(minute(0));
+    expect(await renewFence((await stored(minute(0))).value, deps)).toBe(2);
+    await writeRun({ currentJobId: "other" });
+    expect(await renewFence((await stored(minute(0))).value, deps)).toBe(3);
+    expect(await run()).toMatchObject({ currentJobId: "other", fence: 3 });
+    expect(idOf(minute(0))).toBe((await stored(minute(0))).value.jobId);
+  });
+});

@@ -64,6 +64,7 @@ const RUN_COLUMNS: Columns<Omit<TimerRun, "batchId">> = {
   lastSkippedAt: optionalInstant("lastSkippedAt"),
   missedCount: integer("missedCount"),
   lastMissedAt: optionalInstant("lastMissedAt"),
+  missedTicks: listColumn("missedTicks", dateSchema),
 };
 
 /** Undefined for names no timer can have. */

@@ -13,12 +13,12 @@
  * overtaken: they may still come, and come in time. Pure: the worker's clock is given, and a wrong one costs a wrong
  * "too late" at most.
  */
-import { OVERTAKEN_TICKS_MAX } from "./limits.ts";
+import { MISSED_TICKS_KEPT, OVERTAKEN_TICKS_MAX } from "./limits.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import type { Timer, TimerRun } from "./timer.ts";
 
 /** What a timer's row says of its ticks. */
-export type Coverage = Pick<TimerRun, "coveredUpTo" | "overtakenTicks">;
+export type Coverage = Pick<TimerRun, "coveredUpTo" | "overtakenTicks" | "missedTicks">;
 
 export interface TickRules extends Pick<Timer, "misfire" | "graceMs" | "activeFrom"> {
   readonly schedule: Schedule;
@@ -62,6 +62,22 @@ export function isRecorded(coverage: Coverage, rules: Pick<TickRules, "activeFro
   return !coverage.overtakenTicks.some((tick) => tick.getTime() === at.getTime());
 }
 
+/**
+ * What is recorded of a tick whose run has a row and has not started. `missed`: another run stands for it, or it is of a
+ * time when the timer was not active. `judged`: this run was at the gate before, and its row does not say yet what became
+ * of it there.
+ */
+export function recordOf(coverage: Coverage, rules: Pick<TickRules, "activeFrom">, at: Date): TickRecord {
+  if (!isRecorded(coverage, rules, at)) return "none";
+  const { missedTicks } = coverage;
+  const [oldest] = missedTicks;
+  const isForgotten = oldest !== undefined && missedTicks.length >= MISSED_TICKS_KEPT && at < oldest;
+  const isMissed = at <= rules.activeFrom || missedTicks.some((tick) => tick.getTime() === at.getTime());
+  return isMissed || isForgotten ? "missed" : "judged";
+}
+
+export type TickRecord = "none" | "missed" | "judged";
+
 /** A run that starts later than this after its tick is past due. */
 export const isPastDue = (at: Date, graceMs: number, now: Date): boolean => now.getTime() > at.getTime() + graceMs;
 
@@ -96,6 +112,7 @@ export function recordTicks(
   return {
     coveredUpTo: covered,
     overtakenTicks: open,
+    missedTicks: inOrder([...coverage.missedTicks, ...counted]).slice(-MISSED_TICKS_KEPT),
     missedCount: counted.length,
     lastMissedAt: counted.at(-1),
   };
@@ -162,5 +179,6 @@ function* unrecorded(
 
 const latest = <T extends Date | undefined>(a: T, b: Date | undefined): T | Date =>
   a === undefined || (b !== undefined && b > a) ? (b ?? a) : a;
+const inOrder = (ticks: readonly Date[]): readonly Date[] => ticks.toSorted((a, b) => a.getTime() - b.getTime());
 const before = (at: Date): Date => new Date(at.getTime() - 1);
 const after = (at: Date): Date => new Date(at.getTime() + 1);

@@ -63,6 +63,8 @@ export interface TimerRun {
   /** Ticks that came too late, or never, and were not run. */
   readonly missedCount: number;
   readonly lastMissedAt: Date | undefined;
+  /** The latest of them, in their order: one that was admitted before it was counted has a row, and must not run. */
+  readonly missedTicks: readonly Date[];
 }
 
 /** A timer nothing is known of yet. */
@@ -78,6 +80,7 @@ export const newTimerRun = (batchId: string): TimerRun => ({
   lastSkippedAt: undefined,
   missedCount: 0,
   lastMissedAt: undefined,
+  missedTicks: [],
 });
 
 const ZIP_SUFFIX = /\.zip$/;

@@ -11,7 +11,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import { parseSchedule } from "../core/schedule/schedule.ts";
-import { isPastDue, isRecorded, recordTicks, type TickRules } from "../core/tick-judgement.ts";
+import { isPastDue, recordOf, recordTicks, type TickRules } from "../core/tick-judgement.ts";
 import { newTimerRun, scheduleHashOf, tickJobId, type Timer, type TimerRun } from "../core/timer.ts";
 import { gateOf, isOver, sameRun } from "../core/timer-gate.ts";
 import { parseTimerTrigger, type TimerTrigger } from "../core/timer-trigger.ts";
@@ -61,10 +61,12 @@ export async function passGate(
     const current = await timers.run(job.batchId);
     const run = current?.value ?? newTimerRun(job.batchId);
     const isKnown = run.currentJobId === job.jobId || run.waitingJobIds.includes(job.jobId);
-    // Of those that may overlap, one that was let through and died before its claim is no longer named by the timer.
-    if (tick !== undefined && !isKnown && request.overlap !== "allow") {
-      if (isRecorded(run, tick.rules, tick.trigger.scheduledAt))
-        return endUnstarted(stored, missedFailure, delivery, deps);
+    const record = tick === undefined || isKnown ? "none" : recordOf(run, tick.rules, tick.trigger.scheduledAt);
+    if (record === "missed") return endUnstarted(stored, missedFailure, delivery, deps);
+    // It was left out, counted as such, and its row could not be written. Of those that may overlap, it was let through
+    // and died before its claim: the timer names only the latest.
+    if (record === "judged" && request.overlap !== "allow") {
+      return endUnstarted(stored, (...facts) => skippedFailure("Another run", ...facts), delivery, deps);
     }
     const next = tick === undefined || isKnown ? run : withTick(run, tick);
     /** Whether the row says it now, also when the answer was lost. */
@@ -102,7 +104,7 @@ export async function passGate(
         if (!(await write({ skippedCount: run.skippedCount + 1, lastSkippedAt: deps.now() }))) break;
         return endUnstarted(
           stored,
-          (attempt, failedAt) => skippedFailure(holderJobId, attempt, failedAt),
+          (attempt, failedAt) => skippedFailure(`Run ${holderJobId}`, attempt, failedAt),
           delivery,
           deps,
         );
@@ -177,9 +179,9 @@ async function hasEnded(jobId: string, jobs: Pick<JobStore, "get">): Promise<boo
 
 type MakeFailure = (attempt: number, failedAt: Date) => Failure;
 
-const skippedFailure = (holderJobId: string, attempt: number, failedAt: Date): Failure => ({
+const skippedFailure = (holder: string, attempt: number, failedAt: Date): Failure => ({
   code: "TimerSkipped",
-  message: `Run ${holderJobId} of this timer goes on, and they must not overlap.`,
+  message: `${holder} of this timer goes on, and they must not overlap.`,
   ...{ attempt, failedAt, retryable: false },
 });
 

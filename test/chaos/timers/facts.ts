@@ -70,8 +70,6 @@ export interface TimerFacts {
   readonly endAt: number;
   /** How long a timer may go without a start, beyond three of its periods. */
   readonly patienceMs: number;
-  /** A skip is counted before it is written on the job's row: whoever is killed in between leaves one count too many. */
-  readonly kills: number;
   /** Messages that nobody can read: which were sent, and which the dead letters hold. */
   readonly poison: { readonly sent: readonly string[]; readonly deadLetters: readonly string[] };
   /** Ticks must have been missed: the run was made for it. */

@@ -188,7 +188,6 @@ async function carryOut(
       ...{ timers, subscriptions, workers, endAt },
       // While nothing is sent ahead far enough, nobody gets a turn.
       patienceMs: PATIENCE_MS + (horizonSeconds === undefined ? 0 : outage.forMs),
-      kills: killCount,
       poison: { sent: poisoned, deadLetters },
       mustMiss: horizonSeconds !== undefined && outage.forMs > horizonSeconds * 1_000,
     },

@@ -140,6 +140,7 @@ describe("what a timer does", () => {
       lastSkippedAt: new Date(1_000),
       missedCount: 2,
       lastMissedAt: new Date(2_000),
+      missedTicks: [new Date(1_000), new Date(2_000)],
     };
     const first = await store.writeRun(run, undefined);
     expect(await store.run(run.batchId)).toEqual({ value: run, etag: first.written ? first.etag : "" });

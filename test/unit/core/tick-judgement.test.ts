@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { OVERTAKEN_TICKS_MAX } from "../../../runtime/core/limits.ts";
+import { MISSED_TICKS_KEPT, OVERTAKEN_TICKS_MAX } from "../../../runtime/core/limits.ts";
 import type { Misfire } from "../../../runtime/core/manifest.ts";
 import { parseSchedule, ticksBetween } from "../../../runtime/core/schedule/schedule.ts";
 import {
   isPastDue,
   isRecorded,
+  recordOf,
   judgeTick,
   MISSED_COUNT_MAX,
   recordTicks,
@@ -19,7 +20,7 @@ const START = Date.parse("2026-03-01T08:00:00Z");
 /** So many minutes after eight. */
 const minute = (count: number): Date => new Date(START + count * MINUTE);
 const second = (count: number): Date => new Date(START + count * 1_000);
-const NONE: Coverage = { coveredUpTo: undefined, overtakenTicks: [] };
+const NONE: Coverage = { coveredUpTo: undefined, overtakenTicks: [], missedTicks: [] };
 const coverage = (fields: Partial<Coverage> = {}): Coverage => ({ ...NONE, ...fields });
 const rules = (fields: Partial<TickRules> = {}): TickRules => ({
   misfire: "once",
@@ -58,6 +59,7 @@ describe("a tick in time", () => {
       overtakenTicks: [minute(8)],
       missedCount: 6,
       lastMissedAt: minute(7),
+      missedTicks: [2, 3, 4, 5, 6, 7].map(minute),
     });
   });
 
@@ -97,6 +99,7 @@ describe("a tick that is too late", () => {
       overtakenTicks: [],
       missedCount: 7,
       lastMissedAt: minute(8),
+      missedTicks: [2, 3, 4, 5, 6, 7, 8].map(minute),
     });
     expect(judgeTick(recorded, skipping, minute(9), now)).toEqual({ verdict: "run", missed: undefined });
   });
@@ -140,6 +143,30 @@ describe("a tick of a time when the timer was not active", () => {
     const overtaken = coverage({ coveredUpTo: minute(9), overtakenTicks: [minute(8)] });
     expect(isRecorded(overtaken, resumed, minute(8))).toBe(true);
     expect(recordTicks(overtaken, resumed, minute(10), undefined).overtakenTicks).toEqual([]);
+  });
+});
+
+describe("what is recorded of a tick whose run has a row already", () => {
+  it("tells a missed one from one that was judged at the gate, and from one that is open", () => {
+    const recorded = recordTicks(coverage({ coveredUpTo: minute(1), missedTicks: [minute(0)] }), rules(), minute(9), {
+      first: minute(3),
+      last: minute(5),
+    });
+    expect(recorded.missedTicks).toEqual([minute(0), minute(3), minute(4), minute(5)]);
+    const says = (at: Date, own = rules()) => recordOf(recorded, own, at);
+    expect([3, 4, 5].map((i) => says(minute(i)))).toEqual(["missed", "missed", "missed"]);
+    expect([6, 7, 8, 10].map((i) => says(minute(i)))).toEqual(["none", "none", "none", "none"]);
+    expect(says(minute(9))).toBe("judged");
+    expect(says(minute(8), rules({ activeFrom: minute(8) }))).toBe("missed");
+  });
+
+  it("takes one that is older than all that are remembered for missed", () => {
+    const often = rules({ schedule: parseSchedule({ cron: "* * * * * *" }), graceMs: 0 });
+    const recorded = recordTicks(NONE, often, minute(60), { first: second(1), last: second(3_599) });
+    expect(recorded.missedTicks).toHaveLength(MISSED_TICKS_KEPT);
+    expect(recorded.missedTicks.at(-1)).toEqual(second(3_599));
+    expect(recordOf(recorded, often, second(5))).toBe("missed");
+    expect(recordOf(recorded, often, minute(60))).toBe("judged");
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Job } from "../../../runtime/core/job.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { outgoingTick } from "../../../runtime/core/tick.ts";
@@ -138,7 +139,7 @@ describe("a run at the gate", () => {
   it("is left out as missed when another run has come to stand for its tick", async () => {
     const { admit, gate, writeRun, stored, settledCount, queue } = await setUp();
     await admit(minute(0));
-    await writeRun({ coveredUpTo: minute(5) });
+    await writeRun({ coveredUpTo: minute(5), missedTicks: [minute(0)] });
     expect(await gate(minute(0))).toEqual({ kind: "settled" });
     const { value } = await stored(minute(0));
     expect(value).toMatchObject({
@@ -148,6 +149,35 @@ describe("a run at the gate", () => {
     });
     expect(settledCount()).toBe(1);
     expect(queue.sent).toEqual([]);
+  });
+
+  it("may overlap, and is left out all the same when its tick has been counted as missed", async () => {
+    const { admit, gate, run, stored, writeRun } = await setUp({ overlap: "allow", graceMs: 0 });
+    await writeRun({ coveredUpTo: minute(-3) });
+    // Both are late, and each was to stand for the other: whoever comes to the gate first does.
+    await admit(minute(-2));
+    await admit(minute(-1));
+    expect(await gate(minute(-2))).toEqual({ kind: "passed", fence: 1 });
+    expect(await run()).toMatchObject({ missedCount: 2, missedTicks: [minute(-1), minute(0)] });
+    expect(await gate(minute(-1))).toEqual({ kind: "settled" });
+    expect((await stored(minute(-1))).value).toMatchObject({ state: "canceled", failure: { code: "TimerMissed" } });
+    expect(await run()).toMatchObject({ missedCount: 2, fence: 1 });
+  });
+
+  it("that was counted as skipped, and could not be written as such, is when it comes again", async () => {
+    const { admit, gate, become, jobs, run, stored } = await setUp();
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await admit(minute(1));
+    const update = jobs.update.bind(jobs);
+    jobs.update = () => Promise.reject(new UnavailableError("StorageUnavailable", "away"));
+    await expect(gate(minute(1))).rejects.toThrow(UnavailableError);
+    jobs.update = update;
+    await become(minute(0), "succeeded");
+    expect(await gate(minute(1))).toEqual({ kind: "settled" });
+    expect((await stored(minute(1))).value).toMatchObject({ state: "canceled", failure: { code: "TimerSkipped" } });
+    expect(await run()).toMatchObject({ skippedCount: 1, missedCount: 0 });
   });
 
   it("may overlap, died after it was let through, and is not taken for recorded", async () => {
@@ -160,7 +190,7 @@ describe("a run at the gate", () => {
   });
 
   it("begins again at its row when that has moved", async () => {
-    const { admit, gate, become, jobs, stored } = await setUp();
+    const { admit, gate, become, jobs, run, stored } = await setUp();
     await admit(minute(0));
     await gate(minute(0));
     await become(minute(0), "running");
@@ -174,6 +204,7 @@ describe("a run at the gate", () => {
     expect(await gate(minute(1))).toEqual({ kind: "moved" });
     expect((await stored(minute(1))).value.state).toBe("queued");
     expect(await gate(minute(1))).toEqual({ kind: "settled" });
+    expect(await run()).toMatchObject({ skippedCount: 1 });
   });
 
   it("that waits looks at the holder again, and passes when that has just ended", async () => {

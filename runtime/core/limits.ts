@@ -125,7 +125,7 @@ export const MISFIRE_ALL_MAX = 100;
 /** Ticks of one timer that a later one has overtaken and that may still come; more than these are given up as missed. */
 export const OVERTAKEN_TICKS_MAX = MISFIRE_ALL_MAX;
 /** Missed ticks of one timer that are remembered by their times, the latest: a run that was admitted meanwhile looks there. */
-export const MISSED_TICKS_KEPT = MISFIRE_ALL_MAX;
+export const MISSED_TICKS_KEPT = 100;
 /** Ticks are sent this long ahead: so long they fire while nothing of us runs but the workers. */
 export const TICK_HORIZON_MS = 10 * 60_000;
 /** Longer than a scheduler waits between two rounds at most: with less, ticks would be late without any outage. */

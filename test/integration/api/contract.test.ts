@@ -1,9 +1,6 @@
 /** Drives every operation to every status its document promises, and has each answer judged by that document. */
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { batchIdOf } from "../../../runtime/core/timer.ts";
-import { wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
-import { timerOf } from "../../support/builders.ts";
 import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/caller.ts";
 import {
   ForbiddenError,
@@ -18,6 +15,7 @@ import { letterQueue } from "../../support/letter-queue.ts";
 import { workerOf } from "../../support/builders.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
+import { timerBatch } from "../../support/timer-batch.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
@@ -95,13 +93,6 @@ const jobRequest = (tenantName: string) => ({
 
 async function newBatch(tenantName = freshTenant()): Promise<string> {
   return (await api.post("/v1/batches", { tenantName, batchName: "A batch" })).body.batchId;
-}
-
-/** The batch of a timer's runs. */
-async function timerBatch(): Promise<string> {
-  const timer = timerOf({ tenantName: freshTenant() });
-  await wakeTimerBatch(api.batches, timer, new Date());
-  return batchIdOf(timer);
 }
 
 /** A job in a batch of its own. */
@@ -258,13 +249,13 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   closeBatch: {
     200: async () => post(`/v1/batches/${await newBatch()}/close`),
     404: () => post(`/v1/batches/${NO_BATCH}/close`),
-    409: async () => post(`/v1/batches/${await timerBatch()}/close`),
+    409: async () => post(`/v1/batches/${await timerBatch(api.batches)}/close`),
   },
   cancelBatch: {
     200: async () => post(`/v1/batches/${(await newJob()).batchId}/cancel`),
     202: async () => post(`/v1/batches/${(await runningJob()).batchId}/cancel`),
     404: () => post(`/v1/batches/${NO_BATCH}/cancel`),
-    409: async () => post(`/v1/batches/${await timerBatch()}/cancel`),
+    409: async () => post(`/v1/batches/${await timerBatch(api.batches)}/cancel`),
   },
   requeueBatch: {
     200: async () => post(`/v1/batches/${(await endedJob()).batchId}/requeue`),

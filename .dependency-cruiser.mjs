@@ -60,6 +60,12 @@ export default {
       from: { path: "^runtime/jobs/" },
       to: { dependencyTypes: ["core", "npm", "npm-dev", "npm-optional"] },
     },
+    only(
+      "scheduler-imports-core",
+      "^runtime/scheduler/",
+      ["^runtime/(scheduler|core)/"],
+      "When ticks are sent is decided by rules and ports, so that it can be tested with any clock.",
+    ),
     only("job-imports-core", "^runtime/job/", ["^runtime/(job|core)/"], "What a package author imports stays small."),
     only(
       "packaging-imports-core",
@@ -72,6 +78,12 @@ export default {
       "^runtime/packages/",
       ["^runtime/(packages|core)/"],
       "API and workers judge a package alike because both call the same code, which knows neither.",
+    ),
+    only(
+      "timers-imports-core",
+      "^runtime/timers/",
+      ["^runtime/(timers|packages|core)/"],
+      "What registers timers needs ports only: the API does it for a package, the sweeper for what was left over.",
     ),
     only("client-imports-core", "^runtime/client/", ["^runtime/(client|core)/"], "The client runs in a browser."),
     {

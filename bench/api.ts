@@ -2,17 +2,16 @@
  * The web API under mixed load: 64 connections for 30 seconds after a warm-up, against a real API process with tokens,
  * storage and broker of the local stack. No workers: what is measured is the front door. Fails when a request does.
  */
-import { execFile } from "node:child_process";
 import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import { promisify } from "node:util";
 import { REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
-import { createApiClient } from "../runtime/local/demo/api-client.ts";
 import { DEMO_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/token-client.ts";
+import { localClient } from "../runtime/local/local-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import type { Benchmark } from "./bench.ts";
 import { withStack } from "./bench-stack.ts";
+import { rssKiBOf } from "./memory.ts";
 
 const CONNECTIONS = 64;
 const WARM_UP_MS = 15_000;
@@ -50,13 +49,11 @@ interface Taken {
 
 async function measure(stack: Stack, report: Report): Promise<void> {
   const authorize = signInAs(DEMO_APPLICATION, stack.issuer);
-  const { batchId } = await createApiClient(stack.apiUrl, authorize).createBatch({
-    tenantName: TENANT,
-    batchName: "Load",
-    large: true,
-  });
+  const { management } = await localClient(stack, DEMO_APPLICATION);
+  const batchId = await management.createBatch({ tenantName: TENANT, batchName: "Load", large: true });
   const send = createSender(stack.apiUrl, authorize);
-  const rss = (): Promise<number> => rssOf(stack.supervisor.pidOf("api"));
+  /** In MiB. */
+  const rss = async (): Promise<number> => Math.round((await rssKiBOf(stack.supervisor.pidOf("api"))) / 1_024);
 
   const atStart = await rss();
   await load(WARM_UP_MS, batchId, send);
@@ -169,11 +166,4 @@ function createSender(url: string, authorize: () => Promise<string>): Send {
       sent.end(body);
     });
   };
-}
-
-/** In MiB. */
-async function rssOf(pid: number | undefined): Promise<number> {
-  if (pid === undefined) throw new Error("The API is not running.");
-  const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
-  return Math.round(Number(stdout) / 1_024);
 }

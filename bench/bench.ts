@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ readonly benchmark: Be
   api: () => import("./api.ts"),
   bus: () => import("./bus.ts"),
   client: () => import("./client.ts"),
+  events: () => import("./events.ts"),
   recovery: () => import("./recovery.ts"),
 };
 

@@ -10,11 +10,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connectStorage, createPackageStore } from "../runtime/azure/index.ts";
+import type { JobView } from "../runtime/client/index.ts";
 import type { StateCounts } from "../runtime/core/states.ts";
 import { openOf } from "../runtime/core/states.ts";
-import { createApiClient } from "../runtime/local/demo/api-client.ts";
 import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
-import { signInAs } from "../runtime/local/identity/token-client.ts";
+import { localClient } from "../runtime/local/local-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import { testPackage } from "../test/support/test-package.ts";
 import type { Benchmark } from "./bench.ts";
@@ -64,14 +64,13 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
     testPackage({ jobs: { Sleep: sleep }, isolation }),
   );
 
-  const api = createApiClient(stack.apiUrl, signInAs(ADMIN_APPLICATION, stack.issuer));
-  const { batchId } = await api.createBatch({ tenantName: "bench", batchName: "Recovery" });
+  const { management, monitoring } = await localClient(stack, ADMIN_APPLICATION);
+  const batchId = await management.createBatch({ tenantName: "bench", batchName: "Recovery" });
   const job = { tenantName: "bench", jobType: "Sleep", jobName: "sleep", jobProcessorPackageName: "bench.zip" };
   const startedAt = performance.now();
-  await api.submit(
-    batchId,
-    Array.from({ length: JOBS }, () => job),
-  );
+  for await (const result of management.submitJobs(Array<typeof job>(JOBS).fill(job), batchId)) {
+    if ("error" in result) throw new Error(result.error.message);
+  }
 
   let running = 0;
   // In the second wave; with every slot taken where starting jobs is quicker than running them.
@@ -87,7 +86,8 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
   const killedAt = performance.now();
   await until(async () => openOf(await counts()) === 0, LOOK_EVERY_MS);
   const doneAt = performance.now();
-  const jobs = await api.jobs(batchId);
+  const jobs: JobView[] = [];
+  for await (const found of monitoring.getJobsFromBatch(batchId, { pageSize: 1_000 })) jobs.push(found);
   const wrong = jobs.filter(({ state }) => state !== "succeeded");
   if (jobs.length !== JOBS || wrong.length > 0)
     throw new Error(`${wrong.length} of ${jobs.length} jobs did not succeed.`);
@@ -95,7 +95,7 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
   return { killToDoneMs: doneAt - killedAt, runMs: doneAt - startedAt, running, twice };
 
   async function counts(): Promise<StateCounts> {
-    const batch = await api.batch(batchId);
+    const batch = await monitoring.getBatch(batchId);
     if (batch.counts === undefined) throw new Error("The API left the counts out.");
     return batch.counts;
   }

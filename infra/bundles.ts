@@ -6,18 +6,27 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PackagePlatform } from "../runtime/core/manifest.ts";
+import type { Manifest, PackagePlatform } from "../runtime/core/manifest.ts";
 import { RELEASES } from "../runtime/core/topology.ts";
-import { packFolder } from "../runtime/packaging/pack-folder.ts";
+import { packFolder, type PackedPackage } from "../runtime/packaging/pack-folder.ts";
 import { writeZip } from "../runtime/packaging/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";
 import { programFiles, type Program, type ProgramFile } from "./program-files.ts";
+
+/** What a package declares that is deployed with the code. */
+export interface DeployedPackage {
+  /** The name jobs call it by: ends in `.zip`. */
+  readonly packageName: string;
+  readonly manifest: Pick<Manifest, "timers">;
+}
 
 export interface Bundles {
   readonly api: ReleasePackage;
   /** File in the API's package that is started. */
   readonly apiEntry: string;
   readonly worker: ReleasePackage;
+  /** Job packages that the API's carries. */
+  readonly packages: readonly DeployedPackage[];
 }
 
 /** Not under version control. */
@@ -27,19 +36,20 @@ const WORKER_PLATFORM: PackagePlatform = { os: "linux", arch: "x64", libc: "glib
 
 /** `packagesDirectory`: its directories are job packages; absent: none are deployed. Throws PackError, and RangeError. */
 export async function buildBundles(packagesDirectory?: string): Promise<Bundles> {
-  const packages = packagesDirectory === undefined ? [] : await jobPackages(packagesDirectory);
-  const [api, worker] = await Promise.all([packageOf("api", packages), packageOf("worker")]);
-  return { api, apiEntry: "api.mjs", worker };
-}
-
-async function jobPackages(directory: string): Promise<readonly ProgramFile[]> {
-  if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: there is no folder ${directory}.`);
-  const packed = await packFolder(directory, WORKER_PLATFORM);
-  return packed.map(({ fileName, zip }) => ({
+  const packed = packagesDirectory === undefined ? [] : await packJobs(packagesDirectory);
+  const files = packed.map(({ fileName, zip }) => ({
     path: `${RELEASES.packagesFolder}/${fileName}`,
     content: zip,
     executable: false,
   }));
+  const [api, worker] = await Promise.all([packageOf("api", files), packageOf("worker")]);
+  const packages = packed.map(({ fileName, manifest }) => ({ packageName: fileName, manifest }));
+  return { api, apiEntry: "api.mjs", worker, packages };
+}
+
+async function packJobs(directory: string): Promise<readonly PackedPackage[]> {
+  if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: there is no folder ${directory}.`);
+  return packFolder(directory, WORKER_PLATFORM);
 }
 
 async function packageOf(name: Program, beside: readonly ProgramFile[] = []): Promise<ReleasePackage> {

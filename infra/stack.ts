@@ -24,6 +24,7 @@ import { workerCloudInit } from "./plan/cloud-init.ts";
 import { apiEnvironment, workerEnvironment, type AuthFacts, type Surroundings } from "./plan/environment.ts";
 import { planGrants, type Grant, type GrantScope } from "./plan/grants.ts";
 import { planSubnets } from "./plan/subnets.ts";
+import { planTimers } from "./plan/timers.ts";
 
 export interface StackArgs {
   readonly stack: string;
@@ -55,7 +56,11 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
   const place: Place = { resourceGroupName: group.name, location: group.location, tags };
 
   const poolNames = config.pools.map(({ name }) => name);
-  const topology = busTopology(poolNames, { lockMs: config.lockSeconds * 1_000 });
+  const timers =
+    config.packages === undefined
+      ? []
+      : planTimers({ packages: bundles.packages, tenantName: config.packages.tenant, pools: poolNames });
+  const topology = busTopology(poolNames, { lockMs: config.lockSeconds * 1_000, timers });
   const grants = planGrants({ topology, pools: poolNames, runtimeRegistration: config.runtimeRegistration });
 
   const observability = new Observability("observability", {
@@ -141,8 +146,11 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       auth,
       allowedOrigins: config.allowedOrigins,
       packagesTenant: config.packages?.tenant,
+      timerRegistration: config.runtimeRegistration,
     }),
     subnetId: network.apiSubnetId,
+    // Else it might make subscriptions of deployed timers itself, which Pulumi would find there and refuse.
+    after: messaging.subscriptions,
   });
   if (entra !== undefined && config.auth.mode === "create") {
     entra.allowPages("entra", [pulumi.interpolate`${api.url}/`, ...config.auth.redirectUris]);

@@ -22,6 +22,8 @@ export interface ApiHostArgs {
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** The app's outgoing traffic to storage and Service Bus leaves from here. */
   readonly subnetId: pulumi.Input<string>;
+  /** What must be there before it starts, besides what its settings name. */
+  readonly after: readonly pulumi.Resource[];
 }
 
 export class ApiHost extends pulumi.ComponentResource {
@@ -82,7 +84,7 @@ export class ApiHost extends pulumi.ComponentResource {
           appSettings: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
         },
       },
-      { ...child, dependsOn: [identity] },
+      { ...child, dependsOn: [identity, ...args.after] },
     );
     new web.WebAppFtpAllowed(`${name}-ftp`, { resourceGroupName, name: site.name, allow: false }, child);
     new web.WebAppScmAllowed(`${name}-scm`, { resourceGroupName, name: site.name, allow: false }, child);

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { CONTAINERS, TABLES } from "../../runtime/core/topology.ts";
 import { lifecycleRules, type Retention } from "../plan/lifecycle.ts";
 import { lookUp } from "../plan/look-up.ts";
-import type { Place } from "./place.ts";
+import type { AllowedNetworks, Place } from "./place.ts";
 
 export interface DataArgs {
   readonly place: Place;
@@ -15,8 +15,7 @@ export interface DataArgs {
   /** Whether the account and what is in it refuse to be deleted or replaced. */
   readonly protect: boolean;
   /** Who reaches the account besides those Azure itself lets in; undefined: any address, with a token. */
-  readonly allowOnly:
-    { readonly subnetIds: readonly pulumi.Input<string>[]; readonly ipRanges: readonly string[] } | undefined;
+  readonly allowOnly: AllowedNetworks | undefined;
 }
 
 export class Data extends pulumi.ComponentResource {

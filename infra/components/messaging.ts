@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { BusTopology, SubscriptionSettings, TopicSettings } from "../../runtime/core/topology.ts";
 import { queueProperties, ruleProperties, subscriptionProperties, topicProperties } from "../plan/bus-entities.ts";
 import { lookUp } from "../plan/look-up.ts";
-import type { Place } from "./place.ts";
+import type { AllowedNetworks, Place } from "./place.ts";
 
 export interface MessagingArgs {
   readonly place: Place;
@@ -14,14 +14,15 @@ export interface MessagingArgs {
   readonly topology: BusTopology;
   readonly protect: boolean;
   /** Subnets that alone reach a premium namespace; undefined: any address, with a token. Standard knows no such rule. */
-  readonly allowOnly:
-    { readonly subnetIds: readonly pulumi.Input<string>[]; readonly ipRanges: readonly string[] } | undefined;
+  readonly allowOnly: AllowedNetworks | undefined;
 }
 
 export class Messaging extends pulumi.ComponentResource {
   readonly namespaceId: pulumi.Output<string>;
   /** Host name clients connect to. */
   readonly hostName: pulumi.Output<string>;
+  /** Of all topics, with their filters. */
+  readonly subscriptions: readonly pulumi.Resource[];
   readonly #queueIds = new Map<string, pulumi.Output<string>>();
   readonly #topicIds = new Map<string, pulumi.Output<string>>();
   readonly #namespaceName: pulumi.Output<string>;
@@ -72,7 +73,7 @@ export class Messaging extends pulumi.ComponentResource {
       return queue;
     });
     // What a subscription forwards to must be there before it.
-    for (const topic of topology.topics) this.#createTopic(name, topic, queues);
+    this.subscriptions = topology.topics.flatMap((topic) => this.#createTopic(name, topic, queues));
 
     this.namespaceId = namespace.id;
     this.hostName = pulumi.interpolate`${namespace.name}.servicebus.windows.net`;
@@ -86,7 +87,7 @@ export class Messaging extends pulumi.ComponentResource {
     return { resourceGroupName: this.#resourceGroupName, namespaceName: this.#namespaceName };
   }
 
-  #createTopic(name: string, settings: TopicSettings, queues: readonly servicebus.Queue[]): void {
+  #createTopic(name: string, settings: TopicSettings, queues: readonly servicebus.Queue[]): readonly pulumi.Resource[] {
     const child = { parent: this, protect: this.#protect };
     const topic = new servicebus.Topic(
       `${name}-topic-${settings.name}`,
@@ -94,9 +95,9 @@ export class Messaging extends pulumi.ComponentResource {
       child,
     );
     this.#topicIds.set(settings.name, topic.id);
-    for (const subscription of settings.subscriptions ?? []) {
-      this.#createSubscription(`${name}-topic-${settings.name}-${subscription.name}`, topic, subscription, queues);
-    }
+    return (settings.subscriptions ?? []).flatMap((subscription) =>
+      this.#createSubscription(`${name}-topic-${settings.name}-${subscription.name}`, topic, subscription, queues),
+    );
   }
 
   #createSubscription(
@@ -104,21 +105,28 @@ export class Messaging extends pulumi.ComponentResource {
     topic: servicebus.Topic,
     settings: SubscriptionSettings,
     queues: readonly servicebus.Queue[],
-  ): void {
+  ): readonly pulumi.Resource[] {
     const topicName = topic.name;
     const subscription = new servicebus.Subscription(
       name,
       { ...this.#entity(), topicName, subscriptionName: settings.name, ...subscriptionProperties(settings) },
-      { parent: this, protect: this.#protect, dependsOn: [...queues] },
+      // One that forwards holds nothing, and comes and goes with what it is for.
+      { parent: this, protect: this.#protect && settings.forwardTo === undefined, dependsOn: [...queues] },
     );
     const at = { ...this.#entity(), topicName, subscriptionName: subscription.name };
     const [first, ...more] = settings.rules ?? [];
     // No rules: the `$Default` that Azure adds matches everything, which is what is wanted.
-    if (first === undefined) return;
+    if (first === undefined) return [subscription];
     // Rules add up, so `$Default` has to become the first one: beside it no other would filter anything.
-    new servicebus.DefaultRule(`${name}-filter`, { ...at, ...ruleProperties(first.filter) }, { parent: this });
-    for (const { name: ruleName, filter } of more) {
-      new servicebus.Rule(`${name}-${ruleName}`, { ...at, ruleName, ...ruleProperties(filter) }, { parent: this });
-    }
+    const filter = new servicebus.DefaultRule(
+      `${name}-filter`,
+      { ...at, ...ruleProperties(first.filter) },
+      { parent: this },
+    );
+    const others = more.map(
+      ({ name: ruleName, filter: of }) =>
+        new servicebus.Rule(`${name}-${ruleName}`, { ...at, ruleName, ...ruleProperties(of) }, { parent: this }),
+    );
+    return [subscription, filter, ...others];
   }
 }

@@ -7,3 +7,9 @@ export interface Place {
   /** On every resource that takes tags, given explicitly so that tests and previews show them. */
   readonly tags: Readonly<Record<string, string>>;
 }
+
+/** From where a service is reached, when not from any address. */
+export interface AllowedNetworks {
+  readonly subnetIds: readonly pulumi.Input<string>[];
+  readonly ipRanges: readonly string[];
+}

@@ -53,6 +53,8 @@ export const apiEnvironment = <Text>(
     readonly allowedOrigins: readonly string[];
     /** Gets the job packages that come with the API; undefined: there are none. */
     readonly packagesTenant: string | undefined;
+    /** Whether it makes subscriptions of timers itself. */
+    readonly timerRegistration: boolean;
   },
 ): Environment<Text> => ({
   ...common(given),
@@ -64,6 +66,7 @@ export const apiEnvironment = <Text>(
   [SETTING.proxyHops]: String(API_PROXY_HOPS),
   ...(given.allowedOrigins.length > 0 && { [SETTING.allowedOrigins]: given.allowedOrigins.join(",") }),
   ...(given.packagesTenant !== undefined && { [SETTING.packagesTenant]: given.packagesTenant }),
+  [SETTING.timerRegistration]: given.timerRegistration ? "on" : "off",
   [SETTING.auth]: "entra",
   [SETTING.authTenantId]: given.auth.tenantId,
   [SETTING.authClientId]: given.auth.clientId,

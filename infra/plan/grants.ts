@@ -3,7 +3,14 @@
  * built-in role on the narrowest scope Azure offers for it.
  */
 import { InvariantError } from "../../runtime/core/errors.ts";
-import { CONTAINERS, EVENTS_TOPIC, jobQueueName, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
+import {
+  CONTAINERS,
+  EVENTS_TOPIC,
+  jobQueueName,
+  TABLES,
+  TIMERS_TOPIC,
+  type BusTopology,
+} from "../../runtime/core/topology.ts";
 import { PRIORITIES } from "../../runtime/core/priority.ts";
 
 /** Built-in roles by what we call them. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
@@ -63,6 +70,8 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   keys: { api: "remembers which requests were made already; removes expired keys" },
   workers: { api: "lists workers; leaves wishes for them", worker: "heartbeats" },
   tenants: { api: "keeps who may act for which tenant" },
+  webhooks: { api: "keeps webhooks and their deliveries" },
+  timers: { api: "registers, pauses and schedules timers", worker: "notes what becomes of ticks" },
 };
 
 interface ContainerAccess {
@@ -84,7 +93,7 @@ const CONTAINER_ACCESS: Readonly<Record<string, ContainerAccess>> = {
     api: { role: READ_WRITE, why: "keeps large parameters" },
     worker: { role: READ, why: "reads large parameters" },
   },
-  [CONTAINERS.leases]: { api: { role: READ_WRITE, why: "elects the sweeper" } },
+  [CONTAINERS.leases]: { api: { role: READ_WRITE, why: "elects who sweeps and who delivers webhooks" } },
 };
 
 function accessTo<Access>(table: Readonly<Record<string, Access>>, name: string): Access {
@@ -108,7 +117,7 @@ export function planGrants({ topology, pools, runtimeRegistration }: GrantsReque
 function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean): readonly Grant[] {
   const grant = grantTo({ kind: "api" }, "api");
   // A subscription that forwards may be created only by who manages both the topic and the queue it forwards to.
-  const owns = runtimeRegistration && topics.some(({ name }) => name !== EVENTS_TOPIC);
+  const owns = runtimeRegistration && topics.some(({ name }) => name === TIMERS_TOPIC);
   return [
     ...Object.values(TABLES).map((name) =>
       grant("tableContributor", { kind: "table", name }, accessTo(TABLE_ACCESS, name).api),
@@ -125,15 +134,15 @@ function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean
             grant("busReceiver", { kind: "queue", name }, "sweeps; reads dead letters"),
           ],
     ),
-    ...topics.flatMap(({ name }) =>
+    ...topics.map(({ name }) => {
       // Each instance listens through a subscription of its own, which it creates when it starts.
-      owns || name === EVENTS_TOPIC
-        ? [grant("busOwner", { kind: "topic", name }, "publishes, listens, and creates subscriptions")]
-        : [
-            grant("busSender", { kind: "topic", name }, "publishes"),
-            grant("busReceiver", { kind: "topic", name }, "listens"),
-          ],
-    ),
+      if (name === EVENTS_TOPIC) {
+        return grant("busOwner", { kind: "topic", name }, "publishes, listens, and creates subscriptions");
+      }
+      return owns
+        ? grant("busOwner", { kind: "topic", name }, "sends ticks, and makes a subscription for each timer")
+        : grant("busSender", { kind: "topic", name }, "sends ticks");
+    }),
     grant(READ, { kind: "releases" }, "loads its own code"),
     grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry without a key"),
   ];
@@ -155,7 +164,10 @@ function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
       grant("busReceiver", { kind: "queue", name }, "receives its jobs"),
       grant("busSender", { kind: "queue", name }, "rings again for retries"),
     ]),
-    ...topics.map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes what happens to jobs")),
+    // Ticks reach it through its queues.
+    ...topics
+      .filter(({ name }) => name === EVENTS_TOPIC)
+      .map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes what happens to jobs")),
     grant(READ, { kind: "releases" }, "loads its own code"),
     grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry without a key"),
     grant("instanceProtector", { kind: "scaleSet", name: pool }, "protects itself while it works"),

@@ -136,7 +136,7 @@ export const SETTINGS = {
     bool(),
     true,
     "true, false",
-    "whether the API may create subscriptions while it runs; off: only `pulumi up` does",
+    "whether the API makes subscriptions for the timers of packages it publishes; off: only `pulumi up` makes them",
   ),
 
   apiSku: setting(

@@ -1,7 +1,7 @@
 /** Batches that take jobs: created on request, found by name, or the tenant's batch of the day. */
 import { ConflictError, invalidField, InvariantError, NotFoundError } from "../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../core/ids.ts";
-import type { Batch } from "../core/job.ts";
+import { type Batch, NEW_BATCH } from "../core/job.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import type { CreateBatchBody } from "../core/requests.ts";
@@ -56,11 +56,7 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
       batchName: fields.batchName,
       priority: fields.priority ?? DEFAULT_PRIORITY,
       pool: fields.pool ?? DEFAULT_POOL,
-      state: "open",
-      generation: 1,
-      completedGeneration: 0,
-      completedAt: undefined,
-      atRest: false,
+      ...NEW_BATCH,
       shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
       createdAt: now(),
       createdBy: caller.name,

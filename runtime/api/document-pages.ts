@@ -11,22 +11,28 @@ const PAGE_POLICY =
 const CACHING = "no-cache";
 
 export function documentPages(operations: readonly Operation[]): Router {
-  const document = openApiDocument(operations);
-  const json = JSON.stringify(document, undefined, 2);
-  const html = docsPage(document);
+  // When first asked for: making them takes longer than the rest of an API's start.
+  const document = once(() => openApiDocument(operations));
+  const json = once(() => JSON.stringify(document(), undefined, 2));
+  const html = once(() => docsPage(document()));
   const router = Router();
-  const serve = (path: string, type: string, content: string): void => {
+  const serve = (path: string, type: string, content: () => string): void => {
     router.get(path, (_request, response) => {
       response.set({
         "cache-control": CACHING,
         "content-security-policy": PAGE_POLICY,
         "x-content-type-options": "nosniff",
       });
-      response.type(type).send(content);
+      response.type(type).send(content());
     });
   };
   serve("/openapi.json", "application/json", json);
   serve("/docs", "text/html", html);
-  serve("/docs/style.css", "text/css", DOCS_STYLE);
+  serve("/docs/style.css", "text/css", () => DOCS_STYLE);
   return router;
+}
+
+function once<T extends object | string>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

@@ -61,6 +61,8 @@ export function statusOf(code: ErrorCode): number {
     case "WorkerNotFound":
     case "PackageNotFound":
     case "PackageVersionNotFound":
+    case "WebhookNotFound":
+    case "TimerNotFound":
       return 404;
     case "BatchClosed":
     case "BatchOfTimer":
@@ -69,7 +71,10 @@ export function statusOf(code: ErrorCode): number {
     case "JobExists":
     case "JobIdTaken":
     case "IdempotencyKeyReused":
+    case "TooManyWebhooks":
+    case "TooManySecrets":
     case "IllegalTransition":
+    case "TimerLimitReached":
       return 409;
     case "PackageCorrupt":
     case "PackageUnsafe":

@@ -12,6 +12,7 @@ import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
+import type { TimerRegistration } from "../timers/registration.ts";
 import { createAcceptance } from "./accept-jobs.ts";
 import { authOperations } from "./auth-operations.ts";
 import { createBatchIntake } from "./batch-intake.ts";
@@ -27,19 +28,21 @@ import { packageOperations } from "./package-operations.ts";
 import { readOperations } from "./read-operations.ts";
 import { createReservations } from "./reservations.ts";
 import type { Ringer } from "./ringer.ts";
+import { createRunTimer } from "./run-timer.ts";
 import { createSubmitter } from "./submit.ts";
 import { submitOperations } from "./submit-operations.ts";
 import { tenantOperations } from "./tenant-operations.ts";
+import { webhookOperations, type WebhookOperationDeps } from "./webhooks/webhook-operations.ts";
+import { timerOperations } from "./timer-operations.ts";
 import { workerOperations } from "./worker-operations.ts";
 
-export interface OperationDeps extends Omit<EventOperationDeps, "lookup"> {
+export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, WebhookOperationDeps {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
   readonly files: JobFiles;
   readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
-  readonly timers: Pick<TimerStore, "run">;
   /** Sends to the same queue; closed by whoever made it. */
   readonly ringer: Ringer;
   /** Told of what the API does to jobs and batches. */
@@ -47,6 +50,11 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup"> {
   readonly ids: IdSource;
   readonly packages: PackageCatalog;
   readonly tenants: TenantStore;
+  readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
+  /** Has the scheduler of this process look at its timers at once. */
+  readonly wakeScheduler: () => void;
+  /** Told of packages that come and go. */
+  readonly timerRegistration: TimerRegistration;
   readonly now: () => Date;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
@@ -64,7 +72,9 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const shared = { ...deps, lookup, completion };
   const reservations = createReservations(deps);
   const intake = createBatchIntake({ ...shared, reservations });
-  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance: createAcceptance(shared) });
+  const acceptance = createAcceptance(shared);
+  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance });
+  const runTimer = createRunTimer({ ...deps, reservations, acceptance });
   return [
     ...submitOperations({ submitter, intake }),
     ...readOperations(shared),
@@ -72,7 +82,9 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetters(deps)),
     ...packageOperations(deps),
+    ...timerOperations({ ...deps, runTimer }),
     ...eventOperations(shared),
+    ...webhookOperations(deps),
     ...workerOperations(deps),
     ...authOperations(deps.authFacts),
     ...tenantOperations(deps),

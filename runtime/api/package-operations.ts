@@ -10,25 +10,42 @@ import {
   packageVersionView,
   packageView,
   packageViewSchema,
+  publishedPackageSchema,
   type PackageView,
 } from "../core/package-api.ts";
-import type { PackageCatalog } from "../core/ports/package-store.ts";
+import type { PackageCatalog, PackageFacts, StoredPackage } from "../core/ports/package-store.ts";
 import { emptySchema } from "../core/requests.ts";
+import type { Timer } from "../core/timer.ts";
 import { pageSchema, pageView } from "../core/views.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";
+import { packageFacts } from "../packages/package-facts.ts";
+import type { TimerRegistration } from "../timers/registration.ts";
 import type { Caller } from "./caller.ts";
 import { operation, type Operation } from "./operation.ts";
 import { jsonBody, streamBody } from "./request-body.ts";
 
 export interface PackageOperationDeps {
   readonly packages: PackageCatalog;
+  readonly timerRegistration: TimerRegistration;
 }
 
-export function packageOperations({ packages }: PackageOperationDeps): readonly Operation[] {
+export function packageOperations({ packages, timerRegistration }: PackageOperationDeps): readonly Operation[] {
   async function find(caller: Caller, { tenantName, packageName }: PackageName): Promise<PackageView> {
     const stored = caller.mayUse(tenantName) ? await packages.get(tenantName, packageName) : undefined;
     if (stored === undefined) throw noSuchPackage(packageName);
     return packageView(tenantName, stored);
+  }
+
+  /** What is published then: another upload may have followed already. */
+  async function upload(
+    { tenantName, packageName }: PackageName,
+    bytes: Uint8Array,
+    facts: PackageFacts,
+  ): Promise<StoredPackage> {
+    const current = await packages.get(tenantName, packageName);
+    if (current?.sha256 === facts.sha256) return current;
+    const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
+    return { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
   }
 
   const listPackages = operation({
@@ -71,7 +88,8 @@ export function packageOperations({ packages }: PackageOperationDeps): readonly 
     summary: "Publish a package",
     description:
       "Nothing becomes visible before all of it has been checked: every entry of the ZIP, its checksums, its manifest " +
-      "and the files that names. Runs that start later use it; the version before is kept.",
+      "and the files that names. Runs that start later use it; the version before is kept. Its timers are registered, and " +
+      "those it declares no more are removed.",
     needs: "manage",
     params: packageParams,
     body: streamBody({
@@ -80,21 +98,19 @@ export function packageOperations({ packages }: PackageOperationDeps): readonly 
       maxBytes: PACKAGE_MAX_BYTES,
     }),
     responses: {
-      200: { description: "Published, or there already as the current version.", schema: packageViewSchema },
+      200: { description: "Published, or there already as the current version.", schema: publishedPackageSchema },
     },
-    errors: [...REFUSALS, "TenantNotFound"],
+    errors: [...REFUSALS, "TenantNotFound", "TimerLimitReached"],
     async handle({ caller, params, body }) {
-      const { tenantName, packageName } = params;
+      const { tenantName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const bytes = await bytesOf(body);
-      const { manifest, sha256 } = await inspectPackage(bytes);
-      const current = await packages.get(tenantName, packageName);
-      if (current?.sha256 === sha256) return { status: 200, body: packageView(tenantName, current) };
-      const facts = { sha256, jobTypes: manifest.jobs.map(({ jobType }) => jobType), uploadedBy: caller.name };
-      const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
-      // What was published here: another upload may have followed already.
-      const stored = { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
-      return { status: 200, body: packageView(tenantName, stored) };
+      const inspected = await inspectPackage(bytes);
+      await timerRegistration.check(params, inspected.manifest);
+      const stored = await upload(params, bytes, packageFacts(inspected, caller.name));
+      // Also of a version that is there already: what registered it may have been broken off.
+      const timers = await timerRegistration.sync(params, inspected);
+      return { status: 200, body: { ...packageView(tenantName, stored), timers: timerNames(timers) } };
     },
   });
 
@@ -104,13 +120,17 @@ export function packageOperations({ packages }: PackageOperationDeps): readonly 
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
     tag: "Packages",
     summary: "Delete a package with all its versions",
-    description: "Jobs that name it and have not started fail with `PackageNotFound`.",
+    description: "Jobs that name it and have not started fail with `PackageNotFound`. Its timers are removed.",
     needs: "manage",
     params: packageParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["PackageNotFound"],
-    async handle({ caller, params: { tenantName, packageName } }) {
-      const removed = caller.mayUse(tenantName) && (await packages.remove(tenantName, packageName));
+    async handle({ caller, params }) {
+      const { tenantName, packageName } = params;
+      if (!caller.mayUse(tenantName)) throw noSuchPackage(packageName);
+      const removed = await packages.remove(tenantName, packageName);
+      // Also when there is none: its timers may have outlived it, when this was asked for before and broken off.
+      await timerRegistration.sync(params);
       if (!removed) throw noSuchPackage(packageName);
       return { status: 204 };
     },
@@ -139,18 +159,25 @@ export function packageOperations({ packages }: PackageOperationDeps): readonly 
     path: "/v1/tenants/{tenantName}/packages/{packageName}/versions/{sha256}/restore",
     tag: "Packages",
     summary: "Make an older version the current one again",
+    description: "Its timers are registered instead of those of the version before.",
     needs: "manage",
     params: packageVersionParams,
     body: jsonBody(emptySchema, { required: false }),
-    responses: { 200: { description: "The package as it is then.", schema: packageViewSchema } },
-    errors: ["PackageNotFound", "PackageVersionNotFound"],
+    responses: { 200: { description: "The package as it is then.", schema: publishedPackageSchema } },
+    errors: ["PackageNotFound", "PackageVersionNotFound", "ManifestInvalid", "TimerLimitReached"],
     async handle({ caller, params }) {
       const { tenantName, packageName, sha256 } = params;
       await find(caller, params);
+      const bytes = await packages.fetchVersion(tenantName, packageName, sha256);
+      if (bytes === undefined) throw noSuchVersion(packageName, sha256);
+      const inspected = await inspectPackage(bytes);
+      // There may be other pools and more timers than when it was published.
+      await timerRegistration.check(params, inspected.manifest);
       if (!(await packages.restore(tenantName, packageName, sha256, caller.name))) {
-        throw new NotFoundError("PackageVersionNotFound", `${packageName} has no version ${sha256}.`);
+        throw noSuchVersion(packageName, sha256);
       }
-      return { status: 200, body: await find(caller, params) };
+      const timers = await timerRegistration.sync(params, inspected);
+      return { status: 200, body: { ...(await find(caller, params)), timers: timerNames(timers) } };
     },
   });
 
@@ -161,6 +188,8 @@ interface PackageName {
   readonly tenantName: string;
   readonly packageName: string;
 }
+
+const timerNames = (timers: readonly Timer[]): readonly string[] => timers.map(({ timerName }) => timerName);
 
 /** Why a package is not published. */
 const REFUSALS = [
@@ -174,6 +203,9 @@ const REFUSALS = [
 
 const noSuchPackage = (packageName: string): NotFoundError =>
   new NotFoundError("PackageNotFound", `There is no package ${packageName}.`);
+
+const noSuchVersion = (packageName: string, sha256: string): NotFoundError =>
+  new NotFoundError("PackageVersionNotFound", `${packageName} has no version ${sha256}.`);
 
 const noSuchTenant = (tenantName: string): NotFoundError =>
   new NotFoundError("TenantNotFound", `There is no tenant ${tenantName} for this caller.`);

@@ -1,6 +1,6 @@
 /** Makes jobs of requests: judges what the schema cannot, and writes down what a job is when nothing has happened to it. */
 import { invalidField } from "../core/errors.ts";
-import type { Batch, Job } from "../core/job.ts";
+import { type Batch, type Job, UNTOUCHED_JOB } from "../core/job.ts";
 import { PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../core/limits.ts";
 import type { JobRequestBody } from "../core/requests.ts";
 
@@ -62,21 +62,6 @@ export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob,
   retry: request.retry ?? {},
   timeoutMs: request.timeoutMs,
   expiresAt,
-  state: "queued",
-  ring: 1,
-  attempts: 0,
-  interruptions: 0,
-  executions: 0,
-  claim: undefined,
-  cancelWanted: false,
-  reopen: false,
+  ...UNTOUCHED_JOB,
   runAt,
-  startedAt: undefined,
-  endedAt: undefined,
-  progress: undefined,
-  output: undefined,
-  artifactCount: 0,
-  failure: undefined,
-  packageHash: undefined,
-  history: [],
 });

@@ -4,15 +4,18 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isSystemError, messageOf, PackageError } from "../core/errors.ts";
+import { ConflictError, isSystemError, messageOf, PackageError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { PackageCatalog } from "../core/ports/package-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";
+import { packageFacts } from "../packages/package-facts.ts";
+import type { TimerRegistration } from "../timers/registration.ts";
 
 export interface PublishReleaseDeps {
   readonly packages: Pick<PackageCatalog, "versions" | "upload">;
   readonly tenants: Pick<TenantStore, "get" | "create">;
+  readonly timerRegistration: Pick<TimerRegistration, "check" | "sync">;
   /** Holds the packages, by the names jobs give them; may be absent. */
   readonly directory: string;
   readonly tenantName: string;
@@ -23,7 +26,7 @@ export interface PublishReleaseDeps {
 /** Shown with the package, where a person's name would be. */
 const PUBLISHED_BY = "release";
 
-/** A package nobody can use is logged and passed over. Throws UnavailableError; a repetition goes on from there. */
+/** Registers their timers too. A package nobody can use is logged and passed over. Throws UnavailableError; a repetition goes on from there. */
 export async function publishRelease(deps: PublishReleaseDeps): Promise<void> {
   const { directory, tenants, tenantName, now, log } = deps;
   const fileNames = await packagesIn(directory);
@@ -36,7 +39,7 @@ export async function publishRelease(deps: PublishReleaseDeps): Promise<void> {
       const published = await publish(packageName, deps);
       log.info({ tenantName, packageName, published }, "released package");
     } catch (error) {
-      if (!(error instanceof PackageError)) throw error;
+      if (!(error instanceof PackageError) && !(error instanceof ConflictError)) throw error;
       log.error({ tenantName, packageName, error: error.message }, "released package refused");
     }
   }
@@ -44,14 +47,19 @@ export async function publishRelease(deps: PublishReleaseDeps): Promise<void> {
 
 /** False: this version was published before. */
 async function publish(packageName: string, deps: PublishReleaseDeps): Promise<boolean> {
-  const { directory, packages, tenantName } = deps;
+  const { directory, packages, tenantName, timerRegistration } = deps;
+  const place = { tenantName, packageName };
   const bytes = await readFile(join(directory, packageName));
-  const { manifest, sha256 } = await inspectPackage(bytes);
+  const inspected = await inspectPackage(bytes);
   const versions = await packages.versions(tenantName, packageName);
-  if (versions.some((version) => version.sha256 === sha256)) return false;
-  const jobTypes = manifest.jobs.map(({ jobType }) => jobType);
-  await packages.upload(tenantName, packageName, bytes, { sha256, jobTypes, uploadedBy: PUBLISHED_BY });
-  return true;
+  const isNew = !versions.some(({ sha256 }) => sha256 === inspected.sha256);
+  if (isNew) {
+    await timerRegistration.check(place, inspected.manifest);
+    await packages.upload(tenantName, packageName, bytes, packageFacts(inspected, PUBLISHED_BY));
+  }
+  // Of the version that is current, whichever that is: the deployment may have other pools now, and other subscriptions.
+  await timerRegistration.sync(place, inspected);
+  return isNew;
 }
 
 async function packagesIn(directory: string): Promise<readonly string[]> {

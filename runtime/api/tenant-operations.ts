@@ -1,6 +1,7 @@
 /** Operations on tenants, on who may act for them, and on what the caller itself may do. */
 import { NotFoundError } from "../core/errors.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { WebhookStore } from "../core/ports/webhook-store.ts";
 import {
   grantParams,
   grantView,
@@ -13,15 +14,20 @@ import {
   tenantViewSchema,
 } from "../core/tenant-api.ts";
 import { pageSchema, pageView } from "../core/views.ts";
+import type { TimerRegistration } from "../timers/registration.ts";
 import { operation, type Operation } from "./operation.ts";
 import { jsonBody } from "./request-body.ts";
 
 export interface TenantOperationDeps {
   readonly tenants: TenantStore;
+  readonly webhooks: Pick<WebhookStore, "of" | "remove">;
+  readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly now: () => Date;
 }
 
-export function tenantOperations({ tenants, now }: TenantOperationDeps): readonly Operation[] {
+export function tenantOperations(deps: TenantOperationDeps): readonly Operation[] {
+  const { tenants, webhooks, timerRegistration, now } = deps;
+
   async function existing(tenantName: string): Promise<void> {
     if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
   }
@@ -84,14 +90,19 @@ export function tenantOperations({ tenants, now }: TenantOperationDeps): readonl
     method: "delete",
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
-    summary: "Delete a tenant and its grants",
+    summary: "Delete a tenant, its grants, webhooks and timers",
     description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName } }) {
-      if (!(await tenants.remove(tenantName))) throw noSuchTenant(tenantName);
+      // First: afterwards nobody is left who could, and a tenant of the same name must not find them.
+      for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
+      const removed = await tenants.remove(tenantName);
+      // Also when there is none: a deletion that was broken off here is made good by the next.
+      await timerRegistration.removeTenant(tenantName);
+      if (!removed) throw noSuchTenant(tenantName);
       return { status: 204 };
     },
   });

@@ -1,13 +1,15 @@
 /**
  * The row of a batch in table `batches`: PartitionKey is the tenant, RowKey the batch id, which sorts newest first. The
  * properties have the names of the fields: batchName, priority, pool, state, generation, completedGeneration,
- * completedAt, atRest, shardCount, createdAt, createdBy.
+ * completedAt, unannounced, atRest, shardCount, createdAt, createdBy.
  */
+import * as z from "zod";
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
 import { type Batch, BATCH_STATES } from "../core/job.ts";
 import type { BatchChanges } from "../core/ports/batch-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
+import { JOB_STATES } from "../core/states.ts";
 import {
   added,
   type Cells,
@@ -16,6 +18,7 @@ import {
   instant,
   integer,
   optionalInstant,
+  optionalJson,
   readCells,
   type Row,
   text,
@@ -26,6 +29,20 @@ import {
 /** What the id says is not stored twice. */
 type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
 
+const UNANNOUNCED = optionalJson(
+  "unannounced",
+  z
+    .array(
+      z.object({
+        generation: z.int().min(1),
+        state: z.enum(BATCH_STATES),
+        completedAt: z.iso.datetime().transform((text) => new Date(text)),
+        counts: z.record(z.enum(JOB_STATES), z.int()),
+      }),
+    )
+    .readonly(),
+);
+
 const BATCH_COLUMNS: Columns<StoredBatch> = {
   batchName: text("batchName"),
   priority: word("priority", PRIORITIES),
@@ -34,6 +51,10 @@ const BATCH_COLUMNS: Columns<StoredBatch> = {
   generation: integer("generation"),
   completedGeneration: added("completedGeneration", integer("completedGeneration"), 0),
   completedAt: optionalInstant("completedAt"),
+  unannounced: {
+    write: (ends) => UNANNOUNCED.write(ends.length === 0 ? undefined : ends),
+    read: (row) => UNANNOUNCED.read(row) ?? [],
+  },
   atRest: added("atRest", flag("atRest"), false),
   shardCount: integer("shardCount"),
   createdAt: instant("createdAt"),

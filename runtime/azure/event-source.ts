@@ -9,7 +9,7 @@ import type { Logger } from "../core/logger.ts";
 import type { EventSource } from "../core/ports/event-channel.ts";
 import { EVENTS_TOPIC, eventSubscription } from "../core/topology.ts";
 import { insist } from "./insist.ts";
-import { busError } from "./translate-error.ts";
+import { busError, isEntityExisting } from "./translate-error.ts";
 
 export interface EventSourceDeps {
   /** Reconnects its receivers by itself. The source owns it: closing closes it. */
@@ -37,7 +37,7 @@ export function createEventSource({ bus, admin, name, log }: EventSourceDeps): E
         autoDeleteOnIdle: duration(autoDeleteOnIdleMs),
       });
     } catch (error) {
-      if (codeOf(error) !== "MessagingEntityAlreadyExists") throw error;
+      if (!isEntityExisting(error)) throw error;
     }
   }
 

@@ -42,6 +42,27 @@ export function createPackageStore({
     return items.toSorted(newestFirst);
   }
 
+  async function findVersion(tenantName: string, packageName: string, sha256: string): Promise<BlobItem | undefined> {
+    try {
+      const items = await itemsOf(tenantName, packageName);
+      return items.find(({ metadata }) => factsOf(metadata).sha256 === sha256);
+    } catch (error) {
+      throw storageError(error, "looking for a version");
+    }
+  }
+
+  /** Undefined: it has gone meanwhile. */
+  async function fetchItem(
+    tenantName: string,
+    packageName: string,
+    { snapshot }: BlobItem,
+  ): Promise<Uint8Array | undefined> {
+    const blob = blobOf(tenantName, packageName);
+    const opened = await openBlob(snapshot ? blob.withSnapshot(snapshot) : blob);
+    if (opened === undefined || opened === "unchanged") return undefined;
+    return readAll(opened);
+  }
+
   /** When it was written. Undefined: somebody else wrote the blob since its snapshot was made, and it stays as it is. */
   async function overwrite(
     blob: BlockBlobClient,
@@ -123,6 +144,17 @@ export function createPackageStore({
       return { items, continuationToken: undefined };
     },
 
+    async *all() {
+      try {
+        for await (const item of container.listBlobsFlat({ includeMetadata: true })) {
+          const place = placeOf(item.name);
+          if (place !== undefined) yield { ...place, ...storedOf(item) };
+        }
+      } catch (error) {
+        throw storageError(error, "listing packages");
+      }
+    },
+
     async get(tenantName, packageName) {
       try {
         const { contentLength = 0, lastModified, metadata } = await blobOf(tenantName, packageName).getProperties();
@@ -135,25 +167,31 @@ export function createPackageStore({
 
     async versions(tenantName, packageName) {
       try {
-        const versions = versionsIn(await itemsOf(tenantName, packageName));
-        return versions.map((item) => ({ ...storedOf(item), isCurrent: !item.snapshot }));
+        const items = await itemsOf(tenantName, packageName);
+        return versionsIn(items).map((item) => ({
+          ...storedOf(item),
+          isCurrent: !item.snapshot,
+          publishedAt: firstOf(items, versionOf(item)),
+        }));
       } catch (error) {
         throw storageError(error, "listing the versions of a package");
       }
     },
 
+    async fetchVersion(tenantName, packageName, sha256) {
+      const item = await findVersion(tenantName, packageName, sha256);
+      return item && fetchItem(tenantName, packageName, item);
+    },
+
     async restore(tenantName, packageName, sha256, restoredBy) {
-      const items = await itemsOf(tenantName, packageName).catch((error: unknown) => {
-        throw storageError(error, "looking for a version");
-      });
-      const item = items.find(({ metadata }) => factsOf(metadata).sha256 === sha256);
+      const item = await findVersion(tenantName, packageName, sha256);
       if (item === undefined) return false;
       // The current one already.
       if (!item.snapshot) return true;
-      const opened = await openBlob(blobOf(tenantName, packageName).withSnapshot(item.snapshot));
-      if (opened === undefined || opened === "unchanged") return false;
-      const { jobTypes } = factsOf(item.metadata);
-      await store.upload(tenantName, packageName, await readAll(opened), { sha256, jobTypes, uploadedBy: restoredBy });
+      const bytes = await fetchItem(tenantName, packageName, item);
+      if (bytes === undefined) return false;
+      const { jobTypes, timerCount = 0 } = factsOf(item.metadata);
+      await store.upload(tenantName, packageName, bytes, { sha256, jobTypes, timerCount, uploadedBy: restoredBy });
       return true;
     },
 
@@ -167,6 +205,14 @@ export function createPackageStore({
     },
   };
   return store;
+}
+
+/** Undefined: nothing a job could name lies there. */
+function placeOf(blobName: string): { readonly tenantName: string; readonly packageName: string } | undefined {
+  const [tenantName = "", packageName = ""] = blobName.split("/", 2);
+  const isOne =
+    packageBlobName(tenantName, packageName) === blobName && packageNameSchema.safeParse(packageName).success;
+  return isOne ? { tenantName, packageName } : undefined;
 }
 
 /** Keeps what the blob is now; undefined: there is none. */
@@ -195,12 +241,21 @@ function newestFirst({ snapshot: a }: BlobItem, { snapshot: b }: BlobItem): numb
   return a < b ? 1 : -1;
 }
 
+/** A snapshot has the ETag of what it shows, so that one without facts is told from others too. */
+const versionOf = ({ metadata, properties }: BlobItem): string => factsOf(metadata).sha256 ?? properties.etag;
+
+const firstOf = (items: readonly BlobItem[], version: string): Date =>
+  new Date(
+    Math.min(
+      ...items.filter((item) => versionOf(item) === version).map(({ properties }) => properties.lastModified.getTime()),
+    ),
+  );
+
 /** Of items newest first. What was published twice, or kept twice by two uploads at a time, is shown once, as the newer. */
 function versionsIn(items: readonly BlobItem[]): readonly BlobItem[] {
   const seen = new Set<string>();
-  return items.filter(({ metadata, properties }) => {
-    // A snapshot has the ETag of what it shows, so that one without facts is told from others too.
-    const version = factsOf(metadata).sha256 ?? properties.etag;
+  return items.filter((item) => {
+    const version = versionOf(item);
     const isNew = !seen.has(version);
     seen.add(version);
     return isNew;

@@ -32,12 +32,12 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
         : client.updateEntity({ ...keys, ...cells }, "Replace", { etag }),
     );
 
-  async function* rows(filter: string, maxPageSize?: number): AsyncIterable<Stored<Timer>> {
+  async function* rows(filter: string, { maxPageSize, onUnreadable }: RowsOptions = {}): AsyncIterable<Stored<Timer>> {
     try {
       const pages = table.retrying
         .listEntities({ queryOptions: { filter } })
         .byPage(maxPageSize ? { maxPageSize } : {});
-      for await (const page of pages) for (const row of page) yield storedTimer({ cells: row, etag: etagOf(row) });
+      for await (const page of pages) for (const row of page) yield* readable(row, onUnreadable);
     } catch (error) {
       throw storageError(error, "reading timers");
     }
@@ -65,7 +65,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
       return { removed: result.written || result.current === undefined };
     },
 
-    all: () => rows(odata`RowKey lt ${AFTER_TIMERS}`),
+    all: (onUnreadable) => rows(odata`RowKey lt ${AFTER_TIMERS}`, { onUnreadable }),
 
     async ofPackage(tenantName, packageName) {
       const prefix = packageName.replace(/zip$/, "");
@@ -81,7 +81,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
       const after = continuationToken === undefined ? "" : decodePosition(continuationToken, 1, isOurs).after;
       const filter = odata`PartitionKey eq ${tenantName} and RowKey gt ${after} and RowKey lt ${AFTER_TIMERS}`;
       const items: Timer[] = [];
-      for await (const { value } of rows(filter, pageSize)) {
+      for await (const { value } of rows(filter, { maxPageSize: pageSize })) {
         items.push(value);
         if (items.length === pageSize) {
           return { items, continuationToken: encodePosition({ shard: 0, after: keysOf(timerKeys(value)).rowKey }) };
@@ -103,6 +103,24 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
         : { written: false, current: result.current && storedRun(run.batchId, result.current) };
     },
   };
+}
+
+interface RowsOptions {
+  readonly maxPageSize?: number;
+  readonly onUnreadable?: Parameters<TimerStore["all"]>[0];
+}
+
+type TableRow = StoredRow["cells"] & { readonly etag?: string };
+
+/** The row's timer; none, when there is somebody to tell that it cannot be read. */
+function readable(row: TableRow, onUnreadable: RowsOptions["onUnreadable"]): readonly Stored<Timer>[] {
+  try {
+    return [storedTimer({ cells: row, etag: etagOf(row) })];
+  } catch (error) {
+    if (onUnreadable === undefined) throw error;
+    onUnreadable(`${String(row["partitionKey"])}.${String(row["rowKey"])}`, error);
+    return [];
+  }
 }
 
 /** The first key after all those with the prefix, which ends in a dot. */

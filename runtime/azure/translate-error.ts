@@ -83,6 +83,12 @@ const LASTING_BUS_CODES: readonly string[] = [
   "UnauthorizedAccess",
 ];
 
+/** There is a queue, topic, subscription or rule of this name. The administration client has codes of its own. */
+export const isEntityExisting = (error: unknown): boolean => codeOf(error) === "MessageEntityAlreadyExistsError";
+
+/** There is no such queue, topic, subscription or rule. */
+export const isEntityMissing = (error: unknown): boolean => codeOf(error) === "MessageEntityNotFoundError";
+
 /** Whether the same request to Service Bus may succeed in a moment. */
 export const isPassing = (error: unknown): boolean =>
   !isTranslated(error) && !LASTING_BUS_CODES.includes(codeOf(error) ?? "");

@@ -18,7 +18,9 @@ import { requeueCommand } from "./commands/requeue.ts";
 import { runCommand } from "./commands/run.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { tenantsCommand } from "./commands/tenants.ts";
+import { timersCommand } from "./commands/timers.ts";
 import { watchCommand } from "./commands/watch.ts";
+import { webhooksCommand } from "./commands/webhooks.ts";
 import { workersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
@@ -30,7 +32,7 @@ const STANDARD: Terminal = {
   // Honours NO_COLOR and whether the stream is a terminal.
   paint: (style, text) => styleText(style, text, { stream: process.stdout }),
   screen: process.stderr.isTTY ? process.stderr : undefined,
-  columns: process.stdout.isTTY ? process.stdout.columns : 120,
+  columns: process.stdout.isTTY ? process.stdout.columns : Infinity,
 };
 
 const COMMANDS = [
@@ -49,9 +51,11 @@ const COMMANDS = [
   cancelCommand,
   requeueCommand,
   deadLettersCommand,
+  timersCommand,
   workersCommand,
   tenantsCommand,
   grantsCommand,
+  webhooksCommand,
 ];
 
 /** Runs one command line. Never throws: resolves to the exit code. */

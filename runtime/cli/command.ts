@@ -1,5 +1,4 @@
 /** What commands have in common: the options of those that talk to the service, and how a result is shown. */
-import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import type { JobServiceClient, JobState } from "../client/index.ts";
 import { connect, type ConnectionOptions } from "./connection.ts";
@@ -63,27 +62,6 @@ export async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promis
   return found;
 }
 
-/** Columns without lines between them: easy to read, easy to cut. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[], empty: string): string {
-  if (rows.length === 0) return empty;
-  const none = { "top-mid": "", "top-left": "", "top-right": "", "bottom-mid": "", "bottom-left": "" };
-  const made = new Table({
-    head: [...head],
-    chars: {
-      ...none,
-      ...{ top: "", bottom: "", "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "" },
-      ...{ right: "", "right-mid": "", middle: "  " },
-    },
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-  });
-  made.push(...rows.map((row) => row.map(String)));
-  return made
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
-}
-
 export function showState({ paint }: Terminal, state: JobState): string {
   switch (state) {
     case "succeeded":
@@ -102,6 +80,17 @@ export function showState({ paint }: Terminal, state: JobState): string {
 /** 2030-01-31 08:00:00, in UTC; a dash for what has not happened. */
 export const showInstant = (instant: string | undefined): string =>
   instant === undefined ? "-" : instant.slice(0, 19).replace("T", " ");
+
+/** Between two instants, as people say it; a dash while it has no end. */
+export function showDuration(from: string, to: string | undefined): string {
+  if (to === undefined) return "-";
+  const seconds = Math.max(0, Date.parse(to) - Date.parse(from)) / 1_000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${Math.floor(seconds % 60)} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
 
 export function showBytes(bytes: number): string {
   const mebibytes = bytes / 1024 / 1024;

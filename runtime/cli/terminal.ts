@@ -12,6 +12,7 @@ export interface Terminal {
   readonly paint: (style: Parameters<typeof styleText>[0], text: string) => string;
   /** For bars that move; undefined where nobody sees them. */
   readonly screen: NodeJS.WriteStream | undefined;
+  /** How wide lists may be; Infinity where nothing limits them. */
   readonly columns: number;
 }
 

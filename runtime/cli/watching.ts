@@ -79,7 +79,8 @@ async function showFailures(
       error(`  … more: jobyard jobs ${batchId} --state failed`);
       return;
     }
-    error(`  ${paint("red", "failed")} ${job.jobName} (${job.jobId}): ${job.failure?.message ?? ""}`);
+    // On lines of their own, so that no terminal breaks an id in two.
+    error(`  ${paint("red", "failed")} ${job.jobName}\n         ${job.jobId}\n         ${job.failure?.message ?? ""}`);
   }
 }
 
@@ -103,12 +104,16 @@ function plainLines({ error }: Terminal): Progress {
   };
 }
 
+/** What stands beside the bar when everything is counted in five digits, for an hour. */
+const BESIDE_BAR = 56;
+const BAR_MAX = 40;
+
 function movingBar(stream: NodeJS.WriteStream): Progress {
   const bar = new CliProgress.SingleBar(
     {
       format: "  {bar} {value}/{total} jobs, {running} running, {failed} failed, {duration_formatted}",
       stream,
-      barsize: 28,
+      barsize: Math.max(10, Math.min(BAR_MAX, stream.columns - BESIDE_BAR)),
       hideCursor: true,
       etaBuffer: 100,
     },

@@ -1,4 +1,4 @@
-/** The service as a program sees it: managing, monitoring, being notified, waiting. */
+/** The service as a program sees it: managing, monitoring, timers, being notified, waiting. */
 import type { AuthFacts } from "../core/auth-facts.ts";
 import { clientSecretCredential, type TokenCredential } from "./credential.ts";
 import { JobServiceError } from "./errors.ts";
@@ -6,6 +6,7 @@ import { createManagement, type Management } from "./management.ts";
 import { createMonitoring, type Monitoring } from "./monitoring.ts";
 import { createNotifications, type Notifications } from "./notifications.ts";
 import { retryPolicy, type RetryOptions } from "./retry.ts";
+import { createTimers, type Timers } from "./timers.ts";
 import { createTokenCache, type TokenCache, type TokenOptions } from "./token-cache.ts";
 import { createTransport, type CallOptions, type Fetch, type Transport } from "./transport.ts";
 import { createWaits, type WaitForBatchOptions, type WaitOptions } from "./wait.ts";
@@ -26,6 +27,7 @@ const ANSWER_WITHIN_MS = 100_000;
 export class JobServiceClient {
   readonly management: Management;
   readonly monitoring: Monitoring;
+  readonly timers: Timers;
   readonly notifications: Notifications;
   readonly #transport: Transport;
   readonly #fetch: Fetch;
@@ -48,6 +50,7 @@ export class JobServiceClient {
     });
     this.monitoring = createMonitoring(this.#transport);
     this.management = createManagement(this.#transport, this.monitoring);
+    this.timers = createTimers(this.#transport);
     this.notifications = createNotifications({ transport: this.#transport });
     this.#waits = createWaits({ transport: this.#transport, monitoring: this.monitoring });
     if (options.credential !== undefined) this.#use(options.credential);

@@ -6,16 +6,7 @@ export type { AccessToken, DeviceCodeOptions, RefreshOptions, TokenCredential } 
 export { isJobServiceError, JobServiceError } from "./errors.ts";
 export type { ClientErrorCode, JobServiceErrorCode } from "./errors.ts";
 export type { EventSelection } from "./follow-events.ts";
-export type {
-  BatchCompleted,
-  JobCompleted,
-  JobEventName,
-  JobEvents,
-  JobProgressed,
-  JobQueued,
-  JobRetrying,
-  JobStarted,
-} from "./job-events.ts";
+export type { JobEventName, JobEvents } from "./job-events.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
@@ -24,14 +15,36 @@ export type { DeviceCode, EntraFacts } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./pages.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
+export type { NextOptions, TimerReference, Timers } from "./timers.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
 export type { OnUploadProgress, UploadProgress } from "./upload.ts";
+export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
+export type { VerifiedWebhook, VerifyWebhookOptions, WebhookHeaders, WebhookRefusal } from "./verify-webhook.ts";
 export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
 export type { AuthFacts } from "../core/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
-export type { PackageVersionView, PackageView } from "../core/package-api.ts";
+export type {
+  BatchCompleted,
+  JobCompleted,
+  JobProgressed,
+  JobQueued,
+  JobRetrying,
+  JobStarted,
+} from "../core/events.ts";
+export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 export type { JobState } from "../core/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
+export type { TimerView } from "../core/timer-api.ts";
 export type { ArtifactView, BatchView, DeadLetterView, JobView, RequeueResult, SubmitResult } from "../core/views.ts";
+export type {
+  PutWebhookBody,
+  WebhookBatchCompleted,
+  WebhookDeliveryView,
+  WebhookMessage,
+  WebhookPing,
+  WebhookTestView,
+  WebhookView,
+  WebhookWithSecret,
+} from "../core/webhook-api.ts";
 export type { WorkerView } from "../core/worker-api.ts";

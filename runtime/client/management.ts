@@ -1,5 +1,5 @@
 /** What changes something: batches and jobs, packages, workers, tenants. Every call may be repeated safely. */
-import type { PackageView } from "../core/package-api.ts";
+import type { PublishedPackageView } from "../core/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
 import type { GrantView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
 import type { BatchView, JobView, RequeueResult } from "../core/views.ts";
@@ -8,6 +8,7 @@ import { newKey } from "./new-key.ts";
 import type { Monitoring } from "./monitoring.ts";
 import { submitLines, type SubmissionSource, type SubmitJobsOptions, type SubmittedJob } from "./submit-lines.ts";
 import { path, unlessDone, type CallOptions, type Transport } from "./transport.ts";
+import type { PutWebhookBody, WebhookTestView, WebhookView, WebhookWithSecret } from "../core/webhook-api.ts";
 import { uploadBody, type OnUploadProgress } from "./upload.ts";
 
 export interface SubmitOptions extends CallOptions {
@@ -50,13 +51,13 @@ export interface Management {
     packageName: string,
     zip: Uint8Array<ArrayBuffer>,
     options?: PublishOptions,
-  ): Promise<PackageView>;
+  ): Promise<PublishedPackageView>;
   restorePackageVersion(
     tenantName: string,
     packageName: string,
     sha256: string,
     options?: CallOptions,
-  ): Promise<PackageView>;
+  ): Promise<PublishedPackageView>;
   deletePackage(tenantName: string, packageName: string, options?: CallOptions): Promise<void>;
   removeDeadLetter(queue: string, sequenceNumber: string, options?: CallOptions): Promise<void>;
   /** Lets a worker end its jobs and stop. */
@@ -66,6 +67,21 @@ export interface Management {
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
+  /**
+   * Registers a webhook, or changes it. `secret` is there when it was registered, and never again: after an answer that
+   * was lost, rotate it.
+   */
+  putWebhook(
+    tenantName: string,
+    webhookName: string,
+    webhook: PutWebhookBody,
+    options?: CallOptions,
+  ): Promise<WebhookView & Partial<Pick<WebhookWithSecret, "secret">>>;
+  deleteWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<void>;
+  /** For 24 hours the secret before counts, too. */
+  rotateWebhookSecret(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookWithSecret>;
+  /** Sends it a ping. Resolves to what came back, good or bad. */
+  testWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookTestView>;
 }
 
 export function createManagement(transport: Transport, monitoring: Pick<Monitoring, "getJob">): Management {
@@ -147,5 +163,15 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       }),
     deleteGrant: (tenantName, principalId, options = {}) =>
       remove(path`/v1/tenants/${tenantName}/grants/${principalId}`, options, "GrantNotFound"),
+    putWebhook: (tenantName, webhookName, webhook, { signal } = {}) =>
+      transport.json({ method: "PUT", path: webhookPath(tenantName, webhookName), json: webhook, signal }),
+    deleteWebhook: (tenantName, webhookName, options = {}) =>
+      remove(webhookPath(tenantName, webhookName), options, "WebhookNotFound"),
+    rotateWebhookSecret: (tenantName, webhookName, options) =>
+      post(`${webhookPath(tenantName, webhookName)}/rotate-secret`, options),
+    testWebhook: (tenantName, webhookName, options) => post(`${webhookPath(tenantName, webhookName)}/test`, options),
   };
 }
+
+const webhookPath = (tenantName: string, webhookName: string): string =>
+  path`/v1/tenants/${tenantName}/webhooks/${webhookName}`;

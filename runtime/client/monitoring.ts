@@ -3,6 +3,7 @@ import type { JobState } from "../core/states.ts";
 import type { PackageVersionView, PackageView } from "../core/package-api.ts";
 import type { GrantView, MeView, TenantView } from "../core/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/views.ts";
+import type { WebhookDeliveryView, WebhookView } from "../core/webhook-api.ts";
 import type { WorkerView } from "../core/worker-api.ts";
 import { followLog, readLog, type FollowLogOptions, type ReadLogOptions } from "./log.ts";
 import { listing, type Listing, type PageOptions } from "./pages.ts";
@@ -59,6 +60,10 @@ export interface Monitoring {
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
+  getWebhooks(tenantName: string, options?: PageOptions): Listing<WebhookView>;
+  getWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookView>;
+  /** Those that wait, then the latest 100 that have ended; each newest first. */
+  getWebhookDeliveries(tenantName: string, webhookName: string, options?: PageOptions): Listing<WebhookDeliveryView>;
 }
 
 export function createMonitoring(transport: Transport): Monitoring {
@@ -113,5 +118,11 @@ export function createMonitoring(transport: Transport): Monitoring {
     getMe: (options) => get("/v1/me", options),
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
     getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
+    getWebhooks: (tenantName, options = {}) =>
+      listing(transport, path`/v1/tenants/${tenantName}/webhooks`, {}, options),
+    getWebhook: (tenantName, webhookName, options) =>
+      get(path`/v1/tenants/${tenantName}/webhooks/${webhookName}`, options),
+    getWebhookDeliveries: (tenantName, webhookName, options = {}) =>
+      listing(transport, path`/v1/tenants/${tenantName}/webhooks/${webhookName}/deliveries`, {}, options),
   };
 }

@@ -6,7 +6,7 @@
 import { isJobServiceError, JobServiceError } from "./errors.ts";
 import type { ServerSentEvent } from "./event-stream.ts";
 import { followEvents, type EventSelection } from "./follow-events.ts";
-import { isJobEventName, type JobEvents } from "./job-events.ts";
+import { isJobEventName, isKnownVersion, type JobEvents } from "./job-events.ts";
 import { createSeenEvents } from "./seen-events.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
@@ -68,6 +68,7 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
     if (name === "missed") tell(name, { selection });
     if (!isJobEventName(name)) return;
     const event = JSON.parse(data) as JobEvents[typeof name];
+    if (!isKnownVersion(event)) return;
     if (seen.isNew("jobId" in event ? event.jobId : event.batchId, event.sequence)) tell(name, event);
   }
 

@@ -4,7 +4,8 @@
  * `anonymous`: nothing, not even a name. `signed-in`: to be known, whoever it is.
  *
  * On tenants the caller has been granted: `read` sees their batches, jobs and packages; `submit` also adds, cancels and
- * requeues jobs and batches; `manage` also publishes and deletes packages and removes dead letters.
+ * requeues jobs and batches and runs timers; `manage` also publishes and deletes packages, pauses timers and removes dead
+ * letters.
  *
  * `operate`: the system itself: workers, tenants, grants.
  */

@@ -6,8 +6,9 @@
  * added late, writes the batch row before it counts, so that the decision cannot pass over it.
  */
 import type { Batch } from "./job.ts";
+import { UNANNOUNCED_MAX_COUNT } from "./limits.ts";
 import type { CounterSnapshot } from "./ports/job-store.ts";
-import { openOf } from "./states.ts";
+import { openOf, type StateCounts } from "./states.ts";
 
 /** Whether it makes sense to count at all: no more jobs can come, and this generation is undecided. */
 export const isUndecided = (batch: Pick<Batch, "state" | "generation" | "completedGeneration">): boolean =>
@@ -21,10 +22,18 @@ export const isComplete = (batch: Pick<Batch, "generation" | "completedGeneratio
 export const provesCompletion = (first: CounterSnapshot, second: CounterSnapshot): boolean =>
   first.version === second.version && openOf(second.counts) === 0;
 
-/** What is written to complete a batch. */
-export const completedChanges = (batch: Pick<Batch, "generation">, now: Date) => ({
-  completedGeneration: batch.generation,
+/**
+ * What is written to complete a batch. The one write also says that webhooks are to be told, so that no crash can come
+ * between the two; of a batch that is completed over and over while nobody tells them, the latest are kept.
+ */
+export const completedChanges = (
+  { generation, state, unannounced }: Pick<Batch, "generation" | "state" | "unannounced">,
+  counts: StateCounts,
+  now: Date,
+) => ({
+  completedGeneration: generation,
   completedAt: now,
+  unannounced: [...unannounced, { generation, state, completedAt: now, counts }].slice(-UNANNOUNCED_MAX_COUNT),
 });
 
 /**

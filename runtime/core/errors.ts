@@ -29,6 +29,8 @@ export const NOT_FOUND_CODES = [
   "WorkerNotFound",
   "PackageNotFound",
   "PackageVersionNotFound",
+  "WebhookNotFound",
+  "TimerNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
@@ -39,7 +41,10 @@ export const CONFLICT_CODES = [
   "JobExists",
   "JobIdTaken",
   "IdempotencyKeyReused",
+  "TooManyWebhooks",
+  "TooManySecrets",
   "IllegalTransition",
+  "TimerLimitReached",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [

@@ -277,7 +277,10 @@ export function jobCompletedEvent(job: EndedJob): PublishedEvent {
   return { id: `${job.jobId}:${job.claimId ?? `ring-${job.ring}`}:completed`, event };
 }
 
-export function batchCompletedEvent(batch: Batch, completedAt: Date): PublishedEvent {
+export function batchCompletedEvent(
+  batch: Batch,
+  completedAt: Date,
+): PublishedEvent & { readonly event: BatchCompleted } {
   const { tenantName, batchId, batchName, generation, state } = batch;
   const event: BatchCompleted = {
     ...{ version: EVENT_VERSION, at: completedAt.toISOString(), tenantName, batchId },

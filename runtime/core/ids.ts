@@ -61,6 +61,9 @@ export const partitionOf = (batchId: string, shard: number): string => `${batchI
 
 const encode = (value: number, length: number): string => encodeBase32(BigInt(value), length);
 
+/** Texts that sort the later instant first. */
+export const newestFirst = (at: Date): string => encode(TIME_END - at.getTime(), TIME_LENGTH);
+
 const DAY_MS = 24 * 60 * 60_000;
 
 /** The batch of jobs that name none: one a day (UTC) and tenant, the same id from every process. */

@@ -4,7 +4,7 @@
  */
 import type { Priority } from "./priority.ts";
 import type { RetryOverrides } from "./retry.ts";
-import type { JobState } from "./states.ts";
+import type { JobState, StateCounts } from "./states.ts";
 
 /** A failure as it is stored and shown: no stack, no token, no payload. */
 export interface Failure {
@@ -108,9 +108,37 @@ export interface Job extends JobRequest {
   readonly history: readonly HistoryEntry[];
 }
 
+/** What a job's row says when nothing has happened to it yet. */
+export const UNTOUCHED_JOB = {
+  state: "queued",
+  ring: 1,
+  attempts: 0,
+  interruptions: 0,
+  executions: 0,
+  claim: undefined,
+  cancelWanted: false,
+  reopen: false,
+  startedAt: undefined,
+  endedAt: undefined,
+  progress: undefined,
+  output: undefined,
+  artifactCount: 0,
+  failure: undefined,
+  packageHash: undefined,
+  history: [],
+} as const satisfies Partial<Job>;
+
 /** `open` accepts jobs; `closed` accepts no more and still finishes; `canceled` ends what is not ended. */
 export const BATCH_STATES = ["open", "closed", "canceled"] as const;
 export type BatchState = (typeof BATCH_STATES)[number];
+
+/** That all jobs of a batch had ended, as it is told to webhooks. */
+export interface BatchEnd {
+  readonly generation: number;
+  readonly state: BatchState;
+  readonly completedAt: Date;
+  readonly counts: StateCounts;
+}
 
 export interface Batch {
   readonly batchId: string;
@@ -126,9 +154,21 @@ export interface Batch {
   /** The latest generation of which all jobs have ended; 0: none yet. Equal to `generation`: the batch is complete. */
   readonly completedGeneration: number;
   readonly completedAt: Date | undefined;
+  /** Completions that the tenant's webhooks have not been told of, oldest first. */
+  readonly unannounced: readonly BatchEnd[];
   /** All jobs have ended long ago and nothing can be missing: the sweeper passes over it. Accepting a job unsets it. */
   readonly atRest: boolean;
   readonly shardCount: number;
   readonly createdAt: Date;
   readonly createdBy: string;
 }
+
+/** What a batch's row says when it has just been made. */
+export const NEW_BATCH = {
+  state: "open",
+  generation: 1,
+  completedGeneration: 0,
+  completedAt: undefined,
+  unannounced: [],
+  atRest: false,
+} as const satisfies Partial<Batch>;

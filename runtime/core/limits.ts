@@ -93,7 +93,7 @@ export const EVENTS_KEPT_MAX_COUNT = 10_000;
 export const EVENTS_KEPT_MS = 5 * 60_000;
 /** What waits for one client that reads too slowly. Beyond, its connection is cut, and the others keep up. */
 export const FOLLOWER_WAITING_MAX_BYTES = 1 * MiB;
-/** Clients that follow events at one API instance: some 20 KiB each, 200 MiB in all. */
+/** Clients that follow events at one API instance: some 50 KiB each (docs/events.md), 500 MiB in all. */
 export const FOLLOWERS_MAX_COUNT = 10_000;
 /** Silence is broken this often: proxies close connections after a minute or two, SignalR's client after 30 s. */
 export const FOLLOWER_HEARTBEAT_MS = 15_000;
@@ -115,6 +115,8 @@ export const PACKAGE_MAX_TIMERS = 200;
 /** Timers in all: a topic has 2,000 subscriptions. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
 export const TIMERS_MAX_COUNT = 2_000;
 export const TIMER_NAME_MAX_LENGTH = 60;
+/** Text of a schedule: lists of every fifth minute of every third hour fit, and it is still read by people. */
+export const CRON_MAX_LENGTH = 200;
 /** A run that starts this long after its tick is still in time, unless declared otherwise. */
 export const TIMER_GRACE_DEFAULT_SECONDS = 60;
 export const TIMER_GRACE_MAX_SECONDS = 24 * 3_600;
@@ -124,6 +126,45 @@ export const MISFIRE_ALL_MAX = 100;
 export const OVERTAKEN_TICKS_MAX = 100;
 /** Ticks are sent this long ahead: so long they fire while nothing of us runs but the workers. */
 export const TICK_HORIZON_MS = 10 * 60_000;
+/**
+ * Ticks of one timer that are sent in one round: more than MISFIRE_ALL_MAX, and several times what falls due between two
+ * rounds, so that every round comes closer to the horizon.
+ */
+export const TICKS_PER_ROUND_MAX = 200;
+/** Ticks a caller may be told ahead. */
+export const TIMER_OCCURRENCES_MAX = 100;
+export const TIMER_OCCURRENCES_DEFAULT = 10;
+
+// --- Webhooks --------------------------------------------------------------------------------------------------------
+
+/** Of one tenant: every completed batch is told to each of them. */
+export const WEBHOOKS_MAX_COUNT = 10;
+/** Part of addresses and commands; names people type. */
+export const WEBHOOK_NAME_MAX_LENGTH = 40;
+/** What browsers and proxies take for certain. */
+export const WEBHOOK_URL_MAX_LENGTH = 2_000;
+/** A receiver has so long to answer. It should note the message and work on it afterwards. */
+export const WEBHOOK_TIMEOUT_MS = 10_000;
+/** Tries of one delivery, over some 21 hours: a receiver that is broken overnight misses nothing. */
+export const WEBHOOK_MAX_TRIES = 8;
+/** What is kept of an answer, for whoever looks for the reason of a refusal. */
+export const WEBHOOK_ANSWER_MAX_BYTES = 1 * KiB;
+/** After a rotation both secrets sign for so long: time to give the new one to the receiver. */
+export const WEBHOOK_SECRET_OVERLAP_MS = 24 * 60 * 60_000;
+/** Secrets of one webhook that count at a time. One more would make some receiver's useless before its time. */
+export const WEBHOOK_SECRETS_MAX_COUNT = 5;
+/** Deliveries given up one after the other, each after all its tries: days in which nobody was there. */
+export const WEBHOOK_FAILURES_MAX_COUNT = 10;
+/** Ended deliveries that are shown of a webhook; older ones are removed. */
+export const WEBHOOK_DELIVERIES_KEPT = 100;
+/** Deliveries that wait for one webhook. Beyond, new ones are given up at once, and shown as such. */
+export const WEBHOOK_WAITING_MAX_COUNT = 1_000;
+/** Deliveries under way at a time: to one webhook, for one tenant, and in all. Receivers that hang hold no more. */
+export const WEBHOOK_AT_ONCE = 2;
+export const WEBHOOK_TENANT_AT_ONCE = 4;
+export const WEBHOOKS_AT_ONCE = 64;
+/** Completions of one batch that wait on its row to be announced. They go within a minute while an API runs. */
+export const UNANNOUNCED_MAX_COUNT = 100;
 
 // --- Traffic ---------------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ const number = (min: number, max: number) => {
   return z.number(expected).min(min, expected).max(max, expected);
 };
 
-const wholeNumber = (min: number, max: number) => {
+export const wholeNumber = (min: number, max: number) => {
   const expected = `expected a whole number from ${min} to ${max}`;
   return z.int(expected).min(min, expected).max(max, expected);
 };

@@ -1,6 +1,6 @@
 /**
- * `job.json`, the manifest at the root of every package: which jobs the package runs, where their code starts, and for
- * which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
+ * `job.json`, the manifest at the root of every package: which jobs the package runs and when, where their code starts,
+ * and for which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
  */
 import { z } from "zod";
 import { PackageError, messageOf } from "./errors.ts";
@@ -21,8 +21,10 @@ import {
   strictObject,
   timeoutSchema,
 } from "./manifest-fields.ts";
-import type { Priority } from "./priority.ts";
+import { type ManifestTimer, manifestTimer, timerProblems } from "./manifest-timers.ts";
 import type { RetryPolicy } from "./retry.ts";
+
+export type { ManifestTimer, Misfire, Overlap } from "./manifest-timers.ts";
 
 export const MANIFEST_FILE = "job.json";
 export const MANIFEST_VERSION = 1;
@@ -74,36 +76,6 @@ export interface ManifestJob {
   readonly isolation?: Isolation | undefined;
 }
 
-/**
- * What to do about ticks that could not run in time: run once for all of them, leave them out, or run for each of the
- * latest so many.
- */
-export type Misfire = "once" | "skip" | { readonly all: number };
-
-/** What to do with a tick that meets a run of the same timer: leave it out, let one wait, or let both run. */
-export type Overlap = "skip" | "queue" | "allow";
-
-/** A job type of the package that runs by itself. */
-export interface ManifestTimer {
-  /** Unique within the package, also without regard to capitals; a job type of the package. */
-  readonly timerName: string;
-  readonly cron: string;
-  /** IANA name. Default: UTC. */
-  readonly timeZone?: string | undefined;
-  /** Default: "once". */
-  readonly misfire?: Misfire | undefined;
-  /** Default: "skip". */
-  readonly overlap?: Overlap | undefined;
-  /** Seconds a run may start after its tick and still be in time. Default: 60. */
-  readonly graceSeconds?: number | undefined;
-  /** Also run once for every published version. Default: false. */
-  readonly runOnDeploy?: boolean | undefined;
-  /** Default: "default". */
-  readonly pool?: string | undefined;
-  /** Default: "normal". */
-  readonly priority?: Priority | undefined;
-}
-
 export type RetryOverrides = { readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined };
 
 export interface Manifest {
@@ -142,6 +114,11 @@ const manifest = strictObject({
     .array(manifestJob, "expected a list of jobs")
     .min(1, "expected at least one job")
     .superRefine(refuseRepeatedTypes),
+  timers: z.array(manifestTimer, "expected a list of timers").optional(),
+}).superRefine(({ jobs, timers = [] }, context) => {
+  for (const { path, message } of timerProblems(timers, jobs)) {
+    context.addIssue({ code: "custom", path: ["timers", ...path], message });
+  }
 }) satisfies z.ZodType<Manifest>;
 
 function refuseRepeatedTypes(jobs: readonly { jobType: string }[], context: z.RefinementCtx): void {

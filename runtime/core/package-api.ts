@@ -28,6 +28,12 @@ export const packageViewSchema = z
   .object({ tenantName: z.string(), packageName: z.string(), ...facts })
   .meta({ id: "Package", description: "A ZIP of jobs; what `jobProcessorPackageName` of a job names." });
 
+export const publishedPackageSchema = packageViewSchema
+  .extend({ timers: z.array(z.string()).meta({ description: "Names of the timers it has, registered now." }) })
+  .meta({ id: "PublishedPackage", description: "A package as it was just published or restored." });
+
+export type PublishedPackageView = Frozen<z.infer<typeof publishedPackageSchema>>;
+
 export type PackageView = Frozen<z.infer<typeof packageViewSchema>>;
 
 const packageVersionSchema = z

@@ -3,7 +3,10 @@
  * the local stack into local ones, tests read it: there is no second list.
  */
 import { LOCK_MS } from "./limits.ts";
+import type { TimerSubscription } from "./ports/timer-topic.ts";
 import { PRIORITIES, type Priority } from "./priority.ts";
+import { LISTENER_PROPERTY } from "./tick.ts";
+import { listenerOf, subscriptionNameOf, type Timer, type TimerName } from "./timer.ts";
 
 /** The settings of one Service Bus queue, by the meaning the service gives them. */
 export interface QueueSettings {
@@ -62,7 +65,7 @@ export interface BusTopology {
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
  * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
  * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
- * from its batch, for what it does.
+ * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries).
  */
 export const TABLES = {
   batches: "batches",
@@ -71,6 +74,7 @@ export const TABLES = {
   workers: "workers",
   tenants: "tenants",
   timers: "timers",
+  webhooks: "webhooks",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */
@@ -133,8 +137,38 @@ const TICK_DUPLICATE_WINDOW_MS = 60 * 60_000;
 /** The queue a pool's jobs of one priority wait in. */
 export const jobQueueName = (pool: string, priority: Priority): string => `jobs-${pool}-${priority}`;
 
-/** The Service Bus entities for the given worker pools. `lockMs` is for tests that cannot wait for the real lock. */
-export function busTopology(pools: readonly string[], { lockMs = LOCK_MS } = {}): BusTopology {
+/** Where the ticks of a timer go, and which they are. */
+export const subscriptionOf = (timer: TimerName & Pick<Timer, "pool" | "priority">): TimerSubscription => ({
+  name: subscriptionNameOf(timer),
+  listener: listenerOf(timer),
+  queue: jobQueueName(timer.pool, timer.priority),
+});
+
+/** Service Bus gives every subscription a rule of this name, which ours takes the place of: it is the only one. */
+const TIMER_RULE = "$Default";
+
+/** The same from `pulumi up` and from the API. It holds no message of its own: whatever passes goes on to the queue. */
+export const timerSubscription = ({ name, listener, queue }: TimerSubscription): SubscriptionSettings => ({
+  name,
+  forwardTo: queue,
+  maxDeliveryCount: MAX_DELIVERY_COUNT,
+  rules: [{ name: TIMER_RULE, filter: { kind: "sql", expression: `${LISTENER_PROPERTY} = ${sqlText(listener)}` } }],
+});
+
+const sqlText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+export interface TopologyOptions {
+  /** For tests that cannot wait for the real lock. */
+  readonly lockMs?: number;
+  /** Timers that come with the deployment. Others get their subscriptions when they are registered. */
+  readonly timers?: readonly TimerSubscription[];
+}
+
+/** The Service Bus entities for the given worker pools. */
+export function busTopology(
+  pools: readonly string[],
+  { lockMs = LOCK_MS, timers = [] }: TopologyOptions = {},
+): BusTopology {
   return {
     queues: pools.flatMap((pool) =>
       PRIORITIES.map((priority) => ({
@@ -147,7 +181,11 @@ export function busTopology(pools: readonly string[], { lockMs = LOCK_MS } = {})
     ),
     topics: [
       { name: EVENTS_TOPIC, duplicateWindowMs: DUPLICATE_WINDOW_MS, timeToLiveMs: EVENT_TIME_TO_LIVE_MS },
-      { name: TIMERS_TOPIC, duplicateWindowMs: TICK_DUPLICATE_WINDOW_MS },
+      {
+        name: TIMERS_TOPIC,
+        duplicateWindowMs: TICK_DUPLICATE_WINDOW_MS,
+        ...(timers.length > 0 && { subscriptions: timers.map(timerSubscription) }),
+      },
     ],
   };
 }

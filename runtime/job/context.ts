@@ -24,6 +24,29 @@ export interface Job<Parameters = unknown> {
   readonly fence?: number | undefined;
 }
 
+/** Why a run of a timer was started: it was due, somebody asked for it, or its package was published. */
+export type TimerCause = "schedule" | "manual" | "deploy";
+
+/** What a run of a timer is told about its tick. */
+export interface TimerFacts {
+  readonly name: string;
+  readonly trigger: TimerCause;
+  /** The time it was due, by the schedule and never by a clock; for other triggers, when it was asked for. */
+  readonly scheduledAt: Date;
+  /** It was due longer ago than `graceSeconds` when this try started. */
+  readonly isPastDue: boolean;
+  /** Ticks before this one that were not run, and for which this run stands. */
+  readonly missedCount: number;
+  readonly firstMissedAt?: Date | undefined;
+  readonly lastMissedAt?: Date | undefined;
+  /**
+   * Grows with every start of this timer, retries included. An effect outside that keeps the largest number it has seen,
+   * and refuses smaller ones, cannot be spoilt by a run that was given up. 0: this run is none of the timer's own
+   * (`jobyard run`, or its job type submitted as an ordinary job).
+   */
+  readonly fence: number;
+}
+
 /** What a job may use while it runs. Paths are absolute and, but for the package of isolation `reuse`, private to this try. */
 export interface JobContext<Services = unknown> {
   /** A copy of the unpacked package: code and the data files shipped with it. With isolation `reuse`, others read it too. */
@@ -43,6 +66,12 @@ export interface JobContext<Services = unknown> {
   readonly signal: AbortSignal;
   /** What the package's `setup` returned; undefined if it has none. */
   readonly services: Services;
+}
+
+/** What the function of a timer gets: everything a job has, with what it is and why it runs. */
+export interface TimerContext<Services = unknown>
+  extends JobContext<Services>, Pick<Job, "jobId" | "batchId" | "tenantName" | "attempt" | "interruption" | "claimId"> {
+  readonly timer: TimerFacts;
 }
 
 export interface ReportProgress {

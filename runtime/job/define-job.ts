@@ -11,15 +11,9 @@ import { type ParameterCheck, checkParameters } from "./parameters.ts";
 const JOB_MARK = Symbol.for("jobyard.job");
 const JOB_SHAPE_VERSION = 1;
 
-export interface JobOptions<Parameters, Services> {
-  /**
-   * What submitters write to have this job run; unique within the package. A text literal (or a constant that is one):
-   * `jobyard pack` reads it from the source without running it.
-   */
-  readonly jobType: string;
-  /** Overrides single fields of the default retry policy (3 attempts, exponential backoff). Literal, like `jobType`. */
-  readonly retry?: Partial<RetryPolicy>;
-  /** An attempt that runs longer is stopped and counts as failed. Default: 6 hours. Literal, like `jobType`. */
+/** How an attempt of a job is run, whatever starts the job. Literals (or constants that are). */
+export interface ExecutionOptions {
+  /** An attempt that runs longer is stopped and counts as failed. Default: 6 hours. */
   readonly timeoutMs?: number;
   /** An attempt that shows no progress, log or output for so long is stopped and counts as failed. Default: no limit. */
   readonly idleTimeoutMs?: number;
@@ -28,9 +22,19 @@ export interface JobOptions<Parameters, Services> {
   /**
    * `process` (default): a fresh process for every run. `reuse`: runs share warm processes of this package version, many
    * at a time, which starts them in a millisecond. For short jobs that trust each other and do not block the event loop:
-   * docs/running-jobs.md says what they give up. Literal, like `jobType`.
+   * docs/running-jobs.md says what they give up.
    */
   readonly isolation?: Isolation;
+}
+
+export interface JobOptions<Parameters, Services> extends ExecutionOptions {
+  /**
+   * What submitters write to have this job run; unique within the package. A text literal (or a constant that is one):
+   * `jobyard pack` reads it from the source without running it.
+   */
+  readonly jobType: string;
+  /** Overrides single fields of the default retry policy (3 attempts, exponential backoff). Literal, like `jobType`. */
+  readonly retry?: Partial<RetryPolicy>;
   /**
    * Checks the submitted parameters and gives them a type: a schema (zod, valibot, arktype, …) or a function that
    * returns them or throws. Refused parameters fail the job at once, since they would be the same next time.
@@ -46,11 +50,12 @@ export interface JobOptions<Parameters, Services> {
 
 // A job that returns nothing is written without `return`: TypeScript types that as void.
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
-type MaybePromise<T> = T | void | Promise<T | void>;
+export type MaybePromise<T> = T | void | Promise<T | void>;
 
 /** A declared job, as the runtime uses it: `run` takes the parameters as they came and checks them itself. */
 export interface JobDefinition {
-  readonly jobType: string;
+  /** Undefined: a timer that goes by the name of its export or file, which only the manifest knows. */
+  readonly jobType: string | undefined;
   readonly retry: Partial<RetryPolicy> | undefined;
   readonly timeoutMs: number | undefined;
   readonly idleTimeoutMs: number | undefined;
@@ -78,20 +83,19 @@ export function defineJob<Parameters = unknown, Services = unknown>(
   options: JobOptions<Parameters, Services>,
 ): JobDefinition {
   const { jobType, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation } = options;
-  const definition: JobDefinition = {
-    jobType,
-    retry,
-    timeoutMs,
-    idleTimeoutMs,
-    memoryMb,
-    isolation,
+  return markJob({
+    ...{ jobType, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation },
     async run(job, context) {
       const parameters = await checkParameters(jobType, options.parameters, job.parameters);
       // The runtime gives every job of a package what that package's own setup returned.
       const result = await options.run({ ...job, parameters }, context as JobContext<Services>);
       return result ?? undefined;
     },
-  };
+  });
+}
+
+/** Makes a definition recognisable, and final. */
+export function markJob(definition: JobDefinition): JobDefinition {
   Object.defineProperty(definition, JOB_MARK, { value: JOB_SHAPE_VERSION });
   return Object.freeze(definition);
 }

@@ -61,7 +61,8 @@ export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletio
       const second = await jobs.snapshot(batch.value);
       if (!provesCompletion(first, second)) continue;
       const completedAt = now();
-      const result = await batches.update(batchId, batch.etag, completedChanges(batch.value, completedAt));
+      const changes = completedChanges(batch.value, second.counts, completedAt);
+      const result = await batches.update(batchId, batch.etag, changes);
       if (!result.written) continue;
       events.batchCompleted(batch.value, completedAt);
       return;

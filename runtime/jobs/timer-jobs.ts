@@ -1,6 +1,6 @@
 /** The rows of a timer's runs, and of the batch they belong to: the same from whoever writes them. */
 import { UnavailableError } from "../core/errors.ts";
-import type { Batch, Job } from "../core/job.ts";
+import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../core/job.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import { batchIdOf, batchNameOf, type Timer } from "../core/timer.ts";
 import { timerTriggerJson, type TimerTrigger } from "../core/timer-trigger.ts";
@@ -31,25 +31,10 @@ export function newTimerJob(timer: Timer, { jobId, trigger, pool, submittedAt, s
     retry: {},
     timeoutMs: undefined,
     expiresAt: undefined,
-    state: "queued",
-    ring: 1,
-    attempts: 0,
-    interruptions: 0,
-    executions: 0,
-    claim: undefined,
-    cancelWanted: false,
-    reopen: false,
+    ...UNTOUCHED_JOB,
     runAt: undefined,
     submittedAt,
     submittedBy,
-    startedAt: undefined,
-    endedAt: undefined,
-    progress: undefined,
-    output: undefined,
-    artifactCount: 0,
-    failure: undefined,
-    packageHash: undefined,
-    history: [],
   };
 }
 
@@ -84,11 +69,7 @@ const newTimerBatch = (timer: Timer, createdAt: Date): Batch => ({
   batchName: batchNameOf(timer),
   priority: timer.priority,
   pool: timer.pool,
-  state: "open",
-  generation: 1,
-  completedGeneration: 0,
-  completedAt: undefined,
-  atRest: false,
+  ...NEW_BATCH,
   shardCount: 1,
   createdAt,
   createdBy: TIMER_SUBMITTER,

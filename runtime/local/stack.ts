@@ -72,9 +72,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
   const stopOrder = [workers.map(({ workerId }) => workerId), ["api"], ["bus", "storage", "identity"]];
 
-  const passedOn = Object.fromEntries(
-    PASSED_ON.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
-  );
+  const passedOn = picked(environment, PASSED_ON);
   const program = (name: string, kind: string, args: readonly string[], env: Record<string, string> = {}): Program => ({
     name,
     modulePath: launcher,
@@ -135,6 +133,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const apiSettings = {
       [SETTING.apiPort]: port,
+      // Receivers that are being written run here, too; only this machine reaches the API.
+      [SETTING.webhookLoopback]: "allow",
       [SETTING.authAuthority]: issuer.authority,
       [SETTING.authTenantId]: DIRECTORY_ID,
       [SETTING.authClientId]: API_CLIENT_ID,
@@ -142,6 +142,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.authCaFile]: issuer.caFile,
       [SETTING.pools]: [...pools.keys()].join(","),
       [SETTING.lockSeconds]: String(options.lockMs / 1_000),
+      // For whoever writes a page of their own.
+      ...picked(environment, [SETTING.allowedOrigins]),
       ...(options.requestsPerMinute !== undefined && {
         [SETTING.requestsPerMinute]: String(options.requestsPerMinute),
       }),
@@ -165,3 +167,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     throw error;
   }
 }
+
+const picked = (environment: Environment, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );

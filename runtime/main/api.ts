@@ -5,15 +5,21 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { createApp } from "../api/app.ts";
 import { createConnections } from "../api/events/connections.ts";
-import { createFanOut, type FanOut } from "../api/events/fan-out.ts";
+import { createFanOut } from "../api/events/fan-out.ts";
 import { createTickets } from "../api/events/tickets.ts";
 import { createHttpServer } from "../api/http-server.ts";
 import { keepPublishing } from "../api/publish-release.ts";
 import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
+import { createAnnounce } from "../api/webhooks/announce.ts";
+import { createDeliverer } from "../api/webhooks/deliver.ts";
+import { startWebhookDuty } from "../api/webhooks/duty.ts";
+import { createPost } from "../api/webhooks/post.ts";
+import { resolveByDns } from "../api/webhooks/public-lookup.ts";
 import { messageOf } from "../core/errors.ts";
+import type { PublishedEvent } from "../core/events.ts";
 import { createIdSource, defaultBatchId } from "../core/ids.ts";
-import { lockMarginMs } from "../core/limits.ts";
+import { lockMarginMs, WEBHOOK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { EventSource } from "../core/ports/event-channel.ts";
 import { parseApiSettings } from "../core/settings/api.ts";
@@ -24,8 +30,10 @@ import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/topology.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
+import { startScheduler } from "../scheduler/scheduler.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth } from "./compose-auth.ts";
+import { composeTimers } from "./compose-timers.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { runService, type Service } from "./service-process.ts";
@@ -46,7 +54,8 @@ async function start(): Promise<Service> {
   const connected = await connect(settings.connection, {
     writerId: settings.instanceId,
   });
-  const { jobs, batches, keys, workers, timers, queue, files, packages, lease, tenants: tenantStore } = connected;
+  const { jobs, batches, keys, workers, queue, files, packages, timers, lease, tenants: tenantStore } = connected;
+  const { webhooks, deliveries } = connected;
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const now = (): Date => new Date();
@@ -69,17 +78,44 @@ async function start(): Promise<Service> {
   const fanOut = createFanOut({ monotonicNow });
   const connections = createConnections({ monotonicNow });
   const tickets = createTickets({ key: connected.sharedSecret("event-tickets"), now });
+  const { allowLoopbackWebhooks } = settings;
+  const postWebhook = createPost({
+    resolve: resolveByDns,
+    allowLoopback: allowLoopbackWebhooks,
+    timeoutMs: WEBHOOK_TIMEOUT_MS,
+  });
+  const announce = createAnnounce({ batches, webhooks, deliveries, now, log });
+  const tickSender = connected.tickSender();
+  const scheduler = startScheduler({ timers, sender: tickSender, now, random: Math.random, pause, log });
+  const wakeScheduler = (): void => scheduler.wake();
+  const { timerRegistration, timerReconcile } = composeTimers({
+    ...{ connected, settings, ringer, events, tenants, now, log },
+    onChange: wakeScheduler,
+  });
   const app = createApp({
+    ...{ webhooks, deliveries, postWebhook, allowLoopbackWebhooks },
+    timerRegistration,
     ...{ events, fanOut, connections, tickets },
-    ...{ jobs, batches, keys, workers, timers, files, queue, packages, tenants, ringer },
+    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
     ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
+    wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
   const server = createHttpServer(app);
   const port = await listen(server, settings.port, settings.host);
   // Its own at every start: what was published while nobody listened here is nobody's news.
   const source = connected.eventSource(subscriptionName(settings.instanceId), log);
-  const hearing = hear(source, fanOut, log);
+  const webhookDuty = startWebhookDuty({
+    lease: lease("webhooks"),
+    announce,
+    deliverer: createDeliverer({ webhooks, deliveries, post: postWebhook, now, random: Math.random, log }),
+    log,
+  });
+  const onEvent = (published: PublishedEvent): void => {
+    fanOut.deliver(published);
+    webhookDuty.hear(published);
+  };
+  const hearing = hear(source, onEvent, () => fanOut.gap(), log);
   const stopSweeper = startSweeper({
     jobs,
     queue,
@@ -88,6 +124,8 @@ async function start(): Promise<Service> {
     batchStore: batches,
     batches: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
     events,
+    announce,
+    timers: timerReconcile,
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
@@ -98,22 +136,33 @@ async function start(): Promise<Service> {
   const { packagesTenant: tenantName } = settings;
   const publishing =
     tenantName !== undefined &&
-    keepPublishing({ packages, tenants, directory: RELEASED_PACKAGES, tenantName, now, pause, log }, stopping.signal);
+    keepPublishing(
+      { packages, tenants, timerRegistration, directory: RELEASED_PACKAGES, tenantName, now, pause, log },
+      stopping.signal,
+    );
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },
     async stop() {
       stopping.abort();
       hearing.stop();
+      const delivering = webhookDuty.stop();
       // Or the server would wait for clients that follow events.
       connections.close();
       await close(server);
+      const scheduled = scheduler.stop();
       await publishing;
       await stopSweeper();
+      await delivering;
       await ringer.close();
       // A broker that is gone answers no farewell.
       const farewell = new AbortController();
-      const said = Promise.all([publisher.close(), source.close(), queue.close()]);
+      const said = Promise.all([
+        publisher.close(),
+        source.close(),
+        scheduled.then(() => tickSender.close()),
+        queue.close(),
+      ]);
       await Promise.race([said, pause(CLOSE_AFTER_MS, farewell.signal)]);
       farewell.abort();
     },
@@ -135,15 +184,19 @@ const HEAR_RETRY_MS = 5_000;
  * Begins to hear events, and tries until it can: an API that cannot tell its clients what happens still takes jobs and
  * answers what has become of them.
  */
-function hear(source: EventSource, fanOut: FanOut, log: Logger): { stop(): void } {
+function hear(
+  source: EventSource,
+  onEvent: (published: PublishedEvent) => void,
+  onGap: () => void,
+  log: Logger,
+): { stop(): void } {
   const stopped = new AbortController();
   const begin = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       try {
-        await source.listen(
-          (published) => fanOut.deliver(published),
-          () => fanOut.gap(),
-        );
+        await source.listen(onEvent, onGap);
+        // Clients may have come before: nothing of what happened until now has reached them.
+        onGap();
         return;
       } catch (error) {
         log.warn({ error: messageOf(error) }, "events cannot be heard; trying again");

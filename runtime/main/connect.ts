@@ -15,7 +15,11 @@ import {
   createPackageStore,
   createSharedSecret,
   createTenantStore,
+  createDeliveryStore,
+  createWebhookStore,
+  createTickSender,
   createTimerStore,
+  createTimerSubscriptions,
   createReleaseReader,
   createWorkerStore,
   type ServiceBusConnection,
@@ -31,7 +35,9 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
+import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ReleaseSettings } from "../core/machine-settings.ts";
 import type { ConnectionSettings } from "../core/settings/connection.ts";
@@ -45,12 +51,18 @@ export interface Services {
   readonly files: JobFiles;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
+  readonly webhooks: WebhookStore;
+  readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
   /** The same in every process that may read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has a connection of its own, so that news never stand in the way of work. */
   readonly eventPublisher: (log: Logger) => EventPublisher;
   readonly eventSource: (name: string, log: Logger) => EventSource;
+  /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
+  readonly tickSender: () => TickSender;
+  /** Needs the right to manage the topic of ticks and the queues they go to. */
+  readonly timerSubscriptions: () => TimerSubscriptions;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
@@ -65,6 +77,7 @@ export async function connect(
 ): Promise<Services> {
   const connections = await connectionsOf(settings);
   const storage = connectStorage(connections.storage);
+  const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
@@ -74,6 +87,8 @@ export async function connect(
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
+    webhooks: createWebhookStore({ storage, deliveries }),
+    deliveries,
     timers: createTimerStore({ storage }),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
@@ -84,6 +99,8 @@ export async function connect(
         name,
         log,
       }),
+    timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connections.serviceBus) }),
+    tickSender: () => createTickSender({ bus: connectServiceBus(connections.serviceBus) }),
     lease: (name) =>
       createLeaderLease({
         storage,

@@ -2,19 +2,20 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { connectStorage, createPackageStore, createTenantStore, provisionStorage } from "../azure/index.ts";
+import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
 import { POOL_NAME_PATTERN } from "../core/ids.ts";
+import type { JobServiceClient } from "../client/index.ts";
 import { API_PORT_DEFAULT } from "../core/settings/api.ts";
 import { parseLockMs } from "../core/settings/process.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
 import type { JobView } from "../core/views.ts";
-import { createApiClient } from "../local/demo/api-client.ts";
 import { DEMO_TENANT, fetchArtifacts, publishSamples, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
+import { announceTimers, showTimerRuns } from "../local/demo/show-timers.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
 import { DEMO_APPLICATION } from "../local/identity/principals.ts";
 import { seedTenants } from "../local/identity/seed-tenants.ts";
-import { signInAs } from "../local/identity/token-client.ts";
+import { localClient } from "../local/local-client.ts";
 import { startStack, type Stack } from "../local/stack.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
 import { packFolder } from "../packaging/pack-folder.ts";
@@ -125,15 +126,17 @@ async function main(options: LocalOptions): Promise<void> {
     packing.catch(() => undefined);
     home = await openHome(process.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));
     stack = await startLocalStack(home, options, report);
-    const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
+    const client = await localClient(stack, DEMO_APPLICATION);
     report.step(`Running at ${stack.apiUrl} with ${options.workers} workers; data in ${home.directory}`);
     const samples = await packing;
-    await publishSamples(samples, createPackageStore({ storage }));
+    await publishSamples(samples, client);
     report.step(`Published ${samples.map(({ fileName }) => fileName).join(", ")}`);
+    await announceTimers(client, report);
 
-    const succeeded = await demonstrate(stack, home, options, report, interrupted.signal);
+    const succeeded = await demonstrate(client, home, options, report, interrupted.signal);
     if (options.once) await stop(succeeded ? 0 : 1);
     report.hints(stack, DEMO_TENANT, DEMO_APPLICATION);
+    await showTimerRuns(client, report);
     await aborted(interrupted.signal);
     await stop(0);
   } catch (error) {
@@ -167,16 +170,15 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
 
 /** Runs the samples and shows what came of them. */
 async function demonstrate(
-  stack: Stack,
+  client: JobServiceClient,
   home: Home,
   options: LocalOptions,
   report: Report,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const api = createApiClient(stack.apiUrl, signInAs(DEMO_APPLICATION, stack.issuer));
-  const { batchId, jobs, seconds } = await runDemo(api, SAMPLES, report, signal);
+  const { batchId, jobs, seconds } = await runDemo(client, SAMPLES, report, signal);
   const folder = join(home.artifacts, batchId);
-  const count = await fetchArtifacts(api, jobs, folder);
+  const count = await fetchArtifacts(client, jobs, folder);
   report.table(jobs);
   report.step(`${count} artifacts copied to ${folder}`);
   const inState = (state: JobView["state"]): number => jobs.filter((job) => job.state === state).length;

@@ -1,5 +1,8 @@
 // Starts one of the project's programs: `node runtime/main/start.mjs api|worker|storage|bus|identity|local [arguments]`.
 // Plain JavaScript, so that a Node too old for TypeScript ends in a sentence instead of a stack trace.
+// As a whole: an import by name of what an old Node lacks would end in a stack trace as well.
+import module from "node:module";
+import { join } from "node:path";
 import { nodeVersionProblem } from "../node-version.mjs";
 
 const problem = nodeVersionProblem();
@@ -13,4 +16,6 @@ if (!PROGRAMS.includes(name)) {
   console.error(`Name a program: ${PROGRAMS.join(", ")}.`);
   process.exit(2);
 }
+// Halves what the programs take to start, from the second time on. Where nothing can be written, it does nothing.
+module.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/jobyard/compiled"));
 await import(`./${name}.ts`);

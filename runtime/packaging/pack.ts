@@ -1,4 +1,4 @@
-/** Makes a package: finds its jobs, bundles its code, collects its files, and writes one ZIP with a manifest. */
+/** Makes a package: finds its jobs and timers, bundles its code, collects its files, and writes one ZIP with a manifest. */
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { PACKAGE_MAX_BYTES } from "../core/limits.ts";
@@ -19,6 +19,7 @@ import { type PackageJson, readPackageJson } from "./package-json.ts";
 import { PackError, type PackProblem, packError, showPosition, showProblem } from "./problem.ts";
 import { type ScanResult, scanSources } from "./scan.ts";
 import { readJobSources } from "./source-files.ts";
+import { timerWarnings, timersOf, withTimerRetry } from "./timers.ts";
 import { writeZip } from "./zip.ts";
 
 export interface PackRequest {
@@ -29,7 +30,7 @@ export interface PackRequest {
 
 export interface PackResult {
   readonly manifest: Manifest;
-  readonly zip: Uint8Array;
+  readonly zip: Uint8Array<ArrayBuffer>;
   /** Of the ZIP, in hexadecimal: what tells versions of a package apart. */
   readonly sha256: string;
   readonly fileCount: number;
@@ -45,16 +46,18 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
   const scan = scanSources(directory, await readJobSources(directory));
   refuseRepeatedTypes(json, scan);
   if (scan.jobs.length + json.commands.length === 0) throw noJobs(directory, scan.warnings);
+  const timers = timersOf(json, scan);
 
   const bundle = await bundleJobs(directory, json, scan);
   const files = await collectFiles(directory, json, bundle, target);
-  const warnings = [...scan.warnings, ...bundle.warnings];
+  const warnings = [...scan.warnings, ...timerWarnings(json), ...bundle.warnings];
   const manifest = checkManifest({
     manifestVersion: MANIFEST_VERSION,
     name: json.name,
     ...(json.version === undefined ? {} : { version: json.version }),
     platform: platformOf(files, target, warnings),
-    jobs: jobsOf(json, scan, bundle),
+    jobs: jobsOf(json, scan, bundle).map((job) => withTimerRetry(job, timers)),
+    ...(timers.length === 0 ? {} : { timers }),
   } satisfies Manifest);
   const contents = checkContents([...files, manifestFile(manifest)], manifest);
 

@@ -17,8 +17,10 @@ import {
   strictObject,
   timeoutSchema,
 } from "../core/manifest-fields.ts";
-import type { ManifestJob } from "../core/manifest.ts";
+import { manifestTimer } from "../core/manifest-timers.ts";
+import type { ManifestJob, ManifestTimer } from "../core/manifest.ts";
 import { PackError, packError } from "./problem.ts";
+import { timeZoneSchema } from "./timer-schedule.ts";
 
 export interface PackageJson {
   /** The package's name in the job system. */
@@ -30,6 +32,8 @@ export interface PackageJson {
   readonly external: readonly string[];
   /** Jobs that are programs. */
   readonly commands: readonly ManifestJob[];
+  /** When jobs run by themselves. */
+  readonly timers: readonly ManifestTimer[];
 }
 
 const commandJob = strictObject({
@@ -42,6 +46,8 @@ const commandJob = strictObject({
   memoryMb: memorySchema.optional(),
 });
 
+const packageTimer = manifestTimer.extend({ timeZone: timeZoneSchema.optional() });
+
 const packageJson = z.object(
   {
     name: z.string("expected the name of the package"),
@@ -51,6 +57,7 @@ const packageJson = z.object(
       files: z.array(packageFile, "expected a list of files and directories").default([]),
       external: z.array(z.string("expected the name of a module"), "expected a list of modules").default([]),
       jobs: z.array(commandJob, "expected a list of jobs").default([]),
+      timers: z.array(packageTimer, "expected a list of timers").default([]),
     }).prefault({}),
   },
   "expected an object",
@@ -80,6 +87,7 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
       entry: { kind: "command", command, ...(args === undefined ? {} : { args }) },
       ...rest,
     })),
+    timers: jobyard.timers,
   };
 }
 

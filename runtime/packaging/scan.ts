@@ -1,6 +1,6 @@
 /**
- * Finds the jobs a package declares, by reading its source. A job is an exported call of `defineJob`; its type, retry
- * policy and timeout are constants, because nobody wants to run a package to learn what is in it.
+ * Finds the jobs and timers a package declares, by reading its source. They are exported calls of `defineJob` and
+ * `scalableTimerJob`; their options are constants, because nobody wants to run a package to learn what is in it.
  */
 import ts from "typescript";
 import { type JobDeclaration, readDeclaration } from "./declaration.ts";
@@ -9,13 +9,20 @@ import { exportsOf } from "./exports.ts";
 import { PackError, type PackProblem, type SourcePosition, showPosition } from "./problem.ts";
 import { JOB_MODULE, type SourceText } from "./source-files.ts";
 import { type SourceModule, createSourceModules, positionOf } from "./source-modules.ts";
+import { type TimerDeclaration, readTimerDeclaration } from "./timer-declaration.ts";
 
 export interface ScanResult {
+  /** By their types; those of timers among them. */
   readonly jobs: readonly JobDeclaration[];
+  /** By their names. */
+  readonly timers: readonly TimerDeclaration[];
   /** The file that exports `setup`. */
   readonly setupFile: string | undefined;
   readonly warnings: readonly PackProblem[];
 }
+
+const DECLARING = ["defineJob", "scalableTimerJob"] as const;
+type Declaring = (typeof DECLARING)[number];
 
 /** Throws PackError with every problem found in any of the files. */
 export function scanSources(directory: string, sources: readonly SourceText[]): ScanResult {
@@ -24,6 +31,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
   const problems: PackProblem[] = [];
   const warnings: PackProblem[] = [];
   const jobs: JobDeclaration[] = [];
+  const timers: TimerDeclaration[] = [];
   const setups: SourcePosition[] = [];
 
   for (const source of sources) {
@@ -41,28 +49,45 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
 
     const declared = new Set<ts.Node>();
     for (const { name, value } of exported) {
-      const call = value === undefined ? undefined : callOfDefineJob(module, value);
-      if (call === undefined || declared.has(call)) continue;
-      declared.add(call);
-      const job = readDeclaration(module, call, name, { evaluate, problems });
-      if (job !== undefined) jobs.push(job);
+      const found = value === undefined ? undefined : declarationBehind(module, value);
+      if (found === undefined || declared.has(found.call)) continue;
+      declared.add(found.call);
+      declare(module, found, name);
     }
     warnAboutOthers(module, declared);
   }
 
+  function declare(module: SourceModule, { call, by }: DeclaringCall, exportName: string): void {
+    const context = { evaluate, problems, warnings };
+    if (by === "defineJob") {
+      const job = readDeclaration(module, call, exportName, context);
+      if (job !== undefined) jobs.push(job);
+      return;
+    }
+    const timer = readTimerDeclaration(module, call, exportName, context);
+    if (timer === undefined) return;
+    timers.push(timer);
+    jobs.push(timer.job);
+  }
+
   /** The call behind an exported value, seen through constants; undefined if it is something else. */
-  function callOfDefineJob(module: SourceModule, value: ts.Expression, depth = 0): ts.CallExpression | undefined {
+  function declarationBehind(module: SourceModule, value: ts.Expression, depth = 0): DeclaringCall | undefined {
     const inner = unwrap(value);
-    if (ts.isCallExpression(inner)) return isDefineJob(module, inner.expression) ? inner : undefined;
+    if (ts.isCallExpression(inner)) {
+      const by = declaringFunction(module, inner.expression);
+      return by === undefined ? undefined : { call: inner, by };
+    }
     if (!ts.isIdentifier(inner) || depth > 10) return undefined;
     const constant = module.constants.get(inner.text);
-    return constant === undefined ? undefined : callOfDefineJob(module, constant, depth + 1);
+    return constant === undefined ? undefined : declarationBehind(module, constant, depth + 1);
   }
 
   function warnAboutOthers(module: SourceModule, declared: ReadonlySet<ts.Node>): void {
     const visit = (node: ts.Node): void => {
-      if (ts.isCallExpression(node) && !declared.has(node) && isDefineJob(module, node.expression)) {
-        const message = "This job is declared but not exported from its file, so it is not part of the package.";
+      const by = ts.isCallExpression(node) && !declared.has(node) && declaringFunction(module, node.expression);
+      if (by) {
+        const what = by === "defineJob" ? "job" : "timer";
+        const message = `This ${what} is declared but not exported from its file, so it is not part of the package.`;
         warnings.push({ message, position: positionOf(module, node) });
       }
       ts.forEachChild(node, visit);
@@ -72,7 +97,17 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
 
   problems.push(...repeatedTypes(jobs), ...repeatedSetups(setups));
   if (problems.length > 0) throw new PackError(problems);
-  return { jobs: jobs.sort((a, b) => compare(a.jobType, b.jobType)), setupFile: setups[0]?.file, warnings };
+  return {
+    jobs: jobs.sort((a, b) => compare(a.jobType, b.jobType)),
+    timers: timers.sort((a, b) => compare(a.timer.timerName, b.timer.timerName)),
+    setupFile: setups[0]?.file,
+    warnings,
+  };
+}
+
+interface DeclaringCall {
+  readonly call: ts.CallExpression;
+  readonly by: Declaring;
 }
 
 /** By code units: the same everywhere, unlike the order of a locale. */
@@ -86,18 +121,19 @@ const importsJobModule = ({ source }: SourceModule): boolean =>
       statement.moduleSpecifier.text === JOB_MODULE,
   );
 
-/** `defineJob`, under whatever name it was imported, also as a property of `import * as`. */
-function isDefineJob(module: SourceModule, callee: ts.Expression): boolean {
+/** `defineJob` or `scalableTimerJob`, under whatever name it was imported, also as a property of `import * as`. */
+function declaringFunction(module: SourceModule, callee: ts.Expression): Declaring | undefined {
   const inner = unwrap(callee);
   if (ts.isIdentifier(inner)) {
     const imported = module.imports.get(inner.text);
-    return imported?.specifier === JOB_MODULE && imported.name === "defineJob";
+    return imported?.specifier === JOB_MODULE ? DECLARING.find((name) => name === imported.name) : undefined;
   }
-  if (!ts.isPropertyAccessExpression(inner) || inner.name.text !== "defineJob") return false;
+  if (!ts.isPropertyAccessExpression(inner)) return undefined;
   const namespace = unwrap(inner.expression);
-  if (!ts.isIdentifier(namespace)) return false;
+  if (!ts.isIdentifier(namespace)) return undefined;
   const imported = module.imports.get(namespace.text);
-  return imported?.specifier === JOB_MODULE && imported.name === "*";
+  const isWhole = imported?.specifier === JOB_MODULE && imported.name === "*";
+  return isWhole ? DECLARING.find((name) => name === inner.name.text) : undefined;
 }
 
 function syntaxProblems({ file, text }: SourceText): PackProblem[] {

@@ -12,7 +12,7 @@ import type { ExtraFile } from "./extra-files.ts";
 const MTIME = new Date(1980, 0, 1);
 const COMPRESSED_ALREADY = /\.(?:png|jpe?g|webp|gif|avif|heic|zip|gz|br|zst|xz|7z|mp3|mp4|webm|woff2|parquet|pdf)$/i;
 
-export async function writeZip(files: readonly ExtraFile[]): Promise<Uint8Array> {
+export async function writeZip(files: readonly ExtraFile[]): Promise<Uint8Array<ArrayBuffer>> {
   const zip = new ZipFile();
   for (const { path, content, executable } of files.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
     zip.addBuffer(Buffer.from(content.buffer, content.byteOffset, content.byteLength), path, {

@@ -24,6 +24,8 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly queue: JobQueue;
   readonly batchStore: Pick<BatchStore, "active" | "update">;
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
+  /** Tells webhooks what a batch has to tell. Never throws. */
+  readonly announce: (batchId: string) => Promise<unknown>;
   readonly lockMs: number;
   readonly marginMs: number;
 }
@@ -78,6 +80,8 @@ export async function sweepBatches(
     if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
     rung += await ringOrphans(batch.value, bells, deps);
   }
+  // After the repairs, which jobs wait for. Whoever completed these has died, or its news got lost.
+  for (const { batch } of active) if (batch.value.unannounced.length > 0) await deps.announce(batch.value.batchId);
   return { rung, handedBack, canceled, pools };
 }
 
@@ -95,7 +99,7 @@ async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, de
     return;
   }
   const lastChange = snapshot.changedAt ?? value.createdAt;
-  if (isOlder(lastChange, REST_AFTER_MS, deps.now())) {
+  if (value.unannounced.length === 0 && isOlder(lastChange, REST_AFTER_MS, deps.now())) {
     await deps.batchStore.update(value.batchId, etag, { atRest: true });
   }
 }

@@ -7,12 +7,14 @@ import type { Logger } from "../core/logger.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { PRIORITIES } from "../core/priority.ts";
+import type { TimerReconcile } from "../timers/reconcile.ts";
 import { sweepBatches, type SweepBatchesDeps } from "./sweep-batches.ts";
 import { createKeySweep, type SweepKeysDeps } from "./sweep-keys.ts";
 import { sweepDeadLetters, type LetterPositions } from "./sweep-dead-letters.ts";
 
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
+  readonly timers: TimerReconcile;
   readonly log: Logger;
 }
 
@@ -24,6 +26,8 @@ interface Sweeper {
 const SWEEP_EVERY_MS = 30_000;
 /** Every so many rounds also looks into batches that are busy. */
 const THOROUGH_EVERY = 10;
+/** Every so many rounds, from the first, looks whether timers are registered as packages declare them. */
+const TIMERS_EVERY = 6;
 
 function createSweeper(deps: SweeperDeps): Sweeper {
   const positions: LetterPositions = new Map();
@@ -32,8 +36,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
   return {
     async sweep() {
       if (!(await deps.lease.hold())) return;
+      const current = round++;
       const { rung, handedBack, canceled, pools } = await sweepBatches(deps, {
-        thorough: round++ % THOROUGH_EVERY === 0,
+        thorough: current % THOROUGH_EVERY === 0,
       });
       let lettersRemoved = 0;
       for (const pool of new Set([DEFAULT_POOL, ...pools])) {
@@ -43,6 +48,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
           lettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
         }
       }
+      if (current % TIMERS_EVERY === 0) await deps.timers.run(() => deps.lease.hold());
       // Last, because nothing waits for it.
       const keysRemoved = await keySweep.sweep();
       if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");

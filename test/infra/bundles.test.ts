@@ -38,6 +38,7 @@ describe("the deployed packages", () => {
       "api.mjs",
       "packages/documents.zip",
       "packages/financial-year-end.zip",
+      "packages/metadata-export.zip",
       "packages/shell-tool.zip",
       "packages/thumbnails.zip",
     ]);

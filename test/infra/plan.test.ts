@@ -13,7 +13,14 @@ import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/ma
 import { parseApiSettings } from "../../runtime/core/settings/api.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { parseWorkerSettings } from "../../runtime/core/settings/worker.ts";
-import { busTopology, EVENTS_TOPIC, CONTAINERS, TABLES, type BusTopology } from "../../runtime/core/topology.ts";
+import {
+  busTopology,
+  CONTAINERS,
+  EVENTS_TOPIC,
+  TABLES,
+  TIMERS_TOPIC,
+  type BusTopology,
+} from "../../runtime/core/topology.ts";
 
 const addressOf = (cidr: string): { readonly first: number; readonly last: number } => {
   const [address = "", prefix = ""] = cidr.split("/");
@@ -136,22 +143,20 @@ describe("Service Bus entities", () => {
 });
 
 describe("grants", () => {
-  const withTopics: BusTopology = {
-    ...busTopology(["default", "gpu"]),
-    topics: [{ name: EVENTS_TOPIC }, { name: "timers" }],
-  };
+  const whole = busTopology(["default", "gpu"]);
+  const withoutTimers: BusTopology = { ...whole, topics: whole.topics.filter(({ name }) => name === EVENTS_TOPIC) };
   const plan = (topology: BusTopology, runtimeRegistration: boolean) =>
     planGrants({ topology, pools: ["default", "gpu"], runtimeRegistration });
 
   it("say for every table and container who may use it", () => {
-    const grants = plan(busTopology(["default", "gpu"]), true);
+    const grants = plan(whole, true);
     for (const name of [...Object.values(TABLES), ...Object.values(CONTAINERS)]) {
       expect(grants.some(({ to, scope }) => to.kind === "api" && "name" in scope && scope.name === name)).toBe(true);
     }
   });
 
   it("have stable and unique names, and go no further than one table, container, queue or topic", () => {
-    const grants = plan(withTopics, true);
+    const grants = plan(whole, true);
     expect(new Set(grants.map(({ id }) => id)).size).toBe(grants.length);
     for (const { scope } of grants) {
       expect(["table", "container", "queue", "topic", "releases", "telemetry", "scaleSet"]).toContain(scope.kind);
@@ -159,7 +164,7 @@ describe("grants", () => {
   });
 
   it("let a worker take jobs from its own pool only, and protect only its own machines", () => {
-    const grants = plan(withTopics, true).filter(({ to }) => to.kind === "pool" && to.name === "gpu");
+    const grants = plan(whole, true).filter(({ to }) => to.kind === "pool" && to.name === "gpu");
     const queues = grants.flatMap(({ scope }) => (scope.kind === "queue" ? [scope.name] : []));
     expect(queues.every((queue) => queue.startsWith("jobs-gpu-"))).toBe(true);
     expect(grants.filter(({ role }) => role === "instanceProtector").map(({ scope }) => scope)).toEqual([
@@ -172,13 +177,22 @@ describe("grants", () => {
 
   it("make the API alone an owner: of the events it listens to, and of queues where it registers subscriptions", () => {
     const owners = (grants: ReturnType<typeof plan>) => grants.filter(({ role }) => role === "busOwner");
-    for (const grants of [plan(withTopics, false), plan(busTopology(["default"]), true)]) {
+    for (const grants of [plan(whole, false), plan(withoutTimers, true)]) {
       expect(owners(grants)).toMatchObject([{ to: { kind: "api" }, scope: { kind: "topic", name: EVENTS_TOPIC } }]);
     }
-    const owned = owners(plan(withTopics, true));
+    const owned = owners(plan(whole, true));
     expect(owned.every(({ to }) => to.kind === "api")).toBe(true);
-    expect(owned.map(({ scope }) => scope.kind)).toContain("topic");
-    expect(owned.filter(({ scope }) => scope.kind === "queue")).toHaveLength(6);
+    const names = owned.map(({ scope }) => "name" in scope && scope.name);
+    expect(names.toSorted()).toEqual([...whole.queues.map(({ name }) => name), EVENTS_TOPIC, TIMERS_TOPIC].toSorted());
+  });
+
+  it("let the API send ticks in any case, and workers only receive them, from their queues", () => {
+    const onTimers = (grants: ReturnType<typeof plan>) =>
+      grants
+        .filter(({ scope }) => scope.kind === "topic" && scope.name === TIMERS_TOPIC)
+        .map(({ to, role }) => [to.kind, role]);
+    expect(onTimers(plan(whole, true))).toEqual([["api", "busOwner"]]);
+    expect(onTimers(plan(whole, false))).toEqual([["api", "busSender"]]);
   });
 
   it("use roles by names people can look up", () => {
@@ -216,7 +230,7 @@ describe("what programs start with", () => {
     const allowedOrigins = ["https://a.example.com", "http://localhost:3000"];
     const env = apiEnvironment({
       ...{ ...surroundings, version: "v1", pools: ["default", "gpu"], auth },
-      ...{ allowedOrigins, packagesTenant: "demo" },
+      ...{ allowedOrigins, packagesTenant: "demo", timerRegistration: false },
     });
     expect(parseApiSettings(env)).toMatchObject({
       connection: { kind: "credential", storageAccount: "account", serviceBusNamespace: "ns.servicebus.windows.net" },
@@ -227,6 +241,7 @@ describe("what programs start with", () => {
       auth: { kind: "entra", ...auth },
       traffic: { proxyHops: 1, allowedOrigins },
       packagesTenant: "demo",
+      timerRegistration: false,
     });
   });
 

@@ -1,9 +1,11 @@
 /** Rows for tests: whole and valid, with what the test is about set by hand. */
+import { randomBytes } from "node:crypto";
 import { createIdSource } from "../../runtime/core/ids.ts";
-import type { Batch, Job } from "../../runtime/core/job.ts";
+import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../runtime/core/job.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../../runtime/core/limits.ts";
 import type { Timer } from "../../runtime/core/timer.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import type { Delivery, Webhook } from "../../runtime/core/webhooks.ts";
 import type { WorkerRecord } from "../../runtime/core/worker-record.ts";
 
 const ids = createIdSource({ now: Date.now, random32: () => Math.floor(Math.random() * 2 ** 32) });
@@ -16,11 +18,7 @@ export function batchOf(fields: Partial<Batch> = {}): Batch {
     batchName: "Batch",
     priority: "normal",
     pool: DEFAULT_POOL,
-    state: "open",
-    generation: 1,
-    completedGeneration: 0,
-    completedAt: undefined,
-    atRest: false,
+    ...NEW_BATCH,
     shardCount: 1,
     createdAt: new Date("2026-03-01T08:00:00Z"),
     createdBy: "tester",
@@ -43,25 +41,10 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     retry: {},
     timeoutMs: undefined,
     expiresAt: undefined,
-    state: "queued",
-    ring: 1,
-    attempts: 0,
-    interruptions: 0,
-    executions: 0,
-    claim: undefined,
-    cancelWanted: false,
-    reopen: false,
+    ...UNTOUCHED_JOB,
     runAt: undefined,
     submittedAt: new Date("2026-03-01T08:00:01Z"),
     submittedBy: "tester",
-    startedAt: undefined,
-    endedAt: undefined,
-    progress: undefined,
-    output: undefined,
-    artifactCount: 0,
-    failure: undefined,
-    packageHash: undefined,
-    history: [],
     ...fields,
   };
 }
@@ -105,6 +88,43 @@ export function workerOf(fields: Partial<WorkerRecord> = {}): WorkerRecord {
     claims: [],
     cancel: [],
     drain: false,
+    ...fields,
+  };
+}
+
+/** Signs with 32 zeros. */
+export function webhookOf(fields: Partial<Webhook> = {}): Webhook {
+  const createdAt = new Date("2026-03-01T08:00:00Z");
+  return {
+    tenantName: "acme",
+    webhookName: "billing",
+    webhookId: randomBytes(8).toString("hex"),
+    url: "https://hooks.example.com/jobyard",
+    enabled: true,
+    disabledBecause: undefined,
+    secrets: [{ value: `whsec_${Buffer.alloc(32).toString("base64")}`, validUntil: undefined }],
+    failuresInRow: 0,
+    createdAt,
+    createdBy: "tester",
+    changedAt: createdAt,
+    ...fields,
+  };
+}
+
+/** Waits for the given webhook, from the beginning of time. */
+export function deliveryOf(webhook: Webhook, fields: Partial<Delivery> = {}): Delivery {
+  const { tenantName, webhookName, webhookId } = webhook;
+  const name = randomBytes(8).toString("hex");
+  return {
+    ...{ tenantName, webhookName, webhookId },
+    key: `0${name}`,
+    messageId: `msg_${name}`,
+    batchId: ids.batchId(tenantName),
+    generation: 1,
+    body: '{"eventType":"batchCompleted"}',
+    createdAt: new Date("2026-03-01T08:00:00Z"),
+    ...{ state: "waiting", tries: 0, nextTryAt: new Date(0), triedAt: undefined },
+    ...{ answerCode: undefined, answer: undefined, error: undefined },
     ...fields,
   };
 }

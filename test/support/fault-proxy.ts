@@ -27,6 +27,8 @@ export interface HttpFaultProxy extends AsyncDisposable {
   decide: (request: SeenRequest) => HttpFate;
   /** Where requests go from now on: another API in the place of the first. */
   target: string;
+  /** Breaks every connection there is, in the middle of whatever it carries. */
+  cut(): void;
 }
 
 export interface SeenRequest {
@@ -54,6 +56,7 @@ export async function startHttpFaultProxy(target: string): Promise<HttpFaultProx
     requests: [],
     decide: () => "pass",
     target,
+    cut: () => server.closeAllConnections(),
     [Symbol.asyncDispose]: () => closed(server),
   };
 

@@ -23,6 +23,9 @@ export function startLocal(home: string, args: readonly string[], env: Record<st
     env: { PATH: process.env["PATH"] ?? "", JOBYARD_HOME: home, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // A test that ran out of time never comes to dispose of it.
+  const killWithParent = (): void => void child.kill("SIGKILL");
+  process.once("exit", killWithParent);
   const output = { stdout: "", stderr: "" };
   const listeners = new Set<() => void>();
   const collect = (name: "stdout" | "stderr") => (chunk: Buffer) => {
@@ -32,6 +35,7 @@ export function startLocal(home: string, args: readonly string[], env: Record<st
   child.stdout.on("data", collect("stdout"));
   child.stderr.on("data", collect("stderr"));
   const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
+  void exited.then(() => process.off("exit", killWithParent));
 
   return {
     process: child,

@@ -30,6 +30,7 @@ export const FAKE_BUNDLES: Bundles = {
   api: { file: "/nowhere/api.zip", sha256: hash("a") },
   apiEntry: "api.mjs",
   worker: { file: "/nowhere/worker.zip", sha256: hash("b") },
+  packages: [],
 };
 
 /** The configuration in a stack's file, by key without the project. */

@@ -45,7 +45,11 @@ const tenant = (needs: Access, request: Build): Attempt => ({ needs, names: "ten
 const system = (needs: Access, request: Build): Attempt => ({ needs, names: "system", refusal: "not-found", request });
 const list = (needs: Access, request: Build): Attempt => ({ needs, names: "tenant", refusal: "no-items", request });
 
+const webhooksOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/webhooks`;
 const packagesOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/packages`;
+
+const timerOf = async (place: Place): Promise<string> =>
+  `/v1/tenants/${place.tenantName}/timers/${await place.timer()}`;
 
 /** Names a worker whose row the test has written. */
 export const WORKER = { pool: "default", workerId: "matrix-worker" };
@@ -142,6 +146,40 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return post(`${packagesOf(place)}/${packageName}/versions/${sha256}/restore`);
     }),
   ],
+  listWebhooks: [
+    list("manage", async (place) => {
+      await place.webhook();
+      return get(webhooksOf(place));
+    }),
+  ],
+  getWebhook: [thing("manage", async (place) => get(`${webhooksOf(place)}/${await place.webhook()}`))],
+  putWebhook: [
+    tenant("manage", (place) => send("PUT", `${webhooksOf(place)}/new`, { url: "https://hooks.example.com/" })),
+  ],
+  deleteWebhook: [
+    { ...thing("manage", async (place) => remove(`${webhooksOf(place)}/${await place.webhook()}`)), consumes: true },
+  ],
+  rotateWebhookSecret: [
+    {
+      ...thing("manage", async (place) => post(`${webhooksOf(place)}/${await place.webhook()}/rotate-secret`)),
+      consumes: true,
+    },
+  ],
+  testWebhook: [thing("manage", async (place) => post(`${webhooksOf(place)}/${await place.webhook()}/test`))],
+  listWebhookDeliveries: [
+    thing("manage", async (place) => get(`${webhooksOf(place)}/${await place.webhook()}/deliveries`)),
+  ],
+  listTimers: [
+    list("read", async (place) => {
+      await place.timer();
+      return get(`/v1/tenants/${place.tenantName}/timers`);
+    }),
+  ],
+  getTimer: [thing("read", async (place) => get(await timerOf(place)))],
+  listTimerOccurrences: [thing("read", async (place) => get(`${await timerOf(place)}/next`))],
+  pauseTimer: [thing("manage", async (place) => post(`${await timerOf(place)}/pause`))],
+  resumeTimer: [thing("manage", async (place) => post(`${await timerOf(place)}/resume`))],
+  runTimer: [thing("submit", async (place) => post(`${await timerOf(place)}/run`))],
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],
   drainWorker: [system("operate", () => post(`${WORKER_PATH}/drain`))],

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { createPackageStore, createTenantStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
+import { timerOf, webhookOf } from "./builders.ts";
 import type { LetterQueue } from "./letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "./row-moves.ts";
 import type { TestApi } from "./test-api.ts";
@@ -28,6 +29,9 @@ export interface Place {
   packageName(): Promise<string>;
   /** An older version of the package. */
   version(packageName: string): Promise<string>;
+  webhook(): Promise<string>;
+  /** `{packageName}/{timerName}`. */
+  timer(): Promise<string>;
   /** Somebody who is granted the tenant. */
   grantee(): Promise<string>;
   /** Another tenant, that can be missed. */
@@ -48,6 +52,7 @@ export const LETTERS_AFTER = 4_711_000;
 const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
 const hex = (bytes: number): string => randomBytes(bytes).toString("hex");
 const freshPackageName = (): string => `package-${hex(4)}.zip`;
+const freshWebhookName = (): string => `hook-${hex(4)}`;
 const freshClientId = (): string => `order-${hex(4)}`;
 /** All of one length, so that lengths tell nothing apart. */
 export const freshTenantName = (): string => `t-${hex(6)}`;
@@ -79,6 +84,8 @@ export function emptyPlace(tenantName: string): Place {
     letter: () => Promise.resolve(String(2 * LETTERS_AFTER)),
     packageName: () => Promise.resolve(freshPackageName()),
     version: () => Promise.resolve(hex(32)),
+    webhook: () => Promise.resolve(freshWebhookName()),
+    timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
     grantee: () => Promise.resolve(freshPrincipal()),
     spareTenant: () => Promise.resolve(freshTenantName()),
   });
@@ -102,6 +109,13 @@ function remembering(tenantName: string, namer: Namer): Place {
     letter: () => note(namer.letter()),
     packageName: () => note(namer.packageName()),
     version: (packageName) => note(namer.version(packageName)),
+    webhook: () => note(namer.webhook()),
+    timer: async () => {
+      const name = await namer.timer();
+      // Answers have its two parts apart.
+      names.push(...name.split("/"));
+      return name;
+    },
     grantee: () => note(namer.grantee()),
     spareTenant: () => note(namer.spareTenant()),
   };
@@ -160,6 +174,17 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const [current] = await packages.versions(tenantName, packageName);
       await packages.upload(tenantName, packageName, zip(), facts());
       return current?.sha256 ?? "";
+    },
+    async webhook() {
+      const webhookName = freshWebhookName();
+      await api.webhooks.create(webhookOf({ tenantName, webhookName }));
+      return webhookName;
+    },
+    async timer() {
+      const packageName = freshPackageName();
+      await packages.upload(tenantName, packageName, zip(), facts());
+      await api.timers.write(timerOf({ tenantName, packageName, timerName: "Echo" }), undefined);
+      return `${packageName}/Echo`;
     },
     async grantee() {
       const principalId = freshPrincipal();

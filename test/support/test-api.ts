@@ -3,15 +3,20 @@ import { randomBytes } from "node:crypto";
 import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
 import { createHttpServer } from "../../runtime/api/http-server.ts";
+import type { Post } from "../../runtime/api/webhooks/post.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import {
+  connectServiceBusAdmin,
   createBatchStore,
   createJobFiles,
   createJobStore,
   createKeyStore,
   createPackageStore,
   createTenantStore,
+  createDeliveryStore,
+  createWebhookStore,
   createTimerStore,
+  createTimerSubscriptions,
   createWorkerStore,
 } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -24,14 +29,17 @@ import type { JobStore } from "../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../runtime/core/ports/package-store.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
+import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
+import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
 import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { composeTimers } from "../../runtime/main/compose-timers.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
-import { followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
+import { connectionOf, followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
 import { testStorage } from "./test-storage.ts";
 
 /** Without a heartbeat for so long, a worker is silent. */
@@ -47,6 +55,9 @@ export interface TestApi extends AsyncDisposable {
   readonly workers: WorkerStore;
   readonly packages: PackageStore & PackageCatalog;
   readonly tenants: TenantStore;
+  readonly webhooks: WebhookStore;
+  readonly deliveries: DeliveryStore;
+  readonly timers: TimerStore;
   readonly files: JobFiles;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
@@ -94,6 +105,13 @@ export interface TestApiOptions {
   readonly wrapWorkers?: (workers: WorkerStore) => WorkerStore;
   readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
+  readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
+  /** Default: nothing is sent, and every test arrives. */
+  readonly postWebhook?: Post;
+  /** Default false. */
+  readonly allowLoopbackWebhooks?: boolean;
+  readonly wrapTimers?: (timers: TimerStore) => TimerStore;
+  readonly wakeScheduler?: () => void;
   readonly now?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
@@ -117,6 +135,11 @@ export async function startTestApi(
     wrapWorkers = (inner) => inner,
     wrapPackages = (inner) => inner,
     wrapTenants = (inner) => inner,
+    wrapWebhooks = (inner) => inner,
+    postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
+    allowLoopbackWebhooks = false,
+    wrapTimers = (inner) => inner,
+    wakeScheduler = () => undefined,
     now = () => new Date(),
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
@@ -136,6 +159,8 @@ export async function startTestApi(
   const workers = createWorkerStore({ storage });
   const packages = createPackageStore({ storage });
   const tenants = createTenantStore({ storage });
+  const deliveries = createDeliveryStore({ storage });
+  const webhooks = createWebhookStore({ storage, deliveries });
   const timers = createTimerStore({ storage });
   const stores = {
     jobs: wrapJobs(jobs),
@@ -144,10 +169,22 @@ export async function startTestApi(
     workers: wrapWorkers(workers),
     packages: wrapPackages(packages),
     tenants: wrapTenants(tenants),
+    webhooks: wrapWebhooks(webhooks),
+    deliveries,
+    timers: wrapTimers(timers),
     files,
-    timers,
   };
   const publisher = publishTo(bus);
+  const { events } = publisher;
+  const { timerRegistration } = composeTimers({
+    connected: {
+      ...stores,
+      packages: { ...packages, ...stores.packages },
+      timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connectionOf(bus!)) }),
+    },
+    settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
+    ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, log },
+  });
   const source = bus && hearFrom(bus);
   const followers = followed(follow);
   await source?.listen(
@@ -157,7 +194,11 @@ export async function startTestApi(
   const app = createApp({
     ...stores,
     ...followers,
+    postWebhook,
+    allowLoopbackWebhooks,
     events: publisher.events,
+    timerRegistration,
+    wakeScheduler,
     queue,
     ringer,
     ids,
@@ -206,6 +247,9 @@ export async function startTestApi(
     workers,
     packages,
     tenants,
+    webhooks,
+    deliveries,
+    timers,
     files,
     contract,
     get: (path) => request(path),

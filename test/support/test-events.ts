@@ -18,7 +18,7 @@ import { silentLog } from "./silent-log.ts";
 
 type TestBus = Pick<LocalServiceBus, "connectionString" | "adminConnectionString">;
 
-const connectionOf = ({ connectionString, adminConnectionString }: TestBus) =>
+export const connectionOf = ({ connectionString, adminConnectionString }: TestBus) =>
   ({ kind: "connection-string", serviceBus: connectionString, serviceBusAdmin: adminConnectionString }) as const;
 
 export interface TestPublisher {

@@ -1,4 +1,5 @@
 /** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
+import type { ManifestTimer } from "../../runtime/core/manifest.ts";
 import { buildZip, type ZipEntry } from "./zip-builder.ts";
 
 export interface TestPackage {
@@ -7,9 +8,11 @@ export interface TestPackage {
   readonly files?: readonly ZipEntry[];
   /** Of all jobs. Default: a process each. */
   readonly isolation?: "process" | "reuse";
+  /** Each of a job type of the package. */
+  readonly timers?: readonly ManifestTimer[];
 }
 
-export function testPackage({ jobs, files = [], isolation = "process" }: TestPackage): Buffer {
+export function testPackage({ jobs, files = [], isolation = "process", timers }: TestPackage): Buffer {
   const types = Object.keys(jobs);
   const manifest = {
     manifestVersion: 1,
@@ -20,6 +23,7 @@ export function testPackage({ jobs, files = [], isolation = "process" }: TestPac
       isolation,
       entry: { kind: "module", file: "main.mjs", export: jobType },
     })),
+    ...(timers && { timers }),
   };
   const source = Object.entries(jobs).map(
     ([jobType, body]) => `export const ${jobType} = declare("${jobType}", async (job, context) => { ${body} });`,

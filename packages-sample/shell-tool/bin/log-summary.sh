@@ -25,9 +25,8 @@ parameter() {
   awk -v field="$1" -f "$bin/json-field.awk" "$JOBYARD_PARAMETERS_FILE"
 }
 
-# SIGTERM reaches this shell and the program it waits for alike. Nothing has to be tidied up: what is written before the
-# last lines lies in the temporary directory.
-trap 'echo "Stopped before the summary was complete." >&2; exit 143' TERM
+# Told to stop, all of it gets SIGTERM and ends. There is no trap, since nothing has to be tidied up: what is written before
+# the last lines lies in the temporary directory. A trap would run only when the program the shell waits for has ended.
 
 [ "$(wc -c <"$JOBYARD_PARAMETERS_FILE")" -le "$PARAMETERS_MAX_BYTES" ] ||
   refuse "The parameters have more than $PARAMETERS_MAX_BYTES bytes."

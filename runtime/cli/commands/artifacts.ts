@@ -6,7 +6,8 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { isJobServiceError, type JobServiceClient } from "../../client/index.ts";
-import { connect, remoteCommand, show, showBytes, table, type RemoteOptions } from "../command.ts";
+import { connect, remoteCommand, show, showBytes, type RemoteOptions } from "../command.ts";
+import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface DownloadOptions extends RemoteOptions {
@@ -29,7 +30,7 @@ const listCommand = (around: Surroundings): Command =>
         table(
           ["path", "size"],
           items.map(({ path, bytes }) => [path, showBytes(bytes)]),
-          "No artifacts.",
+          { ...terminal, empty: "No artifacts." },
         ),
       );
     });

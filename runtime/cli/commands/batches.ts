@@ -7,11 +7,11 @@ import {
   remoteCommand,
   show,
   showInstant,
-  table,
   tenantOf,
   wholeNumber,
   type RemoteOptions,
 } from "../command.ts";
+import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface BatchesOptions extends RemoteOptions {
@@ -46,7 +46,7 @@ export const batchesCommand = (around: Surroundings): Command =>
       const items = await firstOf(client.monitoring.getBatches(tenantName, { pageSize, signal }), limit);
       show(terminal, options, { items }, () =>
         table(
-          ["batch", "name", "state", "priority", "pool", "created", "complete"],
+          ["batch", { title: "name", shortens: true }, "state", "priority", "pool", "created", "complete"],
           items.map((batch) => [
             batch.batchId,
             batch.batchName,
@@ -56,7 +56,7 @@ export const batchesCommand = (around: Surroundings): Command =>
             showInstant(batch.createdAt),
             showInstant(batch.completedAt),
           ]),
-          "No batches.",
+          { ...terminal, empty: "No batches." },
         ),
       );
     });

@@ -1,16 +1,8 @@
 /** `jobyard dead-letters`: what the broker has set aside, and removing one of it. */
 import type { Command } from "commander";
-import {
-  connect,
-  firstOf,
-  remoteCommand,
-  show,
-  showInstant,
-  table,
-  wholeNumber,
-  type RemoteOptions,
-} from "../command.ts";
+import { connect, firstOf, remoteCommand, show, showInstant, wholeNumber, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface DeadLettersOptions extends RemoteOptions {
@@ -46,7 +38,7 @@ export const deadLettersCommand = (around: Surroundings): Command =>
       const items = await firstOf(monitoring.getDeadLetters({ tenantName: tenant, pool, poison, signal }), limit);
       show(terminal, options, { items }, () =>
         table(
-          ["letter", "job", "type", "since", "reason"],
+          ["letter", "job", "type", "since", { title: "reason", shortens: true }],
           items.map((letter) => [
             `${letter.queue}/${letter.sequenceNumber}`,
             letter.jobId ?? "-",
@@ -54,7 +46,7 @@ export const deadLettersCommand = (around: Surroundings): Command =>
             showInstant(letter.enqueuedAt),
             [letter.reason, letter.description].filter(Boolean).join(": "),
           ]),
-          "No dead letters.",
+          { ...terminal, empty: "No dead letters." },
         ),
       );
     });

@@ -1,8 +1,9 @@
 /** `jobyard grants <tenant>`: who may act for a tenant, and how far; for administrators. */
 import { type Command, Option } from "commander";
 import { TENANT_ACCESS, type TenantAccess } from "../../core/grants.ts";
-import { connect, remoteCommand, show, showInstant, table, type RemoteOptions } from "../command.ts";
+import { connect, remoteCommand, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface GrantsOptions extends RemoteOptions {
@@ -38,9 +39,9 @@ export const grantsCommand = (around: Surroundings): Command =>
         const items = await monitoring.getGrants(tenantName, { signal });
         show(terminal, options, { items }, () =>
           table(
-            ["who", "access", "object id", "granted", "by"],
+            [{ title: "who", shortens: true }, "access", "object id", "granted", "by"],
             items.map((one) => [one.name, one.access, one.principalId, showInstant(one.grantedAt), one.grantedBy]),
-            "Nobody.",
+            { ...terminal, empty: "Nobody." },
           ),
         );
       }

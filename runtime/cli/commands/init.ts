@@ -2,6 +2,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
+import { TIMER_NAME_MAX_LENGTH } from "../../core/limits.ts";
 import { localCommand, show } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import type { Surroundings } from "../terminal.ts";
@@ -10,39 +11,54 @@ const ROOT = join(import.meta.dirname, "../../..");
 const NAME = /^[a-z][a-z0-9-]*$/;
 
 export const initCommand = ({ terminal }: Surroundings): Command =>
-  localCommand("init", "Make a new package: a folder with one job that runs.", ["init greetings"])
+  localCommand("init", "Make a new package: a folder with one job that runs, or a timer.", [
+    "init greetings",
+    "init nightly-report --timer",
+  ])
     .argument("<directory>", "a new folder; its name becomes the package's")
+    .option("--timer", "with a job that a schedule starts")
     .option("--json", "print the result as one line of JSON")
-    .action(async (given: string, options: { readonly json?: true }) => {
+    .action(async (given: string, options: InitOptions) => {
       const directory = resolve(given);
       const name = basename(directory);
       if (!NAME.test(name))
         throw new UsageError(`${name}: a package's name has lower-case letters, digits and hyphens only.`);
       await mkdir(directory, { recursive: true });
       if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
-      const jobType = typeOf(name);
-      const files = filesOf(name, jobType, relative(directory, ROOT));
+      const isTimer = options.timer === true;
+      if (isTimer && name.length > TIMER_NAME_MAX_LENGTH)
+        throw new UsageError(`${name}: a timer's name has at most ${TIMER_NAME_MAX_LENGTH} characters.`);
+      // A timer goes by the name of its file.
+      const jobType = isTimer ? name : typeOf(name);
+      const source = isTimer ? timerSource : jobSource(jobType);
+      const files = filesOf(name, source, relative(directory, ROOT));
       for (const [file, text] of Object.entries(files)) {
         await mkdir(dirname(join(directory, file)), { recursive: true });
         await writeFile(join(directory, file), text);
       }
       const zip = `${given}/dist/${name}.zip`;
+      const parameters = isTimer ? "" : ` --parameters '{"name":"world"}'`;
       show(terminal, options, { directory, name, jobType, files: Object.keys(files) }, () =>
         [
-          `Made ${given} with the job ${jobType}. Next:`,
-          `  jobyard run ${given} --type ${jobType} --parameters '{"name":"world"}'`,
+          `Made ${given} with the ${isTimer ? "timer" : "job"} ${jobType}. Next:`,
+          `  jobyard run ${given} --type ${jobType}${parameters}`,
           `  jobyard pack ${given}`,
           `  jobyard publish ${zip}`,
-          `  jobyard submit --type ${jobType} --package ${name}.zip --parameters '{"name":"world"}' --wait`,
+          ...(isTimer ? [] : [`  jobyard submit --type ${jobType} --package ${name}.zip${parameters} --wait`]),
         ].join("\n"),
       );
     });
+
+interface InitOptions {
+  readonly timer?: true;
+  readonly json?: true;
+}
 
 /** year-end → YearEnd */
 const typeOf = (name: string): string =>
   name.replace(/(^|-)(\w?)/g, (_all, _dash, letter: string) => letter.toUpperCase());
 
-const filesOf = (name: string, jobType: string, toRoot: string): Readonly<Record<string, string>> => ({
+const filesOf = (name: string, source: string, toRoot: string): Readonly<Record<string, string>> => ({
   "package.json": `${JSON.stringify(
     {
       name,
@@ -55,7 +71,10 @@ const filesOf = (name: string, jobType: string, toRoot: string): Readonly<Record
     2,
   )}\n`,
   ".gitignore": "node_modules/\ndist/\n",
-  [`src/${name}.ts`]: `/** Greets, step by step: change it into what your job does. */
+  [`src/${name}.ts`]: source,
+});
+
+const jobSource = (jobType: string): string => `/** Greets, step by step: change it into what your job does. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -84,5 +103,21 @@ export default defineJob({
     return { output: { greeted: name } };
   },
 });
-`,
+`;
+
+const timerSource = `/** Writes down when it ran: change it into what your timer does. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { scalableTimerJob } from "jobyard/job";
+
+// Every ten minutes from Monday to Friday: second, minute, hour, day of month, month, day of week.
+export default scalableTimerJob({ cron: "0 */10 * * * MON-FRI", timeZone: "UTC" }, async (ctx) => {
+  const { trigger, scheduledAt, isPastDue, missedCount } = ctx.timer;
+  ctx.log(\`Started by \${trigger}, due at \${scheduledAt.toISOString()}\`, isPastDue ? "and late" : "and in time");
+  // The time it was due is the same whenever this tick is run again; the clock is not.
+  const day = scheduledAt.toISOString().slice(0, 10);
+  // What lies below outputPath at the end is kept as an artifact.
+  await writeFile(join(ctx.outputPath, \`\${day}.txt\`), \`missed before: \${missedCount}\\n\`);
+  return { output: { day, missedCount } };
 });
+`;

@@ -8,12 +8,13 @@ import {
   firstOf,
   remoteCommand,
   show,
+  showDuration,
   showInstant,
   showState,
-  table,
   wholeNumber,
   type RemoteOptions,
 } from "../command.ts";
+import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface JobsOptions extends RemoteOptions {
@@ -43,16 +44,16 @@ export const jobsCommand = (around: Surroundings): Command =>
       const items = await firstOf(monitoring.getJobsFromBatch(id, { state, pageSize, signal }), limit);
       show(terminal, options, { items }, () =>
         table(
-          ["job", "name", "type", "state", "attempts", "ended"],
+          ["job", "state", { title: "name", shortens: true }, "type", "attempts", "ended"],
           items.map((job) => [
             job.jobId,
+            showState(terminal, job.state),
             job.jobName,
             job.jobType,
-            showState(terminal, job.state),
             job.attempts,
             showInstant(job.endedAt),
           ]),
-          "No jobs.",
+          { ...terminal, empty: "No jobs." },
         ),
       );
     });
@@ -74,23 +75,24 @@ function describe(job: JobView, terminal: Terminal): string {
       ? []
       : [
           "",
-          ...historyOf(history)
+          ...historyOf(history, terminal)
             .split("\n")
             .map((line) => `  ${line}`),
         ]),
   ].join("\n");
 }
 
-const historyOf = (history: JobView["history"]): string =>
+const historyOf = (history: JobView["history"], { columns }: Terminal): string =>
   table(
-    ["start", "attempt", "worker", "started", "ended", "outcome"],
+    ["start", "attempt", "worker", "started", "took", "outcome"],
     history.map((entry) => [
       entry.execution,
       entry.attempt,
       entry.workerId,
       showInstant(entry.startedAt),
-      showInstant(entry.endedAt),
+      showDuration(entry.startedAt, entry.endedAt),
       [entry.outcome ?? "-", entry.code].filter(Boolean).join(" "),
     ]),
-    "",
+    // It is indented.
+    { columns: columns - 2, empty: "" },
   );

@@ -2,9 +2,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { type Command, Option } from "commander";
-import type { ManifestJob, PackagePlatform } from "../../core/manifest.ts";
+import type { ManifestJob, ManifestTimer, PackagePlatform } from "../../core/manifest.ts";
 import type { PackResult } from "../../packaging/pack.ts";
 import { localCommand, show, showBytes } from "../command.ts";
+import { nextOccurrences, showLocal } from "../occurrences.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface PackOptions {
@@ -15,8 +16,10 @@ interface PackOptions {
   readonly json?: true;
 }
 
+const NEXT_COUNT = 3;
+
 export const packCommand = ({ terminal }: Surroundings): Command =>
-  localCommand("pack", "Make a package: find its jobs, bundle its code, write one ZIP.", [
+  localCommand("pack", "Make a package: find its jobs and timers, bundle its code, write one ZIP.", [
     "pack packages-sample/thumbnails",
     `pack my-package --os ${process.platform} --arch ${process.arch}   # for this machine`,
   ])
@@ -38,17 +41,34 @@ async function pack(directory: string, options: PackOptions, terminal: Terminal)
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, result.zip);
   for (const warning of result.warnings) terminal.error(`Warning: ${warning}`);
-  show(terminal, options, asJson(file, result), () => asText(file, result));
+  const timers = (result.manifest.timers ?? []).map((timer) => ({
+    ...timer,
+    next: nextOccurrences(timer, new Date(), NEXT_COUNT),
+  }));
+  show(terminal, options, asJson(file, result, timers), () => asText(file, result, timers));
 }
 
 const targetOf = ({ os, arch, libc }: PackOptions): PackagePlatform =>
   os === "linux" ? { os, arch, libc } : { os, arch };
 
-const asJson = (file: string, { manifest, zip, sha256, fileCount, warnings }: PackResult) => ({
+interface TimerWithNext extends ManifestTimer {
+  readonly next: readonly Date[];
+}
+
+const asJson = (
+  file: string,
+  { manifest, zip, sha256, fileCount, warnings }: PackResult,
+  timers: readonly TimerWithNext[],
+) => ({
   ...{ file, bytes: zip.length, sha256, fileCount, warnings, manifest },
+  timers: timers.map(({ timerName, next }) => ({ timerName, next })),
 });
 
-function asText(file: string, { manifest, zip, sha256, fileCount }: PackResult): string {
+function asText(
+  file: string,
+  { manifest, zip, sha256, fileCount }: PackResult,
+  timers: readonly TimerWithNext[],
+): string {
   const { name, version, platform, jobs } = manifest;
   const width = Math.max(...jobs.map(({ jobType }) => jobType.length));
   return [
@@ -56,8 +76,14 @@ function asText(file: string, { manifest, zip, sha256, fileCount }: PackResult):
     `  ${showBytes(zip.length)} in ${fileCount} files, for ${showPlatform(platform)}`,
     `  sha256 ${sha256}`,
     ...jobs.map((job) => `  job ${job.jobType.padEnd(width)}  ${showEntry(job)}`),
+    ...timers.flatMap(showTimer),
   ].join("\n");
 }
+
+const showTimer = ({ timerName, cron, timeZone = "UTC", next }: TimerWithNext): readonly string[] => [
+  `  timer ${timerName}  ${cron}  ${timeZone}`,
+  `    next ${next.map((tick) => showLocal(tick, timeZone)).join(", ")}`,
+];
 
 const showPlatform = (platform: PackagePlatform | "any"): string =>
   platform === "any" ? "any platform" : [platform.os, platform.arch, platform.libc].filter(Boolean).join("-");

@@ -39,6 +39,7 @@ async function publish(file: string, options: PublishOptions, around: Surroundin
         `Published ${published.packageName} for ${tenantName}: ${showBytes(published.bytes)}`,
         `  sha256 ${published.sha256 ?? ""}`,
         `  jobs   ${(published.jobTypes ?? []).join(", ")}`,
+        ...(published.timers.length > 0 ? [`  timers ${published.timers.join(", ")}`] : []),
       ].join("\n"),
     );
   } finally {

@@ -19,19 +19,24 @@ import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface RunOptions {
   readonly type?: string;
-  readonly parameters: string;
+  readonly parameters?: string;
   readonly out?: string;
   readonly json?: true;
 }
 
 export const runCommand = (around: Surroundings): Command =>
-  localCommand("run", "Run one job of a package on this machine: packed, unpacked and isolated as a worker does it.", [
-    `run greetings --type Greetings --parameters '{"name":"world"}'`,
-    "run greetings/dist/greetings.zip --out results",
-  ])
+  localCommand(
+    "run",
+    "Run one job or timer of a package on this machine: packed, unpacked and isolated as a worker does it.",
+    [
+      `run greetings --type Greetings --parameters '{"name":"world"}'`,
+      "run greetings/dist/greetings.zip --out results",
+      "run reports --type nightly   # a timer, once and now",
+    ],
+  )
     .argument("<package>", "its directory, or a ZIP packed for this machine")
-    .option("--type <jobType>", "which job (default: the only one)")
-    .option("-p, --parameters <json>", "any JSON, or @file", "null")
+    .option("--type <jobType>", "which job, or timer (default: the only one)")
+    .option("-p, --parameters <json>", "any JSON, or @file (default: null; for a timer, those of a run now)")
     .option("--out <directory>", "copy its artifacts there")
     .option("--json", "print the result as one line of JSON, the log to standard error")
     .action(async (path: string, options: RunOptions) => {
@@ -45,7 +50,7 @@ export const runCommand = (around: Surroundings): Command =>
 
 async function run(path: string, options: RunOptions, root: string, around: Surroundings): Promise<void> {
   const { terminal, env, signal } = around;
-  const parameters = await parametersOf(options.parameters);
+  const given = options.parameters === undefined ? undefined : await parametersOf(options.parameters);
   const zip = await zipOf(path, terminal);
   const workspace = await createWorkspaces({ root }).create();
   await unpackPackage({ bytes: zip, directory: workspace.packagePath, signal });
@@ -53,6 +58,8 @@ async function run(path: string, options: RunOptions, root: string, around: Surr
   checkPlatform(manifest, currentPlatform());
   const jobType = options.type ?? onlyType(manifest.jobs.map((job) => job.jobType));
   const job = findJob(manifest, jobType);
+  const isTimer = manifest.timers?.some(({ timerName }) => timerName === jobType) ?? false;
+  const parameters = given ?? (isTimer ? manualTrigger(new Date()) : "null");
   const processes = createJobProcesses({
     root,
     hostEntry: await bundleHost(root),
@@ -140,6 +147,10 @@ function onlyType(types: readonly string[]): string {
   if (only !== undefined && others.length === 0) return only;
   throw new UsageError(`Name the job with --type: ${types.join(", ")}`);
 }
+
+/** What the run of a timer is told that somebody asked for. */
+const manualTrigger = (now: Date): string =>
+  JSON.stringify({ trigger: "manual", scheduledAt: now.toISOString(), missedCount: 0 });
 
 /** JSON text, as a job receives it. */
 async function parametersOf(given: string): Promise<string> {

@@ -1,7 +1,8 @@
 /** `jobyard tenants`: lists, creates and deletes tenants, for administrators. */
 import type { Command } from "commander";
-import { connect, firstOf, remoteCommand, show, showInstant, table, type RemoteOptions } from "../command.ts";
+import { connect, firstOf, remoteCommand, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface TenantsOptions extends RemoteOptions {
@@ -34,7 +35,7 @@ export const tenantsCommand = (around: Surroundings): Command =>
           table(
             ["tenant", "created", "by"],
             items.map(({ tenantName, createdAt, createdBy }) => [tenantName, showInstant(createdAt), createdBy]),
-            "No tenants.",
+            { ...terminal, empty: "No tenants." },
           ),
         );
       }

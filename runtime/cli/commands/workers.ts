@@ -1,7 +1,8 @@
 /** `jobyard workers`: who runs jobs, and asking one to end. */
 import type { Command } from "commander";
-import { connect, remoteCommand, show, showInstant, table, type RemoteOptions } from "../command.ts";
+import { connect, remoteCommand, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface WorkersOptions extends RemoteOptions {
@@ -29,17 +30,17 @@ export const workersCommand = (around: Surroundings): Command =>
       const items = await monitoring.getWorkers({ pool, signal });
       show(terminal, options, { items }, () =>
         table(
-          ["worker", "state", "running", "slots", "heartbeat", "started", "version"],
+          ["worker", "state", "running", "slots", "version", "heartbeat", "started"],
           items.map((worker) => [
             `${worker.pool}/${worker.workerId}`,
             worker.drainWanted && worker.state !== "stopped" ? `${worker.state}, to drain` : worker.state,
             worker.runningCount,
             worker.slots,
+            worker.version,
             showInstant(worker.heartbeatAt),
             showInstant(worker.startedAt),
-            worker.version,
           ]),
-          "No workers.",
+          { ...terminal, empty: "No workers." },
         ),
       );
     });

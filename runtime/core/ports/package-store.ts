@@ -24,8 +24,12 @@ export interface PackageCatalog extends Pick<PackageStore, "upload"> {
   /** By name. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
   get(tenantName: string, packageName: string): Promise<StoredPackage | undefined>;
+  /** Of all tenants, read page by page while they are consumed. */
+  all(): AsyncIterable<StoredPackage & { readonly tenantName: string }>;
   /** Newest first: the current one, and up to PACKAGE_VERSIONS_KEPT before it. Empty: no such package. */
   versions(tenantName: string, packageName: string): Promise<readonly PackageVersion[]>;
+  /** The ZIP of a version that is kept. */
+  fetchVersion(tenantName: string, packageName: string, sha256: string): Promise<Uint8Array | undefined>;
   /** Makes an older version the current one again. False: there is no such version. */
   restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
   /** With all its versions. False: there was none. */
@@ -38,6 +42,8 @@ export interface PackageFacts {
   readonly uploadedBy: string;
   /** Undefined: too many to be noted. */
   readonly jobTypes: readonly string[] | undefined;
+  /** Timers it declares. Default 0. */
+  readonly timerCount?: number;
 }
 
 export interface StoredPackage extends Partial<PackageFacts> {
@@ -48,4 +54,6 @@ export interface StoredPackage extends Partial<PackageFacts> {
 
 export interface PackageVersion extends Omit<StoredPackage, "packageName"> {
   readonly isCurrent: boolean;
+  /** Of all uploads of this version that are kept, the first: the same however often it is published or restored. */
+  readonly publishedAt: Date;
 }

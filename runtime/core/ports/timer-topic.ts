@@ -23,9 +23,16 @@ export interface FoundSubscription {
   readonly queue: string | undefined;
 }
 
+/**
+ * `unchanged`: it was right. `foreign`: it belongs to a deployment and goes to another queue or lets other ticks through;
+ * it is as it was.
+ */
+export type EnsuredSubscription = "unchanged" | "made" | "mended" | "foreign";
+
+/** Every method throws UnavailableError. */
 export interface TimerSubscriptions {
-  /** Makes it, filter and all, or sets it right. Leaves one of a deployment alone. Throws UnavailableError. */
-  ensure(subscription: TimerSubscription): Promise<void>;
+  /** Makes it, filter and all, or sets it right. Leaves one of a deployment alone. */
+  ensure(subscription: TimerSubscription): Promise<EnsuredSubscription>;
   /** Does nothing when there is none, or when it is not ours. */
   remove(name: string): Promise<void>;
   list(): Promise<readonly FoundSubscription[]>;

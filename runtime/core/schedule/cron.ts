@@ -66,7 +66,7 @@ export function parseCron(text: string): CronFields {
   };
   const firstDay = fields.daysOfMonth[0] ?? 1;
   if (fields.months.every((each) => firstDay > (MONTH_MAX_DAYS[each - 1] ?? 0))) {
-    throw new ScheduleError(`Cron "${text}" never matches: no ${firstDay}th day is in the months it names.`);
+    throw new ScheduleError(`Cron "${text}" never matches: none of the months it names has a day ${firstDay}.`);
   }
   return fields;
 }
@@ -80,12 +80,29 @@ export function isRhythm(text: string): boolean {
   return /[*/-]/.test(second + minute + hour);
 }
 
-/** What its author may have meant otherwise; undefined: nothing to say. */
-export function cronWarning(text: string): string | undefined {
-  const [second, minute] = fieldsOf(text);
-  if (second !== "*" || minute === "*") return undefined;
-  const meant = `0 ${text.trim().split(/\s+/).slice(1).join(" ")}`;
-  return `Cron "${text}" runs every second of the minutes it names; "${meant}" runs once in each.`;
+/** What its author may have meant otherwise, for cron that can be parsed. */
+export function cronWarnings(text: string): readonly string[] {
+  const fields = fieldsOf(text);
+  const [second, minute, hour, dayOfMonth, , dayOfWeek] = fields;
+  const warnings: string[] = [];
+  if (second === "*" && minute !== "*") {
+    const meant = `0 ${fields.slice(1).join(" ")}`;
+    warnings.push(`Cron "${text}" runs every second of the minutes it names; "${meant}" runs once in each.`);
+  }
+  if (dayOfMonth !== "*" && dayOfWeek !== "*") {
+    warnings.push(
+      `Cron "${text}" runs on days that match both day of month "${dayOfMonth}" and day of week "${dayOfWeek}"; Unix cron would run on either.`,
+    );
+  }
+  for (const [field, range] of [[second, SECOND] as const, [minute, MINUTE] as const, [hour, HOUR] as const]) {
+    const step = Number(/^\*\/(\d+)$/.exec(field)?.[1] ?? 1);
+    if ((range.max + 1) % step === 0) continue;
+    const values = parseField(field, range).join(", ");
+    warnings.push(
+      `Cron "${text}" does not run every ${step} ${range.name}s but at ${range.name} ${values}, again and again; a time span can be every ${step} ${range.name}s.`,
+    );
+  }
+  return warnings;
 }
 
 type SixFields = readonly [string, string, string, string, string, string];

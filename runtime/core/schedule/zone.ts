@@ -86,6 +86,8 @@ function createZone(name: string): Zone {
 function offsetsOf(name: string): (instant: number) => number {
   let format: Intl.DateTimeFormat;
   try {
+    // An offset is no zone: it is wrong for half of the year wherever clocks are changed.
+    if (/^[+-]/.test(name)) throw new RangeError("This is an offset from UTC.");
     format = new Intl.DateTimeFormat("en-US", {
       timeZone: name,
       calendar: "iso8601",

@@ -3,7 +3,7 @@ import type { AuthSettings } from "../auth-facts.ts";
 import type { EventLevel } from "../events.ts";
 import { TENANT_NAME_PATTERN } from "../ids.ts";
 import { REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
-import { parseAuth } from "./auth.ts";
+import { isLoopback, parseAuth } from "./auth.ts";
 import { type ConnectionSettings, parseConnection } from "./connection.ts";
 import { type Environment, SettingsError, integer, optional } from "./environment.ts";
 import { SETTING } from "./names.ts";
@@ -22,9 +22,13 @@ export interface ApiSettings {
   readonly lockMs: number;
   /** Gets the job packages that were released with the API; undefined: nobody does. */
   readonly packagesTenant: string | undefined;
+  /** Whether subscriptions of timers are made while the API runs. */
+  readonly timerRegistration: boolean;
   readonly traffic: TrafficSettings;
   /** Which events are published. */
   readonly events: EventLevel;
+  /** Whether webhooks may name receivers on this machine. */
+  readonly allowLoopbackWebhooks: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -45,12 +49,13 @@ const PROXY_HOPS_MAX = 10;
 export const parseApiSettings = (env: Environment): ApiSettings => ({
   connection: parseConnection(env),
   auth: parseAuth(env),
-  host: env[SETTING.apiHost] ?? "127.0.0.1",
+  host: parseHost(env),
   port: integer(env, SETTING.apiPort, { min: 0, max: 65_535, fallback: API_PORT_DEFAULT }),
   instanceId: env[SETTING.instanceId] ?? "api",
   pools: parsePools(env),
   lockMs: parseLockMs(env),
   packagesTenant: parsePackagesTenant(env),
+  timerRegistration: onOrOff(env, SETTING.timerRegistration),
   traffic: {
     requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
       min: 1,
@@ -61,6 +66,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
     proxyHops: integer(env, SETTING.proxyHops, { min: 0, max: PROXY_HOPS_MAX, fallback: 0 }),
   },
   events: parseEventLevel(env),
+  allowLoopbackWebhooks: parseWebhookLoopback(env),
   logLevel: parseLogLevel(env),
 });
 
@@ -70,6 +76,27 @@ function parsePackagesTenant(env: Environment): string | undefined {
   throw new SettingsError(
     `${SETTING.packagesTenant} must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens, not "${name}".`,
   );
+}
+
+/** Refused for an API that others reach: their webhooks would reach whatever listens here. */
+function parseWebhookLoopback(env: Environment): boolean {
+  const text = optional(env, SETTING.webhookLoopback) ?? "refuse";
+  if (text === "refuse") return false;
+  if (text !== "allow") throw new SettingsError(`${SETTING.webhookLoopback} must be allow or refuse, not "${text}".`);
+  const host = parseHost(env);
+  if (isLoopback(host)) return true;
+  throw new SettingsError(
+    `${SETTING.webhookLoopback} is for an API on this machine, and ${SETTING.apiHost} is ${host}.`,
+  );
+}
+
+const parseHost = (env: Environment): string => env[SETTING.apiHost] ?? "127.0.0.1";
+
+/** Default: on. */
+function onOrOff(env: Environment, name: string): boolean {
+  const text = optional(env, name) ?? "on";
+  if (text === "on" || text === "off") return text === "on";
+  throw new SettingsError(`${name} must be on or off, not "${text}".`);
 }
 
 /** Throws for what no browser would send as its origin. */

@@ -40,6 +40,11 @@ export const SETTING = {
   pools: "JOBYARD_POOLS",
   /** Tenant that job packages in the folder `packages` beside the API are published to when it starts. Default none. */
   packagesTenant: "JOBYARD_PACKAGES_TENANT",
+  /**
+   * Who makes the subscriptions of timers. `on` (default): the API, when a package is published; it needs the right to
+   * manage topic and queues. `off`: the deployment alone.
+   */
+  timerRegistration: "JOBYARD_TIMER_REGISTRATION",
   /** Requests one caller may make of an API instance in a minute. Default 3000. */
   requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
@@ -62,6 +67,8 @@ export const SETTING = {
   lockSeconds: "JOBYARD_LOCK_SECONDS",
   /** Which events are published: all, terminal (the ends of jobs and batches) or none. Default all. */
   events: "JOBYARD_EVENTS",
+  /** `allow`: webhooks may name receivers on this machine, also over http; for an API on loopback only. Default refuse. */
+  webhookLoopback: "JOBYARD_WEBHOOK_LOOPBACK",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",
   /**

@@ -2,27 +2,26 @@
  * What a newcomer watches: the sample packages are packed and published, a batch of thumbnails and a year end are
  * submitted over HTTP, and their results are fetched to a folder.
  */
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import type { PackageStore } from "../../core/ports/package-store.ts";
-import type { JobRequestBody } from "../../core/requests.ts";
-import { openOf } from "../../core/states.ts";
-import type { JobView } from "../../core/views.ts";
+import { createWriteStream } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { JobServiceClient, JobSubmission, JobView } from "../../client/index.ts";
 import type { PackedPackage } from "../../packaging/pack-folder.ts";
-import type { ApiClient } from "./api-client.ts";
 import type { Report } from "./report.ts";
 
 /** The tenant of everything the demo does. */
 export const DEMO_TENANT = "demo";
-const POLL_MS = 200;
+/** A bar that moves. */
+const LOOK_EVERY_MS = 200;
 
-/** Uploads them for the demo's tenant. */
+/** For the demo's tenant, whose timers run from then on. */
 export async function publishSamples(
   samples: readonly PackedPackage[],
-  packages: Pick<PackageStore, "upload">,
+  { management }: JobServiceClient,
 ): Promise<void> {
-  await Promise.all(samples.map(({ fileName, zip }) => packages.upload(DEMO_TENANT, fileName, zip)));
+  await Promise.all(samples.map(({ fileName, zip }) => management.publishPackage(DEMO_TENANT, fileName, zip)));
 }
 
 export interface DemoResult {
@@ -33,42 +32,52 @@ export interface DemoResult {
 
 /** Submits, and resolves when every job has ended. */
 export async function runDemo(
-  api: ApiClient,
+  client: JobServiceClient,
   samples: string,
   report: Report,
   signal: AbortSignal,
 ): Promise<DemoResult> {
   const startedAt = performance.now();
   const requests = [yearEnd(), ...(await thumbnails(samples))];
-  const { batchId } = await api.createBatch({ tenantName: DEMO_TENANT, batchName: "Demo" });
-  const jobIds = await api.submit(batchId, requests);
-  report.step(`Submitted ${jobIds.length} jobs as batch ${batchId}`);
-
-  for (;;) {
-    signal.throwIfAborted();
-    const { counts } = await api.batch(batchId);
-    if (counts === undefined) throw new Error("The API left the counts of the batch out.");
-    report.progress(counts, jobIds.length);
-    if (counts.total >= jobIds.length && openOf(counts) === 0) break;
-    await wait(POLL_MS, undefined, { signal });
+  const { management, monitoring } = client;
+  const batchId = await management.createBatch({ tenantName: DEMO_TENANT, batchName: "Demo" }, { signal });
+  for await (const result of management.submitJobs(requests, batchId, { signal })) {
+    // The demo's jobs are right.
+    if ("error" in result) throw new Error(result.error.message);
   }
+  report.step(`Submitted ${requests.length} jobs as batch ${batchId}`);
+
+  await client.waitForBatch(batchId, {
+    signal,
+    lookEveryMs: LOOK_EVERY_MS,
+    onLook: ({ counts }) => counts && report.progress(counts, requests.length),
+  });
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-  return { batchId, jobs: await api.jobs(batchId), seconds };
+  const jobs: JobView[] = [];
+  for await (const job of monitoring.getJobsFromBatch(batchId, { signal })) jobs.push(job);
+  return { batchId, jobs, seconds };
 }
 
 /** Copies all artifacts below the folder, a sub-folder for each job. */
-export async function fetchArtifacts(api: ApiClient, jobs: readonly JobView[], directory: string): Promise<number> {
+export async function fetchArtifacts(
+  { monitoring }: Pick<JobServiceClient, "monitoring">,
+  jobs: readonly JobView[],
+  directory: string,
+): Promise<number> {
   let count = 0;
-  for (const job of jobs.filter(({ artifactCount }) => artifactCount > 0)) {
-    for (const { path } of await api.artifacts(job.jobId)) {
-      await api.download(job.jobId, path, join(directory, job.jobName, path));
+  for (const { jobId, jobName } of jobs.filter(({ artifactCount }) => artifactCount > 0)) {
+    for (const { path } of await monitoring.getArtifacts(jobId)) {
+      const { stream } = await monitoring.openArtifact(jobId, path);
+      const file = join(directory, jobName, path);
+      await mkdir(dirname(file), { recursive: true });
+      await pipeline(Readable.fromWeb(stream), createWriteStream(file));
       count++;
     }
   }
   return count;
 }
 
-const yearEnd = (): JobRequestBody => ({
+const yearEnd = (): JobSubmission => ({
   tenantName: DEMO_TENANT,
   jobType: "FinancialYearEnd",
   jobName: "year-end-2025",
@@ -77,7 +86,7 @@ const yearEnd = (): JobRequestBody => ({
 });
 
 /** One job for each image the thumbnails package brings along. */
-async function thumbnails(samples: string): Promise<JobRequestBody[]> {
+async function thumbnails(samples: string): Promise<JobSubmission[]> {
   const images = (await readdir(join(samples, "thumbnails", "data"))).filter((name) =>
     /\.(jpe?g|png|webp)$/.test(name),
   );

@@ -15,6 +15,7 @@ import { InvariantError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
 import type { Manifest, PackagePlatform } from "../../core/manifest.ts";
 import type { PackageStore } from "../../core/ports/package-store.ts";
+import { abortable } from "../abortable.ts";
 import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpacked-package.ts";
 
 export interface PackageCacheDeps {
@@ -202,18 +203,4 @@ const ignore = (): void => undefined;
 
 async function sha256(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("hex");
-}
-
-/** Stops waiting when the signal says so; what is waited for goes on for others. */
-async function abortable<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return waiting;
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([waiting, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -13,7 +13,7 @@
  */
 import { REUSE_MEMORY_HARD_FACTOR } from "../../core/limits.ts";
 import type { ModuleEntry } from "../../core/manifest.ts";
-import { abortable } from "./abortable.ts";
+import { abortable } from "../abortable.ts";
 import { startAnswerWatch } from "./answer-watch.ts";
 import type { HostReport } from "./host/messages.ts";
 import { type JobHearing, createJobHearing } from "./job-hearing.ts";

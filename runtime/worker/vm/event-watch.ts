@@ -1,9 +1,9 @@
 /** Asks every few seconds what is scheduled for this machine, has the worker leave in time, and approves what need not wait. */
-import { messageOf } from "../../core/errors.ts";
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import { pause } from "../pause.ts";
 import type { Departure } from "./departure.ts";
+import { keepLooking } from "./keep-looking.ts";
 import type { MetadataService } from "./metadata-service.ts";
 import { planFor } from "./scheduled-events.ts";
 
@@ -26,16 +26,13 @@ const POLL_MS = 5_000;
 /** Watches until the returned function is called, which waits for a request under way. */
 export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
   const { metadata, name, departure, runningCount, now, log, pollMs = POLL_MS } = deps;
-  const stopping = new AbortController();
-  const { signal } = stopping;
   /** Events stay in the list for minutes after they were approved. */
   const approved = new Set<string>();
   let expected = false;
-  let failing = false;
   let drained = new AbortController();
   departure.onDrained(() => drained.abort());
 
-  async function look(): Promise<void> {
+  async function look(signal: AbortSignal): Promise<void> {
     const document = await metadata.scheduledEvents(signal);
     const running = runningCount();
     const plan = planFor(document, {
@@ -57,27 +54,14 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
     log.info({ events: ready, incarnation: document.incarnation }, "approved scheduled events");
   }
 
-  async function watch(): Promise<void> {
-    while (!signal.aborted) {
-      await look().then(
-        () => {
-          failing = false;
-        },
-        (error: unknown) => {
-          if (!failing && !signal.aborted)
-            log.warn({ error: messageOf(error) }, "scheduled events are not answered; trying again");
-          failing = true;
-        },
-      );
+  return keepLooking({
+    look,
+    async pause(signal) {
       // A drain that ends is approved at once: others may wait for this machine's word.
       await pause(pollMs, AbortSignal.any([signal, drained.signal]));
       drained = new AbortController();
-    }
-  }
-
-  const watching = watch();
-  return async () => {
-    stopping.abort(new Error("The worker stops."));
-    await watching;
-  };
+    },
+    complaint: "scheduled events are not answered; trying again",
+    log,
+  });
 }

@@ -8,13 +8,13 @@
  * | this version, or no answer | go on        | go on                                     | go on                                     |
  * | another one               | leave        | leave: receive no more, the job ends      | go on; leave after RELEASE_PATIENCE_MS    |
  */
-import { messageOf } from "../../core/errors.ts";
 import { RELEASE_PATIENCE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { ReleasePointer } from "../../core/release.ts";
 import { pause } from "../pause.ts";
 import type { Departure } from "./departure.ts";
+import { keepLooking } from "./keep-looking.ts";
 
 export interface ReleaseFacts {
   readonly ownVersion: string;
@@ -69,12 +69,9 @@ const SPREAD = 0.5;
 export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const { releases, ownVersion, slots, runningCount, departure, monotonicNow, random, log } = deps;
   const { pollMs, patienceMs = RELEASE_PATIENCE_MS } = deps;
-  const stopping = new AbortController();
-  const { signal } = stopping;
   let differentSince: number | undefined;
-  let failing = false;
 
-  async function look(): Promise<void> {
+  async function look(signal: AbortSignal): Promise<void> {
     const pointer = await releases.current(signal);
     const facts = { ownVersion, pointer, differentSince, slots, runningCount: runningCount(), patienceMs };
     const decision = decideRelease({ ...facts, now: monotonicNow() });
@@ -85,25 +82,10 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
     if (decision.leave) departure.leave({ reason: "another release", drainMs: Infinity, machineGoes: false });
   }
 
-  async function follow(): Promise<void> {
-    while (!signal.aborted) {
-      await look().then(
-        () => {
-          failing = false;
-        },
-        (error: unknown) => {
-          if (!failing && !signal.aborted)
-            log.warn({ error: messageOf(error) }, "the release pointer cannot be read; trying again");
-          failing = true;
-        },
-      );
-      await pause(pollMs * (1 + SPREAD * (random() - 0.5)), signal);
-    }
-  }
-
-  const following = follow();
-  return async () => {
-    stopping.abort(new Error("The worker stops."));
-    await following;
-  };
+  return keepLooking({
+    look,
+    pause: (signal) => pause(pollMs * (1 + SPREAD * (random() - 0.5)), signal),
+    complaint: "the release pointer cannot be read; trying again",
+    log,
+  });
 }

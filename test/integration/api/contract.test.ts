@@ -13,12 +13,15 @@ import type { Operation } from "../../support/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faulty.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { workerOf } from "../../support/builders.ts";
+import { registrationDrivers } from "../../support/registration-drivers.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
-import { timerBatch } from "../../support/timer-batch.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { webhookDrivers } from "../../support/webhook-drivers.ts";
+import { timerDrivers } from "../../support/timer-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
+import { get, JSON_TYPE, post } from "../../support/wire-requests.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -36,6 +39,7 @@ const identify: Identify = (needs) => (request, response, next) => {
 };
 
 const letters = letterQueue();
+const registration = registrationDrivers();
 const api = await startTestApi(faulty(letters.queue, dependencies), {
   identify,
   wrapJobs: (jobs) => faulty(jobs, dependencies),
@@ -44,6 +48,8 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapWorkers: (workers) => faulty(workers, dependencies),
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
+  wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
+  wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
 const wire = openWire(api.url);
@@ -51,6 +57,7 @@ afterEach(() => {
   dependencies.fault = undefined;
   refusal = undefined;
   clockStepMs = 0;
+  registration.reset();
 });
 afterAll(async () => {
   wire[Symbol.dispose]();
@@ -59,14 +66,7 @@ afterAll(async () => {
 
 // --- Requests that are fine, with what they need in place --------------------------------------------------------------
 
-const JSON_TYPE = { "content-type": "application/json" };
-const get = (path: string): WireRequest => ({ method: "GET", path });
-const post = (path: string, body: unknown = {}, headers: Record<string, string> = {}): WireRequest => ({
-  method: "POST",
-  path,
-  headers: { ...JSON_TYPE, ...headers },
-  body: JSON.stringify(body),
-});
+const timers = timerDrivers(api);
 
 /** The same request, which has been served before. */
 async function repeated(path: string, body: object): Promise<WireRequest> {
@@ -249,13 +249,13 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   closeBatch: {
     200: async () => post(`/v1/batches/${await newBatch()}/close`),
     404: () => post(`/v1/batches/${NO_BATCH}/close`),
-    409: async () => post(`/v1/batches/${await timerBatch(api.batches)}/close`),
+    409: timers.closeTimerBatch,
   },
   cancelBatch: {
     200: async () => post(`/v1/batches/${(await newJob()).batchId}/cancel`),
     202: async () => post(`/v1/batches/${(await runningJob()).batchId}/cancel`),
     404: () => post(`/v1/batches/${NO_BATCH}/cancel`),
-    409: async () => post(`/v1/batches/${await timerBatch(api.batches)}/cancel`),
+    409: timers.cancelTimerBatch,
   },
   requeueBatch: {
     200: async () => post(`/v1/batches/${(await endedJob()).batchId}/requeue`),
@@ -291,6 +291,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   putPackage: {
     200: () => putZip(packagePath(freshTenant()), ECHO),
     404: () => putZip(packagePath("foreign"), ECHO),
+    409: () => putZip(packagePath(freshTenant()), registration.crowdedOut()),
     413: () => ({
       method: "PUT",
       path: packagePath(freshTenant()),
@@ -313,7 +314,10 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return post(`${path}/versions/${older}/restore`);
     },
     404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
+    409: async () => post(await registration.restoring(api.packages, "crowd")),
+    422: async () => post(await registration.restoring(api.packages, "pool")),
   },
+  ...timers.operations,
   listWorkers: {
     200: async () => {
       await knownWorker();
@@ -363,6 +367,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     204: async () => del((await tenantWithGrants()).grant),
     404: async () => del(`${(await tenantWithGrants()).tenant}/grants/${randomUUID()}`),
   },
+  ...webhookDrivers(api),
   followEvents: {
     200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
     404: () => get(`/v1/events?batchId=${NO_BATCH}`),

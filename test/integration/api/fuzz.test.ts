@@ -1,7 +1,7 @@
 /** Thousands of requests made from the document, right and wrong: none may break the API, every answer keeps the contract. */
 import { expect, it } from "vitest";
 import { randomUUID } from "node:crypto";
-import { workerOf } from "../../support/builders.ts";
+import { timerOf, workerOf } from "../../support/builders.ts";
 import { HOSTILE_PACKAGES } from "../../support/hostile-packages.ts";
 import { FOLLOW_LOG_MAX_MS } from "../../../runtime/core/limits.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
@@ -27,13 +27,21 @@ async function namesOf(api: TestApi, tenantName: string) {
     for (const zip of VERSIONS) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, zip);
   }
   const versions = (await api.packages.versions(tenantName, "echo-0.zip")).map(({ sha256 }) => sha256);
+  for (const packageName of packageNames) {
+    for (const timerName of ["Echo", "Gone"]) {
+      await api.timers.write(timerOf({ tenantName, packageName, timerName }), undefined);
+    }
+  }
   const workers = Array.from({ length: 3 }, () => workerOf({ workerId: `w-${randomUUID()}` }));
   for (const worker of workers) await api.workers.beat(worker, undefined);
   const principalIds = Array.from({ length: 20 }, () => randomUUID());
   await grantAll(api, tenantName, principalIds);
+  await registerAll(api, tenantName);
   return {
     packageName: [...packageNames, "new.zip"],
     sha256: [...versions, "0".repeat(64)],
+    timerName: ["Echo", "Echo", "Gone"],
+    count: [1, 7, 100, 101],
     workerId: workers.map(({ workerId }) => workerId),
     principalId: principalIds,
     execution: [1, 2],
@@ -47,6 +55,11 @@ async function grantAll(api: TestApi, tenantName: string, principalIds: readonly
   for (const id of principalIds) {
     await api.put(`/v1/tenants/${tenantName}/grants/${id}`, { access: "read", name: "Ada" });
   }
+}
+
+async function registerAll(api: TestApi, tenantName: string): Promise<void> {
+  const url = "https://hooks.example.com/";
+  for (let i = 0; i < 3; i++) await api.put(`/v1/tenants/${tenantName}/webhooks/hook-${i}`, { url });
 }
 
 /** Jobs in every state, and names the API knows. */
@@ -85,10 +98,19 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     jobIds: [jobIds, [jobIds[0]], [...jobIds, "none"]],
     jobProcessorPackageName: ["echo.zip"],
     pool: ["default"],
+    webhookName: ["hook-0", "hook-1", "hook-2", "new"],
+    url: [
+      "https://hooks.example.com/",
+      "https://10.0.0.1/",
+      "http://hooks.example.com",
+      "https://[::1]/",
+      "https://x:y@z.com",
+    ],
     path: ["report.txt", "other/report.txt"],
     queue: ["jobs-default-normal"],
     sequenceNumber: letters.map((path) => path.slice(path.lastIndexOf("/") + 1)),
-    continuationToken: ["", "x", "bm90IGEgdG9rZW4"],
+    // The last one is the begin of any list.
+    continuationToken: ["", "x", "bm90IGEgdG9rZW4", Buffer.from("1:0:").toString("base64url")],
   };
 }
 
@@ -120,9 +142,13 @@ it("holds against requests of every kind", async () => {
       // What is gone comes again, or there would soon be nothing left to serve.
       if (operation.operationId === "deleteTenant" && answer.status === 204) {
         await grantAll(api, samples.tenantName[0] ?? "", samples.principalId);
+        await registerAll(api, samples.tenantName[0] ?? "");
       }
       if (operation.operationId === "deletePackage" && answer.status === 204) {
         for (const zip of VERSIONS) await api.put(request.path, zip);
+      }
+      if (operation.operationId === "deleteWebhook" && answer.status === 204) {
+        await api.put(request.path, { url: "https://hooks.example.com/" });
       }
       // An answer to HEAD has no body to judge.
       if (request.method === "HEAD") continue;
@@ -141,4 +167,4 @@ it("holds against requests of every kind", async () => {
   const operations = api.contract.operations.map(({ operationId }) => operationId);
   expect([...served].toSorted()).toEqual(operations.toSorted());
   expect((await api.get("/healthz")).status).toBe(200);
-}, 120_000);
+}, 300_000);

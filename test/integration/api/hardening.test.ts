@@ -2,12 +2,14 @@
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http-server.ts";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { HEADERS_MAX_BYTES, REFUSED_TOKENS_PER_MINUTE } from "../../../runtime/core/limits.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { openSse, type SseClient } from "../../support/sse-client.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
 let system: ApiWithBus;
@@ -42,6 +44,25 @@ describe("limits of how often", () => {
     });
     for (let i = 0; i < REFUSED_TOKENS_PER_MINUTE; i++) expect((await api.get(anyList())).status).toBe(401);
     expect((await api.get(anyList())).status).toBe(429);
+  });
+
+  it("takes nobody for a stranger who stays long, or leaves early: streams and connections to the hub", async () => {
+    const api = await system.another({});
+    const [half, most] = [REFUSED_TOKENS_PER_MINUTE / 2, REFUSED_TOKENS_PER_MINUTE + 10];
+    const tenant = freshTenant();
+    const streams: SseClient[] = [];
+    const sockets: WebSocket[] = [];
+    for (let i = 0; i < most; i++) {
+      streams.push(await openSse(`${api.url}/v1/events?tenantName=${tenant}`));
+      const socket = new WebSocket(`${api.url.replace("http", "ws")}/hubs/jobs`);
+      await once(socket, "open");
+      sockets.push(socket);
+      if (i === half) for (const stream of streams.splice(0)) await stream[Symbol.asyncDispose]();
+    }
+    expect(new Set(streams.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await api.get(anyList())).status).toBe(200);
+    for (const socket of sockets) socket.terminate();
+    for (const stream of streams) await stream[Symbol.asyncDispose]();
   });
 
   it("leaves load balancers alone", async () => {

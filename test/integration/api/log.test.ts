@@ -173,12 +173,12 @@ describe("following a log", () => {
     const [left, stayed] = [await unheardJob(), await unheardJob()];
     const leaver = await open(pathOf(left, "?follow=true"), api);
     const stayer = await open(pathOf(stayed, "?follow=true"), api);
-    await expect.poll(() => looks.get(left), { timeout: 10_000 }).toBeGreaterThan(1);
+    await expect.poll(() => looks.get(left), { timeout: 60_000 }).toBeGreaterThan(1);
     leaver.leave();
     // The line of a request is written when it is over.
     await expect.poll(() => log.messages()).toEqual(["request"]);
     const [leftAt, stayedAt] = [looks.get(left)!, looks.get(stayed)!];
-    await expect.poll(() => looks.get(stayed), { timeout: 10_000 }).toBeGreaterThan(stayedAt + 2);
+    await expect.poll(() => looks.get(stayed), { timeout: 60_000 }).toBeGreaterThan(stayedAt + 2);
     expect(looks.get(left)).toBe(leftAt);
     stayer.leave();
     await expect.poll(() => log.messages()).toEqual(["request", "request"]);

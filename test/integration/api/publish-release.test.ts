@@ -15,12 +15,17 @@ const tenants = createTenantStore({ storage: testStorage() });
 const version = (word: string): Buffer => testPackage({ jobs: { Greet: `return { output: "${word}" };` } });
 const hash = async (zip: Uint8Array): Promise<string> => (await inspectPackage(zip)).sha256;
 
+const timerRegistration = { check: () => Promise.resolve(), sync: () => Promise.resolve([]) };
+
 let deps: PublishReleaseDeps;
 let log: ReturnType<typeof recordingLog>;
 beforeEach(async () => {
   const directory = await temporaryDirectory();
   log = recordingLog();
-  deps = { packages, tenants, directory: directory.path, tenantName: freshTenant(), now: () => new Date(), log };
+  deps = {
+    ...{ packages, tenants, timerRegistration, directory: directory.path, tenantName: freshTenant(), log },
+    now: () => new Date(),
+  };
   return () => directory[Symbol.asyncDispose]();
 });
 

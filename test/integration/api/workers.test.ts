@@ -80,7 +80,7 @@ describe("a drain", () => {
 
     expect(await system.api.post(`${path}/drain`)).toMatchObject({ status: 202, body: { drainWanted: true } });
     expect((await system.api.post(`${path}/drain`)).status).toBe(202);
-    await expect.poll(async () => (await get(path)).body.state, { timeout: 20_000 }).toBe("stopped");
+    await expect.poll(async () => (await get(path)).body.state, { timeout: 60_000 }).toBe("stopped");
     expect(await system.until(jobId, ({ state }) => state === "queued")).toMatchObject({
       attempts: 0,
       interruptions: 1,

@@ -59,7 +59,7 @@ describe("queues", () => {
       applicationProperties: { text: "x", whole: 7, fraction: 1.5, yes: true, nothing: null },
       state: "active",
     });
-    expect(Math.abs(message.enqueuedTimeUtc!.getTime() - Date.now())).toBeLessThan(5_000);
+    expect(Math.abs(message.enqueuedTimeUtc!.getTime() - Date.now())).toBeLessThan(60_000);
     expect(message.expiresAtUtc!.getTime() - message.enqueuedTimeUtc!.getTime()).toBe(60_000);
     expect(message.lockedUntilUtc!.getTime()).toBeGreaterThan(Date.now() + 20_000);
     await receiver.completeMessage(message);
@@ -271,7 +271,7 @@ describe("queues", () => {
     expect(await client.createReceiver(name).peekMessages(1)).toEqual([]);
   });
 
-  test("lose nothing over hundreds of short receives that end with a drain", { timeout: 40_000 }, async () => {
+  test("lose nothing over hundreds of short receives that end with a drain", { timeout: 180_000 }, async () => {
     const { sender, receiver } = open();
     const total = 300;
     let received = 0;

@@ -21,7 +21,7 @@ const FAULTS: readonly HttpFate[] = ["drop", "lose", "half", "hang", "429", "502
 const QUICK = { retry: { firstDelayMs: 5, maxDelayMs: 20, maxAttempts: 20 } };
 /** Waits for an answer only where none comes: other answers may take their time on a busy machine. */
 const clientOf = (fault?: HttpFate): JobServiceClient =>
-  new JobServiceClient(proxy.url, { ...QUICK, ...(fault === "hang" && { answerWithinMs: 1_000 }) });
+  new JobServiceClient(proxy.url, { ...QUICK, ...(fault === "hang" && { answerWithinMs: 2_500 }) });
 
 /** The first requests meet these, one each; the rest pass. */
 function firstMeet(...fates: readonly HttpFate[]): void {
@@ -147,7 +147,7 @@ describe("what no retry can mend", () => {
     ] as const) {
       proxy.requests.length = 0;
       proxy.decide = () => fate;
-      const client = new JobServiceClient(proxy.url, { retry, answerWithinMs: fate === "hang" ? 100 : 10_000 });
+      const client = new JobServiceClient(proxy.url, { retry, answerWithinMs: fate === "hang" ? 1_000 : 60_000 });
       await expect(client.monitoring.getJob("acme.1.00.1")).rejects.toMatchObject({ code, retryable: true });
       expect(proxy.requests.length).toBe(3);
     }

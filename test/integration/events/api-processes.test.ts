@@ -1,40 +1,11 @@
 /** Two API processes as they are deployed, over one broker and one storage: what one is told, the other's clients hear. */
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
-import { expect, inject, it } from "vitest";
-import { SETTING } from "../../../runtime/core/settings/names.ts";
+import { expect, it } from "vitest";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
-import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { startApiProcess } from "../../support/api-process.ts";
 import { openSse } from "../../support/sse-client.ts";
+import { TcpProxy } from "../../support/tcp-proxy.ts";
 import { freshTenant } from "../../support/test-storage.ts";
-
-const LAUNCHER = join(import.meta.dirname, "../../../runtime/main/start.mjs");
-
-async function startApiProcess(bus: LocalServiceBus, instanceId: string) {
-  const child = fork(LAUNCHER, ["api"], {
-    env: {
-      PATH: process.env["PATH"],
-      [SETTING.storageConnectionString]: inject("storageConnectionString"),
-      [SETTING.serviceBusConnectionString]: bus.connectionString,
-      [SETTING.serviceBusAdminConnectionString]: bus.adminConnectionString,
-      [SETTING.auth]: "none",
-      [SETTING.apiPort]: "0",
-      [SETTING.instanceId]: instanceId,
-      [SETTING.logLevel]: "warn",
-    },
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  const [ready] = (await once(child, "message")) as [{ readonly port: number }];
-  return {
-    url: `http://127.0.0.1:${ready.port}`,
-    async [Symbol.asyncDispose]() {
-      const exited = once(child, "exit");
-      child.kill("SIGTERM");
-      await exited;
-    },
-  };
-}
 
 it("share what happens, and tickets, and let their followers go when they stop", async () => {
   const tenantName = freshTenant();
@@ -64,5 +35,19 @@ it("share what happens, and tickets, and let their followers go when they stop",
     .toBe(true);
   await Promise.all([first[Symbol.asyncDispose](), second[Symbol.asyncDispose]()]);
   await Promise.all(streams.map(({ ended }) => ended));
+  await bus.close();
+});
+
+it("tell a client that came before they could hear to read what it follows", async () => {
+  const tenantName = freshTenant();
+  const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
+  const adminPort = Number(/:(\d+)\/?;/.exec(bus.adminConnectionString ?? "")?.[1]);
+  await using proxy = await TcpProxy.to(adminPort);
+  proxy.stall();
+  const adminConnectionString = bus.adminConnectionString?.replace(`:${adminPort}`, `:${proxy.port}`);
+  await using api = await startApiProcess({ ...bus, adminConnectionString }, "api-deaf");
+  await using client = await openSse(`${api.url}/v1/events?tenantName=${tenantName}`);
+  proxy.resume();
+  await expect.poll(() => client.messages.map(({ event }) => event), { timeout: 20_000 }).toEqual(["missed"]);
   await bus.close();
 });

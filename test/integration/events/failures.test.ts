@@ -13,7 +13,7 @@ import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 
-const WAIT = { timeout: 30_000 };
+const WAIT = { timeout: 120_000 };
 const tenant = freshTenant();
 let system: TestSystem;
 

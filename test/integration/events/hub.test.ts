@@ -14,7 +14,7 @@ import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 
 const tenant = freshTenant();
-const WAIT = { timeout: 40_000 };
+const WAIT = { timeout: 120_000 };
 const TOKEN = "head.payload.signature";
 const NO_JOB = `${tenant}.0000000000aaaaaaaa.00.0000000000aaaaaaaa`;
 

@@ -32,7 +32,7 @@ afterAll(async () => {
 const createBatch = async (): Promise<string> =>
   (await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Batch" })).body.batchId;
 
-const WAIT = { timeout: 40_000 };
+const WAIT = { timeout: 120_000 };
 
 describe("following a batch at two instances", () => {
   it("tells every client of every job one start, ordered progress and one end", async () => {

@@ -26,7 +26,7 @@ async function run(one: FaultCase) {
 const timerCount = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 
 describe("whatever call fails, in whatever way", () => {
-  it("every invariant holds", { timeout: 300_000 }, async () => {
+  it("every invariant holds", { timeout: 600_000 }, async () => {
     const timersBefore = timerCount();
     const cloudless = SCENARIOS.map((scenario) => ({ scenario, fault: undefined }));
     const recorded = await inLanes(cloudless, AT_A_TIME, run);

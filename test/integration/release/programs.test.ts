@@ -76,7 +76,7 @@ it("runs a job of a package that came with it, with nothing but its own files", 
 
   const url = `http://127.0.0.1:${String(api["port"])}/v1`;
   await expect
-    .poll(async () => (await fetch(`${url}/tenants/${tenantName}/packages/greet.zip`)).json(), { timeout: 30_000 })
+    .poll(async () => (await fetch(`${url}/tenants/${tenantName}/packages/greet.zip`)).json(), { timeout: 60_000 })
     .toMatchObject({ uploadedBy: "release", jobTypes: ["Greet"] });
   const job = { tenantName, jobType: "Greet", jobName: "one", jobProcessorPackageName: "greet.zip" };
   const answer = await fetch(`${url}/jobs`, {
@@ -87,7 +87,7 @@ it("runs a job of a package that came with it, with nothing but its own files", 
   expect(answer.status).toBe(201);
   const { jobId } = (await answer.json()) as JobView;
   await expect
-    .poll(async () => (await (await fetch(`${url}/jobs/${jobId}`)).json()) as JobView, { timeout: 30_000 })
+    .poll(async () => (await (await fetch(`${url}/jobs/${jobId}`)).json()) as JobView, { timeout: 60_000 })
     .toMatchObject({ state: "succeeded", output: "Hello, release" });
 });
 

@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createAnnounce } from "../../../runtime/api/webhooks/announce.ts";
 import {
   connectServiceBus,
   createBatchStore,
+  createDeliveryStore,
   createJobQueue,
   createJobStore,
   createTimerStore,
+  createWebhookStore,
 } from "../../../runtime/azure/index.ts";
 import { outgoingTick } from "../../../runtime/core/tick.ts";
 import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer.ts";
@@ -21,9 +24,10 @@ import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
-import { batchOf, jobOf, timerOf, workerOf } from "../../support/builders.ts";
+import { batchOf, jobOf, timerOf, webhookOf, workerOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 import { silentEvents } from "../../support/silent-events.ts";
+import { silentLog } from "../../support/silent-log.ts";
 
 const LOCK_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -33,6 +37,8 @@ let queue: JobQueue;
 const storage = testStorage();
 const jobs = createJobStore({ storage, writerId: `sweeper-${randomUUID()}` });
 const batches = createBatchStore({ storage });
+const deliveries = createDeliveryStore({ storage });
+const webhooks = createWebhookStore({ storage, deliveries });
 const timers = createTimerStore({ storage });
 
 /** A pool of its own for each test, so that queues and batches of others are out of sight. */
@@ -64,6 +70,7 @@ const deps = (): SweepBatchesDeps => ({
   queue,
   batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
   events: silentEvents,
+  announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
   batchStore: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),
     async *active() {
@@ -252,13 +259,19 @@ describe("sweeping batches", () => {
     expect(await peek()).toEqual([]);
   });
 
-  it("completes a closed batch whose last asker died, and lets it rest afterwards", async () => {
+  it("completes a closed batch whose last asker died, tells webhooks, and lets it rest afterwards", async () => {
+    const webhook = webhookOf({ tenantName: batch.tenantName });
+    await webhooks.create(webhook);
     const stored = await insert();
     await jobs.update({ jobId: stored.value.jobId, etag: stored.etag, from: "queued", to: "canceled", changes: {} });
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "closed" });
     await sweep();
     expect((await batches.get(batch.batchId))!.value).toMatchObject({ completedGeneration: 1, atRest: false });
+    await sweep();
+    expect((await batches.get(batch.batchId))!.value).toMatchObject({ unannounced: [], atRest: false });
+    const { items } = await deliveries.list(webhook, { pageSize: 10 });
+    expect(items).toMatchObject([{ batchId: batch.batchId, generation: 1 }]);
     await sweep();
     expect((await batches.get(batch.batchId))!.value.atRest).toBe(true);
   });

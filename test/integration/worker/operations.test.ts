@@ -59,13 +59,13 @@ describe("cancelling", () => {
   it("ends a whole batch, running and queued", async () => {
     const batchId = await createBatch();
     const jobIds = await Promise.all(Array.from({ length: 5 }, () => system.submit(tenant, "Waits", { batchId })));
-    await expect.poll(async () => (await batchOf(batchId)).counts?.running, { timeout: 20_000 }).toBe(2);
+    await expect.poll(async () => (await batchOf(batchId)).counts?.running, { timeout: 60_000 }).toBe(2);
     await post(`/batches/${batchId}/cancel`);
     const jobs = await Promise.all(jobIds.map((jobId) => system.until(jobId)));
     expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(["canceled"]));
     // The last job's row is written first, and its batch asked then.
     await expect
-      .poll(async () => await batchOf(batchId), { timeout: 10_000 })
+      .poll(async () => await batchOf(batchId), { timeout: 60_000 })
       .toMatchObject({
         state: "canceled",
         completedAt: expect.any(String) as unknown,
@@ -82,7 +82,7 @@ describe("a batch", () => {
     expect(await system.until(failing)).toMatchObject({ state: "failed", failure: { code: "JobFailed" } });
     expect(await batchOf(batchId)).not.toHaveProperty("completedAt");
     await post(`/batches/${batchId}/close`);
-    await expect.poll(async () => await batchOf(batchId), { timeout: 10_000 }).toHaveProperty("completedAt");
+    await expect.poll(async () => await batchOf(batchId), { timeout: 60_000 }).toHaveProperty("completedAt");
     expect((await post("/jobs", { ...request, batchId })).body.error.code).toBe("BatchClosed");
 
     expect((await post(`/batches/${batchId}/requeue`, { state: "failed" })).body).toMatchObject({ requeued: 1 });
@@ -93,7 +93,7 @@ describe("a batch", () => {
       history: [{ outcome: "failed" }, { outcome: "succeeded" }],
     });
     await expect
-      .poll(async () => await batchOf(batchId), { timeout: 10_000 })
+      .poll(async () => await batchOf(batchId), { timeout: 60_000 })
       .toMatchObject({
         generation: 2,
         completedAt: expect.any(String) as unknown,
@@ -119,7 +119,7 @@ describe("delayed jobs", () => {
     await using own = await startTestSystem();
     const jobId = await own.submit(tenant, "Quick", { timeToLiveMs: 1_000 });
     const { expiresAt } = (await own.api.jobs.get(jobId))!.value;
-    await expect.poll(() => Date.now() > expiresAt!.getTime(), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => Date.now() > expiresAt!.getTime(), { timeout: 60_000 }).toBe(true);
     await using late = await own.startWorker();
     expect(await own.until(jobId)).toMatchObject({ state: "failed", executions: 0, failure: { code: "JobExpired" } });
     await expect.poll(() => late.runningCount).toBe(0);
@@ -142,7 +142,7 @@ describe("messages that are no jobs", () => {
       (await system.queue().peek(jobQueueName(DEFAULT_POOL, "normal"), { deadLetter: true, maxCount: 250 }))
         .filter(({ reason }) => reason === "MalformedMessage")
         .map(({ description }) => description);
-    await expect.poll(letters, { timeout: 10_000 }).toHaveLength(3);
+    await expect.poll(letters, { timeout: 60_000 }).toHaveLength(3);
     expect((await letters()).join()).toContain("version 99 is not supported");
     await client.close();
   });

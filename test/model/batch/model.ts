@@ -231,7 +231,11 @@ function askerSteps(state: BatchState, steps: PaidSteps, index: number, rules: B
         }
         must(same.restSeen, "I5: the batch is completed although its jobs were never all ended at one moment");
         must(isUndecided({ ...next.batch, state: "closed" }), "I5: one generation is completed twice");
-        next.batch.completedGeneration = completedChanges(next.batch, NOW).completedGeneration;
+        next.batch.completedGeneration = completedChanges(
+          { ...next.batch, state: "closed", unannounced: [] },
+          NO_COUNTS,
+          NOW,
+        ).completedGeneration;
         for (const other of next.askers) other.fresh = false;
         finish(next, same);
       });

@@ -32,33 +32,21 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "a job with progress, output, artifact and large parameters",
     ends: { Work: succeeded },
     async run(lab) {
-      await lab.startWorker("worker");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "Work", { parameters: LARGE });
-      await close(lab, batchId);
-      await ended(lab, [jobId]);
+      await runOne(lab, "Work", { parameters: LARGE });
     },
   },
   {
     name: "a job that fails and succeeds at the next attempt",
     ends: { FailOnce: succeededAt(2) },
     async run(lab) {
-      await lab.startWorker("worker");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "FailOnce");
-      await close(lab, batchId);
-      await ended(lab, [jobId]);
+      await runOne(lab, "FailOnce");
     },
   },
   {
     name: "a job that fails until its attempts are exhausted",
     ends: { Fails: failedAt(2) },
     async run(lab) {
-      await lab.startWorker("worker");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "Fails", { retry: { ...QUICK_RETRY, maxAttempts: 2 } });
-      await close(lab, batchId);
-      await ended(lab, [jobId]);
+      await runOne(lab, "Fails", { retry: { ...QUICK_RETRY, maxAttempts: 2 } });
     },
   },
   {
@@ -90,22 +78,14 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "a job beyond its time limit",
     ends: { Hangs: failedAt(1) },
     async run(lab) {
-      await lab.startWorker("worker");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "Hangs", { timeoutMs: 1_000, retry: { maxAttempts: 1 } });
-      await close(lab, batchId);
-      await ended(lab, [jobId]);
+      await runOne(lab, "Hangs", { timeoutMs: 1_000, retry: { maxAttempts: 1 } });
     },
   },
   {
     name: "a worker that drains",
     ends: { Interrupted: succeeded },
     async run(lab) {
-      const first = await lab.startWorker("first");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "Interrupted");
-      await close(lab, batchId);
-      await running(lab, jobId);
+      const { first, jobId } = await interruptible(lab);
       await Promise.all([first.drain(0), lab.startWorker("second")]);
       await ended(lab, [jobId]);
     },
@@ -114,11 +94,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "a worker that is cut off, and another that takes over",
     ends: { Interrupted: succeeded },
     async run(lab) {
-      const first = await lab.startWorker("first");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "Interrupted");
-      await close(lab, batchId);
-      await running(lab, jobId);
+      const { first, jobId } = await interruptible(lab);
       await lab.startWorker("second");
       first.cutOff();
       await ended(lab, [jobId]);
@@ -128,11 +104,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "a worker that dies and starts again on the same machine",
     ends: { Interrupted: succeeded },
     async run(lab) {
-      const first = await lab.startWorker("first");
-      const batchId = await openBatch(lab);
-      const jobId = await submit(lab, batchId, "Interrupted");
-      await close(lab, batchId);
-      await running(lab, jobId);
+      const { first, jobId } = await interruptible(lab);
       await first.die();
       await lab.startWorker("again", { after: "first" });
       await ended(lab, [jobId]);
@@ -169,6 +141,25 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
 ];
+
+/** One job by itself in its batch, from submit to end. */
+async function runOne(lab: FaultLab, jobType: string, fields: object = {}): Promise<void> {
+  await lab.startWorker("worker");
+  const batchId = await openBatch(lab);
+  const jobId = await submit(lab, batchId, jobType, fields);
+  await close(lab, batchId);
+  await ended(lab, [jobId]);
+}
+
+/** A worker in the middle of a job that another may finish. */
+async function interruptible(lab: FaultLab) {
+  const first = await lab.startWorker("first");
+  const batchId = await openBatch(lab);
+  const jobId = await submit(lab, batchId, "Interrupted");
+  await close(lab, batchId);
+  await running(lab, jobId);
+  return { first, jobId };
+}
 
 async function openBatch({ post, services: { tenantName, pool } }: FaultLab): Promise<string> {
   const { status, body } = await post("/v1/batches", { tenantName, batchName: "faults", pool });

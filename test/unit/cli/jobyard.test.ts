@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runCli } from "../../../runtime/cli/cli.ts";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
 import { nodeVersionProblem } from "../../../runtime/node-version.mjs";
 import { sourcePackage } from "../../support/source-package.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 async function jobyard(...args: readonly string[]) {
   const out: string[] = [];
@@ -67,6 +69,38 @@ describe("jobyard pack", () => {
     });
   });
 
+  it("shows when its timers will run next, on the clocks of their zone", async () => {
+    const timer = (name: string, options: string) =>
+      `export const ${name} = scalableTimerJob({ ${options} }, () => {});`;
+    await using source = await sourcePackage({
+      "a.ts": `import { scalableTimerJob } from "jobyard/job";
+        ${timer("newYear", 'cron: "0 30 8 1 1 *", timeZone: "Asia/Kolkata"')}
+        ${timer("often", 'cron: "00:10:00"')}`,
+    });
+    const before = new Date();
+    const { out } = await jobyard("pack", source.path);
+    const year = before.getUTCFullYear();
+    const lines = out.split("\n").slice(5);
+    expect(lines).toHaveLength(4);
+    expect(lines.slice(0, 3)).toEqual([
+      "  timer newYear  0 30 8 1 1 *  Asia/Kolkata",
+      `    next ${[1, 2, 3].map((more) => `${year + more}-01-01 08:30:00`).join(", ")}`,
+      "  timer often  00:10:00  UTC",
+    ]);
+    const { timers } = JSON.parse((await jobyard("pack", source.path, "--json")).out) as {
+      timers: { timerName: string; next: string[] }[];
+    };
+    expect(timers[0]).toEqual({
+      timerName: "newYear",
+      next: [1, 2, 3].map((more) => `${year + more}-01-01T03:00:00.000Z`),
+    });
+    const next = (timers[1]?.next ?? []).map((text) => Date.parse(text));
+    expect(next).toHaveLength(3);
+    expect(next[0]).toBeGreaterThan(before.getTime());
+    expect(next.map((time) => time % 600_000)).toEqual([0, 0, 0]);
+    expect(next.map((time) => time - (next[0] ?? 0))).toEqual([0, 600_000, 1_200_000]);
+  });
+
   it("says what is wrong with a package", async () => {
     await using source = await sourcePackage({
       "a.ts": 'import { defineJob } from "jobyard/job";\nexport default defineJob({ run() {} });',
@@ -93,6 +127,46 @@ describe("jobyard pack", () => {
       out: expect.stringContaining("--libc") as string,
     });
   });
+});
+
+describe("jobyard init --timer", () => {
+  it("makes a package whose timer runs here, once and now", async () => {
+    await using place = await temporaryDirectory();
+    const directory = join(place.path, "nightly-report");
+    expect(await jobyard("init", directory, "--timer")).toMatchObject({
+      code: EXIT.done,
+      out: expect.stringContaining("with the timer nightly-report") as string,
+    });
+    const before = Date.now();
+    const { code, out, error } = await jobyard("run", directory, "--json", "--out", join(place.path, "out"));
+    expect({ code, error }).toMatchObject({
+      code: EXIT.done,
+      error: expect.stringContaining("by manual, due at") as string,
+    });
+    const { output } = JSON.parse(out) as { output: { day: string; missedCount: number } };
+    expect(output.missedCount).toBe(0);
+    expect(Math.abs(Date.parse(output.day) - before)).toBeLessThan(2 * 86_400_000);
+    expect(await readFile(join(place.path, "out", `${output.day}.txt`), "utf8")).toBe("missed before: 0\n");
+  }, 30_000);
+
+  it("tells a program that is a timer the same", async () => {
+    await using source = await sourcePackage({
+      "package.json": JSON.stringify({
+        name: "sample",
+        jobyard: {
+          files: ["sweep.sh"],
+          jobs: [{ jobType: "sweep", command: "./sweep.sh" }],
+          timers: [{ timerName: "sweep", cron: "00:10:00" }],
+        },
+      }),
+      "sweep.sh": `#!/bin/sh\nread -r text < "$JOBYARD_PARAMETERS_FILE"\necho "$text" > "$JOBYARD_RESULT_FILE"\n`,
+    });
+    const { out, code } = await jobyard("run", source.path, "--json");
+    expect(code).toBe(EXIT.done);
+    expect(JSON.parse(out)).toMatchObject({
+      output: { trigger: "manual", scheduledAt: expect.stringMatching(/^20.*Z$/) as string, missedCount: 0 },
+    });
+  }, 30_000);
 });
 
 describe("nodeVersionProblem", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
 import { PackageError } from "../../../runtime/core/errors.ts";
-import { MANIFEST_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import { CRON_MAX_LENGTH, MANIFEST_MAX_BYTES, PACKAGE_MAX_TIMERS } from "../../../runtime/core/limits.ts";
 import { type Manifest, parseManifest } from "../../../runtime/core/manifest.ts";
 
 const valid: Manifest = {
@@ -21,6 +21,13 @@ const valid: Manifest = {
     },
     { jobType: "Convert", entry: { kind: "command", command: "./bin/convert.sh", args: ["--in", "{package}/data"] } },
     { jobType: "Python", entry: { kind: "command", command: "python3.12" } },
+  ],
+  timers: [
+    {
+      ...{ timerName: "Thumbnails", cron: "0 30 2 * * MON-FRI", timeZone: "Europe/Vienna", misfire: { all: 5 } },
+      ...{ overlap: "queue", graceSeconds: 0, runOnDeploy: true, pool: "gpu", priority: "low" },
+    },
+    { timerName: "Python", cron: "1.00:00:00" },
   ],
 };
 
@@ -117,6 +124,61 @@ describe("parseManifest", () => {
       'platform: expected "any" or { os, arch, libc? }',
     ],
     ["a manifest that is too large", " ".repeat(MANIFEST_MAX_BYTES + 1), "job.json is larger than"],
+  ])("refuses %s by name", (_, value, expected) => {
+    expect(problemOf(value)).toContain(expected);
+  });
+
+  const withTimer = (changes: object) => ({
+    ...valid,
+    timers: [{ timerName: "Python", cron: "00:10:00", ...changes }],
+  });
+
+  it.each<[string, unknown, string]>([
+    ["a timer without a schedule", withTimer({ cron: undefined }), "timers[0].cron: expected a text"],
+    [
+      "a field of cron that cannot be",
+      withTimer({ cron: "0 60 * * * *" }),
+      'timers[0].cron: Cron field minute: "60" must be of 0-59, as *, a, a-b, with /n for steps.',
+    ],
+    ["a date no calendar has", withTimer({ cron: "0 0 0 31 2 *" }), "timers[0].cron: Cron"],
+    ["a day as hours", withTimer({ cron: "24:00:00" }), 'timers[0].cron: Time span "24:00:00" must be hh:mm:ss'],
+    [
+      "endless cron",
+      withTimer({ cron: `${"0,".repeat(CRON_MAX_LENGTH)}0 * * * * *` }),
+      "timers[0].cron: expected one line",
+    ],
+    [
+      "a zone that is none",
+      withTimer({ timeZone: "W. Europe Standard Time" }),
+      'timers[0].timeZone: Time zone "W. Europe Standard Time" is not in the IANA database',
+    ],
+    ["an offset as zone", withTimer({ timeZone: "+01:00" }), 'Time zone "+01:00" is not in the IANA database'],
+    ["an unknown misfire", withTimer({ misfire: "all" }), 'timers[0].misfire: expected "once", "skip" or { "all": '],
+    ["too many missed ticks", withTimer({ misfire: { all: 101 } }), "a whole number from 1 to 100"],
+    ["an unknown overlap", withTimer({ overlap: "wait" }), 'timers[0].overlap: expected "skip", "queue" or "allow"'],
+    ["no grace", withTimer({ graceSeconds: -1 }), "timers[0].graceSeconds: expected a whole number from 0 to 86400"],
+    ["a pool that cannot be", withTimer({ pool: "GPU" }), "timers[0].pool: expected the name of a pool"],
+    ["an unknown priority", withTimer({ priority: "urgent" }), 'timers[0].priority: expected "high", "normal", "low"'],
+    ["a name with a dot", withTimer({ timerName: "a.b" }), "timers[0].timerName: expected 1 to 60 letters, digits"],
+    [
+      "a timer that is no job",
+      withTimer({ timerName: "python" }),
+      'timers[0].timerName: expected a job type of this package; none is "python".',
+    ],
+    [
+      "timers of one name",
+      { ...valid, timers: ["Python", "PYTHON"].map((timerName) => ({ timerName, cron: "00:10:00" })) },
+      'timers[1].timerName: expected names that differ not only in capitals; timers[0] is "Python" (and 1 more)',
+    ],
+    [
+      "too many timers",
+      {
+        ...valid,
+        timers: Array.from({ length: PACKAGE_MAX_TIMERS + 1 }, () => ({ timerName: "Python", cron: "00:10:00" })),
+      },
+      "timers: expected at most 200 timers, not 201",
+    ],
+    ["an unknown field of a timer", withTimer({ schedule: "x" }), 'expected only known fields, not "schedule"'],
   ])("refuses %s by name", (_, value, expected) => {
     expect(problemOf(value)).toContain(expected);
   });

@@ -32,7 +32,9 @@ describe("settings", () => {
       instanceId: "api",
       pools: ["default"],
       lockMs: 60_000,
+      timerRegistration: true,
       events: "all",
+      allowLoopbackWebhooks: false,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",
     });
@@ -127,7 +129,8 @@ describe("facts of authentication", () => {
     [{ [SETTING.allowedOrigins]: "*" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
     [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
     [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
-  ])("of the API's traffic that cannot be used are refused by name: %j", (env, message) => {
+    [{ [SETTING.timerRegistration]: "yes" }, /JOBYARD_TIMER_REGISTRATION must be on or off, not "yes"/],
+  ])("of the API that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
   });
 
@@ -137,5 +140,17 @@ describe("facts of authentication", () => {
       [SETTING.allowedOrigins]: "https://a.example, http://localhost:5173",
     };
     expect(parseApiSettings(env).traffic.allowedOrigins).toEqual(["https://a.example", "http://localhost:5173"]);
+  });
+
+  it("let webhooks reach this machine only for an API that nobody else reaches", () => {
+    const allow = { ...api, [SETTING.webhookLoopback]: "allow" };
+    expect(parseApiSettings(allow).allowLoopbackWebhooks).toBe(true);
+    expect(parseApiSettings({ ...allow, [SETTING.webhookLoopback]: "refuse" }).allowLoopbackWebhooks).toBe(false);
+    expect(() => parseApiSettings({ ...allow, [SETTING.apiHost]: "0.0.0.0" })).toThrow(
+      "JOBYARD_WEBHOOK_LOOPBACK is for an API on this machine, and JOBYARD_API_HOST is 0.0.0.0.",
+    );
+    expect(() => parseApiSettings({ ...allow, [SETTING.webhookLoopback]: "yes" })).toThrow(
+      'JOBYARD_WEBHOOK_LOOPBACK must be allow or refuse, not "yes".',
+    );
   });
 });

@@ -90,8 +90,63 @@ describe("shell-tool", () => {
     await attempt.logged("::progress 0 Counting lines");
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
-    expect(attempt.log()).toContain("Stopped before the summary was complete.");
+    expect(attempt.log()).toContain("Stopped as asked.");
     expect(await artifacts(attempt)).toEqual([]);
+  });
+});
+
+describe("metadata-export", () => {
+  beforeAll(() => packSample("metadata-export"), 30_000);
+  afterAll(() => root[Symbol.asyncDispose]());
+
+  /** Runs the timer of a name, as its tick would have it run. */
+  const tick = (name: string, parameters: unknown): Promise<Attempt> => {
+    const job = packed.manifest.jobs.find(({ jobType }) => jobType === name);
+    if (job === undefined) throw new Error(`The package has no ${name}.`);
+    return lab.start(
+      {},
+      {
+        entry: job.entry,
+        packagePath: join(root.path, "package"),
+        job: { ...FACTS, jobType: name, parameters: JSON.stringify(parameters), fence: 4 },
+      },
+    );
+  };
+
+  it("is a package for any platform with two timers, tried once for each tick", () => {
+    expect(packed.warnings).toEqual([]);
+    expect(packed.manifest).toMatchObject({
+      platform: "any",
+      jobs: [
+        { jobType: "metadata-check", retry: { maxAttempts: 1 } },
+        { jobType: "metadata-export", retry: { maxAttempts: 1 } },
+      ],
+      timers: [
+        { timerName: "metadata-check", cron: "00:05:00", misfire: "skip", graceSeconds: 30 },
+        { timerName: "metadata-export", cron: "0 * * * * *", timeZone: "Europe/Vienna", runOnDeploy: true },
+      ],
+    });
+  });
+
+  it("writes Parquet when its tick comes, with the services its setup has made", async () => {
+    const scheduledAt = "2026-03-02T08:15:00.000Z";
+    const attempt = await tick("metadata-export", { trigger: "schedule", scheduledAt, missedCount: 2 });
+    expect(await outputOf(attempt)).toMatchObject({ file: "metadata-2026-03-02T08-15-00Z.parquet", rows: 48 });
+    expect(await artifacts(attempt)).toEqual(["metadata-2026-03-02T08-15-00Z.parquet"]);
+    expect(attempt.log()).toContain("2 exports before this one were missed.");
+    const file = await readFile(join(attempt.spec.workspace.outputPath, "metadata-2026-03-02T08-15-00Z.parquet"));
+    expect([file.subarray(0, 4), file.subarray(-4)].map(String)).toEqual(["PAR1", "PAR1"]);
+  });
+
+  it("runs the other timer of the package, also without being told of a tick", async () => {
+    expect(await outputOf(await tick("metadata-check", null))).toMatchObject({ documents: 48 });
+  });
+
+  it("is not tried again with parameters that are none of a timer's", async () => {
+    expect(await (await tick("metadata-check", { year: 2026 })).result).toMatchObject({
+      ...{ kind: "failed", code: "JobFailed", retryable: false },
+      message: expect.stringContaining("trigger: expected schedule, manual or deploy") as string,
+    });
   });
 });
 
@@ -130,7 +185,7 @@ describe("documents", () => {
 
   it("stops by itself when canceled among many", async () => {
     const attempt = await start({ date: "2026-03-02", from: 1, count: 240 });
-    await vi.waitUntil(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0), { timeout: 10_000 });
+    await vi.waitUntil(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0), { timeout: 50_000 });
     attempt.process.cancel("cancel");
     expect(await attempt.result).toMatchObject({ kind: "canceled", forced: false });
   });

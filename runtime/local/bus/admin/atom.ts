@@ -7,7 +7,12 @@ export interface AtomEntry {
   readonly content: string;
 }
 
-const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
+/** The dollar of `$Default` stays one: the SDK takes names as they stand in addresses. */
+const encodePath = (path: string): string =>
+  path
+    .split("/")
+    .map((part) => encodeURIComponent(part).replaceAll("%24", "$"))
+    .join("/");
 
 export function atomEntry(base: string, { path, content }: AtomEntry): string {
   const address = escapeXml(base + encodePath(path));

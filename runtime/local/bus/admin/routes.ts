@@ -1,5 +1,6 @@
 /** The resources of the administration API. https://learn.microsoft.com/rest/api/servicebus/ */
 import type { Broker } from "../engine/broker.ts";
+import type { QueueDescription } from "../engine/descriptions.ts";
 import type { Entity } from "../engine/entities.ts";
 import { BusError, entityNotFound } from "../engine/errors.ts";
 import { atomEntry, atomFeed, type AtomEntry, type Page } from "./atom.ts";
@@ -47,6 +48,7 @@ function serveEntity(broker: Broker, request: AdminRequest, place: Place): Admin
   switch (request.method) {
     case "PUT": {
       const change = readEntity(place, child(parseBody(request), "content"));
+      assertTargets(broker, change.description);
       const entity = broker.setEntity(change, request.update ? "update" : "create");
       return entry(request, entityEntry(request, entity), request.update ? 200 : 201);
     }
@@ -60,6 +62,17 @@ function serveEntity(broker: Broker, request: AdminRequest, place: Place): Admin
     }
     default:
       throw notAllowed(request);
+  }
+}
+
+/** As the service: what messages are passed on to must be there first. */
+function assertTargets(broker: Broker, { forwardTo, forwardDeadLetteredTo }: Partial<QueueDescription>): void {
+  for (const target of [forwardTo, forwardDeadLetteredTo]) {
+    if (target === undefined || broker.entities.find(target) !== undefined) continue;
+    throw new BusError(
+      "invalid-argument",
+      `SubCode=40400. The auto forwarding destination entity '${target}' does not exist.`,
+    );
   }
 }
 

@@ -12,12 +12,19 @@ export function findJob(
 ): FoundJob {
   const candidates = exportName === undefined ? Object.values(exports) : [exports[exportName]];
   const definitions = candidates.filter(isJobDefinition);
-  const found = definitions.find((definition) => definition.jobType === jobType);
+  const found =
+    definitions.find((definition) => definition.jobType === jobType) ??
+    // A timer without a name of its own is what the manifest says of its export.
+    (exportName === undefined ? undefined : definitions.find((definition) => definition.jobType === undefined));
   if (found !== undefined) return { found };
   if (definitions.length > 0) {
-    const known = [...new Set(definitions.map((definition) => definition.jobType))].sort().join(", ");
+    const types = definitions.map((definition) => definition.jobType ?? "(a timer without a name)");
+    const known = [...new Set(types)].sort().join(", ");
     return { code: "JobTypeUnknown", message: `${file} declares no job type "${jobType}", only: ${known}.` };
   }
   const where = exportName === undefined ? "" : ` as "${exportName}"`;
-  return { code: "EntryPointInvalid", message: `${file} exports nothing made by defineJob${where}.` };
+  return {
+    code: "EntryPointInvalid",
+    message: `${file} exports nothing made by defineJob or scalableTimerJob${where}.`,
+  };
 }

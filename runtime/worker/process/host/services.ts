@@ -1,6 +1,6 @@
 /** What `setup` of a package made, once for all jobs of a process. */
 
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../abortable.ts";
 
 export interface Services<Key> {
   /**

@@ -57,7 +57,7 @@ describe("the metadata service's client", () => {
     const eventId = fakeMetadata.schedule("Terminate", { inMs: 60_000 });
     const { events } = await client().scheduledEvents(signal);
     expect(events).toMatchObject([{ eventId, type: "Terminate", status: "Scheduled", resources: ["workers_4"] }]);
-    expect(Math.abs(events[0]!.notBefore! - Date.now() - 60_000)).toBeLessThan(2_000);
+    expect(Math.abs(events[0]!.notBefore! - Date.now() - 60_000)).toBeLessThan(30_000);
     await client().approve([eventId], signal);
     expect(fakeMetadata.approved).toEqual([eventId]);
     await expect(client().approve(["unknown"], signal)).rejects.toThrow("answered 400");

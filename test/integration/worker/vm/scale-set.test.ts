@@ -61,7 +61,7 @@ const onScaleSet = (
   },
 });
 
-const SECONDS = { timeout: 20_000, interval: 20 };
+const SECONDS = { timeout: 60_000, interval: 20 };
 /** A worker whose machine scale-in may take, because there was nothing to do. */
 const unprotected = () => expect.poll(() => arm.changes.map(({ protect }) => protect), SECONDS).toEqual([true, false]);
 

@@ -14,7 +14,7 @@ import { startTestSystem, type TestSystem } from "../../../support/test-system.t
 import { startWorkerProcess } from "../../../support/worker-process.ts";
 
 const tenant = freshTenant();
-const SECONDS = { timeout: 30_000, interval: 50 };
+const SECONDS = { timeout: 60_000, interval: 50 };
 let system: TestSystem;
 let metadata: FakeMetadataService;
 let arm: FakeResourceManager;

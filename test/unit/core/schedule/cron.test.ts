@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cronWarning, isRhythm, parseCron } from "../../../../runtime/core/schedule/cron.ts";
+import { cronWarnings, isRhythm, parseCron } from "../../../../runtime/core/schedule/cron.ts";
 
 describe("cron text", () => {
   it.each([
@@ -42,9 +42,20 @@ describe("cron text", () => {
   });
 
   it("warns of the second that was meant to be a minute", () => {
-    expect(cronWarning("* 10 * * * *")).toContain(`"0 10 * * * *" runs once`);
-    expect(cronWarning("0 */10 * * * *")).toBeUndefined();
-    expect(cronWarning("* * * * * *")).toBeUndefined();
-    expect(cronWarning("*/10 * * * *")).toBeUndefined();
+    expect(cronWarnings("* 10 * * * *")).toEqual([expect.stringContaining(`"0 10 * * * *" runs once`)]);
+    for (const text of ["0 */10 * * * *", "* * * * * *", "*/10 * * * *"]) expect(cronWarnings(text)).toEqual([]);
+  });
+
+  it("warns of days that must match twice, and of steps that begin anew", () => {
+    expect(cronWarnings("0 0 8 1 * MON")).toEqual([
+      'Cron "0 0 8 1 * MON" runs on days that match both day of month "1" and day of week "MON"; Unix cron would run on either.',
+    ]);
+    expect(cronWarnings("0 */45 * * * *")).toEqual([
+      'Cron "0 */45 * * * *" does not run every 45 minutes but at minute 0, 45, again and again; a time span can be every 45 minutes.',
+    ]);
+    expect(cronWarnings("*/90 * */7 * * *")).toHaveLength(2);
+    for (const text of ["*/15 */20 */8 * * *", "0 0 8 * * MON-FRI", "0 5/45 * * * *"]) {
+      expect(cronWarnings(text)).toEqual([]);
+    }
   });
 });

@@ -129,8 +129,8 @@ describe("a command's result file", () => {
 });
 
 describe("cancel of a command", () => {
-  const started = async (body: string): Promise<Attempt> => {
-    const attempt = await script(body, { graceMs: 300 });
+  const started = async (body: string, changes: Parameters<typeof script>[1] = {}): Promise<Attempt> => {
+    const attempt = await script(body, changes);
     await attempt.logged("started");
     return attempt;
   };
@@ -152,7 +152,7 @@ describe("cancel of a command", () => {
   });
 
   it("is SIGKILL after the grace period", async () => {
-    const attempt = await started("trap '' TERM; echo started; while :; do sleep 0.01; done");
+    const attempt = await started("trap '' TERM; echo started; while :; do sleep 0.01; done", { graceMs: 300 });
     const { pid } = attempt.process;
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: true });

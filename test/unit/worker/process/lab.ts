@@ -140,7 +140,7 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
       entry: { kind: "module", file: "index.mjs" },
       packagePath: workspace.packagePath,
       workspace,
-      timeoutMs: 10_000,
+      timeoutMs: 50_000,
       onProgress: (report) => progress.push(report),
       ...changes,
     };
@@ -194,7 +194,7 @@ function follow(process: JobProcess, spec: JobProcessSpec, progress: Progress[])
     progress,
     log: () => text,
     async logged(wanted) {
-      await vi.waitUntil(() => text.includes(wanted) || ended, { timeout: 10_000, interval: 5 });
+      await vi.waitUntil(() => text.includes(wanted) || ended, { timeout: 50_000, interval: 5 });
       expect(text).toContain(wanted);
     },
   };

@@ -19,7 +19,9 @@ const INTERRUPTED = { kind: "interrupted", message: expect.stringContaining("tha
 async function together(bodies: Record<string, string>, names: readonly string[], before = ""): Promise<Attempt[]> {
   const shared = sharedPackage(bodies, before);
   const attempts: Attempt[] = [];
-  for (const name of names) attempts.push(await lab.share(shared, name, { graceMs: 300 }));
+  // Short for those that take all of it.
+  const graceOf = (name: string) => (["ignore", "deaf"].includes(name) ? { graceMs: 300 } : {});
+  for (const name of names) attempts.push(await lab.share(shared, name, graceOf(name)));
   await Promise.all(attempts.map((attempt) => attempt.logged("in")));
   expect(new Set(attempts.map(({ process }) => process.pid)).size).toBe(1);
   return attempts;
@@ -76,7 +78,8 @@ describe("the end of one job of a shared process", () => {
   it("by force at its time limit is its own failure", async () => {
     const shared = sharedPackage({ ignore: IGNORE, wait: WAIT });
     const bystander = await lab.share(shared, "wait");
-    const late = await lab.share(shared, "ignore", { timeoutMs: 300, graceMs: 50 });
+    // Long enough for it to begin.
+    const late = await lab.share(shared, "ignore", { timeoutMs: 2_000, graceMs: 50 });
     expect(await late.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
     expect(await bystander.result).toEqual(INTERRUPTED);
   });
@@ -233,14 +236,15 @@ describe("a job that keeps the processor of a shared process", () => {
   it("is left to its own limits when it is alone", async () => {
     await reopen(120);
     const shared = sharedPackage({ spin: SPIN });
-    const spinning = await lab.share(shared, "spin", { timeoutMs: 600, graceMs: 50 });
+    const spinning = await lab.share(shared, "spin", { timeoutMs: 2_000, graceMs: 50 });
     await spinning.logged("spinning");
     expect(await spinning.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
   });
 
   it("is not confused with those whose time limit it makes them exceed", async () => {
     const shared = sharedPackage({ wait: WAIT, spin: SPIN });
-    const waiting = await lab.share(shared, "wait", { timeoutMs: 400, graceMs: 50 });
+    // Long enough for the other to begin within it.
+    const waiting = await lab.share(shared, "wait", { timeoutMs: 3_000, graceMs: 50 });
     await waiting.logged("in");
     const spinning = await lab.share(shared, "spin");
     await spinning.logged("spinning");

@@ -1,5 +1,6 @@
 /** Stops waiting when the signal says so; what is waited for goes on for others. Rejects with the signal's reason then. */
-export async function abortable<T>(waiting: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function abortable<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return waiting;
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);

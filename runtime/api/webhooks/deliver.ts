@@ -1,0 +1,190 @@
+/**
+ * Sends deliveries that are due. A delivery is claimed by a write on its version that sets its next try, so of several
+ * processes one sends it, and one whose sender dies is tried again. Receivers are kept apart: each has so many slots,
+ * so has each tenant, and whoever has none left is passed over.
+ */
+import { messageOf } from "../../core/errors.ts";
+import { WEBHOOK_AT_ONCE, WEBHOOK_TENANT_AT_ONCE, WEBHOOK_TIMEOUT_MS, WEBHOOKS_AT_ONCE } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
+import { type Delivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/webhooks.ts";
+import type { Post } from "./post.ts";
+import { signedHeaders } from "./sign.ts";
+
+export interface DeliverDeps {
+  readonly webhooks: Pick<WebhookStore, "get" | "replace">;
+  readonly deliveries: DeliveryStore;
+  readonly post: Post;
+  readonly now: () => Date;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+export interface Deliverer {
+  /**
+   * Begins every delivery that is due, as far as there are slots. Resolves to whether some had to be left for want of
+   * them. Throws UnavailableError.
+   */
+  round(): Promise<boolean>;
+  /** Resolves when one of those under way has ended; at once when none is. */
+  next(): Promise<void>;
+  /** Resolves when none is under way. */
+  idle(): Promise<void>;
+  readonly count: number;
+}
+
+/** A sender that has not noted by then what came of its try has died; another one may try. */
+export const CLAIM_MS = WEBHOOK_TIMEOUT_MS + 50_000;
+const PAGE = 50;
+/** Each refusal is somebody else's write of the webhook. */
+const NOTE_TRIES = 5;
+
+export function createDeliverer({ webhooks, deliveries, post, now, random, log }: DeliverDeps): Deliverer {
+  const underWay = new Map<string, Promise<void>>();
+  const perWebhook = new Map<string, number>();
+  const perTenant = new Map<string, number>();
+  /** Where the last round stopped for want of slots: those behind come first in the next. */
+  let cursor = "";
+
+  const webhookKey = ({ tenantName, webhookId }: Delivery): string => `${tenantName}.${webhookId}`;
+  const add = (counts: Map<string, number>, key: string, change: number): void => {
+    const count = (counts.get(key) ?? 0) + change;
+    if (count === 0) counts.delete(key);
+    else counts.set(key, count);
+  };
+
+  function begin(stored: Stored<Delivery>, place: string): void {
+    const { value } = stored;
+    add(perWebhook, webhookKey(value), 1);
+    add(perTenant, value.tenantName, 1);
+    const sending = deliver(stored)
+      .catch((error: unknown) => {
+        // It is due again when its claim ends.
+        log.warn({ messageId: value.messageId, error: messageOf(error) }, "a delivery broke off");
+      })
+      .finally(() => {
+        underWay.delete(place);
+        add(perWebhook, webhookKey(value), -1);
+        add(perTenant, value.tenantName, -1);
+      });
+    underWay.set(place, sending);
+  }
+
+  async function deliver({ value: delivery, etag }: Stored<Delivery>): Promise<void> {
+    const webhook = (await webhooks.get(delivery.tenantName, delivery.webhookName))?.value;
+    if (webhook?.webhookId !== delivery.webhookId) {
+      await deliveries.drop(delivery);
+      return;
+    }
+    if (!webhook.enabled) {
+      await deliveries.end({ ...delivery, state: "failed", nextTryAt: undefined, error: "The webhook is disabled." });
+      return;
+    }
+    const tries = delivery.tries + 1;
+    const triedAt = now();
+    const nextTryAt = new Date(triedAt.getTime() + CLAIM_MS);
+    const claim = await deliveries.change(delivery, etag, { tries, triedAt, nextTryAt });
+    // Somebody else has it.
+    if (claim === undefined) return;
+    const headers = signedHeaders({
+      messageId: delivery.messageId,
+      sentAt: triedAt,
+      body: delivery.body,
+      secrets: secretsAt(webhook, triedAt).map(({ value }) => value),
+    });
+    const result = await post(webhook.url, headers, delivery.body);
+    await note({ ...delivery, tries, triedAt, ...outcomeOf(result) }, claim, result, webhook);
+  }
+
+  async function note(delivery: Delivery, claim: string, result: PostResult, webhook: Webhook): Promise<void> {
+    const verdict = judgeTry(result, { tries: delivery.tries, failuresInRow: webhook.failuresInRow }, random());
+    if (verdict.state === "waiting") {
+      const nextTryAt = new Date(now().getTime() + verdict.inMs);
+      await deliveries.change(delivery, claim, { nextTryAt, ...outcomeOf(result) });
+      return;
+    }
+    await deliveries.end({ ...delivery, state: verdict.state, nextTryAt: undefined });
+    if (verdict.state === "delivered") {
+      if (webhook.failuresInRow > 0) await noteWebhook(delivery, () => ({ failuresInRow: 0 }));
+      return;
+    }
+    const { disables } = verdict;
+    await noteWebhook(delivery, ({ failuresInRow }) => ({
+      failuresInRow: failuresInRow + 1,
+      ...(disables !== undefined && { enabled: false, disabledBecause: disables }),
+    }));
+    if (disables !== undefined) {
+      log.warn({ tenantName: webhook.tenantName, webhookName: webhook.webhookName, disables }, "a webhook is disabled");
+    }
+  }
+
+  async function noteWebhook(delivery: Delivery, changes: (webhook: Webhook) => Partial<Webhook>): Promise<void> {
+    for (let tries = 0; tries < NOTE_TRIES; tries++) {
+      const stored = await webhooks.get(delivery.tenantName, delivery.webhookName);
+      // Another one by that name has nothing to do with it.
+      if (stored?.value.webhookId !== delivery.webhookId) return;
+      if (await webhooks.replace({ ...stored.value, ...changes(stored.value) }, stored.etag)) return;
+    }
+  }
+
+  /** From behind a place to the end. Resolves to whether some were passed over; `full`: no slot is left at all. */
+  async function sweep(from: string): Promise<{ readonly left: boolean; readonly full: boolean }> {
+    let after = from;
+    let left = false;
+    for (;;) {
+      const page = await deliveries.due(after, now(), PAGE);
+      let skipTo: string | undefined;
+      for (const stored of page) {
+        const { value } = stored;
+        const place = deliveries.placeOf(value);
+        if (underWay.has(place)) {
+          after = place;
+          continue;
+        }
+        if (underWay.size >= WEBHOOKS_AT_ONCE) {
+          cursor = after;
+          return { left: true, full: true };
+        }
+        if ((perTenant.get(value.tenantName) ?? 0) >= WEBHOOK_TENANT_AT_ONCE) {
+          skipTo = deliveries.placeAfter(value.tenantName);
+        } else if ((perWebhook.get(webhookKey(value)) ?? 0) >= WEBHOOK_AT_ONCE) {
+          skipTo = deliveries.placeAfter(value.tenantName, value.webhookId);
+        } else {
+          begin(stored, place);
+          after = place;
+          continue;
+        }
+        break;
+      }
+      if (skipTo === undefined && page.length < PAGE) return { left, full: false };
+      if (skipTo !== undefined) {
+        left = true;
+        after = skipTo;
+      }
+    }
+  }
+
+  return {
+    get count() {
+      return underWay.size;
+    },
+    async round() {
+      const from = cursor;
+      cursor = "";
+      const first = await sweep(from);
+      if (first.full || from === "") return first.left;
+      // What stood before the place the last round had to stop at.
+      return (await sweep("")).left || first.left;
+    },
+    async next() {
+      if (underWay.size > 0) await Promise.race(underWay.values());
+    },
+    async idle() {
+      while (underWay.size > 0) await Promise.all(underWay.values());
+    },
+  };
+}
+
+const outcomeOf = ({ answerCode, answer, error }: PostResult) => ({ answerCode, answer, error });

@@ -1,0 +1,139 @@
+/**
+ * One POST to a receiver that a tenant names: to a public address only, over a connection of its own, without following
+ * anything it answers, and within bounds of time and size. Never throws: whatever happens is a result.
+ */
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { messageOf } from "../../core/errors.ts";
+import { WEBHOOK_ANSWER_MAX_BYTES } from "../../core/limits.ts";
+import { isLoopbackAddress, isPublicAddress } from "../../core/public-address.ts";
+import { faultOfWebhookUrl, hostOf, isLoopbackHost } from "../../core/webhook-url.ts";
+import type { PostResult } from "../../core/webhooks.ts";
+import { createPublicLookup, type ResolveName } from "./public-lookup.ts";
+
+export interface PostDeps {
+  readonly resolve: ResolveName;
+  /** Also receivers on this machine, over http too: for laptops and tests. */
+  readonly allowLoopback: boolean;
+  /** For everything, from the first look-up to the answer's head. */
+  readonly timeoutMs: number;
+  /** Certificates to trust. Default: the system's. */
+  readonly ca?: string;
+}
+
+export type Post = (url: string, headers: Readonly<Record<string, string>>, body: string) => Promise<PostResult>;
+
+const USER_AGENT = "jobyard-webhooks/1";
+/** Its text is only for people: a receiver that dawdles over it is not waited for. */
+const ANSWER_TEXT_MS = 1_000;
+
+export function createPost({ resolve, allowLoopback, timeoutMs, ca }: PostDeps): Post {
+  const lookup = createPublicLookup(resolve);
+  // None is kept: the next try is judged anew.
+  const agent = new HttpsAgent({ keepAlive: false, ...(ca !== undefined && { ca }) });
+
+  function open(url: URL, headers: Readonly<Record<string, string>>, body: string): ClientRequest {
+    const bytes = Buffer.byteLength(body);
+    const options = {
+      method: "POST",
+      headers: {
+        ...headers,
+        "content-type": "application/json",
+        "content-length": String(bytes),
+        "user-agent": USER_AGENT,
+        connection: "close",
+      },
+    };
+    const host = hostOf(url);
+    // What the loopback rule lets through is resolved as such, whatever a name server says.
+    const here = { lookup: createLoopbackLookup() };
+    if (isLoopbackHost(host)) {
+      const send = url.protocol === "http:" ? httpRequest : httpsRequest;
+      return send(url, { ...options, ...here, agent: url.protocol === "http:" ? false : agent });
+    }
+    return httpsRequest(url, { ...options, lookup, agent });
+  }
+
+  return (text, headers, body) => {
+    // Judged when it was stored, perhaps by other rules.
+    const fault = faultOfWebhookUrl(text, { allowLoopback });
+    if (fault !== undefined) return Promise.resolve({ error: `The address ${fault}.` });
+    return new Promise<PostResult>((resolveResult) => {
+      const request = open(new URL(text), headers, body);
+      const timer = setTimeout(() => finish({ error: `There was no answer within ${timeoutMs} ms.` }), timeoutMs);
+      let isDone = false;
+      function finish(result: PostResult): void {
+        if (isDone) return;
+        isDone = true;
+        clearTimeout(timer);
+        request.destroy();
+        resolveResult(result);
+      }
+      request.on("error", (error) => finish({ error: explain(error) }));
+      request.on("socket", (socket) => {
+        socket.on("connect", () => {
+          // A second lock on the same door: what was judged is what is connected to.
+          const { remoteAddress = "" } = socket;
+          const isFine = isPublicAddress(remoteAddress) || (allowLoopback && isLoopbackAddress(remoteAddress));
+          if (!isFine) finish({ error: "The connection led to an address that is not public." });
+        });
+      });
+      request.on("response", (response) => {
+        clearTimeout(timer);
+        void textOf(response).then((answer) => {
+          finish(resultOf(response.statusCode ?? 0, answer));
+        });
+      });
+      request.end(body);
+    });
+  };
+}
+
+function resultOf(answerCode: number, answer: string): PostResult {
+  const isGood = answerCode >= 200 && answerCode < 300;
+  const isRedirect = answerCode >= 300 && answerCode < 400;
+  return {
+    answerCode,
+    ...(answer !== "" && { answer }),
+    ...(!isGood && { error: isRedirect ? "It redirects, which is not followed." : `It answered ${answerCode}.` }),
+  };
+}
+
+/** The begin of it, as it comes in a short time. */
+function textOf(response: IncomingMessage): Promise<string> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    const timer = setTimeout(end, ANSWER_TEXT_MS);
+    function end(): void {
+      clearTimeout(timer);
+      response.destroy();
+      const text = Buffer.concat(parts).subarray(0, WEBHOOK_ANSWER_MAX_BYTES).toString("utf8");
+      // Shown on terminals and pages: no control characters.
+      resolve(text.replaceAll(/[\u0000-\u001f\u007f-\u009f\ufffd]+/g, " ").trim());
+    }
+    response.on("data", (part: Buffer) => {
+      parts.push(part);
+      bytes += part.byteLength;
+      if (bytes >= WEBHOOK_ANSWER_MAX_BYTES) end();
+    });
+    response.on("end", end);
+    response.on("error", end);
+    response.on("close", end);
+  });
+}
+
+/** Codes of Node are clearer to people than silence, and hold nothing but the receiver's own name and address. */
+const explain = (error: Error): string =>
+  error instanceof AggregateError ? error.errors.map((one) => messageOf(one)).join("; ") : error.message;
+
+function createLoopbackLookup(): NonNullable<Parameters<typeof httpsRequest>[1]["lookup"]> {
+  const addresses = [
+    { address: "127.0.0.1", family: 4 },
+    { address: "::1", family: 6 },
+  ];
+  return (_hostname, { all }, callback) => {
+    if (all === true) callback(null, addresses);
+    else callback(null, "127.0.0.1", 4);
+  };
+}

@@ -1,0 +1,140 @@
+/** `jobyard webhooks <tenant>`: addresses that are told when a batch is complete, and what became of their messages. */
+import type { Command } from "commander";
+import type { JobServiceClient, WebhookDeliveryView, WebhookTestView, WebhookView } from "../../client/index.ts";
+import { connect, firstOf, remoteCommand, show, showInstant, type RemoteOptions } from "../command.ts";
+import { UsageError } from "../exit-codes.ts";
+import { table } from "../table.ts";
+import type { Surroundings, Terminal } from "../terminal.ts";
+
+const ACTIONS = ["put", "enable", "disable", "rotate", "test", "deliveries", "delete"] as const;
+type Action = (typeof ACTIONS)[number];
+
+interface WebhooksOptions extends RemoteOptions, Readonly<Partial<Record<Action, string>>> {
+  readonly to?: string;
+}
+
+export const webhooksCommand = (around: Surroundings): Command =>
+  remoteCommand("webhooks", "List a tenant's webhooks; register, test, rotate or delete one.", [
+    "webhooks acme",
+    "webhooks acme --put billing --to https://hooks.example.com/jobyard",
+    "webhooks acme --test billing",
+    "webhooks acme --deliveries billing",
+    "webhooks acme --rotate billing   # both secrets count for a day",
+  ])
+    .argument("<tenant>", "the tenant")
+    .option("--put <name>", "register it, or change its address; prints its secret, once")
+    .option("--to <address>", "where it is sent; https")
+    .option("--enable <name>", "send to it again")
+    .option("--disable <name>", "send nothing more to it")
+    .option("--rotate <name>", "give it a new secret, and print it, once")
+    .option("--test <name>", "send it a ping, and tell what came back")
+    .option("--deliveries <name>", "what became of its messages")
+    .option("--delete <name>", "delete it, with what waits for it")
+    .action(async (tenantName: string, options: WebhooksOptions) => {
+      const [action, ...others] = ACTIONS.filter((name) => options[name] !== undefined);
+      if (others.length > 0) throw new UsageError(`--${action} and --${others[0]} exclude each other.`);
+      const client = await connect(options, around);
+      if (action === undefined) await list(client, tenantName, options, around);
+      else await act(action, { tenantName, webhookName: options[action] ?? "", client, options, around });
+    });
+
+interface Act {
+  readonly tenantName: string;
+  readonly webhookName: string;
+  readonly client: JobServiceClient;
+  readonly options: WebhooksOptions;
+  readonly around: Surroundings;
+}
+
+async function list(
+  { monitoring }: JobServiceClient,
+  tenantName: string,
+  options: WebhooksOptions,
+  { terminal, signal }: Surroundings,
+): Promise<void> {
+  const items = await firstOf(monitoring.getWebhooks(tenantName, { signal }), Infinity);
+  show(terminal, options, { items }, () =>
+    table(
+      ["webhook", "state", { title: "address", shortens: true }, "changed"],
+      items.map((one) => [one.webhookName, stateOf(one), one.url, showInstant(one.changedAt)]),
+      { ...terminal, empty: "No webhooks." },
+    ),
+  );
+}
+
+async function act(action: Action, { tenantName, webhookName, client, options, around }: Act): Promise<void> {
+  const { terminal, signal } = around;
+  const { management, monitoring } = client;
+  switch (action) {
+    case "put": {
+      if (options.to === undefined) throw new UsageError("Say where it is sent, with --to https://…");
+      const made = await management.putWebhook(tenantName, webhookName, { url: options.to }, { signal });
+      show(terminal, options, made, () =>
+        made.secret === undefined ? `${webhookName} is sent to ${made.url}.` : secretText(webhookName, made.secret),
+      );
+      return;
+    }
+    case "enable":
+    case "disable": {
+      const { url } = await monitoring.getWebhook(tenantName, webhookName, { signal });
+      const enabled = action === "enable";
+      const made = await management.putWebhook(tenantName, webhookName, { url, enabled }, { signal });
+      show(terminal, options, made, () => `${webhookName} is ${stateOf(made)}.`);
+      return;
+    }
+    case "rotate": {
+      const made = await management.rotateWebhookSecret(tenantName, webhookName, { signal });
+      show(terminal, options, made, () => secretText(webhookName, made.secret));
+      return;
+    }
+    case "test": {
+      const result = await management.testWebhook(tenantName, webhookName, { signal });
+      show(terminal, options, result, () => testText(webhookName, result));
+      if (!result.delivered) throw new PingFailedError(webhookName);
+      return;
+    }
+    case "deliveries": {
+      const items = await firstOf(monitoring.getWebhookDeliveries(tenantName, webhookName, { signal }), Infinity);
+      show(terminal, options, { items }, () => deliveriesText(items, terminal));
+      return;
+    }
+    case "delete":
+      await management.deleteWebhook(tenantName, webhookName, { signal });
+      show(terminal, options, { deleted: webhookName }, () => `Deleted ${webhookName}.`);
+  }
+}
+
+/** Said by the exit code too, for scripts. */
+class PingFailedError extends Error {
+  override readonly name = "PingFailedError";
+  constructor(webhookName: string) {
+    super(`The ping did not arrive at ${webhookName}.`);
+  }
+}
+
+const stateOf = ({ enabled, disabledBecause }: WebhookView): string =>
+  enabled ? "enabled" : disabledBecause === undefined ? "disabled" : `disabled: ${disabledBecause}`;
+
+const secretText = (webhookName: string, secret: string): string =>
+  `The secret of ${webhookName}, shown this once:\n${secret}`;
+
+const testText = (webhookName: string, { delivered, durationMs, answerCode, error, answer }: WebhookTestView): string =>
+  [
+    delivered ? `${webhookName} answered ${answerCode} after ${durationMs} ms.` : (error ?? "It did not arrive."),
+    ...(answer === undefined ? [] : [answer]),
+  ].join("\n");
+
+const deliveriesText = (items: readonly WebhookDeliveryView[], terminal: Terminal): string =>
+  table(
+    ["completed", "batch", "state", "tries", "answer", "next try", { title: "error", shortens: true }],
+    items.map((one) => [
+      showInstant(one.createdAt),
+      one.batchId,
+      one.state,
+      one.tries,
+      one.answerCode ?? "",
+      one.nextTryAt === undefined ? "" : showInstant(one.nextTryAt),
+      one.error ?? "",
+    ]),
+    { ...terminal, empty: "No deliveries." },
+  );

@@ -1,0 +1,60 @@
+/** Timers of a tenant's packages: when they ran and will run, pausing them, running one now. */
+import type { TimerView } from "../core/timer-api.ts";
+import type { SubmitOptions } from "./management.ts";
+import { newKey } from "./new-key.ts";
+import { listing, type Listing, type PageOptions } from "./pages.ts";
+import { path, type CallOptions, type Transport } from "./transport.ts";
+
+/** Which timer. */
+export interface TimerReference {
+  readonly tenantName: string;
+  /** As published: ends in `.zip`. */
+  readonly packageName: string;
+  readonly timerName: string;
+}
+
+export interface NextOptions extends CallOptions {
+  /** At most 100. Default 10. */
+  readonly count?: number | undefined;
+}
+
+export interface Timers {
+  /** By package and name. */
+  list(tenantName: string, options?: PageOptions): Listing<TimerView>;
+  get(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
+  /** When it ticks next by its schedule, also while it is paused. */
+  next(timer: TimerReference, options?: NextOptions): Promise<readonly Date[]>;
+  /** Its ticks start nothing until it is resumed. */
+  pause(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
+  /** It ticks from now on; what fell due meanwhile is not made up for. */
+  resume(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
+  /** Runs it now, beside its schedule, also while it is paused. Resolves to the job's id. */
+  run(timer: TimerReference, options?: SubmitOptions): Promise<string>;
+}
+
+export function createTimers(transport: Transport): Timers {
+  const post = <T>(to: string, { signal }: CallOptions = {}, headers: Record<string, string> = {}): Promise<T> =>
+    transport.json<T>({ method: "POST", path: to, json: {}, headers, signal });
+
+  return {
+    list: (tenantName, options = {}) => listing(transport, path`/v1/tenants/${tenantName}/timers`, {}, options),
+    get: (timer, { signal } = {}) => transport.json({ path: pathOf(timer), signal }),
+    async next(timer, { count, signal } = {}) {
+      const { items } = await transport.json<{ readonly items: readonly string[] }>({
+        path: `${pathOf(timer)}/next`,
+        query: { count },
+        signal,
+      });
+      return items.map((instant) => new Date(instant));
+    },
+    pause: (timer, options) => post(`${pathOf(timer)}/pause`, options),
+    resume: (timer, options) => post(`${pathOf(timer)}/resume`, options),
+    async run(timer, { idempotencyKey = newKey(), ...options } = {}) {
+      const headers = { "idempotency-key": idempotencyKey };
+      return (await post<{ readonly jobId: string }>(`${pathOf(timer)}/run`, options, headers)).jobId;
+    },
+  };
+}
+
+const pathOf = ({ tenantName, packageName, timerName }: TimerReference): string =>
+  path`/v1/tenants/${tenantName}/timers/${packageName}/${timerName}`;

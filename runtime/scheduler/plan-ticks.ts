@@ -1,0 +1,59 @@
+/**
+ * Which ticks of a timer are to be sent now. Pure: whoever plans at whatever moment gives a tick the same name and time.
+ *
+ * | a tick not sent yet   | is sent                                                                            |
+ * |-----------------------|------------------------------------------------------------------------------------|
+ * | ahead, to the horizon | now, to be let go by the broker when it is due, also while no scheduler runs       |
+ * | past, but not by much | now: its receiver judges whether it is late                                        |
+ * | past by more          | now, if it is among the latest that the misfire of its timer speaks of, else never |
+ *
+ * A wrong clock cannot move a tick, and one that is fast by less than the horizon leaves none out.
+ */
+import { TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
+import type { Misfire } from "../core/manifest.ts";
+import { parseSchedule, ticksBetween, type Schedule } from "../core/schedule/schedule.ts";
+import { outgoingTick, type OutgoingTick } from "../core/tick.ts";
+import { scheduleHashOf, type Timer } from "../core/timer.ts";
+
+export interface TickPlan {
+  /** At least one, in the order of their times. */
+  readonly ticks: readonly OutgoingTick[];
+  /** What the timer's row is to say when they are sent: the time of the last. */
+  readonly scheduledUpTo: Date;
+}
+
+/** Undefined: there is nothing to send. Throws ScheduleError for a schedule that cannot be read. */
+export function planTicks(timer: Timer, now: Date): TickPlan | undefined {
+  if (timer.pausedAt !== undefined) return undefined;
+  const schedule = parseSchedule(timer);
+  const from = later(timer.scheduledUpTo, timer.activeFrom);
+  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, TICK_HORIZON_MS));
+  const late = latestBetween(schedule, from, notByMuch, lateCount(timer.misfire));
+  const rest = ticksBetween(
+    schedule,
+    later(from, new Date(notByMuch.getTime() - 1)),
+    new Date(now.getTime() + TICK_HORIZON_MS),
+    TICKS_PER_ROUND_MAX - late.length,
+  );
+  const times = [...late, ...rest];
+  const scheduledUpTo = times.at(-1);
+  if (scheduledUpTo === undefined) return undefined;
+  const scheduleHash = scheduleHashOf(timer);
+  return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo };
+}
+
+/** One tells its receiver of all that were missed before it. */
+const lateCount = (misfire: Misfire): number => (typeof misfire === "string" ? 1 : misfire.all);
+
+/** The latest ticks after one moment and before another, in the order of their times. */
+function latestBetween(schedule: Schedule, after: Date, before: Date, maxCount: number): readonly Date[] {
+  const ticks: Date[] = [];
+  if (before <= after) return ticks;
+  for (let tick = schedule.previous(before); tick !== undefined && tick > after; tick = schedule.previous(tick)) {
+    if (ticks.length === maxCount) break;
+    ticks.unshift(tick);
+  }
+  return ticks;
+}
+
+const later = (a: Date, b: Date): Date => (a > b ? a : b);

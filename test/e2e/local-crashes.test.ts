@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import type { BatchView } from "../../runtime/core/views.ts";
+import { apiOf, jobsOf, runningIn } from "../support/local-api.ts";
+import { processesOf, startLocal } from "../support/local-run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+/** Of the demo. */
+const JOBS = 26;
+
+describe("npm start", () => {
+  it.each(["worker-1", "bus", "api", "identity"])(
+    "finishes every job exactly once although %s is killed in the middle",
+    async (program) => {
+      await using home = await temporaryDirectory();
+      await using run = startLocal(home.path, ["--port", "0"], { JOBYARD_LOCK_SECONDS: "5" });
+      const api = await apiOf(run, home.path);
+      const [, batchId] = await run.says(/as batch (\S+)/);
+      await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+      process.kill(run.programs().get(program)!, "SIGKILL");
+      await run.says(`${program} ended (SIGKILL); starting it again`);
+      await run.says("Press Ctrl-C to stop");
+
+      const jobs = await jobsOf(api, batchId!);
+      expect(jobs.length).toBe(JOBS);
+      for (const { state, history } of jobs) {
+        expect(state).toBe("succeeded");
+        expect(history.filter(({ outcome }) => outcome === "succeeded").length).toBe(1);
+        expect(history.filter(({ outcome }) => outcome === "failed").length).toBe(0);
+      }
+      const { counts } = await api.get<BatchView>(`/batches/${batchId!}`);
+      expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
+      run.process.kill("SIGTERM");
+      expect(await run.exited).toBe(0);
+      expect(processesOf(home.path)).toEqual([]);
+    },
+  );
+
+  it("gives a killed worker's jobs back as soon as it runs again, long before their locks end", async () => {
+    await using home = await temporaryDirectory();
+    await using run = startLocal(home.path, ["--port", "0", "--workers", "1"], { JOBYARD_LOCK_SECONDS: "300" });
+    const api = await apiOf(run, home.path);
+    const [, batchId] = await run.says(/as batch (\S+)/);
+    await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+    process.kill(run.programs().get("worker-1")!, "SIGKILL");
+    const killedAt = performance.now();
+    await run.says("Press Ctrl-C to stop");
+    // Whoever waits for the lock to end cannot be done by then.
+    expect(performance.now() - killedAt).toBeLessThan(250_000);
+    const interrupted = (await jobsOf(api, batchId!)).filter(({ interruptions }) => interruptions > 0);
+    expect(interrupted.length).toBeGreaterThan(0);
+    for (const { state, attempts } of interrupted)
+      expect({ state, attempts }).toEqual({ state: "succeeded", attempts: 1 });
+  });
+
+  it("takes everything down with it when it is itself killed", async () => {
+    await using home = await temporaryDirectory();
+    await using run = startLocal(home.path, ["--port", "0"]);
+    await apiOf(run, home.path);
+    run.process.kill("SIGKILL");
+    await run.exited;
+    await expect.poll(() => processesOf(home.path), { timeout: 30_000 }).toEqual([]);
+  });
+});

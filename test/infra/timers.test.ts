@@ -1,0 +1,142 @@
+/** Timers that are deployed: what the packages of a folder declare becomes subscriptions of topic `timers`. */
+import { relative } from "node:path";
+import { describe, expect, it } from "vitest";
+import { InfraConfigError } from "../../infra/config.ts";
+import { planTimers } from "../../infra/plan/timers.ts";
+import { ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
+import type { Registration } from "../../infra/tools/stub-engine.ts";
+import type { ManifestTimer } from "../../runtime/core/manifest.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
+import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
+import { sourcePackage } from "../support/source-package.ts";
+
+const SUBSCRIPTION = "azure-native:servicebus:Subscription";
+const RULES = ["azure-native:servicebus:DefaultRule", "azure-native:servicebus:Rule"];
+
+const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>
+  stackGraph({ stack, environment: { PATH: process.env["PATH"] }, overrides });
+
+const ofType = ({ registrations }: StackGraph, ...types: readonly string[]): readonly Registration[] =>
+  registrations.filter(({ type }) => types.includes(type));
+
+/** By subscription: where it forwards to, and the expressions of all its rules. */
+function subscriptionsOf(graph: StackGraph): Record<string, { to: unknown; rules: unknown[] }> {
+  const rules = ofType(graph, ...RULES);
+  return Object.fromEntries(
+    ofType(graph, SUBSCRIPTION).map(({ inputs }) => {
+      expect(inputs["topicName"]).toBe("timers");
+      const name = String(inputs["subscriptionName"]);
+      const own = rules.filter((rule) => rule.inputs["subscriptionName"] === name);
+      const expressions = own.map((rule) => (rule.inputs["sqlFilter"] as { sqlExpression: string }).sqlExpression);
+      return [name, { to: inputs["forwardTo"], rules: expressions }];
+    }),
+  );
+}
+
+const timerSource = (cron: string, settings = ""): string =>
+  `import { scalableTimerJob } from "jobyard/job";
+   export default scalableTimerJob({ cron: "${cron}"${settings} }, () => Promise.resolve({}));`;
+const packageJson = (name: string, jobyard: object = {}): string =>
+  JSON.stringify({ name, version: "1.0.0", type: "module", jobyard });
+
+describe("the samples", () => {
+  it("get one subscription with one rule for every timer they declare", async () => {
+    const graph = await graphOf("dev");
+    expect(subscriptionsOf(graph)).toEqual({
+      "demo.metadata-export.metadata-check": {
+        to: "jobs-default-normal",
+        rules: ["Listener = 'demo.metadata-export.metadata-check'"],
+      },
+      "demo.metadata-export.metadata-export": {
+        to: "jobs-default-normal",
+        rules: ["Listener = 'demo.metadata-export.metadata-export'"],
+      },
+    });
+    expect(ofType(graph, ...RULES)).toHaveLength(2);
+    // In place of `$Default`, and before the API that would make them itself.
+    expect(ofType(graph, "azure-native:servicebus:Rule")).toEqual([]);
+    const api = graph.registrations.find(({ name }) => name === "jobyard-api-host")!;
+    for (const { type, name } of ofType(graph, SUBSCRIPTION, ...RULES)) {
+      expect(api.dependsOn).toContain(`${type}::${name}`);
+    }
+  });
+});
+
+describe("a fork's own folder", () => {
+  it("gets one subscription with one rule for every timer its packages declare, and no other", async () => {
+    await using folder = await sourcePackage({
+      "nightly/package.json": packageJson("nightly"),
+      "nightly/close-books.ts": timerSource("0 0 2 * * *", ', pool: "gpu", priority: "high"'),
+      "nightly/send-mail.ts": timerSource("00:10:00"),
+      "a-package-with-quite-a-long-name/package.json": packageJson("long", {
+        jobs: [{ jobType: "Sweep", command: "true" }],
+        timers: [{ timerName: "Sweep", cron: "0 */5 * * * *" }],
+      }),
+      "no-timers/package.json": packageJson("no-timers", { jobs: [{ jobType: "Once", command: "true" }] }),
+    });
+    const graph = await graphOf("prod", {
+      "jobyard:packagesPath": relative(ROOT, folder.path),
+      "jobyard:packagesTenant": "team",
+      "jobyard:pools": JSON.stringify({ gpu: {} }),
+    });
+    const found = subscriptionsOf(graph);
+    expect(Object.values(found)).toEqual(
+      expect.arrayContaining([
+        { to: "jobs-gpu-high", rules: ["Listener = 'team.nightly.close-books'"] },
+        { to: "jobs-default-normal", rules: ["Listener = 'team.nightly.send-mail'"] },
+        { to: "jobs-default-normal", rules: ["Listener = 'team.a-package-with-quite-a-long-name.Sweep'"] },
+      ]),
+    );
+    expect(Object.keys(found)).toHaveLength(3);
+    for (const name of Object.keys(found)) expect(name).toMatch(/^[a-z0-9][a-z0-9._-]{0,49}$/);
+    // They hold nothing, and a timer that is gone must not keep the rest of the stack from being deployed.
+    expect(ofType(graph, SUBSCRIPTION).map(({ protect }) => protect)).toEqual([false, false, false]);
+  });
+});
+
+describe("a deployed package", () => {
+  const withTimers = (...timers: readonly ManifestTimer[]) => ({
+    ...FAKE_BUNDLES,
+    packages: [{ packageName: "pack.zip", manifest: { timers } }],
+  });
+  const assignmentsOn = ({ resources }: MockedStack, on: RegExp): readonly string[] =>
+    resources
+      .filter(({ type, name }) => type.endsWith(":RoleAssignment") && on.test(name))
+      .map(({ name }) => name)
+      .toSorted();
+
+  it("has its subscriptions also where the API makes none; the API is then nobody's owner but the events'", async () => {
+    const every = { timerName: "every", cron: "0 * * * * *" };
+    const [on, off] = [
+      await mockedStack("dev", {}, withTimers(every)),
+      await mockedStack("dev", { runtimeRegistration: false }, withTimers(every)),
+    ];
+    for (const stack of [on, off]) {
+      expect(stack.named("bus-topic-timers-demo.pack.every")).toMatchObject({ forwardTo: "jobs-default-normal" });
+    }
+    expect(assignmentsOn(on, /^api-.*(topic|queue)/)).toEqual([
+      "api-own-queue-jobs-default-high",
+      "api-own-queue-jobs-default-low",
+      "api-own-queue-jobs-default-normal",
+      "api-own-topic-job-events",
+      "api-own-topic-timers",
+    ]);
+    expect(assignmentsOn(off, /^api-.*topic/)).toEqual(["api-own-topic-job-events", "api-send-topic-timers"]);
+    const settingOf = (stack: MockedStack): unknown =>
+      (
+        stack.named("jobyard-api-host")["siteConfig"] as { appSettings: { name: string; value: unknown }[] }
+      ).appSettings.find(({ name }) => name === SETTING.timerRegistration)?.value;
+    expect([settingOf(on), settingOf(off)]).toEqual(["on", "off"]);
+  });
+
+  it("is refused when the stack has no pool for a timer of it, naming each", () => {
+    const packages = [
+      { packageName: "a.zip", manifest: { timers: [{ timerName: "x", cron: "0 * * * * *", pool: "gpu" }] } },
+      { packageName: "b.zip", manifest: { timers: [{ timerName: "y", cron: "0 * * * * *", pool: "farm" }] } },
+    ];
+    const plan = () => planTimers({ packages, tenantName: "demo", pools: ["default"] });
+    expect(plan).toThrow(InfraConfigError);
+    expect(plan).toThrow(/packagesPath: a\.zip: .*timers\[0\]\.pool: there is no worker pool gpu; there are default/);
+    expect(plan).toThrow(/packagesPath: b\.zip: .*no worker pool farm/);
+  });
+});

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JobView, TimerView } from "../../../runtime/client/index.ts";
+import type { Timer } from "../../../runtime/core/timer.ts";
+import { timerOf } from "../../support/builders.ts";
+import { runCli, type CliResult } from "../../support/cli-process.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+
+let system: TestSystem;
+let desk: Awaited<ReturnType<typeof temporaryDirectory>>;
+const tenant = freshTenant();
+beforeAll(async () => {
+  desk = await temporaryDirectory();
+  system = await startTestSystem();
+  const jobs = { Quick: "return { output: job.parameters };", Fail: 'throw nonRetryable("no good");' };
+  await system.publish(tenant, "my.test.zip", testPackage({ jobs }));
+  const timers: readonly Partial<Timer>[] = [
+    { timerName: "Quick", cron: "0 0 3 * * *", timeZone: "America/Argentina/Buenos_Aires" },
+    { timerName: "Fail", cron: "00:10:00" },
+  ];
+  for (const fields of timers) {
+    const timer = timerOf({ tenantName: tenant, packageName: "my.test.zip", ...fields });
+    await system.api.timers.write(timer, undefined);
+  }
+  await system.startWorker();
+});
+afterAll(async () => {
+  await system[Symbol.asyncDispose]();
+  await desk[Symbol.asyncDispose]();
+});
+
+const timers = (...args: readonly string[]): Promise<CliResult> =>
+  runCli(["timers", ...args, "--tenant", tenant], {
+    cwd: desk.path,
+    env: { HOME: desk.path, JOBYARD_URL: system.api.url, NO_COLOR: "1" },
+  });
+
+describe("jobyard timers", () => {
+  it("lists them with what comes next, and says it all as JSON", async () => {
+    const { code, stdout } = await timers();
+    expect(code).toBe(0);
+    const [head, ...rows] = stdout.trimEnd().split("\n");
+    expect(head).toMatch(/^timer +schedule +next +last +result +missed\/skipped$/);
+    expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s) +- +- +0\/0$/);
+    expect(rows[1]).toMatch(/^my\.test\.Quick +0 0 3 \* \* \* America\/Argentina\/Buenos_Aires +in \d+ (h|min) /);
+    const { items } = (await timers("list", "--json")).json<{ items: TimerView[] }>();
+    expect(items).toMatchObject([{ timerName: "Fail" }, { timerName: "Quick" }]);
+    expect((await timers("--limit", "1", "--json")).json<{ items: TimerView[] }>().items).toHaveLength(1);
+  });
+
+  it("pauses and resumes one", async () => {
+    expect((await timers("pause", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick is paused since /);
+    expect((await timers()).stdout).toMatch(/my\.test\.Quick .* paused +-/);
+    expect((await timers("show", "my.test.Quick")).stdout).toMatch(/state +paused .* by local/);
+    expect((await timers("resume", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick ticks next \d{4}-/);
+  });
+
+  it("says when one ticks next", async () => {
+    const { items } = (await timers("next", "my.test.Quick", "--count", "3", "--json")).json<{ items: string[] }>();
+    expect(items.map((instant) => instant.slice(11))).toEqual(Array.from({ length: 3 }, () => "06:00:00.000Z"));
+    expect((await timers("next", "my.test.Fail", "-n", "2")).stdout.trimEnd().split("\n")).toHaveLength(3);
+    expect((await timers("next", "my.test.Fail", "-n", "101")).code).toBe(2);
+  });
+
+  it("runs one now, and waits for it when asked to", async () => {
+    const good = await timers("run", "my.test.Quick", "--wait");
+    expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('"trigger":"manual"') as string });
+    const bad = await timers("run", "my.test.Fail", "--wait", "--json");
+    expect([bad.code, bad.json<JobView>().failure?.message]).toEqual([5, "no good"]);
+    const { jobId } = (await timers("run", "my.test.Quick", "--json")).json<{ jobId: string }>();
+    expect((await system.until(jobId)).state).toBe("succeeded");
+  });
+
+  it("says what is wrong with a name", async () => {
+    expect(await timers("show", "Quick")).toMatchObject({
+      code: 2,
+      stderr: "Name the timer as the list does, package.timer, not Quick.\n",
+    });
+    expect((await timers("run", "my.test.Nobody")).stderr).toContain("(TimerNotFound, request ");
+    const help = await timers("run", "--help");
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("Examples:") as string });
+  });
+});

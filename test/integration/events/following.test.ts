@@ -1,0 +1,206 @@
+/**
+ * Two hundred jobs, followed in every way there is: SignalR's client, EventSource, our client, a service of its own on the
+ * topic, and asking. APIs are processes as they are deployed; some are killed.
+ */
+import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
+import { JobServiceClient, type JobView } from "../../../runtime/client/index.ts";
+import { startApiProcess, untilHearing, type ApiProcess } from "../../support/api-process.ts";
+import {
+  expectWholeStories,
+  followByClient,
+  followByEventSource,
+  followByHub,
+  followOutside,
+  storiesOf,
+} from "../../support/followers.ts";
+import { startRoundRobinProxy } from "../../support/round-robin-proxy.ts";
+import { testPackage } from "../../support/test-package.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+
+const JOBS = 200;
+const SLOTS = 8;
+/** Ended ones when something is killed: well in the middle. */
+const MIDDLE = 60;
+const WAIT = { timeout: 100_000 };
+/** Seconds are enough for what is here; a machine may have other things to do. */
+const LIMIT_MS = 150_000;
+const tenant = freshTenant();
+let system: TestSystem;
+let first: ApiProcess;
+let second: ApiProcess;
+
+beforeAll(async () => {
+  // No start but the first: a machine that is too busy to renew a lock in time would make another.
+  system = await startTestSystem({ lockMs: 60_000 });
+  const jobs = { Steps: "for (let i = 1; i <= 4; i++) context.progress(i / 4); return { output: job.parameters };" };
+  await system.publish(tenant, "test.zip", testPackage({ jobs, isolation: "reuse" }));
+  [first, second] = await Promise.all([startApiProcess(system.bus, "api-a"), startApiProcess(system.bus, "api-b")]);
+  await untilHearing([first, second], tenant);
+});
+afterAll(async () => {
+  await Promise.all([first, second].map((api) => api[Symbol.asyncDispose]()));
+  await system[Symbol.asyncDispose]();
+});
+
+const QUICK = { retry: { firstDelayMs: 20, maxDelayMs: 200 } };
+
+async function submitAll(client: JobServiceClient, batchId: string): Promise<readonly string[]> {
+  const request = { tenantName: tenant, jobType: "Steps", jobName: "steps", jobProcessorPackageName: "test.zip" };
+  const ids: string[] = [];
+  const requests = Array.from({ length: JOBS }, (_, number) => ({ ...request, parameters: number }));
+  for await (const result of client.management.submitJobs(requests, batchId))
+    if ("jobId" in result) ids.push(result.jobId);
+  expect(new Set(ids).size).toBe(JOBS);
+  return ids;
+}
+
+/** What asking says of them all. */
+async function expectAllSucceeded(client: JobServiceClient, batchId: string, ids: readonly string[]): Promise<void> {
+  const jobs: JobView[] = [];
+  for await (const job of client.monitoring.getJobsFromBatch(batchId)) jobs.push(job);
+  expect(new Set(jobs.map(({ jobId }) => jobId))).toEqual(new Set(ids));
+  for (const { state, attempts, interruptions } of jobs)
+    expect({ state, attempts, interruptions }).toEqual({ state: "succeeded", attempts: 1, interruptions: 0 });
+  expect((await client.monitoring.getBatch(batchId)).counts).toMatchObject({ succeeded: JOBS, total: JOBS });
+}
+
+const endedIn = async (batchId: string): Promise<number> =>
+  (await system.api.get(`/v1/batches/${batchId}`)).body.counts?.succeeded ?? 0;
+
+describe("two instances behind a proxy that takes them in turn", () => {
+  it(
+    "tell everybody of 200 jobs everything, and a stranger nothing",
+    async () => {
+      await using proxy = await startRoundRobinProxy([first, second]);
+      const client = new JobServiceClient(proxy.url, QUICK);
+      const batchId = await client.management.createBatch({ tenantName: tenant, batchName: "All ways" });
+      const followers = [
+        await followByHub(proxy.url, batchId),
+        await followByHub(proxy.url, batchId),
+        await followByEventSource(proxy.url, batchId),
+        await followByEventSource(proxy.url, batchId),
+        await followByClient(client, batchId),
+        await followByClient(new JobServiceClient(proxy.url), batchId),
+        await followOutside(system.bus, batchId),
+      ];
+      expect(proxy.served.every((count) => count > 2)).toBe(true);
+      await using stranger = await strangerTo(batchId);
+      await using worker = await system.startWorker({ slots: SLOTS });
+      const ids = await submitAll(client, batchId);
+      await client.management.closeBatch(batchId);
+
+      for (const follower of followers) {
+        const { name, heard } = follower;
+        await expect.poll(() => heard.at(-1)?.eventType, { ...WAIT, message: name }).toBe("batchCompleted");
+        expectWholeStories(follower, ids);
+        expect(heard.filter(({ eventType }) => eventType === "batchCompleted").length, name).toBe(1);
+        expect([follower.missedCount, follower.reconnectCount], name).toEqual([0, 0]);
+        await follower[Symbol.asyncDispose]();
+      }
+      await expectAllSucceeded(client, batchId, ids);
+      expect(stranger.heard).toEqual([]);
+      await expect.poll(() => worker.runningCount).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "let clients of one that is killed go on at the other: nothing is missed unsaid, nothing comes twice",
+    async () => {
+      await using proxy = await startRoundRobinProxy([first, second]);
+      const client = new JobServiceClient(proxy.url, QUICK);
+      const batchId = await client.management.createBatch({ tenantName: tenant, batchName: "One dies" });
+      const followers = [
+        await followByEventSource(proxy.url, batchId),
+        await followByEventSource(proxy.url, batchId),
+        await followByClient(client, batchId),
+        await followByClient(new JobServiceClient(proxy.url, QUICK), batchId),
+        await followOutside(system.bus, batchId),
+      ];
+      await using hub = await followByHub(proxy.url, batchId);
+      await using other = await followByHub(proxy.url, batchId);
+      await using worker = await system.startWorker({ slots: SLOTS });
+      const ids = await submitAll(client, batchId);
+      await client.management.closeBatch(batchId);
+      await expect.poll(() => endedIn(batchId), { ...WAIT, interval: 20 }).toBeGreaterThan(MIDDLE);
+      await first.kill();
+      expect(await endedIn(batchId)).toBeLessThan(JOBS);
+
+      for (const follower of followers) {
+        const { name, heard } = follower;
+        await expect.poll(() => heard.at(-1)?.eventType, { ...WAIT, message: name }).toBe("batchCompleted");
+        expect(follower.missedCount, name).toBe(0);
+        expectWholeStories(follower, ids);
+        await follower[Symbol.asyncDispose]();
+      }
+      // The hub repeats nothing: one of its two clients lost its instance, and reads what it has missed.
+      await expect.poll(() => hub.heard.at(-1)?.eventType ?? "", WAIT).toBe("batchCompleted");
+      await expect.poll(() => other.heard.at(-1)?.eventType ?? "", WAIT).toBe("batchCompleted");
+      for (const follower of [hub, other]) if (follower.reconnectCount === 0) expectWholeStories(follower, ids);
+      expect([hub, other].map(({ reconnectCount }) => reconnectCount).toSorted()).toEqual([0, 1]);
+      await expectAllSucceeded(client, batchId, ids);
+      await expect.poll(() => worker.runningCount).toBe(0);
+      await first.restart();
+      await untilHearing([first], tenant);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe("one instance that is killed in the middle and starts again", () => {
+  it(
+    "keeps nobody waiting: every waitForJob returns, and what was missed is said",
+    async () => {
+      const client = new JobServiceClient(first.url, QUICK);
+      const batchId = await client.management.createBatch({ tenantName: tenant, batchName: "Restart" });
+      const followers = [await followByClient(client, batchId), await followByEventSource(first.url, batchId)];
+      await using worker = await system.startWorker({ slots: SLOTS });
+      const ids = await submitAll(client, batchId);
+      const ends = Promise.all(ids.map((jobId) => client.waitForJob(jobId)));
+      const whole = client.waitForBatch(batchId);
+      await expect.poll(() => endedIn(batchId), { ...WAIT, interval: 20 }).toBeGreaterThan(MIDDLE);
+      await first.restart();
+      expect(worker.runningCount).toBeGreaterThan(0);
+
+      const jobs = await ends;
+      expect(jobs.map(({ jobId, state, output }) => [jobId, state, output])).toEqual(
+        ids.map((jobId, number) => [jobId, "succeeded", number]),
+      );
+      expect((await whole).counts).toMatchObject({ succeeded: JOBS, total: JOBS });
+      await expectAllSucceeded(client, batchId, ids);
+      for (const follower of followers) {
+        const { name } = follower;
+        await expect.poll(() => follower.missedCount, { ...WAIT, message: name }).toBeGreaterThan(0);
+        for (const story of storiesOf(follower).values())
+          expect(story.filter(({ eventType }) => eventType === "jobCompleted").length, name).toBeLessThanOrEqual(1);
+      }
+      // Who came back hears again.
+      await client.management.closeBatch(batchId);
+      for (const { name, heard } of followers)
+        await expect.poll(() => heard.at(-1)?.eventType, { ...WAIT, message: name }).toBe("batchCompleted");
+      for (const follower of followers) await follower[Symbol.asyncDispose]();
+    },
+    LIMIT_MS,
+  );
+});
+
+/** Connected to an instance that knows it, and not let near the tenant in any way. */
+async function strangerTo(batchId: string) {
+  const api = await system.anotherApi({ caller: { ...LOCAL_CALLER, mayUse: () => false } });
+  const connection = new HubConnectionBuilder().withUrl(`${api.url}/hubs/jobs`).configureLogging(LogLevel.None).build();
+  const client = new JobServiceClient(api.url, QUICK);
+  const heard: unknown[] = [];
+  for (const name of ["jobQueued", "jobStarted", "jobProgressed", "jobCompleted", "batchCompleted"] as const) {
+    connection.on(name, (event) => void heard.push(event));
+    client.notifications.on(name, (event) => void heard.push(event));
+  }
+  await connection.start();
+  await expect(connection.invoke("SubscribeToBatch", batchId)).rejects.toThrow(/BatchNotFound/);
+  await expect(connection.invoke("SubscribeToTenant", tenant)).rejects.toThrow(/TenantNotFound/);
+  await expect(client.notifications.subscribeToBatch(batchId)).rejects.toMatchObject({ code: "BatchNotFound" });
+  await expect(client.notifications.subscribeToTenant(tenant)).rejects.toMatchObject({ code: "TenantNotFound" });
+  return { heard, [Symbol.asyncDispose]: () => connection.stop() };
+}

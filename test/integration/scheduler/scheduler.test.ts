@@ -1,0 +1,92 @@
+/** Several schedulers over one table and one topic: every tick comes once, through outages of each. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectServiceBus, createTickSender, createTimerStore } from "../../../runtime/azure/index.ts";
+import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
+import type { TickSender } from "../../../runtime/core/ports/timer-topic.ts";
+import { LISTENER_PROPERTY, parseTick } from "../../../runtime/core/tick.ts";
+import { listenerOf, subscriptionNameOf, type Timer } from "../../../runtime/core/timer.ts";
+import { TABLES, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
+import { createRound, startScheduler, type SchedulerDeps } from "../../../runtime/scheduler/scheduler.ts";
+import { timerOf } from "../../support/builders.ts";
+import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
+import { recordingLog } from "../../support/recording-log.ts";
+import { silentLog } from "../../support/silent-log.ts";
+import { freshTenant, testStorage } from "../../support/test-storage.ts";
+
+const tenantName = freshTenant();
+const START = new Date(Math.floor(Date.now() / 1_000) * 1_000);
+const everySecond: Timer = timerOf({ tenantName, cron: "* * * * * *", activeFrom: START, scheduledUpTo: START });
+const senders: TickSender[] = [];
+let fixture: BusFixture;
+let timers: TimerStore;
+
+beforeAll(async () => {
+  const filter = { kind: "correlation" as const, properties: { [LISTENER_PROPERTY]: listenerOf(everySecond) } };
+  const subscriptions = [{ name: subscriptionNameOf(everySecond), rules: [{ name: "listener", filter }] }];
+  fixture = await startBus({ topics: [{ name: TIMERS_TOPIC, duplicateWindowMs: 60_000, subscriptions }] });
+  const store = createTimerStore({ storage: testStorage() });
+  // The table has timers of other tests.
+  timers = {
+    ...store,
+    async *all(onUnreadable) {
+      for await (const one of store.all(onUnreadable)) if (one.value.tenantName === tenantName) yield one;
+    },
+  };
+});
+afterAll(async () => {
+  await Promise.all(senders.map((sender) => sender.close()));
+  await fixture[Symbol.asyncDispose]();
+});
+
+function depsOf(): SchedulerDeps {
+  const serviceBus = fixture.bus.connectionString;
+  const sender = createTickSender({ bus: connectServiceBus({ kind: "connection-string", serviceBus }) });
+  senders.push(sender);
+  // Each looks again as soon as it has looked.
+  const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+  return { timers, sender, now: () => new Date(), random: Math.random, pause, log: silentLog };
+}
+
+async function receive(count: number): Promise<readonly string[]> {
+  const receiver = fixture
+    .client()
+    .createReceiver(TIMERS_TOPIC, subscriptionNameOf(everySecond), { receiveMode: "receiveAndDelete" });
+  const times: string[] = [];
+  while (times.length < count) {
+    const messages = await receiver.receiveMessages(count - times.length, { maxWaitTimeInMs: 10_000 });
+    for (const { body } of messages) {
+      const parsed = parseTick(body);
+      if (parsed.ok) times.push(parsed.tick.scheduledAt);
+    }
+  }
+  await receiver.close();
+  return times;
+}
+
+describe("schedulers", () => {
+  it("send each tick once, at its time, however many they are", async () => {
+    await timers.write(everySecond, undefined);
+    const schedulers = [depsOf(), depsOf(), depsOf()].map(startScheduler);
+    const times = await receive(4);
+    const last = Date.parse(times.at(-1)!);
+    expect(Date.now()).toBeGreaterThanOrEqual(last);
+    expect(times.toSorted()).toEqual([1, 2, 3, 4].map((s) => new Date(START.getTime() + s * 1_000).toISOString()));
+    await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
+    // What has been sent ahead comes while none of them runs.
+    expect(await receive(2)).toEqual([5, 6].map((s) => new Date(START.getTime() + s * 1_000).toISOString()));
+  });
+
+  it("serve the others beside a row that cannot be read", async () => {
+    const spoiled = timerOf({ tenantName, packageName: "a.zip", timerName: "Spoiled" });
+    const sound = timerOf({ tenantName, packageName: "b.zip", timerName: "Sound", activeFrom: START });
+    for (const timer of [spoiled, sound]) await timers.write(timer, undefined);
+    await testStorage()
+      .table(TABLES.timers)
+      .retrying.updateEntity({ partitionKey: tenantName, rowKey: "a.Spoiled", overlap: "nonsense" }, "Merge");
+    const log = recordingLog();
+    await createRound({ ...depsOf(), log })(new AbortController().signal);
+    expect((await timers.get(sound))!.value.scheduledUpTo.getTime()).toBeGreaterThan(Date.now());
+    expect(log.messages()).toEqual(["a timer cannot be scheduled; the others are"]);
+    await expect(timers.get(spoiled)).rejects.toMatchObject({ code: "InternalError" });
+  });
+});

@@ -1,0 +1,107 @@
+/** Who delivers: the one process that holds the lease, as soon as it hears of a batch, and by itself now and then. */
+import { afterAll, beforeAll, beforeEach, afterEach, expect, it } from "vitest";
+import { startWebhookDuty } from "../../../runtime/api/webhooks/duty.ts";
+import { createLeaderLease } from "../../../runtime/azure/index.ts";
+import { batchCompletedEvent, type PublishedEvent } from "../../../runtime/core/events.ts";
+import type { Batch } from "../../../runtime/core/job.ts";
+import type { LeaderLease } from "../../../runtime/core/ports/worker-store.ts";
+import { deliveryOf } from "../../support/builders.ts";
+import { recordingLog } from "../../support/recording-log.ts";
+import { silentLog } from "../../support/silent-log.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
+import { startReceiver, type WebhookReceiver } from "../../support/webhook-receiver.ts";
+import { randomUUID } from "node:crypto";
+
+let lab: WebhookLab;
+let receiver: WebhookReceiver;
+beforeAll(async () => {
+  lab = await startWebhookLab();
+});
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(() => receiver[Symbol.asyncDispose]());
+afterAll(() => lab[Symbol.asyncDispose]());
+
+const leaseOf = (name: string): LeaderLease =>
+  createLeaderLease({
+    storage: lab.storage,
+    name,
+    durationMs: 15_000,
+    newId: randomUUID,
+    monotonicNow: () => performance.now(),
+  });
+const newsOf = (batch: Batch): PublishedEvent => batchCompletedEvent(batch, batch.completedAt!);
+const LONG_MS = 3_600_000;
+
+it("is done at once when a batch is heard of, by the process that leads, and by the next when it stops", async () => {
+  const tenantName = freshTenant();
+  await lab.webhook({ tenantName, url: receiver.url });
+  const duties = [1, 2].map(() =>
+    startWebhookDuty({ lease: leaseOf("heard"), ...lab.instance(), log: silentLog, everyMs: LONG_MS }),
+  );
+  const told = async (): Promise<void> => {
+    const batch = await lab.completedBatch(tenantName);
+    for (const duty of duties) duty.hear(newsOf(batch));
+  };
+  for (let n = 1; n <= 3; n++) {
+    await told();
+    await receiver.count(n);
+  }
+  // Whichever led.
+  await duties[0]!.stop();
+  await told();
+  await receiver.count(4);
+  await duties[1]!.stop();
+  expect(receiver.received).toHaveLength(4);
+});
+
+it("is done without news too", async () => {
+  const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
+  const duty = startWebhookDuty({ lease: leaseOf("quiet"), ...lab.instance(), log: silentLog, everyMs: 20 });
+  await lab.deliveries.add(deliveryOf(webhook));
+  await receiver.count(1);
+  await duty.stop();
+});
+
+it("goes on after an outage of storage, and says that there was one", async () => {
+  const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
+  const log = recordingLog();
+  let failures = 3;
+  const lease: LeaderLease = {
+    hold: () => (failures-- > 0 ? Promise.reject(new Error("The blob does not answer.")) : Promise.resolve(true)),
+    release: () => Promise.reject(new Error("The blob does not answer.")),
+  };
+  const duty = startWebhookDuty({ lease, ...lab.instance(), log, everyMs: 10 });
+  await lab.deliveries.add(deliveryOf(webhook));
+  await receiver.count(1);
+  await duty.stop();
+  expect(log.messages().filter((message) => message === "webhooks were not looked at")).toHaveLength(3);
+});
+
+it("is not done by a process that does not lead, and ends after what is being sent", async () => {
+  const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
+  await lab.deliveries.add(deliveryOf(webhook));
+  const asked = Promise.withResolvers<undefined>();
+  const idle: LeaderLease = {
+    hold: () => {
+      asked.resolve(undefined);
+      return Promise.resolve(false);
+    },
+    release: () => Promise.resolve(),
+  };
+  const other = startWebhookDuty({ lease: idle, ...lab.instance(), log: silentLog });
+  await asked.promise;
+  await other.stop();
+  expect(receiver.received).toEqual([]);
+
+  const answer = Promise.withResolvers<undefined>();
+  receiver.answer = (response) => void answer.promise.then(() => response.writeHead(204).end());
+  const duty = startWebhookDuty({ lease: leaseOf("ending"), ...lab.instance(), log: silentLog });
+  await receiver.count(1);
+  const stopped = duty.stop();
+  answer.resolve(undefined);
+  await stopped;
+  expect(await lab.deliveriesOf(webhook)).toMatchObject([{ state: "delivered" }]);
+});

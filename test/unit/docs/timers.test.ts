@@ -1,0 +1,96 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+import { cronWarnings } from "../../../runtime/core/schedule/cron.ts";
+import { ScheduleError } from "../../../runtime/core/schedule/schedule-error.ts";
+import { parseSchedule } from "../../../runtime/core/schedule/schedule.ts";
+import { isTimeSpan } from "../../../runtime/core/schedule/time-span.ts";
+import { packPackage } from "../../../runtime/packaging/pack.ts";
+import { codesIn, readDocument, ROOT, sectionOf } from "../../support/document-tables.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+const document = await readDocument("timers.md");
+
+/** First cells of the table that begins with a heading. */
+function schedulesOf(heading: string): readonly string[] {
+  const lines = sectionOf(document, "## Schedules").split("\n");
+  const start = lines.findIndex((line) => line.startsWith(`| ${heading} `));
+  const rest = lines.slice(start + 2);
+  return rest.slice(0, rest.indexOf("")).map((line) => codesIn(line)[0] ?? "");
+}
+
+/** Source files of the document, by the path their first line names. */
+const sources = (section: string): ReadonlyMap<string, string> =>
+  new Map(
+    [...sectionOf(document, section).matchAll(/```ts\n\/\/ (\S+)\n([^]*?)```/g)].map(([, file = "", text = ""]) => [
+      file,
+      text,
+    ]),
+  );
+
+async function packed(files: ReadonlyMap<string, string>) {
+  await using place = await temporaryDirectory();
+  for (const [file, text] of new Map([...files, ["package.json", '{ "name": "sample" }']])) {
+    await mkdir(dirname(join(place.path, file)), { recursive: true });
+    await writeFile(join(place.path, file), text);
+  }
+  const { manifest, warnings } = await packPackage({ directory: place.path, target: { os: "linux", arch: "x64" } });
+  return { timers: manifest.timers?.map(({ timerName }) => timerName), warnings };
+}
+
+describe("docs/timers.md", () => {
+  it("has schedules that are taken, without a warning", () => {
+    const schedules = schedulesOf("text");
+    expect(schedules.length).toBeGreaterThan(8);
+    for (const cron of schedules) {
+      expect([cron, parseSchedule({ cron }).next(new Date())]).toEqual([cron, expect.any(Date)]);
+      expect(isTimeSpan(cron) ? [] : cronWarnings(cron)).toEqual([]);
+    }
+    expect(parseSchedule({ cron: "*/10 * * * *" }).next(new Date("2030-01-31T08:00:00Z"))).toEqual(
+      parseSchedule({ cron: "0 */10 * * * *" }).next(new Date("2030-01-31T08:00:00Z")),
+    );
+  });
+
+  it("has schedules that are refused, and some that are warned of", () => {
+    expect(schedulesOf("refused")).toHaveLength(6);
+    for (const cron of schedulesOf("refused")) expect(() => parseSchedule({ cron }), cron).toThrow(ScheduleError);
+    expect(schedulesOf("warned of")).toHaveLength(3);
+    for (const cron of schedulesOf("warned of")) expect([cron, cronWarnings(cron).length]).toEqual([cron, 1]);
+  });
+
+  it("declares timers that are found as they stand", async () => {
+    expect(await packed(sources("## Declare one"))).toEqual({
+      timers: ["nightly-report", "sweepUploads", "syncOrders"],
+      warnings: [],
+    });
+    expect(await packed(sources("## Moving 60 WebJobs timers here"))).toEqual({
+      timers: ["nightlyReport", "syncOrders"],
+      warnings: [],
+    });
+  });
+
+  it("declares them with types that fit", () => {
+    const files = new Map([...sources("## Declare one"), ...sources("## Moving 60 WebJobs timers here")]);
+    // As if they lay in a sample: `jobyard/job` is found from there.
+    const folder = join(ROOT, "packages-sample/metadata-export");
+    const at = (name: string): string | undefined => files.get(name.replace(`${folder}/`, ""));
+    const { config } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path)) as {
+      config: object;
+    };
+    const { options } = ts.parseJsonConfigFileContent({ ...config, files: [], include: [] }, ts.sys, ROOT);
+    const host = ts.createCompilerHost(options);
+    const disk = ts.createCompilerHost(options);
+    host.fileExists = (name) => at(name) !== undefined || disk.fileExists(name);
+    host.readFile = (name) => at(name) ?? disk.readFile(name);
+    host.getSourceFile = (name, version, ...rest) => {
+      const text = at(name);
+      return text === undefined ? disk.getSourceFile(name, version, ...rest) : ts.createSourceFile(name, text, version);
+    };
+    const names = [...files.keys()].map((name) => join(folder, name));
+    expect(names).toHaveLength(4);
+    const program = ts.createProgram(names, { ...options, incremental: false }, host);
+    const problems = names.flatMap((name) => ts.getPreEmitDiagnostics(program, program.getSourceFile(name)));
+    expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"))).toEqual([]);
+  }, 60_000);
+});

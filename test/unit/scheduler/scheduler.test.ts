@@ -1,0 +1,191 @@
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { TICK_HORIZON_MS } from "../../../runtime/core/limits.ts";
+import type { OutgoingTick } from "../../../runtime/core/tick.ts";
+import type { Timer } from "../../../runtime/core/timer.ts";
+import { createRound, startScheduler, type SchedulerDeps } from "../../../runtime/scheduler/scheduler.ts";
+import { timerOf } from "../../support/builders.ts";
+import { createMemoryTimers } from "../../support/memory-timers.ts";
+import { recordingLog } from "../../support/recording-log.ts";
+
+const START = new Date("2026-03-01T08:00:00Z");
+const away = () => Promise.reject(new UnavailableError("BusUnavailable", "away"));
+const GOES_ON = new AbortController().signal;
+
+/** Every minute, ten ticks to the horizon. */
+const timer = (timerName: string, fields: Partial<Timer> = {}): Timer =>
+  timerOf({ timerName, activeFrom: START, scheduledUpTo: START, ...fields });
+
+function createWorld(...first: readonly Timer[]) {
+  const timers = createMemoryTimers();
+  for (const one of first) timers.put(one);
+  const sent: OutgoingTick[] = [];
+  const log = recordingLog();
+  /** Resolved to end the pause under way. */
+  const pauses: { readonly ms: number; readonly end: () => void }[] = [];
+  const world = {
+    timers,
+    log,
+    pauses,
+    now: START,
+    send: (ticks: readonly OutgoingTick[]): Promise<void> => Promise.resolve(void sent.push(...ticks)),
+    write: (...given: Parameters<typeof timers.write>) => timers.write(...given),
+    all: (...given: Parameters<typeof timers.all>) => timers.all(...given),
+    /** Of each timer, how many were sent. */
+    counts: () =>
+      Object.fromEntries([...Map.groupBy(sent, ({ tick }) => tick.timerName)].map(([k, v]) => [k, v.length])),
+    names: () => new Set(sent.map(({ messageId }) => messageId)),
+  };
+  const deps: SchedulerDeps = {
+    timers: { all: (onUnreadable) => world.all(onUnreadable), write: (...given) => world.write(...given) },
+    sender: { send: (ticks) => world.send(ticks) },
+    now: () => world.now,
+    random: () => 0.5,
+    pause: (ms, signal) =>
+      new Promise((end) => {
+        pauses.push({ ms, end });
+        signal.addEventListener("abort", () => end());
+      }),
+    log,
+  };
+  return Object.assign(world, { deps });
+}
+
+/** Until the scheduler waits for the nth time. */
+async function untilPause(world: ReturnType<typeof createWorld>, count: number): Promise<void> {
+  while (world.pauses.length < count) await setImmediate();
+}
+
+describe("a round", () => {
+  it("sends the ticks of all timers and notes how far, group by group", async () => {
+    const many = Array.from({ length: 120 }, (_, i) => timer(`T${i}`));
+    const world = createWorld(...many);
+    await createRound(world.deps)(GOES_ON);
+    expect(new Set(Object.values(world.counts()))).toEqual(new Set([10]));
+    const horizon = new Date(START.getTime() + TICK_HORIZON_MS);
+    expect(many.every((one) => world.timers.row(one).scheduledUpTo.getTime() === horizon.getTime())).toBe(true);
+    await createRound(world.deps)(GOES_ON);
+    expect(Object.values(world.counts())).toHaveLength(120);
+    expect(world.names().size).toBe(1_200);
+  });
+
+  it("serves the others when one cannot be scheduled, and says so once until that one changes", async () => {
+    const broken = timer("Broken", { cron: "nonsense" });
+    const nowhere = timer("Nowhere", { timeZone: "Nowhere/City" });
+    const world = createWorld(broken, timer("A"), nowhere, timer("B"));
+    const round = createRound(world.deps);
+    await round(GOES_ON);
+    await round(GOES_ON);
+    expect(world.counts()).toEqual({ A: 10, B: 10 });
+    expect(world.log.messages()).toHaveLength(2);
+    world.timers.put({ ...broken, cron: "more nonsense" });
+    await round(GOES_ON);
+    expect(world.log.messages()).toHaveLength(3);
+
+    world.timers.spoil(timer("A"));
+    await round(GOES_ON);
+    await round(GOES_ON);
+    expect(world.log.messages()).toHaveLength(4);
+  });
+
+  it("sends again, under the same names, what was sent and not noted", async () => {
+    const world = createWorld(timer("A"), timer("B"));
+    const { write } = world;
+    world.write = (one, etag) =>
+      one.timerName === "A" ? Promise.reject(new UnavailableError("StorageUnavailable", "away")) : write(one, etag);
+    await createRound(world.deps)(GOES_ON);
+    expect(world.timers.row(timer("A")).scheduledUpTo).toEqual(START);
+    expect(world.timers.row(timer("B")).scheduledUpTo).not.toEqual(START);
+    world.write = write;
+    await createRound(world.deps)(GOES_ON);
+    expect(world.counts()).toEqual({ A: 20, B: 10 });
+    expect(world.names().size).toBe(20);
+  });
+
+  it("leaves a timer as it is that was changed meanwhile", async () => {
+    const world = createWorld(timer("A"));
+    const { send } = world;
+    world.send = async (ticks) => {
+      await send(ticks);
+      world.timers.put(timer("A", { pausedAt: START, pausedBy: "Ada" }));
+    };
+    await createRound(world.deps)(GOES_ON);
+    expect(world.timers.row(timer("A"))).toMatchObject({ pausedBy: "Ada", scheduledUpTo: START });
+  });
+
+  it("notes nothing of what the broker did not take", async () => {
+    const world = createWorld(timer("A"));
+    world.send = away;
+    await expect(createRound(world.deps)(GOES_ON)).rejects.toThrow("away");
+    expect(world.timers.row(timer("A")).scheduledUpTo).toEqual(START);
+  });
+});
+
+describe("the scheduler", () => {
+  it("goes on after an outage of broker or table, and then misses none", async () => {
+    const world = createWorld(timer("A"));
+    const { send, all } = world;
+    world.send = away;
+    const scheduler = startScheduler(world.deps);
+    await untilPause(world, 1);
+    world.send = send;
+    world.all = () => {
+      throw new UnavailableError("StorageUnavailable", "away");
+    };
+    world.pauses[0]!.end();
+    await untilPause(world, 2);
+    world.all = all;
+    world.now = new Date(START.getTime() + 5 * 60_000);
+    world.pauses[1]!.end();
+    await untilPause(world, 3);
+    await scheduler.stop();
+    expect(world.counts()).toEqual({ A: 15 });
+    expect(world.pauses.map(({ ms }) => ms)).toEqual([20_000, 20_000, 20_000]);
+    expect(world.log.messages()).toHaveLength(2);
+  });
+
+  it("begins a round at once when it is woken, also when one is under way", async () => {
+    const world = createWorld();
+    const scheduler = startScheduler(world.deps);
+    await untilPause(world, 1);
+    world.timers.put(timer("A"));
+    scheduler.wake();
+    await untilPause(world, 2);
+    expect(world.counts()).toEqual({ A: 10 });
+
+    const { send } = world;
+    world.send = async (ticks) => {
+      world.send = send;
+      // Registered too late for the round that sends this.
+      world.timers.put(timer("C"));
+      scheduler.wake();
+      await send(ticks);
+    };
+    world.timers.put(timer("B"));
+    scheduler.wake();
+    await untilPause(world, 3);
+    await scheduler.stop();
+    expect(world.counts()).toEqual({ A: 10, B: 10, C: 10 });
+  });
+
+  it("ends with the round under way, and begins no other", async () => {
+    const world = createWorld(timer("A"));
+    const begun = Promise.withResolvers<undefined>();
+    const sending = Promise.withResolvers<undefined>();
+    const { send } = world;
+    world.send = async (ticks) => {
+      begun.resolve(undefined);
+      await sending.promise;
+      await send(ticks);
+    };
+    const scheduler = startScheduler(world.deps);
+    await begun.promise;
+    const stopped = scheduler.stop();
+    scheduler.wake();
+    sending.resolve(undefined);
+    await stopped;
+    expect(world.timers.row(timer("A")).scheduledUpTo).not.toEqual(START);
+    expect(world.pauses).toEqual([]);
+  });
+});

@@ -126,6 +126,10 @@ export const MISFIRE_ALL_MAX = 100;
 export const OVERTAKEN_TICKS_MAX = 100;
 /** Ticks are sent this long ahead: so long they fire while nothing of us runs but the workers. */
 export const TICK_HORIZON_MS = 10 * 60_000;
+/** Longer than a scheduler waits between two rounds at most: with less, ticks would be late without any outage. */
+export const TICK_HORIZON_MIN_MS = 30_000;
+/** Half as long as the broker remembers a tick (core/topology.ts): what is sent again after an outage is still known. */
+export const TICK_HORIZON_MAX_MS = 30 * 60_000;
 /**
  * Ticks of one timer that are sent in one round: more than MISFIRE_ALL_MAX, and several times what falls due between two
  * rounds, so that every round comes closer to the horizon.

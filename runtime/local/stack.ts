@@ -17,6 +17,8 @@ import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts
 export interface StackOptions {
   readonly home: Home;
   readonly apiPort: number;
+  /** API instances, the first of them on that port. Default 1. */
+  readonly apis?: number;
   /** Of the token issuer; 0: any. */
   readonly identityPort: number;
   /** Workers of each pool. */
@@ -26,6 +28,8 @@ export interface StackOptions {
   readonly lockMs: number;
   /** What running jobs get when the stack is stopped. */
   readonly drainMs: number;
+  /** How far ticks of timers are sent ahead. Default: what the API's own default is. */
+  readonly tickHorizonSeconds?: number;
   /** Of one caller of the API. Default: what the API's own default is. */
   readonly requestsPerMinute?: number;
   /** `start.mjs`, which runs a program of the project by name. */
@@ -54,6 +58,8 @@ export interface Stack {
   readonly issuer: LocalIssuer;
   readonly storageConnectionString: string;
   readonly serviceBusConnectionString: string;
+  /** For its administration. */
+  readonly serviceBusAdminConnectionString: string;
   readonly supervisor: Supervisor;
   /** Lets running jobs end, then stops everything. */
   stop(): Promise<void>;
@@ -70,7 +76,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   for (const port of [apiPort, identityPort]) if (port !== 0) await assertFree(port);
   const supervisor = createSupervisor({ logDirectory: home.logs, onRestart: options.onRestart });
   const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
-  const stopOrder = [workers.map(({ workerId }) => workerId), ["api"], ["bus", "storage", "identity"]];
+  const apis = Array.from({ length: options.apis ?? 1 }, (_, i) => (i === 0 ? "api" : `api-${i + 1}`));
+  const stopOrder = [workers.map(({ workerId }) => workerId), apis, ["bus", "storage", "identity"]];
 
   const passedOn = picked(environment, PASSED_ON);
   const program = (name: string, kind: string, args: readonly string[], env: Record<string, string> = {}): Program => ({
@@ -132,7 +139,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await supervisor.start(program(workerId, "worker", [], { ...connections, ...settings }));
     };
     const apiSettings = {
-      [SETTING.apiPort]: port,
       // Receivers that are being written run here, too; only this machine reaches the API.
       [SETTING.webhookLoopback]: "allow",
       [SETTING.authAuthority]: issuer.authority,
@@ -147,16 +153,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...(options.requestsPerMinute !== undefined && {
         [SETTING.requestsPerMinute]: String(options.requestsPerMinute),
       }),
+      ...(options.tickHorizonSeconds !== undefined && {
+        [SETTING.tickHorizonSeconds]: String(options.tickHorizonSeconds),
+      }),
     };
-    const [apiReady] = await Promise.all([
-      supervisor.start(program("api", "api", [], { ...connections, ...apiSettings })),
-      ...workers.map(startWorker),
-    ]);
+    const startApi = (name: string, index: number) => {
+      const own = { [SETTING.instanceId]: name, [SETTING.apiPort]: index === 0 ? port : "0" };
+      return supervisor.start(program(name, "api", [], { ...connections, ...apiSettings, ...own }));
+    };
+    const [[apiReady]] = await Promise.all([Promise.all(apis.map(startApi)), ...workers.map(startWorker)]);
     return {
-      apiUrl: `http://127.0.0.1:${String(apiReady["port"])}`,
+      apiUrl: `http://127.0.0.1:${String(apiReady?.["port"])}`,
       issuer,
       storageConnectionString: storage,
       serviceBusConnectionString: serviceBus,
+      serviceBusAdminConnectionString: String(busReady["adminConnectionString"]),
       supervisor,
       stop: () => supervisor.stop(stopOrder),
       kill: () => supervisor.kill(),

@@ -86,7 +86,8 @@ async function start(): Promise<Service> {
   });
   const announce = createAnnounce({ batches, webhooks, deliveries, now, log });
   const tickSender = connected.tickSender();
-  const scheduler = startScheduler({ timers, sender: tickSender, now, random: Math.random, pause, log });
+  const { tickHorizonMs: horizonMs } = settings;
+  const scheduler = startScheduler({ timers, sender: tickSender, horizonMs, now, random: Math.random, pause, log });
   const wakeScheduler = (): void => scheduler.wake();
   const { timerRegistration, timerReconcile } = composeTimers({
     ...{ connected, settings, ringer, events, tenants, now, log },

@@ -23,16 +23,16 @@ export interface TickPlan {
 }
 
 /** Undefined: there is nothing to send. Throws ScheduleError for a schedule that cannot be read. */
-export function planTicks(timer: Timer, now: Date): TickPlan | undefined {
+export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS): TickPlan | undefined {
   if (timer.pausedAt !== undefined) return undefined;
   const schedule = parseSchedule(timer);
   const from = later(timer.scheduledUpTo, timer.activeFrom);
-  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, TICK_HORIZON_MS));
+  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, horizonMs));
   const late = latestBetween(schedule, from, notByMuch, lateCount(timer.misfire));
   const rest = ticksBetween(
     schedule,
     later(from, new Date(notByMuch.getTime() - 1)),
-    new Date(now.getTime() + TICK_HORIZON_MS),
+    new Date(now.getTime() + horizonMs),
     TICKS_PER_ROUND_MAX - late.length,
   );
   const times = [...late, ...rest];

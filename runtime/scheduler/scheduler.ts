@@ -21,6 +21,8 @@ import { planTicks, type TickPlan } from "./plan-ticks.ts";
 export interface SchedulerDeps {
   readonly timers: Pick<TimerStore, "all" | "write">;
   readonly sender: Pick<TickSender, "send">;
+  /** How far ticks are sent ahead. Default: TICK_HORIZON_MS. */
+  readonly horizonMs?: number;
   readonly now: () => Date;
   /** 0 to 1. */
   readonly random: () => number;
@@ -83,7 +85,13 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
 }
 
 /** One look at all timers. Throws UnavailableError. */
-export function createRound({ timers, sender, now, log }: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
+export function createRound({
+  timers,
+  sender,
+  horizonMs,
+  now,
+  log,
+}: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
   /** What was wrong with which timers in the round before, by listener. */
   let known = new Map<string, string>();
 
@@ -113,7 +121,7 @@ export function createRound({ timers, sender, now, log }: SchedulerDeps): (signa
     for await (const stored of timers.all(complain)) {
       if (signal.aborted) return;
       try {
-        const plan = planTicks(stored.value, now());
+        const plan = planTicks(stored.value, now(), horizonMs);
         if (plan !== undefined) group.push({ stored, plan });
       } catch (error) {
         complain(listenerOf(stored.value), error);

@@ -3,6 +3,7 @@
 const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   bus: () => import("./bus/index.ts"),
   engine: () => import("./engine/index.ts"),
+  timers: () => import("./timers/index.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

@@ -2,7 +2,14 @@
 import type { AuthSettings } from "../auth-facts.ts";
 import type { EventLevel } from "../events.ts";
 import { TENANT_NAME_PATTERN } from "../ids.ts";
-import { REQUESTS_PER_MINUTE_DEFAULT, REQUESTS_PER_MINUTE_MAX, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
+import {
+  REQUESTS_PER_MINUTE_DEFAULT,
+  REQUESTS_PER_MINUTE_MAX,
+  TENANT_NAME_MAX_LENGTH,
+  TICK_HORIZON_MAX_MS,
+  TICK_HORIZON_MIN_MS,
+  TICK_HORIZON_MS,
+} from "../limits.ts";
 import { isLoopback, parseAuth } from "./auth.ts";
 import { type ConnectionSettings, parseConnection } from "./connection.ts";
 import { type Environment, SettingsError, integer, optional } from "./environment.ts";
@@ -24,6 +31,8 @@ export interface ApiSettings {
   readonly packagesTenant: string | undefined;
   /** Whether subscriptions of timers are made while the API runs. */
   readonly timerRegistration: boolean;
+  /** How far ticks of timers are sent ahead. */
+  readonly tickHorizonMs: number;
   readonly traffic: TrafficSettings;
   /** Which events are published. */
   readonly events: EventLevel;
@@ -56,6 +65,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   lockMs: parseLockMs(env),
   packagesTenant: parsePackagesTenant(env),
   timerRegistration: onOrOff(env, SETTING.timerRegistration),
+  tickHorizonMs: parseTickHorizon(env),
   traffic: {
     requestsPerMinute: integer(env, SETTING.requestsPerMinute, {
       min: 1,
@@ -77,6 +87,14 @@ function parsePackagesTenant(env: Environment): string | undefined {
     `${SETTING.packagesTenant} must be 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits or inner hyphens, not "${name}".`,
   );
 }
+
+const parseTickHorizon = (env: Environment): number =>
+  1_000 *
+  integer(env, SETTING.tickHorizonSeconds, {
+    min: TICK_HORIZON_MIN_MS / 1_000,
+    max: TICK_HORIZON_MAX_MS / 1_000,
+    fallback: TICK_HORIZON_MS / 1_000,
+  });
 
 /** Refused for an API that others reach: their webhooks would reach whatever listens here. */
 function parseWebhookLoopback(env: Environment): boolean {

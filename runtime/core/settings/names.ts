@@ -45,6 +45,8 @@ export const SETTING = {
    * manage topic and queues. `off`: the deployment alone.
    */
   timerRegistration: "JOBYARD_TIMER_REGISTRATION",
+  /** Seconds ticks of timers are sent ahead, from 30 to 1800: so long they fire while no API runs. Default 600. */
+  tickHorizonSeconds: "JOBYARD_TICK_HORIZON_SECONDS",
   /** Requests one caller may make of an API instance in a minute. Default 3000. */
   requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */

@@ -32,9 +32,10 @@ describe("settings", () => {
       instanceId: "api",
       pools: ["default"],
       lockMs: 60_000,
-      timerRegistration: true,
       events: "all",
       allowLoopbackWebhooks: false,
+      timerRegistration: true,
+      tickHorizonMs: 600_000,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",
     });
@@ -129,6 +130,7 @@ describe("facts of authentication", () => {
     [{ [SETTING.allowedOrigins]: "*" }, /JOBYARD_ALLOWED_ORIGINS must be origins/],
     [{ [SETTING.requestsPerMinute]: "0" }, /JOBYARD_REQUESTS_PER_MINUTE must be a whole number from 1 to 1000000/],
     [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
+    [{ [SETTING.tickHorizonSeconds]: "29" }, /JOBYARD_TICK_HORIZON_SECONDS must be a whole number from 30 to 1800/],
     [{ [SETTING.timerRegistration]: "yes" }, /JOBYARD_TIMER_REGISTRATION must be on or off, not "yes"/],
   ])("of the API that cannot be used are refused by name: %j", (env, message) => {
     expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);

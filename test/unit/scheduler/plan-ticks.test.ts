@@ -67,6 +67,14 @@ describe("ticks that nobody has sent in time", () => {
     expect(timesOf(plan)).toEqual(["09:20:00", "09:30:00", "09:40:00", "09:50:00", "10:00:00", "10:10:00"]);
   });
 
+  it("are those of the horizon that an installation has set", () => {
+    const timer = fresh({ graceMs: 5_000, cron: "*/10 * * * * *" });
+    const plan = planTicks(timer, at("08:02:00"), 30_000);
+    // One for all that are past by more than the horizon, and those around it.
+    const recent = ["08:01:30", "08:01:40", "08:01:50", "08:02:00", "08:02:10", "08:02:20", "08:02:30"];
+    expect(timesOf(plan)).toEqual(["08:01:20", ...recent]);
+  });
+
   it("leave room for those ahead, however many there are", () => {
     const timer = fresh({ cron: "* * * * * *", misfire: { all: MISFIRE_ALL_MAX } });
     const plan = planTicks(timer, at("20:00:00"));

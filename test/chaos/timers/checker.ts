@@ -1,0 +1,25 @@
+/** What must be true of a run of timers, whatever was killed in it: each rule yields sentences about what is wrong. */
+import { idleWorkers, lostPoison, overlaps, staleFences, starved, wrongSubscriptions } from "./check-runs.ts";
+import { countMismatch, doubleRuns, leftWaiting, lostTicks, nothingMissed, unexpectedEndings } from "./check-ticks.ts";
+import type { TimerFacts } from "./facts.ts";
+
+const RULES = {
+  lostTicks,
+  doubleRuns,
+  countMismatch,
+  overlaps,
+  staleFences,
+  starved,
+  idleWorkers,
+  leftWaiting,
+  wrongSubscriptions,
+  lostPoison,
+  unexpectedEndings,
+  nothingMissed,
+} as const;
+
+export type Rule = keyof typeof RULES;
+export type Verdict = Readonly<Record<Rule, readonly string[]>>;
+
+export const judgeTimers = (facts: TimerFacts): Verdict =>
+  Object.fromEntries(Object.entries(RULES).map(([rule, judge]) => [rule, judge(facts)])) as unknown as Verdict;

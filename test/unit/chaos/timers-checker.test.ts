@@ -1,0 +1,241 @@
+/** The checker of timers must find what is wrong: it is shown histories in which exactly one thing is. */
+import { describe, expect, it } from "vitest";
+import { judgeTimers, type Rule } from "../../chaos/timers/checker.ts";
+import {
+  dueTicks,
+  TICK_EPOCH,
+  type Move,
+  type Note,
+  type TimerFacts,
+  type WatchedJob,
+  type WatchedRun,
+  type WatchedTimer,
+} from "../../chaos/timers/facts.ts";
+
+const PERIOD_MS = 10_000;
+const tick = (number: number): number => TICK_EPOCH + number * PERIOD_MS;
+
+const job = (number: number, fields: Partial<WatchedJob> = {}): WatchedJob => ({
+  jobId: `j${number}`,
+  trigger: "schedule",
+  scheduledAt: tick(number),
+  state: "succeeded",
+  failureCode: undefined,
+  executions: 1,
+  interruptions: 0,
+  ...fields,
+});
+const left = (number: number, failureCode: string): WatchedJob =>
+  job(number, { state: "canceled", failureCode, executions: 0 });
+
+const note = (kind: Note["kind"], number: number, fields: Partial<Note> = {}): Note => ({
+  ...{ kind, timer: "T", jobId: `j${number}`, claimId: `c${number}`, fence: number, scheduledAt: tick(number) },
+  at: tick(number) + (kind === "start" ? 100 : 4_000),
+  ...fields,
+});
+const move = (number: number, state: string, afterMs: number, fields: Partial<Move> = {}): Move => ({
+  ...{ at: tick(number) + afterMs, jobId: `j${number}`, state, claimId: `c${number}`, worker: "w1" },
+  ...fields,
+});
+const life = (number: number): Move[] => [
+  move(number, "queued", 10, { claimId: "", worker: "" }),
+  move(number, "running", 20),
+  move(number, "succeeded", 4_100),
+];
+const work = (number: number): Note[] => [note("start", number), note("end", number)];
+
+/** Tick 1 and 4 run, 2 is skipped, 3 was missed. */
+const RUN: WatchedRun = {
+  ...{ coveredUpTo: tick(4), overtakenTicks: [], missedCount: 1, skippedCount: 1, fence: 4, waitingJobIds: [] },
+};
+const TIMER: WatchedTimer = {
+  ...{ name: "T", periodMs: PERIOD_MS, overlap: "skip", misfire: "once", hangs: false, activeFrom: tick(0), run: RUN },
+  jobs: [job(1), left(2, "TimerSkipped"), job(4)],
+};
+const GOOD: TimerFacts = {
+  timers: [TIMER],
+  moves: [...life(1), ...life(4)],
+  notes: [...work(1), ...work(4)],
+  subscriptions: { wanted: ["s"], found: ["s"] },
+  workers: ["w1"],
+  endAt: tick(4) + 5_000,
+  patienceMs: 5_000,
+  kills: 0,
+  poison: { sent: ["p"], deadLetters: ["p", "other"] },
+  mustMiss: true,
+};
+
+const having = (timer: Partial<WatchedTimer>, facts: Partial<TimerFacts> = {}): TimerFacts => ({
+  ...GOOD,
+  ...facts,
+  timers: [{ ...TIMER, ...timer }],
+});
+const broken = (facts: TimerFacts): readonly string[] =>
+  Object.entries(judgeTimers(facts)).flatMap(([rule, sentences]) => (sentences.length > 0 ? [rule] : []));
+
+describe("ticks", () => {
+  it("are the multiples of the period after one moment and up to another", () => {
+    expect(dueTicks(TIMER, tick(0), tick(2))).toEqual([tick(1), tick(2)]);
+    expect(dueTicks(TIMER, tick(0) - 1, tick(2) - 1)).toEqual([tick(0), tick(1)]);
+    expect(dueTicks(TIMER, tick(2), tick(2) + 9_999)).toEqual([]);
+  });
+});
+
+describe("the checker of timers", () => {
+  it("finds nothing in a run that is right", () => {
+    expect(broken(GOOD)).toEqual([]);
+  });
+
+  it("lets a run be taken over, counted and fenced anew", () => {
+    const again = { claimId: "c1b", fence: 2, at: tick(1) + 6_000 };
+    const facts = having(
+      { jobs: [job(1, { executions: 2, interruptions: 1 }), left(2, "TimerSkipped"), job(4)] },
+      {
+        moves: [
+          ...life(1).slice(0, 2),
+          move(1, "running", 6_000, { claimId: "c1b" }),
+          move(1, "succeeded", 9_000),
+          ...life(4),
+        ],
+        notes: [
+          note("start", 1),
+          note("start", 1, again),
+          note("end", 1, { ...again, at: tick(1) + 9_000 }),
+          ...work(4),
+        ],
+      },
+    );
+    expect(broken(facts)).toEqual([]);
+  });
+
+  it("lets runs of a timer that allows it overlap, each with a fence of its own", () => {
+    const notes = [note("start", 1), note("start", 4, { at: tick(1) + 200 }), note("end", 4), note("end", 1)];
+    const moves = [...life(1).slice(0, 2), ...life(4), move(1, "succeeded", 31_000)];
+    expect(broken(having({ overlap: "allow" }, { notes, moves }))).toEqual([]);
+    expect(broken(having({}, { notes, moves }))).toEqual(["overlaps"]);
+  });
+
+  it("lets a kill leave one skip that is counted and not written", () => {
+    const run = { ...RUN, skippedCount: 2 };
+    expect(broken(having({ run }, { kills: 1 }))).toEqual([]);
+    expect(broken(having({ run }))).toEqual(["countMismatch"]);
+  });
+
+  it.each<[string, Rule, TimerFacts]>([
+    ["a tick that nobody knows", "lostTicks", having({}, { endAt: tick(5) })],
+    [
+      "a tick that was overtaken and never came",
+      "lostTicks",
+      having({ run: { ...RUN, overtakenTicks: [tick(3)], missedCount: 0 } }, { mustMiss: false }),
+    ],
+    [
+      "a tick with two runs",
+      "doubleRuns",
+      having(
+        { jobs: [...TIMER.jobs, job(1, { jobId: "j0" })] },
+        { notes: [...work(1), ...work(4), note("end", 1, { jobId: "j0", claimId: "c0" })] },
+      ),
+    ],
+    [
+      "a run of no tick",
+      "doubleRuns",
+      having({
+        jobs: [job(1), left(2, "TimerSkipped"), job(4), { ...left(4, "TimerMissed"), scheduledAt: tick(4) + 1 }],
+      }),
+    ],
+    ["a run of a time before the timer", "doubleRuns", having({ jobs: [...TIMER.jobs, left(0, "TimerMissed")] })],
+    [
+      "a start that the row does not know",
+      "doubleRuns",
+      having({ jobs: [job(1, { executions: 0 }), left(2, "TimerSkipped"), job(4)] }),
+    ],
+    [
+      "work that was done twice without an interruption",
+      "doubleRuns",
+      having({}, { notes: [...work(1), note("end", 1), ...work(4)] }),
+    ],
+    ["success without work", "doubleRuns", having({}, { notes: work(1), patienceMs: 60_000 })],
+    ["a missed tick too many", "countMismatch", having({ run: { ...RUN, missedCount: 2 } })],
+    [
+      "a missed tick that is not counted",
+      "countMismatch",
+      having({ run: { ...RUN, missedCount: 0 } }, { mustMiss: false }),
+    ],
+    [
+      "a missed tick that also ran",
+      "countMismatch",
+      having({ jobs: [job(1), left(2, "TimerSkipped"), job(3), job(4)], run: RUN }, { notes: [1, 3, 4].flatMap(work) }),
+    ],
+    ["a skip that is not counted", "countMismatch", having({ run: { ...RUN, skippedCount: 0 } })],
+    [
+      "two rows alive at once",
+      "overlaps",
+      having({}, { moves: [...life(1).slice(0, 2), ...life(4), move(1, "succeeded", 35_000)] }),
+    ],
+    [
+      "two at work at once, whatever the rows say",
+      "overlaps",
+      having(
+        {},
+        { notes: [note("start", 1), note("start", 4, { at: tick(1) + 1_000 }), note("end", 1), note("end", 4)] },
+      ),
+    ],
+    [
+      "a later run with a smaller fence",
+      "staleFences",
+      having({}, { notes: [...work(1), note("start", 4, { fence: 1 }), note("end", 4)] }),
+    ],
+    [
+      "a fence that the timer's row does not know",
+      "staleFences",
+      having({}, { notes: [...work(1), note("start", 4, { fence: 9 }), note("end", 4)] }),
+    ],
+    [
+      "the same fence twice where runs may overlap",
+      "staleFences",
+      having({ overlap: "allow" }, { notes: [...work(1), note("start", 4, { fence: 1 }), note("end", 4)] }),
+    ],
+    [
+      "a timer without its turn",
+      "starved",
+      having(
+        {
+          jobs: [job(1), ...Array.from({ length: 9 }, (_, i) => left(i + 2, "TimerSkipped"))],
+          run: { ...RUN, coveredUpTo: tick(10), missedCount: 0, skippedCount: 9 },
+        },
+        { endAt: tick(10), notes: work(1), moves: life(1), mustMiss: false },
+      ),
+    ],
+    ["a worker without work", "idleWorkers", { ...GOOD, workers: ["w1", "w2"] }],
+    [
+      "a run that still waits",
+      "leftWaiting",
+      having({ jobs: [job(1), left(2, "TimerSkipped"), job(4, { state: "queued" })] }),
+    ],
+    ["a waiting run without a row", "leftWaiting", having({ run: { ...RUN, waitingJobIds: ["gone"] } })],
+    ["a missing subscription", "wrongSubscriptions", { ...GOOD, subscriptions: { wanted: ["s", "t"], found: ["s"] } }],
+    ["an orphan", "wrongSubscriptions", { ...GOOD, subscriptions: { wanted: ["s"], found: ["s", "t"] } }],
+    ["poison that vanished", "lostPoison", { ...GOOD, poison: { sent: ["p", "q"], deadLetters: ["p"] } }],
+    [
+      "a run that failed against its own code",
+      "unexpectedEndings",
+      having({ jobs: [job(1, { state: "failed", failureCode: "JobFailed" }), left(2, "TimerSkipped"), job(4)] }),
+    ],
+    ["a run that hangs and succeeded", "unexpectedEndings", having({ hangs: true })],
+    [
+      "a run that somebody canceled",
+      "unexpectedEndings",
+      having({ jobs: [job(1), left(2, "TimerSkipped"), job(4, { state: "canceled", failureCode: "JobCanceled" })] }),
+    ],
+    [
+      "a run for missed ticks that missed none",
+      "nothingMissed",
+      having({
+        jobs: [job(1), left(2, "TimerSkipped"), left(3, "TimerSkipped"), job(4)],
+        run: { ...RUN, missedCount: 0, skippedCount: 2 },
+      }),
+    ],
+  ])("finds %s", (_, rule, facts) => {
+    expect(broken(facts)).toEqual([rule]);
+  });
+});

@@ -47,8 +47,17 @@ export default tseslint.config(
   {
     files: ["test/**/*.ts", "packages-sample/**/*.test.ts"],
     rules: {
+      "no-restricted-properties": [
+        "error",
+        ...["waitFor", "waitUntil"].map((property) => ({
+          object: "vi",
+          property,
+          message: "A busy machine takes longer than its second: use test/support/eventually.ts.",
+        })),
+      ],
       // Tests index into what they have just counted.
       "@typescript-eslint/no-non-null-assertion": "off",
     },
   },
+  { files: ["test/support/eventually.ts"], rules: { "no-restricted-properties": "off" } },
 );

@@ -122,8 +122,8 @@ export const TIMER_GRACE_DEFAULT_SECONDS = 60;
 export const TIMER_GRACE_MAX_SECONDS = 24 * 3_600;
 /** Missed ticks that are run one by one, at most. More is a backlog nobody wants. */
 export const MISFIRE_ALL_MAX = 100;
-/** Ticks of one timer that a later one has overtaken and that may still come; more than these are given up as missed. */
-export const OVERTAKEN_TICKS_MAX = MISFIRE_ALL_MAX;
+/** Ticks of one timer that a later one has overtaken and that may still come: no fewer than are run one by one. More are given up. */
+export const OVERTAKEN_TICKS_MAX = 100;
 /** Missed ticks of one timer that are remembered by their times, the latest: a run that was admitted meanwhile looks there. */
 export const MISSED_TICKS_KEPT = 100;
 /** Ticks are sent this long ahead: so long they fire while nothing of us runs but the workers. */

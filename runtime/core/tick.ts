@@ -10,7 +10,7 @@ import { PACKAGE_NAME_PATTERN } from "./manifest-fields.ts";
 import { listenerOf, type TimerName } from "./timer.ts";
 
 /** Version of the message body. A receiver refuses versions it does not know. */
-export const TICK_VERSION = 1;
+const TICK_VERSION = 1;
 
 /** The application property that the subscriptions of timers filter on. */
 export const LISTENER_PROPERTY = "Listener";

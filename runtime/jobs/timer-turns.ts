@@ -1,5 +1,4 @@
 /** Lets the next run of a timer in when one has ended: the I/O around `askOf` of core/timer-gate.ts (R18, R19). */
-import { randomUUID } from "node:crypto";
 import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
@@ -34,7 +33,7 @@ export async function askTimer(batchId: string, { jobs, timers, queue, pool }: T
         if (row === undefined || (pool !== undefined && row.value.pool !== pool)) return;
         const bell = outgoingBell(row);
         // R19: the broker may remember the one whose message was completed when the run began to wait.
-        const fresh = { ...bell, messageId: `${bell.messageId}:${randomUUID()}` };
+        const fresh = { ...bell, messageId: `${bell.messageId}:${crypto.randomUUID()}` };
         await queue.send(jobQueueName(row.value.pool, row.value.priority), [fresh]);
         return;
       }

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { BusError } from "../../runtime/local/bus/engine/errors.ts";
 import type { Settlement } from "../../runtime/local/bus/engine/settlement.ts";
 import { encodeBody, parseBody, type TestBus } from "./bus-engine.ts";
+import { commandsWith, type ModelCommand } from "./model-command.ts";
 
 const QUEUE = "q";
 const DEAD_LETTERS = "q/$DeadLetterQueue";
@@ -142,30 +143,9 @@ const statusOf = (message: ModelMessage): string =>
 
 const locked = (model: QueueModel): ModelMessage[] => model.messages.filter((each) => each.lockedUntil !== undefined);
 
-type Step = (model: QueueModel, bus: TestBus) => void;
+type Command = ModelCommand<QueueModel>;
 
-class Command implements fc.Command<QueueModel, TestBus> {
-  readonly #name: string;
-  readonly #step: Step;
-
-  constructor(name: string, step: Step) {
-    this.#name = name;
-    this.#step = step;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  run(model: QueueModel, bus: TestBus): void {
-    this.#step(model, bus);
-    agree(model, bus);
-  }
-
-  toString(): string {
-    return this.#name;
-  }
-}
+const command = commandsWith<QueueModel>((model, bus) => agree(model, bus));
 
 /** The code of the refusal, or undefined when the command was carried out. */
 function refusal(action: () => void): string | undefined {
@@ -179,7 +159,7 @@ function refusal(action: () => void): string | undefined {
 }
 
 const send = (ids: readonly number[], ttl: number | undefined, delay: number): Command =>
-  new Command(`send ${ids.join()} ttl=${ttl} delay=${delay}`, (model, bus) => {
+  command(`send ${ids.join()} ttl=${ttl} delay=${delay}`, (model, bus) => {
     const scheduledAt = delay > 0 ? model.now + delay : undefined;
     const messages = ids.map((id) => ({
       body: encodeBody({ id: String(id) }),
@@ -192,7 +172,7 @@ const send = (ids: readonly number[], ttl: number | undefined, delay: number): C
   });
 
 const receive = (count: number, remove: boolean): Command =>
-  new Command(`receive ${count} remove=${remove}`, (model, bus) => {
+  command(`receive ${count} remove=${remove}`, (model, bus) => {
     const expected = model.available().slice(0, count);
     const received = bus.receive(QUEUE, count, remove);
     assert.deepEqual(
@@ -214,7 +194,7 @@ function hold(model: QueueModel, message: ModelMessage, token: string, until: nu
 }
 
 const settle = (pick: number, kind: Settlement["kind"]): Command =>
-  new Command(`${kind} ${pick}`, (model, bus) => {
+  command(`${kind} ${pick}`, (model, bus) => {
     const held = model.held[pick % model.held.length];
     if (!held) return;
     const message = model.holder(held);
@@ -232,7 +212,7 @@ const settle = (pick: number, kind: Settlement["kind"]): Command =>
   });
 
 const renew = (pick: number): Command =>
-  new Command(`renew ${pick}`, (model, bus) => {
+  command(`renew ${pick}`, (model, bus) => {
     const held = model.held[pick % model.held.length];
     if (!held) return;
     const message = model.holder(held);
@@ -242,7 +222,7 @@ const renew = (pick: number): Command =>
   });
 
 const receiveDeferred = (pick: number): Command =>
-  new Command(`receive deferred ${pick}`, (model, bus) => {
+  command(`receive deferred ${pick}`, (model, bus) => {
     const message = model.messages[pick % model.messages.length];
     if (!message) return;
     const free = message.deferred && message.lockedUntil === undefined;
@@ -254,7 +234,7 @@ const receiveDeferred = (pick: number): Command =>
   });
 
 const cancel = (pick: number): Command =>
-  new Command(`cancel ${pick}`, (model, bus) => {
+  command(`cancel ${pick}`, (model, bus) => {
     const message = model.messages[pick % model.messages.length];
     if (!message) return;
     const code = refusal(() => bus.run((broker) => broker.cancelScheduled(QUEUE, [message.seq])));
@@ -263,13 +243,13 @@ const cancel = (pick: number): Command =>
   });
 
 const advance = (milliseconds: number): Command =>
-  new Command(`advance ${milliseconds}`, (model, bus) => {
+  command(`advance ${milliseconds}`, (model, bus) => {
     bus.advance(milliseconds);
     model.advance(milliseconds);
   });
 
 const crash = (compact: boolean): Command =>
-  new Command(`crash compact=${compact}`, (_model, bus) => bus.crash({ compact }));
+  command(`crash compact=${compact}`, (_model, bus) => bus.crash({ compact }));
 
 const pick = fc.nat(40);
 

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BusError } from "../../runtime/local/bus/engine/errors.ts";
-import { encodeBody, HeldReceiver, parseBody, type TestBus } from "./bus-engine.ts";
+import { encodeBody, HeldReceiver, parseBody } from "./bus-engine.ts";
+import { commandsWith, type ModelCommand } from "./model-command.ts";
 
 const QUEUE = "s";
 const LOCK_MS = 1_000;
@@ -30,44 +31,25 @@ export class SessionModel {
   }
 }
 
-type Step = (model: SessionModel, bus: TestBus) => void;
+type Command = ModelCommand<SessionModel>;
 
-class Command implements fc.Command<SessionModel, TestBus> {
-  readonly #name: string;
-  readonly #step: Step;
-
-  constructor(name: string, step: Step) {
-    this.#name = name;
-    this.#step = step;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  run(model: SessionModel, bus: TestBus): void {
-    this.#step(model, bus);
-    model.commands++;
-    const store = bus.broker.entities.store(QUEUE);
-    const total = [...model.waiting.values()].reduce((sum, each) => sum + each.length, 0);
-    assert.equal(store.messages.size, total);
-    assert.equal([...store.sessions.all()].filter(({ lock }) => lock).length, model.holdings.length);
-  }
-
-  toString(): string {
-    return this.#name;
-  }
-}
+const command = commandsWith<SessionModel>((model, bus) => {
+  model.commands++;
+  const store = bus.broker.entities.store(QUEUE);
+  const total = [...model.waiting.values()].reduce((sum, each) => sum + each.length, 0);
+  assert.equal(store.messages.size, total);
+  assert.equal([...store.sessions.all()].filter(({ lock }) => lock).length, model.holdings.length);
+});
 
 const send = (sessionId: string): Command =>
-  new Command(`send ${sessionId}`, (model, bus) => {
+  command(`send ${sessionId}`, (model, bus) => {
     const n = ++model.sent;
     bus.run((broker) => broker.send(QUEUE, [{ body: encodeBody({ n }), messageId: String(n), sessionId }]));
     model.waiting.set(sessionId, [...(model.waiting.get(sessionId) ?? []), n]);
   });
 
 const accept = (wanted: string | undefined): Command =>
-  new Command(`accept ${wanted ?? "next"}`, (model, bus) => {
+  command(`accept ${wanted ?? "next"}`, (model, bus) => {
     const receiver = new HeldReceiver(3);
     let granted: { readonly sessionId: string; readonly until: number } | undefined;
     const waiter = {
@@ -106,7 +88,7 @@ function checkOrder(model: SessionModel, sessionId: string, receiver: HeldReceiv
 }
 
 const completeFirst = (pick: number): Command =>
-  new Command(`complete ${pick}`, (model, bus) => {
+  command(`complete ${pick}`, (model, bus) => {
     const holding = model.holdings[pick % model.holdings.length];
     const delivery = holding?.receiver.deliveries.shift();
     if (!holding || !delivery) return;
@@ -118,7 +100,7 @@ const completeFirst = (pick: number): Command =>
   });
 
 const close = (pick: number): Command =>
-  new Command(`close ${pick}`, (model, bus) => {
+  command(`close ${pick}`, (model, bus) => {
     const holding = model.holdings[pick % model.holdings.length];
     if (!holding) return;
     model.holdings = model.holdings.filter((each) => each !== holding);
@@ -126,13 +108,13 @@ const close = (pick: number): Command =>
   });
 
 const renew = (pick: number): Command =>
-  new Command(`renew ${pick}`, (model, bus) => {
+  command(`renew ${pick}`, (model, bus) => {
     const holding = model.holdings[pick % model.holdings.length];
     if (holding) holding.until = bus.run((broker) => broker.renewSessionLock(QUEUE, holding.sessionId));
   });
 
 const advance = (milliseconds: number): Command =>
-  new Command(`advance ${milliseconds}`, (model, bus) => {
+  command(`advance ${milliseconds}`, (model, bus) => {
     model.now += milliseconds;
     bus.advance(milliseconds);
     for (const { until, receiver } of model.holdings) {

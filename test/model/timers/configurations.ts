@@ -1,7 +1,8 @@
 /** What the timer model is run with. */
 import type { Configuration, RuleOff } from "../configuration.ts";
 import { search } from "../search.ts";
-import { type TimerBounds, timerModel, type TimerRules } from "./model.ts";
+import { timerModel } from "./model.ts";
+import type { TimerBounds, TimerRules } from "./rules.ts";
 
 type Faults = TimerBounds["faults"];
 

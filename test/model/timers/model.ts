@@ -3,77 +3,15 @@
  * names the job that may run; it is free when that job has ended. Nothing expires and nothing is released. Who passes,
  * waits, is left out or is rung for is decided by runtime/core; what is modelled is who may die in between.
  */
-import type { Overlap } from "../../../runtime/core/manifest.ts";
 import { type Model, must, type Steps } from "../search.ts";
 import { jsonStates } from "../small-state.ts";
-import {
-  hasMessage,
-  IDLE,
-  isOverTick,
-  NOBODY,
-  paid,
-  type TickState,
-  type TimerFault,
-  type TimerState,
-  writeTick,
-} from "./state.ts";
+import { ALL_RULES, type TimerBounds, type TimerRules } from "./rules.ts";
+import { hasMessage, IDLE, isOverTick, NOBODY, paid, type TickState, type TimerState, writeTick } from "./state.ts";
 import { workerSteps } from "./worker.ts";
-
-export interface TimerRules {
-  /** R14: the timer is asked before a tick is claimed. */
-  readonly gate: boolean;
-  /** R14: the row is there before the timer names it. */
-  readonly rowFirst: boolean;
-  /** R15: the timer is written also when it names this tick already. */
-  readonly rewrites: boolean;
-  /** R15: a refused claim begins again at the row. */
-  readonly gatesAgain: boolean;
-  /** R16: the row that the timer names is read after the timer. */
-  readonly holderAfterTimer: boolean;
-  /** R17: whoever waits is written down before the message is completed, on the version that was read. */
-  readonly waitsByVersion: boolean;
-  /** R17: whoever has been written down looks at the holder again. */
-  readonly looksAgain: boolean;
-  /** R18: whoever ends a run asks for those that wait. */
-  readonly endAsks: boolean;
-  /** R18: whoever finds one ended asks, too. */
-  readonly redeliveryAsks: boolean;
-  /** R18: ended ones among those that wait are passed over. */
-  readonly passesOver: boolean;
-  /** R19: the bell of one that waits has a MessageId nothing swallows. */
-  readonly ringsFresh: boolean;
-  /** R19: who passes waits no longer. */
-  readonly passLeavesList: boolean;
-}
-
-const RULES: TimerRules = {
-  gate: true,
-  rowFirst: true,
-  rewrites: true,
-  gatesAgain: true,
-  holderAfterTimer: true,
-  waitsByVersion: true,
-  looksAgain: true,
-  endAsks: true,
-  redeliveryAsks: true,
-  passesOver: true,
-  ringsFresh: true,
-  passLeavesList: true,
-};
-
-export interface TimerBounds {
-  readonly ticks: number;
-  readonly overlap: Exclude<Overlap, "allow">;
-  /** So many may wait. */
-  readonly waitingMax: number;
-  /** The first worker runs the first tick already. */
-  readonly begun?: boolean;
-  readonly faults: Partial<Readonly<Record<TimerFault, number>>>;
-}
 
 export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {}): Model<TimerState> {
   const { ticks, waitingMax, faults, begun = false } = bounds;
-  const rules = { ...RULES, ...given };
+  const rules = { ...ALL_RULES, ...given };
   const each = <T>(value: T): T[] => Array.from({ length: ticks }, () => value);
   return {
     ...jsonStates<TimerState>(),

@@ -140,13 +140,13 @@ async function timer(lab: FaultLab, timerName: string, fields: Partial<Timer>) {
   return {
     send,
     /** One of those that must have a row. Resolves to its id. */
-    async tick(index: number, name = ""): Promise<string> {
+    tick: async (index: number, name = ""): Promise<string> => {
       const jobId = await send(new Date(start + index * 1_000), name);
       accepted.add(jobId);
       return jobId;
     },
     waitingIds: async () => (await run()).waitingJobIds,
-    async unrecorded(ticks: readonly Date[]): Promise<readonly Date[]> {
+    unrecorded: async (ticks: readonly Date[]): Promise<readonly Date[]> => {
       const coverage = await run();
       return ticks.filter((at) => !isRecorded(coverage, own, at));
     },

@@ -3,12 +3,13 @@ import { execFile } from "node:child_process";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readPdf } from "../../../packages-sample/documents/test/read-pdf.ts";
 import { type PackResult, packPackage } from "../../../runtime/packaging/pack.ts";
 import { unpackPackage } from "../../../runtime/worker/packages/unpack.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
 import { type Attempt, FACTS, type Lab, createLab } from "../worker/process/lab.ts";
+import { eventuallyTrue } from "../../support/eventually.ts";
 
 const SAMPLES = join(import.meta.dirname, "../../../packages-sample");
 
@@ -185,7 +186,7 @@ describe("documents", () => {
 
   it("stops by itself when canceled among many", async () => {
     const attempt = await start({ date: "2026-03-02", from: 1, count: 240 });
-    await vi.waitUntil(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0), { timeout: 50_000 });
+    await eventuallyTrue(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0));
     attempt.process.cancel("cancel");
     expect(await attempt.result).toMatchObject({ kind: "canceled", forced: false });
   });

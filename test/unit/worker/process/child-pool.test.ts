@@ -4,6 +4,7 @@ import { type ChildPool, createChildPool } from "../../../../runtime/worker/proc
 import type { HostChild } from "../../../../runtime/worker/process/host-child.ts";
 import { LaunchError } from "../../../../runtime/worker/process/launch.ts";
 import { createLab, markedProcesses } from "./lab.ts";
+import { eventuallyTrue } from "../../../support/eventually.ts";
 
 /** Children whose start, readiness and death the test decides. */
 function nursery() {
@@ -135,7 +136,7 @@ describe("a pool of spare children", () => {
 describe("real spares", () => {
   it("serve one job each", async () => {
     const lab = await createLab({ spares: 2 });
-    await vi.waitUntil(() => markedProcesses(lab.root).length === 2);
+    await eventuallyTrue(() => markedProcesses(lab.root).length === 2);
     const before = markedProcesses(lab.root);
     const pids: string[] = [];
     for (let n = 0; n < 4; n++) {

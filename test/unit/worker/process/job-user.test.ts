@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chmod, chown, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
 import { findJobUser, type JobUser } from "../../../../runtime/worker/process/job-user.ts";
 import { createLauncher, LaunchError } from "../../../../runtime/worker/process/launch.ts";
@@ -12,6 +12,7 @@ import { createWorkspaces, type Workspace } from "../../../../runtime/worker/pro
 import { canBecomeOther, OTHER_USER } from "../../../support/other-user.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
 import { FACTS, HOST_ENTRY, markedProcesses } from "./lab.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
 const DOOMED = join(import.meta.dirname, "doomed-worker.ts");
@@ -32,7 +33,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
     });
     afterEach(async () => {
       await processes.close();
-      await vi.waitFor(() => expect(markedProcesses(directory.path)).toEqual([]));
+      await eventually(() => expect(markedProcesses(directory.path)).toEqual([]));
       await Promise.all(spaces.splice(0).map((workspace) => workspace.remove()));
       await directory[Symbol.asyncDispose]();
     });
@@ -148,7 +149,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(markedProcesses(root)).toHaveLength(1);
       worker.kill("SIGKILL");
       await once(worker, "exit");
-      await vi.waitFor(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
+      await eventually(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
     });
   },
 );

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import type { Progress } from "../../../../runtime/core/job.ts";
 import { bundleHost } from "../../../../runtime/worker/process/host-bundle.ts";
 import {
@@ -25,6 +25,7 @@ import type {
   SharedPackage,
 } from "../../../../runtime/worker/process/spec.ts";
 import { type Workspace, createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
+import { eventually, eventuallyTrue } from "../../../support/eventually.ts";
 
 /** The child host as source, and as the one file that workers use. */
 export const HOST_SOURCE = fileURLToPath(new URL("../../../../runtime/worker/process/host/main.ts", import.meta.url));
@@ -175,7 +176,7 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
       expect(markedProcesses(root)).toEqual([]);
       expect(await readdir(root)).toEqual([]);
       await rm(root, { recursive: true });
-      await vi.waitFor(() => expect(handles().length).toBeLessThanOrEqual(before));
+      await eventually(() => expect(handles().length).toBeLessThanOrEqual(before));
     },
   };
 }
@@ -194,7 +195,7 @@ function follow(process: JobProcess, spec: JobProcessSpec, progress: Progress[])
     progress,
     log: () => text,
     async logged(wanted) {
-      await vi.waitUntil(() => text.includes(wanted) || ended, { timeout: 50_000, interval: 5 });
+      await eventuallyTrue(() => text.includes(wanted) || ended, { interval: 5 });
       expect(text).toContain(wanted);
     },
   };

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { type Attempt, FOREVER, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "./lab.ts";
+import { eventuallyTrue } from "../../../support/eventually.ts";
 
 let lab: Lab;
 beforeEach(async () => {
@@ -133,7 +134,7 @@ describe("kill of one job of a shared process", () => {
     const first = await lab.share(shared, "a");
     await first.logged("in");
     const second = await lab.share(shared, "a");
-    await vi.waitUntil(() => second.process.pid !== undefined);
+    await eventuallyTrue(() => second.process.pid !== undefined);
     await first.process.kill();
     expect(isAlive(second.process.pid!)).toBe(true);
     process.kill(second.process.pid!, "SIGUSR2");

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "./lab.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 let lab: Lab;
 beforeEach(async () => {
@@ -175,7 +176,7 @@ describe("a shared process", () => {
     await lab.close();
     lab = await createLab({ reuse });
   };
-  const gone = (pid: unknown): Promise<void> => vi.waitFor(() => expect(isAlive(pid as number)).toBe(false));
+  const gone = (pid: unknown): Promise<void> => eventually(() => expect(isAlive(pid as number)).toBe(false));
 
   it("ends after so many jobs, the last of which it still runs to its end", async () => {
     await reopen({ maxJobs: 2 });
@@ -194,14 +195,14 @@ describe("a shared process", () => {
     const shared = sharedPackage({ ...PID, wait });
     const old = await lab.share(shared, "wait");
     await old.logged("in");
-    await vi.waitFor(async () => expect(await outputOf(await lab.share(shared, "a"))).not.toBe(old.process.pid));
+    await eventually(async () => expect(await outputOf(await lab.share(shared, "a"))).not.toBe(old.process.pid));
     await gone(await outputOf(old));
   });
 
   it("ends when it has had no job for a while", async () => {
     await reopen({ idleMs: 50 });
     await gone(await outputOf(await lab.share(sharedPackage(PID), "a")));
-    await vi.waitFor(() => expect(markedProcesses(lab.root)).toEqual([]));
+    await eventually(() => expect(markedProcesses(lab.root)).toEqual([]));
   });
 
   it("takes no more jobs beyond its memory, and ends when those in it have ended", async () => {
@@ -210,13 +211,13 @@ describe("a shared process", () => {
     const changes = { memoryMb: 100 };
     const fat = await lab.share(shared, "grow", changes);
     await fat.logged("grown");
-    const other = await vi.waitFor(
+    const other = await eventually(
       async () => {
         const pid = await outputOf(await lab.share(shared, "a", changes));
         expect(markedProcesses(lab.root)).toHaveLength(2);
         return pid;
       },
-      { timeout: 5_000, interval: 50 },
+      { interval: 50 },
     );
     expect(isAlive(fat.process.pid!)).toBe(true);
     expect(other).not.toBe(fat.process.pid);
@@ -243,6 +244,6 @@ describe("a shared process", () => {
     await reopen({ maxJobs: 1 });
     const shared = sharedPackage({ a: "return { output: packagePath };" });
     const path = (await outputOf(await lab.share(shared, "a"))) as string;
-    await vi.waitFor(() => expect(existsSync(path)).toBe(false));
+    await eventually(() => expect(existsSync(path)).toBe(false));
   });
 });

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FOREVER, type Lab, createLab, isAlive, markedProcesses } from "./lab.ts";
+import { eventually, eventuallyTrue } from "../../../support/eventually.ts";
 
 let lab: Lab;
 beforeEach(async () => {
@@ -149,9 +150,9 @@ describe("kill", () => {
 
   it("ends a stopped process", async () => {
     const attempt = await lab.start(`process.kill(process.pid, "SIGSTOP");`);
-    await vi.waitUntil(() => attempt.process.pid !== undefined);
+    await eventuallyTrue(() => attempt.process.pid !== undefined);
     const { pid } = attempt.process;
-    await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, "utf8")).toMatch(/\) T /));
+    await eventually(async () => expect(await readFile(`/proc/${pid}/stat`, "utf8")).toMatch(/\) T /));
     await attempt.process.kill();
     expect(isAlive(pid!)).toBe(false);
   });

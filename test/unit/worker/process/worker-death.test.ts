@@ -4,10 +4,11 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
 import { MARK_VARIABLE } from "../../../../runtime/worker/process/process-tree.ts";
 import { FOREVER, HOST_ENTRY, isAlive, jobSource, markedProcesses, ownerOf } from "./lab.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 const WORKER = fileURLToPath(new URL("doomed-worker.ts", import.meta.url));
 
@@ -19,7 +20,7 @@ beforeEach(async () => {
   await mkdir(packagePath, { recursive: true });
 });
 afterEach(async () => {
-  await vi.waitFor(() => expect(markedProcesses(root)).toEqual([]));
+  await eventually(() => expect(markedProcesses(root)).toEqual([]));
   await rm(root, { recursive: true });
 });
 
@@ -48,7 +49,7 @@ describe("when a worker is killed", () => {
     const worker = await workerWith(`console.log("spinning"); for (;;);`, "spinning");
     expect(markedProcesses(root)).toHaveLength(1);
     await kill(worker);
-    await vi.waitFor(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
+    await eventually(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
   });
 
   it("so do the spares, and what a job has started, wherever that went", async () => {
@@ -56,9 +57,9 @@ describe("when a worker is killed", () => {
       const start = (options) => spawn("sleep", ["600"], { stdio: "ignore", ...options }).unref();
       start({}); start({ detached: true }); log("waiting"); ${FOREVER}`;
     const worker = await workerWith(body, "waiting", 2);
-    await vi.waitFor(() => expect(markedProcesses(root)).toHaveLength(5));
+    await eventually(() => expect(markedProcesses(root)).toHaveLength(5));
     await kill(worker);
-    await vi.waitFor(() => expect(markedProcesses(root)).toEqual([]));
+    await eventually(() => expect(markedProcesses(root)).toEqual([]));
   });
 });
 
@@ -70,7 +71,7 @@ describe("a sweep", () => {
     const others = left(`${ownerOf("/elsewhere")}.earlier.1`);
     const environment = { PATH: process.env["PATH"] ?? "" };
     const next = createJobProcesses({ root, hostEntry: HOST_ENTRY, spares: 1, environment });
-    await vi.waitFor(() => expect(markedProcesses(root)).toHaveLength(2));
+    await eventually(() => expect(markedProcesses(root)).toHaveLength(2));
     await next.sweep();
     expect([isAlive(mine), isAlive(others)]).toEqual([false, true]);
     expect(markedProcesses(root)).toHaveLength(1);

@@ -1,0 +1,18 @@
+/** Waiting for a state, however slow the machine is: vitest's own second is over before a busy one has started a process. */
+import { vi } from "vitest";
+
+const TIMEOUT_MS = 50_000;
+
+export interface EventuallyOptions {
+  /** Between two looks. Default: 20 ms. */
+  readonly interval?: number;
+}
+
+/** Resolves to what `look` returns, once it no longer throws. */
+export const eventually = <T>(look: () => T | Promise<T>, { interval = 20 }: EventuallyOptions = {}): Promise<T> =>
+  vi.waitFor(look, { timeout: TIMEOUT_MS, interval });
+
+/** Resolves once it is true. */
+export async function eventuallyTrue(isTrue: () => boolean, { interval = 20 }: EventuallyOptions = {}): Promise<void> {
+  await vi.waitUntil(isTrue, { timeout: TIMEOUT_MS, interval });
+}

@@ -11,3 +11,12 @@ export const post = (path: string, body: unknown = {}, headers: Record<string, s
   headers: { ...JSON_TYPE, ...headers },
   body: JSON.stringify(body),
 });
+
+export const put = (path: string, body: string | Uint8Array, type = "application/json"): WireRequest => ({
+  method: "PUT",
+  path,
+  headers: { "content-type": type },
+  body,
+});
+
+export const del = (path: string): WireRequest => ({ method: "DELETE", path });

@@ -21,7 +21,7 @@ import { freshTenant } from "../../support/test-storage.ts";
 import { webhookDrivers } from "../../support/webhook-drivers.ts";
 import { timerDrivers } from "../../support/timer-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
-import { get, JSON_TYPE, post } from "../../support/wire-requests.ts";
+import { del, get, JSON_TYPE, post, put } from "../../support/wire-requests.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -75,13 +75,6 @@ async function repeated(path: string, body: object): Promise<WireRequest> {
   return post(path, body, headers);
 }
 
-const put = (path: string, body: string | Uint8Array, type = "application/json"): WireRequest => ({
-  method: "PUT",
-  path,
-  headers: { "content-type": type },
-  body,
-});
-const del = (path: string): WireRequest => ({ method: "DELETE", path });
 const putZip = (path: string, zip: Uint8Array): WireRequest => put(path, zip, "application/zip");
 
 const jobRequest = (tenantName: string) => ({

@@ -1,7 +1,7 @@
 /** Thousands of requests made from the document, right and wrong: none may break the API, every answer keeps the contract. */
 import { expect, it } from "vitest";
 import { randomUUID } from "node:crypto";
-import { timerOf, workerOf } from "../../support/builders.ts";
+import { workerOf } from "../../support/builders.ts";
 import { HOSTILE_PACKAGES } from "../../support/hostile-packages.ts";
 import { FOLLOW_LOG_MAX_MS } from "../../../runtime/core/limits.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
@@ -26,23 +26,25 @@ const VERSIONS = ["1", "2"].map((output) =>
   }),
 );
 
-/** Packages with versions, workers, and tenants with grants. */
-async function namesOf(api: TestApi, tenantName: string) {
-  const packageNames = Array.from({ length: 8 }, (_, i) => `echo-${i}.zip`);
-  for (const name of packageNames) {
+const PACKAGE_NAMES = Array.from({ length: 8 }, (_, i) => `echo-${i}.zip`);
+
+async function publishAll(api: TestApi, tenantName: string): Promise<void> {
+  for (const name of PACKAGE_NAMES) {
     for (const zip of VERSIONS) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, zip);
   }
+}
+
+/** Packages with versions, workers, and tenants with grants. */
+async function namesOf(api: TestApi, tenantName: string) {
+  await publishAll(api, tenantName);
   const versions = (await api.packages.versions(tenantName, "echo-0.zip")).map(({ sha256 }) => sha256);
-  for (const packageName of packageNames) {
-    await api.timers.write(timerOf({ tenantName, packageName, timerName: "Gone" }), undefined);
-  }
   const workers = Array.from({ length: 3 }, () => workerOf({ workerId: `w-${randomUUID()}` }));
   for (const worker of workers) await api.workers.beat(worker, undefined);
   const principalIds = Array.from({ length: 20 }, () => randomUUID());
   await grantAll(api, tenantName, principalIds);
   await registerAll(api, tenantName);
   return {
-    packageName: [...packageNames, "new.zip"],
+    packageName: [...PACKAGE_NAMES, "new.zip"],
     sha256: [...versions, "0".repeat(64)],
     timerName: ["Echo", "Echo", "Gone"],
     count: [1, 7, 100, 101],
@@ -147,6 +149,8 @@ it("holds against requests of every kind", async () => {
       if (operation.operationId === "deleteTenant" && answer.status === 204) {
         await grantAll(api, samples.tenantName[0] ?? "", samples.principalId);
         await registerAll(api, samples.tenantName[0] ?? "");
+        // Its timers went with it.
+        await publishAll(api, samples.tenantName[0] ?? "");
       }
       if (operation.operationId === "deletePackage" && answer.status === 204) {
         for (const zip of VERSIONS) await api.put(request.path, zip);

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "./lab.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 let lab: Lab;
 beforeEach(async () => {
@@ -226,16 +227,17 @@ describe("a shared process", () => {
 
   it("takes no more jobs after a rejection that an ended job has forgotten", async () => {
     const left = `setTimeout(() => { Promise.reject(new Error("forgotten")); }, 20); return { output: process.pid };`;
-    const shared = sharedPackage({
-      ...PID,
-      left,
-      wait: `log("in"); await delay(100); return { output: process.pid };`,
-    });
+    await using place = await temporaryDirectory();
+    const flag = join(place.path, "go-on");
+    const isThere = `process.getBuiltinModule("node:fs").existsSync(${JSON.stringify(flag)})`;
+    const wait = `log("in"); while (!${isThere}) await delay(5); return { output: process.pid };`;
+    const shared = sharedPackage({ ...PID, left, wait });
     const waiting = await lab.share(shared, "wait");
     await waiting.logged("in");
     const pid = await outputOf(await lab.share(shared, "left"));
     await waiting.logged("[shared] Error: forgotten");
-    expect(await outputOf(await lab.share(shared, "a"))).not.toBe(pid);
+    await eventually(async () => expect(await outputOf(await lab.share(shared, "a"))).not.toBe(pid));
+    await writeFile(flag, "");
     expect(await outputOf(waiting)).toBe(pid);
     await gone(pid);
   });

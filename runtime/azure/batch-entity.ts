@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
+import { instantSchema } from "../core/instant.ts";
 import { type Batch, BATCH_STATES } from "../core/job.ts";
 import type { BatchChanges } from "../core/ports/batch-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
@@ -36,7 +37,7 @@ const UNANNOUNCED = optionalJson(
       z.object({
         generation: z.int().min(1),
         state: z.enum(BATCH_STATES),
-        completedAt: z.iso.datetime().transform((text) => new Date(text)),
+        completedAt: instantSchema,
         counts: z.record(z.enum(JOB_STATES), z.int()),
       }),
     )

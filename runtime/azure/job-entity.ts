@@ -17,6 +17,7 @@
 import * as z from "zod";
 import { InvariantError } from "../core/errors.ts";
 import { parseJobId } from "../core/ids.ts";
+import { instantSchema } from "../core/instant.ts";
 import type { Claim, HistoryEntry, Job } from "../core/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../core/limits.ts";
 import type { JobChanges } from "../core/ports/job-store.ts";
@@ -44,8 +45,6 @@ import {
   writeCells,
 } from "./columns.ts";
 
-const dateSchema = z.iso.datetime().transform((text) => new Date(text));
-
 const progressSchema = z.object({
   fraction: z.number().exactOptional(),
   text: z.string().exactOptional(),
@@ -55,7 +54,7 @@ const failureSchema = z.object({
   code: z.string(),
   message: z.string(),
   attempt: z.number(),
-  failedAt: dateSchema,
+  failedAt: instantSchema,
   retryable: z.boolean(),
 });
 
@@ -64,8 +63,8 @@ const historySchema: z.ZodType<HistoryEntry> = z.object({
   attempt: z.int(),
   workerId: z.string(),
   claimId: z.string(),
-  startedAt: dateSchema,
-  endedAt: dateSchema.exactOptional(),
+  startedAt: instantSchema,
+  endedAt: instantSchema.exactOptional(),
   outcome: z.enum(["succeeded", "failed", "canceled", "interrupted"]).exactOptional(),
   code: z.string().exactOptional(),
 });

@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
+import { instantSchema } from "../core/instant.ts";
 import { MISFIRE_ALL_MAX } from "../core/limits.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import type { Timer, TimerName, TimerRun } from "../core/timer.ts";
@@ -51,20 +52,18 @@ const TIMER_COLUMNS: Columns<Omit<Timer, keyof TimerName>> = {
   pausedBy: optionalText("pausedBy"),
 };
 
-const dateSchema = z.iso.datetime().transform((at) => new Date(at));
-
 const RUN_COLUMNS: Columns<Omit<TimerRun, "batchId">> = {
   currentJobId: optionalText("currentJobId"),
   fence: integer("fence"),
   waitingJobIds: listColumn("waitingJobIds", z.string()),
   coveredUpTo: optionalInstant("coveredUpTo"),
-  overtakenTicks: listColumn("overtakenTicks", dateSchema),
+  overtakenTicks: listColumn("overtakenTicks", instantSchema),
   lastScheduledAt: optionalInstant("lastScheduledAt"),
   skippedCount: integer("skippedCount"),
   lastSkippedAt: optionalInstant("lastSkippedAt"),
   missedCount: integer("missedCount"),
   lastMissedAt: optionalInstant("lastMissedAt"),
-  missedTicks: listColumn("missedTicks", dateSchema),
+  missedTicks: listColumn("missedTicks", instantSchema),
 };
 
 /** Undefined for names no timer can have. */

@@ -87,7 +87,7 @@ export const isTimerBatch = (batchId: string): boolean => batchId.includes(`.${T
 
 /** A run of a timer; those for later times sort first. `digits` tell runs for the same time apart. */
 export const timerJobId = (batchId: string, at: Date, digits: string): string =>
-  `${partitionOf(batchId, 0)}.${encode(TIME_END - at.getTime(), TIME_LENGTH)}${digits}`;
+  `${partitionOf(batchId, 0)}.${newestFirst(at)}${digits}`;
 
 export const TIMER_JOB_DIGITS = RANDOM_LENGTH;
 

@@ -13,7 +13,7 @@ export const timersParams = z.object({ tenantName: tenantName.meta({ description
 
 export const timerParams = timersParams.extend({
   packageName: packageName.meta({ description: "The package that declares it.", examples: ["metadata-export.zip"] }),
-  timerName: z.string().meta({ description: "The timer.", examples: ["MetadataExport"] }),
+  timerName: z.string().meta({ description: "The timer.", examples: ["metadata-export"] }),
 });
 
 export const listTimersSchema = z.strictObject(pageFields);

@@ -1,18 +1,17 @@
 /** Why a run of a timer was started, and for which ticks: the parameters of its job. */
 import * as z from "zod";
-
-const instant = z.iso.datetime().transform((text) => new Date(text));
+import { instantSchema } from "./instant.ts";
 
 const triggerSchema = z.object({
   /** It was due, somebody asked for it, or its package was published. */
   trigger: z.enum(["schedule", "manual", "deploy"]),
   /** When it was due, by the schedule; for other triggers, when it was asked for. */
-  scheduledAt: instant,
+  scheduledAt: instantSchema,
   /** Ticks besides its own that were not run and for which this run stands. */
   missedCount: z.int().min(0),
   /** The first and the last of them. */
-  firstMissedAt: instant.optional(),
-  lastMissedAt: instant.optional(),
+  firstMissedAt: instantSchema.optional(),
+  lastMissedAt: instantSchema.optional(),
 });
 
 export type TimerTrigger = Readonly<z.infer<typeof triggerSchema>>;

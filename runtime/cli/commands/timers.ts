@@ -64,7 +64,7 @@ const listCommand = (around: Surroundings): Command =>
     });
 
 const showCommand = (around: Surroundings): Command =>
-  timerCommand("show", "Look at one.", ["timers show metadata-export.MetadataExport"]).action(
+  timerCommand("show", "Look at one.", ["timers show metadata-export.metadata-export"]).action(
     async (name: string, options: TimerOptions) => {
       const { client, timer } = await resolve(name, options, around);
       const view = await client.timers.get(timer, { signal: around.signal });
@@ -73,7 +73,7 @@ const showCommand = (around: Surroundings): Command =>
   );
 
 const nextCommand = (around: Surroundings): Command =>
-  timerCommand("next", "See when it ticks next.", ["timers next metadata-export.MetadataExport --count 20"])
+  timerCommand("next", "See when it ticks next.", ["timers next metadata-export.metadata-export --count 20"])
     .option("-n, --count <count>", "how many", wholeNumber(1, TIMER_OCCURRENCES_MAX), TIMER_OCCURRENCES_DEFAULT)
     .action(async (name: string, { count, ...options }: NextOptions) => {
       const { client, timer } = await resolve(name, options, around);
@@ -90,7 +90,7 @@ const nextCommand = (around: Surroundings): Command =>
     });
 
 const changeCommand = (name: "pause" | "resume", description: string, around: Surroundings): Command =>
-  timerCommand(name, description, [`timers ${name} metadata-export.MetadataExport`]).action(
+  timerCommand(name, description, [`timers ${name} metadata-export.metadata-export`]).action(
     async (named: string, options: TimerOptions) => {
       const { client, timer } = await resolve(named, options, around);
       const view = await client.timers[name](timer, { signal: around.signal });
@@ -103,7 +103,7 @@ const changeCommand = (name: "pause" | "resume", description: string, around: Su
   );
 
 const runCommand = (around: Surroundings): Command =>
-  timerCommand("run", "Run it now, beside its schedule.", ["timers run metadata-export.MetadataExport --wait"])
+  timerCommand("run", "Run it now, beside its schedule.", ["timers run metadata-export.metadata-export --wait"])
     .option("-w, --wait", "until the run has ended; exit code 5 unless it succeeded")
     .action(async (name: string, options: RunOptions) => {
       const { client, timer } = await resolve(name, options, around);

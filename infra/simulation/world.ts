@@ -99,7 +99,7 @@ export function simulate(scenario: Scenario): Outcome {
 
     const { instances, cooldownMinutes } = decideScale(plan, {
       instances: machines.length,
-      reading: (queue, windowMinutes) => average(depths[queues.indexOf(queue)] ?? [], windowMinutes),
+      reading: (queue, windowMinutes) => readingOf(depths[queues.indexOf(queue)] ?? [], windowMinutes),
     });
     const before = machines.length;
     if (instances > before) {
@@ -151,8 +151,11 @@ function chooseGone(machines: readonly Machine[], count: number, minute: number,
   return new Set(candidates.toSorted((a, b) => a.since - b.since).slice(0, count));
 }
 
-/** Over the window that ends where readings end; undefined when there is none in it. */
-function average(depth: readonly (number | undefined)[], windowMinutes: number): number | undefined {
+/**
+ * What Azure Monitor reads of a metric with a value each minute: the average of the window that ends where readings end;
+ * undefined when there is none in it.
+ */
+export function readingOf(depth: readonly (number | undefined)[], windowMinutes: number): number | undefined {
   const end = depth.length - METRIC_LAG_MINUTES;
   const readings = depth.slice(end - windowMinutes, end).filter((value) => value !== undefined);
   return readings.length === 0 ? undefined : readings.reduce((sum, value) => sum + value, 0) / readings.length;

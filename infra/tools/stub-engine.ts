@@ -25,7 +25,23 @@ export interface ProgramRun {
   /** Configuration by full key; objects as JSON. */
   readonly config: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What answers for the providers. Default: what is fabricated for a preview. */
+  readonly cloud?: EngineCloud;
 }
+
+/** The providers, as an engine sees them. What they throw ends the program. */
+export interface EngineCloud {
+  readonly preview: boolean;
+  /** Creates the resource, or brings the one that is there to these inputs. */
+  register(registration: Registration): { readonly id: string; readonly state: Properties };
+  invoke(token: string): Properties;
+}
+
+const FABRICATED: EngineCloud = {
+  preview: true,
+  register: ({ type, name, inputs }) => ({ id: fabricatedId(type, name), state: fabricatedState(type, name, inputs) }),
+  invoke: fabricatedAnswer,
+};
 
 /** One registration, with references to others as `type::name`. */
 export interface Registration {
@@ -59,6 +75,7 @@ const STACK_TYPE = "pulumi:pulumi:Stack";
 export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
   const registrations: Registration[] = [];
   const complaints: string[] = [];
+  const { cloud = FABRICATED } = run;
   let outputs: Properties = {};
   let stackUrn = "";
   const prefix = `urn:pulumi:${run.stack}::${run.project}::`;
@@ -75,7 +92,7 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
     registerResource: unary((request: resourceProto.RegisterResourceRequest) => {
       const [type, name] = [request.getType(), request.getName()];
       const inputs: Properties = request.getObject()?.toJavaScript() ?? {};
-      registrations.push({
+      const registration: Registration = {
         type,
         name,
         parent: reference(request.getParent()),
@@ -86,12 +103,14 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
         ignoreChanges: request.getIgnorechangesList(),
         dependsOn: request.getDependenciesList().map(reference).sort(),
         inputs,
-      });
+      };
+      registrations.push(registration);
       const answer = new resourceProto.RegisterResourceResponse();
       answer.setUrn(`${prefix}${type}::${name}`);
       if (request.getCustom()) {
-        answer.setId(fabricatedId(type, name));
-        answer.setObject(struct(fabricatedState(type, name, inputs)));
+        const { id, state } = cloud.register(registration);
+        answer.setId(id);
+        answer.setObject(struct(state));
       }
       return answer;
     }),
@@ -101,7 +120,7 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
     }),
     invoke: unary((request: resourceProto.ResourceInvokeRequest) => {
       const answer = new resourceProto.ResourceInvokeResponse();
-      answer.setReturn(struct(fabricatedAnswer(request.getTok())));
+      answer.setReturn(struct(cloud.invoke(request.getTok())));
       return answer;
     }),
     registerPackage: unary(() => {
@@ -130,7 +149,7 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
 
   const address = await listen(server);
   try {
-    await runLoader(run, address, complaints);
+    await runLoader(run, { address, preview: cloud.preview }, complaints);
   } finally {
     server.forceShutdown();
   }
@@ -139,7 +158,11 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
   return { registrations: registrations.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)), outputs };
 }
 
-async function runLoader(run: ProgramRun, address: string, complaints: readonly string[]): Promise<void> {
+async function runLoader(
+  run: ProgramRun,
+  { address, preview }: { readonly address: string; readonly preview: boolean },
+  complaints: readonly string[],
+): Promise<void> {
   const loader = createRequire(import.meta.url).resolve("@pulumi/pulumi/cmd/run");
   const program = join(run.root, run.main);
   const child = spawn(
@@ -153,7 +176,7 @@ async function runLoader(run: ProgramRun, address: string, complaints: readonly 
       `--monitor=${address}`,
       `--engine=${address}`,
       "--parallel=16",
-      "--dry-run=true",
+      `--dry-run=${String(preview)}`,
       basename(program),
     ],
     { stdio: ["ignore", "ignore", "pipe"], env: { ...run.environment, PULUMI_CONFIG: JSON.stringify(run.config) } },

@@ -30,7 +30,7 @@ export async function certificateIn(directory: string, now: number): Promise<Cer
   if (ca !== undefined && cert !== undefined && key !== undefined && isUsable({ ca, cert, key }, now))
     return { cert, key };
 
-  const made = await makeCertificate(now);
+  const made = await makeCertificate(now, ["localhost"]);
   await writePrivateFile(keyFile, made.key);
   await writePrivateFile(certFile, made.cert);
   await writePrivateFile(caFileOf(directory), made.ca);
@@ -48,7 +48,11 @@ function isUsable({ ca, cert, key }: Certificate & { ca: string }, now: number):
   }
 }
 
-async function makeCertificate(now: number): Promise<Certificate & { readonly ca: string }> {
+/** A certificate for these names and for loopback addresses, with the certificate of the authority that signed it. */
+export async function makeCertificate(
+  now: number,
+  names: readonly string[],
+): Promise<Certificate & { readonly ca: string }> {
   const terms = {
     keyType: "ec",
     algorithm: "sha256",
@@ -72,7 +76,7 @@ async function makeCertificate(now: number): Promise<Certificate & { readonly ca
       {
         name: "subjectAltName",
         altNames: [
-          { type: 2, value: "localhost" },
+          ...names.map((value) => ({ type: 2 as const, value })),
           { type: 7, ip: "127.0.0.1" },
           { type: 7, ip: "::1" },
         ],

@@ -1,0 +1,77 @@
+/** Small HTTP servers and a proxy, for the parts of the cloud that speak HTTP. */
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { request as secureRequest } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Certificate } from "../../runtime/local/identity/certificate.ts";
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+  /** With TLS if there is one. */
+  readonly certificate?: Certificate;
+}
+
+/** A handler that fails answers 500, and says why on standard error. */
+export async function serve({ host, port, certificate }: ListenAt, handler: Handler): Promise<Server> {
+  const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
+    Promise.resolve(handler(incoming, response)).catch((error: unknown) => {
+      console.error(error);
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    });
+  };
+  const server = certificate === undefined ? createServer(listener) : createSecureServer(certificate, listener);
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
+  return server;
+}
+
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+export function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
+
+export async function readBody(incoming: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of incoming) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}
+
+/** The host of a request, in lower case and without a port. */
+export const hostOf = ({ headers }: IncomingMessage): string => (headers.host ?? "").toLowerCase().replace(/:\d+$/, "");
+
+export interface ForwardTo {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  /** In place of the request's own. */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** In place of the request's own, which was read already. */
+  readonly body?: Buffer;
+}
+
+/** Hands a request on, and its answer back. An upstream that is gone ends the connection, as a proxy's would. */
+export function forward(incoming: IncomingMessage, response: ServerResponse, to: ForwardTo): void {
+  const headers = { ...incoming.headers, ...to.headers };
+  if (to.body !== undefined) {
+    headers["content-length"] = String(to.body.length);
+    delete headers["transfer-encoding"];
+  }
+  for (const name of Object.keys(headers)) if (headers[name] === undefined) delete headers[name];
+  const { host, port } = to;
+  const options = { host, port, method: incoming.method, path: to.path ?? incoming.url, headers };
+  // An upstream of this run, on loopback: its certificate is that of the name it stands behind.
+  const outgoing = to.secure ? secureRequest({ ...options, rejectUnauthorized: false }) : request(options);
+  outgoing.on("response", (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(response);
+  });
+  outgoing.on("error", () => response.destroy());
+  response.on("close", () => outgoing.destroy());
+  if (to.body === undefined) incoming.pipe(outgoing);
+  else outgoing.end(to.body);
+}

@@ -1,0 +1,139 @@
+/** The rehearsal itself, inside namespaces of its own, which `main.ts` makes. Its request is its only argument, as JSON. */
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { packPackage } from "../../runtime/packaging/pack.ts";
+import { PUBLIC_ADDRESS } from "./addresses.ts";
+import { NODE_PORT, startCloud, type Cloud } from "./cloud.ts";
+import { readEstate } from "./estate.ts";
+import { prepareLayer } from "./machine.ts";
+import { createPool } from "./pool.ts";
+import { createClients, type Rehearsal } from "./rehearsal.ts";
+import { createRehearsedStack, type RehearsedStack } from "./rehearsed-stack.ts";
+import { isGood, reportLines, unusedGrants, type Report } from "./report.ts";
+import type { RehearsalRequest } from "./request.ts";
+import { runSteps, selectSteps, type Step, type Verdict } from "./step.ts";
+import { STEPS } from "./steps.ts";
+
+const request = JSON.parse(process.argv[2] ?? "") as RehearsalRequest;
+const { folder, json } = request;
+/** People read standard output, unless programs do. */
+const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
+
+/** Settings that make a day of Azure fit into minutes, by key. */
+const OVERRIDES: Readonly<Record<string, string>> = {
+  // The default keeps an idle machine from being scaled in for five minutes.
+  "jobyard:workerIdleGraceSeconds": "5",
+  // Protected data could not be destroyed.
+  "jobyard:protectData": "false",
+};
+const TOKEN_SECONDS = 150;
+
+const DIFFERENCES: readonly string[] = [
+  "Machines get Node from here and trust this run's certificates: both are set in their cloud-init document.",
+  "Machines run Debian in containers, not Ubuntu in virtual machines.",
+  "Storage is Azurite; Service Bus and Entra ID are this project's own stand-ins.",
+  `Tokens of managed identities live for ${TOKEN_SECONDS} s.`,
+  "App Service's image, and its fetch of the package, are imitated.",
+  `A minute of Azure Monitor takes less than a second, and ${request.maxMachines} machines start at most.`,
+  ...Object.entries(OVERRIDES).map(([key, value]) => `The setting ${key} is ${value}.`),
+];
+
+const upStep: Step<RehearsedStack> = {
+  name: "up",
+  title: "The program deploys everything.",
+  needs: [],
+  run: (stack) => stack.up(),
+};
+
+function endStep({ ok, ms, error }: Verdict, { name, title }: Pick<Step<unknown>, "name" | "title">): void {
+  say(`${ok ? "✓" : "✗"} ${name.padEnd(9)}${(ms / 1_000).toFixed(1).padStart(7)} s  ${title}`);
+  if (error !== undefined) say(`  ${error}`);
+}
+
+async function prepareRehearsal(stack: RehearsedStack): Promise<Rehearsal> {
+  let estate = readEstate(stack.cloud);
+  const [cert, key, ca] = await Promise.all(
+    ["server.pem", "server-key.pem", "ca.pem"].map((name) => readFile(join(folder, name), "utf8")),
+  );
+  const cloud = await startCloud({
+    estate,
+    folder: join(folder, "cloud"),
+    certificate: { cert: cert ?? "", key: key ?? "" },
+    caFile: join(folder, "ca.pem"),
+    tokenSeconds: TOKEN_SECONDS,
+    nodeArchive: request.nodeArchive,
+  });
+  const { tree } = request;
+  const layers = tree === undefined ? [] : [await prepareLayer(tree, folder, { ca: ca ?? "", hosts: cloud.hosts }), tree];
+  const nodeArchive = await readFile(request.nodeArchive);
+  const pool = createPool({
+    ...{ cloud, layers, estate: () => estate },
+    folder: join(folder, "machines"),
+    node: {
+      url: `http://${PUBLIC_ADDRESS}:${NODE_PORT}/node.tar`,
+      sha256: createHash("sha256").update(nodeArchive).digest("hex"),
+    },
+  });
+  const { zip } = await packPackage({
+    directory: join(import.meta.dirname, "work-package"),
+    target: { os: "linux", arch: "x64", libc: "glibc" },
+  });
+  return {
+    ...{ stack, cloud, pool, estate: () => estate, workPackage: new Uint8Array(zip) },
+    ...createClients(cloud, estate.site.host),
+    bereft: { jobIds: [], since: 0 },
+    maxMachines: request.maxMachines,
+    async deploy() {
+      await stack.up();
+      estate = readEstate(stack.cloud);
+      await cloud.deploy(estate);
+    },
+  };
+}
+
+/** What a person needs to look around while everything runs. */
+function sayHowToReach({ estate, pool }: Rehearsal): void {
+  const enter = `nsenter --target ${process.ppid} --net --mount --pid --`;
+  say(`The API: ${enter} curl --cacert ${join(folder, "ca.pem")} https://${estate().site.host}/healthz`);
+  for (const { machine } of pool.machines) say(`${machine.name}: its console is ${machine.consoleFile}`);
+  say("Ctrl-C ends everything.");
+}
+
+async function rehearse(): Promise<Report> {
+  const steps = selectSteps(STEPS, request.only).filter((step) => request.machines || step.machines !== true);
+  const stack = await createRehearsedStack({
+    stack: request.stack,
+    folder: join(folder, "project"),
+    overrides: OVERRIDES,
+  });
+  const ups = await runSteps([upStep], stack, endStep);
+  const report = (verdicts: readonly Verdict[], cloud?: Cloud): Report => ({
+    steps: verdicts,
+    failed: verdicts.filter(({ ok }) => !ok).length,
+    denied: cloud?.access.denials ?? [],
+    unusedGrants: unusedGrants(cloud?.access.unused() ?? [], steps.length < STEPS.length),
+    differences: DIFFERENCES,
+    engine: stack.engine,
+  });
+  if (ups.some(({ ok }) => !ok)) return report(ups);
+
+  const rehearsal = await prepareRehearsal(stack);
+  const verdicts = await runSteps(steps, rehearsal, endStep);
+  await rehearsal.cloud.readBusAudit();
+  if (request.keep) {
+    sayHowToReach(rehearsal);
+    await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  }
+  await rehearsal.pool.stop();
+  await rehearsal.cloud.stop();
+  return report([...ups, ...verdicts], rehearsal.cloud);
+}
+
+const result = await rehearse();
+for (const line of reportLines(result)) say(line);
+if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+// Whatever still runs ends with these namespaces.
+process.exit(isGood(result) ? 0 : 1);

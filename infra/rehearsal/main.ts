@@ -1,0 +1,148 @@
+/**
+ * `npm run rehearse`: deploys a stack into a cloud on this machine and tries what a deployed system must survive. Here the
+ * command line is read and the place is made; `inside.ts` does the rest in Linux namespaces of its own, with which
+ * everything ends that was started in them, however this process ends.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import process from "node:process";
+import { Command, InvalidArgumentError } from "commander";
+import { makeCertificate } from "../../runtime/local/identity/certificate.ts";
+import { removeOldCgroups } from "./cgroups.ts";
+import { CERTIFICATE_NAMES } from "./cloud.ts";
+import { command } from "./command.ts";
+import { cacheFolder, prepareTree } from "./machine-tree.ts";
+import type { RehearsalRequest } from "./request.ts";
+
+const FOLDER_PREFIX = "jobyard-rehearsal-";
+const MACHINES_MAX = 20;
+
+interface Options {
+  readonly stack: string;
+  readonly only: readonly string[];
+  readonly machines: number;
+  readonly keep: boolean;
+  readonly json: boolean;
+}
+
+function machineCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= MACHINES_MAX) return count;
+  throw new InvalidArgumentError(`It must be a whole number from 1 to ${MACHINES_MAX}.`);
+}
+
+const options = new Command("npm run rehearse --")
+  .description("Deploys a stack into a cloud on this machine, and tries what a deployed system must survive.")
+  .option("--stack <name>", "the stack; its configuration is Pulumi.<name>.yaml", "dev")
+  .option("--only <steps>", "steps, separated by commas, with those they need", (text) => text.split(","), [])
+  .option("--machines <count>", "most worker machines at a time", machineCount, Math.max(3, availableParallelism()))
+  .option("--keep", "leave everything running at the end, until Ctrl-C", false)
+  .option("--json", "one JSON object as the last line of standard output, all else on standard error", false)
+  .allowExcessArguments(false)
+  .parse()
+  .opts<Options>();
+
+const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
+const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+
+/** What machines need, by the Debian package that has it. */
+const MACHINE_PROGRAMS: Readonly<Record<string, string>> = {
+  mmdebstrap: "mmdebstrap",
+  "systemd-nspawn": "systemd-container",
+  ip: "iproute2",
+  nft: "nftables",
+};
+
+/** Why no machines can be started here; undefined: they can. */
+function obstacle(): string | undefined {
+  if (process.getuid?.() !== 0) return "They need root.";
+  const missing = Object.entries(MACHINE_PROGRAMS).flatMap(([program, name]) => (has(program) ? [] : [name]));
+  return missing.length === 0 ? undefined : `They need: apt-get install ${missing.join(" ")}`;
+}
+
+/** Folders of runs that were killed. */
+async function removeOldFolders(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(FOLDER_PREFIX) ? name.split("-").at(-2) : undefined;
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+/** Node as an archive, as machines fetch it: this very one. */
+async function prepareNode(): Promise<string> {
+  const file = join(cacheFolder(), `node-${process.version}.tar`);
+  if (existsSync(file)) return file;
+  await mkdir(dirname(file), { recursive: true });
+  const half = `${file}.${process.pid}`;
+  const [folder, name] = [dirname(process.execPath), basename(process.execPath)];
+  await command("tar", "--create", `--file=${half}`, `--directory=${folder}`, "--transform=s,^,node/bin/,", name);
+  await rename(half, file);
+  return file;
+}
+
+async function main(): Promise<number> {
+  if (process.platform !== "linux") {
+    throw new Error("The rehearsal needs Linux; on Windows, run it in WSL2. `npm run infra:graph` runs everywhere.");
+  }
+  await removeOldFolders();
+  const why = obstacle();
+  if (why !== undefined) say(`Without worker machines: only record and API are rehearsed. ${why}`);
+  else await removeOldCgroups();
+  const [tree, nodeArchive] = await Promise.all([why === undefined ? prepareTree(say) : undefined, prepareNode()]);
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
+  try {
+    const { ca, cert, key } = await makeCertificate(Date.now(), CERTIFICATE_NAMES);
+    await Promise.all([
+      writeFile(join(folder, "ca.pem"), ca),
+      writeFile(join(folder, "server.pem"), cert),
+      writeFile(join(folder, "server-key.pem"), key, { mode: 0o600 }),
+    ]);
+    const request: RehearsalRequest = {
+      stack: options.stack,
+      only: options.only,
+      machines: why === undefined,
+      maxMachines: options.machines,
+      keep: options.keep,
+      json: options.json,
+      ...{ folder, tree, nodeArchive },
+    };
+    return await runInside(request, folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * In a network, a mount and a process namespace of its own. When this process ends, the kernel kills the first process
+ * there, and with it all others, their mounts and their network.
+ */
+async function runInside(request: RehearsalRequest, folder: string): Promise<number> {
+  const namespaces = ["--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"];
+  const user = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+  const child = spawn(
+    "setpriv",
+    [
+      ...["--pdeathsig", "KILL", "--", "unshare", ...user, ...namespaces],
+      ...[process.execPath, join(import.meta.dirname, "inside.ts"), JSON.stringify(request)],
+    ],
+    { stdio: "inherit", env: { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, "ca.pem") } },
+  );
+  // The terminal has told the child as well; it ends in its own order.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code ?? 1;
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,173 @@
+/**
+ * The API as App Service runs it: from the package that its settings name, fetched with its identity, by its recorded
+ * command line, as many instances as the plan has; each is started again when it ends.
+ */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { unpackPackage } from "../../runtime/worker/packages/unpack.ts";
+import { APP_IDENTITY_ADDRESS, memberAddress } from "./addresses.ts";
+import type { Estate, RecordedSite } from "./estate.ts";
+import { forward } from "./http.ts";
+import { answerToken, ownIdentity } from "./metadata-service.ts";
+import { startConnected, type ConnectedProcess } from "./network.ts";
+import type { Tokens } from "./tokens.ts";
+
+export interface Site {
+  /** A request for the site's host name. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** A request for the tokens of its identity. */
+  handleIdentity(request: IncomingMessage, response: ServerResponse): void;
+  /** Brings it to these settings: fetches the package, and starts every instance anew when anything changed. */
+  deploy(site: RecordedSite): Promise<void>;
+  /** The processes of the instances. */
+  readonly pids: readonly number[];
+  stop(): Promise<void>;
+}
+
+export interface SiteDeps {
+  readonly estate: () => Pick<Estate, "identities" | "subnets">;
+  readonly tokens: Tokens;
+  readonly folder: string;
+  readonly caFile: string;
+  readonly now: () => number;
+}
+
+export const IDENTITY_PORT = 8081;
+/** App Service ends a request that is silent for longer. https://learn.microsoft.com/azure/app-service/faq-availability-performance-application-issues */
+export const IDLE_MS = 230_000;
+/** What an instance gets to end well before it is killed. */
+const STOP_MS = 15_000;
+const RESTART_MS = 1_000;
+const IDENTITY_SECRET = randomUUID();
+
+interface SiteInstance {
+  readonly address: string;
+  stop(): Promise<void>;
+  readonly pid: number;
+}
+
+export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): Site {
+  let instances: readonly SiteInstance[] = [];
+  let deployed: RecordedSite | undefined;
+  let turn = 0;
+
+  const identityOf = (site: RecordedSite, id: string) => {
+    const identity = estate().identities.find((one) => one.id === id && site.identityIds.includes(id));
+    if (identity === undefined) throw new RangeError(`The app was not given the identity ${id}.`);
+    return identity;
+  };
+
+  /** Repeats until the role that allows it has spread. */
+  async function fetchPackage(site: RecordedSite): Promise<Buffer> {
+    const url = site.settings["WEBSITE_RUN_FROM_PACKAGE"] ?? "";
+    const identity = identityOf(site, site.settings["WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID"] ?? "");
+    for (;;) {
+      const { accessToken } = tokens.issue(identity.principalId, "https://storage.azure.com");
+      const headers = { authorization: `Bearer ${accessToken}`, "x-ms-version": "2021-12-02" };
+      const answer = await fetch(url, { headers });
+      if (answer.ok) return Buffer.from(await answer.arrayBuffer());
+      if (answer.status !== 403) throw new Error(`The API's package ${url} answers ${answer.status}.`);
+      await sleep(RESTART_MS);
+    }
+  }
+
+  function startInstance(site: RecordedSite, root: string, index: number): SiteInstance {
+    const prefix = estate().subnets.get(site.subnetId) ?? "";
+    const address = memberAddress(prefix, index);
+    const output = openSync(join(folder, `api-${index}.log`), "a");
+    const env = {
+      ...site.settings,
+      PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+      HOME: "/home",
+      WEBSITE_INSTANCE_ID: `${index}${"0123456789abcdef".repeat(4)}`.slice(0, 64),
+      WEBSITE_SITE_NAME: site.host.split(".")[0] ?? "",
+      IDENTITY_ENDPOINT: `http://${APP_IDENTITY_ADDRESS}:${IDENTITY_PORT}/msi/token`,
+      IDENTITY_HEADER: IDENTITY_SECRET,
+      NODE_EXTRA_CA_CERTS: caFile,
+    };
+    let stopping = false;
+    let current: ConnectedProcess | undefined;
+    let start = 0;
+    const living = (async (): Promise<void> => {
+      while (!stopping) {
+        const device = `api${index}-${start++}`;
+        current = await startConnected({ device, address, prefix, commandLine: site.commandLine, cwd: root, env, output });
+        // Under stopping from elsewhere: it may have been told so while it started.
+        if (stopping) current.child.kill("SIGTERM");
+        if (current.child.exitCode === null && current.child.signalCode === null) await once(current.child, "exit");
+        if (!stopping) await sleep(RESTART_MS);
+      }
+    })();
+    return {
+      address,
+      get pid() {
+        return current?.child.pid ?? 0;
+      },
+      async stop() {
+        stopping = true;
+        current?.child.kill("SIGTERM");
+        const timer = setTimeout(() => current?.child.kill("SIGKILL"), STOP_MS);
+        await living;
+        clearTimeout(timer);
+      },
+    };
+  }
+
+  return {
+    get pids() {
+      return instances.map(({ pid }) => pid);
+    },
+
+    async deploy(site) {
+      if (JSON.stringify(site) === JSON.stringify(deployed)) return;
+      const bytes = await fetchPackage(site);
+      await Promise.all(instances.map((instance) => instance.stop()));
+      const root = join(folder, "wwwroot");
+      await rm(root, { recursive: true, force: true });
+      await mkdir(folder, { recursive: true });
+      await unpackPackage({ bytes, directory: root });
+      deployed = site;
+      instances = Array.from({ length: site.instances }, (_, index) => startInstance(site, root, index));
+    },
+
+    handle(request, response) {
+      const instance = instances[turn++ % Math.max(1, instances.length)];
+      if (instance === undefined || deployed === undefined) {
+        response.writeHead(503).end("The site is not deployed.");
+        return;
+      }
+      request.socket.setTimeout(IDLE_MS, () => request.socket.destroy());
+      const caller = `${request.socket.remoteAddress ?? ""}:${request.socket.remotePort ?? 0}`;
+      const before = request.headers["x-forwarded-for"];
+      forward(request, response, {
+        host: instance.address,
+        port: Number(deployed.settings["PORT"]),
+        secure: false,
+        headers: {
+          "x-forwarded-for": [before, caller].filter(Boolean).join(", "),
+          "x-forwarded-proto": "https",
+          "x-forwarded-host": request.headers.host,
+          "x-arr-ssl": "2048|256|CN=rehearsal",
+        },
+      });
+    },
+
+    handleIdentity(request, response) {
+      const url = new URL(request.url ?? "/", "http://identity");
+      const isOurs = request.headers["x-identity-header"] === IDENTITY_SECRET;
+      const { identities } = estate();
+      answerToken(url, response, isOurs ? ownIdentity(identities, deployed?.identityIds ?? [], url) : undefined, tokens, now);
+    },
+
+    async stop() {
+      await Promise.all(instances.map((instance) => instance.stop()));
+      instances = [];
+    },
+  };
+}

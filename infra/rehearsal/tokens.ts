@@ -1,0 +1,60 @@
+/** Access tokens of managed identities for Azure's own services, signed with the keys of this run's issuer. */
+import { DIRECTORY_ID } from "../../runtime/local/identity/principals.ts";
+import type { KeyRing } from "../../runtime/local/identity/key-ring.ts";
+
+export interface IssuedToken {
+  readonly accessToken: string;
+  /** Seconds since the epoch. */
+  readonly expiresOn: number;
+  readonly expiresInSeconds: number;
+}
+
+export interface Tokens {
+  /** `resource`: as the metadata service is asked for it. */
+  issue(principalId: string, resource: string): IssuedToken;
+  /** The principal that an `Authorization: Bearer …` header names; undefined for a token that is not for this audience. */
+  principalOf(header: string | undefined, audience: string): string | undefined;
+  readonly issuedCount: number;
+}
+
+/** Entra's issuer for tokens of its first version, which managed identities get. */
+export const TOKEN_ISSUER = `https://sts.windows.net/${DIRECTORY_ID}/`;
+/** Clocks differ. */
+const BACKDATED_SECONDS = 5;
+
+export interface TokensDeps {
+  readonly keys: Pick<KeyRing, "sign">;
+  readonly lifeSeconds: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export function createTokens({ keys, lifeSeconds, now }: TokensDeps): Tokens {
+  /** What was issued is what is valid: nothing else has to be verified. */
+  const issued = new Map<string, { readonly principalId: string; readonly audience: string; readonly expiresOn: number }>();
+  const seconds = (): number => Math.floor(now() / 1_000);
+  return {
+    get issuedCount() {
+      return issued.size;
+    },
+    issue(principalId, resource) {
+      const iat = seconds() - BACKDATED_SECONDS;
+      const expiresOn = seconds() + lifeSeconds;
+      const audience = withoutSlash(resource);
+      const subject = { oid: principalId, sub: principalId, tid: DIRECTORY_ID };
+      const accessToken = keys.sign({
+        ...{ aud: audience, iss: TOKEN_ISSUER, iat, nbf: iat, exp: expiresOn, jti: String(issued.size) },
+        ...subject,
+      });
+      issued.set(accessToken, { principalId, audience, expiresOn });
+      return { accessToken, expiresOn, expiresInSeconds: lifeSeconds };
+    },
+    principalOf(header, audience) {
+      const token = issued.get(/^Bearer (\S+)$/i.exec(header ?? "")?.[1] ?? "");
+      if (token === undefined || token.audience !== withoutSlash(audience)) return undefined;
+      return token.expiresOn > seconds() ? token.principalId : undefined;
+    },
+  };
+}
+
+const withoutSlash = (text: string): string => text.replace(/\/+$/, "");

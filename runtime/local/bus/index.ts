@@ -56,7 +56,10 @@ export interface LocalServiceBusOptions {
    * is thrown where nobody catches it, which ends the process.
    */
   readonly onFatal?: (error: Error) => void;
-  /** Told of an error of ours while serving one request; its client got `amqp:internal-error`. Default: a process warning. */
+  /**
+   * Told of an error of ours while serving one request, whose client got `amqp:internal-error`, and of a changed access
+   * file that cannot be used. Default: a process warning.
+   */
   readonly onFault?: (error: unknown) => void;
 }
 

@@ -2,14 +2,17 @@
  * The local Service Bus as a process of its own: `npm run bus -- --topology file.json`. Under a supervisor it says when
  * it is ready, and ends with it.
  */
+import { openSync, writeSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
+import { messageOf } from "../core/errors.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import {
   BusError,
+  InputFileError,
   JournalError,
   readTopologyFile,
   startLocalServiceBus,
-  TopologyFileError,
+  type AccessUse,
 } from "../local/bus/index.ts";
 import { explain } from "./explain.ts";
 import { runService, type Service } from "./service-process.ts";
@@ -21,6 +24,8 @@ interface BusOptions {
   readonly dataDir?: string;
   readonly topology?: string;
   readonly key?: string;
+  readonly access?: string;
+  readonly audit?: string;
 }
 
 const AMQP_PORT_DEFAULT = 5672;
@@ -41,6 +46,8 @@ const command = new Command("npm run bus --")
   .option("--host <address>", "loopback address to listen on", "127.0.0.1")
   .option("--data-dir <directory>", "where messages are kept (default: in memory only)")
   .option("--key <key>", "shared access key (default: a random one, kept in the data directory)")
+  .option("--access <file>", "JSON file with role assignments; access tokens of Microsoft Entra ID are taken too")
+  .option("--audit <file>", "where uses of rights and refusals are appended, one JSON object a line")
   .allowExcessArguments(false)
   .parse();
 
@@ -53,13 +60,15 @@ async function start(): Promise<Service> {
 }
 
 async function startBus(): Promise<Service> {
-  const { host, port, adminPort, dataDir, topology, key } = command.opts<BusOptions>();
+  const { host, port, adminPort, dataDir, topology, key, access, audit } = command.opts<BusOptions>();
   const bus = await startLocalServiceBus({
     host,
     port,
     adminPort,
     ...(dataDir !== undefined && { dataDir }),
     ...(key !== undefined && { sasKey: key }),
+    ...(access !== undefined && { accessFile: access }),
+    ...(audit !== undefined && { onAccess: appendTo(audit) }),
     topology: topology === undefined ? { queues: [], topics: [] } : readTopologyFile(topology),
     onFatal: (error) => {
       console.error(explain(asSetting(error)));
@@ -81,9 +90,25 @@ async function startBus(): Promise<Service> {
   };
 }
 
+/** Written at once: whoever watches the file sees a refusal when its client does. */
+function appendTo(path: string): (use: AccessUse) => void {
+  const file = openForAppending(path);
+  return (use) => {
+    writeSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...use })}\n`);
+  };
+}
+
+function openForAppending(path: string): number {
+  try {
+    return openSync(path, "a", 0o600);
+  } catch (error) {
+    throw new InputFileError(`The audit file ${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+  }
+}
+
 /** What the person who starts the bus can mend is told in its one sentence. */
 function asSetting(error: unknown): unknown {
-  const mendable = error instanceof BusError || error instanceof JournalError || error instanceof TopologyFileError;
+  const mendable = error instanceof BusError || error instanceof JournalError || error instanceof InputFileError;
   return mendable ? new SettingsError(error.message, { cause: error }) : error;
 }
 

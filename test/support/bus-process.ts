@@ -17,11 +17,14 @@ export interface BusProcess extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export async function startBusProcess(topology: Partial<BusTopology>): Promise<BusProcess> {
+export async function startBusProcess(
+  topology: Partial<BusTopology>,
+  options: readonly string[] = [],
+): Promise<BusProcess> {
   const directory = await mkdtemp(join(tmpdir(), "bus-"));
   const topologyFile = join(directory, "topology.json");
   await writeFile(topologyFile, JSON.stringify({ queues: [], topics: [], ...topology }));
-  const common = ["bus", "--topology", topologyFile, "--data-dir", join(directory, "data")];
+  const common = ["bus", "--topology", topologyFile, "--data-dir", join(directory, "data"), ...options];
   let { child, ready } = await launch([...common, "--port", "0", "--admin-port", "0"]);
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;

@@ -4,6 +4,10 @@
  */
 import { randomUUID } from "node:crypto";
 import type { BusTopology } from "../../core/topology.ts";
+import { openAccessFile } from "./access/access-file.ts";
+import type { AuditListener } from "./access/audit.ts";
+import { createGate } from "./access/gate.ts";
+import { createTokenVerifier } from "./access/token-verifier.ts";
 import { startAdminServer } from "./admin/server.ts";
 import { amqpCodec } from "./amqp/message-codec.ts";
 import type { SasKey } from "./amqp/sas.ts";
@@ -19,7 +23,9 @@ import { recover } from "./journal/recovery.ts";
 
 export { BusError } from "./engine/errors.ts";
 export { JournalError } from "./journal/journal-error.ts";
-export { readTopologyFile, TopologyFileError } from "./topology-file.ts";
+export type { AccessUse } from "./access/audit.ts";
+export { InputFileError } from "./input-file.ts";
+export { readTopologyFile } from "./topology-file.ts";
 
 export interface LocalServiceBusOptions {
   /** Address to listen on; must be of the loopback interface. Default 127.0.0.1. */
@@ -36,6 +42,13 @@ export interface LocalServiceBusOptions {
   readonly sasKeyName?: string;
   /** Default: a random key, kept in the data directory if there is one. */
   readonly sasKey?: string;
+  /**
+   * File with role assignments: access tokens of Microsoft Entra ID are taken too, for what it says. It is read again
+   * when it has changed. Default: only shared access signatures are taken.
+   */
+  readonly accessFile?: string;
+  /** Told who used which right and who was refused, once for each connection and change of the answer. */
+  readonly onAccess?: AuditListener;
   /** The present in epoch milliseconds. Default `Date.now`. */
   readonly clock?: () => number;
   /**
@@ -43,7 +56,10 @@ export interface LocalServiceBusOptions {
    * is thrown where nobody catches it, which ends the process.
    */
   readonly onFatal?: (error: Error) => void;
-  /** Told of an error of ours while serving one request; its client got `amqp:internal-error`. Default: a process warning. */
+  /**
+   * Told of an error of ours while serving one request, whose client got `amqp:internal-error`, and of a changed access
+   * file that cannot be used. Default: a process warning.
+   */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -62,6 +78,7 @@ export interface LocalServiceBus {
 /**
  * Starts the bus; it is ready when the promise resolves.
  *
+ * @throws InputFileError when the access file cannot be used.
  * @throws JournalError when the data directory is in use, damaged, or of another version.
  * @throws BusError `invalid-argument` for a setting the service would not accept.
  * @throws Error with `code` EADDRINUSE when the port is taken.
@@ -69,7 +86,8 @@ export interface LocalServiceBus {
 export async function startLocalServiceBus(options: LocalServiceBusOptions): Promise<LocalServiceBus> {
   const { host: address = "127.0.0.1", port, adminPort, dataDir, clock = Date.now } = options;
   if (!isLoopback(address)) throw notLoopback(address);
-  const { onFatal = throwLater, onFault = warn } = options;
+  const { onFatal = throwLater, onFault = warn, accessFile, onAccess: audit = () => undefined } = options;
+  const access = accessFile === undefined ? undefined : openAccessFile({ path: accessFile, onUnusable: onFault });
   // Whatever was opened before something fails is closed again, and `close` closes the same in the same order.
   await using opened = new AsyncDisposableStack();
   const directory = dataDir === undefined ? undefined : openDataDirectory(dataDir);
@@ -85,7 +103,8 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
     name: options.sasKeyName ?? "RootManageSharedAccessKey",
     key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
   };
-  const common = { host, sasKey, now: clock, onFault, address };
+  const gate = createGate({ sasKey, now: clock, access, verify: createTokenVerifier({ now: clock }) });
+  const common = { host, gate, audit, now: clock, onFault, address };
   const amqp = await startAmqpServer({ ...common, port });
   opened.defer(() => amqp.close());
   const admin = adminPort === undefined ? undefined : await startAdminServer({ ...common, port: adminPort });

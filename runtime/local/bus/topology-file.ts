@@ -1,15 +1,7 @@
 /** Reads a topology from JSON, as `npm run bus -- --topology file.json` takes it. */
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import type { BusTopology } from "../../core/topology.ts";
-
-/** The file cannot be used. The message is one sentence for the person who wrote it. */
-export class TopologyFileError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "TopologyFileError";
-  }
-}
+import { readInputFile } from "./input-file.ts";
 
 const name = z.string().min(1);
 const milliseconds = z.number().int().positive();
@@ -54,21 +46,10 @@ const topology = z.strictObject({
     .default([]),
 });
 
-/** @throws TopologyFileError when it cannot be read or says something the bus does not understand. */
-export function readTopologyFile(path: string): BusTopology {
-  const parsed = topology.safeParse(parseJson(path));
-  // Absent and undefined mean the same everywhere settings are read.
-  if (parsed.success) return parsed.data as BusTopology;
-  const [issue] = parsed.error.issues;
-  const place = issue?.path.length ? ` at ${issue.path.join(".")}` : "";
-  throw new TopologyFileError(`The topology file ${path} is not valid${place}: ${issue?.message ?? "unknown"}.`);
-}
-
-function parseJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    const reason = (error as Error).message;
-    throw new TopologyFileError(`The topology file ${path} cannot be read: ${reason}.`, { cause: error });
-  }
-}
+/**
+ * Absent and undefined mean the same everywhere settings are read.
+ *
+ * @throws InputFileError when it cannot be read or says something the bus does not understand.
+ */
+export const readTopologyFile = (path: string): BusTopology =>
+  readInputFile("topology file", path, topology) as BusTopology;

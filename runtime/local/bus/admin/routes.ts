@@ -25,30 +25,42 @@ export interface AdminResponse {
   readonly body: string;
 }
 
-/** @throws BusError */
-export function serve(broker: Broker, request: AdminRequest): AdminResponse {
+/** Throws BusError `unauthorized` unless the client may manage the entity of that path. */
+export type DemandManage = (path: string) => void;
+
+/**
+ * Serves a client that may manage the path of its request.
+ *
+ * @throws BusError
+ */
+export function serve(broker: Broker, request: AdminRequest, demand: DemandManage): AdminResponse {
   const { path } = request;
   const lower = path.toLowerCase();
   if (lower === "$namespaceinfo") return entry(request, { path, content: writeNamespace() });
   if (lower === "$resources/queues") return list(request, broker.entities.queues.values());
   if (lower === "$resources/topics") return list(request, broker.entities.topics.values());
   const parts = /^(.+?)\/subscriptions(?:\/([^/]+)(\/rules(?:\/([^/]+))?)?)?$/i.exec(path);
-  if (!parts) return serveEntity(broker, request, { kind: "entity", name: path });
+  if (!parts) return serveEntity(broker, request, { place: { kind: "entity", name: path }, demand });
   const [, topic = "", name, rules, rule] = parts;
   if (name === undefined) return listSubscriptions(broker, request, topic);
   if (rule !== undefined) return serveRule(broker, request, `${topic}/Subscriptions/${name}`, rule);
   if (rules !== undefined) return listRules(broker, request, `${topic}/Subscriptions/${name}`);
-  return serveEntity(broker, request, { kind: "subscription", topic, name });
+  return serveEntity(broker, request, { place: { kind: "subscription", topic, name }, demand });
 }
 
 const pathOf = (place: Place): string =>
   place.kind === "entity" ? place.name : `${place.topic}/Subscriptions/${place.name}`;
 
-function serveEntity(broker: Broker, request: AdminRequest, place: Place): AdminResponse {
+interface WantedEntity {
+  readonly place: Place;
+  readonly demand: DemandManage;
+}
+
+function serveEntity(broker: Broker, request: AdminRequest, { place, demand }: WantedEntity): AdminResponse {
   switch (request.method) {
     case "PUT": {
       const change = readEntity(place, child(parseBody(request), "content"));
-      assertTargets(broker, change.description);
+      assertTargets(broker, change.description, demand);
       const entity = broker.setEntity(change, request.update ? "update" : "create");
       return entry(request, entityEntry(request, entity), request.update ? 200 : 201);
     }
@@ -65,10 +77,19 @@ function serveEntity(broker: Broker, request: AdminRequest, place: Place): Admin
   }
 }
 
-/** As the service: what messages are passed on to must be there first. */
-function assertTargets(broker: Broker, { forwardTo, forwardDeadLetteredTo }: Partial<QueueDescription>): void {
+/**
+ * As the service: what messages are passed on to must be there first, and the client must manage it too.
+ * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-auto-forwarding
+ */
+function assertTargets(
+  broker: Broker,
+  { forwardTo, forwardDeadLetteredTo }: Partial<QueueDescription>,
+  demand: DemandManage,
+): void {
   for (const target of [forwardTo, forwardDeadLetteredTo]) {
-    if (target === undefined || broker.entities.find(target) !== undefined) continue;
+    if (target === undefined) continue;
+    demand(target);
+    if (broker.entities.find(target) !== undefined) continue;
     throw new BusError(
       "invalid-argument",
       `SubCode=40400. The auto forwarding destination entity '${target}' does not exist.`,

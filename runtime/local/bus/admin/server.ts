@@ -1,7 +1,9 @@
 /** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { covers, verifySasToken, type SasKey } from "../amqp/sas.ts";
+import type { AddressInfo, Socket } from "node:net";
+import { connectionAudit, type AuditListener } from "../access/audit.ts";
+import { Claims } from "../access/claims.ts";
+import type { Gate } from "../access/gate.ts";
 import { BusError, type BusErrorCode } from "../engine/errors.ts";
 import type { BrokerHost } from "../host.ts";
 import { atomError } from "./atom.ts";
@@ -9,7 +11,9 @@ import { serve, type AdminRequest, type AdminResponse } from "./routes.ts";
 
 export interface AdminServerOptions {
   readonly host: BrokerHost;
-  readonly sasKey: SasKey;
+  readonly gate: Gate;
+  /** Told of decisions about tokens and rights. */
+  readonly audit: AuditListener;
   readonly now: () => number;
   readonly address: string;
   readonly port: number;
@@ -59,8 +63,10 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
   try {
     if (body === undefined) throw new BusError("invalid-argument", "The request is too large.");
     const parsed = parseRequest(request, body);
-    authorize(options, request, parsed.path);
-    const result = options.host.execute((broker) => serve(broker, parsed));
+    const claims = await identify(options, request, parsed.path);
+    claims.demand(parsed.path, "manage");
+    const demand = (path: string): unknown => claims.demand(path, "manage");
+    const result = options.host.execute((broker) => serve(broker, parsed, demand));
     // The client may rely on an entity from the moment it hears of it.
     options.host.whenDurable(() => send(result));
   } catch (error) {
@@ -104,10 +110,24 @@ function decodePath(path: string): string {
   }
 }
 
-function authorize({ sasKey, now }: AdminServerOptions, { headers }: IncomingMessage, path: string): void {
-  const granted = verifySasToken(headers.authorization ?? "", sasKey, now());
-  if (!covers(granted, path.toLowerCase()))
-    throw new BusError("unauthorized", "Unauthorized access: the token is for another entity.");
+const audits = new WeakMap<Socket, AuditListener>();
+
+/** The claims of whoever sent this request; requests on one connection may come from different ones. */
+async function identify(options: AdminServerOptions, request: IncomingMessage, path: string): Promise<Claims> {
+  const { gate, now, address } = options;
+  const audit = audits.get(request.socket) ?? connectionAudit(options.audit);
+  audits.set(request.socket, audit);
+  const claims = new Claims({ now, audit, namespace: `sb://${address}` });
+  const { authorization = "" } = request.headers;
+  const bearer = /^Bearer +/i.exec(authorization)?.[0];
+  const token = authorization.slice(bearer?.length ?? 0);
+  try {
+    claims.put("", await gate({ kind: bearer === undefined ? "sas" : "jwt", token, audience: `/${path}` }));
+  } catch (error) {
+    if (error instanceof BusError) claims.refused(path, error.message);
+    throw error;
+  }
+  return claims;
 }
 
 /** The whole body; undefined when it is longer than any description. */

@@ -1,11 +1,15 @@
 /** What the parts of the AMQP front share. */
+import type { AuditListener } from "../access/audit.ts";
+import type { Claims } from "../access/claims.ts";
+import type { Gate } from "../access/gate.ts";
 import type { BrokerHost } from "../host.ts";
-import { covers, type SasKey } from "./sas.ts";
 import type { AmqpError, Connection, ReceiverLink, SenderLink } from "./rhea.ts";
 
 export interface AmqpDeps {
   readonly host: BrokerHost;
-  readonly sasKey: SasKey;
+  readonly gate: Gate;
+  /** Told of decisions about tokens and rights. */
+  readonly audit: AuditListener;
   readonly now: () => number;
   /** Told of what should never happen; the connection it happened on has been closed. */
   readonly onFault: (error: unknown) => void;
@@ -13,17 +17,12 @@ export interface AmqpDeps {
 
 /** What one connection has proved and where its replies go. */
 export class ConnectionState {
-  readonly #granted = new Set<string>();
+  readonly claims: Claims;
   /** Links on which the client receives replies, by the address it put into `reply-to`. */
   readonly replyLinks = new Map<string, SenderLink>();
 
-  grant(path: string): void {
-    this.#granted.add(path);
-  }
-
-  allows(path: string): boolean {
-    for (const granted of this.#granted) if (covers(granted, path)) return true;
-    return false;
+  constructor(claims: Claims) {
+    this.claims = claims;
   }
 }
 
@@ -33,7 +32,7 @@ export interface LinkEnd {
 }
 
 export interface LinkRegistry {
-  /** Has `end` called when the link is gone, however that comes about. */
+  /** Has `end` called when the link is gone, however that comes about; there may be several. */
   onEnd(link: ReceiverLink | SenderLink, end: LinkEnd): void;
   stateOf(connection: Connection): ConnectionState;
 }

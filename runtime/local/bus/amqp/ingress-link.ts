@@ -14,7 +14,8 @@ const BATCH_FORMAT = 0x8001_3700;
 export function openIngress({ host, onFault }: AmqpDeps, receiver: ReceiverLink, path: string): void {
   receiver.add_credit(WIRE_LIMITS.senderCredit);
   receiver.on("message", ({ delivery, message }: EventContext) => {
-    if (!delivery || !message) return;
+    // What was under way when we closed the link is not taken any more.
+    if (!delivery || !message || !receiver.is_open()) return;
     try {
       if (takeOversized(receiver)) {
         throw new BusError("message-too-large", `A message may have at most ${WIRE_LIMITS.messageBytes} bytes.`);

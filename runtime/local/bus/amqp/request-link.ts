@@ -22,30 +22,34 @@ export interface Response {
 }
 
 /**
- * Answers every request with what `handle` returns, once all it did is durable. `handle` must not throw: an error of the
- * protocol is a response too.
+ * Answers every request with what `handle` returns, once all it did is durable. `handle` must not throw or reject: an
+ * error of the protocol is a response too.
  */
 export function openRequests(
   { host, onFault }: AmqpDeps,
   state: ConnectionState,
   receiver: ReceiverLink,
-  handle: (request: DecodedMessage) => Response,
+  handle: (request: DecodedMessage) => Response | Promise<Response>,
 ): void {
+  const answer = (request: DecodedMessage, response: Response): void => {
+    const replyTo = plainString(request.reply_to);
+    host.whenDurable(() => {
+      const link = replyTo === undefined ? undefined : state.replyLinks.get(replyTo);
+      // Without its reply link the client cannot be waiting any more.
+      if (!link?.is_open()) return;
+      link.send(encodeMessage({ to: replyTo, correlation_id: request.message_id, ...response }), undefined, 0);
+    });
+  };
   receiver.add_credit(WIRE_LIMITS.managementCredit);
   receiver.on("message", ({ delivery, message }: EventContext) => {
     if (!delivery || !message) return;
     try {
       if (takeOversized(receiver)) throw new BusError("message-too-large", "The request is too large.");
       const request = decodeRequest(message);
-      const replyTo = plainString(request.reply_to);
       const response = handle(request);
       settleDelivery(receiver, delivery, ACCEPTED);
-      host.whenDurable(() => {
-        const link = replyTo === undefined ? undefined : state.replyLinks.get(replyTo);
-        // Without its reply link the client cannot be waiting any more.
-        if (!link?.is_open()) return;
-        link.send(encodeMessage({ to: replyTo, correlation_id: request.message_id, ...response }), undefined, 0);
-      });
+      if (response instanceof Promise) response.then((each) => answer(request, each)).catch(onFault);
+      else answer(request, response);
     } catch (error) {
       if (!(error instanceof BusError)) onFault(error);
       settleDelivery(receiver, delivery, rejected(toAmqpError(error)));

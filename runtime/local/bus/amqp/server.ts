@@ -1,7 +1,12 @@
 /** The AMQP front: listens, and gives each link the client attaches to the part that serves its address. */
 import type { AddressInfo, Server, Socket } from "node:net";
+import { connectionAudit } from "../access/audit.ts";
+import { Claims } from "../access/claims.ts";
+import type { Right } from "../access/rights.ts";
+import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
 import { putToken } from "./cbs.ts";
+import { watchClaim } from "./claim-watch.ts";
 import { EgressLink } from "./egress-link.ts";
 import {
   CBS_ADDRESS,
@@ -17,14 +22,7 @@ import {
 import { openIngress } from "./ingress-link.ts";
 import { handleManagement } from "./management/operations.ts";
 import { openRequests } from "./request-link.ts";
-import {
-  createContainer,
-  type AmqpError,
-  type Connection,
-  type Container,
-  type ReceiverLink,
-  type SenderLink,
-} from "./rhea.ts";
+import { createContainer, type Connection, type Container, type ReceiverLink, type SenderLink } from "./rhea.ts";
 import { hardenRhea } from "./rhea-hardening.ts";
 import { openSession, wantsSession } from "./session-link.ts";
 import { answerQuickly, corkSocket } from "./socket-tuning.ts";
@@ -41,11 +39,6 @@ export interface AmqpServer {
   /** Ends all connections and stops listening. */
   close(): Promise<void>;
 }
-
-const UNAUTHORIZED: AmqpError = {
-  condition: "amqp:unauthorized-access",
-  description: "Unauthorized access. A token for this entity has to be put to $cbs first.",
-};
 
 /** How long a peer may take to read our last bytes before its socket is dropped. */
 const LINGER_MS = 2_000;
@@ -96,11 +89,11 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
 
 class AmqpFront implements LinkRegistry {
   readonly container: Container;
-  readonly #deps: AmqpDeps;
+  readonly #deps: AmqpServerOptions;
   readonly #states = new WeakMap<Connection, ConnectionState>();
-  readonly #ends = new WeakMap<ReceiverLink | SenderLink, LinkEnd>();
+  readonly #ends = new WeakMap<ReceiverLink | SenderLink, LinkEnd[]>();
 
-  constructor(deps: AmqpDeps) {
+  constructor(deps: AmqpServerOptions) {
     this.#deps = deps;
     this.container = createContainer("local-service-bus");
     const mechanisms = this.container.sasl_server_mechanisms;
@@ -113,14 +106,16 @@ class AmqpFront implements LinkRegistry {
   stateOf(connection: Connection): ConnectionState {
     let state = this.#states.get(connection);
     if (!state) {
-      state = new ConnectionState();
+      const { now, audit, address } = this.#deps;
+      const claims = new Claims({ now, audit: connectionAudit(audit), namespace: `sb://${address}` });
+      state = new ConnectionState(claims);
       this.#states.set(connection, state);
     }
     return state;
   }
 
   onEnd(link: ReceiverLink | SenderLink, end: LinkEnd): void {
-    this.#ends.set(link, end);
+    this.#ends.set(link, [...(this.#ends.get(link) ?? []), end]);
   }
 
   #listenToContainer(): void {
@@ -151,9 +146,9 @@ class AmqpFront implements LinkRegistry {
   }
 
   #end(link: ReceiverLink | SenderLink): void {
-    const end = this.#ends.get(link);
+    const ends = this.#ends.get(link) ?? [];
     this.#ends.delete(link);
-    end?.();
+    for (const end of ends) end();
   }
 
   /** The client sends: to an entity, or requests. */
@@ -169,14 +164,20 @@ class AmqpFront implements LinkRegistry {
       openRequests(this.#deps, state, receiver, (request) => putToken(this.#deps, state, request));
       return;
     }
-    this.#whenAllowed(receiver, state, path, () => {
+    // What a request on a management link needs depends on its operation.
+    const right = isManagement(path) ? undefined : "send";
+    this.#whenAllowed({ link: receiver, state, path, right }, (watch) => {
       const entity = withoutManagement(path);
       this.#deps.host.execute((broker) => broker.checkExists(entity));
       if (isManagement(path)) {
-        openRequests(this.#deps, state, receiver, (request) => handleManagement(this.#deps, entity, request));
+        const demand = (needed: Right): unknown => state.claims.demand(path, needed);
+        openRequests(this.#deps, state, receiver, (request) =>
+          handleManagement(this.#deps, { entity, demand }, request),
+        );
       } else {
         openIngress(this.#deps, receiver, path);
       }
+      watch();
     });
   }
 
@@ -193,9 +194,13 @@ class AmqpFront implements LinkRegistry {
     }
     sender.local.attach.snd_settle_mode = snd_settle_mode;
     sender.local.attach.rcv_settle_mode = rcv_settle_mode;
-    this.#whenAllowed(sender, state, path, () => {
-      if (wantsSession(sender)) openSession(this.#deps, this, sender, path);
-      else this.#openEgress(sender, path);
+    this.#whenAllowed({ link: sender, state, path, right: "listen" }, (watch) => {
+      if (wantsSession(sender)) {
+        openSession(this.#deps, this, { link: sender, path, onOpen: watch });
+        return;
+      }
+      this.#openEgress(sender, path);
+      watch();
     });
   }
 
@@ -218,15 +223,31 @@ class AmqpFront implements LinkRegistry {
     for (const event of ["sender_flow", "settled", "sendable"]) sender.on(event, () => undefined);
   }
 
-  #whenAllowed(link: ReceiverLink | SenderLink, state: ConnectionState, path: string, open: () => void): void {
-    if (!state.allows(path.toLowerCase())) {
-      refuse(link, UNAUTHORIZED);
-      return;
-    }
+  /** Opens a link to which the client has a right; `watch` ends it when that is over. */
+  #whenAllowed({ link, state, path, right }: WantedLink, open: (watch: () => void) => void): void {
+    const { now, onFault } = this.#deps;
+    const { claims } = state;
     try {
-      open();
+      const until = claims.demand(path, right);
+      open(() => {
+        const onLost = (error: unknown): void => {
+          // First: what the link holds is free at once, and nothing more is handed to it.
+          this.#end(link);
+          refuse(link, toAmqpError(error));
+        };
+        this.onEnd(link, watchClaim({ claims, path, right, until, now, onLost }));
+      });
     } catch (error) {
+      if (!(error instanceof BusError)) onFault(error);
       refuse(link, toAmqpError(error));
     }
   }
+}
+
+interface WantedLink {
+  readonly link: ReceiverLink | SenderLink;
+  readonly state: ConnectionState;
+  readonly path: string;
+  /** Undefined: a token for the path is enough. */
+  readonly right: Right | undefined;
 }

@@ -19,7 +19,14 @@ const ANSWER_MARGIN_MS = 100;
 const UNIX_EPOCH_TICKS = 621_355_968_000_000_000n;
 const toTicks = (instant: number): number => Number(BigInt(instant) * 10_000n + UNIX_EPOCH_TICKS);
 
-export function openSession(deps: AmqpDeps, registry: LinkRegistry, link: SenderLink, path: string): void {
+export interface SessionAttach {
+  readonly link: SenderLink;
+  readonly path: string;
+  /** Called when the client has its session. */
+  readonly onOpen: () => void;
+}
+
+export function openSession(deps: AmqpDeps, registry: LinkRegistry, { link, path, onOpen }: SessionAttach): void {
   const wanted = sessionFilter(link);
   const hold = holdAttach(link);
   const receiver = new EgressLink(deps, link, path);
@@ -43,6 +50,7 @@ export function openSession(deps: AmqpDeps, registry: LinkRegistry, link: Sender
       deps.host.whenDurable(() => {
         link.local.attach.properties = { [LOCKED_UNTIL_PROPERTY]: types.wrap_long(int64(toTicks(lockedUntil))) };
         answer(link, path, sessionId, hold);
+        onOpen();
       });
     },
   };

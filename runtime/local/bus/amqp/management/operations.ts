@@ -2,6 +2,7 @@
  * The operations a client asks for at `<entity>/$management`.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response
  */
+import type { Right } from "../../access/rights.ts";
 import { BusError } from "../../engine/errors.ts";
 import { toWireError } from "../amqp-errors.ts";
 import type { AmqpDeps } from "../front.ts";
@@ -13,29 +14,49 @@ import type { Operation } from "./operation.ts";
 import * as rules from "./rule-operations.ts";
 import * as sessions from "./session-operations.ts";
 
-const OPERATIONS: Readonly<Record<string, Operation>> = {
-  "com.microsoft:renew-lock": messages.renewLock,
-  "com.microsoft:peek-message": messages.peekMessage,
-  "com.microsoft:schedule-message": messages.scheduleMessage,
-  "com.microsoft:cancel-scheduled-message": messages.cancelScheduledMessage,
-  "com.microsoft:receive-by-sequence-number": messages.receiveBySequenceNumber,
-  "com.microsoft:update-disposition": messages.updateDisposition,
-  "com.microsoft:renew-session-lock": sessions.renewSessionLock,
-  "com.microsoft:set-session-state": sessions.setSessionState,
-  "com.microsoft:get-session-state": sessions.getSessionState,
-  "com.microsoft:get-message-sessions": sessions.getMessageSessions,
-  "com.microsoft:add-rule": rules.addRule,
-  "com.microsoft:remove-rule": rules.removeRule,
-  "com.microsoft:enumerate-rules": rules.enumerateRules,
+interface Entry {
+  readonly right: Right;
+  readonly run: Operation;
+}
+
+/**
+ * Rules need `listen` here and `manage` over HTTP.
+ * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas#rights-required-for-service-bus-operations
+ */
+const OPERATIONS: Readonly<Record<string, Entry>> = {
+  "com.microsoft:renew-lock": { right: "listen", run: messages.renewLock },
+  "com.microsoft:peek-message": { right: "listen", run: messages.peekMessage },
+  "com.microsoft:schedule-message": { right: "send", run: messages.scheduleMessage },
+  "com.microsoft:cancel-scheduled-message": { right: "send", run: messages.cancelScheduledMessage },
+  "com.microsoft:receive-by-sequence-number": { right: "listen", run: messages.receiveBySequenceNumber },
+  "com.microsoft:update-disposition": { right: "listen", run: messages.updateDisposition },
+  "com.microsoft:renew-session-lock": { right: "listen", run: sessions.renewSessionLock },
+  "com.microsoft:set-session-state": { right: "listen", run: sessions.setSessionState },
+  "com.microsoft:get-session-state": { right: "listen", run: sessions.getSessionState },
+  "com.microsoft:get-message-sessions": { right: "listen", run: sessions.getMessageSessions },
+  "com.microsoft:add-rule": { right: "listen", run: rules.addRule },
+  "com.microsoft:remove-rule": { right: "listen", run: rules.removeRule },
+  "com.microsoft:enumerate-rules": { right: "listen", run: rules.enumerateRules },
 };
 
+export interface ManagedEntity {
+  readonly entity: string;
+  /** Throws BusError `unauthorized` unless the client has this right now. */
+  readonly demand: (right: Right) => void;
+}
+
 /** Runs one request and turns the outcome, or the refusal, into its response. */
-export function handleManagement({ host, onFault }: AmqpDeps, path: string, request: DecodedMessage): Response {
+export function handleManagement(
+  { host, onFault }: Pick<AmqpDeps, "host" | "onFault">,
+  { entity, demand }: ManagedEntity,
+  request: DecodedMessage,
+): Response {
   const name = String(request.application_properties?.["operation"]);
   try {
     const operation = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined;
     if (!operation) throw new BusError("not-implemented", `The operation '${name}' is not supported.`);
-    const { body, empty } = host.execute((broker) => operation(broker, path, plainMap(request.body)));
+    demand(operation.right);
+    const { body, empty } = host.execute((broker) => operation.run(broker, entity, plainMap(request.body)));
     return empty
       ? { application_properties: { statusCode: 204, statusDescription: "No Content" } }
       : { application_properties: { statusCode: 200, statusDescription: "OK" }, body };

@@ -1,0 +1,34 @@
+/** Reads the JSON files that are handed to the bus when it starts. */
+import { readFileSync } from "node:fs";
+import type { z } from "zod";
+
+/** The file cannot be used. The message is one sentence for the person who wrote it. */
+export class InputFileError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "InputFileError";
+  }
+}
+
+/**
+ * @param what names the file in errors, such as "topology file".
+ * @throws InputFileError when it cannot be read or says something the schema does not allow; every such field is named.
+ */
+export function readInputFile<Schema extends z.ZodType>(what: string, path: string, schema: Schema): z.output<Schema> {
+  const parsed = schema.safeParse(parseJson(what, path));
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => {
+    const place = issue.path.length > 0 ? `at ${issue.path.join(".")}: ` : "";
+    return `${place}${issue.message}`;
+  });
+  throw new InputFileError(`The ${what} ${path} is not valid: ${issues.join("; ")}.`);
+}
+
+function parseJson(what: string, path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new InputFileError(`The ${what} ${path} cannot be read: ${reason}.`, { cause: error });
+  }
+}

@@ -12,9 +12,11 @@ export const BRIDGE = "azure0";
 
 const ip = (...args: readonly string[]): Promise<string> => command("ip", ...args);
 
+/** A new network namespace has nothing, not even this. */
+export const startLoopback = (): Promise<string> => ip("link", "set", "lo", "up");
+
 /** Throws unless this process has a network namespace of its own, where it may do so. */
 export async function createNetwork(subnets: ReadonlyMap<string, string>): Promise<void> {
-  await ip("link", "set", "lo", "up");
   await ip("link", "add", BRIDGE, "type", "bridge");
   await ip("link", "set", BRIDGE, "up");
   const gateways = [...subnets.values()].map(gatewayOf).map(({ address, bits }) => `${address}/${bits}`);

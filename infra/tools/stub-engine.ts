@@ -145,6 +145,8 @@ async function runLoader(run: ProgramRun, address: string, complaints: readonly 
   const child = spawn(
     process.execPath,
     [
+      // Pulumi notes where each of thousands of promises was made, and translates every frame by source maps.
+      "--stack-trace-limit=2",
       loader,
       `--project=${run.project}`,
       `--stack=${run.stack}`,
@@ -156,7 +158,7 @@ async function runLoader(run: ProgramRun, address: string, complaints: readonly 
       "--dry-run=true",
       basename(program),
     ],
-    { stdio: ["ignore", "ignore", "pipe"], env: { ...run.environment, PULUMI_CONFIG: JSON.stringify(run.config) } },
+    { stdio: ["ignore", "ignore", "pipe"], env: environmentOf(run) },
   );
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
@@ -167,6 +169,15 @@ async function runLoader(run: ProgramRun, address: string, complaints: readonly 
     );
   }
 }
+
+const environmentOf = ({ environment, root, config }: ProgramRun): NodeJS.ProcessEnv => ({
+  // Modules that have not changed are compiled once.
+  NODE_COMPILE_CACHE: join(root, "node_modules/.cache/jobyard/compiled"),
+  ...environment,
+  // Else a proxy of this machine would be asked for the engine, which is in this process.
+  no_grpc_proxy: "127.0.0.1",
+  PULUMI_CONFIG: JSON.stringify(config),
+});
 
 const struct = (properties: Properties): structProto.Struct =>
   structProto.Struct.fromJavaScript(properties as Record<string, JavaScriptValue>);

@@ -11,6 +11,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"],
+          // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
+          // them back.
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -1,5 +1,9 @@
 import { availableParallelism } from "node:os";
+import process from "node:process";
 import { defineConfig } from "vitest/config";
+
+// As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
+process.env["NO_PROXY"] = "127.0.0.1,localhost";
 
 export default defineConfig({
   test: {

@@ -20,7 +20,7 @@ interface Ran {
 }
 
 /** The program needs it; nearly every system has one. */
-const hasAwk = spawnSync("awk", ["BEGIN { exit }"]).status === 0;
+const hasAwk = spawnSync("sh", ["-c", "awk 'BEGIN { exit }'"]).status === 0;
 
 /** Runs the program as a worker does, with its parameters as JSON text and nothing else in its environment. */
 async function run(parameters: string): Promise<Ran> {

@@ -1,5 +1,9 @@
 import { availableParallelism } from "node:os";
+import process from "node:process";
 import { defineConfig } from "vitest/config";
+
+// As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
+process.env["NO_PROXY"] = "127.0.0.1,localhost";
 
 export default defineConfig({
   test: {
@@ -11,6 +15,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"],
+          // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
+          // them back.
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

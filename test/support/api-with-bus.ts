@@ -1,8 +1,9 @@
-/** The API over the run's storage and a real local Service Bus of the test file's own. */
+/** The API over memory and a real local Service Bus of the test file's own. */
 import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { apiStores } from "./stores/api-stores.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
 
 export interface ApiWithBus extends AsyncDisposable {
@@ -24,7 +25,8 @@ export async function startApiWithBus(pools: readonly string[] = [DEFAULT_POOL])
   const queue = createJobQueue({
     bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }),
   });
-  const api = await startTestApi(queue, { pools });
+  const stores = await apiStores();
+  const api = await startTestApi(queue, { pools, stores });
   const others: TestApi[] = [];
 
   async function bells(queueName = QUEUE): Promise<readonly PeekedMessage[]> {
@@ -46,7 +48,7 @@ export async function startApiWithBus(pools: readonly string[] = [DEFAULT_POOL])
     bellIdsOf: async (jobId, queueName) =>
       (await bells(queueName)).map(({ messageId }) => messageId).filter((id) => id.startsWith(`${jobId}:`)),
     async another(options) {
-      const other = await startTestApi(queue, { pools, ...options });
+      const other = await startTestApi(queue, { pools, stores, ...options });
       others.push(other);
       return other;
     },

@@ -5,12 +5,14 @@ import { CONTAINERS } from "../../../runtime/core/topology.ts";
 import type { Answer } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import { buildZip } from "../../support/zip-builder.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await startTestSystem();
+  const stores = await apiStores();
+  system = await startTestSystem({ stores: () => stores });
 });
 afterAll(() => system[Symbol.asyncDispose]());
 

@@ -7,7 +7,6 @@ import { httpsJson } from "../../../../runtime/api/auth/https-json.ts";
 import { createIdentify } from "../../../../runtime/api/auth/identify.ts";
 import { createSigningKeys, UNKNOWN_KEY_FETCH_MS } from "../../../../runtime/api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../../../../runtime/api/auth/token-verifier.ts";
-import { createTenantStore } from "../../../../runtime/azure/index.ts";
 import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/auth-facts.ts";
 import type { TenantAccess } from "../../../../runtime/core/grants.ts";
 import { startApiWithBus, type ApiWithBus } from "../../../support/api-with-bus.ts";
@@ -24,17 +23,16 @@ import {
   type TestIssuer,
 } from "../../../support/test-issuer.ts";
 import { silentLog } from "../../../support/silent-log.ts";
-import { freshTenant, testStorage } from "../../../support/test-storage.ts";
+import { freshTenant } from "../../../support/test-storage.ts";
 
 const TIMEOUT_MS = 300;
 
 let system: ApiWithBus;
 let issuer: TestIssuer;
 const tenant = freshTenant();
-const tenants = createTenantStore({ storage: testStorage() });
 
 const grantTo = (principalId: string, access: TenantAccess): Promise<void> =>
-  tenants.putGrant({
+  system.api.tenants.putGrant({
     principalId,
     tenantName: tenant,
     access,
@@ -62,7 +60,7 @@ async function freshApi(overrides: Partial<EntraSettings> = {}, from = issuer) {
     now: () => clock.now,
     log: silentLog,
   });
-  const grants = createGrantsCache({ store: tenants, now: () => clock.now });
+  const grants = createGrantsCache({ store: system.api.tenants, now: () => clock.now });
   const identify = createIdentify({ verify: createTokenVerifier({ settings, keys }), grants });
   return { api: await system.another({ identify }), clock };
 }

@@ -135,4 +135,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await store.get(tenant.tenantName)).toBeUndefined();
     });
   });
+
+  describe("a name that no tenant and no principal has", () => {
+    it("is absent, and has no grants", async () => {
+      for (const name of ["a/b", "a\\b", "a#b?c", "'", "x".repeat(300)]) {
+        expect(await store.grantsOf(name)).toEqual([]);
+        expect((await store.listGrants(name, { pageSize: 1 })).items).toEqual([]);
+      }
+      expect(await store.get("o'brien")).toBeUndefined();
+    });
+  });
 });

@@ -62,7 +62,7 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
       // HTTP tells times to the second.
       const uploadedAt = new Date(Math.floor(Date.now() / 1_000) * 1_000);
       const metadata = facts && metadataOf(facts);
-      const all = [{ bytes: Uint8Array.from(bytes), metadata, uploadedAt, version: `"${++version}"` }, ...older];
+      const all = [{ bytes: Buffer.from(bytes), metadata, uploadedAt, version: `"${++version}"` }, ...older];
       const oldestKept = versionsIn(all)[PACKAGE_VERSIONS_KEPT];
       blobs.set(
         nameOf(tenantName, packageName),

@@ -31,7 +31,7 @@ export function createMemoryWorkers(table = new MemoryTable()): WorkerStore {
     const row = await table.get(keys);
     const cells = row && addedIntentCells(row.cells, [intents]);
     // Within the turn of the read: nobody comes in between.
-    if (cells !== undefined) table.put(keys, { ...row.cells, ...cells });
+    if (row !== undefined && cells !== undefined) table.put(keys, { ...row.cells, ...cells });
   }
 
   return {

@@ -4,7 +4,8 @@ import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
 import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { jobOf } from "../../support/builders.ts";
-import { QUEUE_BACKINGS, type QueueBacking } from "../../support/stores/queue-backings.ts";
+import type { QueueBacking } from "../../support/stores/memory-queue.ts";
+import { QUEUE_BACKINGS } from "../../support/stores/queue-backings.ts";
 
 const LOCK_MS = 60_000;
 const SHORT_LOCK_MS = 500;

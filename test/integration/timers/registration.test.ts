@@ -13,7 +13,7 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/loc
 import { createTimerReconcile, type TimerReconcile } from "../../../runtime/timers/reconcile.ts";
 import { createTimerRegistration, type RegistrationDeps } from "../../../runtime/timers/registration.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
 import { connectAdmin } from "../../support/bus-fixture.ts";
 import { silentLog } from "../../support/silent-log.ts";
@@ -23,7 +23,7 @@ import { freshTenant } from "../../support/test-storage.ts";
 
 const POOLS = ["default", "gpu"];
 
-let withBus: ApiWithBus;
+let withBus: ApiWithQueue;
 let bus: LocalServiceBus;
 let api: TestApi;
 let admin: ServiceBusAdministrationClient;
@@ -33,7 +33,7 @@ const woken = { count: 0 };
 
 beforeAll(async () => {
   bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology(POOLS) });
-  withBus = await startApiWithBus(POOLS);
+  withBus = await startApiWithQueue(POOLS);
   ({ timers } = withBus.api);
   admin = connectAdmin(bus.adminConnectionString!);
   subscriptions = createTimerSubscriptions({ admin });

@@ -4,8 +4,10 @@ import { parseMessage } from "../../../runtime/core/message.ts";
 import type { Delivery, JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { nextTurn, type Turn } from "./memory-table.ts";
 
-export interface MemoryQueue extends JobQueue {
-  /** Sends what is no bell. */
+export interface QueueBacking extends AsyncDisposable {
+  /** As one more process. */
+  connect(): JobQueue;
+  /** Sends what is no bell, as message `poison-…`. */
   post(queue: string, body: unknown): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ const DEAD_LETTER_TEXT_MAX_LENGTH = 4_096;
 const PEEK_MAX_COUNT = 250;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export function createMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQueueOptions = {}): MemoryQueue {
+export function startMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQueueOptions = {}): QueueBacking {
   const queues = new Map<string, Queue>();
   let sequence = 0n;
 
@@ -107,15 +109,10 @@ export function createMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQu
     };
   }
 
-  return {
+  const jobQueue: JobQueue = {
     async send(name, bells) {
       await turn();
       for (const { bell, messageId, enqueueAt } of bells) enqueue(name, bell, messageId, enqueueAt);
-    },
-
-    async post(name, body) {
-      await turn();
-      enqueue(name, body, `posted ${sequence}`);
     },
 
     receiver(name) {
@@ -158,6 +155,14 @@ export function createMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQu
     },
 
     close: () => Promise.resolve(),
+  };
+  return {
+    connect: () => jobQueue,
+    async post(name, body) {
+      await turn();
+      enqueue(name, body, `poison-${sequence}`);
+    },
+    [Symbol.asyncDispose]: () => jobQueue.close(),
   };
 }
 

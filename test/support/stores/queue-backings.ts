@@ -1,16 +1,10 @@
 /** The two kinds of queues that every promise of the port is held against. Where they differ, the memory ones are wrong. */
+import { randomUUID } from "node:crypto";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { busTopology } from "../../../runtime/core/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { createMemoryQueue } from "./memory-queue.ts";
-
-export interface QueueBacking extends AsyncDisposable {
-  /** As one more process. */
-  connect(): JobQueue;
-  /** Sends what is no bell. */
-  post(queue: string, body: unknown): Promise<void>;
-}
+import { type QueueBacking, startMemoryQueue } from "./memory-queue.ts";
 
 export interface QueueBackingKind {
   readonly name: string;
@@ -20,17 +14,16 @@ export interface QueueBackingKind {
 export const QUEUE_BACKINGS: readonly QueueBackingKind[] = [
   {
     name: "memory",
-    start(_pools, lockMs) {
-      const queue = createMemoryQueue({ lockMs });
-      const stop = (): Promise<void> => queue.close();
-      return Promise.resolve({ connect: () => queue, post: queue.post, [Symbol.asyncDispose]: stop });
-    },
+    start: (_pools, lockMs) => Promise.resolve(startMemoryQueue({ lockMs })),
   },
   { name: "the local bus", start: startOnBus },
 ];
 
-async function startOnBus(pools: readonly string[], lockMs: number): Promise<QueueBacking> {
-  const bus = await startLocalServiceBus({ port: 0, topology: busTopology(pools, { lockMs }) });
+export async function startOnBus(pools: readonly string[], lockMs?: number): Promise<QueueBacking> {
+  const bus = await startLocalServiceBus({
+    port: 0,
+    topology: busTopology(pools, lockMs === undefined ? {} : { lockMs }),
+  });
   const connection = () => connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString });
   const raw = connection();
   const queues: JobQueue[] = [];
@@ -42,7 +35,7 @@ async function startOnBus(pools: readonly string[], lockMs: number): Promise<Que
     },
     async post(queue, body) {
       const sender = raw.createSender(queue);
-      await sender.sendMessages({ body });
+      await sender.sendMessages({ body, messageId: `poison-${randomUUID()}` });
       await sender.close();
     },
     async [Symbol.asyncDispose]() {

@@ -9,7 +9,7 @@ import { createSigningKeys, UNKNOWN_KEY_FETCH_MS } from "../../../../runtime/api
 import { createTokenVerifier } from "../../../../runtime/api/auth/token-verifier.ts";
 import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/auth-facts.ts";
 import type { TenantAccess } from "../../../../runtime/core/grants.ts";
-import { startApiWithBus, type ApiWithBus } from "../../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../../support/api-with-queue.ts";
 import type { TestApi } from "../../../support/test-api.ts";
 import {
   API_CLIENT,
@@ -28,7 +28,7 @@ import { freshTenant } from "../../../support/test-storage.ts";
 /** For an issuer that does not answer; any other has all the time a busy machine takes. */
 const TIMEOUT_MS = 1_000;
 
-let system: ApiWithBus;
+let system: ApiWithQueue;
 let issuer: TestIssuer;
 const tenant = freshTenant();
 
@@ -43,7 +43,7 @@ const grantTo = (principalId: string, access: TenantAccess): Promise<void> =>
   });
 
 beforeAll(async () => {
-  [system, issuer] = await Promise.all([startApiWithBus(), startTestIssuer()]);
+  [system, issuer] = await Promise.all([startApiWithQueue(), startTestIssuer()]);
   await Promise.all([grantTo(USER, "manage"), grantTo(APPLICATION, "submit")]);
 });
 afterAll(async () => {

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createPackageStore } from "../../../runtime/azure/index.ts";
-import { PACKAGE_VERSIONS_KEPT } from "../../../runtime/core/limits.ts";
 import type { StoredPackage } from "../../../runtime/core/ports/package-store.ts";
 import { CONTAINERS } from "../../../runtime/core/topology.ts";
 import { startStorageProxy, type Fate } from "../../support/storage-proxy.ts";
@@ -20,11 +19,6 @@ const put = (tenant: string, name: string, content: string) =>
   container.getBlockBlobClient(`${tenant}/${name}`).upload(content, content.length);
 const versionsOf = async (tenant: string, name = "a.zip") =>
   (await store.versions(tenant, name)).map(({ sha256, isCurrent }) => ({ sha256, isCurrent }));
-const contentOf = async (tenant: string, name = "a.zip"): Promise<string> => {
-  const fetched = await store.fetch(tenant, name, undefined);
-  if (fetched === undefined || fetched === "unchanged") throw new Error("There is none.");
-  return Buffer.from(fetched.bytes).toString();
-};
 /** Newest first, the first of them current. */
 const versions = (...contents: readonly string[]) =>
   contents.map((content, i) => ({ sha256: hash(content), isCurrent: i === 0 }));

@@ -131,7 +131,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await deliveries.due(`${webhook.tenantName}.`, SOON, 1)).toEqual([due[0]]);
     });
 
-    it("has a place before those of other webhooks, and of other tenants", async () => {
+    it("has a place before those of other webhooks, and of other tenants", () => {
       const tenantName = freshTenant();
       const [one, two] = [newWebhook({ tenantName, webhookId: "aa" }), newWebhook({ tenantName, webhookId: "ab" })];
       const of = (webhook: Webhook, key: string) => deliveries.placeOf(deliveryOf(webhook, { key }));

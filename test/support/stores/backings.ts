@@ -5,13 +5,13 @@ import { createMemoryStores, type Stores } from "./memory-stores.ts";
 export interface Backing {
   readonly name: string;
   /** Each call of what it returns gives the stores of one more process, all over the same data. */
-  start(): () => Stores;
+  readonly start: () => () => Stores;
 }
 
 export const BACKINGS: readonly Backing[] = [
   {
     name: "memory",
-    start() {
+    start: () => {
       const stores = createMemoryStores();
       return () => stores;
     },

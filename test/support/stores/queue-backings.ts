@@ -8,7 +8,7 @@ import { type QueueBacking, startMemoryQueue } from "./memory-queue.ts";
 
 export interface QueueBackingKind {
   readonly name: string;
-  start(pools: readonly string[], lockMs: number): Promise<QueueBacking>;
+  readonly start: (pools: readonly string[], lockMs: number) => Promise<QueueBacking>;
 }
 
 export const QUEUE_BACKINGS: readonly QueueBackingKind[] = [

@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 // As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
 process.env["NO_PROXY"] = "127.0.0.1,localhost";
 
+const API_TESTS = "test/integration/api/**/*.test.ts";
+
 export default defineConfig({
   test: {
     // No test is about its own time limit: they end what hangs, and are wide, since a busy machine may take ten times as long.
@@ -26,6 +28,21 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          exclude: [API_TESTS],
+          globalSetup: ["test/support/azurite.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      // Loading the API takes longer than most of its tests: a worker loads it once for all of its files.
+      { test: { name: "api", include: [API_TESTS], isolate: false, testTimeout: 180_000, hookTimeout: 180_000 } },
+      {
+        // The same tests over the adapters, Azurite and the local bus: part of `npm run test:full`.
+        test: {
+          name: "api-azurite",
+          include: [API_TESTS],
+          isolate: false,
+          env: { API_STORES: "azure" },
           globalSetup: ["test/support/azurite.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,

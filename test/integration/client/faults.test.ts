@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobServiceClient, type SubmittedJob } from "../../../runtime/client/index.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { startHttpFaultProxy, type HttpFate, type HttpFaultProxy } from "../../support/fault-proxy.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { jobRequestOf } from "../../support/submit-requests.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-let world: ApiWithBus;
+let world: ApiWithQueue;
 let proxy: HttpFaultProxy;
 beforeAll(async () => {
-  world = await startApiWithBus();
+  world = await startApiWithQueue();
   proxy = await startHttpFaultProxy(world.api.url);
 });
 afterAll(async () => {

@@ -25,7 +25,15 @@ export default defineConfig({
         },
       },
       { test: { name: "infra", include: ["test/infra/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/azurite.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

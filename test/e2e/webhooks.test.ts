@@ -4,16 +4,16 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../../../runtime/client/index.ts";
-import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
-import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { runCli } from "../../support/cli-process.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
-import { startReceiver, type WebhookReceiver } from "../../support/webhook-receiver.ts";
+import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../../runtime/client/index.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { runCli } from "../support/cli-process.ts";
+import { freshTenant } from "../support/test-storage.ts";
+import { startWebhookLab, type WebhookLab } from "../support/webhook-lab.ts";
+import { startReceiver, type WebhookReceiver } from "../support/webhook-receiver.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
+const ROOT = join(import.meta.dirname, "../..");
 
 let lab: WebhookLab;
 let bus: LocalServiceBus;

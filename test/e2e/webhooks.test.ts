@@ -8,7 +8,7 @@ import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
-import { runCli } from "../support/cli-process.ts";
+import { runCliHere } from "../support/cli-in-process.ts";
 import { freshTenant } from "../support/test-storage.ts";
 import { startWebhookLab, type WebhookLab } from "../support/webhook-lab.ts";
 import { startReceiver, type WebhookReceiver } from "../support/webhook-receiver.ts";
@@ -128,7 +128,7 @@ it("serve the command and the sample receiver", async () => {
   await using api = await startApiProcess("hooks-c");
   const tenantName = freshTenant();
   const jobyard = (...args: readonly string[]) =>
-    runCli(["webhooks", tenantName, ...args], { cwd: ROOT, env: { HOME: "/nonexistent", JOBYARD_URL: api.url } });
+    runCliHere(["webhooks", tenantName, ...args], { env: { HOME: "/nonexistent", JOBYARD_URL: api.url } });
 
   expect((await jobyard()).stdout).toBe("No webhooks.\n");
   const put = await jobyard("--put", "billing", "--to", "http://127.0.0.1:1/hook");

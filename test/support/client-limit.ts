@@ -11,11 +11,11 @@ export const LIMIT_MS = 86_400_000;
 export function holdLimits(): { readonly pass: () => void; [Symbol.dispose](): void } {
   const waiting = new Set<() => void>();
   const { setTimeout } = globalThis;
-  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation(((work: () => void, ms?: number) => {
+  const spy = vi.spyOn(globalThis, "setTimeout").mockImplementation((work: () => void, ms?: number) => {
     if (ms === LIMIT_MS) waiting.add(work);
     // The client takes it off when an answer comes.
     return setTimeout(work, ms);
-  }));
+  });
   return {
     pass() {
       for (const work of waiting) work();

@@ -79,6 +79,8 @@ export interface TestSystem extends AsyncDisposable {
 
 const WAIT_MS = 40_000;
 const POLL_MS = 20;
+/** Wishes to cancel are heard that soon. */
+const HEARTBEAT_MS = 500;
 
 export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSystem> {
   const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL], { lockMs }) });
@@ -163,6 +165,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,
+      heartbeatMs: HEARTBEAT_MS,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),
       onGiveUp: (reason) => {

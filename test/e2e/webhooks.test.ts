@@ -19,14 +19,13 @@ let lab: WebhookLab;
 let bus: LocalServiceBus;
 let receiver: WebhookReceiver;
 beforeAll(async () => {
-  lab = await startWebhookLab();
+  lab = await startWebhookLab("webhookprocesses");
   bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
   receiver = await startReceiver("https");
 });
 afterAll(async () => {
   await receiver[Symbol.asyncDispose]();
   await bus.close();
-  await lab[Symbol.asyncDispose]();
 });
 
 async function startApiProcess(instanceId: string) {

@@ -91,7 +91,7 @@ describe("a worker on a scale set", () => {
 
   it("starts no job while Azure is silent: the message goes back, costs nothing, and another worker runs it", async () => {
     const log = recordingLog();
-    await using worker = await system.startWorker({ log, machine: onScaleSet({ idleGraceMs: 0 }) });
+    await using worker = await system.startWorker({ log, lockMs: 1_000, machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
     arm.always("silence");
     const jobId = await system.submit(tenant, "Quick");
@@ -121,7 +121,10 @@ describe("a worker on a scale set", () => {
 
   it("that only tries to be protected runs its jobs all the same", async () => {
     arm.always("silence");
-    await using worker = await system.startWorker({ machine: onScaleSet({ protection: "best-effort" }) });
+    await using worker = await system.startWorker({
+      lockMs: 1_000,
+      machine: onScaleSet({ protection: "best-effort" }),
+    });
     const job = await system.until(await system.submit(tenant, "Quick"));
     expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
   });

@@ -110,7 +110,10 @@ describe("one job", () => {
     const later = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--delay", "3600"];
     const jobId = (await jobyard(later)).stdout.trim();
     const interrupt = new AbortController();
-    const watched = await jobyardProcess(["watch", jobId], { interrupt: interrupt.signal, onError: () => interrupt.abort() });
+    const watched = await jobyardProcess(["watch", jobId], {
+      interrupt: interrupt.signal,
+      onError: () => interrupt.abort(),
+    });
     expect(watched).toMatchObject({ code: 130, stdout: "" });
     expect((await jobyard(["watch", jobId, "--timeout", "1"])).stderr).toContain("TimedOut");
     await jobyard(["cancel", jobId]);

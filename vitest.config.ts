@@ -1,9 +1,12 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { defineConfig } from "vitest/config";
 
 // As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
 process.env["NO_PROXY"] = "127.0.0.1,localhost";
+// Each test file has a process of its own: it loads libraries as an earlier one has compiled them.
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
 
 const API_TESTS = "test/integration/api/**/*.test.ts";
 
@@ -49,7 +52,15 @@ export default defineConfig({
         },
       },
       { test: { name: "infra", include: ["test/infra/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/azurite.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

@@ -31,6 +31,8 @@ import type { Stores } from "./stores/memory-stores.ts";
 
 /** Without a heartbeat for so long, a worker is silent. */
 export const SILENT_AFTER_MS = 1_000;
+/** Between two looks at a log that is followed. */
+const FOLLOW_LOG_EVERY_MS = 50;
 
 export interface TestApi extends Stores, AsyncDisposable {
   readonly url: string;
@@ -180,6 +182,7 @@ export async function startTestApi(
     identify,
     authFacts: { kind: "none" },
     silentAfterMs: SILENT_AFTER_MS,
+    followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
     monotonicNow,

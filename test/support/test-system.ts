@@ -71,6 +71,8 @@ export interface TestSystem extends AsyncDisposable {
 
 const WAIT_MS = 40_000;
 const POLL_MS = 20;
+/** Wishes to cancel are heard that soon. */
+const HEARTBEAT_MS = 500;
 
 export interface TestSystemOptions {
   readonly lockMs?: number;
@@ -161,6 +163,7 @@ export async function startTestSystem({
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,
+      heartbeatMs: HEARTBEAT_MS,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),
       onGiveUp: (reason) => {

@@ -73,12 +73,12 @@ function watchedStack() {
   return {
     ...{ record, stack, cloud },
     /** What one deployment of these did. */
-    async up(...registrations: readonly Registration[]): Promise<readonly string[]> {
+    up: async (...registrations: readonly Registration[]): Promise<readonly string[]> => {
       done.length = 0;
       await stack.up(program(...registrations));
       return [...done];
     },
-    destroy(): readonly string[] {
+    destroy: (): readonly string[] => {
       done.length = 0;
       stack.destroy();
       return [...done];

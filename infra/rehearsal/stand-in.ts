@@ -156,7 +156,7 @@ export function createStandIn(cloud: CloudRecord): StandIn {
 }
 
 /** `storage:Table` of `azure-native:storage:Table`. */
-export const shortType = (type: string): string => type.replace(/^azure-native:/, "");
+const shortType = (type: string): string => type.replace(/^azure-native:/, "");
 
 const isEntra = (type: string): boolean => type.startsWith("azuread:");
 

@@ -1,5 +1,14 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { defineConfig } from "vitest/config";
+
+// As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
+process.env["NO_PROXY"] = "127.0.0.1,localhost";
+// Each test file has a process of its own: it loads libraries as an earlier one has compiled them.
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
+
+const API_TESTS = "test/integration/api/**/*.test.ts";
 
 export default defineConfig({
   test: {
@@ -11,6 +20,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"],
+          // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
+          // them back.
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -19,13 +31,36 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          exclude: [API_TESTS],
+          globalSetup: ["test/support/azurite.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      // Loading the API takes longer than most of its tests: a worker loads it once for all of its files.
+      { test: { name: "api", include: [API_TESTS], isolate: false, testTimeout: 180_000, hookTimeout: 180_000 } },
+      {
+        // The same tests over the adapters, Azurite and the local bus: part of `npm run test:full`.
+        test: {
+          name: "api-azurite",
+          include: [API_TESTS],
+          isolate: false,
+          env: { API_STORES: "azure" },
           globalSetup: ["test/support/azurite.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },
       { test: { name: "infra", include: ["test/infra/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/azurite.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

@@ -36,24 +36,28 @@ const WORKER_PLATFORM: PackagePlatform = { os: "linux", arch: "x64", libc: "glib
 
 /** `packagesDirectory`: its directories are job packages; absent: none are deployed. Throws PackError, and RangeError. */
 export async function buildBundles(packagesDirectory?: string): Promise<Bundles> {
-  const packed = packagesDirectory === undefined ? [] : await packJobs(packagesDirectory);
+  const [packed, programs] = await Promise.all([packJobs(packagesDirectory), programFiles()]);
   const files = packed.map(({ fileName, zip }) => ({
     path: `${RELEASES.packagesFolder}/${fileName}`,
     content: zip,
     executable: false,
   }));
-  const [api, worker] = await Promise.all([packageOf("api", files), packageOf("worker")]);
+  const [api, worker] = await Promise.all([
+    packageOf("api", [...programs.api, ...files]),
+    packageOf("worker", programs.worker),
+  ]);
   const packages = packed.map(({ fileName, manifest }) => ({ packageName: fileName, manifest }));
   return { api, apiEntry: "api.mjs", worker, packages };
 }
 
-async function packJobs(directory: string): Promise<readonly PackedPackage[]> {
+async function packJobs(directory: string | undefined): Promise<readonly PackedPackage[]> {
+  if (directory === undefined) return [];
   if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: there is no folder ${directory}.`);
   return packFolder(directory, WORKER_PLATFORM);
 }
 
-async function packageOf(name: Program, beside: readonly ProgramFile[] = []): Promise<ReleasePackage> {
-  const zip = await writeZip([...(await programFiles(name)), ...beside]);
+async function packageOf(name: Program, files: readonly ProgramFile[]): Promise<ReleasePackage> {
+  const zip = await writeZip(files);
   const sha256 = createHash("sha256").update(zip).digest("hex");
   const file = join(OUTPUT, `${name}-${sha256}.zip`);
   await mkdir(OUTPUT, { recursive: true });

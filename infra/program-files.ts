@@ -2,7 +2,7 @@
  * The programs of a release as few JavaScript files with everything they import inside, so that a machine needs Node and
  * nothing else. The same source gives the same bytes.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { NODE_BUNDLE } from "../runtime/packaging/node-bundle.ts";
 
@@ -19,13 +19,27 @@ const RUNTIME = join(import.meta.dirname, "../runtime");
 /** Imported only by those who run from source, or by libraries that do without. */
 const LEFT_OUT = ["esbuild", "dtrace-provider"];
 
-/** Started as `node {program}.mjs`. Throws esbuild's BuildFailure when the source cannot be bundled. */
-export async function programFiles(program: Program): Promise<readonly ProgramFile[]> {
-  const main = bundle(`${program}.mjs`, `main/${program}.ts`, NODE_BUNDLE);
-  if (program === "api") return [await main];
+/** By program, which is started as `node {program}.mjs`. Throws esbuild's BuildFailure when the source cannot be bundled. */
+export async function programFiles(): Promise<Record<Program, readonly ProgramFile[]>> {
+  // Both in one build, because they share most of their modules.
+  const [programs, host] = await Promise.all([
+    bundle([main("api"), main("worker")], ".mjs", NODE_BUNDLE),
+    bundle([{ in: "worker/process/host/main.ts", out: "host" }], ".cjs", COMMON_JS),
+  ]);
+  const named = (name: string): ProgramFile => {
+    const found = [...programs, ...host].find(({ path }) => path === name);
+    if (found === undefined) throw new Error(`No bundle was made of ${name}.`);
+    return found;
+  };
   // A worker finds the host of its children beside itself.
-  return Promise.all([main, bundle("host.cjs", "worker/process/host/main.ts", COMMON_JS)]);
+  return { api: [named("api.mjs")], worker: [named("worker.mjs"), named("host.cjs")] };
 }
+
+interface Entry {
+  readonly in: string;
+  readonly out: string;
+}
+const main = (program: Program): Entry => ({ in: `main/${program}.ts`, out: program });
 
 /** Needs nothing that has to be made up for: the host imports no library. */
 const COMMON_JS: BuildOptions = {
@@ -37,20 +51,18 @@ const COMMON_JS: BuildOptions = {
   logLevel: NODE_BUNDLE.logLevel,
 };
 
-async function bundle(path: string, source: string, options: BuildOptions): Promise<ProgramFile> {
-  const {
-    outputFiles: [output],
-  } = await build({
+async function bundle(entryPoints: Entry[], extension: string, options: BuildOptions): Promise<readonly ProgramFile[]> {
+  const { outputFiles } = await build({
     ...options,
     absWorkingDir: RUNTIME,
-    entryPoints: [source],
-    outfile: join(RUNTIME, path),
+    entryPoints,
+    outdir: RUNTIME,
+    outExtension: { ".js": extension },
     write: false,
     minify: true,
     // Licences of what is inside stay with it.
     legalComments: "eof",
     external: LEFT_OUT,
   });
-  if (output === undefined) throw new Error(`No bundle was made of ${source}.`);
-  return { path, content: output.contents, executable: false };
+  return outputFiles.map(({ path, contents }) => ({ path: basename(path), content: contents, executable: false }));
 }

@@ -1,6 +1,5 @@
 /** The rehearsal itself, inside namespaces of its own, which `main.ts` makes. Its request is its only argument, as JSON. */
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -124,12 +123,7 @@ async function rehearse(): Promise<Report> {
   const rehearsal = await prepareRehearsal(stack);
   const verdicts = await runSteps(steps, rehearsal, endStep);
   await rehearsal.cloud.readBusAudit();
-  if (request.keep) {
-    sayHowToReach(rehearsal);
-    await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
-  }
-  await rehearsal.pool.stop();
-  await rehearsal.cloud.stop();
+  if (request.keep) sayHowToReach(rehearsal);
   return report([...ups, ...verdicts], rehearsal.cloud);
 }
 
@@ -137,5 +131,5 @@ await startLoopback();
 const result = await rehearse();
 for (const line of reportLines(result)) say(line);
 if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-// Whatever still runs ends with these namespaces.
-process.exit(isGood(result) ? 0 : 1);
+// Whatever still runs ends with these namespaces, and they end with this process.
+if (!request.keep) process.exit(isGood(result) ? 0 : 1);

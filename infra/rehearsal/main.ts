@@ -20,6 +20,7 @@ import type { RehearsalRequest } from "./request.ts";
 
 const FOLDER_PREFIX = "jobyard-rehearsal-";
 const MACHINES_MAX = 20;
+const INTERRUPTED = 130;
 
 interface Options {
   readonly stack: string;
@@ -131,10 +132,9 @@ async function runInside(request: RehearsalRequest, folder: string): Promise<num
     ],
     { stdio: "inherit", env: { ...process.env, NODE_EXTRA_CA_CERTS: join(folder, "ca.pem") } },
   );
-  // The terminal has told the child as well; it ends in its own order.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill("SIGKILL"));
   const [code] = (await once(child, "exit")) as [number | null];
-  return code ?? 1;
+  return code ?? INTERRUPTED;
 }
 
 main().then(

@@ -81,8 +81,8 @@ export function machineOf(rehearsal: Pick<Rehearsal, "client" | "pool">, jobId: 
   });
 }
 
-export const workerOf = async ({ client }: Pick<Rehearsal, "client">, { workerId }: PoolMachine) =>
-  (await client.monitoring.getWorkers()).find((worker) => worker.workerId === workerId);
+export const workerOf = async ({ admin }: Pick<Rehearsal, "admin">, { workerId }: PoolMachine) =>
+  (await admin.monitoring.getWorkers()).find((worker) => worker.workerId === workerId);
 
 /** How a job's starts ended, oldest first. */
 export const outcomes = ({ history }: JobView): readonly (string | undefined)[] => history.map(({ outcome }) => outcome);

@@ -168,6 +168,8 @@ async function runLoader(
   const child = spawn(
     process.execPath,
     [
+      // Pulumi notes where each of thousands of promises was made, and translates every frame by source maps.
+      "--stack-trace-limit=2",
       loader,
       `--project=${run.project}`,
       `--stack=${run.stack}`,
@@ -179,7 +181,7 @@ async function runLoader(
       `--dry-run=${String(preview)}`,
       basename(program),
     ],
-    { stdio: ["ignore", "ignore", "pipe"], env: { ...run.environment, PULUMI_CONFIG: JSON.stringify(run.config) } },
+    { stdio: ["ignore", "ignore", "pipe"], env: environmentOf(run) },
   );
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
@@ -190,6 +192,15 @@ async function runLoader(
     );
   }
 }
+
+const environmentOf = ({ environment, root, config }: ProgramRun): NodeJS.ProcessEnv => ({
+  // Modules that have not changed are compiled once.
+  NODE_COMPILE_CACHE: join(root, "node_modules/.cache/jobyard/compiled"),
+  ...environment,
+  // Else a proxy of this machine would be asked for the engine, which is in this process.
+  no_grpc_proxy: "127.0.0.1",
+  PULUMI_CONFIG: JSON.stringify(config),
+});
 
 const struct = (properties: Properties): structProto.Struct =>
   structProto.Struct.fromJavaScript(properties as Record<string, JavaScriptValue>);

@@ -8,6 +8,8 @@ import { isTerminal } from "../core/states.ts";
 export interface FollowLogDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly files: Pick<JobFiles, "openLog">;
+  /** Between two looks. Default FOLLOW_LOG_EVERY_MS. */
+  readonly followLogEveryMs?: number | undefined;
   /** Resolves after that many milliseconds, or as soon as the signal fires. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Milliseconds on a clock that never jumps. */
@@ -27,7 +29,7 @@ export interface FollowLogRequest {
 
 export async function* followLog(
   { jobId, execution: asked, fromByte, gone, mayRead = () => Promise.resolve(true) }: FollowLogRequest,
-  { jobs, files, pause, monotonicNow }: FollowLogDeps,
+  { jobs, files, pause, monotonicNow, followLogEveryMs = FOLLOW_LOG_EVERY_MS }: FollowLogDeps,
 ): AsyncGenerator<Uint8Array> {
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
   let execution = asked;
@@ -45,7 +47,7 @@ export async function* followLog(
       yield chunk;
     }
     if (entry === undefined ? cannotBegin(job, execution) : hasEnded(job, entry)) return;
-    await pause(FOLLOW_LOG_EVERY_MS, gone);
+    await pause(followLogEveryMs, gone);
     if (!(await mayRead())) return;
   }
 }

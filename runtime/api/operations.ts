@@ -58,6 +58,8 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, Webho
   readonly now: () => Date;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
+  /** Between two looks at a log that is followed. Default FOLLOW_LOG_EVERY_MS. */
+  readonly followLogEveryMs?: number | undefined;
   /** Without a heartbeat for so long, a worker's jobs are given to others. */
   readonly silentAfterMs: number;
   /** The worker pools there are. */

@@ -35,6 +35,8 @@ export interface ReadDeps {
   readonly files: Pick<JobFiles, "getParameters" | "listArtifacts" | "openArtifact" | "openLog">;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
+  /** Between two looks at a log that is followed. Default FOLLOW_LOG_EVERY_MS. */
+  readonly followLogEveryMs?: number | undefined;
 }
 
 export function readOperations(deps: ReadDeps): readonly Operation[] {

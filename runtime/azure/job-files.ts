@@ -70,8 +70,9 @@ export function createJobFiles({ storage }: { readonly storage: Pick<StorageClie
       return found(await openBlob(output.getBlobClient(artifactBlobName(jobId, claimId, path))));
     },
 
-    appendLog: (jobId, claimId, chunk) =>
-      logAppender.append(logs.getAppendBlobClient(logBlobName(jobId, claimId)), chunk),
+    async appendLog(jobId, claimId, chunk) {
+      await logAppender.append(logs.getAppendBlobClient(logBlobName(jobId, claimId)), chunk);
+    },
 
     async openLog(jobId, claimId, fromByte = 0) {
       try {

@@ -16,6 +16,8 @@ if (!PROGRAMS.includes(name)) {
   console.error(`Name a program: ${PROGRAMS.join(", ")}.`);
   process.exit(2);
 }
+// The SDKs would else ask the network's proxy for storage and bus of this machine.
+process.env.NO_PROXY = [process.env.NO_PROXY ?? process.env.no_proxy, "127.0.0.1", "localhost"].filter(Boolean).join();
 // Halves what the programs take to start, from the second time on. Where nothing can be written, it does nothing.
 module.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/jobyard/compiled"));
 await import(`./${name}.ts`);

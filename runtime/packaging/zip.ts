@@ -28,6 +28,14 @@ export async function writeZip(files: readonly ExtraFile[]): Promise<Uint8Array<
 }
 
 /** Unpacking refuses large files that inflate too well; such a file is honest only as it is. */
-const looksLikeBomb = (content: Uint8Array): boolean =>
-  content.length > PACKAGE_RATIO_THRESHOLD_BYTES &&
-  content.length / deflateRawSync(content, { level: 1 }).length > PACKAGE_MAX_RATIO / 2;
+function looksLikeBomb(content: Uint8Array): boolean {
+  if (content.length <= PACKAGE_RATIO_THRESHOLD_BYTES) return false;
+  try {
+    // Ends as soon as the result is too large for that, which is after a few percent of an ordinary file.
+    deflateRawSync(content, { level: 1, maxOutputLength: Math.floor(content.length / (PACKAGE_MAX_RATIO / 2)) });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return false;
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@
  *
  * | state   | meaning                         | leaves by                                                  |
  * |---------|---------------------------------|------------------------------------------------------------|
- * | beating | a beat every HEARTBEAT_MS       | `stop()` → stopped; another boot on the row → replaced     |
+ * | beating | a beat every `everyMs`          | `stop()` → stopped; another boot on the row → replaced     |
  * | stopped | the last beat said how it ended | –                                                          |
  */
 import { messageOf } from "../core/errors.ts";
@@ -25,6 +25,8 @@ export interface HeartbeatDeps {
   /** Another process runs under this worker's id: this one must not go on. */
   readonly onReplaced: () => void;
   readonly now: () => Date;
+  /** Between two beats. Default HEARTBEAT_MS. */
+  readonly everyMs?: number | undefined;
   readonly log: Logger;
 }
 
@@ -44,7 +46,7 @@ const FIRST_AGAIN_MS = 500;
  * count as those of an earlier boot (A4), and nobody could leave it a wish to cancel them.
  */
 export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
-  const { workers, identity, log } = deps;
+  const { workers, identity, everyMs = HEARTBEAT_MS, log } = deps;
   let etag: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -94,7 +96,7 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
     if (stopped) return;
     timer = setTimeout(() => {
       beating = tryBeat().finally(schedule);
-    }, HEARTBEAT_MS);
+    }, everyMs);
   }
 
   while (!(await tryBeat())) await new Promise((resolve) => setTimeout(resolve, FIRST_AGAIN_MS));

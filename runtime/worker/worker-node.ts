@@ -34,6 +34,8 @@ export interface WorkerNodeDeps extends Omit<AttemptDeps, "held" | "permit"> {
   readonly directory: string;
   /** Default: work may always start. */
   readonly permit?: WorkPermit | undefined;
+  /** Between two beats, which also bring wishes to cancel. Default HEARTBEAT_MS. */
+  readonly heartbeatMs?: number | undefined;
   /** Somebody wants this worker to drain and end. */
   readonly onDrainWanted: () => void;
   /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
@@ -56,6 +58,7 @@ export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode>
   });
   const heartbeat = await startHeartbeat({
     workers: deps.workers,
+    everyMs: deps.heartbeatMs,
     identity: { pool, workerId, bootId, version, slots, startedAt: now() },
     state: () => state,
     claims: () => held.ids(),

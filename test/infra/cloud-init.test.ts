@@ -1,10 +1,11 @@
 /** The first boot of a machine, judged by the programs that will read it there. `.ci/run` installs them. */
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { JOB_USER, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
+import { hasProgram } from "../support/has-program.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../support/temporary-directory.ts";
 
 const FOLDER = join(import.meta.dirname, "../../infra/cloud-init");
@@ -16,7 +17,6 @@ const REQUEST = {
   ssh: false,
 };
 
-const has = (program: string, ...args: readonly string[]): boolean => spawnSync(program, args).status === 0;
 const run = promisify(execFile);
 
 /** A folder with everything where a machine has it. */
@@ -43,7 +43,7 @@ describe("the first boot", () => {
     expect(await text("firewall.nft")).toContain(`meta skuid "${JOB_USER}"`);
   });
 
-  it.skipIf(!has("cloud-init", "--version"))("is valid (needs cloud-init)", async () => {
+  it.skipIf(!hasProgram("cloud-init", "--version"))("is valid (needs cloud-init)", async () => {
     await using root = await temporaryDirectory();
     const file = join(root.path, "user-data");
     for (const ssh of [true, false]) {
@@ -56,42 +56,51 @@ describe("the first boot", () => {
     await expect(run("cloud-init", ["schema", "--config-file", file])).rejects.toThrow();
   });
 
-  it.skipIf(!has("shellcheck", "--version"))("has scripts without a doubtful line (needs shellcheck)", async () => {
-    const scripts = (await readdir(FOLDER)).filter((name) => name.endsWith(".sh"));
-    expect(scripts).toHaveLength(2);
-    await run("shellcheck", scripts, { cwd: FOLDER });
-  });
+  it.skipIf(!hasProgram("shellcheck", "--version"))(
+    "has scripts without a doubtful line (needs shellcheck)",
+    async () => {
+      const scripts = (await readdir(FOLDER)).filter((name) => name.endsWith(".sh"));
+      expect(scripts).toHaveLength(2);
+      await run("shellcheck", scripts, { cwd: FOLDER });
+    },
+  );
 
-  it.skipIf(!has("systemd-analyze", "--version"))("has units that systemd takes (needs systemd)", async () => {
-    await using root = await machineRoot();
-    // What the units are started after, and what they start.
-    await cp("/lib/systemd/system", join(root.path, "usr/lib/systemd/system"), {
-      recursive: true,
-      verbatimSymlinks: true,
-    });
-    await mkdir(join(root.path, "usr/sbin"));
-    await writeFile(join(root.path, "usr/sbin/nft"), "#!/bin/sh\n", { mode: 0o755 });
-    const verify = () => run("systemd-analyze", ["verify", `--root=${root.path}`, ...UNITS]);
-    expect(await verify()).toEqual({ stdout: "", stderr: "" });
-    // It tells what it does not know.
-    await writeFile(
-      join(root.path, "etc/systemd/system", UNITS[0]!),
-      "[Service]\nExecStart=/usr/sbin/nft\nRestartSecs=5\n",
-    );
-    expect((await verify()).stderr).toContain("RestartSecs");
-  });
+  it.skipIf(!hasProgram("systemd-analyze", "--version"))(
+    "has units that systemd takes (needs systemd-analyze)",
+    async () => {
+      await using root = await machineRoot();
+      // What the units are started after, and what they start.
+      await cp("/lib/systemd/system", join(root.path, "usr/lib/systemd/system"), {
+        recursive: true,
+        verbatimSymlinks: true,
+      });
+      await mkdir(join(root.path, "usr/sbin"));
+      await writeFile(join(root.path, "usr/sbin/nft"), "#!/bin/sh\n", { mode: 0o755 });
+      const verify = () => run("systemd-analyze", ["verify", "--man=no", `--root=${root.path}`, ...UNITS]);
+      expect(await verify()).toEqual({ stdout: "", stderr: "" });
+      // It tells what it does not know.
+      await writeFile(
+        join(root.path, "etc/systemd/system", UNITS[0]!),
+        "[Service]\nExecStart=/usr/sbin/nft\nRestartSecs=5\n",
+      );
+      expect((await verify()).stderr).toContain("RestartSecs");
+    },
+  );
 
-  it.skipIf(!has("systemd-sysusers", "--version"))("makes two users that are nobody else (needs systemd)", async () => {
-    await using root = await machineRoot();
-    await run("systemd-sysusers", [`--root=${root.path}`, join(root.path, "etc/sysusers.d/jobyard.conf")]);
-    const users = (await readFile(join(root.path, "etc/passwd"), "utf8"))
-      .trim()
-      .split("\n")
-      .map((line) => line.split(":"));
-    expect(users.map(([name]) => name)).toEqual(["jobyard", JOB_USER]);
-    expect(new Set(users.map(([, , uid]) => uid)).size).toBe(2);
-    for (const user of users) expect(user.at(-1)).toMatch(/nologin$/);
-  });
+  it.skipIf(!hasProgram("systemd-sysusers", "--version"))(
+    "makes two users that are nobody else (needs systemd-sysusers)",
+    async () => {
+      await using root = await machineRoot();
+      await run("systemd-sysusers", [`--root=${root.path}`, join(root.path, "etc/sysusers.d/jobyard.conf")]);
+      const users = (await readFile(join(root.path, "etc/passwd"), "utf8"))
+        .trim()
+        .split("\n")
+        .map((line) => line.split(":"));
+      expect(users.map(([name]) => name)).toEqual(["jobyard", JOB_USER]);
+      expect(new Set(users.map(([, , uid]) => uid)).size).toBe(2);
+      for (const user of users) expect(user.at(-1)).toMatch(/nologin$/);
+    },
+  );
 });
 
 /** Jobs of the test are those of `nobody`. */
@@ -113,13 +122,13 @@ ask setpriv --reuid 65534 --clear-groups --
 kill $server`;
 
 const canFilter =
-  has("unshare", "--net", "true") &&
-  has("unshare", "--net", "nft", "list", "ruleset") &&
-  has("ip", "-V") &&
-  has("setpriv", "--reuid", "65534", "--clear-groups", "--", process.execPath, "--version");
+  hasProgram("unshare", "--net", "true") &&
+  hasProgram("unshare", "--net", "nft", "list", "ruleset") &&
+  hasProgram("ip", "-V") &&
+  hasProgram("setpriv", "--reuid", "65534", "--clear-groups", "--", process.execPath, "--version");
 
 it.skipIf(!canFilter)(
-  "keeps jobs, and nobody else, from the services of their machine (needs root and nftables)",
+  "keeps jobs, and nobody else, from the services of their machine (needs root, unshare, nft, ip and setpriv)",
   async () => {
     await using root = await temporaryDirectory();
     const rules = await readFile(join(FOLDER, "firewall.nft"), "utf8");

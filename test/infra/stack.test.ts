@@ -316,18 +316,27 @@ describe("configuration", () => {
 });
 
 describe("a change of the code", () => {
-  it("alters the release, and what the API runs; no machine and no permission", async () => {
-    const sha256 = "c".repeat(64);
-    const after = await mockedStack(
-      "prod",
-      {},
-      { ...FAKE_BUNDLES, api: { file: "/c.zip", sha256 }, worker: { file: "/c.zip", sha256 } },
-    );
+  const FRESH = { file: "/c.zip", sha256: "c".repeat(64) };
+  /** Names of the resources that differ from prod's; the same ones are there. */
+  function changesOf(after: MockedStack): readonly string[] {
     const text = ({ resources }: MockedStack) =>
       new Map(resources.map(({ type, name, inputs }) => [`${type}  ${name}`, JSON.stringify(inputs)]));
     const [old, fresh] = [text(prod), text(after)];
     expect([...fresh.keys()].sort()).toEqual([...old.keys()].sort());
-    const changed = [...fresh].filter(([key, inputs]) => old.get(key) !== inputs).map(([key]) => key.split("  ")[1]);
-    expect(changed.sort()).toEqual(["jobyard-api-host", "release-api", "release-worker", "release-worker-pointer"]);
+    const changed = [...fresh].filter(([key, inputs]) => old.get(key) !== inputs);
+    return changed.map(([key]) => key.split("  ")[1]!).sort();
+  }
+
+  it("alters the release, and what the API runs; no machine and no permission", async () => {
+    const after = await mockedStack("prod", {}, { ...FAKE_BUNDLES, api: FRESH, worker: FRESH });
+    expect(changesOf(after)).toEqual(["jobyard-api-host", "release-api", "release-worker", "release-worker-pointer"]);
+  });
+
+  it("of job packages alters the API's package, and the app that runs from it", async () => {
+    const after = await mockedStack("prod", {}, { ...FAKE_BUNDLES, api: FRESH });
+    expect(changesOf(after)).toEqual(["jobyard-api-host", "release-api"]);
+    const [old, fresh] = [settingsOf(prod), settingsOf(after)];
+    const changed = Object.keys(fresh).filter((name) => JSON.stringify(fresh[name]) !== JSON.stringify(old[name]));
+    expect(changed.sort()).toEqual([SETTING.version, "WEBSITE_RUN_FROM_PACKAGE"]);
   });
 });

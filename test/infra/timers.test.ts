@@ -1,36 +1,20 @@
 /** Timers that are deployed: what the packages of a folder declare becomes subscriptions of topic `timers`. */
-import { relative } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Bundles } from "../../infra/bundles.ts";
 import { InfraConfigError } from "../../infra/config.ts";
 import { planTimers } from "../../infra/plan/timers.ts";
-import { ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
-import type { Registration } from "../../infra/tools/stub-engine.ts";
 import type { ManifestTimer } from "../../runtime/core/manifest.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
+import { packFolder } from "../../runtime/packaging/pack-folder.ts";
 import { sourcePackage } from "../support/source-package.ts";
+import { subscriptionsOf } from "../support/timer-subscriptions.ts";
 
-const SUBSCRIPTION = "azure-native:servicebus:Subscription";
-const RULES = ["azure-native:servicebus:DefaultRule", "azure-native:servicebus:Rule"];
-
-const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>
-  stackGraph({ stack, environment: { PATH: process.env["PATH"] }, overrides });
-
-const ofType = ({ registrations }: StackGraph, ...types: readonly string[]): readonly Registration[] =>
-  registrations.filter(({ type }) => types.includes(type));
-
-/** By subscription: where it forwards to, and the expressions of all its rules. */
-function subscriptionsOf(graph: StackGraph): Record<string, { to: unknown; rules: unknown[] }> {
-  const rules = ofType(graph, ...RULES);
-  return Object.fromEntries(
-    ofType(graph, SUBSCRIPTION).map(({ inputs }) => {
-      expect(inputs["topicName"]).toBe("timers");
-      const name = String(inputs["subscriptionName"]);
-      const own = rules.filter((rule) => rule.inputs["subscriptionName"] === name);
-      const expressions = own.map((rule) => (rule.inputs["sqlFilter"] as { sqlExpression: string }).sqlExpression);
-      return [name, { to: inputs["forwardTo"], rules: expressions }];
-    }),
-  );
+/** As `buildBundles` tells of a folder's packages. */
+async function deployedFrom(folder: string): Promise<Bundles> {
+  const packed = await packFolder(folder, { os: "linux", arch: "x64", libc: "glibc" });
+  const packages = packed.map(({ fileName, manifest }) => ({ packageName: fileName, manifest }));
+  return { ...FAKE_BUNDLES, packages };
 }
 
 const timerSource = (cron: string, settings = ""): string =>
@@ -38,29 +22,6 @@ const timerSource = (cron: string, settings = ""): string =>
    export default scalableTimerJob({ cron: "${cron}"${settings} }, () => Promise.resolve({}));`;
 const packageJson = (name: string, jobyard: object = {}): string =>
   JSON.stringify({ name, version: "1.0.0", type: "module", jobyard });
-
-describe("the samples", () => {
-  it("get one subscription with one rule for every timer they declare", async () => {
-    const graph = await graphOf("dev");
-    expect(subscriptionsOf(graph)).toEqual({
-      "demo.metadata-export.metadata-check": {
-        to: "jobs-default-normal",
-        rules: ["Listener = 'demo.metadata-export.metadata-check'"],
-      },
-      "demo.metadata-export.metadata-export": {
-        to: "jobs-default-normal",
-        rules: ["Listener = 'demo.metadata-export.metadata-export'"],
-      },
-    });
-    expect(ofType(graph, ...RULES)).toHaveLength(2);
-    // In place of `$Default`, and before the API that would make them itself.
-    expect(ofType(graph, "azure-native:servicebus:Rule")).toEqual([]);
-    const api = graph.registrations.find(({ name }) => name === "jobyard-api-host")!;
-    for (const { type, name } of ofType(graph, SUBSCRIPTION, ...RULES)) {
-      expect(api.dependsOn).toContain(`${type}::${name}`);
-    }
-  });
-});
 
 describe("a fork's own folder", () => {
   it("gets one subscription with one rule for every timer its packages declare, and no other", async () => {
@@ -74,12 +35,9 @@ describe("a fork's own folder", () => {
       }),
       "no-timers/package.json": packageJson("no-timers", { jobs: [{ jobType: "Once", command: "true" }] }),
     });
-    const graph = await graphOf("prod", {
-      "jobyard:packagesPath": relative(ROOT, folder.path),
-      "jobyard:packagesTenant": "team",
-      "jobyard:pools": JSON.stringify({ gpu: {} }),
-    });
-    const found = subscriptionsOf(graph);
+    const settings = { packagesPath: "jobs", packagesTenant: "team", pools: { gpu: {} } };
+    const stack = await mockedStack("prod", settings, await deployedFrom(folder.path));
+    const found = subscriptionsOf(stack.resources);
     expect(Object.values(found)).toEqual(
       expect.arrayContaining([
         { to: "jobs-gpu-high", rules: ["Listener = 'team.nightly.close-books'"] },
@@ -89,8 +47,6 @@ describe("a fork's own folder", () => {
     );
     expect(Object.keys(found)).toHaveLength(3);
     for (const name of Object.keys(found)) expect(name).toMatch(/^[a-z0-9][a-z0-9._-]{0,49}$/);
-    // They hold nothing, and a timer that is gone must not keep the rest of the stack from being deployed.
-    expect(ofType(graph, SUBSCRIPTION).map(({ protect }) => protect)).toEqual([false, false, false]);
   });
 });
 

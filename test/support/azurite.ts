@@ -21,6 +21,9 @@ declare module "vitest" {
 
 /** Azurite's public development account: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite */
 const ACCOUNT = "devstoreaccount1";
+/** Accounts of test files that must be alone with what they store. */
+export type OwnAccount = (typeof OWN_ACCOUNTS)[number];
+const OWN_ACCOUNTS = ["webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const;
 const KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 const OPTIONS = ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"];
@@ -28,17 +31,22 @@ const OPTIONS = ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "
 const PORTS = ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"];
 const LISTENING = /Azurite (Blob|Table) service is successfully listening at (http:\/\/\S+)/g;
 
-export interface Azurite {
+/** The same Azurite's connection string for an account of that name. */
+export const ofAccount = (connectionString: string, name: OwnAccount): string =>
+  connectionString.replaceAll(ACCOUNT, name);
+
+interface Azurite {
   readonly connectionString: string;
   stop(): Promise<void>;
 }
 
-/** Starts an Azurite of its own: for tests that stop it. Resolves when it listens. */
-export async function startAzurite(): Promise<Azurite> {
+/** Resolves when it listens. */
+async function startAzurite(): Promise<Azurite> {
   const directory = await mkdtemp(join(tmpdir(), "jobyard-azurite-"));
   const script = createRequire(import.meta.url).resolve("azurite/dist/src/azurite.js");
   const child = spawn(process.execPath, [script, ...OPTIONS, ...PORTS], {
     cwd: directory,
+    env: { ...process.env, AZURITE_ACCOUNTS: [ACCOUNT, ...OWN_ACCOUNTS].map((name) => `${name}:${KEY}`).join(";") },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const killWithParent = (): void => void child.kill("SIGKILL");

@@ -6,10 +6,15 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { RELEASES } from "../../runtime/core/topology.ts";
 import { startFakeMetadataService, type FakeMetadataService } from "./fake-metadata-service.ts";
+import { hasProgram } from "./has-program.ts";
 import { startFakeReleaseServer, type FakeReleaseServer } from "./fake-release-server.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 const SCRIPTS = join(import.meta.dirname, "../../infra/cloud-init");
+
+/** What an image of a machine has and this one may not. */
+const MACHINE_PROGRAMS = ["bash", "curl", "python3", "tar"];
+export const MISSING_PROGRAMS = MACHINE_PROGRAMS.filter((name) => !hasProgram(name, "--version"));
 
 export interface ScratchMachine extends AsyncDisposable {
   readonly root: string;
@@ -76,7 +81,7 @@ export async function startScratchMachine(): Promise<ScratchMachine> {
 async function nodeArchive(folder: string): Promise<Uint8Array> {
   const inside = join(folder, "node-v0-linux-x64");
   await mkdir(join(inside, "bin"), { recursive: true });
-  await writeFile(join(inside, "bin/node"), `#!/bin/sh\nexec ${process.execPath} "$@"\n`, { mode: 0o755 });
+  await writeFile(join(inside, "bin/node"), `#!/bin/sh\nexec "${process.execPath}" "$@"\n`, { mode: 0o755 });
   const file = join(folder, "node.tar");
   await promisify(execFile)("tar", ["--create", "--file", file, "--directory", folder, "node-v0-linux-x64"]);
   return readFile(file);

@@ -5,16 +5,15 @@ import { httpsJson } from "../../runtime/api/auth/https-json.ts";
 import { createIdentify } from "../../runtime/api/auth/identify.ts";
 import { createSigningKeys } from "../../runtime/api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../../runtime/api/auth/token-verifier.ts";
-import { createTenantStore } from "../../runtime/azure/index.ts";
 import { metadataUrlOf } from "../../runtime/core/auth-facts.ts";
 import type { AppRole, TenantAccess } from "../../runtime/core/grants.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
 import { letterQueue } from "./letter-queue.ts";
 import { silentLog } from "./silent-log.ts";
+import { apiStores } from "./stores/api-stores.ts";
 import { freshTenantName, LETTERS_AFTER, realPlace, type Place } from "./tenant-place.ts";
 import { startTestApi, type TestApi } from "./test-api.ts";
 import { startTestIssuer } from "./test-issuer.ts";
-import { testStorage } from "./test-storage.ts";
 import { openWire, type Wire } from "./wire.ts";
 
 /** Access by tenant name. */
@@ -52,13 +51,13 @@ export async function startTenancyLab(): Promise<TenancyLab> {
     now: () => performance.now(),
     log: silentLog,
   });
-  const store = createTenantStore({ storage: testStorage() });
-  const grants = createGrantsCache({ store, now: () => performance.now() });
+  const stores = await apiStores();
+  const grants = createGrantsCache({ store: stores.tenants, now: () => performance.now() });
   const tenants = grants.store;
   const identify = createIdentify({ verify: createTokenVerifier({ settings: issuer.settings, keys }), grants });
   const letters = letterQueue(LETTERS_AFTER);
-  const open = await startTestApi(letters.queue);
-  const api = await startTestApi(letters.queue, { identify });
+  const open = await startTestApi(letters.queue, { stores });
+  const api = await startTestApi(letters.queue, { stores, identify });
   const wire = openWire(api.url);
   const names = { a: freshTenantName(), b: freshTenantName(), nobody: freshTenantName() };
   const created = { createdAt: new Date(), createdBy: "test" };

@@ -3,14 +3,12 @@
  * not, in the same form and length. Requests about the two differ in nothing else.
  */
 import { randomBytes } from "node:crypto";
-import { createPackageStore, createTenantStore } from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
 import { timerOf, webhookOf } from "./builders.ts";
 import type { LetterQueue } from "./letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "./row-moves.ts";
 import type { TestApi } from "./test-api.ts";
 import { testPackage } from "./test-package.ts";
-import { testStorage } from "./test-storage.ts";
 
 export interface Place {
   readonly tenantName: string;
@@ -122,9 +120,7 @@ function remembering(tenantName: string, namer: Namer): Place {
 }
 
 function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
-  const storage = testStorage();
-  const packages = createPackageStore({ storage });
-  const tenants = createTenantStore({ storage });
+  const { packages, tenants } = api;
   const facts = () => ({ sha256: hex(32), uploadedBy: "test", jobTypes: ["Echo"] });
 
   async function batch(): Promise<string> {

@@ -1,35 +1,20 @@
-/** The API over the run's storage and a Service Bus of the test's own, answering on a port of its own. */
+/** The API over memory, or over stores of the test's own, answering on a port of its own. */
 import { randomBytes } from "node:crypto";
 import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
 import { createHttpServer } from "../../runtime/api/http-server.ts";
 import type { Post } from "../../runtime/api/webhooks/post.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
-import {
-  connectServiceBusAdmin,
-  createBatchStore,
-  createJobFiles,
-  createJobStore,
-  createKeyStore,
-  createPackageStore,
-  createTenantStore,
-  createDeliveryStore,
-  createWebhookStore,
-  createTimerStore,
-  createTimerSubscriptions,
-  createWorkerStore,
-} from "../../runtime/azure/index.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
 import type { BatchStore } from "../../runtime/core/ports/batch-store.ts";
-import type { JobFiles } from "../../runtime/core/ports/job-files.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
 import type { JobStore } from "../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../runtime/core/ports/key-store.ts";
-import type { PackageCatalog, PackageStore } from "../../runtime/core/ports/package-store.ts";
+import type { PackageCatalog } from "../../runtime/core/ports/package-store.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
-import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
+import type { WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
 import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/views.ts";
@@ -39,26 +24,22 @@ import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { composeTimers } from "../../runtime/main/compose-timers.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { silentLog } from "./silent-log.ts";
-import { connectionOf, followed, hearFrom, publishTo, type FollowOptions } from "./test-events.ts";
-import { testStorage } from "./test-storage.ts";
+import { followed, type FollowOptions } from "./follow.ts";
+import { silentEvents } from "./silent-events.ts";
+import { apiStores } from "./stores/api-stores.ts";
+import type { Stores } from "./stores/memory-stores.ts";
 
 /** Without a heartbeat for so long, a worker is silent. */
 export const SILENT_AFTER_MS = 1_000;
+/** Between two looks at a log that is followed. */
+const FOLLOW_LOG_EVERY_MS = 50;
 
-export interface TestApi extends AsyncDisposable {
+export interface TestApi extends Stores, AsyncDisposable {
   readonly url: string;
+  /** The same once more, for another API beside this one. */
+  readonly stores: Stores;
   /** Clients that follow events now. */
   readonly followerCount: number;
-  readonly jobs: JobStore;
-  readonly batches: BatchStore;
-  readonly keys: KeyStore;
-  readonly workers: WorkerStore;
-  readonly packages: PackageStore & PackageCatalog;
-  readonly tenants: TenantStore;
-  readonly webhooks: WebhookStore;
-  readonly deliveries: DeliveryStore;
-  readonly timers: TimerStore;
-  readonly files: JobFiles;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
   get(path: string): Promise<Answer>;
@@ -98,6 +79,8 @@ export interface TestApiOptions {
   /** Default: everybody is `caller`. */
   readonly identify?: Identify;
   readonly pools?: readonly string[];
+  /** Default: fresh ones, of nobody else. */
+  readonly stores?: Stores;
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
   readonly wrapBatches?: (batches: BatchStore) => BatchStore;
@@ -129,6 +112,7 @@ export async function startTestApi(
     caller = LOCAL_CALLER,
     identify = identifyAs(caller),
     pools = [DEFAULT_POOL],
+    stores: inner,
     wrapJobs = (inner) => inner,
     wrapBatches = (inner) => inner,
     wrapKeys = (inner) => inner,
@@ -149,43 +133,34 @@ export async function startTestApi(
     follow,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
-  const storage = testStorage();
-  const jobs = createJobStore({ storage, writerId: `api-${randomBytes(4).toString("hex")}` });
-  const batches = createBatchStore({ storage });
-  const keys = createKeyStore({ storage });
-  const files = createJobFiles({ storage });
+  const kept = inner ?? (await apiStores());
   const ringer = createRinger({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
-  const workers = createWorkerStore({ storage });
-  const packages = createPackageStore({ storage });
-  const tenants = createTenantStore({ storage });
-  const deliveries = createDeliveryStore({ storage });
-  const webhooks = createWebhookStore({ storage, deliveries });
-  const timers = createTimerStore({ storage });
   const stores = {
-    jobs: wrapJobs(jobs),
-    batches: wrapBatches(batches),
-    keys: wrapKeys(keys),
-    workers: wrapWorkers(workers),
-    packages: wrapPackages(packages),
-    tenants: wrapTenants(tenants),
-    webhooks: wrapWebhooks(webhooks),
-    deliveries,
-    timers: wrapTimers(timers),
-    files,
+    ...kept,
+    jobs: wrapJobs(kept.jobs),
+    batches: wrapBatches(kept.batches),
+    keys: wrapKeys(kept.keys),
+    workers: wrapWorkers(kept.workers),
+    packages: wrapPackages(kept.packages),
+    tenants: wrapTenants(kept.tenants),
+    webhooks: wrapWebhooks(kept.webhooks),
+    timers: wrapTimers(kept.timers),
   };
-  const publisher = publishTo(bus);
-  const { events } = publisher;
+  // Read only then: the SDKs take longer to load than most tests to run.
+  const busSide = bus && (await import("./test-events.ts"));
+  const publisher = busSide?.publishTo(bus);
+  const events = publisher?.events ?? silentEvents;
   const { timerRegistration } = composeTimers({
     connected: {
       ...stores,
-      packages: { ...packages, ...stores.packages },
-      timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connectionOf(bus!)) }),
+      packages: { ...kept.packages, ...stores.packages },
+      timerSubscriptions: () => busSide!.timerSubscriptionsOf(bus!),
     },
     settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
     ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, log },
   });
-  const source = bus && hearFrom(bus);
+  const source = bus && busSide?.hearFrom(bus);
   const followers = followed(follow);
   await source?.listen(
     (published) => followers.fanOut.deliver(published),
@@ -196,7 +171,7 @@ export async function startTestApi(
     ...followers,
     postWebhook,
     allowLoopbackWebhooks,
-    events: publisher.events,
+    events,
     timerRegistration,
     wakeScheduler,
     queue,
@@ -207,6 +182,7 @@ export async function startTestApi(
     identify,
     authFacts: { kind: "none" },
     silentAfterMs: SILENT_AFTER_MS,
+    followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
     monotonicNow,
@@ -237,20 +213,12 @@ export async function startTestApi(
   }
 
   return {
+    ...kept,
+    stores: kept,
     url,
     get followerCount() {
       return followers.connections.count;
     },
-    jobs,
-    batches,
-    keys,
-    workers,
-    packages,
-    tenants,
-    webhooks,
-    deliveries,
-    timers,
-    files,
     contract,
     get: (path) => request(path),
     delete: (path) => request(path, { method: "DELETE" }),
@@ -271,7 +239,7 @@ export async function startTestApi(
       followers.connections.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await publisher.close();
+      await publisher?.close();
       await source?.close();
     },
   };

@@ -1,16 +1,15 @@
-/** What an API, or a worker, of a test needs to tell and to hear events; over the test's bus, or without any. */
+/** What an API, or a worker, of a test needs of the test's bus: to tell and to hear events, and to register timers. */
 import { randomUUID } from "node:crypto";
-import { createConnections, type ConnectionsDeps } from "../../runtime/api/events/connections.ts";
-import { createFanOut, type FanOutDeps } from "../../runtime/api/events/fan-out.ts";
-import { createTickets } from "../../runtime/api/events/tickets.ts";
 import {
   connectServiceBus,
   connectServiceBusAdmin,
   createEventPublisher,
   createEventSource,
+  createTimerSubscriptions,
 } from "../../runtime/azure/index.ts";
 import type { EventLevel } from "../../runtime/core/events.ts";
 import type { EventSource } from "../../runtime/core/ports/event-channel.ts";
+import type { TimerSubscriptions } from "../../runtime/core/ports/timer-topic.ts";
 import { createJobEvents, type JobEvents } from "../../runtime/jobs/job-events.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { silentEvents } from "./silent-events.ts";
@@ -42,13 +41,7 @@ export const hearFrom = (bus: TestBus): EventSource =>
     log: silentLog,
   });
 
-export type FollowOptions = Partial<ConnectionsDeps & FanOutDeps>;
+export const timerSubscriptionsOf = (bus: TestBus): TimerSubscriptions =>
+  createTimerSubscriptions({ admin: connectServiceBusAdmin(connectionOf(bus)) });
 
-/** The followers' side of an API. `key` signs tickets. */
-export function followed({ monotonicNow = () => performance.now(), ...options }: FollowOptions = {}, key = "test") {
-  return {
-    fanOut: createFanOut({ monotonicNow, ...options }),
-    connections: createConnections({ monotonicNow, ...options }),
-    tickets: createTickets({ key: () => Promise.resolve(Buffer.from(key)), now: () => new Date() }),
-  };
-}
+export { followed } from "./follow.ts";

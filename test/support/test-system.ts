@@ -1,19 +1,10 @@
 /**
- * A whole system for one test file: the run's storage, a Service Bus of its own with short locks, the API, and workers
- * in this process that run jobs in real child processes.
+ * A whole system for one test file: the run's storage or other stores, a Service Bus of its own with short locks, the API,
+ * and workers in this process that run jobs in real child processes.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import {
-  connectServiceBus,
-  createBatchStore,
-  createJobFiles,
-  createJobQueue,
-  createJobStore,
-  createPackageStore,
-  createTimerStore,
-  createWorkerStore,
-} from "../../runtime/azure/index.ts";
+import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
@@ -35,7 +26,8 @@ import { silentLog } from "./silent-log.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { publishTo } from "./test-events.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
-import { testStorage } from "./test-storage.ts";
+import { createAzureStores } from "./stores/azure-stores.ts";
+import type { Stores } from "./stores/memory-stores.ts";
 
 export interface WorkerOptions {
   readonly slots?: number;
@@ -79,8 +71,19 @@ export interface TestSystem extends AsyncDisposable {
 
 const WAIT_MS = 40_000;
 const POLL_MS = 20;
+/** Wishes to cancel are heard that soon. */
+const HEARTBEAT_MS = 500;
 
-export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSystem> {
+export interface TestSystemOptions {
+  readonly lockMs?: number;
+  /** Asked once for the API and once for each worker. Default: clients of their own of the run's Azurite. */
+  readonly stores?: () => Stores;
+}
+
+export async function startTestSystem({
+  lockMs = 4_000,
+  stores: connect = createAzureStores,
+}: TestSystemOptions = {}): Promise<TestSystem> {
   const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL], { lockMs }) });
   const queues: JobQueue[] = [];
   const queue = (): JobQueue => {
@@ -90,9 +93,9 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     queues.push(created);
     return created;
   };
-  const api = await startTestApi(queue(), { bus });
+  const stores = connect();
+  const api = await startTestApi(queue(), { bus, stores });
   const others: TestApi[] = [];
-  const packages = createPackageStore({ storage: testStorage() });
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
     const { slots = 1, machine: ground = {}, log = silentLog } = options;
@@ -101,7 +104,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       options.directory === undefined
         ? await temporaryDirectory()
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
-    const storage = testStorage();
+    const { jobs, batches, timers, files, workers, packages } = connect();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
     const ownQueue = queue();
     const processes = createJobProcesses({
@@ -110,9 +113,6 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       spares: slots,
       environment: { PATH: process.env["PATH"] ?? "" },
     });
-    const jobs = createJobStore({ storage, writerId: workerId });
-    const batches = createBatchStore({ storage });
-    const timers = createTimerStore({ storage });
     const publisher = publishTo(options.eventBus ?? bus);
     const { events } = publisher;
     const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
@@ -140,14 +140,14 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     const worker = await startWorkerNode({
       jobs,
       queue: ownQueue,
-      files: createJobFiles({ storage }),
-      workers: createWorkerStore({ storage }),
+      files,
+      workers,
       timers,
       batchStore: batches,
       batches: createBatchCompletion({ batches, jobs, timers, queue: ownQueue, events, now: () => new Date() }),
       events,
       packages: createPackageCache({
-        store: createPackageStore({ storage }),
+        store: packages,
         directory: join(directory.path, "packages"),
         platform: currentPlatform(),
       }),
@@ -163,6 +163,7 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,
+      heartbeatMs: HEARTBEAT_MS,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),
       onGiveUp: (reason) => {
@@ -196,12 +197,12 @@ export async function startTestSystem({ lockMs = 4_000 } = {}): Promise<TestSyst
     lockMs,
     queue,
     async anotherApi(options) {
-      const other = await startTestApi(queue(), { bus, ...options });
+      const other = await startTestApi(queue(), { bus, stores, ...options });
       others.push(other);
       return other;
     },
     async publish(tenantName, fileName, zip) {
-      await packages.upload(tenantName, fileName, zip);
+      await stores.packages.upload(tenantName, fileName, zip);
     },
     startWorker: launchWorker,
     async submit(tenantName, jobType, fields = {}) {

@@ -1,5 +1,5 @@
 /**
- * Storage of a test file's own with webhooks in it, and instances of what announces and delivers: deliveries of all
+ * A storage account of a test file's own with webhooks in it, and instances of what announces and delivers: deliveries of all
  * tenants lie together, and whoever delivers takes them all.
  */
 import { createAnnounce, type Announce } from "../../runtime/api/webhooks/announce.ts";
@@ -23,7 +23,8 @@ import {
   type BatchCompletionDeps,
   createBatchCompletion,
 } from "../../runtime/jobs/batch-completion.ts";
-import { startAzurite } from "./azurite.ts";
+import { inject } from "vitest";
+import { ofAccount, type OwnAccount } from "./azurite.ts";
 import { batchOf, webhookOf } from "./builders.ts";
 import { silentEvents } from "./silent-events.ts";
 import { silentLog } from "./silent-log.ts";
@@ -49,7 +50,7 @@ export interface InstanceOptions {
   readonly log?: Logger;
 }
 
-export interface WebhookLab extends Stores, AsyncDisposable {
+export interface WebhookLab extends Stores {
   readonly storage: StorageClients;
   readonly connectionString: string;
   /** What time it is for everybody here; moves when a test moves it. */
@@ -71,9 +72,9 @@ export const postHere: Post = createPost({
   timeoutMs: 5_000,
 });
 
-export async function startWebhookLab(): Promise<WebhookLab> {
-  const azurite = await startAzurite();
-  const storage = testStorage(azurite.connectionString);
+export async function startWebhookLab(account: OwnAccount): Promise<WebhookLab> {
+  const connectionString = ofAccount(inject("storageConnectionString"), account);
+  const storage = testStorage(connectionString);
   await provisionStorage(storage);
   const batches = createBatchStore({ storage });
   const deliveries = createDeliveryStore({ storage });
@@ -85,7 +86,7 @@ export async function startWebhookLab(): Promise<WebhookLab> {
   return {
     ...own,
     storage,
-    connectionString: azurite.connectionString,
+    connectionString,
     get clock() {
       return state.clock;
     },
@@ -120,7 +121,6 @@ export async function startWebhookLab(): Promise<WebhookLab> {
     },
     deliveriesOf: async (webhook) => (await deliveries.list(webhook, { pageSize: 1_000 })).items,
     batchOf: async (batchId) => (await batches.get(batchId))!.value,
-    [Symbol.asyncDispose]: () => azurite.stop(),
   };
 }
 

@@ -9,8 +9,9 @@ export async function crashRounds(rounds: number, onRound: (round: number) => vo
   const { connectionString } = bus;
   for (let round = 1; round <= rounds; round++) {
     const load = startLoad({ connectionString, ledger, clientCount: 4, senderCount: 8 });
+    await load.established;
     // The moment of the crash is what is random here, not something to wait for.
-    await delay(200 + Math.random() * 500);
+    await delay(Math.random() * 500);
     await bus.kill();
     await load.stop();
     await bus.restart();

@@ -3,15 +3,15 @@ import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/time
 import { newTimerJob, wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
 import { timerOf } from "../../support/builders.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/row-moves.ts";
 import type { TestApi } from "../../support/test-api.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-let system: ApiWithBus;
+let system: ApiWithQueue;
 let api: TestApi;
 beforeAll(async () => {
-  system = await startApiWithBus();
+  system = await startApiWithQueue();
   api = system.api;
 });
 afterAll(() => system[Symbol.asyncDispose]());

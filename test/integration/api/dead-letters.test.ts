@@ -1,25 +1,19 @@
-import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Caller } from "../../../runtime/api/caller.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import type { TestApi } from "../../support/test-api.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
 /** A pool, and so three queues, per test. */
 const POOLS = Array.from({ length: 10 }, (_, index) => `pool${index}`);
-let system: ApiWithBus;
+let system: ApiWithQueue;
 let api: TestApi;
-let raw: ServiceBusClient;
 beforeAll(async () => {
-  system = await startApiWithBus(POOLS);
+  system = await startApiWithQueue(POOLS);
   api = system.api;
-  raw = new ServiceBusClient(system.bus.connectionString);
 });
-afterAll(async () => {
-  await raw.close();
-  await system[Symbol.asyncDispose]();
-});
+afterAll(() => system[Symbol.asyncDispose]());
 
 let usedPools = 0;
 const freshPool = (): string => POOLS[usedPools++] ?? "none left";
@@ -53,9 +47,7 @@ async function setAside(queueName: string, reason: string, description: string):
 }
 
 async function poison(queueName: string): Promise<void> {
-  const sender = raw.createSender(queueName);
-  await sender.sendMessages({ body: { version: 99 }, messageId: `poison-${Math.random()}` });
-  await sender.close();
+  await system.post(queueName, { version: 99 });
   await setAside(queueName, "Malformed", "version 99");
 }
 

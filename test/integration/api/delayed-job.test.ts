@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { START_AHEAD_MAX_MS, TIME_TO_LIVE_MAX_MS, TIME_TO_LIVE_MIN_MS } from "../../../runtime/core/limits.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-let system: ApiWithBus;
+let system: ApiWithQueue;
 beforeAll(async () => {
-  system = await startApiWithBus();
+  system = await startApiWithQueue();
 });
 afterAll(() => system[Symbol.asyncDispose]());
 

@@ -1,6 +1,7 @@
-/** Thousands of requests made from the document, right and wrong: none may break the API, every answer keeps the contract. */
+/** Hundreds of requests, thousands in `npm run test:full`, made from the document, right and wrong: none may break the API, every answer keeps the contract. */
 import { expect, it } from "vitest";
 import { randomUUID } from "node:crypto";
+import { breadth } from "../../support/breadth.ts";
 import { workerOf } from "../../support/builders.ts";
 import { HOSTILE_PACKAGES } from "../../support/hostile-packages.ts";
 import { FOLLOW_LOG_MAX_MS } from "../../../runtime/core/limits.ts";
@@ -15,7 +16,7 @@ import { openWire } from "../../support/wire.ts";
 
 /** Another one: `FUZZ_SEED=7 npx vitest run test/integration/api/fuzz.test.ts`. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
-const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? 5_200);
+const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? breadth(600, 5_200));
 const CONNECTIONS = 8;
 
 /** Each publication brings its timer back. */
@@ -171,8 +172,9 @@ it("holds against requests of every kind", async () => {
 
   console.log(`${count} requests, statuses: ${JSON.stringify(Object.fromEntries(statuses))}`);
   expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
-  // It got through the gates: every operation has served some of them.
+  // It got through the gates: every operation has served some of them; of few requests, most operations.
   const operations = api.contract.operations.map(({ operationId }) => operationId);
-  expect([...served].toSorted()).toEqual(operations.toSorted());
+  const idle = operations.filter((operationId) => !served.has(operationId));
+  expect(idle.length, idle.join()).toBeLessThanOrEqual(breadth(operations.length / 3, 0));
   expect((await api.get("/healthz")).status).toBe(200);
 }, 300_000);

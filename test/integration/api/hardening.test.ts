@@ -8,13 +8,13 @@ import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/h
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { HEADERS_MAX_BYTES, REFUSED_TOKENS_PER_MINUTE } from "../../../runtime/core/limits.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { openSse, type SseClient } from "../../support/sse-client.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-let system: ApiWithBus;
+let system: ApiWithQueue;
 beforeAll(async () => {
-  system = await startApiWithBus();
+  system = await startApiWithQueue();
 });
 afterAll(() => system[Symbol.asyncDispose]());
 

@@ -4,15 +4,15 @@ import { defaultBatchId, createIdSource } from "../../../runtime/core/ids.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { Caller } from "../../../runtime/api/caller.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd } from "../../support/row-moves.ts";
 import { jobRequestOf } from "../../support/submit-requests.ts";
 import type { Answer, TestApi } from "../../support/test-api.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-let world: ApiWithBus;
+let world: ApiWithQueue;
 beforeAll(async () => {
-  world = await startApiWithBus();
+  world = await startApiWithQueue();
 });
 afterAll(() => world[Symbol.asyncDispose]());
 

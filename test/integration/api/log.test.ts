@@ -10,6 +10,7 @@ import { claimRow, endRow } from "../../support/row-moves.ts";
 import { startTestApi, type TestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 
 const tenant = freshTenant();
@@ -17,7 +18,8 @@ let system: TestSystem;
 let worker: TestWorker;
 
 beforeAll(async () => {
-  system = await startTestSystem();
+  const stores = await apiStores();
+  system = await startTestSystem({ stores: () => stores });
   const zip = testPackage({
     jobs: {
       Says: `
@@ -162,6 +164,7 @@ describe("following a log", () => {
     const looks = new Map<string, number>();
     await using api = await startTestApi(system.queue(), {
       log,
+      stores: system.api.stores,
       wrapJobs: (jobs) => ({
         ...jobs,
         get(jobId) {
@@ -187,7 +190,11 @@ describe("following a log", () => {
   it("breaks when storage fails, and that is logged: what came is not taken for the whole", async () => {
     const log = recordingLog();
     const storage: FaultSwitch = { fault: undefined };
-    await using api = await startTestApi(system.queue(), { log, wrapJobs: (jobs) => faulty(jobs, storage) });
+    await using api = await startTestApi(system.queue(), {
+      log,
+      stores: system.api.stores,
+      wrapJobs: (jobs) => faulty(jobs, storage),
+    });
     const reader = await open(pathOf(await unheardJob(), "?follow=true"), api);
     storage.fault = new UnavailableError("StorageUnavailable", "The table does not answer.");
     await expect(reader.rest()).rejects.toThrow();

@@ -1,16 +1,17 @@
 /** Packages through the API: published, refused, looked back on, restored, deleted, and run by workers. */
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CONTAINERS } from "../../../runtime/core/topology.ts";
 import type { Answer } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import { buildZip } from "../../support/zip-builder.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await startTestSystem();
+  const stores = await apiStores();
+  system = await startTestSystem({ stores: () => stores });
 });
 afterAll(() => system[Symbol.asyncDispose]());
 
@@ -149,8 +150,7 @@ describe("the list of packages", () => {
 
   it("shows a package that came by other means without facts", async () => {
     const tenant = freshTenant();
-    const container = testStorage().blobs.getContainerClient(CONTAINERS.packages);
-    await container.getBlockBlobClient(`${tenant}/foreign.zip`).uploadData(ONE);
+    await system.api.packages.upload(tenant, "foreign.zip", ONE);
     const { body } = await get(`/v1/tenants/${tenant}/packages`);
     const uploadedAt: unknown = expect.any(String);
     expect(body.items).toEqual([{ tenantName: tenant, packageName: "foreign.zip", bytes: ONE.length, uploadedAt }]);

@@ -2,16 +2,15 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { keepPublishing, publishRelease, type PublishReleaseDeps } from "../../../runtime/api/publish-release.ts";
-import { createPackageStore, createTenantStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
 import { recordingLog } from "../../support/recording-log.ts";
+import { apiStores } from "../../support/stores/api-stores.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/test-package.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/test-storage.ts";
 
-const packages = createPackageStore({ storage: testStorage() });
-const tenants = createTenantStore({ storage: testStorage() });
+const { packages, tenants } = await apiStores();
 const version = (word: string): Buffer => testPackage({ jobs: { Greet: `return { output: "${word}" };` } });
 const hash = async (zip: Uint8Array): Promise<string> => (await inspectPackage(zip)).sha256;
 

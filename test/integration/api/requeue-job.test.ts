@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { REQUEUE_MAX_JOBS } from "../../../runtime/core/limits.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/row-moves.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-let system: ApiWithBus;
+let system: ApiWithQueue;
 beforeAll(async () => {
-  system = await startApiWithBus();
+  system = await startApiWithQueue();
 });
 afterAll(() => system[Symbol.asyncDispose]());
 

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Access } from "../../../runtime/core/access.ts";
 import { APP_ROLES, type AppRole, type TenantAccess } from "../../../runtime/core/grants.ts";
+import { breadth } from "../../support/breadth.ts";
 import { MATRIX, WORKER, type Attempt } from "../../support/tenancy-matrix.ts";
 import { startTenancyLab, type Grants, type TestCaller } from "../../support/tenancy-lab.ts";
 import { emptyPlace, type Place } from "../../support/tenant-place.ts";
@@ -133,8 +134,14 @@ const GRANTS: readonly (readonly [string, Grants])[] = [
   ["read on A and manage on B", { [A]: "read", [B]: "manage" }],
 ];
 
-const cases = [undefined, ...APP_ROLES].flatMap((role) =>
+const everyCase = [undefined, ...APP_ROLES].flatMap((role) =>
   GRANTS.map(([what, grants]) => ({ who: `${role ?? "no role"}, ${what}`, role, grants })),
+);
+
+/** Every role without grants and with the widest mix of them; all grants for the role that can have the most verdicts. */
+const cases = breadth(
+  everyCase.filter(({ role, grants }) => role === "Jobs.Submit" || Object.keys(grants).length !== 1),
+  everyCase,
 );
 
 /** What is wrong with how the caller is answered about a tenant. */

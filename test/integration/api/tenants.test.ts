@@ -6,13 +6,13 @@ import { httpsJson } from "../../../runtime/api/auth/https-json.ts";
 import { createIdentify } from "../../../runtime/api/auth/identify.ts";
 import { createSigningKeys } from "../../../runtime/api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../../../runtime/api/auth/token-verifier.ts";
-import { createTenantStore } from "../../../runtime/azure/index.ts";
 import { metadataUrlOf } from "../../../runtime/core/auth-facts.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { silentLog } from "../../support/silent-log.ts";
+import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestApi, type TestApi } from "../../support/test-api.ts";
 import { APPLICATION_CLAIMS, startTestIssuer, type TestIssuer } from "../../support/test-issuer.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/test-storage.ts";
 
 let issuer: TestIssuer;
 let api: TestApi;
@@ -27,11 +27,12 @@ beforeAll(async () => {
     now: () => performance.now(),
     log: silentLog,
   });
+  const stores = await apiStores();
   // A clock that stands: nothing is read again because it has become old.
-  const grants = createGrantsCache({ store: createTenantStore({ storage: testStorage() }), now: () => 0 });
+  const grants = createGrantsCache({ store: stores.tenants, now: () => 0 });
   const verify = createTokenVerifier({ settings: issuer.settings, keys });
   const identify = createIdentify({ verify, grants });
-  api = await startTestApi(letterQueue().queue, { identify, wrapTenants: () => grants.store });
+  api = await startTestApi(letterQueue().queue, { identify, stores, wrapTenants: () => grants.store });
   admin = await issuer.token({ oid: randomUUID(), preferred_username: "ada@example.org", roles: ["Jobs.Admin"] });
 });
 afterAll(async () => {

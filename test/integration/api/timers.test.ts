@@ -4,7 +4,7 @@ import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { TimerView } from "../../../runtime/core/timer-api.ts";
 import { batchIdOf, newTimerRun, type Timer, type TimerName } from "../../../runtime/core/timer.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import type { Answer, TestApi } from "../../support/test-api.ts";
@@ -13,10 +13,10 @@ import { freshTenant } from "../../support/test-storage.ts";
 
 const PACKAGE = "export.zip";
 const JSON_TYPE = { "content-type": "application/json" };
-let lab: ApiWithBus;
+let lab: ApiWithQueue;
 let api: TestApi;
 beforeAll(async () => {
-  lab = await startApiWithBus(["default", "big"]);
+  lab = await startApiWithQueue(["default", "big"]);
   ({ api } = lab);
 });
 afterAll(() => lab[Symbol.asyncDispose]());

@@ -6,11 +6,13 @@ import { workerOf } from "../../support/builders.ts";
 import { SILENT_AFTER_MS, type Answer } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await startTestSystem();
+  const stores = await apiStores();
+  system = await startTestSystem({ stores: () => stores });
 });
 afterAll(() => system[Symbol.asyncDispose]());
 

@@ -1,3 +1,4 @@
+/** Keys over what goes wrong with storage, and their sweep; what the port promises is in ports/key-store.test.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createKeyStore } from "../../../runtime/azure/index.ts";
@@ -23,49 +24,6 @@ const wishOf = (key: string, fields: Partial<KeyWish> = {}): KeyWish => ({
 
 const many = (count: number): readonly KeyWish[] => Array.from({ length: count }, (_, i) => wishOf(`key ${i}`));
 const idsOf = (records: readonly { readonly id: string }[]): readonly string[] => records.map(({ id }) => id);
-
-describe("keys", () => {
-  it("stand for what was there first, in the order asked for", async () => {
-    const tenant = freshTenant();
-    const first = many(150);
-    const firstIds = idsOf(await keys.reserve(tenant, first, expired()));
-    expect(firstIds).toEqual(idsOf(first));
-    const second = many(250);
-    const records = await keys.reserve(tenant, second, expired());
-    expect(idsOf(records)).toEqual([...firstIds, ...idsOf(second.slice(150))]);
-    const found = await keys.find(tenant, [...second, { kind: "job-id", key: "key 0" }], expired());
-    expect(found.map((record) => record?.id)).toEqual([...idsOf(records), undefined]);
-  });
-
-  it("hold any characters, and are one tenant's own", async () => {
-    const [one, other] = [freshTenant(), freshTenant()];
-    const strange = [wishOf("a/b\\c#d?e%2f"), wishOf("a\nb"), wishOf("'quoted'"), wishOf("x".repeat(255))];
-    await keys.reserve(one, strange, expired());
-    expect(idsOf((await keys.find(one, strange, expired())).filter((record) => record !== undefined))).toEqual(
-      idsOf(strange),
-    );
-    expect(await keys.find(other, strange, expired())).toEqual(strange.map(() => undefined));
-  });
-
-  it("stand for one id when many ask at once", async () => {
-    const tenant = freshTenant();
-    const answers = await Promise.all(Array.from({ length: 12 }, () => keys.reserve(tenant, many(120), expired())));
-    const [first = []] = answers;
-    for (const answer of answers) expect(idsOf(answer)).toEqual(idsOf(first));
-  });
-
-  it("are given anew when they have expired, once", async () => {
-    const tenant = freshTenant();
-    const old = { createdAt: new Date(Date.now() - 8 * DAY_MS) };
-    const jobId = wishOf("j", { ...old, kind: "job-id" });
-    await keys.reserve(tenant, [wishOf("old", old), wishOf("young"), jobId], new Date(0));
-    expect(await keys.find(tenant, [wishOf("old")], expired())).toEqual([undefined]);
-    const again = () => keys.reserve(tenant, [wishOf("old"), wishOf("j", { kind: "job-id" })], expired());
-    const answers = await Promise.all([again(), again(), again()]);
-    expect(new Set(answers.map(([record]) => record!.id)).size).toBe(1);
-    for (const [, ofJob] of answers) expect(ofJob!.id).toBe(jobId.id);
-  });
-});
 
 describe("keys whose write is not answered", () => {
   const fates: readonly Fate[] = ["drop", "lose", "late", "fail", "fail-after"];

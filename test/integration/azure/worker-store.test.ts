@@ -1,3 +1,4 @@
+/** Workers' rows over what goes wrong with storage; what the port promises is in ports/worker-store.test.ts. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -43,18 +44,6 @@ async function beaten(beat: ReturnType<WorkerStore["beat"]>): Promise<string> {
 const isBeat = ({ method }: { readonly method: string }): boolean => method === "PUT" || method === "POST";
 
 describe("a worker's row", () => {
-  it("is read back as it was written, with a thousand claims and intents", async () => {
-    const record = recordOf({
-      version: "ü \u2028 '\"",
-      state: "draining",
-      claims: Array.from({ length: 1_000 }, () => randomUUID()),
-      cancel: Array.from({ length: 1_000 }, intentOf),
-      drain: true,
-    });
-    await beaten(newStore().beat(record, undefined));
-    expect(await newStore().get(record.pool, record.workerId)).toEqual(record);
-  });
-
   it("keeps nothing of a longer list when a shorter one takes its place", async () => {
     const record = recordOf({ claims: Array.from({ length: 1_000 }, () => randomUUID()), cancel: [intentOf()] });
     let etag = await beaten(newStore().beat(record, undefined));
@@ -66,35 +55,9 @@ describe("a worker's row", () => {
     const row = await testStorage().table(TABLES.workers).retrying.getEntity(record.pool, record.workerId);
     expect(Object.keys(row).filter((name) => name.startsWith("claims") || name.startsWith("cancel"))).toEqual([]);
   });
-
-  it("is absent for a worker that never was", async () => {
-    expect(await newStore().get(freshTenant(), "w-1")).toBeUndefined();
-  });
-
-  it("is listed with those of its pool, or with all", async () => {
-    const [pool, other] = [freshTenant(), freshTenant()];
-    const records = ["a", "b", "c"].map((workerId) => recordOf({ pool, workerId }));
-    const elsewhere = recordOf({ pool: other });
-    for (const record of [...records, elsewhere]) await newStore().beat(record, undefined);
-    expect(await newStore().list(pool)).toEqual(records);
-    expect(await newStore().list(freshTenant())).toEqual([]);
-    expect(await newStore().list()).toEqual(expect.arrayContaining([...records, elsewhere]));
-  });
 });
 
 describe("a heartbeat", () => {
-  it("is refused when somebody left an intent, and written on the version that has it", async () => {
-    const record = recordOf({ claims: ["c-1"] });
-    const etag = await beaten(newStore().beat(record, undefined));
-    const intent = intentOf();
-    await newStore().requestCancel(record.pool, record.workerId, intent);
-    const refused = await newStore().beat({ ...record, claims: [] }, etag);
-    expect(refused).toMatchObject({ written: false, current: { value: { ...record, cancel: [intent] } } });
-    if (refused.written) throw new Error("written");
-    await beaten(newStore().beat(record, refused.current?.etag));
-    expect(await newStore().get(record.pool, record.workerId)).toEqual(record);
-  });
-
   it("whose answer was lost is found in the row", async () => {
     await using network = await startStorageProxy();
     const store = newStore(network.connectionString);
@@ -132,23 +95,6 @@ describe("a heartbeat", () => {
     expect((await newStore().get(record.pool, record.workerId))?.cancel).toEqual([intent]);
   });
 
-  it("of a new boot replaces what an earlier one left, intents too", async () => {
-    const record = recordOf({ claims: ["c-1"], cancel: [intentOf()], drain: true });
-    const etag = await beaten(newStore().beat(record, undefined));
-    const next = recordOf({ pool: record.pool, bootId: "boot-2" });
-    await beaten(newStore().beat(next, undefined));
-    expect(await newStore().get(record.pool, record.workerId)).toEqual(next);
-    expect(await newStore().beat(record, etag)).toMatchObject({ written: false, current: { value: next } });
-  });
-
-  it("of a new boot does not replace what was left for this very boot", async () => {
-    const record = recordOf();
-    await newStore().beat(record, undefined);
-    await newStore().requestDrain(record.pool, record.workerId);
-    const again = await newStore().beat(record, undefined);
-    expect(again).toMatchObject({ written: false, current: { value: { ...record, drain: true } } });
-  });
-
   it("throws UnavailableError when storage is away", async () => {
     await using network = await startStorageProxy();
     network.decide = () => "drop";
@@ -157,13 +103,6 @@ describe("a heartbeat", () => {
 });
 
 describe("an intent", () => {
-  it("for a worker without a row does nothing", async () => {
-    const { pool, workerId } = recordOf();
-    await newStore().requestCancel(pool, workerId, intentOf());
-    await newStore().requestDrain(pool, workerId);
-    expect(await newStore().list(pool)).toEqual([]);
-  });
-
   it("is kept once, however often it is left, also when the answer is lost", async () => {
     await using network = await startStorageProxy();
     const record = recordOf();

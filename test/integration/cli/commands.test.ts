@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BatchView, JobView } from "../../../runtime/client/index.ts";
+import { runCliHere } from "../../support/cli-in-process.ts";
 import { runCli, type CliOptions, type CliResult } from "../../support/cli-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/test-package.ts";
@@ -25,6 +26,10 @@ afterAll(async () => {
 });
 
 const jobyard = (args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
+  runCliHere(args, { env: { HOME: desk.path, JOBYARD_URL: system.api.url }, ...options });
+
+/** As a shell has it. */
+const jobyardProcess = (args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
   runCli(args, { cwd: desk.path, env: { HOME: desk.path, JOBYARD_URL: system.api.url }, ...options });
 
 /** Something listened there a moment ago. */
@@ -43,7 +48,7 @@ describe("many jobs", () => {
   it("come as lines, are refused one by one, watched, listed and run again", async () => {
     const lines = [lineOf("Quick"), "", "{nonsense", lineOf("Fail"), lineOf("Quick"), lineOf("")].join("\n");
     const created = ["--new-batch", "Many", "--tenant", tenant];
-    const submitted = await jobyard(["submit", "--lines", "-", ...created, "--json"], { input: lines });
+    const submitted = await jobyardProcess(["submit", "--lines", "-", ...created, "--json"], { input: lines });
     expect(submitted.code, submitted.stderr).toBe(5);
     const result = submitted.json<{ submitted: number; batchId: string; refused: object[] }>();
     expect(result).toMatchObject({
@@ -85,7 +90,7 @@ describe("one job", () => {
       stdout: 'succeeded after 1 attempt\n  output    {"n":1}\n',
     });
     await writeFile(join(desk.path, "job.json"), lineOf("Fail"));
-    const bad = await jobyard(["submit", "--file", "job.json", "--wait", "--json"]);
+    const bad = await jobyardProcess(["submit", "--file", "job.json", "--wait", "--json"]);
     expect(bad.code).toBe(5);
     expect(bad.json<JobView>()).toMatchObject({ state: "failed", failure: { retryable: false } });
   });
@@ -105,7 +110,10 @@ describe("one job", () => {
     const later = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--delay", "3600"];
     const jobId = (await jobyard(later)).stdout.trim();
     const interrupt = new AbortController();
-    const watched = await jobyard(["watch", jobId], { interrupt: interrupt.signal, onError: () => interrupt.abort() });
+    const watched = await jobyardProcess(["watch", jobId], {
+      interrupt: interrupt.signal,
+      onError: () => interrupt.abort(),
+    });
     expect(watched).toMatchObject({ code: 130, stdout: "" });
     expect((await jobyard(["watch", jobId, "--timeout", "1"])).stderr).toContain("TimedOut");
     await jobyard(["cancel", jobId]);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobView, TimerView } from "../../../runtime/client/index.ts";
 import type { Timer } from "../../../runtime/core/timer.ts";
 import { timerOf } from "../../support/builders.ts";
-import { runCli, type CliResult } from "../../support/cli-process.ts";
+import { runCliHere } from "../../support/cli-in-process.ts";
+import type { CliResult } from "../../support/cli-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
@@ -32,9 +33,8 @@ afterAll(async () => {
 });
 
 const timers = (...args: readonly string[]): Promise<CliResult> =>
-  runCli(["timers", ...args, "--tenant", tenant], {
-    cwd: desk.path,
-    env: { HOME: desk.path, JOBYARD_URL: system.api.url, NO_COLOR: "1" },
+  runCliHere(["timers", ...args, "--tenant", tenant], {
+    env: { HOME: desk.path, JOBYARD_URL: system.api.url },
   });
 
 describe("jobyard timers", () => {

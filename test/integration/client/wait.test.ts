@@ -55,7 +55,7 @@ describe("waitForJob", () => {
 
   it("waits through an outage longer than all tries, and through another API in the place of the first", async () => {
     await using proxy = await startHttpFaultProxy(system.api.url);
-    const first = await startTestApi(system.queue());
+    const first = await startTestApi(system.queue(), { stores: system.api.stores });
     proxy.target = first.url;
     const client = new JobServiceClient(proxy.url, QUICK);
     await using directory = await temporaryDirectory();
@@ -72,7 +72,7 @@ describe("waitForJob", () => {
     proxy.requests.length = 0;
     await expect.poll(() => proxy.requests.length, { timeout: 20_000 }).toBeGreaterThan(60);
     await writeFile(gate, "");
-    await using second = await startTestApi(system.queue());
+    await using second = await startTestApi(system.queue(), { stores: system.api.stores });
     proxy.target = second.url;
     expect((await ends).map(({ state }) => state)).toEqual(ids.map(() => "succeeded"));
     expect((await whole).counts).toMatchObject({ succeeded: 10, total: 10 });

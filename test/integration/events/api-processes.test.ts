@@ -1,53 +1,71 @@
 /** Two API processes as they are deployed, over one broker and one storage: what one is told, the other's clients hear. */
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
-import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { startApiProcess } from "../../support/api-process.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { startApiProcess, untilHearing, type ApiProcess } from "../../support/api-process.ts";
+import { followByClient, followByEventSource, storiesOf } from "../../support/followers.ts";
+import { startRoundRobinProxy } from "../../support/round-robin-proxy.ts";
 import { openSse } from "../../support/sse-client.ts";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
+import { jobRequestOf } from "../../support/submit-requests.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
-it("share what happens, and tickets, and let their followers go when they stop", async () => {
-  const tenantName = freshTenant();
-  const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
-  const first = await startApiProcess(bus, "api-a");
-  const second = await startApiProcess(bus, "api-b");
-  const post = async (path: string, body: object) => {
-    const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-    return (await (await fetch(`${first.url}${path}`, init)).json()) as { jobId: string; ticket: string };
-  };
-  const { ticket } = await post("/v1/events/tickets", { tenantName });
-  const streams = [
-    await openSse(`${first.url}/v1/events?tenantName=${tenantName}`),
-    await openSse(`${second.url}/v1/events?ticket=${ticket}`),
-  ];
-  const request = { tenantName, jobType: "T", jobName: "n", jobProcessorPackageName: "p.zip" };
-  // An instance answers before it hears; each job asks again whether it does.
-  await expect
-    .poll(
-      async () => {
-        const { jobId } = await post("/v1/jobs", request);
-        await post(`/v1/jobs/${jobId}/cancel`, {});
-        return streams.every(({ messages }) => messages.some(({ event }) => event === "jobCompleted"));
-      },
-      { timeout: 20_000, interval: 200 },
-    )
-    .toBe(true);
-  await Promise.all([first[Symbol.asyncDispose](), second[Symbol.asyncDispose]()]);
-  await Promise.all(streams.map(({ ended }) => ended));
+const WAIT = { timeout: 60_000 };
+const QUICK = { retry: { firstDelayMs: 20, maxDelayMs: 200 } };
+const tenantName = freshTenant();
+let bus: LocalServiceBus;
+let first: ApiProcess;
+let second: ApiProcess;
+
+beforeAll(async () => {
+  bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
+  [first, second] = await Promise.all([startApiProcess(bus, "api-a"), startApiProcess(bus, "api-b")]);
+  await untilHearing([first, second], tenantName);
+});
+afterAll(async () => {
+  await Promise.all([first, second].map((api) => api[Symbol.asyncDispose]()));
   await bus.close();
 });
 
-it("tell a client that came before they could hear to read what it follows", async () => {
-  const tenantName = freshTenant();
-  const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
-  const adminPort = Number(/:(\d+)\/?;/.exec(bus.adminConnectionString ?? "")?.[1]);
-  await using proxy = await TcpProxy.to(adminPort);
-  proxy.stall();
-  const adminConnectionString = bus.adminConnectionString?.replace(`:${adminPort}`, `:${proxy.port}`);
-  await using api = await startApiProcess({ ...bus, adminConnectionString }, "api-deaf");
-  await using client = await openSse(`${api.url}/v1/events?tenantName=${tenantName}`);
-  proxy.resume();
-  await expect.poll(() => client.messages.map(({ event }) => event), { timeout: 20_000 }).toEqual(["missed"]);
-  await bus.close();
+it("share tickets, and let clients of one that is killed go on at the other, then let their followers go", async () => {
+  await using proxy = await startRoundRobinProxy([first, second]);
+  const client = new JobServiceClient(proxy.url, QUICK);
+  const batchId = await client.management.createBatch({ tenantName, batchName: "One dies" });
+  const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ batchId }) };
+  const { ticket } = (await (await fetch(`${first.url}/v1/events/tickets`, init)).json()) as { ticket: string };
+  const stream = await openSse(`${second.url}/v1/events?ticket=${ticket}`);
+  const followers = [
+    await followByEventSource(proxy.url, batchId),
+    await followByEventSource(proxy.url, batchId),
+    await followByClient(client, batchId),
+    await followByClient(new JobServiceClient(proxy.url, QUICK), batchId),
+  ];
+  const ids: string[] = [];
+  /** Jobs that end by being canceled: no worker is needed. */
+  async function someJobs(): Promise<void> {
+    for (let i = 0; i < 10; i++) {
+      const jobId = await client.management.submitJob(jobRequestOf(tenantName), batchId);
+      await client.management.cancelJob(jobId);
+      ids.push(jobId);
+    }
+  }
+
+  await someJobs();
+  await first.kill();
+  await someJobs();
+  await client.management.closeBatch(batchId);
+  for (const follower of followers) {
+    const { name, heard } = follower;
+    await expect.poll(() => heard.at(-1)?.eventType, { ...WAIT, message: name }).toBe("batchCompleted");
+    expect(follower.missedCount, name).toBe(0);
+    const stories = storiesOf(follower);
+    const endCounts = ids.map((id) => stories.get(id)?.filter(({ eventType }) => eventType === "jobCompleted").length);
+    expect(endCounts, name).toEqual(ids.map(() => 1));
+    await follower[Symbol.asyncDispose]();
+  }
+  const streamed = () => stream.messages.filter(({ event }) => event === "jobCompleted").length;
+  await expect.poll(streamed, WAIT).toBe(ids.length);
+
+  await second[Symbol.asyncDispose]();
+  await stream.ended;
 });

@@ -37,7 +37,11 @@ let guarded: TestApi;
 beforeAll(async () => {
   system = await startTestSystem();
   guarded = await system.anotherApi({ identify, log });
-  await system.publish(tenant, "test.zip", testPackage({ jobs: { Quick: `context.progress(1); return {};` } }));
+  await system.publish(
+    tenant,
+    "test.zip",
+    testPackage({ jobs: { Quick: `context.progress(1); return {};` }, isolation: "reuse" }),
+  );
   worker = await system.startWorker({ slots: 4 });
 });
 afterAll(async () => {

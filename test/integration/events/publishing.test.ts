@@ -16,6 +16,7 @@ let client: ServiceBusClient;
 beforeAll(async () => {
   system = await startTestSystem();
   const zip = testPackage({
+    isolation: "reuse",
     jobs: {
       Steps: `
         for (let i = 1; i <= 20; i++) context.progress(i / 20);

@@ -13,7 +13,7 @@ import { startTestSystem, type TestSystem, type TestWorker } from "../../support
 import type { TestApi } from "../../support/test-api.ts";
 
 const tenant = freshTenant();
-const QUICK = testPackage({ jobs: { Quick: `context.progress(1); return {};` } });
+const QUICK = testPackage({ jobs: { Quick: `context.progress(1); return {};` }, isolation: "reuse" });
 let system: TestSystem;
 let worker: TestWorker;
 let second: TestApi;

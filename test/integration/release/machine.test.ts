@@ -8,11 +8,13 @@ import { buildBundles } from "../../../infra/bundles.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { startFakeResourceManager } from "../../support/fake-resource-manager.ts";
 import { canBecomeOther, OTHER_USER } from "../../support/other-user.ts";
-import { startScratchMachine, type ScratchMachine } from "../../support/scratch-machine.ts";
+import { MISSING_PROGRAMS, startScratchMachine, type ScratchMachine } from "../../support/scratch-machine.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem } from "../../support/test-system.ts";
 import { buildZip } from "../../support/zip-builder.ts";
+
+const needs = MISSING_PROGRAMS.length === 0 ? "" : ` (needs ${MISSING_PROGRAMS.join()})`;
 
 let machine: ScratchMachine;
 beforeEach(async () => {
@@ -34,7 +36,7 @@ const releasesThere = async (): Promise<readonly string[]> =>
   (await readdir(join(machine.root, "opt/jobyard/releases"))).sort();
 const asked = (part: string): number => machine.releases.requests.filter((request) => request.includes(part)).length;
 
-describe("the bootstrap of a machine", () => {
+describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}`, () => {
   it("fetches Node and the release, once, and starts it by version and name", async () => {
     const version = machine.releases.release(zipOf("one"));
     expect(await machine.bootstrap()).toMatchObject({ code: 0 });
@@ -132,35 +134,38 @@ describe("the bootstrap of a machine", () => {
   });
 });
 
-it("ends with a worker of the released code that takes a job, as a user of its own where that can be", async () => {
-  const { worker } = await buildBundles();
-  const version = machine.releases.release(await readFile(worker.file));
-  await using system = await startTestSystem();
-  await using arm = await startFakeResourceManager(machine.metadata.resourceId);
-  const tenant = freshTenant();
-  const zip = testPackage({ jobs: { Who: `return { output: process.getuid() };` } });
-  await system.publish(tenant, "who.zip", zip);
-  expect(await machine.bootstrap()).toMatchObject({ code: 0 });
+it.skipIf(MISSING_PROGRAMS.length > 0)(
+  `ends with a worker of the released code that takes a job, as a user of its own where that can be${needs}`,
+  async () => {
+    const { worker } = await buildBundles();
+    const version = machine.releases.release(await readFile(worker.file));
+    await using system = await startTestSystem();
+    await using arm = await startFakeResourceManager(machine.metadata.resourceId);
+    const tenant = freshTenant();
+    const zip = testPackage({ jobs: { Who: `return { output: process.getuid() };` } });
+    await system.publish(tenant, "who.zip", zip);
+    expect(await machine.bootstrap()).toMatchObject({ code: 0 });
 
-  const other = canBecomeOther(process.execPath);
-  const child = machine.startWorker({
-    [SETTING.storageConnectionString]: inject("storageConnectionString"),
-    [SETTING.serviceBusConnectionString]: system.bus.connectionString,
-    [SETTING.lockSeconds]: String(system.lockMs / 1_000),
-    [SETTING.resourceManagerUrl]: arm.url,
-    [SETTING.healthPort]: "0",
-    ...(other && { [SETTING.jobUser]: OTHER_USER }),
-  });
-  onTestFinished(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-    await gone;
-  });
-  const gone = once(child, "exit");
-  child.stdout?.resume();
-  await once(child, "message");
-  const job = await system.until(await system.submit(tenant, "Who", { jobProcessorPackageName: "who.zip" }));
-  expect(job).toMatchObject({ state: "succeeded", output: String(other ? 65_534 : process.getuid?.()) });
-  child.kill("SIGTERM");
-  expect(await gone).toEqual([0, null]);
-  expect(version).toMatch(/^[0-9a-f]{12}$/);
-});
+    const other = canBecomeOther(process.execPath);
+    const child = machine.startWorker({
+      [SETTING.storageConnectionString]: inject("storageConnectionString"),
+      [SETTING.serviceBusConnectionString]: system.bus.connectionString,
+      [SETTING.lockSeconds]: String(system.lockMs / 1_000),
+      [SETTING.resourceManagerUrl]: arm.url,
+      [SETTING.healthPort]: "0",
+      ...(other && { [SETTING.jobUser]: OTHER_USER }),
+    });
+    onTestFinished(async () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await gone;
+    });
+    const gone = once(child, "exit");
+    child.stdout?.resume();
+    await once(child, "message");
+    const job = await system.until(await system.submit(tenant, "Who", { jobProcessorPackageName: "who.zip" }));
+    expect(job).toMatchObject({ state: "succeeded", output: String(other ? 65_534 : process.getuid?.()) });
+    child.kill("SIGTERM");
+    expect(await gone).toEqual([0, null]);
+    expect(version).toMatch(/^[0-9a-f]{12}$/);
+  },
+);

@@ -3,9 +3,9 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { expect, inject, it, onTestFinished } from "vitest";
 import { buildBundles } from "../../../infra/bundles.ts";
-import { programFiles, type Program, type ProgramFile } from "../../../infra/program-files.ts";
+import type { Program } from "../../../infra/program-files.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import type { JobView } from "../../../runtime/core/views.ts";
@@ -15,25 +15,12 @@ import { freshTenant } from "../../support/test-storage.ts";
 import { sourcePackage } from "../../support/source-package.ts";
 import { unzip } from "../../support/unzip.ts";
 
-/** App Service and a VM fetch them at every start of a machine. */
-const PROGRAM_MAX_BYTES = 8 * 1024 * 1024;
-
 const GREET = `
   import { defineJob } from "jobyard/job";
   export default defineJob({
     jobType: "Greet",
     run: (job) => ({ output: "Hello, " + (job.parameters as { name: string }).name }),
   });`;
-
-const sizeOf = (files: readonly ProgramFile[]): number => files.reduce((sum, { content }) => sum + content.length, 0);
-
-describe.each(["api", "worker"] as const)("the released %s", (program) => {
-  it("has the same bytes every time, and not too many", async () => {
-    const [first, second] = await Promise.all([programFiles(program), programFiles(program)]);
-    expect(second).toEqual(first);
-    expect(sizeOf(first)).toBeLessThan(PROGRAM_MAX_BYTES);
-  });
-});
 
 it("runs a job of a package that came with it, with nothing but its own files", async () => {
   const folder = await temporaryDirectory();

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ServiceBusAdministrationClient } from "@azure/service-bus";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createTimerStore, createTimerSubscriptions } from "../../../runtime/azure/index.ts";
+import { createTimerSubscriptions } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { TIMERS_MAX_COUNT } from "../../../runtime/core/limits.ts";
 import type { ManifestTimer } from "../../../runtime/core/manifest.ts";
@@ -12,27 +12,29 @@ import { busTopology, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { createTimerReconcile, type TimerReconcile } from "../../../runtime/timers/reconcile.ts";
 import { createTimerRegistration, type RegistrationDeps } from "../../../runtime/timers/registration.ts";
-import { startApiWithBus, type ApiWithBus } from "../../support/api-with-bus.ts";
+import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
 import { connectAdmin } from "../../support/bus-fixture.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { startTestApi, type Answer, type TestApi, type TestApiOptions } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/test-storage.ts";
 
 const POOLS = ["default", "gpu"];
 
-let withBus: ApiWithBus;
+let withBus: ApiWithQueue;
 let bus: LocalServiceBus;
 let api: TestApi;
 let admin: ServiceBusAdministrationClient;
-const timers = createTimerStore({ storage: testStorage() });
+let timers: TimerStore;
 let subscriptions: ReturnType<typeof createTimerSubscriptions>;
 const woken = { count: 0 };
 
 beforeAll(async () => {
   bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology(POOLS) });
-  withBus = await startApiWithBus(POOLS);
+  withBus = await startApiWithQueue(POOLS);
+  ({ timers } = withBus.api);
   admin = connectAdmin(bus.adminConnectionString!);
   subscriptions = createTimerSubscriptions({ admin });
   api = await anApi({ wakeScheduler: () => woken.count++ });
@@ -45,7 +47,7 @@ afterAll(async () => {
 
 const apis: TestApi[] = [];
 async function anApi(options: TestApiOptions): Promise<TestApi> {
-  const one = await startTestApi(withBus.queue, { bus, pools: POOLS, ...options });
+  const one = await startTestApi(withBus.queue, { bus, pools: POOLS, stores: withBus.api.stores, ...options });
   apis.push(one);
   return one;
 }
@@ -414,7 +416,7 @@ describe("registration that breaks off", () => {
 
 describe("without registration at run time", () => {
   it("rows follow the packages, and subscriptions are the deployment's", async () => {
-    const off = await startTestApi(withBus.queue, { pools: POOLS });
+    const off = await startTestApi(withBus.queue, { pools: POOLS, stores: withBus.api.stores });
     apis.push(off);
     expect((await off.put(pathOf(), packed(timer("export")))).body).toMatchObject({ timers: ["export"] });
     expect([await namesOf(), await topic()]).toEqual([["export"], []]);

@@ -1,5 +1,5 @@
 /** Between the completion of a batch and the end of its delivery a process may die at any call: nothing gets lost. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
 import { batchOf } from "../../support/builders.ts";
 import { isDead, mortal, type Life } from "../../support/mortal.ts";
@@ -10,9 +10,8 @@ import { startReceiver } from "../../support/webhook-receiver.ts";
 
 let lab: WebhookLab;
 beforeAll(async () => {
-  lab = await startWebhookLab();
+  lab = await startWebhookLab("webhookcrashes");
 });
-afterAll(() => lab[Symbol.asyncDispose]());
 
 /** One process completes, announces and delivers, and dies on the way; another comes after. Resolves to the calls made. */
 async function dieOnce(life: Life) {

@@ -1,5 +1,5 @@
 /** What completes a batch, a receiver hears of: once when all is well, again when it did not answer, for a day. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
 import { newSecret } from "../../../runtime/api/webhooks/sign.ts";
 import { verifyWebhook, type WebhookBatchCompleted } from "../../../runtime/client/index.ts";
@@ -26,7 +26,7 @@ let lab: WebhookLab;
 let receiver: WebhookReceiver;
 let tenantName: string;
 beforeAll(async () => {
-  lab = await startWebhookLab();
+  lab = await startWebhookLab("webhookdelivery");
 });
 beforeEach(async () => {
   receiver = await startReceiver();
@@ -35,7 +35,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await receiver[Symbol.asyncDispose]();
 });
-afterAll(() => lab[Symbol.asyncDispose]());
 
 const register = (fields = {}) => lab.webhook({ tenantName, url: receiver.url, ...fields });
 

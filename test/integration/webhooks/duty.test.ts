@@ -1,5 +1,5 @@
 /** Who delivers: the one process that holds the lease, as soon as it hears of a batch, and by itself now and then. */
-import { afterAll, beforeAll, beforeEach, afterEach, expect, it } from "vitest";
+import { beforeAll, beforeEach, afterEach, expect, it } from "vitest";
 import { startWebhookDuty } from "../../../runtime/api/webhooks/duty.ts";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
 import { batchCompletedEvent, type PublishedEvent } from "../../../runtime/core/events.ts";
@@ -16,13 +16,12 @@ import { randomUUID } from "node:crypto";
 let lab: WebhookLab;
 let receiver: WebhookReceiver;
 beforeAll(async () => {
-  lab = await startWebhookLab();
+  lab = await startWebhookLab("webhookduty");
 });
 beforeEach(async () => {
   receiver = await startReceiver();
 });
 afterEach(() => receiver[Symbol.asyncDispose]());
-afterAll(() => lab[Symbol.asyncDispose]());
 
 const leaseOf = (name: string): LeaderLease =>
   createLeaderLease({

@@ -2,15 +2,9 @@
  * A whole system for one run: the web API over HTTP and workers in this process, each behind the fault plan, over
  * services that are given. Everything it started has ended when it is disposed of.
  */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
-import { createServer } from "node:http";
 import { join } from "node:path";
-import { createApp } from "../../../runtime/api/app.ts";
-import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/caller.ts";
-import { createRinger } from "../../../runtime/api/ringer.ts";
-import { createIdSource } from "../../../runtime/core/ids.ts";
-import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
@@ -23,15 +17,14 @@ import type { JobProcesses } from "../../../runtime/worker/process/job-processes
 import { createWorkspaces } from "../../../runtime/worker/process/workspace.ts";
 import { startWorkerNode } from "../../../runtime/worker/worker-node.ts";
 import type { Worker } from "../../../runtime/worker/worker.ts";
-import { createMemoryKeys } from "../memory-keys.ts";
 import { silentLog } from "../silent-log.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
+import { type Answer, startFaultApi } from "./fault-api.ts";
 import type { FaultPlan } from "./fault-plan.ts";
 import { faultyQueue } from "./faulty-queue.ts";
 import { faultyStores, type Stores } from "./faulty-stores.ts";
 import { createRunRecord, type RunRecord } from "./run-record.ts";
 import type { ScriptSettings } from "./scripted-jobs.ts";
-import { followed } from "../test-events.ts";
 import { silentEvents } from "../silent-events.ts";
 
 /** What a lab is built on. */
@@ -60,11 +53,6 @@ export interface LabWorker {
   cutOff(): void;
   /** As kill -9 does: nothing of it gets through or runs any more. Its directory stays. */
   die(): Promise<void>;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
 }
 
 export interface FaultLab extends AsyncDisposable {
@@ -112,10 +100,10 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     const inner = services.queue();
     queues.push(inner);
     const stores = faultyStores(record.stores(name, services.stores(name)), call);
-    return { ...stores, queue: faultyQueue(inner, call, { lockMs }) };
+    return { ...stores, queue: faultyQueue(inner, call, { lockMs, isSevered: () => plan.isSevered(name) }) };
   };
 
-  const api = await serve(portsOf("api"), pool);
+  const api = startFaultApi(portsOf("api"), pool);
   const sweeper = portsOf("sweeper");
 
   async function launch(name: string, folder: string, slots: number): Promise<LabWorker> {
@@ -205,6 +193,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       return [...leftProcesses(pids), ...(await leftWorkspaces(directory.path))];
     },
     async [Symbol.asyncDispose]() {
+      api[Symbol.dispose]();
       await Promise.all(queues.map((queue) => queue.close()));
       await directory[Symbol.asyncDispose]();
     },
@@ -218,68 +207,6 @@ const ownBatches = (batches: BatchStore, { batchIds }: RunRecord): BatchStore =>
     for await (const batch of batches.active()) if (batchIds.includes(batch.value.batchId)) yield batch;
   },
 });
-
-type ApiPorts = Stores & { readonly queue: JobQueue };
-
-async function serve({ queue, ...stores }: ApiPorts, pool: string) {
-  const ringer = createRinger({ queue, log: silentLog });
-  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
-  const deps = { ...stores, queue, ringer, ids, now: () => new Date(), pools: [pool], events: silentEvents };
-  const followers = followed();
-  const app = createApp({
-    ...deps,
-    ...followers,
-    keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
-    packages: unasked("packages"),
-    tenants: unasked("tenants"),
-    webhooks: unasked("webhooks"),
-    deliveries: unasked("deliveries"),
-    postWebhook: () => Promise.reject(new Error("Nobody has webhooks.")),
-    allowLoopbackWebhooks: false,
-    timerRegistration: unasked("timerRegistration"),
-    wakeScheduler: () => undefined,
-    identify: identifyAs(LOCAL_CALLER),
-    authFacts: { kind: "none" },
-    isReady: () => Promise.resolve(true),
-    traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
-    monotonicNow: () => performance.now(),
-    silentAfterMs: 1_000,
-    log: silentLog,
-  });
-  const server = createServer(app);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The server has no port.");
-  let closing: Promise<void> | undefined;
-  async function close(): Promise<void> {
-    await ringer.close();
-    followers.connections.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-  return {
-    async post(path: string, body: unknown) {
-      const response = await fetch(`http://127.0.0.1:${address.port}${path}`, {
-        method: "POST",
-        headers: { "content-type": "application/json", connection: "close" },
-        body: JSON.stringify(body),
-      });
-      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-    },
-    close: () => (closing ??= close()),
-  };
-}
-
-/** A port no scenario asks. */
-const unasked = (name: string): never =>
-  new Proxy(
-    {},
-    {
-      get() {
-        throw new Error(`A scenario asked for ${name}.`);
-      },
-    },
-  ) as never;
 
 function leftProcesses(pids: readonly (() => number | undefined)[]): string[] {
   const isThere = (pid: number): boolean => {

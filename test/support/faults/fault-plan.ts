@@ -51,11 +51,11 @@ export const WRITE: readonly FaultKind[] = ["fail-before", "fail-after", "slow",
 export interface FaultPlan {
   /** Everything that was called, in the order of first calls. */
   readonly seen: readonly SeenOperation[];
-  /** When the fault struck, by a clock that never jumps; undefined: it has not. */
-  readonly struckAt: number | undefined;
+  readonly hasStruck: boolean;
   callsOf(process: string): PortCall;
   /** From now on nothing of that process gets through. */
   sever(process: string): void;
+  isSevered(process: string): boolean;
   /** Resolves when no call is under way any more. */
   settled(): Promise<void>;
 }
@@ -65,7 +65,7 @@ export function createFaultPlan(fault: Fault | undefined, { lockMs }: { readonly
   const severed = new Set<string>();
   const outages = new Map<string, number>();
   const pending = new Set<Promise<unknown>>();
-  let struckAt: number | undefined;
+  let hasStruck = false;
 
   const away = (): never => {
     throw new UnavailableError("StorageUnavailable", "The service does not answer.");
@@ -114,7 +114,7 @@ export function createFaultPlan(fault: Fault | undefined, { lockMs }: { readonly
     entry.count++;
     seen.set(operation, entry);
     if (fault?.operation !== operation || fault.occurrence !== entry.count) return perform();
-    struckAt = performance.now();
+    hasStruck = true;
     const way = ways[fault.kind];
     return way === undefined ? struck(fault.kind, process, perform) : way((work) => void track(work()));
   }
@@ -123,14 +123,15 @@ export function createFaultPlan(fault: Fault | undefined, { lockMs }: { readonly
     get seen() {
       return [...seen].map(([operation, { count, kinds }]) => ({ operation, count, kinds }));
     },
-    get struckAt() {
-      return struckAt;
+    get hasStruck() {
+      return hasStruck;
     },
     callsOf:
       (process) =>
       (name, kinds, perform, ways = {}) =>
         track(call(process, name, kinds, perform, ways)),
     sever: (process) => severed.add(process),
+    isSevered: (process) => severed.has(process),
     async settled() {
       while (pending.size > 0) await Promise.all(pending);
     },

@@ -4,6 +4,7 @@ import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
 import { jobQueueName } from "../../../runtime/core/topology.ts";
 import { isTerminal } from "../../../runtime/core/states.ts";
 import { messageOf } from "../../../runtime/core/errors.ts";
+import { seededRandom } from "../seeded-random.ts";
 import { createFaultLab, type FaultLab, type Services } from "./fault-lab.ts";
 import { createFaultPlan, type Fault, type SeenOperation } from "./fault-plan.ts";
 import { type Scenario, wholeWaitMs } from "./fault-scenarios.ts";
@@ -26,18 +27,31 @@ export interface Breadth {
   readonly occurrences: number;
   /** Which cases are the same for this sweep: only the first of them is run. */
   readonly sameAs: (one: FaultCase & { readonly fault: Fault }) => string;
+  /** Operations that are struck. Default: all. */
+  readonly only?: RegExp;
+  /** The part of the cases that is run, the same ones every time. Default: 1, all. */
+  readonly share?: number;
 }
 
+/** Names one call and what strikes it. */
+export const callOf = ({ operation, occurrence, kind }: Fault): string => `${operation} ${occurrence} ${kind}`;
+
 /** Every call of the recorded runs with every fault that can strike it. */
-export function casesOf(recorded: readonly CaseReport[], { occurrences, sameAs }: Breadth): readonly FaultCase[] {
-  const cases = recorded.flatMap(({ scenario, seen }) =>
-    seen.flatMap(({ operation, count, kinds }) =>
-      Array.from({ length: Math.min(count, occurrences) }, (_, i) =>
-        kinds.map((kind) => ({ scenario, fault: { operation, occurrence: i + 1, kind } })),
-      ).flat(),
-    ),
+export function casesOf(
+  recorded: readonly CaseReport[],
+  { occurrences, sameAs, only = /^/, share = 1 }: Breadth,
+): readonly FaultCase[] {
+  const struck = recorded.flatMap(({ scenario, seen }) =>
+    seen.filter(({ operation }) => only.test(operation)).map((operation) => ({ scenario, ...operation })),
   );
-  return [...new Map(cases.toReversed().map((one) => [sameAs(one), one])).values()];
+  const cases = struck.flatMap(({ scenario, operation, count, kinds }) =>
+    Array.from({ length: Math.min(count, occurrences) }, (_, i) =>
+      kinds.map((kind) => ({ scenario, fault: { operation, occurrence: i + 1, kind } })),
+    ).flat(),
+  );
+  const different = new Map(cases.toReversed().map((one) => [sameAs(one), one]));
+  const random = seededRandom(1);
+  return [...different.values()].filter(() => random.chance(share));
 }
 
 /** Runs all, so many at a time; `run` is told in which of these lanes. */
@@ -64,6 +78,10 @@ export const broken = (reports: readonly CaseReport[]): readonly string[] =>
       return `${scenario.name}; ${what}:\n  ${violations.join("\n  ")}`;
     });
 
+/** The runs that never made the call that was to fail: they have shown nothing. */
+export const notStruck = (reports: readonly CaseReport[]): readonly string[] =>
+  reports.flatMap(({ scenario, fault, struck }) => (fault && !struck ? [`${scenario.name}; ${callOf(fault)}`] : []));
+
 export async function runCase({ scenario, fault }: FaultCase, services: Services): Promise<CaseReport> {
   const plan = createFaultPlan(fault, services);
   await using lab = await createFaultLab(services, plan);
@@ -82,7 +100,7 @@ export async function runCase({ scenario, fault }: FaultCase, services: Services
       mayBeCanceled: fault?.kind === "cancel",
     }),
   );
-  return { scenario, fault, violations, struck: plan.struckAt !== undefined, seen: plan.seen };
+  return { scenario, fault, violations, struck: plan.hasStruck, seen: plan.seen };
 }
 
 /** Jobs nobody was told of wait for the sweeper; all else ends without it. */

@@ -3,11 +3,17 @@ import { LockLostError } from "../../../runtime/core/errors.ts";
 import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
 
-export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs }: { readonly lockMs: number }): JobQueue {
+interface FaultyQueueOptions {
+  readonly lockMs: number;
+  /** Whether nothing of this process gets through any more. */
+  readonly isSevered: () => boolean;
+}
+
+export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs, isSevered }: FaultyQueueOptions): JobQueue {
   const wrap = (delivery: Delivery): Delivery => faultyDelivery(delivery, call, lockMs);
   return {
     send: (queue, bells) => call("queue.send", WRITE, () => inner.send(queue, bells)),
-    receiver: (queue) => faultyReceiver(inner.receiver(queue), call, wrap),
+    receiver: (queue) => faultyReceiver(inner.receiver(queue), call, { wrap, isSevered }),
     peek: (queue, request) => call("queue.peek", READ, () => inner.peek(queue, request)),
     takeDeadLetters: (queue, maxCount) =>
       call("queue.takeDeadLetters", READ, async () => (await inner.takeDeadLetters(queue, maxCount)).map(wrap)),
@@ -15,13 +21,18 @@ export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs }: { reado
   };
 }
 
+interface Receiving extends Pick<FaultyQueueOptions, "isSevered"> {
+  readonly wrap: (delivery: Delivery) => Delivery;
+}
+
 /** A receive is a call once it has brought something: idle ones would make the count a matter of time. */
-const faultyReceiver = (inner: BellReceiver, call: PortCall, wrap: (delivery: Delivery) => Delivery): BellReceiver => ({
+const faultyReceiver = (inner: BellReceiver, call: PortCall, { wrap, isSevered }: Receiving): BellReceiver => ({
   async receive(waitMs) {
-    const delivery = await inner.receive(waitMs);
-    if (delivery === undefined) return undefined;
+    // The broker gives it at most the one message that it waits for already. More would be kept from the living.
+    const delivery = isSevered() ? undefined : await inner.receive(waitMs);
+    if (delivery === undefined && !isSevered()) return undefined;
     // Failing, it leaves the message under a lock that nobody keeps.
-    return call("queue.receive", ["fail-after", "slow", "late"], () => Promise.resolve(wrap(delivery)));
+    return call("queue.receive", ["fail-after", "slow", "late"], () => Promise.resolve(delivery && wrap(delivery)));
   },
   close: () => inner.close(),
 });

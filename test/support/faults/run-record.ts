@@ -1,6 +1,7 @@
 /**
  * What happened in one run, seen from beside the services: every write that landed, with the version it was made on, and
- * every execution of a job. It lies below the fault plan, so a lost answer hides nothing from it.
+ * every execution of a job. It lies below the fault plan, so a lost answer hides nothing from it. Its moments are counted,
+ * not measured: what happens later has the greater one, also where no time passes.
  */
 import type { Batch, Job } from "../../../runtime/core/job.ts";
 import type { BatchChanges, BatchStore } from "../../../runtime/core/ports/batch-store.ts";
@@ -56,6 +57,8 @@ export function createRunRecord(): RunRecord {
   const batches = new Map<string, BatchWrite[]>();
   const executions: Execution[] = [];
   const watchers = new Set<() => void>();
+  let moments = 0;
+  const moment = (): number => ++moments;
 
   function note<T>(into: Map<string, T[]>, id: string, write: T): void {
     into.set(id, [...(into.get(id) ?? []), write]);
@@ -88,19 +91,19 @@ export function createRunRecord(): RunRecord {
     batch: (batchId) => latest(batchVersions(batchId), batchId),
     stores: (by, inner) => ({
       ...inner,
-      jobs: recordJobs(inner.jobs, (id, write) => note(jobs, id, { ...write, by, at: performance.now() })),
-      batches: recordBatches(inner.batches, (id, write) => note(batches, id, { ...write, by, at: performance.now() })),
+      jobs: recordJobs(inner.jobs, (id, write) => note(jobs, id, { ...write, by, at: moment() })),
+      batches: recordBatches(inner.batches, (id, write) => note(batches, id, { ...write, by, at: moment() })),
     }),
     processes: (inner) => ({
       start(spec) {
         const { jobId, claimId, fence } = spec.job;
-        const startedAt = performance.now();
+        const startedAt = moment();
         const process = inner.start(spec);
         const pid = (): number | undefined => process.pid;
         const execution: Execution = { jobId, claimId, fence, startedAt, pid, endedAt: undefined, result: undefined };
         executions.push(execution);
         for (const watcher of watchers) watcher();
-        void process.result.then((result) => Object.assign(execution, { result, endedAt: performance.now() }));
+        void process.result.then((result) => Object.assign(execution, { result, endedAt: moment() }));
         return process;
       },
     }),

@@ -7,11 +7,14 @@ import { createReservations } from "../../../runtime/api/reservations.ts";
 import { createSubmitter, type SubmitRequest } from "../../../runtime/api/submit.ts";
 import { isSystemError, UnavailableError } from "../../../runtime/core/errors.ts";
 import { createIdSource } from "../../../runtime/core/ids.ts";
+import type { KeyRecord } from "../../../runtime/core/keys.ts";
 import type { OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { inEveryOrder } from "../../support/interleave.ts";
-import { createMemoryBatches, createMemoryKeys } from "../../support/memory-keys.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
+import { createMemoryBatches } from "../../support/stores/memory-batches.ts";
+import { createMemoryKeys } from "../../support/memory-keys.ts";
+import { MemoryTable } from "../../support/stores/memory-table.ts";
 import { jobRequestOf } from "../../support/submit-requests.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 
@@ -31,11 +34,13 @@ type Gate = () => Promise<void>;
 function createWorld() {
   const store = createMemoryStore();
   const keys = createMemoryKeys();
-  const batches = createMemoryBatches();
+  const batches = createMemoryBatches(new MemoryTable(() => Promise.resolve()));
   const ids = createIdSource({ now: () => NOON, random32: () => 1 });
   const bells: string[] = [];
   const parameters = new Map<string, string>();
   const jobIds: string[] = [];
+  /** What keys were found to stand for. */
+  const reserved: KeyRecord[] = [];
   let now = NOON;
 
   function api({ gate = () => Promise.resolve(), death }: { gate?: Gate; death?: Death | undefined } = {}) {
@@ -56,7 +61,12 @@ function createWorld() {
       },
       keys: {
         find: (...given: Parameters<typeof keys.find>) => step(() => keys.find(...given)),
-        reserve: (...given: Parameters<typeof keys.reserve>) => step(() => keys.reserve(...given)),
+        reserve: (...given: Parameters<typeof keys.reserve>) =>
+          step(async () => {
+            const records = await keys.reserve(...given);
+            reserved.push(...records);
+            return records;
+          }),
       },
       jobs: {
         get: (jobId: string) => step(() => store.get(jobId)),
@@ -94,7 +104,7 @@ function createWorld() {
   }
 
   const row = (jobId: string) => store.row(jobId);
-  return { api, bells, jobIds, parameters, keys, row, later: (ms: number) => void (now += ms) };
+  return { api, bells, jobIds, parameters, reserved, row, later: (ms: number) => void (now += ms) };
 }
 
 type World = ReturnType<typeof createWorld>;
@@ -131,7 +141,7 @@ async function deathsIn(request: SubmitRequest): Promise<readonly (Death | undef
   return [undefined, ...steps.flatMap((step) => [true, false].map((happens) => ({ step, happens })))];
 }
 
-function checkOneJob({ jobIds, bells, keys }: World, outcomes: readonly Submitted[]): void {
+function checkOneJob({ jobIds, bells, reserved }: World, outcomes: readonly Submitted[]): void {
   expect(jobIds).toHaveLength(1);
   const [jobId] = jobIds;
   for (const outcome of outcomes) {
@@ -139,7 +149,7 @@ function checkOneJob({ jobIds, bells, keys }: World, outcomes: readonly Submitte
     else expect(isDead(outcome)).toBe(true);
   }
   expect(new Set(bells)).toEqual(new Set([`${jobId!}:1`]));
-  for (const { kind, id } of keys.rows.values()) if (kind === "job-id") expect(id).toBe(jobId);
+  for (const { kind, id } of reserved) if (kind === "job-id") expect(id).toBe(jobId);
 }
 
 const LARGE = "x".repeat(20_000);

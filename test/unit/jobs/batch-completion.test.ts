@@ -7,7 +7,7 @@ import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts
 import { batchOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/interleave.ts";
 import { fakeQueue } from "../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../support/faults/memory-services.ts";
+import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 
 type Gate = () => Promise<void>;

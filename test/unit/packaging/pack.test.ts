@@ -8,6 +8,7 @@ import type { PackagePlatform } from "../../../runtime/core/manifest.ts";
 import { type PackResult, packPackage } from "../../../runtime/packaging/pack.ts";
 import { PackError } from "../../../runtime/packaging/problem.ts";
 import { unpackPackage } from "../../../runtime/worker/packages/unpack.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
 import { sourcePackage } from "../../support/source-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -183,6 +184,17 @@ describe("packPackage", () => {
     await unpackPackage({ bytes: result.zip, directory: join(root.path, "package") });
     // Started as a program, so it is one, whatever the disk it was packed from could remember.
     expect((await stat(join(root.path, "package/convert.sh"))).mode & 0o777).toBe(0o755);
+  });
+
+  it("compresses large files, unless they would then look like a bomb to whoever unpacks them", async () => {
+    const [plain, zeros] = [Buffer.alloc(2_000_000), Buffer.alloc(2_000_000)];
+    // Bytes of four bits each: half their size when compressed.
+    const random = seededRandom(1);
+    for (let i = 0; i < plain.length; i++) plain[i] = Math.floor(random.next() * 16);
+    const files = { "src/a.ts": job("A"), "package.json": packageJson({ files: ["data"] }) };
+    const sizeWith = async (content: Buffer) => (await packed({ ...files, "data/x.bin": content })).zip.length;
+    expect(await sizeWith(plain)).toBeLessThan(plain.length * 0.7);
+    expect(await sizeWith(zeros)).toBeGreaterThan(zeros.length);
   });
 
   it("makes the same bytes of the same source, wherever and whenever", async () => {

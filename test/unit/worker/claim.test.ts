@@ -8,7 +8,7 @@ import type { BatchCompletion } from "../../../runtime/jobs/batch-completion.ts"
 import { claimJob } from "../../../runtime/worker/claim.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../support/faults/memory-services.ts";
+import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";

@@ -16,7 +16,7 @@ import { admitTick } from "../../../runtime/worker/admit-tick.ts";
 import { passGate, renewFence } from "../../../runtime/worker/pass-gate.ts";
 import { timerOf } from "../../support/builders.ts";
 import { fakeQueue } from "../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../support/faults/memory-services.ts";
+import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
 

@@ -9,7 +9,7 @@ import { ownRow, type RowChange } from "../../../runtime/worker/owned-row.ts";
 import { settle } from "../../../runtime/worker/settlement.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../support/faults/memory-services.ts";
+import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { silentEvents } from "../../support/silent-events.ts";

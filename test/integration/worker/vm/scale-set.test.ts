@@ -21,6 +21,7 @@ const LONG_MS = 3_600_000;
 /** Reserve before an event, and what is left of it for the jobs in these tests. */
 const RESERVE_MS = 60_000;
 const EVENT_POLL_MS = 20;
+const IDLE_GRACE_MS = 500;
 
 beforeEach(async () => {
   metadata = await startFakeMetadataService();
@@ -69,13 +70,13 @@ describe("a worker on a scale set", () => {
   it("is protected before its first job starts, and unprotected when it was idle for a while", async () => {
     arm.next({ afterMs: 400 });
     const jobId = await system.submit(tenant, "Quick");
-    await using worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: 2_000 }) });
+    await using worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: IDLE_GRACE_MS }) });
     const job = await system.until(jobId);
     expect(job).toMatchObject({ state: "succeeded", executions: 1 });
     expect(job.history).toMatchObject([{ workerId: worker.workerId }]);
     expect(job.startedAt!.getTime()).toBeGreaterThanOrEqual(arm.changes[0]!.at);
     await unprotected();
-    expect(arm.changes[1]!.at - job.endedAt!.getTime()).toBeGreaterThanOrEqual(2_000);
+    expect(arm.changes[1]!.at - job.endedAt!.getTime()).toBeGreaterThanOrEqual(IDLE_GRACE_MS);
   });
 
   it("that is not protected any more lets a job wait until it is again", async () => {
@@ -90,7 +91,7 @@ describe("a worker on a scale set", () => {
 
   it("starts no job while Azure is silent: the message goes back, costs nothing, and another worker runs it", async () => {
     const log = recordingLog();
-    await using worker = await system.startWorker({ log, machine: onScaleSet({ idleGraceMs: 0 }) });
+    await using worker = await system.startWorker({ log, lockMs: 1_000, machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
     arm.always("silence");
     const jobId = await system.submit(tenant, "Quick");
@@ -120,7 +121,10 @@ describe("a worker on a scale set", () => {
 
   it("that only tries to be protected runs its jobs all the same", async () => {
     arm.always("silence");
-    await using worker = await system.startWorker({ machine: onScaleSet({ protection: "best-effort" }) });
+    await using worker = await system.startWorker({
+      lockMs: 1_000,
+      machine: onScaleSet({ protection: "best-effort" }),
+    });
     const job = await system.until(await system.submit(tenant, "Quick"));
     expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
   });
@@ -172,7 +176,7 @@ describe("scheduled events", () => {
     await using worker = await system.startWorker({ machine: onScaleSet() });
     const jobId = await system.submit(tenant, "WaitsOnce");
     await system.until(jobId, ({ state }) => state === "running");
-    const eventId = metadata.schedule("Terminate", { inMs: RESERVE_MS + 3_000 });
+    const eventId = metadata.schedule("Terminate", { inMs: RESERVE_MS + 500 });
     await expect.poll(() => metadata.approved, SECONDS).toEqual([eventId]);
     expect((await system.api.jobs.get(jobId))!.value).toMatchObject({
       state: "queued",

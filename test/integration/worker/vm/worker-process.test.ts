@@ -82,12 +82,13 @@ describe("the worker program on a scale set", () => {
   });
 
   it("drains, stays without work, and exits with 0 when it is stopped after its machine was to go", async () => {
+    // There from the start: it asks again only every few seconds.
+    const eventId = metadata.schedule("Terminate");
     await using worker = startWorker({
       [SETTING.metadataUrl]: metadata.url,
       [SETTING.resourceManagerUrl]: arm.url,
     });
     await worker.ready;
-    const eventId = metadata.schedule("Terminate");
     await expect.poll(() => metadata.approved, SECONDS).toContain(eventId);
     expect(worker.child.exitCode).toBeNull();
     worker.child.kill("SIGTERM");

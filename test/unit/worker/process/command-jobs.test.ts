@@ -105,7 +105,8 @@ describe("how a command ends", () => {
   });
 
   it("leaves no process, not even one that went its own way", async () => {
-    const attempt = await script("setsid sleep 600 & sleep 600 & echo $!");
+    const leave = 'require("node:child_process").spawn("sleep", ["600"], { detached: true, stdio: "ignore" }).unref()';
+    const attempt = await script(`"${process.execPath}" -e '${leave}'; sleep 600 & echo $!`);
     expect(await attempt.result).toMatchObject({ kind: "succeeded" });
     expect(markedProcesses(lab.root)).toEqual([]);
     expect(attempt.log()).toContain("sys 2 processes that the job had left running were ended");

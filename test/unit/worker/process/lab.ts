@@ -3,10 +3,11 @@
  * left of them afterwards, neither process nor directory nor handle.
  */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 import { expect } from "vitest";
 import type { Progress } from "../../../../runtime/core/job.ts";
 import { bundleHost } from "../../../../runtime/worker/process/host-bundle.ts";
@@ -33,7 +34,18 @@ const CACHE = fileURLToPath(new URL("../../../../node_modules/.cache/jobyard", i
 await mkdir(CACHE, { recursive: true });
 export const HOST_ENTRY = await bundleHost(CACHE);
 
-const JOB_MODULE = new URL("../../../../runtime/job/index.ts", import.meta.url).href;
+/** What authors import, as it is in a package: one file of JavaScript, which a child starts with in a third of the time. */
+const JOB_MODULE = join(CACHE, "job.mjs");
+const HALF_MODULE = `${JOB_MODULE}.${process.pid}.mjs`;
+buildSync({
+  entryPoints: [fileURLToPath(new URL("../../../../runtime/job/index.ts", import.meta.url))],
+  outfile: HALF_MODULE,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  logLevel: "error",
+});
+await rename(HALF_MODULE, JOB_MODULE);
 
 export const FACTS: JobFacts = {
   jobId: "demo.b1.0.j1",

@@ -164,7 +164,8 @@ const LEFT_BEHIND = {
   "in a session of its own": `const child = spawn("sleep", ["600"], { stdio: "ignore", detached: true }); child.unref(); log("left", child.pid);`,
   "holding its output": `const child = spawn("sleep", ["600"], { stdio: "inherit", detached: true }); child.unref(); log("left", child.pid);`,
   "started by a process that is gone": `
-    const child = spawn("sh", ["-c", "setsid sleep 600 & echo $!"], { stdio: ["ignore", "pipe", "ignore"] });
+    const script = 'const { pid } = child_process.spawn("sleep", ["600"], { detached: true, stdio: "ignore" }); console.log(pid); process.exit()';
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] });
     log("left", await new Promise((resolve) => child.stdout.once("data", resolve)) | 0);
     child.stdout.destroy();`,
 };

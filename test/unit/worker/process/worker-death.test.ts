@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
 import { MARK_VARIABLE } from "../../../../runtime/worker/process/process-tree.ts";
 import { FOREVER, HOST_ENTRY, isAlive, jobSource, markedProcesses, ownerOf } from "./lab.ts";
+import { hasProgram } from "../../../support/has-program.ts";
 import { eventually } from "../../../support/eventually.ts";
 
 const WORKER = fileURLToPath(new URL("doomed-worker.ts", import.meta.url));
@@ -44,15 +45,18 @@ async function kill(worker: ChildProcess): Promise<void> {
   await once(worker, "exit");
 }
 
+/** Whether this machine can tie a process to the one that starts it, as the worker does where it can. */
+const canTie = process.platform === "linux" && hasProgram("setpriv", "--pdeathsig", "KILL", "true");
+
 describe("when a worker is killed", () => {
-  it.skipIf(process.platform !== "linux")("a job that spins dies with it", async () => {
+  it.skipIf(!canTie)("a job that spins dies with it (needs setpriv)", async () => {
     const worker = await workerWith(`console.log("spinning"); for (;;);`, "spinning");
     expect(markedProcesses(root)).toHaveLength(1);
     await kill(worker);
     await eventually(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
   });
 
-  it("so do the spares, and what a job has started, wherever that went", async () => {
+  it.skipIf(!canTie)("so do the spares, and what a job has started (needs setpriv)", async () => {
     const body = `
       const start = (options) => spawn("sleep", ["600"], { stdio: "ignore", ...options }).unref();
       start({}); start({ detached: true }); log("waiting"); ${FOREVER}`;

@@ -4,9 +4,11 @@
  */
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
-import { JobServiceClient, type JobView } from "../../../runtime/client/index.ts";
-import { startApiProcess, untilHearing, type ApiProcess } from "../../support/api-process.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { startLocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { LOCAL_CALLER } from "../../runtime/api/caller.ts";
+import { JobServiceClient, type JobView } from "../../runtime/client/index.ts";
+import { startApiProcess, untilHearing, type ApiProcess } from "../support/api-process.ts";
 import {
   expectWholeStories,
   followByClient,
@@ -14,11 +16,13 @@ import {
   followByHub,
   followOutside,
   storiesOf,
-} from "../../support/followers.ts";
-import { startRoundRobinProxy } from "../../support/round-robin-proxy.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+} from "../support/followers.ts";
+import { openSse } from "../support/sse-client.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { startRoundRobinProxy } from "../support/round-robin-proxy.ts";
+import { testPackage } from "../support/test-package.ts";
+import { freshTenant } from "../support/test-storage.ts";
+import { startTestSystem, type TestSystem } from "../support/test-system.ts";
 
 const JOBS = 200;
 const SLOTS = 8;
@@ -185,6 +189,19 @@ describe("one instance that is killed in the middle and starts again", () => {
     },
     LIMIT_MS,
   );
+});
+
+it("a client that came before an instance could hear is told to read what it follows", async () => {
+  const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
+  const adminPort = Number(/:(\d+)\/?;/.exec(bus.adminConnectionString ?? "")?.[1]);
+  await using proxy = await TcpProxy.to(adminPort);
+  proxy.stall();
+  const adminConnectionString = bus.adminConnectionString?.replace(`:${adminPort}`, `:${proxy.port}`);
+  await using api = await startApiProcess({ ...bus, adminConnectionString }, "api-deaf");
+  await using client = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
+  proxy.resume();
+  await expect.poll(() => client.messages.map(({ event }) => event), { timeout: 20_000 }).toEqual(["missed"]);
+  await bus.close();
 });
 
 /** Connected to an instance that knows it, and not let near the tenant in any way. */

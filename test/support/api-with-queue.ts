@@ -1,30 +1,29 @@
-/** The API over the run's storage and a real local Service Bus of the test file's own. */
-import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
+/** The API over memory, with a queue that tests look into. */
 import type { JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
-import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
-import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { apiQueue, apiStores } from "./stores/api-stores.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
 
-export interface ApiWithBus extends AsyncDisposable {
+export interface ApiWithQueue extends AsyncDisposable {
   readonly api: TestApi;
-  readonly bus: LocalServiceBus;
   readonly queue: JobQueue;
+  /** Sends what is no bell, as message `poison-…`. */
+  post(queueName: string, body: unknown): Promise<void>;
   /** Bells that wait in a queue, scheduled ones too. */
   bells(queueName?: string): Promise<readonly PeekedMessage[]>;
   /** Ids of the bells that wait for a job. */
   bellIdsOf(jobId: string, queueName?: string): Promise<readonly string[]>;
-  /** Another API over the same storage and bus; ends with this one. */
+  /** Another API over the same stores and queue; ends with this one. */
   another(options: TestApiOptions): Promise<TestApi>;
 }
 
 const QUEUE = "jobs-default-normal";
 
-export async function startApiWithBus(pools: readonly string[] = [DEFAULT_POOL]): Promise<ApiWithBus> {
-  const bus = await startLocalServiceBus({ port: 0, topology: busTopology(pools) });
-  const queue = createJobQueue({
-    bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }),
-  });
-  const api = await startTestApi(queue, { pools });
+export async function startApiWithQueue(pools: readonly string[] = [DEFAULT_POOL]): Promise<ApiWithQueue> {
+  const backing = await apiQueue(pools);
+  const queue = backing.connect();
+  const stores = await apiStores();
+  const api = await startTestApi(queue, { pools, stores });
   const others: TestApi[] = [];
 
   async function bells(queueName = QUEUE): Promise<readonly PeekedMessage[]> {
@@ -40,20 +39,19 @@ export async function startApiWithBus(pools: readonly string[] = [DEFAULT_POOL])
 
   return {
     api,
-    bus,
     queue,
+    post: (queueName, body) => backing.post(queueName, body),
     bells,
     bellIdsOf: async (jobId, queueName) =>
       (await bells(queueName)).map(({ messageId }) => messageId).filter((id) => id.startsWith(`${jobId}:`)),
     async another(options) {
-      const other = await startTestApi(queue, { pools, ...options });
+      const other = await startTestApi(queue, { pools, stores, ...options });
       others.push(other);
       return other;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([api, ...others].map((one) => one[Symbol.asyncDispose]()));
-      await queue.close();
-      await bus.close();
+      await backing[Symbol.asyncDispose]();
     },
   };
 }

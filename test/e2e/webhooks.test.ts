@@ -4,29 +4,28 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../../../runtime/client/index.ts";
-import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
-import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { runCli } from "../../support/cli-process.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
-import { startReceiver, type WebhookReceiver } from "../../support/webhook-receiver.ts";
+import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../../runtime/client/index.ts";
+import { SETTING } from "../../runtime/core/settings/names.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { runCliHere } from "../support/cli-in-process.ts";
+import { freshTenant } from "../support/test-storage.ts";
+import { startWebhookLab, type WebhookLab } from "../support/webhook-lab.ts";
+import { startReceiver, type WebhookReceiver } from "../support/webhook-receiver.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
+const ROOT = join(import.meta.dirname, "../..");
 
 let lab: WebhookLab;
 let bus: LocalServiceBus;
 let receiver: WebhookReceiver;
 beforeAll(async () => {
-  lab = await startWebhookLab();
+  lab = await startWebhookLab("webhookprocesses");
   bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
   receiver = await startReceiver("https");
 });
 afterAll(async () => {
   await receiver[Symbol.asyncDispose]();
   await bus.close();
-  await lab[Symbol.asyncDispose]();
 });
 
 async function startApiProcess(instanceId: string) {
@@ -128,7 +127,7 @@ it("serve the command and the sample receiver", async () => {
   await using api = await startApiProcess("hooks-c");
   const tenantName = freshTenant();
   const jobyard = (...args: readonly string[]) =>
-    runCli(["webhooks", tenantName, ...args], { cwd: ROOT, env: { HOME: "/nonexistent", JOBYARD_URL: api.url } });
+    runCliHere(["webhooks", tenantName, ...args], { env: { HOME: "/nonexistent", JOBYARD_URL: api.url } });
 
   expect((await jobyard()).stdout).toBe("No webhooks.\n");
   const put = await jobyard("--put", "billing", "--to", "http://127.0.0.1:1/hook");

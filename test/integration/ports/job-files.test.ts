@@ -1,0 +1,165 @@
+/** What core/ports/job-files.ts promises. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
+import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import type { OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
+import { BACKINGS } from "../../support/stores/backings.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+
+const CLAIM = "0b5c1b0e-8a5d-4c55-9d0f-5a3f6f1f7c11";
+const newJobId = (): string => jobOf({}, batchOf({ tenantName: freshTenant() })).jobId;
+
+const directories: string[] = [];
+
+async function localFile(content: string | Uint8Array): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "jobyard-files-"));
+  directories.push(directory);
+  const path = join(directory, "file");
+  await writeFile(path, content);
+  return path;
+}
+
+afterEach(async () => {
+  await Promise.all(directories.splice(0).map((directory) => rm(directory, { recursive: true })));
+});
+
+async function contentOf(blob: OpenedBlob | undefined): Promise<string | undefined> {
+  if (blob === undefined) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of blob.stream) chunks.push(chunk);
+  const content = Buffer.concat(chunks);
+  expect(content.length).toBe(blob.bytes);
+  return content.toString();
+}
+
+describe.each(BACKINGS)("over $name", ({ start }) => {
+  const open = start();
+  const newFiles = () => open().files;
+
+  describe("parameters", () => {
+    it("are read back exactly, and absent where none were put", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      const json = JSON.stringify({ text: "ü 😀 \u2028".repeat(10_000) });
+      await files.putParameters(jobId, json);
+      expect(await files.getParameters(jobId)).toBe(json);
+      expect(await files.getParameters(newJobId())).toBeUndefined();
+    });
+  });
+
+  describe("artifacts", () => {
+    it("are listed and opened under the paths they were put at, however odd", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      const paths = ["a b/ü%41 ?#:+&'.txt", "deep/er/than/that.png", "no-ending", "😀.json"];
+      for (const path of paths) await files.putArtifact(jobId, CLAIM, path, await localFile(`content of ${path}`));
+      expect(await files.listArtifacts(jobId, CLAIM)).toEqual(
+        [...paths].sort().map((path) => ({ path, bytes: Buffer.byteLength(`content of ${path}`) })),
+      );
+      for (const path of paths) {
+        expect(await contentOf(await files.openArtifact(jobId, CLAIM, path))).toBe(`content of ${path}`);
+      }
+      expect(await files.listArtifacts(jobId, "other-claim")).toEqual([]);
+      expect(await files.openArtifact(jobId, "other-claim", "no-ending")).toBeUndefined();
+    });
+
+    it("have the content type of their ending", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      for (const [path, contentType] of [
+        ["x.PNG", "image/png"],
+        ["report.pdf", "application/pdf"],
+        ["x.constructor", "application/octet-stream"],
+      ] as const) {
+        await files.putArtifact(jobId, CLAIM, path, await localFile("x"));
+        expect(await files.openArtifact(jobId, CLAIM, path)).toMatchObject({ contentType, bytes: 1 });
+      }
+    });
+
+    it("are replaced by a later one of the same path, empty and large ones alike", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      const large = Buffer.alloc(20 * 1024 * 1024, "abc");
+      await files.putArtifact(jobId, CLAIM, "x", await localFile(large));
+      expect(await contentOf(await files.openArtifact(jobId, CLAIM, "x"))).toBe(large.toString());
+      await files.putArtifact(jobId, CLAIM, "x", await localFile(""));
+      expect(await contentOf(await files.openArtifact(jobId, CLAIM, "x"))).toBe("");
+    });
+
+    it("cannot lead out of their folder", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      const file = await localFile("x");
+      for (const path of ["../x", "a/../../x", "/x", "a//b", "a\\b", ".", "", "x\u0000", "x\n", "x".repeat(900)]) {
+        await expect(files.putArtifact(jobId, CLAIM, path, file)).rejects.toThrow(InvalidRequestError);
+        expect(await files.openArtifact(jobId, CLAIM, path)).toBeUndefined();
+      }
+      await expect(files.listArtifacts(jobId, "../..")).rejects.toThrow(InvariantError);
+      await expect(files.listArtifacts("../x", CLAIM)).rejects.toThrow(InvariantError);
+    });
+
+    it("stop uploading when the signal fires", async () => {
+      const reason = new Error("lost");
+      const upload = newFiles().putArtifact(newJobId(), CLAIM, "x", await localFile("x"), AbortSignal.abort(reason));
+      await expect(upload).rejects.toBe(reason);
+    });
+
+    it("report a local file that is missing as that, not as an outage", async () => {
+      await expect(newFiles().putArtifact(newJobId(), CLAIM, "x", "/no/such/file")).rejects.toThrow(/ENOENT/);
+    });
+  });
+
+  describe("logs", () => {
+    it("hold all chunks in order, large ones in several blocks", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      expect(await files.openLog(jobId, CLAIM)).toBeUndefined();
+      const chunks = ["first\n", "x".repeat(9 * 1024 * 1024), "", "ü\n"];
+      for (const chunk of chunks) await files.appendLog(jobId, CLAIM, Buffer.from(chunk));
+      const log = await files.openLog(jobId, CLAIM);
+      expect(log?.contentType).toBe("text/plain; charset=utf-8");
+      expect(await contentOf(log)).toBe(chunks.join(""));
+    });
+
+    it("go on where another process left off", async () => {
+      const jobId = newJobId();
+      await newFiles().appendLog(jobId, CLAIM, Buffer.from("one,"));
+      await newFiles().appendLog(jobId, CLAIM, Buffer.from("two"));
+      expect(await contentOf(await newFiles().openLog(jobId, CLAIM))).toBe("one,two");
+    });
+
+    it("are read from a byte on; behind their end there is nothing, and that is no error", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      await files.appendLog(jobId, CLAIM, Buffer.from("abcdef"));
+      const from = async (byte: number) => contentOf(await files.openLog(jobId, CLAIM, byte));
+      expect(await Promise.all([0, 2, 5, 6, 7, 1_000_000].map(from))).toEqual(["abcdef", "cdef", "f", "", "", ""]);
+    });
+
+    it("are there, and empty, from their first chunk on, and of one claim only", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      await files.appendLog(jobId, CLAIM, Buffer.alloc(0));
+      expect(await contentOf(await files.openLog(jobId, CLAIM))).toBe("");
+      expect(await files.openLog(jobId, "other-claim")).toBeUndefined();
+      await expect(files.openLog(jobId, "../x")).rejects.toThrow(InvariantError);
+      await expect(files.appendLog("../x", CLAIM, Buffer.from("x"))).rejects.toThrow(InvariantError);
+    });
+  });
+
+  describe("parameters put again", () => {
+    it("replace what was there, up to their limit", async () => {
+      const files = newFiles();
+      const jobId = newJobId();
+      await files.putParameters(jobId, "1");
+      const large = JSON.stringify("x".repeat(PARAMETERS_MAX_BYTES - 2));
+      await files.putParameters(jobId, large);
+      expect(await files.getParameters(jobId)).toBe(large);
+      await expect(files.putParameters("../x", "1")).rejects.toThrow(InvariantError);
+    });
+  });
+});

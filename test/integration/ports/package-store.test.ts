@@ -1,0 +1,288 @@
+/** What core/ports/package-store.ts promises: what stays of an upload, in which order, and that nobody's version is lost. */
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";
+import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../../../runtime/core/limits.ts";
+import type { StoredPackage } from "../../../runtime/core/ports/package-store.ts";
+import { breadth } from "../../support/breadth.ts";
+import { BACKINGS } from "../../support/stores/backings.ts";
+import { freshTenant } from "../../support/test-storage.ts";
+
+describe.each(BACKINGS)("over $name", ({ name, start }) => {
+  const open = start();
+  const { packages: store } = open();
+
+  const hash = (content: string): string => createHash("sha256").update(content).digest("hex");
+  const upload = (tenant: string, name: string, content: string, to = store): Promise<Date> =>
+    to.upload(tenant, name, Buffer.from(content), {
+      sha256: hash(content),
+      jobTypes: ["Echo"],
+      uploadedBy: "Ada Ünal",
+    });
+  const versionsOf = async (tenant: string, name = "a.zip") =>
+    (await store.versions(tenant, name)).map(({ sha256, isCurrent }) => ({ sha256, isCurrent }));
+  const contentOf = async (tenant: string, name = "a.zip"): Promise<string> => {
+    const fetched = await store.fetch(tenant, name, undefined);
+    if (fetched === undefined || fetched === "unchanged") throw new Error("There is none.");
+    return Buffer.from(fetched.bytes).toString();
+  };
+  /** Newest first, the first of them current. */
+  const versions = (...contents: readonly string[]) =>
+    contents.map((content, i) => ({ sha256: hash(content), isCurrent: i === 0 }));
+  const versionOf = async (tenant: string): Promise<string> => {
+    const fetched = await store.fetch(tenant, "a.zip", undefined);
+    if (fetched === undefined || fetched === "unchanged") throw new Error("There is none.");
+    return fetched.version;
+  };
+
+  describe("versions of a package", () => {
+    it("are all kept, newest first, also when they come within one second", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two", "three", "four"]) await upload(tenant, "a.zip", content);
+      expect(await versionsOf(tenant)).toEqual(versions("four", "three", "two", "one"));
+      expect(await contentOf(tenant)).toBe("four");
+    });
+
+    it("are shown once each, as the newer of equal ones", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two", "one", "three", "two"]) await upload(tenant, "a.zip", content);
+      expect(await versionsOf(tenant)).toEqual(versions("two", "three", "one"));
+    });
+
+    it("survive uploads at the same time, all of them", async () => {
+      const tenant = freshTenant();
+      const contents = Array.from({ length: 6 }, (_, i) => `version ${i}`);
+      await Promise.all(contents.map((content) => upload(tenant, "a.zip", content, open().packages)));
+      const kept = await versionsOf(tenant);
+      expect(kept.map(({ sha256 }) => sha256).toSorted()).toEqual(contents.map(hash).toSorted());
+      expect(kept[0]).toEqual({ sha256: hash(await contentOf(tenant)), isCurrent: true });
+    });
+
+    it("go, the oldest first, when there are more than are kept", async () => {
+      const tenant = freshTenant();
+      const contents = Array.from({ length: PACKAGE_VERSIONS_KEPT + 3 }, (_, i) => `version ${i}`);
+      for (const content of contents) await upload(tenant, "a.zip", content);
+      expect(await versionsOf(tenant)).toEqual(versions(...contents.toReversed().slice(0, PACKAGE_VERSIONS_KEPT + 1)));
+    });
+
+    it("are restored with their facts, by whoever did it", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two", "one", "three"]) await upload(tenant, "a.zip", content);
+      expect(await store.restore(tenant, "a.zip", hash("one"), "Grace")).toBe(true);
+      expect(await contentOf(tenant)).toBe("one");
+      expect(await store.get(tenant, "a.zip")).toMatchObject({ uploadedBy: "Grace", jobTypes: ["Echo"] });
+      expect(await versionsOf(tenant)).toEqual(versions("one", "three", "two"));
+    });
+
+    it("stay as they are when the current one is restored, and when there is no such version", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two", "one"]) await upload(tenant, "a.zip", content);
+      const before = await versionOf(tenant);
+      expect(await store.restore(tenant, "a.zip", hash("one"), "Grace")).toBe(true);
+      expect(await store.restore(tenant, "a.zip", hash("none"), "Grace")).toBe(false);
+      expect(await store.restore(tenant, "none.zip", hash("one"), "Grace")).toBe(false);
+      expect(await versionOf(tenant)).toBe(before);
+    });
+
+    it("say when each was published first, and the upload says when it was", async () => {
+      const tenant = freshTenant();
+      const startedAt = Date.now();
+      const first = await upload(tenant, "a.zip", "one");
+      await upload(tenant, "a.zip", "two");
+      const last = await upload(tenant, "a.zip", "one");
+      const [current, older] = await store.versions(tenant, "a.zip");
+      expect(current).toMatchObject({ isCurrent: true, uploadedAt: last, publishedAt: first, jobTypes: ["Echo"] });
+      expect(older).toMatchObject({ isCurrent: false, sha256: hash("two"), timerCount: 0 });
+      expect((await store.get(tenant, "a.zip"))?.uploadedAt).toEqual(last);
+      // Times are told to the second.
+      expect(first.getMilliseconds()).toBe(0);
+      expect(first.getTime()).toBeGreaterThan(startedAt - 2_000);
+    });
+
+    it("are fetched by their hash, the current and older ones, and not when they are gone", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two"]) await upload(tenant, "a.zip", content);
+      for (const content of ["one", "two"]) {
+        expect(Buffer.from((await store.fetchVersion(tenant, "a.zip", hash(content)))!).toString()).toBe(content);
+      }
+      expect(await store.fetchVersion(tenant, "a.zip", hash("three"))).toBeUndefined();
+      expect(await store.fetchVersion(tenant, "none.zip", hash("one"))).toBeUndefined();
+    });
+
+    it("keep what nobody knows unknown over a restore", async () => {
+      const tenant = freshTenant();
+      const jobTypes = Array.from({ length: 1_000 }, (_, i) => `JobTypeNumber${i}`);
+      await store.upload(tenant, "a.zip", Buffer.from("one"), { sha256: hash("one"), jobTypes, uploadedBy: "Ada" });
+      await upload(tenant, "a.zip", "two");
+      await store.restore(tenant, "a.zip", hash("one"), "Grace");
+      expect(await store.get(tenant, "a.zip")).not.toHaveProperty("jobTypes");
+    });
+
+    it("go with the package", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two"]) await upload(tenant, "a.zip", content);
+      expect(await store.remove(tenant, "a.zip")).toBe(true);
+      expect(await store.remove(tenant, "a.zip")).toBe(false);
+      expect(await versionsOf(tenant)).toEqual([]);
+      expect(await store.get(tenant, "a.zip")).toBeUndefined();
+      await upload(tenant, "a.zip", "three");
+      expect(await versionsOf(tenant)).toEqual(versions("three"));
+    });
+  });
+
+  describe("names of packages", () => {
+    it("are exact: one that begins with another is another package", async () => {
+      const tenant = freshTenant();
+      for (const name of ["a.zip", "a.zip.zip", "a.zip-2.zip"]) {
+        await upload(tenant, name, `${name} one`);
+        await upload(tenant, name, `${name} two`);
+      }
+      expect(await versionsOf(tenant)).toEqual(versions("a.zip two", "a.zip one"));
+      await store.remove(tenant, "a.zip");
+      expect(await versionsOf(tenant, "a.zip.zip")).toHaveLength(2);
+      expect((await store.list(tenant, { pageSize: 10 })).items.map(({ packageName }) => packageName)).toEqual([
+        "a.zip-2.zip",
+        "a.zip.zip",
+      ]);
+    });
+
+    it("of one tenant are no other's, also where tenant names begin alike", async () => {
+      const tenant = freshTenant();
+      await upload(tenant, "a.zip", "one");
+      expect((await store.list(tenant.slice(0, -1), { pageSize: 10 })).items).toEqual([]);
+      expect(await store.get(tenant.slice(0, -1), "a.zip")).toBeUndefined();
+    });
+  });
+
+  describe("a list of packages", () => {
+    async function allOf(tenant: string, pageSize: number): Promise<StoredPackage[]> {
+      const items: StoredPackage[] = [];
+      let continuationToken: string | undefined;
+      do {
+        const page = await store.list(tenant, { pageSize, continuationToken });
+        expect(page.items.length).toBeLessThanOrEqual(pageSize);
+        items.push(...page.items);
+        ({ continuationToken } = page);
+      } while (continuationToken !== undefined);
+      return items;
+    }
+
+    it("has each once, by name, whatever the page size, and no older versions", async () => {
+      const tenant = freshTenant();
+      const names = ["b.zip", "a.zip", "B.zip", "a-1.zip", "c.zip"];
+      for (const name of names) for (const content of ["one", "two"]) await upload(tenant, name, content);
+      for (const pageSize of [1, 2, 5, 10]) {
+        expect((await allOf(tenant, pageSize)).map(({ packageName }) => packageName)).toEqual(names.toSorted());
+      }
+    });
+
+    it("shows what came without facts without any, and keeps it as a version like any other", async () => {
+      const tenant = freshTenant();
+      for (const content of ["one", "two"]) await store.upload(tenant, "foreign.zip", Buffer.from(content));
+      const [item, ...others] = await allOf(tenant, 10);
+      expect(others).toEqual([]);
+      expect(item).toMatchObject({ packageName: "foreign.zip", bytes: 3, uploadedAt: expect.any(Date) as unknown });
+      expect(item).not.toHaveProperty("sha256");
+      expect(await versionsOf(tenant, "foreign.zip")).toEqual([
+        { sha256: undefined, isCurrent: true },
+        { sha256: undefined, isCurrent: false },
+      ]);
+      expect(await store.restore(tenant, "foreign.zip", hash("one"), "Grace")).toBe(false);
+    });
+
+    it("shows one no job can name not at all", async () => {
+      const tenant = freshTenant();
+      await store.upload(tenant, "readme.txt", Buffer.from("x"));
+      expect(await allOf(tenant, 10)).toEqual([]);
+      const names: string[] = [];
+      for await (const { tenantName, packageName } of store.all()) if (tenantName === tenant) names.push(packageName);
+      expect(names).toEqual([]);
+    });
+
+    it("is, over all tenants, what each of them has", async () => {
+      const [one, other] = [freshTenant(), freshTenant()];
+      await upload(one, "a.zip", "one");
+      await upload(one, "a.zip", "two");
+      await upload(other, "b.zip", "three");
+      const found = [];
+      for await (const item of store.all()) if ([one, other].includes(item.tenantName)) found.push(item);
+      const expected = [
+        { tenantName: one, ...(await store.get(one, "a.zip")) },
+        { tenantName: other, ...(await store.get(other, "b.zip")) },
+      ];
+      expect(found).toEqual(expect.arrayContaining(expected));
+      expect(found).toHaveLength(2);
+    });
+
+    it("goes on behind a package that has been removed meanwhile", async () => {
+      const tenant = freshTenant();
+      for (const name of ["a.zip", "b.zip", "c.zip"]) await upload(tenant, name, name);
+      const { continuationToken } = await store.list(tenant, { pageSize: 2 });
+      await store.remove(tenant, "b.zip");
+      const rest = await store.list(tenant, { pageSize: 2, continuationToken });
+      expect(rest.items.map(({ packageName }) => packageName)).toEqual(["c.zip"]);
+      expect(rest.continuationToken).toBeUndefined();
+    });
+
+    it("refuses tokens that are not its own", async () => {
+      const forged = ["", "x", "1:0:a.zip", ...["1:1:a.zip", "1:0:../a.zip", "1:0:a/b.zip"].map((t) => btoa(t))];
+      for (const continuationToken of forged) {
+        await expect(store.list(freshTenant(), { pageSize: 1, continuationToken })).rejects.toMatchObject({
+          code: "InvalidRequest",
+        });
+      }
+    });
+  });
+
+  describe("a package", () => {
+    it("are fetched by their exact name only, and not again while unchanged", async () => {
+      const tenant = freshTenant();
+      await store.upload(tenant, "report.zip", Buffer.from("v1"));
+      const first = await store.fetch(tenant, "report.zip", undefined);
+      if (first === undefined || first === "unchanged") throw new Error("not fetched");
+      expect(Buffer.from(first.bytes).toString()).toBe("v1");
+
+      expect(await store.fetch(tenant, "report.zip", first.version)).toBe("unchanged");
+
+      await store.upload(tenant, "report.zip", Buffer.from("v2"));
+      const second = await store.fetch(tenant, "report.zip", first.version);
+      expect(second).toMatchObject({ bytes: Buffer.from("v2") });
+
+      for (const name of ["report", "report.zip2", "REPORT.ZIP", "../report.zip", "", "a/b.zip"]) {
+        expect(await store.fetch(tenant, name, undefined)).toBeUndefined();
+      }
+      expect(await store.fetch(freshTenant(), "report.zip", undefined)).toBeUndefined();
+      await expect(store.upload(tenant, `../${freshTenant()}/x.zip`, Buffer.from(""))).rejects.toThrow(
+        InvalidRequestError,
+      );
+    });
+
+    it("stop downloading when the signal fires", async () => {
+      const reason = new Error("lost");
+      await expect(store.fetch(freshTenant(), "x.zip", undefined, AbortSignal.abort(reason))).rejects.toBe(reason);
+    });
+
+    // It takes seconds to send so much to Azurite.
+    it.runIf(breadth(name === "memory", true))("that is larger than allowed is not fetched", async () => {
+      const tenant = freshTenant();
+      await store.upload(tenant, "big.zip", Buffer.alloc(PACKAGE_MAX_BYTES + 1));
+      await expect(store.fetch(tenant, "big.zip", undefined)).rejects.toThrow(PackageError);
+      await store.remove(tenant, "big.zip");
+    });
+
+    it("has its facts back as they were given, whatever letters they have", async () => {
+      const tenant = freshTenant();
+      const facts = { sha256: hash("x"), uploadedBy: "Ünal \u2028 'x'", jobTypes: ["Echo", "Ä"], timerCount: 12 };
+      await store.upload(tenant, "a.zip", Buffer.from("x"), facts);
+      expect(await store.get(tenant, "a.zip")).toMatchObject({ packageName: "a.zip", bytes: 1, ...facts });
+    });
+
+    it("of a name none can have is refused", async () => {
+      for (const name of ["a/b.zip", "../a.zip", ""]) {
+        await expect(store.get(freshTenant(), name)).rejects.toThrow(InvalidRequestError);
+        await expect(store.versions(freshTenant(), name)).rejects.toThrow(InvalidRequestError);
+        await expect(store.remove(freshTenant(), name)).rejects.toThrow(InvalidRequestError);
+      }
+    });
+  });
+});

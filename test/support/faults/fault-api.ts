@@ -1,0 +1,134 @@
+/**
+ * The web API of one run, over connections in memory. To build its routes costs more than a run does, so that they are
+ * built once and serve one run after the other.
+ */
+import { randomBytes } from "node:crypto";
+import { createServer, request, type IncomingMessage } from "node:http";
+import { type Duplex, duplexPair } from "node:stream";
+import { json } from "node:stream/consumers";
+import { createApp } from "../../../runtime/api/app.ts";
+import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/caller.ts";
+import { createRinger } from "../../../runtime/api/ringer.ts";
+import { createIdSource } from "../../../runtime/core/ids.ts";
+import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
+import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
+import { createMemoryKeys } from "../memory-keys.ts";
+import { silentEvents } from "../silent-events.ts";
+import { silentLog } from "../silent-log.ts";
+import { followed } from "../test-events.ts";
+import type { Stores } from "./faulty-stores.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+export interface FaultApi extends Disposable {
+  post(path: string, body: unknown): Promise<Answer>;
+  /** Sends the bells it keeps. Idempotent. */
+  close(): Promise<void>;
+  /** Gives the routes to the next run, when no call of this one is under way any more. */
+  [Symbol.dispose](): void;
+}
+
+type ApiPorts = Stores & { readonly queue: JobQueue };
+type RunPorts = ApiPorts & { readonly ringer: ReturnType<typeof createRinger> };
+
+/** Routes that ask the ports of the run they serve. */
+interface Routes {
+  readonly server: ReturnType<typeof createServer>;
+  ports: RunPorts | undefined;
+}
+
+/** Those that serve no run now, by pool. */
+const idle = new Map<string, Routes[]>();
+let builtCount = 0;
+/** Of all routes that were built: three count requests, and one looks after followers. They tick as long as the process. */
+export const timersOfRoutes = (): number => builtCount * 4;
+
+export function startFaultApi(ports: ApiPorts, pool: string): FaultApi {
+  const routes = idle.get(pool)?.pop() ?? buildRoutes(pool);
+  const ringer = createRinger({ queue: ports.queue, log: silentLog });
+  routes.ports = { ...ports, ringer };
+  const connections = new Set<Duplex>();
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await ringer.close();
+    for (const connection of connections) connection.destroy();
+  }
+  return {
+    async post(path, body) {
+      // Virtual time cannot see what is under way in a socket.
+      const [near, far] = duplexPair();
+      connections.add(far.once("close", () => connections.delete(far)));
+      routes.server.emit("connection", Object.assign(far, { remoteAddress: "127.0.0.1" }));
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const headers = { "content-type": "application/json", connection: "close" };
+        const asked = request({ createConnection: () => near, method: "POST", path, headers }, resolve);
+        asked.once("error", reject).end(JSON.stringify(body));
+      });
+      return { status: response.statusCode ?? 0, body: (await json(response)) as Record<string, unknown> };
+    },
+    close: () => (closing ??= close()),
+    [Symbol.dispose]() {
+      routes.ports = undefined;
+      idle.set(pool, [...(idle.get(pool) ?? []), routes]);
+    },
+  };
+}
+
+function buildRoutes(pool: string): Routes {
+  const routes: Routes = { server: createServer(), ports: undefined };
+  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+  const ask = <Name extends keyof RunPorts>(name: Name): RunPorts[Name] =>
+    new Proxy({} as RunPorts[Name], {
+      get(_target, member) {
+        if (routes.ports === undefined) throw new Error("These routes serve no run.");
+        return Reflect.get(routes.ports[name], member) as unknown;
+      },
+    });
+  const app = createApp({
+    jobs: ask("jobs"),
+    batches: ask("batches"),
+    workers: ask("workers"),
+    files: ask("files"),
+    packages: unasked("packages"),
+    timers: ask("timers"),
+    queue: ask("queue"),
+    ringer: ask("ringer"),
+    ids,
+    now: () => new Date(),
+    pools: [pool],
+    events: silentEvents,
+    ...followed(),
+    keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
+    tenants: unasked("tenants"),
+    webhooks: unasked("webhooks"),
+    deliveries: unasked("deliveries"),
+    postWebhook: () => Promise.reject(new Error("Nobody has webhooks.")),
+    allowLoopbackWebhooks: false,
+    timerRegistration: unasked("timerRegistration"),
+    wakeScheduler: () => undefined,
+    identify: identifyAs(LOCAL_CALLER),
+    authFacts: { kind: "none" },
+    isReady: () => Promise.resolve(true),
+    traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
+    monotonicNow: () => performance.now(),
+    silentAfterMs: 1_000,
+    log: silentLog,
+  });
+  routes.server.on("request", app);
+  builtCount++;
+  return routes;
+}
+
+/** A port no scenario asks. */
+const unasked = (name: string): never =>
+  new Proxy(
+    {},
+    {
+      get() {
+        throw new Error(`A scenario asked for ${name}.`);
+      },
+    },
+  ) as never;

@@ -1,0 +1,34 @@
+/** Everything the API keeps, in the run's Azurite or in the storage that is given. */
+import { randomBytes } from "node:crypto";
+import {
+  createBatchStore,
+  createDeliveryStore,
+  createJobFiles,
+  createJobStore,
+  createKeyStore,
+  createPackageStore,
+  createTenantStore,
+  createTimerStore,
+  createWebhookStore,
+  createWorkerStore,
+} from "../../../runtime/azure/index.ts";
+import { testStorage } from "../test-storage.ts";
+import type { Stores } from "./memory-stores.ts";
+
+/** Clients of their own, as those of another process. */
+export function createAzureStores(): Stores {
+  const storage = testStorage();
+  const deliveries = createDeliveryStore({ storage });
+  return {
+    jobs: createJobStore({ storage, writerId: `test-${randomBytes(4).toString("hex")}` }),
+    batches: createBatchStore({ storage }),
+    keys: createKeyStore({ storage }),
+    workers: createWorkerStore({ storage }),
+    packages: createPackageStore({ storage }),
+    tenants: createTenantStore({ storage }),
+    webhooks: createWebhookStore({ storage, deliveries }),
+    deliveries,
+    timers: createTimerStore({ storage }),
+    files: createJobFiles({ storage }),
+  };
+}

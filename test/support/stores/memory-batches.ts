@@ -1,0 +1,43 @@
+/** A BatchStore in memory. */
+import { batchCells, batchKeys, batchOf, changedBatchCells } from "../../../runtime/azure/batch-entity.ts";
+import { decodePosition } from "../../../runtime/azure/page-token.ts";
+import type { StoredRow } from "../../../runtime/azure/read-row.ts";
+import { InvariantError } from "../../../runtime/core/errors.ts";
+import { parseBatchId } from "../../../runtime/core/ids.ts";
+import type { Batch } from "../../../runtime/core/job.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import { MemoryTable, pageOf } from "./memory-table.ts";
+
+export function createMemoryBatches(table = new MemoryTable()): BatchStore {
+  return {
+    async create(batch) {
+      const result = await table.write(batchKeys(batch.batchId), batchCells(batch), undefined);
+      if (result.written) return batch;
+      if (result.current === undefined) throw new InvariantError("An insert was refused, and there is no row.");
+      return batchOf(result.current.cells);
+    },
+
+    async get(batchId) {
+      const row = parseBatchId(batchId) && (await table.get(batchKeys(batchId)));
+      return row && storedBatch(row);
+    },
+
+    async update(batchId, etag, changes) {
+      const result = await table.write(batchKeys(batchId), changedBatchCells(changes), etag, { how: "merge" });
+      return result.written ? result : { written: false, current: result.current && storedBatch(result.current) };
+    },
+
+    async *active() {
+      for (const row of await table.all()) if (row.cells["atRest"] !== true) yield storedBatch(row);
+    },
+
+    async list(tenantName, { pageSize, continuationToken }) {
+      const isOurs = (after: string): boolean => parseBatchId(after)?.tenantName === tenantName;
+      const after = continuationToken === undefined ? "" : decodePosition(continuationToken, 1, isOurs).after;
+      return pageOf(await table.rows({ partitionKey: tenantName, after }), pageSize, batchOf);
+    },
+  };
+}
+
+const storedBatch = ({ cells, etag }: StoredRow): Stored<Batch> => ({ value: batchOf(cells), etag });

@@ -1,0 +1,80 @@
+/** JobFiles in memory. */
+import { readFile } from "node:fs/promises";
+import {
+  artifactBlobName,
+  artifactsPrefix,
+  isSafePath,
+  logBlobName,
+  parametersBlobName,
+} from "../../../runtime/azure/blob-names.ts";
+import { contentTypeOf } from "../../../runtime/azure/content-type.ts";
+import type { JobFiles, OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
+import { nextTurn, type Turn } from "./memory-table.ts";
+
+export function createMemoryFiles(turn: Turn = nextTurn): JobFiles {
+  const parameters = new Map<string, string>();
+  const artifacts = new Map<string, Uint8Array>();
+  const logs = new Map<string, Buffer>();
+
+  return {
+    async putParameters(jobId, json) {
+      const name = parametersBlobName(jobId);
+      await turn();
+      parameters.set(name, json);
+    },
+
+    async getParameters(jobId) {
+      const name = parametersBlobName(jobId);
+      await turn();
+      return parameters.get(name);
+    },
+
+    async putArtifact(jobId, claimId, path, localFile, signal) {
+      const name = artifactBlobName(jobId, claimId, path);
+      const content = await readFile(localFile);
+      signal?.throwIfAborted();
+      artifacts.set(name, content);
+    },
+
+    async listArtifacts(jobId, claimId) {
+      const prefix = artifactsPrefix(jobId, claimId);
+      await turn();
+      return [...artifacts]
+        .filter(([name]) => name.startsWith(prefix))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { length }]) => ({ path: name.slice(prefix.length), bytes: length }));
+    },
+
+    async openArtifact(jobId, claimId, path) {
+      if (!isSafePath(path)) return undefined;
+      const name = artifactBlobName(jobId, claimId, path);
+      await turn();
+      const content = artifacts.get(name);
+      return content && opened(content, contentTypeOf(path));
+    },
+
+    async appendLog(jobId, claimId, chunk) {
+      const name = logBlobName(jobId, claimId);
+      await turn();
+      logs.set(name, Buffer.concat([logs.get(name) ?? Buffer.alloc(0), chunk]));
+    },
+
+    async openLog(jobId, claimId, fromByte = 0) {
+      const name = logBlobName(jobId, claimId);
+      await turn();
+      const content = logs.get(name);
+      return content && opened(content.subarray(fromByte), "text/plain; charset=utf-8");
+    },
+  };
+}
+
+const opened = (content: Uint8Array, contentType: string): OpenedBlob => ({
+  bytes: content.length,
+  contentType,
+  stream: chunksOf(content),
+});
+
+async function* chunksOf(content: Uint8Array): AsyncIterable<Uint8Array> {
+  await Promise.resolve();
+  if (content.length > 0) yield content;
+}

@@ -260,7 +260,11 @@ describe("configuration", () => {
       platformFaultDomainCount: 1,
       overprovision: false,
       sku: { capacity: 800 },
+      // Azure refuses repairs for more than 200.
+      automaticRepairsPolicy: { enabled: false },
     });
+    const smaller = await mockedStack("prod", { workerAutoscale: false, workerCount: 200 });
+    expect(smaller.named("pool-default-workers")["automaticRepairsPolicy"]).toMatchObject({ enabled: true });
   });
 
   it("scales the API's plan where the tier allows it", () => {

@@ -136,7 +136,7 @@ export function createStandIn(cloud: CloudRecord): StandIn {
       if (shortType(found(id).type) === "network:Subnet" && users.length > 0) {
         throw new RefusedError(`InUseSubnetCannotBeDeleted: ${id} is in use by ${users[0]?.[0] ?? ""}`);
       }
-      delete cloud[id];
+      Reflect.deleteProperty(cloud, id);
     },
 
     read(id) {

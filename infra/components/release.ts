@@ -1,6 +1,7 @@
 /**
  * Puts the deployed code where API and workers fetch it: content-addressed packages that are never overwritten, and one
- * pointer that workers follow. What is in the packages is decided by whoever calls.
+ * pointer that workers follow. Older packages are removed at the end of a deployment, when nothing names them any more.
+ * What is in the packages is decided by whoever calls.
  */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -73,8 +74,7 @@ export class Release extends pulumi.ComponentResource {
           contentType: "application/zip",
           source: new pulumi.asset.FileAsset(file),
         },
-        // Machines that started with an older package fetch it again when they restart; and a rollback needs it.
-        { ...child, retainOnDelete: true },
+        child,
       );
     const api = upload("api", args.api);
     const worker = upload("worker", args.worker);

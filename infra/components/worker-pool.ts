@@ -57,7 +57,7 @@ export class WorkerPool extends pulumi.ComponentResource {
         upgradePolicy: { mode: compute.UpgradeMode.Manual },
         scaleInPolicy: { rules: [compute.VirtualMachineScaleSetScaleInRules.OldestVM], forceDeletion: false },
         automaticRepairsPolicy: {
-          enabled: true,
+          enabled: shape.repairs,
           gracePeriod: REPAIR_GRACE,
           repairAction: compute.RepairAction.Replace,
         },

@@ -9,7 +9,12 @@ export interface ScaleSetShape {
   readonly faultDomains: number;
   /** Machines to begin with; with autoscale the number changes from then on. */
   readonly capacity: number;
+  /** Whether Azure replaces machines that report themselves unhealthy. */
+  readonly repairs: boolean;
 }
+
+/** https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-automatic-instance-repairs */
+const REPAIRS_MAX_INSTANCES = 200;
 
 export function scaleSetShape({ scale }: Pick<PoolConfig, "scale">): ScaleSetShape {
   const singlePlacementGroup = scale.kind === "auto" || scale.count <= AUTOSCALE_MAX_INSTANCES;
@@ -17,5 +22,6 @@ export function scaleSetShape({ scale }: Pick<PoolConfig, "scale">): ScaleSetSha
     singlePlacementGroup,
     faultDomains: singlePlacementGroup ? 5 : 1,
     capacity: scale.kind === "auto" ? scale.min : scale.count,
+    repairs: scale.kind === "auto" || scale.count <= REPAIRS_MAX_INSTANCES,
   };
 }

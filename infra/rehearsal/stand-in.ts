@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
+import type { Properties } from "../tools/stub-engine.ts";
 import { autoName, namingInput, resourceId, stableGuid, SUBSCRIPTION_ID } from "./azure-names.ts";
 
-export type Properties = Readonly<Record<string, unknown>>;
+export type { Properties };
 
 export interface RecordedResource {
   /** As in the program, with the provider: `azure-native:storage:Table`. */
@@ -135,7 +136,7 @@ export function createStandIn(cloud: CloudRecord): StandIn {
       if (shortType(found(id).type) === "network:Subnet" && users.length > 0) {
         throw new RefusedError(`InUseSubnetCannotBeDeleted: ${id} is in use by ${users[0]?.[0] ?? ""}`);
       }
-      delete cloud[id];
+      Reflect.deleteProperty(cloud, id);
     },
 
     read(id) {
@@ -156,7 +157,7 @@ export function createStandIn(cloud: CloudRecord): StandIn {
 }
 
 /** `storage:Table` of `azure-native:storage:Table`. */
-export const shortType = (type: string): string => type.replace(/^azure-native:/, "");
+const shortType = (type: string): string => type.replace(/^azure-native:/, "");
 
 const isEntra = (type: string): boolean => type.startsWith("azuread:");
 
@@ -201,7 +202,10 @@ function moreOutputs(id: string, lastName: string, type: string, name: string, i
     case "resources:ResourceGroup":
       return { location: inputs["location"] ?? "westeurope" };
     case "azuread:index/application:Application":
-      return { clientId: name.endsWith("client") ? PUBLIC_CLIENT_ID : API_CLIENT_ID, objectId: stableGuid("object", id) };
+      return {
+        clientId: name.endsWith("client") ? PUBLIC_CLIENT_ID : API_CLIENT_ID,
+        objectId: stableGuid("object", id),
+      };
     default:
       return isEntra(type) ? { objectId: stableGuid("object", id) } : {};
   }

@@ -2,7 +2,7 @@
  * Deploys the program without Pulumi's engine: the program registers its resources with the stub engine, and each is
  * created, changed or replaced in the stand-in cloud by the engine's own rules. What is no longer registered goes last.
  */
-import { ProgramFailedError, recordProgram, type EngineCloud, type ProgramRun, type Registration } from "../tools/stub-engine.ts";
+import { ProgramFailedError, type EngineCloud, type RecordedProgram, type Registration } from "../tools/stub-engine.ts";
 import { RefusedError, recordable, type Properties, type StandIn } from "./stand-in.ts";
 
 /** What the last deployment left, in the order of creation. */
@@ -14,16 +14,27 @@ interface Deployed {
 }
 
 export interface StubStack {
-  /** Throws ProgramFailedError: the program failed, or the cloud refused something. */
-  up(run: Omit<ProgramRun, "cloud">): Promise<Properties>;
+  /** Both throw ProgramFailedError: the program failed, or the cloud refused something. */
+  up(program: (engine: EngineCloud) => Promise<RecordedProgram>): Promise<void>;
   destroy(): void;
 }
 
 export function createStubStack(cloud: StandIn): StubStack {
   const deployed: Deployed[] = [];
+  /** Replaced, and to be removed at the end of a deployment that succeeds; oldest first. */
+  const outgoing: Deployed[] = [];
 
-  function remove({ id, registration }: Deployed): void {
-    if (!registration.retainOnDelete) cloud.remove(id);
+  function refuseProtected(entries: readonly Deployed[]): void {
+    const kept = entries.find(({ registration }) => registration.protect);
+    if (kept !== undefined) throw new RefusedError(`${kept.registration.name} is protected and cannot be deleted.`);
+  }
+
+  /** Newest first, so that nothing goes before what is in it. What is refused stays for the next time. */
+  function removeAll(entries: Deployed[]): void {
+    for (let last = entries.at(-1); last !== undefined; last = entries.at(-1)) {
+      if (!last.registration.retainOnDelete) cloud.remove(last.id);
+      entries.pop();
+    }
   }
 
   /** The inputs to reach: those of the program, but what is ignored stays as the cloud has it. */
@@ -35,11 +46,16 @@ export function createStubStack(cloud: StandIn): StubStack {
     return ignoreChanges.reduce((result, path) => withValueOf(result, present, path.split(".")), inputs);
   }
 
-  function deploy(registration: Registration, outgoing: Deployed[]): { readonly id: string; readonly state: Properties } {
+  function deploy(registration: Registration): { readonly id: string; readonly state: Properties } {
     const { type, name } = registration;
-    const key = `${type}::${name}`;
+    const key = keyOf(registration);
     const index = deployed.findIndex((entry) => entry.key === key);
-    const before = deployed[index];
+    let before = deployed[index];
+    // Gone behind the engine's back.
+    if (before !== undefined && cloud.read(before.id) === undefined) {
+      deployed.splice(index, 1);
+      before = undefined;
+    }
     const inputs = wanted(registration, before);
     const create = (): { readonly id: string; readonly state: Properties } => {
       const { id, outputs } = cloud.create(type, name, inputs);
@@ -50,10 +66,11 @@ export function createStubStack(cloud: StandIn): StubStack {
 
     const { changed, replaces } = cloud.diff(before.id, type, inputs);
     if (replaces.length > 0) {
-      deployed.splice(index, 1);
+      refuseProtected([before]);
+      const replaced = deployed.splice(index, 1);
       // The old one goes first where two cannot live side by side, else at the end.
-      if (registration.deleteBeforeReplace) remove(before);
-      else outgoing.push(before);
+      if (registration.deleteBeforeReplace) removeAll(replaced);
+      else outgoing.push(...replaced);
       return create();
     }
     const state = changed.length > 0 ? cloud.update(before.id, type, inputs) : cloud.read(before.id)?.outputs;
@@ -62,41 +79,51 @@ export function createStubStack(cloud: StandIn): StubStack {
   }
 
   return {
-    async up(run) {
-      const outgoing: Deployed[] = [];
+    async up(program) {
+      // The program logs a stack trace for each.
       const refusals: string[] = [];
       const engine: EngineCloud = {
         preview: false,
         invoke: (token) => cloud.invoke(token),
         register(registration) {
           try {
-            return deploy(registration, outgoing);
+            return deploy(registration);
           } catch (error) {
             if (error instanceof RefusedError) refusals.push(`${registration.name}: ${error.message}`);
             throw error;
           }
         },
       };
-      const { registrations, outputs } = await recordProgram({ ...run, cloud: engine }).catch((error: unknown) => {
-        if (refusals.length === 0) throw error;
-        throw new ProgramFailedError(refusals.join("\n"), { cause: error });
-      });
-      const kept = new Set(registrations.map(({ type, name }) => `${type}::${name}`));
-      const surplus = deployed.filter(({ key }) => !kept.has(key));
-      for (const entry of surplus.toReversed()) {
-        remove(entry);
-        deployed.splice(deployed.indexOf(entry), 1);
+      try {
+        const { registrations } = await program(engine);
+        const kept = new Set(registrations.map(keyOf));
+        const surplus = deployed.filter(({ key }) => !kept.has(key));
+        refuseProtected(surplus);
+        for (const entry of surplus) deployed.splice(deployed.indexOf(entry), 1);
+        outgoing.push(...surplus);
+        removeAll(outgoing);
+      } catch (error) {
+        throw programFailed(error, refusals);
       }
-      for (const entry of outgoing.toReversed()) remove(entry);
-      return outputs;
     },
 
     destroy() {
-      const kept = deployed.find(({ registration }) => registration.protect);
-      if (kept !== undefined) throw new RefusedError(`${kept.registration.name} is protected.`);
-      for (const entry of deployed.splice(0).toReversed()) remove(entry);
+      try {
+        refuseProtected(deployed);
+        removeAll(deployed);
+        removeAll(outgoing);
+      } catch (error) {
+        throw programFailed(error, []);
+      }
     },
   };
+}
+
+const keyOf = ({ type, name }: Pick<Registration, "type" | "name">): string => `${type}::${name}`;
+
+function programFailed(error: unknown, refusals: readonly string[]): unknown {
+  const all = error instanceof RefusedError ? [...refusals, error.message] : refusals;
+  return all.length === 0 ? error : new ProgramFailedError(all.join("\n"), { cause: error });
 }
 
 /** `target` with the value that `source` has at the path; without it where `source` has none. */

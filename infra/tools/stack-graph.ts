@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import type { Properties } from "./fabricated-state.ts";
-import { ProgramFailedError, recordProgram, type RecordedProgram } from "./stub-engine.ts";
+import { createStandIn } from "../rehearsal/stand-in.ts";
+import { ProgramFailedError, recordProgram, type Properties, type RecordedProgram } from "./stub-engine.ts";
 
 export const ROOT = join(import.meta.dirname, "../..");
 
@@ -42,6 +42,7 @@ export interface GraphRequest {
 /** Throws ProgramFailedError when the program does not run to its end. */
 export async function stackGraph({ stack, environment, overrides }: GraphRequest): Promise<StackGraph> {
   const project = projectSchema.parse(parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")));
+  const cloud = createStandIn({});
   const { registrations, outputs } = await recordProgram({
     project: project.name,
     stack,
@@ -49,6 +50,14 @@ export async function stackGraph({ stack, environment, overrides }: GraphRequest
     main: project.main,
     config: { ...(await readStackFile(stack)), ...overrides },
     environment: { ...environment, PULUMI_NODEJS_TYPESCRIPT: String(project.runtime.options.typescript) },
+    cloud: {
+      preview: true,
+      register({ type, name, inputs }) {
+        const { id, outputs: state } = cloud.create(type, name, cloud.check(type, name, inputs, undefined));
+        return { id, state };
+      },
+      invoke: (token) => cloud.invoke(token),
+    },
   });
   return {
     stack,

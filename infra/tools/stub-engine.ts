@@ -1,6 +1,6 @@
 /**
  * Stands in for the Pulumi engine: runs a program through Pulumi's own loader, as `pulumi preview` would, and records
- * what it registers. No CLI, no account, no cloud; what resources answer is fabricated.
+ * what it registers. No CLI, no account, no cloud: what resources answer is the caller's.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,9 @@ import resourceGrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
 import resourceProto from "@pulumi/pulumi/proto/resource_pb.js";
 import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import structProto, { type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
-import { fabricatedAnswer, fabricatedId, fabricatedState, type Properties } from "./fabricated-state.ts";
+
+/** Properties of resources and answers of functions, as Pulumi passes them. */
+export type Properties = Readonly<Record<string, unknown>>;
 
 export interface ProgramRun {
   readonly project: string;
@@ -25,8 +27,8 @@ export interface ProgramRun {
   /** Configuration by full key; objects as JSON. */
   readonly config: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What answers for the providers. Default: what is fabricated for a preview. */
-  readonly cloud?: EngineCloud;
+  /** What answers for the providers. */
+  readonly cloud: EngineCloud;
 }
 
 /** The providers, as an engine sees them. What they throw ends the program. */
@@ -36,12 +38,6 @@ export interface EngineCloud {
   register(registration: Registration): { readonly id: string; readonly state: Properties };
   invoke(token: string): Properties;
 }
-
-const FABRICATED: EngineCloud = {
-  preview: true,
-  register: ({ type, name, inputs }) => ({ id: fabricatedId(type, name), state: fabricatedState(type, name, inputs) }),
-  invoke: fabricatedAnswer,
-};
 
 /** One registration, with references to others as `type::name`. */
 export interface Registration {
@@ -75,7 +71,7 @@ const STACK_TYPE = "pulumi:pulumi:Stack";
 export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
   const registrations: Registration[] = [];
   const complaints: string[] = [];
-  const { cloud = FABRICATED } = run;
+  const { cloud } = run;
   let outputs: Properties = {};
   let stackUrn = "";
   const prefix = `urn:pulumi:${run.stack}::${run.project}::`;

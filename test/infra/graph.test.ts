@@ -3,12 +3,16 @@ import { relative } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
 import { ProgramFailedError, type Registration } from "../../infra/tools/stub-engine.ts";
+import { API_CLIENT_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
 import { breadth } from "../support/breadth.ts";
 import { sourcePackage } from "../support/source-package.ts";
 import { subscriptionsOf, TIMER_RULES, TIMER_SUBSCRIPTION } from "../support/timer-subscriptions.ts";
 
 const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>
   stackGraph({ stack, environment: { PATH: process.env["PATH"] }, overrides });
+
+/** With the digits that Pulumi appends. */
+const withDigits = (name: string, end = ""): string => expect.stringMatching(`^${name}[0-9a-f]{8}${end}$`) as string;
 
 const STACK = "pulumi:pulumi:Stack";
 const keyOf = ({ type, name }: Registration): string => `${type}::${name}`;
@@ -25,13 +29,13 @@ function checkShape({ stack, registrations, outputs }: StackGraph): void {
     expect(loose, registration.name).toBe(registration.type === "azure-native:resources:ResourceGroup");
   }
   expect(outputs).toMatchObject({
-    apiUrl: "https://jobyard-api-host.azurewebsites.net",
-    clientId: "client-of-entra-api",
-    publicClientId: "client-of-entra-client",
-    storageAccount: "jobyarddata",
-    serviceBusNamespace: "jobyard-bus.servicebus.windows.net",
-    resourceGroup: `jobyard-${stack}`,
-    workerPools: { default: "pool-default-workers" },
+    apiUrl: withDigits("https://jobyard-api-host", ".azurewebsites.net"),
+    clientId: API_CLIENT_ID,
+    publicClientId: PUBLIC_CLIENT_ID,
+    storageAccount: withDigits("jobyarddata"),
+    serviceBusNamespace: withDigits("jobyard-bus", ".servicebus.windows.net"),
+    resourceGroup: withDigits(`jobyard-${stack}`),
+    workerPools: { default: withDigits("pool-default-workers") },
   });
 }
 
@@ -94,7 +98,8 @@ describe("the program in Pulumi's own loader", () => {
     expect(named("pool-default-workers").ignoreChanges).toEqual(["sku.capacity"]);
     // A blob that replaces one of the same name must not be removed with it.
     expect(named("release-worker-pointer")).toMatchObject({ deleteBeforeReplace: true, retainOnDelete: false });
-    expect(named("release-worker")).toMatchObject({ retainOnDelete: true });
+    // A rollback makes the older package anew, which Azure refuses while the old one is still there.
+    expect(named("release-worker")).toMatchObject({ deleteBeforeReplace: false, retainOnDelete: false });
   });
 
   it("has one subscription with one rule for every timer the samples declare", () => {

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { Messaging } from "../../infra/components/messaging.ts";
-import { fabricatedId, fabricatedState, type Properties } from "../../infra/tools/fabricated-state.ts";
 import { busTopology, type BusTopology } from "../../runtime/core/topology.ts";
+import { mockedCloud, type MockedResource } from "../support/mocked-stack.ts";
 
 const place = { resourceGroupName: "group", location: "westeurope", tags: {} };
 
@@ -32,16 +32,9 @@ const TOPOLOGY: BusTopology = {
 };
 
 /** What the component registers, by name. */
-async function registered(topology: BusTopology): Promise<ReadonlyMap<string, { type: string; inputs: Properties }>> {
-  const found = new Map<string, { type: string; inputs: Properties }>();
-  await pulumi.runtime.setMocks({
-    newResource({ type, name, inputs }) {
-      const given = inputs as Properties;
-      found.set(name, { type, inputs: given });
-      return { id: fabricatedId(type, name), state: fabricatedState(type, name, given) };
-    },
-    call: () => ({}),
-  });
+async function registered(topology: BusTopology): Promise<ReadonlyMap<string, MockedResource>> {
+  const found = new Map<string, MockedResource>();
+  await pulumi.runtime.setMocks(mockedCloud((resource) => found.set(resource.name, resource)));
   new Messaging("bus", { place, sku: "Standard", capacity: 1, topology, protect: false, allowOnly: undefined });
   await pulumi.runtime.disconnect();
   return found;

@@ -4,6 +4,7 @@ import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
 import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/autoscale.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { busTopology, CONTAINERS, TABLES } from "../../runtime/core/topology.ts";
+import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
 import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
 
 type Json = Record<string, unknown>;
@@ -112,7 +113,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
   it("assigns every role on one resource, never on the group, an account or the subscription", () => {
     for (const { name: assignment, inputs } of stack.ofType(ASSIGNMENT)) {
       expect(inputs["scope"], assignment).toMatch(
-        /\/azure-native\/(storage\/(Table|BlobContainer)|servicebus\/(Queue|Topic)|compute\/VirtualMachineScaleSet|applicationinsights\/Component)\//,
+        /\/(tables|containers|queues|topics|virtualMachineScaleSets|components)\/[^/]+$/,
       );
     }
   });
@@ -152,7 +153,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
       `${SETTING.pool}="default"`,
       `${SETTING.metadataUrl}="http://169.254.169.254"`,
       `${SETTING.scaleInProtection}="required"`,
-      `${SETTING.releaseAccount}="jobyardrelease"`,
+      `${SETTING.releaseAccount}="jobyardrelease`,
       `${SETTING.healthPort}="8081"`,
       `${SETTING.jobUser}="${JOB_USER}"`,
     ]) {
@@ -174,7 +175,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     for (const { metricTrigger } of profile!.rules) {
       expect(metricTrigger).toMatchObject({
         metricName: "ActiveMessages",
-        metricResourceUri: expect.stringContaining("Namespace") as string,
+        metricResourceUri: expect.stringContaining("/Microsoft.ServiceBus/namespaces/") as string,
       });
     }
   });
@@ -193,13 +194,13 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     expect(stack.named("api-host-scm")["allow"]).toBe(false);
     const settings = settingsOf(stack);
     expect(settings).toMatchObject({
-      [SETTING.storageAccount]: "jobyarddata",
-      [SETTING.serviceBusNamespace]: "jobyard-bus.servicebus.windows.net",
+      [SETTING.storageAccount]: expect.stringMatching(/^jobyarddata[0-9a-f]{8}$/) as string,
+      [SETTING.serviceBusNamespace]: expect.stringMatching(/^jobyard-bus[0-9a-f]{8}\.servicebus/) as string,
       [SETTING.pools]: "default",
       [SETTING.auth]: "entra",
-      [SETTING.authTenantId]: "00000000-0000-0000-0000-000000000002",
-      [SETTING.authClientId]: "client-of-entra-api",
-      [SETTING.authPublicClientId]: "client-of-entra-client",
+      [SETTING.authTenantId]: DIRECTORY_ID,
+      [SETTING.authClientId]: API_CLIENT_ID,
+      [SETTING.authPublicClientId]: PUBLIC_CLIENT_ID,
       [SETTING.proxyHops]: "1",
     });
     expect(Object.keys(settings)).not.toContain(SETTING.allowedOrigins);
@@ -215,8 +216,10 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     expect(new Set(api.appRoles.map(({ id }) => id)).size).toBe(3);
     expect(stack.named("entra-api-principal")["appRoleAssignmentRequired"]).toBe(true);
     expect(stack.named("entra-client")).toMatchObject({ fallbackPublicClientEnabled: true });
-    expect(stack.named("entra-client-preauthorized")["authorizedClientId"]).toBe("client-of-entra-client");
-    expect(stack.named("entra-client-pages")["redirectUris"]).toEqual(["https://jobyard-api-host.azurewebsites.net/"]);
+    expect(stack.named("entra-client-preauthorized")["authorizedClientId"]).toBe(PUBLIC_CLIENT_ID);
+    expect(stack.named("entra-client-pages")["redirectUris"]).toEqual([
+      expect.stringMatching(/^https:\/\/jobyard-api-host[0-9a-f]{8}\.azurewebsites\.net\/$/),
+    ]);
   });
 
   it("tags whatever takes tags", () => {
@@ -260,7 +263,11 @@ describe("configuration", () => {
       platformFaultDomainCount: 1,
       overprovision: false,
       sku: { capacity: 800 },
+      // Azure refuses repairs for more than 200.
+      automaticRepairsPolicy: { enabled: false },
     });
+    const smaller = await mockedStack("prod", { workerAutoscale: false, workerCount: 200 });
+    expect(smaller.named("pool-default-workers")["automaticRepairsPolicy"]).toMatchObject({ enabled: true });
   });
 
   it("scales the API's plan where the tier allows it", () => {

@@ -1,14 +1,9 @@
-/** Creates a stack under Pulumi's mocks and returns what it would register; fabricated answers, no loader, no cloud. */
+/** Creates a stack under Pulumi's mocks and returns what it would register: no loader, no cloud but a stand-in. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Bundles } from "../../infra/bundles.ts";
 import { parseInfraConfig } from "../../infra/config.ts";
 import { createStack } from "../../infra/stack.ts";
-import {
-  fabricatedAnswer,
-  fabricatedId,
-  fabricatedState,
-  type Properties,
-} from "../../infra/tools/fabricated-state.ts";
+import { createStandIn, type Properties } from "../../infra/rehearsal/stand-in.ts";
 import { readStackFile } from "../../infra/tools/stack-graph.ts";
 
 export interface MockedResource {
@@ -72,6 +67,21 @@ export async function mockedStack(
   };
 }
 
+/** What Pulumi's mocks ask, answered by the stand-in for Azure. */
+export function mockedCloud(onResource: (resource: MockedResource) => void): pulumi.runtime.Mocks {
+  const cloud = createStandIn({});
+  return {
+    async newResource({ type, name, inputs, custom }) {
+      const given = await withTexts(inputs as Properties);
+      onResource({ type, name, inputs: given });
+      if (custom !== true) return { id: undefined, state: {} };
+      const { id, outputs } = cloud.create(type, name, cloud.check(type, name, given, undefined));
+      return { id, state: outputs };
+    },
+    call: ({ token }) => cloud.invoke(token),
+  };
+}
+
 /** Shows what a text asset holds: Pulumi keeps it behind a promise. */
 async function withTexts(inputs: Properties): Promise<Properties> {
   const { source } = inputs;
@@ -85,14 +95,7 @@ async function registerAll(
   resources: MockedResource[],
 ): Promise<void> {
   await pulumi.runtime.setMocks(
-    {
-      async newResource({ type, name, inputs }) {
-        const given = await withTexts(inputs as Properties);
-        resources.push({ type, name, inputs: given });
-        return { id: fabricatedId(type, name), state: fabricatedState(type, name, given) };
-      },
-      call: ({ token }) => fabricatedAnswer(token),
-    },
+    mockedCloud((resource) => resources.push(resource)),
     "jobyard",
     stack,
     false,

@@ -1,6 +1,6 @@
 /** The subscriptions of topic `timers` among what a stack registers. */
 import { expect } from "vitest";
-import type { Properties } from "../../infra/tools/fabricated-state.ts";
+import type { Properties } from "../../infra/tools/stub-engine.ts";
 
 export const TIMER_SUBSCRIPTION = "azure-native:servicebus:Subscription";
 export const TIMER_RULES = ["azure-native:servicebus:DefaultRule", "azure-native:servicebus:Rule"];

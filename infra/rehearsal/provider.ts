@@ -1,0 +1,84 @@
+/**
+ * One of the two providers as Pulumi's engine starts it: a process that serves the stand-in over gRPC and keeps its part of
+ * the cloud in a file. Arguments: the provider's name, the file, then those of the engine.
+ */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import process from "node:process";
+import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
+import { assetOf, createStandIn, type CloudRecord, type Properties, type StandIn } from "./stand-in.ts";
+
+const [name = "", file = "", ...engineArguments] = process.argv.slice(2);
+
+const read = (): CloudRecord => JSON.parse(readFileSync(file, "utf8")) as CloudRecord;
+
+/** Whole at every moment: the engine may end this process. */
+function write(cloud: CloudRecord): void {
+  const half = `${file}.${process.pid}`;
+  writeFileSync(half, JSON.stringify(cloud));
+  renameSync(half, file);
+}
+
+/** In one go, so that no other request comes between. */
+const change = <Result>(make: (cloud: StandIn) => Result): Promise<Result> =>
+  new Promise((resolve) => {
+    const cloud = read();
+    const result = make(createStandIn(cloud));
+    write(cloud);
+    resolve(result);
+  });
+
+const look = <Result>(at: (cloud: StandIn) => Result): Promise<Result> =>
+  new Promise((resolve) => resolve(at(createStandIn(read()))));
+
+/** A URN has the types of the parents before the resource's own: `…::project::parent$type::name`. */
+function resourceOf(urn: string): { readonly type: string; readonly name: string } {
+  const [, , types = "", ...names] = urn.split("::");
+  return { type: types.split("$").at(-1) ?? "", name: names.join("::") };
+}
+
+/** Assets cannot be given back. Without inputs the engine keeps those it has, as with the real provider. */
+const readable = (inputs: Properties): Properties | undefined =>
+  Object.values(inputs).some((value) => assetOf(value) !== undefined) ? undefined : inputs;
+
+const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
+
+const provider: Provider = {
+  version,
+  check(urn, before: Properties, inputs: Properties) {
+    const { type, name: logicalName } = resourceOf(urn);
+    return look((cloud) => ({ inputs: cloud.check(type, logicalName, inputs, before) }));
+  },
+  diff(id, urn, _before, inputs: Properties) {
+    return look((cloud) => {
+      const { changed, replaces } = cloud.diff(id, resourceOf(urn).type, inputs);
+      return { changes: changed.length > 0, replaces: [...replaces] };
+    });
+  },
+  create(urn, inputs: Properties) {
+    const { type, name: logicalName } = resourceOf(urn);
+    return change((cloud) => {
+      const { id, outputs } = cloud.create(type, logicalName, inputs);
+      return { id, outs: outputs };
+    });
+  },
+  read(id) {
+    return look((cloud) => {
+      const found = cloud.read(id);
+      // An empty id says that it is gone.
+      if (found === undefined) return { id: "", props: {} };
+      return { id, props: found.outputs, inputs: readable(found.inputs) };
+    });
+  },
+  update(id, urn, _before, inputs: Properties) {
+    return change((cloud) => ({ outs: cloud.update(id, resourceOf(urn).type, inputs) }));
+  },
+  delete(id) {
+    return change((cloud) => cloud.remove(id));
+  },
+  invoke(token) {
+    return look((cloud) => ({ outputs: cloud.invoke(token) }));
+  },
+};
+
+await main(provider, engineArguments);

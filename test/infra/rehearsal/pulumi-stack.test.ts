@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { describe, expect, it } from "vitest";
+import { createPulumiStack, findPulumi } from "../../../infra/rehearsal/pulumi-stack.ts";
+import type { CloudRecord } from "../../../infra/rehearsal/stand-in.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+const executable = (folder: string, name: string, text = ""): Promise<void> =>
+  writeFile(join(folder, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
+
+/** Makes one resource of each provider, then fails. */
+const FAILING_ENGINE = `
+case "$1" in
+version) echo v3.1.2 ;;
+stack) echo "$@" >stack ;;
+up)
+  env >environment
+  echo '{ "/table": { "type": "azure-native:storage:Table", "name": "jobs", "inputs": {} } }' >.rehearsal/azure-native.json
+  cat .rehearsal/azuread.json >given
+  cat <<'END'
+Updating (dev):
+ +  azure-native:storage:Table jobs created
+Diagnostics:
+  azure-native:storage:Blob (pointer):
+    error: cannot create already existing resource
+
+Resources:
+    + 1 created
+END
+  exit 255
+  ;;
+esac
+`;
+
+describe("Pulumi's engine", () => {
+  it("is found where its language host is beside it", async () => {
+    await using directory = await temporaryDirectory();
+    const folders = ["half", "whole", "later"].map((name) => join(directory.path, name));
+    for (const folder of folders) {
+      await mkdir(folder);
+      await executable(folder, "pulumi");
+    }
+    expect(await findPulumi(folders.join(":"))).toBeUndefined();
+    for (const folder of folders.slice(1)) await executable(folder, "pulumi-language-nodejs");
+    expect(await findPulumi(["/nowhere", ...folders].join(":"))).toBe(folders[1]);
+  });
+
+  it("gets a place of its own; what it did is recorded, also when it fails", async () => {
+    await using directory = await temporaryDirectory();
+    const [programs, project] = [join(directory.path, "bin"), join(directory.path, "it's a project")];
+    for (const folder of [programs, project]) await mkdir(folder);
+    await executable(programs, "pulumi", FAILING_ENGINE);
+    const application = { type: "azuread:index/application:Application", name: "api", inputs: { displayName: "API" } };
+    const cloud: CloudRecord = { application };
+    const stack = await createPulumiStack({
+      programs,
+      project,
+      stack: "dev",
+      config: { "jobyard:apiMin": "2" },
+      cloud,
+    });
+    expect(stack.version).toBe("v3.1.2");
+    const written = (name: string): Promise<string> => readFile(join(project, name), "utf8");
+    expect(await written("stack")).toContain("init dev");
+    expect(await written("Pulumi.dev.yaml")).toBe('config:\n  jobyard:apiMin: "2"\n');
+
+    await expect(stack.up()).rejects.toThrow(
+      /^azure-native:storage:Blob \(pointer\):\n {4}error: cannot create already existing resource$/,
+    );
+    expect(cloud).toEqual({ application, "/table": { type: "azure-native:storage:Table", name: "jobs", inputs: {} } });
+    expect(JSON.parse(await written("given"))).toEqual({ application });
+
+    const environment = (await written("environment")).trim().split("\n");
+    const folders = environment.filter((line) => /^(HOME|PULUMI_HOME|PULUMI_BACKEND_URL)=/.test(line));
+    expect(folders).toHaveLength(3);
+    for (const line of folders) expect(line).toContain(join(project, ".rehearsal"));
+  });
+
+  it("finds both providers as plugins that start", async () => {
+    await using directory = await temporaryDirectory();
+    const project = join(directory.path, "it's a project");
+    await mkdir(project);
+    await executable(directory.path, "pulumi");
+    await createPulumiStack({ programs: directory.path, project, stack: "dev", config: {}, cloud: {} });
+    for (const provider of ["azure-native", "azuread"]) {
+      const plugin = spawn(join(project, ".rehearsal/plugins", `pulumi-resource-${provider}`), ["127.0.0.1:1"]);
+      const [line] = (await once(createInterface(plugin.stdout), "line")) as [string];
+      plugin.kill("SIGKILL");
+      expect(line).toMatch(/^\d+$/);
+    }
+  });
+});

@@ -1,0 +1,175 @@
+import { describe, expect, it } from "vitest";
+import { createStandIn, type CloudRecord, type Properties, type StandIn } from "../../../infra/rehearsal/stand-in.ts";
+import { createStubStack } from "../../../infra/rehearsal/stub-stack.ts";
+import {
+  ProgramFailedError,
+  type EngineCloud,
+  type RecordedProgram,
+  type Registration,
+} from "../../../infra/tools/stub-engine.ts";
+import { textAsset } from "../../support/pulumi-wire.ts";
+
+const resource = (type: string, name: string, inputs: Properties, more: Partial<Registration> = {}): Registration => ({
+  ...{
+    type: `azure-native:${type}`,
+    name,
+    inputs: { resourceGroupName: "group", ...inputs },
+    parent: "",
+    custom: true,
+  },
+  ...{ protect: false, retainOnDelete: false, deleteBeforeReplace: false, ignoreChanges: [], dependsOn: [], ...more },
+});
+const blob = (name: string, blobName: string, text: string, more: Partial<Registration> = {}): Registration =>
+  resource(
+    "storage:Blob",
+    name,
+    { accountName: "data", containerName: "releases", blobName, source: textAsset(text) },
+    more,
+  );
+const table = (name: string, more: Partial<Registration> = {}): Registration =>
+  resource("storage:Table", name, { accountName: "data", tableName: name }, more);
+const workers = (capacity: number, vmSize: string): Registration =>
+  resource(
+    "compute:VirtualMachineScaleSet",
+    "workers",
+    { sku: { capacity, name: vmSize } },
+    {
+      ignoreChanges: ["sku.capacity"],
+    },
+  );
+
+/** A program that registers these, one after the other. */
+const program =
+  (...registrations: readonly Registration[]) =>
+  (engine: EngineCloud): Promise<RecordedProgram> =>
+    new Promise((resolve) => {
+      for (const registration of registrations) engine.register(registration);
+      resolve({ registrations, outputs: {} });
+    });
+
+/** A stack, with what it did in the cloud: the verb and the last part of the id. */
+function watchedStack() {
+  const record: CloudRecord = {};
+  const cloud = createStandIn(record);
+  const done: string[] = [];
+  const note = (verb: string, id: string): void => void done.push(`${verb} ${id.split("/").at(-1) ?? ""}`);
+  const watched: StandIn = {
+    ...cloud,
+    create(type, name, inputs) {
+      const created = cloud.create(type, name, inputs);
+      note("create", created.id);
+      return created;
+    },
+    update(id, type, inputs) {
+      note("update", id);
+      return cloud.update(id, type, inputs);
+    },
+    remove(id) {
+      note("remove", id);
+      cloud.remove(id);
+    },
+  };
+  const stack = createStubStack(watched);
+  return {
+    ...{ record, stack, cloud },
+    /** What one deployment of these did. */
+    up: async (...registrations: readonly Registration[]): Promise<readonly string[]> => {
+      done.length = 0;
+      await stack.up(program(...registrations));
+      return [...done];
+    },
+    destroy: (): readonly string[] => {
+      done.length = 0;
+      stack.destroy();
+      return [...done];
+    },
+  };
+}
+
+describe("a deployment without Pulumi's engine", () => {
+  it("changes nothing the second time", async () => {
+    const { up, record } = watchedStack();
+    const all = [table("jobs"), workers(1, "B1"), resource("web:WebApp", "api", {})];
+    expect(await up(...all)).toHaveLength(3);
+    const before = structuredClone(record);
+    expect(await up(...all)).toEqual([]);
+    expect(record).toEqual(before);
+  });
+
+  it("changes in place what can be, and keeps the name that was made up", async () => {
+    const { up, record } = watchedStack();
+    await up(resource("web:WebApp", "api", { tags: { a: "1" } }));
+    const [id] = Object.keys(record);
+    expect(await up(resource("web:WebApp", "api", { tags: { a: "2" } }))).toEqual([`update ${id?.split("/").at(-1)}`]);
+    expect(Object.keys(record)).toEqual([id]);
+  });
+
+  it("replaces: the new one first and the old one at the end, or the old one first where it must be", async () => {
+    const { up } = watchedStack();
+    const pointer = (text: string) => blob("pointer", "current.json", text, { deleteBeforeReplace: true });
+    await up(blob("package", "a.zip", "a"), pointer("a"), table("jobs"));
+    expect(await up(blob("package", "b.zip", "b"), pointer("b"), table("other"))).toEqual([
+      ...["create b.zip", "remove current.json", "create current.json", "create other"],
+      ...["remove jobs", "remove a.zip"],
+    ]);
+    expect(await up(blob("package", "a.zip", "a"), pointer("a"), table("other"))).toEqual([
+      ...["create a.zip", "remove current.json", "create current.json", "remove b.zip"],
+    ]);
+  });
+
+  it("removes what is no longer registered, newest first, and keeps what is to be retained", async () => {
+    const { up, record } = watchedStack();
+    await up(table("one"), table("two"), table("kept", { retainOnDelete: true }));
+    expect(await up()).toEqual(["remove two", "remove one"]);
+    expect(Object.values(record).map(({ name }) => name)).toEqual(["kept"]);
+  });
+
+  it("leaves alone what it is told to ignore, also when something else of it changes", async () => {
+    const { up, record, cloud } = watchedStack();
+    await up(workers(1, "B1"));
+    const [id = ""] = Object.keys(record);
+    const present = cloud.read(id)?.inputs ?? {};
+    // Autoscale.
+    cloud.update(id, "azure-native:compute:VirtualMachineScaleSet", { ...present, sku: { capacity: 37, name: "B1" } });
+    expect(await up(workers(1, "B1"))).toEqual([]);
+    expect(await up(workers(1, "B2"))).toHaveLength(1);
+    expect(record[id]?.inputs["sku"]).toEqual({ capacity: 37, name: "B2" });
+  });
+
+  it("creates again what went behind its back", async () => {
+    const { up, cloud, record } = watchedStack();
+    await up(table("jobs"));
+    for (const id of Object.keys(record)) cloud.remove(id);
+    expect(await up(table("jobs"))).toEqual(["create jobs"]);
+    expect(await up()).toEqual(["remove jobs"]);
+  });
+
+  it("says what was refused; the next deployment removes what this one has replaced", async () => {
+    const { up, stack } = watchedStack();
+    await up(blob("package", "a.zip", "a"));
+    const refused = up(blob("package", "b.zip", "b"), table("jobs"), {
+      ...table("again"),
+      inputs: table("jobs").inputs,
+    });
+    await expect(refused).rejects.toThrow(ProgramFailedError);
+    await expect(refused).rejects.toThrow(/^again: cannot create already existing resource/);
+    expect(await up(blob("package", "b.zip", "b"), table("jobs"))).toEqual(["remove a.zip"]);
+
+    const failing = stack.up(() => Promise.reject(new TypeError("The program's own.")));
+    await expect(failing).rejects.toThrow(TypeError);
+  });
+
+  it("removes nothing that is protected: neither by destroy, nor by replacement, nor for being left out", async () => {
+    const { up, destroy, record } = watchedStack();
+    const protectedOne = (blobName: string) => blob("precious", blobName, "text", { protect: true });
+    await up(table("jobs"), protectedOne("a"));
+    expect(() => destroy()).toThrow("precious is protected and cannot be deleted.");
+    await expect(up(table("jobs"))).rejects.toThrow(ProgramFailedError);
+    await expect(up(table("jobs"), protectedOne("b"))).rejects.toThrow("precious is protected");
+    expect(Object.keys(record)).toHaveLength(2);
+
+    await up(table("jobs"), blob("precious", "a", "text"));
+    expect(destroy()).toEqual(["remove a", "remove jobs"]);
+    expect(record).toEqual({});
+  });
+});

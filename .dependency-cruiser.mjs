@@ -122,9 +122,15 @@ export default {
     },
     only(
       "infra-imports-rules",
-      "^infra/",
+      "^infra/(?!rehearsal/)",
       ["^(infra|runtime/(core|packaging))/"],
       "Deployment and code share names and limits, nothing else.",
+    ),
+    only(
+      "rehearsal-imports-rules",
+      "^infra/rehearsal/",
+      ["^(infra|runtime/(core|packaging|client|local/identity|worker/packages))/"],
+      "The rehearsal plays Azure and its callers; it knows the deployed programs by their packages alone.",
     ),
     {
       name: "samples-use-the-public-face",

@@ -36,6 +36,7 @@ export default tseslint.config(
       "runtime/main/**/*.ts",
       "runtime/cli/**/*.ts",
       "infra/tools/**/*.ts",
+      "infra/rehearsal/**/*.ts",
       "infra/simulation/main.ts",
       "test/**/*.ts",
       "bench/**/*.ts",

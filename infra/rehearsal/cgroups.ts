@@ -2,47 +2,58 @@
  * A control group for each machine, below this process's own: two systemds in one group would each believe that it is
  * theirs. Groups do not vanish with their processes, so the next run removes what a killed one left.
  */
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 
 const ROOT = "/sys/fs/cgroup";
 const PREFIX = "jobyard-rehearsal-";
+/** Of this run. */
+const RUN = randomUUID().slice(0, 8);
 
-/** The folder of this process's group, in the hierarchy that systemd uses. */
-async function ownGroup(): Promise<string> {
+/** Where systemd keeps groups, by the mark of the line that names a process's own in /proc/self/cgroup. */
+const HIERARCHIES: readonly { readonly folder: string; readonly mark: string; readonly sign: string }[] = [
+  { folder: ROOT, mark: "0::", sign: "cgroup.controllers" },
+  { folder: join(ROOT, "unified"), mark: "0::", sign: "cgroup.procs" },
+  { folder: join(ROOT, "systemd"), mark: ":name=systemd:", sign: "cgroup.procs" },
+];
+
+/** The folders of this process's group: one, or two where systemd uses the old hierarchy beside the new. */
+async function ownGroups(): Promise<readonly string[]> {
   const lines = (await readFile("/proc/self/cgroup", "utf8")).trim().split("\n");
-  const unified = existsSync(join(ROOT, "cgroup.controllers"));
-  const line = lines.find((text) => text.includes(unified ? "0::" : ":name=systemd:"));
-  const path = line?.split(":").at(2) ?? "/";
-  return join(ROOT, unified ? "" : "systemd", path);
+  return HIERARCHIES.filter(({ folder, sign }) => existsSync(join(folder, sign))).map(({ folder, mark }) =>
+    join(
+      folder,
+      lines
+        .find((line) => line.includes(mark))
+        ?.split(":")
+        .at(2) ?? "/",
+    ),
+  );
 }
 
-/** Makes the group and moves this process into it for as long as `start` takes, so that the child is born there. */
-export async function inCgroup<Result>(name: string, start: () => Result): Promise<Result> {
-  const own = await ownGroup();
-  const group = join(own, `${PREFIX}${process.pid}-${name}`);
-  await mkdir(group, { recursive: true });
-  await writeFile(join(group, "cgroup.procs"), String(process.pid));
-  try {
-    return start();
-  } finally {
-    await writeFile(join(own, "cgroup.procs"), String(process.pid));
-  }
+/** A command that runs another in a group of that name. */
+export async function inCgroup(name: string, command: readonly string[]): Promise<readonly string[]> {
+  const groups = (await ownGroups()).map((own) => join(own, `${PREFIX}${RUN}-${name}`));
+  for (const group of groups) await mkdir(group, { recursive: true });
+  const enter = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"';
+  return ["sh", "-c", enter, "sh", ...groups, "--", ...command];
 }
 
 /** Removes the groups of runs that have ended. A group with processes in it stays. */
 export async function removeOldCgroups(): Promise<void> {
-  const own = await ownGroup();
-  const names = await readdir(own).catch(() => []);
-  for (const name of names) if (name.startsWith(PREFIX)) await removeGroup(join(own, name));
+  for (const own of await ownGroups()) {
+    const names = await readdir(own).catch(() => []);
+    for (const name of names) if (name.startsWith(PREFIX)) await removeGroup(join(own, name));
+  }
 }
 
 async function removeGroup(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) if (entry.isDirectory()) await removeGroup(join(folder, entry.name));
-  await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EBUSY" && error.code !== "ENOENT") throw error;
+  // Another run's machine lives in it, or another start removes it at this moment.
+  await rmdir(folder).catch((error: unknown) => {
+    if (!(error instanceof Error) || !/EBUSY|ENOENT/.test(error.message)) throw error;
   });
 }

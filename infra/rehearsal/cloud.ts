@@ -62,7 +62,7 @@ export interface CloudOptions {
 }
 
 export const NODE_PORT = 8000;
-export const LOGIN_HOST = "login.microsoftonline.com";
+const LOGIN_HOST = "login.microsoftonline.com";
 const RESOURCE_MANAGER_HOST = "management.azure.com";
 const PORTS = { blob: 10_000, table: 10_002, amqp: 5_672, admin: 5_300 };
 /** What a certificate for all of it is for. */
@@ -191,7 +191,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   return {
     ...{ access, tokens, site, storage, metadata, resourceManager, instances, hosts },
     busConnectionString: String(busReady["connectionString"]),
-    busAdminConnectionString: String(busReady["adminConnectionString"]),
+    // Its client insists on TLS, which the namespace's own name has.
+    busAdminConnectionString: String(busReady["connectionString"])
+      .replace(/^Endpoint=[^;]*/, `Endpoint=sb://${estate.namespace}/`)
+      .replace(/;UseDevelopmentEmulator=true/, ""),
     async deploy(next) {
       estate = next;
       await writeBusAccess();
@@ -273,7 +276,11 @@ async function amqpFront(certificate: Certificate): Promise<{ close(): unknown }
   return server;
 }
 
-function startProgram(args: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+function startProgram(
+  args: readonly string[],
+  logFile: string,
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const log = openSync(logFile, "a");
   return spawn(process.execPath, args, {
     cwd: ROOT,

@@ -2,7 +2,7 @@
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { request as secureRequest } from "node:https";
-import type { AddressInfo } from "node:net";
+
 import type { Certificate } from "../../runtime/local/identity/certificate.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -31,8 +31,6 @@ export async function serve({ host, port, certificate, idleMs = 0 }: ListenAt, h
   return server;
 }
 
-export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-
 export function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
@@ -59,12 +57,9 @@ export interface ForwardTo {
 
 /** Hands a request on, and its answer back. An upstream that is gone ends the connection, as a proxy's would. */
 export function forward(incoming: IncomingMessage, response: ServerResponse, to: ForwardTo): void {
-  const headers = { ...incoming.headers, ...to.headers };
-  if (to.body !== undefined) {
-    headers["content-length"] = String(to.body.length);
-    delete headers["transfer-encoding"];
-  }
-  for (const name of Object.keys(headers)) if (headers[name] === undefined) delete headers[name];
+  const length = { "content-length": String(to.body?.length), "transfer-encoding": undefined };
+  const all = { ...incoming.headers, ...to.headers, ...(to.body !== undefined && length) };
+  const headers = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   const { host, port } = to;
   const options = { host, port, method: incoming.method, path: to.path ?? incoming.url, headers };
   // An upstream of this run, on loopback: its certificate is that of the name it stands behind.

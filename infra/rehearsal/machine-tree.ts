@@ -30,8 +30,11 @@ export const cacheFolder = (): string =>
   join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "jobyard", "rehearsal");
 
 /** Where the tree is, or will be. */
-export function treeFolder(): string {
-  const key = createHash("sha256").update([SUITE, ...PACKAGES].join(" ")).digest("hex").slice(0, 12);
+function treeFolder(): string {
+  const key = createHash("sha256")
+    .update([SUITE, ...PACKAGES].join(" "))
+    .digest("hex")
+    .slice(0, 12);
   return join(cacheFolder(), `tree-${key}`);
 }
 

@@ -46,7 +46,7 @@ export interface Machine {
 }
 
 /** Inside the machine. */
-export const CA_FILE = "/usr/local/share/ca-certificates/rehearsal.crt";
+const CA_FILE = "/usr/local/share/ca-certificates/rehearsal.crt";
 
 const documentSchema = z.looseObject({
   write_files: z.array(z.looseObject({ path: z.string(), content: z.string() })),
@@ -135,7 +135,8 @@ async function startContainer(name: string, root: string, consoleFile: string): 
   const log = openSync(consoleFile, "a");
   const options = ["--quiet", "--register=no", "--keep-unit", "--boot", "--console=read-only"];
   const place = [`--machine=${name}`, `--directory=${root}`, `--network-bridge=${BRIDGE}`];
-  return inCgroup(name, () => spawn("systemd-nspawn", [...options, ...place], { stdio: ["ignore", log, log] }));
+  const [program = "", ...args] = await inCgroup(name, ["systemd-nspawn", ...options, ...place]);
+  return spawn(program, args, { stdio: ["ignore", log, log] });
 }
 
 async function mountLayers(root: string, upper: string, lower: readonly string[]): Promise<string> {
@@ -158,7 +159,10 @@ export function rehearsedCustomData(customData: string, node: NodeSource): strin
   for (const file of document.write_files) {
     if (file.path !== SETTINGS_FILE) continue;
     file.content = [
-      ...file.content.trimEnd().split("\n").filter((line) => !/^JOBYARD_NODE_(?:URL|SHA256)=/.test(line)),
+      ...file.content
+        .trimEnd()
+        .split("\n")
+        .filter((line) => !/^JOBYARD_NODE_(?:URL|SHA256)=/.test(line)),
       `JOBYARD_NODE_URL="${node.url}"`,
       `JOBYARD_NODE_SHA256="${node.sha256}"`,
       `NODE_EXTRA_CA_CERTS="${CA_FILE}"`,

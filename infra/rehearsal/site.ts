@@ -91,17 +91,22 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
       IDENTITY_HEADER: IDENTITY_SECRET,
       NODE_EXTRA_CA_CERTS: caFile,
     };
-    let stopping = false;
+    const stopping = new AbortController();
     let current: ConnectedProcess | undefined;
-    let start = 0;
+    let starts = 0;
+    const isStopping = (): boolean => stopping.signal.aborted;
     const living = (async (): Promise<void> => {
-      while (!stopping) {
-        const device = `api${index}-${start++}`;
-        current = await startConnected({ device, address, prefix, commandLine: site.commandLine, cwd: root, env, output });
-        // Under stopping from elsewhere: it may have been told so while it started.
-        if (stopping) current.child.kill("SIGTERM");
-        if (current.child.exitCode === null && current.child.signalCode === null) await once(current.child, "exit");
-        if (!stopping) await sleep(RESTART_MS);
+      while (!isStopping()) {
+        const device = `api${index}-${starts++}`;
+        const options = { device, address, prefix, commandLine: site.commandLine, cwd: root, env, output };
+        current = await startConnected(options);
+        const { child } = current;
+        const end = (): void => void child.kill("SIGTERM");
+        stopping.signal.addEventListener("abort", end);
+        // It may have been told to stop while it started.
+        if (isStopping()) end();
+        if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+        await sleep(RESTART_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     })();
     return {
@@ -110,8 +115,7 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
         return current?.child.pid ?? 0;
       },
       async stop() {
-        stopping = true;
-        current?.child.kill("SIGTERM");
+        stopping.abort();
         const timer = setTimeout(() => current?.child.kill("SIGKILL"), STOP_MS);
         await living;
         clearTimeout(timer);
@@ -161,7 +165,13 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
       const url = new URL(request.url ?? "/", "http://identity");
       const isOurs = request.headers["x-identity-header"] === IDENTITY_SECRET;
       const { identities } = estate();
-      answerToken(url, response, isOurs ? ownIdentity(identities, deployed?.identityIds ?? [], url) : undefined, tokens, now);
+      answerToken(
+        url,
+        response,
+        isOurs ? ownIdentity(identities, deployed?.identityIds ?? [], url) : undefined,
+        tokens,
+        now,
+      );
     },
 
     async stop() {

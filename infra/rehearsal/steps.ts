@@ -146,7 +146,13 @@ const samples: Step<Rehearsal> = {
   async run(rehearsal) {
     const { client } = rehearsal;
     const submit = (jobType: string, jobProcessorPackageName: string, parameters: object): Promise<string> =>
-      client.management.submitJob({ tenantName: TENANT, jobType, jobName: jobType, jobProcessorPackageName, parameters });
+      client.management.submitJob({
+        tenantName: TENANT,
+        jobType,
+        jobName: jobType,
+        jobProcessorPackageName,
+        parameters,
+      });
     const jobIds = await Promise.all([
       submit("FinancialYearEnd", "financial-year-end.zip", { year: 2025 }),
       submit("Documents", "documents.zip", { date: "2026-01-31", from: 1, count: 3 }),
@@ -168,7 +174,7 @@ const samples: Step<Rehearsal> = {
       expect(content.length > 0, `${jobName} left an empty artifact.`);
       if (jobName === "high") expect(content === "jobyard-job\n", `A job ran as ${content}.`);
     }
-    const log = await client.monitoring.getLog(jobIds[4] ?? "");
+    const log = await client.monitoring.getLog(jobIds[4]);
     expect(log.includes("working for 0 s as jobyard-job"), `The log says: ${log}`);
   },
 };
@@ -184,7 +190,8 @@ const timers: Step<Rehearsal> = {
   async run({ client }) {
     await until("a run by schedule has succeeded", 150, async () => {
       for await (const { isRunning, lastScheduledAt, lastResult, lastJobId } of client.timers.list(TENANT)) {
-        if (isRunning || lastScheduledAt === undefined || lastResult !== "succeeded" || lastJobId === undefined) continue;
+        if (isRunning || lastScheduledAt === undefined || lastResult !== "succeeded" || lastJobId === undefined)
+          continue;
         const { parameters } = await client.monitoring.getJob(lastJobId);
         if ((parameters as { readonly trigger?: string }).trigger === "schedule") return true;
       }
@@ -264,7 +271,7 @@ const rollback: Step<Rehearsal> = {
 
 async function deployUnderJob(rehearsal: Rehearsal, text: string): Promise<void> {
   const { stack, client } = rehearsal;
-  const jobId = await submitWork(rehearsal, `under-release-${text || "first"}`, 25);
+  const jobId = await submitWork(rehearsal, `under-release-${text || "first"}`, 20);
   const member = await machineOf(rehearsal, jobId);
   const before = (await workerOf(rehearsal, member))?.version;
   await stack.writeRelease(text);
@@ -340,19 +347,16 @@ const scale: Step<Rehearsal> = {
       },
       ended.signal,
     );
-    try {
-      const jobIds = await Promise.all(
-        Array.from({ length: LOAD_COUNT }, (_, index) => submitWork(rehearsal, `load-${index}`, 4)),
-      );
+    const working = async (): Promise<void> => {
+      const names = Array.from({ length: LOAD_COUNT }, (_, index) => `load-${index}`);
+      const jobIds = await Promise.all(names.map((name) => submitWork(rehearsal, name, 4)));
       const jobs = await Promise.all(jobIds.map((jobId) => succeeded(rehearsal, jobId, 240)));
       for (const job of jobs) expect(job.history.length === 1, `${job.jobName} ran ${job.history.length} times.`);
       await until("the pool is empty again", 180, () => pool.machines.length === 0);
-    } finally {
-      ended.abort();
-      const { peak, unready } = await scaling;
-      expect(peak > 1, `The pool grew to ${peak} only.`);
-      expect(unready === 0, `${unready} machines did not approve their end.`);
-    }
+    };
+    const [{ peak, unready }] = await Promise.all([scaling, working().finally(() => ended.abort())]);
+    expect(peak > 1, `The pool grew to ${peak} only.`);
+    expect(unready === 0, `${unready} machines did not approve their end.`);
   },
 };
 
@@ -391,4 +395,3 @@ export const STEPS: readonly Step<Rehearsal>[] = [
   ...[roles, packages, api, purge, boot, samples, timers, recovery],
   ...[kill, hang, release, rollback, reboot, silence, notice, scale, tokens, destroy],
 ];
-

@@ -108,5 +108,6 @@ const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 function complaint(error: unknown): string {
   const { stdout = "", stderr = "", message } = error as Error & { readonly stdout?: string; readonly stderr?: string };
   const [, diagnostics] = /^Diagnostics:\n([\s\S]*?)(?=^\w|(?![\s\S]))/m.exec(stdout) ?? [];
-  return (diagnostics ?? stderr).trim() || message;
+  // That plugins are taken from the PATH is what it warns of.
+  return (diagnostics ?? stderr).replaceAll(/^ +warning: .*\n/gm, "").trim() || message;
 }

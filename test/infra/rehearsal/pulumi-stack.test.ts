@@ -24,6 +24,10 @@ up)
 Updating (dev):
  +  azure-native:storage:Table jobs created
 Diagnostics:
+  pulumi:pulumi:Stack (jobyard-dev):
+    warning: using pulumi-resource-azuread from $PATH
+    error: update failed
+
   azure-native:storage:Blob (pointer):
     error: cannot create already existing resource
 
@@ -68,7 +72,10 @@ describe("Pulumi's engine", () => {
     expect(await written("Pulumi.dev.yaml")).toBe('config:\n  jobyard:apiMin: "2"\n');
 
     await expect(stack.up()).rejects.toThrow(
-      /^azure-native:storage:Blob \(pointer\):\n {4}error: cannot create already existing resource$/,
+      [
+        ...["pulumi:pulumi:Stack (jobyard-dev):", "    error: update failed", ""],
+        ...["  azure-native:storage:Blob (pointer):", "    error: cannot create already existing resource"],
+      ].join("\n"),
     );
     expect(cloud).toEqual({ application, "/table": { type: "azure-native:storage:Table", name: "jobs", inputs: {} } });
     expect(JSON.parse(await written("given"))).toEqual({ application });

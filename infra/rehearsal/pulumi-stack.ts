@@ -94,10 +94,11 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<Pu
 
   const version = (await pulumi("version")).trim();
   await pulumi("stack", "init", stack);
-  const unattended = [`--stack=${stack}`, "--yes", "--skip-preview"];
+  const unattended = [`--stack=${stack}`, "--yes"];
   return {
     version,
-    up: () => withProviders(() => pulumi("up", ...unattended)),
+    up: () => withProviders(() => pulumi("up", "--skip-preview", ...unattended)),
+    // Its preview refuses to delete what is protected before anything is deleted.
     destroy: () => withProviders(() => pulumi("destroy", ...unattended)),
   };
 }

@@ -23,7 +23,7 @@ import { forward, hostOf, serve } from "./http.ts";
 import { createMetadataService, type Instance, type MetadataService } from "./metadata-service.ts";
 import { createNetwork, hostLines, useHosts } from "./network.ts";
 import { createResourceManager, type ResourceManager } from "./resource-manager.ts";
-import { createSite, IDENTITY_PORT, type Site } from "./site.ts";
+import { createSite, IDENTITY_PORT, IDLE_MS, type Site } from "./site.ts";
 import { createStorageDoor, type StorageDoor } from "./storage-door.ts";
 import { createTokens, TOKEN_ISSUER, type Tokens } from "./tokens.ts";
 
@@ -149,7 +149,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const issuer = createIdentityApp({ keys, origin: `https://${LOGIN_HOST}`, now, onFailure: console.error });
 
   const servers = await Promise.all([
-    serve({ host: PUBLIC_ADDRESS, port: 443, certificate }, (request, response) => {
+    serve({ host: PUBLIC_ADDRESS, port: 443, certificate, idleMs: IDLE_MS }, (request, response) => {
       const host = hostOf(request);
       if (storage.serves(host)) return storage.handle(request, response);
       if (host === estate.namespace) {

@@ -12,10 +12,12 @@ export interface ListenAt {
   readonly port: number;
   /** With TLS if there is one. */
   readonly certificate?: Certificate;
+  /** A connection that is silent for longer is ended; default: never. */
+  readonly idleMs?: number;
 }
 
 /** A handler that fails answers 500, and says why on standard error. */
-export async function serve({ host, port, certificate }: ListenAt, handler: Handler): Promise<Server> {
+export async function serve({ host, port, certificate, idleMs = 0 }: ListenAt, handler: Handler): Promise<Server> {
   const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
     Promise.resolve(handler(incoming, response)).catch((error: unknown) => {
       console.error(error);
@@ -24,6 +26,7 @@ export async function serve({ host, port, certificate }: ListenAt, handler: Hand
     });
   };
   const server = certificate === undefined ? createServer(listener) : createSecureServer(certificate, listener);
+  server.setTimeout(idleMs);
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   return server;
 }

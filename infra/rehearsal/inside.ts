@@ -8,7 +8,7 @@ import { PUBLIC_ADDRESS } from "./addresses.ts";
 import { NODE_PORT, startCloud, type Cloud } from "./cloud.ts";
 import { readEstate } from "./estate.ts";
 import { prepareLayer } from "./machine.ts";
-import { startLoopback } from "./network.ts";
+import { preparePlace } from "./network.ts";
 import { createPool } from "./pool.ts";
 import { createClients, type Rehearsal } from "./rehearsal.ts";
 import { createRehearsedStack, type RehearsedStack } from "./rehearsed-stack.ts";
@@ -127,7 +127,7 @@ async function rehearse(): Promise<Report> {
   return report([...ups, ...verdicts], rehearsal.cloud);
 }
 
-await startLoopback();
+await preparePlace();
 const result = await rehearse();
 for (const line of reportLines(result)) say(line);
 if (json) process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -38,10 +38,10 @@ export interface Machine {
   exec(...args: readonly string[]): Promise<string>;
   /** The main process of a unit; 0 when there is none. */
   mainPid(unit: string): Promise<number>;
+  /** Resolves when the restart has begun. */
   reboot(): Promise<void>;
   /** An orderly shutdown; cut off after the time. */
   stop(afterMs: number): Promise<void>;
-  readonly running: boolean;
   readonly consoleFile: string;
 }
 
@@ -88,8 +88,11 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     `[Match]\nName=host0\n[Network]\nAddress=${options.address}\nGateway=${options.gateway}\n`,
   );
   const consoleFile = join(folder, "console.log");
-  const container = await startContainer(name, root, consoleFile);
-  const ended = once(container, "exit");
+  let container = await startContainer(name, root, consoleFile);
+  /** Until the machine is powered off; a restart of it is a start of the container. */
+  const ended = (async (): Promise<void> => {
+    while ((await exitCode(container)) === REBOOT_CODE) container = await startContainer(name, root, consoleFile);
+  })();
 
   async function leader(): Promise<string> {
     const pid = String(container.pid);
@@ -101,18 +104,13 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   const machine: Machine = {
     name,
     consoleFile,
-    get running() {
-      return container.exitCode === null && container.signalCode === null;
-    },
     exec: async (...args) => command("nsenter", "--target", await leader(), "--all", "--", ...args),
     async mainPid(unit) {
       const text = await machine.exec("systemctl", "show", "--property=MainPID", "--value", unit);
       return Number(text);
     },
     async reboot() {
-      const before = await leader();
       await machine.exec("systemctl", "reboot", "--no-block");
-      while ((await leader().catch(() => before)) === before) await new Promise((resolve) => setTimeout(resolve, 100));
     },
     async stop(afterMs) {
       // Asks the machine's systemd to power off.
@@ -125,15 +123,19 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   return machine;
 }
 
+/** What systemd-nspawn ends with when the machine wants to be started again. */
+const REBOOT_CODE = 133;
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return child.exitCode;
+}
+
 async function startContainer(name: string, root: string, consoleFile: string): Promise<ChildProcess> {
-  const log = openSync(consoleFile, "w");
+  const log = openSync(consoleFile, "a");
   const options = ["--quiet", "--register=no", "--keep-unit", "--boot", "--console=read-only"];
   const place = [`--machine=${name}`, `--directory=${root}`, `--network-bridge=${BRIDGE}`];
-  const container = await inCgroup(name, () =>
-    spawn("systemd-nspawn", [...options, ...place], { stdio: ["ignore", log, log] }),
-  );
-  await once(container, "spawn");
-  return container;
+  return inCgroup(name, () => spawn("systemd-nspawn", [...options, ...place], { stdio: ["ignore", log, log] }));
 }
 
 async function mountLayers(root: string, upper: string, lower: readonly string[]): Promise<string> {

@@ -12,8 +12,11 @@ export const BRIDGE = "azure0";
 
 const ip = (...args: readonly string[]): Promise<string> => command("ip", ...args);
 
-/** A new network namespace has nothing, not even this. */
-export const startLoopback = (): Promise<string> => ip("link", "set", "lo", "up");
+/** New namespaces have no network, not even loopback, and show the host's /run, which is not to be written to. */
+export async function preparePlace(): Promise<void> {
+  await ip("link", "set", "lo", "up");
+  await command("mount", "-t", "tmpfs", "tmpfs", "/run");
+}
 
 /** Throws unless this process has a network namespace of its own, where it may do so. */
 export async function createNetwork(subnets: ReadonlyMap<string, string>): Promise<void> {

@@ -65,7 +65,7 @@ export const submitWork = (
 
 /** Waits for the end, and insists on success. */
 export async function succeeded({ client }: Pick<Rehearsal, "client">, jobId: string, seconds = 120): Promise<JobView> {
-  const job = await client.waitForJob(jobId, { signal: AbortSignal.timeout(seconds * 1_000) });
+  const job = await client.waitForJob(jobId, { signal: AbortSignal.timeout(Math.ceil(seconds * 1_000)) });
   if (job.state !== "succeeded") {
     throw new Error(`Job ${job.jobName} ${job.state}: ${job.failure?.code ?? ""} ${job.failure?.message ?? ""}`);
   }

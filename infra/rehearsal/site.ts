@@ -39,7 +39,7 @@ export interface SiteDeps {
 }
 
 export const IDENTITY_PORT = 8081;
-/** App Service ends a request that is silent for longer. https://learn.microsoft.com/azure/app-service/faq-availability-performance-application-issues */
+/** The front of App Service ends a connection that is silent for longer. https://learn.microsoft.com/azure/app-service/faq-availability-performance-application-issues */
 export const IDLE_MS = 230_000;
 /** What an instance gets to end well before it is killed. */
 const STOP_MS = 15_000;
@@ -142,7 +142,6 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
         response.writeHead(503).end("The site is not deployed.");
         return;
       }
-      request.socket.setTimeout(IDLE_MS, () => request.socket.destroy());
       const caller = `${request.socket.remoteAddress ?? ""}:${request.socket.remotePort ?? 0}`;
       const before = request.headers["x-forwarded-for"];
       forward(request, response, {

@@ -94,10 +94,11 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<Pu
 
   const version = (await pulumi("version")).trim();
   await pulumi("stack", "init", stack);
-  const unattended = [`--stack=${stack}`, "--yes", "--skip-preview"];
+  const unattended = [`--stack=${stack}`, "--yes"];
   return {
     version,
-    up: () => withProviders(() => pulumi("up", ...unattended)),
+    up: () => withProviders(() => pulumi("up", "--skip-preview", ...unattended)),
+    // Its preview refuses to delete what is protected before anything is deleted.
     destroy: () => withProviders(() => pulumi("destroy", ...unattended)),
   };
 }
@@ -108,5 +109,6 @@ const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 function complaint(error: unknown): string {
   const { stdout = "", stderr = "", message } = error as Error & { readonly stdout?: string; readonly stderr?: string };
   const [, diagnostics] = /^Diagnostics:\n([\s\S]*?)(?=^\w|(?![\s\S]))/m.exec(stdout) ?? [];
-  return (diagnostics ?? stderr).trim() || message;
+  // That plugins are taken from the PATH is what it warns of.
+  return (diagnostics ?? stderr).replaceAll(/^ +warning: .*\n/gm, "").trim() || message;
 }

@@ -230,10 +230,14 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, field]) => [key, plain(field)]));
 }
 
-function recordedAsset({ path, text }: Properties): RecordedAsset {
-  const content = typeof path === "string" ? readFileSync(path) : String(text);
-  const hash = createHash("sha256").update(content).digest("hex");
-  return typeof path === "string" ? { hash, path } : { hash, text: String(text) };
+/** Programs give no hash. The engine adds it, and gives nothing else where it asks for differences. */
+function recordedAsset({ hash, path, text }: Properties): RecordedAsset {
+  const hashOr = (content: string | Buffer): string =>
+    typeof hash === "string" ? hash : createHash("sha256").update(content).digest("hex");
+  if (typeof path === "string") return { hash: hashOr(readFileSync(path)), path };
+  if (typeof text === "string") return { hash: hashOr(text), text };
+  if (typeof hash === "string") return { hash };
+  throw new RangeError("An asset has neither a path nor a text; others cannot be rehearsed.");
 }
 
 /** The asset in a recorded value, if it is one. */

@@ -7,4 +7,6 @@ type Properties = Readonly<Record<string, unknown>>;
 
 export const fileAsset = (path: string): Properties => ({ [SIGNATURE]: ASSET, path });
 export const textAsset = (text: string): Properties => ({ [SIGNATURE]: ASSET, text });
+/** As the engine asks for differences. */
+export const hashedAsset = (hash: string): Properties => ({ [SIGNATURE]: ASSET, hash });
 export const secret = (value: unknown): Properties => ({ [SIGNATURE]: SECRET, value });

@@ -16,6 +16,7 @@ const FAILING_ENGINE = `
 case "$1" in
 version) echo v3.1.2 ;;
 stack) echo "$@" >stack ;;
+destroy) echo "$@" >destroy && echo '{}' >.rehearsal/azure-native.json && echo '{}' >.rehearsal/azuread.json ;;
 up)
   env >environment
   echo '{ "/table": { "type": "azure-native:storage:Table", "name": "jobs", "inputs": {} } }' >.rehearsal/azure-native.json
@@ -24,6 +25,10 @@ up)
 Updating (dev):
  +  azure-native:storage:Table jobs created
 Diagnostics:
+  pulumi:pulumi:Stack (jobyard-dev):
+    warning: using pulumi-resource-azuread from $PATH
+    error: update failed
+
   azure-native:storage:Blob (pointer):
     error: cannot create already existing resource
 
@@ -68,10 +73,18 @@ describe("Pulumi's engine", () => {
     expect(await written("Pulumi.dev.yaml")).toBe('config:\n  jobyard:apiMin: "2"\n');
 
     await expect(stack.up()).rejects.toThrow(
-      /^azure-native:storage:Blob \(pointer\):\n {4}error: cannot create already existing resource$/,
+      [
+        ...["pulumi:pulumi:Stack (jobyard-dev):", "    error: update failed", ""],
+        ...["  azure-native:storage:Blob (pointer):", "    error: cannot create already existing resource"],
+      ].join("\n"),
     );
     expect(cloud).toEqual({ application, "/table": { type: "azure-native:storage:Table", name: "jobs", inputs: {} } });
     expect(JSON.parse(await written("given"))).toEqual({ application });
+
+    await stack.destroy();
+    expect(cloud).toEqual({});
+    // Without one, the engine deletes what is not protected before it refuses the rest.
+    expect(await written("destroy")).not.toContain("--skip-preview");
 
     const environment = (await written("environment")).trim().split("\n");
     const folders = environment.filter((line) => /^(HOME|PULUMI_HOME|PULUMI_BACKEND_URL)=/.test(line));

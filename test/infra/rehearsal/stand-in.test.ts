@@ -10,7 +10,7 @@ import {
   type CloudRecord,
   type Properties,
 } from "../../../infra/rehearsal/stand-in.ts";
-import { fileAsset, secret, textAsset } from "../../support/pulumi-wire.ts";
+import { fileAsset, hashedAsset, secret, textAsset } from "../../support/pulumi-wire.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -133,6 +133,8 @@ describe("differences", () => {
     expect(assetOf(record[id]?.inputs["source"])).toEqual({ hash: sha256("content"), path: file });
     expect(cloud.diff(id, BLOB, blob(fileAsset(copy)))).toEqual({ changed: [], replaces: [] });
     expect(cloud.diff(id, BLOB, blob(textAsset("content")))).toEqual({ changed: [], replaces: [] });
+    expect(cloud.diff(id, BLOB, blob(hashedAsset(sha256("content"))))).toEqual({ changed: [], replaces: [] });
+    expect(cloud.diff(id, BLOB, blob(hashedAsset(sha256("other")))).replaces).toEqual(["source"]);
     await writeFile(copy, "other");
     expect(cloud.diff(id, BLOB, blob(fileAsset(copy)))).toEqual({ changed: ["source"], replaces: ["source"] });
   });
@@ -143,6 +145,8 @@ describe("values on the wire", () => {
     expect(
       recordable({ key: secret("word"), list: [secret({ deep: textAsset("text") })], none: undefined, zero: null }),
     ).toEqual({ key: "word", list: [{ deep: { asset: { hash: sha256("text"), text: "text" } } }], zero: null });
+    const { hash: _hash, ...archive } = hashedAsset("");
+    expect(() => recordable({ source: { ...archive, assets: {} } })).toThrow("neither a path nor a text");
   });
 });
 

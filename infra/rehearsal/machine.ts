@@ -85,7 +85,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     root,
     // Before systemd's own file for containers.
     "/etc/systemd/network/10-host0.network",
-    `[Match]\nName=host0\n[Network]\nAddress=${options.address}\nGateway=${options.gateway}\n`,
+    `[Match]\nName=host0\n[Network]\nAddress=${options.address}\nGateway=${options.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n`,
   );
   const consoleFile = join(folder, "console.log");
   let container = await startContainer(name, root, consoleFile);

@@ -115,6 +115,7 @@ async function main(): Promise<number> {
     return await runInside(request, folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    if (why === undefined) await removeOldCgroups();
   }
 }
 

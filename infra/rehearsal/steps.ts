@@ -20,7 +20,7 @@ import { until, type Step } from "./step.ts";
 const ROLES_SPREAD_MS = 6_000;
 /** systemd's watchdog, and what it needs to end the unit and start it again. */
 const WATCHDOG_SECONDS = 60 + 40;
-/** docs/reliability.md promises it. */
+/** The sweeper looks at batches that have been calm for a minute. docs/reliability.md */
 const RECOVERY_SECONDS = 180;
 const SILENCE_MS = 30_000;
 /** Azure's minute in the autoscale step. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { packPackage } from "../../runtime/packaging/pack.ts";
 import { PUBLIC_ADDRESS } from "./addresses.ts";
-import { NODE_PORT, startCloud, type Cloud } from "./cloud.ts";
+import { NODE_PORT, startCloud } from "./cloud.ts";
 import { readEstate } from "./estate.ts";
 import { prepareLayer } from "./machine.ts";
 import { preparePlace } from "./network.ts";
@@ -41,12 +41,28 @@ const DIFFERENCES: readonly string[] = [
   ...Object.entries(OVERRIDES).map(([key, value]) => `The setting ${key} is ${value}.`),
 ];
 
-const upStep: Step<RehearsedStack> = {
-  name: "up",
-  title: "The program deploys everything.",
-  needs: [],
-  run: (stack) => stack.up(),
-};
+/** What the first two steps leave for the others. */
+interface Beginning {
+  readonly stack: RehearsedStack;
+  rehearsal?: Rehearsal;
+}
+
+const BEGINNING: readonly Step<Beginning>[] = [
+  {
+    name: "up",
+    title: "The program deploys everything.",
+    needs: [],
+    run: ({ stack }) => stack.up(),
+  },
+  {
+    name: "cloud",
+    title: "What was recorded answers behind Azure's names.",
+    needs: ["up"],
+    async run(beginning) {
+      beginning.rehearsal = await prepareRehearsal(beginning.stack);
+    },
+  },
+];
 
 function endStep({ ok, ms, error }: Verdict, { name, title }: Pick<Step<unknown>, "name" | "title">): void {
   say(`${ok ? "✓" : "✗"} ${name.padEnd(9)}${(ms / 1_000).toFixed(1).padStart(7)} s  ${title}`);
@@ -110,22 +126,21 @@ async function rehearse(): Promise<Report> {
     folder: join(folder, "project"),
     overrides: OVERRIDES,
   });
-  const ups = await runSteps([upStep], stack, endStep);
-  const report = (verdicts: readonly Verdict[], cloud?: Cloud): Report => ({
-    steps: verdicts,
-    failed: verdicts.filter(({ ok }) => !ok).length,
-    denied: cloud?.access.denials ?? [],
-    unusedGrants: unusedGrants(cloud?.access.unused() ?? [], steps.length < STEPS.length),
+  const beginning: Beginning = { stack };
+  const begun = await runSteps(BEGINNING, beginning, endStep);
+  const { rehearsal } = beginning;
+  const verdicts = rehearsal === undefined ? [] : await runSteps(steps, rehearsal, endStep);
+  await rehearsal?.cloud.readBusAudit();
+  if (request.keep && rehearsal !== undefined) sayHowToReach(rehearsal);
+  const all = [...begun, ...verdicts];
+  return {
+    steps: all,
+    failed: all.filter(({ ok }) => !ok).length,
+    denied: rehearsal?.cloud.access.denials ?? [],
+    unusedGrants: unusedGrants(rehearsal?.cloud.access.unused() ?? [], steps.length < STEPS.length),
     differences: DIFFERENCES,
     engine: stack.engine,
-  });
-  if (ups.some(({ ok }) => !ok)) return report(ups);
-
-  const rehearsal = await prepareRehearsal(stack);
-  const verdicts = await runSteps(steps, rehearsal, endStep);
-  await rehearsal.cloud.readBusAudit();
-  if (request.keep) sayHowToReach(rehearsal);
-  return report([...ups, ...verdicts], rehearsal.cloud);
+  };
 }
 
 await preparePlace();

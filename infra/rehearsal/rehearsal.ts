@@ -55,7 +55,12 @@ export const submitWork = (
   { client }: Pick<Rehearsal, "client">,
   name: string,
   seconds: number,
-  more: { readonly priority?: "high" | "normal" | "low"; readonly runAt?: string } = {},
+  more: {
+    readonly priority?: "high" | "normal" | "low";
+    readonly runAt?: string;
+    /** Default "Work". "WorkTwice" fails at its first attempt. */
+    readonly jobType?: "Work" | "WorkTwice";
+  } = {},
 ): Promise<string> =>
   client.management.submitJob({
     tenantName: TENANT,

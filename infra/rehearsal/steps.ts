@@ -140,7 +140,8 @@ const boot: Step<Rehearsal> = {
 
 const samples: Step<Rehearsal> = {
   name: "samples",
-  title: "A job of each sample runs as another user than the worker, and leaves log and artifacts.",
+  title:
+    "A job of each sample runs as another user than the worker, with log, artifacts and, where it fails, another try.",
   needs: ["boot"],
   machines: true,
   async run(rehearsal) {
@@ -158,8 +159,8 @@ const samples: Step<Rehearsal> = {
       submit("Documents", "documents.zip", { date: "2026-01-31", from: 1, count: 3 }),
       submit("LogSummary", "shell-tool.zip", { log: "webshop-log.txt", top: 5 }),
       submit("Thumbnails", "thumbnails.zip", { image: "bubbles-1.jpg", sizes: [64] }),
-      submitWork(rehearsal, "high", 0, { priority: "high" }),
-      submitWork(rehearsal, "low", 0, { priority: "low" }),
+      submitWork(rehearsal, "high", 0, { priority: "high", jobType: "WorkTwice" }),
+      submitWork(rehearsal, "low", 0, { priority: "low", jobType: "WorkTwice" }),
       client.management.submitJob({
         ...{ tenantName: TENANT, jobType: "Work", jobName: "large", jobProcessorPackageName: WORK_PACKAGE },
         parameters: { seconds: 0, padding: "x".repeat(LARGE_PARAMETERS_BYTES) },

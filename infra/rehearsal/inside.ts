@@ -101,6 +101,7 @@ async function prepareRehearsal(stack: RehearsedStack): Promise<Rehearsal> {
   return {
     ...{ stack, cloud, pool, estate: () => estate, workPackage: new Uint8Array(zip) },
     ...createClients(cloud, estate.site.host),
+    tenantName: estate.site.settings["JOBYARD_PACKAGES_TENANT"] ?? "rehearsal",
     bereft: { jobIds: [], since: 0 },
     maxMachines: request.maxMachines,
     async deploy() {

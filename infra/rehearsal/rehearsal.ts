@@ -13,6 +13,8 @@ export interface Rehearsal {
   readonly stack: RehearsedStack;
   /** What the last deployment recorded. */
   readonly estate: () => Estate;
+  /** Whose jobs are run: the one that deployed packages are published to, if there are any. */
+  readonly tenantName: string;
   readonly cloud: Cloud;
   readonly pool: Pool;
   /** Deploys, and brings the running cloud to what was recorded. */
@@ -30,7 +32,6 @@ export interface Rehearsal {
   readonly maxMachines: number;
 }
 
-export const TENANT = "demo";
 export const WORK_PACKAGE = "rehearsal-work.zip";
 
 /** Makes no request: nobody is signed in yet. */
@@ -52,7 +53,7 @@ export const signIn = ({ client, admin }: Pick<Rehearsal, "client" | "admin">): 
   });
 
 export const submitWork = (
-  { client }: Pick<Rehearsal, "client">,
+  { client, tenantName }: Pick<Rehearsal, "client" | "tenantName">,
   name: string,
   seconds: number,
   more: {
@@ -63,7 +64,7 @@ export const submitWork = (
   } = {},
 ): Promise<string> =>
   client.management.submitJob({
-    tenantName: TENANT,
+    tenantName,
     jobType: "Work",
     jobName: name,
     jobProcessorPackageName: WORK_PACKAGE,

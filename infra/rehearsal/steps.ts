@@ -89,6 +89,7 @@ const purge: Step<Rehearsal> = {
   name: "purge",
   title: "Every message in the queues is taken away, under waiting jobs and a delayed one.",
   needs: ["api"],
+  machines: true,
   async run(rehearsal) {
     const names = Array.from({ length: 5 }, (_, index) => `bereft-${index}`);
     const waiting = await Promise.all(names.map((name) => submitWork(rehearsal, name, 0)));
@@ -394,7 +395,6 @@ const destroy: Step<Rehearsal> = {
   name: "destroy",
   title: "Everything goes that was made.",
   needs: [],
-  after: ["roles", "packages", "api", "recovery", "timers", "scale", "tokens", "notice"],
   async run({ stack, cloud, pool }) {
     await pool.stop();
     await cloud.site.stop();
@@ -404,7 +404,12 @@ const destroy: Step<Rehearsal> = {
   },
 };
 
-export const STEPS: readonly Step<Rehearsal>[] = [
+const BEFORE_DESTROY: readonly Step<Rehearsal>[] = [
   ...[roles, packages, api, purge, boot, sampleJobs, timers, recovery],
-  ...[kill, hang, release, rollback, reboot, silence, notice, scale, tokens, destroy],
+  ...[kill, hang, release, rollback, reboot, silence, notice, scale, tokens],
+];
+
+export const STEPS: readonly Step<Rehearsal>[] = [
+  ...BEFORE_DESTROY,
+  { ...destroy, after: BEFORE_DESTROY.map(({ name }) => name) },
 ];

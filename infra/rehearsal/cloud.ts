@@ -19,7 +19,7 @@ import { openKeyRing } from "../../runtime/local/identity/key-ring.ts";
 import { busAssignments, createAccess, type Access } from "./access.ts";
 import { APP_IDENTITY_ADDRESS, METADATA_ADDRESS, PUBLIC_ADDRESS } from "./addresses.ts";
 import type { Estate } from "./estate.ts";
-import { forward, hostOf, serve } from "./http.ts";
+import { forward, hostOf, serve, type UpgradeHandler } from "./http.ts";
 import { createMetadataService, type Instance, type MetadataService } from "./metadata-service.ts";
 import { createNetwork, hostLines, useHosts } from "./network.ts";
 import { createResourceManager, type ResourceManager } from "./resource-manager.ts";
@@ -148,8 +148,13 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const storage = createStorageDoor({ estate, access, tokens, blobPort: PORTS.blob, tablePort: PORTS.table });
   const issuer = createIdentityApp({ keys, origin: `https://${LOGIN_HOST}`, now, onFailure: console.error });
 
+  const onUpgrade: UpgradeHandler = (request, socket, head) => {
+    if (hostOf(request) === estate.site.host) site.handleUpgrade(request, socket, head);
+    else socket.destroy();
+  };
+
   const servers = await Promise.all([
-    serve({ host: PUBLIC_ADDRESS, port: 443, certificate, idleMs: IDLE_MS }, (request, response) => {
+    serve({ host: PUBLIC_ADDRESS, port: 443, certificate, idleMs: IDLE_MS, onUpgrade }, (request, response) => {
       const host = hostOf(request);
       if (storage.serves(host)) return storage.handle(request, response);
       if (host === estate.namespace) {

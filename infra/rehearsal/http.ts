@@ -3,9 +3,12 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { createServer as createSecureServer } from "node:https";
 import { request as secureRequest } from "node:https";
 
+import type { Duplex } from "node:stream";
 import type { Certificate } from "../../runtime/local/identity/certificate.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+/** For a request that wants another protocol on its connection, and what came behind it. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface ListenAt {
   readonly host: string;
@@ -14,10 +17,15 @@ export interface ListenAt {
   readonly certificate?: Certificate;
   /** A connection that is silent for longer is ended; default: never. */
   readonly idleMs?: number;
+  /** Default: such requests are served without another protocol. */
+  readonly onUpgrade?: UpgradeHandler;
 }
 
 /** A handler that fails answers 500, and says why on standard error. */
-export async function serve({ host, port, certificate, idleMs = 0 }: ListenAt, handler: Handler): Promise<Server> {
+export async function serve(
+  { host, port, certificate, idleMs = 0, onUpgrade }: ListenAt,
+  handler: Handler,
+): Promise<Server> {
   const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
     Promise.resolve(handler(incoming, response)).catch((error: unknown) => {
       console.error(error);
@@ -27,6 +35,7 @@ export async function serve({ host, port, certificate, idleMs = 0 }: ListenAt, h
   };
   const server = certificate === undefined ? createServer(listener) : createSecureServer(certificate, listener);
   server.setTimeout(idleMs);
+  if (onUpgrade !== undefined) server.on("upgrade", onUpgrade);
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, host, resolve));
   return server;
 }
@@ -53,6 +62,38 @@ export interface ForwardTo {
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** In place of the request's own, which was read already. */
   readonly body?: Buffer;
+}
+
+/** Hands a request to upgrade on; from then on both connections are one. */
+export function forwardUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, to: ForwardTo): void {
+  const { host, port } = to;
+  const headers = Object.fromEntries(
+    Object.entries({ ...incoming.headers, ...to.headers }).filter(([, value]) => value !== undefined),
+  );
+  const outgoing = request({ host, port, method: incoming.method, path: incoming.url, headers });
+  const end = (): void => void socket.destroy();
+  const answer = ({ statusCode, statusMessage, rawHeaders }: IncomingMessage): void => {
+    const lines = rawHeaders.flatMap((name, index) =>
+      index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1] ?? ""}`] : [],
+    );
+    socket.write([`HTTP/1.1 ${statusCode ?? 502} ${statusMessage ?? ""}`, ...lines, "", ""].join("\r\n"));
+  };
+  outgoing.on("upgrade", (response, inner, first) => {
+    answer(response);
+    socket.write(first);
+    inner.write(head);
+    inner.pipe(socket).pipe(inner);
+    inner.on("error", end).on("close", end);
+    socket.on("close", () => inner.destroy());
+  });
+  // It was refused.
+  outgoing.on("response", (response) => {
+    answer(response);
+    response.pipe(socket);
+  });
+  outgoing.on("error", end);
+  socket.on("error", () => outgoing.destroy());
+  outgoing.end();
 }
 
 /** Hands a request on, and its answer back. An upstream that is gone ends the connection, as a proxy's would. */

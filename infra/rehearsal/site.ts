@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { unpackPackage } from "../../runtime/worker/packages/unpack.ts";
 import { APP_IDENTITY_ADDRESS, memberAddress } from "./addresses.ts";
 import type { Estate, RecordedSite } from "./estate.ts";
-import { forward } from "./http.ts";
+import { forward, forwardUpgrade, type ForwardTo, type UpgradeHandler } from "./http.ts";
 import { answerToken, ownIdentity } from "./metadata-service.ts";
 import { startConnected, type ConnectedProcess } from "./network.ts";
 import type { Tokens } from "./tokens.ts";
@@ -21,6 +21,7 @@ import type { Tokens } from "./tokens.ts";
 export interface Site {
   /** A request for the site's host name. */
   handle(request: IncomingMessage, response: ServerResponse): void;
+  handleUpgrade: UpgradeHandler;
   /** A request for the tokens of its identity. */
   handleIdentity(request: IncomingMessage, response: ServerResponse): void;
   /** Brings it to these settings: fetches the package, and starts every instance anew when anything changed. */
@@ -123,6 +124,24 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
     };
   }
 
+  /** Instances take turns: affinity is off. */
+  function nextTarget({ socket, headers }: IncomingMessage): ForwardTo | undefined {
+    const instance = instances[turn++ % Math.max(1, instances.length)];
+    if (instance === undefined || deployed === undefined) return undefined;
+    const caller = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
+    return {
+      host: instance.address,
+      port: Number(deployed.settings["PORT"]),
+      secure: false,
+      headers: {
+        "x-forwarded-for": [headers["x-forwarded-for"], caller].filter(Boolean).join(", "),
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": headers.host,
+        "x-arr-ssl": "2048|256|CN=rehearsal",
+      },
+    };
+  }
+
   return {
     get pids() {
       return instances.map(({ pid }) => pid);
@@ -141,24 +160,15 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
     },
 
     handle(request, response) {
-      const instance = instances[turn++ % Math.max(1, instances.length)];
-      if (instance === undefined || deployed === undefined) {
-        response.writeHead(503).end("The site is not deployed.");
-        return;
-      }
-      const caller = `${request.socket.remoteAddress ?? ""}:${request.socket.remotePort ?? 0}`;
-      const before = request.headers["x-forwarded-for"];
-      forward(request, response, {
-        host: instance.address,
-        port: Number(deployed.settings["PORT"]),
-        secure: false,
-        headers: {
-          "x-forwarded-for": [before, caller].filter(Boolean).join(", "),
-          "x-forwarded-proto": "https",
-          "x-forwarded-host": request.headers.host,
-          "x-arr-ssl": "2048|256|CN=rehearsal",
-        },
-      });
+      const target = nextTarget(request);
+      if (target === undefined) response.writeHead(503).end("The site is not deployed.");
+      else forward(request, response, target);
+    },
+
+    handleUpgrade(request, socket, head) {
+      const target = nextTarget(request);
+      if (target === undefined) socket.destroy();
+      else forwardUpgrade(request, socket, head, target);
     },
 
     handleIdentity(request, response) {

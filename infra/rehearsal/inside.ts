@@ -120,6 +120,18 @@ function sayHowToReach({ estate, pool }: Rehearsal): void {
   say("Ctrl-C ends everything.");
 }
 
+/** What the API and the workers wrote last, for whoever must find out why a step failed. */
+async function sayLastWords({ pool }: Rehearsal): Promise<void> {
+  const log = await readFile(join(folder, "cloud", "site", "api-0.log"), "utf8").catch(() => "");
+  say(`The API:\n${log.trimEnd().split("\n").slice(-LAST_LINES).join("\n")}`);
+  for (const { machine } of pool.machines) {
+    const journal = machine.exec("journalctl", "--unit=jobyard-worker", `--lines=${LAST_LINES}`, "--no-pager");
+    say(`${machine.name}:\n${await journal.catch((error: unknown) => String(error))}`);
+  }
+}
+
+const LAST_LINES = 15;
+
 async function rehearse(): Promise<Report> {
   const steps = selectSteps(STEPS, request.only).filter((step) => request.machines || step.machines !== true);
   const stack = await createRehearsedStack({
@@ -132,6 +144,7 @@ async function rehearse(): Promise<Report> {
   const { rehearsal } = beginning;
   const verdicts = rehearsal === undefined ? [] : await runSteps(steps, rehearsal, endStep);
   await rehearsal?.cloud.readBusAudit();
+  if (rehearsal !== undefined && verdicts.some(({ ok }) => !ok)) await sayLastWords(rehearsal);
   if (request.keep && rehearsal !== undefined) sayHowToReach(rehearsal);
   const all = [...begun, ...verdicts];
   return {

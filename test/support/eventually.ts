@@ -6,11 +6,15 @@ const TIMEOUT_MS = 50_000;
 export interface EventuallyOptions {
   /** Between two looks. Default: 20 ms. */
   readonly interval?: number;
+  /** Default: 50 s. */
+  readonly timeout?: number;
 }
 
 /** Resolves to what `look` returns, once it no longer throws. */
-export const eventually = <T>(look: () => T | Promise<T>, { interval = 20 }: EventuallyOptions = {}): Promise<T> =>
-  vi.waitFor(look, { timeout: TIMEOUT_MS, interval });
+export const eventually = <T>(
+  look: () => T | Promise<T>,
+  { interval = 20, timeout = TIMEOUT_MS }: EventuallyOptions = {},
+): Promise<T> => vi.waitFor(look, { timeout, interval });
 
 /** Resolves once it is true. */
 export async function eventuallyTrue(isTrue: () => boolean, { interval = 20 }: EventuallyOptions = {}): Promise<void> {

@@ -153,7 +153,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       const host = hostOf(request);
       if (storage.serves(host)) return storage.handle(request, response);
       if (host === estate.namespace) {
-        forward(request, response, { host: "127.0.0.1", port: PORTS.admin, secure: false });
+        // The local Service Bus answers to names of its own machine only.
+        const headers = { host: `127.0.0.1:${PORTS.admin}` };
+        forward(request, response, { host: "127.0.0.1", port: PORTS.admin, secure: false, headers });
       } else if (host === estate.site.host) site.handle(request, response);
       else if (host === LOGIN_HOST) issuer(request, response);
       else if (host === RESOURCE_MANAGER_HOST) return resourceManager.handle(request, response);
@@ -273,7 +275,11 @@ async function amqpFront(certificate: Certificate): Promise<{ close(): unknown }
   return server;
 }
 
-function startProgram(args: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+function startProgram(
+  args: readonly string[],
+  logFile: string,
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const log = openSync(logFile, "a");
   return spawn(process.execPath, args, {
     cwd: ROOT,

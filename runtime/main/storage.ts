@@ -12,7 +12,7 @@ async function start(): Promise<Service> {
   if (directory === undefined) throw new SettingsError("--directory is missing.");
   const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
   const azurite = await startAzurite({ directory, ...ports });
-  return { ready: ports, stop: () => azurite.close() };
+  return { ready: { connectionString: azurite.connectionString }, stop: () => azurite.close() };
 }
 
 await runService(start);

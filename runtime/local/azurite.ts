@@ -39,6 +39,8 @@ export interface AzuriteOptions {
   readonly directory: string;
   readonly blobPort: number;
   readonly tablePort: number;
+  /** Of this process, and written to: Azurite takes its accounts from there only, and looks again every minute. */
+  readonly environment: Record<string, string | undefined>;
 }
 
 export interface RunningAzurite {
@@ -54,12 +56,12 @@ const HOST = "127.0.0.1";
 const KEEP_ALIVE_S = 5;
 
 /** Resolves once both services answer. Rejects with EADDRINUSE when a port is taken. */
-export async function startAzurite({ directory, blobPort, tablePort }: AzuriteOptions): Promise<RunningAzurite> {
+export async function startAzurite(options: AzuriteOptions): Promise<RunningAzurite> {
+  const { directory, blobPort, tablePort, environment } = options;
   const at = (name: string): string => join(directory, name);
   await mkdir(at("blobs"), { recursive: true });
   const accountKey = await keptKey(at("account-key"));
-  // Azurite takes accounts from its process's environment only, and looks again every minute.
-  process.env["AZURITE_ACCOUNTS"] = `${ACCOUNT}:${accountKey}`;
+  environment["AZURITE_ACCOUNTS"] = `${ACCOUNT}:${accountKey}`;
   const quiet = { accessLog: [false, undefined] as const, debugLog: [false, undefined] as const };
   // loose, skipApiVersionCheck (the SDKs are newer than the emulator), cert, key, pwd, oauth, disableProductStyleUrl.
   const rest = [false, true, "", "", "", undefined, true];

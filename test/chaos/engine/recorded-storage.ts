@@ -19,7 +19,12 @@ async function start(): Promise<Service> {
   const { directory } = values;
   const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
   const [hiddenPort = 0] = await freePorts(1);
-  const azurite = await startAzurite({ directory, blobPort: ports.blobPort, tablePort: hiddenPort });
+  const azurite = await startAzurite({
+    directory,
+    blobPort: ports.blobPort,
+    tablePort: hiddenPort,
+    environment: process.env,
+  });
   const recorder = await startRecorder({
     port: ports.tablePort,
     targetPort: hiddenPort,

@@ -36,7 +36,7 @@ beforeAll(async () => {
   [bus, issuer, azurite] = await Promise.all([
     startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) }),
     startIdentityServer({ directory: join(home.path, "identity"), port: 0, onFailure: () => undefined }),
-    startAzurite({ directory: join(home.path, "storage"), blobPort, tablePort }),
+    startAzurite({ directory: join(home.path, "storage"), blobPort, tablePort, environment: process.env }),
   ]);
   api = await startApiProcess(bus, "api-local");
 });
@@ -133,12 +133,11 @@ describe("storage", () => {
     const [b = 0, t = 0, b2 = 0, t2 = 0] = await freePorts(4);
     await using other = await temporaryDirectory();
     const directory = join(other.path, "storage");
-    const first = await startAzurite({ directory, blobPort: b, tablePort: t });
+    const environment = {};
+    const first = await startAzurite({ directory, blobPort: b, tablePort: t, environment });
     await first.close();
-    const second = await startAzurite({ directory, blobPort: b2, tablePort: t2 });
+    const second = await startAzurite({ directory, blobPort: b2, tablePort: t2, environment });
     await second.close();
-    // Its accounts are its process's: those of the other one in this process again.
-    process.env["AZURITE_ACCOUNTS"] = `${ACCOUNT}:${azurite.accountKey}`;
     expect(second.accountKey).toBe(first.accountKey);
     expect(second.accountKey).not.toBe(azurite.accountKey);
   });

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { text } from "node:stream/consumers";
 import type { EntraFacts } from "../../runtime/client/index.ts";
 
-export const DIRECTORY = "11111111-1111-4111-8111-111111111111";
+const DIRECTORY = "11111111-1111-4111-8111-111111111111";
 const API_CLIENT = "22222222-2222-4222-8222-222222222222";
 
 export const factsOf = (authority: string, changes: Partial<EntraFacts> = {}): EntraFacts => ({

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from "commander";
 import type { JobServiceClient, JobState } from "../client/index.ts";
 import { connect, type ConnectionOptions } from "./connection.ts";
 import { UsageError } from "./exit-codes.ts";
-import { jsonLine } from "./printable.ts";
+import { jsonLine } from "./json-line.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
 
 export interface RemoteOptions extends ConnectionOptions {

@@ -4,7 +4,7 @@
  */
 import { randomInt } from "node:crypto";
 import { styleText } from "node:util";
-import { printable } from "./printable.ts";
+import { printable } from "../core/plain-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface StandardStreams {

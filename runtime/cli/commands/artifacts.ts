@@ -10,7 +10,7 @@ import { isJobServiceError, type JobServiceClient } from "../../client/index.ts"
 import { parseJobId } from "../../core/ids.ts";
 import { connect, remoteCommand, show, showBytes, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
-import { jsonLine } from "../printable.ts";
+import { jsonLine } from "../json-line.ts";
 import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 

@@ -15,7 +15,7 @@ import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/workspace.ts";
 import { localCommand } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { jsonLine } from "../printable.ts";
+import { jsonLine } from "../json-line.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface RunOptions {

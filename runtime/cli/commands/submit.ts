@@ -8,7 +8,7 @@ import { PRIORITIES, type Priority } from "../../core/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
 import { connect, remoteCommand, show, tenantOf, wholeNumber, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { jsonLine } from "../printable.ts";
+import { jsonLine } from "../json-line.ts";
 import type { Surroundings } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 

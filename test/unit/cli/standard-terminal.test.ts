@@ -2,7 +2,8 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jsonLine, printable } from "../../../runtime/cli/printable.ts";
+import { jsonLine } from "../../../runtime/cli/json-line.ts";
+import { printable } from "../../../runtime/core/plain-text.ts";
 import { standardTerminal } from "../../../runtime/cli/standard-terminal.ts";
 import { table } from "../../../runtime/cli/table.ts";
 
@@ -58,6 +59,24 @@ describe("text from elsewhere", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("takes no longer when it is nothing but beginnings of sequences", () => {
+    for (const beginning of [
+      "\u001b",
+      "\u001b[",
+      "\u001b]",
+      "\u009d",
+      "\u0090",
+      "\u001bP",
+      "\u001b[0;",
+      "\u009d0;\u001b",
+    ]) {
+      const started = performance.now();
+      expect(printable(beginning.repeat(100_000))).not.toMatch(OBEYED);
+      // Quadratic, it would take minutes.
+      expect(performance.now() - started).toBeLessThan(10_000);
+    }
   });
 
   it("is the same value as JSON, in characters no terminal obeys", () => {

@@ -9,7 +9,7 @@ import { retryPolicy, type RetryOptions } from "./retry.ts";
 import { createTimers, type Timers } from "./timers.ts";
 import { createTokenCache, type TokenCache, type TokenOptions } from "./token-cache.ts";
 import { createTransport, type CallOptions, type Fetch, type Transport } from "./transport.ts";
-import { isPrivate } from "./trusted-authority.ts";
+import { assertOwnScopes, isPrivate, type EntraFacts } from "./trusted-authority.ts";
 import { createWaits, type WaitForBatchOptions, type WaitOptions } from "./wait.ts";
 import type { BatchView, JobView } from "../core/views.ts";
 
@@ -24,6 +24,11 @@ export interface JobServiceClientOptions {
    * machine: the service names those.
    */
   readonly authority?: string | undefined;
+  /**
+   * Client id of the service's registration. A service that names another one gets no token. Default: whatever it names;
+   * a service in other hands could ask for tokens of another API that your credential may use.
+   */
+  readonly apiClientId?: string | undefined;
   /** Makes every request, the issuer's too. Default: the platform's. */
   readonly fetch?: Fetch | undefined;
 }
@@ -38,6 +43,7 @@ export class JobServiceClient {
   readonly #transport: Transport;
   readonly #fetch: Fetch;
   readonly #authority: string | undefined;
+  readonly #apiClientId: string | undefined;
   /** Whether tokens can be sent there unread. */
   readonly #isPrivate: boolean;
   readonly #waits: ReturnType<typeof createWaits>;
@@ -51,6 +57,7 @@ export class JobServiceClient {
     if (protocol !== "https:" && protocol !== "http:") throw new TypeError(`${baseUrl} is not an http(s) address.`);
     this.#isPrivate = isPrivate(url);
     this.#authority = options.authority;
+    this.#apiClientId = options.apiClientId;
     // Called as a plain function: browsers insist on it.
     this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
     this.#transport = createTransport({
@@ -75,7 +82,7 @@ export class JobServiceClient {
   async authenticate(clientId: string, clientSecret: string, options: CallOptions = {}): Promise<void> {
     const facts = await this.getAuthFacts(options);
     if (facts.kind === "none") return;
-    this.#assertPrivate();
+    this.#assertTrusted(facts);
     const secret = { clientId, clientSecret, authority: this.#authority };
     const tokens = this.#use(clientSecretCredential(facts, secret, this.#fetch));
     await tokens(options);
@@ -101,12 +108,22 @@ export class JobServiceClient {
   }
 
   async #authorize(options: TokenOptions): Promise<string | undefined> {
-    if (this.#tokens === undefined || (await this.getAuthFacts()).kind === "none") return undefined;
-    this.#assertPrivate();
+    if (this.#tokens === undefined) return undefined;
+    const facts = await this.getAuthFacts();
+    if (facts.kind === "none") return undefined;
+    this.#assertTrusted(facts);
     return `Bearer ${await this.#tokens(options)}`;
   }
 
-  #assertPrivate(): void {
+  /** Before any credential is asked for a token. */
+  #assertTrusted(facts: EntraFacts): void {
+    assertOwnScopes(facts);
+    if (this.#apiClientId !== undefined && this.#apiClientId.toLowerCase() !== facts.clientId.toLowerCase()) {
+      throw new JobServiceError(
+        "SignInFailed",
+        `The service names another application, ${facts.clientId}: it gets no token.`,
+      );
+    }
     if (this.#isPrivate) return;
     throw new JobServiceError(
       "SignInFailed",

@@ -145,6 +145,43 @@ describe("the client", () => {
     expect(asked).toEqual(["http://jobs.example.com/v1/auth"]);
   });
 
+  const GRAPH = "https://graph.microsoft.com/.default";
+  it.each([
+    { applicationScope: GRAPH },
+    { userScope: "https://graph.microsoft.com/Mail.Read" },
+    { applicationScope: "api://99999999-9999-4999-8999-999999999999/.default" },
+    { clientId: "graph.microsoft.com", applicationScope: "api://graph.microsoft.com/.default" },
+    { clientId: "99999999-9999-4999-8999-999999999999" },
+  ])("asks no credential for a token of another service: %o", async (changes) => {
+    const facts = factsOf("https://login.microsoftonline.com", changes);
+    const fetch: Fetch = () => Promise.resolve(Response.json(facts));
+    let askedCount = 0;
+    const getToken = () => {
+      askedCount++;
+      return Promise.resolve(null);
+    };
+    const client = new JobServiceClient("https://jobs.example.com", { fetch, credential: { getToken } });
+    await expect(client.monitoring.getMe()).rejects.toMatchObject({ code: "SignInFailed" });
+    expect(askedCount).toBe(0);
+    const { sent, fetch: toIssuer } = recorded();
+    for (const [, use] of USES) await expect(use(facts, toIssuer)).rejects.toMatchObject({ code: "SignInFailed" });
+    expect(sent).toEqual([]);
+  });
+
+  it("asks no credential when the service names another application than its user does", async () => {
+    const facts = factsOf("https://login.microsoftonline.com");
+    const fetch: Fetch = (url) =>
+      Promise.resolve(Response.json(url.endsWith("/v1/auth") ? facts : { name: "Ada", grants: [] }));
+    const getToken = () => Promise.resolve({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 });
+    const url = "https://jobs.example.com";
+    const clientFor = (apiClientId: string) =>
+      new JobServiceClient(url, { fetch, credential: { getToken }, apiClientId });
+    await expect(clientFor("99999999-9999-4999-8999-999999999999").monitoring.getMe()).rejects.toMatchObject({
+      code: "SignInFailed",
+    });
+    await clientFor(facts.clientId).monitoring.getMe();
+  });
+
   it("sends an application's secret to the authority that its user has named", async () => {
     const sent: string[] = [];
     const fetch: Fetch = (url, init) => {

@@ -25,7 +25,7 @@ describe.each([".", ...samples])("package %s", (directory) => {
   });
 });
 
-it("is never asked of the registry by what the documents say", async () => {
+it("is never run from a registry by what the documents say", async () => {
   const documents = (await readdir(join(ROOT, "docs"), { recursive: true }))
     .filter((name) => /\.(md|ts|js|html)$/.test(name))
     .map((name) => join("docs", name));

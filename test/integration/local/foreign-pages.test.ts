@@ -7,6 +7,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-bl
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectStorage, provisionStorage } from "../../../runtime/azure/index.ts";
 import { LOCAL_REFUSALS } from "../../../runtime/core/local-only.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
 import { startAzurite, type RunningAzurite } from "../../../runtime/local/azurite.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
@@ -101,6 +102,21 @@ describe("an API without authentication", () => {
     const upgrade = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     const headers = { ...upgrade, "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", host: "evil.example" };
     expect(await statusAt(api.url, { path: "/hubs/jobs", headers })).toBe(LOCAL_REFUSALS.host.status);
+  });
+});
+
+describe("an API with tokens", () => {
+  const GUID = "11111111-1111-4111-8111-111111111111";
+  const TOKENS = { [SETTING.auth]: "entra", [SETTING.authTenantId]: GUID, [SETTING.authClientId]: GUID };
+  it.each([
+    ["on loopback answers names of this machine only", {}, LOCAL_REFUSALS.host.status],
+    ["behind a proxy of this machine answers the proxy's names", { [SETTING.proxyHops]: "1" }, 200],
+    ["on all addresses, as deployed, answers every name", { [SETTING.apiHost]: "0.0.0.0" }, 200],
+  ])("%s", async (_what, settings, status) => {
+    await using deployed = await startApiProcess(bus, "api-tokens", { ...TOKENS, ...settings });
+    const asked = { path: "/healthz", headers: { host: "jobs.example.com" } };
+    expect(await statusAt(deployed.url, asked)).toBe(status);
+    expect(await statusAt(deployed.url, { path: "/healthz", headers: {} })).toBe(200);
   });
 });
 

@@ -3,7 +3,7 @@
  *
  *   WEBHOOK_SECRET=whsec_… PORT=3000 node docs/samples/webhook-receiver.ts
  *
- * Put it behind your https address and register that: npx jobyard webhooks acme --put billing --to https://…
+ * Put it behind your https address and register that: npx --no jobyard webhooks acme --put billing --to https://…
  */
 import { createServer, type IncomingMessage } from "node:http";
 import { verifyWebhook, WebhookRefusedError, type WebhookMessage } from "jobyard/client";

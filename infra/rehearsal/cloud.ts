@@ -158,7 +158,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       const host = hostOf(request);
       if (storage.serves(host)) return storage.handle(request, response);
       if (host === estate.namespace) {
-        forward(request, response, { host: "127.0.0.1", port: PORTS.admin, secure: false });
+        // The local Service Bus answers to names of its own machine only.
+        const headers = { host: `127.0.0.1:${PORTS.admin}` };
+        forward(request, response, { host: "127.0.0.1", port: PORTS.admin, secure: false, headers });
       } else if (host === estate.site.host) site.handle(request, response);
       else if (host === LOGIN_HOST) issuer(request, response);
       else if (host === RESOURCE_MANAGER_HOST) return resourceManager.handle(request, response);

@@ -19,6 +19,7 @@ import type { Timer } from "../core/timer.ts";
 import { pageSchema, pageView } from "../core/views.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";
 import { packageFacts } from "../packages/package-facts.ts";
+import { isIntact } from "./package-intact.ts";
 import type { TimerRegistration } from "../timers/registration.ts";
 import type { Caller } from "./caller.ts";
 import { operation, type Operation } from "./operation.ts";
@@ -43,7 +44,8 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     facts: PackageFacts,
   ): Promise<StoredPackage> {
     const current = await packages.get(tenantName, packageName);
-    if (current?.sha256 === facts.sha256) return current;
+    // The record alone does not say that the bytes are still there: a replaced package is repaired by publishing it.
+    if (current?.sha256 === facts.sha256 && (await isIntact(packages, tenantName, packageName))) return current;
     const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
     return { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
   }

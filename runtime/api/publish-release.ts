@@ -10,10 +10,11 @@ import type { PackageCatalog } from "../core/ports/package-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";
 import { packageFacts } from "../packages/package-facts.ts";
+import { isIntact } from "./package-intact.ts";
 import type { TimerRegistration } from "../timers/registration.ts";
 
 export interface PublishReleaseDeps {
-  readonly packages: Pick<PackageCatalog, "versions" | "upload">;
+  readonly packages: Pick<PackageCatalog, "versions" | "upload" | "fetch">;
   readonly tenants: Pick<TenantStore, "get" | "create">;
   readonly timerRegistration: Pick<TimerRegistration, "check" | "sync">;
   /** Holds the packages, by the names jobs give them; may be absent. */
@@ -45,21 +46,24 @@ export async function publishRelease(deps: PublishReleaseDeps): Promise<void> {
   }
 }
 
-/** False: this version was published before. */
+/** False: this version was published before, and stays. */
 async function publish(packageName: string, deps: PublishReleaseDeps): Promise<boolean> {
   const { directory, packages, tenantName, timerRegistration } = deps;
   const place = { tenantName, packageName };
   const bytes = await readFile(join(directory, packageName));
   const inspected = await inspectPackage(bytes);
   const versions = await packages.versions(tenantName, packageName);
-  const isNew = !versions.some(({ sha256 }) => sha256 === inspected.sha256);
-  if (isNew) {
+  const published = versions.find(({ sha256 }) => sha256 === inspected.sha256);
+  // A version that is current and whose bytes were replaced is repaired.
+  const isWanted =
+    published === undefined || (published.isCurrent && !(await isIntact(packages, tenantName, packageName)));
+  if (isWanted) {
     await timerRegistration.check(place, inspected.manifest);
     await packages.upload(tenantName, packageName, bytes, packageFacts(inspected, PUBLISHED_BY));
   }
   // Of the version that is current, whichever that is: the deployment may have other pools now, and other subscriptions.
   await timerRegistration.sync(place, inspected);
-  return isNew;
+  return isWanted;
 }
 
 async function packagesIn(directory: string): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { isMissing, isUnchanged, storageError } from "./translate-error.ts";
 export interface VersionedBlob extends OpenedBlob {
   /** Changes with every write. */
   readonly version: string;
+  readonly metadata: Readonly<Record<string, string>>;
   /** Gives the connection up without reading to the end. */
   close(): void;
 }
@@ -30,7 +31,7 @@ export async function openBlob(
       ...(knownVersion === undefined ? {} : { conditions: { ifNoneMatch: knownVersion } }),
       ...(signal === undefined ? {} : { abortSignal: signal }),
     });
-    const { readableStreamBody: body, contentLength, contentType, etag } = response;
+    const { readableStreamBody: body, contentLength, contentType, etag, metadata = {} } = response;
     if (!(body instanceof Readable) || contentLength === undefined || etag === undefined) {
       throw new InvariantError("A blob was answered without content, length or version.");
     }
@@ -38,6 +39,7 @@ export async function openBlob(
       bytes: contentLength,
       contentType: contentType ?? "application/octet-stream",
       version: etag,
+      metadata,
       stream: chunksOf(body, signal),
       close: () => body.destroy(),
     };

@@ -12,6 +12,7 @@ import { packageBlobName } from "./blob-names.ts";
 import type { StorageClients } from "./connect.ts";
 import { openBlob, readAll } from "./open-blob.ts";
 import { factsOf, metadataOf } from "./package-metadata.ts";
+import { checkedSha256, sha256Of } from "./package-bytes.ts";
 import { decodePosition, encodePosition } from "./page-token.ts";
 import { isConditionFailed, isMissing, storageError } from "./translate-error.ts";
 
@@ -42,10 +43,19 @@ export function createPackageStore({
     return items.toSorted(newestFirst);
   }
 
-  async function findVersion(tenantName: string, packageName: string, sha256: string): Promise<BlobItem | undefined> {
+  /** The newest copy of a version whose bytes are still those. */
+  async function findVersion(
+    tenantName: string,
+    packageName: string,
+    sha256: string,
+  ): Promise<FoundVersion | undefined> {
     try {
       const items = await itemsOf(tenantName, packageName);
-      return items.find(({ metadata }) => factsOf(metadata).sha256 === sha256);
+      for (const item of items.filter(({ metadata }) => factsOf(metadata).sha256 === sha256)) {
+        const bytes = await fetchItem(tenantName, packageName, item);
+        if (bytes !== undefined && (await sha256Of(bytes)) === sha256) return { item, bytes };
+      }
+      return undefined;
     } catch (error) {
       throw storageError(error, "looking for a version");
     }
@@ -106,7 +116,9 @@ export function createPackageStore({
         const message = `The package has ${opened.bytes} bytes; at most ${PACKAGE_MAX_BYTES} are allowed.`;
         throw new PackageError("PackageTooLarge", message);
       }
-      return { bytes: await readAll(opened), version: opened.version };
+      const bytes = await readAll(opened);
+      const sha256 = await checkedSha256(bytes, factsOf(opened.metadata).sha256);
+      return { bytes, sha256, version: opened.version };
     },
 
     async upload(tenantName, packageName, bytes, facts) {
@@ -179,17 +191,15 @@ export function createPackageStore({
     },
 
     async fetchVersion(tenantName, packageName, sha256) {
-      const item = await findVersion(tenantName, packageName, sha256);
-      return item && fetchItem(tenantName, packageName, item);
+      return (await findVersion(tenantName, packageName, sha256))?.bytes;
     },
 
     async restore(tenantName, packageName, sha256, restoredBy) {
-      const item = await findVersion(tenantName, packageName, sha256);
-      if (item === undefined) return false;
+      const found = await findVersion(tenantName, packageName, sha256);
+      if (found === undefined) return false;
+      const { item, bytes } = found;
       // The current one already.
       if (!item.snapshot) return true;
-      const bytes = await fetchItem(tenantName, packageName, item);
-      if (bytes === undefined) return false;
       const { jobTypes, timerCount = 0 } = factsOf(item.metadata);
       await store.upload(tenantName, packageName, bytes, { sha256, jobTypes, timerCount, uploadedBy: restoredBy });
       return true;
@@ -205,6 +215,11 @@ export function createPackageStore({
     },
   };
   return store;
+}
+
+interface FoundVersion {
+  readonly item: BlobItem;
+  readonly bytes: Uint8Array;
 }
 
 /** Undefined: nothing a job could name lies there. */

@@ -1,5 +1,4 @@
 /** The `jobyard` command: its subcommands, what surrounds them, and what the exit code says. */
-import { styleText } from "node:util";
 import { Command, CommanderError } from "commander";
 import { isJobServiceError } from "../client/index.ts";
 import { messageOf } from "../core/errors.ts";
@@ -23,17 +22,8 @@ import { watchCommand } from "./commands/watch.ts";
 import { webhooksCommand } from "./commands/webhooks.ts";
 import { workersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
-import type { Surroundings, Terminal } from "./terminal.ts";
-
-const STANDARD: Terminal = {
-  out: (text) => process.stdout.write(`${text}\n`),
-  error: (text) => process.stderr.write(`${text}\n`),
-  write: (text) => process.stdout.write(text),
-  // Honours NO_COLOR and whether the stream is a terminal.
-  paint: (style, text) => styleText(style, text, { stream: process.stdout }),
-  screen: process.stderr.isTTY ? process.stderr : undefined,
-  columns: process.stdout.isTTY ? process.stdout.columns : Infinity,
-};
+import { standardTerminal } from "./standard-terminal.ts";
+import type { Surroundings } from "./terminal.ts";
 
 const COMMANDS = [
   loginCommand,
@@ -60,8 +50,9 @@ const COMMANDS = [
 
 /** Runs one command line. Never throws: resolves to the exit code. */
 export async function runCli(args: readonly string[], given: Partial<Surroundings> = {}): Promise<ExitCode> {
+  const standard = standardTerminal(process);
   const around: Surroundings = {
-    terminal: STANDARD,
+    terminal: standard,
     env: process.env,
     input: process.stdin,
     signal: new AbortController().signal,
@@ -75,7 +66,10 @@ export async function runCli(args: readonly string[], given: Partial<Surrounding
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.error(text.trimEnd()),
     })
-    .addHelpText("after", EXIT_CODES_HELP);
+    .addHelpText("after", EXIT_CODES_HELP)
+    .hook("preAction", (_program, action) => {
+      if (action.opts<{ readonly raw?: true }>().raw) standard.showRaw();
+    });
   for (const make of COMMANDS) program.addCommand(make(around));
   inherit(program);
   try {

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from "commander";
 import type { JobServiceClient, JobState } from "../client/index.ts";
 import { connect, type ConnectionOptions } from "./connection.ts";
 import { UsageError } from "./exit-codes.ts";
+import { jsonLine } from "./json-line.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
 
 export interface RemoteOptions extends ConnectionOptions {
@@ -12,6 +13,7 @@ export interface RemoteOptions extends ConnectionOptions {
 const command = (name: string, description: string, examples: readonly string[]): Command =>
   new Command(name)
     .description(description)
+    .option("--raw", "print escape sequences and control characters as they come, on a terminal too")
     .addHelpText("after", `\nExamples:\n${examples.map((example) => `  jobyard ${example}`).join("\n")}`);
 
 export const localCommand = command;
@@ -27,7 +29,7 @@ const withRemoteOptions = (to: Command): Command =>
 
 /** The result as one line of JSON, or for people. */
 export function show(terminal: Terminal, { json }: { readonly json?: true }, value: unknown, text: () => string): void {
-  terminal.out(json === true ? JSON.stringify(value) : text());
+  terminal.out(json === true ? jsonLine(value) : text());
 }
 
 export { connect };

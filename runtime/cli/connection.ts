@@ -2,13 +2,15 @@
 import { readFile } from "node:fs/promises";
 import {
   clientSecretCredential,
+  JobServiceError,
   JobServiceClient,
   refreshTokenCredential,
   type AccessToken,
   type Fetch,
   type TokenCredential,
 } from "../client/index.ts";
-import type { AuthFacts } from "../core/auth-facts.ts";
+import { isDeepStrictEqual } from "node:util";
+import { authFactsSchema, type AuthFacts } from "../core/auth-facts.ts";
 import { issuerFetch } from "../local/identity/issuer-fetch.ts";
 import { UsageError } from "./exit-codes.ts";
 import { signInFile, type SignIn, type SignInFile } from "./sign-in-file.ts";
@@ -17,24 +19,53 @@ import type { Surroundings } from "./terminal.ts";
 export const URL_VARIABLE = "JOBYARD_URL";
 export const CLIENT_ID_VARIABLE = "JOBYARD_CLIENT_ID";
 export const CLIENT_SECRET_VARIABLE = "JOBYARD_CLIENT_SECRET";
+export const AUTHORITY_VARIABLE = "JOBYARD_AUTHORITY";
 
 export interface ConnectionOptions {
   readonly url?: string;
 }
 
-/** Throws UsageError when nothing says where the service is. */
-export async function connect({ url }: ConnectionOptions, { env }: Surroundings): Promise<JobServiceClient> {
+/** Throws UsageError when nothing says where the service is, SignInFailed when a secret must not be sent. */
+export async function connect({ url }: ConnectionOptions, { env, terminal }: Surroundings): Promise<JobServiceClient> {
   const file = signInFile(env);
   const kept = await file.read();
   const address = url ?? env[URL_VARIABLE] ?? kept?.url;
   if (address === undefined)
     throw new UsageError(`No service is known. Sign in with jobyard login, or set ${URL_VARIABLE}.`);
-  const signIn = fromEnvironment(env, address) ?? (kept?.url === address ? kept : undefined);
-  if (signIn === undefined) return clientAt(address);
+  const given = credentialsIn(env);
+  // The secret of one service is none of another's business.
+  const isMeant = isSame(env[URL_VARIABLE], address);
+  const known = kept !== undefined && isSame(kept.url, address) ? kept : undefined;
+  if (given !== undefined && !isMeant && known === undefined) {
+    terminal.error(
+      `${CLIENT_SECRET_VARIABLE} is for the service that ${URL_VARIABLE} names, and not sent to ${address}.`,
+    );
+  }
+  const mine = isMeant && given !== undefined ? given : known;
+  if (mine === undefined) return clientAt(address);
+  const facts = await clientAt(address).getAuthFacts();
+  if (mine === known) assertPinned(known, facts);
+  const signIn: SignIn = { facts, ...mine, version: 2, url: address };
   const fetch = await fetchFor(signIn);
-  const facts = await clientAt(address, { fetch }).getAuthFacts();
-  const credential = credentialOf(signIn, facts, { fetch, file: signIn === kept ? file : undefined });
+  const credential = credentialOf(signIn, { fetch, file: mine === known ? file : undefined });
   return clientAt(address, { fetch, ...(credential && { credential }) });
+}
+
+/** The same service, however its address is written. */
+export function isSame(one: string | undefined, other: string): boolean {
+  const [a, b] = [one ?? "", other].map((text) => URL.parse(text)?.href.replace(/\/+$/, ""));
+  return a !== undefined && a === b;
+}
+
+/** Whoever has taken the service over could name an issuer of his own, and get the secret. */
+function assertPinned(signIn: SignIn, facts: AuthFacts): void {
+  // Without what a newer service says beside.
+  if (isDeepStrictEqual(signIn.facts, authFactsSchema.safeParse(facts).data)) return;
+  throw new JobServiceError(
+    "SignInFailed",
+    "The service names another issuer, directory or application than when you signed in, and got nothing from you. " +
+      "If this change is known to you, sign in anew with: jobyard login",
+  );
 }
 
 /** A person waits some seconds for a service that is away, not half a minute. */
@@ -53,19 +84,23 @@ export function clientAt(
 }
 
 /** With the local issuer's certificate, when there is one. */
-export async function fetchFor({ url, caFile }: Pick<SignIn, "url" | "caFile">): Promise<Fetch> {
+export async function fetchFor({ facts, caFile }: Pick<SignIn, "facts" | "caFile">): Promise<Fetch> {
   const platform: Fetch = (address, init) => fetch(address, init);
-  if (caFile === undefined) return platform;
-  const facts = await clientAt(url).getAuthFacts();
-  return facts.kind === "none" ? platform : issuerFetch(facts.authority, await readFile(caFile, "utf8"));
+  if (caFile === undefined || facts.kind === "none") return platform;
+  return issuerFetch(facts.authority, await readFile(caFile, "utf8"));
 }
 
-function fromEnvironment(env: Surroundings["env"], url: string): SignIn | undefined {
+function credentialsIn(env: Surroundings["env"]): Pick<SignIn, "caFile" | "authority" | "who"> | undefined {
   const clientId = env[CLIENT_ID_VARIABLE];
   const clientSecret = env[CLIENT_SECRET_VARIABLE];
   if (clientId === undefined || clientSecret === undefined) return undefined;
   const caFile = env["JOBYARD_CA_FILE"];
-  return { version: 1, url, ...(caFile && { caFile }), who: { kind: "application", clientId, clientSecret } };
+  const authority = env[AUTHORITY_VARIABLE];
+  return {
+    ...(caFile && { caFile }),
+    ...(authority && { authority }),
+    who: { kind: "application", clientId, clientSecret },
+  };
 }
 
 interface CredentialDeps {
@@ -74,7 +109,8 @@ interface CredentialDeps {
   readonly file: SignInFile | undefined;
 }
 
-function credentialOf(signIn: SignIn, facts: AuthFacts, { fetch, file }: CredentialDeps): TokenCredential | undefined {
+function credentialOf(signIn: SignIn, { fetch, file }: CredentialDeps): TokenCredential | undefined {
+  const { facts, authority } = signIn;
   if (facts.kind === "none" || signIn.who.kind === "nobody") return undefined;
   let current = signIn;
   const keep = async (changed: Partial<SignIn>): Promise<void> => {
@@ -84,10 +120,11 @@ function credentialOf(signIn: SignIn, facts: AuthFacts, { fetch, file }: Credent
   const { who } = signIn;
   const source =
     who.kind === "application"
-      ? clientSecretCredential(facts, who, fetch)
+      ? clientSecretCredential(facts, { ...who, authority }, fetch)
       : refreshTokenCredential(
           facts,
           {
+            authority,
             refreshToken: who.refreshToken ?? "",
             onRefreshToken: (refreshToken) => keep({ who: { kind: "user", refreshToken } }),
           },

@@ -4,12 +4,17 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import * as z from "zod";
+import { authFactsSchema } from "../core/auth-facts.ts";
 import { UsageError } from "./exit-codes.ts";
 
 const signInSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   /** Of the service. */
   url: z.string(),
+  /** What the service said of its issuer at the sign-in: secrets go to this one, whatever it says later. */
+  facts: authFactsSchema,
+  /** The authority as the user has named it. */
+  authority: z.string().optional(),
   /** The certificate of a local issuer. */
   caFile: z.string().optional(),
   who: z.discriminatedUnion("kind", [

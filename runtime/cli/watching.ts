@@ -84,6 +84,12 @@ async function showFailures(
   }
 }
 
+/** The service's JSON says what they are, not its type. */
+function numbersIn(counts: Counts): Counts {
+  const said: readonly (readonly [string, unknown])[] = Object.entries(counts);
+  return Object.fromEntries(said.map(([name, count]) => [name, Number(count) || 0])) as unknown as Counts;
+}
+
 interface Progress {
   look(counts: Counts): void;
   stop(): void;
@@ -122,12 +128,14 @@ function movingBar(stream: NodeJS.WriteStream): Progress {
   let isShown = false;
   return {
     look(counts) {
-      const { total, running, failed } = counts;
+      // Numbers, whatever the service says: the bar writes past the terminal's filter.
+      const numbers = numbersIn(counts);
+      const { total, running, failed } = numbers;
       if (!isShown) bar.start(total, 0, { running, failed });
       isShown = true;
       // Jobs may still be coming.
       bar.setTotal(total);
-      bar.update(total - openOf(counts), { running, failed });
+      bar.update(total - openOf(numbers), { running, failed });
     },
     stop: () => bar.stop(),
   };

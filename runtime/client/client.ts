@@ -9,6 +9,7 @@ import { retryPolicy, type RetryOptions } from "./retry.ts";
 import { createTimers, type Timers } from "./timers.ts";
 import { createTokenCache, type TokenCache, type TokenOptions } from "./token-cache.ts";
 import { createTransport, type CallOptions, type Fetch, type Transport } from "./transport.ts";
+import { assertOwnScopes, isPrivate, type EntraFacts } from "./trusted-authority.ts";
 import { createWaits, type WaitForBatchOptions, type WaitOptions } from "./wait.ts";
 import type { BatchView, JobView } from "../core/views.ts";
 
@@ -18,6 +19,16 @@ export interface JobServiceClientOptions {
   readonly retry?: RetryOptions | undefined;
   /** An answer that is not there by then is asked for again. Default 100,000: commands on large batches take a minute. */
   readonly answerWithinMs?: number | undefined;
+  /**
+   * The issuer that `authenticate` may send the secret to, `https://…`. Not needed for Microsoft's own and for one on this
+   * machine: the service names those.
+   */
+  readonly authority?: string | undefined;
+  /**
+   * Client id of the service's registration. A service that names another one gets no token. Default: whatever it names;
+   * a service in other hands could ask for tokens of another API that your credential may use.
+   */
+  readonly apiClientId?: string | undefined;
   /** Makes every request, the issuer's too. Default: the platform's. */
   readonly fetch?: Fetch | undefined;
 }
@@ -31,14 +42,22 @@ export class JobServiceClient {
   readonly notifications: Notifications;
   readonly #transport: Transport;
   readonly #fetch: Fetch;
+  readonly #authority: string | undefined;
+  readonly #apiClientId: string | undefined;
+  /** Whether tokens can be sent there unread. */
+  readonly #isPrivate: boolean;
   readonly #waits: ReturnType<typeof createWaits>;
   #tokens: TokenCache | undefined;
   #facts: Promise<AuthFacts> | undefined;
 
   /** `baseUrl`: of the service, with or without a slash at its end. Makes no request. Throws TypeError for no URL. */
   constructor(baseUrl: string, options: JobServiceClientOptions = {}) {
-    const { protocol, origin, pathname } = new URL(baseUrl);
+    const url = new URL(baseUrl);
+    const { protocol, origin, pathname } = url;
     if (protocol !== "https:" && protocol !== "http:") throw new TypeError(`${baseUrl} is not an http(s) address.`);
+    this.#isPrivate = isPrivate(url);
+    this.#authority = options.authority;
+    this.#apiClientId = options.apiClientId;
     // Called as a plain function: browsers insist on it.
     this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
     this.#transport = createTransport({
@@ -57,13 +76,15 @@ export class JobServiceClient {
   }
 
   /**
-   * Signs in as an application with its secret, and makes sure of it: throws SignInFailed when the issuer refuses. A
-   * service that asks for no token needs none.
+   * Signs in as an application with its secret, and makes sure of it: throws SignInFailed when the issuer refuses, and
+   * when the service names one that is not to be trusted with the secret. A service that asks for no token needs none.
    */
   async authenticate(clientId: string, clientSecret: string, options: CallOptions = {}): Promise<void> {
     const facts = await this.getAuthFacts(options);
     if (facts.kind === "none") return;
-    const tokens = this.#use(clientSecretCredential(facts, { clientId, clientSecret }, this.#fetch));
+    this.#assertTrusted(facts);
+    const secret = { clientId, clientSecret, authority: this.#authority };
+    const tokens = this.#use(clientSecretCredential(facts, secret, this.#fetch));
     await tokens(options);
   }
 
@@ -87,8 +108,27 @@ export class JobServiceClient {
   }
 
   async #authorize(options: TokenOptions): Promise<string | undefined> {
-    if (this.#tokens === undefined || (await this.getAuthFacts()).kind === "none") return undefined;
+    if (this.#tokens === undefined) return undefined;
+    const facts = await this.getAuthFacts();
+    if (facts.kind === "none") return undefined;
+    this.#assertTrusted(facts);
     return `Bearer ${await this.#tokens(options)}`;
+  }
+
+  /** Before any credential is asked for a token. */
+  #assertTrusted(facts: EntraFacts): void {
+    assertOwnScopes(facts);
+    if (this.#apiClientId !== undefined && this.#apiClientId.toLowerCase() !== facts.clientId.toLowerCase()) {
+      throw new JobServiceError(
+        "SignInFailed",
+        `The service names another application, ${facts.clientId}: it gets no token.`,
+      );
+    }
+    if (this.#isPrivate) return;
+    throw new JobServiceError(
+      "SignInFailed",
+      "The service is reached over plain http: no token is sent there. Use https.",
+    );
   }
 
   #use(credential: TokenCredential): TokenCache {

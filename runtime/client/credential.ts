@@ -1,8 +1,9 @@
 /** Who calls: the shape of `TokenCredential` of @azure/core-auth, and the credentials this package brings along. */
 import { isJobServiceError, JobServiceError } from "./errors.ts";
-import { createIssuer, STILL_WAITING, type DeviceCode, type EntraFacts, type IssuedToken } from "./oauth.ts";
+import { createIssuer, STILL_WAITING, type DeviceCode, type IssuedToken, type IssuerOptions } from "./oauth.ts";
 import { pause } from "./pause.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
+import type { EntraFacts } from "./trusted-authority.ts";
 
 export interface AccessToken {
   readonly token: string;
@@ -20,13 +21,18 @@ const tokenOf = ({ token, expiresInS }: IssuedToken): AccessToken => ({
   expiresOnTimestamp: Date.now() + expiresInS * 1_000,
 });
 
-/** An application with a secret of its own. */
+export interface ClientSecretOptions extends IssuerOptions {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+/** An application with a secret of its own. Throws SignInFailed for an authority that is not to be trusted with it. */
 export function clientSecretCredential(
   facts: EntraFacts,
-  { clientId, clientSecret }: { readonly clientId: string; readonly clientSecret: string },
+  { clientId, clientSecret, authority }: ClientSecretOptions,
   fetch: Fetch,
 ): TokenCredential {
-  const issuer = createIssuer(facts, fetch);
+  const issuer = createIssuer(facts, fetch, { authority });
   const form = { grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret };
   return {
     getToken: async (_scopes, { abortSignal: signal } = {}) =>
@@ -34,19 +40,19 @@ export function clientSecretCredential(
   };
 }
 
-export interface RefreshOptions {
+export interface RefreshOptions extends IssuerOptions {
   readonly refreshToken: string;
   /** Told of each token that takes the place of the one before: that one is used up. */
   readonly onRefreshToken?: (refreshToken: string) => void | Promise<void>;
 }
 
-/** A user who has signed in before. */
+/** A user who has signed in before. Throws SignInFailed for an authority that is not to be trusted with the token. */
 export function refreshTokenCredential(
   facts: EntraFacts,
-  { refreshToken, onRefreshToken }: RefreshOptions,
+  { refreshToken, onRefreshToken, authority }: RefreshOptions,
   fetch: Fetch,
 ): TokenCredential {
-  const issuer = createIssuer(facts, fetch);
+  const issuer = createIssuer(facts, fetch, { authority });
   let current = refreshToken;
   return {
     async getToken(_scopes, { abortSignal: signal } = {}) {
@@ -68,7 +74,7 @@ export function refreshTokenCredential(
   };
 }
 
-export interface DeviceCodeOptions extends CallOptions {
+export interface DeviceCodeOptions extends CallOptions, IssuerOptions {
   /** Shows the user where to enter which code. */
   readonly onCode: (code: Omit<DeviceCode, "deviceCode">) => void;
 }
@@ -76,10 +82,10 @@ export interface DeviceCodeOptions extends CallOptions {
 /** Signs a user in by a code entered in any browser; resolves when that has happened. */
 export async function signInWithDeviceCode(
   facts: EntraFacts,
-  { onCode, signal }: DeviceCodeOptions,
+  { onCode, signal, authority }: DeviceCodeOptions,
   fetch: Fetch,
 ): Promise<AccessToken & { readonly refreshToken: string | undefined }> {
-  const issuer = createIssuer(facts, fetch);
+  const issuer = createIssuer(facts, fetch, { authority });
   const client_id = publicClientOf(facts);
   const { deviceCode, ...shown } = await issuer.requestDeviceCode({ client_id, scope: userScopes(facts) }, { signal });
   onCode(shown);

@@ -2,7 +2,13 @@
 export { JobServiceClient } from "./client.ts";
 export type { JobServiceClientOptions } from "./client.ts";
 export { clientSecretCredential, refreshTokenCredential, signInWithDeviceCode } from "./credential.ts";
-export type { AccessToken, DeviceCodeOptions, RefreshOptions, TokenCredential } from "./credential.ts";
+export type {
+  AccessToken,
+  ClientSecretOptions,
+  DeviceCodeOptions,
+  RefreshOptions,
+  TokenCredential,
+} from "./credential.ts";
 export { isJobServiceError, JobServiceError } from "./errors.ts";
 export type { ClientErrorCode, JobServiceErrorCode } from "./errors.ts";
 export type { EventSelection } from "./follow-events.ts";
@@ -11,12 +17,13 @@ export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
-export type { DeviceCode, EntraFacts } from "./oauth.ts";
+export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./pages.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { NextOptions, TimerReference, Timers } from "./timers.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
+export type { EntraFacts } from "./trusted-authority.ts";
 export type { OnUploadProgress, UploadProgress } from "./upload.ts";
 export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
 export type { VerifiedWebhook, VerifyWebhookOptions, WebhookHeaders, WebhookRefusal } from "./verify-webhook.ts";

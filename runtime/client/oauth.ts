@@ -1,13 +1,11 @@
 /**
  * The three OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
- * Everything comes from what `GET /v1/auth` says; errors carry the issuer's words and never a secret.
+ * Everything comes from what `GET /v1/auth` says, as far as trusted-authority.ts believes it; errors carry the issuer's words and never a secret.
  */
-import type { AuthFacts } from "../core/auth-facts.ts";
 import { networkFailed } from "./answer.ts";
 import { JobServiceError } from "./errors.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
-
-export type EntraFacts = Extract<AuthFacts, { kind: "entra" }>;
+import { ownEndpoint, trustedIssuer, type EntraFacts } from "./trusted-authority.ts";
 
 /** Where the issuer takes requests. */
 export interface IssuerEndpoints {
@@ -41,15 +39,23 @@ export interface Issuer {
   requestDeviceCode(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<DeviceCode>;
 }
 
-export function createIssuer({ authority, tenantId }: EntraFacts, fetch: Fetch): Issuer {
-  const metadataUrl = `${authority}/${tenantId}/v2.0/.well-known/openid-configuration`;
+export interface IssuerOptions {
+  /** The authority, when it is none of Microsoft's and not on this machine: as the user has named it. */
+  readonly authority?: string | undefined;
+}
+
+/** Throws SignInFailed for an authority that is not to be trusted with a secret. */
+export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: IssuerOptions = {}): Issuer {
+  const issuer = trustedIssuer(facts, authority);
+  const metadataUrl = new URL("v2.0/.well-known/openid-configuration", issuer).href;
   let endpoints: Promise<IssuerEndpoints> | undefined;
 
   async function call(url: string, init: RequestInit): Promise<Readonly<Record<string, unknown>>> {
     let response: Response;
     let body: unknown;
     try {
-      response = await fetch(url, init);
+      // A redirect would take the secret along.
+      response = await fetch(url, { ...init, redirect: "error" });
       body = await response.json();
     } catch (error) {
       init.signal?.throwIfAborted();
@@ -71,8 +77,8 @@ export function createIssuer({ authority, tenantId }: EntraFacts, fetch: Fetch):
   async function find({ signal }: CallOptions): Promise<IssuerEndpoints> {
     const metadata = await call(metadataUrl, { ...(signal && { signal }) });
     return {
-      tokenUrl: text(metadata, "token_endpoint"),
-      deviceCodeUrl: text(metadata, "device_authorization_endpoint"),
+      tokenUrl: ownEndpoint(text(metadata, "token_endpoint"), issuer),
+      deviceCodeUrl: ownEndpoint(text(metadata, "device_authorization_endpoint"), issuer),
     };
   }
 

@@ -14,6 +14,7 @@ import {
   TIMEOUT_MAX_MS,
 } from "./limits.ts";
 import { packagePathProblem } from "./package-path.ts";
+import { PLAIN_LINE } from "./plain-text.ts";
 
 /** A blob name below its tenant: letters, digits, inner dots, hyphens and underscores. */
 export const PACKAGE_NAME_PATTERN = new RegExp(
@@ -35,8 +36,8 @@ export const oneLine = (max: number) =>
   z
     .string(`expected a text of 1 to ${max} characters`)
     .refine(
-      (text) => text.length > 0 && text.length <= max && text.trim() === text && !/[\u0000-\u001f\u007f]/.test(text),
-      `expected one line of 1 to ${max} characters without spaces at its ends`,
+      (text) => text.length > 0 && text.length <= max && text.trim() === text && PLAIN_LINE.test(text),
+      `expected one line of 1 to ${max} characters, without spaces at its ends, controls, and characters that turn its direction`,
     );
 
 export const matching = (pattern: RegExp, expected: string) =>

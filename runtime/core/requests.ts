@@ -19,6 +19,7 @@ import {
   TIME_TO_LIVE_MIN_MS,
   TIMEOUT_MAX_MS,
 } from "./limits.ts";
+import { PLAIN_LINE } from "./plain-text.ts";
 import { retryOverridesSchema } from "./retry.ts";
 import { DEFAULT_POOL } from "./topology.ts";
 import { jobStateSchema, prioritySchema } from "./views.ts";
@@ -26,14 +27,12 @@ import { jobStateSchema, prioritySchema } from "./views.ts";
 /** A blob name below its tenant: one path segment that ends in `.zip`. */
 const PACKAGE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
 
-// Control characters have no place in a name that is shown, logged and put into tables.
-const NO_CONTROL_CHARACTERS = /^[^\u0000-\u001f\u007f]*$/;
-
+/** A name that is shown, logged and put into tables. */
 export const displayName = z
   .string()
   .min(1, "must not be empty")
   .max(DISPLAY_NAME_MAX_LENGTH, `must have at most ${DISPLAY_NAME_MAX_LENGTH} characters`)
-  .regex(NO_CONTROL_CHARACTERS, "must not contain control characters");
+  .regex(PLAIN_LINE, "must not contain control characters, nor characters that turn the direction of text");
 
 export const tenantName = z
   .string()

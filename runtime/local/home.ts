@@ -1,7 +1,7 @@
 /** The folder in which the local stack keeps everything, and the claim of one running stack on it. */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, realpath, rm } from "node:fs/promises";
+import { access, chmod, mkdir, realpath, rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,11 +27,15 @@ export class HomeInUseError extends Error {
   override readonly name = "HomeInUseError";
 }
 
-/** Creates the folder if need be. Throws HomeInUseError while another stack runs in it, and what the file system says. */
+const OWNER_ONLY = 0o700;
+
+/** Creates the folder if need be, and closes it to other users. Throws HomeInUseError while another stack runs in it, and what the file system says. */
 export async function openHome(path: string): Promise<Home> {
-  await mkdir(path, { recursive: true });
+  await mkdir(path, { recursive: true, mode: OWNER_ONLY });
   const directory = await realpath(path);
   await access(directory, constants.W_OK | constants.X_OK);
+  // It holds keys, and all data of all tenants. A folder that was there already is closed to others, too.
+  await chmod(directory, OWNER_ONLY);
   const lock = await lockFolder(directory);
   const home = {
     directory,

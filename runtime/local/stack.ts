@@ -7,7 +7,6 @@ import { join } from "node:path";
 import type { Environment } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
-import { azuriteConnectionString } from "./azurite.ts";
 import type { Home } from "./home.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "./identity/principals.ts";
 import type { LocalIssuer } from "./identity/token-client.ts";
@@ -98,11 +97,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, ...anyPorts] = await freePorts(6);
     // Chosen here, so that what starts again is found where it was.
     const [port = "", issuerPort = ""] = [apiPort, identityPort].map((wanted, i) => String(wanted || anyPorts[i]));
-    const storage = azuriteConnectionString({ blobPort, tablePort });
     const topologyFile = join(home.bus, "topology.json");
     await writeFile(topologyFile, JSON.stringify(busTopology([...pools.keys()], { lockMs: options.lockMs }), null, 2));
 
-    const [issuerReady, busReady] = await Promise.all([
+    const [issuerReady, busReady, storage] = await Promise.all([
       supervisor.start(program("identity", "identity", ["--directory", home.identity, "--port", issuerPort])),
       supervisor.start(
         program("bus", "bus", [
@@ -116,7 +114,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             ...["--directory", home.storage, "--blob-port", String(blobPort), "--table-port", String(tablePort)],
           ]),
         )
-        .then(() => options.provision(storage)),
+        .then(async ({ connectionString }) => {
+          const storage = String(connectionString);
+          await options.provision(storage);
+          return storage;
+        }),
     ]);
     const issuer = { authority: String(issuerReady["authority"]), caFile: String(issuerReady["caFile"]) };
     const serviceBus = String(busReady["connectionString"]);

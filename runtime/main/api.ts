@@ -1,6 +1,6 @@
 /** The API process. */
 import { randomBytes, randomUUID } from "node:crypto";
-import type { Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { createApp } from "../api/app.ts";
@@ -19,11 +19,12 @@ import { resolveByDns } from "../api/webhooks/public-lookup.ts";
 import { messageOf } from "../core/errors.ts";
 import type { PublishedEvent } from "../core/events.ts";
 import { createIdSource, defaultBatchId } from "../core/ids.ts";
+import { localOnly, pagesOf } from "../core/local-only.ts";
+import { isLoopback } from "../core/loopback.ts";
 import { lockMarginMs, WEBHOOK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { EventSource } from "../core/ports/event-channel.ts";
-import { parseApiSettings } from "../core/settings/api.ts";
-import { isLoopback } from "../core/settings/auth.ts";
+import { parseApiSettings, type ApiSettings } from "../core/settings/api.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
@@ -102,7 +103,7 @@ async function start(): Promise<Service> {
     wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
-  const server = createHttpServer(app);
+  const server = createHttpServer(listenerOf(app, settings));
   const port = await listen(server, settings.port, settings.host);
   // Its own at every start: what was published while nobody listened here is nobody's news.
   const source = connected.eventSource(subscriptionName(settings.instanceId), log);
@@ -168,6 +169,15 @@ async function start(): Promise<Service> {
       farewell.abort();
     },
   };
+}
+
+/**
+ * On loopback, callers of this machine only. An API behind a proxy of the same machine gets the proxy's public Host; the
+ * proxy judges it. Without authentication there is no such exception, and changes are judged by the page they come from.
+ */
+function listenerOf(app: RequestListener, { host, auth, traffic }: ApiSettings): RequestListener {
+  if (auth.kind === "none") return localOnly(app, { changes: pagesOf(traffic.allowedOrigins) });
+  return isLoopback(host) && traffic.proxyHops === 0 ? localOnly(app, { changes: "by-proof" }) : app;
 }
 
 /** Ends early, and well, when it is not to go on. */

@@ -11,8 +11,8 @@ async function start(): Promise<Service> {
   const directory = values.directory;
   if (directory === undefined) throw new SettingsError("--directory is missing.");
   const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
-  const azurite = await startAzurite({ directory, ...ports });
-  return { ready: ports, stop: () => azurite.close() };
+  const azurite = await startAzurite({ directory, ...ports, environment: process.env });
+  return { ready: { connectionString: azurite.connectionString }, stop: () => azurite.close() };
 }
 
 await runService(start);

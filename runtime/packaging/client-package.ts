@@ -15,8 +15,26 @@ export interface ClientPackage {
 const ROOT = join(import.meta.dirname, "../..");
 const ENTRY = join(ROOT, "runtime/client/index.ts");
 
-/** Throws when the client needs anything that is not in a browser. */
-export async function buildClientPackage(directory: string): Promise<ClientPackage> {
+export interface ClientPackageOptions {
+  /** To be published under, in a scope of one's own. Default: the placeholder of this repository, which npm refuses to publish. */
+  readonly name?: string | undefined;
+}
+
+/** In a scope: a name without one is whoever's comes first. No placeholder either. */
+const PUBLISHABLE_NAME = /^@(?!your-scope\/)[a-z0-9][a-z0-9._-]*\/[a-z0-9][a-z0-9._-]*$/;
+
+export class PackageNameError extends Error {
+  override readonly name = "PackageNameError";
+}
+
+/** Throws PackageNameError, and when the client needs anything that is not in a browser. */
+export async function buildClientPackage(
+  directory: string,
+  { name }: ClientPackageOptions = {},
+): Promise<ClientPackage> {
+  if (name !== undefined && !PUBLISHABLE_NAME.test(name)) {
+    throw new PackageNameError(`${name} is no name in a scope of yours, such as @acme/jobyard.`);
+  }
   await mkdir(directory, { recursive: true });
   const options = {
     entryPoints: [ENTRY],
@@ -32,7 +50,7 @@ export async function buildClientPackage(directory: string): Promise<ClientPacka
     build({ ...options, minify: true, write: false as const }),
   ]);
   writeTypes(join(directory, "types"));
-  await writeFile(join(directory, "package.json"), JSON.stringify(await describe(), null, 2));
+  await writeFile(join(directory, "package.json"), JSON.stringify(await describe(name), null, 2));
   return {
     directory,
     minifiedBytes: minified.outputFiles.reduce((sum, { contents }) => sum + contents.byteLength, 0),
@@ -59,13 +77,15 @@ function writeTypes(outDir: string): void {
   if (diagnostics.length > 0) throw new Error(ts.formatDiagnostics(diagnostics, ts.createCompilerHost({})));
 }
 
-async function describe(): Promise<object> {
+async function describe(published: string | undefined): Promise<object> {
   const text = await readFile(join(ROOT, "package.json"), "utf8");
   const { name, version, description, license, dependencies } = JSON.parse(text) as {
     readonly [field: string]: string;
   } & { readonly dependencies: Readonly<Record<string, string>> };
   return {
-    ...{ name, version, description, license },
+    ...{ name: published ?? name, version, description, license },
+    // What is published goes to the registry of that scope, and to its members only until somebody says otherwise.
+    ...(published === undefined ? { private: true } : { publishConfig: { access: "restricted" } }),
     type: "module",
     sideEffects: false,
     exports: { "./client": { types: "./types/client/index.d.ts", default: "./client.js" } },

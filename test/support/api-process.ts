@@ -23,8 +23,14 @@ export interface ApiProcess extends AsyncDisposable {
 
 const LAUNCHER = join(import.meta.dirname, "../../runtime/main/start.mjs");
 
-export async function startApiProcess(bus: TestBus, instanceId: string): Promise<ApiProcess> {
-  let { child, port } = await launch(bus, instanceId, 0);
+/** `settings`: others than those of a test, by their variables. */
+export async function startApiProcess(
+  bus: TestBus,
+  instanceId: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ApiProcess> {
+  const start = (wanted: number) => launch(bus, wanted, { [SETTING.instanceId]: instanceId, ...settings });
+  let { child, port } = await start(0);
   const isGone = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (isGone()) return;
@@ -37,13 +43,17 @@ export async function startApiProcess(bus: TestBus, instanceId: string): Promise
     kill: () => end("SIGKILL"),
     restart: async () => {
       await end("SIGKILL");
-      ({ child, port } = await launch(bus, instanceId, port));
+      ({ child, port } = await start(port));
     },
     [Symbol.asyncDispose]: () => end("SIGTERM"),
   };
 }
 
-async function launch(bus: TestBus, instanceId: string, port: number): Promise<{ child: ChildProcess; port: number }> {
+async function launch(
+  bus: TestBus,
+  port: number,
+  settings: Readonly<Record<string, string>>,
+): Promise<{ child: ChildProcess; port: number }> {
   const child = fork(LAUNCHER, ["api"], {
     env: {
       PATH: process.env["PATH"],
@@ -52,9 +62,9 @@ async function launch(bus: TestBus, instanceId: string, port: number): Promise<{
       [SETTING.serviceBusAdminConnectionString]: bus.adminConnectionString,
       [SETTING.auth]: "none",
       [SETTING.apiPort]: String(port),
-      [SETTING.instanceId]: instanceId,
       [SETTING.requestsPerMinute]: String(REQUESTS_PER_MINUTE_MAX),
       [SETTING.logLevel]: "error",
+      ...settings,
     },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });

@@ -3,6 +3,7 @@
  * Tests reach it through `testStorage()` in test-storage.ts and keep apart by using tenants of their own.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -19,12 +20,12 @@ declare module "vitest" {
   }
 }
 
-/** Azurite's public development account: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite */
 const ACCOUNT = "devstoreaccount1";
 /** Accounts of test files that must be alone with what they store. */
 export type OwnAccount = (typeof OWN_ACCOUNTS)[number];
 const OWN_ACCOUNTS = ["webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const;
-const KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/** Of this run: pages in a browser of this machine reach the port, and know the key of the documentation. */
+const KEY = randomBytes(64).toString("base64");
 
 const OPTIONS = ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"];
 /** Port 0: the system picks free ones. */

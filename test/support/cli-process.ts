@@ -21,7 +21,7 @@ export interface CliOptions {
   readonly onError?: (chunk: string) => void;
 }
 
-const LAUNCHER = join(import.meta.dirname, "../../runtime/cli/jobyard.mjs");
+export const LAUNCHER = join(import.meta.dirname, "../../runtime/cli/jobyard.mjs");
 
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const { env = {}, cwd, input = "", interrupt, onError } = options;

@@ -1,17 +1,21 @@
 /** `jobyard artifacts list|download <jobId>`: the files a job left. */
-import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { constants, createWriteStream } from "node:fs";
+import { copyFile, link, lstat, mkdir, rm } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { isJobServiceError, type JobServiceClient } from "../../client/index.ts";
+import { parseJobId } from "../../core/ids.ts";
 import { connect, remoteCommand, show, showBytes, type RemoteOptions } from "../command.ts";
+import { UsageError } from "../exit-codes.ts";
+import { jsonLine } from "../json-line.ts";
 import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface DownloadOptions extends RemoteOptions {
-  readonly to: string;
+  readonly to?: string;
 }
 
 export const artifactsCommand = (around: Surroundings): Command =>
@@ -37,32 +41,38 @@ const listCommand = (around: Surroundings): Command =>
 
 const downloadCommand = (around: Surroundings): Command =>
   remoteCommand("download", "Download all files the latest attempt left, or those named.", [
+    "artifacts download <jobId>                  # into ./<jobId>",
     "artifacts download <jobId> --to out",
     "artifacts download <jobId> report/2030.pdf",
   ])
     .argument("<jobId>", "the job")
     .argument("[paths...]", "only these")
-    .option("--to <directory>", "where to", ".")
+    .option("--to <directory>", "where to (default: a folder called as the job); what is there already stays as it is")
     .action(async (jobId: string, paths: readonly string[], options: DownloadOptions) => {
       const { terminal, signal } = around;
       const client = await connect(options, around);
       const wanted =
         paths.length > 0 ? paths : (await client.monitoring.getArtifacts(jobId, { signal })).map(({ path }) => path);
+      const folder = options.to ?? folderOf(jobId);
       const files: string[] = [];
       for (const path of wanted) {
-        const file = join(options.to, path);
-        if (!resolve(file).startsWith(resolve(options.to) + sep))
-          throw new Error(`${path} lies outside ${options.to}.`);
+        const file = join(folder, path);
+        if (!resolve(file).startsWith(resolve(folder) + sep)) throw new Error(`${path} lies outside ${folder}.`);
         await download(client, jobId, path, file, signal);
         files.push(file);
         if (!options.json) terminal.out(file);
       }
-      if (options.json) terminal.out(JSON.stringify({ files }));
+      if (options.json) terminal.out(jsonLine({ files }));
     });
+
+function folderOf(jobId: string): string {
+  if (parseJobId(jobId) !== undefined) return jobId;
+  throw new UsageError(`${jobId} is no id of a job: name a folder with --to.`);
+}
 
 const TRIES = 3;
 
-/** The file appears whole or not at all. */
+/** The file appears whole or not at all, and never in the place of another. */
 async function download(
   { monitoring }: JobServiceClient,
   jobId: string,
@@ -70,18 +80,54 @@ async function download(
   file: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const half = `${file}.part`;
-  await mkdir(dirname(file), { recursive: true });
+  // Before anything is fetched; `place` decides.
+  if (await isThere(file)) throw new FileExistsError(file);
+  // Nobody's file, whatever lies in the folder.
+  const half = join(dirname(file), `.${randomUUID()}.part`);
   for (let attempt = 1; ; attempt++) {
     try {
       const { stream } = await monitoring.openArtifact(jobId, path, { signal });
-      await pipeline(Readable.fromWeb(stream), createWriteStream(half), { signal });
-      await rename(half, file);
+      await mkdir(dirname(file), { recursive: true });
+      await pipeline(Readable.fromWeb(stream), createWriteStream(half, { flags: "wx" }), { signal });
+      await place(half, file);
       return;
     } catch (error) {
+      // The service's answers are final, and so is a file that is there; a broken stream is not.
+      const isFinal = isJobServiceError(error) || error instanceof FileExistsError || signal.aborted;
+      if (isFinal || attempt === TRIES) throw error;
+    } finally {
       await rm(half, { force: true });
-      // The service's answers are final; a broken stream is not.
-      if (isJobServiceError(error) || signal.aborted || attempt === TRIES) throw error;
     }
   }
 }
+
+const isThere = (file: string): Promise<boolean> =>
+  lstat(file).then(
+    () => true,
+    () => false,
+  );
+
+class FileExistsError extends Error {
+  override readonly name = "FileExistsError";
+
+  constructor(file: string) {
+    super(`${file} is there already, and was left as it is.`);
+  }
+}
+
+/** A second name for the same file, which the system refuses when there is such a name, links included. */
+async function place(half: string, file: string): Promise<void> {
+  try {
+    await link(half, file).catch(async (error: unknown) => {
+      if (!NO_LINKS.has(codeOf(error))) throw error;
+      await copyFile(half, file, constants.COPYFILE_EXCL);
+    });
+  } catch (error) {
+    throw codeOf(error) === "EEXIST" ? new FileExistsError(file) : error;
+  }
+}
+
+/** Of file systems that know no second names. */
+const NO_LINKS: ReadonlySet<unknown> = new Set(["EPERM", "ENOTSUP", "ENOSYS"]);
+
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;

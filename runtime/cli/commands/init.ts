@@ -61,7 +61,8 @@ const typeOf = (name: string): string =>
 const filesOf = (name: string, source: string, toRoot: string): Readonly<Record<string, string>> => ({
   "package.json": `${JSON.stringify(
     {
-      name,
+      // A scope of one's own, to be put in: without one, a registry may have another package of the name.
+      name: `@your-scope/${name}`,
       version: "1.0.0",
       private: true,
       type: "module",

@@ -7,11 +7,13 @@ import { signInWithDeviceCode } from "../../client/index.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../local/identity/principals.ts";
 import { localCommand, show } from "../command.ts";
 import {
+  AUTHORITY_VARIABLE,
   CLIENT_ID_VARIABLE,
   CLIENT_SECRET_VARIABLE,
   clientAt,
   connect,
   fetchFor,
+  isSame,
   URL_VARIABLE,
 } from "../connection.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -25,6 +27,7 @@ interface LoginOptions {
   readonly device?: true;
   readonly clientId?: string;
   readonly caFile?: string;
+  readonly authority?: string;
   readonly json?: true;
 }
 
@@ -44,6 +47,10 @@ export const loginCommand = (around: Surroundings): Command =>
     .option("--device", "with --local: as one of its users, with a code")
     .option("--client-id <id>", `as this application; its secret is read from ${CLIENT_SECRET_VARIABLE}`)
     .option("--ca-file <file>", "certificate of a local issuer (default: .jobyard/identity/ca.pem, with --local)")
+    .option(
+      "--authority <address>",
+      `an issuer that is not Microsoft's, which may get the secret (default: ${AUTHORITY_VARIABLE})`,
+    )
     .option("--json", "print the result as one line of JSON")
     .action((url: string | undefined, options: LoginOptions) =>
       login({ ...options, ...(url !== undefined && { url }) }, around),
@@ -57,7 +64,12 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
   const facts = await client.getAuthFacts({ signal });
   const caFile =
     options.caFile ?? (options.local ? join(env["JOBYARD_HOME"] ?? ".jobyard", "identity/ca.pem") : undefined);
-  const where = { version: 1, url, ...(caFile !== undefined && { caFile: await existing(caFile) }) } as const;
+  const authority = options.authority ?? env[AUTHORITY_VARIABLE];
+  const where = {
+    ...({ version: 2, url, facts } as const),
+    ...(authority !== undefined && { authority }),
+    ...(caFile !== undefined && { caFile: await existing(caFile) }),
+  };
   const file = signInFile(env);
 
   const who = async (): Promise<Pick<SignIn, "who" | "token">> => {
@@ -66,7 +78,9 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
       const { clientId, secret } = LOCAL_APPLICATIONS[options.as];
       return { who: { kind: "application", clientId, clientSecret: secret } };
     }
-    const clientId = options.clientId ?? (options.device ? undefined : env[CLIENT_ID_VARIABLE]);
+    // The environment's application is that of the service it names.
+    const isOther = env[URL_VARIABLE] !== undefined && !isSame(env[URL_VARIABLE], url);
+    const clientId = options.clientId ?? (options.device || isOther ? undefined : env[CLIENT_ID_VARIABLE]);
     if (clientId !== undefined) {
       const clientSecret = env[CLIENT_SECRET_VARIABLE];
       if (clientSecret === undefined)
@@ -74,7 +88,11 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
       return { who: { kind: "application", clientId, clientSecret } };
     }
     const onCode = ({ message }: { readonly message: string }): void => terminal.error(message);
-    const { refreshToken, ...token } = await signInWithDeviceCode(facts, { onCode, signal }, await fetchFor(where));
+    const { refreshToken, ...token } = await signInWithDeviceCode(
+      facts,
+      { onCode, signal, authority },
+      await fetchFor(where),
+    );
     return { who: { kind: "user", ...(refreshToken !== undefined && { refreshToken }) }, token };
   };
 

@@ -1,6 +1,6 @@
 /** `jobyard run <directory|zip>`: runs one job of a package here, as a worker would, without the system. */
 import { randomUUID } from "node:crypto";
-import { cp, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { cp, lstat, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -15,6 +15,7 @@ import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/workspace.ts";
 import { localCommand } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { jsonLine } from "../json-line.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface RunOptions {
@@ -103,13 +104,20 @@ async function finish(
   { outputPath }: Workspace,
   terminal: Terminal,
 ): Promise<void> {
-  if (out !== undefined && result.kind === "succeeded") await cp(outputPath, out, { recursive: true });
+  if (out !== undefined && result.kind === "succeeded") await keep(outputPath, out);
   if (json)
-    terminal.out(
-      JSON.stringify(result.kind === "succeeded" ? { kind: result.kind, output: outputOf(result) } : result),
-    );
+    terminal.out(jsonLine(result.kind === "succeeded" ? { kind: result.kind, output: outputOf(result) } : result));
   else terminal.out(describe(result, terminal));
   if (result.kind !== "succeeded") throw new JobsFailedError();
+}
+
+/** What the job chose to call its files must not take the place of any that are there, nor lead out of the folder. */
+async function keep(outputPath: string, out: string): Promise<void> {
+  const isPlain = async (path: string): Promise<boolean> => {
+    const found = await lstat(path);
+    return found.isFile() || found.isDirectory();
+  };
+  await cp(outputPath, out, { recursive: true, force: false, errorOnExist: true, filter: isPlain });
 }
 
 const outputOf = ({ output }: { readonly output: string | undefined }): unknown =>

@@ -8,6 +8,7 @@ import { PRIORITIES, type Priority } from "../../core/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
 import { connect, remoteCommand, show, tenantOf, wholeNumber, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { jsonLine } from "../json-line.ts";
 import type { Surroundings } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 
@@ -121,7 +122,7 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
   if (options.wait && batchId !== undefined && submitted > 0) await watchBatch(client, batchId, options, around);
   else {
     const result = { submitted, refused, ...(batchId !== undefined && { batchId }) };
-    if (options.json) terminal.out(JSON.stringify(result));
+    if (options.json) terminal.out(jsonLine(result));
     else terminal.error(`${submitted} submitted, ${refused.length} refused${batchId ? `, in batch ${batchId}` : ""}`);
   }
   if (refused.length > 0) throw new JobsFailedError();

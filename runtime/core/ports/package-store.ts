@@ -4,11 +4,16 @@ import type { Page, PageRequest } from "./stored.ts";
 /** A package as stored: `version` changes with every upload. */
 export interface PackageBlob {
   readonly bytes: Uint8Array;
+  /** Of the bytes, in hexadecimal. */
+  readonly sha256: string;
   readonly version: string;
 }
 
 export interface PackageStore {
-  /** The package, `"unchanged"` when its version is the known one, or undefined when there is none of this exact name. */
+  /**
+   * The package, `"unchanged"` when its version is the known one, or undefined when there is none of this exact name.
+   * Throws PackageError "PackageCorrupt" when the bytes are not those whose SHA-256 was recorded at the upload.
+   */
   fetch(
     tenantName: string,
     packageName: string,
@@ -20,7 +25,7 @@ export interface PackageStore {
 }
 
 /** The packages of a tenant as its people look after them. */
-export interface PackageCatalog extends Pick<PackageStore, "upload"> {
+export interface PackageCatalog extends PackageStore {
   /** By name. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
   get(tenantName: string, packageName: string): Promise<StoredPackage | undefined>;
@@ -28,9 +33,12 @@ export interface PackageCatalog extends Pick<PackageStore, "upload"> {
   all(): AsyncIterable<StoredPackage & { readonly tenantName: string }>;
   /** Newest first: the current one, and up to PACKAGE_VERSIONS_KEPT before it. Empty: no such package. */
   versions(tenantName: string, packageName: string): Promise<readonly PackageVersion[]>;
-  /** The ZIP of a version that is kept. */
+  /** The ZIP of a version that is kept. Copies whose bytes do not have that SHA-256 are passed over. */
   fetchVersion(tenantName: string, packageName: string, sha256: string): Promise<Uint8Array | undefined>;
-  /** Makes an older version the current one again. False: there is no such version. */
+  /**
+   * Makes a version the current one again, unless its bytes are the current ones already. False: there is no such
+   * version.
+   */
   restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
   /** With all its versions. False: there was none. */
   remove(tenantName: string, packageName: string): Promise<boolean>;

@@ -10,7 +10,8 @@ import {
   TICK_HORIZON_MIN_MS,
   TICK_HORIZON_MS,
 } from "../limits.ts";
-import { isLoopback, parseAuth } from "./auth.ts";
+import { isLoopback } from "../loopback.ts";
+import { parseAuth } from "./auth.ts";
 import { type ConnectionSettings, parseConnection } from "./connection.ts";
 import { type Environment, SettingsError, integer, optional } from "./environment.ts";
 import { SETTING } from "./names.ts";

@@ -1,5 +1,6 @@
 /** Whose tokens count. */
 import { type AuthSettings, DEFAULT_AUTHORITY } from "../auth-facts.ts";
+import { isLoopback } from "../loopback.ts";
 import { type Environment, SettingsError, optional, required } from "./environment.ts";
 import { SETTING } from "./names.ts";
 
@@ -39,7 +40,3 @@ function guid(setting: string, text: string): string {
   if (GUID_PATTERN.test(id)) return id;
   throw new SettingsError(`${setting} must be a GUID, not "${text}".`);
 }
-
-/** Addresses only this machine can reach. */
-export const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);

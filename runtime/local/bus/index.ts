@@ -3,6 +3,7 @@
  * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md says what it does and does not do.
  */
 import { randomUUID } from "node:crypto";
+import { isLoopback } from "../../core/loopback.ts";
 import type { BusTopology } from "../../core/topology.ts";
 import { openAccessFile } from "./access/access-file.ts";
 import type { AuditListener } from "./access/audit.ts";
@@ -135,9 +136,6 @@ const notLoopback = (address: string): BusError =>
     "invalid-argument",
     `The local Service Bus listens on loopback only; ${address} is not a loopback address.`,
   );
-
-const isLoopback = (address: string): boolean =>
-  address === "localhost" || address === "::1" || /^127(?:\.\d{1,3}){3}$/.test(address);
 
 const warn = (error: unknown): void => process.emitWarning(error instanceof Error ? error : String(error));
 

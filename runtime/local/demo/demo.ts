@@ -70,7 +70,7 @@ export async function fetchArtifacts(
       const { stream } = await monitoring.openArtifact(jobId, path);
       const file = join(directory, jobName, path);
       await mkdir(dirname(file), { recursive: true });
-      await pipeline(Readable.fromWeb(stream), createWriteStream(file));
+      await pipeline(Readable.fromWeb(stream), createWriteStream(file, { flags: "wx" }));
       count++;
     }
   }

@@ -2,6 +2,7 @@
 import { styleText } from "node:util";
 import CliProgress from "cli-progress";
 import Table from "cli-table3";
+import { printable } from "../../core/plain-text.ts";
 import { openOf, type StateCounts } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, type LocalApplication } from "../identity/principals.ts";
@@ -35,6 +36,9 @@ export function createReport(out: NodeJS.WriteStream): Report {
   // styleText honours NO_COLOR and whether the stream is a terminal.
   const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
     styleText(style, text, { stream: out });
+  // What others have named or said is part of these: nothing in it is for the terminal to obey.
+  const marked = (style: Parameters<typeof styleText>[0], mark: string, text: string): void =>
+    line(`${paint(style, mark)} ${printable(text)}`);
   const line = (text: string): void => void out.write(`${text}\n`);
 
   function showBar(done: number, total: number, counts: StateCounts): void {
@@ -54,8 +58,8 @@ export function createReport(out: NodeJS.WriteStream): Report {
   }
 
   return {
-    step: (text) => line(`${paint("green", "✓")} ${text}`),
-    notice: (text) => line(`${paint("yellow", "!")} ${text}`),
+    step: (text) => marked("green", "✓", text),
+    notice: (text) => marked("yellow", "!", text),
     progress(counts, total) {
       const done = total - openOf(counts);
       if (isTerminal) showBar(done, total, counts);
@@ -70,7 +74,7 @@ export function createReport(out: NodeJS.WriteStream): Report {
       for (const row of summarise(jobs)) table.push(row);
       line(table.toString());
       for (const { jobName, failure } of jobs.filter(({ state }) => state === "failed")) {
-        line(`${paint("red", "✗")} ${jobName}: ${failure?.code ?? ""} ${failure?.message ?? ""}`);
+        marked("red", "✗", `${jobName}: ${failure?.code ?? ""} ${failure?.message ?? ""}`);
       }
     },
     hints(where, tenantName, application) {
@@ -78,7 +82,7 @@ export function createReport(out: NodeJS.WriteStream): Report {
     },
     failure(text) {
       bar?.stop();
-      line(`${paint("red", "✗")} ${text}`);
+      marked("red", "✗", text);
     },
   };
 }

@@ -1,7 +1,8 @@
 /** The local issuer on a port of this machine, over HTTPS. */
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
-import { isLoopback } from "../../core/settings/auth.ts";
+import { localOnly, pagesOfThisMachine } from "../../core/local-only.ts";
+import { isLoopback } from "../../core/loopback.ts";
 import { caFileOf, certificateIn } from "./certificate.ts";
 import { createIdentityApp } from "./identity-app.ts";
 import { openKeyRing, type KeyRing } from "./key-ring.ts";
@@ -51,7 +52,9 @@ export async function startIdentityServer({
   const server = createServer(certificate);
   const bound = await listen(server, port, host);
   const authority = `https://${host}:${bound}`;
-  server.on("request", createIdentityApp({ keys, origin: authority, now: Date.now, onFailure }));
+  const app = createIdentityApp({ keys, origin: authority, now: Date.now, onFailure });
+  // Pages of this machine sign in here, from ports of their own.
+  server.on("request", localOnly(app, { changes: pagesOfThisMachine }));
   return {
     authority,
     caFile: caFileOf(directory),

@@ -8,7 +8,6 @@
  * | ready              | complete in its directory                 | least recently used and unused → removed             |
  * | refused            | nothing on disk, the reason is remembered | least recently used and unused → forgotten           |
  */
-import { webcrypto } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvariantError, PackageError } from "../../core/errors.ts";
@@ -127,7 +126,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
         const message = `Tenant ${tenantName} has no package ${JSON.stringify(packageName)}.`;
         throw new PackageError("PackageNotFound", message);
       }
-      const hash = await sha256(answer.bytes);
+      const { sha256: hash } = answer;
       known.set(key, { version: answer.version, hash });
       return hold(versions.get(hash) ?? add(hash, answer.bytes));
     } finally {
@@ -200,7 +199,3 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
 }
 
 const ignore = (): void => undefined;
-
-async function sha256(bytes: Uint8Array): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("hex");
-}

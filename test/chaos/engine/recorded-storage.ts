@@ -1,7 +1,7 @@
 /** The storage process of a chaos run: Azurite, and before its tables, on the port that everybody knows, the recorder. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startAzurite } from "../../../runtime/local/azurite.ts";
+import { azuriteConnectionString, startAzurite } from "../../../runtime/local/azurite.ts";
 import { freePorts } from "../../../runtime/local/ports.ts";
 import { runService, type Service } from "../../../runtime/main/service-process.ts";
 import { startRecorder } from "../../support/chaos-storage-proxy.ts";
@@ -19,14 +19,19 @@ async function start(): Promise<Service> {
   const { directory } = values;
   const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
   const [hiddenPort = 0] = await freePorts(1);
-  const azurite = await startAzurite({ directory, blobPort: ports.blobPort, tablePort: hiddenPort });
+  const azurite = await startAzurite({
+    directory,
+    blobPort: ports.blobPort,
+    tablePort: hiddenPort,
+    environment: process.env,
+  });
   const recorder = await startRecorder({
     port: ports.tablePort,
     targetPort: hiddenPort,
     file: join(directory, RECORD_FILE),
   });
   return {
-    ready: ports,
+    ready: { connectionString: azuriteConnectionString({ ...ports, accountKey: azurite.accountKey }) },
     async stop() {
       await recorder.close();
       await azurite.close();

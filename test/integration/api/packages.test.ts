@@ -54,6 +54,16 @@ describe("publishing a package", () => {
     ]);
   });
 
+  it("repairs a package whose bytes were replaced, although its record says that it is there already", async () => {
+    const tenant = freshTenant();
+    await publish(tenant, ONE);
+    const facts = { sha256: hash(ONE), uploadedBy: "local", jobTypes: ["Say"] };
+    await system.api.packages.upload(tenant, "test.zip", TWO, facts);
+    expect(await publish(tenant, ONE)).toMatchObject({ status: 200, body: { sha256: hash(ONE) } });
+    expect(await system.api.packages.fetch(tenant, "test.zip", undefined)).toMatchObject({ bytes: ONE });
+    expect(await versionsOf(tenant)).toHaveLength(1);
+  });
+
   const manifest = (entry: object): string =>
     JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Say", entry }] });
   const REFUSED: Readonly<Record<string, Buffer>> = {
@@ -158,6 +168,20 @@ describe("the list of packages", () => {
 });
 
 describe("workers", () => {
+  it("run nothing of a package whose bytes were replaced, until it is published again", async () => {
+    const tenant = freshTenant();
+    await using worker = await system.startWorker();
+    await publish(tenant, ONE);
+    await system.api.packages.upload(tenant, "test.zip", TWO, {
+      ...{ sha256: hash(ONE), uploadedBy: "local", jobTypes: ["Say"] },
+    });
+    const refused = await system.until(await system.submit(tenant, "Say"));
+    expect(refused).toMatchObject({ state: "failed", failure: { code: "PackageCorrupt" } });
+    await publish(tenant, ONE);
+    expect(await system.until(await system.submit(tenant, "Say"))).toMatchObject({ output: '"one"' });
+    await expect.poll(() => worker.runningCount).toBe(0);
+  });
+
   it("run what is current when a job starts, also after a restore", async () => {
     const tenant = freshTenant();
     await using worker = await system.startWorker();

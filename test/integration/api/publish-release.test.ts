@@ -58,6 +58,20 @@ it("publishes a version once: what people publish afterwards stays, until there 
   expect(await packages.versions(deps.tenantName, "greet.zip")).toHaveLength(3);
 });
 
+it("repairs a current version whose bytes were replaced, and leaves a later one alone", async () => {
+  const facts = { sha256: await hash(version("one")), uploadedBy: "release", jobTypes: ["Greet"] };
+  await release("greet.zip", version("one"));
+  await publishRelease(deps);
+  await packages.upload(deps.tenantName, "greet.zip", version("evil"), facts);
+  await publishRelease(deps);
+  expect(await packages.fetch(deps.tenantName, "greet.zip", undefined)).toMatchObject({ bytes: version("one") });
+
+  const later = { ...facts, sha256: await hash(version("later")), uploadedBy: "ann" };
+  await packages.upload(deps.tenantName, "greet.zip", version("evil"), later);
+  await publishRelease(deps);
+  expect(await current()).toMatchObject({ uploadedBy: "ann" });
+});
+
 it("may be done by several instances at once", async () => {
   await release("greet.zip", version("one"));
   await Promise.all([publishRelease(deps), publishRelease(deps), publishRelease(deps)]);

@@ -1,22 +1,38 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BatchView, JobView } from "../../../runtime/client/index.ts";
 import { runCliHere } from "../../support/cli-in-process.ts";
-import { runCli, type CliOptions, type CliResult } from "../../support/cli-process.ts";
+import { LAUNCHER, runCli, type CliOptions, type CliResult } from "../../support/cli-process.ts";
+import { eventually } from "../../support/eventually.ts";
+import { hasProgram } from "../../support/has-program.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { openTerminal } from "../../support/tmux.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
+/** Writes a line, clears the screen, and writes another. */
+const ESCAPE = String.raw`console.log("before" + "\u001b[2J\u001b[H" + " after");`;
+const FILES = `
+  const { mkdir, writeFile } = await import("node:fs/promises");
+  await mkdir(\`\${context.outputPath}/sub\`);
+  await writeFile(\`\${context.outputPath}/.bashrc\`, "from the job");
+  await writeFile(\`\${context.outputPath}/sub/a.txt\`, "from the job");
+`;
 let system: TestSystem;
 let desk: Awaited<ReturnType<typeof temporaryDirectory>>;
 const tenant = freshTenant();
 beforeAll(async () => {
   desk = await temporaryDirectory();
   system = await startTestSystem();
-  const jobs = { Quick: "return { output: job.parameters };", Fail: 'throw nonRetryable("no good");' };
+  const jobs = {
+    Quick: "return { output: job.parameters };",
+    Fail: 'throw nonRetryable("no good");',
+    Files: FILES,
+    Escape: ESCAPE,
+  };
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
   await system.startWorker({ slots: 2 });
 });
@@ -117,6 +133,56 @@ describe("one job", () => {
     expect(watched).toMatchObject({ code: 130, stdout: "" });
     expect((await jobyard(["watch", jobId, "--timeout", "1"])).stderr).toContain("TimedOut");
     await jobyard(["cancel", jobId]);
+  });
+});
+
+describe("artifacts", () => {
+  it("go into a folder called as their job, and never in the place of what is there", async () => {
+    const jobId = await system.submit(tenant, "Files");
+    await system.until(jobId);
+    await writeFile(join(desk.path, ".bashrc"), "mine");
+    const first = await jobyardProcess(["artifacts", "download", jobId, "--json"]);
+    expect(first.json<{ files: string[] }>().files.toSorted()).toEqual([`${jobId}/.bashrc`, `${jobId}/sub/a.txt`]);
+    expect(await readFile(join(desk.path, jobId, "sub/a.txt"), "utf8")).toBe("from the job");
+
+    const again = await jobyard(["artifacts", "download", jobId, ".bashrc", "--to", desk.path]);
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining(".bashrc is there already") as string });
+    expect(await readFile(join(desk.path, ".bashrc"), "utf8")).toBe("mine");
+    expect(await readdir(join(desk.path, jobId))).toEqual([".bashrc", "sub"]);
+  });
+
+  it("do not follow a link that has the name of one of them, nor leave half a file behind", async () => {
+    const jobId = await system.submit(tenant, "Files");
+    await system.until(jobId);
+    const to = join(desk.path, "linked");
+    await mkdir(to);
+    await symlink(join(desk.path, "elsewhere"), join(to, ".bashrc"));
+    expect((await jobyard(["artifacts", "download", jobId, ".bashrc", "--to", to])).code).toBe(1);
+    expect((await jobyard(["artifacts", "download", jobId, "none.txt", "--to", to])).code).toBe(1);
+    await expect(readFile(join(desk.path, "elsewhere"))).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await readdir(to)).toEqual([".bashrc"]);
+    expect((await jobyard(["artifacts", "download", "../x"])).code).not.toBe(0);
+  });
+});
+
+describe("a log on a terminal", () => {
+  it.skipIf(!hasProgram("tmux", "-V"))("does nothing to the terminal, unless it is wanted raw", async () => {
+    const jobId = await system.submit(tenant, "Escape");
+    await system.until(jobId);
+    const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
+    for (const [option, shown] of [
+      ["", "before after"],
+      ["--raw", " after"],
+    ] as const) {
+      await using window = await openTerminal(
+        `${process.execPath} ${LAUNCHER} logs ${jobId} ${option}`,
+        env,
+        desk.path,
+      );
+      await eventually(async () => expect(await window.text()).toContain("exit code 0"));
+      expect(await window.text()).toContain(shown);
+      expect((await window.text()).includes("before")).toBe(option === "");
+    }
   });
 });
 

@@ -257,6 +257,32 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       );
     });
 
+    it("is not handed out when its bytes were replaced and its record was not", async () => {
+      const tenant = freshTenant();
+      const facts = { sha256: hash("good"), uploadedBy: "Ada", jobTypes: ["Echo"] };
+      await store.upload(tenant, "a.zip", Buffer.from("evil"), facts);
+      await expect(store.fetch(tenant, "a.zip", undefined)).rejects.toMatchObject({ code: "PackageCorrupt" });
+      expect(await store.fetchVersion(tenant, "a.zip", hash("good"))).toBeUndefined();
+      expect(await store.restore(tenant, "a.zip", hash("good"), "Ada")).toBe(false);
+      await store.upload(tenant, "a.zip", Buffer.from("good"), facts);
+      expect(await store.fetch(tenant, "a.zip", undefined)).toMatchObject({ sha256: hash("good") });
+    });
+
+    it("is restored from a copy whose bytes are its own when the newest copy's were replaced", async () => {
+      const tenant = freshTenant();
+      await upload(tenant, "a.zip", "good");
+      await store.upload(tenant, "a.zip", Buffer.from("evil"), { sha256: hash("good"), uploadedBy: "x", jobTypes: [] });
+      expect(Buffer.from((await store.fetchVersion(tenant, "a.zip", hash("good")))!).toString()).toBe("good");
+      expect(await store.restore(tenant, "a.zip", hash("good"), "Ada")).toBe(true);
+      expect(await contentOf(tenant)).toBe("good");
+    });
+
+    it("that came by other means has no record to compare, and says what its bytes are", async () => {
+      const tenant = freshTenant();
+      await store.upload(tenant, "a.zip", Buffer.from("foreign"));
+      expect(await store.fetch(tenant, "a.zip", undefined)).toMatchObject({ sha256: hash("foreign") });
+    });
+
     it("stop downloading when the signal fires", async () => {
       const reason = new Error("lost");
       await expect(store.fetch(freshTenant(), "x.zip", undefined, AbortSignal.abort(reason))).rejects.toBe(reason);

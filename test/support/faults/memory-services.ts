@@ -2,6 +2,7 @@
  * The services in memory, with the semantics of the real ones: exact versions, counters, peek-locks that end, duplicate
  * detection, dead letters. Faults are put around them by others.
  */
+import { sha256Of } from "../../../runtime/azure/package-bytes.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import { jobIdParts } from "../../../runtime/core/ids.ts";
 import type { Batch, Job } from "../../../runtime/core/job.ts";
@@ -190,7 +191,7 @@ function memoryPackages(): PackageStore {
     async fetch(tenantName, packageName) {
       await turn();
       const bytes = packages.get(`${tenantName}/${packageName}`);
-      return bytes && { bytes, version: "1" };
+      return bytes && { bytes, sha256: await sha256Of(bytes), version: "1" };
     },
     async upload(tenantName, packageName, bytes) {
       await turn();

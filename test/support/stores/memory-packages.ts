@@ -1,6 +1,7 @@
 /** A PackageStore and PackageCatalog in memory. */
 import { packageBlobName } from "../../../runtime/azure/blob-names.ts";
 import { factsOf, metadataOf } from "../../../runtime/azure/package-metadata.ts";
+import { checkedSha256, sha256Of } from "../../../runtime/azure/package-bytes.ts";
 import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
 import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";
 import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../../../runtime/core/limits.ts";
@@ -27,7 +28,10 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
   }
 
   async function findVersion(tenantName: string, packageName: string, sha256: string): Promise<Upload | undefined> {
-    return (await uploadsOf(tenantName, packageName)).find(({ metadata }) => factsOf(metadata).sha256 === sha256);
+    for (const upload of await uploadsOf(tenantName, packageName)) {
+      if (factsOf(upload.metadata).sha256 === sha256 && (await sha256Of(upload.bytes)) === sha256) return upload;
+    }
+    return undefined;
   }
 
   /** What a job could name, in the order of their names. */
@@ -54,7 +58,8 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
         const message = `The package has ${newest.bytes.length} bytes; at most ${PACKAGE_MAX_BYTES} are allowed.`;
         throw new PackageError("PackageTooLarge", message);
       }
-      return { bytes: newest.bytes, version: newest.version };
+      const sha256 = await checkedSha256(newest.bytes, factsOf(newest.metadata).sha256);
+      return { bytes: newest.bytes, sha256, version: newest.version };
     },
 
     async upload(tenantName, packageName, bytes, facts) {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runCli } from "../../../runtime/cli/cli.ts";
@@ -147,6 +147,22 @@ describe("jobyard init --timer", () => {
     expect(output.missedCount).toBe(0);
     expect(Math.abs(Date.parse(output.day) - before)).toBeLessThan(2 * 86_400_000);
     expect(await readFile(join(place.path, "out", `${output.day}.txt`), "utf8")).toBe("missed before: 0\n");
+  }, 30_000);
+
+  it("keeps what lies in the folder for its files, and no link that it left", async () => {
+    await using source = await sourcePackage({
+      "package.json": JSON.stringify({
+        name: "sample",
+        jobyard: { files: ["leave.sh"], jobs: [{ jobType: "leave", command: "./leave.sh" }] },
+      }),
+      "leave.sh": `#!/bin/sh\ncd "$JOBYARD_OUTPUT_PATH"\nln -s /etc/passwd link\necho theirs > a.txt\n`,
+    });
+    const out = join(source.path, "out");
+    expect((await jobyard("run", source.path, "--out", out)).code).toBe(EXIT.done);
+    expect(await readdir(out)).toEqual(["a.txt"]);
+    await writeFile(join(out, "a.txt"), "mine");
+    expect((await jobyard("run", source.path, "--out", out)).code).toBe(EXIT.failed);
+    expect(await readFile(join(out, "a.txt"), "utf8")).toBe("mine");
   }, 30_000);
 
   it("tells a program that is a timer the same", async () => {

@@ -4,7 +4,7 @@ import { readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, afterAll, describe, expect, it } from "vitest";
-import { buildClientPackage, type ClientPackage } from "../../../runtime/packaging/client-package.ts";
+import { buildClientPackage, PackageNameError, type ClientPackage } from "../../../runtime/packaging/client-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const run = promisify(execFile);
@@ -63,6 +63,26 @@ describe("the client as a package", () => {
     expect(stdout).toBe("NetworkFailed undefined\n");
     // A run of the compiler, on a machine with other things to do.
   }, 90_000);
+
+  it("is called by a scope, and cannot be published before it has one of its publisher's own", async () => {
+    interface Described {
+      readonly name: string;
+      readonly private?: boolean;
+      readonly publishConfig?: object;
+    }
+    const described = async (name?: string): Promise<Described> => {
+      await using place = await temporaryDirectory();
+      await buildClientPackage(place.path, { name });
+      return JSON.parse(await readFile(join(place.path, "package.json"), "utf8")) as Described;
+    };
+    expect(await described()).toMatchObject({ name: "@your-scope/jobyard", private: true });
+    const { private: isPrivate, ...named } = await described("@acme/jobyard");
+    expect(isPrivate).toBeUndefined();
+    expect(named).toMatchObject({ name: "@acme/jobyard", publishConfig: { access: "restricted" } });
+    for (const name of ["jobyard", "@your-scope/jobyard", "@acme", "acme/jobyard", "@Acme/jobyard", "@acme/../x", ""]) {
+      await expect(buildClientPackage(consumer.path, { name })).rejects.toThrow(PackageNameError);
+    }
+  }, 60_000);
 
   it("holds nothing but the client and plain rules: no Node built-in, no library", async () => {
     expect(built.modules.filter((file) => !/^runtime\/(client|core)\//.test(file))).toEqual([]);

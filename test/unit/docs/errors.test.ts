@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { statusOf } from "../../../runtime/api/error-response.ts";
 import { REFUSALS } from "../../../runtime/api/http-server.ts";
 import { errorsOf } from "../../../runtime/api/operation-errors.ts";
+import { LOCAL_REFUSALS } from "../../../runtime/core/local-only.ts";
 import { createOperations, type OperationDeps } from "../../../runtime/api/operations.ts";
 import {
   CONFLICT_CODES,
@@ -32,6 +33,12 @@ const OF_NO_OPERATION: readonly ErrorCode[] = ["RouteNotFound", "MethodNotAllowe
 const answered = new Set([...OF_NO_OPERATION, ...operations.flatMap((one) => [...errorsOf(one).values()].flat())]);
 const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost", "TimerSkipped", "TimerMissed"]);
 
+/** What is answered before there is an operation, or an app. */
+const refusals: readonly { readonly code: string; readonly status: number }[] = [
+  ...Object.values(REFUSALS),
+  ...Object.values(LOCAL_REFUSALS),
+];
+
 const document = await readDocument("errors.md");
 const codesOf = (heading: string): readonly string[] =>
   rowsOf(sectionOf(document, heading)).map(([cell = ""]) => codesIn(cell)[0] ?? "");
@@ -39,12 +46,12 @@ const sorted = (codes: Iterable<string>): readonly string[] => [...codes].toSort
 
 describe("docs/errors.md", () => {
   it("has every code the API can answer, and no other", () => {
-    const refused = Object.values(REFUSALS).map(({ code }) => code);
+    const refused = refusals.map(({ code }) => code);
     expect(sorted(codesOf("## Answers of the API"))).toEqual(sorted([...answered, ...refused]));
   });
 
   it("has each with the status it is answered with", () => {
-    const refused = Object.values(REFUSALS).map(({ code, status }) => [code, String(status)]);
+    const refused = refusals.map(({ code, status }) => [code, String(status)]);
     const expected = [...[...answered].map((code) => [code, String(statusOf(code))]), ...refused];
     const documented = rowsOf(sectionOf(document, "## Answers of the API")).map(([code = "", status]) => [
       codesIn(code)[0],

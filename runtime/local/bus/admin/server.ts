@@ -1,6 +1,7 @@
 /** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { localOnly } from "../../../core/local-only.ts";
 import { connectionAudit, type AuditListener } from "../access/audit.ts";
 import { Claims } from "../access/claims.ts";
 import type { Gate } from "../access/gate.ts";
@@ -30,12 +31,13 @@ const MAX_BODY_BYTES = 262_144;
 const PAGE_SIZE = 100;
 
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer((request, response) => {
+  const serveRequest = (request: IncomingMessage, response: ServerResponse): void => {
     answer(options, request, response).catch((error: unknown) => {
       options.onFault(error);
       response.destroy();
     });
-  });
+  };
+  const server = createServer(localOnly(serveRequest, { changes: "by-proof" }));
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -36,7 +37,8 @@ function fakeStore() {
   let uploads = 0;
   const counts = { asked: 0, downloads: 0 };
   const put = (name: string, bytes: Uint8Array): void => {
-    blobs.set(name, { bytes, version: `v${++uploads}` });
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    blobs.set(name, { bytes, sha256, version: `v${++uploads}` });
   };
   const store: Pick<PackageStore, "fetch"> = {
     async fetch(tenantName, packageName, knownVersion) {

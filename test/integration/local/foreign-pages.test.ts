@@ -1,0 +1,160 @@
+/** What a web page in the user's browser can do to the servers of `npm start`: each as it runs, asked over the wire. */
+import { stat } from "node:fs/promises";
+import { request as httpsRequest } from "node:https";
+import { join } from "node:path";
+import { TableServiceClient } from "@azure/data-tables";
+import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-blob";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { connectStorage, provisionStorage } from "../../../runtime/azure/index.ts";
+import { LOCAL_REFUSALS } from "../../../runtime/core/local-only.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
+import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { startAzurite, type RunningAzurite } from "../../../runtime/local/azurite.ts";
+import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { startIdentityServer, type IdentityServer } from "../../../runtime/local/identity/identity-server.ts";
+import { DIRECTORY_ID } from "../../../runtime/local/identity/principals.ts";
+import { freePorts } from "../../../runtime/local/ports.ts";
+import { startApiProcess, type ApiProcess } from "../../support/api-process.ts";
+import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
+import { openWire } from "../../support/wire.ts";
+
+/** The key that Azurite's documentation names, and every page knows. */
+const KNOWN_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+const ACCOUNT = "devstoreaccount1";
+const FOREIGN = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
+
+let home: TemporaryDirectory;
+let bus: LocalServiceBus;
+let api: ApiProcess;
+let issuer: IdentityServer;
+let azurite: RunningAzurite;
+let blobPort = 0;
+let tablePort = 0;
+
+beforeAll(async () => {
+  home = await temporaryDirectory();
+  [blobPort = 0, tablePort = 0] = await freePorts(2);
+  [bus, issuer, azurite] = await Promise.all([
+    startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) }),
+    startIdentityServer({ directory: join(home.path, "identity"), port: 0, onFailure: () => undefined }),
+    startAzurite({ directory: join(home.path, "storage"), blobPort, tablePort, environment: process.env }),
+  ]);
+  api = await startApiProcess(bus, "api-local");
+});
+afterAll(async () => {
+  await Promise.all([api[Symbol.asyncDispose](), issuer.close(), azurite.close()]);
+  await bus.close();
+  await home[Symbol.asyncDispose]();
+});
+
+interface Asked {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+async function statusAt(url: string, { method = "GET", path = "/", headers }: Asked): Promise<number> {
+  if (!url.startsWith("https:")) {
+    using wire = openWire(url);
+    return (await wire.send({ method, path, headers })).status;
+  }
+  return new Promise((resolve, reject) => {
+    // Whose certificate it is does not matter to what it answers.
+    const options = { method, headers, rejectUnauthorized: false, agent: false };
+    httpsRequest(new URL(path, url), options, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
+const servers = (): Readonly<Record<string, string>> => ({
+  API: api.url,
+  issuer: issuer.authority,
+  blobs: `http://127.0.0.1:${blobPort}`,
+  tables: `http://127.0.0.1:${tablePort}`,
+  "bus administration": `http://127.0.0.1:${bus.adminPort}`,
+});
+
+describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", (name) => {
+  it("refuses a page that has given this machine's address a name of its own", async () => {
+    const url = servers()[name] ?? "";
+    const { port } = new URL(url);
+    for (const host of [`evil.example:${port}`, `0.0.0.0:${port}`, `localhost.evil.example:${port}`]) {
+      for (const method of ["GET", "POST", "OPTIONS"]) {
+        expect(await statusAt(url, { method, headers: { host } })).toBe(LOCAL_REFUSALS.host.status);
+      }
+    }
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`]) {
+      expect(await statusAt(url, { headers: { host } })).not.toBe(LOCAL_REFUSALS.host.status);
+    }
+  });
+});
+
+describe("an API without authentication", () => {
+  it("lets no foreign page change anything, and no foreign Host open a connection to its hub", async () => {
+    const path = "/v1/jobs/acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa/cancel";
+    expect(await statusAt(api.url, { method: "POST", path, headers: FOREIGN })).toBe(403);
+    expect(await statusAt(api.url, { method: "POST", path, headers: { origin: api.url } })).toBe(404);
+    expect(await statusAt(api.url, { method: "POST", path, headers: {} })).toBe(404);
+    const upgrade = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+    const headers = { ...upgrade, "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", host: "evil.example" };
+    expect(await statusAt(api.url, { path: "/hubs/jobs", headers })).toBe(LOCAL_REFUSALS.host.status);
+  });
+});
+
+describe("an API with tokens", () => {
+  const GUID = "11111111-1111-4111-8111-111111111111";
+  const TOKENS = { [SETTING.auth]: "entra", [SETTING.authTenantId]: GUID, [SETTING.authClientId]: GUID };
+  it.each([
+    ["on loopback answers names of this machine only", {}, LOCAL_REFUSALS.host.status],
+    ["behind a proxy of this machine answers the proxy's names", { [SETTING.proxyHops]: "1" }, 200],
+    ["on all addresses, as deployed, answers every name", { [SETTING.apiHost]: "0.0.0.0" }, 200],
+  ])("%s", async (_what, settings, status) => {
+    await using deployed = await startApiProcess(bus, "api-tokens", { ...TOKENS, ...settings });
+    const asked = { path: "/healthz", headers: { host: "jobs.example.com" } };
+    expect(await statusAt(deployed.url, asked)).toBe(status);
+    expect(await statusAt(deployed.url, { path: "/healthz", headers: {} })).toBe(200);
+  });
+});
+
+describe("the issuer", () => {
+  it("lets no foreign page change its keys, although the secrets are public", async () => {
+    const path = `/${DIRECTORY_ID}/rotate-keys`;
+    expect(await statusAt(issuer.authority, { method: "POST", path, headers: FOREIGN })).toBe(403);
+    const local = { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" };
+    expect(await statusAt(issuer.authority, { method: "POST", path, headers: local })).toBe(400);
+  });
+});
+
+describe("storage", () => {
+  it("knows a key of its own, kept for this user alone, and not the one of the documentation", async () => {
+    expect(azurite.accountKey).not.toBe(KNOWN_KEY);
+    expect((await stat(join(home.path, "storage/account-key"))).mode & 0o777).toBe(0o600);
+    await provisionStorage(connectStorage({ kind: "connection-string", storage: azurite.connectionString }));
+
+    const known = azurite.connectionString.replace(azurite.accountKey, KNOWN_KEY);
+    const tables = TableServiceClient.fromConnectionString(known, { allowInsecureConnection: true });
+    await expect(tables.createTable("stolen")).rejects.toMatchObject({ statusCode: 403 });
+    const blobs = new BlobServiceClient(
+      `http://127.0.0.1:${blobPort}/${ACCOUNT}`,
+      new StorageSharedKeyCredential(ACCOUNT, KNOWN_KEY),
+    );
+    await expect(blobs.getContainerClient("stolen").create()).rejects.toMatchObject({ statusCode: 403 });
+  });
+
+  it("has the same key after a restart, and another one in another folder", async () => {
+    const [b = 0, t = 0, b2 = 0, t2 = 0] = await freePorts(4);
+    await using other = await temporaryDirectory();
+    const directory = join(other.path, "storage");
+    const environment = {};
+    const first = await startAzurite({ directory, blobPort: b, tablePort: t, environment });
+    await first.close();
+    const second = await startAzurite({ directory, blobPort: b2, tablePort: t2, environment });
+    await second.close();
+    expect(second.accountKey).toBe(first.accountKey);
+    expect(second.accountKey).not.toBe(azurite.accountKey);
+  });
+});

@@ -1,0 +1,29 @@
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { HomeInUseError, openHome } from "../../../runtime/local/home.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
+
+const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
+
+describe("the folder of the local stack", () => {
+  it("is for its user alone, also when it was there before", async () => {
+    await using root = await temporaryDirectory();
+    const open = join(root.path, "open");
+    await mkdir(open);
+    await chmod(open, 0o755);
+    for (const path of [open, join(root.path, "new/one")]) {
+      const home = await openHome(path);
+      expect(await modeOf(home.directory)).toBe(0o700);
+      await home.release();
+    }
+  });
+
+  it("is used by one stack at a time", async () => {
+    await using root = await temporaryDirectory();
+    const home = await openHome(root.path);
+    await expect(openHome(root.path)).rejects.toThrow(HomeInUseError);
+    await home.release();
+    await (await openHome(root.path)).release();
+  });
+});

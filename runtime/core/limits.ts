@@ -184,6 +184,12 @@ export const HEADERS_MAX_BYTES = 16 * KiB;
 /** Headers, and a whole request, must have come within this time: slower ones hold connections and do not work. */
 export const HEADERS_TIMEOUT_MS = 15_000;
 export const REQUEST_TIMEOUT_MS = 120_000;
+/** An answer of which its client has taken nothing for this long is broken off. */
+export const ANSWER_STALLED_MS = 120_000;
+/** After our end of a connection its peer has this long to read our last bytes and to end its own side. */
+export const SOCKET_LINGER_MS = 2_000;
+/** Connections to one API instance: every follower of events, and as many requests as its memory has room for. */
+export const CONNECTIONS_MAX_COUNT = 12_000;
 /** A check of storage or broker that has not answered by then counts as failed. */
 export const READY_CHECK_TIMEOUT_MS = 5_000;
 /** An answer of `/readyz` serves so long: asking often must cost nothing. */

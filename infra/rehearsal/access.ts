@@ -7,13 +7,7 @@ import type { Estate, RecordedAssignment } from "./estate.ts";
 
 /** A data action, or an action of Resource Manager as custom roles name it. */
 export type Action =
-  | "blob.read"
-  | "blob.write"
-  | "table"
-  | "bus.send"
-  | "bus.listen"
-  | "bus.manage"
-  | `Microsoft.${string}`;
+  "blob.read" | "blob.write" | "table" | "bus.send" | "bus.listen" | "bus.manage" | `Microsoft.${string}`;
 
 export interface Denial {
   /** Name of the identity, or what came in its place. */
@@ -99,7 +93,10 @@ export function busAssignments({ assignments, namespaceId }: Pick<Estate, "assig
   return assignments.flatMap(({ principalId, role, scope }) => {
     const rights = (ALLOWS[role] ?? []).flatMap((action) => (action.startsWith("bus.") ? [action.slice(4)] : []));
     if (rights.length === 0 || !isWithin(scope, namespaceId)) return [];
-    const path = scope.slice(namespaceId.length + 1).split("/").filter((_part, index) => index % 2 === 1);
+    const path = scope
+      .slice(namespaceId.length + 1)
+      .split("/")
+      .filter((_part, index) => index % 2 === 1);
     const entity = path.length === 2 ? `${path[0] ?? ""}/subscriptions/${path[1] ?? ""}` : (path[0] ?? "*");
     return [{ principalId, entity, rights }];
   });

@@ -99,7 +99,14 @@ export function autoName(type: string, logicalName: string, inputs: Inputs): Inp
   if (type.startsWith("authorization:")) return { [naming.input]: guid };
   const name = `${logicalName}${guid.slice(0, 8)}`;
   const isAccount = type === "storage:StorageAccount";
-  return { [naming.input]: isAccount ? name.toLowerCase().replaceAll(/[^a-z0-9]/g, "").slice(-24) : name };
+  return {
+    [naming.input]: isAccount
+      ? name
+          .toLowerCase()
+          .replaceAll(/[^a-z0-9]/g, "")
+          .slice(-24)
+      : name,
+  };
 }
 
 /** The id Azure gives to a resource of these inputs. Throws RangeError for a type that is unknown here. */

@@ -273,7 +273,11 @@ async function amqpFront(certificate: Certificate): Promise<{ close(): unknown }
   return server;
 }
 
-function startProgram(args: readonly string[], logFile: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+function startProgram(
+  args: readonly string[],
+  logFile: string,
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const log = openSync(logFile, "a");
   return spawn(process.execPath, args, {
     cwd: ROOT,

@@ -181,7 +181,11 @@ export function readEstate(cloud: CloudRecord): Estate {
   if (site === undefined || namespace === undefined) throw new RangeError("The record has no API or no Service Bus.");
   // The API's own plan scales by other metrics, and not here.
   const autoscales = all
-    .filter(({ type, inputs }) => type === "azure-native:monitor:AutoscaleSetting" && /virtualMachineScaleSets/.test(String(inputs["targetResourceUri"])))
+    .filter(
+      ({ type, inputs }) =>
+        type === "azure-native:monitor:AutoscaleSetting" &&
+        /virtualMachineScaleSets/.test(String(inputs["targetResourceUri"])),
+    )
     .map(({ inputs }) => schemas.autoscale.parse(inputs));
 
   return {
@@ -217,7 +221,12 @@ export function readEstate(cloud: CloudRecord): Estate {
       principalId: stableGuid("principal", id),
     })),
     assignments: of("authorization:RoleAssignment", schemas.assignment).map(
-      ({ name, principalId, roleDefinitionId, scope }) => ({ name, principalId, role: lastPart(roleDefinitionId), scope }),
+      ({ name, principalId, roleDefinitionId, scope }) => ({
+        name,
+        principalId,
+        role: lastPart(roleDefinitionId),
+        scope,
+      }),
     ),
     customRoles: new Map(
       of("authorization:RoleDefinition", schemas.role).map(({ id, permissions }) => [
@@ -331,16 +340,14 @@ function planOf({ profiles: [profile] }: z.infer<typeof schemas.autoscale>): Aut
     minimum: Number(profile.capacity.minimum),
     maximum: Number(profile.capacity.maximum),
     fallback: Number(profile.capacity.default),
-    rules: profile.rules.map(
-      ({ metricTrigger, scaleAction }): AutoscaleRule => ({
-        direction: scaleAction.direction === "Increase" ? "out" : "in",
-        queue: metricTrigger.dimensions[0].values[0],
-        perInstance: metricTrigger.dividePerInstance,
-        threshold: metricTrigger.threshold,
-        windowMinutes: minutes(metricTrigger.timeWindow),
-        change: { kind: CHANGE_KINDS[scaleAction.type], value: Number(scaleAction.value) },
-        cooldownMinutes: minutes(scaleAction.cooldown),
-      }),
-    ),
+    rules: profile.rules.map(({ metricTrigger, scaleAction }): AutoscaleRule => ({
+      direction: scaleAction.direction === "Increase" ? "out" : "in",
+      queue: metricTrigger.dimensions[0].values[0],
+      perInstance: metricTrigger.dividePerInstance,
+      threshold: metricTrigger.threshold,
+      windowMinutes: minutes(metricTrigger.timeWindow),
+      change: { kind: CHANGE_KINDS[scaleAction.type], value: Number(scaleAction.value) },
+      cooldownMinutes: minutes(scaleAction.cooldown),
+    })),
   };
 }

@@ -67,7 +67,8 @@ async function prepareRehearsal(stack: RehearsedStack): Promise<Rehearsal> {
     nodeArchive: request.nodeArchive,
   });
   const { tree } = request;
-  const layers = tree === undefined ? [] : [await prepareLayer(tree, folder, { ca: ca ?? "", hosts: cloud.hosts }), tree];
+  const layers =
+    tree === undefined ? [] : [await prepareLayer(tree, folder, { ca: ca ?? "", hosts: cloud.hosts }), tree];
   const nodeArchive = await readFile(request.nodeArchive);
   const pool = createPool({
     ...{ cloud, layers, estate: () => estate },

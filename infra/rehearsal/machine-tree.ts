@@ -31,7 +31,10 @@ export const cacheFolder = (): string =>
 
 /** Where the tree is, or will be. */
 export function treeFolder(): string {
-  const key = createHash("sha256").update([SUITE, ...PACKAGES].join(" ")).digest("hex").slice(0, 12);
+  const key = createHash("sha256")
+    .update([SUITE, ...PACKAGES].join(" "))
+    .digest("hex")
+    .slice(0, 12);
   return join(cacheFolder(), `tree-${key}`);
 }
 

@@ -156,7 +156,10 @@ export function rehearsedCustomData(customData: string, node: NodeSource): strin
   for (const file of document.write_files) {
     if (file.path !== SETTINGS_FILE) continue;
     file.content = [
-      ...file.content.trimEnd().split("\n").filter((line) => !/^JOBYARD_NODE_(?:URL|SHA256)=/.test(line)),
+      ...file.content
+        .trimEnd()
+        .split("\n")
+        .filter((line) => !/^JOBYARD_NODE_(?:URL|SHA256)=/.test(line)),
       `JOBYARD_NODE_URL="${node.url}"`,
       `JOBYARD_NODE_SHA256="${node.sha256}"`,
       `NODE_EXTRA_CA_CERTS="${CA_FILE}"`,

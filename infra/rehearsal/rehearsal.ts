@@ -34,7 +34,10 @@ export const TENANT = "demo";
 export const WORK_PACKAGE = "rehearsal-work.zip";
 
 /** Makes no request: nobody is signed in yet. */
-export const createClients = (cloud: Pick<Cloud, "busConnectionString" | "busAdminConnectionString">, host: string) => ({
+export const createClients = (
+  cloud: Pick<Cloud, "busConnectionString" | "busAdminConnectionString">,
+  host: string,
+) => ({
   client: new JobServiceClient(`https://${host}`),
   admin: new JobServiceClient(`https://${host}`),
   bus: new ServiceBusClient(cloud.busConnectionString),
@@ -85,7 +88,8 @@ export const workerOf = async ({ admin }: Pick<Rehearsal, "admin">, { workerId }
   (await admin.monitoring.getWorkers()).find((worker) => worker.workerId === workerId);
 
 /** How a job's starts ended, oldest first. */
-export const outcomes = ({ history }: JobView): readonly (string | undefined)[] => history.map(({ outcome }) => outcome);
+export const outcomes = ({ history }: JobView): readonly (string | undefined)[] =>
+  history.map(({ outcome }) => outcome);
 
 export function expect(holds: boolean, message: string): asserts holds {
   if (!holds) throw new Error(message);

@@ -34,10 +34,15 @@ const LEFT_OUT: readonly string[] = ["node_modules", ".git", "dist", ".jobyard",
 /** A file that both programs import. */
 const RELEASE_FILE = join("runtime", "core", "limits.ts");
 
-export async function createRehearsedStack({ stack, folder, overrides }: RehearsedStackOptions): Promise<RehearsedStack> {
+export async function createRehearsedStack({
+  stack,
+  folder,
+  overrides,
+}: RehearsedStackOptions): Promise<RehearsedStack> {
   await cp(ROOT, folder, {
     recursive: true,
-    filter: (source) => !LEFT_OUT.includes(relative(ROOT, source).split(sep)[0] ?? "") && !source.endsWith(`${sep}node_modules`),
+    filter: (source) =>
+      !LEFT_OUT.includes(relative(ROOT, source).split(sep)[0] ?? "") && !source.endsWith(`${sep}node_modules`),
   });
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const releaseFile = join(folder, RELEASE_FILE);
@@ -63,7 +68,8 @@ export async function createRehearsedStack({ stack, folder, overrides }: Rehears
     async writeRelease(text) {
       // An effect that no bundler drops.
       await writeFile(releaseFile, original);
-      if (text !== "") await appendFile(releaseFile, `\nObject.assign(globalThis, { release: ${JSON.stringify(text)} });\n`);
+      if (text !== "")
+        await appendFile(releaseFile, `\nObject.assign(globalThis, { release: ${JSON.stringify(text)} });\n`);
     },
     async destroy() {
       stub.destroy();

@@ -34,7 +34,14 @@ export function unusedGrants(names: readonly string[], partial: boolean): readon
 }
 
 /** Lines for a terminal. */
-export function reportLines({ steps, failed, denied, unusedGrants: unused, differences, engine }: Report): readonly string[] {
+export function reportLines({
+  steps,
+  failed,
+  denied,
+  unusedGrants: unused,
+  differences,
+  engine,
+}: Report): readonly string[] {
   const unexplained = unused.filter(({ reason }) => reason === undefined);
   return [
     "",

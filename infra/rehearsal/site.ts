@@ -97,7 +97,15 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
     const living = (async (): Promise<void> => {
       while (!stopping) {
         const device = `api${index}-${start++}`;
-        current = await startConnected({ device, address, prefix, commandLine: site.commandLine, cwd: root, env, output });
+        current = await startConnected({
+          device,
+          address,
+          prefix,
+          commandLine: site.commandLine,
+          cwd: root,
+          env,
+          output,
+        });
         // Under stopping from elsewhere: it may have been told so while it started.
         if (stopping) current.child.kill("SIGTERM");
         if (current.child.exitCode === null && current.child.signalCode === null) await once(current.child, "exit");
@@ -162,7 +170,13 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
       const url = new URL(request.url ?? "/", "http://identity");
       const isOurs = request.headers["x-identity-header"] === IDENTITY_SECRET;
       const { identities } = estate();
-      answerToken(url, response, isOurs ? ownIdentity(identities, deployed?.identityIds ?? [], url) : undefined, tokens, now);
+      answerToken(
+        url,
+        response,
+        isOurs ? ownIdentity(identities, deployed?.identityIds ?? [], url) : undefined,
+        tokens,
+        now,
+      );
     },
 
     async stop() {

@@ -201,7 +201,10 @@ function moreOutputs(id: string, lastName: string, type: string, name: string, i
     case "resources:ResourceGroup":
       return { location: inputs["location"] ?? "westeurope" };
     case "azuread:index/application:Application":
-      return { clientId: name.endsWith("client") ? PUBLIC_CLIENT_ID : API_CLIENT_ID, objectId: stableGuid("object", id) };
+      return {
+        clientId: name.endsWith("client") ? PUBLIC_CLIENT_ID : API_CLIENT_ID,
+        objectId: stableGuid("object", id),
+      };
     default:
       return isEntra(type) ? { objectId: stableGuid("object", id) } : {};
   }

@@ -146,7 +146,13 @@ const samples: Step<Rehearsal> = {
   async run(rehearsal) {
     const { client } = rehearsal;
     const submit = (jobType: string, jobProcessorPackageName: string, parameters: object): Promise<string> =>
-      client.management.submitJob({ tenantName: TENANT, jobType, jobName: jobType, jobProcessorPackageName, parameters });
+      client.management.submitJob({
+        tenantName: TENANT,
+        jobType,
+        jobName: jobType,
+        jobProcessorPackageName,
+        parameters,
+      });
     const jobIds = await Promise.all([
       submit("FinancialYearEnd", "financial-year-end.zip", { year: 2025 }),
       submit("Documents", "documents.zip", { date: "2026-01-31", from: 1, count: 3 }),
@@ -184,7 +190,8 @@ const timers: Step<Rehearsal> = {
   async run({ client }) {
     await until("a run by schedule has succeeded", 150, async () => {
       for await (const { isRunning, lastScheduledAt, lastResult, lastJobId } of client.timers.list(TENANT)) {
-        if (isRunning || lastScheduledAt === undefined || lastResult !== "succeeded" || lastJobId === undefined) continue;
+        if (isRunning || lastScheduledAt === undefined || lastResult !== "succeeded" || lastJobId === undefined)
+          continue;
         const { parameters } = await client.monitoring.getJob(lastJobId);
         if ((parameters as { readonly trigger?: string }).trigger === "schedule") return true;
       }
@@ -391,4 +398,3 @@ export const STEPS: readonly Step<Rehearsal>[] = [
   ...[roles, packages, api, purge, boot, samples, timers, recovery],
   ...[kill, hang, release, rollback, reboot, silence, notice, scale, tokens, destroy],
 ];
-

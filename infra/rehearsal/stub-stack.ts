@@ -2,7 +2,13 @@
  * Deploys the program without Pulumi's engine: the program registers its resources with the stub engine, and each is
  * created, changed or replaced in the stand-in cloud by the engine's own rules. What is no longer registered goes last.
  */
-import { ProgramFailedError, recordProgram, type EngineCloud, type ProgramRun, type Registration } from "../tools/stub-engine.ts";
+import {
+  ProgramFailedError,
+  recordProgram,
+  type EngineCloud,
+  type ProgramRun,
+  type Registration,
+} from "../tools/stub-engine.ts";
 import { RefusedError, recordable, type Properties, type StandIn } from "./stand-in.ts";
 
 /** What the last deployment left, in the order of creation. */
@@ -35,7 +41,10 @@ export function createStubStack(cloud: StandIn): StubStack {
     return ignoreChanges.reduce((result, path) => withValueOf(result, present, path.split(".")), inputs);
   }
 
-  function deploy(registration: Registration, outgoing: Deployed[]): { readonly id: string; readonly state: Properties } {
+  function deploy(
+    registration: Registration,
+    outgoing: Deployed[],
+  ): { readonly id: string; readonly state: Properties } {
     const { type, name } = registration;
     const key = `${type}::${name}`;
     const index = deployed.findIndex((entry) => entry.key === key);

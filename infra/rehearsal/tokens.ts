@@ -31,7 +31,10 @@ export interface TokensDeps {
 
 export function createTokens({ keys, lifeSeconds, now }: TokensDeps): Tokens {
   /** What was issued is what is valid: nothing else has to be verified. */
-  const issued = new Map<string, { readonly principalId: string; readonly audience: string; readonly expiresOn: number }>();
+  const issued = new Map<
+    string,
+    { readonly principalId: string; readonly audience: string; readonly expiresOn: number }
+  >();
   const seconds = (): number => Math.floor(now() / 1_000);
   return {
     get issuedCount() {

@@ -63,6 +63,11 @@ export const START_AHEAD_MAX_MS = 366 * 24 * 60 * 60_000;
 export const TIME_TO_LIVE_MIN_MS = 1_000;
 export const TIME_TO_LIVE_MAX_MS = 366 * 24 * 60 * 60_000;
 /**
+ * Batches of the day of one tenant: closing or canceling one begins the next. Each submit without a batch reads all that
+ * are sealed.
+ */
+export const DEFAULT_BATCHES_PER_DAY_MAX = 100;
+/**
  * One request to cancel or requeue a batch works on its jobs this long, then answers that there are more. Some 100,000
  * jobs; below the 100 to 240 seconds after which proxies and gateways give up.
  */

@@ -66,6 +66,12 @@ export default {
       ["^runtime/(scheduler|core)/"],
       "When ticks are sent is decided by rules and ports, so that it can be tested with any clock.",
     ),
+    only(
+      "sockets-imports-core",
+      "^runtime/sockets/",
+      ["^runtime/(sockets|core)/"],
+      "Every server takes the same limits from there, the local Service Bus too.",
+    ),
     only("job-imports-core", "^runtime/job/", ["^runtime/(job|core)/"], "What a package author imports stays small."),
     only(
       "packaging-imports-core",
@@ -96,7 +102,7 @@ export default {
     only(
       "bus-imports-core",
       "^runtime/local/bus/",
-      ["^runtime/(local/bus|core)/"],
+      ["^runtime/(local/bus|sockets|core)/"],
       "The local Service Bus is usable on its own.",
     ),
     {

@@ -5,7 +5,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { connectServiceBus, createEventPublisher } from "../runtime/azure/index.ts";
-import { FOLLOWER_HEARTBEAT_MS, REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
+import process from "node:process";
+import { SETTING } from "../runtime/core/settings/names.ts";
+import { FOLLOWER_HEARTBEAT_MS, FOLLOWERS_MAX_COUNT, REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
 import { createJobEvents, type JobEvents } from "../runtime/jobs/job-events.ts";
 import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/token-client.ts";
@@ -30,8 +32,13 @@ const FLOOD_EVENTS = 1_200;
 const FLOOD_EVENT_CHARACTERS = 20_000;
 const FLOOD_AT_ONCE = 50;
 
-export const benchmark: Benchmark = (report) =>
-  withStack({ workers: 0, slots: 1, requestsPerMinute: REQUESTS_PER_MINUTE_MAX }, (stack) => measure(stack, report));
+export const benchmark: Benchmark = (report) => {
+  // All of them have one token.
+  process.env[SETTING.followersPerCaller] = String(FOLLOWERS_MAX_COUNT);
+  return withStack({ workers: 0, slots: 1, requestsPerMinute: REQUESTS_PER_MINUTE_MAX }, (stack) =>
+    measure(stack, report),
+  );
+};
 
 type Report = Parameters<Benchmark>[0];
 type Follow = (tenantName: string) => Promise<EventFollower>;

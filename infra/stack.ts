@@ -93,7 +93,15 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     protect: config.protectData,
     allowOnly,
   });
-  const release = new Release("release", { place, api: bundles.api, worker: bundles.worker });
+  const release = new Release("release", {
+    place,
+    api: bundles.api,
+    worker: bundles.worker,
+    allowOnly:
+      config.deployerIpRanges.length > 0
+        ? { subnetIds: network.subnetIds, ipRanges: config.deployerIpRanges }
+        : undefined,
+  });
 
   const scopeId = (scope: GrantScope): pulumi.Input<string> => {
     switch (scope.kind) {

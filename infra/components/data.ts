@@ -5,6 +5,7 @@ import { CONTAINERS, TABLES } from "../../runtime/core/topology.ts";
 import { lifecycleRules, type Retention } from "../plan/lifecycle.ts";
 import { lookUp } from "../plan/look-up.ts";
 import type { AllowedNetworks, Place } from "./place.ts";
+import { storageNetworkRules } from "./storage-network.ts";
 
 export interface DataArgs {
   readonly place: Place;
@@ -44,7 +45,7 @@ export class Data extends pulumi.ComponentResource {
         allowSharedKeyAccess: false,
         allowCrossTenantReplication: false,
         defaultToOAuthAuthentication: true,
-        networkRuleSet: networkRules(args.allowOnly),
+        networkRuleSet: storageNetworkRules(args.allowOnly),
       },
       child,
     );
@@ -97,13 +98,3 @@ export class Data extends pulumi.ComponentResource {
   tableId = (table: string): pulumi.Output<string> => lookUp(this.#tableIds, "table", table);
   containerId = (container: string): pulumi.Output<string> => lookUp(this.#containerIds, "container", container);
 }
-
-const networkRules = (allowOnly: DataArgs["allowOnly"]) =>
-  allowOnly === undefined
-    ? { defaultAction: storage.DefaultAction.Allow, bypass: storage.Bypass.AzureServices }
-    : {
-        defaultAction: storage.DefaultAction.Deny,
-        bypass: storage.Bypass.AzureServices,
-        virtualNetworkRules: allowOnly.subnetIds.map((virtualNetworkResourceId) => ({ virtualNetworkResourceId })),
-        ipRules: allowOnly.ipRanges.map((range) => ({ iPAddressOrRange: range })),
-      };

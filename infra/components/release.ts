@@ -7,7 +7,8 @@ import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ReleasePointer } from "../../runtime/core/release.ts";
 import { RELEASES } from "../../runtime/core/topology.ts";
-import type { Place } from "./place.ts";
+import type { AllowedNetworks, Place } from "./place.ts";
+import { storageNetworkRules } from "./storage-network.ts";
 
 export interface ReleasePackage {
   /** A ZIP on this machine. */
@@ -20,7 +21,12 @@ export interface ReleaseArgs {
   readonly place: Place;
   readonly api: ReleasePackage;
   readonly worker: ReleasePackage;
+  /** Who reaches the account: API and workers that fetch, and the machine that uploads; undefined: any address. */
+  readonly allowOnly: AllowedNetworks | undefined;
 }
+
+/** A signature made with the account's key may last so long, and no longer. Nothing of ours makes any. */
+const SIGNATURES_MAX = "00.01:00:00";
 
 /** Enough of a hash to tell releases apart, short enough to read. */
 const VERSION_LENGTH = 12;
@@ -51,6 +57,12 @@ export class Release extends pulumi.ComponentResource {
         allowBlobPublicAccess: false,
         allowSharedKeyAccess: true,
         allowCrossTenantReplication: false,
+        defaultToOAuthAuthentication: true,
+        isLocalUserEnabled: false,
+        isSftpEnabled: false,
+        allowedCopyScope: storage.AllowedCopyScope.AAD,
+        sasPolicy: { sasExpirationPeriod: SIGNATURES_MAX, expirationAction: storage.ExpirationAction.Block },
+        networkRuleSet: storageNetworkRules(args.allowOnly),
       },
       child,
     );

@@ -121,6 +121,12 @@ export const SETTINGS = {
     "list of IPv4 ranges",
     "further addresses that reach the data account",
   ),
+  deployerIpRanges: setting(
+    list(text(IP_RANGE, "an IPv4 address or range, such as 203.0.113.0/24")),
+    [],
+    "list of IPv4 ranges",
+    "where `pulumi up` runs: given, nobody else but API and workers reaches the release account",
+  ),
 
   busSku: setting(oneOf(BUS_SKUS), "Standard", BUS_SKUS.join(", "), "tier of the Service Bus namespace"),
   busCapacity: setting(

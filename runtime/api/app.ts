@@ -13,7 +13,7 @@ import { answerErrors, noSuchRoute } from "./error-response.ts";
 import { createLookup } from "./lookup.ts";
 import { mount } from "./mount.ts";
 import { createOperations, type OperationDeps } from "./operations.ts";
-import { limitCaller, limitStrangers } from "./rate-limit.ts";
+import { createCallerLimit, limitStrangers } from "./rate-limit.ts";
 import { assignRequestId } from "./request-id.ts";
 import { privateAnswers, securityHeaders } from "./security-headers.ts";
 
@@ -49,14 +49,14 @@ export function createApp(deps: AppDeps): Express {
   const operations = createOperations(deps);
   app.use(documentPages(operations));
   app.use("/v1", privateAnswers, limitStrangers());
-  const limit = limitCaller(traffic.requestsPerMinute);
+  const limit = createCallerLimit(traffic.requestsPerMinute);
   app.use("/hubs", limitStrangers());
   const resolve = createResolveSubject(createLookup(deps));
   mountHub(app, { ...deps, resolve, limit, allowedOrigins: traffic.allowedOrigins });
   mount(app, operations, {
     ...deps,
     identify: acceptTickets(deps.identify, deps.tickets),
-    limit,
+    limit: limit.handler,
   });
   app.use(noSuchRoute);
   app.use(answerErrors(log));

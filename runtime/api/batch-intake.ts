@@ -2,6 +2,7 @@
 import { ConflictError, invalidField, InvariantError, NotFoundError } from "../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../core/ids.ts";
 import { type Batch, NEW_BATCH } from "../core/job.ts";
+import { DEFAULT_BATCHES_PER_DAY_MAX } from "../core/limits.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import type { CreateBatchBody } from "../core/requests.ts";
@@ -36,7 +37,10 @@ export interface BatchIntake {
   create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
   /** The batch of this id, open or not. Throws BatchNotFound; BatchOfTimer for one that takes jobs from its timer only. */
   named(caller: Caller, batchId: string): Promise<Batch>;
-  /** The tenant's batch of the day, open or not, created when it is the first to be asked for. Throws BatchNotFound. */
+  /**
+   * The tenant's batch of the day, created when it is the first to be asked for, or the one before takes no more jobs. Not
+   * open only after DEFAULT_BATCHES_PER_DAY_MAX of them. Throws BatchNotFound.
+   */
   daily(caller: Caller, tenantName: string): Promise<Batch>;
 }
 
@@ -93,12 +97,22 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
 
     async daily(caller, tenantName) {
       assertTenant(caller, tenantName);
-      const batchId = defaultBatchId(tenantName, now().getTime());
-      const existing = await batches.get(batchId);
-      if (existing !== undefined) return existing.value;
-      const fields = { tenantName, batchName: `Jobs of ${now().toISOString().slice(0, 10)}`, large: true };
-      assertPool(fields);
-      return newBatch(caller, batchId, fields);
+      const today = now();
+      for (let number = 0; ; number++) {
+        const batchId = defaultBatchId(tenantName, today.getTime(), number);
+        const existing = await batches.get(batchId);
+        if (existing !== undefined) {
+          const isLast = number === DEFAULT_BATCHES_PER_DAY_MAX - 1;
+          if (existing.value.state === "open" || isLast) return existing.value;
+          // Who closes or cancels what has been submitted so far says nothing of what comes.
+          continue;
+        }
+        const day = today.toISOString().slice(0, 10);
+        const batchName = number === 0 ? `Jobs of ${day}` : `Jobs of ${day}, ${number + 1}`;
+        const fields = { tenantName, batchName, large: true };
+        assertPool(fields);
+        return newBatch(caller, batchId, fields);
+      }
     },
   };
 }

@@ -16,6 +16,7 @@ import { isOfItem, itemError } from "./item-error.ts";
 import { type Line, linesOf, TOO_LONG } from "./lines.ts";
 import { done, failed, onward, type Outcome } from "./outcome.ts";
 import type { Submitter, SubmitRequest } from "./submit.ts";
+import { currentCaller } from "./still-may.ts";
 import { checkJson, validate } from "./validate.ts";
 
 /** What the jobs of one request share. */
@@ -68,7 +69,9 @@ export function createBulkSubmit(submitter: Submitter): BulkSubmit {
       let count = 0;
       for await (const group of inGroups(filledLines(body), LINES_AHEAD)) {
         const lines = group.slice(0, SUBMIT_MAX_JOBS - count);
-        const outcomes = await submitAll(bulk, lines, count, (line) => jobOf(line as Line));
+        // Lines come for as long as a request may: a grant that is taken away meanwhile counts for the next group.
+        const caller = await currentCaller(bulk.caller);
+        const outcomes = await submitAll({ ...bulk, caller }, lines, count, (line) => jobOf(line as Line));
         count += lines.length;
         // Results are in order, so the first that met an outage is the end of them.
         const outage = outcomes.find((one) => !one.ok && !isOfItem(one.error));

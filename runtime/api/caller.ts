@@ -4,6 +4,18 @@ import type { Access } from "../core/access.ts";
 import { InvariantError } from "../core/errors.ts";
 import type { AppRole, Grant } from "../core/grants.ts";
 
+/** What a verified token says of who brings it. */
+export interface Bearer {
+  readonly kind: "user" | "application";
+  /** Object id in the directory: of the user, or of the application's service principal. */
+  readonly principalId: string;
+  /** For people: what is shown as submitter. */
+  readonly name: string;
+  readonly roles: readonly AppRole[];
+  /** When the token ends, in epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
 /** What a token and the grants say of a caller, for `GET /v1/me`. */
 export interface CallerIdentity {
   readonly kind: "user" | "application";
@@ -24,7 +36,12 @@ export interface Caller {
   tenants(): readonly string[] | "all";
   /** Undefined where the API does not know its callers. */
   readonly identity?: CallerIdentity;
-  /** The same caller with the grants of now, for answers that take long. Absent where nothing can be taken away. */
+  /** Until when the token counts, in epoch milliseconds. Absent where there is none. */
+  readonly expiresAt?: number;
+  /**
+   * The same caller with the grants of now, for answers that take long. Absent where nothing can be taken away. Throws
+   * UnauthenticatedError when the token has ended, UnavailableError.
+   */
   renewed?(): Promise<Caller>;
 }
 
@@ -50,6 +67,14 @@ export const identifyAs =
     setCaller(response, caller);
     next();
   };
+
+/** Whoever was found out in another way than by the token of this request: it is judged as a token's bearer would be. */
+export function presentBearer(response: Response, bearer: Bearer): void {
+  response.locals["bearer"] = bearer;
+}
+
+export const presentedBearer = (response: Response): Bearer | undefined =>
+  response.locals["bearer"] as Bearer | undefined;
 
 export function setCaller(response: Response, caller: Caller): void {
   response.locals["caller"] = caller;

@@ -3,6 +3,7 @@ import type { ErrorRequestHandler, RequestHandler, Response } from "express";
 import * as z from "zod";
 import {
   InvalidRequestError,
+  TooManyRequestsError,
   isSystemError,
   type JobSystemError,
   NotFoundError,
@@ -131,8 +132,10 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
       next(thrown);
       return;
     }
-    if (status === 503 || status === 429)
-      response.set("Retry-After", response.get("Retry-After") ?? String(RETRY_AFTER_S));
+    if (status === 503 || status === 429) {
+      const own = thrown instanceof TooManyRequestsError ? thrown.retryAfterS : undefined;
+      response.set("Retry-After", response.get("Retry-After") ?? String(own ?? RETRY_AFTER_S));
+    }
     response.status(status).json(body);
   };
 }

@@ -1,37 +1,19 @@
 /** The HTTP server around the app: how large and how slow a request may be before it is an app's business at all. */
 import { randomUUID } from "node:crypto";
-import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
+import { type RequestListener, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { CONNECTIONS_MAX_COUNT, HEADERS_MAX_BYTES } from "../core/limits.ts";
+import { createLimitedServer, type HttpLimits } from "../sockets/limit-http.ts";
 import { isWebSocketRequest, passUpgrades } from "./upgrade.ts";
-import { HEADERS_MAX_BYTES, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../core/limits.ts";
 
-export interface HttpServerOptions {
-  /** Default HEADERS_TIMEOUT_MS. */
-  readonly headersTimeoutMs?: number;
-  /** Default REQUEST_TIMEOUT_MS. */
-  readonly requestTimeoutMs?: number;
-}
+export type HttpServerOptions = Partial<HttpLimits>;
 
-/** How often slow requests are looked for. */
-const CHECK_EVERY_MS = 1_000;
-/** Longer than the 4 minutes of Azure's load balancer would be no use, shorter than a proxy's own breaks its requests. */
-const KEEP_ALIVE_MS = 65_000;
-
-export function createHttpServer(
-  app: RequestListener,
-  { headersTimeoutMs = HEADERS_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS }: HttpServerOptions = {},
-): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: HEADERS_MAX_BYTES,
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      shouldUpgradeCallback: isWebSocketRequest,
-      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, headersTimeoutMs),
-    },
-    app,
+export function createHttpServer(app: RequestListener, limits: HttpServerOptions = {}): Server {
+  const server = createLimitedServer(
+    { maxCount: CONNECTIONS_MAX_COUNT, ...limits },
+    { shouldUpgradeCallback: isWebSocketRequest },
   );
+  server.on("request", app);
   server.on("clientError", refuse);
   passUpgrades(server, app);
   return server;

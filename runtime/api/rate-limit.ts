@@ -1,29 +1,77 @@
 /**
- * How often one caller may ask, and how often one address may come with a token that is refused. Counted by each API
+ * How often one caller may ask and how much at a time, and how often one address may come with a token that is refused. Counted by each API
  * instance for itself: with N instances behind one address the limits are up to N times as high.
  */
 import { isIP } from "node:net";
 import type { Request, RequestHandler, Response } from "express";
 import { ipKeyGenerator, MemoryStore, rateLimit, type Options } from "express-rate-limit";
 import { TooManyRequestsError } from "../core/errors.ts";
-import { REFUSED_TOKENS_PER_MINUTE } from "../core/limits.ts";
+import { REFUSED_TOKENS_PER_MINUTE, REQUESTS_AT_ONCE_MAX_COUNT } from "../core/limits.ts";
 import { callerOf } from "./caller.ts";
+import { createShares } from "./shares.ts";
 
 const MINUTE_MS = 60_000;
 
-/** Stands after the caller is known. */
-export function limitCaller(requestsPerMinute: number): RequestHandler {
+export interface CallerLimit {
+  /** Stands after the caller is known: counts the request, and holds a place for it while it is under way. */
+  readonly handler: RequestHandler;
+  /** How the caller of this request is counted. */
+  keyOf(request: Request, response: Response): string;
+  /** Counts what came over a connection as a request. Throws TooManyRequestsError. */
+  spend(key: string): Promise<void>;
+}
+
+export function createCallerLimit(requestsPerMinute: number): CallerLimit {
+  const store = new MemoryStore();
+  const keyOf = (request: Request, response: Response): string =>
+    callerOf(response).identity?.principalId ?? addressOf(request);
   const count = rateLimit({
     ...common,
+    store,
     limit: requestsPerMinute,
     identifier: "caller",
-    keyGenerator: (request, response) => callerOf(response).identity?.principalId ?? addressOf(request),
-    message: "You ask too often",
+    keyGenerator: keyOf,
+    message: TOO_OFTEN,
   });
-  return async (request, response, next) => {
-    await takeOff(response)?.();
-    await count(request, response, next);
+  const atOnce = createShares({
+    what: "requests under way",
+    maxCount: Infinity,
+    maxPerCaller: REQUESTS_AT_ONCE_MAX_COUNT,
+  });
+  return {
+    keyOf,
+    async handler(request, response, next) {
+      await takeOff(response)?.();
+      await count(request, response, (error?: unknown) => {
+        if (error !== undefined) {
+          next(error);
+          return;
+        }
+        const leave = atOnce.take(keyOf(request, response));
+        response.locals[LEAVE] = leave;
+        // The client may have gone while we looked.
+        if (response.closed) leave();
+        else response.once("close", leave);
+        next();
+      });
+    },
+    async spend(key) {
+      const { totalHits, resetTime } = await store.increment(key);
+      if (totalHits <= requestsPerMinute) return;
+      const ms = Math.max(1_000, (resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now());
+      const retryAfterS = Math.ceil(ms / 1_000);
+      throw new TooManyRequestsError(`${TOO_OFTEN}; try again in ${retryAfterS} s.`, { retryAfterS });
+    },
   };
+}
+
+const TOO_OFTEN = "You ask too often";
+const LEAVE = "leaveRequestsUnderWay";
+
+/** Gives back the place of a request whose connection has become something else, with places of its own. */
+export function leaveRequests(response: Response): void {
+  const { [LEAVE]: leave } = response.locals as { readonly [LEAVE]?: () => void };
+  leave?.();
 }
 
 /**

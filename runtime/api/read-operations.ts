@@ -2,6 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import * as z from "zod";
 import { NotFoundError } from "../core/errors.ts";
+import { FOLLOWED_LOGS_MAX_COUNT, FOLLOWED_LOGS_PER_CALLER_MAX_COUNT } from "../core/limits.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
@@ -23,10 +24,13 @@ import {
   pageSchema,
   pageView,
 } from "../core/views.ts";
+import { callerKey } from "./caller.ts";
 import { entryOf, followLog } from "./follow-log.ts";
 import { fullView } from "./full-view.ts";
 import type { Lookup } from "./lookup.ts";
 import { operation, type Operation } from "./operation.ts";
+import { createShares } from "./shares.ts";
+import { stillMay } from "./still-may.ts";
 
 export interface ReadDeps {
   readonly lookup: Lookup;
@@ -41,6 +45,11 @@ export interface ReadDeps {
 
 export function readOperations(deps: ReadDeps): readonly Operation[] {
   const { lookup, jobs, batches, files } = deps;
+  const followedLogs = createShares({
+    what: "followed logs",
+    maxCount: FOLLOWED_LOGS_MAX_COUNT,
+    maxPerCaller: FOLLOWED_LOGS_PER_CALLER_MAX_COUNT,
+  });
   const listBatches = operation({
     id: "listBatches",
     method: "get",
@@ -179,8 +188,13 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
     async handle({ caller, params, query: { execution, fromByte, follow }, gone }) {
       const { value: job } = await lookup.job(caller, params.jobId);
       if (follow === "true") {
-        const mayRead = async () => (await (caller.renewed?.() ?? caller)).mayUse(job.tenantName);
-        const stream = followLog({ jobId: job.jobId, execution, fromByte, gone, mayRead }, { ...deps, pause });
+        const leave = followedLogs.take(callerKey(caller));
+        // An answer that never begins has no end either.
+        if (gone.aborted) leave();
+        gone.addEventListener("abort", leave);
+        const mayRead = () => stillMay(caller, [job.tenantName]);
+        const following = followLog({ jobId: job.jobId, execution, fromByte, gone, mayRead }, { ...deps, pause });
+        const stream = leavingAtItsEnd(following, leave);
         return { status: 200, file: { blob: { contentType: "text/plain; charset=utf-8", stream } } };
       }
       const claimId = entryOf(job, execution)?.claimId;
@@ -191,6 +205,14 @@ export function readOperations(deps: ReadDeps): readonly Operation[] {
   });
 
   return [getJob, getClientJob, listArtifacts, getArtifact, getLog, listBatches, getBatch, listJobs];
+}
+
+async function* leavingAtItsEnd(stream: AsyncIterable<Uint8Array>, leave: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } finally {
+    leave();
+  }
 }
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>

@@ -6,6 +6,7 @@ import { SUBMIT_RESULTS_WAITING_MAX_BYTES } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import { lastLineOf } from "./error-response.ts";
 import type { FileContent, Reply } from "./operation.ts";
+import { leaveRequests } from "./rate-limit.ts";
 
 export const LINES_MEDIA_TYPE = "application/x-ndjson";
 
@@ -94,6 +95,8 @@ async function sendEvents(response: Response, events: Readable): Promise<void> {
   });
   // Its end is that of the connection, or a server that stops would wait for one it has nothing more to say on.
   response.shouldKeepAlive = false;
+  // It holds a place among the followers of events.
+  leaveRequests(response);
   response.flushHeaders();
   await pipeline(events, response).catch(() => response.destroy());
 }

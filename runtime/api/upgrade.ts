@@ -5,6 +5,7 @@
 import { type IncomingMessage, type RequestListener, type Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { endStalled } from "../sockets/limit-http.ts";
 
 export interface Upgrade {
   readonly socket: Duplex;
@@ -34,6 +35,8 @@ export function passUpgrades(server: Server, app: RequestListener): void {
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.once("finish", () => socket.end());
+    // Node has let go of the connection: its time limits are ours now, until somebody takes it over.
+    socket.on("timeout", () => endStalled(socket));
     // The client may go while it is decided upon; nobody else listens yet.
     socket.on("error", () => socket.destroy());
     pending.set(request, { socket, head, response });

@@ -151,10 +151,14 @@ export class ForbiddenError extends JobSystemError<ForbiddenCode> {
   }
 }
 
-/** The caller asks more often than it may. */
+/** The caller asks more often than it may, or for more at a time. */
 export class TooManyRequestsError extends JobSystemError<TooManyCode> {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Seconds after which asking again makes sense. Undefined: the usual ones. */
+  readonly retryAfterS: number | undefined;
+
+  constructor(message: string, { retryAfterS, ...options }: ErrorOptions & { readonly retryAfterS?: number } = {}) {
     super("TooManyRequests", message, true, options);
+    this.retryAfterS = retryAfterS;
   }
 }
 

@@ -66,9 +66,12 @@ export const newestFirst = (at: Date): string => encode(TIME_END - at.getTime(),
 
 const DAY_MS = 24 * 60 * 60_000;
 
-/** The batch of jobs that name none: one a day (UTC) and tenant, the same id from every process. */
-export const defaultBatchId = (tenantName: string, now: number): string =>
-  `${tenantName}.${encode(TIME_END - (now - (now % DAY_MS)), TIME_LENGTH)}${"0".repeat(RANDOM_LENGTH)}`;
+/**
+ * The batch of jobs that name none, of a day (UTC) and tenant: the same id from every process. `number` counts those of
+ * one day, from 0: another one begins when the last was closed or canceled.
+ */
+export const defaultBatchId = (tenantName: string, now: number, number = 0): string =>
+  `${tenantName}.${encode(TIME_END - (now - (now % DAY_MS)), TIME_LENGTH)}${encode(number, RANDOM_LENGTH)}`;
 
 /** Real batches begin with the time since 1970, counted down; a time before 2004 marks those of timers, behind all others. */
 const TIMER_BATCH_MARK = "zz";

@@ -63,6 +63,11 @@ export const START_AHEAD_MAX_MS = 366 * 24 * 60 * 60_000;
 export const TIME_TO_LIVE_MIN_MS = 1_000;
 export const TIME_TO_LIVE_MAX_MS = 366 * 24 * 60 * 60_000;
 /**
+ * Batches of the day of one tenant: closing or canceling one begins the next. Each submit without a batch reads all that
+ * are sealed.
+ */
+export const DEFAULT_BATCHES_PER_DAY_MAX = 100;
+/**
  * One request to cancel or requeue a batch works on its jobs this long, then answers that there are more. Some 100,000
  * jobs; below the 100 to 240 seconds after which proxies and gateways give up.
  */
@@ -78,6 +83,10 @@ export const CONTINUATION_TOKEN_MAX_LENGTH = 2_000;
 
 /** A log is followed so long in one request. Whoever wants more asks again from where it stands. */
 export const FOLLOW_LOG_MAX_MS = 60 * 60_000;
+/** Logs that are followed at one API instance: each costs two reads of storage a second or two apart. */
+export const FOLLOWED_LOGS_MAX_COUNT = 2_000;
+/** ... and of one caller: more than a person looks at, enough for a pipeline that prints the logs of its jobs. */
+export const FOLLOWED_LOGS_PER_CALLER_MAX_COUNT = 50;
 /** How often a followed log is looked at: what people take for at once, and one read of a row and a blob. */
 export const FOLLOW_LOG_EVERY_MS = 1_000;
 
@@ -95,6 +104,8 @@ export const EVENTS_KEPT_MS = 5 * 60_000;
 export const FOLLOWER_WAITING_MAX_BYTES = 1 * MiB;
 /** Clients that follow events at one API instance: some 50 KiB each (docs/events.md), 500 MiB in all. */
 export const FOLLOWERS_MAX_COUNT = 10_000;
+/** ... and of one caller, unless set otherwise: a person's pages, or a small service that passes events on. */
+export const FOLLOWERS_PER_CALLER_DEFAULT = 200;
 /** Silence is broken this often: proxies close connections after a minute or two, SignalR's client after 30 s. */
 export const FOLLOWER_HEARTBEAT_MS = 15_000;
 /** A client follows so long in one connection, then it has to come again, with rights that are looked at again. */
@@ -105,6 +116,13 @@ export const EVENT_TICKET_MS = 60_000;
 export const HUB_MESSAGE_MAX_BYTES = 16 * KiB;
 /** Jobs and batches one connection to the hub follows. More: follow their batch. */
 export const HUB_SUBSCRIPTIONS_MAX_COUNT = 1_000;
+/**
+ * Messages over one connection to the hub in a minute that are no calls: SignalR's client sends a ping every 15 s. Further
+ * ones count as calls do, and every call counts as a request of its caller.
+ */
+export const HUB_FREE_MESSAGES_PER_MINUTE = 20;
+/** After a call that was one too many the connection is not read for so long: refusing must not be all we do. */
+export const HUB_REFUSED_PAUSE_MS = 1_000;
 /** A connection to the hub that has not said by then which protocol it speaks is closed. */
 export const HUB_HANDSHAKE_MS = 15_000;
 
@@ -177,6 +195,10 @@ export const UNANNOUNCED_MAX_COUNT = 100;
 /** Requests one caller may make of one API instance in a minute, unless set otherwise: 50 a second for hours on end. */
 export const REQUESTS_PER_MINUTE_DEFAULT = 3_000;
 export const REQUESTS_PER_MINUTE_MAX = 1_000_000;
+/** Requests of one caller under way at one API instance, followed events not counted: slow ones hold memory and storage. */
+export const REQUESTS_AT_ONCE_MAX_COUNT = 500;
+/** What a caller is told to wait when its places are taken: they become free when it ends something, not by waiting. */
+export const PLACE_RETRY_AFTER_S = 15;
 /** Refused tokens from one address in a minute; then it has to wait. More than a fleet with one wrong secret causes. */
 export const REFUSED_TOKENS_PER_MINUTE = 300;
 /** All headers of a request. A token with many groups takes some 10 KiB. Node's own default. */
@@ -184,6 +206,12 @@ export const HEADERS_MAX_BYTES = 16 * KiB;
 /** Headers, and a whole request, must have come within this time: slower ones hold connections and do not work. */
 export const HEADERS_TIMEOUT_MS = 15_000;
 export const REQUEST_TIMEOUT_MS = 120_000;
+/** An answer of which its client has taken nothing for this long is broken off. */
+export const ANSWER_STALLED_MS = 120_000;
+/** After our end of a connection its peer has this long to read our last bytes and to end its own side. */
+export const SOCKET_LINGER_MS = 2_000;
+/** Connections to one API instance: every follower of events, and as many requests as its memory has room for. */
+export const CONNECTIONS_MAX_COUNT = 12_000;
 /** A check of storage or broker that has not answered by then counts as failed. */
 export const READY_CHECK_TIMEOUT_MS = 5_000;
 /** An answer of `/readyz` serves so long: asking often must cost nothing. */

@@ -151,7 +151,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.pools]: [...pools.keys()].join(","),
       [SETTING.lockSeconds]: String(options.lockMs / 1_000),
       // For whoever writes a page of their own.
-      ...picked(environment, [SETTING.allowedOrigins]),
+      ...picked(environment, [SETTING.allowedOrigins, SETTING.followersPerCaller]),
       ...(options.requestsPerMinute !== undefined && {
         [SETTING.requestsPerMinute]: String(options.requestsPerMinute),
       }),

@@ -77,7 +77,7 @@ async function start(): Promise<Service> {
   const publisher = connected.eventPublisher(log);
   const events = createJobEvents({ publisher, level: settings.events, now, log });
   const fanOut = createFanOut({ monotonicNow });
-  const connections = createConnections({ monotonicNow });
+  const connections = createConnections({ monotonicNow, maxPerCaller: settings.followersPerCaller });
   const tickets = createTickets({ key: connected.sharedSecret("event-tickets"), now });
   const { allowLoopbackWebhooks } = settings;
   const postWebhook = createPost({

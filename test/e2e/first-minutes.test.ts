@@ -75,8 +75,8 @@ it("takes a person from an empty folder to an artifact, and through signing in a
     onError: (text) => {
       const [, address, code] = /open (\S+\/device) and enter the code (\S+?)\.\s/.exec(text) ?? [];
       if (address === undefined || code === undefined) return;
-      const page = `${address}?user_code=${code}&login=sam%40jobyard.local`;
-      execFileSync("curl", ["-sf", "--cacert", ca, "-o", "/dev/null", page]);
+      const form = ["-d", `user_code=${code}`, "-d", "login=sam@jobyard.local"];
+      execFileSync("curl", ["-sf", "--cacert", ca, "-o", "/dev/null", ...form, address]);
     },
   });
   expect(device.code, device.stderr).toBe(0);

@@ -78,6 +78,7 @@ describe("a stack's configuration", () => {
     [{ authMode: "existing" }, /^jobyard:authClientId is needed with authMode existing$/],
     [{ authClientId: crypto.randomUUID() }, /^jobyard:authClientId is for authMode existing$/],
     [{ authAdminObjectIds: ["me"] }, /^jobyard:authAdminObjectIds\.0 must be a GUID$/],
+    [{ deployerIpRanges: ["home"] }, /^jobyard:deployerIpRanges\.0 must be an IPv4 address or range/],
     [{ allowedIpRanges: ["home"] }, /^jobyard:allowedIpRanges\.0 must be an IPv4 address or range/],
     [{ sshPublicKey: "ssh-dss AAAA" }, /^jobyard:sshPublicKey must be an ssh-rsa or ssh-ed25519 public key$/],
     [{ alertEmail: "me" }, /^jobyard:alertEmail must be an e-mail address$/],

@@ -68,6 +68,14 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
       });
     }
     expect(stack.named("jobyarddata")["networkRuleSet"]).toMatchObject({ defaultAction: "Deny", ipRules: [] });
+    expect(stack.named("jobyardrelease")).toMatchObject({
+      defaultToOAuthAuthentication: true,
+      isLocalUserEnabled: false,
+      isSftpEnabled: false,
+      allowedCopyScope: "AAD",
+      sasPolicy: { sasExpirationPeriod: "00.01:00:00", expirationAction: "Block" },
+      networkRuleSet: { defaultAction: "Allow" },
+    });
     for (const { inputs } of stack.ofType("azure-native:storage:BlobContainer")) {
       expect(inputs["publicAccess"]).toBe("None");
     }
@@ -314,6 +322,25 @@ describe("configuration", () => {
       defaultAction: "Deny",
       ipRules: [{ ipMask: "203.0.113.0/24", action: "Allow" }],
     });
+  });
+
+  it("closes the release account to all but those who fetch and the machine that uploads, when told where that is", async () => {
+    const closed = await mockedStack("prod", {
+      deployerIpRanges: ["198.51.100.7"],
+      allowedIpRanges: ["203.0.113.0/24"],
+    });
+    const { networkRuleSet: own } = closed.named("jobyardrelease");
+    const { networkRuleSet: data } = closed.named("jobyarddata") as {
+      readonly networkRuleSet: { readonly virtualNetworkRules: readonly unknown[] };
+    };
+    // The subnets of the API and of every pool; not who looks at data.
+    expect(own).toEqual({
+      defaultAction: "Deny",
+      bypass: "AzureServices",
+      virtualNetworkRules: data.virtualNetworkRules,
+      ipRules: [{ iPAddressOrRange: "198.51.100.7" }],
+    });
+    expect(data.virtualNetworkRules).toHaveLength(closed.ofType(SUBNET).length);
   });
 
   it("opens the data account to any address only when told to", async () => {

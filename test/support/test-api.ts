@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
-import { createHttpServer } from "../../runtime/api/http-server.ts";
+import { createHttpServer, type HttpServerOptions } from "../../runtime/api/http-server.ts";
 import type { Post } from "../../runtime/api/webhooks/post.ts";
 import { createRinger } from "../../runtime/api/ringer.ts";
 import { createIdSource } from "../../runtime/core/ids.ts";
@@ -23,6 +23,7 @@ import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { composeTimers } from "../../runtime/main/compose-timers.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
+import { watchConnections, type ConnectionsByPort } from "./half-open-client.ts";
 import { silentLog } from "./silent-log.ts";
 import { followed, type FollowOptions } from "./follow.ts";
 import { silentEvents } from "./silent-events.ts";
@@ -40,6 +41,8 @@ export interface TestApi extends Stores, AsyncDisposable {
   readonly stores: Stores;
   /** Clients that follow events now. */
   readonly followerCount: number;
+  /** Every connection it has taken. */
+  readonly connectionsByPort: ConnectionsByPort;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
   get(path: string): Promise<Answer>;
@@ -100,6 +103,8 @@ export interface TestApiOptions {
   readonly isReady?: () => Promise<boolean>;
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
+  /** Default: as in production. */
+  readonly httpLimits?: HttpServerOptions;
   readonly log?: Logger;
   /** Where events are told and heard; needs an administration port. Default: nowhere. */
   readonly bus?: LocalServiceBus;
@@ -128,6 +133,7 @@ export async function startTestApi(
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
     traffic = {},
+    httpLimits,
     log = silentLog,
     bus,
     follow,
@@ -188,7 +194,8 @@ export async function startTestApi(
     monotonicNow,
     log,
   });
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, httpLimits);
+  const connectionsByPort = watchConnections(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The server has no port.");
@@ -219,6 +226,7 @@ export async function startTestApi(
     get followerCount() {
       return followers.connections.count;
     },
+    connectionsByPort,
     contract,
     get: (path) => request(path),
     delete: (path) => request(path, { method: "DELETE" }),

@@ -6,7 +6,13 @@ import { UnauthenticatedError } from "../../core/errors.ts";
 const TOKEN_MAX_LENGTH = 12_000;
 const TOKEN_PATTERN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-const HEADER = z.object({ alg: z.string(), typ: z.string().optional(), kid: z.string().min(1).max(200) });
+const HEADER = z.looseObject({ alg: z.string(), typ: z.string().optional(), kid: z.string().min(1).max(200) });
+/**
+ * Parameters that change what the rest of a token means, so that a reader who does not know them must refuse it: `crit` by
+ * RFC 7515 section 4.1.11, `b64` by RFC 7797; `zip` and `enc` belong to encrypted tokens. None is known here, and Entra
+ * writes none. Keys that a token brings along (`jwk`, `jku`, `x5c`, `x5u`) change nothing: nobody looks at them.
+ */
+const REFUSED_PARAMETERS = ["crit", "b64", "zip", "enc"];
 const PAYLOAD = z.record(z.string(), z.unknown());
 
 export interface BearerToken {
@@ -29,6 +35,8 @@ export function readBearerToken(authorization: string | undefined): BearerToken 
   const parsedHeader = HEADER.safeParse(header);
   const parsedPayload = PAYLOAD.safeParse(payload);
   if (!parsedHeader.success || !parsedPayload.success) throw malformed();
+  const refused = REFUSED_PARAMETERS.find((name) => Object.hasOwn(parsedHeader.data, name));
+  if (refused !== undefined) throw new UnauthenticatedError(`The access token's header must not have ${refused}.`);
   const { kid, alg, typ } = parsedHeader.data;
   return { kid, alg, typ, unverified: parsedPayload.data };
 }

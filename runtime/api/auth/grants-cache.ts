@@ -5,7 +5,8 @@
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 
 export interface GrantsCache {
-  grantsOf(principalId: string): Promise<readonly TenantGrant[]>;
+  /** Read at most `maxAgeMs` ago; default GRANTS_KEPT_MS. */
+  grantsOf(principalId: string, maxAgeMs?: number): Promise<readonly TenantGrant[]>;
   /** The same store; what is written through it is seen here at once. */
   readonly store: TenantStore;
 }
@@ -44,9 +45,9 @@ export function createGrantsCache({ store, now }: GrantsCacheDeps): GrantsCache 
   }
 
   return {
-    grantsOf(principalId) {
+    grantsOf(principalId, maxAgeMs = GRANTS_KEPT_MS) {
       const entry = entries.get(principalId);
-      return entry !== undefined && now() - entry.readAt < GRANTS_KEPT_MS ? entry.grants : read(principalId);
+      return entry !== undefined && now() - entry.readAt < maxAgeMs ? entry.grants : read(principalId);
     },
     store: {
       ...store,

@@ -1,23 +1,26 @@
 /** The middleware that finds out who calls: token, role, grants. Everything a route learns of its caller comes from here. */
+import type { Request, Response } from "express";
 import type { Access } from "../../core/access.ts";
 import { ForbiddenError, UnauthenticatedError } from "../../core/errors.ts";
 import { isAdmin, isAllowed, mayTry, tenantsAllowed } from "../../core/grants.ts";
-import { setCaller, type Caller, type Identify } from "../caller.ts";
-import type { GrantsCache } from "./grants-cache.ts";
-import type { Identity } from "./identity.ts";
+import { FOLLOWER_HEARTBEAT_MS } from "../../core/limits.ts";
+import { presentedBearer, setCaller, type Bearer, type Caller, type Identify } from "../caller.ts";
+import { GRANTS_KEPT_MS, type GrantsCache } from "./grants-cache.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 
 export interface IdentifyDeps {
   readonly verify: TokenVerifier;
   readonly grants: Pick<GrantsCache, "grantsOf">;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
 }
 
-export function createIdentify({ verify, grants }: IdentifyDeps): Identify {
-  async function callerFor(identity: Identity, needs: Access): Promise<Caller> {
-    const { kind, principalId, name, roles } = identity;
+export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps): Identify {
+  async function callerFor(bearer: Bearer, needs: Access, grantsMaxAgeMs?: number): Promise<Caller> {
+    const { kind, principalId, name, roles, expiresAt } = bearer;
     if (!mayTry(roles, needs)) throw new ForbiddenError(`This takes an app role that allows to ${needs}.`);
     // An admin may everything with or without grants.
-    const rights = { roles, grants: isAdmin(roles) ? [] : await grants.grantsOf(principalId) };
+    const rights = { roles, grants: isAdmin(roles) ? [] : await grants.grantsOf(principalId, grantsMaxAgeMs) };
     return {
       name,
       identity: {
@@ -29,13 +32,25 @@ export function createIdentify({ verify, grants }: IdentifyDeps): Identify {
       mayUse: (tenantName) => isAllowed(rights, needs, tenantName),
       mayOperate: () => isAdmin(roles),
       tenants: () => tenantsAllowed(rights, needs),
-      renewed: () => callerFor(identity, needs),
+      expiresAt,
+      renewed: () => renew(bearer, needs),
     };
+  }
+
+  /** For what goes on after a request was judged: without the leeway for clocks, and with grants as fresh as its beat. */
+  async function renew(bearer: Bearer, needs: Access): Promise<Caller> {
+    if (now() >= bearer.expiresAt) throw new UnauthenticatedError("The token has expired.");
+    return callerFor(bearer, needs, GRANTS_KEPT_MS - FOLLOWER_HEARTBEAT_MS);
+  }
+
+  async function callerOfRequest(request: Request, response: Response, needs: Access): Promise<Caller> {
+    const presented = presentedBearer(response);
+    return presented === undefined ? callerFor(await verify(request), needs) : renew(presented, needs);
   }
 
   return (needs) => async (request, response, next) => {
     try {
-      setCaller(response, needs === "anonymous" ? NOBODY : await callerFor(await verify(request), needs));
+      setCaller(response, needs === "anonymous" ? NOBODY : await callerOfRequest(request, response, needs));
     } catch (error) {
       const challenge = challengeOf(error, request.headers.authorization !== undefined);
       if (challenge !== undefined) response.set("WWW-Authenticate", challenge);

@@ -2,16 +2,11 @@
 import * as z from "zod";
 import { USER_SCOPE } from "../../core/auth-facts.ts";
 import { UnauthenticatedError } from "../../core/errors.ts";
-import { APP_ROLES, PRINCIPAL_ID_PATTERN, type AppRole } from "../../core/grants.ts";
+import { APP_ROLES, PRINCIPAL_ID_PATTERN } from "../../core/grants.ts";
 import { DISPLAY_NAME_MAX_LENGTH } from "../../core/limits.ts";
+import type { Bearer } from "../caller.ts";
 
-export interface Identity {
-  readonly kind: "user" | "application";
-  /** Object id in the directory: of the user, or of the application's service principal. */
-  readonly principalId: string;
-  /** For people: what is shown as submitter. */
-  readonly name: string;
-  readonly roles: readonly AppRole[];
+export interface Identity extends Bearer {
   /** The Entra tenant (directory) the principal is known in; no tenant of ours. */
   readonly directoryId: string;
 }
@@ -20,6 +15,7 @@ const CLAIMS = z.object({
   oid: z.string().toLowerCase().regex(PRINCIPAL_ID_PATTERN),
   tid: z.string().toLowerCase(),
   sub: z.string(),
+  exp: z.number(),
   /** Roles of other systems may be among them. */
   roles: z.array(z.string()).default([]),
   scp: z.string().optional(),
@@ -51,6 +47,7 @@ export function identityOf(payload: unknown, directoryId: string): Identity {
     name: nameOf(claims, kind).slice(0, DISPLAY_NAME_MAX_LENGTH),
     roles: APP_ROLES.filter((role) => claims.roles.includes(role)),
     directoryId: claims.tid,
+    expiresAt: claims.exp * 1_000,
   };
 }
 

@@ -38,6 +38,9 @@ export function createTokenVerifier({ settings, keys }: TokenVerifierDeps): Toke
 
   return async (request) => {
     const token = readBearerToken(request.headers.authorization);
+    // The library would also take lists; an audience among others is one that others may use the token at.
+    const { iss, aud } = token.unverified;
+    if (typeof iss !== "string" || typeof aud !== "string") throw refusal(token, { issuers, audiences });
     const claims = await new Promise<unknown>((resolve, reject) => {
       const decide = (error: unknown, payload: unknown): void => {
         if (error !== null && error !== undefined) reject(asError(error));

@@ -1,22 +1,28 @@
 /**
  * The connections over which clients follow events: how many there may be, a sign of life for each while nothing happens,
- * and their end: after their time, or with the process.
+ * and their end: when their caller may not go on, after their time, or with the process.
  */
-import { TooManyRequestsError } from "../../core/errors.ts";
-import { FOLLOW_EVENTS_MAX_MS, FOLLOWER_HEARTBEAT_MS, FOLLOWERS_MAX_COUNT } from "../../core/limits.ts";
+import {
+  FOLLOW_EVENTS_MAX_MS,
+  FOLLOWER_HEARTBEAT_MS,
+  FOLLOWERS_MAX_COUNT,
+  FOLLOWERS_PER_CALLER_DEFAULT,
+} from "../../core/limits.ts";
+import { createShares, type Shares } from "../shares.ts";
 
 export interface Connection {
   /** Sends a sign of life. */
   beat(): void;
+  /** Asked with every sign of life. False, or a failure: it is ended. */
+  mayGoOn(): Promise<boolean>;
   /** Says goodbye and ends; the client may come again at once. */
   end(): void;
 }
 
-export interface Connections {
-  readonly count: number;
-  /** The returned function is to be called when the connection has ended. Throws TooManyRequestsError. */
-  add(connection: Connection): () => void;
-  /** Ends all, and every one that is added later. */
+export interface Connections extends Shares {
+  /** For one that has taken its place. The returned function is to be called when the connection has ended. */
+  watch(connection: Connection): () => void;
+  /** Ends all, and every one that is watched later. */
   close(): void;
 }
 
@@ -25,6 +31,8 @@ export interface ConnectionsDeps {
   readonly monotonicNow: () => number;
   /** Default FOLLOWERS_MAX_COUNT. */
   readonly maxCount?: number;
+  /** Default FOLLOWERS_PER_CALLER_DEFAULT. */
+  readonly maxPerCaller?: number;
   /** Default FOLLOWER_HEARTBEAT_MS. */
   readonly heartbeatMs?: number;
 }
@@ -32,30 +40,37 @@ export interface ConnectionsDeps {
 export function createConnections({
   monotonicNow,
   maxCount = FOLLOWERS_MAX_COUNT,
+  maxPerCaller = FOLLOWERS_PER_CALLER_DEFAULT,
   heartbeatMs = FOLLOWER_HEARTBEAT_MS,
 }: ConnectionsDeps): Connections {
+  const shares = createShares({ what: "followers of events", maxCount, maxPerCaller });
   const openedAt = new Map<Connection, number>();
   let closed = false;
+
+  async function review(connection: Connection): Promise<void> {
+    const mayGoOn = await connection.mayGoOn().catch(() => false);
+    if (!mayGoOn && openedAt.has(connection)) connection.end();
+  }
 
   // One timer for all; it alone does not keep the process alive.
   const timer = setInterval(() => {
     const oldest = monotonicNow() - FOLLOW_EVENTS_MAX_MS;
     for (const [connection, at] of openedAt) {
-      if (at < oldest) connection.end();
-      else connection.beat();
+      if (at < oldest) {
+        connection.end();
+      } else {
+        connection.beat();
+        void review(connection);
+      }
     }
   }, heartbeatMs).unref();
 
   return {
     get count() {
-      return openedAt.size;
+      return shares.count;
     },
-    add(connection) {
-      if (openedAt.size >= maxCount) {
-        throw new TooManyRequestsError(
-          `This instance serves ${maxCount} followers of events already; try again later.`,
-        );
-      }
+    take: (callerKey) => shares.take(callerKey),
+    watch(connection) {
       openedAt.set(connection, monotonicNow());
       if (closed) connection.end();
       return () => void openedAt.delete(connection);

@@ -8,7 +8,7 @@ import {
   ticketRequestSchema,
   type SubjectFields,
 } from "../../core/event-api.ts";
-import { callerKey } from "../caller.ts";
+import type { Caller } from "../caller.ts";
 import type { Lookup } from "../lookup.ts";
 import { operation, type Operation } from "../operation.ts";
 import { jsonBody } from "../request-body.ts";
@@ -16,7 +16,7 @@ import { EVENTS_PATH } from "./accept-tickets.ts";
 import { openEventStream, type EventStreamDeps } from "./event-stream.ts";
 import type { Subject } from "./fan-out.ts";
 import { createResolveSubject } from "./resolve-subject.ts";
-import type { Tickets } from "./tickets.ts";
+import type { Ticket, Tickets } from "./tickets.ts";
 
 export interface EventOperationDeps extends EventStreamDeps {
   readonly lookup: Lookup;
@@ -40,7 +40,7 @@ export function eventOperations(deps: EventOperationDeps): readonly Operation[] 
       "exactly one of `jobId`, `batchId`, `tenantName`, or a `ticket`. With `Last-Event-ID` the stream begins after that " +
       "event; when it is no longer kept, or events were lost on their way, `event: missed` says that what is followed " +
       "should be read again. Events may come twice: pass over one whose `sequence` is not greater than the last. A " +
-      "client that reads too slowly is cut off.",
+      "client that reads too slowly is cut off, and one whose grant is taken away or whose token ends.",
     needs: "read",
     query: followEventsSchema,
     headers: followHeadersSchema,
@@ -50,14 +50,15 @@ export function eventOperations(deps: EventOperationDeps): readonly Operation[] 
       let subject: Subject;
       if (ticket === undefined) {
         subject = subjectOf(fields);
-        await resolve(caller, subject);
       } else {
         if (Object.keys(fields).length > 0)
           throw invalidField("ticket", "says what is followed; give nothing beside it");
         ({ subject } = await tickets.read(ticket));
       }
+      // Also with a ticket: what it was given for may have been taken away since.
+      await resolve(caller, subject);
       const lastEventId = headers["last-event-id"];
-      return { status: 200, events: openEventStream({ subject, lastEventId }, deps) };
+      return { status: 200, events: openEventStream({ caller, subject, lastEventId }, deps) };
     },
   });
 
@@ -77,12 +78,18 @@ export function eventOperations(deps: EventOperationDeps): readonly Operation[] 
     async handle({ caller, body }) {
       const subject = subjectOf(body);
       await resolve(caller, subject);
-      const { ticket, expiresAt } = await tickets.issue({ subject, caller: callerKey(caller) });
+      const { ticket, expiresAt } = await tickets.issue({ subject, bearer: bearerOf(caller) });
       return { status: 201, body: { ticket, expiresAt: expiresAt.toISOString() } };
     },
   });
 
   return [follow, issue];
+}
+
+function bearerOf({ identity, expiresAt }: Caller): Ticket["bearer"] {
+  if (identity === undefined || expiresAt === undefined) return undefined;
+  const { kind, principalId, roles } = identity;
+  return { kind, principalId, roles, expiresAt };
 }
 
 /** Throws InvalidRequestError unless exactly one is named. */

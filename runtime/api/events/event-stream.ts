@@ -2,8 +2,10 @@
 import { Readable } from "node:stream";
 import type { PublishedEvent } from "../../core/events.ts";
 import { FOLLOWER_WAITING_MAX_BYTES } from "../../core/limits.ts";
+import { callerKey, type Caller } from "../caller.ts";
+import { stillMay } from "../still-may.ts";
 import type { Connections } from "./connections.ts";
-import type { FanOut, Subject } from "./fan-out.ts";
+import { tenantOf, type FanOut, type Subject } from "./fan-out.ts";
 
 export interface EventStreamDeps {
   readonly fanOut: FanOut;
@@ -11,6 +13,7 @@ export interface EventStreamDeps {
 }
 
 export interface EventStreamRequest {
+  readonly caller: Caller;
   readonly subject: Subject;
   /** The last event the client has. Undefined: it wants what comes. */
   readonly lastEventId: string | undefined;
@@ -27,9 +30,10 @@ const HELLO = "retry: 2000\n\n";
  * Begins at once. A reader that falls so far behind that FOLLOWER_WAITING_MAX_BYTES wait for it is cut off: it comes
  * again and is given what it missed, or told so. Throws TooManyRequestsError.
  */
-export function openEventStream({ subject, lastEventId }: EventStreamRequest, deps: EventStreamDeps): Readable {
+export function openEventStream({ caller, subject, lastEventId }: EventStreamRequest, deps: EventStreamDeps): Readable {
   const { fanOut, connections } = deps;
-  const ended: (() => void)[] = [];
+  const tenants = [tenantOf(subject)];
+  const ended: (() => void)[] = [connections.take(callerKey(caller))];
   const stream = new Readable({
     read: () => undefined,
     destroy(error, done) {
@@ -43,8 +47,13 @@ export function openEventStream({ subject, lastEventId }: EventStreamRequest, de
     if (stream.readableLength + text.length > FOLLOWER_WAITING_MAX_BYTES) stream.destroy(new SlowReaderError());
     else stream.push(text);
   }
-  const leave = connections.add({ beat: () => send(BEAT), end: () => stream.push(null) });
-  ended.push(leave);
+  ended.push(
+    connections.watch({
+      beat: () => send(BEAT),
+      mayGoOn: () => stillMay(caller, tenants),
+      end: () => stream.push(null),
+    }),
+  );
   send(HELLO);
   const follower = { take: (published: PublishedEvent) => send(textOf(published)), missed: () => send(MISSED) };
   ended.push(fanOut.follow(subject, follower, lastEventId));

@@ -3,6 +3,7 @@
  * back. Who may follow what is decided before `follow` is called.
  */
 import type { PublishedEvent, SystemEvent } from "../../core/events.ts";
+import { parseBatchId, parseJobId } from "../../core/ids.ts";
 import { EVENTS_KEPT_MAX_COUNT, EVENTS_KEPT_MS } from "../../core/limits.ts";
 
 /** What can be followed: a job, all jobs of a batch and the batch itself, or everything of a tenant. */
@@ -90,6 +91,12 @@ export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUN
       };
     },
   };
+}
+
+/** Of a subject that is known to be there. */
+export function tenantOf({ kind, id }: Subject): string {
+  const { tenantName } = (kind === "job" ? parseJobId(id) : kind === "batch" ? parseBatchId(id) : undefined) ?? {};
+  return tenantName ?? id;
 }
 
 const keyOf = ({ kind, id }: Subject): string => `${kind}:${id}`;

@@ -7,22 +7,22 @@ import type { Express, Request, RequestHandler } from "express";
 import { WebSocketServer } from "ws";
 import { ForbiddenError, InvalidRequestError } from "../../core/errors.ts";
 import { HUB_MESSAGE_MAX_BYTES } from "../../core/limits.ts";
-import { callerOf, type Identify } from "../caller.ts";
+import { callerKey, callerOf, type Identify } from "../caller.ts";
+import { leaveRequests, type CallerLimit } from "../rate-limit.ts";
 import { takeUpgrade } from "../upgrade.ts";
 import { serveHubConnection, type HubConnectionDeps } from "./hub-connection.ts";
 
 const HUB_PATH = "/hubs/jobs";
 
-export interface HubDeps extends HubConnectionDeps {
+export interface HubDeps extends Omit<HubConnectionDeps, "spend"> {
   readonly identify: Identify;
-  /** Stands after the caller is known. */
-  readonly limit: RequestHandler;
+  readonly limit: CallerLimit;
   /** Origins whose web pages may open a connection, beside our own. */
   readonly allowedOrigins: readonly string[];
 }
 
 export function mountHub(app: Express, deps: HubDeps): void {
-  const { identify, limit, allowedOrigins, log } = deps;
+  const { identify, limit, allowedOrigins, connections } = deps;
   // No compression: it would cost each connection some hundred kilobytes for messages of one.
   const webSockets = new WebSocketServer({
     noServer: true,
@@ -31,7 +31,7 @@ export function mountHub(app: Express, deps: HubDeps): void {
     clientTracking: false,
   });
 
-  app.post(`${HUB_PATH}/negotiate`, tokenToHeader, identify("read"), limit, (_request, response) => {
+  app.post(`${HUB_PATH}/negotiate`, tokenToHeader, identify("read"), limit.handler, (_request, response) => {
     const connectionToken = randomUUID();
     response.set("Cache-Control", "no-store").json({
       negotiateVersion: 1,
@@ -41,21 +41,23 @@ export function mountHub(app: Express, deps: HubDeps): void {
     });
   });
 
-  app.get(HUB_PATH, tokenToHeader, identify("read"), limit, (request, response) => {
+  app.get(HUB_PATH, tokenToHeader, identify("read"), limit.handler, (request, response) => {
     assertOrigin(request, allowedOrigins);
     const caller = callerOf(response);
+    // While the answer can still be one of HTTP.
+    const leave = connections.take(callerKey(caller));
     const upgrade = takeUpgrade(request);
     if (upgrade === undefined) {
+      leave();
       throw new InvalidRequestError("InvalidRequest", `${HUB_PATH} takes WebSockets only.`);
     }
+    const key = limit.keyOf(request, response);
+    leaveRequests(response);
+    // However it ends, also before it has become a WebSocket, and when it has ended already.
+    if (upgrade.socket.closed) leave();
+    else upgrade.socket.once("close", leave);
     webSockets.handleUpgrade(request, upgrade.socket, upgrade.head, (socket) => {
-      try {
-        serveHubConnection(socket, caller, deps);
-      } catch {
-        // Too many are open. The status of a WebSocket that is as good as upgraded: try again later.
-        log.warn({}, "too many follow events; a connection to the hub was refused");
-        socket.close(1013);
-      }
+      serveHubConnection(socket, caller, { ...deps, spend: () => limit.spend(key) });
     });
   });
 }

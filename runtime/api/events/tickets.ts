@@ -1,18 +1,20 @@
 /**
  * Tickets for event streams. A browser's EventSource sends no header, and a token in an address would end in logs; a
- * ticket opens one stream, of one subject, for a minute. It is signed and not stored: any instance with the same key
+ * ticket opens streams of one subject, for a minute, for as long as the rights of its token last. It is signed and not stored: any instance with the same key
  * accepts it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
 import { UnauthenticatedError } from "../../core/errors.ts";
+import { APP_ROLES } from "../../core/grants.ts";
 import { EVENT_TICKET_MS } from "../../core/limits.ts";
+import type { Bearer } from "../caller.ts";
 import type { Subject } from "./fan-out.ts";
 
 export interface Ticket {
   readonly subject: Subject;
-  /** Of the caller it was given to, as in logs. */
-  readonly caller: string;
+  /** Of the token it was given for: judged again when the ticket is used. Absent at an API without authentication. */
+  readonly bearer?: Omit<Bearer, "name"> | undefined;
 }
 
 export interface Tickets {
@@ -29,7 +31,14 @@ export interface TicketsDeps {
 
 const CONTENT = z.strictObject({
   subject: z.strictObject({ kind: z.enum(["job", "batch", "tenant"]), id: z.string() }),
-  caller: z.string(),
+  bearer: z
+    .strictObject({
+      kind: z.enum(["user", "application"]),
+      principalId: z.string(),
+      roles: z.array(z.enum(APP_ROLES)),
+      expiresAt: z.number(),
+    })
+    .optional(),
   expiresAt: z.number(),
 });
 
@@ -40,9 +49,9 @@ export function createTickets({ key, now }: TicketsDeps): Tickets {
       .digest();
 
   return {
-    async issue({ subject, caller }) {
-      const expiresAt = new Date(now().getTime() + EVENT_TICKET_MS);
-      const content = Buffer.from(JSON.stringify({ subject, caller, expiresAt: expiresAt.getTime() }));
+    async issue({ subject, bearer }) {
+      const expiresAt = new Date(Math.min(now().getTime() + EVENT_TICKET_MS, bearer?.expiresAt ?? Infinity));
+      const content = Buffer.from(JSON.stringify({ subject, bearer, expiresAt: expiresAt.getTime() }));
       const text = content.toString("base64url");
       return { ticket: `${text}.${(await sign(text)).toString("base64url")}`, expiresAt };
     },

@@ -3,6 +3,8 @@ import type { AuthSettings } from "../auth-facts.ts";
 import type { EventLevel } from "../events.ts";
 import { TENANT_NAME_PATTERN } from "../ids.ts";
 import {
+  FOLLOWERS_MAX_COUNT,
+  FOLLOWERS_PER_CALLER_DEFAULT,
   REQUESTS_PER_MINUTE_DEFAULT,
   REQUESTS_PER_MINUTE_MAX,
   TENANT_NAME_MAX_LENGTH,
@@ -37,6 +39,8 @@ export interface ApiSettings {
   readonly traffic: TrafficSettings;
   /** Which events are published. */
   readonly events: EventLevel;
+  /** Event streams and connections to the hub of one caller, at one API instance. */
+  readonly followersPerCaller: number;
   /** Whether webhooks may name receivers on this machine. */
   readonly allowLoopbackWebhooks: boolean;
   readonly logLevel: LogLevel;
@@ -77,6 +81,11 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
     proxyHops: integer(env, SETTING.proxyHops, { min: 0, max: PROXY_HOPS_MAX, fallback: 0 }),
   },
   events: parseEventLevel(env),
+  followersPerCaller: integer(env, SETTING.followersPerCaller, {
+    min: 1,
+    max: FOLLOWERS_MAX_COUNT,
+    fallback: FOLLOWERS_PER_CALLER_DEFAULT,
+  }),
   allowLoopbackWebhooks: parseWebhookLoopback(env),
   logLevel: parseLogLevel(env),
 });

@@ -49,6 +49,8 @@ export const SETTING = {
   tickHorizonSeconds: "JOBYARD_TICK_HORIZON_SECONDS",
   /** Requests one caller may make of an API instance in a minute. Default 3000. */
   requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
+  /** Event streams and connections to the hub that one caller may have at an API instance. Default 200. */
+  followersPerCaller: "JOBYARD_FOLLOWERS_PER_CALLER",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
   allowedOrigins: "JOBYARD_ALLOWED_ORIGINS",
   /** Proxies in front of the API whose forwarded addresses are believed. Default 0; App Service is one. */

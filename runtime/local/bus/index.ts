@@ -12,6 +12,7 @@ import { createTokenVerifier } from "./access/token-verifier.ts";
 import { startAdminServer } from "./admin/server.ts";
 import { amqpCodec } from "./amqp/message-codec.ts";
 import type { SasKey } from "./amqp/sas.ts";
+import type { ConnectionLimits } from "./amqp/end-silent.ts";
 import { startAmqpServer } from "./amqp/server.ts";
 import { connectionStringOf } from "./connection-string.ts";
 import { keptKey, openDataDirectory, randomKey, type DataDirectory } from "./data-directory.ts";
@@ -50,6 +51,8 @@ export interface LocalServiceBusOptions {
   readonly accessFile?: string;
   /** Told who used which right and who was refused, once for each connection and change of the answer. */
   readonly onAccess?: AuditListener;
+  /** Time limits of connections that prove nothing. */
+  readonly limits?: ConnectionLimits;
   /** The present in epoch milliseconds. Default `Date.now`. */
   readonly clock?: () => number;
   /**
@@ -105,7 +108,7 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
     key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
   };
   const gate = createGate({ sasKey, now: clock, access, verify: createTokenVerifier({ now: clock }) });
-  const common = { host, gate, audit, now: clock, onFault, address };
+  const common = { host, gate, audit, now: clock, onFault, address, limits: options.limits };
   const amqp = await startAmqpServer({ ...common, port });
   opened.defer(() => amqp.close());
   const admin = adminPort === undefined ? undefined : await startAdminServer({ ...common, port: adminPort });

@@ -1,9 +1,10 @@
 /** The local issuer as a value: the part of Entra's v2 endpoints that Jobyard and its clients use, for one directory. */
+import type { IncomingMessage } from "node:http";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import * as z from "zod";
 import type { KeyRing } from "./key-ring.ts";
 import { OAuthError } from "./oauth-error.ts";
-import { chooseUserPage, enterCodePage, messagePage, PAGE_POLICY } from "./pages.ts";
+import { chooseUserForm, chooseUserPage, enterCodePage, messagePage, PAGE_POLICY } from "./pages.ts";
 import { DIRECTORY_ID, USERS } from "./principals.ts";
 import { createSignIns, DEVICE_LIFE_MS, newUserCode, type DeviceRequest } from "./sign-ins.ts";
 import { authenticateApplication, checkPublicClient, createTokenEndpoint, readUserScopes } from "./token-endpoint.ts";
@@ -61,7 +62,9 @@ export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppD
     const query = readQuery(AUTHORIZE_QUERY, request.query);
     checkPublicClient(query.client_id);
     const scopes = readUserScopes(query.scope);
-    const user = USERS.find(({ userName }) => userName === query.login);
+    // A link of another page may ask for a sign-in, and not choose who signs in.
+    const login = isFromElsewhere(request, origin) ? undefined : query.login;
+    const user = USERS.find(({ userName }) => userName === login);
     if (user === undefined) {
       sendPage(
         response,
@@ -105,31 +108,33 @@ export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppD
     });
   });
 
+  // Shows and changes nothing: browsers follow links, and load images, of any page.
   app.get("/device", (request, response) => {
-    const { user_code: typed, login } = readQuery(
-      z.object({ user_code: z.string().optional(), login: z.string().optional() }),
-      request.query,
-    );
+    const { user_code: typed } = readQuery(z.object({ user_code: z.string().optional() }), request.query);
     if (typed === undefined) {
       sendPage(response, enterCodePage());
       return;
     }
-    const userCode = typed.trim().toUpperCase();
+    const userCode = userCodeOf(typed);
+    if (signIns.devicesByUserCode.peek(userCode) === undefined) sendNoSuchCode(response);
+    else sendPage(response, chooseUserForm(USERS, { action: "/device", fields: { user_code: userCode } }));
+  });
+
+  app.post("/device", (request, response) => {
+    if (isFromElsewhere(request, origin))
+      throw new OAuthError("invalid_request", "Only the page of this issuer may sign a device in.");
+    const form = readQuery(z.object({ user_code: z.string(), login: z.string() }), request.body);
+    const userCode = userCodeOf(form.user_code);
     const waiting = signIns.devicesByUserCode.peek(userCode);
-    const user = USERS.find(({ userName }) => userName === login);
+    const user = USERS.find(({ userName }) => userName === form.login);
+    if (user === undefined) throw new OAuthError("invalid_request", "There is no such user.");
     if (waiting === undefined) {
-      response.status(404);
-      sendPage(response, messagePage("No such code", "It has ended, or was typed differently."));
-    } else if (user === undefined) {
-      sendPage(
-        response,
-        chooseUserPage(USERS, ({ userName }) => withQuery(request.url, "login", userName)),
-      );
-    } else {
-      waiting.user = user;
-      signIns.devicesByUserCode.take(userCode);
-      sendPage(response, messagePage("Signed in", `The device goes on as ${user.name}. You can close this page.`));
+      sendNoSuchCode(response);
+      return;
     }
+    waiting.user = user;
+    signIns.devicesByUserCode.take(userCode);
+    sendPage(response, messagePage("Signed in", `The device goes on as ${user.name}. You can close this page.`));
   });
 
   // Not in Entra, which changes its keys when it likes.
@@ -179,6 +184,18 @@ function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {
   throw new OAuthError("invalid_request", `Missing or wrong: ${fields.join(", ")}.`);
 }
 
+const userCodeOf = (typed: string): string => typed.trim().toUpperCase();
+
+/**
+ * Whether a browser says that another page has sent this. Browsers always do, with every form and with every link; a
+ * program that says nothing is one that could ask for a token directly.
+ */
+function isFromElsewhere({ headers }: IncomingMessage, own: string): boolean {
+  const { origin, "sec-fetch-site": site } = headers;
+  if (origin !== undefined && origin !== own) return true;
+  return site !== undefined && site !== "same-origin" && site !== "none";
+}
+
 function withQuery(url: string, name: string, value: string): string {
   const [path = "", query = ""] = url.split("?");
   const parameters = new URLSearchParams(query);
@@ -189,6 +206,11 @@ function withQuery(url: string, name: string, value: string): string {
 const sendPage = (response: Parameters<RequestHandler>[1], html: string): void => {
   response.set({ "content-security-policy": PAGE_POLICY, "cache-control": "no-store" }).type("html").send(html);
 };
+
+function sendNoSuchCode(response: Parameters<RequestHandler>[1]): void {
+  response.status(404);
+  sendPage(response, messagePage("No such code", "It has ended, or was typed differently."));
+}
 
 const answerErrors =
   (onFailure: IdentityAppDeps["onFailure"]): ErrorRequestHandler =>

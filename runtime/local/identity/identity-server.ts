@@ -1,8 +1,10 @@
 /** The local issuer on a port of this machine, over HTTPS. */
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
+import { HEADERS_TIMEOUT_MS } from "../../core/limits.ts";
 import { localOnly, pagesOfThisMachine } from "../../core/local-only.ts";
 import { isLoopback } from "../../core/loopback.ts";
+import { httpTimes, limitHttp, type HttpLimits } from "../../sockets/limit-http.ts";
 import { caFileOf, certificateIn } from "./certificate.ts";
 import { createIdentityApp } from "./identity-app.ts";
 import { openKeyRing, type KeyRing } from "./key-ring.ts";
@@ -16,7 +18,11 @@ export interface IdentityServerOptions {
   readonly host?: string;
   /** Told of what nobody expected. */
   readonly onFailure: (error: unknown) => void;
+  readonly limits?: Partial<HttpLimits>;
 }
+
+/** Sign-ins are short: as many as programs and browsers of one machine open. */
+const MAX_CONNECTIONS = 500;
 
 export interface IdentityServer {
   /** What the API and clients call the authority. */
@@ -41,6 +47,7 @@ export async function startIdentityServer({
   port,
   host = "127.0.0.1",
   onFailure,
+  limits = {},
 }: IdentityServerOptions): Promise<IdentityServer> {
   if (!isLoopback(host)) throw new NotLoopbackError(host);
   await mkdir(directory, { recursive: true });
@@ -49,7 +56,9 @@ export async function startIdentityServer({
     certificateIn(directory, Date.now()),
     openKeyRing(directory, Date.now),
   ]);
-  const server = createServer(certificate);
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = limits;
+  const server = createServer({ ...httpTimes(limits), ...certificate, handshakeTimeout: headersTimeoutMs });
+  limitHttp(server, { maxCount: MAX_CONNECTIONS, ...limits });
   const bound = await listen(server, port, host);
   const authority = `https://${host}:${bound}`;
   const app = createIdentityApp({ keys, origin: authority, now: Date.now, onFailure });

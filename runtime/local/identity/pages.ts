@@ -6,8 +6,8 @@ export const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem;color:#1b1f24}
-a.user{display:block;padding:.75rem 1rem;margin:.5rem 0;border:1px solid #c9d1d9;border-radius:.5rem;color:inherit;text-decoration:none}
-a.user:hover,a.user:focus{border-color:#0969da}small{color:#57606a}input,button{font:inherit;padding:.5rem}`;
+.user{display:block;box-sizing:border-box;width:100%;background:none;text-align:left;padding:.75rem 1rem;margin:.5rem 0;border:1px solid #c9d1d9;border-radius:.5rem;color:inherit;text-decoration:none}
+.user:hover,.user:focus{border-color:#0969da}small{color:#57606a}input,button{font:inherit}input,button:not(.user){padding:.5rem}`;
 
 const ESCAPES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -22,18 +22,37 @@ const page = (title: string, body: string): string =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
   `<title>${escaped(title)}</title><style>${STYLE}</style><h1>${escaped(title)}</h1>${body}</html>`;
 
+const CHOOSE = `<p>This machine only: choose who you are. There are no passwords.</p>`;
+
+const described = ({ name, userName, roles }: LocalUser): string =>
+  `<b>${escaped(name)}</b><br><small>${escaped(userName)} · ${escaped(roles.join(", ") || "no role")}</small>`;
+
 /** `hrefOf` makes the address that signs a user in. */
 export const chooseUserPage = (users: readonly LocalUser[], hrefOf: (user: LocalUser) => string): string =>
   page(
     "Sign in",
-    `<p>This machine only: choose who you are. There are no passwords.</p>` +
-      users
-        .map((user) => {
-          const rights = user.roles.join(", ") || "no role";
-          return `<a class="user" href="${escaped(hrefOf(user))}"><b>${escaped(user.name)}</b><br><small>${escaped(user.userName)} · ${escaped(rights)}</small></a>`;
-        })
-        .join(""),
+    CHOOSE + users.map((user) => `<a class="user" href="${escaped(hrefOf(user))}">${described(user)}</a>`).join(""),
   );
+
+export interface ChooseForm {
+  /** Where it is posted. */
+  readonly action: string;
+  /** Sent beside `login`, the name of the user. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+export const chooseUserForm = (users: readonly LocalUser[], { action, fields }: ChooseForm): string => {
+  const hidden = Object.entries(fields).map(
+    ([name, value]) => `<input type="hidden" name="${escaped(name)}" value="${escaped(value)}">`,
+  );
+  const buttons = users.map(
+    (user) => `<button class="user" name="login" value="${escaped(user.userName)}">${described(user)}</button>`,
+  );
+  return page(
+    "Sign in",
+    `${CHOOSE}<form method="post" action="${escaped(action)}">${hidden.join("")}${buttons.join("")}</form>`,
+  );
+};
 
 export const enterCodePage = (): string =>
   page(

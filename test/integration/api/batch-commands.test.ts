@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../../runtime/core/limits.ts";
 import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer.ts";
 import { newTimerJob, wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
 import { timerOf } from "../../support/builders.ts";
@@ -108,12 +109,57 @@ describe("closing a batch", () => {
     expect((await api.post(`${path}/close`)).body.completedAt).toBeDefined();
   });
 
-  it("of the day leaves no batch for jobs that name none", async () => {
+  it.each(["close", "cancel"])("(or %s) of that of the day begins another for jobs that name none", async (command) => {
     const tenantName = freshTenant();
-    const { body: job } = await api.post("/v1/jobs", requestOf(tenantName));
-    await api.post(`/v1/batches/${job.batchId}/close`);
-    const late = await api.post("/v1/jobs", requestOf(tenantName));
-    expect(late).toMatchObject({ status: 409, body: { error: { code: "BatchClosed" } } });
+    const now = () => new Date("2026-03-01T12:00:00Z");
+    const daily = await system.another({ now });
+    const batchIds: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const [one, two] = [
+        await daily.post("/v1/jobs", requestOf(tenantName)),
+        (await daily.post("/v1/jobs/bulk", { jobs: [requestOf(tenantName)] })).body.results[0],
+      ];
+      expect(one.status).toBe(201);
+      expect(two).toMatchObject({ batchId: one.body.batchId });
+      batchIds.push(one.body.batchId);
+      expect((await daily.post(`/v1/batches/${one.body.batchId}/${command}`)).status).toBe(200);
+      // What the sealed one has stays in it.
+      expect((await daily.get(`/v1/batches/${one.body.batchId}`)).body.counts?.total).toBe(2);
+      // Named, it takes no more.
+      const late = await daily.post("/v1/jobs", { ...requestOf(tenantName), batchId: one.body.batchId });
+      expect(late).toMatchObject({ status: 409, body: { error: { code: "BatchClosed" } } });
+    }
+    expect(new Set(batchIds).size).toBe(3);
+    const { body } = await daily.get(`/v1/batches?tenantName=${tenantName}`);
+    expect(body.items.map(({ batchName }) => batchName).toSorted()).toEqual([
+      "Jobs of 2026-03-01",
+      "Jobs of 2026-03-01, 2",
+      "Jobs of 2026-03-01, 3",
+    ]);
+  });
+
+  it("of more than a hundred of one day leaves no batch for jobs that name none until the next", async () => {
+    const tenantName = freshTenant();
+    const clock = { at: Date.parse("2026-03-01T12:00:00Z") };
+    const daily = await system.another({ now: () => new Date(clock.at) });
+    for (let i = 0; i < DEFAULT_BATCHES_PER_DAY_MAX; i++) {
+      const { body: job } = await daily.post("/v1/jobs", requestOf(tenantName));
+      await daily.post(`/v1/batches/${job.batchId}/close`);
+    }
+    const refused = { status: 409, body: { error: { code: "BatchClosed" } } };
+    expect(await daily.post("/v1/jobs", requestOf(tenantName))).toMatchObject(refused);
+    clock.at += 12 * 60 * 60_000;
+    expect((await daily.post("/v1/jobs", requestOf(tenantName))).status).toBe(201);
+  });
+
+  it("of that of the day leaves a repeat with the job it is of", async () => {
+    const tenantName = freshTenant();
+    const request = { ...requestOf(tenantName), clientJobId: "once" };
+    const { body: first } = await api.post("/v1/jobs", request);
+    await api.post(`/v1/batches/${first.batchId}/cancel`);
+    const { status, body } = await api.post("/v1/jobs", request);
+    expect({ status, body }).toEqual({ status: 200, body: first });
+    expect((await api.post("/v1/jobs", requestOf(tenantName))).body.batchId).not.toBe(first.batchId);
   });
 
   it.each(["close", "cancel", "requeue"])("and %s of one that does not exist is answered 404", async (command) => {

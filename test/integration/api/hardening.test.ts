@@ -47,7 +47,7 @@ describe("limits of how often", () => {
   });
 
   it("takes nobody for a stranger who stays long, or leaves early: streams and connections to the hub", async () => {
-    const api = await system.another({});
+    const api = await system.another({ follow: { maxPerCaller: 10_000 } });
     const [half, most] = [REFUSED_TOKENS_PER_MINUTE / 2, REFUSED_TOKENS_PER_MINUTE + 10];
     const tenant = freshTenant();
     const streams: SseClient[] = [];

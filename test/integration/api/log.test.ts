@@ -179,12 +179,12 @@ describe("following a log", () => {
     await expect.poll(() => looks.get(left), { timeout: 60_000 }).toBeGreaterThan(1);
     leaver.leave();
     // The line of a request is written when it is over.
-    await expect.poll(() => log.messages()).toEqual(["request"]);
+    await expect.poll(() => log.messages(), { timeout: 60_000 }).toEqual(["request"]);
     const [leftAt, stayedAt] = [looks.get(left)!, looks.get(stayed)!];
     await expect.poll(() => looks.get(stayed), { timeout: 60_000 }).toBeGreaterThan(stayedAt + 2);
     expect(looks.get(left)).toBe(leftAt);
     stayer.leave();
-    await expect.poll(() => log.messages()).toEqual(["request", "request"]);
+    await expect.poll(() => log.messages(), { timeout: 60_000 }).toEqual(["request", "request"]);
   });
 
   it("breaks when storage fails, and that is logged: what came is not taken for the whole", async () => {
@@ -198,7 +198,7 @@ describe("following a log", () => {
     const reader = await open(pathOf(await unheardJob(), "?follow=true"), api);
     storage.fault = new UnavailableError("StorageUnavailable", "The table does not answer.");
     await expect(reader.rest()).rejects.toThrow();
-    await expect.poll(() => log.messages()).toContain("request failed");
+    await expect.poll(() => log.messages(), { timeout: 60_000 }).toContain("request failed");
   });
 });
 

@@ -120,7 +120,6 @@ describe("a client", () => {
       (
         await createTickets({ key: () => Promise.resolve(Buffer.from(key)), now: () => now }).issue({
           subject,
-          caller: "x",
         })
       ).ticket;
     expect(await refused(await ticketOf("another key", new Date()))).toBe(401);

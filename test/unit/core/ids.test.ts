@@ -78,6 +78,11 @@ describe("ids", () => {
     const day = Date.UTC(2026, 2, 1);
     expect(defaultBatchId("acme", day)).toBe(defaultBatchId("acme", day + 86_399_999));
     expect(defaultBatchId("acme", day + 86_400_000) < defaultBatchId("acme", day)).toBe(true);
+    const later = Array.from({ length: 100 }, (_, number) => defaultBatchId("acme", day, number));
+    expect(later[0]).toBe(defaultBatchId("acme", day));
+    expect(new Set(later.map((id) => id.length)).size).toBe(1);
+    expect(new Set(later).size).toBe(100);
+    for (const id of later) expect(parseBatchId(id)).toEqual({ tenantName: "acme" });
     expect(parseBatchId(defaultBatchId("acme", day))).toEqual({ tenantName: "acme" });
   });
 

@@ -36,6 +36,7 @@ describe("settings", () => {
       allowLoopbackWebhooks: false,
       timerRegistration: true,
       tickHorizonMs: 600_000,
+      followersPerCaller: 200,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       logLevel: "info",
     });

@@ -29,6 +29,15 @@ const DAY_MS = 24 * 60 * 60_000;
 const USER_SCOPES = `openid offline_access api://${API_CLIENT_ID}/access_as_user`;
 const REDIRECT = "http://127.0.0.1:7070/signed-in";
 
+/** What browsers say of a form or a link that another page has sent. */
+const FROM_ELSEWHERE: readonly Record<string, string>[] = [
+  { origin: "https://evil.example" },
+  { origin: "null" },
+  { origin: "http://localhost:5173" },
+  { "sec-fetch-site": "cross-site" },
+  { "sec-fetch-site": "same-site" },
+];
+
 let home: TemporaryDirectory;
 let server: IdentityServer;
 let ca: string;
@@ -54,14 +63,15 @@ interface Answer {
   readonly json: Record<string, string>;
 }
 
-function ask(path: string, form?: Record<string, string>): Promise<Answer> {
+function ask(path: string, form?: Record<string, string>, headers: Record<string, string> = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(
       `${server.authority}${path}`,
       {
         ca,
         agent: false,
-        ...(form && { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" } }),
+        headers: { ...headers, ...(form && { "content-type": "application/x-www-form-urlencoded" }) },
+        ...(form && { method: "POST" }),
       },
       (response) => {
         let text = "";
@@ -227,12 +237,41 @@ describe("the local issuer", () => {
     };
     expect((await tokenOf(form)).json["error"]).toBe("authorization_pending");
     expect((await ask("/device")).text).toContain("user_code");
-    expect((await ask("/device?user_code=WRONG&login=sam@jobyard.local")).status).toBe(404);
+    const sam = { login: "sam@jobyard.local" };
+    expect((await ask("/device?user_code=WRONG")).status).toBe(404);
+    expect((await ask("/device", { user_code: "WRONG", ...sam })).status).toBe(404);
     const typed = json["user_code"]!.toLowerCase();
-    expect((await ask(`/device?user_code=${typed}&login=sam@jobyard.local`)).text).toContain("Sam Submitter");
+    // Whatever a link says, looking changes nothing.
+    const shown = await ask(`/device?user_code=${typed}&login=sam@jobyard.local`);
+    expect(shown).toMatchObject({ status: 200, text: expect.stringContaining('method="post"') as string });
+    expect(shown.text).toContain(`name="user_code" value="${json["user_code"]!}"`);
+    expect((await tokenOf(form)).json["error"]).toBe("authorization_pending");
+    expect((await ask("/device", { user_code: typed, login: "nobody@jobyard.local" })).status).toBe(400);
+    for (const headers of FROM_ELSEWHERE) {
+      expect(await ask("/device", { user_code: typed, ...sam }, headers)).toMatchObject({ status: 400 });
+      expect((await tokenOf(form)).json["error"]).toBe("authorization_pending");
+    }
+    const own = { origin: server.authority, "sec-fetch-site": "same-origin" };
+    expect((await ask("/device", { user_code: typed, ...sam }, own)).text).toContain("Sam Submitter");
     const { json: tokens } = await tokenOf(form);
     expect(await claimsOf(tokens["access_token"])).toMatchObject({ name: "Sam Submitter" });
     expect((await tokenOf(form)).json["error"]).toBe("expired_token");
+  });
+
+  it("lets no page of another origin choose who signs in", async () => {
+    const query = new URLSearchParams({
+      ...{ client_id: PUBLIC_CLIENT_ID, response_type: "code", redirect_uri: REDIRECT, scope: USER_SCOPES },
+      ...{ code_challenge: "c".repeat(43), code_challenge_method: "S256", login: USERS[0]!.userName },
+    });
+    const path = `/${DIRECTORY_ID}/oauth2/v2.0/authorize?${query.toString()}`;
+    for (const headers of FROM_ELSEWHERE) {
+      const answer = await ask(path, undefined, headers);
+      expect(answer).toMatchObject({ status: 200, location: undefined });
+      expect(answer.text).toContain("choose who you are");
+    }
+    for (const site of ["same-origin", "none"]) {
+      expect((await ask(path, undefined, { "sec-fetch-site": site })).location).toContain("code=");
+    }
   });
 
   it("rotates its keys when an admin says so, and older tokens can still be checked", async () => {

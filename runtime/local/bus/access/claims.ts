@@ -27,6 +27,11 @@ export class Claims {
     this.#bearers.set(path, bearer);
   }
 
+  /** Whether any token was accepted; what it opens is another question. */
+  get isProved(): boolean {
+    return this.#bearers.size > 0;
+  }
+
   /** Says that a token was refused. */
   refused(path: string, reason: string): void {
     this.#deps.audit({ principalId: null, entity: entityOf(path), right: null, allowed: false, reason });

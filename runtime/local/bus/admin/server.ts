@@ -1,7 +1,8 @@
 /** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { localOnly } from "../../../core/local-only.ts";
+import { createLimitedServer } from "../../../sockets/limit-http.ts";
 import { connectionAudit, type AuditListener } from "../access/audit.ts";
 import { Claims } from "../access/claims.ts";
 import type { Gate } from "../access/gate.ts";
@@ -18,6 +19,7 @@ export interface AdminServerOptions {
   readonly now: () => number;
   readonly address: string;
   readonly port: number;
+  readonly limits?: { readonly lingerMs?: number; readonly openTimeoutMs?: number } | undefined;
   /** Told of what should never happen; the client got status 500. */
   readonly onFault: (error: unknown) => void;
 }
@@ -28,16 +30,27 @@ export interface AdminServer {
 }
 
 const MAX_BODY_BYTES = 262_144;
+/** A description of an entity: small, and sent at once. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Far more than administration clients open. */
+const MAX_CONNECTIONS = 500;
 const PAGE_SIZE = 100;
 
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const { lingerMs, openTimeoutMs } = options.limits ?? {};
+  const server = createLimitedServer({
+    maxCount: MAX_CONNECTIONS,
+    lingerMs,
+    headersTimeoutMs: openTimeoutMs,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  });
   const serveRequest = (request: IncomingMessage, response: ServerResponse): void => {
     answer(options, request, response).catch((error: unknown) => {
       options.onFault(error);
       response.destroy();
     });
   };
-  const server = createServer(localOnly(serveRequest, { changes: "by-proof" }));
+  server.on("request", localOnly(serveRequest, { changes: "by-proof" }));
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
@@ -58,17 +71,20 @@ const listen = (server: Server, { port, address }: AdminServerOptions): Promise<
   });
 
 async function answer(options: AdminServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = await readBody(request);
   const send = ({ status, body: content }: AdminResponse): void => {
     response.writeHead(status, { "content-type": "application/atom+xml;type=entry;charset=utf-8" }).end(content);
   };
   try {
+    const head = parseHead(request);
+    // Before the body: a stranger's is thrown away as it comes.
+    const claims = await identify(options, request, head.path);
+    claims.demand(head.path, "manage");
+    const body = await readBody(request);
     if (body === undefined) throw new BusError("invalid-argument", "The request is too large.");
-    const parsed = parseRequest(request, body);
-    const claims = await identify(options, request, parsed.path);
-    claims.demand(parsed.path, "manage");
+    // Again: the token may have ended, or lost its right, while the body came.
+    claims.demand(head.path, "manage");
     const demand = (path: string): unknown => claims.demand(path, "manage");
-    const result = options.host.execute((broker) => serve(broker, parsed, demand));
+    const result = options.host.execute((broker) => serve(broker, { ...head, body }, demand));
     // The client may rely on an entity from the moment it hears of it.
     options.host.whenDurable(() => send(result));
   } catch (error) {
@@ -79,7 +95,7 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
   }
 }
 
-function parseRequest(request: IncomingMessage, body: string): AdminRequest {
+function parseHead(request: IncomingMessage): Omit<AdminRequest, "body"> {
   const host = request.headers.host ?? "localhost";
   const url = parseUrl(request.url ?? "/", host);
   const number = (name: string, fallback: number): number => {
@@ -91,7 +107,6 @@ function parseRequest(request: IncomingMessage, body: string): AdminRequest {
     path: decodePath(url.pathname),
     page: { skip: number("$skip", 0), top: Math.min(number("$top", PAGE_SIZE), PAGE_SIZE) },
     update: request.headers["if-match"] !== undefined,
-    body,
     base: `http://${url.host}/`,
   };
 }
@@ -132,13 +147,17 @@ async function identify(options: AdminServerOptions, request: IncomingMessage, p
   return claims;
 }
 
-/** The whole body; undefined when it is longer than any description. */
+/** The whole body; undefined when it is longer than any description. Throws BusError when the client breaks off. */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+    }
+  } catch {
+    throw new BusError("invalid-argument", "The body ended early.");
   }
   return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString("utf8");
 }

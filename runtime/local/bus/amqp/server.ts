@@ -1,5 +1,6 @@
 /** The AMQP front: listens, and gives each link the client attaches to the part that serves its address. */
 import type { AddressInfo, Server, Socket } from "node:net";
+import { limitSockets } from "../../../sockets/limit-sockets.ts";
 import { connectionAudit } from "../access/audit.ts";
 import { Claims } from "../access/claims.ts";
 import type { Right } from "../access/rights.ts";
@@ -19,6 +20,7 @@ import {
   type LinkEnd,
   type LinkRegistry,
 } from "./front.ts";
+import { endSilent, type ConnectionLimits } from "./end-silent.ts";
 import { openIngress } from "./ingress-link.ts";
 import { handleManagement } from "./management/operations.ts";
 import { openRequests } from "./request-link.ts";
@@ -32,6 +34,7 @@ export interface AmqpServerOptions extends AmqpDeps {
   readonly address: string;
   /** 0: any free one. */
   readonly port: number;
+  readonly limits?: ConnectionLimits | undefined;
 }
 
 export interface AmqpServer {
@@ -39,9 +42,6 @@ export interface AmqpServer {
   /** Ends all connections and stops listening. */
   close(): Promise<void>;
 }
-
-/** How long a peer may take to read our last bytes before its socket is dropped. */
-const LINGER_MS = 2_000;
 
 export async function startAmqpServer(options: AmqpServerOptions): Promise<AmqpServer> {
   hardenRhea();
@@ -56,6 +56,11 @@ export async function startAmqpServer(options: AmqpServerOptions): Promise<AmqpS
     session_buffer_size: { incoming: WIRE_LIMITS.sessionDeliveries, outgoing: WIRE_LIMITS.sessionDeliveries },
     receiver_options: { autoaccept: false, credit_window: 0 },
     sender_options: { autosettle: false, treat_modified_as_released: false },
+  });
+  limitSockets(server, { maxCount: WIRE_LIMITS.connections, lingerMs: options.limits?.lingerMs });
+  endSilent(server, front.container, {
+    limits: options.limits,
+    isProved: (connection) => front.stateOf(connection).claims.isProved,
   });
   const sockets = trackSockets(server);
   await new Promise<void>((resolve, reject) => {
@@ -81,8 +86,6 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
       // rhea stops its timers and tells of the disconnection only when it sees the peer's end.
       if (!socket.readableEnded) socket.emit("end");
     });
-    // After our end of the conversation the peer gets a moment to read it, then nothing keeps the socket.
-    socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
   });
   return sockets;
 }

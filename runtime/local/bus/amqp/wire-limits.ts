@@ -14,6 +14,12 @@ export const WIRE_LIMITS = {
   managementCredit: 500,
   /** The SDK sends a heartbeat in time for this. */
   idleTimeoutMs: 240_000,
+  /** Connections at a time; a further one is closed unheard. Azure takes 1,000 (Basic, Standard) or 5,000. */
+  connections: 5_000,
+  /** A connection must be open by then, from the first byte of TCP to AMQP's open. The SDK takes milliseconds. */
+  openTimeoutMs: 15_000,
+  /** An open connection must have brought a token that counts by then, or it is ended, as in Azure. */
+  tokenTimeoutMs: 60_000,
   /** The smallest a batched management request may ask for, and the largest it gets. */
   peekCount: 1_000,
 } as const;

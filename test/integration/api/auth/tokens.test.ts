@@ -1,5 +1,5 @@
 /** Tokens against the real API: over HTTP, with keys fetched over HTTPS. */
-import { randomUUID } from "node:crypto";
+import { KeyObject, randomUUID, sign } from "node:crypto";
 import { exportSPKI, importJWK } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createGrantsCache } from "../../../../runtime/api/auth/grants-cache.ts";
@@ -130,6 +130,25 @@ describe("a token", () => {
       /another audience/,
     ],
     ["for several audiences", () => bearer(issuer.token({ aud: [API_CLIENT, "other"] })), /another audience/],
+    ["for our audience, as a list", () => bearer(issuer.token({ aud: [API_CLIENT] })), /another audience/],
+    ["for our audience twice", () => bearer(issuer.token({ aud: [API_CLIENT, API_CLIENT] })), /another audience/],
+    ["for a list within a list", () => bearer(issuer.token({ aud: [[API_CLIENT]] })), /another audience/],
+    ["for no audience at all, as a list", () => bearer(issuer.token({ aud: [] })), /another audience/],
+    ["for an audience that is an object", () => bearer(issuer.token({ aud: { 0: API_CLIENT } })), /another audience/],
+    ["for an audience by another name", () => bearer(issuer.token({ aud: `spn:${API_CLIENT}` })), /another audience/],
+    ["for an audience in other letters", () => bearer(issuer.token({ aud: `${API_CLIENT} ` })), /another audience/],
+    ["of our issuer, as a list", () => bearer(issuer.token({ iss: [issuer.issuer] })), /another issuer/],
+    ["that ends at no time", async () => bearer(await rewritten({ exp: "1e999" })), /not signed|not an access|lacks/],
+    ["with crit of a parameter nobody knows", () => signedWith({ crit: ["x"], x: true }), /must not have crit/],
+    ["with crit of what it does not have", () => signedWith({ crit: ["exp"] }), /must not have crit/],
+    ["with crit that names nothing", () => signedWith({ crit: [] }), /must not have crit/],
+    ["with crit that is no list", () => signedWith({ crit: null }), /must not have crit/],
+    ["with crit and b64, as RFC 7797 has it", () => signedWith({ crit: ["b64"], b64: true }), /must not have crit/],
+    ["with b64 alone", () => signedWith({ b64: false }), /must not have b64/],
+    ["with zip", () => signedWith({ zip: "DEF" }), /must not have zip/],
+    ["with enc", () => signedWith({ enc: "A256GCM" }), /must not have enc/],
+    ["with a header that is a list", () => signedHeader('["RS256"]'), /not a signed/],
+    ["with a header that is null", () => signedHeader("null"), /not a signed/],
     ["without an audience", () => bearer(issuer.token({ aud: undefined })), /another audience/],
     ["of another issuer", () => bearer(issuer.token({ iss: "https://evil.example/v2.0" })), /another issuer/],
     [
@@ -190,6 +209,36 @@ describe("a token", () => {
     const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(api, i % 3 === 0 ? bad : good)));
     answers.forEach(({ status }, i) => expect(status).toBe(i % 3 === 0 ? 401 : 200));
   });
+
+  /** By our issuer's key, whatever its header says: libraries refuse to write most of these. */
+  async function signedHeader(header: string, claims?: string): Promise<string> {
+    const [, payload = ""] = (await issuer.token()).split(".");
+    const text = `${Buffer.from(header).toString("base64url")}.${claims ?? payload}`;
+    const key = KeyObject.from(issuer.pair.privateKey);
+    return `Bearer ${text}.${sign("RSA-SHA256", Buffer.from(text), key).toString("base64url")}`;
+  }
+  const signedWith = (parameters: object): Promise<string> =>
+    signedHeader(JSON.stringify({ alg: "RS256", typ: "JWT", kid: issuer.pair.kid, ...parameters }));
+
+  it("signed by hand is accepted, so that what is refused above is refused for what it says", async () => {
+    expect(await ask(api, await signedWith({}))).toMatchObject({ status: 200 });
+    expect(await ask(api, await signedWith({ x5u: "https://evil.example/key", jwk: {} }))).toMatchObject({
+      status: 200,
+    });
+  });
+
+  /** Numbers as JavaScript would not write them. */
+  async function rewritten({ exp }: { readonly exp: string }): Promise<string> {
+    const [header = "", payload = ""] = (await issuer.token()).split(".");
+    const claims = Buffer.from(payload, "base64url")
+      .toString()
+      .replace(/"exp":\d+/, `"exp":${exp}`);
+    const sent = await signedHeader(
+      Buffer.from(header, "base64url").toString(),
+      Buffer.from(claims).toString("base64url"),
+    );
+    return sent.replace("Bearer ", "");
+  }
 
   const unsigned = (alg: string): string =>
     `${encode({ alg, typ: "JWT", kid: issuer.pair.kid })}.${encode({ aud: API_CLIENT, iss: issuer.issuer, exp: nowS() + 600, oid: USER })}.`;

@@ -8,12 +8,13 @@ const application = (claims: object = {}): unknown => user({ ...APPLICATION_CLAI
 
 describe("the identity in a token", () => {
   it("of a user", () => {
-    expect(identityOf(user({ roles: ["Jobs.Submit", "Payroll.Read", "Jobs.Read"] }), DIRECTORY)).toEqual({
+    expect(identityOf(user({ roles: ["Jobs.Submit", "Payroll.Read", "Jobs.Read"], exp: 1_000 }), DIRECTORY)).toEqual({
       kind: "user",
       principalId: USER,
       name: "ursula@example.org",
       roles: ["Jobs.Read", "Jobs.Submit"],
       directoryId: DIRECTORY,
+      expiresAt: 1_000_000,
     });
   });
 
@@ -45,6 +46,8 @@ describe("the identity in a token", () => {
     ["no object id", user({ oid: undefined })],
     ["an object id that is no GUID", user({ oid: "grant' or 1 eq 1" })],
     ["roles that are no list", user({ roles: "Jobs.Admin" })],
+    ["no end", user({ exp: undefined })],
+    ["an end that is no number", user({ exp: "never" })],
     ["no object at all", "text"],
   ])("is refused for %s", (_what, payload) => {
     expect(() => identityOf(payload, DIRECTORY)).toThrow(UnauthenticatedError);

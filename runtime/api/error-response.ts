@@ -99,6 +99,7 @@ export function statusOf(code: ErrorCode): number {
     case "JobExpired":
     case "OutputTooLarge":
     case "ArtifactsTooLarge":
+    case "ArtifactRefused":
     case "JobCanceled":
     case "WorkerLost":
     case "TimerSkipped":

@@ -32,8 +32,7 @@ export async function openJobFile(path: Buffer, owner: number | undefined): Prom
   try {
     const stats = await handle.stat();
     const refused = stats.isFile() ? strangeness(stats, owner) : "is not an ordinary file";
-    if (refused === undefined)
-      return { handle, bytes: stats.size, [Symbol.asyncDispose]: () => handle.close() };
+    if (refused === undefined) return { handle, bytes: stats.size, [Symbol.asyncDispose]: () => handle.close() };
     await handle.close();
     return { refused };
   } catch (error) {
@@ -47,10 +46,10 @@ function strangeness({ uid, nlink }: { uid: number; nlink: number }, owner: numb
   return nlink > 1 ? "has further names (hard links)" : undefined;
 }
 
-/** Throws faults of the machine. */
+/** Throws what is no error of the file system, and faults of the machine. */
 export function refusalOf(error: unknown): Refused {
-  if (isMachineFault(error)) throw error;
-  const { code = "unknown" } = error as NodeJS.ErrnoException;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined || isMachineFault(error)) throw error;
   switch (code) {
     case "ENOENT":
       return { refused: "was removed", isGone: true };

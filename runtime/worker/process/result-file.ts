@@ -29,10 +29,11 @@ export async function readResultFile(workspace: Pick<Workspace, "resultFile" | "
   }
 }
 
-async function openResult({ resultFile, owner }: Pick<Workspace, "resultFile" | "owner">): Promise<JobFile | Refused> {
+async function openResult(workspace: Pick<Workspace, "resultFile" | "owner">): Promise<JobFile | Refused> {
+  const { resultFile } = workspace;
   try {
     await using directory = await openDirectory(dirname(resultFile));
-    return await openJobFile(directory.at(Buffer.from(basename(resultFile))), owner);
+    return await openJobFile(directory.at(Buffer.from(basename(resultFile))), workspace.owner());
   } catch (error) {
     return refusalOf(error);
   }

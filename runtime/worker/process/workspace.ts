@@ -12,8 +12,8 @@ import { removeTree } from "./remove-tree.ts";
 export interface Workspace {
   /** Everything of the attempt is below. The worker's own. */
   readonly root: string;
-  /** Who owns what the job leaves: its user. Undefined when the worker may own anything, and nothing can be told. */
-  readonly owner: number | undefined;
+  /** Who owns what the job leaves. Undefined when it may be anybody, as with a worker and jobs of root. */
+  owner(): number | undefined;
   /** Not created: reserved for the attempt's copy of the package. */
   readonly packagePath: string;
   /** Current directory and HOME of the job; empty at start. */
@@ -69,7 +69,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: Worksp
       let handedOver: Promise<void> | undefined;
       const workspace: Workspace = {
         root: path,
-        owner: user?.uid ?? ownUserUnlessRoot(),
+        owner: () => (handedOver === undefined ? undefined : user?.uid) ?? ownUserUnlessRoot(),
         packagePath: join(path, "package"),
         workingPath: join(path, "work"),
         outputPath: join(path, "output"),

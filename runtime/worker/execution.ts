@@ -151,7 +151,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
   if (lost.aborted) return { kind: "lost" };
 
-  return conclude(result, { packageHash: hash, progress: lastProgress, retry }, workspace, context, deps);
+  return await conclude(result, { packageHash: hash, progress: lastProgress, retry }, workspace, context, deps);
 }
 
 /** What the process's end means for the job. No default: a new kind of result must be given its meaning. */

@@ -10,7 +10,7 @@ export interface Artifact {
 export interface ArtifactContent {
   readonly bytes: number;
   /** Exactly so many, from a position. What it rejects with goes to the caller as it is. */
-  read(position: number, length: number): Promise<Buffer>;
+  readonly read: (position: number, length: number) => Promise<Buffer>;
 }
 
 /** What attempts read and leave behind. Paths contain the claim id, because blobs are not fenced. */

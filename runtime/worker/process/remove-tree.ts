@@ -4,6 +4,7 @@
  * goes by open directories, so it never leaves the tree.
  */
 import { randomUUID } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { chmod, rename, rmdir, unlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { DESCRIPTORS_HAVE_PATHS, openDirectory, type OpenDirectory } from "./open-directory.ts";
@@ -14,8 +15,8 @@ const RETRY_MS = 50;
 /** Directories open at a time, two descriptors each; and no path comes near PATH_MAX (1,024 bytes on macOS). */
 const MAX_DEPTH = 16;
 const LONG_PATH_BYTES = 500;
-/** Files removed together: what keeps the thread pool for files busy. */
-const FILES_AT_ONCE = 32;
+/** Entries removed together: what keeps the thread pool for files busy. */
+const ENTRIES_AT_ONCE = 32;
 const OWNER_MAY_ALL = 0o700;
 
 /** Resolves when nothing is left at `path`, whose parent must be the worker's; rejects with what the file system said last. */
@@ -58,17 +59,30 @@ interface Level {
 }
 
 async function empty(directory: OpenDirectory, level: Level): Promise<void> {
-  let files: Buffer[] = [];
-  const removeFiles = async (): Promise<void> => {
-    await Promise.all(files.map((file) => ignoring(unlink(file), "ENOENT")));
-    files = [];
+  let batch: Dirent<Buffer>[] = [];
+  const removeBatch = async (): Promise<void> => {
+    const full = await Promise.all(batch.map((entry) => removeAtOnce(directory.at(entry.name), entry.isDirectory())));
+    batch = [];
+    for (const path of full) if (path !== undefined) await removeEntry(path, level);
   };
   for await (const entry of directory.entries()) {
-    const path = directory.at(entry.name);
-    if (entry.isDirectory()) await removeEntry(path, level);
-    else if (files.push(path) >= FILES_AT_ONCE) await removeFiles();
+    if (batch.push(entry) >= ENTRIES_AT_ONCE) await removeBatch();
   }
-  await removeFiles();
+  await removeBatch();
+}
+
+/** Resolves to the path of a directory that has something in it. */
+async function removeAtOnce(path: Buffer, isDirectory: boolean): Promise<Buffer | undefined> {
+  try {
+    await (isDirectory ? rmdir(path) : unlink(path));
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    // It may have become something else meanwhile, or its directory may be closed: the next look tells.
+    if (isDirectory) return path;
+    throw error;
+  }
 }
 
 /** A directory below the root. */
@@ -77,9 +91,12 @@ async function removeEntry(path: Buffer, { depth, ...level }: Level): Promise<vo
   if (opened === undefined) return;
   {
     await using directory = opened;
-    if (depth < MAX_DEPTH && path.length < level.longest) await empty(directory, { ...level, depth: depth + 1 });
-    // Opened before, because a directory can only be moved by its owner if it may be written.
-    else return level.lift(path);
+    if (depth === MAX_DEPTH || path.length >= level.longest) {
+      // Opened before, because a directory can only be moved by its owner if it may be written.
+      await level.lift(path);
+      return;
+    }
+    await empty(directory, { ...level, depth: depth + 1 });
   }
   await ignoring(rmdir(path), "ENOENT");
 }

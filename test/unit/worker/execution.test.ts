@@ -372,6 +372,36 @@ describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", () => {
     await chown(output, 0, 0);
     const whole = keptBy(process.execPath, [KEEPER, output, String(OTHER_ID)]);
     expect(whole.notes).toEqual(["Not kept: the output folder belongs to another user."]);
-    expect(await readFile(join(output, "own.txt"), "utf8")).toBe("x");
+  });
+
+  it("is told by what was opened, though the worker has the rights of its service and could read it all", async () => {
+    const unit = await readFile(join(import.meta.dirname, "../../../infra/cloud-init/jobyard-worker.service"), "utf8");
+    const capabilities = /^AmbientCapabilities=(.*)$/m.exec(unit)?.[1] ?? "";
+    const rights = capabilities.toLowerCase().replaceAll("cap_", "+").replaceAll(" ", ",");
+    const service = [
+      ...["--reuid", "61234", "--regid", "61234", "--clear-groups", "--no-new-privs"],
+      ...[`--inh-caps=-all,${rights}`, `--ambient-caps=-all,${rights}`, `--bounding-set=-all,${rights}`, "--"],
+    ];
+    const secret = await privateDirectory();
+    const output = join(directory.path, "output");
+    await mkdir(output, { mode: 0o700 });
+    await writeFile(join(output, "own.txt"), "x", { mode: 0 });
+    await symlink(join(secret, "worker.env"), join(output, "link"));
+    await link(join(secret, "worker.env"), join(output, "second-name"));
+    for (const path of [".", "own.txt"]) await chown(join(output, path), OTHER_ID, OTHER_ID);
+    const keep = (): KeeperReport =>
+      keptBy("setpriv", [...service, process.execPath, KEEPER, output, String(OTHER_ID)]);
+    const { put, notes } = keep();
+    expect(put).toEqual(["own.txt"]);
+    expect(notes.toSorted()).toEqual([
+      'Left out: "link" is a link.',
+      'Not kept: "second-name" belongs to another user.',
+    ]);
+    await rename(output, join(directory.path, "away"));
+    await symlink(secret, output);
+    expect(keep()).toMatchObject({
+      put: [],
+      notes: ["Not kept: the output folder is a link or a file, and no folder."],
+    });
   });
 });

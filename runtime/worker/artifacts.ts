@@ -7,6 +7,7 @@ import {
   ARTIFACT_MAX_BYTES,
   ARTIFACT_MAX_COUNT,
   ARTIFACTS_MAX_TOTAL_BYTES,
+  FAILURE_MESSAGE_MAX_LENGTH,
   REFUSED_FILES_TOLD_MAX_COUNT,
 } from "../core/limits.ts";
 import { showPath } from "../core/package-path.ts";
@@ -79,6 +80,13 @@ export async function keepArtifacts(
       report.refuse(showPath(path), refused);
     }
   }
+}
+
+/** What a job that succeeded fails with when a file was refused. */
+export function refusal({ refusedCount, firstRefused = "" }: KeptArtifacts) {
+  const others = refusedCount === 1 ? "" : ` And ${refusedCount - 1} more.`;
+  const message = `The job ended well, but not all it left in its output folder could be kept: ${firstRefused}${others}`;
+  return { code: "ArtifactRefused", message: message.slice(0, FAILURE_MESSAGE_MAX_LENGTH) } as const;
 }
 
 /** The file may still be changed by a process that outlived its job: what it no longer has cannot be sent. */

@@ -6,7 +6,7 @@ import { type ErrorCode, isSystemError, messageOf } from "../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
-import { keepArtifacts } from "./artifacts.ts";
+import { keepArtifacts, refusal } from "./artifacts.ts";
 import type { Claimed } from "./claim.ts";
 import { interruptionOf } from "./machine-fault.ts";
 import { insist } from "./patience.ts";
@@ -53,12 +53,6 @@ export async function collect(workspace: Workspace, context: CollectContext, dep
     await note([`${error.code}: ${error.message}`], context, deps);
     return { count: 0, failure: { code: error.code, message: error.message } };
   }
-}
-
-function refusal({ refusedCount, firstRefused = "" }: { refusedCount: number; firstRefused?: string | undefined }) {
-  const others = refusedCount === 1 ? "" : ` And ${refusedCount - 1} more.`;
-  const message = `The job ended well, but not all it left in its output folder could be kept: ${firstRefused}${others}`;
-  return { code: "ArtifactRefused", message: message.slice(0, FAILURE_MESSAGE_MAX_LENGTH) } as const;
 }
 
 /**

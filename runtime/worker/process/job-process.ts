@@ -186,6 +186,6 @@ function timeLimit(stop: "timeout" | "idle", { timeoutMs, idleTimeoutMs = 0 }: E
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {
   if (ended.kind === "succeeded") return;
   if (ended.kind === "failed") log.write("sys", `${ended.code}: ${ended.message}`);
-  else if (ended.kind === "interrupted") log.write("sys", ended.message);
+  else if (ended.kind === "interrupted" || ended.kind === "not-started") log.write("sys", ended.message);
   else if (ended.kind === "canceled") log.write("sys", ended.forced ? "Stopped by force." : "Stopped as asked.");
 }

@@ -100,6 +100,7 @@ export function statusOf(code: ErrorCode): number {
     case "JobExpired":
     case "OutputTooLarge":
     case "ArtifactsTooLarge":
+    case "ArtifactRefused":
     case "JobCanceled":
     case "WorkerLost":
     case "TimerSkipped":

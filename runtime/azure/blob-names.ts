@@ -2,24 +2,14 @@
  * Names of blobs. A tenant's blobs lie below its name and an attempt's below its claim, so every part is checked again
  * here, whoever made it: no name may lead out of its place.
  */
+import { artifactPathProblem } from "../core/artifact-path.ts";
 import { InvalidRequestError, InvariantError } from "../core/errors.ts";
 import { parseJobId, TENANT_NAME_PATTERN } from "../core/ids.ts";
 
-/** A blob name has 1,024 characters, of which the ids before an artifact's path need about 150. */
-const PATH_MAX_LENGTH = 800;
 const CLAIM_ID = /^[A-Za-z0-9-]{1,64}$/;
-const CONTROL_OR_BACKSLASH = /[\u0000-\u001f\u007f\\]/;
-
-const isSafeSegment = (segment: string): boolean =>
-  segment !== "" &&
-  segment !== "." &&
-  segment !== ".." &&
-  !CONTROL_OR_BACKSLASH.test(segment) &&
-  segment.isWellFormed();
 
 /** A relative path with forward slashes that stays where it is put. */
-export const isSafePath = (path: string): boolean =>
-  path.length <= PATH_MAX_LENGTH && path.split("/").every(isSafeSegment);
+export const isSafePath = (path: string): boolean => artifactPathProblem(path) === undefined;
 
 /** Undefined for a name no package can have. */
 export function packageBlobName(tenantName: string, packageName: string): string | undefined {

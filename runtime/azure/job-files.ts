@@ -2,7 +2,6 @@
  * Parameters, artifacts and logs of jobs, as blobs. Artifacts and logs lie under the id of the claim that made them,
  * because a blob, unlike a row, does not refuse a worker that has lost its job.
  */
-import { stat } from "node:fs/promises";
 import type { Artifact, JobFiles, OpenedBlob } from "../core/ports/job-files.ts";
 import { CONTAINERS } from "../core/topology.ts";
 import { artifactBlobName, artifactsPrefix, isSafePath, logBlobName, parametersBlobName } from "./blob-names.ts";
@@ -12,7 +11,8 @@ import { createLogAppender } from "./log-appender.ts";
 import { openBlob, readAll } from "./open-blob.ts";
 import { isBeyondEnd, storageError } from "./translate-error.ts";
 
-const BLOCK_BYTES = 8 * 1024 * 1024;
+/** Held in memory for each upload; a blob has at most 50,000 blocks. */
+const BLOCK_BYTES = 4 * 1024 * 1024;
 
 export function createJobFiles({ storage }: { readonly storage: Pick<StorageClients, "blobs"> }): JobFiles {
   const input = storage.blobs.getContainerClient(CONTAINERS.input);
@@ -35,21 +35,37 @@ export function createJobFiles({ storage }: { readonly storage: Pick<StorageClie
       return opened && (await readAll(opened)).toString();
     },
 
-    async putArtifact(jobId, claimId, path, localFile, signal) {
+    async putArtifact(jobId, claimId, path, content, signal) {
       const blob = output.getBlockBlobClient(artifactBlobName(jobId, claimId, path));
-      // A file that cannot be read is no fault of storage: fails here, before the upload could blur the difference.
-      await stat(localFile);
-      try {
-        await blob.uploadFile(localFile, {
-          blobHTTPHeaders: { blobContentType: contentTypeOf(path) },
-          blockSize: BLOCK_BYTES,
-          maxSingleShotSize: BLOCK_BYTES,
-          ...(signal === undefined ? {} : { abortSignal: signal }),
-        });
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw storageError(error, "uploading an artifact");
+      const options = {
+        blobHTTPHeaders: { blobContentType: contentTypeOf(path) },
+        ...(signal === undefined ? {} : { abortSignal: signal }),
+      };
+      const send = async (work: () => Promise<unknown>): Promise<void> => {
+        try {
+          await work();
+        } catch (error) {
+          signal?.throwIfAborted();
+          throw storageError(error, "uploading an artifact");
+        }
+      };
+      signal?.throwIfAborted();
+      const { bytes } = content;
+      // Read here and not by the SDK: a file that cannot be read is no fault of storage.
+      const blockAt = (start: number): Promise<Buffer> => content.read(start, Math.min(BLOCK_BYTES, bytes - start));
+      if (bytes <= BLOCK_BYTES) {
+        const whole = await blockAt(0);
+        return send(() => blob.upload(whole, whole.length, options));
       }
+      const blocks: string[] = [];
+      for (let start = 0; start < bytes; start += BLOCK_BYTES) {
+        const block = await blockAt(start);
+        // All ids of a blob must have the same length.
+        const id = Buffer.from(String(blocks.length).padStart(6, "0")).toString("base64");
+        await send(() => blob.stageBlock(id, block, block.length, signal === undefined ? {} : { abortSignal: signal }));
+        blocks.push(id);
+      }
+      await send(() => blob.commitBlockList(blocks, options));
     },
 
     async listArtifacts(jobId, claimId) {

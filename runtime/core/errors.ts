@@ -67,6 +67,7 @@ export const JOB_CODES = [
   "JobExpired",
   "OutputTooLarge",
   "ArtifactsTooLarge",
+  "ArtifactRefused",
 ] as const;
 /** The job ended because of us or because somebody asked for it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;

@@ -34,13 +34,17 @@ export function closeLastEntry(job: Pick<Job, "history">, endedAt: Date): Histor
   return last === undefined || last.outcome !== undefined ? [] : [{ ...last, endedAt, outcome: "interrupted" }];
 }
 
-export const workerLostFailure = (job: Pick<Job, "attempts">, failedAt: Date): Failure => ({
-  code: "WorkerLost",
-  message: `The worker was lost during ${MAX_INTERRUPTIONS + 1} starts of this job.`,
-  attempt: job.attempts + 1,
-  failedAt,
-  retryable: false,
-});
+export function workerLostFailure(job: Pick<Job, "attempts" | "history">, failedAt: Date): Failure {
+  const known = job.history.findLast(({ outcome, code }) => outcome === "interrupted" && code !== undefined);
+  const before = known === undefined ? "" : ` Execution ${known.execution} was interrupted by ${known.code}.`;
+  return {
+    code: "WorkerLost",
+    message: `The worker was lost during ${MAX_INTERRUPTIONS + 1} starts of this job.${before}`,
+    attempt: job.attempts + 1,
+    failedAt,
+    retryable: false,
+  };
+}
 
 /**
  * A4: whether a claim's owner is certainly gone: its worker runs under another boot, has been silent for longer than a

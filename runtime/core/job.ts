@@ -43,7 +43,7 @@ export interface HistoryEntry {
   readonly startedAt: Date;
   readonly endedAt?: Date;
   readonly outcome?: AttemptOutcome;
-  /** Code of the failure, for failed attempts. */
+  /** Of a failed attempt its failure's; of an interrupted one what was at fault, if that is known. */
   readonly code?: string;
 }
 

@@ -274,6 +274,16 @@ export const LOG_MAX_BYTES = 16 * MiB;
 export const ARTIFACT_MAX_COUNT = 1_000;
 export const ARTIFACT_MAX_BYTES = 1_024 * MiB;
 export const ARTIFACTS_MAX_TOTAL_BYTES = 4_096 * MiB;
+/** A blob name has 1,024 characters, of which the ids before an artifact's path need about 150. */
+export const ARTIFACT_PATH_MAX_LENGTH = 800;
+/** Folders in folders below the output folder; a worker keeps each of them open while it looks through it. */
+export const ARTIFACT_MAX_DEPTH = 32;
+/** Entries of the output folder that are looked at, folders and links included: a million must not keep a worker busy. */
+export const OUTPUT_ENTRIES_MAX_COUNT = 10_000;
+/** Looking through so many entries takes a second; a disk on which it takes this long would keep a slot for hours. */
+export const OUTPUT_WALK_MAX_MS = 60_000;
+/** Files that were not kept are named in the log of their job: enough to see the kind, then their number. */
+export const REFUSED_FILES_TOLD_MAX_COUNT = 20;
 
 // --- Processes of jobs -----------------------------------------------------------------------------------------------
 

@@ -55,7 +55,10 @@ const historyEntrySchema = z
     startedAt: instant,
     endedAt: instant.optional().meta({ description: "Absent while it runs, or when its worker died." }),
     outcome: z.enum(["succeeded", "failed", "canceled", "interrupted"]).optional(),
-    code: z.string().optional().meta({ description: "Code of the failure, for failed attempts." }),
+    code: z.string().optional().meta({
+      description:
+        "Of a failed attempt its failure's code; of an interrupted one what was at fault, such as ENOSPC, if it is known.",
+    }),
   })
   .meta({ id: "HistoryEntry", description: "One start of a job." });
 

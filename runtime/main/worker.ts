@@ -16,13 +16,11 @@ import { openMachine } from "../worker/vm/machine.ts";
 import { startWorkerNode } from "../worker/worker-node.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { runService, type Service } from "./service-process.ts";
+import { GIVEN_UP, runService, type Service } from "./service-process.ts";
 
 /** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */
 const SPARES_MAX = 4;
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
-/** Exit code of a worker that could not go on. */
-const GIVEN_UP = 70;
 
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
@@ -101,6 +99,16 @@ async function start(): Promise<Service> {
   machine.attach(worker);
   log.info({ pool: settings.pool, slots: settings.slots, healthPort: machine.healthPort }, "receiving");
   return {
+    async onFault(error) {
+      ending = true;
+      log.error(
+        { err: error, running: worker.runningCount },
+        "nobody caught an error; handing back all jobs and ending",
+      );
+      await worker.drain(0);
+      await processes.close();
+      await publisher.close();
+    },
     ready: {
       pool: settings.pool,
       slots: settings.slots,

@@ -5,15 +5,16 @@
 import { isSystemError, messageOf, type ErrorCode } from "../core/errors.ts";
 import { jobIdParts } from "../core/ids.ts";
 import type { Progress } from "../core/job.ts";
-import { FAILURE_MESSAGE_MAX_LENGTH, TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
+import { TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
 import { retryPolicyOf, type RetryPolicy } from "../core/retry.ts";
-import { uploadArtifacts } from "./artifacts.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
 import { eventJobOf, type Claimed } from "./claim.ts";
 import type { OwnedRow } from "./owned-row.ts";
 import type { PackageCache } from "./packages/package-cache.ts";
+import { type CollectContext, type CollectDeps, collect, collectAfterFailure, note, withHint } from "./collect.ts";
+import { type Interruption, interruptionOf } from "./machine-fault.ts";
 import { insist } from "./patience.ts";
 import { pause } from "./pause.ts";
 import { preparePackage } from "./prepare-package.ts";
@@ -23,11 +24,11 @@ import type { Workspace, Workspaces } from "./process/workspace.ts";
 import { createProgressEvents } from "./progress-events.ts";
 import { createProgressWriter } from "./progress-writer.ts";
 
-export interface ExecutionDeps {
+export interface ExecutionDeps extends CollectDeps {
   readonly packages: Pick<PackageCache, "acquire">;
   readonly workspaces: Pick<Workspaces, "create">;
   readonly processes: Pick<JobProcesses, "start">;
-  readonly files: Pick<JobFiles, "getParameters" | "putArtifact" | "appendLog">;
+  readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
   readonly events: JobEvents;
 }
 
@@ -47,8 +48,9 @@ export type Execution =
       readonly artifactCount: number;
     })
   | (ExecutionFacts & { readonly kind: "canceled" })
-  /** `fault`: this machine could not run it, and would not be able to a moment later; or others ended its process. */
-  | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "drain" | "fault" });
+  | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "drain" })
+  /** This machine could not run it, and would not be able to a moment later; or others ended its process. */
+  | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "fault"; readonly fault: Interruption });
 
 interface ExecutionFacts {
   /** Undefined when the attempt ended before the package was known. */
@@ -57,14 +59,11 @@ interface ExecutionFacts {
   readonly retry: RetryPolicy;
 }
 
-export interface ExecutionContext {
+export interface ExecutionContext extends CollectContext {
   readonly claimed: Claimed;
   readonly row: OwnedRow;
-  /** Fires when the lock is lost or the claim is gone. */
-  readonly lost: AbortSignal;
   /** Fires when this worker shuts down and cannot wait any longer. */
   readonly drain: AbortSignal;
-  readonly log: Logger;
 }
 
 export async function execute(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
@@ -78,7 +77,9 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
     if (!isSystemError(error) || error.code === "InternalError") {
       // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
       log.error({ err: error }, "the attempt could not be carried out");
-      return { ...facts, kind: "interrupted", because: "fault" };
+      const fault = interruptionOf(error);
+      await note([`Interrupted: ${fault.message}`], context, deps);
+      return { ...facts, kind: "interrupted", because: "fault", fault };
     }
     return {
       ...facts,
@@ -150,38 +151,29 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
   if (lost.aborted) return { kind: "lost" };
 
-  const ended = { packageHash: hash, progress: lastProgress, retry };
-  const upload = (): Promise<number> =>
-    insist(
-      "uploading artifacts",
-      () => uploadArtifacts(deps.files, { jobId, claimId: claim.id, outputPath: workspace.outputPath }, lost),
-      patience,
-    );
-  return await conclude(result, ended, upload);
+  return await conclude(result, { packageHash: hash, progress: lastProgress, retry }, workspace, context, deps);
 }
 
 /** What the process's end means for the job. No default: a new kind of result must be given its meaning. */
 async function conclude(
   result: ProcessResult,
   ended: ExecutionFacts,
-  upload: () => Promise<number>,
+  workspace: Workspace,
+  context: ExecutionContext,
+  deps: ExecutionDeps,
 ): Promise<Execution> {
   switch (result.kind) {
-    case "succeeded":
-      return { ...ended, kind: "succeeded", output: result.output, artifactCount: await upload() };
-    case "failed":
-      return {
-        ...ended,
-        kind: "failed",
-        code: result.code,
-        message: result.message.slice(0, FAILURE_MESSAGE_MAX_LENGTH),
-        retryable: result.retryable,
-        // What a failed job left behind helps to find out why; too much of it is no second failure.
-        artifactCount: await upload().catch((error: unknown) => {
-          if (isSystemError(error) && error.code === "ArtifactsTooLarge") return 0;
-          throw error;
-        }),
-      };
+    case "succeeded": {
+      const kept = await collect(workspace, context, deps);
+      return kept.failure === undefined
+        ? { ...ended, kind: "succeeded", output: result.output, artifactCount: kept.count }
+        : { ...ended, kind: "failed", ...kept.failure, retryable: false, artifactCount: kept.count };
+    }
+    case "failed": {
+      const { code, message, retryable } = result;
+      const kept = await collectAfterFailure(workspace, context, deps);
+      return { ...ended, kind: "failed", code, message: withHint(message, kept), retryable, artifactCount: kept.count };
+    }
     case "canceled":
       return result.reason === "cancel"
         ? { ...ended, kind: "canceled" }
@@ -190,7 +182,7 @@ async function conclude(
       return { kind: "lost" };
     case "interrupted":
     case "not-started":
-      return { ...ended, kind: "interrupted", because: "fault" };
+      return { ...ended, kind: "interrupted", because: "fault", fault: { code: result.code, message: result.message } };
   }
 }
 

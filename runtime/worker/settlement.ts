@@ -6,7 +6,7 @@ import { BELL_VERSION, bellMessageId, type Bell } from "../core/bell.ts";
 import { InvariantError } from "../core/errors.ts";
 import { jobIdParts } from "../core/ids.ts";
 import type { AttemptOutcome, Failure } from "../core/job.ts";
-import { MAX_INTERRUPTIONS } from "../core/limits.ts";
+import { FAILURE_MESSAGE_MAX_LENGTH, MAX_INTERRUPTIONS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Delivery, JobQueue } from "../core/ports/job-queue.ts";
 import type { JobChanges } from "../core/ports/job-store.ts";
@@ -17,6 +17,7 @@ import type { JobEvents } from "../jobs/job-events.ts";
 import { eventJobOf, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
 import type { OwnedRow, RowChange } from "./owned-row.ts";
+import type { Interruption } from "./machine-fault.ts";
 import { insist } from "./patience.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
@@ -130,14 +131,22 @@ function resultOf(ended: Ended): AttemptResult {
   return ended.kind === "failed" ? { kind: "failed", retryable: ended.retryable } : { kind: ended.kind };
 }
 
+const interruptedBy = (ended: Ended): Interruption | undefined =>
+  ended.kind === "interrupted" && ended.because === "fault" ? ended.fault : undefined;
+
 function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Date): Failure | undefined {
   const attempt = claimed.entry.attempt;
   if (ended.kind === "failed") {
     return { code: ended.code, message: ended.message, attempt, failedAt, retryable: ended.retryable };
   }
   if (ending.to !== "failed") return undefined;
-  const message = `The job was interrupted more than ${MAX_INTERRUPTIONS} times.`;
-  return { code: "WorkerLost", message, attempt, failedAt, retryable: false };
+  const last = interruptedBy(ended);
+  const reason = last === undefined ? "" : ` The last time: ${last.message}`;
+  const message = `The job was interrupted more than ${MAX_INTERRUPTIONS} times.${reason}`;
+  return {
+    ...{ code: "WorkerLost", message: message.slice(0, FAILURE_MESSAGE_MAX_LENGTH) },
+    ...{ attempt, failedAt, retryable: false },
+  };
 }
 
 /** A retry waits for its backoff, and so does what failed by our fault; a job handed back by a drain goes on at once. */
@@ -158,8 +167,10 @@ interface ChangeFacts {
 function changesOf(ended: Ended, ending: Ending, { claimed, endedAt, failure, runAt }: ChangeFacts): JobChanges {
   const { start, entry } = claimed;
   const outcome: AttemptOutcome = ended.kind;
+  // What interrupted it tells more than that it was interrupted too often.
+  const code = interruptedBy(ended)?.code ?? failure?.code;
   const changes: JobChanges = {
-    history: [{ ...entry, endedAt, outcome, ...(failure && { code: failure.code }) }],
+    history: [{ ...entry, endedAt, outcome, ...(code !== undefined && { code }) }],
     packageHash: ended.packageHash,
     failure,
     attempts: start.attempts + (ended.kind === "failed" ? 1 : 0),

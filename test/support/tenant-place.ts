@@ -9,6 +9,7 @@ import type { LetterQueue } from "./letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "./row-moves.ts";
 import type { TestApi } from "./test-api.ts";
 import { testPackage } from "./test-package.ts";
+import { artifactContent } from "./artifact-content.ts";
 
 export interface Place {
   readonly tenantName: string;
@@ -146,7 +147,7 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const jobId = await job();
       await claimRow(api.jobs, jobId);
       const claimId = (await api.jobs.get(jobId))?.value.claim?.id ?? "";
-      await api.files.putArtifact(jobId, claimId, "report.txt", import.meta.filename);
+      await api.files.putArtifact(jobId, claimId, "report.txt", artifactContent("a report"));
       await api.files.appendLog(jobId, claimId, Buffer.from("one\n"));
       await endRow(api.jobs, jobId, "succeeded");
       return jobId;

@@ -1,11 +1,14 @@
 /** `jobyard run <directory|zip>`: runs one job of a package here, as a worker would, without the system. */
 import { randomUUID } from "node:crypto";
-import { cp, lstat, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Command } from "commander";
+import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import { MANIFEST_FILE, parseManifest } from "../../core/manifest.ts";
+import type { ArtifactContent } from "../../core/ports/job-files.ts";
+import { type ArtifactsDeps, keepArtifacts, refusal } from "../../worker/artifacts.ts";
 import { findJob } from "../../worker/packages/find-job.ts";
 import { checkPlatform, currentPlatform } from "../../worker/packages/platform.ts";
 import { unpackPackage } from "../../worker/packages/unpack.ts";
@@ -92,32 +95,56 @@ async function run(path: string, options: RunOptions, root: string, around: Surr
     const writeLog = (text: string): void => (options.json ? terminal.error(text.trimEnd()) : terminal.write(text));
     for await (const chunk of process.log) writeLog(decoder.decode(chunk, { stream: true }));
     const result = await process.result;
-    await finish(result, options, workspace, terminal);
+    finish(await withArtifacts(result, options, workspace, around), options, terminal);
   } finally {
     await processes.close();
   }
 }
 
-async function finish(
+/** Looks at what the job left as a worker does, and copies it if that is wanted. */
+async function withArtifacts(
   result: ProcessResult,
-  { out, json }: RunOptions,
-  { outputPath }: Workspace,
-  terminal: Terminal,
-): Promise<void> {
-  if (out !== undefined && result.kind === "succeeded") await keep(outputPath, out);
+  { out }: RunOptions,
+  workspace: Workspace,
+  { terminal, signal }: Surroundings,
+): Promise<ProcessResult> {
+  if (result.kind !== "succeeded") return result;
+  const taken: string[] = [];
+  const put: ArtifactsDeps["put"] = async (_jobId, _claimId, path, content) => {
+    if (out === undefined) return;
+    const target = join(out, path);
+    await mkdir(dirname(target), { recursive: true });
+    // Nothing that is there gives way to a file that the job named, and no link is followed.
+    await writeFile(target, blocksOf(content), { flag: "wx" }).catch((error: unknown) => {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      taken.push(target);
+    });
+  };
+  const output = { path: workspace.outputPath, owner: workspace.owner() };
+  const request = { jobId: "local", claimId: "local", output };
+  try {
+    const kept = await keepArtifacts(request, { put, monotonicNow: () => performance.now(), signal });
+    for (const note of kept.notes) terminal.error(note);
+    if (taken.length > 0) throw new Error(`${taken.join(", ")}: already there. Name another folder with --out.`);
+    return kept.firstRefused === undefined ? result : { kind: "failed", retryable: false, ...refusal(kept) };
+  } catch (error) {
+    if (!(error instanceof JobFailedError)) throw error;
+    return { kind: "failed", code: error.code, message: error.message, retryable: error.retryable };
+  }
+}
+
+async function* blocksOf({ bytes, read }: ArtifactContent): AsyncGenerator<Buffer, void> {
+  for (let start = 0; start < bytes; start += BLOCK_BYTES)
+    yield await read(start, Math.min(BLOCK_BYTES, bytes - start));
+}
+
+const BLOCK_BYTES = 4 * 1024 * 1024;
+
+function finish(result: ProcessResult, { json }: RunOptions, terminal: Terminal): void {
   if (json)
     terminal.out(jsonLine(result.kind === "succeeded" ? { kind: result.kind, output: outputOf(result) } : result));
   else terminal.out(describe(result, terminal));
   if (result.kind !== "succeeded") throw new JobsFailedError();
-}
-
-/** What the job chose to call its files must not take the place of any that are there, nor lead out of the folder. */
-async function keep(outputPath: string, out: string): Promise<void> {
-  const isPlain = async (path: string): Promise<boolean> => {
-    const found = await lstat(path);
-    return found.isFile() || found.isDirectory();
-  };
-  await cp(outputPath, out, { recursive: true, force: false, errorOnExist: true, filter: isPlain });
 }
 
 const outputOf = ({ output }: { readonly output: string | undefined }): unknown =>

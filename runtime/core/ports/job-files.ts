@@ -6,11 +6,25 @@ export interface Artifact {
   readonly bytes: number;
 }
 
+/** The bytes of an artifact, read by position any number of times: a repeated upload sends the same. */
+export interface ArtifactContent {
+  readonly bytes: number;
+  /** Exactly so many, from a position. What it rejects with goes to the caller as it is. */
+  readonly read: (position: number, length: number) => Promise<Buffer>;
+}
+
 /** What attempts read and leave behind. Paths contain the claim id, because blobs are not fenced. */
 export interface JobFiles {
   putParameters(jobId: string, json: string): Promise<void>;
   getParameters(jobId: string): Promise<string | undefined>;
-  putArtifact(jobId: string, claimId: string, path: string, localFile: string, signal?: AbortSignal): Promise<void>;
+  /** Throws InvalidRequestError for a path no artifact can have. */
+  putArtifact(
+    jobId: string,
+    claimId: string,
+    path: string,
+    content: ArtifactContent,
+    signal?: AbortSignal,
+  ): Promise<void>;
   listArtifacts(jobId: string, claimId: string): Promise<readonly Artifact[]>;
   /** Undefined: no such artifact. */
   openArtifact(jobId: string, claimId: string, path: string): Promise<OpenedBlob | undefined>;

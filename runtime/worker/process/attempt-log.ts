@@ -14,6 +14,12 @@ export interface AttemptLog {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
+/** One line as it stands in a log. */
+export function logLine(at: Date, source: LogSource, content: Uint8Array | string): Uint8Array {
+  const body = typeof content === "string" ? Buffer.from(content) : content;
+  return Buffer.concat([Buffer.from(`${at.toISOString()} ${source} `), body, Buffer.from("\n")]);
+}
+
 /** Kept for the last words of a log that has reached its limit. */
 const RESERVED_BYTES = 4 * 1024;
 
@@ -33,10 +39,7 @@ export function createAttemptLog({ maxBytes, now }: { maxBytes: number; now: () 
     return true;
   }
 
-  function lineOf(source: LogSource, content: Uint8Array | string): Uint8Array {
-    const body = typeof content === "string" ? Buffer.from(content) : content;
-    return Buffer.concat([Buffer.from(`${now().toISOString()} ${source} `), body, Buffer.from("\n")]);
-  }
+  const lineOf = (source: LogSource, content: Uint8Array | string): Uint8Array => logLine(now(), source, content);
 
   async function* read(): AsyncGenerator<Uint8Array, void> {
     for (;;) {

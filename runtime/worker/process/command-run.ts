@@ -29,7 +29,7 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
   const { launcher, environment, listener, signal } = deps;
   const { workspace, packagePath } = spec;
   const file = await resolveCommand(entry.command, packagePath, environment.PATH);
-  await writeFile(workspace.parametersFile, spec.job.parameters, { mode: 0o600 });
+  await writeFile(workspace.parametersFile, spec.job.parameters, { mode: 0o600, flag: "wx" });
   await workspace.handOver();
   signal.throwIfAborted();
   const process = await launcher.launch({
@@ -75,7 +75,7 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
       const exit = await process.exit;
       const exhausted = heap.exhausted(exit);
       if (exhausted !== undefined) return { ended: exhausted, told: false, stopping: wasStopping };
-      return { ...(await endOf(exit, workspace.resultFile, lastError, wasStopping)), stopping: wasStopping };
+      return { ...(await endOf(exit, workspace, lastError, wasStopping)), stopping: wasStopping };
     },
     destroy() {
       process.child.stdout?.destroy();
@@ -86,13 +86,13 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
 
 async function endOf(
   exit: ProcessExit,
-  resultFile: string,
+  workspace: JobProcessSpec["workspace"],
   lastError: string,
   stopping: boolean,
 ): Promise<Omit<Conclusion, "stopping">> {
   if (exit.code === null) return { ended: crashed(exit), told: false };
   if (exit.code === 0) {
-    const { ended, written } = await readResultFile(resultFile);
+    const { ended, written } = await readResultFile(workspace);
     // Many programs exit with 0 when they are told to stop: only a result shows that the work was done.
     return { ended, told: !stopping || written };
   }

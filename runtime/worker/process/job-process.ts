@@ -5,6 +5,7 @@
  */
 import { isSystemError, messageOf } from "../../core/errors.ts";
 import { GRACE_DEFAULT_MS, LOG_MAX_BYTES, REUSE_ALONE_AFTER_INTERRUPTIONS } from "../../core/limits.ts";
+import { type Interruption, interruptionOf, isMachineFault } from "../machine-fault.ts";
 import { type AttemptLog, createAttemptLog } from "./attempt-log.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { startCommand } from "./command-run.ts";
@@ -80,7 +81,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     } catch (error) {
       if (halt.signal.aborted) return endOf(facts);
       if (isSystemError(error) && error.code === "EntryPointInvalid") return failed(error.code, error.message, false);
-      return { kind: "not-started", message: messageOf(error) };
+      return { kind: "not-started", ...whyNotStarted(error) };
     }
   }
 
@@ -144,6 +145,9 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
 
 const MiB = 1024 * 1024;
 
+const whyNotStarted = (error: unknown): Interruption =>
+  isMachineFault(error) ? interruptionOf(error) : { code: "ProcessNotStarted", message: messageOf(error) };
+
 interface EndFacts {
   readonly spec: Pick<JobProcessSpec, "timeoutMs" | "idleTimeoutMs">;
   stop: Stop | undefined;
@@ -182,6 +186,6 @@ function timeLimit(stop: "timeout" | "idle", { timeoutMs, idleTimeoutMs = 0 }: E
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {
   if (ended.kind === "succeeded") return;
   if (ended.kind === "failed") log.write("sys", `${ended.code}: ${ended.message}`);
-  else if (ended.kind === "interrupted") log.write("sys", ended.message);
+  else if (ended.kind === "interrupted" || ended.kind === "not-started") log.write("sys", ended.message);
   else if (ended.kind === "canceled") log.write("sys", ended.forced ? "Stopped by force." : "Stopped as asked.");
 }

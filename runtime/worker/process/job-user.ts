@@ -1,10 +1,9 @@
 /**
- * The user that jobs run as, when that is another than the worker's: who it is, how a process becomes it, and how it comes
- * by the files of an attempt. Such a job cannot read what is the worker's, nor stop, trace or impersonate it. Its worker
- * needs the capabilities that jobyard-worker.service names.
+ * The user that jobs run as, when that is another than the worker's: who it is, and how a process becomes it. Such a job
+ * cannot read what is the worker's, nor stop, trace or impersonate it. Its worker needs the capabilities that
+ * jobyard-worker.service names. How a job comes by its files: give-tree.ts.
  */
-import { lchown, readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 
 export interface JobUser {
   readonly uid: number;
@@ -30,20 +29,3 @@ export const becomeArguments = ({ uid, gid }: JobUser): readonly string[] => [
   ...["--reuid", String(uid), "--regid", String(gid), "--clear-groups"],
   ...["--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all"],
 ];
-
-/** What keeps the thread pool for files busy. */
-const CHANGES_AT_ONCE = 32;
-
-/**
- * Gives a directory and everything below to the user. Before the user has a process that knows it: afterwards a name
- * could lead elsewhere.
- */
-export async function giveTree(path: string, user: JobUser): Promise<void> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const waiting = [path, ...entries.map((entry) => join(entry.parentPath, entry.name))].values();
-  // All take from the same iterator.
-  const change = async (): Promise<void> => {
-    for (const each of waiting) await lchown(each, user.uid, user.gid);
-  };
-  await Promise.all(Array.from({ length: CHANGES_AT_ONCE }, change));
-}

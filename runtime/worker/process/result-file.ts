@@ -1,31 +1,46 @@
 /** Reads the result a command has left. The file is the job's: it may be a link, a pipe or endless. */
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { OUTPUT_MAX_BYTES } from "../../core/limits.ts";
+import { interruptionOf } from "../machine-fault.ts";
+import { type JobFile, openJobFile, type Refused, refusalOf } from "./job-file.ts";
+import { openDirectory } from "./open-directory.ts";
 import { type Ended, failed, isJson } from "./run.ts";
+import type { Workspace } from "./workspace.ts";
 
-/** What a command's exit code 0 means together with its result file; `written` false: there is none. */
-export async function readResultFile(path: string): Promise<{ readonly ended: Ended; readonly written: boolean }> {
-  let file: FileHandle;
+interface ResultFile {
+  readonly ended: Ended;
+  /** False: there is none. */
+  readonly written: boolean;
+}
+
+/** What a command's exit code 0 means together with its result file. Never rejects. */
+export async function readResultFile(workspace: Pick<Workspace, "resultFile" | "owner">): Promise<ResultFile> {
   try {
-    // Not through a link, which could show files of the worker; not waiting for whoever might write to a pipe.
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      return { ended: { kind: "succeeded", output: undefined }, written: false };
+    const opened = await openResult(workspace);
+    if ("refused" in opened) {
+      return opened.isGone
+        ? { ended: { kind: "succeeded", output: undefined }, written: false }
+        : { ended: failed("JobFailed", `The result file ${opened.refused}.`, false), written: true };
     }
-    return { ended: failed("JobFailed", "The result file cannot be read.", false), written: true };
-  }
-  try {
+    await using file = opened;
     return { ended: await readResult(file), written: true };
-  } finally {
-    await file.close();
+  } catch (error) {
+    return { ended: { kind: "interrupted", ...interruptionOf(error) }, written: true };
   }
 }
 
-async function readResult(file: FileHandle): Promise<Ended> {
-  if (!(await file.stat()).isFile()) return failed("JobFailed", "The result file is not an ordinary file.", false);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(OUTPUT_MAX_BYTES + 1), 0, OUTPUT_MAX_BYTES + 1, 0);
+async function openResult(workspace: Pick<Workspace, "resultFile" | "owner">): Promise<JobFile | Refused> {
+  const { resultFile } = workspace;
+  try {
+    await using directory = await openDirectory(dirname(resultFile));
+    return await openJobFile(directory.at(Buffer.from(basename(resultFile))), workspace.owner());
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+async function readResult({ handle }: JobFile): Promise<Ended> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(OUTPUT_MAX_BYTES + 1), 0, OUTPUT_MAX_BYTES + 1, 0);
   if (bytesRead > OUTPUT_MAX_BYTES) {
     const advice = "Write large results to files in the output directory.";
     return failed("OutputTooLarge", `The result file holds more than ${OUTPUT_MAX_BYTES} bytes. ${advice}`, false);

@@ -192,7 +192,8 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   function verdict({ why, fault }: EndCause): Ended {
     if (members.size === 1 && !leaving && fault !== undefined) return fault;
     const reason = leaving ? "another job in it left it unusable" : why;
-    return { kind: "interrupted", message: `The process that the job shared was ended because ${reason}.` };
+    const message = `The process that the job shared was ended because ${reason}.`;
+    return { kind: "interrupted", code: "SharedProcessEnded", message };
   }
 
   return {

@@ -5,6 +5,7 @@
 import type { JobCode, PackageCode } from "../../core/errors.ts";
 import type { Progress } from "../../core/job.ts";
 import type { JobEntry } from "../../core/manifest.ts";
+import type { Interruption } from "../machine-fault.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** What the job is told about itself. */
@@ -71,10 +72,10 @@ export type ProcessResult =
   | { readonly kind: "canceled"; readonly reason: StopReason; readonly forced: boolean }
   /** It was ended by `kill` before there was a result. */
   | { readonly kind: "killed" }
-  /** It ran, and its process was ended because of somebody else in it. Not the job's fault. */
-  | { readonly kind: "interrupted"; readonly message: string }
+  /** It ran, and was ended by somebody else in its process, or by this machine. Not the job's fault. */
+  | ({ readonly kind: "interrupted" } & Interruption)
   /** This machine could not start a process; none of the job's code has run. Not the job's fault. */
-  | { readonly kind: "not-started"; readonly message: string };
+  | ({ readonly kind: "not-started" } & Interruption);
 
 /**
  * One attempt's process and all its descendants.

@@ -1,15 +1,19 @@
 /**
- * The private directories of one attempt: created fresh, removed afterwards whatever the job has left in them. What
- * lies in the package directory is somebody else's business (the package cache puts it there).
+ * The private directories of one attempt: created fresh, removed afterwards whatever the job has left in them. The folder
+ * they lie in stays the worker's, so a job with a user of its own cannot put anything in their place. What lies in the
+ * package directory is somebody else's business (the package cache puts it there).
  */
 import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { giveTree, type JobUser } from "./job-user.ts";
+import { giveTree } from "./give-tree.ts";
+import type { JobUser } from "./job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface Workspace {
-  /** Everything of the attempt is below. */
+  /** Everything of the attempt is below. The worker's own. */
   readonly root: string;
+  /** Who owns what the job leaves. Undefined when it may be anybody, as with a worker and jobs of root. */
+  owner(): number | undefined;
   /** Not created: reserved for the attempt's copy of the package. */
   readonly packagePath: string;
   /** Current directory and HOME of the job; empty at start. */
@@ -20,9 +24,12 @@ export interface Workspace {
   readonly temporaryPath: string;
   /** Where commands find their parameters. */
   readonly parametersFile: string;
-  /** Where commands may leave their output. */
+  /** Where commands may leave their output: in a directory of its own, so that it can be written beside and moved there. */
   readonly resultFile: string;
-  /** Gives all of it to the user that jobs run as. To be called when everything the job needs is there, before it runs. */
+  /**
+   * Gives what is below the root to the user that jobs run as. To be called when everything the job needs is there,
+   * before it runs. Idempotent.
+   */
   handOver(): Promise<void>;
   /** Idempotent. Rejects if something resists; the next `sweep` tries again. */
   remove(): Promise<void>;
@@ -58,21 +65,31 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: Worksp
       await mkdir(root, { recursive: true });
       // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
+      const resultPath = join(path, "result");
+      let handedOver: Promise<void> | undefined;
       const workspace: Workspace = {
         root: path,
+        owner: () => (handedOver === undefined ? undefined : user?.uid) ?? ownUserUnlessRoot(),
         packagePath: join(path, "package"),
         workingPath: join(path, "work"),
         outputPath: join(path, "output"),
         temporaryPath: join(path, "tmp"),
         parametersFile: join(path, "parameters.json"),
-        resultFile: join(path, "result.json"),
-        handOver: () => (user === undefined ? Promise.resolve() : giveTree(path, user)),
+        resultFile: join(resultPath, "result.json"),
+        // Once: afterwards names below could lead elsewhere.
+        handOver: () => (handedOver ??= user === undefined ? Promise.resolve() : giveTree(path, user)),
         remove: () => removeTree(path),
       };
       await Promise.all(
-        [workspace.workingPath, workspace.outputPath, workspace.temporaryPath].map((directory) => mkdir(directory)),
+        [workspace.workingPath, workspace.outputPath, workspace.temporaryPath, resultPath].map((each) => mkdir(each)),
       );
       return workspace;
     },
   };
+}
+
+/** What a job of root leaves may belong to anybody, and root reads it all anyway. */
+function ownUserUnlessRoot(): number | undefined {
+  const own = process.getuid?.();
+  return own === 0 ? undefined : own;
 }

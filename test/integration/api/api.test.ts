@@ -6,6 +6,7 @@ import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES } from "../../../runt
 import type { JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { startTestApi, type TestApi } from "../../support/test-api.ts";
 import { freshTenant } from "../../support/test-storage.ts";
+import { artifactContent } from "../../support/artifact-content.ts";
 
 /** The queue's side of a submit: what was rung, and whether the broker is there. */
 const sent: { queue: string; bell: OutgoingBell }[] = [];
@@ -191,7 +192,7 @@ describe("reading", () => {
       to: "running",
       changes: { claim, history: [entry] },
     });
-    await api.files.putArtifact(job.jobId, "c1", "sub dir/evil.html", import.meta.filename);
+    await api.files.putArtifact(job.jobId, "c1", "sub dir/evil.html", artifactContent("<p>never as a page</p>"));
     await api.files.appendLog(job.jobId, "c1", Buffer.from("one\n"));
     await api.files.appendLog(job.jobId, "c1", Buffer.from("two\n"));
 

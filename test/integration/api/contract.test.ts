@@ -22,6 +22,7 @@ import { webhookDrivers } from "../../support/webhook-drivers.ts";
 import { timerDrivers } from "../../support/timer-drivers.ts";
 import { openWire, type WireRequest } from "../../support/wire.ts";
 import { del, get, JSON_TYPE, post, put } from "../../support/wire-requests.ts";
+import { artifactContent } from "../../support/artifact-content.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 
@@ -112,7 +113,7 @@ async function endedJob() {
 async function jobWithFiles() {
   const job = await runningJob();
   const claimId = (await api.jobs.get(job.jobId))!.value.claim!.id;
-  await api.files.putArtifact(job.jobId, claimId, "report.txt", import.meta.filename);
+  await api.files.putArtifact(job.jobId, claimId, "report.txt", artifactContent("a report"));
   await api.files.appendLog(job.jobId, claimId, Buffer.from("one\n"));
   return job;
 }

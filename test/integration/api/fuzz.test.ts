@@ -13,6 +13,7 @@ import { startTestApi, type TestApi } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { openWire } from "../../support/wire.ts";
+import { artifactContent } from "../../support/artifact-content.ts";
 
 /** Another one: `FUZZ_SEED=7 npx vitest run test/integration/api/fuzz.test.ts`. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
@@ -91,7 +92,7 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
       else if (end !== "queued") await claimAndEnd(api.jobs, job.jobId, end);
       const claimId = (await api.jobs.get(job.jobId))?.value.claim?.id;
       if (claimId === undefined) continue;
-      await api.files.putArtifact(job.jobId, claimId, "report.txt", import.meta.filename);
+      await api.files.putArtifact(job.jobId, claimId, "report.txt", artifactContent("a report"));
       await api.files.appendLog(job.jobId, claimId, Buffer.from("one\n"));
     }
   }

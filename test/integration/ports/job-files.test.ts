@@ -1,31 +1,15 @@
 /** What core/ports/job-files.ts promises. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
 import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
+import { artifactContent } from "../../support/artifact-content.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 
 const CLAIM = "0b5c1b0e-8a5d-4c55-9d0f-5a3f6f1f7c11";
 const newJobId = (): string => jobOf({}, batchOf({ tenantName: freshTenant() })).jobId;
-
-const directories: string[] = [];
-
-async function localFile(content: string | Uint8Array): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "jobyard-files-"));
-  directories.push(directory);
-  const path = join(directory, "file");
-  await writeFile(path, content);
-  return path;
-}
-
-afterEach(async () => {
-  await Promise.all(directories.splice(0).map((directory) => rm(directory, { recursive: true })));
-});
 
 async function contentOf(blob: OpenedBlob | undefined): Promise<string | undefined> {
   if (blob === undefined) return undefined;
@@ -56,7 +40,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       const files = newFiles();
       const jobId = newJobId();
       const paths = ["a b/ü%41 ?#:+&'.txt", "deep/er/than/that.png", "no-ending", "😀.json"];
-      for (const path of paths) await files.putArtifact(jobId, CLAIM, path, await localFile(`content of ${path}`));
+      for (const path of paths) await files.putArtifact(jobId, CLAIM, path, artifactContent(`content of ${path}`));
       expect(await files.listArtifacts(jobId, CLAIM)).toEqual(
         [...paths].sort().map((path) => ({ path, bytes: Buffer.byteLength(`content of ${path}`) })),
       );
@@ -75,7 +59,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
         ["report.pdf", "application/pdf"],
         ["x.constructor", "application/octet-stream"],
       ] as const) {
-        await files.putArtifact(jobId, CLAIM, path, await localFile("x"));
+        await files.putArtifact(jobId, CLAIM, path, artifactContent("x"));
         expect(await files.openArtifact(jobId, CLAIM, path)).toMatchObject({ contentType, bytes: 1 });
       }
     });
@@ -84,17 +68,30 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       const files = newFiles();
       const jobId = newJobId();
       const large = Buffer.alloc(20 * 1024 * 1024, "abc");
-      await files.putArtifact(jobId, CLAIM, "x", await localFile(large));
+      await files.putArtifact(jobId, CLAIM, "x", artifactContent(large));
       expect(await contentOf(await files.openArtifact(jobId, CLAIM, "x"))).toBe(large.toString());
-      await files.putArtifact(jobId, CLAIM, "x", await localFile(""));
+      await files.putArtifact(jobId, CLAIM, "x", artifactContent(""));
       expect(await contentOf(await files.openArtifact(jobId, CLAIM, "x"))).toBe("");
     });
 
     it("cannot lead out of their folder", async () => {
       const files = newFiles();
       const jobId = newJobId();
-      const file = await localFile("x");
-      for (const path of ["../x", "a/../../x", "/x", "a//b", "a\\b", ".", "", "x\u0000", "x\n", "x".repeat(900)]) {
+      const file = artifactContent("x");
+      for (const path of [
+        "../x",
+        "a/../../x",
+        "/x",
+        "a//b",
+        "a\\b",
+        ".",
+        "",
+        "x\u0000",
+        "x\n",
+        "x\u0085",
+        "\ud800",
+        "x".repeat(900),
+      ]) {
         await expect(files.putArtifact(jobId, CLAIM, path, file)).rejects.toThrow(InvalidRequestError);
         expect(await files.openArtifact(jobId, CLAIM, path)).toBeUndefined();
       }
@@ -104,12 +101,18 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
 
     it("stop uploading when the signal fires", async () => {
       const reason = new Error("lost");
-      const upload = newFiles().putArtifact(newJobId(), CLAIM, "x", await localFile("x"), AbortSignal.abort(reason));
+      const upload = newFiles().putArtifact(newJobId(), CLAIM, "x", artifactContent("x"), AbortSignal.abort(reason));
       await expect(upload).rejects.toBe(reason);
     });
 
-    it("report a local file that is missing as that, not as an outage", async () => {
-      await expect(newFiles().putArtifact(newJobId(), CLAIM, "x", "/no/such/file")).rejects.toThrow(/ENOENT/);
+    it("report content that cannot be read as that, not as an outage, before and between blocks", async () => {
+      for (const readable of [0, 10 * 1024 * 1024]) {
+        const problem = new Error("gone");
+        const read = (position: number, length: number): Promise<Buffer> =>
+          position + length > readable ? Promise.reject(problem) : Promise.resolve(Buffer.alloc(length));
+        const upload = newFiles().putArtifact(newJobId(), CLAIM, "x", { bytes: 20 * 1024 * 1024, read });
+        await expect(upload).rejects.toBe(problem);
+      }
     });
   });
 

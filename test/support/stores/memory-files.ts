@@ -1,5 +1,4 @@
 /** JobFiles in memory. */
-import { readFile } from "node:fs/promises";
 import {
   artifactBlobName,
   artifactsPrefix,
@@ -29,9 +28,9 @@ export function createMemoryFiles(turn: Turn = nextTurn): JobFiles {
       return parameters.get(name);
     },
 
-    async putArtifact(jobId, claimId, path, localFile, signal) {
+    async putArtifact(jobId, claimId, path, { bytes, read }, signal) {
       const name = artifactBlobName(jobId, claimId, path);
-      const content = await readFile(localFile);
+      const content = await read(0, bytes);
       signal?.throwIfAborted();
       artifacts.set(name, content);
     },

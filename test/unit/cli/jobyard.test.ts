@@ -183,6 +183,25 @@ describe("jobyard init --timer", () => {
       output: { trigger: "manual", scheduledAt: expect.stringMatching(/^20.*Z$/) as string, missedCount: 0 },
     });
   }, 30_000);
+
+  it("fails a job that leaves what a worker would not keep, and copies the rest", async () => {
+    await using place = await temporaryDirectory();
+    await using source = await sourcePackage({
+      "package.json": JSON.stringify({
+        name: "sample",
+        jobyard: { files: ["leave.sh"], jobs: [{ jobType: "Leave", command: "./leave.sh" }] },
+      }),
+      "leave.sh": `#!/bin/sh\ncd "$JOBYARD_OUTPUT_PATH" && /bin/mkdir in && echo kept > in/good && /bin/ln -s /etc link && echo x > 'a\\b'\n`,
+    });
+    const out = join(place.path, "out");
+    const { code, error, ...printed } = await jobyard("run", source.path, "--json", "--out", out);
+    expect(code).toBe(EXIT.jobsFailed);
+    expect(JSON.parse(printed.out)).toMatchObject({ kind: "failed", code: "ArtifactRefused", retryable: false });
+    expect(error).toContain(String.raw`Not kept: "a\b" has a name with a backslash.`);
+    expect(error).toContain('Left out: "link" is a link.');
+    expect(await readdir(out, { recursive: true })).toEqual(["in", "in/good"]);
+    expect(await readFile(join(out, "in", "good"), "utf8")).toBe("kept\n");
+  }, 30_000);
 });
 
 describe("nodeVersionProblem", () => {

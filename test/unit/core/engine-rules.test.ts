@@ -95,6 +95,20 @@ describe("handing a job back", () => {
       changes: { failure: { code: "WorkerLost" } },
     });
   });
+
+  it("tells in the end what was at fault before its worker was lost, if that is known", () => {
+    const entry = {
+      execution: 4,
+      attempt: 1,
+      workerId: "w",
+      claimId: "c",
+      startedAt: NOW,
+      outcome: "interrupted",
+    } as const;
+    const history = [{ ...entry, code: "ENOSPC" }, { ...entry, execution: 5 }, ...running.history];
+    const { changes } = handbackOf({ ...running, history, interruptions: MAX_INTERRUPTIONS }, NOW);
+    expect(changes.failure?.message).toMatch(/ Execution 4 was interrupted by ENOSPC\.$/);
+  });
 });
 
 describe("a claim", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bellMessageId } from "../../../runtime/core/bell.ts";
 import type { Job } from "../../../runtime/core/job.ts";
+import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import { DEFAULT_RETRY } from "../../../runtime/core/retry.ts";
 import type { BatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { claimJob } from "../../../runtime/worker/claim.ts";
@@ -59,6 +60,8 @@ async function setUp(fields: Partial<Job> = {}) {
   };
   return { jobs, queue, delivery, row, end, jobId, lost, asked };
 }
+
+const fault = { code: "ENOSPC", message: "The disk of its worker was full (ENOSPC)." };
 
 describe("settling an attempt", () => {
   it("records a success with output, artifacts and history, then completes", async () => {
@@ -129,9 +132,23 @@ describe("settling an attempt", () => {
 
   it("hands a job back with a growing delay when this machine could not run it", async () => {
     const { jobs, end, jobId } = await setUp({ interruptions: 1 });
-    await end({ ...facts, kind: "interrupted", because: "fault" });
+    await end({ ...facts, kind: "interrupted", because: "fault", fault });
     const runAt = new Date(NOW.getTime() + DEFAULT_RETRY.initialDelayMs * DEFAULT_RETRY.factor);
-    expect(jobs.row(jobId)).toMatchObject({ state: "queued", attempts: 0, interruptions: 2, runAt });
+    expect(jobs.row(jobId)).toMatchObject({
+      ...{ state: "queued", attempts: 0, interruptions: 2, runAt },
+      history: [{ outcome: "interrupted", code: "ENOSPC" }],
+    });
+  });
+
+  it("says what was at fault when a job was interrupted too often", async () => {
+    const { jobs, delivery, end, jobId } = await setUp({ interruptions: MAX_INTERRUPTIONS });
+    await end({ ...facts, kind: "interrupted", because: "fault", fault });
+    const message = `The job was interrupted more than ${MAX_INTERRUPTIONS} times. The last time: ${fault.message}`;
+    expect(jobs.row(jobId)).toMatchObject({
+      ...{ state: "failed", failure: { code: "WorkerLost", message, retryable: false } },
+      history: [{ outcome: "interrupted", code: "ENOSPC" }],
+    });
+    expect(delivery.settled).toEqual([`dead-letter WorkerLost: ${message}`]);
   });
 
   it("asks the batch after an end is recorded and before its message is settled, and not for a retry", async () => {

@@ -119,9 +119,18 @@ describe("a command's result file", () => {
     ["that is too large", `head -c ${OUTPUT_MAX_BYTES + 1} /dev/zero > $JOBYARD_RESULT_FILE`, "OutputTooLarge"],
     ["that is a link", "ln -s /etc/hostname $JOBYARD_RESULT_FILE", "JobFailed"],
     ["that is a pipe nobody writes to", "mkfifo $JOBYARD_RESULT_FILE", "JobFailed"],
+    ["that is a link to itself", "ln -s $JOBYARD_RESULT_FILE $JOBYARD_RESULT_FILE", "JobFailed"],
+    ["that has a second name", "echo 1 > secret; ln secret $JOBYARD_RESULT_FILE", "JobFailed"],
+    ["whose directory is a link", "cd ..; mv result r; ln -s r result; echo 1 > result/result.json", "JobFailed"],
+    ["whose directory is a file", "cd ..; rmdir result; echo 1 > result", "JobFailed"],
+    ["of a terabyte without content", "truncate -s 1T $JOBYARD_RESULT_FILE", "OutputTooLarge"],
     ["that is a directory", "mkdir $JOBYARD_RESULT_FILE", "JobFailed"],
   ])("%s fails the job for good", async (_, body, code) => {
     expect(await resultOf(body)).toMatchObject({ kind: "failed", code, retryable: false });
+  });
+
+  it("that is gone with its directory is none", async () => {
+    expect(await resultOf("rmdir ../result")).toEqual({ kind: "succeeded", output: undefined });
   });
 
   it("that is empty is none", async () => {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -42,7 +42,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       entry: JobProcessSpec["entry"],
       file: string,
       content: string,
-    ): Promise<[ProcessResult, Workspace]> {
+    ): Promise<[ProcessResult, Workspace, string]> {
       const workspace = await createWorkspaces({ root: join(directory.path, "attempts"), user }).create();
       spaces.push(workspace);
       await mkdir(join(workspace.packagePath, "inside"), { recursive: true });
@@ -55,8 +55,8 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
         workspace,
         timeoutMs: 30_000,
       });
-      const [result] = await Promise.all([job.result, buffer(job.log)]);
-      return [result, workspace];
+      const [result, log] = await Promise.all([job.result, buffer(job.log)]);
+      return [result, workspace, log.toString()];
     }
 
     const MODULE = `
@@ -104,6 +104,44 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       const [result] = await run({ kind: "command", command: "./job.sh" }, "job.sh", script);
       expect(result).toMatchObject({ kind: "succeeded" });
       expect(JSON.parse((result as { output: string }).output)).toEqual({ uid: user.uid, given: { year: 2026 } });
+    });
+
+    it("cannot put anything in the place of its directories, nor beside them", async () => {
+      const script = `#!/bin/sh
+        root=$(dirname "$JOBYARD_OUTPUT_PATH")
+        for each in "$JOBYARD_OUTPUT_PATH" "$JOBYARD_PACKAGE_PATH" "$JOBYARD_WORKING_PATH" "$TMPDIR" "$(dirname "$JOBYARD_RESULT_FILE")"; do
+          rmdir "$each" 2>/dev/null && ln -s / "$each" && echo "replaced $each"
+          mv "$each" "$each.away" 2>/dev/null && echo "moved $each"
+        done
+        mkdir "$root/beside" 2>/dev/null && echo "made a directory beside"
+        ls "$root" 2>/dev/null && echo "listed"
+        chmod 777 "$root" 2>/dev/null && echo "opened"
+        mv "$JOBYARD_PARAMETERS_FILE" "$TMPDIR" 2>/dev/null && echo "moved parameters"
+        echo '"held"' > "$JOBYARD_RESULT_FILE.new" && mv "$JOBYARD_RESULT_FILE.new" "$JOBYARD_RESULT_FILE"
+        exit 0\n`;
+      const [result, workspace, log] = await run({ kind: "command", command: "./job.sh" }, "job.sh", script);
+      expect(log).toBe("");
+      expect(result).toEqual({ kind: "succeeded", output: '"held"' });
+      const root = await stat(workspace.root);
+      expect([root.uid, root.gid, root.mode & 0o777]).toEqual([process.getuid?.(), user.gid, 0o710]);
+    });
+
+    it("gets its files while nobody can reach them: the way in is opened last, and once", async () => {
+      const workspace = await createWorkspaces({ root: join(directory.path, "attempts"), user }).create();
+      spaces.push(workspace);
+      const inner = join(workspace.packagePath, "a", "b");
+      await mkdir(inner, { recursive: true });
+      await writeFile(join(inner, "file"), "");
+      await symlink("/etc", join(inner, "link"));
+      await workspace.handOver();
+      for (const path of [inner, join(inner, "file"), join(inner, "link"), workspace.packagePath, workspace.outputPath])
+        expect((await lstat(path)).uid).toBe(user.uid);
+      expect((await stat("/etc")).uid).toBe(0);
+      // What its processes have made of it meanwhile is not looked at again.
+      const late = join(workspace.packagePath, "late");
+      await writeFile(late, "");
+      await workspace.handOver();
+      expect((await stat(late)).uid).toBe(process.getuid?.());
     });
 
     it("ends with everything it has started, also when that hides", async () => {

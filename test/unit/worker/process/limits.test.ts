@@ -67,7 +67,11 @@ describe.skipIf(process.platform !== "linux")("a memory limit", () => {
     const waiting = await lab.share(shared, "wait", { memoryMb: 64 });
     await waiting.logged("in");
     const growing = await lab.share(shared, "grow", { memoryMb: 64 });
-    const interrupted = { kind: "interrupted", message: expect.stringContaining("more than 128 MiB") as unknown };
+    const interrupted = {
+      kind: "interrupted",
+      code: "SharedProcessEnded",
+      message: expect.stringContaining("more than 128 MiB") as unknown,
+    };
     expect(await Promise.all([waiting.result, growing.result])).toEqual([interrupted, interrupted]);
   });
 });

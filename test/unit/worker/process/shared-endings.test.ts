@@ -14,7 +14,11 @@ const SPIN = `log("spinning"); for (;;);`;
 const IGNORE = `log("in"); ${FOREVER}`;
 const QUICK = `return { output: process.pid };`;
 
-const INTERRUPTED = { kind: "interrupted", message: expect.stringContaining("that the job shared") as unknown };
+const INTERRUPTED = {
+  kind: "interrupted",
+  code: "SharedProcessEnded",
+  message: expect.stringContaining("that the job shared") as unknown,
+};
 
 /** Jobs of one process that have all begun. */
 async function together(bodies: Record<string, string>, names: readonly string[], before = ""): Promise<Attempt[]> {

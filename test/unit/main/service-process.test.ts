@@ -1,0 +1,32 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { GIVEN_UP } from "../../../runtime/main/service-process.ts";
+
+const SERVICE = fileURLToPath(new URL("faulty-service.ts", import.meta.url));
+
+function run(how: string): { readonly code: number | null; readonly out: string; readonly err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [SERVICE, how], { encoding: "utf8" });
+  return { code: status, out: stdout, err: stderr };
+}
+
+describe("a service in which an error is caught by nobody", () => {
+  it.each(["exception", "rejection"])("hands back what it holds, then ends for good: %s", (how) => {
+    const { code, out, err } = run(how);
+    expect(code).toBe(GIVEN_UP);
+    expect(out).toBe("fault: Error: first\nhanded back\n");
+    expect(err).toContain("Error: second");
+  });
+
+  it("ends all the same when it cannot hand back", () => {
+    const { code, err } = run("hopeless");
+    expect(code).toBe(GIVEN_UP);
+    expect(err).toContain("Error: third");
+  });
+
+  it("ends at once when it holds nothing", () => {
+    const { code, err } = run("unprepared");
+    expect(code).toBe(1);
+    expect(err).toContain("Error: first");
+  });
+});

@@ -4,7 +4,7 @@
  */
 import { mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { giveTree, type JobUser } from "./job-user.ts";
+import { giveTree, type UserLease } from "./job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface Workspace {
@@ -22,9 +22,12 @@ export interface Workspace {
   readonly parametersFile: string;
   /** Where commands may leave their output. */
   readonly resultFile: string;
-  /** Gives all of it to the user that jobs run as. To be called when everything the job needs is there, before it runs. */
-  handOver(): Promise<void>;
-  /** Idempotent. Rejects if something resists; the next `sweep` tries again. */
+  /**
+   * Gives all of it to the user that the job runs as, who stays taken until it is removed. To be called once, when
+   * everything the job needs is there, before it runs.
+   */
+  handOver(lease: UserLease): Promise<void>;
+  /** Idempotent. Rejects if something resists; the next `sweep` tries again, and the user is nobody's until then. */
   remove(): Promise<void>;
 }
 
@@ -38,15 +41,13 @@ export interface WorkspacesConfig {
   readonly root: string;
   /** Begins the name of every workspace. */
   readonly prefix?: string;
-  /** Whose workspaces become when they are handed over. Default: they stay the worker's, as its jobs do. */
-  readonly user?: JobUser | undefined;
 }
 
 /** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
 const ATTEMPT_PREFIX = "a-";
 
 /** `root` and `prefix` belong to one worker alone: its sweep removes every workspace it finds there. */
-export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: WorkspacesConfig): Workspaces {
+export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesConfig): Workspaces {
   return {
     async sweep() {
       await mkdir(root, { recursive: true });
@@ -58,6 +59,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: Worksp
       await mkdir(root, { recursive: true });
       // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
+      let kept: UserLease | undefined;
       const workspace: Workspace = {
         root: path,
         packagePath: join(path, "package"),
@@ -66,8 +68,20 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: Worksp
         temporaryPath: join(path, "tmp"),
         parametersFile: join(path, "parameters.json"),
         resultFile: join(path, "result.json"),
-        handOver: () => (user === undefined ? Promise.resolve() : giveTree(path, user)),
-        remove: () => removeTree(path),
+        async handOver(lease) {
+          lease.keep();
+          kept = lease;
+          if (lease.user !== undefined) await giveTree(path, lease.user);
+        },
+        async remove() {
+          const lease = kept;
+          kept = undefined;
+          await removeTree(path).catch((error: unknown) => {
+            lease?.close(`${path} cannot be removed`);
+            throw error;
+          });
+          lease?.release();
+        },
       };
       await Promise.all(
         [workspace.workingPath, workspace.outputPath, workspace.temporaryPath].map((directory) => mkdir(directory)),

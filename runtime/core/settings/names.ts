@@ -98,8 +98,8 @@ export const SETTING = {
   releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
   /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
   healthPort: "JOBYARD_HEALTH_PORT",
-  /** Set by systemd for a service with a watchdog. */
-  notifySocket: "NOTIFY_SOCKET",
+  /** Set by start-worker.py: the open descriptor that takes signs of life for systemd. */
+  watchdogDescriptor: "JOBYARD_WATCHDOG_DESCRIPTOR",
   /** Set by systemd: microseconds of silence after which it starts the worker anew. */
   watchdogMicroseconds: "WATCHDOG_USEC",
 } as const;

@@ -131,7 +131,7 @@ export function createJobUsers({ choice, searchPath, onShort, onClosed }: JobUse
   if (exclusive) {
     const unswept = users.values();
     const sweep = async (): Promise<void> => {
-      for (const user of unswept) if (user !== undefined) await clean(user);
+      for (const user of unswept) await clean(user);
     };
     for (let lane = 0; lane < SWEPT_AT_ONCE; lane++) track(sweep());
   }

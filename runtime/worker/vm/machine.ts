@@ -74,8 +74,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
 
   const { healthPort, watchdog, scaleSet, releases } = settings;
   const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => isWell(vitals()));
-  const stopWatchdog =
-    watchdog && feedServiceWatchdog({ settings: watchdog, path: deps.path, isAlive: () => isAlive(vitals()), log });
+  const stopWatchdog = watchdog && feedServiceWatchdog({ settings: watchdog, isAlive: () => isAlive(vitals()), log });
   const member =
     scaleSet &&
     (await joinScaleSet({

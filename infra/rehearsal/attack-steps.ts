@@ -43,11 +43,7 @@ const unitsOf = async (machines: readonly PoolMachine[]): Promise<string> =>
 
 /** The processes of jobs, apart from those of spares, by machine. */
 const jobProcesses = async ({ machine }: PoolMachine): Promise<string> =>
-  machine.exec(
-    "sh",
-    "-c",
-    "ps -eo group:20,pid,args | grep '^jobyard-job ' | grep -v ' /opt/jobyard/node/bin/node ' || true",
-  );
+  machine.exec("sh", "-c", "ps -eo group:20,pid,args | grep '^jobyard-job ' | grep -v 'host.cjs' || true");
 
 /** Sends datagrams to systemd, as sd_notify does. */
 const NOTIFY = `import os, socket

@@ -24,15 +24,17 @@ while True:
 describe.skipIf(!hasProgram("python3", "--version"))("the main process of a worker's service (needs python3)", () => {
   let directory: TemporaryDirectory;
   let systemd: ChildProcess;
-  let heard: string[];
+  let said: string;
+  /** Whole lines. */
+  const heard = (): readonly string[] => said.split("\n").slice(0, -1);
   const children: ChildProcess[] = [];
 
   beforeEach(async () => {
     directory = await temporaryDirectory();
-    heard = [];
+    said = "";
     systemd = spawn("python3", ["-c", SYSTEMD, join(directory.path, "notify")]);
-    systemd.stdout?.on("data", (chunk: Buffer) => heard.push(...chunk.toString().trim().split("\n")));
-    await eventually(() => expect(heard).toEqual(["bound"]));
+    systemd.stdout?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await eventually(() => expect(heard()).toEqual(["bound"]));
   });
   afterEach(async () => {
     for (const child of [systemd, ...children.splice(0)]) {
@@ -69,19 +71,19 @@ describe.skipIf(!hasProgram("python3", "--version"))("the main process of a work
 
   it("tells systemd itself that the worker lives, and nothing the worker says", async () => {
     const { child } = await start(`${SIGN} setInterval(sign, 5);`);
-    await eventually(() => expect(heard.length).toBeGreaterThan(3));
-    expect(new Set(heard.slice(1))).toEqual(new Set([`${child.pid} WATCHDOG=1`]));
+    await eventually(() => expect(heard().length).toBeGreaterThan(3));
+    expect(new Set(heard().slice(1))).toEqual(new Set([`${child.pid} WATCHDOG=1`]));
   });
 
   it("tells nothing while the worker is stopped or gives no sign", async () => {
     const { output } = await start(`${SIGN} sign(); console.log(process.pid); setInterval(() => {}, 1e6);`);
     await eventually(() => expect(output()).toMatch(/\d+\n/));
-    await eventually(() => expect(heard).toHaveLength(2));
+    await eventually(() => expect(heard()).toHaveLength(2));
     const worker = Number(output());
     process.kill(worker, "SIGSTOP");
     process.kill(worker, "SIGKILL");
     await eventually(() => expect(children[0]?.exitCode).toBe(128 + 9));
-    expect(heard).toHaveLength(2);
+    expect(heard()).toHaveLength(2);
   });
 
   it("keeps systemd's socket from the worker, and the worker's descriptor from its jobs", async () => {

@@ -118,6 +118,8 @@ try signal kill -0 ${node}
 try stop kill -STOP ${worker}
 try worker-folder ls /var/lib/jobyard
 try attempts ls /var/lib/jobyard/attempts
+try packages ls /var/lib/jobyard/packages
+try journal cat /var/lib/jobyard/claims
 try neighbour-folder ls ${neighbour}
 try neighbour-secret cat ${neighbour}/secret
 try neighbour-write touch ${neighbour}/mine
@@ -130,7 +132,7 @@ ask platform 168.63.129.16
 ask metadata-by-ipv6 ::ffff:169.254.169.254
 ask platform-by-ipv6 ::ffff:168.63.129.16
 echo all tried; echo "user $(id -un)"; ls -l /proc/self/fd`;
-const DOOR_COUNT = 20;
+const DOOR_COUNT = 22;
 
 const reach: Step<Rehearsal> = {
   name: "attack-reach",
@@ -151,9 +153,10 @@ const reach: Step<Rehearsal> = {
     const target = pool.machines.find((one) => members.filter((other) => other === one).length === 1);
     expect(target !== undefined, "No machine has a slot that is free and one that is not.");
     const { machine } = target;
-    const secret = await until("the victim has its secret", 20, async () =>
-      (await machine.exec("sh", "-c", "ls /var/lib/jobyard/attempts/*/work/secret 2>/dev/null || true")).trim(),
-    );
+    const secret = await until("the victim has its secret", 20, async () => {
+      const found = await machine.exec("sh", "-c", "ls /var/lib/jobyard/attempts/*/work/secret 2>/dev/null || true");
+      return found.trim() || undefined;
+    });
     const main = await machine.mainPid(WORKER);
     const [node = ""] = (await machine.exec("pgrep", "--parent", String(main))).trim().split("\n");
     const script = doors(main, Number(node), secret.replace(/\/secret$/, ""));

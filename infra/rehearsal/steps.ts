@@ -227,7 +227,8 @@ const hang: Step<Rehearsal> = {
     expect(member !== undefined, "There is no machine.");
     const { machine } = member;
     const pid = await machine.mainPid("jobyard-worker");
-    await machine.exec("kill", "-STOP", String(pid));
+    // The worker itself: the main process only passes on that it lives.
+    await machine.exec("pkill", "-STOP", "--parent", String(pid));
     await until("another worker process runs", WATCHDOG_SECONDS, async () => {
       const now = await machine.mainPid("jobyard-worker");
       return now !== 0 && now !== pid;

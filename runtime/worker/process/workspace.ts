@@ -2,7 +2,7 @@
  * The private directories of one attempt: created fresh, removed afterwards whatever the job has left in them. What
  * lies in the package directory is somebody else's business (the package cache puts it there).
  */
-import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { giveTree, type UserLease } from "./job-user.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -46,6 +46,9 @@ export interface WorkspacesConfig {
 /** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
 const ATTEMPT_PREFIX = "a-";
 
+/** Jobs with users of their own pass through to theirs, and see no names of others. */
+const PASSAGE = 0o711;
+
 /** `root` and `prefix` belong to one worker alone: its sweep removes every workspace it finds there. */
 export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesConfig): Workspaces {
   return {
@@ -57,6 +60,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
 
     async create() {
       await mkdir(root, { recursive: true });
+      await chmod(root, PASSAGE);
       // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
       let kept: UserLease | undefined;

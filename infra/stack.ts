@@ -21,6 +21,7 @@ import { WorkerPool } from "./components/worker-pool.ts";
 import { WorkloadIdentity } from "./components/workload-identity.ts";
 import type { AuthConfig, InfraConfig, PoolConfig } from "./config.ts";
 import { workerCloudInit } from "./plan/cloud-init.ts";
+import { hasAccelerator } from "./plan/skus.ts";
 import { apiEnvironment, workerEnvironment, type AuthFacts, type Surroundings } from "./plan/environment.ts";
 import { planGrants, type Grant, type GrantScope } from "./plan/grants.ts";
 import { planSubnets } from "./plan/subnets.ts";
@@ -194,6 +195,8 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
         workerCloudInit({
           environment: settings,
           releasesUrl,
+          slots: pool.slots,
+          devices: hasAccelerator(pool.vmSize),
           drainSeconds,
           ssh: config.sshPublicKey !== undefined,
         }),

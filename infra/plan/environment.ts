@@ -4,7 +4,7 @@
  */
 import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
-import { JOB_USER } from "./cloud-init.ts";
+import { JOB_USERS } from "./cloud-init.ts";
 
 /** What the API must know to judge tokens. */
 export interface AuthFacts<Text> {
@@ -104,5 +104,5 @@ export const workerEnvironment = <Text>(
   [SETTING.idleGraceSeconds]: String(given.idleGraceSeconds),
   [SETTING.releaseAccount]: given.releaseAccount,
   [SETTING.healthPort]: String(WORKER_HEALTH.port),
-  [SETTING.jobUser]: JOB_USER,
+  [SETTING.jobUser]: JOB_USERS,
 });

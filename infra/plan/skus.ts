@@ -38,6 +38,9 @@ export const DATA_NETWORKS = ["vnet", "internet"] as const;
 /** `Standard_D2as_v5`: family, cores, features, and what follows. */
 const VM_SIZE = /^Standard_[A-Z]{1,3}\d{1,3}(?:-\d{1,3})?([a-z]*)(?:_[A-Za-z0-9]+)*$/;
 
+/** Sizes of the family N have a GPU or another accelerator, which jobs use through device files. */
+export const hasAccelerator = (size: string): boolean => size.startsWith("Standard_N");
+
 /** What is wrong with a VM size; undefined for one that may exist. Which sizes a region has only Azure knows. */
 export function vmSizeProblem(size: string): string | undefined {
   const features = VM_SIZE.exec(size)?.[1];

@@ -78,10 +78,10 @@ export const sampleJobs: Step<Rehearsal> = {
       const { stream } = await client.monitoring.openArtifact(jobId, artifacts[0]?.path ?? "");
       const content = await new Response(stream).text();
       expect(content.length > 0, `${jobName} left an empty artifact.`);
-      if (jobName === "high") expect(content === "jobyard-job\n", `A job ran as ${content}.`);
+      if (jobName === "high") expect(/^jobyard-job-\d+\n$/.test(content), `A job ran as ${content}.`);
     }
     const log = await client.monitoring.getLog(low);
-    expect(log.includes("working for 0 s as jobyard-job"), `The log says: ${log}`);
+    expect(log.includes("working for 0 s as jobyard-job-"), `The log says: ${log}`);
   },
 };
 
@@ -142,7 +142,8 @@ export const hang: Step<Rehearsal> = {
     expect(member !== undefined, "There is no machine.");
     const { machine } = member;
     const pid = await machine.mainPid("jobyard-worker");
-    await machine.exec("kill", "-STOP", String(pid));
+    // The worker itself: the main process only passes on that it lives.
+    await machine.exec("pkill", "-STOP", "--parent", String(pid));
     await until("another worker process runs", WATCHDOG_SECONDS, async () => {
       const now = await machine.mainPid("jobyard-worker");
       return now !== 0 && now !== pid;
@@ -226,7 +227,7 @@ export const notice: Step<Rehearsal> = {
   name: "notice",
   title: "A machine that is told of its end hands its work on, and approves.",
   needs: ["samples"],
-  after: ["silence"],
+  after: ["silence", "attack-reach"],
   machines: true,
   async run(rehearsal) {
     const jobId = await submitWork(rehearsal, "noticed", 8);

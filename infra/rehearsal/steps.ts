@@ -13,13 +13,14 @@ import {
   silence,
   timers,
 } from "./machine-steps.ts";
+import { ATTACK_STEPS } from "./attack-steps.ts";
 import type { Rehearsal } from "./rehearsal.ts";
 import { api, destroy, events, packages, purge, roles, tokens } from "./service-steps.ts";
 import type { Step } from "./step.ts";
 
 const BEFORE_DESTROY: readonly Step<Rehearsal>[] = [
   ...[roles, packages, api, events, purge, boot, sampleJobs, timers, recovery],
-  ...[kill, hang, release, rollback, reboot, silence, notice, scale, tokens],
+  ...[kill, hang, release, rollback, reboot, silence, ...ATTACK_STEPS, notice, scale, tokens],
 ];
 
 export const STEPS: readonly Step<Rehearsal>[] = [

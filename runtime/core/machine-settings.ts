@@ -44,7 +44,8 @@ export type ReleaseSettings =
 
 /** How systemd wants to hear that the worker lives. */
 export interface ServiceWatchdogSettings {
-  readonly notifySocket: string;
+  /** What is written here is a sign of life. */
+  readonly descriptor: number;
   /** It must hear at least this often. */
   readonly watchdogMs: number;
 }
@@ -58,6 +59,7 @@ export const IDLE_GRACE_SECONDS_MAX = 3_600;
 /** A read of a small blob by every worker: not often enough to be felt, often enough to deploy in a minute. */
 const RELEASE_POLL_SECONDS_DEFAULT = 30;
 const RELEASE_POLL_SECONDS_MAX = 3_600;
+const DESCRIPTOR_MAX = 65_535;
 /** A day: what systemd is told beyond is no watchdog. */
 const WATCHDOG_MICROSECONDS_MAX = 24 * 3_600 * 1_000_000;
 
@@ -120,10 +122,10 @@ function parseReleases(env: Environment): ReleaseSettings | undefined {
 }
 
 function parseWatchdog(env: Environment): ServiceWatchdogSettings | undefined {
-  if (!isSet(env, SETTING.notifySocket) || !isSet(env, SETTING.watchdogMicroseconds)) return undefined;
+  if (!isSet(env, SETTING.watchdogDescriptor) || !isSet(env, SETTING.watchdogMicroseconds)) return undefined;
   const range = { min: 1, max: WATCHDOG_MICROSECONDS_MAX, fallback: 0 };
   return {
-    notifySocket: required(env, SETTING.notifySocket),
+    descriptor: integer(env, SETTING.watchdogDescriptor, { min: 0, max: DESCRIPTOR_MAX, fallback: 0 }),
     watchdogMs: integer(env, SETTING.watchdogMicroseconds, range) / 1_000,
   };
 }

@@ -9,7 +9,7 @@ import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worke
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { hostFile } from "../worker/process/host-bundle.ts";
-import { findJobUser } from "../worker/process/job-user.ts";
+import { findJobUsers, type JobUserChoice } from "../worker/process/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
 import { openMachine } from "../worker/vm/machine.ts";
@@ -47,10 +47,16 @@ async function start(): Promise<Service> {
 
   const publisher = eventPublisher(log);
   const events = createJobEvents({ publisher, level: settings.events, now: () => new Date(), log });
-  const user = settings.jobUser === undefined ? undefined : await findJobUser(settings.jobUser);
-  const workspaces = createWorkspaces({ root: join(settings.directory, "attempts"), user });
+  const users = settings.jobUser === undefined ? undefined : await findJobUsers(settings.jobUser);
+  const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const hostEntry = await hostFile(settings.directory);
-  const processes = createJobProcesses({ ...processConfig(settings, hostEntry), user });
+  const processes = createJobProcesses({
+    ...processConfig(settings, hostEntry, users),
+    onUserClosed(why) {
+      log.error({ why }, "a job cannot be ended");
+      machine.reportDefect();
+    },
+  });
   const cache = createPackageCache({
     store: packages,
     directory: join(settings.directory, "packages"),
@@ -126,15 +132,29 @@ async function start(): Promise<Service> {
   };
 }
 
-const processConfig = ({ directory, slots }: WorkerSettings, hostEntry: string): JobProcessesConfig => ({
+const processConfig = (
+  { directory, slots, jobUser }: WorkerSettings,
+  hostEntry: string,
+  users: JobUserChoice | undefined,
+): JobProcessesConfig => ({
   root: directory,
   hostEntry,
-  spares: Math.min(slots, SPARES_MAX),
+  users,
+  spares: sparesOf(slots, jobUser, users),
   environment: {
     PATH,
     LANG: process.env["LANG"],
     TZ: process.env["TZ"],
   },
 });
+
+/** A spare has a user too. Throws Error when there are fewer users than slots. */
+function sparesOf(slots: number, jobUser: string | undefined, choice: JobUserChoice | undefined): number {
+  const wanted = Math.min(slots, SPARES_MAX);
+  if (choice?.exclusive !== true) return wanted;
+  const { length } = choice.users;
+  if (length < slots) throw new Error(`For ${slots} slots there are only ${length} users ${jobUser ?? ""}.`);
+  return Math.min(wanted, length - slots);
+}
 
 await runService(start);

@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { JOB_USER, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
+import { JOB_GROUP, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
 import { hasProgram } from "../support/has-program.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -13,6 +13,8 @@ const UNITS = ["jobyard-worker.service", "jobyard-firewall.service"];
 const REQUEST = {
   environment: { JOBYARD_POOL: "default", ODD: 'a "quoted" $HOME \\ %h' },
   releasesUrl: "https://account.blob.core.windows.net/releases",
+  slots: 2,
+  devices: false,
   drainSeconds: 840,
   ssh: false,
 };
@@ -37,10 +39,10 @@ describe("the first boot", () => {
     }
   });
 
-  it("names one user for jobs: where it is made, where it is shut in, and where the worker is told", async () => {
+  it("names one group for jobs: where it is made, and where it is shut in", async () => {
     const text = (name: string): Promise<string> => readFile(join(FOLDER, name), "utf8");
-    expect(await text("sysusers.conf")).toContain(`u ${JOB_USER} -`);
-    expect(await text("firewall.nft")).toContain(`meta skuid "${JOB_USER}"`);
+    expect(await text("sysusers.conf")).toContain(`g ${JOB_GROUP} -`);
+    expect(await text("firewall.nft")).toContain(`meta skgid "${JOB_GROUP}"`);
   });
 
   it.skipIf(!hasProgram("cloud-init", "--version"))("is valid (needs cloud-init)", async () => {
@@ -60,7 +62,7 @@ describe("the first boot", () => {
     "has scripts without a doubtful line (needs shellcheck)",
     async () => {
       const scripts = (await readdir(FOLDER)).filter((name) => name.endsWith(".sh"));
-      expect(scripts).toHaveLength(2);
+      expect(scripts).toHaveLength(1);
       await run("shellcheck", scripts, { cwd: FOLDER });
     },
   );
@@ -88,16 +90,22 @@ describe("the first boot", () => {
   );
 
   it.skipIf(!hasProgram("systemd-sysusers", "--version"))(
-    "makes two users that are nobody else (needs systemd-sysusers)",
+    "makes a user for the worker and those of its jobs, all of one group (needs systemd-sysusers)",
     async () => {
       await using root = await machineRoot();
-      await run("systemd-sysusers", [`--root=${root.path}`, join(root.path, "etc/sysusers.d/jobyard.conf")]);
+      await run("systemd-sysusers", [
+        `--root=${root.path}`,
+        ...["jobyard.conf", "jobyard-jobs.conf"].map((name) => join(root.path, "etc/sysusers.d", name)),
+      ]);
       const users = (await readFile(join(root.path, "etc/passwd"), "utf8"))
         .trim()
         .split("\n")
         .map((line) => line.split(":"));
-      expect(users.map(([name]) => name)).toEqual(["jobyard", JOB_USER]);
-      expect(new Set(users.map(([, , uid]) => uid)).size).toBe(2);
+      const jobUsers = Array.from({ length: REQUEST.slots + 8 }, (_, index) => `${JOB_GROUP}-${index + 1}`);
+      expect(users.map(([name]) => name).sort()).toEqual(["jobyard", ...jobUsers].sort());
+      expect(new Set(users.map(([, , uid]) => uid)).size).toBe(users.length);
+      const groups = new Set(users.filter(([name]) => name !== "jobyard").map(([, , , gid]) => gid));
+      expect(groups.size).toBe(1);
       for (const user of users) expect(user.at(-1)).toMatch(/nologin$/);
     },
   );
@@ -119,7 +127,7 @@ const FIREWALL_ADDRESSES = {
   },
 } as const;
 
-/** Jobs of the test are those of `nobody`. Everything listens; the rules decide who gets there. */
+/** Jobs of the test are those of the group `nogroup`. Everything listens; the rules decide who gets there. */
 const FIREWALL_TEST = `
 ip link set lo up
 nft -f "$1" && nft -f "$1" || exit 9
@@ -150,7 +158,7 @@ ask() {
 }
 addresses="$*"
 ask env
-ask setpriv --reuid 65534 --clear-groups --
+ask setpriv --reuid 65534 --regid 65534 --clear-groups --
 kill $server`;
 
 const canFilter =
@@ -168,7 +176,7 @@ describe.each(["IPv4", "IPv6"] as const)("over %s", (protocol) => {
       await using root = await temporaryDirectory();
       const rules = await readFile(join(FOLDER, "firewall.nft"), "utf8");
       const file = join(root.path, "firewall.nft");
-      await writeFile(file, rules.replaceAll(JOB_USER, "nobody"));
+      await writeFile(file, rules.replaceAll(JOB_GROUP, "nogroup"));
       const { open, closed } = FIREWALL_ADDRESSES[protocol];
       const asked = ["sh", "-c", FIREWALL_TEST, "sh", file, process.execPath, ...open, ...closed];
       const { stdout } = await run("unshare", ["--net", ...asked]);

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { queueProperties, ruleProperties, subscriptionProperties } from "../../infra/plan/bus-entities.ts";
-import { JOB_USER, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
+import { JOB_USERS, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
 import { apiEnvironment, workerEnvironment } from "../../infra/plan/environment.ts";
 import { planGrants, roleTitle } from "../../infra/plan/grants.ts";
 import { lifecycleRules } from "../../infra/plan/lifecycle.ts";
-import { vmSizeProblem } from "../../infra/plan/skus.ts";
+import { hasAccelerator, vmSizeProblem } from "../../infra/plan/skus.ts";
 import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
 import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
 import { workbookJson } from "../../infra/plan/workbook.ts";
@@ -252,7 +252,7 @@ describe("what programs start with", () => {
     });
     const ofMachine = { [SETTING.workerId]: "w-1", [SETTING.workerDirectory]: "/var/lib/jobyard" };
     expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({
-      ...{ pool: "gpu", slots: 3, drainMs: 840_000, jobUser: JOB_USER },
+      ...{ pool: "gpu", slots: 3, drainMs: 840_000, jobUser: JOB_USERS },
     });
     expect(parseWorkerMachineSettings(env)).toMatchObject({
       scaleSet: { protection: "best-effort", idleGraceMs: 60_000, identityClientId: "id" },
@@ -263,9 +263,19 @@ describe("what programs start with", () => {
   });
 });
 
+/** Azure takes 64 KiB of custom data, in base64. */
+const CUSTOM_DATA_MAX_LENGTH = Math.ceil(65_535 / 3) * 4;
+
 describe("cloud-init", () => {
   const environment = { A: "1", B: 'a "quoted" \\ word' };
-  const request = { environment, releasesUrl: "https://x/releases", drainSeconds: 840, ssh: false };
+  const request = {
+    environment,
+    releasesUrl: "https://x/releases",
+    slots: 1,
+    devices: false,
+    drainSeconds: 840,
+    ssh: false,
+  };
 
   it("is a document that writes the worker's settings, as systemd reads them", () => {
     const text = workerCloudInit(request);
@@ -276,13 +286,30 @@ describe("cloud-init", () => {
       /^A="1"\nB="a \\"quoted\\" \\\\ word"\nJOBYARD_RELEASES_URL="https:\/\/x\/releases"\n/,
     );
     expect(settings?.content).toMatch(/JOBYARD_NODE_URL="https:.*\nJOBYARD_NODE_SHA256="[0-9a-f]{64}"\n$/);
-    // What Azure takes as custom data.
-    expect(Buffer.from(text).toString("base64").length).toBeLessThan(65_535);
+    expect(Buffer.from(text).toString("base64").length).toBeLessThan(CUSTOM_DATA_MAX_LENGTH);
   });
 
   it("stops a worker later than the worker stops its jobs", () => {
-    const [drain] = machineFiles(request).filter(({ path }) => path.endsWith("drain.conf"));
-    expect(drain?.content).toBe("[Service]\nTimeoutStopSec=900s\n");
+    const [unit] = machineFiles(request).filter(({ path }) => path.endsWith("pool.conf"));
+    expect(unit?.content).toBe("[Service]\nTimeoutStopSec=900s\n");
+  });
+
+  it("gives jobs the machine's devices where there is a GPU", () => {
+    const devices = hasAccelerator("Standard_NC4as_T4_v3") && !hasAccelerator("Standard_D2as_v5");
+    const [unit] = machineFiles({ ...request, devices }).filter(({ path }) => path.endsWith("pool.conf"));
+    expect(unit?.content).toBe("[Service]\nTimeoutStopSec=900s\nPrivateDevices=no\n");
+  });
+
+  it("makes a user for each slot and eight more, and still fits with the most slots a pool may have", () => {
+    const usersOf = (slots: number): readonly string[] =>
+      machineFiles({ ...request, slots })
+        .filter(({ path }) => path.endsWith("jobyard-jobs.conf"))
+        .flatMap(({ content }) => content.trim().split("\n"));
+    expect(usersOf(1)).toHaveLength(9);
+    expect(usersOf(1)[8]).toBe("u jobyard-job-9 30009:jobyard-job");
+    expect(usersOf(1_000)).toHaveLength(1_008);
+    const text = workerCloudInit({ ...request, slots: 1_000 });
+    expect(Buffer.from(text).toString("base64").length).toBeLessThan(CUSTOM_DATA_MAX_LENGTH);
   });
 
   it("closes SSH unless somebody has a key, and refuses a setting of two lines", () => {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { JOB_USER } from "../../infra/plan/cloud-init.ts";
+import { JOB_USERS } from "../../infra/plan/cloud-init.ts";
 import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
 import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/autoscale.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
@@ -163,7 +163,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
       `${SETTING.scaleInProtection}="required"`,
       `${SETTING.releaseAccount}="jobyardrelease`,
       `${SETTING.healthPort}="8081"`,
-      `${SETTING.jobUser}="${JOB_USER}"`,
+      `${SETTING.jobUser}="${JOB_USERS}"`,
     ]) {
       expect(text).toContain(JSON.stringify(setting).slice(1, -1));
     }

@@ -65,7 +65,7 @@ export async function startScratchMachine(): Promise<ScratchMachine> {
         child.once("close", (code) => resolve({ code: code ?? -1, log }));
       }),
     startWorker: (env = {}) =>
-      spawn(join(SCRIPTS, "start-worker.sh"), {
+      spawn(join(SCRIPTS, "start-worker.py"), {
         env: { ...common, ...env },
         stdio: ["ignore", "pipe", "inherit", "ipc"],
       }),

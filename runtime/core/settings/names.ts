@@ -63,7 +63,11 @@ export const SETTING = {
   version: "JOBYARD_VERSION",
   /** Folder for package cache and workspaces. Required. */
   workerDirectory: "JOBYARD_WORKER_DIRECTORY",
-  /** User that jobs run as, another than the worker's; needs the right to become it. Linux only. Default: the worker's. */
+  /**
+   * Users that jobs run as, others than the worker's; it needs the right to become them. Linux only. `name-*`: all users
+   * `name-1`, `name-2` and so on, each for one job at a time; at least one a slot. `name`: one user for all jobs. Default:
+   * the worker's own.
+   */
   jobUser: "JOBYARD_JOB_USER",
   /** Seconds running jobs get when the worker is told to stop. Default 300. */
   drainSeconds: "JOBYARD_DRAIN_SECONDS",
@@ -96,8 +100,8 @@ export const SETTING = {
   releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
   /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
   healthPort: "JOBYARD_HEALTH_PORT",
-  /** Set by systemd for a service with a watchdog. */
-  notifySocket: "NOTIFY_SOCKET",
+  /** Set by start-worker.py: the open descriptor that takes signs of life for systemd. */
+  watchdogDescriptor: "JOBYARD_WATCHDOG_DESCRIPTOR",
   /** Set by systemd: microseconds of silence after which it starts the worker anew. */
   watchdogMicroseconds: "WATCHDOG_USEC",
 } as const;

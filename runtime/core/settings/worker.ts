@@ -17,7 +17,7 @@ export interface WorkerSettings {
   readonly directory: string;
   /** What running jobs get to end when the worker is told to stop. */
   readonly drainMs: number;
-  /** Name of the user that jobs run as; undefined: the worker's own. */
+  /** Name of the user that jobs run as, or `name-*` for many; undefined: the worker's own. */
   readonly jobUser: string | undefined;
   /** Lock duration of the pool's queues, as they were created. */
   readonly lockMs: number;

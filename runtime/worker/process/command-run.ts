@@ -6,6 +6,7 @@ import { parseProgressLine } from "./command-progress.ts";
 import { fillArguments, resolveCommand } from "./command-resolution.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
 import { createHeapWitness } from "./heap-witness.ts";
+import type { JobUsers } from "./job-users.ts";
 import type { Launcher, ProcessExit } from "./launch.ts";
 import { readResultFile } from "./result-file.ts";
 import { type Conclusion, type Ended, type Run, type RunListener, crashed, failed } from "./run.ts";
@@ -18,6 +19,7 @@ const REASON_MAX_LENGTH = 500;
 
 export interface CommandDeps {
   readonly launcher: Launcher;
+  readonly users: JobUsers;
   /** What every child sees of the worker's environment. */
   readonly environment: Readonly<Record<string, string>> & { readonly PATH: string };
   readonly listener: RunListener;
@@ -26,17 +28,24 @@ export interface CommandDeps {
 
 /** Throws LaunchError, PackageError, or the signal's reason if it fires before the command was started. */
 export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, deps: CommandDeps): Promise<Run> {
-  const { launcher, environment, listener, signal } = deps;
+  const { launcher, users, environment, listener, signal } = deps;
   const { workspace, packagePath } = spec;
   const file = await resolveCommand(entry.command, packagePath, environment.PATH);
   await writeFile(workspace.parametersFile, spec.job.parameters, { mode: 0o600, flag: "wx" });
-  await workspace.handOver();
-  signal.throwIfAborted();
+  const lease = await users.take(signal);
+  try {
+    await workspace.handOver(lease);
+    signal.throwIfAborted();
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
   const process = await launcher.launch({
     file,
     args: fillArguments(entry, spec),
     cwd: workspace.workingPath,
     environment: { ...environment, ...jobEnvironment(spec), ...commandEnvironment(spec) },
+    lease,
   });
 
   let stopping = false;

@@ -1,6 +1,7 @@
 /** A Node process that runs the child host and waits for the one job it will serve. */
 import { type ControlChannel, type ControlListener, openControlChannel } from "./control-channel.ts";
 import { type LaunchedProcess, LaunchError, type Launcher } from "./launch.ts";
+import type { UserLease } from "./job-user.ts";
 import { START_TIMEOUT_MS } from "./process-limits.ts";
 
 export interface HostChildConfig {
@@ -19,7 +20,11 @@ export interface HostChild {
 }
 
 /** Resolves when the child is ready. Throws LaunchError; nothing of the child is left then. */
-export async function startHostChild(launcher: Launcher, config: HostChildConfig): Promise<HostChild> {
+export async function startHostChild(
+  launcher: Launcher,
+  lease: UserLease,
+  config: HostChildConfig,
+): Promise<HostChild> {
   const process = await launcher.launch({
     file: config.nodePath,
     args: [...config.nodeArgs, config.hostEntry],
@@ -27,6 +32,7 @@ export async function startHostChild(launcher: Launcher, config: HostChildConfig
     cwd: "/",
     environment: config.environment,
     extraPipes: 2,
+    lease,
   });
   let listener: ControlListener = { report: () => undefined, broken: () => undefined };
   const channel = openControlChannel(process.child, () => listener);

@@ -10,6 +10,7 @@ import { type AttemptLog, createAttemptLog } from "./attempt-log.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { startCommand } from "./command-run.ts";
 import { startIdleLimit } from "./idle-limit.ts";
+import type { JobUsers } from "./job-users.ts";
 import type { Launcher } from "./launch.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
 import { startModule } from "./module-run.ts";
@@ -21,6 +22,7 @@ import type { JobProcess, JobProcessSpec, ProcessResult } from "./spec.ts";
 
 export interface JobProcessDeps {
   readonly launcher: Launcher;
+  readonly users: JobUsers;
   readonly children: ChildPool;
   readonly sharedChildren: Pick<SharedChildren, "start">;
   readonly memory: MemoryWatch;

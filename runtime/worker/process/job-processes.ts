@@ -13,7 +13,8 @@ import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
 import { startGuardian } from "./guardian.ts";
 import { endHostChild, startHostChild } from "./host-child.ts";
 import { type JobProcessDeps, startJobProcess } from "./job-process.ts";
-import type { JobUser } from "./job-user.ts";
+import type { JobUserChoice } from "./job-user.ts";
+import { createJobUsers } from "./job-users.ts";
 import { createLauncher } from "./launch.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
 import type { ReuseLimits } from "./shared-child.ts";
@@ -30,7 +31,9 @@ export interface JobProcessesConfig {
   readonly spares: number;
   readonly environment: SharedEnvironment;
   /** Who jobs run as. Default: the worker's own user. */
-  readonly user?: JobUser | undefined;
+  readonly users?: JobUserChoice | undefined;
+  /** A user is lost for jobs until the next start. */
+  readonly onUserClosed?: ((why: string) => void) | undefined;
   /** Node of the children. Default: the worker's own. */
   readonly nodePath?: string | undefined;
   /** Flags of the children's Node, for example a heap limit. */
@@ -76,20 +79,28 @@ function defaultMemoryMb(): number {
 /** Spares start at once: call from the main thread, which children on Linux live and die with. */
 export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const environment = sharedEnvironment(config.environment);
-  const launcher = createLauncher({ root: config.root, searchPath: environment.PATH, user: config.user });
+  const searchPath = environment.PATH;
+  const launcher = createLauncher({ root: config.root, searchPath, changesUser: config.users !== undefined });
+  const users = createJobUsers({
+    choice: config.users,
+    searchPath,
+    onShort: () => sharedChildren.endIdle(),
+    onClosed: (why) => config.onUserClosed?.(why),
+  });
   const guardian = startGuardian(launcher.markPrefix, environment.PATH);
   const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
   const children = createChildPool({
     spares: config.spares,
-    start: () => startHostChild(launcher, { hostEntry, nodePath, nodeArgs, environment }),
+    start: async () => startHostChild(launcher, await users.take(), { hostEntry, nodePath, nodeArgs, environment }),
     end: endHostChild,
   });
   const memory = createMemoryWatch();
-  const workspaces = createWorkspaces({ root: config.root, prefix: SHARED_PREFIX, user: config.user });
+  const workspaces = createWorkspaces({ root: config.root, prefix: SHARED_PREFIX });
   const limits = { ...REUSE_LIMITS, ...config.reuse };
   const sharedChildren = createSharedChildren({ children, workspaces, memory, limits });
   const deps: JobProcessDeps = {
     launcher,
+    users,
     children,
     sharedChildren,
     memory,
@@ -103,6 +114,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   return {
     async sweep() {
       await launcher.sweep();
+      await users.settled();
       await workspaces.sweep();
     },
     start(spec) {
@@ -116,6 +128,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
       await sharedChildren.close();
       // Last, because a job that was killed before its start leaves a child behind.
       await children.close();
+      await users.settled();
       await guardian.close();
     },
   };

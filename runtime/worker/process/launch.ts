@@ -4,9 +4,11 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { accessSync, constants, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
 import { delimiter, join } from "node:path";
-import { becomeArguments, type JobUser } from "./job-user.ts";
+import { becomeArguments, type UserLease } from "./job-user.ts";
+import { JOB_NICENESS, JOB_PROCESSES_MAX } from "./process-limits.ts";
 import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./process-tree.ts";
 
 export interface LaunchSpec {
@@ -16,6 +18,8 @@ export interface LaunchSpec {
   readonly environment: Readonly<Record<string, string>>;
   /** Pipes beyond stdout and stderr, from descriptor 3 on. */
   readonly extraPipes?: number;
+  /** Who it runs as. One hold of it becomes the process's, until that is cleared or if it cannot be started. */
+  readonly lease: UserLease;
 }
 
 export interface ProcessExit {
@@ -27,11 +31,15 @@ export interface LaunchedProcess {
   readonly pid: number;
   readonly child: ChildProcess;
   readonly tree: ProcessTree;
+  readonly lease: UserLease;
   /** The first process has ended; others of its tree may still run. */
   readonly exit: Promise<ProcessExit>;
   /** To the whole group. */
   signal(name: NodeJS.Signals): void;
-  /** Ends the whole tree; resolves when nothing of it runs, to the number of processes that the first one left behind. */
+  /**
+   * Ends the whole tree, or everything of its user if nobody else has that; resolves when nothing of it runs, to the number
+   * of processes that the first one left behind.
+   */
   clear(): Promise<number>;
 }
 
@@ -56,42 +64,58 @@ export interface LauncherConfig {
   /** Tells this worker's processes from those of others on the same machine. */
   readonly root: string;
   readonly searchPath: string;
-  /** Default: the worker's own. */
-  readonly user?: JobUser | undefined;
+  /** Processes get users of their own. */
+  readonly changesUser: boolean;
 }
 
 /** Throws LaunchError when processes are to have a user and nothing can give them one. */
-export function createLauncher({ root, searchPath, user }: LauncherConfig): Launcher {
+export function createLauncher({ root, searchPath, changesUser }: LauncherConfig): Launcher {
   const owner = createHash("sha256").update(root).digest("hex").slice(0, 16);
   const markPrefix = `${owner}.${randomUUID()}.`;
   const killer = createTreeKiller();
-  const setpriv = process.platform === "linux" ? findProgram("setpriv", searchPath) : undefined;
-  if (user !== undefined && setpriv === undefined)
-    throw new LaunchError("Without setpriv jobs cannot have their user.");
-  const ownUser = user === undefined ? [] : becomeArguments(user);
+  const find = (name: string): string | undefined =>
+    process.platform === "linux" ? findProgram(name, searchPath) : undefined;
+  const [setpriv, prlimit] = [find("setpriv"), find("prlimit")];
+  if (changesUser && (setpriv === undefined || prlimit === undefined))
+    throw new LaunchError("Without setpriv and prlimit jobs cannot have their user.");
+  const processesMax = Math.min(JOB_PROCESSES_MAX, ownProcessesMax());
+
+  /**
+   * The program in front, and its arguments. Linux clears the wish to die with the parent at every fork, so that it has to
+   * be made in the new process. It holds for the thread that spawns: the worker launches from its main thread.
+   */
+  function commandOf({ file, args, lease }: LaunchSpec): readonly string[] {
+    if (setpriv === undefined) return [file, ...args];
+    const { user, exclusive } = lease;
+    // The kernel counts by user: for one that many jobs have, or the worker's own, the limit would be a trap.
+    const limits = exclusive && prlimit !== undefined ? [prlimit, `--nproc=${processesMax}:${processesMax}`, "--"] : [];
+    const become = user === undefined ? [] : becomeArguments(user);
+    return [...limits, setpriv, "--pdeathsig", "KILL", ...become, "--", file, ...args];
+  }
 
   return {
     markPrefix,
 
-    async launch({ file, args, cwd, environment, extraPipes = 0 }) {
+    async launch(spec) {
+      const { cwd, environment, extraPipes = 0, lease } = spec;
       const mark = `${markPrefix}${randomUUID()}`;
-      // Linux clears the wish to die with the parent at every fork, so that it has to be made in the new process.
-      // It holds for the thread that spawns: the worker launches from its main thread.
-      const [program, programArgs] =
-        setpriv === undefined ? [file, args] : [setpriv, ["--pdeathsig", "KILL", ...ownUser, "--", file, ...args]];
+      const [program = "", ...args] = commandOf(spec);
       const child = await spawned(() =>
-        spawn(program, programArgs, {
+        spawn(program, args, {
           cwd,
           env: { ...environment, [MARK_VARIABLE]: mark },
           detached: true,
           stdio: ["ignore", "pipe", "pipe", ...Array<"pipe">(extraPipes).fill("pipe")],
         }),
-      );
+      ).catch((error: unknown) => {
+        lease.release();
+        throw error;
+      });
       const { pid } = child;
       // What goes wrong with a process or its pipes shows in its end; without a listener it would end the worker.
       for (const source of [child, ...child.stdio]) source?.on("error", () => undefined);
-      const tree = treeOf(pid, mark);
-      preferForOutOfMemory(pid);
+      const tree = treeOf(pid, mark, lease.exclusive ? lease.user?.uid : undefined);
+      yieldToWorker(pid, lease.exclusive);
       let running = true;
       const exit = new Promise<ProcessExit>((resolve) => {
         child.once("exit", (code, signalName) => {
@@ -99,21 +123,31 @@ export function createLauncher({ root, searchPath, user }: LauncherConfig): Laun
           resolve({ code, signal: signalName });
         });
       });
+      /** Nothing of the user can start any more once the first process is gone: then it is emptied. */
+      async function clearUser(): Promise<number> {
+        if (running) signal(pid, "SIGKILL");
+        await exit;
+        return lease.empty();
+      }
+      async function clear(): Promise<number> {
+        const left = lease.exclusive ? await clearUser() : await killer.clear(tree);
+        // A process that is dead for the kernel is not yet collected: its exit is the proof.
+        await exit;
+        lease.release();
+        return left;
+      }
+      let clearing: Promise<number> | undefined;
       return {
         pid,
         child,
         tree,
+        lease,
         exit,
         signal(name) {
           // Afterwards the number may belong to somebody else.
           if (running) signal(-pid, name);
         },
-        async clear() {
-          const left = await killer.clear(tree);
-          // A process that is dead for the kernel is not yet collected: its exit is the proof.
-          await exit;
-          return left;
-        },
+        clear: () => (clearing ??= clear()),
       };
     },
 
@@ -132,9 +166,18 @@ async function spawned(start: () => ChildProcess): Promise<ChildProcess & { read
   }
 }
 
-function preferForOutOfMemory(pid: number): void {
+/** What this worker may set for others at most. */
+function ownProcessesMax(): number {
+  if (process.platform !== "linux") return Infinity;
+  const hard = Number(/^Max processes +\S+ +(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]);
+  return Number.isNaN(hard) ? Infinity : hard;
+}
+
+/** Before its first instruction of the job, as a rule; what it starts inherits it. */
+function yieldToWorker(pid: number, exclusive: boolean): void {
   if (process.platform !== "linux") return;
   try {
+    if (exclusive) setPriority(pid, JOB_NICENESS);
     writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
   } catch {
     // Already gone, or not ours to change: only a preference.

@@ -1,6 +1,6 @@
 /** Looks regularly how much memory processes and all their descendants use, one look for everybody who is watched. */
 import { MEMORY_CHECK_MS } from "../../core/limits.ts";
-import { type ProcessTable, createTableReader } from "./proc-table.ts";
+import { type ProcessTable, createTableReader, userOf } from "./proc-table.ts";
 import { MARK_VARIABLE, type ProcessTree } from "./process-tree.ts";
 
 export interface MemoryWatch {
@@ -33,12 +33,13 @@ export function createMemoryWatch(readTable: () => ProcessTable | undefined = cr
 }
 
 /**
- * The memory of every tree, in one pass. A process belongs to the tree of its group or session, of its mark, or of its
- * parent. (Which processes to end is asked more carefully, see `membersOf`.)
+ * The memory of every tree, in one pass. A process belongs to the tree of its group or session, of its mark, of its user,
+ * or of its parent. (Which processes to end is asked more carefully, see `membersOf`.)
  */
 export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Map<ProcessTree, number> {
   const byLeader = new Map(trees.map((tree) => [tree.leader, tree]));
   const byMark = new Map(trees.map((tree) => [tree.mark, tree]));
+  const byUser = new Map(trees.flatMap((tree) => (tree.uid === undefined ? [] : [[tree.uid, tree] as const])));
   const entries = new Map(table.processes.map((entry) => [entry.pid, entry]));
   const found = new Map<number, ProcessTree | undefined>();
 
@@ -47,7 +48,12 @@ export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Ma
     if (entry === undefined || found.has(pid)) return found.get(pid);
     // Known as a stranger while its ancestors are looked at, so that no circle of numbers can be endless.
     found.set(pid, undefined);
-    const tree = byLeader.get(entry.group) ?? byLeader.get(entry.session) ?? byMarkOf(pid) ?? treeOf(entry.parent);
+    const tree =
+      byLeader.get(entry.group) ??
+      byLeader.get(entry.session) ??
+      byMarkOf(pid) ??
+      byUserOf(pid) ??
+      treeOf(entry.parent);
     const isOlder = tree?.startedAt !== undefined && entry.startedAt < tree.startedAt;
     found.set(pid, isOlder ? undefined : tree);
     return found.get(pid);
@@ -56,6 +62,11 @@ export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Ma
   function byMarkOf(pid: number): ProcessTree | undefined {
     const mark = table.startVariable(pid, MARK_VARIABLE);
     return mark === undefined ? undefined : byMark.get(mark);
+  }
+
+  function byUserOf(pid: number): ProcessTree | undefined {
+    const uid = byUser.size === 0 ? undefined : userOf(pid);
+    return uid === undefined ? undefined : byUser.get(uid);
   }
 
   const totals = new Map<ProcessTree, number>(trees.map((tree) => [tree, 0]));

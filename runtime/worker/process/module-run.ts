@@ -4,6 +4,7 @@ import { captureOutput } from "./captured-output.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { jobEnvironment } from "./environment.ts";
 import { createHeapWitness } from "./heap-witness.ts";
+import { endHostChild } from "./host-child.ts";
 import { createJobHearing } from "./job-hearing.ts";
 import { type Run, type RunListener, crashed, failed } from "./run.ts";
 import type { JobProcessSpec } from "./spec.ts";
@@ -14,8 +15,15 @@ export async function startModule(
   entry: ModuleEntry,
   { children, listener, signal }: { children: ChildPool; listener: RunListener; signal: AbortSignal },
 ): Promise<Run> {
-  await spec.workspace.handOver();
-  const { process, channel, listen } = await children.take(signal);
+  const child = await children.take(signal);
+  const { process, channel, listen } = child;
+  try {
+    await spec.workspace.handOver(process.lease);
+    signal.throwIfAborted();
+  } catch (error) {
+    await endHostChild(child);
+    throw error;
+  }
   const hearing = createJobHearing(listener);
   const heap = createHeapWitness();
   let problem: string | undefined;

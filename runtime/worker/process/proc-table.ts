@@ -2,7 +2,7 @@
  * What Linux tells about running processes: who is whose child, group and session, and the environment each was started
  * with. Reading is synchronous (a few microseconds a process); a snapshot serves everybody who asks at the same time.
  */
-import { closeSync, openSync, readFileSync, readSync, readdirSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from "node:fs";
 
 export interface ProcessEntry {
   readonly pid: number;
@@ -11,7 +11,7 @@ export interface ProcessEntry {
   readonly session: number;
   /** Clock ticks since boot: with the pid it names a process for good, because pids are used again. */
   readonly startedAt: number;
-  /** Dead, and not yet collected by its parent. */
+  /** Dead, and not yet collected by its parent. One whose first thread alone has ended still runs. */
   readonly dead: boolean;
   /** Memory it occupies now; what it shares with others counts for each. */
   readonly residentBytes: number;
@@ -76,10 +76,22 @@ export function readEntry(pid: number): ProcessEntry | undefined {
     group: number(2),
     session: number(3),
     startedAt: number(19),
-    dead: fields[0] === "Z" || fields[0] === "X",
+    dead: fields[0] === "X" || (fields[0] === "Z" && number(17) <= 1),
     residentBytes: number(21) * (pageBytes ??= readPageBytes()),
   };
 }
+
+/** Who runs a process; undefined when it is gone. The folder belongs to that user, whatever is closed in it. */
+export function userOf(pid: number): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
+/** Living processes of a user. */
+export const processesOf = (uid: number): readonly number[] =>
+  readdirSync("/proc")
+    .filter(isNumber)
+    .map(Number)
+    .filter((pid) => userOf(pid) === uid && readEntry(pid)?.dead === false);
 
 let pageBytes: number | undefined;
 

@@ -24,5 +24,14 @@ export const PIPE_GRACE_MS = 1_000;
 export const KILL_PATIENCE_MS = 200;
 /** A shared process counts as blocked after so many questions without an answer, asked at equal distances. */
 export const PINGS_UNTIL_BLOCKED = 6;
+/** What is killed is gone within moments, unless it waits for a disk or a driver that does not answer. */
+export const END_PATIENCE_MS = 10_000;
+/**
+ * Processes and threads of a job with a user of its own. A fork bomb meets this limit before the machine's; a browser or a
+ * parallel build takes some hundred.
+ */
+export const JOB_PROCESSES_MAX = 1_024;
+/** Niceness of such a job: its worker comes first, or a fork bomb would keep it from ending the bomb. */
+export const JOB_NICENESS = 10;
 /** A Node process that is not ready by then will not be: the machine is in trouble. */
 export const START_TIMEOUT_MS = 30_000;

@@ -1,7 +1,7 @@
 /**
  * A process with everything it has started, found again and ended: its process group and session, children of children,
  * and whoever still carries its mark in the environment, even in a session of its own. What has left group, session and
- * parent and also wiped its environment cannot be told from a stranger.
+ * parent and also wiped its environment cannot be told from a stranger; only a user of its own finds it (`job-users.ts`).
  */
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
 import { type ProcessEntry, type ProcessTable, createTableReader, readEntry, readProcessTable } from "./proc-table.ts";
@@ -16,12 +16,15 @@ export interface ProcessTree {
   readonly startedAt: number | undefined;
   /** Unique to this tree. */
   readonly mark: string;
+  /** The user all of it runs as, and nothing else does; undefined: others run as the same user. */
+  readonly uid?: number | undefined;
 }
 
-export const treeOf = (leader: number, mark: string): ProcessTree => ({
+export const treeOf = (leader: number, mark: string, uid?: number): ProcessTree => ({
   leader,
   startedAt: readEntry(leader)?.startedAt,
   mark,
+  uid,
 });
 
 /** Living processes of a tree. */

@@ -52,6 +52,8 @@ export interface JobRequest {
 export interface SharedChild {
   /** Whether another job may start in it. */
   readonly hasRoom: boolean;
+  /** Since when no job is in it, in terms of `performance.now()`; undefined while one is. */
+  readonly idleSince: number | undefined;
   /** Takes its place at once. Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
   start(request: JobRequest): Promise<Run>;
   /** Ends it; resolves when nothing is left. */
@@ -70,6 +72,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   const answers = startAnswerWatch({ blockedMs: limits.blockedMs, ask, onBlocked });
   let host: WarmHost | undefined;
   let idle: NodeJS.Timeout | undefined;
+  let idleSince: number | undefined;
   let stopWatching = (): void => undefined;
   let state: "starting" | "open" | "retiring" | "ending" = "starting";
   let lastId = 0;
@@ -160,7 +163,10 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
 
   function rest(): void {
     if (state === "retiring") void end();
-    else if (state === "open") idle = setTimeout(() => void end(), limits.idleMs);
+    else if (state === "open") {
+      idle = setTimeout(() => void end(), limits.idleMs);
+      idleSince = performance.now();
+    }
   }
 
   function release(id: number): void {
@@ -197,6 +203,10 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   }
 
   return {
+    get idleSince() {
+      return state === "open" ? idleSince : undefined;
+    },
+
     get hasRoom() {
       return (state === "starting" || state === "open") && members.size < limits.jobsAtOnce;
     },
@@ -206,12 +216,18 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       const hearing = createJobHearing(listener);
       members.set(id, { hearing, listener });
       clearTimeout(idle);
+      idleSince = undefined;
       if (id >= limits.maxJobs) retire();
       try {
-        await spec.workspace.handOver();
-        const { pid, packagePath, send } = await abortable(opening, signal);
-        signal.throwIfAborted();
-        if (ending !== undefined) throw new LaunchError("The process for the job has just ended.");
+        const { pid, packagePath, lease, send } = await abortable(opening, signal);
+        const insistOnIt = (): void => {
+          signal.throwIfAborted();
+          if (ending !== undefined) throw new LaunchError("The process for the job has just ended.");
+        };
+        // Before and after: an ended process may have given its user back.
+        insistOnIt();
+        await spec.workspace.handOver(lease);
+        insistOnIt();
         send({
           type: "run",
           id,

@@ -12,6 +12,8 @@ export interface SharedChildren {
     code: { readonly entry: ModuleEntry; readonly shared: SharedPackage },
     context: { readonly listener: RunListener; readonly signal: AbortSignal },
   ): Promise<Run>;
+  /** Ends the one that has been without a job longest, if there is one: its user is needed. */
+  endIdle(): void;
   /** Ends all; resolves when nothing of them is left. */
   close(): Promise<void>;
 }
@@ -38,6 +40,13 @@ export function createSharedChildren(deps: SharedChildDeps): SharedChildren {
       // Always in the same order, so that those that are not needed any more become idle and end.
       const child = [...(groups.get(key) ?? [])].find(({ hasRoom }) => hasRoom) ?? open(key, spec, shared);
       return child.start({ spec, entry, listener, signal });
+    },
+    endIdle() {
+      const idle = [...groups.values()]
+        .flatMap((group) => [...group])
+        .filter(({ idleSince }) => idleSince !== undefined)
+        .sort((one, other) => (one.idleSince ?? 0) - (other.idleSince ?? 0));
+      void idle[0]?.end();
     },
     async close() {
       await Promise.all([...groups.values()].flatMap((group) => [...group].map((child) => child.end())));

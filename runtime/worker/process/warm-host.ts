@@ -5,6 +5,8 @@ import type { ControlListener } from "./control-channel.ts";
 import { sharedChildEnvironment } from "./environment.ts";
 import { createHeapWitness } from "./heap-witness.ts";
 import type { HostCommand } from "./host/messages.ts";
+import { endHostChild, type HostChild } from "./host-child.ts";
+import type { UserLease } from "./job-user.ts";
 import type { ProcessTree } from "./process-tree.ts";
 import { PIPE_GRACE_MS } from "./process-limits.ts";
 import { type Failed, crashed, within } from "./run.ts";
@@ -31,6 +33,7 @@ export interface WarmHost {
   readonly pid: number;
   readonly tree: ProcessTree;
   readonly packagePath: string;
+  readonly lease: UserLease;
   readonly send: (command: HostCommand) => void;
   /** Ends it; resolves when nothing of it runs and all it has said was heard, to what its exit means for its only job. */
   clear(): Promise<Failed>;
@@ -46,10 +49,13 @@ export async function openWarmHost(
 ): Promise<WarmHost> {
   const home = await workspaces.create();
   const remove = (): Promise<void> => home.remove().catch(() => undefined);
+  let child: HostChild | undefined;
   try {
     await request.shared.copyTo(home.packagePath, signal);
-    await home.handOver();
-    const { process, channel, listen } = await children.take(signal);
+    child = await children.take(signal);
+    const { process, channel, listen } = child;
+    await home.handOver(process.lease);
+    signal.throwIfAborted();
     const heap = createHeapWitness();
     listen(listener);
     const printed = captureOutput(process.child, {
@@ -69,6 +75,7 @@ export async function openWarmHost(
       pid: process.pid,
       tree: process.tree,
       packagePath: home.packagePath,
+      lease: process.lease,
       send: (command) => channel.send(command),
       async clear() {
         await process.clear();
@@ -82,6 +89,7 @@ export async function openWarmHost(
       remove,
     };
   } catch (error) {
+    if (child !== undefined) await endHostChild(child);
     await remove();
     throw error;
   }

@@ -3,10 +3,10 @@
  * they lie in stays the worker's, so a job with a user of its own cannot put anything in their place. What lies in the
  * package directory is somebody else's business (the package cache puts it there).
  */
-import { mkdir, mkdtemp, readdir } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { giveTree } from "./give-tree.ts";
-import type { JobUser } from "./job-user.ts";
+import type { UserLease } from "./job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface Workspace {
@@ -27,11 +27,11 @@ export interface Workspace {
   /** Where commands may leave their output: in a directory of its own, so that it can be written beside and moved there. */
   readonly resultFile: string;
   /**
-   * Gives what is below the root to the user that jobs run as. To be called when everything the job needs is there,
-   * before it runs. Idempotent.
+   * Gives what is below the root to the user that the job runs as, who stays taken until it is removed. To be called once,
+   * when everything the job needs is there, before it runs.
    */
-  handOver(): Promise<void>;
-  /** Idempotent. Rejects if something resists; the next `sweep` tries again. */
+  handOver(lease: UserLease): Promise<void>;
+  /** Idempotent. Rejects if something resists; the next `sweep` tries again, and the user is nobody's until then. */
   remove(): Promise<void>;
 }
 
@@ -45,15 +45,17 @@ export interface WorkspacesConfig {
   readonly root: string;
   /** Begins the name of every workspace. */
   readonly prefix?: string;
-  /** Whose workspaces become when they are handed over. Default: they stay the worker's, as its jobs do. */
-  readonly user?: JobUser | undefined;
 }
 
 /** Short, because a job's sockets below TMPDIR have 108 characters for their whole path. */
 const ATTEMPT_PREFIX = "a-";
 
+/** Jobs with users of their own pass through to theirs, and see no names of others. */
+const PASSAGE = 0o711;
+const PRIVATE = 0o700;
+
 /** `root` and `prefix` belong to one worker alone: its sweep removes every workspace it finds there. */
-export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: WorkspacesConfig): Workspaces {
+export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesConfig): Workspaces {
   return {
     async sweep() {
       await mkdir(root, { recursive: true });
@@ -63,22 +65,41 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX, user }: Worksp
 
     async create() {
       await mkdir(root, { recursive: true });
+      await chmod(root, PASSAGE);
       // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
       const resultPath = join(path, "result");
-      let handedOver: Promise<void> | undefined;
+      let kept: UserLease | undefined;
+      let owner: number | undefined;
       const workspace: Workspace = {
         root: path,
-        owner: () => (handedOver === undefined ? undefined : user?.uid) ?? ownUserUnlessRoot(),
+        owner: () => owner ?? ownUserUnlessRoot(),
         packagePath: join(path, "package"),
         workingPath: join(path, "work"),
         outputPath: join(path, "output"),
         temporaryPath: join(path, "tmp"),
         parametersFile: join(path, "parameters.json"),
         resultFile: join(resultPath, "result.json"),
-        // Once: afterwards names below could lead elsewhere.
-        handOver: () => (handedOver ??= user === undefined ? Promise.resolve() : giveTree(path, user)),
-        remove: () => removeTree(path),
+        async handOver(lease) {
+          lease.keep();
+          kept = lease;
+          if (lease.user === undefined) return;
+          owner = lease.user.uid;
+          // All jobs' users pass through the root by their common group; what is below is for one of them alone.
+          const below = await readdir(path, { withFileTypes: true });
+          const folders = below.filter((entry) => entry.isDirectory());
+          await Promise.all(folders.map(({ name }) => chmod(join(path, name), PRIVATE)));
+          await giveTree(path, lease.user);
+        },
+        async remove() {
+          const lease = kept;
+          kept = undefined;
+          await removeTree(path).catch((error: unknown) => {
+            lease?.close(`${path} cannot be removed`);
+            throw error;
+          });
+          lease?.release();
+        },
       };
       await Promise.all(
         [workspace.workingPath, workspace.outputPath, workspace.temporaryPath, resultPath].map((each) => mkdir(each)),

@@ -48,6 +48,8 @@ export interface Machine {
   readonly healthPort: number | undefined;
   /** The worker receives from now on. */
   attach(worker: WorkerNode): void;
+  /** The machine is to be replaced once it is idle. */
+  reportDefect(): void;
   /** Once the worker has drained. */
   stop(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { eventPollMs, releasePatienceMs } = pace;
   const startedAt = monotonicNow();
   let worker: WorkerNode | undefined;
+  let defective = false;
   const runningCount = (): number => worker?.runningCount ?? 0;
   const departure = createDeparture({ end: deps.end, monotonicNow, log });
   const vitals = (): Vitals => ({
@@ -66,12 +69,12 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
     contact: worker?.contact(),
     runningCount: runningCount(),
     leaving: departure.state !== "serving",
+    defective,
   });
 
   const { healthPort, watchdog, scaleSet, releases } = settings;
   const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => isWell(vitals()));
-  const stopWatchdog =
-    watchdog && feedServiceWatchdog({ settings: watchdog, path: deps.path, isAlive: () => isAlive(vitals()), log });
+  const stopWatchdog = watchdog && feedServiceWatchdog({ settings: watchdog, isAlive: () => isAlive(vitals()), log });
   const member =
     scaleSet &&
     (await joinScaleSet({
@@ -104,6 +107,9 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
           pollMs: settings.releasePollMs,
           ...(releasePatienceMs !== undefined && { patienceMs: releasePatienceMs }),
         });
+    },
+    reportDefect() {
+      defective = true;
     },
     async stop() {
       departure.stop();

@@ -16,13 +16,16 @@ export interface Vitals {
   readonly runningCount: number;
   /** It is on its way out, or waits for its machine to go. */
   readonly leaving: boolean;
+  /** Something of this machine does not work any more, and will not by a restart of the worker. */
+  readonly defective: boolean;
 }
 
 /** An open receive returns after a minute, with or without a message. Three times as long it has been forgotten. */
 const STALLED_AFTER_MS = 3 * 60_000;
 
-export function isWell({ now, startedAt, contact, runningCount, leaving }: Vitals): boolean {
+export function isWell({ now, startedAt, contact, runningCount, leaving, defective }: Vitals): boolean {
   if (runningCount > 0 || leaving) return true;
+  if (defective) return false;
   if (contact === undefined) return now - startedAt < START_UNHEALTHY_MS;
   return contact.failingSince === undefined || now - contact.failingSince < BUS_AWAY_UNHEALTHY_MS;
 }

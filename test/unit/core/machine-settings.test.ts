@@ -34,14 +34,14 @@ describe("settings of a worker's machine", () => {
       [SETTING.identityClientId]: "c1",
       [SETTING.releaseAccount]: "jyrel",
       [SETTING.healthPort]: "8080",
-      [SETTING.notifySocket]: "/run/systemd/notify",
+      [SETTING.watchdogDescriptor]: "7",
       [SETTING.watchdogMicroseconds]: "60000000",
     };
     expect(parseWorkerMachineSettings(env)).toMatchObject({
       scaleSet: { protection: "best-effort", idleGraceMs: 60_000, identityClientId: "c1" },
       releases: { kind: "credential", storageAccount: "jyrel" },
       healthPort: 8080,
-      watchdog: { notifySocket: "/run/systemd/notify", watchdogMs: 60_000 },
+      watchdog: { descriptor: 7, watchdogMs: 60_000 },
     });
   });
 

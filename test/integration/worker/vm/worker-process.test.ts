@@ -110,23 +110,6 @@ describe("the worker program on a scale set", () => {
     expect(await worker.ready).toMatchObject({ healthPort: port });
   });
 
-  it("feeds systemd's watchdog", async () => {
-    const bin = join(directory.path, "systemd-notify");
-    const told = join(directory.path, "told");
-    await writeFile(bin, `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >> '${told}'\n`);
-    await chmod(bin, 0o755);
-    await using worker = startWorker({
-      PATH: `${directory.path}:${process.env["PATH"] ?? ""}`,
-      [SETTING.notifySocket]: "/run/notify",
-      [SETTING.watchdogMicroseconds]: "300000",
-    });
-    const lines = async (): Promise<string[]> =>
-      (await readFile(told, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
-    await expect.poll(async () => (await lines()).length, SECONDS).toBeGreaterThan(3);
-    expect(new Set(await lines())).toEqual(new Set(["/run/notify WATCHDOG=1"]));
-    await worker.ready;
-  });
-
   it("refuses settings that cannot be kept, in one sentence", async () => {
     await using worker = startWorker({ [SETTING.scaleInProtection]: "required" });
     expect(await worker.exited).toBe(1);

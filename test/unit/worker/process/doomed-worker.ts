@@ -1,12 +1,18 @@
 /** A small worker for tests that kill it: starts one job, follows its log, and lives until somebody ends it. */
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { findJobUser } from "../../../../runtime/worker/process/job-user.ts";
+import { findJobUsers } from "../../../../runtime/worker/process/job-user.ts";
 import { createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
 
 const [root = "", packagePath = "", hostEntry = "", spares = "0", userName] = process.argv.slice(2);
-const user = userName === undefined ? undefined : await findJobUser(userName);
+/** A name, or the numbers of users that this machine need not know. */
+const numbers = userName?.split(",").map(Number) ?? [];
+const users = numbers.some(Number.isInteger)
+  ? { users: numbers.map((uid) => ({ uid, gid: uid })), exclusive: true }
+  : userName === undefined
+    ? undefined
+    : await findJobUsers(userName);
 const environment = { PATH: process.env["PATH"] ?? "" };
-const processes = createJobProcesses({ root, hostEntry, spares: Number(spares), environment, user });
+const processes = createJobProcesses({ root, hostEntry, spares: Number(spares), environment, users });
 const job = processes.start({
   job: {
     jobId: "demo.b1.0.j1",
@@ -22,7 +28,7 @@ const job = processes.start({
   },
   entry: { kind: "module", file: "index.mjs" },
   packagePath,
-  workspace: await createWorkspaces({ root, user }).create(),
+  workspace: await createWorkspaces({ root }).create(),
   timeoutMs: 60_000,
 });
 for await (const chunk of job.log) process.stdout.write(chunk);

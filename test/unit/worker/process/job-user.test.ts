@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { findJobUser, type JobUser } from "../../../../runtime/worker/process/job-user.ts";
+import { findJobUsers, type JobUser } from "../../../../runtime/worker/process/job-user.ts";
 import { createLauncher, LaunchError } from "../../../../runtime/worker/process/launch.ts";
 import type { JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/workspace.ts";
@@ -27,9 +27,13 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
     beforeEach(async () => {
       directory = await temporaryDirectory();
       await chmod(directory.path, 0o711);
-      user = await findJobUser(OTHER_USER);
+      const choice = await findJobUsers(OTHER_USER);
+      user = choice.users[0]!;
       const environment = { PATH: process.env["PATH"] ?? "" };
-      processes = createJobProcesses({ root: directory.path, hostEntry: HOST_ENTRY, spares: 1, environment, user });
+      processes = createJobProcesses({
+        ...{ root: directory.path, hostEntry: HOST_ENTRY, spares: 1, environment },
+        users: choice,
+      });
     });
     afterEach(async () => {
       await processes.close();
@@ -43,7 +47,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       file: string,
       content: string,
     ): Promise<[ProcessResult, Workspace, string]> {
-      const workspace = await createWorkspaces({ root: join(directory.path, "attempts"), user }).create();
+      const workspace = await createWorkspaces({ root: join(directory.path, "attempts") }).create();
       spaces.push(workspace);
       await mkdir(join(workspace.packagePath, "inside"), { recursive: true });
       await writeFile(join(workspace.packagePath, file), content, { mode: 0o755 });
@@ -126,22 +130,24 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect([root.uid, root.gid, root.mode & 0o777]).toEqual([process.getuid?.(), user.gid, 0o710]);
     });
 
-    it("gets its files while nobody can reach them: the way in is opened last, and once", async () => {
-      const workspace = await createWorkspaces({ root: join(directory.path, "attempts"), user }).create();
+    it("gets its files while nobody can reach them: the way in is opened last", async () => {
+      const workspace = await createWorkspaces({ root: join(directory.path, "attempts") }).create();
       spaces.push(workspace);
       const inner = join(workspace.packagePath, "a", "b");
       await mkdir(inner, { recursive: true });
       await writeFile(join(inner, "file"), "");
       await symlink("/etc", join(inner, "link"));
-      await workspace.handOver();
+      const nothing = (): void => undefined;
+      const lease = {
+        ...{ user, exclusive: true, keep: nothing, release: nothing, close: nothing },
+        empty: () => Promise.resolve(0),
+      };
+      await workspace.handOver(lease);
       for (const path of [inner, join(inner, "file"), join(inner, "link"), workspace.packagePath, workspace.outputPath])
         expect((await lstat(path)).uid).toBe(user.uid);
       expect((await stat("/etc")).uid).toBe(0);
-      // What its processes have made of it meanwhile is not looked at again.
-      const late = join(workspace.packagePath, "late");
-      await writeFile(late, "");
-      await workspace.handOver();
-      expect((await stat(late)).uid).toBe(process.getuid?.());
+      const { mode } = await stat(workspace.outputPath);
+      expect(mode & 0o777).toBe(0o700);
     });
 
     it("ends with everything it has started, also when that hides", async () => {
@@ -194,12 +200,13 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
 
 describe("the user of jobs", () => {
   it.skipIf(process.platform !== "linux")("is one the machine has, and not one that may do everything", async () => {
-    await expect(findJobUser("no-such-user")).rejects.toThrow("There is no user no-such-user");
-    await expect(findJobUser("root")).rejects.toThrow("Jobs must not run as root");
+    await expect(findJobUsers("no-such-user")).rejects.toThrow("There is no user no-such-user");
+    await expect(findJobUsers("nobody-*")).rejects.toThrow("There is no user nobody-*");
+    await expect(findJobUsers("root")).rejects.toThrow("Jobs must not run as root");
   });
 
   it("is insisted on: without the program that changes users nothing is started", () => {
-    const config = { root: "/nowhere", searchPath: "/nowhere", user: { uid: 65_534, gid: 65_534 } };
+    const config = { root: "/nowhere", searchPath: "/nowhere", changesUser: true };
     expect(() => createLauncher(config)).toThrow(LaunchError);
   });
 });

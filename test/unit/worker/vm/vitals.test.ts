@@ -10,6 +10,7 @@ const vitals = (fields: Partial<Vitals>): Vitals => ({
   contact: receiving,
   runningCount: 0,
   leaving: false,
+  defective: false,
   ...fields,
 });
 const away = { ...receiving, failingSince: NOW - BUS_AWAY_UNHEALTHY_MS };

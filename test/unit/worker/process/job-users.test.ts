@@ -1,0 +1,254 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
+import { createJobUsers } from "../../../../runtime/worker/process/job-users.ts";
+import type { JobUserChoice } from "../../../../runtime/worker/process/job-user.ts";
+import { processesOf } from "../../../../runtime/worker/process/proc-table.ts";
+import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/workspace.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { canBecomeOther, freshUsers } from "../../../support/other-user.ts";
+import { FACTS, HOST_ENTRY, sharedPackage } from "./lab.ts";
+
+const DOOMED = join(import.meta.dirname, "doomed-worker.ts");
+const UNIT = join(import.meta.dirname, "../../../../infra/cloud-init/jobyard-worker.service");
+const SEARCH_PATH = process.env["PATH"] ?? "";
+
+/** Leaves everything a process can: group, session, parents, and the environment it was started with. */
+const DAEMON = `env -i /bin/sh -c 'PATH=${SEARCH_PATH}; setsid sh -c "setsid sleep 600 & exit 0" & exit 0' >/dev/null 2>&1 </dev/null`;
+const BOMB = `bomb() { bomb | bomb & }; bomb 2>/dev/null`;
+const script = (...lines: readonly string[]): string => ["#!/bin/sh", ...lines, ""].join("\n");
+
+const running = ({ users }: JobUserChoice): number => users.flatMap(({ uid }) => processesOf(uid)).length;
+
+interface Started {
+  readonly process: JobProcess;
+  readonly workspace: Workspace;
+  readonly log: () => string;
+  /** Once the log has been read to its end. */
+  readonly result: Promise<ProcessResult>;
+}
+
+describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
+  "jobs with users of their own (needs root, and a checkout everybody can read)",
+  () => {
+    let root: string;
+    let choice: JobUserChoice;
+    let processes: JobProcesses;
+    let closed: string[];
+    const workspaces: Workspace[] = [];
+
+    async function open(userCount: number, spares = 0): Promise<void> {
+      choice = freshUsers(userCount);
+      closed = [];
+      processes = createJobProcesses({
+        ...{ root, hostEntry: HOST_ENTRY, spares, environment: { PATH: SEARCH_PATH }, users: choice },
+        onUserClosed: (why) => closed.push(why),
+      });
+      await processes.sweep();
+    }
+
+    beforeEach(async () => {
+      root = await mkdtemp(join(tmpdir(), "jobyard-users-"));
+      await chmod(root, 0o711);
+    });
+    afterEach(async () => {
+      await Promise.all(workspaces.splice(0).map((workspace) => workspace.remove()));
+      await processes.close();
+      expect(running(choice)).toBe(0);
+      expect(closed).toEqual([]);
+      await rm(root, { recursive: true });
+    });
+
+    async function start(content: string | undefined, changes: Partial<JobProcessSpec> = {}): Promise<Started> {
+      const workspace = await createWorkspaces({ root: join(root, "attempts") }).create();
+      workspaces.push(workspace);
+      if (content !== undefined) {
+        await mkdir(workspace.packagePath);
+        await writeFile(join(workspace.packagePath, "job.sh"), content, { mode: 0o755 });
+        await writeFile(join(workspace.packagePath, "index.mjs"), content);
+      }
+      const process = processes.start({
+        job: FACTS,
+        entry: { kind: "command", command: "./job.sh" },
+        packagePath: workspace.packagePath,
+        workspace,
+        timeoutMs: 50_000,
+        ...changes,
+      });
+      let text = "";
+      const reading = (async () => {
+        for await (const chunk of process.log) text += Buffer.from(chunk).toString();
+      })();
+      return { process, workspace, log: () => text, result: reading.then(() => process.result) };
+    }
+
+    async function end({ workspace, result }: Started): Promise<ProcessResult> {
+      const ended = await result;
+      await workspace.remove();
+      return ended;
+    }
+
+    it.each([
+      ["that left group, session, parents and environment", DAEMON],
+      [
+        "in a chain that never stands still",
+        `chain() { sh -c "$1" sh "$1" & }; chain 'exec setsid sh -c "$1" sh "$1" &'`,
+      ],
+      ["whose first thread has ended", `exec ${process.execPath} -e 'setTimeout(() => {}, 1e6)' >/dev/null 2>&1 & `],
+      ["in a process namespace of their own", `unshare --user --pid --fork sleep 600 >/dev/null 2>&1 &`],
+      ["that are stopped", `sh -c 'kill -STOP $$' >/dev/null 2>&1 &`],
+    ])("ends processes %s with their job", async (_which, line) => {
+      await open(1);
+      const job = await start(script(line, "sleep 0.2", "exit 0"));
+      expect(await job.result).toMatchObject({ kind: "succeeded" });
+      expect(running(choice)).toBe(0);
+    });
+
+    it("says in the log how many processes a job left", async () => {
+      await open(1);
+      const job = await start(script("env -i setsid sleep 600 >/dev/null 2>&1 &", "sleep 0.1"));
+      await job.result;
+      expect(job.log()).toContain("1 processes that the job had left running were ended.");
+    });
+
+    it("ends a fork bomb with its job, and runs the next job of that user", async () => {
+      await open(1);
+      const bomb = await start(script(BOMB, "sleep 600"), { timeoutMs: 2_000 });
+      expect(await bomb.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
+      expect(running(choice)).toBe(0);
+      await bomb.workspace.remove();
+      expect(await end(await start(script("exit 0")))).toMatchObject({ kind: "succeeded" });
+    });
+
+    it("counts the memory of what hides", async () => {
+      await open(1);
+      const hog = `env -i setsid ${process.execPath} -e 'globalThis.a = Buffer.alloc(3e8, 1); setTimeout(() => {}, 1e6)' >/dev/null 2>&1 &`;
+      const job = await start(script(hog, "sleep 600"), { memoryMb: 200 });
+      expect(await job.result).toMatchObject({ kind: "failed", code: "JobOutOfMemory" });
+    });
+
+    it("gives jobs that run at the same time different users, who see nothing of each other", async () => {
+      await open(2);
+      const one = await start(script(`id -u; echo secret >"$JOBYARD_WORKING_PATH/secret"; sleep 600`));
+      await eventually(() => expect(one.log()).toMatch(/ out \d+/));
+      const other = await start(
+        script(
+          `id -u`,
+          `cat ${one.workspace.workingPath}/secret`,
+          `kill -0 ${one.process.pid} || echo "not mine"`,
+          `exit 0`,
+        ),
+      );
+      expect(await end(other)).toMatchObject({ kind: "succeeded" });
+      const user = (log: string): string | undefined => / out (\d+)/.exec(log)?.[1];
+      expect(user(one.log())).not.toBe(user(other.log()));
+      expect(other.log()).toMatch(/Permission denied/);
+      expect(other.log()).toMatch(/not mine/);
+      await one.process.kill();
+    });
+
+    it("keeps a user from the next job until its files are removed, also those in /tmp", async () => {
+      await open(1);
+      const file = `/tmp/jobyard-left-${choice.users[0]!.uid}`;
+      const first = await start(script(`mkdir ${file}`, `touch ${file}/inside`, `chmod 0 ${file}`));
+      await first.result;
+      const second = await start(script(`test ! -e ${file}`, `test ! -e ${first.workspace.workingPath}`));
+      await first.workspace.remove();
+      expect(await end(second)).toMatchObject({ kind: "succeeded" });
+      await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
+    });
+
+    it("gives every spare a user, and a command one that no spare has", async () => {
+      await open(5, 2);
+      const module = `const run = async () => ({ output: process.getuid() });
+        export default Object.defineProperty({ jobType: "Sample", run }, Symbol.for("jobyard.job"), { value: 1 });`;
+      const entry = { kind: "module", file: "index.mjs" } as const;
+      const jobs = await Promise.all([start(module, { entry }), start(script("exit 0")), start(module, { entry })]);
+      const results = await Promise.all(jobs.map(end));
+      expect(results.map(({ kind }) => kind)).toEqual(["succeeded", "succeeded", "succeeded"]);
+    });
+
+    it("takes the user of a shared process that rests for a job that needs one", async () => {
+      await open(1);
+      const shared = sharedPackage({ quick: "return { output: process.getuid() };" });
+      const share = {
+        shared,
+        entry: { kind: "module", file: "index.mjs" },
+        job: { ...FACTS, parameters: '"quick"', interruption: 0 },
+      } as const;
+      for (let turn = 0; turn < 2; turn++) {
+        const { uid } = choice.users[0]!;
+        expect(await end(await start(undefined, share))).toEqual({ kind: "succeeded", output: String(uid) });
+      }
+      expect(shared.copyCount).toBe(1);
+      expect(await end(await start(script("exit 0")))).toMatchObject({ kind: "succeeded" });
+    });
+
+    it("ends what an earlier worker's jobs left before a job gets their user", async () => {
+      await open(1);
+      const { uid } = choice.users[0]!;
+      const left = spawn("setpriv", ["--reuid", String(uid), "--clear-groups", "--", "sleep", "600"]);
+      await eventually(() => expect(processesOf(uid)).toHaveLength(1));
+      const users = createJobUsers({
+        choice,
+        searchPath: SEARCH_PATH,
+        onShort: () => undefined,
+        onClosed: () => undefined,
+      });
+      const ended = once(left, "exit");
+      const lease = await users.take();
+      expect(await ended).toEqual([null, "SIGKILL"]);
+      lease.release();
+      await users.settled();
+    });
+
+    it("needs no more rights than its service gives the worker", async () => {
+      await open(1);
+      const unit = await readFile(UNIT, "utf8");
+      const rights = /^AmbientCapabilities=(.*)$/m
+        .exec(unit)?.[1]
+        ?.toLowerCase()
+        .replaceAll("cap_", "+")
+        .replaceAll(" ", ",");
+      const service = String(choice.users[0]!.uid + 50);
+      const home = join(root, "service");
+      await mkdir(join(home, "package"), { recursive: true });
+      await writeFile(
+        join(home, "package", "index.mjs"),
+        `import { execSync } from "node:child_process";
+        const run = async () => { execSync(${JSON.stringify(DAEMON)}); console.log("limit " + execSync("grep processes /proc/self/limits")); };
+        export default Object.defineProperty({ jobType: "Sample", run }, Symbol.for("jobyard.job"), { value: 1 });`,
+      );
+      await chown(home, Number(service), Number(service));
+      const worker = spawn(
+        "setpriv",
+        [
+          ...["--reuid", service, "--regid", service, "--clear-groups", "--no-new-privs"],
+          ...[`--inh-caps=-all,${rights}`, `--ambient-caps=-all,${rights}`, `--bounding-set=-all,${rights}`],
+          ...[
+            "--",
+            process.execPath,
+            DOOMED,
+            home,
+            join(home, "package"),
+            HOST_ENTRY,
+            "0",
+            String(choice.users[0]!.uid),
+          ],
+        ],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
+      let text = "";
+      for await (const chunk of worker.stdout) text += String(chunk);
+      expect(text).toMatch(/limit Max processes +1024 +1024/);
+      expect(text).toMatch(/\d processes that the job had left running were ended/);
+      expect(running(choice)).toBe(0);
+      worker.kill("SIGKILL");
+    });
+  },
+);

@@ -1,4 +1,3 @@
-import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createReleaseReader } from "../../../../runtime/azure/index.ts";

@@ -9,6 +9,18 @@ process.env["NO_PROXY"] = "127.0.0.1,localhost";
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
 
 const API_TESTS = "test/integration/api/**/*.test.ts";
+/** Long for what they add to the others: `npm run test:full` runs them, and so does CI. */
+const LONG =
+  process.env["TEST_BREADTH"] === "full"
+    ? []
+    : [
+        "test/integration/azure/counters.test.ts",
+        "test/integration/faults/real-services.test.ts",
+        "test/integration/release/{machine,programs}.test.ts",
+        "test/integration/timers/takeover.test.ts",
+        "test/unit/client/client-package.test.ts",
+        "test/unit/worker/process/{limits,shared-endings}.test.ts",
+      ];
 
 export default defineConfig({
   test: {
@@ -20,6 +32,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"],
+          exclude: LONG,
           // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
           // them back.
           isolate: false,
@@ -31,7 +44,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
-          exclude: [API_TESTS],
+          exclude: [API_TESTS, ...LONG],
           globalSetup: ["test/support/azurite.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -23,7 +23,7 @@ declare module "vitest" {
 const ACCOUNT = "devstoreaccount1";
 /** Accounts of test files that must be alone with what they store. */
 export type OwnAccount = (typeof OWN_ACCOUNTS)[number];
-const OWN_ACCOUNTS = ["webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const;
+const OWN_ACCOUNTS = ["scheduler", "webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const;
 /** Of this run: pages in a browser of this machine reach the port, and know the key of the documentation. */
 const KEY = randomBytes(64).toString("base64");
 

@@ -2,7 +2,7 @@
  * What a request may name of a tenant: things that are there, made when they are asked for, or names of things that are
  * not, in the same form and length. Requests about the two differ in nothing else.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createIdSource } from "../../runtime/core/ids.ts";
 import { timerOf, webhookOf } from "./builders.ts";
 import type { LetterQueue } from "./letter-queue.ts";
@@ -122,7 +122,11 @@ function remembering(tenantName: string, namer: Namer): Place {
 
 function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
   const { packages, tenants } = api;
-  const facts = () => ({ sha256: hex(32), uploadedBy: "test", jobTypes: ["Echo"] });
+  const upload = (packageName: string) => {
+    const bytes = zip();
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    return packages.upload(tenantName, packageName, bytes, { sha256, uploadedBy: "test", jobTypes: ["Echo"] });
+  };
 
   async function batch(): Promise<string> {
     return (await api.post("/v1/batches", { tenantName, batchName: "Secret batch" })).body.batchId;
@@ -164,12 +168,12 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
         .at(-1) ?? "",
     async packageName() {
       const packageName = freshPackageName();
-      await packages.upload(tenantName, packageName, zip(), facts());
+      await upload(packageName);
       return packageName;
     },
     async version(packageName) {
       const [current] = await packages.versions(tenantName, packageName);
-      await packages.upload(tenantName, packageName, zip(), facts());
+      await upload(packageName);
       return current?.sha256 ?? "";
     },
     async webhook() {
@@ -179,7 +183,7 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
     },
     async timer() {
       const packageName = freshPackageName();
-      await packages.upload(tenantName, packageName, zip(), facts());
+      await upload(packageName);
       await api.timers.write(timerOf({ tenantName, packageName, timerName: "Echo" }), undefined);
       return `${packageName}/Echo`;
     },

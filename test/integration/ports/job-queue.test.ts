@@ -382,7 +382,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const [queue, name] = [hastyBus.connect(), freshQueueName()];
       const ids = await deadLetter(queue, name, 1);
       const [held] = await queue.takeDeadLetters(name, 1);
-      expect(await held!.renew()).toBeGreaterThan(held!.lockedUntil);
+      // A renewal within the same millisecond ends when the lock did.
+      expect(await held!.renew()).toBeGreaterThanOrEqual(held!.lockedUntil);
       const [again] = await untilSome(() => queue.takeDeadLetters(name, 1));
       expect(again?.messageId).toBe(ids[0]);
       await expect(held!.complete()).rejects.toThrow(LockLostError);

@@ -1,6 +1,12 @@
 /** Several schedulers over one table and one topic: every tick comes once, through outages of each. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { connectServiceBus, createTickSender, createTimerStore } from "../../../runtime/azure/index.ts";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import {
+  connectServiceBus,
+  createTickSender,
+  createTimerStore,
+  provisionStorage,
+  type StorageClients,
+} from "../../../runtime/azure/index.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { TickSender } from "../../../runtime/core/ports/timer-topic.ts";
 import { LISTENER_PROPERTY, parseTick } from "../../../runtime/core/tick.ts";
@@ -11,6 +17,7 @@ import { timerOf } from "../../support/builders.ts";
 import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 import { silentLog } from "../../support/silent-log.ts";
+import { ofAccount } from "../../support/azurite.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 
 const tenantName = freshTenant();
@@ -18,20 +25,17 @@ const START = new Date(Math.floor(Date.now() / 1_000) * 1_000);
 const everySecond: Timer = timerOf({ tenantName, cron: "* * * * * *", activeFrom: START, scheduledUpTo: START });
 const senders: TickSender[] = [];
 let fixture: BusFixture;
+/** Of this file alone: its scheduler looks at all timers, and others must not meet the one that it spoils. */
+let storage: StorageClients;
 let timers: TimerStore;
 
 beforeAll(async () => {
   const filter = { kind: "correlation" as const, properties: { [LISTENER_PROPERTY]: listenerOf(everySecond) } };
   const subscriptions = [{ name: subscriptionNameOf(everySecond), rules: [{ name: "listener", filter }] }];
   fixture = await startBus({ topics: [{ name: TIMERS_TOPIC, duplicateWindowMs: 60_000, subscriptions }] });
-  const store = createTimerStore({ storage: testStorage() });
-  // The table has timers of other tests.
-  timers = {
-    ...store,
-    async *all(onUnreadable) {
-      for await (const one of store.all(onUnreadable)) if (one.value.tenantName === tenantName) yield one;
-    },
-  };
+  storage = testStorage(ofAccount(inject("storageConnectionString"), "scheduler"));
+  await provisionStorage(storage);
+  timers = createTimerStore({ storage });
 });
 afterAll(async () => {
   await Promise.all(senders.map((sender) => sender.close()));
@@ -80,7 +84,7 @@ describe("schedulers", () => {
     const spoiled = timerOf({ tenantName, packageName: "a.zip", timerName: "Spoiled" });
     const sound = timerOf({ tenantName, packageName: "b.zip", timerName: "Sound", activeFrom: START });
     for (const timer of [spoiled, sound]) await timers.write(timer, undefined);
-    await testStorage()
+    await storage
       .table(TABLES.timers)
       .retrying.updateEntity({ partitionKey: tenantName, rowKey: "a.Spoiled", overlap: "nonsense" }, "Merge");
     const log = recordingLog();

@@ -14,10 +14,15 @@ const LONG =
   process.env["TEST_BREADTH"] === "full"
     ? []
     : [
-        "test/integration/azure/counters.test.ts",
+        "test/infra/graph.test.ts",
+        "test/integration/azure/{counters,job-queue}.test.ts",
+        "test/integration/bus/chaos.test.ts",
+        "test/integration/client/notifications-under-faults.test.ts",
+        "test/integration/events/failures.test.ts",
         "test/integration/faults/real-services.test.ts",
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/timers/takeover.test.ts",
+        "test/integration/worker/vm/scale-set.test.ts",
         "test/unit/client/client-package.test.ts",
         "test/unit/worker/process/{limits,shared-endings}.test.ts",
       ];
@@ -64,7 +69,15 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
-      { test: { name: "infra", include: ["test/infra/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000 } },
+      {
+        test: {
+          name: "infra",
+          include: ["test/infra/**/*.test.ts"],
+          exclude: LONG,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
       {
         test: {
           name: "e2e",

@@ -77,7 +77,10 @@ describe("the administration port", () => {
     ["says nothing", ""],
     ["sends half of its headers", "PUT /q HTTP/1.1\r\nhost: localhost\r\n"],
     ["has its connection closed", "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"],
-    ["offers an upgrade", "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n"],
+    [
+      "offers an upgrade",
+      "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n",
+    ],
   ])("lets a client go that %s", async (_what, text) => {
     using clients = await holdConnections(fixture.bus.adminPort!, { text, count: 5 });
     await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));

@@ -23,6 +23,7 @@ const LONG =
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/vm/scale-set.test.ts",
+        "test/integration/worker/operations.test.ts",
         "test/unit/client/client-package.test.ts",
         "test/unit/worker/process/{limits,shared-endings}.test.ts",
       ];

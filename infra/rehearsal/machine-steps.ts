@@ -160,8 +160,8 @@ export const reboot: Step<Rehearsal> = {
   async run(rehearsal) {
     const member = rehearsal.pool.machines.at(-1);
     expect(member !== undefined, "There is no machine.");
-    const before = (await workerOf(rehearsal, member))?.startedAt ?? "";
     await member.machine.reboot();
+    const before = new Date().toISOString();
     await until(`${member.workerId} works again`, 90, async () => {
       const worker = await workerOf(rehearsal, member);
       return worker?.state === "running" && worker.startedAt > before;

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { inCgroup } from "./cgroups.ts";
 import { command } from "./command.ts";
 import { BRIDGE } from "./network.ts";
+import { until } from "./step.ts";
 
 export interface MachineOptions {
   /** Host name, unique in this run. */
@@ -38,7 +39,7 @@ export interface Machine {
   exec(...args: readonly string[]): Promise<string>;
   /** The main process of a unit; 0 when there is none. */
   mainPid(unit: string): Promise<number>;
-  /** Resolves when the restart has begun. */
+  /** Resolves when it has gone down and begun to start again. */
   reboot(): Promise<void>;
   /** An orderly shutdown; cut off after the time. */
   stop(afterMs: number): Promise<void>;
@@ -110,7 +111,9 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
       return Number(text);
     },
     async reboot() {
+      const before = await leader();
       await machine.exec("systemctl", "reboot", "--no-block");
+      await until(`${name} starts again`, REBOOT_SECONDS, async () => (await leader()) !== before);
     },
     async stop(afterMs) {
       // Asks the machine's systemd to power off.
@@ -123,6 +126,8 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   return machine;
 }
 
+/** The worker has this long to end its jobs, and more to stop. */
+const REBOOT_SECONDS = 120;
 /** What systemd-nspawn ends with when the machine wants to be started again. */
 const REBOOT_CODE = 133;
 

@@ -123,7 +123,8 @@ it("requests under way of one caller are so many, however slowly they are sent",
     `POST /v1/jobs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${greedy}\r\n` +
     `content-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
   const port = Number(new URL(api.url).port);
-  const slow = await holdConnections(port, { text, count: REQUESTS_AT_ONCE_MAX_COUNT });
+  // Some more than there are places: a busy machine loses a connection now and then.
+  const slow = await holdConnections(port, { text, count: REQUESTS_AT_ONCE_MAX_COUNT + 20 });
   await eventually(async () => {
     await expectRefused(await ask(api, LIST, greedy), expect.stringMatching(/requests under way/) as RegExp);
   });

@@ -135,7 +135,8 @@ export const hang: Step<Rehearsal> = {
   name: "hang",
   title: "A worker that hangs is ended by the watchdog, and starts again.",
   needs: ["samples"],
-  after: ["kill"],
+  // A frozen worker keeps what it was sent until its lock ends: jobs of other steps must not be among that.
+  after: ["kill", "rollback", "recovery"],
   machines: true,
   async run({ pool }) {
     const member = pool.machines.at(-1);

@@ -83,7 +83,7 @@ export async function succeeded({ client }: Pick<Rehearsal, "client">, jobId: st
 
 /** The machine that a job runs on, once it runs. */
 export function machineOf(rehearsal: Pick<Rehearsal, "client" | "pool">, jobId: string): Promise<PoolMachine> {
-  return until(`job ${jobId} runs`, 60, async () => {
+  return until(`job ${jobId} runs`, 120, async () => {
     const job = await rehearsal.client.monitoring.getJob(jobId);
     if (job.state !== "running") return undefined;
     return rehearsal.pool.machines.find(({ workerId }) => workerId === job.workerId);

@@ -7,7 +7,7 @@ export interface Step<Context> {
   readonly title: string;
   /** Steps that must have succeeded; they run too when only this one is asked for. */
   readonly needs: readonly string[];
-  /** Steps that must have ended, if they run at all. */
+  /** Steps that must have ended, if they run at all. Like those it needs, they stand before it in the list. */
   readonly after?: readonly string[];
   /** Whether it needs worker machines. */
   readonly machines?: boolean;

@@ -20,7 +20,7 @@ import type { Step } from "./step.ts";
 
 const BEFORE_DESTROY: readonly Step<Rehearsal>[] = [
   ...[roles, packages, api, events, purge, boot, sampleJobs, timers, recovery],
-  ...[kill, hang, release, rollback, reboot, silence, ...ATTACK_STEPS, notice, scale, tokens],
+  ...[kill, release, rollback, hang, reboot, silence, ...ATTACK_STEPS, notice, scale, tokens],
 ];
 
 export const STEPS: readonly Step<Rehearsal>[] = [

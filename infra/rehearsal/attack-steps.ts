@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { packPackage } from "../../runtime/packaging/pack.ts";
 import type { JobView } from "../../runtime/core/views.ts";
 import type { PoolMachine } from "./pool.ts";
-import { expect, machineOf, workerOf, type Rehearsal } from "./rehearsal.ts";
+import { expect, expectOneStart, machineOf, workerOf, type Rehearsal } from "./rehearsal.ts";
 import { until, type Step } from "./step.ts";
 
 const PACKAGE = "attack.zip";
@@ -32,7 +32,7 @@ interface Ended {
 async function attack(rehearsal: Rehearsal, name: string, script: string, timeoutMs?: number): Promise<Ended> {
   const jobId = await submit(rehearsal, name, script, timeoutMs);
   const job = await rehearsal.client.waitForJob(jobId, { signal: AbortSignal.timeout(LIMIT_SECONDS * 1_000) });
-  expect(job.history.length === 1, `${name} was started ${job.history.length} times.`);
+  expectOneStart(job);
   return { job, log: await rehearsal.client.monitoring.getLog(jobId) };
 }
 

@@ -45,7 +45,6 @@ export interface Cloud {
   deploy(estate: Estate): Promise<void>;
   /** Notes which roles were used on the bus, and what was denied there. */
   readBusAudit(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 export interface CloudOptions {
@@ -109,6 +108,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     );
   const topologyFile = join(folder, "topology.json");
   await writeFile(topologyFile, JSON.stringify(estate.topology));
+  await writeFile(auditFile, "");
   await writeBusAccess();
 
   const azurite = (service: "blob" | "table"): ChildProcess =>
@@ -122,7 +122,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       join(folder, `azurite-${service}.log`),
       { AZURITE_ACCOUNTS: [...storageKeys].map(([name, key]) => `${name}:${key}`).join(";") },
     );
-  const programs = [azurite("blob"), azurite("table")];
+  azurite("blob");
+  azurite("table");
   const bus = startProgram(
     [
       ...["runtime/main/bus.ts", "--topology", topologyFile, "--access", accessFile, "--audit", auditFile],
@@ -130,7 +131,6 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     ],
     join(folder, "bus.log"),
   );
-  programs.push(bus);
   const [busReady] = await Promise.all([ready(bus), answers(PORTS.blob), answers(PORTS.table)]);
 
   const resourceManager = createResourceManager({
@@ -153,7 +153,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     else socket.destroy();
   };
 
-  const servers = await Promise.all([
+  await Promise.all([
     serve({ host: PUBLIC_ADDRESS, port: 443, certificate, idleMs: IDLE_MS, onUpgrade }, (request, response) => {
       const host = hostOf(request);
       if (storage.serves(host)) return storage.handle(request, response);
@@ -209,13 +209,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       await site.deploy(estate.site);
     },
     async readBusAudit() {
-      const lines = (await readFile(auditFile, "utf8").catch(() => "")).trim().split("\n").filter(Boolean);
+      const lines = (await readFile(auditFile, "utf8")).trim().split("\n").filter(Boolean);
       for (const line of lines) noteBusUse(access, estate, line);
-    },
-    async stop() {
-      await site.stop();
-      for (const server of servers) server.close();
-      for (const program of programs) program.kill("SIGTERM");
     },
   };
 }
@@ -268,7 +263,7 @@ async function syncBlobs(service: BlobServiceClient, { blobs }: Estate, account:
 }
 
 /** AMQP with TLS, as the namespace offers it. */
-async function amqpFront(certificate: Certificate): Promise<{ close(): unknown }> {
+async function amqpFront(certificate: Certificate): Promise<void> {
   const server = createTlsServer(certificate, (outer) => {
     const inner = connect({ port: PORTS.amqp, host: "127.0.0.1", noDelay: true });
     outer.setNoDelay(true);
@@ -280,7 +275,6 @@ async function amqpFront(certificate: Certificate): Promise<{ close(): unknown }
     for (const socket of [outer, inner]) socket.on("error", end).on("close", end);
   });
   await new Promise<void>((resolve) => server.listen(5_671, PUBLIC_ADDRESS, resolve));
-  return server;
 }
 
 function startProgram(

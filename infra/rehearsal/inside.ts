@@ -123,14 +123,19 @@ function sayHowToReach({ estate, pool }: Rehearsal): void {
 /** What the API and the workers wrote last, for whoever must find out why a step failed. */
 async function sayLastWords({ pool }: Rehearsal): Promise<void> {
   const log = await readFile(join(folder, "cloud", "site", "api-0.log"), "utf8").catch(() => "");
-  say(`The API:\n${log.trimEnd().split("\n").slice(-LAST_LINES).join("\n")}`);
+  // Requests are many, and a step asks again and again.
+  const lines = log
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !line.includes('"msg":"request"'));
+  say(`The API:\n${lines.slice(-LAST_LINES).join("\n")}`);
   for (const { machine } of pool.machines) {
     const journal = machine.exec("journalctl", "--unit=jobyard-worker", `--lines=${LAST_LINES}`, "--no-pager");
     say(`${machine.name}:\n${await journal.catch((error: unknown) => String(error))}`);
   }
 }
 
-const LAST_LINES = 15;
+const LAST_LINES = 40;
 
 async function rehearse(): Promise<Report> {
   const steps = selectSteps(STEPS, request.only).filter((step) => request.machines || step.machines !== true);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { autoscale } from "./autoscaler.ts";
 import {
   expect,
+  expectOneStart,
   machineOf,
   outcomes,
   submitWork,
@@ -31,7 +32,7 @@ export const recovery: Step<Rehearsal> = {
     const { jobIds, since } = rehearsal.bereft;
     const left = RECOVERY_SECONDS - (performance.now() - since) / 1_000;
     const jobs = await Promise.all(jobIds.map((jobId) => succeeded(rehearsal, jobId, Math.max(1, left))));
-    for (const job of jobs) expect(job.history.length === 1, `${job.jobName} ran ${job.history.length} times.`);
+    for (const job of jobs) expectOneStart(job);
   },
 };
 
@@ -195,7 +196,7 @@ async function deployUnderJob(rehearsal: Rehearsal, text: string): Promise<void>
   await stack.writeRelease(text);
   await rehearsal.deploy();
   const job = await succeeded(rehearsal, jobId);
-  expect(job.history.length === 1, `The job was started ${job.history.length} times.`);
+  expectOneStart(job);
   await until(`${member.workerId} runs the other release`, 90, async () => {
     const worker = await workerOf(rehearsal, member);
     return worker !== undefined && worker.state === "running" && worker.version !== before;
@@ -269,7 +270,7 @@ export const scale: Step<Rehearsal> = {
       const names = Array.from({ length: LOAD_COUNT }, (_, index) => `load-${index}`);
       const jobIds = await Promise.all(names.map((name) => submitWork(rehearsal, name, 4)));
       const jobs = await Promise.all(jobIds.map((jobId) => succeeded(rehearsal, jobId, 240)));
-      for (const job of jobs) expect(job.history.length === 1, `${job.jobName} ran ${job.history.length} times.`);
+      for (const job of jobs) expectOneStart(job);
       await until("the pool is empty again", 180, () => pool.machines.length === 0);
     };
     const [{ peak, unready }] = await Promise.all([scaling, working().finally(() => ended.abort())]);

@@ -9,6 +9,11 @@ import { command } from "./command.ts";
 
 /** Machines and apps are connected to it. */
 export const BRIDGE = "azure0";
+/**
+ * A bridge without an address of its own takes the lowest of its ports'. That changes when a port comes or goes, and then
+ * every machine sends to the old one until its ARP entry ends half a minute later.
+ */
+const BRIDGE_MAC = "02:00:00:00:00:01";
 
 const ip = (...args: readonly string[]): Promise<string> => command("ip", ...args);
 
@@ -20,7 +25,7 @@ export async function preparePlace(): Promise<void> {
 
 /** Throws unless this process has a network namespace of its own, where it may do so. */
 export async function createNetwork(subnets: ReadonlyMap<string, string>): Promise<void> {
-  await ip("link", "add", BRIDGE, "type", "bridge");
+  await ip("link", "add", BRIDGE, "address", BRIDGE_MAC, "type", "bridge");
   await ip("link", "set", BRIDGE, "up");
   const gateways = [...subnets.values()].map(gatewayOf).map(({ address, bits }) => `${address}/${bits}`);
   const single = [PUBLIC_ADDRESS, METADATA_ADDRESS, APP_IDENTITY_ADDRESS].map((address) => `${address}/32`);

@@ -93,6 +93,12 @@ export function machineOf(rehearsal: Pick<Rehearsal, "client" | "pool">, jobId: 
 export const workerOf = async ({ admin }: Pick<Rehearsal, "admin">, { workerId }: PoolMachine) =>
   (await admin.monitoring.getWorkers()).find((worker) => worker.workerId === workerId);
 
+/** Throws when the job was started more than once, with how each start ended. */
+export function expectOneStart({ jobName, history }: JobView): void {
+  const starts = history.map(({ outcome, code, workerId }) => [outcome, code, workerId].join(" "));
+  expect(history.length === 1, `${jobName} was started ${history.length} times: ${starts.join("; ")}.`);
+}
+
 /** How a job's starts ended, oldest first. */
 export const outcomes = ({ history }: JobView): readonly (string | undefined)[] =>
   history.map(({ outcome }) => outcome);

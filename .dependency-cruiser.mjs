@@ -129,7 +129,7 @@ export default {
     only(
       "infra-imports-rules",
       "^infra/(?!rehearsal/)",
-      ["^(infra|runtime/(core|packaging))/"],
+      ["^(infra|runtime/(core|packaging))/", "^runtime/node-version\\.mjs$"],
       "Deployment and code share names and limits, nothing else.",
     ),
     only(

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { DateTime } from "luxon";
 import { describe, expect, it } from "vitest";
+import { cronSchedule } from "../../../../runtime/core/schedule/cron-schedule.ts";
 import { isRhythm, parseCron } from "../../../../runtime/core/schedule/cron.ts";
 import { parseSchedule, ticksBetween, type ScheduleText } from "../../../../runtime/core/schedule/schedule.ts";
+import { type Zone, zoneOf } from "../../../../runtime/core/schedule/zone.ts";
 
 const LOS_ANGELES = "America/Los_Angeles";
 
@@ -78,6 +80,49 @@ describe("cron when clocks change", () => {
     const apia = ticks({ cron: "0 0 12 * * *", timeZone: "Pacific/Apia" }, "2011-12-29T12:00:00Z", 3);
     expect(apia).toEqual(["2011-12-29T12:00:00-10:00", "2011-12-31T12:00:00+14:00", "2012-01-01T12:00:00+14:00"]);
   });
+});
+
+describe("changes of clocks a week apart", () => {
+  it.each([
+    ["Asia/Hebron", "2040-10-18T21:00:00Z", { before: "+02:00", between: "+03:00", after: "+02:00" }, "2040-10-19"],
+    [
+      "America/Boa_Vista",
+      "2000-10-07T12:00:00Z",
+      { before: "-04:00", between: "-03:00", after: "-04:00" },
+      "2000-10-07",
+    ],
+  ])("are both seen in %s", (timeZone, from, offsets, firstDay) => {
+    const days = Array.from({ length: 10 }, (_, i) => DateTime.fromISO(firstDay).plus({ days: i }).toISODate());
+    const found = ticks({ cron: "0 0 12 * * *", timeZone }, from, 10);
+    expect(found).toEqual(
+      days.map((day, i) => `${day}T12:00:00${i === 0 ? offsets.before : i < 8 ? offsets.between : offsets.after}`),
+    );
+  });
+});
+
+describe("a rare schedule", () => {
+  const vienna = zoneOf("Europe/Vienna");
+
+  it.each(["0 0 0 29 2 SAT", "0 30 2 29 2 SUN", "* * * 29 2 MON", "0 0 0 31 12 *"])(
+    "%s asks its zone a few times, however far its ticks are",
+    (cron) => {
+      let lookups = 0;
+      const counted: Zone = { stretchAt: (instant) => (lookups++, vienna.stretchAt(instant)) };
+      const schedule = cronSchedule(parseCron(cron), counted, isRhythm(cron));
+      const moments = [
+        new Date("2028-03-01T00:00:00Z"),
+        new Date("2000-01-01T00:00:00Z"),
+        new Date("2097-01-01T00:00:00Z"),
+      ];
+      for (const moment of moments) {
+        for (const ask of [() => schedule.next(moment), () => schedule.previous(moment)]) {
+          lookups = 0;
+          expect(ask()).toBeInstanceOf(Date);
+          expect(lookups).toBeLessThanOrEqual(4);
+        }
+      }
+    },
+  );
 });
 
 describe("a time span", () => {

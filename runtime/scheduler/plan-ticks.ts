@@ -11,7 +11,8 @@
  */
 import { TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
 import type { Misfire } from "../core/manifest.ts";
-import { parseSchedule, ticksBetween, type Schedule } from "../core/schedule/schedule.ts";
+import type { Schedule } from "../core/schedule/cron-schedule.ts";
+import { parseSchedule, ticksBetween } from "../core/schedule/schedule.ts";
 import { outgoingTick, type OutgoingTick } from "../core/tick.ts";
 import { scheduleHashOf, type Timer } from "../core/timer.ts";
 

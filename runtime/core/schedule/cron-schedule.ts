@@ -13,12 +13,18 @@
  */
 import type { CronFields } from "./cron.ts";
 import { firstMatch, lastMatch } from "./match-local.ts";
-import type { Schedule } from "./schedule.ts";
 import type { Stretch, Zone } from "./zone.ts";
 
 const SECOND_MS = 1_000;
 /** Longer than local time and UTC ever differ, and than any change of clocks. */
 const DAY_MS = 24 * 60 * 60 * SECOND_MS;
+
+export interface Schedule {
+  /** The first tick strictly later than a moment; undefined: there is none within 40 years. */
+  next(after: Date): Date | undefined;
+  /** The last tick strictly earlier. */
+  previous(before: Date): Date | undefined;
+}
 
 /** `rhythm`: local times that come twice match twice. */
 export function cronSchedule(fields: CronFields, zone: Zone, rhythm: boolean): Schedule {

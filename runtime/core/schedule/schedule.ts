@@ -2,17 +2,10 @@
  * When a timer ticks: cron in a time zone, or a time span. The same text and the same moment give the same ticks
  * everywhere and always; nothing here reads a clock.
  */
-import { cronSchedule } from "./cron-schedule.ts";
+import { cronSchedule, type Schedule } from "./cron-schedule.ts";
 import { isRhythm, parseCron } from "./cron.ts";
 import { isTimeSpan, nextOfSpan, parseTimeSpan, previousOfSpan } from "./time-span.ts";
 import { zoneOf } from "./zone.ts";
-
-export interface Schedule {
-  /** The first tick strictly later than a moment; undefined: there is none within 40 years. */
-  next(after: Date): Date | undefined;
-  /** The last tick strictly earlier. */
-  previous(before: Date): Date | undefined;
-}
 
 export interface ScheduleText {
   /** Cron of five or six fields, or a time span `[d.]hh:mm:ss`. */

@@ -43,6 +43,18 @@ export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS):
   return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo };
 }
 
+/**
+ * For a timer that has nothing to be sent now: before this moment it has not, as long as its row stays as it is.
+ * Undefined: that is not known. Throws ScheduleError.
+ */
+export function quietUntil(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS): Date | undefined {
+  // A row that claims more than can have been sent, by a wrong clock, keeps its timer quiet no longer than it does now.
+  const horizon = new Date(now.getTime() + horizonMs);
+  const sent = later(timer.scheduledUpTo, timer.activeFrom);
+  const next = parseSchedule(timer).next(sent < horizon ? sent : horizon);
+  return next && new Date(next.getTime() - horizonMs);
+}
+
 /** One tells its receiver of all that were missed before it. */
 const lateCount = (misfire: Misfire): number => (typeof misfire === "string" ? 1 : misfire.all);
 

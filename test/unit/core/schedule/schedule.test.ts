@@ -5,6 +5,7 @@ import { cronSchedule } from "../../../../runtime/core/schedule/cron-schedule.ts
 import { isRhythm, parseCron } from "../../../../runtime/core/schedule/cron.ts";
 import { parseSchedule, ticksBetween, type ScheduleText } from "../../../../runtime/core/schedule/schedule.ts";
 import { type Zone, zoneOf } from "../../../../runtime/core/schedule/zone.ts";
+import { breadth } from "../../../support/breadth.ts";
 
 const LOS_ANGELES = "America/Los_Angeles";
 
@@ -135,8 +136,19 @@ describe("a time span", () => {
     expect(ticks({ cron: "7.00:00:00" }, "2026-05-01T10:00:00Z", 1)).toEqual(["2026-05-03T00:00:00Z"]);
   });
 
-  it.each(["24:00:00", "00:60:00", "00:00:00", "1:2", "00:00:60", "367.00:00:00"])("%s is refused", (cron) => {
-    expect(() => parseSchedule({ cron })).toThrow(/Time span|six fields/);
+  it.each([
+    ["24:00:00", /That long is "1.00:00:00"; .NET reads 24 days, which is "24.00:00:00"/],
+    ["25:30:00", /That long is "1.01:30:00"\.$/],
+    ["1:00:00:00", /Days end with a dot: "1.00:00:00"/],
+    ["00:05", /Seconds must be written: "00:05:00"/],
+    ["00:00:00.500", /Parts of a second cannot be/],
+    ["00:60:00", /hours up to 23 and minutes and seconds up to 59\.$/],
+    ["00:00:60", /hours up to 23 and minutes and seconds up to 59\.$/],
+    ["1:2", /must be hh:mm:ss/],
+    ["00:00:00", /at least one second/],
+    ["367.00:00:00", /at most 366 days/],
+  ])("%s is refused, and why is said", (cron, message) => {
+    expect(() => parseSchedule({ cron })).toThrow(message);
   });
 });
 
@@ -183,7 +195,7 @@ describe("every schedule, in every zone", () => {
         const found = ticksBetween(parseSchedule({ cron, timeZone }), new Date(from - 1), new Date(to), 10_000);
         expect(found.map((tick) => tick.getTime())).toEqual(byBruteForce(cron, timeZone, from, to));
       }),
-      { numRuns: 60 },
+      { numRuns: breadth(12, 60) },
     );
   });
 });

@@ -4,6 +4,7 @@ import type { Job } from "./job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "./limits.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import { ScheduleError } from "./schedule/schedule-error.ts";
+import { scheduleWarnings } from "./schedule/schedule-warnings.ts";
 import { parseSchedule, ticksBetween } from "./schedule/schedule.ts";
 import { isTerminal } from "./states.ts";
 import { batchIdOf, listenerOf, type Timer, type TimerRun } from "./timer.ts";
@@ -38,6 +39,10 @@ export const timerViewSchema = z
     pausedBy: z.string().optional(),
     cron: z.string().meta({ description: "Cron with a field for seconds, or a time span." }),
     timeZone: z.string(),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "What the schedule may have been meant to be otherwise. Absent: nothing." }),
     misfire: z
       .union([z.enum(["once", "skip"]), z.object({ all: z.int().min(1) })])
       .meta({ description: "What becomes of ticks that could not run in time." }),
@@ -73,7 +78,8 @@ export const occurrencesSchema = z
 /** `run` and `job`, the one it names as current: undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
-  const next = pausedAt === undefined ? nextOf(timer, now) : undefined;
+  const next = pausedAt === undefined ? readable(() => occurrences(timer, now, 1)[0]) : undefined;
+  const warnings = readable(() => scheduleWarnings(timer)) ?? [];
   return {
     tenantName: timer.tenantName,
     packageName: timer.packageName,
@@ -84,6 +90,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     ...(pausedBy !== undefined && { pausedBy }),
     cron: timer.cron,
     timeZone: timer.timeZone,
+    ...(warnings.length > 0 && { warnings }),
     misfire: timer.misfire,
     overlap: timer.overlap,
     graceSeconds: timer.graceMs / 1_000,
@@ -120,10 +127,10 @@ function lastRun(
   };
 }
 
-/** Undefined also for a schedule this version cannot read: the scheduler says so, and the rest can be shown. */
-function nextOf(timer: Timer, now: Date): string | undefined {
+/** Undefined for a schedule this version cannot read: the scheduler says so, and the rest can be shown. */
+function readable<T>(read: () => T): T | undefined {
   try {
-    return occurrences(timer, now, 1)[0];
+    return read();
   } catch (error) {
     if (error instanceof ScheduleError) return undefined;
     throw error;
@@ -136,5 +143,5 @@ export function occurrences(timer: Pick<Timer, "cron" | "timeZone">, after: Date
   return ticksBetween(parseSchedule(timer), after, end, maxCount).map((tick) => tick.toISOString());
 }
 
-/** Further ahead no clock change is known, and to look for it would take seconds. */
+/** Further ahead nobody knows how clocks will change. */
 const LOOK_AHEAD_MS = 40 * 366 * 24 * 60 * 60_000;

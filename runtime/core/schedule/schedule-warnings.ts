@@ -22,6 +22,10 @@ export function scheduleWarnings({ cron, timeZone = "UTC" }: ScheduleText): read
   return [`The time span "${cron}" is counted in UTC: the time zone ${timeZone} changes nothing. Cron can be local.`];
 }
 
+/** The same for many, each with the name of its timer. */
+export const timerWarnings = (timers: readonly (ScheduleText & { readonly timerName: string })[]): readonly string[] =>
+  timers.flatMap((timer) => scheduleWarnings(timer).map((warning) => `Timer ${timer.timerName}: ${warning}`));
+
 function zoneWarnings(timeZone: string): readonly string[] {
   const [, sign, hours] = /^Etc\/GMT([+-])([1-9]\d?)$/i.exec(timeZone) ?? [];
   if (sign === undefined || hours === undefined) return [];

@@ -128,6 +128,15 @@ describe("a timer", () => {
       ["Sound", true],
     ]);
   });
+
+  it("says what its schedule may have been meant to be", async () => {
+    const odd = await registered({ cron: "0 */45 * * * *", timeZone: "Etc/GMT+2" });
+    expect((await viewOf(odd)).warnings).toEqual([
+      expect.stringContaining("does not run every 45 minutes"),
+      expect.stringContaining("2 hours behind UTC"),
+    ]);
+    expect(await viewOf(await registered())).not.toHaveProperty("warnings");
+  });
 });
 
 describe("the next ticks", () => {

@@ -1,14 +1,7 @@
 /** One field of cron text: its range, its parts, and the values that they name. What cannot be is told by cron-problem.ts. */
 import { partProblem } from "./cron-problem.ts";
+import type { FieldRange } from "./cron-ranges.ts";
 import { ScheduleError } from "./schedule-error.ts";
-
-export interface FieldRange {
-  readonly name: string;
-  readonly min: number;
-  readonly max: number;
-  /** Words for the values from `min` on. */
-  readonly words?: readonly string[];
-}
 
 /** Between two commas. */
 export interface CronPart {
@@ -18,19 +11,6 @@ export interface CronPart {
   readonly last: number;
   readonly step: number;
 }
-
-const MONTHS = [
-  ...["january", "february", "march", "april", "may", "june"],
-  ...["july", "august", "september", "october", "november", "december"],
-];
-const DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-
-export const SECOND: FieldRange = { name: "second", min: 0, max: 59 };
-export const MINUTE: FieldRange = { name: "minute", min: 0, max: 59 };
-export const HOUR: FieldRange = { name: "hour", min: 0, max: 23 };
-export const DAY_OF_MONTH: FieldRange = { name: "day of month", min: 1, max: 31 };
-export const MONTH: FieldRange = { name: "month", min: 1, max: 12, words: MONTHS };
-export const DAY_OF_WEEK: FieldRange = { name: "day of week", min: 0, max: 6, words: DAYS };
 
 /** Fewer letters would be guesses: "ju" is June and July. */
 const WORD_MIN_LENGTH = 3;

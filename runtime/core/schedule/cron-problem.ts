@@ -1,5 +1,5 @@
 /** Why cron text is refused: what of another cron it is, and what to write instead. Only text that cannot be read comes here. */
-import type { FieldRange } from "./cron-field.ts";
+import type { FieldRange } from "./cron-ranges.ts";
 
 /** Shorthands of other crons. */
 const NICKNAMES: Readonly<Record<string, string>> = {

@@ -1,16 +1,6 @@
 /** What the author of a schedule may have meant otherwise. For schedules that can be read. */
-import {
-  DAY_OF_MONTH,
-  DAY_OF_WEEK,
-  HOUR,
-  MINUTE,
-  MONTH,
-  partsOf,
-  SECOND,
-  valuesOfPart,
-  type CronPart,
-  type FieldRange,
-} from "./cron-field.ts";
+import { partsOf, valuesOfPart, type CronPart } from "./cron-field.ts";
+import { DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, type FieldRange } from "./cron-ranges.ts";
 import { fieldsOf, parseCron } from "./cron.ts";
 import type { ScheduleText } from "./schedule.ts";
 import { isTimeSpan, showTimeSpan } from "./time-span.ts";

@@ -42,7 +42,9 @@ export const timerViewSchema = z
     warnings: z
       .array(z.string())
       .optional()
-      .meta({ description: "What the schedule may have been meant to be otherwise. Absent: nothing." }),
+      .meta({
+        description: "What the schedule may have been meant to be otherwise, or why it does not tick. Absent: nothing.",
+      }),
     misfire: z
       .union([z.enum(["once", "skip"]), z.object({ all: z.int().min(1) })])
       .meta({ description: "What becomes of ticks that could not run in time." }),
@@ -78,8 +80,7 @@ export const occurrencesSchema = z
 /** `run` and `job`, the one it names as current: undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
-  const next = pausedAt === undefined ? readable(() => occurrences(timer, now, 1)[0]) : undefined;
-  const warnings = readable(() => scheduleWarnings(timer)) ?? [];
+  const { next, warnings } = scheduleView(timer, now);
   return {
     tenantName: timer.tenantName,
     packageName: timer.packageName,
@@ -98,7 +99,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     pool: timer.pool,
     priority: timer.priority,
     batchId: batchIdOf(timer),
-    ...(next !== undefined && { next }),
+    ...(next !== undefined && pausedAt === undefined && { next }),
     ...(run?.lastScheduledAt && { lastScheduledAt: run.lastScheduledAt.toISOString() }),
     ...lastRun(job),
     isRunning: job?.state === "running",
@@ -127,12 +128,15 @@ function lastRun(
   };
 }
 
-/** Undefined for a schedule this version cannot read: the scheduler says so, and the rest can be shown. */
-function readable<T>(read: () => T): T | undefined {
+/** What is wrong with a schedule that this version cannot read is a warning: the rest of the timer can be shown. */
+function scheduleView(
+  timer: Timer,
+  now: Date,
+): { readonly next?: string | undefined; readonly warnings: readonly string[] } {
   try {
-    return read();
+    return { next: occurrences(timer, now, 1)[0], warnings: scheduleWarnings(timer) };
   } catch (error) {
-    if (error instanceof ScheduleError) return undefined;
+    if (error instanceof ScheduleError) return { warnings: [`It does not tick. ${error.message}`] };
     throw error;
   }
 }

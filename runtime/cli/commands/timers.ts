@@ -63,7 +63,7 @@ const listCommand = (around: Surroundings): Command =>
       show(terminal, options, { items }, () => describeAll(items, terminal));
       const doubtful = items.filter(({ warnings }) => warnings !== undefined).map(nameOf);
       if (doubtful.length > 0) {
-        terminal.error(`Warning: see "timers show" for what may be meant otherwise in ${doubtful.join(", ")}.`);
+        terminal.error(`Warning: look at the schedule of ${doubtful.join(", ")}: "jobyard timers show" says why.`);
       }
     });
 

@@ -123,9 +123,9 @@ describe("a timer", () => {
     const { tenantName } = await registered({ timerName: "Broken", cron: "later" });
     await registered({ tenantName, timerName: "Sound" });
     const items = itemsOf(await api.get(`/v1/tenants/${tenantName}/timers`)) as readonly TimerView[];
-    expect(items.map(({ timerName, next }) => [timerName, next !== undefined])).toEqual([
-      ["Broken", false],
-      ["Sound", true],
+    expect(items.map(({ timerName, next, warnings }) => [timerName, next !== undefined, warnings?.[0]])).toEqual([
+      ["Broken", false, expect.stringMatching(/^It does not tick\. Cron "later" must have six fields/)],
+      ["Sound", true, undefined],
     ]);
   });
 

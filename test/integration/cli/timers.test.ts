@@ -44,7 +44,7 @@ describe("jobyard timers", () => {
   it("lists them with what comes next, and says it all as JSON", async () => {
     const { code, stdout, stderr } = await timers();
     expect(code).toBe(0);
-    expect(stderr).toBe('Warning: see "timers show" for what may be meant otherwise in my.test.Odd.\n');
+    expect(stderr).toBe('Warning: look at the schedule of my.test.Odd: "jobyard timers show" says why.\n');
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^timer +schedule +next +last +result +missed\/skipped$/);
     expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s) +- +- +0\/0$/);

@@ -39,12 +39,9 @@ export const timerViewSchema = z
     pausedBy: z.string().optional(),
     cron: z.string().meta({ description: "Cron with a field for seconds, or a time span." }),
     timeZone: z.string(),
-    warnings: z
-      .array(z.string())
-      .optional()
-      .meta({
-        description: "What the schedule may have been meant to be otherwise, or why it does not tick. Absent: nothing.",
-      }),
+    warnings: z.array(z.string()).optional().meta({
+      description: "What the schedule may have been meant to be otherwise, or why it does not tick. Absent: nothing.",
+    }),
     misfire: z
       .union([z.enum(["once", "skip"]), z.object({ all: z.int().min(1) })])
       .meta({ description: "What becomes of ticks that could not run in time." }),

@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ readonly benchmark: Be
   client: () => import("./client.ts"),
   events: () => import("./events.ts"),
   recovery: () => import("./recovery.ts"),
+  scheduler: () => import("./scheduler.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

@@ -1,9 +1,11 @@
-// Connections to the local Service Bus and the local issuer that prove nothing: each is let go, and others are served.
+// Connections to the local Service Bus, the local issuer and a worker's health that prove nothing: each is let go, and
+// others are served.
 import { once } from "node:events";
 import { type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startIdentityServer } from "../../../runtime/local/identity/identity-server.ts";
+import { serveHealth } from "../../../runtime/worker/vm/health-server.ts";
 import { connectAdmin, startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { eventually } from "../../support/eventually.ts";
 import { holdConnections } from "../../support/half-open-client.ts";
@@ -111,6 +113,25 @@ describe("the local issuer", () => {
       await eventually(() => expect(hasEnded(socket)).toBe(true));
       await isReset(socket);
     }
+  });
+});
+
+describe("a worker's health", () => {
+  test.each([
+    ["say nothing", ""],
+    ["send half of their headers", "GET /health HTTP/1.1\r\nhost: a\r\n"],
+    ["send half of a body", "POST /health HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{"],
+    ["have their connections closed", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"],
+    ["offer an upgrade", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n"],
+  ])("lets clients go that %s, and is told to who asks", async (_what, text) => {
+    const limits = { maxCount: 6, headersTimeoutMs: 200, requestTimeoutMs: 200, lingerMs: 20 };
+    const health = await serveHealth(0, () => true, limits);
+    onTestFinished(() => health.close());
+    using clients = await holdConnections(health.port, { text, count: 5 });
+    const answer = await fetch(`http://127.0.0.1:${health.port}/health`);
+    expect(await answer.json()).toEqual({ ApplicationHealthState: "Healthy" });
+    await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));
+    await Promise.all(clients.sockets.map(isReset));
   });
 });
 

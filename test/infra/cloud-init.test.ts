@@ -181,6 +181,7 @@ const canFilterIPv6 =
 describe.each(["IPv4", "IPv6"] as const)("over %s", (protocol) => {
   it.skipIf(!(protocol === "IPv4" ? canFilter : canFilterIPv6))(
     "keeps jobs, and nobody else, from the services of their machine (needs root, unshare, nft, ip and setpriv)",
+    { tags: "attack/jobs" },
     async () => {
       await using root = await temporaryDirectory();
       const rules = await readFile(join(FOLDER, "firewall.nft"), "utf8");

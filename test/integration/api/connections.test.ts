@@ -68,7 +68,7 @@ describe("a client that never ends its own side", () => {
       "GET /healthz HTTP/1.1\r\nhost: a\r\nexpect: gold\r\nconnection: close\r\n\r\n",
       /417/,
     ],
-  ])("and %s is let go", async (_what, text, answer) => {
+  ])("and %s is let go", { tags: "attack/connections" }, async (_what, text, answer) => {
     for (const api of [open, guarded]) {
       using clients = await holdConnections(portOf(api), { text, count: 5 });
       await eventually(() => expect(clients.at(api.connectionsByPort)).toEqual(["let go"]));
@@ -76,7 +76,7 @@ describe("a client that never ends its own side", () => {
     }
   });
 
-  it("and does not read its answer is let go, upgraded or not", async () => {
+  it("and does not read its answer is let go, upgraded or not", { tags: "attack/connections" }, async () => {
     for (const upgrade of ["host: a\r\n", `${UPGRADE}${KEY}`]) {
       const server = await serve((_request, response) => response.end(Buffer.alloc(32 * 1024 * 1024)), STALLING);
       using clients = await holdConnections(server.port, { text: `GET / HTTP/1.1\r\n${upgrade}\r\n`, reads: false });
@@ -101,16 +101,20 @@ describe("a client that never ends its own side", () => {
   });
 });
 
-it("closes connections beyond the most an instance takes, and serves the others", async () => {
-  const { port, server } = await serve((_request, response) => response.end("served"), { ...LIMITS, maxCount: 3 });
-  using clients = await holdConnections(port, { count: 3, text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
-  await eventually(() => expect(clients.heard(2)).toContain("served"));
-  const dropped = once(server, "drop");
-  using further = await holdConnections(port, { text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
-  await dropped;
-  await eventually(() => expect(further.sockets[0]?.readableEnded || further.sockets[0]?.destroyed).toBe(true));
-  expect(further.heard(0)).toBe("");
-});
+it(
+  "closes connections beyond the most an instance takes, and serves the others",
+  { tags: "attack/connections" },
+  async () => {
+    const { port, server } = await serve((_request, response) => response.end("served"), { ...LIMITS, maxCount: 3 });
+    using clients = await holdConnections(port, { count: 3, text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
+    await eventually(() => expect(clients.heard(2)).toContain("served"));
+    const dropped = once(server, "drop");
+    using further = await holdConnections(port, { text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
+    await dropped;
+    await eventually(() => expect(further.sockets[0]?.readableEnded || further.sockets[0]?.destroyed).toBe(true));
+    expect(further.heard(0)).toBe("");
+  },
+);
 
 async function serve(app: RequestListener, limits: HttpServerOptions) {
   const server = createHttpServer((request, response) => {

@@ -78,8 +78,8 @@ const servers = (): Readonly<Record<string, string>> => ({
   "bus administration": `http://127.0.0.1:${bus.adminPort}`,
 });
 
-describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", (name) => {
-  it("refuses a page that has given this machine's address a name of its own", async () => {
+describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", { tags: "attack/hosts" }, (name) => {
+  it("refuses a page that has given this machine's address a name of its own", { tags: "attack/hosts" }, async () => {
     const url = servers()[name] ?? "";
     const { port } = new URL(url);
     for (const host of [`evil.example:${port}`, `0.0.0.0:${port}`, `localhost.evil.example:${port}`]) {
@@ -93,7 +93,7 @@ describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", 
   });
 });
 
-describe("an API without authentication", () => {
+describe("an API without authentication", { tags: "attack/hosts" }, () => {
   it("lets no foreign page change anything, and no foreign Host open a connection to its hub", async () => {
     const path = "/v1/jobs/acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa/cancel";
     expect(await statusAt(api.url, { method: "POST", path, headers: FOREIGN })).toBe(403);
@@ -112,7 +112,7 @@ describe("an API with tokens", () => {
     ["on loopback answers names of this machine only", {}, LOCAL_REFUSALS.host.status],
     ["behind a proxy of this machine answers the proxy's names", { [SETTING.proxyHops]: "1" }, 200],
     ["on all addresses, as deployed, answers every name", { [SETTING.apiHost]: "0.0.0.0" }, 200],
-  ])("%s", async (_what, settings, status) => {
+  ])("%s", { tags: "attack/hosts" }, async (_what, settings, status) => {
     await using deployed = await startApiProcess(bus, "api-tokens", { ...TOKENS, ...settings });
     const asked = { path: "/healthz", headers: { host: "jobs.example.com" } };
     expect(await statusAt(deployed.url, asked)).toBe(status);
@@ -121,7 +121,7 @@ describe("an API with tokens", () => {
 });
 
 describe("the issuer", () => {
-  it("lets no foreign page change its keys, although the secrets are public", async () => {
+  it("lets no foreign page change its keys, although the secrets are public", { tags: "attack/hosts" }, async () => {
     const path = `/${DIRECTORY_ID}/rotate-keys`;
     expect(await statusAt(issuer.authority, { method: "POST", path, headers: FOREIGN })).toBe(403);
     const local = { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" };
@@ -130,20 +130,24 @@ describe("the issuer", () => {
 });
 
 describe("storage", () => {
-  it("knows a key of its own, kept for this user alone, and not the one of the documentation", async () => {
-    expect(azurite.accountKey).not.toBe(KNOWN_KEY);
-    expect((await stat(join(home.path, "storage/account-key"))).mode & 0o777).toBe(0o600);
-    await provisionStorage(connectStorage({ kind: "connection-string", storage: azurite.connectionString }));
+  it(
+    "knows a key of its own, kept for this user alone, and not the one of the documentation",
+    { tags: "attack/hosts" },
+    async () => {
+      expect(azurite.accountKey).not.toBe(KNOWN_KEY);
+      expect((await stat(join(home.path, "storage/account-key"))).mode & 0o777).toBe(0o600);
+      await provisionStorage(connectStorage({ kind: "connection-string", storage: azurite.connectionString }));
 
-    const known = azurite.connectionString.replace(azurite.accountKey, KNOWN_KEY);
-    const tables = TableServiceClient.fromConnectionString(known, { allowInsecureConnection: true });
-    await expect(tables.createTable("stolen")).rejects.toMatchObject({ statusCode: 403 });
-    const blobs = new BlobServiceClient(
-      `http://127.0.0.1:${blobPort}/${ACCOUNT}`,
-      new StorageSharedKeyCredential(ACCOUNT, KNOWN_KEY),
-    );
-    await expect(blobs.getContainerClient("stolen").create()).rejects.toMatchObject({ statusCode: 403 });
-  });
+      const known = azurite.connectionString.replace(azurite.accountKey, KNOWN_KEY);
+      const tables = TableServiceClient.fromConnectionString(known, { allowInsecureConnection: true });
+      await expect(tables.createTable("stolen")).rejects.toMatchObject({ statusCode: 403 });
+      const blobs = new BlobServiceClient(
+        `http://127.0.0.1:${blobPort}/${ACCOUNT}`,
+        new StorageSharedKeyCredential(ACCOUNT, KNOWN_KEY),
+      );
+      await expect(blobs.getContainerClient("stolen").create()).rejects.toMatchObject({ statusCode: 403 });
+    },
+  );
 
   it("has the same key after a restart, and another one in another folder", async () => {
     const [b = 0, t = 0, b2 = 0, t2 = 0] = await freePorts(4);

@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => system[Symbol.asyncDispose]());
 
-describe("what a job leaves", () => {
+describe("what a job leaves", { tags: "attack/trees" }, () => {
   it("ends it once, with its own failure or a named file, and is never an interruption", async () => {
     await using worker = await system.startWorker({ slots: 3 });
     const once = { retry: { maxAttempts: 1 } };

@@ -20,22 +20,26 @@ const REFUSED = [
 ];
 
 describe.each(Object.entries(FIELDS))("%s", (field, parse) => {
-  it("takes no control and no character that turns the direction of text, and says which field it is", () => {
-    for (const code of REFUSED) {
-      const result = parse(`a${String.fromCharCode(code)}b`);
-      expect(result.success, code.toString(16)).toBe(false);
-      expect(result.error?.issues).toMatchObject([
-        { path: [field], message: expect.stringContaining("control characters") as string },
-      ]);
-    }
-  });
+  it(
+    "takes no control and no character that turns the direction of text, and says which field it is",
+    { tags: "attack/names" },
+    () => {
+      for (const code of REFUSED) {
+        const result = parse(`a${String.fromCharCode(code)}b`);
+        expect(result.success, code.toString(16)).toBe(false);
+        expect(result.error?.issues).toMatchObject([
+          { path: [field], message: expect.stringContaining("control characters") as string },
+        ]);
+      }
+    },
+  );
 
   it.each(["Größe", "日本語", "العربية", "עברית", "👩‍👩‍👧", "a\u00a0b", "100 %"])("takes %s", (name) => {
     expect(parse(name).success).toBe(true);
   });
 });
 
-it("is the pattern of job types in a manifest, too", () => {
+it("is the pattern of job types in a manifest, too", { tags: "attack/names" }, () => {
   const manifest = (jobType: string): string =>
     JSON.stringify({
       ...{ manifestVersion: 1, name: "p", platform: "any" },

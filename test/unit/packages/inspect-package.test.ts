@@ -34,12 +34,16 @@ describe("inspectPackage", () => {
     expect((await inspectPackage(view)).sha256).toBe((await inspectPackage(zip)).sha256);
   });
 
-  it.each(HOSTILE_PACKAGES)("refuses %s as a worker does", async (_, bytes, code, message) => {
-    await expect(inspectPackage(bytes, SMALL_LIMITS)).rejects.toMatchObject({
-      code,
-      message: expect.stringContaining(message) as string,
-    });
-  });
+  it.each(HOSTILE_PACKAGES)(
+    "refuses %s as a worker does",
+    { tags: "attack/archives" },
+    async (_, bytes, code, message) => {
+      await expect(inspectPackage(bytes, SMALL_LIMITS)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(message) as string,
+      });
+    },
+  );
 
   it.each<[string, Buffer, PackageCode, string]>([
     ["a package without a manifest", buildZip([{ name: "main.mjs" }]), "ManifestMissing", "no job.json at its root"],
@@ -78,7 +82,7 @@ describe("inspectPackage", () => {
     }
   });
 
-  it("refuses every cut of a sound package", async () => {
+  it("refuses every cut of a sound package", { tags: "attack/archives" }, async () => {
     const zip = testPackage({ jobs: { Echo: "return { output: 1 };" } });
     for (let length = 0; length < zip.length; length += 7) {
       await expect(inspectPackage(zip.subarray(0, length)), `${length} bytes`).rejects.toMatchObject({

@@ -77,7 +77,7 @@ describe("what a job left in its output folder", () => {
     ["replaced by a file", (path) => writeFile(path, "x"), "is a link or a file"],
     ["replaced by a pipe", (path) => Promise.resolve(execFileSync("mkfifo", [path])), "is a link or a file"],
     ["removed", () => Promise.resolve(), "was removed"],
-  ])("is refused and named when the folder itself was %s", async (_, replace, why) => {
+  ])("is refused and named when the folder itself was %s", { tags: "attack/trees" }, async (_, replace, why) => {
     const secret = await privateDirectory();
     for (const result of [succeeded, failed]) {
       const { execution, kept, log } = await run(
@@ -100,7 +100,7 @@ describe("what a job left in its output folder", () => {
     }
   });
 
-  it("leaves out links, pipes, sockets and what they lead to, and says so", async () => {
+  it("leaves out links, pipes, sockets and what they lead to, and says so", { tags: "attack/trees" }, async () => {
     const secret = await privateDirectory();
     const server = createServer();
     const { execution, kept, log } = await run(async ({ outputPath }) => {
@@ -132,25 +132,29 @@ describe("what a job left in its output folder", () => {
     ["a backslash", Buffer.from("a\\b"), String.raw`"a\b"`, "a backslash"],
     ["bytes that are not UTF-8", Buffer.from("a\xff\xfe", "latin1"), String.raw`"a\xff\xfe"`, "not UTF-8"],
     ["half a surrogate pair", Buffer.from([0xed, 0xa0, 0x80]), String.raw`"\xed\xa0\x80"`, "not UTF-8"],
-  ])("is kept but for a file with %s in its name, which is named", async (_, name, shown, why) => {
-    for (const result of [succeeded, failed]) {
-      const { execution, kept, log } = await run(
-        async ({ outputPath }) => {
-          await writeFile(Buffer.concat([Buffer.from(`${outputPath}/`), name]), "x");
-          await writeFile(join(outputPath, "kept.txt"), "");
-        },
-        { result },
-      );
-      expect(kept).toEqual(["kept.txt"]);
-      expect(log.split("\n")).toHaveLength(2);
-      expect(log).toContain(`sys Not kept: ${shown} has a name `);
-      expect(log).toContain(why);
-      if (result === succeeded) expect(execution).toMatchObject({ ...(refusal(shown) as object), artifactCount: 1 });
-      else expect(execution).toMatchObject({ code: "JobFailed", retryable: true, artifactCount: 1 });
-    }
-  });
+  ])(
+    "is kept but for a file with %s in its name, which is named",
+    { tags: "attack/trees" },
+    async (_, name, shown, why) => {
+      for (const result of [succeeded, failed]) {
+        const { execution, kept, log } = await run(
+          async ({ outputPath }) => {
+            await writeFile(Buffer.concat([Buffer.from(`${outputPath}/`), name]), "x");
+            await writeFile(join(outputPath, "kept.txt"), "");
+          },
+          { result },
+        );
+        expect(kept).toEqual(["kept.txt"]);
+        expect(log.split("\n")).toHaveLength(2);
+        expect(log).toContain(`sys Not kept: ${shown} has a name `);
+        expect(log).toContain(why);
+        if (result === succeeded) expect(execution).toMatchObject({ ...(refusal(shown) as object), artifactCount: 1 });
+        else expect(execution).toMatchObject({ code: "JobFailed", retryable: true, artifactCount: 1 });
+      }
+    },
+  );
 
-  it("is kept but for paths that are too long or too deep", async () => {
+  it("is kept but for paths that are too long or too deep", { tags: "attack/trees" }, async () => {
     const { execution, kept, log } = await run(async ({ outputPath }) => {
       const long = join(outputPath, ...Array.from({ length: 4 }, () => "x".repeat(200)));
       await mkdir(long, { recursive: true });
@@ -167,7 +171,7 @@ describe("what a job left in its output folder", () => {
     expect(log).toContain(`is more than ${ARTIFACT_MAX_DEPTH} folders deep`);
   });
 
-  it("names the first twenty refused files and counts the others", async () => {
+  it("names the first twenty refused files and counts the others", { tags: "attack/trees" }, async () => {
     const { execution, log } = await run(async ({ outputPath }) => {
       for (let n = 0; n < 50; n++) await writeFile(join(outputPath, `bad\n${n}`), "");
     });
@@ -176,7 +180,7 @@ describe("what a job left in its output folder", () => {
     expect(log).toContain("sys Not kept: 30 more.");
   });
 
-  it("is refused where it is a second name of another file", async () => {
+  it("is refused where it is a second name of another file", { tags: "attack/trees" }, async () => {
     const secret = await privateDirectory();
     const { execution, kept } = await run(({ outputPath }) =>
       link(join(secret, "worker.env"), join(outputPath, "stolen")),
@@ -218,15 +222,24 @@ describe("what a job left in its output folder", () => {
       },
       "bytes together",
     ],
-  ])("fails the job for good when it is %s, and nothing of it is kept", async (_, leave, why) => {
-    const { execution, kept, log } = await run(({ outputPath }) => Promise.resolve(leave(outputPath)));
-    expect(execution).toMatchObject({ kind: "failed", code: "ArtifactsTooLarge", retryable: false, artifactCount: 0 });
-    expect(execution).toHaveProperty("message", expect.stringContaining(why));
-    expect(kept).toEqual([]);
-    expect(log).toContain("sys ArtifactsTooLarge: ");
-  });
+  ])(
+    "fails the job for good when it is %s, and nothing of it is kept",
+    { tags: "attack/trees" },
+    async (_, leave, why) => {
+      const { execution, kept, log } = await run(({ outputPath }) => Promise.resolve(leave(outputPath)));
+      expect(execution).toMatchObject({
+        kind: "failed",
+        code: "ArtifactsTooLarge",
+        retryable: false,
+        artifactCount: 0,
+      });
+      expect(execution).toHaveProperty("message", expect.stringContaining(why));
+      expect(kept).toEqual([]);
+      expect(log).toContain("sys ArtifactsTooLarge: ");
+    },
+  );
 
-  it("is given up when looking through it takes too long", async () => {
+  it("is given up when looking through it takes too long", { tags: "attack/trees" }, async () => {
     let clock = 0;
     const monotonicNow = (): number => (clock += OUTPUT_WALK_MAX_MS);
     const { execution } = await run(({ outputPath }) => mkdir(join(outputPath, "a", "b"), { recursive: true }), {
@@ -235,51 +248,59 @@ describe("what a job left in its output folder", () => {
     expect(execution).toMatchObject({ kind: "failed", code: "ArtifactsTooLarge" });
   });
 
-  it("is sent as it was opened, though its name leads elsewhere by then, once however often sending fails", async () => {
-    const secret = await privateDirectory();
-    let outputPath = "";
-    const { execution, contentOf } = await run(
-      async (workspace) => {
-        ({ outputPath } = workspace);
-        await mkdir(join(outputPath, "folder"));
-        await writeFile(join(outputPath, "folder", "worker.env"), "the job's");
-      },
-      {
-        putArtifact: (files) => async (jobId, claimId, path, content, signal) => {
-          await rename(join(outputPath, "folder"), join(outputPath, "away"));
-          await symlink(secret, join(outputPath, "folder"));
-          await files.putArtifact(jobId, claimId, path, content, signal);
-          await files.putArtifact(jobId, claimId, path, content, signal);
+  it(
+    "is sent as it was opened, though its name leads elsewhere by then, once however often sending fails",
+    { tags: "attack/trees" },
+    async () => {
+      const secret = await privateDirectory();
+      let outputPath = "";
+      const { execution, contentOf } = await run(
+        async (workspace) => {
+          ({ outputPath } = workspace);
+          await mkdir(join(outputPath, "folder"));
+          await writeFile(join(outputPath, "folder", "worker.env"), "the job's");
         },
-      },
-    );
-    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
-    expect(await contentOf("folder/worker.env")).toBe("the job's");
-  });
-
-  it("is refused where it becomes shorter while it is sent, and kept where it is only removed", async () => {
-    let outputPath = "";
-    const { execution, kept, log } = await run(
-      async (workspace) => {
-        ({ outputPath } = workspace);
-        for (const name of ["cut", "removed"]) await writeFile(join(outputPath, name), "content");
-      },
-      {
-        putArtifact:
-          (files) =>
-          async (...[jobId, claimId, path, ...rest]) => {
-            if (path === "cut") await truncate(join(outputPath, path), 3);
-            else await rm(join(outputPath, path));
-            await files.putArtifact(jobId, claimId, path, ...rest);
+        {
+          putArtifact: (files) => async (jobId, claimId, path, content, signal) => {
+            await rename(join(outputPath, "folder"), join(outputPath, "away"));
+            await symlink(secret, join(outputPath, "folder"));
+            await files.putArtifact(jobId, claimId, path, content, signal);
+            await files.putArtifact(jobId, claimId, path, content, signal);
           },
-      },
-    );
-    expect(execution).toMatchObject({ kind: "failed", code: "ArtifactRefused", artifactCount: 1 });
-    expect(kept).toEqual(["removed"]);
-    expect(log).toContain('sys Not kept: "cut" ');
-  });
+        },
+      );
+      expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
+      expect(await contentOf("folder/worker.env")).toBe("the job's");
+    },
+  );
 
-  it("is refused where storage does not take it", async () => {
+  it(
+    "is refused where it becomes shorter while it is sent, and kept where it is only removed",
+    { tags: "attack/trees" },
+    async () => {
+      let outputPath = "";
+      const { execution, kept, log } = await run(
+        async (workspace) => {
+          ({ outputPath } = workspace);
+          for (const name of ["cut", "removed"]) await writeFile(join(outputPath, name), "content");
+        },
+        {
+          putArtifact:
+            (files) =>
+            async (...[jobId, claimId, path, ...rest]) => {
+              if (path === "cut") await truncate(join(outputPath, path), 3);
+              else await rm(join(outputPath, path));
+              await files.putArtifact(jobId, claimId, path, ...rest);
+            },
+        },
+      );
+      expect(execution).toMatchObject({ kind: "failed", code: "ArtifactRefused", artifactCount: 1 });
+      expect(kept).toEqual(["removed"]);
+      expect(log).toContain('sys Not kept: "cut" ');
+    },
+  );
+
+  it("is refused where storage does not take it", { tags: "attack/trees" }, async () => {
     const refused = new InvariantError("Storage refused a request.", { cause: new Error("InvalidUri") });
     const { execution } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
       putArtifact: () => () => Promise.reject(refused),
@@ -289,6 +310,7 @@ describe("what a job left in its output folder", () => {
 
   it.skipIf(!canBecomeOther(KEEPER, process.execPath))(
     "is kept but for what the worker may not read, which does not harm the worker (needs root, to be another)",
+    { tags: "attack/trees" },
     async () => {
       const output = join(directory.path, "output");
       await mkdir(join(output, "closed"), { recursive: true });
@@ -357,7 +379,7 @@ describe("a fault of the machine", () => {
   });
 });
 
-describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", () => {
+describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", { tags: "attack/trees" }, () => {
   it("has only its own files kept, in folders of its own", async () => {
     const output = join(directory.path, "output");
     await mkdir(join(output, "theirs"), { recursive: true });

@@ -173,7 +173,7 @@ describe("a token", () => {
     ["with alg none and some signature", () => bearer(`${unsigned("none")}AAAA`), /RS256/],
     ["with alg nOnE and some signature", () => bearer(`${unsigned("nOnE")}AAAA`), /RS256/],
     ["signed with HS256 and the public key as secret", async () => bearer(hmacWithPublicKey()), /RS256/],
-  ])("%s is refused", async (_what, authorization, message) => {
+  ])("%s is refused", { tags: "attack/tokens" }, async (_what, authorization, message) => {
     const sent = await authorization();
     // Where the library would write.
     const written = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write"));
@@ -190,7 +190,7 @@ describe("a token", () => {
     if (sent !== undefined && sent.length > 20) expect(JSON.stringify(answer)).not.toContain(sent.slice(7));
   });
 
-  it("in the query or the body is not looked at", async () => {
+  it("in the query or the body is not looked at", { tags: "attack/tokens" }, async () => {
     const token = await issuer.token();
     expect(await ask(api, undefined, `/v1/batches?tenantName=${tenant}&access_token=${token}`)).toMatchObject({
       status: 401,
@@ -203,7 +203,7 @@ describe("a token", () => {
     expect(response.status).toBe(401);
   });
 
-  it("of one request never answers for another that comes at the same time", async () => {
+  it("of one request never answers for another that comes at the same time", { tags: "attack/tokens" }, async () => {
     const good = await bearer(issuer.token());
     const bad = await bearer(exchanged(await issuer.token()));
     const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(api, i % 3 === 0 ? bad : good)));
@@ -340,14 +340,14 @@ describe("the issuer", () => {
     },
   );
 
-  it("is not believed with a certificate of somebody else", async () => {
+  it("is not believed with a certificate of somebody else", { tags: "attack/tokens" }, async () => {
     await using own = await startTestIssuer();
     const { api } = await freshApi({}, { ...own, ca: issuer.ca });
     expect(await ask(api, await bearer(own.token()))).toMatchObject({ status: 503, code: "IdentityUnavailable" });
     expect(own.keySetRequests).toBe(0);
   });
 
-  it("is asked once a minute for keys somebody makes up", async () => {
+  it("is asked once a minute for keys somebody makes up", { tags: "attack/tokens" }, async () => {
     await using own = await startTestIssuer();
     const { api, clock } = await freshApi({}, own);
     expect((await ask(api, await bearer(own.token()))).status).toBe(200);

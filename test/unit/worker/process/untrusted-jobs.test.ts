@@ -7,7 +7,7 @@ import { type Lab, createLab } from "./lab.ts";
 let lab: Lab;
 afterEach(() => lab.close());
 
-describe("the environment of a job", () => {
+describe("the environment of a job", { tags: "attack/jobs" }, () => {
   const SECRETS = {
     AZURE_CLIENT_SECRET: "s3cret",
     JOBYARD_STORAGE_CONNECTION: "AccountKey=s3cret",
@@ -57,7 +57,7 @@ describe("the environment of a job", () => {
   });
 });
 
-describe("a job that turns against its worker", () => {
+describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
   beforeEach(async () => {
     lab = await createLab({ logMaxBytes: 100_000 });
   });

@@ -14,8 +14,10 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/loc
 import { startIdentityServer, type IdentityServer } from "../../../runtime/local/identity/identity-server.ts";
 import { DIRECTORY_ID } from "../../../runtime/local/identity/principals.ts";
 import { freePorts } from "../../../runtime/local/ports.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startApiProcess, type ApiProcess } from "../../support/api-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
+import { holdConnections } from "../../support/half-open-client.ts";
 import { openWire } from "../../support/wire.ts";
 
 /** The key that Azurite's documentation names, and every page knows. */
@@ -93,6 +95,38 @@ describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", 
   });
 });
 
+describe("a request that names its server in an odd way", { tags: "attack/hosts" }, () => {
+  const LOOPBACK = "host: 127.0.0.1\r\n";
+  it.each([
+    ["two Hosts, ours first", `GET / HTTP/1.1\r\n${LOOPBACK}host: evil.example\r\n`],
+    ["two Hosts, ours last", `GET / HTTP/1.1\r\nhost: evil.example\r\n${LOOPBACK}`],
+    ["no Host", "GET / HTTP/1.1\r\n"],
+    ["no Host, of an older version", "GET / HTTP/1.0\r\n"],
+    ["a Host in two lines", "GET / HTTP/1.1\r\nhost: evil.example\r\n 127.0.0.1\r\n"],
+    ["a space before the colon", "GET / HTTP/1.1\r\nhost : 127.0.0.1\r\n"],
+    ["a Host as a decimal number", "GET / HTTP/1.1\r\nhost: 2130706433\r\n"],
+    ["a Host as a hexadecimal number", "GET / HTTP/1.1\r\nhost: 0x7f.0.0.1\r\n"],
+    ["a Host with an octal number", "GET / HTTP/1.1\r\nhost: 0177.0.0.1\r\n"],
+    ["a Host with a zone", "GET / HTTP/1.1\r\nhost: [::1%25lo]\r\n"],
+    ["a Host that a proxy forwarded", "GET / HTTP/1.1\r\nhost: evil.example\r\nx-forwarded-host: 127.0.0.1\r\n"],
+    ["another method by a header", "GET / HTTP/1.1\r\nhost: evil.example\r\nx-http-method-override: OPTIONS\r\n"],
+  ])("with %s is refused by every server", async (_what, head) => {
+    for (const [name, url] of Object.entries(servers())) {
+      if (url.startsWith("https:")) continue;
+      using client = await holdConnections(Number(new URL(url).port), { text: `${head}connection: close\r\n\r\n` });
+      await eventually(() => expect(client.heard(0), name).toMatch(/^HTTP\/1\.1 4(00|21) /));
+    }
+  });
+
+  it("is not taken to be ours by its whole target", async () => {
+    for (const url of Object.values(servers()).filter((one) => !one.startsWith("https:"))) {
+      const text = "GET http://127.0.0.1/ HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+      using client = await holdConnections(Number(new URL(url).port), { text });
+      await eventually(() => expect(client.heard(0)).toMatch(/^HTTP\/1\.1 421 /));
+    }
+  });
+});
+
 describe("an API without authentication", { tags: "attack/hosts" }, () => {
   it("lets no foreign page change anything, and no foreign Host open a connection to its hub", async () => {
     const path = "/v1/jobs/acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa/cancel";
@@ -102,6 +136,33 @@ describe("an API without authentication", { tags: "attack/hosts" }, () => {
     const upgrade = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     const headers = { ...upgrade, "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", host: "evil.example" };
     expect(await statusAt(api.url, { path: "/hubs/jobs", headers })).toBe(LOCAL_REFUSALS.host.status);
+    const { port } = new URL(api.url);
+    for (const page of [FOREIGN, { origin: "null" }, { origin: `http://127.0.0.1:${port}0` }]) {
+      const asked = { ...headers, ...page, host: `127.0.0.1:${port}` };
+      expect(await statusAt(api.url, { path: "/hubs/jobs", headers: asked })).toBe(403);
+    }
+  });
+
+  it.each([
+    ["a form", { "content-type": "application/x-www-form-urlencoded", ...FOREIGN }],
+    ["a form of files", { "content-type": "multipart/form-data; boundary=x", ...FOREIGN }],
+    ["plain text", { "content-type": "text/plain", ...FOREIGN }],
+    ["a beacon without a body", FOREIGN],
+    ["a page in a sandbox", { origin: "null", "sec-fetch-site": "cross-site" }],
+    ["a page of an older browser", { origin: "https://evil.example" }],
+    ["a page of a file", { origin: "file://" }],
+    ["an extension", { origin: "chrome-extension://abc", "sec-fetch-site": "cross-site" }],
+    ["a page without Origin", { "sec-fetch-site": "cross-site" }],
+    ["another port of this machine", { origin: "http://localhost:1", "sec-fetch-site": "same-site" }],
+  ])("takes nothing from %s", async (_what, headers) => {
+    for (const [method, path] of [
+      ["POST", "/v1/jobs"],
+      ["POST", "/v1/batches/acme.0000000000aaaaaaaa/cancel"],
+      ["PUT", "/v1/tenants/acme/packages/x.zip"],
+      ["DELETE", "/v1/tenants/acme/packages/x.zip"],
+      ["POST", "/v1/events/tickets"],
+    ] as const)
+      expect(await statusAt(api.url, { method, path, headers })).toBe(403);
   });
 });
 

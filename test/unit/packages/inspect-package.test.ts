@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
+import { ZipFile } from "yazl";
 import type { PackageCode } from "../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
 import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../support/hostile-packages.ts";
@@ -9,15 +11,12 @@ import { buildZip, type ZipEntry } from "../../support/zip-builder.ts";
 const module = (file: string) => ({ kind: "module", file, export: "Echo" });
 const command = (name: string) => ({ kind: "command", command: name });
 
+const manifestOf = (entry: object): string =>
+  JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] });
+
 /** A package of one job type that starts there. */
 const startingAt = (entry: object, files: readonly ZipEntry[] = []): Buffer =>
-  buildZip([
-    {
-      name: "job.json",
-      content: JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] }),
-    },
-    ...files,
-  ]);
+  buildZip([{ name: "job.json", content: manifestOf(entry) }, ...files]);
 
 describe("inspectPackage", () => {
   it("tells what a sound package can run, and the hash of its bytes", async () => {
@@ -25,6 +24,16 @@ describe("inspectPackage", () => {
     const { manifest, sha256 } = await inspectPackage(zip);
     expect(manifest.jobs.map(({ jobType }) => jobType)).toEqual(["Echo", "Other"]);
     expect(sha256).toBe(createHash("sha256").update(zip).digest("hex"));
+  });
+
+  it("takes an archive with ZIP64's records, unless the two ends name different directories", async () => {
+    const writer = new ZipFile();
+    writer.addBuffer(Buffer.from(manifestOf(command("python3"))), "job.json", { forceZip64Format: true });
+    writer.end({ forceZip64Format: true, comment: "" });
+    const zip = await buffer(writer.outputStream);
+    expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
+    zip.writeUInt32LE(0, zip.length - 6);
+    await expect(inspectPackage(zip)).rejects.toMatchObject({ code: "PackageCorrupt" });
   });
 
   it("finds the package in the middle of a larger buffer", async () => {

@@ -85,6 +85,38 @@ describe("a client that never ends its own side", () => {
     }
   });
 
+  it.each([
+    ["its headers", "GET /healthz HTTP/1.1\r\nhost: a\r\n", "x: y\r\n"],
+    ["its body", "POST /v1/jobs HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n", "{"],
+    ["its chunks", "POST /v1/jobs HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\n{\r\n"],
+    ["empty lines before it asks", "", "\r\n"],
+  ])("and sends %s drop by drop is let go", { tags: "attack/connections" }, async (_what, text, drop) => {
+    using clients = await holdConnections(portOf(open), { text, count: 2 });
+    // Never silent for as long as any limit.
+    const drops = setInterval(() => clients.sockets.forEach((socket) => socket.write(drop)), 20);
+    try {
+      await eventually(() => expect(clients.at(open.connectionsByPort)).toEqual(["let go"]));
+    } finally {
+      clearInterval(drops);
+    }
+  });
+
+  it.each([
+    ["a length and chunks", "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"],
+    ["two lengths", "content-length: 4\r\ncontent-length: 5\r\n\r\n{}{}"],
+    ["a length below nothing", "content-length: -1\r\n\r\n"],
+    ["chunks by another name", "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n"],
+    ["a header over two lines", "x: a\r\n b\r\n\r\n"],
+    ["line breaks that are none", "x: a\rGET /v1/me HTTP/1.1\r\n\r\n"],
+    ["a thousand headers", `${"x: y\r\n".repeat(10_000)}\r\n`],
+  ])("is refused with %s, and what follows is not heard", { tags: "attack/connections" }, async (_what, rest) => {
+    const text = `POST /v1/jobs HTTP/1.1\r\nhost: a\r\n${rest}GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n`;
+    using clients = await holdConnections(portOf(open), { text });
+    await eventually(() => expect(clients.at(open.connectionsByPort)).toEqual(["let go"]));
+    expect(clients.heard(0)).toMatch(/^HTTP\/1\.1 4/);
+    expect(clients.heard(0)).not.toContain("200 OK");
+  });
+
   it("and only waits for an answer keeps its connection", async () => {
     const quiet = Promise.withResolvers<undefined>();
     const { port, connections } = await serve((_request, response) => {

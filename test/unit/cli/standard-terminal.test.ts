@@ -80,8 +80,9 @@ describe("text from elsewhere", () => {
   });
 
   it("is the same value as JSON, in characters no terminal obeys", { tags: "attack/names" }, () => {
-    for (const [given] of Object.values(HOSTILE)) {
+    for (const given of [...Object.values(HOSTILE).map(([text]) => text), "a\u2028b\u2029c"]) {
       expect(jsonLine({ given })).not.toMatch(OBEYED);
+      expect(jsonLine({ given })).not.toMatch(/[\u2028\u2029]/);
       expect(JSON.parse(jsonLine({ given }))).toEqual({ given });
     }
   });

@@ -15,10 +15,12 @@ import {
 } from "../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
+import { hasProgram } from "../../support/has-program.ts";
 import { canBecomeOther } from "../../support/other-user.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const OTHER_ID = 65_534;
+const canMakeDevices = hasProgram("sh", "-c", "d=$(mktemp -d) && mknod $d/null c 1 3; c=$?; rm -r $d; exit $c");
 const KEEPER = fileURLToPath(new URL("keep-artifacts.ts", import.meta.url));
 const succeeded: ProcessResult = { kind: "succeeded", output: undefined };
 const failed: ProcessResult = { kind: "failed", code: "JobFailed", message: "exit code 3", retryable: true };
@@ -273,6 +275,49 @@ describe("what a job left in its output folder", () => {
       expect(await contentOf("folder/worker.env")).toBe("the job's");
     },
   );
+
+  it("is kept as large as it was, though it grows while it is sent", { tags: "attack/trees" }, async () => {
+    let path = "";
+    const { execution, contentOf } = await run(
+      async ({ outputPath }) => {
+        path = join(outputPath, "grows");
+        await writeFile(path, "content");
+      },
+      {
+        putArtifact:
+          (files) =>
+          async (...put) => {
+            await writeFile(path, "x".repeat(1_000_000), { flag: "a" });
+            await files.putArtifact(...put);
+          },
+      },
+    );
+    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
+    expect(await contentOf("grows")).toBe("content");
+  });
+
+  it("is kept whatever its mode, and by names that look like options", { tags: "attack/trees" }, async () => {
+    const { execution, kept } = await run(async ({ outputPath }) => {
+      for (const mode of [0o4755, 0o2777, 0o1666, 0o400]) {
+        const path = join(outputPath, `-rf --mode=${mode.toString(8)}`);
+        await writeFile(path, "x");
+        await chmod(path, mode);
+      }
+    });
+    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 4 });
+    expect(kept).toHaveLength(4);
+  });
+
+  it.skipIf(!canMakeDevices)("leaves out devices (needs root)", { tags: "attack/trees" }, async () => {
+    const { execution, kept, log } = await run(({ outputPath }) => {
+      execFileSync("mknod", [join(outputPath, "null"), "c", "1", "3"]);
+      execFileSync("mknod", [join(outputPath, "disk"), "b", "7", "0"]);
+      return Promise.resolve();
+    });
+    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 0 });
+    expect(kept).toEqual([]);
+    for (const name of ["null", "disk"]) expect(log).toContain(`sys Left out: "${name}" is a device.`);
+  });
 
   it(
     "is refused where it becomes shorter while it is sent, and kept where it is only removed",

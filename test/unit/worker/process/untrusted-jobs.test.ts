@@ -99,6 +99,19 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     expect(result).toHaveProperty("message", expect.stringContaining(problem));
   });
 
+  it.each([
+    ["a line of its log", `fs.writeSync(3, JSON.stringify({ type: "log", source: "log", text: FORGED }) + "\\n");`],
+    ["what it throws", `throw new Error(FORGED);`],
+    ["what it prints", `process.stdout.write(FORGED + "\\n");`],
+  ])("writes no line in our name by %s", async (_by, body) => {
+    const forged = `"mine\\n2026-01-01T00:00:00.000Z sys Stopped as asked."`;
+    const attempt = await lab.start(body.replace("FORGED", forged));
+    await attempt.result;
+    expect(attempt.log()).toContain("mine");
+    expect(attempt.log()).toContain("Stopped as asked.");
+    expect(attempt.log()).not.toMatch(/^2026-01-01/m);
+  });
+
   it("sends progress without end: the worker stays at ease", async () => {
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();

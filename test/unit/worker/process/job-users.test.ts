@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { processesOf } from "../../../../runtime/worker/process/proc-table.ts";
 import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/workspace.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { hasProgram } from "../../../support/has-program.ts";
 import { canBecomeOther, freshUsers } from "../../../support/other-user.ts";
 import { FACTS, HOST_ENTRY, sharedPackage } from "./lab.ts";
 
@@ -168,6 +169,25 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
         await first.workspace.remove();
         expect(await end(second)).toMatchObject({ kind: "succeeded" });
         await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
+      },
+    );
+
+    it.skipIf(!hasProgram("ipcmk", "--version"))(
+      "leaves nothing of a job in the kernel: no shared memory, queue or semaphore (needs ipcmk)",
+      { tags: "attack/jobs" },
+      async () => {
+        await open(1);
+        const leaves = ["--shmem 4096", "--queue", "--semaphore 1"].map((what) => `ipcmk ${what} --mode 0666`);
+        const first = await start(script(...leaves, "ipcs; echo left"));
+        expect(await end(first)).toMatchObject({ kind: "succeeded" });
+        expect(first.log()).toContain("left");
+        expect(first.log().match(/ id: \d+/g)).toHaveLength(3);
+        // It has the same user, so it starts when nothing of the first is left.
+        const second = await start(script("id -u"));
+        expect(await end(second)).toMatchObject({ kind: "succeeded" });
+        const uid = / out (\d+)$/m.exec(second.log())?.[1] ?? "none";
+        expect(execFileSync("ipcs").toString().split(/\s+/)).not.toContain(uid);
+        expect(uid).toMatch(/^\d+$/);
       },
     );
 

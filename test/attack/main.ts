@@ -10,7 +10,7 @@ const projects = ["unit", "integration", "api", "infra"].flatMap((name) => ["--p
 const reporters = ["--reporter=default", "--reporter=./test/attack/report.ts"];
 const { status } = spawnSync(
   "vitest",
-  ["run", ...projects, "--tags-filter", tagOf("*"), ...reporters, ...process.argv.slice(2), ...attackFiles()],
+  ["run", ...projects, "--tags-filter", tagOf("*"), ...reporters, ...attackFiles(), ...process.argv.slice(2)],
   { stdio: "inherit" },
 );
 process.exitCode = status ?? 1;

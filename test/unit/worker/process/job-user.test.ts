@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chmod, chown, lstat, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
 import { findJobUsers, type JobUser } from "../../../../runtime/worker/process/job-user.ts";
 import { createLauncher, LaunchError } from "../../../../runtime/worker/process/launch.ts";
@@ -211,6 +211,10 @@ describe("the user of jobs", () => {
     await expect(findJobUsers("no-such-user")).rejects.toThrow("There is no user no-such-user");
     await expect(findJobUsers("nobody-*")).rejects.toThrow("There is no user nobody-*");
     await expect(findJobUsers("root")).rejects.toThrow("Jobs must not run as root");
+    const [other] = (await findJobUsers(OTHER_USER)).users;
+    const worker = vi.spyOn(process, "getuid").mockReturnValue(other?.uid ?? 0);
+    await expect(findJobUsers(OTHER_USER)).rejects.toThrow(`Jobs must not run as ${OTHER_USER}: the worker does.`);
+    worker.mockRestore();
   });
 
   it("is insisted on: without the program that changes users nothing is started", () => {

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { InvariantError, PackageError } from "../../../runtime/core/errors.ts";
+import { InvariantError } from "../../../runtime/core/errors.ts";
 import {
   ARTIFACT_MAX_BYTES,
   ARTIFACT_MAX_COUNT,
@@ -14,6 +14,7 @@ import {
   OUTPUT_WALK_MAX_MS,
 } from "../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
+import type { Workspace } from "../../../runtime/worker/process/workspace.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
 import { hasProgram } from "../../support/has-program.ts";
 import { canBecomeOther } from "../../support/other-user.ts";
@@ -278,20 +279,15 @@ describe("what a job left in its output folder", () => {
 
   it("is kept as large as it was, though it grows while it is sent", { tags: "attack/trees" }, async () => {
     let path = "";
-    const { execution, contentOf } = await run(
-      async ({ outputPath }) => {
-        path = join(outputPath, "grows");
-        await writeFile(path, "content");
-      },
-      {
-        putArtifact:
-          (files) =>
-          async (...put) => {
-            await writeFile(path, "x".repeat(1_000_000), { flag: "a" });
-            await files.putArtifact(...put);
-          },
-      },
-    );
+    const leave = ({ outputPath }: Workspace) => writeFile((path = join(outputPath, "grows")), "content");
+    const { execution, contentOf } = await run(leave, {
+      putArtifact:
+        (files) =>
+        async (...put) => {
+          await writeFile(path, "x".repeat(1_000_000), { flag: "a" });
+          await files.putArtifact(...put);
+        },
+    });
     expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
     expect(await contentOf("grows")).toBe("content");
   });
@@ -377,51 +373,6 @@ describe("what a job left in its output folder", () => {
       ]);
     },
   );
-});
-
-describe("a fault of the machine", () => {
-  const fault = (code: string): Error => Object.assign(new Error(`${code}: /var/lib/jobyard/secret-path`), { code });
-
-  it.each(["ENOSPC", "EMFILE", "ENFILE", "EIO", "ENOMEM"])("interrupts the attempt and is told: %s", async (code) => {
-    const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
-      putArtifact: () => () => Promise.reject(fault(code)),
-    });
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: { code } });
-    expect(log).toContain(`(${code})`);
-    expect(log).not.toContain("secret-path");
-  });
-
-  it("is told when the disk is too full for the package", async () => {
-    const { execution, log } = await run(() => Promise.resolve(), {
-      deps: { packages: { acquire: () => Promise.reject(fault("ENOSPC")) } },
-    });
-    const told = { code: "ENOSPC", message: "The disk of its worker was full (ENOSPC)." };
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: told });
-    expect(log).toBe(`2026-03-01T09:00:00.000Z sys Interrupted: ${told.message}\n`);
-  });
-
-  it("does not run a job again that had failed before", async () => {
-    const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
-      result: failed,
-      putArtifact: () => () => Promise.reject(fault("EIO")),
-    });
-    expect(execution).toMatchObject({ kind: "failed", code: "JobFailed", message: "exit code 3", artifactCount: 0 });
-    expect(log).toContain("sys The files of the job were not kept: The disk of its worker failed (EIO).");
-  });
-
-  it("is told apart from what is wrong with the package", async () => {
-    const problem = new PackageError("PackageCorrupt", "It cannot be read.");
-    const { execution } = await run(() => Promise.resolve(), {
-      deps: { packages: { acquire: () => Promise.reject(problem) } },
-    });
-    expect(execution).toMatchObject({ kind: "failed", code: "PackageCorrupt", message: "It cannot be read." });
-  });
-
-  it("in a process is passed on with its reason", async () => {
-    const told = { code: "ProcessNotStarted", message: "no room" };
-    const { execution } = await run(() => Promise.resolve(), { result: { kind: "not-started", ...told } });
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: told });
-  });
 });
 
 describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", { tags: "attack/trees" }, () => {

@@ -6,6 +6,7 @@ import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker.ts";
+import { WorkerFault } from "../worker/machine-fault.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { hostFile } from "../worker/process/host-bundle.ts";
@@ -111,7 +112,7 @@ async function start(): Promise<Service> {
         { err: error, running: worker.runningCount },
         "nobody caught an error; handing back all jobs and ending",
       );
-      await worker.drain(0);
+      await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();
     },

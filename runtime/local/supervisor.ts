@@ -1,7 +1,7 @@
 /**
  * Starts the local stack's processes, starts again what dies, and stops them all in order. Each process has its own
  * process group, so that Ctrl-C in a terminal reaches the supervisor alone, and an IPC channel, so that it ends with
- * its supervisor however that ends.
+ * its supervisor however that ends. Over it each knows whom to outlive then, so that the order stays the same.
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|
@@ -14,6 +14,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { OrphanOrders } from "../core/orphan-orders.ts";
 
 export interface Program {
   /** Shown to people; also the name of the log file. */
@@ -23,12 +24,16 @@ export interface Program {
   readonly env: Readonly<Record<string, string>>;
   /** What it gets between being told to end and being killed. */
   readonly stopGraceMs: number;
+  /** Names of the programs that need this one. If the supervisor dies, it stops when they have ended. */
+  readonly stopsAfter: readonly string[];
 }
 
 export interface SupervisorDeps {
   readonly logDirectory: string;
   /** Told of every unplanned end. */
   readonly onRestart: (name: string, how: string) => void;
+  /** Told when a program waits for an earlier one to end. */
+  readonly onWaiting: (name: string, owner: string) => void;
 }
 
 export interface Supervisor {
@@ -49,7 +54,7 @@ const HEALTHY_AFTER_MS = 10_000;
 /** Of a program's log, when it could not start. */
 const LAST_WORDS_MAX_LENGTH = 2_000;
 
-export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): Supervisor {
+export function createSupervisor({ logDirectory, onRestart, onWaiting }: SupervisorDeps): Supervisor {
   const running = new Map<string, { program: Program; child: ChildProcess }>();
   const restarts = new Map<string, NodeJS.Timeout>();
   const stopped = new Set<string>();
@@ -63,13 +68,28 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     });
     closeSync(log);
     running.set(program.name, { program, child });
+    child.on("message", (message) => {
+      if (isSaid(message, "waiting")) onWaiting(program.name, String(message["owner"]));
+    });
+    giveOrders();
     return child;
+  }
+
+  /** To everybody, because a program that has started again has another process id. */
+  function giveOrders(): void {
+    for (const { program, child } of running.values()) {
+      const stopAfter = program.stopsAfter.flatMap((name) => running.get(name)?.child.pid ?? []);
+      const orders: OrphanOrders = { type: "orphan-orders", stopAfter, graceMs: program.stopGraceMs };
+      // One that has just ended cannot hear them, and need not.
+      if (child.connected) child.send(orders, () => undefined);
+    }
   }
 
   const logFile = ({ name }: Program): string => join(logDirectory, `${name}.log`);
 
   async function start(program: Program): Promise<Readonly<Record<string, unknown>>> {
     const logStart = (await readFile(logFile(program)).catch(() => Buffer.alloc(0))).length;
+    if (stopped.has(program.name)) throw new ProgramFailedError(program.name, "It was stopped before it started.");
     const child = launch(program);
     const ready = await readiness(child);
     if (ready === undefined) {
@@ -148,9 +168,12 @@ function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown
     child.once("error", () => done(undefined));
     child.once("exit", () => done(undefined));
     child.on("message", (message) => {
-      if (typeof message === "object" && "type" in message && message.type === "ready") {
-        done({ ...message });
-      }
+      if (isSaid(message, "ready")) done(message);
+      // The time for its own start begins when the other has ended; how long it waits is its own affair.
+      if (isSaid(message, "waiting")) timer.refresh();
     });
   });
 }
+
+const isSaid = (message: unknown, type: string): message is Readonly<Record<string, unknown>> =>
+  typeof message === "object" && message !== null && "type" in message && message.type === type;

@@ -1,6 +1,7 @@
 /** What a person is told when a program cannot start: one sentence for what they can mend, a stack for the rest. */
 import { isSystemError } from "../core/errors.ts";
 import { SettingsError } from "../core/settings/environment.ts";
+import { FolderInUseError } from "../ownership/own-folder.ts";
 
 interface SystemFault {
   readonly code: string;
@@ -13,7 +14,7 @@ const isSystemFault = (error: unknown): error is SystemFault =>
   error instanceof Error && "code" in error && typeof error.code === "string";
 
 export function explain(error: unknown): string {
-  if (error instanceof SettingsError || isSystemError(error)) return error.message;
+  if (error instanceof SettingsError || error instanceof FolderInUseError || isSystemError(error)) return error.message;
   if (isSystemFault(error)) {
     const place = error.port === undefined ? (error.path ?? "") : `${error.address ?? ""}:${error.port}`;
     switch (error.code) {

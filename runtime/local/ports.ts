@@ -8,7 +8,7 @@ export class PortTakenError extends Error {
   override readonly name = "PortTakenError";
 }
 
-/** `option`: the one that chooses another port. Throws PortTakenError. */
+/** `option`: the one that chooses another port; port 0 is always free. Throws PortTakenError. */
 export async function assertFree(port: number, option: string): Promise<void> {
   try {
     const { release } = await hold(port);

@@ -10,7 +10,7 @@ import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
 import type { Home } from "./home.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "./identity/principals.ts";
 import type { LocalIssuer } from "./identity/token-client.ts";
-import { assertFree, freePorts } from "./ports.ts";
+import { freePorts } from "./ports.ts";
 import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts";
 
 export interface StackOptions {
@@ -81,8 +81,6 @@ const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS"
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { home, apiPort, identityPort, pools, launcher, environment } = options;
   const { onRestart, onWaiting = () => undefined, onReady = () => undefined } = options;
-  if (apiPort !== 0) await assertFree(apiPort, "--port");
-  if (identityPort !== 0) await assertFree(identityPort, "--identity-port");
   const supervisor = createSupervisor({ logDirectory: home.logs, onRestart, onWaiting });
   const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
   const apis = Array.from({ length: options.apis ?? 1 }, (_, i) => (i === 0 ? "api" : `api-${i + 1}`));

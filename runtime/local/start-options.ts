@@ -118,6 +118,8 @@ const startCommand = (): Command =>
         `port of the token issuer (default: ${IDENTITY_PORT_DEFAULT}, or any with --port 0)`,
       ).argParser(wholeNumber(0, PORT_MAX)),
     )
+    // Judged after the parsing, in words that help.
+    .allowExcessArguments(true)
     .addHelpText("after", `\nData is kept in .jobyard, or in the folder that JOBYARD_HOME names.`);
 
 /** `npm start --once` gives `once` to npm, which hands it on as an environment variable. npm has a `json` of its own. */

@@ -2,6 +2,7 @@
 import { isSystemError } from "../core/errors.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { FolderInUseError } from "../ownership/own-folder.ts";
+import { missingModule } from "./missing-module.mjs";
 
 interface SystemFault {
   readonly code: string;
@@ -15,6 +16,8 @@ const isSystemFault = (error: unknown): error is SystemFault =>
 
 export function explain(error: unknown): string {
   if (error instanceof SettingsError || error instanceof FolderInUseError || isSystemError(error)) return error.message;
+  const missing = missingModule(error);
+  if (missing !== undefined) return missing;
   if (isSystemFault(error)) {
     const place = error.port === undefined ? (error.path ?? "") : `${error.address ?? ""}:${error.port}`;
     switch (error.code) {

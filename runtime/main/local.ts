@@ -13,7 +13,7 @@ import { HomeInUseError, openHome, type Home } from "../local/home.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../local/identity/principals.ts";
 import { seedTenants } from "../local/identity/seed-tenants.ts";
 import { localClient } from "../local/local-client.ts";
-import { PortTakenError } from "../local/ports.ts";
+import { assertFree, PortTakenError } from "../local/ports.ts";
 import { readIfThere, writePrivateFile } from "../local/private-file.ts";
 import { startStack, type Stack, type StackPart } from "../local/stack.ts";
 import { readStartOptions, type StartOptions } from "../local/start-options.ts";
@@ -81,11 +81,13 @@ async function main(): Promise<void> {
       waitMs: HOME_WAIT_MS,
       onWait: (owner) => report.notice(`Another Jobyard runs in ${options.home} (${owner}); waiting for its end.`),
     });
+    await assertFree(options.port, "--port");
+    await assertFree(options.identityPort, "--identity-port");
     report.step(`Starting in ${home.directory}`);
     const packing = packAll(options);
-    // Heard when it is awaited below; a failure must not end the process before that.
-    packing.catch(() => undefined);
-    stack = await startLocalStack(home, options, report, signal);
+    const broken = new AbortController();
+    packing.catch((error: unknown) => broken.abort(error));
+    stack = await startLocalStack(home, options, report, AbortSignal.any([signal, broken.signal]));
     admin = await localClient(stack, ADMIN_APPLICATION);
     const client = await localClient(stack, DEMO_APPLICATION);
     report.step(`Running at ${stack.apiUrl} with ${counted(options.workers, "worker")}`);

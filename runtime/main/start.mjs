@@ -5,6 +5,7 @@ import module from "node:module";
 import { join } from "node:path";
 import { keepLoopbackDirect } from "../loopback-direct.mjs";
 import { nodeVersionProblem } from "../node-version.mjs";
+import { missingModule } from "./missing-module.mjs";
 
 const problem = nodeVersionProblem();
 if (problem !== undefined) {
@@ -23,10 +24,8 @@ module.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/j
 try {
   await import(`./${name}.ts`);
 } catch (error) {
-  const [, missing] = /Cannot find (?:package|module) '((?:@[^/']+\/)?[^/'.][^/']*)/.exec(error.message) ?? [];
-  if (missing === undefined || !/MODULE_NOT_FOUND$/.test(error.code)) throw error;
-  console.error(
-    `The module ${missing} is not installed. What runs on this machine needs all modules: npm ci --include=dev`,
-  );
+  const sentence = missingModule(error);
+  if (sentence === undefined) throw error;
+  console.error(sentence);
   process.exit(1);
 }

@@ -32,7 +32,8 @@ export function createEndings(report: Report, afterWindow: (then: () => void) =>
 
   function closeWindow(): void {
     const counts = [...unlisted].map(([status, count]) => `${count} ${status}`);
-    if (counts.length > 0) report.step(`and more jobs have ended: ${counts.join(", ")}`);
+    const tell = [...unlisted.keys()].every((status) => status === "succeeded") ? report.step : report.notice;
+    if (counts.length > 0) tell(`and more jobs have ended: ${counts.join(", ")}`);
     listed = 0;
     unlisted.clear();
   }
@@ -59,7 +60,7 @@ export function createEndings(report: Report, afterWindow: (then: () => void) =>
 }
 
 const whyOf = ({ failure, jobId }: Ended): string =>
-  failure === undefined ? "" : ` (${failure.code}): ${failure.message} See: jobyard logs ${jobId}`;
+  failure === undefined ? "" : `: ${failure.code}: ${failure.message}\nSee: npx --no jobyard logs ${jobId}`;
 
 /** Of every tenant, until the signal. `client` may see all of them. */
 export async function showJobs(client: JobServiceClient, report: Report, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /** The folder in which the local stack keeps everything, and the claim of one running stack on it. */
 import { constants } from "node:fs";
-import { access, chmod, mkdir, realpath } from "node:fs/promises";
+import { access, chmod, mkdir, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderInUseError, ownFolder, type OwnedFolder, type OwnFolderOptions } from "../ownership/own-folder.ts";
 
@@ -9,6 +9,8 @@ export interface Home {
   /** Data of storage and message broker, kept from start to start. */
   readonly storage: string;
   readonly bus: string;
+  /** In the folder of the message broker, what belongs to it alone. */
+  readonly messages: string;
   /** Certificate and keys of the local issuer. */
   readonly identity: string;
   /** Logs of the stack's processes, by their names. */
@@ -29,7 +31,13 @@ export class HomeInUseError extends Error {
 
 const OWNER_ONLY = 0o700;
 
-/** Creates the folder if need be, and closes it to other users. Throws HomeInUseError while another stack runs in it, and what the file system says. */
+/** Programs of a stack that was killed let their jobs end first. */
+const LEFT_OVER_WAIT_MS = 60_000;
+
+/**
+ * Creates the folder if need be, and closes it to other users. Waits for the programs of a stack that was killed, because
+ * they hold its ports too. Throws HomeInUseError while another stack runs in it, and what the file system says.
+ */
 export async function openHome(path: string, waiting: Omit<OwnFolderOptions, "directory"> = {}): Promise<Home> {
   await mkdir(path, { recursive: true, mode: OWNER_ONLY });
   const directory = await realpath(path);
@@ -41,6 +49,7 @@ export async function openHome(path: string, waiting: Omit<OwnFolderOptions, "di
     directory,
     storage: join(directory, "storage"),
     bus: join(directory, "bus"),
+    messages: join(directory, "bus/data"),
     identity: join(directory, "identity"),
     logs: join(directory, "logs"),
     workers: join(directory, "workers"),
@@ -48,6 +57,12 @@ export async function openHome(path: string, waiting: Omit<OwnFolderOptions, "di
   };
   try {
     await Promise.all(Object.values(home).map((folder) => mkdir(folder, { recursive: true })));
+    const found = await readdir(home.workers, { withFileTypes: true });
+    const workers = found.filter((entry) => entry.isDirectory()).map(({ name }) => join(home.workers, name));
+    // Workers first, as they end: each wait is told once.
+    for (const folder of [...workers, home.messages, home.storage, home.identity]) {
+      (await claimed({ ...waiting, waitMs: LEFT_OVER_WAIT_MS, directory: folder })).release();
+    }
   } catch (error) {
     owned.release();
     throw error;

@@ -36,8 +36,6 @@ export interface StackOptions {
   /** The environment of this process; the stack's processes get PATH, HOME, language, zone and their settings from it. */
   readonly environment: Environment;
   readonly onRestart: (name: string, how: string) => void;
-  /** A program that a killed stack has left behind still ends. */
-  readonly onWaiting?: (name: string, owner: string) => void;
   /** A part of the stack is up. */
   readonly onReady?: (part: StackPart) => void;
   /** Gives up a start that is under way: what has started stops, and the promise rejects with the signal's reason. */
@@ -80,8 +78,8 @@ const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS"
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { home, apiPort, identityPort, pools, launcher, environment } = options;
-  const { onRestart, onWaiting = () => undefined, onReady = () => undefined } = options;
-  const supervisor = createSupervisor({ logDirectory: home.logs, onRestart, onWaiting });
+  const { onRestart, onReady = () => undefined } = options;
+  const supervisor = createSupervisor({ logDirectory: home.logs, onRestart });
   const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
   const apis = Array.from({ length: options.apis ?? 1 }, (_, i) => (i === 0 ? "api" : `api-${i + 1}`));
   const stopOrder = [workers.map(({ workerId }) => workerId), apis, ["bus", "storage", "identity"]];
@@ -128,7 +126,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         "bus",
         supervisor.start(
           program("bus", "bus", [
-            ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", join(home.bus, "data")],
+            ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", home.messages],
             ...["--topology", topologyFile],
           ]),
         ),

@@ -79,7 +79,7 @@ export function readStartOptions(args: readonly string[], env: Environment, defa
   }
   const home = env["JOBYARD_HOME"] ?? defaultHome;
   if (home.trim() === "") throw new SettingsError("JOBYARD_HOME is empty: unset it, or name the folder for the data.");
-  return { ...options, identityPort, home: resolve(home) };
+  return { ...options, demo: options.demo, identityPort, home: resolve(home) };
 }
 
 const startCommand = (): Command =>

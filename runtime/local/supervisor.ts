@@ -32,8 +32,6 @@ export interface SupervisorDeps {
   readonly logDirectory: string;
   /** Told of every unplanned end. */
   readonly onRestart: (name: string, how: string) => void;
-  /** Told when a program waits for an earlier one to end. */
-  readonly onWaiting: (name: string, owner: string) => void;
 }
 
 export interface Supervisor {
@@ -54,7 +52,7 @@ const HEALTHY_AFTER_MS = 10_000;
 /** Of a program's log, when it could not start. */
 const LAST_WORDS_MAX_LENGTH = 2_000;
 
-export function createSupervisor({ logDirectory, onRestart, onWaiting }: SupervisorDeps): Supervisor {
+export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): Supervisor {
   const running = new Map<string, { program: Program; child: ChildProcess }>();
   const restarts = new Map<string, NodeJS.Timeout>();
   const stopped = new Set<string>();
@@ -68,9 +66,6 @@ export function createSupervisor({ logDirectory, onRestart, onWaiting }: Supervi
     });
     closeSync(log);
     running.set(program.name, { program, child });
-    child.on("message", (message) => {
-      if (isSaid(message, "waiting")) onWaiting(program.name, String(message["owner"]));
-    });
     giveOrders();
     return child;
   }
@@ -168,12 +163,9 @@ function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown
     child.once("error", () => done(undefined));
     child.once("exit", () => done(undefined));
     child.on("message", (message) => {
-      if (isSaid(message, "ready")) done(message);
-      // The time for its own start begins when the other has ended; how long it waits is its own affair.
-      if (isSaid(message, "waiting")) timer.refresh();
+      if (typeof message === "object" && "type" in message && message.type === "ready") {
+        done({ ...message });
+      }
     });
   });
 }
-
-const isSaid = (message: unknown, type: string): message is Readonly<Record<string, unknown>> =>
-  typeof message === "object" && message !== null && "type" in message && message.type === type;

@@ -79,7 +79,8 @@ async function main(): Promise<void> {
     if (options.json) report = createReport(process.stderr);
     home = await openHome(options.home, {
       waitMs: HOME_WAIT_MS,
-      onWait: (owner) => report.notice(`Another Jobyard runs in ${options.home} (${owner}); waiting for its end.`),
+      onWait: (owner) => report.notice(`Waiting for an earlier Jobyard in ${options.home} to end (${owner})`),
+      signal,
     });
     await assertFree(options.port, "--port");
     await assertFree(options.identityPort, "--identity-port");
@@ -154,7 +155,6 @@ function startLocalStack(home: Home, options: StartOptions, report: Report, sign
     launcher: join(import.meta.dirname, "start.mjs"),
     environment: process.env,
     onRestart: (name, how) => report.notice(`${name} ended (${how}); starting it again`),
-    onWaiting: (name, owner) => report.notice(`${name} waits for an earlier one to end (${owner})`),
     onReady: (part) => report.step(`${PARTS[part]} (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`),
     async provision(connectionString) {
       const storage = connectStorage({ kind: "connection-string", storage: connectionString });

@@ -29,8 +29,8 @@ const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
 /** Each of the others ends itself in its own time, so this is for what hangs. */
 const OUTLIVE_LONGEST_MS = 90_000;
 const LOOK_EVERY_MS = 50;
-/** What an earlier owner of a folder gets. Programs of a supervisor that was killed let their jobs end first. */
-const OWNER_WAIT_MS = process.send === undefined ? 5_000 : 45_000;
+/** What an earlier owner of a folder gets. */
+const OWNER_WAIT_MS = 10_000;
 
 export async function runService(start: () => Promise<Service>): Promise<void> {
   let stopping = false;
@@ -84,13 +84,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** How a program waits for the earlier owner of a folder: it says so, here and to its supervisor. */
+/** How a program waits for the earlier owner of a folder. */
 export const ownerPatience = {
   waitMs: OWNER_WAIT_MS,
-  onWait(owner) {
-    console.error(`Waiting for ${owner}, to end.`);
-    process.send?.({ type: "waiting", owner });
-  },
+  onWait: (owner) => console.error(`Waiting for ${owner}, to end.`),
 } as const satisfies Omit<OwnFolderOptions, "directory">;
 
 /** Also for rejections nobody handles, which Node makes such errors of. */

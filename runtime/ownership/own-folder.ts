@@ -9,12 +9,14 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface OwnFolderOptions {
-  /** Made, for this user alone, if it is not there. */
+  /** Made if it is not there. */
   readonly directory: string;
   /** How long an owner gets to end. Default: not at all. */
   readonly waitMs?: number;
   /** Told once, when there is an owner to wait for. */
   readonly onWait?: (owner: string) => void;
+  /** Ends the waiting: the signal's reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 export interface OwnedFolder {
@@ -41,9 +43,9 @@ const SQLITE_BUSY = 5;
 const held = new Set<DatabaseSync>();
 
 /** Throws FolderInUseError, and what the file system says. */
-export async function ownFolder({ directory, waitMs = 0, onWait }: OwnFolderOptions): Promise<OwnedFolder> {
+export async function ownFolder({ directory, waitMs = 0, onWait, signal }: OwnFolderOptions): Promise<OwnedFolder> {
   const ownerFile = join(directory, "owner.json");
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  mkdirSync(directory, { recursive: true });
   const until = performance.now() + waitMs;
   let told = false;
   for (;;) {
@@ -68,6 +70,7 @@ export async function ownFolder({ directory, waitMs = 0, onWait }: OwnFolderOpti
     if (!told) onWait?.(owner);
     told = true;
     await delay(LOOK_EVERY_MS);
+    signal?.throwIfAborted();
   }
 }
 

@@ -1,6 +1,6 @@
 /** The directory a namespace is kept in: made on first use, used by one process at a time, with its own access key. */
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FolderInUseError, ownFolder, type OwnedFolder, type OwnFolderOptions } from "../../ownership/own-folder.ts";
 import { JournalError } from "./journal/journal-error.ts";
@@ -8,6 +8,7 @@ import { JournalError } from "./journal/journal-error.ts";
 /** @throws JournalError when it cannot be used, or another living process uses it. */
 export async function openDataDirectory(options: OwnFolderOptions): Promise<OwnedFolder> {
   try {
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     return await ownFolder(options);
   } catch (error) {
     const message =

@@ -101,13 +101,13 @@ async function main(): Promise<void> {
 
     const succeeded = await demonstrate(client, home, options, report, signal);
     if (options.once) await stop(succeeded ? 0 : 1);
+    await showJobs(admin, report, signal);
     report.hints({
       apiUrl: stack.apiUrl,
       caFile: home.directory === DEFAULT_HOME ? undefined : stack.issuer.caFile,
       tenantName: DEMO_TENANT,
       hasSamples: options.demo !== false,
     });
-    await showJobs(admin, report, signal);
     await aborted(signal);
     await stop(0);
   } catch (error) {

@@ -22,7 +22,7 @@ export interface OwnFolderOptions {
 export interface OwnedFolder {
   readonly directory: string;
   /** Lets another process own it. A second call does nothing. */
-  release(): void;
+  readonly release: () => void;
 }
 
 /** Another living process owns the folder; `owner` says which. */

@@ -32,8 +32,9 @@ export function createEndings(report: Report, afterWindow: (then: () => void) =>
 
   function closeWindow(): void {
     const counts = [...unlisted].map(([status, count]) => `${count} ${status}`);
-    const tell = [...unlisted.keys()].every((status) => status === "succeeded") ? report.step : report.notice;
-    if (counts.length > 0) tell(`and more jobs have ended: ${counts.join(", ")}`);
+    const text = `and more jobs have ended: ${counts.join(", ")}`;
+    if ([...unlisted.keys()].some((status) => status !== "succeeded")) report.notice(text);
+    else if (counts.length > 0) report.step(text);
     listed = 0;
     unlisted.clear();
   }

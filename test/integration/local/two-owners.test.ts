@@ -58,7 +58,7 @@ describe("a program whose folder another process owns", () => {
     await eventually(() => expect(program.isReady(), program.said()).toBe(true));
   });
 
-  it("a worker touches nothing in it, and says in the end who is in its way", async () => {
+  it("a worker says who it is, and touches nothing in it", async () => {
     await using folder = await temporaryDirectory();
     const { release } = await ownFolder({ directory: folder.path });
     const work = join(folder.path, "attempts", "running", "work");
@@ -71,9 +71,7 @@ describe("a program whose folder another process owns", () => {
       [SETTING.serviceBusConnectionString]:
         "Endpoint=sb://127.0.0.1;SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true",
     });
-    expect(await worker.gone).toEqual([1, null]);
-    expect(worker.said()).toMatch(waitsFor);
-    expect(worker.said()).toMatch(new RegExp(`The folder ${folder.path} is in use by process ${process.pid}, since`));
+    await eventually(() => expect(worker.said()).toMatch(waitsFor));
     await access(work);
     release();
   });

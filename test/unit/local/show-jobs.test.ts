@@ -20,7 +20,7 @@ function screen() {
       ...(status === "failed" && {
         failure: { ...{ code: "JobFailed", message: "No paper.", attempt: 1, retryable: false }, failedAt: "" },
       }),
-    } as Ended);
+    });
   return { lines, ended, closeWindow: () => windows.pop()?.() };
 }
 

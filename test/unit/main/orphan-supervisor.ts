@@ -1,10 +1,10 @@
 /** Starts three programs that need one another, and is killed. Arguments: folder for logs, file for the programs' last words. */
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createSupervisor } from "../../../runtime/local/supervisor.ts";
 
 const [logDirectory = "", file = ""] = process.argv.slice(2);
 const supervisor = createSupervisor({ logDirectory, onRestart: (name) => console.log(`again ${name}`) });
-const modulePath = join(import.meta.dirname, "orphan-program.ts");
+const modulePath = fileURLToPath(new URL("orphan-program.ts", import.meta.url));
 const start = (name: string, takesMs: number, stopsAfter: readonly string[], stopGraceMs = 30_000) =>
   supervisor.start({ name, modulePath, args: [name, file, String(takesMs)], env: {}, stopGraceMs, stopsAfter });
 

@@ -19,6 +19,7 @@ export function explain(error: unknown): string {
   const missing = missingModule(error);
   if (missing !== undefined) return missing;
   if (isSystemFault(error)) {
+    if (error.code.startsWith("ERR_PARSE_ARGS") && error instanceof Error) return error.message;
     const place = error.port === undefined ? (error.path ?? "") : `${error.address ?? ""}:${error.port}`;
     switch (error.code) {
       case "EADDRINUSE":

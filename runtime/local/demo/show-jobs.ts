@@ -63,14 +63,16 @@ export function createEndings(report: Report, afterWindow: (then: () => void) =>
 const whyOf = ({ failure, jobId }: Ended): string =>
   failure === undefined ? "" : `: ${failure.code}: ${failure.message}\nSee: npx --no jobyard logs ${jobId}`;
 
-/** Of every tenant, until the signal. `client` may see all of them. */
+/**
+ * Of every tenant, until the process ends: jobs that end after Ctrl-C are shown too. After the signal, no new tenants are
+ * looked for. `client` may see all of them.
+ */
 export async function showJobs(client: JobServiceClient, report: Report, signal: AbortSignal): Promise<void> {
   const { monitoring, notifications } = client;
   notifications.on(
     "jobCompleted",
     createEndings(report, (then) => setTimeout(then, WINDOW_MS)),
   );
-  signal.addEventListener("abort", () => notifications.disconnect(), { once: true });
   const known = new Set<string>();
   const followNew = async (): Promise<void> => {
     for await (const { tenantName } of monitoring.getTenants({ signal })) {

@@ -1,4 +1,5 @@
 /** `npm run bench -- <component> [--json]`: measures one component and prints what it found. */
+import { keepLoopbackDirect } from "../runtime/loopback-direct.mjs";
 
 interface Figure {
   readonly name: string;
@@ -26,6 +27,7 @@ if (!load) {
   process.exit(2);
 }
 
+keepLoopbackDirect();
 const figures: Figure[] = [];
 const { benchmark } = await load();
 await benchmark((figure) => {

@@ -1,6 +1,7 @@
 /** Turns outside values into typed ones, or into one error that names every wrong field. */
 import type * as z from "zod";
 import { InvalidRequestError, type ErrorDetail } from "../core/errors.ts";
+import { showFieldPath } from "../core/field-path.ts";
 import { JSON_MAX_DEPTH } from "../core/limits.ts";
 
 /** Enough to repair a request by; a thousand wrong fields need no thousand lines. */
@@ -17,11 +18,7 @@ export function validate<T>(schema: z.ZodType<T>, value: unknown, at = ""): T {
 }
 
 function detailOf(issue: z.core.$ZodIssue, at: string): ErrorDetail {
-  const path = issue.path.reduce<string>(
-    (text, part) =>
-      typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`,
-    at,
-  );
+  const path = showFieldPath(issue.path, at);
   return { target: path === "" ? "body" : path, message: issue.message };
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { ErrorDetail } from "./errors.ts";
+import { showFieldPath } from "./field-path.ts";
 import {
   BACKOFF_MAX_MS,
   IDLE_TIMEOUT_MIN_MS,
@@ -109,9 +110,3 @@ export const platformSchema = strictObject({
 /** What a failed check found, field by field, as JSON paths: `jobs[1].entry.file`. */
 export const fieldProblems = (error: z.ZodError): ErrorDetail[] =>
   error.issues.map(({ path, message }) => ({ target: showFieldPath(path), message }));
-
-const showFieldPath = (path: readonly PropertyKey[]): string =>
-  path.reduce<string>(
-    (text, key) => (typeof key === "number" ? `${text}[${key}]` : `${text}${text === "" ? "" : "."}${String(key)}`),
-    "",
-  );

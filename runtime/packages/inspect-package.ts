@@ -18,14 +18,14 @@ export interface InspectedPackage {
 /** Throws PackageError. Inflates one file after the other: as much memory as the largest takes. */
 export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): Promise<InspectedPackage> {
   const { bytes, plan } = await openPackage(given, limits);
-  let manifestText: string | undefined;
+  let manifestBytes: Uint8Array | undefined;
   for (const file of plan.files) {
     // Read to be checked, and let go.
     const content = await readContent(bytes, file);
-    if (file.path === MANIFEST_FILE) manifestText = content.toString("utf8");
+    if (file.path === MANIFEST_FILE) manifestBytes = content;
   }
-  if (manifestText === undefined) throw manifestMissing();
-  const manifest = parseManifest(manifestText);
+  if (manifestBytes === undefined) throw manifestMissing();
+  const manifest = parseManifest(manifestBytes);
   checkEntryPoints(
     manifest,
     plan.files.map(({ path }) => path),

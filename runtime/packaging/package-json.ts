@@ -19,6 +19,7 @@ import {
 } from "../core/manifest-fields.ts";
 import { manifestTimer } from "../core/manifest-timers.ts";
 import type { ManifestJob, ManifestTimer } from "../core/manifest.ts";
+import { parseJson } from "../core/parse-json.ts";
 import { PackError, packError } from "./problem.ts";
 import { timeZoneSchema } from "./timer-schedule.ts";
 
@@ -92,9 +93,9 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
 }
 
 async function readJson(directory: string): Promise<unknown> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(join(directory, "package.json"), "utf8");
+    bytes = await readFile(join(directory, "package.json"));
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "" : ` (${messageOf(error)})`;
     throw packError(
@@ -103,8 +104,8 @@ async function readJson(directory: string): Promise<unknown> {
     );
   }
   try {
-    return JSON.parse(text);
+    return parseJson(bytes);
   } catch (error) {
-    throw packError(`package.json is not JSON: ${messageOf(error)}`, error);
+    throw packError(`package.json ${messageOf(error)}.`, error);
   }
 }

@@ -43,7 +43,7 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
 
 async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
   if (!files.includes(MANIFEST_FILE)) throw manifestMissing();
-  return parseManifest(await readFile(join(directory, MANIFEST_FILE), "utf8"));
+  return parseManifest(await readFile(join(directory, MANIFEST_FILE)));
 }
 
 /** Copies made at the same time: what keeps the thread pool for files busy. */

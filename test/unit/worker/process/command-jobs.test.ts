@@ -133,8 +133,27 @@ describe("a command's result file", () => {
     expect(await resultOf("rmdir ../result")).toEqual({ kind: "succeeded", output: undefined });
   });
 
-  it("that is empty is none", async () => {
-    expect(await resultOf("touch $JOBYARD_RESULT_FILE")).toEqual({ kind: "succeeded", output: undefined });
+  it.each([
+    ["that is empty", "touch $JOBYARD_RESULT_FILE", "is empty."],
+    ["of blank lines", "printf '\\n \\n' > $JOBYARD_RESULT_FILE", "is empty."],
+    ["of a byte order mark", "printf '\\357\\273\\277' > $JOBYARD_RESULT_FILE", "is empty."],
+    ["in Latin-1", "printf '\"f\\374r\"' > $JOBYARD_RESULT_FILE", "is not UTF-8; save it as UTF-8."],
+    ["in UTF-16", "printf '\\377\\3761\\0' > $JOBYARD_RESULT_FILE", "is UTF-16; save it as UTF-8."],
+    [
+      "with a number that would change",
+      `echo '{"n":9223372036854775807}' > $JOBYARD_RESULT_FILE`,
+      "holds n: 9223372036854775807 would arrive as 9223372036854776000; send it as text.",
+    ],
+  ])("%s says so and fails the job for good", async (_, body, message) => {
+    expect(await resultOf(body)).toEqual({
+      ...{ kind: "failed", code: "JobFailed", retryable: false },
+      message: `The result file ${message}`,
+    });
+  });
+
+  it("may begin with a byte order mark", async () => {
+    const body = `printf '\\357\\273\\277{"a":"f\\303\\274r"}\\r\\n' > $JOBYARD_RESULT_FILE`;
+    expect(await resultOf(body)).toEqual({ kind: "succeeded", output: '{"a":"für"}' });
   });
 });
 

@@ -4,6 +4,7 @@ import type { PackageCode } from "../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
 import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../support/hostile-packages.ts";
 import { testPackage } from "../../support/test-package.ts";
+import { elfFor } from "../../support/elf.ts";
 import { buildZip, type ZipEntry } from "../../support/zip-builder.ts";
 
 const module = (file: string) => ({ kind: "module", file, export: "Echo" });
@@ -17,6 +18,16 @@ const startingAt = (entry: object, files: readonly ZipEntry[] = []): Buffer =>
       content: JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] }),
     },
     ...files,
+  ]);
+
+type Case = [string, Buffer, PackageCode, string];
+
+const programs = (...cases: readonly [what: string, content: string, message: string, mode?: number][]): Case[] =>
+  cases.map(([what, content, message, mode = 0o100755]) => [
+    `a program ${what}`,
+    startingAt(command("./run"), [{ name: "run", mode, content }]),
+    "EntryPointInvalid",
+    message,
   ]);
 
 describe("inspectPackage", () => {
@@ -41,7 +52,7 @@ describe("inspectPackage", () => {
     });
   });
 
-  it.each<[string, Buffer, PackageCode, string]>([
+  it.each<Case>([
     ["a package without a manifest", buildZip([{ name: "main.mjs" }]), "ManifestMissing", "no job.json at its root"],
     ["a manifest in a folder", buildZip([{ name: "p/job.json", content: "{}" }]), "ManifestMissing", "at its root"],
     ["a manifest that is no JSON", buildZip([{ name: "job.json", content: "{" }]), "ManifestInvalid", "is not JSON"],
@@ -59,6 +70,35 @@ describe("inspectPackage", () => {
       "EntryPointInvalid",
       "starts at bin",
     ],
+    ...programs(
+      ["without its executable bit", "#!/bin/sh\n", "is not executable. Make the package with jobyard pack", 0o100644],
+      ["from a system without such bits", "#!/bin/sh\n", "is not executable", 0],
+      ["with Windows line ends", "#!/bin/sh\r\necho\r\n", "starts at run, which has Windows line ends (CRLF)"],
+      ["that is empty", "", "which is empty"],
+      ["behind a byte order mark", "\ufeff#!/bin/sh\n", "which begins with a byte order mark"],
+      ["that names no interpreter", "#!\n", "which names no interpreter"],
+    ),
+    [
+      "a file of the package that stands for an installed program",
+      startingAt(command("python3"), [{ name: "python3", mode: 0o100644 }]),
+      "EntryPointInvalid",
+      "starts at python3, which is not executable",
+    ],
+    [
+      "a program of another platform than the package's",
+      buildZip([
+        {
+          name: "job.json",
+          content: JSON.stringify({
+            ...{ manifestVersion: 1, name: "p", platform: { os: "linux", arch: "x64" } },
+            jobs: [{ jobType: "Echo", entry: command("./run") }],
+          }),
+        },
+        { name: "run", mode: 0o100755, content: elfFor(0xb7) },
+      ]),
+      "EntryPointInvalid",
+      "which was built for linux-arm64 and cannot run on linux-x64",
+    ],
     [
       "damage in a file that no manifest names",
       startingAt(module("main.mjs"), [{ name: "main.mjs" }, { name: "data.bin", content: "abc", crc32: 1 }]),
@@ -73,7 +113,8 @@ describe("inspectPackage", () => {
   });
 
   it("takes programs of the package and of the machine", async () => {
-    for (const zip of [startingAt(command("./bin/run"), [{ name: "bin/run" }]), startingAt(command("python3"))]) {
+    const run = { name: "bin/run", mode: 0o100755, content: "#!/bin/sh\n" };
+    for (const zip of [startingAt(command("./bin/run"), [run]), startingAt(command("python3"))]) {
       expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
     }
   });

@@ -3,6 +3,7 @@
  * an author writes what `jobyard pack` cannot find in the source.
  */
 import { z } from "zod";
+import { showUnknown } from "./did-you-mean.ts";
 import type { ErrorDetail } from "./errors.ts";
 import { showFieldPath } from "./field-path.ts";
 import {
@@ -29,7 +30,7 @@ export const strictObject = <Shape extends z.core.$ZodLooseShape>(shape: Shape) 
   z.strictObject(shape, {
     error: (issue) =>
       issue.code === "unrecognized_keys"
-        ? `expected only known fields, not ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`
+        ? `expected only known fields, not ${showUnknown(issue.keys, Object.keys(shape))}`
         : "expected an object",
   });
 

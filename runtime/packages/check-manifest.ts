@@ -1,10 +1,20 @@
 /** Whether what a package's manifest says is in the package. */
 import { PackageError } from "../core/errors.ts";
 import { MANIFEST_FILE, type Manifest } from "../core/manifest.ts";
+import { showPath } from "../core/package-path.ts";
 import { packagedProgram, programProblem } from "../core/program-file.ts";
 
-export const manifestMissing = (): PackageError =>
-  new PackageError("ManifestMissing", `The package has no ${MANIFEST_FILE} at its root. Make it with jobyard pack.`);
+/** `paths`: of the files that are there. */
+export function manifestMissing(paths: readonly string[]): PackageError {
+  const elsewhere = paths.find((path) => path.split("/").at(-1)?.toLowerCase() === MANIFEST_FILE);
+  const advice =
+    elsewhere === undefined
+      ? "Make it with jobyard pack."
+      : elsewhere.includes("/")
+        ? `It has ${showPath(elsewhere)}: zip what is in that folder, not the folder itself.`
+        : `It has ${showPath(elsewhere)}: write the name in small letters.`;
+  return new PackageError("ManifestMissing", `The package has no ${MANIFEST_FILE} at its root. ${advice}`);
+}
 
 /** What is known of a file that may be a program. */
 export interface ProgramFile {

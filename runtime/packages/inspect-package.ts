@@ -29,7 +29,7 @@ export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): 
     const head = file.executable ? Uint8Array.from(content.subarray(0, PROGRAM_HEAD_BYTES)) : undefined;
     files.set(file.path, { executable: file.executable, head });
   }
-  if (manifestBytes === undefined) throw manifestMissing();
+  if (manifestBytes === undefined) throw manifestMissing([...files.keys()]);
   const manifest = parseManifest(manifestBytes);
   checkEntryPoints(manifest, files);
   return { manifest, sha256: createHash("sha256").update(bytes).digest("hex") };

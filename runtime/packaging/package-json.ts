@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { closestName } from "../core/did-you-mean.ts";
 import { messageOf } from "../core/errors.ts";
 import { DISPLAY_NAME_MAX_LENGTH } from "../core/limits.ts";
 import {
@@ -49,6 +50,8 @@ const commandJob = strictObject({
 
 const packageTimer = manifestTimer.extend({ timeZone: timeZoneSchema.optional() });
 
+const FIELD = "jobyard";
+
 const packageJson = z.object(
   {
     name: z.string("expected the name of the package"),
@@ -67,6 +70,10 @@ const packageJson = z.object(
 /** Throws PackError when the file is missing or says something that cannot be. */
 export async function readPackageJson(directory: string): Promise<PackageJson> {
   const value = await readJson(directory);
+  const misspelt = misspeltField(value);
+  if (misspelt !== undefined) {
+    throw packError(`package.json: ${JSON.stringify(misspelt)} is not read (did you mean "${FIELD}"?).`);
+  }
   const result = packageJson.safeParse(value);
   if (!result.success) {
     const problems = fieldProblems(result.error);
@@ -90,6 +97,12 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
     })),
     timers: jobyard.timers,
   };
+}
+
+/** A package.json has fields of many tools, so that only one that looks like ours can be a slip of the pen. */
+function misspeltField(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Object.hasOwn(value, FIELD)) return undefined;
+  return closestName(FIELD, Object.keys(value));
 }
 
 async function readJson(directory: string): Promise<unknown> {

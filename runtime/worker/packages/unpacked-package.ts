@@ -45,8 +45,9 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
 const programFilesOf = ({ files, executables }: UnpackedTree): ReadonlyMap<string, ProgramFile> =>
   new Map(files.map((path) => [path, { executable: executables.has(path), head: undefined }]));
 
-async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
-  if (!files.includes(MANIFEST_FILE)) throw manifestMissing();
+/** Of a package that has been unpacked. Throws PackageError. */
+export async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
+  if (!files.includes(MANIFEST_FILE)) throw manifestMissing(files);
   return parseManifest(await readFile(join(directory, MANIFEST_FILE)));
 }
 

@@ -124,3 +124,30 @@ describe("the bytes of a body", () => {
     expect(await answer.json()).toMatchObject({ error: { target: "body" } });
   });
 });
+
+describe("a field that is not known", () => {
+  it("is named, with the one that may have been meant", async () => {
+    const wrong = job("1").replace('"parameters"', '"retry":{"maxAttempt":1},"timeoutMS":5000,"parameters"');
+    const { status, text } = await send("/v1/jobs", wrong);
+    expect(status).toBe(400);
+    expect(JSON.parse(text)).toMatchObject({
+      error: {
+        details: [
+          {
+            target: "retry",
+            message: 'must have known fields only, not "maxAttempt" (did you mean "maxAttempts"?)',
+          },
+          { target: "body", message: 'must have known fields only, not "timeoutMS" (did you mean "timeoutMs"?)' },
+        ],
+      },
+    });
+    const query = await world.api.get("/v1/batches?tenantname=acme");
+    expect(query.body).toMatchObject({
+      error: {
+        details: expect.arrayContaining([
+          { target: "body", message: 'must have known fields only, not "tenantname" (did you mean "tenantName"?)' },
+        ]) as unknown,
+      },
+    });
+  });
+});

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { PackageCode } from "../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
 import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../support/hostile-packages.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/test-package.ts";
+import { unpackPackage } from "../../../runtime/worker/packages/unpack.ts";
 import { elfFor } from "../../support/elf.ts";
 import { buildZip, type ZipEntry } from "../../support/zip-builder.ts";
 
@@ -54,7 +57,46 @@ describe("inspectPackage", () => {
 
   it.each<Case>([
     ["a package without a manifest", buildZip([{ name: "main.mjs" }]), "ManifestMissing", "no job.json at its root"],
-    ["a manifest in a folder", buildZip([{ name: "p/job.json", content: "{}" }]), "ManifestMissing", "at its root"],
+    [
+      "a ZIP of the folder itself",
+      buildZip([{ name: "p/" }, { name: "p/job.json", content: "{}" }, { name: "__MACOSX/p/._job.json" }]),
+      "ManifestMissing",
+      'no job.json at its root. It has "p/job.json": zip what is in that folder, not the folder itself.',
+    ],
+    [
+      "a ZIP of a folder in a folder, below ./",
+      buildZip([{ name: "./" }, { name: "./a/p/job.json", content: "{}" }]),
+      "ManifestMissing",
+      'It has "a/p/job.json": zip what is in that folder',
+    ],
+    ["a manifest in capitals", buildZip([{ name: "Job.JSON" }]), "ManifestMissing", "write the name in small letters"],
+    [
+      "a manifest in UTF-16",
+      buildZip([{ name: "job.json", content: Buffer.from("\ufeff{}", "utf16le") }]),
+      "ManifestInvalid",
+      "job.json is UTF-16; save it as UTF-8.",
+    ],
+    [
+      "a manifest in Latin-1",
+      buildZip([{ name: "job.json", content: Buffer.from('{"name":"ü"}', "latin1") }]),
+      "ManifestInvalid",
+      "job.json is not UTF-8; save it as UTF-8.",
+    ],
+    [
+      "a manifest with a number that would change",
+      buildZip([{ name: "job.json", content: '{"jobs":[{"timeoutMs":1e400}]}' }]),
+      "ManifestInvalid",
+      "job.json holds jobs[0].timeoutMs: 1e400 would arrive as null; send it as text.",
+    ],
+    [
+      "the same name with and without ./",
+      buildZip([{ name: "a" }, { name: "./a" }]),
+      "PackageUnsafe",
+      'entries "a" and "a" are the same file',
+    ],
+    ["a way up behind ./", buildZip([{ name: "./../a" }]), "PackageUnsafe", 'contains ".."'],
+    ["an absolute path behind ./", buildZip([{ name: ".//a" }]), "PackageUnsafe", "is absolute"],
+    ["content of the folder itself", buildZip([{ name: "./", content: "x" }]), "PackageUnsafe", "is empty"],
     ["a manifest that is no JSON", buildZip([{ name: "job.json", content: "{" }]), "ManifestInvalid", "is not JSON"],
     [
       "a manifest without fields",
@@ -117,6 +159,23 @@ describe("inspectPackage", () => {
     for (const zip of [startingAt(command("./bin/run"), [run]), startingAt(command("python3"))]) {
       expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
     }
+  });
+
+  it("takes names below ./ and a manifest behind a byte order mark", async () => {
+    const manifest = {
+      ...{ manifestVersion: 1, name: "p", platform: "any" },
+      jobs: [{ jobType: "Größe", entry: command("./bin/run") }],
+    };
+    const zip = buildZip([
+      { name: "./" },
+      { name: "./bin/" },
+      { name: "././bin/run", mode: 0o100755, content: "#!/bin/sh\n" },
+      { name: "./job.json", content: `\ufeff${JSON.stringify(manifest)}` },
+    ]);
+    expect((await inspectPackage(zip)).manifest.jobs).toMatchObject([{ jobType: "Größe" }]);
+    await using root = await temporaryDirectory();
+    const { files, directories } = await unpackPackage({ bytes: zip, directory: join(root.path, "p") });
+    expect([directories, files]).toEqual([["bin"], ["bin/run", "job.json"]]);
   });
 
   it("refuses every cut of a sound package", async () => {

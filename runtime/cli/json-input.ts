@@ -7,8 +7,9 @@ import { UsageError } from "./exit-codes.ts";
 import type { Surroundings } from "./terminal.ts";
 
 /** The value of `--parameters`: any JSON, or `@file`. Throws UsageError. */
-export const parametersIn = async (given: string, around: Pick<Surroundings, "input">): Promise<unknown> =>
-  given.startsWith("@") ? jsonIn(given.slice(1), around) : parse(given, "--parameters");
+export async function parametersIn(given: string, around: Pick<Surroundings, "input">): Promise<unknown> {
+  return given.startsWith("@") ? await jsonIn(given.slice(1), around) : parse(given, "--parameters");
+}
 
 /** `-` is standard input. Throws UsageError. */
 export const jsonIn = async (file: string, { input }: Pick<Surroundings, "input">): Promise<unknown> =>

@@ -128,6 +128,8 @@ const DIGITS_MAX_COUNT = 100;
  */
 function arrivesUnchanged(source: string): boolean {
   const value = Number(source);
+  // Most are written as JavaScript and many others write them.
+  if (String(value) === source) return true;
   if (!Number.isFinite(value)) return false;
   const written = decimalOf(source);
   if (written === decimalOf(String(value))) return true;

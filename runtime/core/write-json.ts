@@ -11,7 +11,7 @@ export function writeJson(value: unknown): string | undefined {
   let text: string | undefined;
   let thrown: unknown;
   try {
-    text = JSON.stringify(value) as string | undefined;
+    text = stringify(value);
     // Only these can stand for something that was lost.
     if (text !== undefined && !/null|\{\}/.test(text)) return text;
     if (value === undefined) return undefined;
@@ -24,6 +24,9 @@ export function writeJson(value: unknown): string | undefined {
   if (thrown === undefined) return text;
   throw new JsonError([{ target: "", message: `cannot be written as JSON: ${messageOf(thrown)}` }], { cause: thrown });
 }
+
+/** Undefined for what JSON cannot express, such as a function. */
+const stringify = (value: unknown): string | undefined => JSON.stringify(value);
 
 /** The first value that JSON does not keep. */
 function findLost(root: unknown): ErrorDetail | undefined {

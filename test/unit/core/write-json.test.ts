@@ -18,7 +18,7 @@ describe("writeJson", () => {
     ["undefined", undefined, undefined],
     ["null", null, "null"],
     ["an empty object", { a: {}, b: Object.create(null) as unknown }, '{"a":{},"b":{}}'],
-    ["an object of a class", new (class Point {})(), "{}"],
+    ["an object of a class without fields", Object.create({ x: 1 }), "{}"],
     ["dates", [new Date(0), null], '["1970-01-01T00:00:00.000Z",null]'],
     ["what toJSON makes", { a: { toJSON: () => null } }, '{"a":null}'],
     ["a hole in a list", [undefined, 1], "[null,1]"],

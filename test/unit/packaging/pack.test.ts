@@ -197,10 +197,10 @@ describe("packPackage", () => {
     expect([...executables]).toEqual(["tool"]);
   });
 
-  it("takes a package.json that begins with a byte order mark, its own and those of modules", async () => {
+  it("takes sources and a package.json that begin with a byte order mark, also of modules", async () => {
     const { manifest } = await packed({
       "package.json": `\ufeff${packageJson({ external: ["marked"] })}`,
-      "a.ts": `import "marked";\n${job("A")}`,
+      "a.ts": `\ufeffimport "marked";\n${job("A")}`,
       "node_modules/marked/package.json": '\ufeff{ "name": "marked", "version": "1.0.0", "main": "main.js" }',
       "node_modules/marked/main.js": "",
     });
@@ -261,6 +261,12 @@ describe("packPackage", () => {
       { "package.json": Buffer.from('{"name":"ü"}', "latin1") },
       "package.json is not UTF-8; save it as UTF-8.",
     ],
+    [
+      "a source in UTF-16",
+      { "a.ts": Buffer.from(`\ufeff${job("A")}`, "utf16le") },
+      "a.ts is UTF-16; save it as UTF-8.",
+    ],
+    ["a source in Latin-1", { "a.ts": Buffer.from(job("Größe"), "latin1") }, "a.ts is not UTF-8; save it as UTF-8."],
     [
       "settings under a misspelt name",
       { "package.json": '{ "name": "x", "jobYard": { "files": [] } }', "a.ts": job("A") },

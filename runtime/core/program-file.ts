@@ -14,6 +14,12 @@ export function packagedProgram({ command }: CommandEntry, isInPackage: (path: s
   return command.includes("/") || isInPackage(path) ? path : undefined;
 }
 
+/** What is wrong with an entry point that is no file of the package, as the end of a sentence. */
+export const missingFile = (path: string, files: Iterable<string>): string =>
+  Array.from(files).some((file) => file.startsWith(`${path.replace(/\/$/, "")}/`))
+    ? "is a directory"
+    : "is not in the package";
+
 /** What keeps a program from being started on a platform, as the end of a sentence; undefined: nothing that shows. */
 export function programProblem(head: Uint8Array, platform: PackagePlatform | "any"): string | undefined {
   if (head.length === 0) return "is empty";

@@ -2,7 +2,7 @@
 import { PackageError } from "../core/errors.ts";
 import { MANIFEST_FILE, type Manifest } from "../core/manifest.ts";
 import { showPath } from "../core/package-path.ts";
-import { packagedProgram, programProblem } from "../core/program-file.ts";
+import { missingFile, packagedProgram, programProblem } from "../core/program-file.ts";
 
 /** `paths`: of the files that are there. */
 export function manifestMissing(paths: readonly string[]): PackageError {
@@ -34,7 +34,7 @@ export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMa
     if (path === undefined) continue;
     const file = files.get(path);
     const starts = `Job type ${jobType} starts at ${path}, which`;
-    if (file === undefined) throw invalid(`${starts} is not in the package.`);
+    if (file === undefined) throw invalid(`${starts} ${missingFile(path, files.keys())}.`);
     if (entry.kind === "module") continue;
     if (!file.executable)
       throw invalid(

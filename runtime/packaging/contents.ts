@@ -3,7 +3,7 @@ import { PACKAGE_MAX_ENTRIES, PACKAGE_MAX_FILE_BYTES, PACKAGE_MAX_UNPACKED_BYTES
 import type { Manifest, PackagePlatform } from "../core/manifest.ts";
 import { packagePathKey, packagePathProblem } from "../core/package-path.ts";
 import { binaryPlatform } from "../core/binary-platform.ts";
-import { PROGRAM_HEAD_BYTES, packagedProgram, programProblem } from "../core/program-file.ts";
+import { missingFile, PROGRAM_HEAD_BYTES, packagedProgram, programProblem } from "../core/program-file.ts";
 import type { ExtraFile } from "./extra-files.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 
@@ -34,7 +34,7 @@ export function checkContents(files: readonly ExtraFile[], manifest: Manifest): 
   const byPath = new Map(files.map((file) => [file.path, file]));
   const programs = programsOf(manifest, (path) => byPath.has(path));
   for (const program of programs) {
-    const problem = contentProblem(byPath.get(program), manifest.platform);
+    const problem = problemOf(program, byPath, manifest.platform);
     if (problem !== undefined)
       problems.push({ message: `package.json: jobyard.jobs runs ${program}, which ${problem}.` });
   }
@@ -50,10 +50,16 @@ const programsOf = ({ jobs }: Manifest, isInPackage: (path: string) => boolean):
       .filter((path) => path !== undefined),
   );
 
-const contentProblem = (program: ExtraFile | undefined, platform: Manifest["platform"]): string | undefined =>
-  program === undefined
-    ? "is not in the package; list it under jobyard.files"
-    : programProblem(program.content.subarray(0, PROGRAM_HEAD_BYTES), platform);
+function problemOf(
+  program: string,
+  files: ReadonlyMap<string, ExtraFile>,
+  platform: Manifest["platform"],
+): string | undefined {
+  const file = files.get(program);
+  if (file !== undefined) return programProblem(file.content.subarray(0, PROGRAM_HEAD_BYTES), platform);
+  const problem = missingFile(program, files.keys());
+  return problem === "is a directory" ? problem : `${problem}; list it under jobyard.files`;
+}
 
 function nameProblems(files: readonly ExtraFile[]): PackProblem[] {
   const problems: PackProblem[] = [];

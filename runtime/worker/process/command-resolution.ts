@@ -19,6 +19,7 @@ export async function resolveCommand(command: string, packagePath: string, searc
     if (program === undefined) throw invalid(`This worker has no program "${command}", and the package no such file.`);
     return program;
   }
+  if (found?.isDirectory() === true) throw invalid(`"${command}" is a directory.`);
   if (found?.isFile() !== true) throw invalid(`The package has no file "${command}".`);
   if (!isExecutable(inside))
     throw invalid(

@@ -108,9 +108,9 @@ describe("inspectPackage", () => {
     ["a program that is not there", startingAt(command("./bin/run")), "EntryPointInvalid", "starts at bin/run"],
     [
       "a directory where a program should be",
-      startingAt(command("./bin"), [{ name: "bin/" }]),
+      startingAt(command("./bin"), [{ name: "bin/run" }]),
       "EntryPointInvalid",
-      "starts at bin",
+      "starts at bin, which is a directory",
     ],
     ...programs(
       ["without its executable bit", "#!/bin/sh\n", "is not executable. Make the package with jobyard pack", 0o100644],

@@ -342,6 +342,11 @@ describe("packPackage", () => {
       "jobyard.jobs runs x.sh, which is not in the package; list it under jobyard.files",
     ],
     [
+      "a directory in the place of a program",
+      { "package.json": packageJson({ files: ["bin"], jobs: [{ jobType: "A", command: "./bin" }] }), "bin/x.sh": "" },
+      "jobyard.jobs runs bin, which is a directory.",
+    ],
+    [
       "a type declared here and there",
       { "package.json": packageJson({ jobs: [{ jobType: "A", command: "sh" }] }), "a.ts": job("A") },
       'package.json: job type "A" is declared already, in a.ts:2:16.',

@@ -203,7 +203,7 @@ describe("cancel of a command", () => {
 describe("a command that cannot be started", () => {
   it.each([
     ["is not in the package", "./other.sh", "has no file"],
-    ["is a directory", "./directory", "has no file"],
+    ["is a directory", "./directory", '"./directory" is a directory'],
     ["is not executable", "./data.txt", "not executable"],
     ["is nowhere on the PATH", "no-such-program-here", "has no program"],
     ["needs an interpreter that is not here", "./perl6.sh", "needs /opt/perl6"],

@@ -1,4 +1,5 @@
 /** Operations on timers: look at them, pause and resume them, run one now. Packages declare them. */
+import { believedTimer } from "../core/believed.ts";
 import { NotFoundError, UnavailableError } from "../core/errors.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { PackageCatalog } from "../core/ports/package-store.ts";
@@ -31,6 +32,8 @@ export interface TimerOperationDeps {
   /** Has the scheduler of this process look at once. */
   readonly wakeScheduler: () => void;
   readonly now: () => Date;
+  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
+  readonly trustedNow: () => Date;
 }
 
 /** Timers whose state is read at the same time. */
@@ -39,7 +42,7 @@ const VIEW_GROUP = 50;
 const CHANGE_TRIES = 100;
 
 export function timerOperations(deps: TimerOperationDeps): readonly Operation[] {
-  const { timers, jobs, packages, runTimer, wakeScheduler, now } = deps;
+  const { timers, jobs, packages, runTimer, wakeScheduler, now, trustedNow } = deps;
 
   /** Throws TimerNotFound also for those of a tenant the caller may not use. */
   async function find(caller: Caller, name: TimerName): Promise<Stored<Timer>> {
@@ -165,11 +168,15 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The timer, ticking.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const resumed = await change(caller, params, (timer) =>
-        timer.pausedAt === undefined
-          ? undefined
-          : { ...timer, pausedAt: undefined, pausedBy: undefined, activeFrom: now() },
-      );
+      const resumed = await change(caller, params, (timer) => {
+        const at = trustedNow();
+        const believed = believedTimer(timer, at);
+        if (timer.pausedAt !== undefined) {
+          return { ...believed, pausedAt: undefined, pausedBy: undefined, activeFrom: at };
+        }
+        // Times nobody could have written with a right clock are put right, too.
+        return isSameTimes(believed, timer) ? undefined : believed;
+      });
       wakeScheduler();
       return { status: 200, body: await view(resumed) };
     },
@@ -210,6 +217,9 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
 const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
 const CREATED = { Location: "Its address." };
 const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+
+const isSameTimes = (a: Timer, b: Timer): boolean =>
+  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
 
 const noSuchTimer = ({ packageName, timerName }: TimerName): NotFoundError =>
   new NotFoundError("TimerNotFound", `Package ${packageName} has no timer ${timerName}.`);

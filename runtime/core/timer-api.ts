@@ -1,5 +1,6 @@
 /** Timers as the web API takes and shows them. */
 import * as z from "zod";
+import { believedTimer } from "./believed.ts";
 import type { Job } from "./job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "./limits.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
@@ -47,7 +48,12 @@ export const timerViewSchema = z
     pool: z.string(),
     priority: prioritySchema,
     batchId: z.string().meta({ description: "The batch of all its runs." }),
-    next: instant.optional().meta({ description: "Absent while it is paused." }),
+    next: instant.optional().meta({ description: "By its schedule. Absent while it is paused." }),
+    sentUpTo: instant.optional().meta({
+      description:
+        "Ticks up to here lie with the broker. Ticks are sent some minutes ahead: when `next` is near and later than " +
+        "this, no API instance sends them. Absent: nothing has been sent yet.",
+    }),
     lastScheduledAt: instant.optional().meta({ description: "The tick of the latest run." }),
     lastStartedAt: instant.optional(),
     lastFinishedAt: instant.optional().meta({ description: "Absent while the latest run goes on." }),
@@ -73,6 +79,7 @@ export const occurrencesSchema = z
 /** `run` and `job`, the one it names as current: undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
+  const { scheduledUpTo, activeFrom } = believedTimer(timer, now);
   const next = pausedAt === undefined ? nextOf(timer, now) : undefined;
   return {
     tenantName: timer.tenantName,
@@ -92,6 +99,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     priority: timer.priority,
     batchId: batchIdOf(timer),
     ...(next !== undefined && { next }),
+    ...(scheduledUpTo > activeFrom && { sentUpTo: scheduledUpTo.toISOString() }),
     ...(run?.lastScheduledAt && { lastScheduledAt: run.lastScheduledAt.toISOString() }),
     ...lastRun(job),
     isRunning: job?.state === "running",

@@ -7,9 +7,11 @@
  * | past, but not by much | now: its receiver judges whether it is late                                        |
  * | past by more          | now, if it is among the latest that the misfire of its timer speaks of, else never |
  *
- * A wrong clock cannot move a tick, and one that is fast by less than the horizon leaves none out.
+ * A wrong clock cannot move a tick, and one that is fast by CLOCK_SKEW_MAX_MS leaves none out. What a row says that cannot
+ * be true by this clock is not believed.
  */
-import { TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
+import { believedTimer } from "../core/believed.ts";
+import { CLOCK_SKEW_MAX_MS, TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
 import type { Misfire } from "../core/manifest.ts";
 import { parseSchedule, ticksBetween, type Schedule } from "../core/schedule/schedule.ts";
 import { outgoingTick, type OutgoingTick } from "../core/tick.ts";
@@ -20,14 +22,17 @@ export interface TickPlan {
   readonly ticks: readonly OutgoingTick[];
   /** What the timer's row is to say when they are sent: the time of the last. */
   readonly scheduledUpTo: Date;
+  /** As the row has it, or now when that cannot be. */
+  readonly activeFrom: Date;
 }
 
 /** Undefined: there is nothing to send. Throws ScheduleError for a schedule that cannot be read. */
 export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS): TickPlan | undefined {
   if (timer.pausedAt !== undefined) return undefined;
   const schedule = parseSchedule(timer);
-  const from = later(timer.scheduledUpTo, timer.activeFrom);
-  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, horizonMs));
+  const { scheduledUpTo: sentUpTo, activeFrom } = believedTimer(timer, now);
+  const from = later(sentUpTo, activeFrom);
+  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, horizonMs, CLOCK_SKEW_MAX_MS));
   const late = latestBetween(schedule, from, notByMuch, lateCount(timer.misfire));
   const rest = ticksBetween(
     schedule,
@@ -39,7 +44,7 @@ export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS):
   const scheduledUpTo = times.at(-1);
   if (scheduledUpTo === undefined) return undefined;
   const scheduleHash = scheduleHashOf(timer);
-  return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo };
+  return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo, activeFrom };
 }
 
 /** One tells its receiver of all that were missed before it. */

@@ -9,6 +9,7 @@
  * | a timer that cannot be planned     | the others are served; it is said once until it changes                   |
  * | a row that cannot be written       | the others are served; its ticks are sent again in the next round         |
  * | table or broker away               | the round ends; the next one goes on from what the rows say               |
+ * | a clock that is wrong              | the round ends before anything is sent: other instances send              |
  */
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
@@ -23,6 +24,7 @@ export interface SchedulerDeps {
   readonly sender: Pick<TickSender, "send">;
   /** How far ticks are sent ahead. Default: TICK_HORIZON_MS. */
   readonly horizonMs?: number;
+  /** Throws when this process's clock cannot be trusted: there is no round then. */
   readonly now: () => Date;
   /** 0 to 1. */
   readonly random: () => number;
@@ -99,9 +101,9 @@ export function createRound({
     if (group.length === 0) return;
     await sender.send(group.flatMap(({ plan }) => plan.ticks));
     // After the ticks: noted first, they would be lost by whoever ends in between.
-    const noting = group.map(async ({ stored: { value: timer, etag }, plan: { scheduledUpTo } }) => {
+    const noting = group.map(async ({ stored: { value: timer, etag }, plan: { scheduledUpTo, activeFrom } }) => {
       try {
-        await timers.write({ ...timer, scheduledUpTo }, etag);
+        await timers.write({ ...timer, activeFrom, scheduledUpTo }, etag);
       } catch (error) {
         log.warn({ timer: listenerOf(timer), error: messageOf(error) }, "sent ticks not noted; they are sent again");
       }
@@ -120,8 +122,10 @@ export function createRound({
     let group: Planned[] = [];
     for await (const stored of timers.all(complain)) {
       if (signal.aborted) return;
+      // After storage's answer, which tells whether this clock is right.
+      const at = now();
       try {
-        const plan = planTicks(stored.value, now(), horizonMs);
+        const plan = planTicks(stored.value, at, horizonMs);
         if (plan !== undefined) group.push({ stored, plan });
       } catch (error) {
         complain(listenerOf(stored.value), error);

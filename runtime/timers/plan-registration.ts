@@ -6,9 +6,11 @@
  * | yes                    | no               | inserted; ticks from now on are its own                                   |
  * | with another schedule  | yes              | written; ticks from now on are its own. Paused stays paused               |
  * | with other settings    | yes              | written; its ticks go on where they were                                  |
+ * | yes                    | impossible times | written; those are not believed                                           |
  * | the same, same version | yes              | nothing                                                                   |
  * | no                     | yes              | removed                                                                   |
  */
+import { believedTimer } from "../core/believed.ts";
 import type { DeclaredTimer } from "../core/declared-timers.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import { scheduleHashOf, type Timer } from "../core/timer.ts";
@@ -47,7 +49,8 @@ export function planRegistration({ declared, packageHash, stored, now }: Registr
   };
 }
 
-function timerOf(declaration: DeclaredTimer, packageHash: string, known: Timer | undefined, now: Date): Timer {
+function timerOf(declaration: DeclaredTimer, packageHash: string, row: Timer | undefined, now: Date): Timer {
+  const known = row && believedTimer(row, now);
   // What a new schedule would have meant for the past is nobody's business: it never catches up.
   const goesOn = known !== undefined && scheduleHashOf(known) === scheduleHashOf(declaration);
   return {
@@ -71,4 +74,6 @@ const isSame = (known: Timer, timer: Timer): boolean =>
   known.runOnDeploy === timer.runOnDeploy &&
   known.pool === timer.pool &&
   known.priority === timer.priority &&
+  known.activeFrom.getTime() === timer.activeFrom.getTime() &&
+  known.scheduledUpTo.getTime() === timer.scheduledUpTo.getTime() &&
   known.packageHash === timer.packageHash;

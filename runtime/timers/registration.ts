@@ -37,6 +37,7 @@ export interface RegistrationDeps {
   readonly runForVersion: (timer: Timer, publishedAt: Date) => Promise<void>;
   /** Told after timers have been written, so that their ticks need not wait. */
   readonly onChange?: () => void;
+  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
   readonly now: () => Date;
   readonly log: Logger;
 }
@@ -119,8 +120,10 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     const leftOut = new Set(all.filter((timer) => !declared.includes(timer)).map(({ timerName }) => timerName));
     if (leftOut.size > 0) log.warn({ ...place, timers: [...leftOut] }, "timers of unknown pools are not registered");
     const packageHash = inspected?.sha256 ?? "";
+    // Timers are removed by any clock.
+    const at = declared.length === 0 ? new Date(0) : now();
     const plan = planRegistration({
-      ...{ declared, packageHash, now: now() },
+      ...{ declared, packageHash, now: at },
       stored: stored.filter(({ value }) => !leftOut.has(value.timerName)),
     });
     await eachOf(declared, ensure);
@@ -139,6 +142,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       checkTimers(manifest, pools);
       const count = manifest.timers?.length ?? 0;
       if (count === 0) return;
+      now();
       let others = 0;
       for await (const { value } of timers.all()) {
         if (value.tenantName !== tenantName || value.packageName !== packageName) others++;

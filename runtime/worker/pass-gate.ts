@@ -3,6 +3,7 @@
  * it. Decided by core/timer-gate.ts; this is the I/O around it. The run's row was read before the gate, and is claimed
  * on that version or not at all (R15).
  */
+import { believedRun } from "../core/believed.ts";
 import type { Failure, Job } from "../core/job.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Overlap } from "../core/manifest.ts";
@@ -59,7 +60,8 @@ export async function passGate(
   for (;;) {
     signal.throwIfAborted();
     const current = await timers.run(job.batchId);
-    const run = current?.value ?? newTimerRun(job.batchId);
+    const written = current?.value ?? newTimerRun(job.batchId);
+    const run = tick === undefined ? written : believedRun(written, tick.trigger.scheduledAt, deps.now());
     const isKnown = run.currentJobId === job.jobId || run.waitingJobIds.includes(job.jobId);
     const record = tick === undefined || isKnown ? "none" : recordOf(run, tick.rules, tick.trigger.scheduledAt);
     if (record === "missed") return endUnstarted(stored, missedFailure, delivery, deps);

@@ -1,7 +1,7 @@
 /** `jobyard timers`: when packages run by themselves, pausing one, running one now. */
 import { Command } from "commander";
 import type { JobServiceClient, TimerReference, TimerView } from "../../client/index.ts";
-import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../../core/limits.ts";
+import { TICK_HORIZON_MIN_MS, TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../../core/limits.ts";
 import {
   connect,
   firstOf,
@@ -139,13 +139,23 @@ function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
     timers.map((timer) => [
       nameOf(timer),
       scheduleOf(timer),
-      timer.enabled ? showRelative(timer.next, now) : terminal.paint("yellow", "paused"),
+      timer.enabled
+        ? `${showRelative(timer.next, now)}${unsent(timer, now, terminal)}`
+        : terminal.paint("yellow", "paused"),
       showRelative(timer.lastStartedAt ?? timer.lastScheduledAt, now),
       timer.lastResult === undefined ? "-" : showState(terminal, timer.lastResult),
       `${timer.missedCount}/${timer.skippedCount}`,
     ]),
     { ...terminal, empty: "No timers." },
   );
+}
+
+/** A tick that is this near has been sent long ago, unless something is wrong. */
+const SENT_BEFORE_MS = TICK_HORIZON_MIN_MS;
+
+function unsent({ next, sentUpTo }: TimerView, now: Date, terminal: Terminal): string {
+  if (next === undefined || Date.parse(next) > now.getTime() + SENT_BEFORE_MS) return "";
+  return sentUpTo === undefined || sentUpTo < next ? ` ${terminal.paint("yellow", "not sent")}` : "";
 }
 
 function describe(timer: TimerView, terminal: Terminal): string {
@@ -158,7 +168,8 @@ function describe(timer: TimerView, terminal: Terminal): string {
     nameOf(timer),
     `  schedule  ${timer.cron}, ${timer.timeZone}`,
     `  state     ${timer.enabled ? "enabled" : `paused ${at(timer.pausedAt)} by ${timer.pausedBy ?? "?"}`}`,
-    `  next      ${at(timer.next)}`,
+    `  next      ${at(timer.next)}${unsent(timer, now, terminal)}`,
+    `  sent      ${timer.sentUpTo === undefined ? "nothing yet" : `up to ${at(timer.sentUpTo)}`}`,
     `  last tick ${at(timer.lastScheduledAt)}`,
     `  last run  ${at(timer.lastStartedAt)}${timer.lastFinishedAt === undefined ? "" : `, until ${at(timer.lastFinishedAt)}`}`,
     ...(lastResult === undefined

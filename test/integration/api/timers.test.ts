@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import type { TimerView } from "../../../runtime/core/timer-api.ts";
 import { batchIdOf, newTimerRun, type Timer, type TimerName } from "../../../runtime/core/timer.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
@@ -185,6 +186,27 @@ describe("pausing", () => {
     expect(resumed.body).not.toHaveProperty("pausedBy");
     expect(await rowOf(timer)).toMatchObject({ activeFrom: now, scheduledUpTo: timer.scheduledUpTo });
     expect(wakes).toBe(1);
+  });
+
+  it("is ended by no instance with a wrong clock, and the timer stays as it is", async () => {
+    const clock = createServiceClock({ now: () => new Date("2026-03-05T11:00:00Z"), monotonicNow: () => 0 });
+    clock.hear("Thu, 05 Mar 2026 08:00:00 GMT");
+    const wrong = await lab.another({ trustedNow: clock.trustedNow });
+    const timer = await registered({ pausedAt: new Date("2026-03-05T07:00:00Z"), pausedBy: "ann" });
+    expect(await wrong.post(`${pathOf(timer)}/resume`)).toMatchObject({
+      ...{ status: 503, body: { error: { code: "ClockWrong" } } },
+    });
+    expect(await rowOf(timer)).toEqual(timer);
+  });
+
+  it("or ticking, a timer with times that only a wrong clock can have written is put right by resuming it", async () => {
+    const now = new Date("2026-03-05T08:00:00Z");
+    const far = new Date("2027-03-05T08:00:00Z");
+    const later = await lab.another({ now: () => now });
+    const timer = await registered({ activeFrom: far, scheduledUpTo: far });
+    expect((await later.get(pathOf(timer))).body).not.toHaveProperty("sentUpTo");
+    await later.post(`${pathOf(timer)}/resume`);
+    expect(await rowOf(timer)).toMatchObject({ activeFrom: now, scheduledUpTo: now });
   });
 
   it("does not move a timer that ticks", async () => {

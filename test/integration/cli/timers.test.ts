@@ -43,11 +43,28 @@ describe("jobyard timers", () => {
     expect(code).toBe(0);
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^timer +schedule +next +last +result +missed\/skipped$/);
-    expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s) +- +- +0\/0$/);
+    expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s)(?: not sent)? +- +- +0\/0$/);
     expect(rows[1]).toMatch(/^my\.test\.Quick +0 0 3 \* \* \* America\/Argentina\/Buenos_Aires +in \d+ (h|min) /);
     const { items } = (await timers("list", "--json")).json<{ items: TimerView[] }>();
     expect(items).toMatchObject([{ timerName: "Fail" }, { timerName: "Quick" }]);
     expect((await timers("--limit", "1", "--json")).json<{ items: TimerView[] }>().items).toHaveLength(1);
+  });
+
+  it("says of a tick that is near whether it has been sent", async () => {
+    const near = timerOf({ tenantName: freshTenant(), packageName: "my.test.zip", cron: "*/5 * * * * *" });
+    const list = async (): Promise<string> => {
+      const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
+      return (await runCliHere(["timers", "--tenant", near.tenantName], { env })).stdout;
+    };
+    await system.api.timers.write(near, undefined);
+    expect(await list()).toMatch(/in \d s not sent/);
+    const { etag } = (await system.api.timers.get(near))!;
+    await system.api.timers.write({ ...near, scheduledUpTo: new Date(Date.now() + 600_000) }, etag);
+    expect(await list()).not.toContain("not sent");
+    const shown = await runCliHere(["timers", "show", "my.test.Export", "--tenant", near.tenantName], {
+      env: { HOME: desk.path, JOBYARD_URL: system.api.url },
+    });
+    expect(shown.stdout).toMatch(/sent +up to \d{4}-/);
   });
 
   it("pauses and resumes one", async () => {

@@ -47,6 +47,18 @@ describe("a timer", () => {
     expect(plan([declared()], [row])).toEqual({ timers: [{ timer: row.value, write: undefined }], removals: [] });
   });
 
+  it("is healed when its row has times that only a wrong clock can have written", () => {
+    const far = new Date(NOW.getTime() + 3 * 3_600_000);
+    const sentFar = stored({ scheduledUpTo: far });
+    expect(plan([declared()], [sentFar]).timers).toEqual([
+      { write: { etag: "v1" }, timer: { ...sentFar.value, scheduledUpTo: BEFORE } },
+    ]);
+    const activeFar = stored({ activeFrom: far, scheduledUpTo: far });
+    expect(plan([declared()], [activeFar]).timers).toEqual([
+      { write: { etag: "v1" }, timer: { ...activeFar.value, activeFrom: NOW, scheduledUpTo: NOW } },
+    ]);
+  });
+
   it.each<Partial<DeclaredTimer>>([{ cron: "0 0 * * * *" }, { timeZone: "Europe/Vienna" }])(
     "with another schedule (%j) begins anew, and stays paused",
     (change) => {

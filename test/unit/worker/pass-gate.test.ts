@@ -96,6 +96,17 @@ describe("a tick that is admitted", () => {
   });
 });
 
+describe("a row that a worker with a clock far ahead has written", () => {
+  it("does not keep the ticks of today from running", async () => {
+    const { admit, gate, run, writeRun } = await setUp();
+    const far = minute(3 * 60);
+    await writeRun({ coveredUpTo: far, lastScheduledAt: far, missedTicks: [minute(0), far] });
+    expect(await admit(minute(0))).toBe(true);
+    expect(await gate(minute(0))).toMatchObject({ kind: "passed" });
+    expect(await run()).toMatchObject({ coveredUpTo: minute(0), lastScheduledAt: minute(0), missedTicks: [] });
+  });
+});
+
 describe("a run at the gate", () => {
   it("is let through with the next fence, and its tick is recorded", async () => {
     const { admit, gate, run, idOf, settledCount } = await setUp();

@@ -8,11 +8,11 @@ import { CLOCK_SKEW_MAX_MS } from "./limits.ts";
 
 export interface ServiceClock {
   /** Takes the time of an answer that has just come, as HTTP header `Date` has it. Ignores what is no date. */
-  hear(date: string | undefined): void;
+  readonly hear: (date: string | undefined) => void;
   /** How far this process's clock is ahead; negative: behind. Undefined: no answer has come yet. */
-  skewMs(): number | undefined;
+  readonly skewMs: () => number | undefined;
   /** This process's time. Throws UnavailableError "ClockWrong" when it differs by more than CLOCK_SKEW_MAX_MS. */
-  trustedNow(): Date;
+  readonly trustedNow: () => Date;
 }
 
 export interface ServiceClockDeps {

@@ -25,6 +25,7 @@ const request = (fields: Partial<GateRequest> = {}): GateRequest => ({
   jobId: third,
   overlap: "skip",
   waitingMax: 0,
+  keeps: "earliest",
   ...fields,
 });
 const queue = (waitingMax = 1): GateRequest => request({ overlap: "queue", waitingMax });

@@ -51,6 +51,8 @@ export interface TimerRegistration {
    * Throws UnavailableError, and PackageError for a package that others put there broken.
    */
   sync(place: PackagePlace, known?: InspectedPackage): Promise<readonly Timer[]>;
+  /** Of a package that is to be deleted: before it is, so that none of their ticks finds it gone. */
+  removePackage(place: PackagePlace): Promise<void>;
   /** Of a tenant that has gone; its packages may still be there. */
   removeTenant(tenantName: string): Promise<void>;
 }
@@ -98,6 +100,14 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     if (again !== undefined) await ensure(again.value);
     log.info({ listener: listenerOf(timer) }, "timer removed");
     return true;
+  }
+
+  async function removeAll(read: () => Promise<readonly Stored<Timer>[]>): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const removed = await eachOf(await read(), remove);
+      if (!removed.includes(false)) return;
+    }
+    throw new UnavailableError("StorageUnavailable", "Timers changed each time they were to be removed.");
   }
 
   async function runVersions(place: PackagePlace, packageHash: string, all: readonly Timer[]): Promise<void> {
@@ -173,15 +183,14 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       );
     },
 
-    async removeTenant(tenantName) {
-      for (let tries = 0; tries < TRIES; tries++) {
+    removePackage: ({ tenantName, packageName }) => removeAll(() => timers.ofPackage(tenantName, packageName)),
+
+    removeTenant: (tenantName) =>
+      removeAll(async () => {
         const stored: Stored<Timer>[] = [];
         for await (const row of timers.all()) if (row.value.tenantName === tenantName) stored.push(row);
-        const removed = await eachOf(stored, remove);
-        if (!removed.includes(false)) return;
-      }
-      throw new UnavailableError("StorageUnavailable", "Timers changed each time they were to be removed.");
-    },
+        return stored;
+      }),
   };
 }
 

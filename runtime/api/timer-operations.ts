@@ -1,4 +1,4 @@
-/** Operations on timers: look at them, pause and resume them, run one now. Packages declare them. */
+/** Operations on timers: look at them, pause and resume them, give one another schedule, run one now. Packages declare them. */
 import { believedTimer } from "../core/believed.ts";
 import { NotFoundError, UnavailableError } from "../core/errors.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
@@ -12,6 +12,7 @@ import {
   occurrences,
   occurrencesSchema,
   timerParams,
+  timerScheduleSchema,
   timersParams,
   timerView,
   timerViewSchema,
@@ -182,6 +183,62 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     },
   });
 
+  /** Ticks by another schedule from now on. */
+  const rescheduled = (timer: Timer, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => {
+    const at = trustedNow();
+    return { ...timer, ...schedule, activeFrom: at, scheduledUpTo: at };
+  };
+
+  const setTimerSchedule = operation({
+    id: "setTimerSchedule",
+    method: "put",
+    path: `${TIMER_PATH}/schedule`,
+    tag: "Timers",
+    summary: "Give a timer another schedule",
+    description:
+      "In place of what its package declares, also under new versions of the package, until it is taken back. " +
+      "It ticks by it from now on; what fell due before is not made up for.",
+    needs: "manage",
+    params: timerParams,
+    body: jsonBody(timerScheduleSchema),
+    responses: { 200: { description: "The timer, with its schedule.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params, body: { cron, timeZone } }) {
+      const changed = await change(caller, params, (timer) => {
+        if (timer.override !== undefined && timer.cron === cron && timer.timeZone === timeZone) return undefined;
+        const { declaredCron, declaredTimeZone } = timer.override ?? {
+          ...{ declaredCron: timer.cron, declaredTimeZone: timer.timeZone },
+        };
+        const override = { declaredCron, declaredTimeZone, setAt: trustedNow(), setBy: caller.name };
+        return rescheduled(timer, { cron, timeZone, override });
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(changed) };
+    },
+  });
+
+  const resetTimerSchedule = operation({
+    id: "resetTimerSchedule",
+    method: "delete",
+    path: `${TIMER_PATH}/schedule`,
+    tag: "Timers",
+    summary: "Let a timer run as its package declares",
+    description: "Does nothing when it does already.",
+    needs: "manage",
+    params: timerParams,
+    responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params }) {
+      const changed = await change(caller, params, (timer) => {
+        if (timer.override === undefined) return undefined;
+        const { declaredCron: cron, declaredTimeZone: timeZone } = timer.override;
+        return rescheduled(timer, { cron, timeZone, override: undefined });
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(changed) };
+    },
+  });
+
   const runTimerNow = operation({
     id: "runTimer",
     method: "post",
@@ -211,7 +268,16 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     },
   });
 
-  return [listTimers, getTimer, nextOccurrences, pauseTimer, resumeTimer, runTimerNow];
+  return [
+    listTimers,
+    getTimer,
+    nextOccurrences,
+    pauseTimer,
+    resumeTimer,
+    setTimerSchedule,
+    resetTimerSchedule,
+    runTimerNow,
+  ];
 }
 
 const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { believedTimer } from "./believed.ts";
 import type { Job } from "./job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "./limits.ts";
+import { cronSchema, timeZoneSchema } from "./manifest-timers.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import { ScheduleError } from "./schedule/schedule-error.ts";
 import { parseSchedule, ticksBetween } from "./schedule/schedule.ts";
@@ -16,6 +17,18 @@ export const timerParams = timersParams.extend({
   packageName: packageName.meta({ description: "The package that declares it.", examples: ["metadata-export.zip"] }),
   timerName: z.string().meta({ description: "The timer.", examples: ["metadata-export"] }),
 });
+
+export const timerScheduleSchema = z
+  .strictObject({
+    cron: cronSchema.meta({
+      description: "Cron with a field for seconds, or a time span.",
+      examples: ["0 30 2 * * *"],
+    }),
+    timeZone: timeZoneSchema.default("UTC").meta({ description: "IANA name.", examples: ["Europe/Vienna"] }),
+  })
+  .meta({ id: "TimerSchedule", description: "When a timer ticks, in place of what its package declares." });
+
+export type TimerScheduleInput = z.input<typeof timerScheduleSchema>;
 
 export const listTimersSchema = z.strictObject(pageFields);
 
@@ -39,6 +52,10 @@ export const timerViewSchema = z
     pausedBy: z.string().optional(),
     cron: z.string().meta({ description: "Cron with a field for seconds, or a time span." }),
     timeZone: z.string(),
+    override: z
+      .object({ declaredCron: z.string(), declaredTimeZone: z.string(), setAt: instant, setBy: z.string() })
+      .optional()
+      .meta({ description: "Its tenant's schedule is in force; so the package declares it, and so it was set." }),
     misfire: z
       .union([z.enum(["once", "skip"]), z.object({ all: z.int().min(1) })])
       .meta({ description: "What becomes of ticks that could not run in time." }),
@@ -91,6 +108,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     ...(pausedBy !== undefined && { pausedBy }),
     cron: timer.cron,
     timeZone: timer.timeZone,
+    ...(timer.override && { override: { ...timer.override, setAt: timer.override.setAt.toISOString() } }),
     misfire: timer.misfire,
     overlap: timer.overlap,
     graceSeconds: timer.graceMs / 1_000,

@@ -31,6 +31,11 @@ interface NextOptions extends TimerOptions {
   readonly count: number;
 }
 
+interface ScheduleOptions extends TimerOptions {
+  readonly timeZone?: string;
+  readonly declared?: true;
+}
+
 interface RunOptions extends TimerOptions {
   readonly wait?: true;
 }
@@ -43,6 +48,7 @@ export const timersCommand = (around: Surroundings): Command =>
     .addCommand(nextCommand(around))
     .addCommand(changeCommand("pause", "Let its ticks start nothing, until it is resumed.", around))
     .addCommand(changeCommand("resume", "Let it tick again, from now on.", around))
+    .addCommand(scheduleCommand(around))
     .addCommand(runCommand(around));
 
 const timersOf = (name: string, description: string, examples: readonly string[]): Command =>
@@ -102,6 +108,31 @@ const changeCommand = (name: "pause" | "resume", description: string, around: Su
     },
   );
 
+const scheduleCommand = (around: Surroundings): Command =>
+  timerCommand("schedule", "Give it another schedule than its package declares, or take that back.", [
+    'timers schedule metadata-export.metadata-export "0 0 6 * * *" --time-zone Europe/Vienna',
+    "timers schedule metadata-export.metadata-export --declared",
+  ])
+    .argument("[cron]", "cron with a field for seconds, or a time span")
+    .option("-z, --time-zone <name>", "IANA name (default: UTC)")
+    .option("-d, --declared", "as its package declares, again")
+    .action(async (name: string, cron: string | undefined, options: ScheduleOptions) => {
+      if ((cron === undefined) !== (options.declared === true)) {
+        throw new UsageError("Give a schedule, or --declared.");
+      }
+      const { client, timer } = await resolve(name, options, around);
+      const { signal } = around;
+      const view =
+        cron === undefined
+          ? await client.timers.resetSchedule(timer, { signal })
+          : await client.timers.setSchedule(timer, { cron, timeZone: options.timeZone }, { signal });
+      show(around.terminal, options, view, () =>
+        view.enabled
+          ? `${name} ticks by ${scheduleOf(view)}, next ${showInstant(view.next)} (UTC).`
+          : `${name} ticks by ${scheduleOf(view)} when it is resumed.`,
+      );
+    });
+
 const runCommand = (around: Surroundings): Command =>
   timerCommand("run", "Run it now, beside its schedule.", ["timers run metadata-export.metadata-export --wait"])
     .option("-w, --wait", "until the run has ended; exit code 5 unless it succeeded")
@@ -130,7 +161,8 @@ async function resolve(
 const nameOf = ({ packageName, timerName }: TimerView): string => `${packageName.replace(/\.zip$/, "")}.${timerName}`;
 
 /** UTC goes without saying. */
-const scheduleOf = ({ cron, timeZone }: TimerView): string => (timeZone === "UTC" ? cron : `${cron} ${timeZone}`);
+const scheduleOf = ({ cron, timeZone, override }: TimerView): string =>
+  `${timeZone === "UTC" ? cron : `${cron} ${timeZone}`}${override === undefined ? "" : " (overridden)"}`;
 
 function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
   const now = new Date();
@@ -162,11 +194,17 @@ function describe(timer: TimerView, terminal: Terminal): string {
   const now = new Date();
   const at = (instant: string | undefined): string =>
     instant === undefined ? "-" : `${showInstant(instant)} (${showRelative(instant, now)})`;
-  const { misfire, lastResult, lastJobId, lastWorkerId } = timer;
+  const { misfire, lastResult, lastJobId, lastWorkerId, override } = timer;
   const since = (instant: string | undefined): string => (instant === undefined ? "" : `, the latest ${at(instant)}`);
   return [
     nameOf(timer),
     `  schedule  ${timer.cron}, ${timer.timeZone}`,
+    ...(override === undefined
+      ? []
+      : [
+          `  declared  ${override.declaredCron}, ${override.declaredTimeZone}; ` +
+            `overridden ${at(override.setAt)} by ${override.setBy}`,
+        ]),
     `  state     ${timer.enabled ? "enabled" : `paused ${at(timer.pausedAt)} by ${timer.pausedBy ?? "?"}`}`,
     `  next      ${at(timer.next)}${unsent(timer, now, terminal)}`,
     `  sent      ${timer.sentUpTo === undefined ? "nothing yet" : `up to ${at(timer.sentUpTo)}`}`,

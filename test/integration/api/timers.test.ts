@@ -163,6 +163,39 @@ describe("the next ticks", () => {
   });
 });
 
+describe("another schedule than the package declares", () => {
+  it("is in force from now on, and what is declared again when it is taken back", async () => {
+    let wakes = 0;
+    let now = new Date("2026-03-05T08:00:00Z");
+    const later = await lab.another({ now: () => now, wakeScheduler: () => (wakes += 1) });
+    const timer = await registered({ scheduledUpTo: new Date("2026-03-05T08:10:00Z") });
+    const set = await later.put(`${pathOf(timer)}/schedule`, { cron: "0 0 6 * * *", timeZone: "Europe/Vienna" });
+    expect(set.body).toMatchObject({
+      ...{ cron: "0 0 6 * * *", timeZone: "Europe/Vienna", next: "2026-03-06T05:00:00.000Z" },
+      override: { declaredCron: timer.cron, declaredTimeZone: "UTC", setAt: now.toISOString(), setBy: "local" },
+    });
+    expect(await rowOf(timer)).toMatchObject({ activeFrom: now, scheduledUpTo: now });
+    now = new Date("2026-03-05T09:00:00Z");
+    await later.put(`${pathOf(timer)}/schedule`, { cron: "0 0 6 * * *", timeZone: "Europe/Vienna" });
+    expect((await rowOf(timer)).activeFrom).not.toEqual(now);
+    const reset = await later.delete(`${pathOf(timer)}/schedule`);
+    expect(reset.body).toMatchObject({ cron: timer.cron, timeZone: "UTC", next: "2026-03-05T09:01:00.000Z" });
+    expect(await rowOf(timer)).toEqual({ ...timer, activeFrom: now, scheduledUpTo: now });
+    expect(wakes).toBe(3);
+  });
+
+  it.each([
+    [{ cron: "0 60 * * * *" }, "cron"],
+    [{ cron: "0 0 6 * * *", timeZone: "Nowhere/City" }, "timeZone"],
+    [{}, "cron"],
+  ])("is refused by field when it cannot be: %j", async (schedule, target) => {
+    const timer = await registered();
+    const refused = await api.put(`${pathOf(timer)}/schedule`, schedule);
+    expect(refused).toMatchObject({ status: 400, body: { error: { details: [{ target }] } } });
+    expect(await rowOf(timer)).toEqual(timer);
+  });
+});
+
 describe("pausing", () => {
   it("keeps who paused it first, and hides the next tick", async () => {
     const timer = await registered();

@@ -57,7 +57,7 @@ describe("jobyard timers", () => {
       return (await runCliHere(["timers", "--tenant", near.tenantName], { env })).stdout;
     };
     await system.api.timers.write(near, undefined);
-    expect(await list()).toMatch(/in \d s not sent/);
+    expect(await list()).toMatch(/ not sent /);
     const { etag } = (await system.api.timers.get(near))!;
     await system.api.timers.write({ ...near, scheduledUpTo: new Date(Date.now() + 600_000) }, etag);
     expect(await list()).not.toContain("not sent");
@@ -72,6 +72,17 @@ describe("jobyard timers", () => {
     expect((await timers()).stdout).toMatch(/my\.test\.Quick .* paused +-/);
     expect((await timers("show", "my.test.Quick")).stdout).toMatch(/state +paused .* by local/);
     expect((await timers("resume", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick ticks next \d{4}-/);
+  });
+
+  it("gives one another schedule, shows it as such, and takes it back", async () => {
+    const set = await timers("schedule", "my.test.Fail", "0 0 6 * * *", "--time-zone", "Europe/Vienna");
+    expect(set.stdout).toMatch(/^my\.test\.Fail ticks by 0 0 6 \* \* \* Europe\/Vienna \(overridden\), next \d{4}-/);
+    expect((await timers()).stdout).toMatch(/my\.test\.Fail +0 0 6 \* \* \* Europe\/Vienna \(overridden\)/);
+    expect((await timers("show", "my.test.Fail")).stdout).toMatch(/declared +00:10:00, UTC; overridden .* by local/);
+    expect((await timers("schedule", "my.test.Fail", "--declared")).stdout).toMatch(/ticks by 00:10:00, next/);
+    expect((await timers("show", "my.test.Fail")).stdout).not.toContain("overridden");
+    expect((await timers("schedule", "my.test.Fail")).code).toBe(2);
+    expect((await timers("schedule", "my.test.Fail", "00:10:00", "--declared")).code).toBe(2);
   });
 
   it("says when one ticks next", async () => {

@@ -29,7 +29,7 @@ const FIRST_SHARE = 0.08;
 const LAST_SHARE = 0.85;
 const POISON_SHARE = 0.2;
 /** One clock jumps ahead, another one back, and both are set right, each after a while. */
-const CLOCK_SHARES = { begin: 0.1, end: 0.7 };
+const CLOCK_SHARES = { begin: 0.05, end: 0.9 };
 const CLOCK_JUMP_MS = 3 * 3_600_000;
 
 /** In the order in which they are due. */

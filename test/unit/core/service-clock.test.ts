@@ -13,7 +13,7 @@ function machine() {
   return {
     clock,
     setBy: (ms: number) => void (clockMs += ms),
-    pass(ms: number) {
+    pass: (ms: number): void => {
       clockMs += ms;
       monotonicMs += ms;
     },

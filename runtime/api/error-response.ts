@@ -89,6 +89,7 @@ export function statusOf(code: ErrorCode): number {
       return 429;
     case "StorageUnavailable":
     case "BusUnavailable":
+    case "ClockWrong":
     case "IdentityUnavailable":
       return 503;
     // Outcomes of jobs: a route that lets one escape is broken.

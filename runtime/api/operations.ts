@@ -56,6 +56,8 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, Webho
   /** Told of packages that come and go. */
   readonly timerRegistration: TimerRegistration;
   readonly now: () => Date;
+  /** Throws UnavailableError when this process's clock cannot be trusted. */
+  readonly trustedNow: () => Date;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
   /** Between two looks at a log that is followed. Default FOLLOW_LOG_EVERY_MS. */

@@ -130,8 +130,11 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     async handle({ caller, params }) {
       const { tenantName, packageName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchPackage(packageName);
+      // Its timers first: a tick of one whose package is gone would be a failed run. Also when there is no package: its
+      // timers may have outlived it.
+      await timerRegistration.removePackage(params);
       const removed = await packages.remove(tenantName, packageName);
-      // Also when there is none: its timers may have outlived it, when this was asked for before and broken off.
+      // Somebody may have published or registered it meanwhile.
       await timerRegistration.sync(params);
       if (!removed) throw noSuchPackage(packageName);
       return { status: 204 };

@@ -1,4 +1,5 @@
-/** Operations on timers: look at them, pause and resume them, run one now. Packages declare them. */
+/** Operations on timers: look at them, pause and resume them, give one another schedule, run one now. Packages declare them. */
+import { believedTimer } from "../core/believed.ts";
 import { NotFoundError, UnavailableError } from "../core/errors.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { PackageCatalog } from "../core/ports/package-store.ts";
@@ -11,6 +12,7 @@ import {
   occurrences,
   occurrencesSchema,
   timerParams,
+  timerScheduleSchema,
   timersParams,
   timerView,
   timerViewSchema,
@@ -31,6 +33,8 @@ export interface TimerOperationDeps {
   /** Has the scheduler of this process look at once. */
   readonly wakeScheduler: () => void;
   readonly now: () => Date;
+  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
+  readonly trustedNow: () => Date;
 }
 
 /** Timers whose state is read at the same time. */
@@ -39,7 +43,7 @@ const VIEW_GROUP = 50;
 const CHANGE_TRIES = 100;
 
 export function timerOperations(deps: TimerOperationDeps): readonly Operation[] {
-  const { timers, jobs, packages, runTimer, wakeScheduler, now } = deps;
+  const { timers, jobs, packages, runTimer, wakeScheduler, now, trustedNow } = deps;
 
   /** Throws TimerNotFound also for those of a tenant the caller may not use. */
   async function find(caller: Caller, name: TimerName): Promise<Stored<Timer>> {
@@ -165,13 +169,73 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The timer, ticking.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const resumed = await change(caller, params, (timer) =>
-        timer.pausedAt === undefined
-          ? undefined
-          : { ...timer, pausedAt: undefined, pausedBy: undefined, activeFrom: now() },
-      );
+      const resumed = await change(caller, params, (timer) => {
+        const at = trustedNow();
+        const believed = believedTimer(timer, at);
+        if (timer.pausedAt !== undefined) {
+          return { ...believed, pausedAt: undefined, pausedBy: undefined, activeFrom: at };
+        }
+        // Times nobody could have written with a right clock are put right, too.
+        return isSameTimes(believed, timer) ? undefined : believed;
+      });
       wakeScheduler();
       return { status: 200, body: await view(resumed) };
+    },
+  });
+
+  /** Ticks by another schedule from now on. */
+  const rescheduled = (timer: Timer, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => {
+    const at = trustedNow();
+    return { ...timer, ...schedule, activeFrom: at, scheduledUpTo: at };
+  };
+
+  const setTimerSchedule = operation({
+    id: "setTimerSchedule",
+    method: "put",
+    path: `${TIMER_PATH}/schedule`,
+    tag: "Timers",
+    summary: "Give a timer another schedule",
+    description:
+      "In place of what its package declares, also under new versions of the package, until it is taken back. " +
+      "It ticks by it from now on; what fell due before is not made up for.",
+    needs: "manage",
+    params: timerParams,
+    body: jsonBody(timerScheduleSchema),
+    responses: { 200: { description: "The timer, with its schedule.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params, body: { cron, timeZone } }) {
+      const changed = await change(caller, params, (timer) => {
+        if (timer.override !== undefined && timer.cron === cron && timer.timeZone === timeZone) return undefined;
+        const { declaredCron, declaredTimeZone } = timer.override ?? {
+          ...{ declaredCron: timer.cron, declaredTimeZone: timer.timeZone },
+        };
+        const override = { declaredCron, declaredTimeZone, setAt: trustedNow(), setBy: caller.name };
+        return rescheduled(timer, { cron, timeZone, override });
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(changed) };
+    },
+  });
+
+  const resetTimerSchedule = operation({
+    id: "resetTimerSchedule",
+    method: "delete",
+    path: `${TIMER_PATH}/schedule`,
+    tag: "Timers",
+    summary: "Let a timer run as its package declares",
+    description: "Does nothing when it does already.",
+    needs: "manage",
+    params: timerParams,
+    responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params }) {
+      const changed = await change(caller, params, (timer) => {
+        if (timer.override === undefined) return undefined;
+        const { declaredCron: cron, declaredTimeZone: timeZone } = timer.override;
+        return rescheduled(timer, { cron, timeZone, override: undefined });
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(changed) };
     },
   });
 
@@ -204,12 +268,24 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     },
   });
 
-  return [listTimers, getTimer, nextOccurrences, pauseTimer, resumeTimer, runTimerNow];
+  return [
+    listTimers,
+    getTimer,
+    nextOccurrences,
+    pauseTimer,
+    resumeTimer,
+    setTimerSchedule,
+    resetTimerSchedule,
+    runTimerNow,
+  ];
 }
 
 const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
 const CREATED = { Location: "Its address." };
 const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+
+const isSameTimes = (a: Timer, b: Timer): boolean =>
+  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
 
 const noSuchTimer = ({ packageName, timerName }: TimerName): NotFoundError =>
   new NotFoundError("TimerNotFound", `Package ${packageName} has no timer ${timerName}.`);

@@ -86,12 +86,29 @@ const escapeLineSeparators: PipelinePolicy = {
   },
 };
 
-const TABLE_OPTIONS = {
-  additionalPolicies: [
-    { policy: escapeLineSeparators, position: "perCall" },
-    { policy: giveUpInTime, position: "perRetry" },
-  ],
-} as const satisfies { additionalPolicies: TableServiceClientOptions["additionalPolicies"] };
+/** Tells the time that each answer carries, refusals too. */
+const hearTime = (onServiceTime: (date: string | undefined) => void): PipelinePolicy => ({
+  name: "hearTime",
+  async sendRequest(request, next) {
+    const response = await next(request);
+    onServiceTime(response.headers.get("date"));
+    return response;
+  },
+});
+
+export interface StorageOptions {
+  /** Hears the time of every answer about a table, as its header `Date` has it. */
+  readonly onServiceTime?: (date: string | undefined) => void;
+}
+
+const tableOptions = ({ onServiceTime }: StorageOptions) =>
+  ({
+    additionalPolicies: [
+      { policy: escapeLineSeparators, position: "perCall" },
+      { policy: giveUpInTime, position: "perRetry" },
+      ...(onServiceTime === undefined ? [] : [{ policy: hearTime(onServiceTime), position: "perRetry" } as const]),
+    ],
+  }) as const satisfies TableServiceClientOptions;
 
 /** Azurite without a certificate. Credentials never go over such a connection: the SDK refuses. */
 const isInsecure = (connectionString: string): boolean =>
@@ -114,15 +131,16 @@ function blobClient(connection: StorageConnection): BlobServiceClient {
 }
 
 /** Opens nothing yet: the first request connects. */
-export function connectStorage(connection: StorageConnection): StorageClients {
+export function connectStorage(connection: StorageConnection, options: StorageOptions = {}): StorageClients {
   const tables = new Map<string, TableAccess>();
+  const forTables = tableOptions(options);
   return {
     table(name) {
       let access = tables.get(name);
       if (access === undefined) {
         access = {
-          retrying: tableClient(connection, name, { ...TABLE_OPTIONS, retryOptions: TABLE_RETRIES }),
-          once: tableClient(connection, name, { ...TABLE_OPTIONS, retryOptions: { maxRetries: 0 } }),
+          retrying: tableClient(connection, name, { ...forTables, retryOptions: TABLE_RETRIES }),
+          once: tableClient(connection, name, { ...forTables, retryOptions: { maxRetries: 0 } }),
         };
         tables.set(name, access);
       }

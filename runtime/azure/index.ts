@@ -7,6 +7,7 @@ export {
   type ServiceBusConnection,
   type StorageClients,
   type StorageConnection,
+  type StorageOptions,
 } from "./connect.ts";
 export { createEventPublisher } from "./event-publisher.ts";
 export { createEventSource } from "./event-source.ts";

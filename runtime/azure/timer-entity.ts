@@ -17,6 +17,7 @@ import {
   instant,
   integer,
   json,
+  optionalJson,
   optionalInstant,
   optionalText,
   readCells,
@@ -31,6 +32,13 @@ import type { RowKeys } from "./write-once.ts";
 /** The first key after those of timers: what they do follows. */
 export const AFTER_TIMERS = "~";
 const ZIP = ".zip";
+
+const scheduleOverrideSchema = z.strictObject({
+  declaredCron: z.string(),
+  declaredTimeZone: z.string(),
+  setAt: instantSchema,
+  setBy: z.string(),
+});
 
 const TIMER_COLUMNS: Columns<Omit<Timer, keyof TimerName>> = {
   cron: text("cron"),
@@ -50,6 +58,7 @@ const TIMER_COLUMNS: Columns<Omit<Timer, keyof TimerName>> = {
   scheduledUpTo: instant("scheduledUpTo"),
   pausedAt: optionalInstant("pausedAt"),
   pausedBy: optionalText("pausedBy"),
+  override: optionalJson("override", scheduleOverrideSchema),
 };
 
 const RUN_COLUMNS: Columns<Omit<TimerRun, "batchId">> = {

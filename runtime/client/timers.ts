@@ -1,5 +1,5 @@
 /** Timers of a tenant's packages: when they ran and will run, pausing them, running one now. */
-import type { TimerView } from "../core/timer-api.ts";
+import type { TimerScheduleInput, TimerView } from "../core/timer-api.ts";
 import type { SubmitOptions } from "./management.ts";
 import { newKey } from "./new-key.ts";
 import { listing, type Listing, type PageOptions } from "./pages.ts";
@@ -28,6 +28,10 @@ export interface Timers {
   pause(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
   /** It ticks from now on; what fell due meanwhile is not made up for. */
   resume(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
+  /** It ticks by this from now on, whatever its package declares. */
+  setSchedule(timer: TimerReference, schedule: TimerScheduleInput, options?: CallOptions): Promise<TimerView>;
+  /** It ticks as its package declares from now on. */
+  resetSchedule(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
   /** Runs it now, beside its schedule, also while it is paused. Resolves to the job's id. */
   run(timer: TimerReference, options?: SubmitOptions): Promise<string>;
 }
@@ -49,6 +53,10 @@ export function createTimers(transport: Transport): Timers {
     },
     pause: (timer, options) => post(`${pathOf(timer)}/pause`, options),
     resume: (timer, options) => post(`${pathOf(timer)}/resume`, options),
+    setSchedule: (timer, schedule, { signal } = {}) =>
+      transport.json({ method: "PUT", path: `${pathOf(timer)}/schedule`, json: schedule, signal }),
+    resetSchedule: (timer, { signal } = {}) =>
+      transport.json({ method: "DELETE", path: `${pathOf(timer)}/schedule`, signal }),
     async run(timer, { idempotencyKey = newKey(), ...options } = {}) {
       const headers = { "idempotency-key": idempotencyKey };
       return (await post<{ readonly jobId: string }>(`${pathOf(timer)}/run`, options, headers)).jobId;

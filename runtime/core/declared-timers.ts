@@ -16,7 +16,7 @@ export interface PackagePlace {
 /** A timer as its package declares it; what became of it is the rest of `Timer`. */
 export type DeclaredTimer = Omit<
   Timer,
-  "packageHash" | "registeredAt" | "activeFrom" | "scheduledUpTo" | "pausedAt" | "pausedBy"
+  "packageHash" | "registeredAt" | "activeFrom" | "scheduledUpTo" | "pausedAt" | "pausedBy" | "override"
 >;
 
 type Declaring = Pick<Manifest, "timers">;

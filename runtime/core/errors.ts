@@ -71,7 +71,7 @@ export const JOB_CODES = [
 ] as const;
 /** The job ended because of us or because somebody asked for it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;
-export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable"] as const;
+export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable", "ClockWrong"] as const;
 export const INVARIANT_CODES = ["InternalError"] as const;
 
 export type InvalidRequestCode = (typeof INVALID_REQUEST_CODES)[number];

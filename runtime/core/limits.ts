@@ -151,6 +151,11 @@ export const TICK_HORIZON_MIN_MS = 30_000;
 /** Half as long as the broker remembers a tick (core/topology.ts): what is sent again after an outage is still known. */
 export const TICK_HORIZON_MAX_MS = 30 * 60_000;
 /**
+ * A process whose clock differs from storage's by more sends no ticks and begins no timer. Less is made up for: ticks that
+ * are late by this much are still sent, every one.
+ */
+export const CLOCK_SKEW_MAX_MS = 3 * 60_000;
+/**
  * Ticks of one timer that are sent in one round: more than MISFIRE_ALL_MAX, and several times what falls due between two
  * rounds, so that every round comes closer to the horizon.
  */

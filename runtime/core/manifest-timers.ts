@@ -72,6 +72,8 @@ export function scheduleProblem(read: () => unknown): string | undefined {
 
 export const cronSchema = scheduleText(oneLine(CRON_MAX_LENGTH), (cron) => parseSchedule({ cron }));
 
+export const timeZoneSchema = scheduleText(z.string("expected a time zone such as Europe/Vienna"), zoneOf);
+
 const MISFIRE = `expected "once", "skip" or { "all": a whole number from 1 to ${MISFIRE_ALL_MAX} }`;
 
 export const misfireSchema = z.union(
@@ -95,7 +97,7 @@ export const prioritySchema = z.enum(PRIORITIES, `expected ${PRIORITIES.map((nam
 export const manifestTimer = strictObject({
   timerName: timerNameSchema,
   cron: cronSchema,
-  timeZone: scheduleText(z.string("expected a time zone such as Europe/Vienna"), zoneOf).optional(),
+  timeZone: timeZoneSchema.optional(),
   misfire: misfireSchema.optional(),
   overlap: overlapSchema.optional(),
   graceSeconds: graceSecondsSchema.optional(),

@@ -1,7 +1,9 @@
 /** Timers as the web API takes and shows them. */
 import * as z from "zod";
+import { believedTimer } from "./believed.ts";
 import type { Job } from "./job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "./limits.ts";
+import { cronSchema, timeZoneSchema } from "./manifest-timers.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import { ScheduleError } from "./schedule/schedule-error.ts";
 import { scheduleWarnings } from "./schedule/schedule-warnings.ts";
@@ -16,6 +18,18 @@ export const timerParams = timersParams.extend({
   packageName: packageName.meta({ description: "The package that declares it.", examples: ["metadata-export.zip"] }),
   timerName: z.string().meta({ description: "The timer.", examples: ["metadata-export"] }),
 });
+
+export const timerScheduleSchema = z
+  .strictObject({
+    cron: cronSchema.meta({
+      description: "Cron with a field for seconds, or a time span.",
+      examples: ["0 30 2 * * *"],
+    }),
+    timeZone: timeZoneSchema.default("UTC").meta({ description: "IANA name.", examples: ["Europe/Vienna"] }),
+  })
+  .meta({ id: "TimerSchedule", description: "When a timer ticks, in place of what its package declares." });
+
+export type TimerScheduleInput = z.input<typeof timerScheduleSchema>;
 
 export const listTimersSchema = z.strictObject(pageFields);
 
@@ -42,6 +56,10 @@ export const timerViewSchema = z
     warnings: z.array(z.string()).optional().meta({
       description: "What the schedule may have been meant to be otherwise, or why it does not tick. Absent: nothing.",
     }),
+    override: z
+      .object({ declaredCron: z.string(), declaredTimeZone: z.string(), setAt: instant, setBy: z.string() })
+      .optional()
+      .meta({ description: "Its tenant's schedule is in force; so the package declares it, and so it was set." }),
     misfire: z
       .union([z.enum(["once", "skip"]), z.object({ all: z.int().min(1) })])
       .meta({ description: "What becomes of ticks that could not run in time." }),
@@ -51,7 +69,12 @@ export const timerViewSchema = z
     pool: z.string(),
     priority: prioritySchema,
     batchId: z.string().meta({ description: "The batch of all its runs." }),
-    next: instant.optional().meta({ description: "Absent while it is paused." }),
+    next: instant.optional().meta({ description: "By its schedule. Absent while it is paused." }),
+    sentUpTo: instant.optional().meta({
+      description:
+        "Ticks up to here lie with the broker. Ticks are sent some minutes ahead: when `next` is near and later than " +
+        "this, no API instance sends them. Absent: nothing has been sent yet.",
+    }),
     lastScheduledAt: instant.optional().meta({ description: "The tick of the latest run." }),
     lastStartedAt: instant.optional(),
     lastFinishedAt: instant.optional().meta({ description: "Absent while the latest run goes on." }),
@@ -77,6 +100,7 @@ export const occurrencesSchema = z
 /** `run` and `job`, the one it names as current: undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
+  const { scheduledUpTo, activeFrom } = believedTimer(timer, now);
   const { next, warnings } = scheduleView(timer, now);
   return {
     tenantName: timer.tenantName,
@@ -89,6 +113,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     cron: timer.cron,
     timeZone: timer.timeZone,
     ...(warnings.length > 0 && { warnings }),
+    ...(timer.override && { override: { ...timer.override, setAt: timer.override.setAt.toISOString() } }),
     misfire: timer.misfire,
     overlap: timer.overlap,
     graceSeconds: timer.graceMs / 1_000,
@@ -97,6 +122,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     priority: timer.priority,
     batchId: batchIdOf(timer),
     ...(next !== undefined && pausedAt === undefined && { next }),
+    ...(scheduledUpTo > activeFrom && { sentUpTo: scheduledUpTo.toISOString() }),
     ...(run?.lastScheduledAt && { lastScheduledAt: run.lastScheduledAt.toISOString() }),
     ...lastRun(job),
     isRunning: job?.state === "running",

@@ -39,6 +39,16 @@ export interface Timer extends TimerName {
   /** Undefined: it is not paused. */
   readonly pausedAt: Date | undefined;
   readonly pausedBy: string | undefined;
+  /** Its tenant's own schedule, in place of the one that its package declares. Undefined: it runs as declared. */
+  readonly override: ScheduleOverride | undefined;
+}
+
+export interface ScheduleOverride {
+  /** What the package declares: in force again when the override is taken back. */
+  readonly declaredCron: string;
+  readonly declaredTimeZone: string;
+  readonly setAt: Date;
+  readonly setBy: string;
 }
 
 /** What a timer does: which job may run, and what became of its ticks. Written by those who run its jobs. */

@@ -20,6 +20,8 @@ export interface Job<Parameters = unknown> {
    * that must happen exactly once can be keyed by `jobId` and fenced by `claimId`.
    */
   readonly claimId: string;
+  /** The worker that runs it: what logs and the list of workers call it. `local` with `jobyard run`. */
+  readonly workerId: string;
   /** For runs of a timer: grows from one start of the timer to the next, so that an older one can be told. */
   readonly fence?: number | undefined;
 }
@@ -70,7 +72,9 @@ export interface JobContext<Services = unknown> {
 
 /** What the function of a timer gets: everything a job has, with what it is and why it runs. */
 export interface TimerContext<Services = unknown>
-  extends JobContext<Services>, Pick<Job, "jobId" | "batchId" | "tenantName" | "attempt" | "interruption" | "claimId"> {
+  extends
+    JobContext<Services>,
+    Pick<Job, "jobId" | "batchId" | "tenantName" | "attempt" | "interruption" | "claimId" | "workerId"> {
   readonly timer: TimerFacts;
 }
 

@@ -70,8 +70,8 @@ export function scalableTimerJob<Services = unknown>(
     ...{ jobType: name, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation },
     async run(job, context) {
       const timer = timerFactsOf(job, new Date(), graceSeconds);
-      const { jobId, batchId, tenantName, attempt, interruption, claimId } = job;
-      const facts = { jobId, batchId, tenantName, attempt, interruption, claimId, timer };
+      const { jobId, batchId, tenantName, attempt, interruption, claimId, workerId } = job;
+      const facts = { jobId, batchId, tenantName, attempt, interruption, claimId, workerId, timer };
       // The runtime gives every job of a package what that package's own setup returned.
       const result = await run({ ...(context as TimerContext<Services>), ...facts });
       return result ?? undefined;

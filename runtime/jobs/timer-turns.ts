@@ -17,17 +17,20 @@ export interface TimerTurnsDeps {
 
 /** Throws UnavailableError. */
 export async function askTimer(batchId: string, { jobs, timers, queue, pool }: TimerTurnsDeps): Promise<void> {
-  const run = await timers.run(batchId);
-  if (run === undefined) return;
-  const rows = knownRows(jobs);
-  for (;;) {
-    const decision = askOf(run.value, rows.known);
+  let run = await timers.run(batchId);
+  while (run !== undefined) {
+    const rows = knownRows(jobs);
+    let decision = askOf(run.value, rows.known);
+    for (; decision.action === "look"; decision = askOf(run.value, rows.known)) await rows.look(decision.jobIds);
     switch (decision.action) {
       case "nothing":
         return;
-      case "look":
-        await rows.look(decision.jobIds);
+      case "read-again": {
+        const { etag } = run;
+        run = await timers.run(batchId);
+        if (run?.etag === etag) return;
         break;
+      }
       case "ring": {
         const row = rows.row(decision.jobId);
         if (row === undefined || (pool !== undefined && row.value.pool !== pool)) return;

@@ -24,6 +24,7 @@ import { isLoopback } from "../core/loopback.ts";
 import { lockMarginMs, WEBHOOK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { EventSource } from "../core/ports/event-channel.ts";
+import { createServiceClock } from "../core/service-clock.ts";
 import { parseApiSettings, type ApiSettings } from "../core/settings/api.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
@@ -52,24 +53,27 @@ async function start(): Promise<Service> {
     );
   }
   const log = createLogger("api", settings.logLevel);
-  const connected = await connect(settings.connection, {
-    writerId: settings.instanceId,
-  });
+  const now = (): Date => new Date();
+  const monotonicNow = (): number => performance.now();
+  const clock = createServiceClock({ now, monotonicNow });
+  const connected = await connect(settings.connection, { writerId: settings.instanceId, onServiceTime: clock.hear });
   const { jobs, batches, keys, workers, queue, files, packages, timers, lease, tenants: tenantStore } = connected;
   const { webhooks, deliveries } = connected;
   const ringer = createRinger({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
-  const now = (): Date => new Date();
 
   const { pools, traffic, lockMs } = settings;
   const { identify, facts: authFacts, tenants } = await composeAuth({ ...settings, tenants: tenantStore, log });
-  const monotonicNow = (): number => performance.now();
+  // Neither has to find anything.
+  const askStorage = (): Promise<unknown> => batches.get(defaultBatchId("none", 0));
+  const { trustedNow } = clock;
   const isReady = createReadiness({
     checks: {
-      // Neither has to find anything.
-      storage: () => batches.get(defaultBatchId("none", 0)),
+      storage: askStorage,
       broker: () =>
         queue.peek(jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY), { deadLetter: false, maxCount: 1 }),
+      // By an answer that is fresh: while a machine sleeps, the clock that never jumps may stand still.
+      clock: () => askStorage().then(trustedNow),
     },
     monotonicNow,
     log,
@@ -88,10 +92,12 @@ async function start(): Promise<Service> {
   const announce = createAnnounce({ batches, webhooks, deliveries, now, log });
   const tickSender = connected.tickSender();
   const { tickHorizonMs: horizonMs } = settings;
-  const scheduler = startScheduler({ timers, sender: tickSender, horizonMs, now, random: Math.random, pause, log });
+  const scheduler = startScheduler({
+    ...{ timers, sender: tickSender, horizonMs, now: trustedNow, random: Math.random, pause, log },
+  });
   const wakeScheduler = (): void => scheduler.wake();
   const { timerRegistration, timerReconcile } = composeTimers({
-    ...{ connected, settings, ringer, events, tenants, now, log },
+    ...{ connected, settings, ringer, events, tenants, now, trustedNow, log },
     onChange: wakeScheduler,
   });
   const app = createApp({
@@ -99,7 +105,7 @@ async function start(): Promise<Service> {
     timerRegistration,
     ...{ events, fanOut, connections, tickets },
     ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
-    ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
+    ...{ ids, now, trustedNow, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
     wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
@@ -131,7 +137,8 @@ async function start(): Promise<Service> {
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
-    now,
+    // By a clock far ahead, every worker is silent.
+    now: trustedNow,
     log,
   });
   const stopping = new AbortController();

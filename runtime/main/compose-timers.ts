@@ -18,6 +18,8 @@ export interface ComposeTimersDeps {
   /** Told after timers were registered. */
   readonly onChange: () => void;
   readonly now: () => Date;
+  /** Throws when this process's clock cannot be trusted. */
+  readonly trustedNow: () => Date;
   readonly log: Logger;
 }
 
@@ -27,13 +29,13 @@ export interface ComposedTimers {
 }
 
 export function composeTimers(deps: ComposeTimersDeps): ComposedTimers {
-  const { connected, settings, ringer, events, tenants, onChange, now, log } = deps;
+  const { connected, settings, ringer, events, tenants, onChange, now, trustedNow, log } = deps;
   const { jobs, batches, packages, timers } = connected;
   const { pools } = settings;
   const subscriptions = settings.timerRegistration ? connected.timerSubscriptions() : undefined;
   const runForVersion = createVersionRuns({ batches, jobs, ringer, events, now });
   const timerRegistration = createTimerRegistration({
-    ...{ packages, timers, subscriptions, pools, runForVersion, onChange, now, log },
+    ...{ packages, timers, subscriptions, pools, runForVersion, onChange, now: trustedNow, log },
   });
   const timerReconcile = createTimerReconcile({
     ...{ packages, tenants, timers, subscriptions, pools, log },

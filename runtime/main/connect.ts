@@ -24,6 +24,7 @@ import {
   createWorkerStore,
   type ServiceBusConnection,
   type StorageConnection,
+  type StorageOptions,
 } from "../azure/index.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
@@ -70,13 +71,17 @@ export interface Services {
 /** A duty whose process died waits no longer than this; one whose process merely meets slow storage keeps it. */
 const LEASE_MS = 30_000;
 
-/** `writerId` names this process in counter rows: the same after a restart, no two at a time. */
+export interface ConnectOptions extends StorageOptions {
+  /** Names this process in counter rows: the same after a restart, no two at a time. */
+  readonly writerId: string;
+}
+
 export async function connect(
   settings: ConnectionSettings,
-  { writerId }: { readonly writerId: string },
+  { writerId, onServiceTime }: ConnectOptions,
 ): Promise<Services> {
   const connections = await connectionsOf(settings);
-  const storage = connectStorage(connections.storage);
+  const storage = connectStorage(connections.storage, { ...(onServiceTime && { onServiceTime }) });
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),

@@ -1,26 +1,28 @@
-/** What a source file exports itself. Re-exports are left out: what they name is declared, and exported, elsewhere. */
+/** What a source file exports by name. What a re-export names is declared elsewhere; `export *` is left out. */
 import ts from "typescript";
-import type { SourceModule } from "./source-modules.ts";
+import type { ImportedName, SourceModule } from "./source-modules.ts";
 
 export interface Exported {
   readonly name: string;
   readonly node: ts.Node;
-  /** Absent for functions and classes. */
+  /** Absent for functions, classes and re-exports. */
   readonly value?: ts.Expression;
+  /** Of a re-export: what it names. */
+  readonly from?: ImportedName;
 }
 
 /** The default export first. */
-export function exportsOf({ source, constants }: SourceModule): Exported[] {
-  return source.statements
-    .flatMap((statement) => exportsOfStatement(statement, constants))
+export function exportsOf(module: SourceModule): Exported[] {
+  return module.source.statements
+    .flatMap((statement) => exportsOfStatement(statement, module))
     .sort((a, b) => Number(b.name === "default") - Number(a.name === "default"));
 }
 
-function exportsOfStatement(statement: ts.Statement, constants: SourceModule["constants"]): Exported[] {
+function exportsOfStatement(statement: ts.Statement, module: SourceModule): Exported[] {
   if (ts.isExportAssignment(statement) && statement.isExportEquals !== true) {
     return [{ name: "default", node: statement, value: statement.expression }];
   }
-  if (ts.isExportDeclaration(statement)) return namedExports(statement, constants);
+  if (ts.isExportDeclaration(statement)) return namedExports(statement, module);
   if (!isExported(statement)) return [];
   if (ts.isVariableStatement(statement)) {
     return statement.declarationList.declarations.flatMap(({ name, initializer }) =>
@@ -35,14 +37,19 @@ function exportsOfStatement(statement: ts.Statement, constants: SourceModule["co
   return [];
 }
 
-function namedExports(statement: ts.ExportDeclaration, constants: SourceModule["constants"]): Exported[] {
+function namedExports(statement: ts.ExportDeclaration, { constants, imports }: SourceModule): Exported[] {
   const { exportClause, moduleSpecifier, isTypeOnly } = statement;
-  if (moduleSpecifier !== undefined || isTypeOnly || exportClause === undefined || !ts.isNamedExports(exportClause)) {
-    return [];
-  }
+  if (isTypeOnly || exportClause === undefined || !ts.isNamedExports(exportClause)) return [];
   return exportClause.elements.map((element) => {
-    const value = constants.get((element.propertyName ?? element.name).text);
-    return { name: element.name.text, node: element, ...(value === undefined ? {} : { value }) };
+    const exported = { name: element.name.text, node: element };
+    const local = (element.propertyName ?? element.name).text;
+    if (moduleSpecifier !== undefined) {
+      const specifier = ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : "";
+      return { ...exported, from: { specifier, name: local } };
+    }
+    const value = constants.get(local);
+    const from = imports.get(local);
+    return { ...exported, ...(value !== undefined && { value }), ...(from !== undefined && { from }) };
   });
 }
 

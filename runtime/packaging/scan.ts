@@ -5,7 +5,7 @@
 import ts from "typescript";
 import { type JobDeclaration, readDeclaration } from "./declaration.ts";
 import { createEvaluator, unwrap } from "./evaluate.ts";
-import { exportsOf } from "./exports.ts";
+import { type Exported, exportsOf } from "./exports.ts";
 import { PackError, type PackProblem, type SourcePosition, showPosition } from "./problem.ts";
 import { JOB_MODULE, type SourceText } from "./source-files.ts";
 import { type SourceModule, createSourceModules, positionOf } from "./source-modules.ts";
@@ -32,7 +32,8 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
   const warnings: PackProblem[] = [];
   const jobs: JobDeclaration[] = [];
   const timers: TimerDeclaration[] = [];
-  const setups: SourcePosition[] = [];
+  /** By what they are in the end: one that is exported again from another file is the same. */
+  const setups = new Map<string, SourcePosition>();
 
   for (const source of sources) {
     const module = modules.parse(source);
@@ -45,7 +46,11 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
   function scanModule(module: SourceModule): void {
     const exported = exportsOf(module);
     const setup = exported.find(({ name }) => name === "setup");
-    if (setup !== undefined) setups.push(positionOf(module, setup.node));
+    if (setup !== undefined) {
+      const origin = originOf(module, setup);
+      // A file that declares it is better than one that only exports it again.
+      if (setup.from === undefined || !setups.has(origin)) setups.set(origin, positionOf(module, setup.node));
+    }
 
     const declared = new Set<ts.Node>();
     for (const { name, value } of exported) {
@@ -55,6 +60,15 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
       declare(module, found, name);
     }
     warnAboutOthers(module, declared);
+  }
+
+  /** Names the file and the export behind a chain of re-exports. */
+  function originOf(module: SourceModule, { name, from }: Exported, depth = 0): string {
+    const target = from === undefined || depth > 10 ? undefined : modules.load(module, from.specifier);
+    const behind = target && exportsOf(target).find((exported) => exported.name === from?.name);
+    return target === undefined || behind === undefined
+      ? `${module.file}#${name}`
+      : originOf(target, behind, depth + 1);
   }
 
   function declare(module: SourceModule, { call, by }: DeclaringCall, exportName: string): void {
@@ -95,12 +109,12 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
     visit(module.source);
   }
 
-  problems.push(...repeatedTypes(jobs), ...repeatedSetups(setups));
+  problems.push(...repeatedTypes(jobs), ...repeatedSetups([...setups.values()]));
   if (problems.length > 0) throw new PackError(problems);
   return {
     jobs: jobs.sort((a, b) => compare(a.jobType, b.jobType)),
     timers: timers.sort((a, b) => compare(a.timer.timerName, b.timer.timerName)),
-    setupFile: setups[0]?.file,
+    setupFile: setups.values().next().value?.file,
     warnings,
   };
 }

@@ -28,6 +28,8 @@ export interface FoundConstant {
 
 export interface SourceModules {
   parse(source: SourceText): SourceModule;
+  /** The module that a relative specifier names; undefined for others, and where there is no such file. */
+  load(from: SourceModule, specifier: string): SourceModule | undefined;
   /** What a `const` of this name was given, here or in the relative module it is imported from. */
   constant(module: SourceModule, name: string): FoundConstant | undefined;
 }
@@ -62,7 +64,7 @@ export function createSourceModules(directory: string): SourceModules {
     return target === undefined || imported === undefined ? undefined : constant(target, imported.name, depth + 1);
   }
 
-  return { parse, constant };
+  return { parse, load, constant };
 }
 
 /** What a relative specifier may mean, as bundlers read it: TypeScript is imported under its own ending or JavaScript's. */

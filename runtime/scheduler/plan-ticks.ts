@@ -7,9 +7,11 @@
  * | past, but not by much | now: its receiver judges whether it is late                                        |
  * | past by more          | now, if it is among the latest that the misfire of its timer speaks of, else never |
  *
- * A wrong clock cannot move a tick, and one that is fast by less than the horizon leaves none out.
+ * A wrong clock cannot move a tick, and one that is fast by CLOCK_SKEW_MAX_MS leaves none out. What a row says that cannot
+ * be true by this clock is not believed.
  */
-import { TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
+import { believedTimer } from "../core/believed.ts";
+import { CLOCK_SKEW_MAX_MS, TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
 import type { Misfire } from "../core/manifest.ts";
 import type { Schedule } from "../core/schedule/cron-schedule.ts";
 import { parseSchedule, ticksBetween } from "../core/schedule/schedule.ts";
@@ -21,14 +23,17 @@ export interface TickPlan {
   readonly ticks: readonly OutgoingTick[];
   /** What the timer's row is to say when they are sent: the time of the last. */
   readonly scheduledUpTo: Date;
+  /** As the row has it, or now when that cannot be. */
+  readonly activeFrom: Date;
 }
 
 /** Undefined: there is nothing to send. Throws ScheduleError for a schedule that cannot be read. */
 export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS): TickPlan | undefined {
   if (timer.pausedAt !== undefined) return undefined;
   const schedule = parseSchedule(timer);
-  const from = later(timer.scheduledUpTo, timer.activeFrom);
-  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, horizonMs));
+  const { scheduledUpTo: sentUpTo, activeFrom } = believedTimer(timer, now);
+  const from = later(sentUpTo, activeFrom);
+  const notByMuch = new Date(now.getTime() - Math.max(timer.graceMs, horizonMs, CLOCK_SKEW_MAX_MS));
   const late = latestBetween(schedule, from, notByMuch, lateCount(timer.misfire));
   const rest = ticksBetween(
     schedule,
@@ -40,7 +45,7 @@ export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS):
   const scheduledUpTo = times.at(-1);
   if (scheduledUpTo === undefined) return undefined;
   const scheduleHash = scheduleHashOf(timer);
-  return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo };
+  return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo, activeFrom };
 }
 
 /**
@@ -48,9 +53,10 @@ export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS):
  * Undefined: that is not known. Throws ScheduleError.
  */
 export function quietUntil(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS): Date | undefined {
-  // A row that claims more than can have been sent, by a wrong clock, keeps its timer quiet no longer than it does now.
+  // A row that claims more than is sent ahead, by a wrong clock, keeps its timer quiet no longer than it does now.
   const horizon = new Date(now.getTime() + horizonMs);
-  const sent = later(timer.scheduledUpTo, timer.activeFrom);
+  const { scheduledUpTo, activeFrom } = believedTimer(timer, now);
+  const sent = later(scheduledUpTo, activeFrom);
   const next = parseSchedule(timer).next(sent < horizon ? sent : horizon);
   return next && new Date(next.getTime() - horizonMs);
 }

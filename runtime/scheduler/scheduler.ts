@@ -9,6 +9,7 @@
  * | a timer that cannot be planned     | the others are served; it is said once until it changes                   |
  * | a row that cannot be written       | the others are served; its ticks are sent again in the next round         |
  * | table or broker away               | the round ends; the next one goes on from what the rows say               |
+ * | a clock that is wrong              | the round ends before anything is sent: other instances send              |
  *
  * The process has other work: a round gives way to it every few milliseconds, and looks at a timer whose row has not
  * changed only when something of it falls due.
@@ -27,6 +28,7 @@ export interface SchedulerDeps {
   readonly sender: Pick<TickSender, "send">;
   /** How far ticks are sent ahead. Default: TICK_HORIZON_MS. */
   readonly horizonMs?: number;
+  /** Throws when this process's clock cannot be trusted: there is no round then. */
   readonly now: () => Date;
   /** A clock that is never set, in milliseconds. Default: that of the process. */
   readonly monotonicMs?: () => number;
@@ -118,9 +120,9 @@ export function createRound({
     if (group.length === 0) return;
     await sender.send(group.flatMap(({ plan }) => plan.ticks));
     // After the ticks: noted first, they would be lost by whoever ends in between.
-    const noting = group.map(async ({ stored: { value: timer, etag }, plan: { scheduledUpTo } }) => {
+    const noting = group.map(async ({ stored: { value: timer, etag }, plan: { scheduledUpTo, activeFrom } }) => {
       try {
-        await timers.write({ ...timer, scheduledUpTo }, etag);
+        await timers.write({ ...timer, activeFrom, scheduledUpTo }, etag);
       } catch (error) {
         log.warn({ timer: listenerOf(timer), error: messageOf(error) }, "sent ticks not noted; they are sent again");
       }

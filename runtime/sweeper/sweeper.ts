@@ -35,6 +35,8 @@ function createSweeper(deps: SweeperDeps): Sweeper {
   let round = 0;
   return {
     async sweep() {
+      // Throws when this clock is wrong: then every worker would seem silent. The lease ends by itself, and another one leads.
+      deps.now();
       if (!(await deps.lease.hold())) return;
       const current = round++;
       const { rung, handedBack, canceled, pools } = await sweepBatches(deps, {

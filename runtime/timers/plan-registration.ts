@@ -5,10 +5,13 @@
  * |------------------------|------------------|---------------------------------------------------------------------------|
  * | yes                    | no               | inserted; ticks from now on are its own                                   |
  * | with another schedule  | yes              | written; ticks from now on are its own. Paused stays paused               |
+ * | whatever, overridden   | yes              | its tenant's schedule stays; what is declared now is noted beside it      |
  * | with other settings    | yes              | written; its ticks go on where they were                                  |
+ * | yes                    | impossible times | written; those are not believed                                           |
  * | the same, same version | yes              | nothing                                                                   |
  * | no                     | yes              | removed                                                                   |
  */
+import { believedTimer } from "../core/believed.ts";
 import type { DeclaredTimer } from "../core/declared-timers.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import { scheduleHashOf, type Timer } from "../core/timer.ts";
@@ -47,17 +50,23 @@ export function planRegistration({ declared, packageHash, stored, now }: Registr
   };
 }
 
-function timerOf(declaration: DeclaredTimer, packageHash: string, known: Timer | undefined, now: Date): Timer {
+function timerOf(declaration: DeclaredTimer, packageHash: string, row: Timer | undefined, now: Date): Timer {
+  const known = row && believedTimer(row, now);
+  const { cron, timeZone } = declaration;
+  const override = known?.override && { ...known.override, declaredCron: cron, declaredTimeZone: timeZone };
+  const schedule = known !== undefined && override !== undefined ? known : declaration;
   // What a new schedule would have meant for the past is nobody's business: it never catches up.
-  const goesOn = known !== undefined && scheduleHashOf(known) === scheduleHashOf(declaration);
+  const goesOn = known !== undefined && scheduleHashOf(known) === scheduleHashOf(schedule);
   return {
     ...declaration,
+    ...{ cron: schedule.cron, timeZone: schedule.timeZone },
     packageHash,
     registeredAt: known?.registeredAt ?? now,
     activeFrom: goesOn ? known.activeFrom : now,
     scheduledUpTo: goesOn ? known.scheduledUpTo : now,
     pausedAt: known?.pausedAt,
     pausedBy: known?.pausedBy,
+    override,
   };
 }
 
@@ -71,4 +80,8 @@ const isSame = (known: Timer, timer: Timer): boolean =>
   known.runOnDeploy === timer.runOnDeploy &&
   known.pool === timer.pool &&
   known.priority === timer.priority &&
+  known.override?.declaredCron === timer.override?.declaredCron &&
+  known.override?.declaredTimeZone === timer.override?.declaredTimeZone &&
+  known.activeFrom.getTime() === timer.activeFrom.getTime() &&
+  known.scheduledUpTo.getTime() === timer.scheduledUpTo.getTime() &&
   known.packageHash === timer.packageHash;

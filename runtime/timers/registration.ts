@@ -37,6 +37,7 @@ export interface RegistrationDeps {
   readonly runForVersion: (timer: Timer, publishedAt: Date) => Promise<void>;
   /** Told after timers have been written, so that their ticks need not wait. */
   readonly onChange?: () => void;
+  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
   readonly now: () => Date;
   readonly log: Logger;
 }
@@ -50,6 +51,8 @@ export interface TimerRegistration {
    * Throws UnavailableError, and PackageError for a package that others put there broken.
    */
   sync(place: PackagePlace, known?: InspectedPackage): Promise<readonly Timer[]>;
+  /** Of a package that is to be deleted: before it is, so that none of their ticks finds it gone. */
+  removePackage(place: PackagePlace): Promise<void>;
   /** Of a tenant that has gone; its packages may still be there. */
   removeTenant(tenantName: string): Promise<void>;
 }
@@ -99,6 +102,14 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     return true;
   }
 
+  async function removeAll(read: () => Promise<readonly Stored<Timer>[]>): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const removed = await eachOf(await read(), remove);
+      if (!removed.includes(false)) return;
+    }
+    throw new UnavailableError("StorageUnavailable", "Timers changed each time they were to be removed.");
+  }
+
   async function runVersions(place: PackagePlace, packageHash: string, all: readonly Timer[]): Promise<void> {
     const due = all.filter(({ runOnDeploy, pausedAt }) => runOnDeploy && pausedAt === undefined);
     if (due.length === 0) return;
@@ -119,8 +130,10 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     const leftOut = new Set(all.filter((timer) => !declared.includes(timer)).map(({ timerName }) => timerName));
     if (leftOut.size > 0) log.warn({ ...place, timers: [...leftOut] }, "timers of unknown pools are not registered");
     const packageHash = inspected?.sha256 ?? "";
+    // Timers are removed by any clock.
+    const at = declared.length === 0 ? new Date(0) : now();
     const plan = planRegistration({
-      ...{ declared, packageHash, now: now() },
+      ...{ declared, packageHash, now: at },
       stored: stored.filter(({ value }) => !leftOut.has(value.timerName)),
     });
     await eachOf(declared, ensure);
@@ -139,6 +152,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       checkTimers(manifest, pools);
       const count = manifest.timers?.length ?? 0;
       if (count === 0) return;
+      now();
       let others = 0;
       for await (const { value } of timers.all()) {
         if (value.tenantName !== tenantName || value.packageName !== packageName) others++;
@@ -169,15 +183,14 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       );
     },
 
-    async removeTenant(tenantName) {
-      for (let tries = 0; tries < TRIES; tries++) {
+    removePackage: ({ tenantName, packageName }) => removeAll(() => timers.ofPackage(tenantName, packageName)),
+
+    removeTenant: (tenantName) =>
+      removeAll(async () => {
         const stored: Stored<Timer>[] = [];
         for await (const row of timers.all()) if (row.value.tenantName === tenantName) stored.push(row);
-        const removed = await eachOf(stored, remove);
-        if (!removed.includes(false)) return;
-      }
-      throw new UnavailableError("StorageUnavailable", "Timers changed each time they were to be removed.");
-    },
+        return stored;
+      }),
   };
 }
 

@@ -2,6 +2,7 @@
  * From a tick to the row of the run it stands for; or to a settled message, because the tick is nobody's, is recorded
  * already, or came too late. Everybody who receives the same tick comes to the same row.
  */
+import { believedRun } from "../core/believed.ts";
 import { InvariantError } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { subjectOfTick } from "../core/message.ts";
@@ -45,8 +46,9 @@ export async function admitTick(tick: Tick, delivery: Pick<Delivery, "complete">
   const at = new Date(tick.scheduledAt);
   for (;;) {
     const stored = await timers.run(batchIdOf(timer));
-    const run = stored?.value ?? newTimerRun(batchIdOf(timer));
-    const judgement = judgeTick(run, rules, at, deps.now());
+    const now = deps.now();
+    const run = believedRun(stored?.value ?? newTimerRun(batchIdOf(timer)), at, now);
+    const judgement = judgeTick(run, rules, at, now);
     switch (judgement.verdict) {
       case "recorded":
         log.info({ jobId }, "the tick is recorded already");

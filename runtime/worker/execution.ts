@@ -132,6 +132,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
     attempt: start.attempts + 1,
     interruption: start.interruptions,
     claimId: claim.id,
+    workerId: claim.workerId,
     ...(claimed.fence !== undefined && { fence: claimed.fence }),
   };
   // R3: from here on user code runs, so everything that forbids it is asked once more.

@@ -1,9 +1,11 @@
 /**
- * The gate of a timer (R14 to R17): every run that is queued passes it before it is claimed, whatever message brought
+ * The gate of a timer (R14 to R17, R20): every run that is queued passes it before it is claimed, whatever message brought
  * it. Decided by core/timer-gate.ts; this is the I/O around it. The run's row was read before the gate, and is claimed
  * on that version or not at all (R15).
  */
+import { believedRun } from "../core/believed.ts";
 import type { Failure, Job } from "../core/job.ts";
+import { MISSED_TICKS_KEPT } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Overlap } from "../core/manifest.ts";
 import type { Delivery } from "../core/ports/job-queue.ts";
@@ -11,13 +13,13 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import { parseSchedule } from "../core/schedule/schedule.ts";
-import { isPastDue, recordOf, recordTicks, type TickRules } from "../core/tick-judgement.ts";
+import { isPastDue, judgeTick, recordOf, recordTicks, type TickRules } from "../core/tick-judgement.ts";
 import { newTimerRun, scheduleHashOf, tickJobId, type Timer, type TimerRun } from "../core/timer.ts";
 import { gateOf, isOver, sameRun } from "../core/timer-gate.ts";
 import { parseTimerTrigger, type TimerTrigger } from "../core/timer-trigger.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
-import { knownRows } from "../jobs/known-rows.ts";
+import { knownRows, type KnownRows } from "../jobs/known-rows.ts";
 
 export interface GateDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
@@ -55,11 +57,14 @@ export async function passGate(
     jobId: job.jobId,
     overlap: timer?.overlap ?? OVERLAP_OF_NO_TIMER,
     waitingMax: waitingMaxOf(timer, late),
+    // Of late ones that are to run one by one, the latest so many are.
+    keeps: late && typeof timer?.misfire === "object" ? ("latest" as const) : ("earliest" as const),
   };
   for (;;) {
     signal.throwIfAborted();
     const current = await timers.run(job.batchId);
-    const run = current?.value ?? newTimerRun(job.batchId);
+    const written = current?.value ?? newTimerRun(job.batchId);
+    const run = tick === undefined ? written : believedRun(written, tick.trigger.scheduledAt, deps.now());
     const isKnown = run.currentJobId === job.jobId || run.waitingJobIds.includes(job.jobId);
     const record = tick === undefined || isKnown ? "none" : recordOf(run, tick.rules, tick.trigger.scheduledAt);
     if (record === "missed") return endUnstarted(stored, missedFailure, delivery, deps);
@@ -70,8 +75,8 @@ export async function passGate(
     }
     const next = tick === undefined || isKnown ? run : withTick(run, tick);
     /** Whether the row says it now, also when the answer was lost. */
-    const write = async (changes: Partial<TimerRun>): Promise<boolean> => {
-      const wanted = { ...next, ...changes };
+    const write = async (changes: Partial<TimerRun>, from = next): Promise<boolean> => {
+      const wanted = { ...from, ...changes };
       const result = await timers.writeRun(wanted, current?.etag);
       return result.written || sameRun(result.current?.value, wanted);
     };
@@ -81,13 +86,21 @@ export async function passGate(
     for (; decision.action === "look"; decision = gateOf(run, request, rows.known)) await rows.look(decision.jobIds);
     switch (decision.action) {
       case "pass": {
+        const missed = tick && missedAtStart(run, tick, isKnown, deps.now());
+        if (missed !== undefined) {
+          // Counted first, as one that is left out.
+          const waitingJobIds = run.waitingJobIds.filter((id) => id !== job.jobId);
+          if (!(await write({ waitingJobIds }, missed))) break;
+          return endUnstarted(stored, tooLateFailure, delivery, deps);
+        }
         const lastScheduledAt = latestOf(run.lastScheduledAt, scheduledAtOf(job));
         const fence = run.fence + 1;
         if (await write({ ...decision.turns, fence, lastScheduledAt })) return { kind: "passed", fence };
         break;
       }
       case "wait":
-        if (!(await write(decision.turns))) break;
+        if (!(await write({ ...decision.turns, ...droppedAsMissed(next, decision.dropped, rows) }))) break;
+        await endDropped(decision.dropped, rows, deps);
         // R17: one that has ended since could not see who waits.
         if (decision.turns.currentJobId !== undefined && !(await hasEnded(decision.turns.currentJobId, jobs))) {
           log.info({ holder: decision.turns.currentJobId }, "the run waits for another one of its timer");
@@ -133,6 +146,7 @@ const timerOf = ({ tenantName, jobProcessorPackageName, jobType }: Job) => ({
 });
 
 interface FreshTick {
+  readonly jobId: string;
   readonly trigger: TimerTrigger;
   readonly rules: TickRules;
 }
@@ -143,7 +157,7 @@ function freshTickOf(job: Job, timer: Timer | undefined): FreshTick | undefined 
   const trigger = parseTimerTrigger(job.parameters);
   if (trigger?.trigger !== "schedule") return undefined;
   if (tickJobId(timer, trigger.scheduledAt, scheduleHashOf(timer)) !== job.jobId) return undefined;
-  return { trigger, rules: { ...timer, schedule: parseSchedule(timer) } };
+  return { jobId: job.jobId, trigger, rules: { ...timer, schedule: parseSchedule(timer) } };
 }
 
 /** Late ones that are all to run do so one after the other, whatever the timer does with those in time. */
@@ -170,6 +184,55 @@ function scheduledAtOf(job: Job): Date | undefined {
   return trigger?.trigger === "schedule" ? trigger.scheduledAt : undefined;
 }
 
+/**
+ * The timer's row with the tick counted as missed, when it would start too late now and is not to run then. One that has
+ * waited is judged by "skip" only: of those that run one by one, the gate keeps the latest.
+ */
+function missedAtStart(run: TimerRun, tick: FreshTick, isKnown: boolean, now: Date): TimerRun | undefined {
+  const { trigger, rules } = tick;
+  const at = trigger.scheduledAt;
+  if (isKnown) {
+    if (rules.misfire !== "skip" || run.currentJobId === tick.jobId || !isPastDue(at, rules.graceMs, now))
+      return undefined;
+    return countMissed(run, [at]);
+  }
+  const judgement = judgeTick(run, rules, at, now);
+  if (judgement.verdict !== "missed") return undefined;
+  const { missedCount, lastMissedAt, ...coverage } = recordTicks(run, rules, undefined, judgement.missed);
+  return {
+    ...run,
+    ...coverage,
+    missedCount: run.missedCount + missedCount,
+    lastMissedAt: latestOf(run.lastMissedAt, lastMissedAt),
+  };
+}
+
+/** Ticks that were recorded as runs, and will not run. */
+const countMissed = (run: TimerRun, ticks: readonly Date[]): TimerRun => ({
+  ...run,
+  missedCount: run.missedCount + ticks.length,
+  lastMissedAt: latestOf(run.lastMissedAt, ticks.at(-1)),
+  missedTicks: [...run.missedTicks, ...ticks].toSorted((a, b) => a.getTime() - b.getTime()).slice(-MISSED_TICKS_KEPT),
+});
+
+/** Written before their rows end, so that one of them that comes to the gate in between does not run. */
+function droppedAsMissed(run: TimerRun, dropped: readonly string[], rows: KnownRows): Partial<TimerRun> {
+  const ticks = dropped.flatMap((id) => {
+    const row = rows.row(id)?.value;
+    return (row && scheduledAtOf(row)) ?? [];
+  });
+  const { missedCount, lastMissedAt, missedTicks } = countMissed(run, ticks);
+  return { missedCount, lastMissedAt, missedTicks };
+}
+
+/** One whose row has moved is at the gate itself, or has ended. */
+async function endDropped(dropped: readonly string[], rows: KnownRows, deps: GateDeps): Promise<void> {
+  for (const id of dropped) {
+    const row = rows.row(id);
+    if (row !== undefined) await cancelUnstarted(row, droppedFailure, deps);
+  }
+}
+
 const latestOf = (a: Date | undefined, b: Date | undefined): Date | undefined =>
   a === undefined || (b !== undefined && b > a) ? b : a;
 
@@ -185,6 +248,18 @@ const skippedFailure = (holder: string, attempt: number, failedAt: Date): Failur
   ...{ attempt, failedAt, retryable: false },
 });
 
+const tooLateFailure: MakeFailure = (attempt, failedAt) => ({
+  code: "TimerMissed",
+  message: "The run would have started too late, and the timer's misfire says not to run then.",
+  ...{ attempt, failedAt, retryable: false },
+});
+
+const droppedFailure: MakeFailure = (attempt, failedAt) => ({
+  code: "TimerMissed",
+  message: "Runs for later ticks wait, and the timer's misfire says to run only the latest.",
+  ...{ attempt, failedAt, retryable: false },
+});
+
 const missedFailure: MakeFailure = (attempt, failedAt) => ({
   code: "TimerMissed",
   message: "The tick had been recorded as missed before it could run; another run of this timer stands for it.",
@@ -193,19 +268,29 @@ const missedFailure: MakeFailure = (attempt, failedAt) => ({
 
 /** Ends a run that was never to start, and lets go of its message. */
 async function endUnstarted(
-  { value: job, etag }: Stored<Job>,
+  stored: Stored<Job>,
   failureOf: MakeFailure,
   delivery: Pick<Delivery, "complete">,
-  { jobs, batches, events, now, log }: GateDeps,
+  deps: GateDeps,
 ): Promise<GateResult> {
+  if (!(await cancelUnstarted(stored, failureOf, deps))) return { kind: "moved" };
+  await deps.batches.askBatch(stored.value.batchId);
+  await delivery.complete();
+  return { kind: "settled" };
+}
+
+/** False: the row has moved. */
+async function cancelUnstarted(
+  { value: job, etag }: Stored<Job>,
+  failureOf: MakeFailure,
+  { jobs, events, now, log }: GateDeps,
+): Promise<boolean> {
   const endedAt = now();
   const failure = failureOf(job.attempts + 1, endedAt);
   const changes = { endedAt, failure, runAt: undefined, reopen: false };
   const result = await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "canceled", changes });
-  if (!result.written) return { kind: "moved" };
-  log.info({ code: failure.code, reason: failure.message }, "the run is left out");
+  if (!result.written) return false;
+  log.info({ jobId: job.jobId, code: failure.code, reason: failure.message }, "the run is left out");
   events.completedRow({ ...job, ...changes, state: "canceled" });
-  await batches.askBatch(job.batchId);
-  await delivery.complete();
-  return { kind: "settled" };
+  return true;
 }

@@ -70,6 +70,7 @@ export function timerOf(fields: Partial<Timer> = {}): Timer {
     scheduledUpTo: registeredAt,
     pausedAt: undefined,
     pausedBy: undefined,
+    override: undefined,
     ...fields,
   };
 }

@@ -179,6 +179,10 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   listTimerOccurrences: [thing("read", async (place) => get(`${await timerOf(place)}/next`))],
   pauseTimer: [thing("manage", async (place) => post(`${await timerOf(place)}/pause`))],
   resumeTimer: [thing("manage", async (place) => post(`${await timerOf(place)}/resume`))],
+  setTimerSchedule: [
+    thing("manage", async (place) => send("PUT", `${await timerOf(place)}/schedule`, { cron: "00:10:00" })),
+  ],
+  resetTimerSchedule: [thing("manage", async (place) => remove(`${await timerOf(place)}/schedule`))],
   runTimer: [thing("submit", async (place) => post(`${await timerOf(place)}/run`))],
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],

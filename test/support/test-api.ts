@@ -99,6 +99,8 @@ export interface TestApiOptions {
   readonly wrapTimers?: (timers: TimerStore) => TimerStore;
   readonly wakeScheduler?: () => void;
   readonly now?: () => Date;
+  /** Default: trusted. */
+  readonly trustedNow?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
   /** Default: as good as no limit, no origin, no proxy. */
@@ -130,6 +132,7 @@ export async function startTestApi(
     wrapTimers = (inner) => inner,
     wakeScheduler = () => undefined,
     now = () => new Date(),
+    trustedNow = now,
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
     traffic = {},
@@ -164,7 +167,7 @@ export async function startTestApi(
       timerSubscriptions: () => busSide!.timerSubscriptionsOf(bus!),
     },
     settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
-    ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, log },
+    ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, trustedNow, log },
   });
   const source = bus && busSide?.hearFrom(bus);
   const followers = followed(follow);
@@ -184,6 +187,7 @@ export async function startTestApi(
     ringer,
     ids,
     now,
+    trustedNow,
     pools,
     identify,
     authFacts: { kind: "none" },

@@ -78,6 +78,18 @@ export function timerDrivers(api: TestApi) {
         },
         404: () => post(`${NO_TIMER}/resume`),
       },
+      setTimerSchedule: {
+        200: async () => ({ ...post(`${(await knownTimer()).path}/schedule`, { cron: "0 0 3 * * *" }), method: "PUT" }),
+        404: () => ({ ...post(`${NO_TIMER}/schedule`, { cron: "00:10:00" }), method: "PUT" }),
+      },
+      resetTimerSchedule: {
+        200: async () => {
+          const { path } = await knownTimer();
+          await api.put(`${path}/schedule`, { cron: "0 0 3 * * *" });
+          return { method: "DELETE", path: `${path}/schedule` };
+        },
+        404: () => ({ method: "DELETE", path: `${NO_TIMER}/schedule` }),
+      },
       runTimer: {
         200: async () => post(`${(await ranOnce()).path}/run`, {}, KEY),
         201: async () => post(`${(await knownTimer()).path}/run`),

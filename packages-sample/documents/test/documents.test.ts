@@ -27,6 +27,7 @@ async function run(parameters: unknown, changes: Partial<JobContext> = {}) {
     attempt: 1,
     interruption: 0,
     claimId: "claim",
+    workerId: "local",
   };
   const context: JobContext = {
     packagePath,

@@ -29,6 +29,7 @@ async function run(parameters: unknown) {
     attempt: 1,
     interruption: 0,
     claimId: "claim",
+    workerId: "local",
   };
   const context: JobContext = {
     packagePath,

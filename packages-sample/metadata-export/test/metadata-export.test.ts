@@ -31,7 +31,7 @@ async function run(timer: JobDefinition, changes: Partial<JobContext> = {}, miss
   const job: Job = {
     ...{ jobId: "job", batchId: "batch", tenantName: "demo", jobName: "metadata", jobType: "metadata" },
     parameters: { trigger: "schedule", scheduledAt: SCHEDULED_AT, missedCount },
-    ...{ attempt: 1, interruption: 0, claimId: "claim", fence: 3 },
+    ...{ attempt: 1, interruption: 0, claimId: "claim", workerId: "local", fence: 3 },
   };
   const context: JobContext = {
     ...{ packagePath, workingPath: outputPath, outputPath, log },

@@ -75,7 +75,7 @@ async function run(path: string, options: RunOptions, root: string, around: Surr
   try {
     const process = processes.start({
       job: {
-        ...{ jobId: "local", batchId: "local", tenantName: "local", claimId: randomUUID() },
+        ...{ jobId: "local", batchId: "local", tenantName: "local", claimId: randomUUID(), workerId: "local" },
         ...{ jobName: jobType, jobType, jobProcessorPackageName: manifest.name, parameters },
         ...{ attempt: 1, interruption: 0 },
       },

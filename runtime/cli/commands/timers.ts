@@ -1,7 +1,7 @@
 /** `jobyard timers`: when packages run by themselves, pausing one, running one now. */
 import { Command } from "commander";
 import type { JobServiceClient, TimerReference, TimerView } from "../../client/index.ts";
-import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../../core/limits.ts";
+import { TICK_HORIZON_MIN_MS, TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../../core/limits.ts";
 import {
   connect,
   firstOf,
@@ -31,6 +31,11 @@ interface NextOptions extends TimerOptions {
   readonly count: number;
 }
 
+interface ScheduleOptions extends TimerOptions {
+  readonly timeZone?: string;
+  readonly declared?: true;
+}
+
 interface RunOptions extends TimerOptions {
   readonly wait?: true;
 }
@@ -43,6 +48,7 @@ export const timersCommand = (around: Surroundings): Command =>
     .addCommand(nextCommand(around))
     .addCommand(changeCommand("pause", "Let its ticks start nothing, until it is resumed.", around))
     .addCommand(changeCommand("resume", "Let it tick again, from now on.", around))
+    .addCommand(scheduleCommand(around))
     .addCommand(runCommand(around));
 
 const timersOf = (name: string, description: string, examples: readonly string[]): Command =>
@@ -106,6 +112,31 @@ const changeCommand = (name: "pause" | "resume", description: string, around: Su
     },
   );
 
+const scheduleCommand = (around: Surroundings): Command =>
+  timerCommand("schedule", "Give it another schedule than its package declares, or take that back.", [
+    'timers schedule metadata-export.metadata-export "0 0 6 * * *" --time-zone Europe/Vienna',
+    "timers schedule metadata-export.metadata-export --declared",
+  ])
+    .argument("[cron]", "cron with a field for seconds, or a time span")
+    .option("-z, --time-zone <name>", "IANA name (default: UTC)")
+    .option("-d, --declared", "as its package declares, again")
+    .action(async (name: string, cron: string | undefined, options: ScheduleOptions) => {
+      if ((cron === undefined) !== (options.declared === true)) {
+        throw new UsageError("Give a schedule, or --declared.");
+      }
+      const { client, timer } = await resolve(name, options, around);
+      const { signal } = around;
+      const view =
+        cron === undefined
+          ? await client.timers.resetSchedule(timer, { signal })
+          : await client.timers.setSchedule(timer, { cron, timeZone: options.timeZone }, { signal });
+      show(around.terminal, options, view, () =>
+        view.enabled
+          ? `${name} ticks by ${scheduleOf(view)}, next ${showInstant(view.next)} (UTC).`
+          : `${name} ticks by ${scheduleOf(view)} when it is resumed.`,
+      );
+    });
+
 const runCommand = (around: Surroundings): Command =>
   timerCommand("run", "Run it now, beside its schedule.", ["timers run metadata-export.metadata-export --wait"])
     .option("-w, --wait", "until the run has ended; exit code 5 unless it succeeded")
@@ -134,7 +165,8 @@ async function resolve(
 const nameOf = ({ packageName, timerName }: TimerView): string => `${packageName.replace(/\.zip$/, "")}.${timerName}`;
 
 /** UTC goes without saying. */
-const scheduleOf = ({ cron, timeZone }: TimerView): string => (timeZone === "UTC" ? cron : `${cron} ${timeZone}`);
+const scheduleOf = ({ cron, timeZone, override }: TimerView): string =>
+  `${timeZone === "UTC" ? cron : `${cron} ${timeZone}`}${override === undefined ? "" : " (overridden)"}`;
 
 function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
   const now = new Date();
@@ -143,7 +175,9 @@ function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
     timers.map((timer) => [
       nameOf(timer),
       scheduleOf(timer),
-      timer.enabled ? showRelative(timer.next, now) : terminal.paint("yellow", "paused"),
+      timer.enabled
+        ? `${showRelative(timer.next, now)}${unsent(timer, now, terminal)}`
+        : terminal.paint("yellow", "paused"),
       showRelative(timer.lastStartedAt ?? timer.lastScheduledAt, now),
       timer.lastResult === undefined ? "-" : showState(terminal, timer.lastResult),
       `${timer.missedCount}/${timer.skippedCount}`,
@@ -152,18 +186,33 @@ function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
   );
 }
 
+/** A tick that is this near has been sent long ago, unless something is wrong. */
+const SENT_BEFORE_MS = TICK_HORIZON_MIN_MS;
+
+function unsent({ next, sentUpTo }: TimerView, now: Date, terminal: Terminal): string {
+  if (next === undefined || Date.parse(next) > now.getTime() + SENT_BEFORE_MS) return "";
+  return sentUpTo === undefined || sentUpTo < next ? ` ${terminal.paint("yellow", "not sent")}` : "";
+}
+
 function describe(timer: TimerView, terminal: Terminal): string {
   const now = new Date();
   const at = (instant: string | undefined): string =>
     instant === undefined ? "-" : `${showInstant(instant)} (${showRelative(instant, now)})`;
-  const { misfire, lastResult, lastJobId, lastWorkerId } = timer;
+  const { misfire, lastResult, lastJobId, lastWorkerId, override } = timer;
   const since = (instant: string | undefined): string => (instant === undefined ? "" : `, the latest ${at(instant)}`);
   return [
     nameOf(timer),
     `  schedule  ${timer.cron}, ${timer.timeZone}`,
     ...(timer.warnings ?? []).map((warning) => `  ${terminal.paint("yellow", "warning")}   ${warning}`),
+    ...(override === undefined
+      ? []
+      : [
+          `  declared  ${override.declaredCron}, ${override.declaredTimeZone}; ` +
+            `overridden ${at(override.setAt)} by ${override.setBy}`,
+        ]),
     `  state     ${timer.enabled ? "enabled" : `paused ${at(timer.pausedAt)} by ${timer.pausedBy ?? "?"}`}`,
-    `  next      ${at(timer.next)}`,
+    `  next      ${at(timer.next)}${unsent(timer, now, terminal)}`,
+    `  sent      ${timer.sentUpTo === undefined ? "nothing yet" : `up to ${at(timer.sentUpTo)}`}`,
     `  last tick ${at(timer.lastScheduledAt)}`,
     `  last run  ${at(timer.lastStartedAt)}${timer.lastFinishedAt === undefined ? "" : `, until ${at(timer.lastFinishedAt)}`}`,
     ...(lastResult === undefined

@@ -34,6 +34,7 @@ export function jobEnvironment(
     JOBYARD_ATTEMPT: String(job.attempt),
     JOBYARD_INTERRUPTION: String(job.interruption),
     JOBYARD_CLAIM_ID: job.claimId,
+    JOBYARD_WORKER_ID: job.workerId,
     JOBYARD_FENCE: job.fence === undefined ? undefined : String(job.fence),
     JOBYARD_PACKAGE_PATH: packagePath,
     JOBYARD_WORKING_PATH: workspace.workingPath,

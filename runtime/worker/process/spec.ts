@@ -23,6 +23,7 @@ export interface JobFacts {
   /** Tries ended by us before this one. */
   readonly interruption: number;
   readonly claimId: string;
+  readonly workerId: string;
   /** For runs of a timer: grows from one start of the timer to the next. */
   readonly fence?: number | undefined;
 }

@@ -1,5 +1,6 @@
 /** What must be true of a run of timers, whatever was killed in it: each rule yields sentences about what is wrong. */
 import { idleWorkers, lostPoison, overlaps, staleFences, starved, wrongSubscriptions } from "./check-runs.ts";
+import { outOfOrder } from "./check-order.ts";
 import { countMismatch, doubleRuns, leftWaiting, lostTicks, nothingMissed, unexpectedEndings } from "./check-ticks.ts";
 import type { TimerFacts } from "./facts.ts";
 
@@ -8,6 +9,7 @@ const RULES = {
   doubleRuns,
   countMismatch,
   overlaps,
+  outOfOrder,
   staleFences,
   starved,
   idleWorkers,

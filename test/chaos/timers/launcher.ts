@@ -1,9 +1,14 @@
-/** Starts one program of a run of timers as runtime/main/start.mjs does, but recorded storage, and no API while all are away. */
+/** Starts one program of a run of timers as runtime/main/start.mjs does, but recorded storage, no API while all are away, and APIs whose clocks jump. */
 import { outageOver } from "./outage.ts";
+import { followClock } from "./wrong-clock.ts";
 
 const program = process.argv[2];
 if (program === "storage") await import("../engine/recorded-storage.ts");
 else {
-  if (program === "api") await outageOver(process.env["JOBYARD_HOME"] ?? "");
+  if (program === "api") {
+    const home = process.env["JOBYARD_HOME"] ?? "";
+    await outageOver(home);
+    followClock(home, process.env["JOBYARD_INSTANCE_ID"] ?? "");
+  }
   await import(import.meta.resolve("../../../runtime/main/start.mjs"));
 }

@@ -5,6 +5,8 @@ export type Blow =
   | { readonly kind: "kill"; readonly program: string }
   /** All APIs are killed, and start again after so long. */
   | { readonly kind: "outage"; readonly forMs: number }
+  /** The clock of one API jumps; 0: it is set right again. */
+  | { readonly kind: "clock"; readonly program: string; readonly aheadMs: number }
   /** A message nobody can read, addressed to a timer, and one in the queue that timers' ticks are passed on to. */
   | { readonly kind: "poison" };
 
@@ -26,6 +28,9 @@ export interface PlanOptions {
 const FIRST_SHARE = 0.08;
 const LAST_SHARE = 0.85;
 const POISON_SHARE = 0.2;
+/** One clock jumps ahead, another one back, and both are set right, each after a while. */
+const CLOCK_SHARES = { begin: 0.05, end: 0.9 };
+const CLOCK_JUMP_MS = 3 * 3_600_000;
 
 /** In the order in which they are due. */
 export function planBlows(random: SeededRandom, options: PlanOptions): readonly ScheduledBlow[] {
@@ -41,8 +46,20 @@ export function planBlows(random: SeededRandom, options: PlanOptions): readonly 
     const afterMs = Math.round(lastsMs * (FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * share));
     return { afterMs, blow: { kind: "kill" as const, program } };
   });
+  // The first API is the one that people ask: with its clock wrong, it would refuse their tokens.
+  const [, ahead = "", behind = ""] = apis;
+  const clocks = [
+    { share: CLOCK_SHARES.begin, program: ahead, aheadMs: CLOCK_JUMP_MS },
+    { share: CLOCK_SHARES.begin, program: behind, aheadMs: -CLOCK_JUMP_MS },
+    { share: CLOCK_SHARES.end, program: ahead, aheadMs: 0 },
+    { share: CLOCK_SHARES.end, program: behind, aheadMs: 0 },
+  ].map(({ share, ...clock }) => ({
+    afterMs: Math.round(lastsMs * share),
+    blow: { kind: "clock" as const, ...clock },
+  }));
   return [
     ...kills,
+    ...clocks,
     { afterMs: outage.afterMs, blow: { kind: "outage" as const, forMs: outage.forMs } },
     { afterMs: Math.round(lastsMs * POISON_SHARE), blow: { kind: "poison" as const } },
   ].toSorted((a, b) => a.afterMs - b.afterMs);
@@ -54,6 +71,8 @@ export function describeBlow(blow: Blow): string {
       return `SIGKILL ${blow.program}`;
     case "outage":
       return `SIGKILL all APIs, away for ${blow.forMs / 1_000} s`;
+    case "clock":
+      return `the clock of ${blow.program} is set ${blow.aheadMs === 0 ? "right" : `by ${blow.aheadMs / 3_600_000} h`}`;
     case "poison":
       return "poison";
   }

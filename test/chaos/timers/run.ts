@@ -24,6 +24,7 @@ import type { TimerFacts } from "./facts.ts";
 import { createObserver, type Observed } from "./observe.ts";
 import { declareOutage } from "./outage.ts";
 import { describeBlow, planBlows, type Blow } from "./plan.ts";
+import { setClock } from "./wrong-clock.ts";
 import { PACKAGE_NAME, planTimers, readNotes, startNotes, TENANT, timerPackage } from "./workload.ts";
 
 export interface TimersOptions {
@@ -158,6 +159,9 @@ async function carryOut(
       case "outage":
         await declareOutage(directory, Date.now() + blow.forMs);
         for (const program of apis) injurer.inflict({ afterShare: 0, program, injury: { kind: "kill" } });
+        return;
+      case "clock":
+        await setClock(directory, blow.program, blow.aheadMs);
         return;
       case "poison":
         poisoned.push(...(await observer.poison(planned[1] ?? planned[0]!)));

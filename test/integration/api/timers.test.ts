@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import type { TimerView } from "../../../runtime/core/timer-api.ts";
 import { batchIdOf, newTimerRun, type Timer, type TimerName } from "../../../runtime/core/timer.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
@@ -171,6 +172,39 @@ describe("the next ticks", () => {
   });
 });
 
+describe("another schedule than the package declares", () => {
+  it("is in force from now on, and what is declared again when it is taken back", async () => {
+    let wakes = 0;
+    let now = new Date("2026-03-05T08:00:00Z");
+    const later = await lab.another({ now: () => now, wakeScheduler: () => (wakes += 1) });
+    const timer = await registered({ scheduledUpTo: new Date("2026-03-05T08:10:00Z") });
+    const set = await later.put(`${pathOf(timer)}/schedule`, { cron: "0 0 6 * * *", timeZone: "Europe/Vienna" });
+    expect(set.body).toMatchObject({
+      ...{ cron: "0 0 6 * * *", timeZone: "Europe/Vienna", next: "2026-03-06T05:00:00.000Z" },
+      override: { declaredCron: timer.cron, declaredTimeZone: "UTC", setAt: now.toISOString(), setBy: "local" },
+    });
+    expect(await rowOf(timer)).toMatchObject({ activeFrom: now, scheduledUpTo: now });
+    now = new Date("2026-03-05T09:00:00Z");
+    await later.put(`${pathOf(timer)}/schedule`, { cron: "0 0 6 * * *", timeZone: "Europe/Vienna" });
+    expect((await rowOf(timer)).activeFrom).not.toEqual(now);
+    const reset = await later.delete(`${pathOf(timer)}/schedule`);
+    expect(reset.body).toMatchObject({ cron: timer.cron, timeZone: "UTC", next: "2026-03-05T09:01:00.000Z" });
+    expect(await rowOf(timer)).toEqual({ ...timer, activeFrom: now, scheduledUpTo: now });
+    expect(wakes).toBe(3);
+  });
+
+  it.each([
+    [{ cron: "0 60 * * * *" }, "cron"],
+    [{ cron: "0 0 6 * * *", timeZone: "Nowhere/City" }, "timeZone"],
+    [{}, "cron"],
+  ])("is refused by field when it cannot be: %j", async (schedule, target) => {
+    const timer = await registered();
+    const refused = await api.put(`${pathOf(timer)}/schedule`, schedule);
+    expect(refused).toMatchObject({ status: 400, body: { error: { details: [{ target }] } } });
+    expect(await rowOf(timer)).toEqual(timer);
+  });
+});
+
 describe("pausing", () => {
   it("keeps who paused it first, and hides the next tick", async () => {
     const timer = await registered();
@@ -194,6 +228,27 @@ describe("pausing", () => {
     expect(resumed.body).not.toHaveProperty("pausedBy");
     expect(await rowOf(timer)).toMatchObject({ activeFrom: now, scheduledUpTo: timer.scheduledUpTo });
     expect(wakes).toBe(1);
+  });
+
+  it("is ended by no instance with a wrong clock, and the timer stays as it is", async () => {
+    const clock = createServiceClock({ now: () => new Date("2026-03-05T11:00:00Z"), monotonicNow: () => 0 });
+    clock.hear("Thu, 05 Mar 2026 08:00:00 GMT");
+    const wrong = await lab.another({ trustedNow: clock.trustedNow });
+    const timer = await registered({ pausedAt: new Date("2026-03-05T07:00:00Z"), pausedBy: "ann" });
+    expect(await wrong.post(`${pathOf(timer)}/resume`)).toMatchObject({
+      ...{ status: 503, body: { error: { code: "ClockWrong" } } },
+    });
+    expect(await rowOf(timer)).toEqual(timer);
+  });
+
+  it("or ticking, a timer with times that only a wrong clock can have written is put right by resuming it", async () => {
+    const now = new Date("2026-03-05T08:00:00Z");
+    const far = new Date("2027-03-05T08:00:00Z");
+    const later = await lab.another({ now: () => now });
+    const timer = await registered({ activeFrom: far, scheduledUpTo: far });
+    expect((await later.get(pathOf(timer))).body).not.toHaveProperty("sentUpTo");
+    await later.post(`${pathOf(timer)}/resume`);
+    expect(await rowOf(timer)).toMatchObject({ activeFrom: now, scheduledUpTo: now });
   });
 
   it("does not move a timer that ticks", async () => {

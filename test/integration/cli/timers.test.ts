@@ -47,7 +47,7 @@ describe("jobyard timers", () => {
     expect(stderr).toBe('Warning: look at the schedule of my.test.Odd: "jobyard timers show" says why.\n');
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^timer +schedule +next +last +result +missed\/skipped$/);
-    expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s) +- +- +0\/0$/);
+    expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s)(?: not sent)? +- +- +0\/0$/);
     expect(rows[2]).toMatch(/^my\.test\.Quick +0 0 3 \* \* \* America\/Argentina\/Buenos_Aires +in \d+ (h|min) /);
     const { items } = (await timers("list", "--json")).json<{ items: TimerView[] }>();
     expect(items).toMatchObject([{ timerName: "Fail" }, { timerName: "Odd" }, { timerName: "Quick" }]);
@@ -66,11 +66,39 @@ describe("jobyard timers", () => {
     expect(published.code).toBe(0);
   });
 
+  it("says of a tick that is near whether it has been sent", async () => {
+    const near = timerOf({ tenantName: freshTenant(), packageName: "my.test.zip", cron: "*/5 * * * * *" });
+    const list = async (): Promise<string> => {
+      const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
+      return (await runCliHere(["timers", "--tenant", near.tenantName], { env })).stdout;
+    };
+    await system.api.timers.write(near, undefined);
+    expect(await list()).toMatch(/ not sent /);
+    const { etag } = (await system.api.timers.get(near))!;
+    await system.api.timers.write({ ...near, scheduledUpTo: new Date(Date.now() + 600_000) }, etag);
+    expect(await list()).not.toContain("not sent");
+    const shown = await runCliHere(["timers", "show", "my.test.Export", "--tenant", near.tenantName], {
+      env: { HOME: desk.path, JOBYARD_URL: system.api.url },
+    });
+    expect(shown.stdout).toMatch(/sent +up to \d{4}-/);
+  });
+
   it("pauses and resumes one", async () => {
     expect((await timers("pause", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick is paused since /);
     expect((await timers()).stdout).toMatch(/my\.test\.Quick .* paused +-/);
     expect((await timers("show", "my.test.Quick")).stdout).toMatch(/state +paused .* by local/);
     expect((await timers("resume", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick ticks next \d{4}-/);
+  });
+
+  it("gives one another schedule, shows it as such, and takes it back", async () => {
+    const set = await timers("schedule", "my.test.Fail", "0 0 6 * * *", "--time-zone", "Europe/Vienna");
+    expect(set.stdout).toMatch(/^my\.test\.Fail ticks by 0 0 6 \* \* \* Europe\/Vienna \(overridden\), next \d{4}-/);
+    expect((await timers()).stdout).toMatch(/my\.test\.Fail +0 0 6 \* \* \* Europe\/Vienna \(overridden\)/);
+    expect((await timers("show", "my.test.Fail")).stdout).toMatch(/declared +00:10:00, UTC; overridden .* by local/);
+    expect((await timers("schedule", "my.test.Fail", "--declared")).stdout).toMatch(/ticks by 00:10:00, next/);
+    expect((await timers("show", "my.test.Fail")).stdout).not.toContain("overridden");
+    expect((await timers("schedule", "my.test.Fail")).code).toBe(2);
+    expect((await timers("schedule", "my.test.Fail", "00:10:00", "--declared")).code).toBe(2);
   });
 
   it("says when one ticks next", async () => {

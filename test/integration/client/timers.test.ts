@@ -43,6 +43,14 @@ describe("client.timers", () => {
     expect(ticks.map((tick) => tick.getTime() % 60_000)).toEqual([0, 0, 0]);
     expect(await timers.next(timer)).toHaveLength(10);
     expect(await timers.resume(timer)).toMatchObject({ enabled: true });
+    const schedule = { cron: "0 0 3 * * *", timeZone: "Europe/Vienna" };
+    const override = { declaredCron: "0 * * * * *", declaredTimeZone: "UTC", setBy: "local" };
+    expect(await timers.setSchedule(timer, schedule)).toMatchObject({ ...schedule, override });
+    expect(await timers.setSchedule(timer, { cron: "00:10:00" })).toMatchObject({ cron: "00:10:00", override });
+    const declared = await timers.resetSchedule(timer);
+    expect(declared).toMatchObject({ cron: "0 * * * * *", timeZone: "UTC" });
+    expect(declared).not.toHaveProperty("override");
+    await expect(timers.setSchedule(timer, { cron: "0 60 * * * *" })).rejects.toMatchObject({ code: "InvalidRequest" });
     await expect(timers.get({ ...timer, timerName: "Other" })).rejects.toMatchObject({ code: "TimerNotFound" });
   });
 

@@ -26,6 +26,10 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       {},
       { misfire: "skip", overlap: "queue", pausedAt: new Date("2030-01-01T00:00:00.123Z"), pausedBy: "ada" },
       {
+        cron: "0 0 3 * * *",
+        override: { declaredCron: "0 * * * * *", declaredTimeZone: "UTC", setAt: new Date(5_000), setBy: "ada" },
+      },
+      {
         misfire: { all: 7 },
         overlap: "allow",
         packageName: "My.Nightly.zip",

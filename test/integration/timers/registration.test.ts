@@ -12,6 +12,7 @@ import { busTopology, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { createTimerReconcile, type TimerReconcile } from "../../../runtime/timers/reconcile.ts";
 import { createTimerRegistration, type RegistrationDeps } from "../../../runtime/timers/registration.ts";
+import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
@@ -217,6 +218,16 @@ describe("deleting", () => {
     await api.packages.remove(tenantName, "pack.zip");
     expect((await api.delete(pathOf())).status).toBe(404);
     expect([await namesOf(), await topic()]).toEqual([[], []]);
+  });
+
+  it("a package removes its timers before the package, so that no tick finds it gone", async () => {
+    await publish(packed(timer("export")));
+    const remove: PackageCatalog["remove"] = async (...place) => {
+      expect([await namesOf(), await topic()]).toEqual([[], []]);
+      return api.packages.remove(...place);
+    };
+    const watched = await anApi({ wrapPackages: (inner) => ({ ...inner, remove }) });
+    expect((await watched.delete(pathOf())).status).toBe(204);
   });
 
   it("a tenant removes its timers, and leaves its packages", async () => {

@@ -24,6 +24,14 @@ const begun = (bounds: TimerBounds): TimerBounds => ({ ...bounds, begun: true })
 export const TIMER_CONFIGURATIONS: readonly Configuration[] = [
   holds("2 ticks: crash, requeue", "quick", skip(2, { crash: 1, requeue: 1 })),
   holds("2 ticks, one may wait: crash", "quick", queue(2, 1, { crash: 1 })),
+  holds("3 ticks, one runs, one may wait, the latest: crash", "usual", {
+    ...{ ...begun(queue(3, 1, { crash: 1 })), keepsLatest: true },
+  }),
+  holds("3 ticks, one may wait, the latest: cancel", "usual", { ...queue(3, 1, { cancel: 1 }), keepsLatest: true }),
+  holds("3 ticks, two may wait: lock expiry", "full", queue(3, 2, { "lock expiry": 1 })),
+  holds("4 ticks, one runs, two may wait, the latest: crash", "full", {
+    ...{ ...begun(queue(4, 2, { crash: 1 })), keepsLatest: true },
+  }),
   holds("2 ticks: crash, cancel, requeue, retry", "usual", skip(2, { crash: 1, cancel: 1, requeue: 1, retry: 1 })),
   holds("2 ticks: lock expiry, cancel, requeue", "usual", skip(2, { "lock expiry": 1, cancel: 1, requeue: 1 })),
   holds("2 ticks, one may wait: crash, cancel, requeue", "usual", {
@@ -76,5 +84,12 @@ export const TIMER_RULES_OFF: readonly RuleOff[] = [
   breaks("R18: a redelivery of an ended run does not ask", { redeliveryAsks: false }, queue(2, 1, { crash: 1 })),
   breaks("R18: one that waits and has ended is rung for", { passesOver: false }, begun(queue(3, 2, { cancel: 1 }))),
   breaks("R19: a waiter is rung for under the usual MessageId", { ringsFresh: false }, queue(2, 1, {})),
+  breaks("R20: a newcomer passes although an earlier one waits", { inOrder: false }, begun(queue(3, 1, {}))),
+  breaks(
+    "R20: one that is dropped is not on record",
+    { dropsOnRecord: false },
+    { ...begun(queue(3, 1, { crash: 1 })), keepsLatest: true },
+  ),
+  breaks("R20: who finds all ended does not look again", { readsAgain: false }, begun(queue(3, 2, { cancel: 1 }))),
   breaks("R19: who passes stays among those that wait", { passLeavesList: false }, queue(2, 1, {})),
 ];

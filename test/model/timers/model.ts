@@ -1,5 +1,5 @@
 /**
- * Timers (R14 to R19): ticks without rows, of which at most one may run at a time, and some may wait. The timer's row
+ * Timers (R14 to R20): ticks without rows, of which at most one may run at a time, and some may wait. The timer's row
  * names the job that may run; it is free when that job has ended. Nothing expires and nothing is released. Who passes,
  * waits, is left out or is rung for is decided by runtime/core; what is modelled is who may die in between.
  */
@@ -21,6 +21,8 @@ export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {})
         waiting: each(1),
         orphaned: each(0),
         turns: { current: NOBODY, waiting: [] },
+        dropped: [],
+        outOfOrder: false,
         owner: each(NOBODY),
         mayBeForgotten: false,
         workers: [{ ...IDLE }, { ...IDLE }],
@@ -41,13 +43,18 @@ export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {})
       for (const tick of state.ticks.keys()) tickSteps(state, steps, tick);
       for (const index of state.workers.keys()) workerSteps({ state, index, rules, bounds }, steps);
     },
-    check({ ticks: all, turns }) {
+    check({ ticks: all, turns, outOfOrder, dropped }) {
       must(all.filter((tick) => tick === "running").length <= 1, "I6: two runs of one timer at once");
       must(turns.waiting.length <= waitingMax, "I6: more wait than may");
       must(
         turns.waiting.every((tick) => all[tick] !== "running"),
         "I6: it runs and waits",
       );
+      must(
+        faults.requeue !== undefined || dropped.every((tick) => all[tick] !== "running"),
+        "overlap: a run that was dropped for later ones runs",
+      );
+      must(!outOfOrder, "overlap: a run has passed while an earlier one waited");
     },
     isDone: (state) =>
       state.ticks.every(isOverTick) &&
@@ -109,8 +116,12 @@ function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): v
  * That anything more could be found by nobody but the sweeper would be a fault of the protocol.
  */
 function isForgotten(state: TimerState, tick: number): boolean {
-  const { ticks, turns, owner, mayBeForgotten } = state;
-  if (!mayBeForgotten || hasMessage(state, tick)) return false;
+  const { ticks, turns, owner, mayBeForgotten, dropped, workers } = state;
+  if (hasMessage(state, tick)) return false;
+  // Whoever dropped it has died before it ended its row.
+  const isDropped = dropped.includes(tick) && !workers.some(({ drops }) => drops.includes(tick));
+  if (isDropped && ticks[tick] === "queued") return true;
+  if (!mayBeForgotten) return false;
   if (ticks[tick] === "running") return owner[tick] === NOBODY;
   const { current } = turns;
   return ticks[tick] === "queued" && (current === NOBODY || current === tick || isOverTick(ticks[current]!));

@@ -27,6 +27,12 @@ export interface TimerRules {
   readonly ringsFresh: boolean;
   /** R19: who passes waits no longer. */
   readonly passLeavesList: boolean;
+  /** R20: nobody passes while an earlier one waits. */
+  readonly inOrder: boolean;
+  /** R20: who finds that all that waited have ended reads the timer again. */
+  readonly readsAgain: boolean;
+  /** R20: one that is dropped for a later one is on record as missed before its row says so. */
+  readonly dropsOnRecord: boolean;
 }
 
 export const ALL_RULES: TimerRules = {
@@ -42,6 +48,9 @@ export const ALL_RULES: TimerRules = {
   passesOver: true,
   ringsFresh: true,
   passLeavesList: true,
+  inOrder: true,
+  readsAgain: true,
+  dropsOnRecord: true,
 };
 
 export interface TimerBounds {
@@ -49,6 +58,8 @@ export interface TimerBounds {
   readonly overlap: Exclude<Overlap, "allow">;
   /** So many may wait. */
   readonly waitingMax: number;
+  /** Of too many that would wait, the latest are kept. */
+  readonly keepsLatest?: boolean;
   /** The first worker runs the first tick already. */
   readonly begun?: boolean;
   readonly faults: Partial<Readonly<Record<TimerFault, number>>>;

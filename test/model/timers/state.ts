@@ -12,12 +12,14 @@ export type TimerPhase =
   | "look"
   | "take timer"
   | "write waiting"
+  | "drop"
   | "look again"
   | "write left out"
   | "leave out"
   | "claim"
   | "run"
   | "ask"
+  | "ask again"
   | "look for ask"
   | "ring"
   | "complete";
@@ -39,6 +41,8 @@ export interface TimerWorker {
   /** The timer's row and the rows of ticks, as it read them. */
   seen: TurnsState | null;
   known: Record<string, KnownState>;
+  /** Those it drops. */
+  drops: number[];
 }
 
 export interface TimerState {
@@ -47,6 +51,10 @@ export interface TimerState {
   waiting: number[];
   orphaned: number[];
   turns: TurnsState;
+  /** Ticks that the timer's row has on record as dropped for later ones. */
+  dropped: number[];
+  /** A tick has passed while an earlier one waited. */
+  outOfOrder: boolean;
   /** By tick: the worker that runs it; -1: nobody. */
   owner: number[];
   /** A message was lost, or a lock has ended under a living worker. */
@@ -66,6 +74,7 @@ export const IDLE: TimerWorker = {
   lost: false,
   seen: null,
   known: {},
+  drops: [],
 };
 
 /** Ids of a timer's runs sort the latest first. */

@@ -14,6 +14,7 @@ import {
   type TimerFault,
   type TimerState,
   type TimerWorker,
+  type TurnsState,
   writeTick,
   writeTurns,
 } from "./state.ts";
@@ -63,7 +64,8 @@ export function workerSteps(turn: Turn, steps: Steps<TimerState>): void {
   phaseSteps(turn, take, fault);
 }
 
-const forget = (worker: TimerWorker): void => void Object.assign(worker, { seen: null, known: {}, timerFresh: false });
+const forget = (worker: TimerWorker): void =>
+  void Object.assign(worker, { seen: null, known: {}, drops: [], timerFresh: false });
 
 function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
   const { state, index, rules } = turn;
@@ -139,6 +141,7 @@ function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
       take("completes its message", (_next, same) => void Object.assign(same, IDLE));
       return;
     case "ask":
+    case "ask again":
     case "look for ask":
     case "ring":
       askSteps(turn, take);
@@ -147,6 +150,7 @@ function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
     case "look":
     case "take timer":
     case "write waiting":
+    case "drop":
     case "look again":
     case "write left out":
     case "leave out":
@@ -162,13 +166,24 @@ const PHASE_AFTER = {
   "leave-out": "write left out",
 } as const satisfies Record<GateDecision["action"], TimerWorker["phase"]>;
 
-type GatePhase = "gate" | "look" | "take timer" | "write waiting" | "look again" | "write left out" | "leave out";
+type GatePhase =
+  "gate" | "look" | "take timer" | "write waiting" | "drop" | "look again" | "write left out" | "leave out";
 
 function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take: Take): void {
   const { tick, tickFresh, timerFresh } = state.workers[index]!;
-  const request = { jobId: idOf(tick), overlap: bounds.overlap, waitingMax: bounds.waitingMax };
-  const decisionOf = (worker: TimerWorker): GateDecision =>
-    gateOf(turnsOf(worker.seen ?? { current: NOBODY, waiting: [] }), request, knownTo(worker));
+  const jobId = idOf(tick);
+  const keeps = bounds.keepsLatest ? ("latest" as const) : ("earliest" as const);
+  const request = { jobId, overlap: bounds.overlap, waitingMax: bounds.waitingMax, keeps };
+  const decisionOf = (worker: TimerWorker): GateDecision => {
+    const seen = turnsOf(worker.seen ?? { current: NOBODY, waiting: [] });
+    if (rules.inOrder) return gateOf(seen, request, knownTo(worker));
+    // As if the earlier ones were not there.
+    const earlier = seen.waitingJobIds.filter((id) => id > jobId);
+    const later = { ...seen, waitingJobIds: seen.waitingJobIds.filter((id) => id <= jobId) };
+    const decision = gateOf(later, request, knownTo(worker));
+    if (decision.action !== "pass") return gateOf(seen, request, knownTo(worker));
+    return { ...decision, turns: { ...decision.turns, waitingJobIds: [...earlier, ...decision.turns.waitingJobIds] } };
+  };
   const decide = (same: TimerWorker): void => {
     const { action } = decisionOf(same);
     same.phase = PHASE_AFTER[action];
@@ -189,7 +204,9 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
     const decision = decisionOf(worker);
     if (decision.action !== "pass" && decision.action !== "wait") throw new Error("There is nothing to write.");
     const { currentJobId, waitingJobIds } = decision.turns;
+    const drops = decision.action === "wait" ? decision.dropped.map(tickOf) : [];
     return {
+      drops,
       current: currentJobId === undefined ? NOBODY : tickOf(currentJobId),
       waiting: waitingJobIds.map(tickOf),
     };
@@ -197,8 +214,12 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
 
   switch (phase) {
     case "gate":
-      take("reads the timer", ({ turns, ticks }, same) => {
+      take("reads the timer", ({ turns, ticks, dropped }, same) => {
         const { current, waiting } = turns;
+        if (rules.dropsOnRecord && dropped.includes(tick) && current !== tick && !waiting.includes(tick)) {
+          same.phase = "leave out";
+          return;
+        }
         // Without R16, what was read of the holder at some time before.
         const earlier = rules.holderAfterTimer || current === NOBODY ? {} : pastOf(ticks[current]!, current);
         Object.assign(same, { timerFresh: true, seen: { current, waiting: [...waiting] }, known: earlier });
@@ -217,7 +238,8 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
     }
     case "take timer":
       write("takes the timer", true, (next, same) => {
-        const turns = turnsIn(same);
+        const turns = turnsOnly(turnsIn(same));
+        next.outOfOrder ||= !bounds.faults.requeue && overtakes(next, tick);
         writeTurns(next, rules.passLeavesList ? turns : { ...turns, waiting: next.turns.waiting });
         forget(same);
         same.phase = next.ticks[tick] === "absent" ? "insert" : "claim";
@@ -225,9 +247,21 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
       return;
     case "write waiting":
       write("writes that it waits", rules.waitsByVersion, (next, same) => {
-        writeTurns(next, turnsIn(same));
+        const { drops, ...turns } = turnsIn(same);
+        writeTurns(next, turns);
+        next.dropped = [...new Set([...next.dropped, ...drops])].toSorted();
+        same.drops = drops;
+        if (drops.length > 0) same.phase = "drop";
+        else same.phase = rules.looksAgain ? "look again" : "complete";
+        if (same.phase === "complete") forget(same);
+      });
+      return;
+    case "drop":
+      take("ends those it drops", (next, same) => {
+        for (const one of same.drops) if (next.ticks[one] === "queued") writeTick(next, one, "canceled");
+        same.drops = [];
         same.phase = rules.looksAgain ? "look again" : "complete";
-        if (!rules.looksAgain) forget(same);
+        if (same.phase === "complete") forget(same);
       });
       return;
     case "look again":
@@ -256,6 +290,12 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
   }
 }
 
+const turnsOnly = ({ current, waiting }: TurnsState): TurnsState => ({ current, waiting });
+
+/** Somebody earlier waits, and has not ended. A run that was tried before keeps the timer. */
+const overtakes = ({ turns, ticks }: TimerState, tick: number): boolean =>
+  turns.current !== tick && turns.waiting.some((one) => one < tick && ticks[one] === "queued");
+
 /** What a row may have been before. */
 const pastOf = (state: string, tick: number): TimerWorker["known"] =>
   state === "queued" ? { [idOf(tick)]: "absent" } : {};
@@ -269,9 +309,23 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
   };
   const decide = (same: TimerWorker): void => {
     const { action } = decisionOf(same);
-    same.phase = action === "look" ? "look for ask" : action === "ring" ? "ring" : "complete";
-    if (action === "nothing") forget(same);
+    const isAgain = action === "read-again" && rules.readsAgain;
+    same.phase = action === "look" ? "look for ask" : action === "ring" ? "ring" : isAgain ? "ask again" : "complete";
+    if (same.phase === "complete") forget(same);
   };
+  if (phase === "ask again") {
+    take("reads again who waits", ({ turns: { current, waiting } }, same) => {
+      const isSame = same.seen?.current === current && same.seen.waiting.join() === waiting.join();
+      Object.assign(same, { seen: { current, waiting: [...waiting] }, known: {} });
+      if (isSame) {
+        forget(same);
+        same.phase = "complete";
+      } else {
+        decide(same);
+      }
+    });
+    return;
+  }
   if (phase === "ask") {
     take("reads who waits", ({ turns: { current, waiting } }, same) => {
       Object.assign(same, { seen: { current, waiting: [...waiting] }, known: {}, timerFresh: false });

@@ -98,6 +98,7 @@ function buildRoutes(pool: string): Routes {
     ringer: ask("ringer"),
     ids,
     now: () => new Date(),
+    trustedNow: () => new Date(),
     pools: [pool],
     events: silentEvents,
     ...followed(),

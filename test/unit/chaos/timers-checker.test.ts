@@ -85,6 +85,26 @@ describe("the checker of timers", () => {
     expect(broken(GOOD)).toEqual([]);
   });
 
+  it("finds a run that was started while one for an earlier tick waited, and lets one that has come too late follow", () => {
+    const inTurn = (queuedAfterMs: number) =>
+      having(
+        { overlap: "queue", jobs: [job(1), job(2), job(4)] },
+        {
+          moves: [
+            ...life(1),
+            move(2, "queued", queuedAfterMs, { claimId: "", worker: "" }),
+            ...life(4).slice(0, 2),
+            move(4, "succeeded", 50),
+            move(2, "running", 30_000),
+            move(2, "succeeded", 31_000),
+          ],
+        },
+      );
+    expect(judgeTimers(inTurn(10)).outOfOrder).toEqual([expect.stringContaining("j4 was started at")]);
+    expect(judgeTimers(inTurn(19_000)).outOfOrder).toEqual([]);
+    expect(judgeTimers(having({ ...inTurn(10).timers[0], overlap: "allow" }, inTurn(10))).outOfOrder).toEqual([]);
+  });
+
   it("lets a run be taken over, counted and fenced anew", () => {
     const again = { claimId: "c1b", fence: 2, at: tick(1) + 6_000 };
     const facts = having(

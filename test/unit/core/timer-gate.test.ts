@@ -25,6 +25,7 @@ const request = (fields: Partial<GateRequest> = {}): GateRequest => ({
   jobId: third,
   overlap: "skip",
   waitingMax: 0,
+  keeps: "earliest",
   ...fields,
 });
 const queue = (waitingMax = 1): GateRequest => request({ overlap: "queue", waitingMax });
@@ -41,10 +42,43 @@ describe("the gate of a timer", () => {
   });
 
   it.each(OVER)("lets a run through when the last one is %s, and it waits no longer", (state) => {
-    const run = { currentJobId: first, waitingJobIds: [second, third] };
+    const run = { currentJobId: first, waitingJobIds: [third, fourth] };
     expect(gateOf(run, queue(), knowing({ [first]: state }))).toEqual({
       action: "pass",
-      turns: { currentJobId: third, waitingJobIds: [second] },
+      turns: { currentJobId: third, waitingJobIds: [fourth] },
+    });
+  });
+
+  it("lets no run through while an earlier one waits, although nobody runs", () => {
+    const known = knowing({ [first]: "succeeded", [second]: "queued" });
+    const run = { currentJobId: first, waitingJobIds: [second] };
+    expect(gateOf(run, queue(), knowing({ [first]: "succeeded" }))).toEqual({ action: "look", jobIds: [second] });
+    expect(gateOf(run, queue(2), known)).toEqual({
+      ...{ action: "wait", dropped: [], turns: { currentJobId: first, waitingJobIds: [second, third] } },
+    });
+    expect(gateOf({ ...run, waitingJobIds: [second, third] }, queue(2), known)).toEqual({ action: "stay" });
+    // One waits at most; and one that meets no run is not left out for want of room to wait.
+    expect(gateOf(run, queue(1), known)).toEqual({ action: "leave-out", holderJobId: first });
+    expect(gateOf({ ...run, waitingJobIds: [] }, request(), known)).toMatchObject({ action: "pass" });
+    for (const state of OVER) {
+      expect(gateOf(run, queue(), knowing({ [first]: "succeeded", [second]: state }))).toMatchObject({
+        action: "pass",
+      });
+    }
+  });
+
+  it("keeps the latest of those that wait, or the earliest", () => {
+    const run = { currentJobId: first, waitingJobIds: [second, third] };
+    const known = knowing({ [first]: "running", [second]: "queued", [third]: "queued" });
+    const last = (keeps: GateRequest["keeps"]): GateRequest => ({ ...queue(2), jobId: fourth, keeps });
+    expect(gateOf(run, last("latest"), known)).toEqual({
+      ...{ action: "wait", dropped: [second], turns: { currentJobId: first, waitingJobIds: [third, fourth] } },
+    });
+    expect(gateOf(run, last("earliest"), known)).toEqual({ action: "leave-out", holderJobId: first });
+    const late = { currentJobId: first, waitingJobIds: [third, fourth] };
+    const lateKnown = knowing({ [first]: "running", [third]: "queued", [fourth]: "queued" });
+    expect(gateOf(late, { ...queue(2), jobId: second, keeps: "latest" }, lateKnown)).toMatchObject({
+      action: "leave-out",
     });
   });
 
@@ -68,7 +102,7 @@ describe("the gate of a timer", () => {
   it.each(ALIVE)("lets a run wait while another is %s, behind those of earlier ticks", (state) => {
     const known = knowing({ [first]: state });
     const wait = (waitingJobIds: readonly string[]) => ({
-      action: "wait",
+      ...{ action: "wait", dropped: [] },
       turns: { currentJobId: first, waitingJobIds },
     });
     expect(gateOf({ currentJobId: first, waitingJobIds: [] }, queue(), known)).toEqual(wait([third]));
@@ -87,7 +121,7 @@ describe("the gate of a timer", () => {
     expect(gateOf(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "look", jobIds: [second] });
     for (const state of OVER) {
       expect(gateOf(run, queue(), knowing({ [first]: "running", [second]: state }))).toEqual({
-        action: "wait",
+        ...{ action: "wait", dropped: [] },
         turns: { currentJobId: first, waitingJobIds: [third] },
       });
     }
@@ -99,32 +133,44 @@ describe("the gate of a timer", () => {
 
   it("decides, whatever is true, once it has looked as far as it asks; never lets two hold it or too many wait", () => {
     const ids = ["e", "d", "c", "b", "a"] as const;
+    const ways = fc.constantFrom("earliest" as const, "latest" as const);
     const some = fc.subarray([...ids]);
     const states = fc.record(Object.fromEntries(ids.map((id) => [id, fc.constantFrom(...STATES)])));
     fc.assert(
-      fc.property(fc.constantFrom(undefined, ...ids), some, states, fc.nat(3), (currentJobId, waiting, truth, room) => {
-        const run = { currentJobId, waitingJobIds: waiting.filter((id) => id !== currentJobId).slice(0, room) };
-        const asked = new Set<string>();
-        const known: Known = (id) => (asked.has(id) ? truth[id] : undefined);
-        const wish = queue(room);
-        let decision = gateOf(run, wish, known);
-        for (; decision.action === "look"; decision = gateOf(run, wish, known)) {
-          for (const id of decision.jobIds) {
-            expect(asked.has(id)).toBe(false);
-            asked.add(id);
+      fc.property(
+        fc.constantFrom(undefined, ...ids),
+        some,
+        states,
+        fc.nat(3),
+        ways,
+        (currentJobId, waiting, truth, room, keeps) => {
+          const run = { currentJobId, waitingJobIds: waiting.filter((id) => id !== currentJobId).slice(0, room) };
+          const asked = new Set<string>();
+          const known: Known = (id) => (asked.has(id) ? truth[id] : undefined);
+          const wish = { ...queue(room), keeps };
+          let decision = gateOf(run, wish, known);
+          for (; decision.action === "look"; decision = gateOf(run, wish, known)) {
+            for (const id of decision.jobIds) {
+              expect(asked.has(id)).toBe(false);
+              asked.add(id);
+            }
           }
-        }
-        const isFree = currentJobId === undefined || currentJobId === third || isOver(truth[currentJobId]);
-        expect(decision.action === "pass").toBe(isFree);
-        if (decision.action !== "pass" && decision.action !== "wait") return;
-        const { turns } = decision;
-        expect(turns.currentJobId).toBe(decision.action === "pass" ? third : currentJobId);
-        expect(turns.waitingJobIds.includes(third)).toBe(decision.action === "wait");
-        expect(turns.waitingJobIds.length).toBeLessThanOrEqual(room);
-        expect(turns.waitingJobIds).toEqual(turns.waitingJobIds.toSorted().toReversed());
-        const dropped = run.waitingJobIds.filter((id) => id !== third && !turns.waitingJobIds.includes(id));
-        expect(dropped.every((id) => isOver(truth[id]))).toBe(true);
-      }),
+          const isMine = currentJobId === undefined || currentJobId === third;
+          const goFirst = run.waitingJobIds.filter((id) => id > third && !isOver(truth[id]));
+          const isNext = currentJobId !== undefined && isOver(truth[currentJobId]) && goFirst.length === 0;
+          expect(decision.action === "pass").toBe(isMine || isNext);
+          if (decision.action !== "pass" && decision.action !== "wait") return;
+          const { turns } = decision;
+          expect(turns.currentJobId).toBe(decision.action === "pass" ? third : currentJobId);
+          expect(turns.waitingJobIds.includes(third)).toBe(decision.action === "wait");
+          expect(turns.waitingJobIds.length).toBeLessThanOrEqual(Math.max(1, room));
+          expect(turns.waitingJobIds).toEqual(turns.waitingJobIds.toSorted().toReversed());
+          const dropped = run.waitingJobIds.filter((id) => id !== third && !turns.waitingJobIds.includes(id));
+          const given = decision.action === "wait" ? decision.dropped : [];
+          expect(dropped.filter((id) => !isOver(truth[id]))).toEqual(given);
+          expect(keeps === "latest" || given.length === 0).toBe(true);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });
@@ -148,6 +194,7 @@ describe("whoever asks for those that wait", () => {
     const passing = knowing({ [first]: state, [second]: "canceled", [third]: "queued" });
     expect(askOf(run, passing)).toEqual({ action: "ring", jobId: third });
     const nobody = knowing({ [first]: state, [second]: "canceled", [third]: "absent" });
-    expect(askOf(run, nobody)).toEqual({ action: "nothing" });
+    // Somebody may have come to wait behind one that has ended since.
+    expect(askOf(run, nobody)).toEqual({ action: "read-again" });
   });
 });

@@ -13,6 +13,7 @@ const job: Job = {
   attempt: 1,
   interruption: 0,
   claimId: "claim",
+  workerId: "worker-1",
 };
 
 const context: JobContext = {

@@ -22,6 +22,7 @@ const job: Job = {
   attempt: 1,
   interruption: 0,
   claimId: "claim",
+  workerId: "worker-1",
   fence: 7,
 };
 
@@ -52,10 +53,10 @@ describe("scalableTimerJob", () => {
       return { output: ctx.services.factor * ctx.timer.fence };
     });
     await expect(definition.run(job, context)).resolves.toEqual({ output: 70 });
-    const { jobId, batchId, tenantName, attempt, interruption, claimId } = job;
+    const { jobId, batchId, tenantName, attempt, interruption, claimId, workerId } = job;
     expect(given).toEqual({
       ...context,
-      ...{ jobId, batchId, tenantName, attempt, interruption, claimId },
+      ...{ jobId, batchId, tenantName, attempt, interruption, claimId, workerId },
       timer: {
         ...{ name: "nightly", trigger: "schedule", scheduledAt: at("02:30:00"), missedCount: 0, fence: 7 },
         isPastDue: false,

@@ -253,4 +253,24 @@ describe("scanSources", () => {
       "b.ts:2:14: A package has one setup; there is one already, at a.ts:2:14.",
     );
   });
+
+  it("takes a setup that is exported again for one, wherever it comes from", async () => {
+    const job = `${IMPORT}export default defineJob({ jobType: "A", run() {} });\n`;
+    const setup = 'import type { Setup } from "jobyard/job";\nexport const setup: Setup = () => ({});';
+    const plain = "export const setup = () => ({});\nexport const connect = () => ({});";
+    const again = 'export { setup } from "./setup.ts";';
+    const imported = 'import { setup } from "./setup.ts";\nexport { setup };';
+    for (const by of [again, imported]) {
+      expect((await scan({ "a.ts": job + by, "setup.ts": setup })).setupFile).toBe("setup.ts");
+      expect((await scan({ "z.ts": job + by, "setup.ts": setup })).setupFile).toBe("setup.ts");
+      // One that is no source of a job itself is found through the file that exports it again.
+      expect((await scan({ "a.ts": job + by, "setup.ts": plain })).setupFile).toBe("a.ts");
+    }
+    const renamed = 'export { connect as setup } from "./plain.ts";';
+    expect((await scan({ "a.ts": job + renamed, "plain.ts": plain })).setupFile).toBe("a.ts");
+    const both = { "a.ts": job + renamed, "plain.ts": plain, "setup.ts": setup };
+    expect(await problemsOf(both)).toContain("there is one already, at a.ts:3:10");
+    const chain = { "a.ts": job + again, "setup.ts": 'export { setup } from "./deep.ts";', "deep.ts": setup };
+    expect((await scan(chain)).setupFile).toBe("deep.ts");
+  });
 });

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MISFIRE_ALL_MAX, TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../../../runtime/core/limits.ts";
+import {
+  CLOCK_SKEW_MAX_MS,
+  MISFIRE_ALL_MAX,
+  TICK_HORIZON_MIN_MS,
+  TICK_HORIZON_MS,
+  TICKS_PER_ROUND_MAX,
+} from "../../../runtime/core/limits.ts";
 import { parseSchedule, ticksBetween } from "../../../runtime/core/schedule/schedule.ts";
 import type { OutgoingTick } from "../../../runtime/core/tick.ts";
 import { listenerOf, scheduleHashOf, type Timer } from "../../../runtime/core/timer.ts";
@@ -68,11 +74,11 @@ describe("ticks that nobody has sent in time", () => {
   });
 
   it("are those of the horizon that an installation has set", () => {
-    const timer = fresh({ graceMs: 5_000, cron: "*/10 * * * * *" });
-    const plan = planTicks(timer, at("08:02:00"), 30_000);
+    const timer = fresh({ graceMs: 5_000, cron: "0 * * * * *" });
+    const plan = planTicks(timer, at("08:10:00"), 4 * MINUTE_MS);
     // One for all that are past by more than the horizon, and those around it.
-    const recent = ["08:01:30", "08:01:40", "08:01:50", "08:02:00", "08:02:10", "08:02:20", "08:02:30"];
-    expect(timesOf(plan)).toEqual(["08:01:20", ...recent]);
+    const recent = ["08:06:00", "08:07:00", "08:08:00", "08:09:00", "08:10:00"];
+    expect(timesOf(plan)).toEqual(["08:05:00", ...recent, "08:11:00", "08:12:00", "08:13:00", "08:14:00"]);
   });
 
   it("leave room for those ahead, however many there are", () => {
@@ -260,5 +266,23 @@ describe("all that any schedulers send", () => {
         expect(plan?.ticks.every(({ enqueueAt }) => enqueueAt > resumedAt) ?? true).toBe(true);
       }),
     );
+  });
+});
+
+describe("times that cannot be true by this clock", () => {
+  it("do not keep the ticks of the next minutes from being sent", () => {
+    const ahead = fresh({ cron: "0 */5 * * * *", scheduledUpTo: at("11:10:00") });
+    expect(timesOf(planTicks(ahead, at("08:01:00")))).toEqual(["08:05:00", "08:10:00"]);
+    const activeAhead = fresh({ cron: "0 */5 * * * *", activeFrom: at("11:00:00"), scheduledUpTo: at("11:10:00") });
+    const plan = planTicks(activeAhead, at("08:01:00"));
+    expect(timesOf(plan)).toEqual(["08:05:00", "08:10:00"]);
+    expect(plan?.activeFrom).toEqual(at("08:01:00"));
+  });
+
+  it("are told from those of a clock that is let pass: with the shortest horizon, such a one leaves no tick out", () => {
+    const timer = fresh({ cron: "*/30 * * * * *", graceMs: 0, scheduledUpTo: START });
+    const plan = planTicks(timer, new Date(START.getTime() + CLOCK_SKEW_MAX_MS), TICK_HORIZON_MIN_MS);
+    expect(timesOf(plan).slice(0, 2)).toEqual(["08:00:30", "08:01:00"]);
+    expect(plan?.ticks).toHaveLength(7);
   });
 });

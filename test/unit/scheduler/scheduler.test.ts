@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { TICK_HORIZON_MS } from "../../../runtime/core/limits.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import type { OutgoingTick } from "../../../runtime/core/tick.ts";
 import type { Timer } from "../../../runtime/core/timer.ts";
 import { createRound, startScheduler, type SchedulerDeps } from "../../../runtime/scheduler/scheduler.ts";
@@ -56,6 +57,51 @@ function createWorld(...first: readonly Timer[]) {
 async function untilPause(world: ReturnType<typeof createWorld>, count: number): Promise<void> {
   while (world.pauses.length < count) await setImmediate();
 }
+
+/** A clock that storage's answers, all of the time START, show to be three hours ahead. */
+function wrongClock() {
+  const clock = createServiceClock({ now: () => new Date(START.getTime() + 3 * 3_600_000), monotonicNow: () => 0 });
+  clock.hear(START.toUTCString());
+  return clock;
+}
+
+describe("a clock that is wrong", () => {
+  it("sends nothing and writes nothing, and says so; the next instance goes on as if it had not been there", async () => {
+    const world = createWorld(timer("A"));
+    const scheduler = startScheduler({ ...world.deps, now: wrongClock().trustedNow });
+    await untilPause(world, 1);
+    await scheduler.stop();
+    expect(world.counts()).toEqual({});
+    expect(world.timers.row(timer("A"))).toEqual(timer("A"));
+    expect(world.log.messages()).toEqual(["ticks could not be sent; trying again"]);
+    await createRound(world.deps)(GOES_ON);
+    expect(world.counts()).toEqual({ A: 10 });
+  });
+
+  it("is got over when it has written before: the row is put right with the first ticks that are sent", async () => {
+    const far = new Date(START.getTime() + 365 * 24 * 3_600_000);
+    const stopped = timer("A", { activeFrom: far, scheduledUpTo: far });
+    const world = createWorld(stopped);
+    await createRound(world.deps)(GOES_ON);
+    expect(world.counts()).toEqual({ A: 10 });
+    const horizon = new Date(START.getTime() + TICK_HORIZON_MS);
+    expect(world.timers.row(stopped)).toMatchObject({ activeFrom: START, scheduledUpTo: horizon });
+  });
+
+  it("that was set forward and back, with storage's, goes on where it is", async () => {
+    const world = createWorld(timer("A", { cron: "0 */5 * * * *" }));
+    const round = createRound(world.deps);
+    await round(GOES_ON);
+    world.now = new Date(START.getTime() + 3 * 3_600_000);
+    await round(GOES_ON);
+    world.now = new Date(START.getTime() + 10 * 60_000);
+    await round(GOES_ON);
+    const times = [...world.names()].length;
+    // Two at first, one for the three hours and those around; and 08:15 and 08:20 after the clock was set back.
+    expect(world.timers.row(timer("A")).scheduledUpTo).toEqual(new Date(START.getTime() + 20 * 60_000));
+    expect(times).toBeGreaterThanOrEqual(6);
+  });
+});
 
 describe("a round", () => {
   it("sends the ticks of all timers and notes how far, group by group", async () => {

@@ -19,7 +19,7 @@ const stored = (fields: Partial<Timer> = {}): Stored<Timer> => ({
   value: {
     ...declared(),
     ...{ packageHash: "one", registeredAt: BEFORE, activeFrom: BEFORE, scheduledUpTo: SENT },
-    ...{ pausedAt: undefined, pausedBy: undefined },
+    ...{ pausedAt: undefined, pausedBy: undefined, override: undefined },
     ...fields,
   },
 });
@@ -35,7 +35,7 @@ describe("a timer", () => {
         timer: {
           ...declared(),
           ...{ packageHash: "one", registeredAt: NOW, activeFrom: NOW, scheduledUpTo: NOW },
-          ...{ pausedAt: undefined, pausedBy: undefined },
+          ...{ pausedAt: undefined, pausedBy: undefined, override: undefined },
         },
       },
     ]);
@@ -45,6 +45,34 @@ describe("a timer", () => {
   it("that is registered already is left alone", () => {
     const row = stored();
     expect(plan([declared()], [row])).toEqual({ timers: [{ timer: row.value, write: undefined }], removals: [] });
+  });
+
+  it("with a schedule of its tenant keeps that, and notes what is declared now", () => {
+    const override = { declaredCron: "0 * * * * *", declaredTimeZone: "UTC", setAt: BEFORE, setBy: "ann" };
+    const row = stored({ cron: "0 0 3 * * *", timeZone: "Europe/Vienna", override });
+    expect(plan([declared()], [row]).timers).toEqual([{ timer: row.value, write: undefined }]);
+    const another = declared({ cron: "0 0 5 * * *", overlap: "queue" });
+    expect(plan([another], [row], "two").timers).toEqual([
+      {
+        write: { etag: "v1" },
+        timer: {
+          ...row.value,
+          ...{ overlap: "queue", packageHash: "two", override: { ...override, declaredCron: "0 0 5 * * *" } },
+        },
+      },
+    ]);
+  });
+
+  it("is healed when its row has times that only a wrong clock can have written", () => {
+    const far = new Date(NOW.getTime() + 3 * 3_600_000);
+    const sentFar = stored({ scheduledUpTo: far });
+    expect(plan([declared()], [sentFar]).timers).toEqual([
+      { write: { etag: "v1" }, timer: { ...sentFar.value, scheduledUpTo: BEFORE } },
+    ]);
+    const activeFar = stored({ activeFrom: far, scheduledUpTo: far });
+    expect(plan([declared()], [activeFar]).timers).toEqual([
+      { write: { etag: "v1" }, timer: { ...activeFar.value, activeFrom: NOW, scheduledUpTo: NOW } },
+    ]);
   });
 
   it.each<Partial<DeclaredTimer>>([{ cron: "0 0 * * * *" }, { timeZone: "Europe/Vienna" }])(

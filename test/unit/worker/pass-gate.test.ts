@@ -32,7 +32,8 @@ async function setUp(fields: Partial<Timer> = {}) {
   const batchId = batchIdOf(timer);
   await timers.writeRun({ ...newTimerRun(batchId), coveredUpTo: minute(-1) }, undefined);
   const queue = fakeQueue();
-  const now = (): Date => NOW;
+  let time = NOW;
+  const now = (): Date => time;
   const shared = { jobs, timers, batchStore, queue, events: silentEvents, pool: "default", now, log: silentLog };
   const deps = { ...shared, batches: createBatchCompletion({ ...shared, batches: batchStore }) };
   let completed = 0;
@@ -48,6 +49,7 @@ async function setUp(fields: Partial<Timer> = {}) {
   return {
     ...{ timer, timers, jobs, queue, deps, run, idOf, stored },
     settledCount: () => completed,
+    setTime: (to: Date) => void (time = to),
     admit: (at: Date) => admitTick(outgoingTick(timer, scheduleHashOf(timer), at).tick, delivery, deps),
     gate: async (at: Date) => passGate(await stored(at), delivery, deps, new AbortController().signal),
     become: async (at: Date, state: Job["state"]): Promise<void> => {
@@ -93,6 +95,17 @@ describe("a tick that is admitted", () => {
     await deps.batchStore.update(batchIdOf(timer), etag, { atRest: true });
     await admit(minute(1));
     expect((await deps.batchStore.get(batchIdOf(timer)))?.value.atRest).toBe(false);
+  });
+});
+
+describe("a row that a worker with a clock far ahead has written", () => {
+  it("does not keep the ticks of today from running", async () => {
+    const { admit, gate, run, writeRun } = await setUp();
+    const far = minute(3 * 60);
+    await writeRun({ coveredUpTo: far, lastScheduledAt: far, missedTicks: [minute(0), far] });
+    expect(await admit(minute(0))).toBe(true);
+    expect(await gate(minute(0))).toMatchObject({ kind: "passed" });
+    expect(await run()).toMatchObject({ coveredUpTo: minute(0), lastScheduledAt: minute(0), missedTicks: [] });
   });
 });
 
@@ -263,6 +276,132 @@ describe("a run at the gate", () => {
     timers.get = () => Promise.resolve(undefined);
     expect(await gate(minute(1))).toEqual({ kind: "settled" });
     expect((await stored(minute(1))).value.failure?.code).toBe("TimerSkipped");
+  });
+});
+
+describe("runs of one timer", () => {
+  it("start in the order of their ticks: one that comes when the holder has ended waits behind one that waits", async () => {
+    const { admit, gate, become, run, idOf, queue, deps, timer, setTime, stored } = await setUp({ overlap: "queue" });
+    for (const at of [minute(0), minute(1)]) await admit(at);
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await gate(minute(1));
+    await become(minute(0), "succeeded");
+    // Before the bell of the one that waits has come.
+    setTime(minute(2));
+    await admit(minute(2));
+    expect(await gate(minute(2))).toEqual({ kind: "settled" });
+    expect(await run()).toMatchObject({ currentJobId: idOf(minute(0)), skippedCount: 1 });
+    expect((await stored(minute(2))).value.failure?.code).toBe("TimerSkipped");
+    expect(queue.sent.at(-1)?.messageId).toContain(idOf(minute(1)));
+    await deps.batches.askBatch(batchIdOf(timer));
+    expect(await gate(minute(1))).toMatchObject({ kind: "passed" });
+  });
+
+  it("that run one by one are the latest so many: the oldest that waits gives way, and is counted as missed", async () => {
+    const { admit, gate, become, run, idOf, setTime, stored, deps, timer, queue } = await setUp({
+      misfire: { all: 2 },
+    });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    setTime(minute(3.5));
+    for (const [count, time] of [
+      [2, 3.5],
+      [3, 4.9],
+      [4, 5.9],
+    ] as const) {
+      setTime(minute(time));
+      await admit(minute(count));
+      expect(await gate(minute(count))).toEqual({ kind: "settled" });
+    }
+    expect((await run()).waitingJobIds).toEqual([idOf(minute(3)), idOf(minute(4))]);
+    expect(await run()).toMatchObject({ missedCount: 2, lastMissedAt: minute(2), skippedCount: 0 });
+    expect((await stored(minute(2))).value).toMatchObject({ state: "canceled", failure: { code: "TimerMissed" } });
+    await become(minute(0), "succeeded");
+    await deps.batches.askBatch(batchIdOf(timer));
+    expect(queue.sent.at(-1)?.messageId).toContain(idOf(minute(3)));
+    expect(await gate(minute(3))).toMatchObject({ kind: "passed" });
+  });
+
+  it("that give way and whose row could not be ended do not run when they come again", async () => {
+    const { admit, gate, become, jobs, idOf, setTime, stored } = await setUp({ misfire: { all: 2 } });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    for (const count of [2, 3]) {
+      setTime(minute(count + 1.5));
+      await admit(minute(count));
+      await gate(minute(count));
+    }
+    setTime(minute(5.5));
+    await admit(minute(4));
+    const update = jobs.update.bind(jobs);
+    const away = new UnavailableError("StorageUnavailable", "away");
+    jobs.update = (wanted) => (wanted.jobId === idOf(minute(2)) ? Promise.reject(away) : update(wanted));
+    await expect(gate(minute(4))).rejects.toThrow("away");
+    jobs.update = update;
+    expect((await stored(minute(2))).value.state).toBe("queued");
+    expect(await gate(minute(2))).toEqual({ kind: "settled" });
+    expect((await stored(minute(2))).value.failure?.code).toBe("TimerMissed");
+  });
+
+  it("are judged at their start: one that was admitted in time and starts too late is missed, as misfire says", async () => {
+    for (const misfire of ["skip", { all: 2 }] as const) {
+      const { admit, gate, run, setTime, stored } = await setUp({ misfire });
+      await admit(minute(0));
+      setTime(minute(5));
+      expect(await gate(minute(0))).toEqual({ kind: "settled" });
+      expect((await stored(minute(0))).value.failure?.code).toBe("TimerMissed");
+      expect(await run()).toMatchObject({
+        currentJobId: undefined,
+        fence: 0,
+        lastMissedAt: minute(3),
+      });
+    }
+    const once = await setUp({ misfire: "once" });
+    await once.admit(minute(0));
+    once.setTime(minute(5));
+    expect(await once.gate(minute(0))).toMatchObject({ kind: "passed" });
+  });
+
+  it("are judged at their start also when they have waited, and the next is rung for", async () => {
+    const { admit, gate, become, run, setTime, stored } = await setUp({ misfire: "skip", overlap: "queue" });
+    await admit(minute(0));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    setTime(minute(1));
+    await admit(minute(1));
+    await gate(minute(1));
+    await become(minute(0), "succeeded");
+    setTime(minute(2.5));
+    expect(await gate(minute(1))).toEqual({ kind: "settled" });
+    expect((await stored(minute(1))).value.failure).toMatchObject({ code: "TimerMissed" });
+    expect(await run()).toMatchObject({ missedCount: 1, lastMissedAt: minute(1), waitingJobIds: [], fence: 1 });
+  });
+});
+
+describe("whoever asks for those that wait", () => {
+  it("reads the timer again when all of them have ended: somebody may have come to wait behind one of them", async () => {
+    const { admit, gate, become, timers, queue, deps, timer, idOf, stored, writeRun } = await setUp({
+      overlap: "queue",
+    });
+    for (const count of [0, 1, 2]) await admit(minute(count));
+    await gate(minute(0));
+    await become(minute(0), "running");
+    await gate(minute(1));
+    await become(minute(0), "succeeded");
+    const { etag } = await stored(minute(1));
+    await deps.jobs.update({ jobId: idOf(minute(1)), etag, from: "queued", to: "canceled", changes: {} });
+    const run = timers.run.bind(timers);
+    timers.run = async (batchId) => {
+      timers.run = run;
+      const before = await run(batchId);
+      await writeRun({ waitingJobIds: [idOf(minute(1)), idOf(minute(2))] });
+      return before;
+    };
+    await deps.batches.askBatch(batchIdOf(timer));
+    expect(queue.sent.map(({ messageId }) => messageId)).toEqual([expect.stringContaining(idOf(minute(2)))]);
   });
 });
 

@@ -89,9 +89,9 @@ const importModule = async (packagePath: string, file: string): Promise<Readonly
   (await import(new URL(file, `${pathToFileURL(packagePath).href}/`).href)) as Readonly<Record<string, unknown>>;
 
 function jobOf({ job }: RunCommand): Job {
-  const { jobId, batchId, tenantName, jobName, jobType, attempt, interruption, claimId, fence } = job;
+  const { jobId, batchId, tenantName, jobName, jobType, attempt, interruption, claimId, workerId, fence } = job;
   const parameters: unknown = JSON.parse(job.parameters);
-  return { jobId, batchId, tenantName, jobName, jobType, parameters, attempt, interruption, claimId, fence };
+  return { jobId, batchId, tenantName, jobName, jobType, parameters, attempt, interruption, claimId, workerId, fence };
 }
 
 function sendLog(report: RunOptions["report"], source: "log" | "err", text: string): void {

@@ -29,7 +29,7 @@ describe("a command", () => {
       echo artifact > "$JOBYARD_OUTPUT_PATH/a.txt"
       echo "pwd=$(pwd) home=$HOME tmp=$TMPDIR work=$JOBYARD_WORKING_PATH package=$JOBYARD_PACKAGE_PATH"
       echo "$JOBYARD_JOB_ID/$JOBYARD_BATCH_ID/$JOBYARD_TENANT_NAME/$JOBYARD_JOB_NAME/$JOBYARD_JOB_TYPE"
-      echo "$JOBYARD_PACKAGE_NAME/$JOBYARD_ATTEMPT/$JOBYARD_INTERRUPTION/$JOBYARD_CLAIM_ID"`);
+      echo "$JOBYARD_PACKAGE_NAME/$JOBYARD_ATTEMPT/$JOBYARD_INTERRUPTION/$JOBYARD_CLAIM_ID/$JOBYARD_WORKER_ID"`);
     expect(await attempt.result).toEqual({ kind: "succeeded", output: FACTS.parameters });
     const { workspace, packagePath } = attempt.spec;
     const { workingPath, temporaryPath } = workspace;
@@ -37,7 +37,7 @@ describe("a command", () => {
       `pwd=${workingPath} home=${workingPath} tmp=${temporaryPath} work=${workingPath} package=${packagePath}`,
     );
     expect(attempt.log()).toContain("demo.b1.0.j1/demo.b1/demo/a job/Sample\n");
-    expect(attempt.log()).toContain("sample/2/1/0b0c\n");
+    expect(attempt.log()).toContain("sample/2/1/0b0c/worker-1\n");
   });
 
   it("is a program of the worker if the package has no such file; arguments name the attempt's paths", async () => {

@@ -25,6 +25,7 @@ const job = processes.start({
     attempt: 1,
     interruption: 0,
     claimId: "c1",
+    workerId: "w1",
   },
   entry: { kind: "module", file: "index.mjs" },
   packagePath,

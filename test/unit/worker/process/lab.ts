@@ -58,6 +58,7 @@ export const FACTS: JobFacts = {
   attempt: 2,
   interruption: 1,
   claimId: "0b0c",
+  workerId: "worker-1",
 };
 
 /** Source text of a module whose default export runs `body` with `job` and `context`, and everything of it by name. */

@@ -33,6 +33,7 @@ describe("a job that works", () => {
         attempt: 2,
         interruption: 1,
         claimId: FACTS.claimId,
+        workerId: FACTS.workerId,
       },
       packagePath,
       workingPath: workspace.workingPath,

@@ -1,5 +1,6 @@
 /** The one error the client throws for what the service or the way to it did; tested by `code`, never by its message. */
 import type { ErrorCode, ErrorDetail } from "../core/errors.ts";
+import type { NetworkReason } from "./network-failure.ts";
 
 /**
  * What no answer of the service says:
@@ -20,6 +21,7 @@ export interface JobServiceErrorFacts {
   readonly details?: readonly ErrorDetail[] | undefined;
   readonly retryable?: boolean | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly reason?: NetworkReason | undefined;
   readonly cause?: unknown;
 }
 
@@ -38,11 +40,15 @@ export class JobServiceError extends Error {
   readonly retryable: boolean;
   /** What the service asked for, if it did. */
   readonly retryAfterMs: number | undefined;
+  /** Of `NetworkFailed`: what kind of failure it was. */
+  readonly reason: NetworkReason | undefined;
   /**
    * The request was sent before and its answer got lost: what is refused here may have been done by that one. Calls for
    * which this makes a difference have looked already.
    */
   isRepeated = false;
+  /** Its tries are used up: a call around the one that failed does not begin them anew. */
+  isExhausted = false;
 
   constructor(code: JobServiceErrorCode, message: string, facts: JobServiceErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -53,6 +59,7 @@ export class JobServiceError extends Error {
     this.details = facts.details ?? [];
     this.retryable = facts.retryable ?? false;
     this.retryAfterMs = facts.retryAfterMs;
+    this.reason = facts.reason;
   }
 }
 

@@ -17,6 +17,7 @@ export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
+export type { NetworkReason } from "./network-failure.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./pages.ts";
 export type { RetryOptions } from "./retry.ts";
@@ -27,7 +28,7 @@ export type { EntraFacts } from "./trusted-authority.ts";
 export type { OnUploadProgress, UploadProgress } from "./upload.ts";
 export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
 export type { VerifiedWebhook, VerifyWebhookOptions, WebhookHeaders, WebhookRefusal } from "./verify-webhook.ts";
-export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
+export type { WaitForBatchOptions, WaitForJobOptions, WaitOptions } from "./wait.ts";
 export type { AuthFacts } from "../core/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
 export type {

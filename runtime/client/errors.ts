@@ -1,6 +1,5 @@
 /** The one error the client throws for what the service or the way to it did; tested by `code`, never by its message. */
 import type { ErrorCode, ErrorDetail } from "../core/errors.ts";
-import type { NetworkReason } from "./network-failure.ts";
 
 /**
  * What no answer of the service says:
@@ -10,6 +9,21 @@ import type { NetworkReason } from "./network-failure.ts";
  * - `TimedOut`: what was waited for has not happened in the time given.
  */
 export type ClientErrorCode = "NetworkFailed" | "AnswerInvalid" | "SignInFailed" | "TimedOut";
+
+/** What kind of failure `NetworkFailed` is. All but the first three stay as they are however often a call is repeated. */
+export type NetworkReason =
+  /** Nothing listens there. */
+  | "refused"
+  /** The connection broke off, or half an answer came. */
+  | "broken"
+  /** No answer came in time. */
+  | "silent"
+  /** No host has this name. */
+  | "unknown-host"
+  /** The certificate is not to be trusted. */
+  | "certificate"
+  /** What answers speaks another protocol. */
+  | "protocol";
 
 /** Those known here, and any a newer service may send. */
 export type JobServiceErrorCode = ErrorCode | ClientErrorCode | (string & Record<never, never>);

@@ -10,14 +10,13 @@ export type {
   TokenCredential,
 } from "./credential.ts";
 export { isJobServiceError, JobServiceError } from "./errors.ts";
-export type { ClientErrorCode, JobServiceErrorCode } from "./errors.ts";
+export type { ClientErrorCode, JobServiceErrorCode, NetworkReason } from "./errors.ts";
 export type { EventSelection } from "./follow-events.ts";
 export type { JobEventName, JobEvents } from "./job-events.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
-export type { NetworkReason } from "./network-failure.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./pages.ts";
 export type { RetryOptions } from "./retry.ts";

@@ -1,20 +1,5 @@
 /** Why no answer came, in words: the platform says "fetch failed", and a code somewhere below it. */
-import { JobServiceError } from "./errors.ts";
-
-/** What kind of failure it was. All but the first three stay as they are however often a call is repeated. */
-export type NetworkReason =
-  /** Nothing listens there. */
-  | "refused"
-  /** The connection broke off, or half an answer came. */
-  | "broken"
-  /** No answer came in time. */
-  | "silent"
-  /** No host has this name. */
-  | "unknown-host"
-  /** The certificate is not to be trusted. */
-  | "certificate"
-  /** What answers speaks another protocol. */
-  | "protocol";
+import { JobServiceError, type NetworkReason } from "./errors.ts";
 
 const HOPELESS: ReadonlySet<NetworkReason> = new Set(["unknown-host", "certificate", "protocol"]);
 

@@ -2,15 +2,14 @@
 import { takesValue, wordsOf, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
 import type { Surroundings } from "../terminal.ts";
 
-export async function completion(_options: object, { terminal }: Surroundings, shell: "bash" | "zsh"): Promise<void> {
-  // Loaded here: the table names this file.
-  const { COMMANDS } = await import("../table/index.ts");
-  const script = bashScript(COMMANDS);
-  // zsh knows bash's completion, when it is asked to.
-  terminal.out(
-    shell === "bash" ? script : `autoload -U +X compinit bashcompinit && compinit && bashcompinit\n${script}`,
-  );
-}
+export const completionOf =
+  (commands: readonly CommandSpec[]) =>
+  (_options: object, { terminal }: Surroundings, shell: "bash" | "zsh"): Promise<void> => {
+    // zsh knows bash's completion, when it is asked to.
+    const before = shell === "zsh" ? "autoload -U +X compinit bashcompinit && compinit && bashcompinit\n" : "";
+    terminal.out(before + bashScript(commands));
+    return Promise.resolve();
+  };
 
 interface Place {
   /** `timers show`; empty: before the first word. */

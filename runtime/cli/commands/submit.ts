@@ -40,18 +40,19 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
   }
   if (options.delay !== undefined && options.at !== undefined)
     throw new UsageError("--delay and --at exclude each other.");
+  const runAt = options.at === undefined ? undefined : instantOf(options.at);
   if (options.lines !== undefined) await submitLines(options, options.lines, around);
-  else await submitOne(options, around);
+  else await submitOne(options, runAt, around);
 }
 
 /** Those of a job that is made from options. */
 const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id"] as const;
 
-async function submitOne(options: SubmitOptions, around: Surroundings): Promise<void> {
+async function submitOne(options: SubmitOptions, runAt: string | undefined, around: Surroundings): Promise<void> {
   const { terminal, signal } = around;
   const given = options.file === undefined ? undefined : ((await jsonIn(options.file, around)) as SubmitJobBody);
   const client = await connect(options, around);
-  const job = given ?? (await jobOf(options, client, around));
+  const job = given ?? { ...(await jobOf(options, client, around)), ...(runAt !== undefined && { runAt }) };
   const batchId = await batchOf(options, client, job.tenantName, around);
   const jobId = await client.management.submitJob(job, batchId, { signal });
   if (options.wait) {
@@ -62,7 +63,7 @@ async function submitOne(options: SubmitOptions, around: Surroundings): Promise<
 }
 
 async function jobOf(options: SubmitOptions, client: JobServiceClient, around: Surroundings): Promise<SubmitJobBody> {
-  const { type: jobType = "", package: jobProcessorPackageName, at } = options;
+  const { type: jobType = "", package: jobProcessorPackageName } = options;
   if (jobProcessorPackageName === undefined) throw new UsageError("Name the package with --package.");
   const parameters = await parametersOf(options.parameters, around);
   return {
@@ -73,7 +74,6 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(parameters !== undefined && { parameters }),
     ...(options.priority !== undefined && { priority: options.priority }),
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
-    ...(at !== undefined && { runAt: instantOf(at) }),
     ...(options.id !== undefined && { clientJobId: options.id }),
   };
 }

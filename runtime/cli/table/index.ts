@@ -19,6 +19,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "Print what makes a shell complete commands and options.",
     examples: ["completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc"],
     arguments: [{ name: "<shell>", text: "which one", choices: ["bash", "zsh"] }],
-    load: async () => (await import("../commands/completion.ts")).completion,
+    load: async () => (await import("../commands/completion.ts")).completionOf(COMMANDS),
   },
 ];

@@ -70,7 +70,7 @@ function inherit(parent: Command): void {
 const HINTS: Readonly<Record<string, string>> = {
   Unauthenticated: "Sign in with: jobyard login",
   Forbidden:
-    "An administrator assigns roles as docs/deploy.md says under “Give somebody a role”; sign in again then.\n" +
+    "An administrator assigns roles with az rest: docs/deploy.md, “Give somebody a role”. Then sign in again.\n" +
     "Of npm start on this machine: jobyard login --local --as admin",
 };
 

@@ -37,7 +37,7 @@ export async function events(options: EventsOptions, around: Surroundings, id: s
   end.promise.catch(() => undefined);
   try {
     await Promise.race([subscribe(client, selection), end.promise]);
-    if (!options.json) terminal.error(`Following ${id ?? `tenant ${selection.tenantName}`} …`);
+    terminal.error(`Following ${id ?? `tenant ${selection.tenantName}`} …`);
     if (!(await hasEnded(client, selection, signal))) await end.promise;
   } finally {
     signal.removeEventListener("abort", stop);

@@ -52,17 +52,17 @@ function describe(job: JobView, terminal: Terminal): string {
   const fraction = progress?.fraction === undefined ? "" : `${Math.round(progress.fraction * 100)}% `;
   return [
     `${job.jobName} (${job.jobType})`,
-    `  state     ${showState(terminal, job.state)}${job.cancelWanted ? ", asked to end" : ""}`,
-    `  job       ${job.jobId}`,
-    `  package   ${job.jobProcessorPackageName}${job.packageHash === undefined ? "" : `, version ${shortVersion(job.packageHash)}`}`,
-    `  submitted ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
+    `  state      ${showState(terminal, job.state)}${job.cancelWanted ? ", asked to end" : ""}`,
+    `  job        ${job.jobId}`,
+    `  package    ${job.jobProcessorPackageName}${job.packageHash === undefined ? "" : `, version ${shortVersion(job.packageHash)}`}`,
+    `  submitted  ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
     ...waited(job),
     ...(job.runAt === undefined ? [] : [`  not before ${showInstant(job.runAt)}`]),
-    ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT + 1)}`]),
-    ...(progress === undefined ? [] : [`  progress  ${fraction}${progress.text ?? ""}`.trimEnd()]),
-    ...(failure === undefined ? [] : [`  failure   ${failure.code}: ${failure.message}`]),
-    ...(output === undefined ? [] : [`  output    ${showValue(output, terminal, VALUE_INDENT)}`]),
-    ...(job.artifactCount === 0 ? [] : [`  artifacts ${job.artifactCount}`]),
+    ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT)}`]),
+    ...(progress === undefined ? [] : [`  progress   ${fraction}${progress.text ?? ""}`.trimEnd()]),
+    ...(failure === undefined ? [] : [`  failure    ${failure.code}: ${failure.message}`]),
+    ...(output === undefined ? [] : [`  output     ${showValue(output, terminal, VALUE_INDENT)}`]),
+    ...(job.artifactCount === 0 ? [] : [`  artifacts  ${job.artifactCount}`]),
     ...(history.length === 0
       ? []
       : [
@@ -75,16 +75,18 @@ function describe(job: JobView, terminal: Terminal): string {
 }
 
 /** Where the values of a description begin. */
-const VALUE_INDENT = 12;
+const VALUE_INDENT = 13;
 
 /** From when it could have been started to its first start: what more workers would make shorter. */
 function waited({ history, submittedAt, runAt, state }: JobView): readonly string[] {
   const first = history.find(({ execution }) => execution === 1);
   // Once it has started, `runAt` is that of a retry.
-  if (first !== undefined) return [`  waited    ${showDuration(submittedAt, first.startedAt)} until its first start`];
+  if (first !== undefined) return [`  waited     ${showDuration(submittedAt, first.startedAt)} until its first start`];
   const now = new Date().toISOString();
   const from = runAt ?? submittedAt;
-  return state === "queued" && history.length === 0 && from < now ? [`  waiting   for ${showDuration(from, now)}`] : [];
+  return state === "queued" && history.length === 0 && from < now
+    ? [`  waiting    for ${showDuration(from, now)}`]
+    : [];
 }
 
 const historyOf = (history: JobView["history"], { columns }: Terminal): string =>

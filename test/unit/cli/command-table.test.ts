@@ -1,7 +1,7 @@
 /** The table of commands: what help, parsing, completion and the documents say must be the same. */
 import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   commandsIn,
@@ -129,6 +129,29 @@ describe("a word that is not known", () => {
     expect((await runCliHere(["sumbit"])).stderr).toContain("(Did you mean submit?)");
     expect((await runCliHere(["timers", "show", "x", "--tennant", "a"])).stderr).toContain("(Did you mean --tenant?)");
     expect((await runCliHere(["jobs", "x", "--state", "faild"])).stderr).toContain("Allowed choices are");
+  });
+});
+
+describe("what help loads", () => {
+  /** Libraries and files that a file imports when it is loaded, however far below. */
+  async function loadedBy(file: string, seen: Set<string>): Promise<Set<string>> {
+    if (seen.has(file)) return seen;
+    seen.add(file);
+    const source = await readFile(file, "utf8");
+    for (const [, clause = "", from = ""] of source.matchAll(/^(?:import|export) ([^;]*?) ?from "([^"]+)";/gms)) {
+      if (clause.startsWith("type ")) continue;
+      if (from.startsWith(".")) await loadedBy(join(dirname(file), from), seen);
+      else seen.add(from);
+    }
+    return seen;
+  }
+
+  it("is the table and Commander, so that it prints at once", async () => {
+    const loaded = await loadedBy(join(ROOT, "runtime/cli/cli.ts"), new Set());
+    const libraries = [...loaded].filter((name) => !name.startsWith("/") && !name.startsWith("node:"));
+    expect(libraries).toEqual(["commander"]);
+    expect([...loaded].filter((name) => name.includes("/runtime/cli/commands/"))).toEqual([]);
+    expect(loaded.size).toBeLessThan(40);
   });
 });
 

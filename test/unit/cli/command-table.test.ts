@@ -155,6 +155,17 @@ describe("what help loads", () => {
   });
 });
 
+describe("the package of the command", () => {
+  const packageAt = async (folder: string) =>
+    JSON.parse(await readFile(join(ROOT, folder, "package.json"), "utf8")) as { version: string; bin?: object };
+
+  it("is not the repository's: npx would install that anew before each run", async () => {
+    const [root, cli] = await Promise.all([packageAt("."), packageAt("runtime/cli")]);
+    expect(root.bin).toBeUndefined();
+    expect(cli).toMatchObject({ bin: { jobyard: "jobyard.mjs" }, version: root.version });
+  });
+});
+
 describe("--version", () => {
   it("is the package's", async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { version: string };

@@ -19,6 +19,11 @@ function commandOf(spec: CommandSpec, around: Surroundings): Command {
   for (const child of commands) {
     command.addCommand(commandOf(child, around), { isDefault: child.name === defaultCommand });
   }
+  if (defaultCommand !== undefined)
+    command.addHelpText(
+      "after",
+      `\nWithout a command: ${defaultCommand}. Its options: jobyard ${name} ${defaultCommand} --help`,
+    );
   if (load !== undefined) {
     command.action(async () => {
       const action = (await load()) as AnyAction;

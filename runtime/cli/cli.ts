@@ -1,52 +1,13 @@
-/** The `jobyard` command: its subcommands, what surrounds them, and what the exit code says. */
+/** The `jobyard` command: reads a command line by the table, runs it, and says how it ended. */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { isJobServiceError } from "../client/index.ts";
+import { isJobServiceError } from "../client/errors.ts";
 import { messageOf } from "../core/errors.ts";
-import { artifactsCommand } from "./commands/artifacts.ts";
-import { batchesCommand } from "./commands/batches.ts";
-import { cancelCommand } from "./commands/cancel.ts";
-import { deadLettersCommand } from "./commands/dead-letters.ts";
-import { grantsCommand } from "./commands/grants.ts";
-import { initCommand } from "./commands/init.ts";
-import { jobsCommand } from "./commands/jobs.ts";
-import { loginCommand, logoutCommand } from "./commands/login.ts";
-import { logsCommand } from "./commands/logs.ts";
-import { packCommand } from "./commands/pack.ts";
-import { publishCommand } from "./commands/publish.ts";
-import { requeueCommand } from "./commands/requeue.ts";
-import { runCommand } from "./commands/run.ts";
-import { submitCommand } from "./commands/submit.ts";
-import { tenantsCommand } from "./commands/tenants.ts";
-import { timersCommand } from "./commands/timers.ts";
-import { watchCommand } from "./commands/watch.ts";
-import { webhooksCommand } from "./commands/webhooks.ts";
-import { workersCommand } from "./commands/workers.ts";
-import { EXIT, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
+import { addCommands } from "./command-line.ts";
+import { EXIT, EXIT_MEANINGS, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
 import { standardTerminal } from "./standard-terminal.ts";
+import { COMMANDS } from "./table/index.ts";
 import type { Surroundings } from "./terminal.ts";
-
-const COMMANDS = [
-  loginCommand,
-  logoutCommand,
-  initCommand,
-  runCommand,
-  packCommand,
-  publishCommand,
-  submitCommand,
-  watchCommand,
-  jobsCommand,
-  batchesCommand,
-  logsCommand,
-  artifactsCommand,
-  cancelCommand,
-  requeueCommand,
-  deadLettersCommand,
-  timersCommand,
-  workersCommand,
-  tenantsCommand,
-  grantsCommand,
-  webhooksCommand,
-];
 
 /** Runs one command line. Never throws: resolves to the exit code. */
 export async function runCli(args: readonly string[], given: Partial<Surroundings> = {}): Promise<ExitCode> {
@@ -59,18 +20,22 @@ export async function runCli(args: readonly string[], given: Partial<Surrounding
     ...given,
   };
   const { terminal, signal } = around;
+  const width = (): number => (Number.isFinite(terminal.columns) ? terminal.columns : HELP_COLUMNS);
   const program = new Command("jobyard")
     .description("Background jobs on Azure: package them, run them, follow them.")
+    .version(versionOf(), "-V, --version", "print the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.error(text.trimEnd()),
+      getOutHelpWidth: width,
+      getErrHelpWidth: width,
     })
-    .addHelpText("after", EXIT_CODES_HELP)
+    .addHelpText("after", exitCodesHelp)
     .hook("preAction", (_program, action) => {
       if (action.opts<{ readonly raw?: true }>().raw) standard.showRaw();
     });
-  for (const make of COMMANDS) program.addCommand(make(around));
+  addCommands(program, COMMANDS, around);
   inherit(program);
   try {
     await program.parseAsync(args, { from: "user" });
@@ -82,9 +47,18 @@ export async function runCli(args: readonly string[], given: Partial<Surrounding
   }
 }
 
-const EXIT_CODES_HELP = `
-Exit codes: 0 done, 1 failed, 2 called wrongly, 3 not signed in or not allowed, 4 service not reachable,
-5 a job that was waited for did not succeed, 130 Ctrl-C.`;
+/** Where nothing limits it. */
+const HELP_COLUMNS = 80;
+
+const exitCodesHelp = (): string =>
+  `\nExit codes:\n${EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padEnd(4)} ${meaning}`).join("\n")}`;
+
+function versionOf(): string {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    readonly version: string;
+  };
+  return version;
+}
 
 function inherit(parent: Command): void {
   for (const command of parent.commands) {
@@ -93,10 +67,21 @@ function inherit(parent: Command): void {
   }
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  Unauthenticated: "Sign in with: jobyard login",
+  Forbidden:
+    "An administrator assigns roles with az rest: docs/deploy.md, “Give somebody a role”. Then sign in again.\n" +
+    "Of npm start on this machine: jobyard login --local --as admin",
+};
+
 function explain(error: unknown): string {
   if (!isJobServiceError(error)) return messageOf(error);
   const { code, message, details, requestId } = error;
-  const fields = details.slice(1).map((detail) => `\n  ${detail.target}: ${detail.message}`);
-  const hint = code === "Unauthenticated" ? " Sign in with: jobyard login" : "";
-  return `${message}${hint}${fields.join("")}\n  (${code}${requestId === undefined ? "" : `, request ${requestId}`})`;
+  const hint = HINTS[code];
+  const lines = [
+    ...details.slice(1).map((detail) => `${detail.target}: ${detail.message}`),
+    ...(hint === undefined ? [] : hint.split("\n")),
+    `(${code}${requestId === undefined ? "" : `, request ${requestId}`})`,
+  ];
+  return [message, ...lines.map((line) => `  ${line}`)].join("\n");
 }

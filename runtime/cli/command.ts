@@ -1,60 +1,61 @@
 /** What commands have in common: the options of those that talk to the service, and how a result is shown. */
-import { Command, InvalidArgumentError } from "commander";
-import type { JobServiceClient, JobState } from "../client/index.ts";
-import { connect, type ConnectionOptions } from "./connection.ts";
+import type { JobServiceClient, JobState, MeView } from "../client/index.ts";
+import { connect, LONG, type ConnectionOptions } from "./connection.ts";
 import { UsageError } from "./exit-codes.ts";
-import { jsonLine } from "./json-line.ts";
+import { closestName } from "../core/did-you-mean.ts";
+import { jsonLine, jsonResult } from "./json-line.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
 
 export interface RemoteOptions extends ConnectionOptions {
   readonly json?: true;
 }
 
-const command = (name: string, description: string, examples: readonly string[]): Command =>
-  new Command(name)
-    .description(description)
-    .option("--raw", "print escape sequences and control characters as they come, on a terminal too")
-    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  jobyard ${example}`).join("\n")}`);
-
-export const localCommand = command;
-
-/** With the options of every command that talks to the service. */
-export const remoteCommand = (name: string, description: string, examples: readonly string[]): Command =>
-  withRemoteOptions(command(name, description, examples));
-
-const withRemoteOptions = (to: Command): Command =>
-  to
-    .option("--url <address>", "the service (default: JOBYARD_URL, or where you signed in)")
-    .option("--json", "print the result as one line of JSON");
-
-/** The result as one line of JSON, or for people. */
+/** The result as JSON, or for people. */
 export function show(terminal: Terminal, { json }: { readonly json?: true }, value: unknown, text: () => string): void {
-  terminal.out(json === true ? jsonLine(value) : text());
+  terminal.out(json === true ? jsonResult(value, terminal) : text());
 }
 
-export { connect };
+export { connect, LONG };
 
-/** The tenant that is named, or the only one the caller acts for. */
+export const tenantsOf = ({ grants }: MeView): readonly string[] => grants.map(({ tenantName }) => tenantName);
+
+/**
+ * The tenant that is named, or the only one the caller acts for. The service shows a tenant without a grant as an empty
+ * one: throws UsageError for it, with those the caller has.
+ */
 export async function tenantOf(
   client: JobServiceClient,
   named: string | undefined,
   { signal }: Surroundings,
 ): Promise<string> {
-  if (named !== undefined) return named;
-  const { grants, allTenants } = await client.monitoring.getMe({ signal });
-  const [only, ...others] = grants.map(({ tenantName }) => tenantName);
-  if (only !== undefined && others.length === 0 && !allTenants) return only;
-  const choices = grants.length === 0 ? "" : `: ${grants.map(({ tenantName }) => tenantName).join(", ")}`;
-  throw new UsageError(`Name a tenant with --tenant${choices}.`);
+  const me = await client.monitoring.getMe({ signal });
+  const known = tenantsOf(me);
+  if (named !== undefined) {
+    if (me.allTenants || known.includes(named)) return named;
+    const meant = closestName(named, known);
+    throw new UsageError(
+      `You have no tenant ${named}.${meant === undefined ? "" : ` Did you mean ${meant}?`} ${yours(known)}`,
+    );
+  }
+  const [only, ...others] = known;
+  if (only !== undefined && others.length === 0 && !me.allTenants) return only;
+  throw new UsageError(`Name a tenant with --tenant. ${me.allTenants ? "jobyard tenants lists them." : yours(known)}`);
 }
 
-export const wholeNumber =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-  };
+const yours = (known: readonly string[]): string =>
+  known.length === 0
+    ? "You have none yet: an administrator grants one with jobyard grants <tenant> --grant <your object id>, which jobyard whoami shows."
+    : `You have: ${known.join(", ")}.`;
+
+/** 1 job, 2 jobs. */
+export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
+/** A value as JSON: on the line where there is room for it, else indented below a label of so many columns. */
+export function showValue(value: unknown, { columns }: Pick<Terminal, "columns">, indent: number): string {
+  const line = jsonLine(value);
+  if (line.length <= columns - indent) return line;
+  return jsonLine(value, 2).replaceAll("\n", `\n${" ".repeat(indent)}`);
+}
 
 /** The first so many; the rest is not asked for. */
 export async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promise<readonly T[]> {

@@ -2,19 +2,22 @@
 import { readFile } from "node:fs/promises";
 import {
   clientSecretCredential,
+  isJobServiceError,
   JobServiceError,
   JobServiceClient,
   refreshTokenCredential,
   type AccessToken,
   type Fetch,
+  type JobServiceClientOptions,
   type TokenCredential,
 } from "../client/index.ts";
 import { isDeepStrictEqual } from "node:util";
 import { authFactsSchema, type AuthFacts } from "../core/auth-facts.ts";
+import { isLoopback } from "../core/loopback.ts";
 import { issuerFetch } from "../local/identity/issuer-fetch.ts";
 import { UsageError } from "./exit-codes.ts";
 import { signInFile, type SignIn, type SignInFile } from "./sign-in-file.ts";
-import type { Surroundings } from "./terminal.ts";
+import type { Surroundings, Terminal } from "./terminal.ts";
 
 export const URL_VARIABLE = "JOBYARD_URL";
 export const CLIENT_ID_VARIABLE = "JOBYARD_CLIENT_ID";
@@ -25,11 +28,19 @@ export interface ConnectionOptions {
   readonly url?: string;
 }
 
-/** Throws UsageError when nothing says where the service is, SignInFailed when a secret must not be sent. */
-export async function connect({ url }: ConnectionOptions, { env, terminal }: Surroundings): Promise<JobServiceClient> {
+/**
+ * Asks the service for a sign of life before anything else, so that a command says soon when there is none. Throws
+ * UsageError when nothing says where the service is, SignInFailed when a secret must not be sent, NetworkFailed.
+ */
+export async function connect(
+  { url }: ConnectionOptions,
+  around: Surroundings,
+  patience: Patience = QUICK,
+): Promise<JobServiceClient> {
+  const { env, terminal } = around;
   const file = signInFile(env);
   const kept = await file.read();
-  const address = url ?? env[URL_VARIABLE] ?? kept?.url;
+  const address = url ?? (env[URL_VARIABLE] || undefined) ?? kept?.url;
   if (address === undefined)
     throw new UsageError(`No service is known. Sign in with jobyard login, or set ${URL_VARIABLE}.`);
   const given = credentialsIn(env);
@@ -42,13 +53,61 @@ export async function connect({ url }: ConnectionOptions, { env, terminal }: Sur
     );
   }
   const mine = isMeant && given !== undefined ? given : known;
-  if (mine === undefined) return clientAt(address);
-  const facts = await clientAt(address).getAuthFacts();
+  const facts = await factsOf(address, around);
+  if (mine === undefined) return clientAt(address, { ...patience, fetch: watched(platformFetch, terminal) });
   if (mine === known) assertPinned(known, facts);
   const signIn: SignIn = { facts, ...mine, version: 2, url: address };
-  const fetch = await fetchFor(signIn);
+  const fetch = watched(await fetchFor(signIn), terminal);
   const credential = credentialOf(signIn, { fetch, file: mine === known ? file : undefined });
-  return clientAt(address, { fetch, ...(credential && { credential }) });
+  return clientAt(address, { ...patience, fetch, ...(credential && { credential }) });
+}
+
+/** How to sign in there. On this machine nothing that refuses a connection is waited for. */
+export async function factsOf(address: string, { terminal, signal }: Surroundings): Promise<AuthFacts> {
+  const isHere = isLoopback(URL.parse(address)?.hostname ?? "");
+  const retry = isHere ? { maxAttempts: 1 } : QUICK.retry;
+  try {
+    const client = clientAt(address, { ...QUICK, retry, fetch: watched(platformFetch, terminal) });
+    return await client.getAuthFacts({ signal });
+  } catch (error) {
+    if (!isHere || !isJobServiceError(error) || error.reason !== "refused") throw error;
+    throw new JobServiceError("NetworkFailed", `${error.message} Is npm start running?`, {
+      reason: "refused",
+      cause: error,
+    });
+  }
+}
+
+export type Patience = Pick<JobServiceClientOptions, "answerWithinMs" | "retry">;
+
+/** A person waits a quarter of a minute for a service that is away: an answer that does not come, and tries after it. */
+const QUICK = {
+  answerWithinMs: 7_000,
+  retry: { maxAttempts: 5, giveUpAfterMs: 7_000 },
+} satisfies Patience;
+
+/** For what the service has long to do for: packages, whole batches. */
+export const LONG: Patience = { retry: QUICK.retry };
+
+const platformFetch: Fetch = (address, init) => fetch(address, init);
+
+const SILENT_MS = 3_000;
+
+/** Says once, where somebody watches, that an answer takes long. */
+function watched(fetch: Fetch, { screen, error }: Terminal): Fetch {
+  if (screen === undefined) return fetch;
+  let isSaid = false;
+  return async (url, init) => {
+    const timer = setTimeout(() => {
+      if (!isSaid) error(`Waiting for ${new URL(url).origin} to answer …`);
+      isSaid = true;
+    }, SILENT_MS);
+    try {
+      return await fetch(url, init);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
 }
 
 /** The same service, however its address is written. */
@@ -68,16 +127,10 @@ function assertPinned(signIn: SignIn, facts: AuthFacts): void {
   );
 }
 
-/** A person waits some seconds for a service that is away, not half a minute. */
-const PATIENCE = { maxAttempts: 5 };
-
 /** Throws UsageError for what is no address. */
-export function clientAt(
-  url: string,
-  options: ConstructorParameters<typeof JobServiceClient>[1] = {},
-): JobServiceClient {
+function clientAt(url: string, options: JobServiceClientOptions): JobServiceClient {
   try {
-    return new JobServiceClient(url, { retry: PATIENCE, ...options });
+    return new JobServiceClient(url, options);
   } catch {
     throw new UsageError(`${url} is not an http(s) address.`);
   }
@@ -85,15 +138,14 @@ export function clientAt(
 
 /** With the local issuer's certificate, when there is one. */
 export async function fetchFor({ facts, caFile }: Pick<SignIn, "facts" | "caFile">): Promise<Fetch> {
-  const platform: Fetch = (address, init) => fetch(address, init);
-  if (caFile === undefined || facts.kind === "none") return platform;
+  if (caFile === undefined || facts.kind === "none") return platformFetch;
   return issuerFetch(facts.authority, await readFile(caFile, "utf8"));
 }
 
 function credentialsIn(env: Surroundings["env"]): Pick<SignIn, "caFile" | "authority" | "who"> | undefined {
   const clientId = env[CLIENT_ID_VARIABLE];
   const clientSecret = env[CLIENT_SECRET_VARIABLE];
-  if (clientId === undefined || clientSecret === undefined) return undefined;
+  if (!clientId || !clientSecret) return undefined;
   const caFile = env["JOBYARD_CA_FILE"];
   const authority = env[AUTHORITY_VARIABLE];
   return {

@@ -1,24 +1,32 @@
 /** What the exit code of a command says, so that scripts need not read its text. */
 import { CommanderError } from "commander";
-import { isJobServiceError } from "../client/index.ts";
+import { isJobServiceError } from "../client/errors.ts";
 
 export const EXIT = {
   done: 0,
-  /** The command failed and said why. */
   failed: 1,
-  /** It was called wrongly. */
   usage: 2,
-  /** Nobody is signed in, or whoever is may not do this. */
   notAllowed: 3,
-  /** The service or the issuer cannot be reached, or asks to come back later. */
   unavailable: 4,
-  /** The command did what it should; a job it waited for did not succeed. */
   jobsFailed: 5,
-  /** Ctrl-C. */
   interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** As help and docs/cli.md say it. */
+export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [
+  [EXIT.done, "done"],
+  [EXIT.failed, "it failed and said why"],
+  [EXIT.usage, "called wrongly, or nothing says where the service is"],
+  [EXIT.notAllowed, "not signed in, or not allowed"],
+  [EXIT.unavailable, "the service or the issuer cannot be reached, or asks to come back later"],
+  [
+    EXIT.jobsFailed,
+    "it did what it should, and a job it submitted, requeued or waited for was refused or did not succeed",
+  ],
+  [EXIT.interrupted, "Ctrl-C; jobs that were watched go on"],
+];
 
 /** Of a command that was called in a way it does not know. */
 export class UsageError extends Error {
@@ -43,8 +51,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof InterruptedError) return EXIT.interrupted;
   if (error instanceof JobsFailedError) return EXIT.jobsFailed;
   if (isJobServiceError(error)) {
+    // An issuer that asks to come back later says so with the code of one that refuses.
+    if (error.retryable || error.code === "NetworkFailed") return EXIT.unavailable;
     if (NOT_ALLOWED.has(error.code)) return EXIT.notAllowed;
-    if (error.retryable) return EXIT.unavailable;
   }
   return EXIT.failed;
 }

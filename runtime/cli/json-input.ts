@@ -1,9 +1,9 @@
 /** Reads the JSON a command is given: as an option, from a file, or from standard input. */
-import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { messageOf } from "../core/errors.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { UsageError } from "./exit-codes.ts";
+import { readInput } from "./read-input.ts";
 import type { Surroundings } from "./terminal.ts";
 
 /** The value of `--parameters`: any JSON, or `@file`. Throws UsageError. */
@@ -13,7 +13,7 @@ export async function parametersIn(given: string, around: Pick<Surroundings, "in
 
 /** `-` is standard input. Throws UsageError. */
 export const jsonIn = async (file: string, { input }: Pick<Surroundings, "input">): Promise<unknown> =>
-  file === "-" ? parse(await buffer(input), "Standard input") : parse(await readFile(file), file);
+  file === "-" ? parse(await buffer(input), "Standard input") : parse(await readInput(file), file);
 
 function parse(source: Uint8Array | string, where: string): unknown {
   try {

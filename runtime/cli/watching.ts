@@ -2,8 +2,9 @@
 import CliProgress from "cli-progress";
 import type { BatchView, JobServiceClient, JobView } from "../client/index.ts";
 import { openOf } from "../core/states.ts";
-import { show, showState } from "./command.ts";
+import { counted, show, showState, showValue } from "./command.ts";
 import { JobsFailedError } from "./exit-codes.ts";
+import { jobProgress } from "./job-progress.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
 
 interface WatchOptions {
@@ -15,6 +16,8 @@ const LOOK_EVERY_MS = 500;
 /** Plain lines are written at every tenth of the way. */
 const PLAIN_STEPS = 10;
 const FAILURES_SHOWN = 10;
+/** Where the values of a description begin. */
+const VALUE_INDENT = 12;
 
 type Counts = NonNullable<BatchView["counts"]>;
 
@@ -27,7 +30,14 @@ export async function watchJob(
 ): Promise<void> {
   const { timeoutMs } = options;
   if (!options.json) terminal.error(`Job ${jobId}`);
-  const job = await client.waitForJob(jobId, { timeoutMs, signal });
+  const progress = jobProgress(terminal);
+  let job: JobView;
+  try {
+    const onLook = (seen: JobView): void => progress.look(seen);
+    job = await client.waitForJob(jobId, { timeoutMs, signal, onLook, lookEveryMs: LOOK_EVERY_MS });
+  } finally {
+    progress.stop();
+  }
   show(terminal, options, job, () => describeEnd(job, terminal));
   if (job.state !== "succeeded") throw new JobsFailedError();
 }
@@ -35,9 +45,9 @@ export async function watchJob(
 function describeEnd(job: JobView, terminal: Terminal): string {
   const { state, attempts, failure, output, artifactCount } = job;
   return [
-    `${showState(terminal, state)} after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}`,
+    `${showState(terminal, state)} after ${counted(attempts, "attempt")}`,
     ...(failure === undefined ? [] : [`  ${failure.code}: ${failure.message}`]),
-    ...(output === undefined ? [] : [`  output    ${JSON.stringify(output)}`]),
+    ...(output === undefined ? [] : [`  output    ${showValue(output, terminal, VALUE_INDENT)}`]),
     ...(artifactCount === 0 ? [] : [`  artifacts ${artifactCount}`]),
   ].join("\n");
 }
@@ -63,7 +73,12 @@ export async function watchBatch(
   }
   const { succeeded = 0, failed = 0, canceled = 0, total = 0 } = batch.counts ?? {};
   if (failed > 0 && !options.json) await showFailures(client, batchId, terminal, signal);
-  show(terminal, options, batch, () => `${total} jobs: ${succeeded} succeeded, ${failed} failed, ${canceled} canceled`);
+  show(
+    terminal,
+    options,
+    batch,
+    () => `${counted(total, "job")}: ${succeeded} succeeded, ${failed} failed, ${canceled} canceled`,
+  );
   if (succeeded < total) throw new JobsFailedError();
 }
 
@@ -104,7 +119,7 @@ function plainLines({ error }: Terminal): Progress {
       const step = `${Math.floor((done / Math.max(1, total)) * PLAIN_STEPS)} ${total}`;
       if (step === last) return;
       last = step;
-      error(`  ${done} of ${total} jobs done, ${running} running, ${failed} failed`);
+      error(`  ${done} of ${counted(total, "job")} done, ${running} running, ${failed} failed`);
     },
     stop: () => undefined,
   };
@@ -117,7 +132,7 @@ const BAR_MAX = 40;
 function movingBar(stream: NodeJS.WriteStream): Progress {
   const bar = new CliProgress.SingleBar(
     {
-      format: "  {bar} {value}/{total} jobs, {running} running, {failed} failed, {duration_formatted}",
+      format: "  {bar} {value}/{total} {jobs}, {running} running, {failed} failed, {duration_formatted}",
       stream,
       barsize: Math.max(10, Math.min(BAR_MAX, stream.columns - BESIDE_BAR)),
       hideCursor: true,
@@ -131,11 +146,11 @@ function movingBar(stream: NodeJS.WriteStream): Progress {
       // Numbers, whatever the service says: the bar writes past the terminal's filter.
       const numbers = numbersIn(counts);
       const { total, running, failed } = numbers;
-      if (!isShown) bar.start(total, 0, { running, failed });
+      if (!isShown) bar.start(total, 0, { running, failed, jobs: total === 1 ? "job" : "jobs" });
       isShown = true;
       // Jobs may still be coming.
       bar.setTotal(total);
-      bar.update(total - openOf(numbers), { running, failed });
+      bar.update(total - openOf(numbers), { running, failed, jobs: total === 1 ? "job" : "jobs" });
     },
     stop: () => bar.stop(),
   };

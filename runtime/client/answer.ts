@@ -1,6 +1,7 @@
 /** What an answer of the service means: a value, or an error with the service's own code. */
 import type { ErrorDetail } from "../core/errors.ts";
 import { JobServiceError } from "./errors.ts";
+import { networkFailed } from "./network-failure.ts";
 
 /** The body of an answer that is an error, as far as it is what it should be. */
 interface ErrorBody {
@@ -50,24 +51,8 @@ export async function wholeText(response: Response): Promise<string> {
   try {
     return await response.text();
   } catch (cause) {
-    throw networkFailed(cause, response.status);
+    throw networkFailed(cause, response);
   }
-}
-
-export const networkFailed = (cause: unknown, status?: number): JobServiceError =>
-  new JobServiceError("NetworkFailed", `${status === undefined ? "No answer" : "Half an answer"}: ${reasonOf(cause)}`, {
-    status,
-    retryable: true,
-    cause,
-  });
-
-/** `fetch` says "fetch failed"; its cause knows more. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.cause instanceof AggregateError && error.cause.errors[0] instanceof Error)
-    return error.cause.errors[0].message;
-  if (error.cause instanceof Error && error.cause.message !== "") return error.cause.message;
-  return error.message;
 }
 
 function parseErrorBody(text: string): ErrorBody {

@@ -10,7 +10,7 @@ import { createTimers, type Timers } from "./timers.ts";
 import { createTokenCache, type TokenCache, type TokenOptions } from "./token-cache.ts";
 import { createTransport, type CallOptions, type Fetch, type Transport } from "./transport.ts";
 import { assertOwnScopes, isPrivate, type EntraFacts } from "./trusted-authority.ts";
-import { createWaits, type WaitForBatchOptions, type WaitOptions } from "./wait.ts";
+import { createWaits, type WaitForBatchOptions, type WaitForJobOptions } from "./wait.ts";
 import type { BatchView, JobView } from "../core/views.ts";
 
 export interface JobServiceClientOptions {
@@ -98,7 +98,7 @@ export class JobServiceClient {
   }
 
   /** Resolves to the job when it has ended, in whatever state: by events where they come, else by asking. */
-  waitForJob(jobId: string, options?: WaitOptions): Promise<JobView> {
+  waitForJob(jobId: string, options?: WaitForJobOptions): Promise<JobView> {
     return this.#waits.waitForJob(jobId, options);
   }
 

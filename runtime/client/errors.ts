@@ -10,6 +10,21 @@ import type { ErrorCode, ErrorDetail } from "../core/errors.ts";
  */
 export type ClientErrorCode = "NetworkFailed" | "AnswerInvalid" | "SignInFailed" | "TimedOut";
 
+/** What kind of failure `NetworkFailed` is. All but the first three stay as they are however often a call is repeated. */
+export type NetworkReason =
+  /** Nothing listens there. */
+  | "refused"
+  /** The connection broke off, or half an answer came. */
+  | "broken"
+  /** No answer came in time. */
+  | "silent"
+  /** No host has this name. */
+  | "unknown-host"
+  /** The certificate is not to be trusted. */
+  | "certificate"
+  /** What answers speaks another protocol. */
+  | "protocol";
+
 /** Those known here, and any a newer service may send. */
 export type JobServiceErrorCode = ErrorCode | ClientErrorCode | (string & Record<never, never>);
 
@@ -20,6 +35,7 @@ export interface JobServiceErrorFacts {
   readonly details?: readonly ErrorDetail[] | undefined;
   readonly retryable?: boolean | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly reason?: NetworkReason | undefined;
   readonly cause?: unknown;
 }
 
@@ -38,11 +54,15 @@ export class JobServiceError extends Error {
   readonly retryable: boolean;
   /** What the service asked for, if it did. */
   readonly retryAfterMs: number | undefined;
+  /** Of `NetworkFailed`: what kind of failure it was. */
+  readonly reason: NetworkReason | undefined;
   /**
    * The request was sent before and its answer got lost: what is refused here may have been done by that one. Calls for
    * which this makes a difference have looked already.
    */
   isRepeated = false;
+  /** Its tries are used up: a call around the one that failed does not begin them anew. */
+  isExhausted = false;
 
   constructor(code: JobServiceErrorCode, message: string, facts: JobServiceErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -53,6 +73,7 @@ export class JobServiceError extends Error {
     this.details = facts.details ?? [];
     this.retryable = facts.retryable ?? false;
     this.retryAfterMs = facts.retryAfterMs;
+    this.reason = facts.reason;
   }
 }
 

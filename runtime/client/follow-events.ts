@@ -1,8 +1,8 @@
 /** One stream of events that goes on over breaks of the connection, from where it stood. */
-import { networkFailed } from "./answer.ts";
 import { linesOf } from "./bytes.ts";
 import { isJobServiceError, type JobServiceError } from "./errors.ts";
 import { eventsOf, type ServerSentEvent } from "./event-stream.ts";
+import { networkFailed } from "./network-failure.ts";
 import { pause } from "./pause.ts";
 import { delayAfter } from "./retry.ts";
 import type { Transport } from "./transport.ts";

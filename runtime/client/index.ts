@@ -10,7 +10,7 @@ export type {
   TokenCredential,
 } from "./credential.ts";
 export { isJobServiceError, JobServiceError } from "./errors.ts";
-export type { ClientErrorCode, JobServiceErrorCode } from "./errors.ts";
+export type { ClientErrorCode, JobServiceErrorCode, NetworkReason } from "./errors.ts";
 export type { EventSelection } from "./follow-events.ts";
 export type { JobEventName, JobEvents } from "./job-events.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
@@ -27,7 +27,7 @@ export type { EntraFacts } from "./trusted-authority.ts";
 export type { OnUploadProgress, UploadProgress } from "./upload.ts";
 export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
 export type { VerifiedWebhook, VerifyWebhookOptions, WebhookHeaders, WebhookRefusal } from "./verify-webhook.ts";
-export type { WaitForBatchOptions, WaitOptions } from "./wait.ts";
+export type { WaitForBatchOptions, WaitForJobOptions, WaitOptions } from "./wait.ts";
 export type { AuthFacts } from "../core/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
 export type {

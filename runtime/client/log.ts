@@ -1,9 +1,10 @@
 /** Logs as text: as far as they are written, or followed as they grow, through breaks of the connection and retries. */
 import { isTerminal } from "../core/states.ts";
 import type { JobView } from "../core/views.ts";
-import { networkFailed, wholeText } from "./answer.ts";
+import { wholeText } from "./answer.ts";
 import { chunksOf } from "./bytes.ts";
 import { isJobServiceError } from "./errors.ts";
+import { networkFailed } from "./network-failure.ts";
 import { pause } from "./pause.ts";
 import { withRetries, type Attempt } from "./retry.ts";
 import { path, type CallOptions, type Transport } from "./transport.ts";
@@ -28,7 +29,9 @@ export async function readLog(
 ): Promise<string> {
   const request = { path: path`/v1/jobs/${jobId}/log`, query: { execution }, signal };
   try {
-    return await withRetries(transport.policy, signal, async () => wholeText(await transport.open(request)));
+    return await withRetries(transport.policy, signal, async ({ leftMs }) =>
+      wholeText(await transport.open(request, leftMs)),
+    );
   } catch (error) {
     if (isJobServiceError(error) && error.code === "LogNotFound") return "";
     throw error;
@@ -71,17 +74,17 @@ async function* followOne(
   let open: AsyncGenerator<Uint8Array> | undefined;
 
   /** Undefined: the service has said everything it can in one answer. */
-  const next = async ({ progressed }: Attempt): Promise<Uint8Array | undefined> => {
+  const next = async ({ progressed, leftMs }: Attempt): Promise<Uint8Array | undefined> => {
     const request = { path: path`/v1/jobs/${jobId}/log`, query: { execution, fromByte, follow: true }, signal };
     try {
-      open ??= chunksOf((await transport.open(request)).body);
+      open ??= chunksOf((await transport.open(request, leftMs)).body);
       const piece = await open.next();
       progressed();
       return piece.done === true ? undefined : piece.value;
     } catch (error) {
       open = undefined;
       if (isJobServiceError(error)) throw error;
-      throw networkFailed(error, 200);
+      throw networkFailed(error, { status: 200 });
     }
   };
 

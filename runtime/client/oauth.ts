@@ -2,8 +2,8 @@
  * The three OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
  * Everything comes from what `GET /v1/auth` says, as far as trusted-authority.ts believes it; errors carry the issuer's words and never a secret.
  */
-import { networkFailed } from "./answer.ts";
 import { JobServiceError } from "./errors.ts";
+import { networkFailed, SilenceError } from "./network-failure.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import { ownEndpoint, trustedIssuer, type EntraFacts } from "./trusted-authority.ts";
 
@@ -44,6 +44,14 @@ export interface IssuerOptions {
   readonly authority?: string | undefined;
 }
 
+/** An issuer has nothing to compute: one that says nothing for so long is away. */
+const ANSWER_WITHIN_MS = 10_000;
+
+const limited = (signal: AbortSignal | null | undefined): AbortSignal =>
+  AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(ANSWER_WITHIN_MS)]);
+
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
+
 /** Throws SignInFailed for an authority that is not to be trusted with a secret. */
 export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: IssuerOptions = {}): Issuer {
   const issuer = trustedIssuer(facts, authority);
@@ -55,11 +63,11 @@ export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: Iss
     let body: unknown;
     try {
       // A redirect would take the secret along.
-      response = await fetch(url, { ...init, redirect: "error" });
+      response = await fetch(url, { ...init, signal: limited(init.signal), redirect: "error" });
       body = await response.json();
     } catch (error) {
       init.signal?.throwIfAborted();
-      throw networkFailed(error);
+      throw networkFailed(isTimeout(error) ? new SilenceError(ANSWER_WITHIN_MS) : error, { url });
     }
     const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
     if (!response.ok) throw refusal(response.status, fields);

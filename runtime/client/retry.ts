@@ -7,6 +7,11 @@ export interface RetryOptions {
   readonly maxAttempts?: number;
   /** Upper bound of the first wait; doubles with each try. Default 250. */
   readonly firstDelayMs?: number;
+  /**
+   * How long after the first failure of a call another try may still begin; it then has what is left to be answered.
+   * Default: no limit but `maxAttempts`.
+   */
+  readonly giveUpAfterMs?: number;
   /** Default 10,000. A longer `Retry-After` is honoured up to a minute. */
   readonly maxDelayMs?: number;
 }
@@ -17,7 +22,8 @@ export const retryPolicy = ({
   maxAttempts = 8,
   firstDelayMs = 250,
   maxDelayMs = 10_000,
-}: RetryOptions = {}): RetryPolicy => ({ maxAttempts, firstDelayMs, maxDelayMs });
+  giveUpAfterMs = Infinity,
+}: RetryOptions = {}): RetryPolicy => ({ maxAttempts, firstDelayMs, maxDelayMs, giveUpAfterMs });
 
 /** A service that asks for more is as good as away: the caller is told. */
 const RETRY_AFTER_MAX_MS = 60_000;
@@ -26,7 +32,7 @@ const RETRY_AFTER_MAX_MS = 60_000;
 export function delayAfter(
   attempt: number,
   error: JobServiceError,
-  { maxAttempts, firstDelayMs, maxDelayMs }: RetryPolicy,
+  { maxAttempts, firstDelayMs, maxDelayMs }: Omit<RetryPolicy, "giveUpAfterMs">,
   random = Math.random(),
 ): number | undefined {
   const { retryable, retryAfterMs = 0 } = error;
@@ -36,8 +42,10 @@ export function delayAfter(
   return retryAfterMs + random * bound;
 }
 
-/** What a try can say of itself. */
+/** What a try knows and can say of itself. */
 export interface Attempt {
+  /** What is left of the time for all tries; Infinity at the first one. */
+  readonly leftMs: number;
   /** The tries start counting anew: the call has come further than before. */
   readonly progressed: () => void;
 }
@@ -48,19 +56,29 @@ export async function withRetries<T>(
   signal: AbortSignal | undefined,
   call: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
+  const now = (): number => performance.now();
   let attempt = 0;
   let isRepeated = false;
+  let endAt = Infinity;
+  const progressed = (): void => {
+    attempt = 0;
+    endAt = Infinity;
+  };
   for (;;) {
     signal?.throwIfAborted();
     attempt++;
     try {
-      return await call({ progressed: () => (attempt = 0) });
+      return await call({ progressed, leftMs: endAt - now() });
     } catch (error) {
       signal?.throwIfAborted();
       if (!isJobServiceError(error)) throw error;
       error.isRepeated = isRepeated;
-      const delay = delayAfter(attempt, error, policy);
-      if (delay === undefined) throw error;
+      endAt = Math.min(endAt, now() + policy.giveUpAfterMs);
+      const delay = error.isExhausted ? undefined : delayAfter(attempt, error, policy);
+      if (delay === undefined || now() + delay >= endAt) {
+        error.isExhausted = true;
+        throw error;
+      }
       // An answer that says "not now" says that nothing was done; only a lost one leaves it open.
       isRepeated ||= error.code === "NetworkFailed" || (error.status ?? 0) >= 500;
       await pause(delay, signal);

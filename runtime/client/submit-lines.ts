@@ -6,12 +6,13 @@
 import { SUBMIT_MAX_JOBS } from "../core/limits.ts";
 import type { JobSubmission } from "../core/requests.ts";
 import type { SubmitResult } from "../core/views.ts";
-import { networkFailed } from "./answer.ts";
 import { linesOf } from "./bytes.ts";
-import { JobServiceError } from "./errors.ts";
+import { isJobServiceError, JobServiceError } from "./errors.ts";
+import { jsonText } from "./json-text.ts";
+import { networkFailed } from "./network-failure.ts";
 import { newKey } from "./new-key.ts";
 import { withRetries, type Attempt } from "./retry.ts";
-import { jsonText, type CallOptions, type Transport } from "./transport.ts";
+import { type CallOptions, type Transport } from "./transport.ts";
 
 export interface SubmitJobsOptions extends CallOptions {
   /** Jobs in one request, at most 10,000. Default 2,000. */
@@ -48,7 +49,7 @@ export async function* submitLines(
   const perRequest = Math.min(Math.max(1, jobsPerRequest), SUBMIT_MAX_JOBS);
   let index = 0;
   let part = 0;
-  for await (const lines of inRequests(source, perRequest)) {
+  for await (const entries of inRequests(source, perRequest)) {
     signal?.throwIfAborted();
     const headers = {
       "content-type": "application/x-ndjson",
@@ -56,9 +57,17 @@ export async function* submitLines(
       "idempotency-key": `${idempotencyKey}.${part++}`,
     };
     const request = { method: "POST", path: "/v1/jobs/bulk", query: { batchId }, headers, signal } as const;
+    const lines = entries.filter((entry) => typeof entry === "string");
     const body = `${lines.join("\n")}\n`;
-    for await (const result of resultsOf(transport, { ...request, body: () => ({ body }) }, lines.length)) {
-      yield { ...result, index: index++ };
+    const results = resultsOf(transport, { ...request, body: () => ({ body }) }, lines.length);
+    try {
+      for (const entry of entries) {
+        const result = typeof entry === "string" ? (await results.next()).value : refusalOf(entry);
+        // There is one for each line, or it throws.
+        if (result !== undefined) yield { ...result, index: index++ };
+      }
+    } finally {
+      await results.return(undefined);
     }
   }
 }
@@ -68,16 +77,16 @@ async function* resultsOf(
   transport: Transport,
   request: Parameters<Transport["open"]>[0],
   count: number,
-): AsyncGenerator<SubmitResult> {
+): AsyncGenerator<SubmitResult, undefined> {
   /** Results so far; those a repeated request gives again are passed over. */
   let known = 0;
   let open: AsyncGenerator<SubmitResult> | undefined;
-  const next = async ({ progressed }: Attempt): Promise<SubmitResult> => {
+  const next = async ({ progressed, leftMs }: Attempt): Promise<SubmitResult> => {
     try {
-      open ??= answerOf(await transport.open(request), known, transport.answerWithinMs);
+      open ??= answerOf(await transport.open(request, leftMs), known, transport.answerWithinMs);
       const result = await open.next();
       if (result.done === true)
-        throw networkFailed(new Error(`${count - known} of ${count} results are missing.`), 200);
+        throw networkFailed(new Error(`${count - known} of ${count} results are missing.`), { status: 200 });
       progressed();
       return result.value;
     } catch (error) {
@@ -90,7 +99,10 @@ async function* resultsOf(
   } finally {
     await open?.return(undefined);
   }
+  return undefined;
 }
+
+const refusalOf = ({ code, message }: JobServiceError): SubmitResult => ({ error: { code, message } });
 
 /** The results of one answer but the first `skip`. Throws what its last line says. */
 async function* answerOf(response: Response, skip: number, stallMs: number): AsyncGenerator<SubmitResult> {
@@ -99,7 +111,7 @@ async function* answerOf(response: Response, skip: number, stallMs: number): Asy
   try {
     for (;;) {
       const next = await lines.next().catch((error: unknown) => {
-        throw networkFailed(error, response.status);
+        throw networkFailed(error, response);
       });
       if (next.done === true) return;
       if (next.value === "") continue;
@@ -136,21 +148,35 @@ function brokenOff(line: Line, status: number): JobServiceError {
   return new JobServiceError(code, message, { status, requestId, retryable });
 }
 
-async function* inRequests(source: SubmissionSource, perRequest: number): AsyncGenerator<readonly string[]> {
-  let lines: string[] = [];
+/** A line, or why there is none: a job that no JSON can say is refused alone, as the service refuses one. */
+type Entry = string | JobServiceError;
+
+async function* inRequests(source: SubmissionSource, perRequest: number): AsyncGenerator<readonly Entry[]> {
+  let entries: Entry[] = [];
   let characters = 0;
   for await (const job of source) {
-    const line = typeof job === "string" ? job.trim() : jsonText(job);
+    const entry = entryOf(job);
     // The service skips empty lines and gives no result for them.
-    if (line === "") continue;
-    if (lines.length > 0 && (lines.length >= perRequest || characters + line.length > REQUEST_MAX_CHARACTERS)) {
-      yield lines;
-      lines = [];
+    if (entry === "") continue;
+    const length = typeof entry === "string" ? entry.length : 0;
+    if (entries.length > 0 && (entries.length >= perRequest || characters + length > REQUEST_MAX_CHARACTERS)) {
+      yield entries;
+      entries = [];
       characters = 0;
     }
-    // One job is one line, whatever the text was.
-    lines.push(line.replaceAll("\n", " "));
-    characters += line.length;
+    entries.push(entry);
+    characters += length;
   }
-  if (lines.length > 0) yield lines;
+  if (entries.length > 0) yield entries;
+}
+
+function entryOf(job: JobSubmission | string): Entry {
+  // One job is one line, whatever the text was.
+  if (typeof job === "string") return job.trim().replaceAll("\n", " ");
+  try {
+    return jsonText(job);
+  } catch (error) {
+    if (isJobServiceError(error)) return error;
+    throw error;
+  }
 }

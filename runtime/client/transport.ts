@@ -1,9 +1,9 @@
 /** Makes requests of the service: address, token, time limit, retries, and the service's errors as errors. */
-import { JsonError } from "../core/parse-json.ts";
-import { writeJson } from "../core/write-json.ts";
-import { errorOf, jsonOf, networkFailed } from "./answer.ts";
-import { isJobServiceError, JobServiceError, type JobServiceErrorCode } from "./errors.ts";
-import { withRetries, type RetryPolicy } from "./retry.ts";
+import { errorOf, jsonOf } from "./answer.ts";
+import { isJobServiceError, type JobServiceErrorCode } from "./errors.ts";
+import { jsonText } from "./json-text.ts";
+import { networkFailed, SilenceError } from "./network-failure.ts";
+import { withRetries, type Attempt, type RetryPolicy } from "./retry.ts";
 
 /** What the client needs of `fetch`. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
@@ -40,8 +40,11 @@ export interface Transport {
   json<T>(request: Request): Promise<T>;
   /** The same, where the status says more. */
   answer<T>(request: Request): Promise<Answer<T>>;
-  /** One answer without further tries, its body unread. Throws what the service says, and NetworkFailed. */
-  open(request: Request): Promise<Response>;
+  /**
+   * One answer without further tries, its body unread. `leftMs`: no more than that of the time for an answer. Throws what
+   * the service says, and NetworkFailed.
+   */
+  open(request: Request, leftMs?: number): Promise<Response>;
   /** The same with further tries until an answer has begun. */
   stream(request: Request): Promise<Response>;
 }
@@ -63,27 +66,40 @@ export interface TransportDeps {
 export const path = (parts: TemplateStringsArray, ...values: readonly string[]): string =>
   parts.map((part, index) => part + encodeURIComponent(values[index] ?? "")).join("");
 
+/** A request whose JSON has become text. */
+interface Prepared extends Request {
+  readonly text: string | undefined;
+}
+
 export function createTransport({ baseUrl, fetch, policy, answerWithinMs, authorize }: TransportDeps): Transport {
-  async function send(request: Request, fresh: boolean, limit: AbortSignal): Promise<Response> {
-    const { method = "GET", body, signal, anonymous = false } = request;
+  /** Something has answered there: its name is one, whatever becomes of the network. */
+  let isKnown = false;
+
+  async function send(request: Prepared, fresh: boolean, limit: AbortSignal): Promise<Response> {
+    const { method = "GET", text, body, signal, anonymous = false } = request;
     const authorization = anonymous ? undefined : await authorize({ fresh, signal });
+    const url = urlOf(baseUrl, request);
     try {
-      return await fetch(urlOf(baseUrl, request), {
+      const response = await fetch(url, {
         ...body?.(),
+        ...(text !== undefined && { body: text }),
         method,
         headers: {
+          ...(text !== undefined && { "content-type": "application/json" }),
           ...request.headers,
           ...(authorization !== undefined && { authorization }),
         },
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
+      isKnown = true;
+      return response;
     } catch (error) {
       signal?.throwIfAborted();
-      throw networkFailed(limit.aborted ? limit.reason : error);
+      throw networkFailed(limit.aborted ? limit.reason : error, { url, isKnown });
     }
   }
 
-  async function answered(request: Request, limit: AbortSignal): Promise<Response> {
+  async function answered(request: Prepared, limit: AbortSignal): Promise<Response> {
     let response = await send(request, false, limit);
     if (response.status === 401 && request.anonymous !== true) {
       // Keys change, and clocks differ: a token that was good a moment ago is worth one new one.
@@ -95,11 +111,10 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
   }
 
   /** The limit holds for `read` too, so that an answer that stops in its middle is no end of everything. */
-  async function within<T>(request: Request, read: (response: Response) => Promise<T>): Promise<T> {
+  async function within<T>(request: Prepared, leftMs: number, read: (response: Response) => Promise<T>): Promise<T> {
     const limit = new AbortController();
-    const timer = setTimeout(() => {
-      limit.abort(new Error(`Nothing came within ${answerWithinMs} ms.`));
-    }, answerWithinMs);
+    const limitMs = Math.min(answerWithinMs, leftMs);
+    const timer = setTimeout(() => limit.abort(new SilenceError(limitMs)), limitMs);
     try {
       return await read(await answered(request, limit.signal));
     } finally {
@@ -107,55 +122,38 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
     }
   }
 
-  const begun = (request: Request): Promise<Response> => within(request, (response) => Promise.resolve(response));
+  const begun = (request: Prepared, leftMs: number): Promise<Response> =>
+    within(request, leftMs, (response) => Promise.resolve(response));
 
-  const answer = async <T>(given: Request): Promise<Answer<T>> => {
-    const request = written(given);
-    return withRetries(policy, request.signal, () =>
-      within(request, async (response) => {
+  /** Before the first try: what is no JSON does not become any. */
+  async function tried<T>(request: Request, call: (prepared: Prepared, leftMs: number) => Promise<T>): Promise<T> {
+    const prepared = prepare(request);
+    return withRetries(policy, request.signal, ({ leftMs }: Attempt) => call(prepared, leftMs));
+  }
+
+  const answer = <T>(request: Request): Promise<Answer<T>> =>
+    tried(request, (prepared, leftMs) =>
+      within(prepared, leftMs, async (response) => {
         const { status } = response;
         // What a status without a body answers is undefined to those who ask for nothing.
         return { status, body: (status === 204 ? undefined : await jsonOf(response)) as T };
       }),
     );
-  };
 
   return {
     policy,
     answerWithinMs,
-    open: begun,
-    stream: (request) => withRetries(policy, request.signal, () => begun(request)),
+    open: async (request, leftMs = Infinity) => begun(prepare(request), leftMs),
+    stream: (request) => tried(request, begun),
     answer,
     json: async <T>(request: Request) => (await answer<T>(request)).body,
   };
 }
 
-/** With its JSON as text, made before the first try: what cannot be written is no fault of the network. */
-function written({ json, ...request }: Request): Request {
-  if (json === undefined) return request;
-  const body = jsonText(json);
-  return {
-    ...request,
-    headers: { "content-type": "application/json", ...request.headers },
-    body: () => ({ body }),
-  };
-}
-
-/** Throws JobServiceError "InvalidRequest" that names what JSON would not keep. */
-export function jsonText(value: unknown): string {
-  try {
-    return writeJson(value) ?? "null";
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    const details = error.problems.map(({ target, message }) => ({ target: target === "" ? "body" : target, message }));
-    const [first] = details;
-    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}`, {
-      target: first?.target,
-      details,
-      cause: error,
-    });
-  }
-}
+const prepare = (request: Request): Prepared => ({
+  ...request,
+  text: "json" in request ? jsonText(request.json) : undefined,
+});
 
 function urlOf(baseUrl: string, { path: below, query = {} }: Request): string {
   const parameters = new URLSearchParams();

@@ -15,16 +15,21 @@ export interface WaitOptions extends CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-export interface WaitForBatchOptions extends WaitOptions {
-  /** Told of every look at it, with its counts. */
-  readonly onLook?: ((batch: BatchView) => void) | undefined;
+interface LookOptions<T> extends WaitOptions {
+  /** Told of every look at it. */
+  readonly onLook?: ((seen: T) => void) | undefined;
   /** For whoever shows it to people. Default: 250 at first, up to 5,000. */
   readonly lookEveryMs?: number | undefined;
 }
 
+export type WaitForJobOptions = LookOptions<JobView>;
+
+/** `onLook` sees it with its counts. */
+export type WaitForBatchOptions = LookOptions<BatchView>;
+
 export interface Waits {
   /** Resolves to the job when it has ended, in whatever state. */
-  waitForJob(jobId: string, options?: WaitOptions): Promise<JobView>;
+  waitForJob(jobId: string, options?: WaitForJobOptions): Promise<JobView>;
   /** Resolves to the batch when it has jobs and all of them have ended. */
   waitForBatch(batchId: string, options?: WaitForBatchOptions): Promise<BatchView>;
 }
@@ -48,7 +53,7 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
     look: (options: CallOptions) => Promise<T>,
     isOver: (value: T) => boolean,
     selection: EventSelection,
-    { timeoutMs, signal, lookEveryMs }: WaitForBatchOptions,
+    { timeoutMs, signal, lookEveryMs, onLook }: LookOptions<T>,
   ): Promise<T> {
     const end = new AbortController();
     const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
@@ -75,6 +80,7 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
     try {
       for (let looks = 0; ; looks++) {
         const value = await patiently(() => look({ signal: ended }));
+        if (value !== undefined) onLook?.(value);
         if (value !== undefined && isOver(value)) return value;
         // What ends between two looks needs no connection.
         if (looks === 1) openPush();
@@ -83,7 +89,9 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
       }
     } catch (error) {
       if (wasCut(limit) && !wasCut(signal))
-        throw new JobServiceError("TimedOut", `It has not ended within ${timeoutMs ?? 0} ms.`, { cause: error });
+        throw new JobServiceError("TimedOut", `It has not ended within ${(timeoutMs ?? 0) / 1_000} s.`, {
+          cause: error,
+        });
       throw error;
     } finally {
       end.abort();
@@ -98,13 +106,9 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
         { jobId },
         options,
       ),
-    waitForBatch: (batchId, { onLook, ...options } = {}) =>
+    waitForBatch: (batchId, options = {}) =>
       until(
-        async (call) => {
-          const batch = await monitoring.getBatch(batchId, call);
-          onLook?.(batch);
-          return batch;
-        },
+        (call) => monitoring.getBatch(batchId, call),
         ({ counts }) => counts !== undefined && counts.total > 0 && openOf(counts) === 0,
         { batchId },
         options,

@@ -53,6 +53,9 @@ export function mayTry(roles: readonly AppRole[], needs: Access): boolean {
   }
 }
 
+/** The roles that leave room for an operation, the least first. */
+export const rolesFor = (needs: Access): readonly AppRole[] => APP_ROLES.filter((role) => mayTry([role], needs));
+
 /** Whether a caller may do for a tenant what an operation needs. */
 export function isAllowed({ roles, grants }: Rights, needs: Access, tenantName: string): boolean {
   if (needs === "anonymous" || !mayTry(roles, onTenant(needs))) return false;

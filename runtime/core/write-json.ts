@@ -1,63 +1,78 @@
-/** Writes values as JSON, and refuses those of which JSON would keep something else. */
-import { messageOf, type ErrorDetail } from "./errors.ts";
+/** Writes values as JSON, and refuses those of which JSON would keep something else, by their field. */
+import { messageOf } from "./errors.ts";
 import { showFieldPath } from "./field-path.ts";
+import { JSON_MAX_DEPTH } from "./limits.ts";
 import { JsonError } from "./parse-json.ts";
 
+type Path = readonly (string | number)[];
+
 /**
- * Undefined for undefined. Throws JsonError that names the field: for NaN and infinities, which become null; for what
- * becomes an empty object, like a Map, an Error or a Promise; for a BigInt, a cycle, and a function as the whole.
+ * Undefined for undefined. Throws JsonError for what JSON has no word for (NaN, a BigInt, a function, a hole in a list),
+ * what it would empty (a Map, an Error, a Promise, bytes), a cycle, and more than JSON_MAX_DEPTH levels. A field that is
+ * undefined counts as not given.
  */
 export function writeJson(value: unknown): string | undefined {
-  let text: string | undefined;
-  let thrown: unknown;
+  if (value === undefined) return undefined;
   try {
-    text = stringify(value);
-    // Only these can stand for something that was lost.
-    if (text !== undefined && !/null|\{\}/.test(text)) return text;
-    if (value === undefined) return undefined;
-    if (text === undefined) throw new TypeError(`a ${typeof value}`);
+    check(value, "", [], []);
+    return JSON.stringify(value);
   } catch (error) {
-    thrown = error;
+    if (error instanceof JsonError) throw error;
+    // A getter or a `toJSON` threw.
+    throw new JsonError([{ target: "", message: `cannot be written as JSON: ${messageOf(error)}` }], { cause: error });
   }
-  const problem = findLost(value);
-  if (problem !== undefined) throw new JsonError([problem], { cause: thrown });
-  if (thrown === undefined) return text;
-  throw new JsonError([{ target: "", message: `cannot be written as JSON: ${messageOf(thrown)}` }], { cause: thrown });
 }
 
-/** Undefined for what JSON cannot express, such as a function. */
-const stringify = (value: unknown): string | undefined => JSON.stringify(value);
-
-/** The first value that JSON does not keep. */
-function findLost(root: unknown): ErrorDetail | undefined {
-  let lost: ErrorDetail | undefined;
-  /** Holders come before what they hold. */
-  const paths = new Map<unknown, readonly (string | number)[]>();
-  function visit(this: unknown, key: string, written: unknown): unknown {
-    const above = paths.get(this);
-    const path = above === undefined ? [] : [...above, Array.isArray(this) ? Number(key) : key];
-    const what = lossOf((this as Record<string, unknown>)[key], written);
-    if (what !== undefined) {
-      lost ??= { target: showFieldPath(path), message: `${what} cannot be written as JSON` };
-      return null;
-    }
-    if (typeof written === "object" && written !== null && !paths.has(written)) paths.set(written, path);
-    return written;
+/** `above`: the objects it lies in. */
+function check(given: unknown, key: string, path: Path, above: readonly object[]): void {
+  const value = hasToJson(given) ? given.toJSON(key) : given;
+  const lost = lossOf(value, given, above);
+  if (lost !== undefined) {
+    throw new JsonError([{ target: showFieldPath(path), message: `${lost} cannot be written as JSON` }]);
   }
-  try {
-    JSON.stringify(root, visit);
-  } catch {
-    // A cycle, or a getter that throws: the caller knows from its own try.
+  if (typeof value !== "object" || value === null) return;
+  const inside = [...above, value];
+  if (Array.isArray(value)) {
+    // By index: a hole is an item too, and would become null.
+    for (let index = 0; index < value.length; index++) check(value[index], String(index), [...path, index], inside);
+    return;
   }
-  return lost;
+  for (const [name, item] of Object.entries(value)) {
+    if (item !== undefined) check(item, name, [...path, name], inside);
+  }
 }
 
-/** What of a value is lost, in words; undefined: nothing. `written`: what its own `toJSON` made of it. */
-function lossOf(value: unknown, written: unknown): string | undefined {
-  if (value instanceof Date && written === null) return "an invalid Date";
-  if (typeof written === "number") return Number.isFinite(written) ? undefined : String(written);
-  if (typeof written === "bigint") return `the BigInt ${written}`;
-  if (typeof written !== "object" || written === null || Array.isArray(written)) return undefined;
-  const kind = Object.prototype.toString.call(written).slice("[object ".length, -1);
-  return kind !== "Object" && Object.keys(written).length === 0 ? `a value of type ${kind}` : undefined;
+const hasToJson = (value: unknown): value is { toJSON(key: string): unknown } =>
+  typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function";
+
+/** What of a value is lost, in words; undefined: nothing. `given`: before its `toJSON`. */
+function lossOf(value: unknown, given: unknown, above: readonly object[]): string | undefined {
+  switch (typeof value) {
+    case "bigint":
+      return `the BigInt ${value}`;
+    case "number":
+      return Number.isFinite(value) ? undefined : String(value);
+    case "undefined":
+      return "undefined";
+    case "function":
+    case "symbol":
+      return `a ${typeof value}`;
+    case "object":
+      if (value === null) return given instanceof Date ? "an invalid Date" : undefined;
+      if (above.includes(value)) return "an object that contains itself";
+      if (above.length >= JSON_MAX_DEPTH) return `more than ${JSON_MAX_DEPTH} levels`;
+      return LOST.has(kindOf(value)) ? `a value of type ${kindOf(value)}` : undefined;
+    case "boolean":
+    case "string":
+      return undefined;
+  }
 }
+
+/** Objects that JSON would say nothing of, or only their indexes. */
+const LOST: ReadonlySet<string> = new Set([
+  ...["Map", "Set", "WeakMap", "WeakSet", "RegExp", "Error", "Promise", "ArrayBuffer", "SharedArrayBuffer", "DataView"],
+  ...["Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array"],
+  ...["Float16Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array", "Blob", "File"],
+]);
+
+const kindOf = (value: object): string => Object.prototype.toString.call(value).slice("[object ".length, -1);

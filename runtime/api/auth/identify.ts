@@ -2,7 +2,7 @@
 import type { Request, Response } from "express";
 import type { Access } from "../../core/access.ts";
 import { ForbiddenError, UnauthenticatedError } from "../../core/errors.ts";
-import { isAdmin, isAllowed, mayTry, tenantsAllowed } from "../../core/grants.ts";
+import { isAdmin, isAllowed, mayTry, PRINCIPAL_ID_PATTERN, rolesFor, tenantsAllowed } from "../../core/grants.ts";
 import { FOLLOWER_HEARTBEAT_MS } from "../../core/limits.ts";
 import { presentedBearer, setCaller, type Bearer, type Caller, type Identify } from "../caller.ts";
 import { GRANTS_KEPT_MS, type GrantsCache } from "./grants-cache.ts";
@@ -18,11 +18,14 @@ export interface IdentifyDeps {
 export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps): Identify {
   async function callerFor(bearer: Bearer, needs: Access, grantsMaxAgeMs?: number): Promise<Caller> {
     const { kind, principalId, name, roles, expiresAt } = bearer;
-    if (!mayTry(roles, needs)) throw new ForbiddenError(`This takes an app role that allows to ${needs}.`);
+    if (!mayTry(roles, needs)) {
+      const has = roles.length === 0 ? "none" : roles.join(", ");
+      throw new ForbiddenError(`This takes the app role ${rolesFor(needs).join(" or ")}, and the token has ${has}.`);
+    }
     // An admin may everything with or without grants.
     const rights = { roles, grants: isAdmin(roles) ? [] : await grants.grantsOf(principalId, grantsMaxAgeMs) };
     return {
-      name,
+      name: knownName(name, rights.grants),
       identity: {
         kind,
         principalId,
@@ -59,6 +62,10 @@ export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps)
     next();
   };
 }
+
+/** Of an application a token often says no more than its client id: whoever granted it something gave it a name. */
+const knownName = (name: string, grants: readonly { readonly name?: string }[]): string =>
+  PRINCIPAL_ID_PATTERN.test(name) ? (grants.find((grant) => grant.name)?.name ?? name) : name;
 
 /** Who calls an operation that asks for no name. */
 const NOBODY: Caller = {

@@ -5,12 +5,11 @@ import { copyFile, link, lstat, mkdir, rm } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { Command } from "commander";
 import { isJobServiceError, type JobServiceClient } from "../../client/index.ts";
 import { parseJobId } from "../../core/ids.ts";
-import { connect, remoteCommand, show, showBytes, type RemoteOptions } from "../command.ts";
+import { connect, show, showBytes, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
-import { jsonLine } from "../json-line.ts";
+import { jsonResult } from "../json-line.ts";
 import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
@@ -18,52 +17,39 @@ interface DownloadOptions extends RemoteOptions {
   readonly to?: string;
 }
 
-export const artifactsCommand = (around: Surroundings): Command =>
-  new Command("artifacts")
-    .description("List or download the files a job left.")
-    .addCommand(listCommand(around))
-    .addCommand(downloadCommand(around));
+export async function listArtifacts(options: RemoteOptions, around: Surroundings, jobId: string): Promise<void> {
+  const { terminal, signal } = around;
+  const items = await (await connect(options, around)).monitoring.getArtifacts(jobId, { signal });
+  show(terminal, options, { items }, () =>
+    table(
+      ["path", "size"],
+      items.map(({ path, bytes }) => [path, showBytes(bytes)]),
+      { ...terminal, empty: "No artifacts." },
+    ),
+  );
+}
 
-const listCommand = (around: Surroundings): Command =>
-  remoteCommand("list", "List the files the latest attempt left.", ["artifacts list <jobId>"])
-    .argument("<jobId>", "the job")
-    .action(async (jobId: string, options: RemoteOptions) => {
-      const { terminal, signal } = around;
-      const items = await (await connect(options, around)).monitoring.getArtifacts(jobId, { signal });
-      show(terminal, options, { items }, () =>
-        table(
-          ["path", "size"],
-          items.map(({ path, bytes }) => [path, showBytes(bytes)]),
-          { ...terminal, empty: "No artifacts." },
-        ),
-      );
-    });
-
-const downloadCommand = (around: Surroundings): Command =>
-  remoteCommand("download", "Download all files the latest attempt left, or those named.", [
-    "artifacts download <jobId>                  # into ./<jobId>",
-    "artifacts download <jobId> --to out",
-    "artifacts download <jobId> report/2030.pdf",
-  ])
-    .argument("<jobId>", "the job")
-    .argument("[paths...]", "only these")
-    .option("--to <directory>", "where to (default: a folder called as the job); what is there already stays as it is")
-    .action(async (jobId: string, paths: readonly string[], options: DownloadOptions) => {
-      const { terminal, signal } = around;
-      const client = await connect(options, around);
-      const wanted =
-        paths.length > 0 ? paths : (await client.monitoring.getArtifacts(jobId, { signal })).map(({ path }) => path);
-      const folder = options.to ?? folderOf(jobId);
-      const files: string[] = [];
-      for (const path of wanted) {
-        const file = join(folder, path);
-        if (!resolve(file).startsWith(resolve(folder) + sep)) throw new Error(`${path} lies outside ${folder}.`);
-        await download(client, jobId, path, file, signal);
-        files.push(file);
-        if (!options.json) terminal.out(file);
-      }
-      if (options.json) terminal.out(jsonLine({ files }));
-    });
+export async function downloadArtifacts(
+  options: DownloadOptions,
+  around: Surroundings,
+  jobId: string,
+  paths: readonly string[],
+): Promise<void> {
+  const { terminal, signal } = around;
+  const client = await connect(options, around);
+  const wanted =
+    paths.length > 0 ? paths : (await client.monitoring.getArtifacts(jobId, { signal })).map(({ path }) => path);
+  const folder = options.to ?? folderOf(jobId);
+  const files: string[] = [];
+  for (const path of wanted) {
+    const file = join(folder, path);
+    if (!resolve(file).startsWith(resolve(folder) + sep)) throw new Error(`${path} lies outside ${folder}.`);
+    await download(client, jobId, path, file, signal);
+    files.push(file);
+    if (!options.json) terminal.out(file);
+  }
+  if (options.json) terminal.out(jsonResult({ files }, terminal));
+}
 
 function folderOf(jobId: string): string {
   if (parseJobId(jobId) !== undefined) return jobId;

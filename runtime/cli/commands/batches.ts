@@ -1,16 +1,8 @@
 /** `jobyard batches`: a tenant's batches, or one with its counts; closing one. */
-import type { Command } from "commander";
 import type { BatchView } from "../../client/index.ts";
-import {
-  connect,
-  firstOf,
-  remoteCommand,
-  show,
-  showInstant,
-  tenantOf,
-  wholeNumber,
-  type RemoteOptions,
-} from "../command.ts";
+import type { Priority } from "../../core/priority.ts";
+import { connect, firstOf, show, showInstant, tenantOf, type RemoteOptions } from "../command.ts";
+import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
 
@@ -18,48 +10,58 @@ interface BatchesOptions extends RemoteOptions {
   readonly tenant?: string;
   readonly limit: number;
   readonly close?: true;
+  readonly create?: string;
+  readonly priority?: Priority;
+  readonly pool?: string;
 }
 
-export const batchesCommand = (around: Surroundings): Command =>
-  remoteCommand("batches", "List a tenant's batches, newest first; or look at one, or close it.", [
-    "batches --tenant demo",
-    "batches <batchId>",
-    "batches <batchId> --close",
-  ])
-    .argument("[batchId]", "only this one, with its counts")
-    .option("-t, --tenant <name>", "whose (default: your only tenant)")
-    .option("-n, --limit <count>", "at most so many", wholeNumber(1, 1_000_000), 20)
-    .option("--close", "accept no more jobs in it")
-    .action(async (batchId: string | undefined, options: BatchesOptions) => {
-      const { terminal, signal } = around;
-      const client = await connect(options, around);
-      if (batchId !== undefined) {
-        const batch = options.close
-          ? await client.management.closeBatch(batchId, { signal })
-          : await client.monitoring.getBatch(batchId, { signal });
-        show(terminal, options, batch, () => describe(batch));
-        return;
-      }
-      const tenantName = await tenantOf(client, options.tenant, around);
-      const { limit } = options;
-      const pageSize = Math.min(1_000, limit);
-      const items = await firstOf(client.monitoring.getBatches(tenantName, { pageSize, signal }), limit);
-      show(terminal, options, { items }, () =>
-        table(
-          ["batch", { title: "name", shortens: true }, "state", "priority", "pool", "created", "complete"],
-          items.map((batch) => [
-            batch.batchId,
-            batch.batchName,
-            batch.state,
-            batch.priority,
-            batch.pool,
-            showInstant(batch.createdAt),
-            showInstant(batch.completedAt),
-          ]),
-          { ...terminal, empty: "No batches." },
-        ),
-      );
-    });
+export async function batches(
+  options: BatchesOptions,
+  around: Surroundings,
+  batchId: string | undefined,
+): Promise<void> {
+  const { terminal, signal } = around;
+  const { create } = options;
+  if (create !== undefined && (batchId !== undefined || options.close))
+    throw new UsageError("--create makes a new batch: it goes with no batch id and not with --close.");
+  if (create === undefined && (options.priority ?? options.pool) !== undefined)
+    throw new UsageError("--priority and --pool are those of a new batch: they go with --create.");
+  if (options.close && batchId === undefined) throw new UsageError("Name the batch to close.");
+  const client = await connect(options, around);
+  if (batchId !== undefined) {
+    const batch = options.close
+      ? await client.management.closeBatch(batchId, { signal })
+      : await client.monitoring.getBatch(batchId, { signal });
+    show(terminal, options, batch, () => describe(batch));
+    return;
+  }
+  const tenantName = await tenantOf(client, options.tenant, around);
+  if (create !== undefined) {
+    const { priority, pool } = options;
+    const fields = { tenantName, batchName: create, ...(priority && { priority }), ...(pool && { pool }) };
+    const created = await client.management.createBatch(fields, { signal });
+    show(terminal, options, { batchId: created }, () => created);
+    return;
+  }
+  const { limit } = options;
+  const pageSize = Math.min(1_000, limit);
+  const items = await firstOf(client.monitoring.getBatches(tenantName, { pageSize, signal }), limit);
+  show(terminal, options, { items }, () =>
+    table(
+      ["batch", { title: "name", shortens: true }, "state", "priority", "pool", "created", "complete"],
+      items.map((batch) => [
+        batch.batchId,
+        batch.batchName,
+        batch.state,
+        batch.priority,
+        batch.pool,
+        showInstant(batch.createdAt),
+        showInstant(batch.completedAt),
+      ]),
+      { ...terminal, empty: "No batches." },
+    ),
+  );
+}
 
 function describe({
   batchName,

@@ -1,53 +1,44 @@
 /** `jobyard init <directory>`: a package that packs and runs, to be changed into one's own. */
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { Command } from "commander";
 import { TIMER_NAME_MAX_LENGTH } from "../../core/limits.ts";
-import { localCommand, show } from "../command.ts";
+import { show } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import type { Surroundings } from "../terminal.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const NAME = /^[a-z][a-z0-9-]*$/;
 
-export const initCommand = ({ terminal }: Surroundings): Command =>
-  localCommand("init", "Make a new package: a folder with one job that runs, or a timer.", [
-    "init greetings",
-    "init nightly-report --timer",
-  ])
-    .argument("<directory>", "a new folder; its name becomes the package's")
-    .option("--timer", "with a job that a schedule starts")
-    .option("--json", "print the result as one line of JSON")
-    .action(async (given: string, options: InitOptions) => {
-      const directory = resolve(given);
-      const name = basename(directory);
-      if (!NAME.test(name))
-        throw new UsageError(`${name}: a package's name has lower-case letters, digits and hyphens only.`);
-      await mkdir(directory, { recursive: true });
-      if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
-      const isTimer = options.timer === true;
-      if (isTimer && name.length > TIMER_NAME_MAX_LENGTH)
-        throw new UsageError(`${name}: a timer's name has at most ${TIMER_NAME_MAX_LENGTH} characters.`);
-      // A timer goes by the name of its file.
-      const jobType = isTimer ? name : typeOf(name);
-      const source = isTimer ? timerSource : jobSource(jobType);
-      const files = filesOf(name, source, relative(directory, ROOT));
-      for (const [file, text] of Object.entries(files)) {
-        await mkdir(dirname(join(directory, file)), { recursive: true });
-        await writeFile(join(directory, file), text);
-      }
-      const zip = `${given}/dist/${name}.zip`;
-      const parameters = isTimer ? "" : ` --parameters '{"name":"world"}'`;
-      show(terminal, options, { directory, name, jobType, files: Object.keys(files) }, () =>
-        [
-          `Made ${given} with the ${isTimer ? "timer" : "job"} ${jobType}. Next:`,
-          `  jobyard run ${given} --type ${jobType}${parameters}`,
-          `  jobyard pack ${given}`,
-          `  jobyard publish ${zip}`,
-          ...(isTimer ? [] : [`  jobyard submit --type ${jobType} --package ${name}.zip${parameters} --wait`]),
-        ].join("\n"),
-      );
-    });
+export async function init(options: InitOptions, { terminal }: Surroundings, given: string): Promise<void> {
+  const directory = resolve(given);
+  const name = basename(directory);
+  if (!NAME.test(name))
+    throw new UsageError(`${name}: a package's name has lower-case letters, digits and hyphens only.`);
+  await mkdir(directory, { recursive: true });
+  if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
+  const isTimer = options.timer === true;
+  if (isTimer && name.length > TIMER_NAME_MAX_LENGTH)
+    throw new UsageError(`${name}: a timer's name has at most ${TIMER_NAME_MAX_LENGTH} characters.`);
+  // A timer goes by the name of its file.
+  const jobType = isTimer ? name : typeOf(name);
+  const source = isTimer ? timerSource : jobSource(jobType);
+  const files = filesOf(name, source, relative(directory, ROOT));
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, file)), { recursive: true });
+    await writeFile(join(directory, file), text);
+  }
+  const zip = `${given}/dist/${name}.zip`;
+  const parameters = isTimer ? "" : ` --parameters '{"name":"world"}'`;
+  show(terminal, options, { directory, name, jobType, files: Object.keys(files) }, () =>
+    [
+      `Made ${given} with the ${isTimer ? "timer" : "job"} ${jobType}. Next:`,
+      `  jobyard run ${given} --type ${jobType}${parameters}`,
+      `  jobyard pack ${given}`,
+      `  jobyard publish ${zip}`,
+      ...(isTimer ? [] : [`  jobyard submit --type ${jobType} --package ${name}.zip${parameters} --wait`]),
+    ].join("\n"),
+  );
+}
 
 interface InitOptions {
   readonly timer?: true;

@@ -1,76 +1,68 @@
 /** `jobyard jobs <id>`: the jobs of a batch, or one job with its history. */
-import { type Command, Option } from "commander";
 import { parseBatchId } from "../../core/ids.ts";
-import { JOB_STATES } from "../../core/states.ts";
 import type { JobState, JobView } from "../../client/index.ts";
 import {
   connect,
   firstOf,
-  remoteCommand,
   show,
   showDuration,
   showInstant,
   showState,
-  wholeNumber,
+  showValue,
   type RemoteOptions,
 } from "../command.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
+import { shortVersion } from "./packages.ts";
 
 interface JobsOptions extends RemoteOptions {
   readonly state?: JobState;
   readonly limit: number;
 }
 
-export const jobsCommand = (around: Surroundings): Command =>
-  remoteCommand("jobs", "List the jobs of a batch, or look at one job.", [
-    "jobs <batchId> --state failed",
-    "jobs <jobId>",
-    "jobs <batchId> --limit 100000 --json | jq -r '.items[].jobId'",
-  ])
-    .argument("<id>", "of a batch or of a job")
-    .addOption(new Option("-s, --state <state>", "only these").choices(JOB_STATES))
-    .option("-n, --limit <count>", "at most so many", wholeNumber(1, 1_000_000), 50)
-    .action(async (id: string, options: JobsOptions) => {
-      const { terminal, signal } = around;
-      const { monitoring } = await connect(options, around);
-      if (parseBatchId(id) === undefined) {
-        const job = await monitoring.getJob(id, { signal });
-        show(terminal, options, job, () => describe(job, terminal));
-        return;
-      }
-      const { state, limit } = options;
-      const pageSize = Math.min(1_000, limit);
-      const items = await firstOf(monitoring.getJobsFromBatch(id, { state, pageSize, signal }), limit);
-      show(terminal, options, { items }, () =>
-        table(
-          ["job", "state", { title: "name", shortens: true }, "type", "attempts", "ended"],
-          items.map((job) => [
-            job.jobId,
-            showState(terminal, job.state),
-            job.jobName,
-            job.jobType,
-            job.attempts,
-            showInstant(job.endedAt),
-          ]),
-          { ...terminal, empty: "No jobs." },
-        ),
-      );
-    });
+export async function jobs(options: JobsOptions, around: Surroundings, id: string): Promise<void> {
+  const { terminal, signal } = around;
+  const { monitoring } = await connect(options, around);
+  if (parseBatchId(id) === undefined) {
+    const job = await monitoring.getJob(id, { signal });
+    show(terminal, options, job, () => describe(job, terminal));
+    return;
+  }
+  const { state, limit } = options;
+  const pageSize = Math.min(1_000, limit);
+  const items = await firstOf(monitoring.getJobsFromBatch(id, { state, pageSize, signal }), limit);
+  show(terminal, options, { items }, () =>
+    table(
+      ["job", "state", { title: "name", shortens: true }, "type", "attempts", "ended"],
+      items.map((job) => [
+        job.jobId,
+        showState(terminal, job.state),
+        job.jobName,
+        job.jobType,
+        job.attempts,
+        showInstant(job.endedAt),
+      ]),
+      { ...terminal, empty: "No jobs." },
+    ),
+  );
+}
 
 function describe(job: JobView, terminal: Terminal): string {
-  const { progress, failure, output, history } = job;
+  const { progress, failure, output, parameters, history } = job;
   const fraction = progress?.fraction === undefined ? "" : `${Math.round(progress.fraction * 100)}% `;
   return [
-    `${job.jobName} (${job.jobType} of ${job.jobProcessorPackageName})`,
-    `  state     ${showState(terminal, job.state)}${job.cancelWanted ? ", asked to end" : ""}`,
-    `  job       ${job.jobId}`,
-    `  submitted ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
+    `${job.jobName} (${job.jobType})`,
+    `  state      ${showState(terminal, job.state)}${job.cancelWanted ? ", asked to end" : ""}`,
+    `  job        ${job.jobId}`,
+    `  package    ${job.jobProcessorPackageName}${job.packageHash === undefined ? "" : `, version ${shortVersion(job.packageHash)}`}`,
+    `  submitted  ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
+    ...waited(job),
     ...(job.runAt === undefined ? [] : [`  not before ${showInstant(job.runAt)}`]),
-    ...(progress === undefined ? [] : [`  progress  ${fraction}${progress.text ?? ""}`.trimEnd()]),
-    ...(failure === undefined ? [] : [`  failure   ${failure.code}: ${failure.message}`]),
-    ...(output === undefined ? [] : [`  output    ${JSON.stringify(output)}`]),
-    ...(job.artifactCount === 0 ? [] : [`  artifacts ${job.artifactCount}`]),
+    ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT)}`]),
+    ...(progress === undefined ? [] : [`  progress   ${fraction}${progress.text ?? ""}`.trimEnd()]),
+    ...(failure === undefined ? [] : [`  failure    ${failure.code}: ${failure.message}`]),
+    ...(output === undefined ? [] : [`  output     ${showValue(output, terminal, VALUE_INDENT)}`]),
+    ...(job.artifactCount === 0 ? [] : [`  artifacts  ${job.artifactCount}`]),
     ...(history.length === 0
       ? []
       : [
@@ -80,6 +72,21 @@ function describe(job: JobView, terminal: Terminal): string {
             .map((line) => `  ${line}`),
         ]),
   ].join("\n");
+}
+
+/** Where the values of a description begin. */
+const VALUE_INDENT = 13;
+
+/** From when it could have been started to its first start: what more workers would make shorter. */
+function waited({ history, submittedAt, runAt, state }: JobView): readonly string[] {
+  const first = history.find(({ execution }) => execution === 1);
+  // Once it has started, `runAt` is that of a retry.
+  if (first !== undefined) return [`  waited     ${showDuration(submittedAt, first.startedAt)} until its first start`];
+  const now = new Date().toISOString();
+  const from = runAt ?? submittedAt;
+  return state === "queued" && history.length === 0 && from < now
+    ? [`  waiting    for ${showDuration(from, now)}`]
+    : [];
 }
 
 const historyOf = (history: JobView["history"], { columns }: Terminal): string =>

@@ -1,17 +1,15 @@
 /** `jobyard login`, `jobyard logout`: remembers who you are; everything else comes from the service. */
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import type { Command } from "commander";
-import { Option } from "commander";
 import { signInWithDeviceCode } from "../../client/index.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../local/identity/principals.ts";
-import { localCommand, show } from "../command.ts";
+import { show, tenantsOf } from "../command.ts";
 import {
   AUTHORITY_VARIABLE,
   CLIENT_ID_VARIABLE,
   CLIENT_SECRET_VARIABLE,
-  clientAt,
   connect,
+  factsOf,
   fetchFor,
   isSame,
   URL_VARIABLE,
@@ -21,7 +19,6 @@ import { signInFile, type SignIn } from "../sign-in-file.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface LoginOptions {
-  readonly url?: string;
   readonly local?: true;
   readonly as: "demo" | "admin";
   readonly device?: true;
@@ -34,34 +31,11 @@ interface LoginOptions {
 const LOCAL_URL = "http://127.0.0.1:7070";
 const LOCAL_APPLICATIONS = { demo: DEMO_APPLICATION, admin: ADMIN_APPLICATION };
 
-export const loginCommand = (around: Surroundings): Command =>
-  localCommand("login", "Sign in: as a user with a code you enter in a browser, or as an application.", [
-    "login --local                              # npm start on this machine, as the demo's program",
-    "login --local --as admin                   # the same, as somebody who may everything",
-    "login https://jobs.example.com             # as yourself, in any browser",
-    `login https://jobs.example.com --client-id <id>   # as an application; secret in ${CLIENT_SECRET_VARIABLE}`,
-  ])
-    .argument("[url]", `the service (default: ${URL_VARIABLE}, or ${LOCAL_URL} with --local)`)
-    .option("--local", "a service on this machine, with the issuer that npm start runs")
-    .addOption(new Option("--as <who>", "with --local: whose program").choices(["demo", "admin"]).default("demo"))
-    .option("--device", "with --local: as one of its users, with a code")
-    .option("--client-id <id>", `as this application; its secret is read from ${CLIENT_SECRET_VARIABLE}`)
-    .option("--ca-file <file>", "certificate of a local issuer (default: .jobyard/identity/ca.pem, with --local)")
-    .option(
-      "--authority <address>",
-      `an issuer that is not Microsoft's, which may get the secret (default: ${AUTHORITY_VARIABLE})`,
-    )
-    .option("--json", "print the result as one line of JSON")
-    .action((url: string | undefined, options: LoginOptions) =>
-      login({ ...options, ...(url !== undefined && { url }) }, around),
-    );
-
-async function login(options: LoginOptions, around: Surroundings): Promise<void> {
+export async function login(options: LoginOptions, around: Surroundings, given: string | undefined): Promise<void> {
   const { env, terminal, signal } = around;
-  const url = options.url ?? env[URL_VARIABLE] ?? (options.local ? LOCAL_URL : undefined);
+  const url = given ?? (env[URL_VARIABLE] || undefined) ?? (options.local ? LOCAL_URL : undefined);
   if (url === undefined) throw new UsageError("Name the service: jobyard login https://…, or --local.");
-  const client = clientAt(url);
-  const facts = await client.getAuthFacts({ signal });
+  const facts = await factsOf(url, around);
   const caFile =
     options.caFile ?? (options.local ? join(env["JOBYARD_HOME"] ?? ".jobyard", "identity/ca.pem") : undefined);
   const authority = options.authority ?? env[AUTHORITY_VARIABLE];
@@ -79,7 +53,7 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
       return { who: { kind: "application", clientId, clientSecret: secret } };
     }
     // The environment's application is that of the service it names.
-    const isOther = env[URL_VARIABLE] !== undefined && !isSame(env[URL_VARIABLE], url);
+    const isOther = Boolean(env[URL_VARIABLE]) && !isSame(env[URL_VARIABLE], url);
     const clientId = options.clientId ?? (options.device || isOther ? undefined : env[CLIENT_ID_VARIABLE]);
     if (clientId !== undefined) {
       const clientSecret = env[CLIENT_SECRET_VARIABLE];
@@ -102,7 +76,7 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
     // Without the environment: what was written must do by itself.
     const bare = { ...around, env: { XDG_CONFIG_HOME: env["XDG_CONFIG_HOME"], HOME: env["HOME"] } };
     const me = await (await connect({}, bare)).monitoring.getMe({ signal });
-    const tenants = me.allTenants ? "every tenant" : me.grants.map(({ tenantName }) => tenantName).join(", ");
+    const tenants = me.allTenants ? "every tenant" : tenantsOf(me).join(", ");
     show(
       terminal,
       options,
@@ -124,8 +98,7 @@ async function existing(caFile: string): Promise<string> {
   }
 }
 
-export const logoutCommand = ({ terminal, env }: Surroundings): Command =>
-  localCommand("logout", "Forget who you are.", ["logout"]).action(async () => {
-    const wasThere = await signInFile(env).remove();
-    terminal.out(wasThere ? "Signed out." : "Nobody was signed in.");
-  });
+export async function logout(_options: object, { terminal, env }: Surroundings): Promise<void> {
+  const wasThere = await signInFile(env).remove();
+  terminal.out(wasThere ? "Signed out." : "Nobody was signed in.");
+}

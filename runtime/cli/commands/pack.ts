@@ -1,12 +1,11 @@
 /** `jobyard pack <directory>`: makes a package and says what is in it. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { type Command, Option } from "commander";
 import type { ManifestJob, ManifestTimer, PackagePlatform } from "../../core/manifest.ts";
 import type { PackResult } from "../../packaging/pack.ts";
-import { localCommand, show, showBytes } from "../command.ts";
+import { show, showBytes } from "../command.ts";
 import { nextOccurrences, showLocal } from "../occurrences.ts";
-import type { Surroundings, Terminal } from "../terminal.ts";
+import type { Surroundings } from "../terminal.ts";
 
 interface PackOptions {
   readonly out?: string;
@@ -18,22 +17,7 @@ interface PackOptions {
 
 const NEXT_COUNT = 3;
 
-export const packCommand = ({ terminal }: Surroundings): Command =>
-  localCommand("pack", "Make a package: find its jobs and timers, bundle its code, write one ZIP.", [
-    "pack packages-sample/thumbnails",
-    `pack my-package --os ${process.platform} --arch ${process.arch}   # for this machine`,
-  ])
-    .argument("<directory>", "the package's directory, with its package.json")
-    .option("-o, --out <file>", "where to write the ZIP (default: <directory>/dist/<name>.zip)")
-    .addOption(new Option("--os <os>", "the workers' operating system, for native modules").default("linux"))
-    .addOption(new Option("--arch <arch>", "the workers' processor").default("x64"))
-    .addOption(
-      new Option("--libc <libc>", "the workers' C library, on Linux").choices(["glibc", "musl"]).default("glibc"),
-    )
-    .option("--json", "print the result as one line of JSON")
-    .action((directory: string, options: PackOptions) => pack(directory, options, terminal));
-
-async function pack(directory: string, options: PackOptions, terminal: Terminal): Promise<void> {
+export async function pack(options: PackOptions, { terminal }: Surroundings, directory: string): Promise<void> {
   // Loaded here: the compiler it brings along takes longer to load than other commands take to run.
   const { packPackage } = await import("../../packaging/pack.ts");
   const result = await packPackage({ directory, target: targetOf(options) });

@@ -1,10 +1,9 @@
 /** `jobyard publish <zip>`: uploads a package; the next run of its jobs uses it. */
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import CliProgress from "cli-progress";
-import type { Command } from "commander";
 import type { OnUploadProgress } from "../../client/index.ts";
-import { connect, remoteCommand, show, showBytes, tenantOf, type RemoteOptions } from "../command.ts";
+import { connect, LONG, show, showBytes, tenantOf, type RemoteOptions } from "../command.ts";
+import { readInput } from "../read-input.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface PublishOptions extends RemoteOptions {
@@ -12,20 +11,10 @@ interface PublishOptions extends RemoteOptions {
   readonly name?: string;
 }
 
-export const publishCommand = (around: Surroundings): Command =>
-  remoteCommand("publish", "Publish a package: from then on its jobs run this version.", [
-    "publish greetings/dist/greetings.zip --tenant demo",
-    "publish build/out.zip --tenant demo --name greetings.zip",
-  ])
-    .argument("<zip>", "as jobyard pack writes it")
-    .option("-t, --tenant <name>", "whose package (default: your only tenant)")
-    .option("-n, --name <name.zip>", "what jobs call it (default: the file's name)")
-    .action((file: string, options: PublishOptions) => publish(file, options, around));
-
-async function publish(file: string, options: PublishOptions, around: Surroundings): Promise<void> {
+export async function publish(options: PublishOptions, around: Surroundings, file: string): Promise<void> {
   const { terminal, signal } = around;
-  const zip = new Uint8Array(await readFile(file));
-  const client = await connect(options, around);
+  const zip = new Uint8Array(await readInput(file));
+  const client = await connect(options, around, LONG);
   const tenantName = await tenantOf(client, options.tenant, around);
   const bar = uploadBar(terminal);
   try {

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Command } from "commander";
 import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";
@@ -16,10 +15,9 @@ import { bundleHost } from "../../worker/process/host-bundle.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/workspace.ts";
-import { localCommand } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
 import { parametersIn } from "../json-input.ts";
-import { jsonLine } from "../json-line.ts";
+import { jsonResult } from "../json-line.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface RunOptions {
@@ -29,31 +27,16 @@ interface RunOptions {
   readonly json?: true;
 }
 
-export const runCommand = (around: Surroundings): Command =>
-  localCommand(
-    "run",
-    "Run one job or timer of a package on this machine: packed, unpacked and isolated as a worker does it.",
-    [
-      `run greetings --type Greetings --parameters '{"name":"world"}'`,
-      "run greetings/dist/greetings.zip --out results",
-      "run reports --type nightly   # a timer, once and now",
-    ],
-  )
-    .argument("<package>", "its directory, or a ZIP packed for this machine")
-    .option("--type <jobType>", "which job, or timer (default: the only one)")
-    .option("-p, --parameters <json>", "any JSON, or @file (default: null; for a timer, those of a run now)")
-    .option("--out <directory>", "copy its artifacts there")
-    .option("--json", "print the result as one line of JSON, the log to standard error")
-    .action(async (path: string, options: RunOptions) => {
-      const root = await mkdtemp(join(tmpdir(), "jobyard-run-"));
-      try {
-        await run(path, options, root, around);
-      } finally {
-        await rm(root, { recursive: true, force: true });
-      }
-    });
+export async function run(options: RunOptions, around: Surroundings, path: string): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), "jobyard-run-"));
+  try {
+    await runIn(root, path, options, around);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
 
-async function run(path: string, options: RunOptions, root: string, around: Surroundings): Promise<void> {
+async function runIn(root: string, path: string, options: RunOptions, around: Surroundings): Promise<void> {
   const { terminal, env, signal } = around;
   const given =
     options.parameters === undefined ? undefined : JSON.stringify(await parametersIn(options.parameters, around));
@@ -144,7 +127,9 @@ const BLOCK_BYTES = 4 * 1024 * 1024;
 
 function finish(result: ProcessResult, { json }: RunOptions, terminal: Terminal): void {
   if (json)
-    terminal.out(jsonLine(result.kind === "succeeded" ? { kind: result.kind, output: outputOf(result) } : result));
+    terminal.out(
+      jsonResult(result.kind === "succeeded" ? { kind: result.kind, output: outputOf(result) } : result, terminal),
+    );
   else terminal.out(describe(result, terminal));
   if (result.kind !== "succeeded") throw new JobsFailedError();
 }

@@ -1,16 +1,16 @@
 /** `jobyard submit`: one job from options or a file, or any number as lines of JSON. */
-import { createReadStream } from "node:fs";
-import { type Command, Option } from "commander";
+import { open } from "node:fs/promises";
 import { linesOf, TOO_LONG, type Line } from "../../api/lines.ts";
 import { messageOf } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES } from "../../core/limits.ts";
 import { decodeUtf8 } from "../../core/parse-json.ts";
-import { PRIORITIES, type Priority } from "../../core/priority.ts";
+import type { Priority } from "../../core/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
-import { connect, remoteCommand, show, tenantOf, wholeNumber, type RemoteOptions } from "../command.ts";
+import { connect, counted, LONG, show, tenantOf, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
 import { jsonIn, parametersIn } from "../json-input.ts";
-import { jsonLine } from "../json-line.ts";
+import { jsonResult } from "../json-line.ts";
+import { unreadable } from "../read-input.ts";
 import type { Surroundings } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 
@@ -22,6 +22,7 @@ interface SubmitOptions extends RemoteOptions {
   readonly parameters?: string;
   readonly priority?: Priority;
   readonly delay?: number;
+  readonly at?: string;
   readonly id?: string;
   readonly batch?: string;
   readonly newBatch?: string;
@@ -30,42 +31,31 @@ interface SubmitOptions extends RemoteOptions {
   readonly wait?: true;
 }
 
-export const submitCommand = (around: Surroundings): Command =>
-  remoteCommand("submit", "Submit a job, or many.", [
-    `submit --type Greetings --package greetings.zip --parameters '{"name":"world"}' --wait`,
-    "submit --file job.json --batch <batchId>",
-    `submit --lines jobs.ndjson --new-batch "Year end" --wait`,
-    "… | jobyard submit --lines - --batch <batchId> --json",
-  ])
-    .option("--type <jobType>", "what to run, as the package declares it")
-    .option("--package <name.zip>", "the package that holds it")
-    .option("--name <text>", "for people (default: the job type)")
-    .option("-t, --tenant <name>", "whose job (default: your only tenant)")
-    .option("-p, --parameters <json>", "any JSON, or @file")
-    .addOption(new Option("--priority <priority>", "default: the batch's").choices(PRIORITIES))
-    .option("--delay <seconds>", "not to be started before", wholeNumber(0, 366 * 24 * 60 * 60))
-    .option("--id <text>", "your own id for it: submitted again, the first job is answered")
-    .option("-b, --batch <batchId>", "default: the tenant's batch of the day")
-    .option("--new-batch <name>", "make a batch for it first")
-    .option("-f, --file <file>", "one job as JSON, as the API takes it; - is standard input")
-    .option("--lines <file>", "a job in each line; - is standard input")
-    .option("-w, --wait", "until it has ended; exit code 5 unless all succeeded")
-    .action((options: SubmitOptions) => submit(options, around));
-
-async function submit(options: SubmitOptions, around: Surroundings): Promise<void> {
+export async function submit(options: SubmitOptions, around: Surroundings): Promise<void> {
   if ([options.type, options.file, options.lines].filter((one) => one !== undefined).length !== 1)
     throw new UsageError("Say what to submit: --type and --package, or --file, or --lines.");
   if (options.batch !== undefined && options.newBatch !== undefined)
     throw new UsageError("--batch and --new-batch exclude each other.");
+  const ofOne = ONLY_FROM_OPTIONS.filter((name) => options[name] !== undefined).map((name) => `--${name}`);
+  if (options.type === undefined && ofOne.length > 0) {
+    const where = options.file === undefined ? "lines" : "file";
+    throw new UsageError(`${ofOne.join(", ")}: goes with --type. What a job is stands in the ${where}.`);
+  }
+  if (options.delay !== undefined && options.at !== undefined)
+    throw new UsageError("--delay and --at exclude each other.");
+  const runAt = options.at === undefined ? undefined : instantOf(options.at);
   if (options.lines !== undefined) await submitLines(options, options.lines, around);
-  else await submitOne(options, around);
+  else await submitOne(options, runAt, around);
 }
 
-async function submitOne(options: SubmitOptions, around: Surroundings): Promise<void> {
+/** Those of a job that is made from options. */
+const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id"] as const;
+
+async function submitOne(options: SubmitOptions, runAt: string | undefined, around: Surroundings): Promise<void> {
   const { terminal, signal } = around;
   const given = options.file === undefined ? undefined : ((await jsonIn(options.file, around)) as SubmitJobBody);
   const client = await connect(options, around);
-  const job = given ?? (await jobOf(options, client, around));
+  const job = given ?? { ...(await jobOf(options, client, around)), ...(runAt !== undefined && { runAt }) };
   const batchId = await batchOf(options, client, job.tenantName, around);
   const jobId = await client.management.submitJob(job, batchId, { signal });
   if (options.wait) {
@@ -91,10 +81,19 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
   };
 }
 
+/** With its zone: a time of day without one is another moment on another machine. */
+function instantOf(text: string): string {
+  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text);
+  if (hasZone && !Number.isNaN(Date.parse(text))) return new Date(text).toISOString();
+  throw new UsageError(
+    `--at ${text}: write an instant with its zone, such as 2030-01-31T08:00:00Z or 2030-01-31T09:00:00+01:00.`,
+  );
+}
+
 async function submitLines(options: SubmitOptions, file: string, around: Surroundings): Promise<void> {
   const { terminal, signal, input } = around;
-  const source = file === "-" ? input : createReadStream(file);
-  const client = await connect(options, around);
+  const source = file === "-" ? input : await streamOf(file);
+  const client = await connect(options, around, LONG);
   const batchId = await batchOf(options, client, options.tenant, around);
   if (options.wait && batchId === undefined)
     throw new UsageError("To wait for many jobs give them a batch: --new-batch or --batch.");
@@ -133,8 +132,11 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
   if (options.wait && batchId !== undefined && submitted > 0) await watchBatch(client, batchId, options, around);
   else {
     const result = { submitted, refused, ...(batchId !== undefined && { batchId }) };
-    if (options.json) terminal.out(jsonLine(result));
-    else terminal.error(`${submitted} submitted, ${refused.length} refused${batchId ? `, in batch ${batchId}` : ""}`);
+    if (options.json) terminal.out(jsonResult(result, terminal));
+    else
+      terminal.error(
+        `${counted(submitted, "job")} submitted, ${refused.length} refused${batchId ? `, in batch ${batchId}` : ""}`,
+      );
   }
   if (refused.length > 0) throw new JobsFailedError();
 }
@@ -149,6 +151,12 @@ function textOf(line: Line): string | { readonly code: string; readonly message:
     return { code: "InvalidRequest", message: `line: ${messageOf(error)}` };
   }
 }
+const streamOf = async (file: string): Promise<NodeJS.ReadableStream> => {
+  const handle = await open(file).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  return handle.createReadStream();
+};
 
 async function batchOf(
   { batch, newBatch, tenant, priority }: SubmitOptions,

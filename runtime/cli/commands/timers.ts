@@ -1,18 +1,7 @@
 /** `jobyard timers`: when packages run by themselves, pausing one, running one now. */
-import { Command } from "commander";
 import type { JobServiceClient, TimerReference, TimerView } from "../../client/index.ts";
-import { TICK_HORIZON_MIN_MS, TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../../core/limits.ts";
-import {
-  connect,
-  firstOf,
-  remoteCommand,
-  show,
-  showInstant,
-  showState,
-  tenantOf,
-  wholeNumber,
-  type RemoteOptions,
-} from "../command.ts";
+import { TICK_HORIZON_MIN_MS } from "../../core/limits.ts";
+import { connect, firstOf, show, showInstant, showState, tenantOf, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { showRelative } from "../relative-time.ts";
 import { table } from "../table.ts";
@@ -40,112 +29,80 @@ interface RunOptions extends TimerOptions {
   readonly wait?: true;
 }
 
-export const timersCommand = (around: Surroundings): Command =>
-  new Command("timers")
-    .description("List a tenant's timers; look at one, pause it, resume it, run it now.")
-    .addCommand(listCommand(around), { isDefault: true })
-    .addCommand(showCommand(around))
-    .addCommand(nextCommand(around))
-    .addCommand(changeCommand("pause", "Let its ticks start nothing, until it is resumed.", around))
-    .addCommand(changeCommand("resume", "Let it tick again, from now on.", around))
-    .addCommand(scheduleCommand(around))
-    .addCommand(runCommand(around));
+export async function listTimers(options: ListOptions, around: Surroundings): Promise<void> {
+  const { terminal, signal } = around;
+  const client = await connect(options, around);
+  const tenantName = await tenantOf(client, options.tenant, around);
+  const pageSize = Math.min(1_000, options.limit);
+  const items = await firstOf(client.timers.list(tenantName, { pageSize, signal }), options.limit);
+  show(terminal, options, { items }, () => describeAll(items, terminal));
+  const doubtful = items.filter(({ warnings }) => warnings !== undefined).map(nameOf);
+  if (doubtful.length > 0) {
+    terminal.error(`Warning: look at the schedule of ${doubtful.join(", ")}: "jobyard timers show" says why.`);
+  }
+}
 
-const timersOf = (name: string, description: string, examples: readonly string[]): Command =>
-  remoteCommand(name, description, examples).option("-t, --tenant <name>", "whose (default: your only tenant)");
+export async function showTimer(options: TimerOptions, around: Surroundings, name: string): Promise<void> {
+  const { client, timer } = await resolve(name, options, around);
+  const view = await client.timers.get(timer, { signal: around.signal });
+  show(around.terminal, options, view, () => describe(view, around.terminal));
+}
 
-const timerCommand = (name: string, description: string, examples: readonly string[]): Command =>
-  timersOf(name, description, examples).argument("<timer>", "package.timer, as the list has it");
-
-const listCommand = (around: Surroundings): Command =>
-  timersOf("list", "List them, with the next and the latest run of each.", ["timers --tenant demo"])
-    .option("-n, --limit <count>", "at most so many", wholeNumber(1, 1_000_000), 200)
-    .action(async (options: ListOptions) => {
-      const { terminal, signal } = around;
-      const client = await connect(options, around);
-      const tenantName = await tenantOf(client, options.tenant, around);
-      const pageSize = Math.min(1_000, options.limit);
-      const items = await firstOf(client.timers.list(tenantName, { pageSize, signal }), options.limit);
-      show(terminal, options, { items }, () => describeAll(items, terminal));
-      const doubtful = items.filter(({ warnings }) => warnings !== undefined).map(nameOf);
-      if (doubtful.length > 0) {
-        terminal.error(`Warning: look at the schedule of ${doubtful.join(", ")}: "jobyard timers show" says why.`);
-      }
-    });
-
-const showCommand = (around: Surroundings): Command =>
-  timerCommand("show", "Look at one.", ["timers show metadata-export.metadata-export"]).action(
-    async (name: string, options: TimerOptions) => {
-      const { client, timer } = await resolve(name, options, around);
-      const view = await client.timers.get(timer, { signal: around.signal });
-      show(around.terminal, options, view, () => describe(view, around.terminal));
-    },
+export async function nextTicks(options: NextOptions, around: Surroundings, name: string): Promise<void> {
+  const { client, timer } = await resolve(name, options, around);
+  const ticks = await client.timers.next(timer, { count: options.count, signal: around.signal });
+  const items = ticks.map((tick) => tick.toISOString());
+  const now = new Date();
+  show(around.terminal, options, { items }, () =>
+    table(
+      ["utc", "from now"],
+      items.map((instant) => [showInstant(instant), showRelative(instant, now)]),
+      { ...around.terminal, empty: "Never again." },
+    ),
   );
+}
 
-const nextCommand = (around: Surroundings): Command =>
-  timerCommand("next", "See when it ticks next.", ["timers next metadata-export.metadata-export --count 20"])
-    .option("-n, --count <count>", "how many", wholeNumber(1, TIMER_OCCURRENCES_MAX), TIMER_OCCURRENCES_DEFAULT)
-    .action(async (name: string, { count, ...options }: NextOptions) => {
-      const { client, timer } = await resolve(name, options, around);
-      const ticks = await client.timers.next(timer, { count, signal: around.signal });
-      const items = ticks.map((tick) => tick.toISOString());
-      const now = new Date();
-      show(around.terminal, options, { items }, () =>
-        table(
-          ["utc", "from now"],
-          items.map((instant) => [showInstant(instant), showRelative(instant, now)]),
-          { ...around.terminal, empty: "Never again." },
-        ),
-      );
-    });
+const changing =
+  (change: "pause" | "resume") =>
+  async (options: TimerOptions, around: Surroundings, name: string): Promise<void> => {
+    const { client, timer } = await resolve(name, options, around);
+    const view = await client.timers[change](timer, { signal: around.signal });
+    show(around.terminal, options, view, () =>
+      view.enabled
+        ? `${name} ticks next ${showInstant(view.next)} (UTC).`
+        : `${name} is paused since ${showInstant(view.pausedAt)} (UTC).`,
+    );
+  };
 
-const changeCommand = (name: "pause" | "resume", description: string, around: Surroundings): Command =>
-  timerCommand(name, description, [`timers ${name} metadata-export.metadata-export`]).action(
-    async (named: string, options: TimerOptions) => {
-      const { client, timer } = await resolve(named, options, around);
-      const view = await client.timers[name](timer, { signal: around.signal });
-      show(around.terminal, options, view, () =>
-        view.enabled
-          ? `${named} ticks next ${showInstant(view.next)} (UTC).`
-          : `${named} is paused since ${showInstant(view.pausedAt)} (UTC).`,
-      );
-    },
+export const pauseTimer = changing("pause");
+export const resumeTimer = changing("resume");
+
+export async function scheduleTimer(
+  options: ScheduleOptions,
+  around: Surroundings,
+  name: string,
+  cron: string | undefined,
+): Promise<void> {
+  if ((cron === undefined) !== (options.declared === true)) throw new UsageError("Give a schedule, or --declared.");
+  const { client, timer } = await resolve(name, options, around);
+  const { signal } = around;
+  const view =
+    cron === undefined
+      ? await client.timers.resetSchedule(timer, { signal })
+      : await client.timers.setSchedule(timer, { cron, timeZone: options.timeZone }, { signal });
+  show(around.terminal, options, view, () =>
+    view.enabled
+      ? `${name} ticks by ${scheduleOf(view)}, next ${showInstant(view.next)} (UTC).`
+      : `${name} ticks by ${scheduleOf(view)} when it is resumed.`,
   );
+}
 
-const scheduleCommand = (around: Surroundings): Command =>
-  timerCommand("schedule", "Give it another schedule than its package declares, or take that back.", [
-    'timers schedule metadata-export.metadata-export "0 0 6 * * *" --time-zone Europe/Vienna',
-    "timers schedule metadata-export.metadata-export --declared",
-  ])
-    .argument("[cron]", "cron with a field for seconds, or a time span")
-    .option("-z, --time-zone <name>", "IANA name (default: UTC)")
-    .option("-d, --declared", "as its package declares, again")
-    .action(async (name: string, cron: string | undefined, options: ScheduleOptions) => {
-      if ((cron === undefined) !== (options.declared === true)) {
-        throw new UsageError("Give a schedule, or --declared.");
-      }
-      const { client, timer } = await resolve(name, options, around);
-      const { signal } = around;
-      const view =
-        cron === undefined
-          ? await client.timers.resetSchedule(timer, { signal })
-          : await client.timers.setSchedule(timer, { cron, timeZone: options.timeZone }, { signal });
-      show(around.terminal, options, view, () =>
-        view.enabled
-          ? `${name} ticks by ${scheduleOf(view)}, next ${showInstant(view.next)} (UTC).`
-          : `${name} ticks by ${scheduleOf(view)} when it is resumed.`,
-      );
-    });
-
-const runCommand = (around: Surroundings): Command =>
-  timerCommand("run", "Run it now, beside its schedule.", ["timers run metadata-export.metadata-export --wait"])
-    .option("-w, --wait", "until the run has ended; exit code 5 unless it succeeded")
-    .action(async (name: string, options: RunOptions) => {
-      const { client, timer } = await resolve(name, options, around);
-      const jobId = await client.timers.run(timer, { signal: around.signal });
-      if (options.wait) await watchJob(client, jobId, options, around);
-      else show(around.terminal, options, { jobId }, () => jobId);
-    });
+export async function runTimer(options: RunOptions, around: Surroundings, name: string): Promise<void> {
+  const { client, timer } = await resolve(name, options, around);
+  const jobId = await client.timers.run(timer, { signal: around.signal });
+  if (options.wait) await watchJob(client, jobId, options, around);
+  else show(around.terminal, options, { jobId }, () => jobId);
+}
 
 async function resolve(
   name: string,

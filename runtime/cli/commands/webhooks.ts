@@ -1,7 +1,6 @@
 /** `jobyard webhooks <tenant>`: addresses that are told when a batch is complete, and what became of their messages. */
-import type { Command } from "commander";
 import type { JobServiceClient, WebhookDeliveryView, WebhookTestView, WebhookView } from "../../client/index.ts";
-import { connect, firstOf, remoteCommand, show, showInstant, type RemoteOptions } from "../command.ts";
+import { connect, firstOf, LONG, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
@@ -13,30 +12,13 @@ interface WebhooksOptions extends RemoteOptions, Readonly<Partial<Record<Action,
   readonly to?: string;
 }
 
-export const webhooksCommand = (around: Surroundings): Command =>
-  remoteCommand("webhooks", "List a tenant's webhooks; register, test, rotate or delete one.", [
-    "webhooks acme",
-    "webhooks acme --put billing --to https://hooks.example.com/jobyard",
-    "webhooks acme --test billing",
-    "webhooks acme --deliveries billing",
-    "webhooks acme --rotate billing   # both secrets count for a day",
-  ])
-    .argument("<tenant>", "the tenant")
-    .option("--put <name>", "register it, or change its address; prints its secret, once")
-    .option("--to <address>", "where it is sent; https")
-    .option("--enable <name>", "send to it again")
-    .option("--disable <name>", "send nothing more to it")
-    .option("--rotate <name>", "give it a new secret, and print it, once")
-    .option("--test <name>", "send it a ping, and tell what came back")
-    .option("--deliveries <name>", "what became of its messages")
-    .option("--delete <name>", "delete it, with what waits for it")
-    .action(async (tenantName: string, options: WebhooksOptions) => {
-      const [action, ...others] = ACTIONS.filter((name) => options[name] !== undefined);
-      if (others.length > 0) throw new UsageError(`--${action} and --${others[0]} exclude each other.`);
-      const client = await connect(options, around);
-      if (action === undefined) await list(client, tenantName, options, around);
-      else await act(action, { tenantName, webhookName: options[action] ?? "", client, options, around });
-    });
+export async function webhooks(options: WebhooksOptions, around: Surroundings, tenantName: string): Promise<void> {
+  const [action, ...others] = ACTIONS.filter((name) => options[name] !== undefined);
+  if (others.length > 0) throw new UsageError(`--${action} and --${others[0]} exclude each other.`);
+  const client = await connect(options, around, LONG);
+  if (action === undefined) await list(client, tenantName, options, around);
+  else await act(action, { tenantName, webhookName: options[action] ?? "", client, options, around });
+}
 
 interface Act {
   readonly tenantName: string;

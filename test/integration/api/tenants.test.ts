@@ -46,7 +46,7 @@ interface Answered {
     readonly items: readonly Record<string, unknown>[];
     readonly grants: readonly unknown[];
     readonly continuationToken?: string;
-    readonly error: { readonly code: string; readonly target?: string };
+    readonly error: { readonly code: string; readonly target?: string; readonly message: string };
   };
 }
 
@@ -77,6 +77,42 @@ async function newTenant(): Promise<string> {
 const grantPath = (tenantName: string, principalId: string): string => `/tenants/${tenantName}/grants/${principalId}`;
 const createBatch = async (token: string, tenantName: string): Promise<number> =>
   (await ask(token, "POST", "/batches", { tenantName, batchName: "A batch" })).status;
+
+describe("a caller", () => {
+  it("without the role is told which one it takes, and which it has", async () => {
+    const { token } = await somebody("Jobs.Read");
+    const messageOf = async (method: string, path: string) => (await ask(token, method, path, {})).body.error.message;
+    expect(await messageOf("POST", "/batches")).toBe(
+      "This takes the app role Jobs.Submit or Jobs.Admin, and the token has Jobs.Read.",
+    );
+    expect(await messageOf("PUT", "/tenants/acme")).toBe(
+      "This takes the app role Jobs.Admin, and the token has Jobs.Read.",
+    );
+    const nobody = await somebody();
+    expect((await ask(nobody.token, "GET", "/batches?tenantName=acme")).body.error.message).toContain(
+      "Jobs.Read or Jobs.Submit or Jobs.Admin, and the token has none.",
+    );
+  });
+
+  it("that its token names by a client id only goes by the name of its grant", async () => {
+    const tenantName = await newTenant();
+    const principalId = randomUUID();
+    const azp = randomUUID();
+    const token = await issuer.token({
+      ...APPLICATION_CLAIMS,
+      azp,
+      oid: principalId,
+      sub: principalId,
+      roles: ["Jobs.Submit"],
+    });
+    const nameNow = async () => (await ask(token, "GET", "/me")).body;
+    expect(await nameNow()).toMatchObject({ name: azp });
+    await ask(admin, "PUT", grantPath(tenantName, principalId), { access: "submit", name: "Billing service" });
+    expect(await nameNow()).toMatchObject({ name: "Billing service" });
+    const made = await ask(token, "POST", "/batches", { tenantName, batchName: "A batch" });
+    expect(made.body).toMatchObject({ createdBy: "Billing service" });
+  });
+});
 
 describe("grants", () => {
   it("count at once on the API that gave, changed or took them", async () => {

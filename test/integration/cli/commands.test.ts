@@ -21,6 +21,13 @@ const FILES = `
   await writeFile(\`\${context.outputPath}/.bashrc\`, "from the job");
   await writeFile(\`\${context.outputPath}/sub/a.txt\`, "from the job");
 `;
+/** Says that it is half way, and ends when the file is there that its parameters name. */
+const STEPS = `
+  const { existsSync } = await import("node:fs");
+  context.progress(0.5, "half way");
+  while (!existsSync(job.parameters)) await new Promise((resolve) => setTimeout(resolve, 20));
+  return { output: "done" };
+`;
 let system: TestSystem;
 let desk: Awaited<ReturnType<typeof temporaryDirectory>>;
 const tenant = freshTenant();
@@ -32,6 +39,7 @@ beforeAll(async () => {
     Fail: 'throw nonRetryable("no good");',
     Files: FILES,
     Escape: ESCAPE,
+    Steps: STEPS,
   };
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
   await system.startWorker({ slots: 2 });
@@ -161,6 +169,92 @@ describe("one job", () => {
     expect(watched).toMatchObject({ code: 130, stdout: "" });
     expect((await jobyard(["watch", jobId, "--timeout", "1"])).stderr).toContain("TimedOut");
     await jobyard(["cancel", jobId]);
+  });
+});
+
+describe("one job under way", () => {
+  const steps = async (name: string) => {
+    const file = join(desk.path, name);
+    return { jobId: await system.submit(tenant, "Steps", { parameters: file }), go: () => writeFile(file, "") };
+  };
+
+  it("shows its progress to whoever watches it", async () => {
+    const { jobId, go } = await steps("watched");
+    const watched = await jobyardProcess(["watch", jobId], {
+      onError: (text) => void (text.includes("running 50% half way") && go()),
+    });
+    expect(watched).toMatchObject({ code: 0, stdout: 'succeeded after 1 attempt\n  output    "done"\n' });
+    expect(watched.stderr).toContain("running 50% half way");
+  });
+
+  it.skipIf(!hasProgram("tmux", "-V"))("is one line on a terminal, which is gone in the end", async () => {
+    const { jobId, go } = await steps("shown");
+    const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
+    await using window = await openTerminal(`${process.execPath} ${LAUNCHER} watch ${jobId}`, env, desk.path);
+    await eventually(async () => expect(await window.text()).toMatch(/50%, \d+s, half way$/m));
+    await go();
+    await eventually(async () => expect(await window.text()).toContain("exit code 0"));
+    expect(await window.text()).toBe(`Job ${jobId}\nsucceeded after 1 attempt\n  output    "done"\nexit code 0`);
+    expect(await window.isCursorVisible()).toBe(true);
+  });
+
+  it("tells its events as lines, until it has ended", async () => {
+    const { jobId, go } = await steps("heard");
+    const events = await jobyardProcess(["events", jobId, "--json"], { onError: () => void go() });
+    expect({ code: events.code, stderr: events.stderr }).toEqual({ code: 0, stderr: `Following ${jobId} …\n` });
+    const heard = events.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { eventType: string; jobId: string });
+    expect(heard.at(-1)).toMatchObject({ eventType: "jobCompleted", jobId, status: "succeeded" });
+    expect((await jobyard(["events", jobId])).code).toBe(0);
+  });
+
+  it("is heard by whoever follows its batch or its tenant", async () => {
+    const created = await jobyard(["batches", "--create", "Heard", "--tenant", tenant, "--priority", "high"]);
+    const batchId = created.stdout.trim();
+    const following = jobyardProcess(["events", batchId, "--count", "1"], { onError: () => void submitInto(batchId) });
+    const { code, stdout } = await following;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d {2}jobQueued {7}\S+ {2}Quick\n$/);
+    expect((await jobyard(["events", "--tenant", tenant, "--count", "1", "x.y.z"])).code).toBe(1);
+  });
+
+  const submitInto = (batchId: string) =>
+    jobyard(["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--batch", batchId]);
+
+  it("starts at the instant that --at names", async () => {
+    const instant = new Date(Date.now() + 86_400_000).toISOString().slice(0, 16);
+    const job = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant];
+    const { jobId } = (await jobyard([...job, "--at", `${instant}+00:00`, "--json"])).json<{ jobId: string }>();
+    expect((await jobyard(["jobs", jobId])).stdout).toContain(`not before ${instant.replace("T", " ")}:00`);
+    await jobyard(["cancel", jobId]);
+  });
+});
+
+describe("packages", () => {
+  it("are listed, restored as they were, and deleted", async () => {
+    const other = freshTenant();
+    const at = (...args: readonly string[]) => jobyard(["packages", ...args, "--tenant", other]);
+    const publish = async (jobType: string) => {
+      await writeFile(join(desk.path, "two.zip"), testPackage({ jobs: { [jobType]: "return {};" } }));
+      return jobyard(["publish", join(desk.path, "two.zip"), "--tenant", other]);
+    };
+    expect((await publish("First")).stderr).toBe("");
+    expect((await publish("Second")).stderr).toBe("");
+    expect((await at()).stdout).toMatch(/two\.zip +[0-9a-f]{12} .*Second/);
+    const { items } = (await at("versions", "two", "--json")).json<{
+      items: { sha256: string; isCurrent: boolean }[];
+    }>();
+    expect(items.map(({ isCurrent }) => isCurrent)).toEqual([true, false]);
+    const older = items[1]!.sha256.slice(0, 12);
+    expect(await at("restore", "two", older)).toMatchObject({
+      code: 0,
+      stdout: `Jobs of two.zip run version ${older} again.\n`,
+    });
+    expect((await at()).stdout).toMatch(/two\.zip .*First/);
+    expect(await at("delete", "two", "--yes")).toMatchObject({ code: 0 });
+    expect((await at()).stdout).toBe("No packages.\n");
   });
 });
 

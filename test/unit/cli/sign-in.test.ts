@@ -68,6 +68,9 @@ describe("a sign-in", { tags: "attack/addresses" }, () => {
     expect([...secretsAt(service), ...secretsAt(other)]).toEqual([]);
     await jobyard(["tenants", "--url", `${service.url}/`]);
     expect(secretsAt(service).join("\n")).toContain("refresh-1");
+    await signedInAsUser();
+    expect((await jobyard(["tenants"], { JOBYARD_URL: `${service.url}/` })).stderr).not.toContain("Sign in");
+    expect(secretsAt(service).join("\n")).toContain("refresh-1");
   });
 
   it("is made anew when it was made before issuers were pinned", async () => {

@@ -21,7 +21,6 @@ describe("writeJson", () => {
     ["an object of a class without fields", Object.create({ x: 1 }), "{}"],
     ["dates", [new Date(0), null], '["1970-01-01T00:00:00.000Z",null]'],
     ["what toJSON makes", { a: { toJSON: () => null } }, '{"a":null}'],
-    ["a hole in a list", [undefined, 1], "[null,1]"],
     ["the same object twice", [[{}], [{}]], "[[{}],[{}]]"],
   ])("takes %s", (_, value, text) => {
     expect(writeJson(value)).toBe(text);
@@ -38,8 +37,19 @@ describe("writeJson", () => {
     ["a Set", new Set([1]), "a value of type Set cannot be written as JSON"],
     ["an Error", { e: new Error("lost") }, "holds e: a value of type Error cannot be written as JSON"],
     ["a forgotten await", { rows: Promise.resolve([]) }, "holds rows: a value of type Promise"],
-    ["a function", () => 1, "cannot be written as JSON: a function"],
-    ["a cycle", cycle, "cannot be written as JSON: "],
+    ["a hole in a list", { a: [1, undefined] }, "holds a[1]: undefined cannot be written as JSON"],
+    ["bytes", { file: new Uint8Array(2) }, "holds file: a value of type Uint8Array"],
+    ["a function", () => 1, "a function cannot be written as JSON"],
+    ["a cycle", cycle, "holds [0]: an object that contains itself cannot be written as JSON"],
+    [
+      "a getter that throws",
+      {
+        get a() {
+          throw new Error("no");
+        },
+      },
+      "cannot be written as JSON: no",
+    ],
   ])("refuses %s by its field", (_, value, message) => {
     expect(() => writeJson(value)).toThrow(message);
   });

@@ -1,0 +1,26 @@
+/** `jobyard whoami`: who calls, and what the service lets it do. */
+import type { MeView } from "../../client/index.ts";
+import { connect, show, type RemoteOptions } from "../command.ts";
+import { table } from "../table.ts";
+import type { Surroundings, Terminal } from "../terminal.ts";
+
+export async function whoami(options: RemoteOptions, around: Surroundings): Promise<void> {
+  const { terminal, signal } = around;
+  const me = await (await connect(options, around)).monitoring.getMe({ signal });
+  show(terminal, options, me, () => describe(me, terminal));
+}
+
+function describe({ name, kind, principalId, roles, grants, allTenants }: MeView, { columns }: Terminal): string {
+  const tenants = table(
+    ["tenant", "access"],
+    grants.map(({ tenantName, access }) => [tenantName, access]),
+    { columns: columns - 2, empty: "" },
+  );
+  return [
+    `${name}${kind === undefined ? "" : `, ${kind === "user" ? "a user" : "an application"}`}`,
+    ...(principalId === undefined ? [] : [`  object id ${principalId}`]),
+    ...(kind === undefined ? [] : [`  app roles ${roles.length === 0 ? "none" : roles.join(", ")}`]),
+    ...(allTenants ? ["  tenants   all"] : grants.length === 0 ? ["  tenants   none granted yet"] : []),
+    ...(tenants === "" ? [] : ["", ...tenants.split("\n").map((line) => `  ${line}`)]),
+  ].join("\n");
+}

@@ -1,0 +1,47 @@
+/** Commands about who calls, and where the service is. */
+import { JSON_OPTION, LOCAL, REMOTE, type CommandSpec } from "../command-spec.ts";
+
+export const SIGNING_IN: readonly CommandSpec[] = [
+  {
+    name: "login",
+    summary: "Sign in: as a user with a code you enter in a browser, or as an application.",
+    examples: [
+      "login --local                              # npm start on this machine, as the demo's program",
+      "login --local --as admin                   # the same, as somebody who may do everything",
+      "login https://jobs.example.com             # as yourself, in any browser",
+      "login https://jobs.example.com --client-id <id>   # as an application; secret in JOBYARD_CLIENT_SECRET",
+    ],
+    arguments: [{ name: "[url]", text: "the service (default: JOBYARD_URL, or http://127.0.0.1:7070 with --local)" }],
+    options: [
+      ...LOCAL,
+      { flags: "--local", text: "a service on this machine, with the issuer that npm start runs" },
+      { flags: "--as <who>", text: "with --local: whose program", choices: ["demo", "admin"], default: "demo" },
+      { flags: "--device", text: "with --local: as one of its users, with a code" },
+      { flags: "--client-id <id>", text: "as this application; its secret is read from JOBYARD_CLIENT_SECRET" },
+      {
+        flags: "--ca-file <file>",
+        text: "certificate of a local issuer (default: .jobyard/identity/ca.pem, with --local)",
+      },
+      {
+        flags: "--authority <address>",
+        text: "an issuer that is not Microsoft's, which may get the secret (default: JOBYARD_AUTHORITY)",
+      },
+      JSON_OPTION,
+    ],
+    load: async () => (await import("../commands/login.ts")).login,
+  },
+  {
+    name: "logout",
+    summary: "Forget who you are.",
+    examples: ["logout"],
+    options: LOCAL,
+    load: async () => (await import("../commands/login.ts")).logout,
+  },
+  {
+    name: "whoami",
+    summary: "See who you are, and what you may do for which tenant.",
+    examples: ["whoami"],
+    options: REMOTE,
+    load: async () => (await import("../commands/whoami.ts")).whoami,
+  },
+];

@@ -1,0 +1,20 @@
+/** The JSON text of what a caller gives. What JSON would change or drop is refused by its field, before anything is sent. */
+import { JsonError } from "../core/parse-json.ts";
+import { writeJson } from "../core/write-json.ts";
+import { JobServiceError } from "./errors.ts";
+
+/** Throws InvalidRequest, whose `target` is the field, for what no JSON can say. */
+export function jsonText(value: unknown): string {
+  try {
+    return writeJson(value) ?? "null";
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const details = error.problems.map(({ target, message }) => ({ target: target === "" ? "body" : target, message }));
+    const [first] = details;
+    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}; nothing was sent.`, {
+      target: first?.target,
+      details,
+      cause: error,
+    });
+  }
+}

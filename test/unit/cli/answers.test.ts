@@ -1,0 +1,191 @@
+/** How commands show what a service answers: tenants, names, numbers, JSON on a terminal. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runCli } from "../../../runtime/cli/cli.ts";
+import { EXIT } from "../../../runtime/cli/exit-codes.ts";
+import { startLoopbackServer, type LoopbackAnswer, type LoopbackServer } from "../../support/loopback-server.ts";
+
+const HASH = "3f9a01c2d4e5".padEnd(64, "0");
+const OTHER = "3f9a01ffffff".padEnd(64, "0");
+const ME = {
+  name: "Sam Submitter",
+  kind: "user",
+  principalId: "10ca1000-0000-4000-8000-0000000000e2",
+  roles: ["Jobs.Submit"],
+  grants: [
+    { tenantName: "accounting", access: "manage" },
+    { tenantName: "demo", access: "read" },
+  ],
+  allTenants: false,
+};
+const JOB = {
+  ...{ jobId: "demo.b.00.j", batchId: "demo.b", tenantName: "demo", jobType: "Greet", jobName: "Hello" },
+  ...{ jobProcessorPackageName: "greet.zip", packageHash: HASH, priority: "normal", pool: "default" },
+  ...{ state: "succeeded", attempts: 1, interruptions: 0, cancelWanted: false, artifactCount: 0 },
+  ...{ submittedAt: "2030-01-31T08:00:00.000Z", submittedBy: "Sam" },
+  parameters: { greeting: "x".repeat(90), to: ["ada", "sam"] },
+  output: { greeted: 2 },
+  history: [{ execution: 1, attempt: 1, workerId: "w", claimId: "c", startedAt: "2030-01-31T08:00:12.000Z" }],
+};
+
+let answers: Record<string, LoopbackAnswer | undefined> = {};
+let asked: string[] = [];
+let service: LoopbackServer;
+beforeEach(async () => {
+  asked = [];
+  answers = {
+    "GET /v1/auth": { status: 200, body: { kind: "none" } },
+    "GET /v1/me": { status: 200, body: ME },
+    "GET /v1/batches": { status: 200, body: { items: [] } },
+  };
+  service = await startLoopbackServer(({ method, url }) => {
+    asked.push(`${method} ${url.pathname}`);
+    return (
+      answers[`${method} ${url.pathname}`] ?? { status: 404, body: { error: { code: "RouteNotFound", message: "no" } } }
+    );
+  });
+});
+afterEach(() => service[Symbol.asyncDispose]());
+
+async function jobyard(args: readonly string[], columns = Infinity) {
+  let stdout = "";
+  let stderr = "";
+  const code = await runCli(args, {
+    env: { HOME: "/nonexistent", JOBYARD_URL: service.url },
+    terminal: {
+      out: (text) => void (stdout += `${text}\n`),
+      error: (text) => void (stderr += `${text}\n`),
+      write: (text) => void (stdout += text),
+      paint: (_style, text) => text,
+      screen: undefined,
+      columns,
+    },
+  });
+  return { code, stdout, stderr };
+}
+
+describe("a tenant", () => {
+  it("that the caller does not have is refused with those it has, and the one that was meant", async () => {
+    for (const command of [["batches"], ["timers"], ["packages"], ["dead-letters"], ["packages", "versions", "a"]]) {
+      const { code, stderr } = await jobyard([...command, "--tenant", "acounting"]);
+      expect([command, code]).toEqual([command, EXIT.usage]);
+      expect(stderr).toBe("You have no tenant acounting. Did you mean accounting? You have: accounting, demo.\n");
+    }
+    expect((await jobyard(["batches", "--tenant", "zzz"])).stderr).toBe(
+      "You have no tenant zzz. You have: accounting, demo.\n",
+    );
+    expect(await jobyard(["batches", "--tenant", "demo"])).toMatchObject({ code: EXIT.done, stdout: "No batches.\n" });
+  });
+
+  it("is asked for when there is more than one, and how to get one is said when there is none", async () => {
+    expect((await jobyard(["batches"])).stderr).toBe("Name a tenant with --tenant. You have: accounting, demo.\n");
+    answers["GET /v1/me"] = { status: 200, body: { ...ME, grants: [] } };
+    expect((await jobyard(["batches"])).stderr).toContain("jobyard grants <tenant> --grant <your object id>");
+  });
+});
+
+describe("whoami", () => {
+  it("says name, object id, roles and tenants; as JSON on one line, on a terminal indented", async () => {
+    const { stdout } = await jobyard(["whoami"]);
+    expect(stdout).toBe(
+      [
+        "Sam Submitter, a user",
+        "  object id 10ca1000-0000-4000-8000-0000000000e2",
+        "  app roles Jobs.Submit",
+        "",
+        "  tenant      access",
+        "  accounting  manage",
+        "  demo        read",
+        "",
+      ].join("\n"),
+    );
+    expect((await jobyard(["whoami", "--json"])).stdout).toBe(`${JSON.stringify(ME)}\n`);
+    expect((await jobyard(["whoami", "--json"], 80)).stdout).toBe(`${JSON.stringify(ME, null, 2)}\n`);
+  });
+
+  it("of somebody without the role says which command gives it", async () => {
+    const message = "This takes the app role Jobs.Admin, and the token has Jobs.Submit.";
+    answers["GET /v1/workers"] = { status: 403, body: { error: { code: "Forbidden", message, requestId: "r1" } } };
+    const { code, stderr } = await jobyard(["workers"]);
+    expect(code).toBe(EXIT.notAllowed);
+    expect(stderr).toContain(`${message}\n  An administrator assigns roles with az rest: docs/deploy.md`);
+    expect(stderr).toContain("jobyard login --local --as admin\n  (Forbidden, request r1)\n");
+  });
+});
+
+describe("one job", () => {
+  it("is shown with its package's version, its parameters, and how long it waited", async () => {
+    answers["GET /v1/jobs/demo.b.00.j"] = { status: 200, body: JOB };
+    const { stdout } = await jobyard(["jobs", "demo.b.00.j"]);
+    expect(stdout).toContain("  package    greet.zip, version 3f9a01c2d4e5\n");
+    expect(stdout).toContain("  waited     12.0 s until its first start\n");
+    expect(stdout).toContain(`  parameters ${JSON.stringify(JOB.parameters)}\n`);
+    const narrow = (await jobyard(["jobs", "demo.b.00.j"], 80)).stdout;
+    expect(narrow).toContain('  parameters {\n               "greeting": "xxx');
+    expect(narrow).toContain('  output     {"greeted":2}\n');
+  });
+});
+
+describe("numbers", () => {
+  it("are said of one and of many", async () => {
+    const counts = { queued: 0, running: 0, succeeded: 1, failed: 0, canceled: 0, total: 1 };
+    const batchId = "demo.0000000000aaaaaaaa";
+    answers[`POST /v1/batches/${batchId}/requeue`] = { status: 200, body: { requeued: 1 } };
+    answers[`POST /v1/batches/${batchId}/cancel`] = {
+      status: 200,
+      body: { batchId, counts: { ...counts, running: 1 } },
+    };
+    answers[`GET /v1/batches/${batchId}`] = { status: 200, body: { batchId, counts } };
+    expect((await jobyard(["requeue", batchId])).stdout).toBe("1 job runs again.\n");
+    expect((await jobyard(["cancel", batchId])).stdout).toBe("1 job has been asked to end.\n");
+    expect(await jobyard(["watch", batchId])).toMatchObject({
+      stdout: "1 job: 1 succeeded, 0 failed, 0 canceled\n",
+      stderr: expect.stringContaining("1 of 1 job done") as string,
+    });
+    answers[`POST /v1/batches/${batchId}/requeue`] = { status: 200, body: { requeued: 2 } };
+    expect((await jobyard(["requeue", batchId])).stdout).toBe("2 jobs run again.\n");
+  });
+});
+
+describe("a version of a package", () => {
+  const at = "/v1/tenants/demo/packages/greet.zip";
+  beforeEach(() => {
+    const version = (sha256: string, isCurrent: boolean) => ({
+      bytes: 2_048,
+      sha256,
+      uploadedAt: JOB.submittedAt,
+      isCurrent,
+    });
+    answers[`GET ${at}/versions`] = { status: 200, body: { items: [version(HASH, true), version(OTHER, false)] } };
+    answers[`POST ${at}/versions/${OTHER}/restore`] = {
+      status: 200,
+      body: { packageName: "greet.zip", sha256: OTHER, timers: ["nightly"] },
+    };
+    answers[`DELETE ${at}`] = { status: 204 };
+  });
+
+  it("is restored by the letters it alone begins with", async () => {
+    expect((await jobyard(["packages", "versions", "greet", "-t", "demo"])).stdout).toMatch(/3f9a01c2d4e5 .*current/);
+    const restored = await jobyard(["packages", "restore", "greet", "3F9A01F", "-t", "demo"]);
+    expect(restored).toMatchObject({
+      code: EXIT.done,
+      stdout: "Jobs of greet.zip run version 3f9a01ffffff again, with 1 timer: nightly.\n",
+    });
+    const many = await jobyard(["packages", "restore", "greet", "3f9a", "-t", "demo"]);
+    expect(many).toMatchObject({
+      code: EXIT.usage,
+      stderr: expect.stringContaining("2 versions begin with 3f9a") as string,
+    });
+    const none = await jobyard(["packages", "restore", "greet", "abc", "-t", "demo"]);
+    expect(none.stderr).toBe("There is no version abc. There are: 3f9a01c2d4e5, 3f9a01ffffff.\n");
+  });
+
+  it("goes with all others only when --yes says so", async () => {
+    const refused = await jobyard(["packages", "delete", "greet", "-t", "demo"]);
+    expect(refused).toMatchObject({ code: EXIT.usage, stderr: expect.stringContaining("add --yes") as string });
+    expect(asked.some((line) => line.startsWith("DELETE"))).toBe(false);
+    expect(await jobyard(["packages", "delete", "greet.zip", "-t", "demo", "--yes"])).toMatchObject({
+      code: EXIT.done,
+      stdout: "Deleted greet.zip of demo.\n",
+    });
+  });
+});

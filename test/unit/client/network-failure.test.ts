@@ -1,0 +1,151 @@
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { generate } from "selfsigned";
+import { describe, expect, it } from "vitest";
+import { JobServiceClient, type Fetch } from "../../../runtime/client/index.ts";
+
+/** A quick client, and how often it has tried. */
+function counting(url: string, answer: Fetch = (address, init) => fetch(address, init)) {
+  const tried = { calls: 0 };
+  const client = new JobServiceClient(url, {
+    retry: { firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 },
+    fetch: (address, init) => {
+      tried.calls++;
+      return answer(address, init);
+    },
+  });
+  return { client, tried };
+}
+
+const failureOf = (client: JobServiceClient): Promise<unknown> =>
+  client.getAuthFacts().then(
+    () => "no failure",
+    (error: unknown) => error,
+  );
+
+const failing = (code: string, message = "deep down"): Fetch => {
+  const cause = Object.assign(new Error(message), { code });
+  return () => Promise.reject(new TypeError("fetch failed", { cause }));
+};
+
+async function listening(server: Server): Promise<{ readonly port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    // The client hangs up when it hears what it does not understand.
+    socket.on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      return closed;
+    },
+  };
+}
+
+describe("what no answer came from", () => {
+  it("is told from each other, in words, and the hopeless is not tried again", async () => {
+    for (const [code, reason, calls, text] of [
+      ["ENOTFOUND", "unknown-host", 1, "There is no host with the name jobs.example.com (ENOTFOUND)."],
+      ["EAI_AGAIN", "broken", 3, "No answer from https://jobs.example.com: deep down"],
+      ["ECONNREFUSED", "refused", 3, "Nothing listens at https://jobs.example.com (ECONNREFUSED)."],
+      ["ECONNRESET", "broken", 3, "No answer from https://jobs.example.com: deep down"],
+      ["UND_ERR_CONNECT_TIMEOUT", "silent", 3, "No answer from https://jobs.example.com: deep down"],
+      ["SELF_SIGNED_CERT_IN_CHAIN", "certificate", 1, "in NODE_EXTRA_CA_CERTS (SELF_SIGNED_CERT_IN_CHAIN)."],
+      ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "certificate", 1, "is not trusted."],
+      ["CERT_HAS_EXPIRED", "certificate", 1, "The certificate of https://jobs.example.com has expired"],
+      ["CERT_NOT_YET_VALID", "certificate", 1, "is the clock of this machine right?"],
+      ["ERR_TLS_CERT_ALTNAME_INVALID", "certificate", 1, "is for another name (ERR_TLS_CERT_ALTNAME_INVALID)."],
+      ["ERR_SSL_WRONG_VERSION_NUMBER", "protocol", 1, "Is the address http:// perhaps?"],
+      ["EPROTO", "protocol", 1, "does not speak TLS as it should"],
+      ["HPE_INVALID_CONSTANT", "protocol", 1, "(HPE_INVALID_CONSTANT)"],
+    ] as const) {
+      const { client, tried } = counting("https://jobs.example.com", failing(code));
+      expect(await failureOf(client)).toMatchObject({
+        code: "NetworkFailed",
+        reason,
+        message: expect.stringContaining(text) as string,
+        retryable: calls > 1,
+      });
+      expect([code, tried.calls]).toEqual([code, calls]);
+    }
+  });
+
+  it("is an outage when a name that has answered is not found any more", async () => {
+    const answers: Fetch[] = [() => Promise.resolve(Response.json({})), failing("ENOTFOUND"), failing("ENOTFOUND")];
+    const next: Fetch = (url, init) =>
+      (answers.shift() ?? (() => Promise.resolve(Response.json({ name: "Ada" }))))(url, init);
+    const { client } = counting("https://jobs.example.com", next);
+    await client.monitoring.getMe();
+    expect(await client.monitoring.getMe()).toEqual({ name: "Ada" });
+  });
+
+  it("is known by what Node says of a real certificate, of no TLS and of no HTTP", async () => {
+    const { private: key, cert } = await generate([{ name: "commonName", value: "127.0.0.1" }]);
+    await using secure = await listening(createHttpsServer({ key, cert }));
+    await using plain = await listening(createHttpServer());
+    await using other = await listening(createServer((socket) => socket.end("220 mail.example.com ESMTP\r\n")));
+    const reasons: unknown[] = [];
+    for (const url of [
+      `https://127.0.0.1:${secure.port}`,
+      `https://127.0.0.1:${plain.port}`,
+      `http://127.0.0.1:${other.port}`,
+    ]) {
+      const { client, tried } = counting(url);
+      const { reason, message } = (await failureOf(client)) as { reason?: string; message: string };
+      reasons.push([reason, tried.calls]);
+      expect(message).toContain(url);
+    }
+    expect(reasons).toEqual([
+      ["certificate", 1],
+      ["protocol", 1],
+      ["protocol", 1],
+    ]);
+  });
+
+  it("ends after the time given, however many tries are left", async () => {
+    let calls = 0;
+    const client = new JobServiceClient("http://127.0.0.1:9", {
+      answerWithinMs: 20,
+      retry: { firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 1_000_000, giveUpAfterMs: 20 },
+      fetch: (_url, { signal } = {}) => {
+        calls++;
+        return new Promise((_resolve, reject) =>
+          signal?.addEventListener("abort", () => reject(signal.reason as Error)),
+        );
+      },
+    });
+    expect(await failureOf(client)).toMatchObject({
+      reason: "silent",
+      message: expect.stringContaining("within 0.0") as string,
+    });
+    expect(calls).toBeLessThan(100);
+  });
+
+  it("is not tried again by the calls around one whose tries are used up", async () => {
+    const { client, tried } = counting("https://jobs.example.com", failing("ECONNRESET"));
+    const withToken = new JobServiceClient("https://jobs.example.com", {
+      retry: { firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 },
+      credential: {
+        getToken: async () => ({ token: await client.getAuthFacts().then(String), expiresOnTimestamp: 0 }),
+      },
+      fetch: () =>
+        Promise.resolve(
+          Response.json({
+            kind: "entra",
+            authority: "https://login.microsoftonline.com",
+            tenantId: "00000000-0000-4000-8000-000000000001",
+            clientId: "00000000-0000-4000-8000-000000000002",
+            applicationScope: "api://00000000-0000-4000-8000-000000000002/.default",
+            userScope: "api://00000000-0000-4000-8000-000000000002/access_as_user",
+          }),
+        ),
+    });
+    await expect(withToken.monitoring.getMe()).rejects.toMatchObject({ code: "NetworkFailed" });
+    expect(tried.calls).toBe(3);
+  });
+});

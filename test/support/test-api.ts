@@ -74,7 +74,12 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
     readonly state?: string;
     readonly error?: { readonly code: string };
   }[];
-  readonly error: { readonly code: string; readonly target?: string; readonly requestId: string };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly target?: string;
+    readonly requestId: string;
+  };
 }
 
 export interface TestApiOptions {
@@ -101,6 +106,7 @@ export interface TestApiOptions {
   readonly now?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
+  readonly isReleasePending?: (tenantName: string, packageName: string) => boolean;
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
   /** Default: as in production. */
@@ -132,6 +138,7 @@ export async function startTestApi(
     now = () => new Date(),
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
+    isReleasePending = () => false,
     traffic = {},
     httpLimits,
     log = silentLog,
@@ -190,6 +197,7 @@ export async function startTestApi(
     silentAfterMs: SILENT_AFTER_MS,
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
+    isReleasePending,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
     monotonicNow,
     log,

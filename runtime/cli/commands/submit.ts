@@ -25,6 +25,7 @@ interface SubmitOptions extends RemoteOptions {
   readonly newBatch?: string;
   readonly file?: string;
   readonly lines?: string;
+  readonly publishLater?: true;
   readonly wait?: true;
 }
 
@@ -45,6 +46,7 @@ export const submitCommand = (around: Surroundings): Command =>
     .option("--id <text>", "your own id for it: submitted again, the first job is answered")
     .option("-b, --batch <batchId>", "default: the tenant's batch of the day")
     .option("--new-batch <name>", "make a batch for it first")
+    .option("--publish-later", "accept it although the package or its job type is not published yet")
     .option("-f, --file <file>", "one job as JSON, as the API takes it; - is standard input")
     .option("--lines <file>", "a job in each line; - is standard input")
     .option("-w, --wait", "until it has ended; exit code 5 unless all succeeded")
@@ -86,6 +88,7 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.priority !== undefined && { priority: options.priority }),
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
+    ...(options.publishLater && { publishLater: true }),
   };
 }
 

@@ -3,7 +3,7 @@
  * not become a failed job. What the catalog says is kept for a short time. A kept answer can accept a job; it never
  * refuses one, because the package may have been published since.
  */
-import { didYouMean } from "../core/did-you-mean.ts";
+import { closestName } from "../core/did-you-mean.ts";
 import { type JobSystemError, NotFoundError, PackageError, UnavailableError } from "../core/errors.ts";
 import {
   KNOWN_PACKAGE_FOR_MS,
@@ -107,7 +107,7 @@ function unknownType({ jobType, jobProcessorPackageName }: JobRequestBody, jobTy
 const LATER = "Publish it first, or set publishLater.";
 
 function suggestion(word: string, known: readonly string[]): string {
-  const meant = didYouMean(word, known);
+  const meant = closestName(word, known);
   return meant === undefined ? "" : ` Did you mean "${meant}"?`;
 }
 

@@ -1,42 +1,52 @@
-/** Finds the word somebody probably meant, for messages about a name that is not known. */
+/** Finds the known name that somebody may have meant by an unknown one, for the end of a message. */
 
-/** The known word that is nearest to `word`, or undefined when none is near. Case does not count. */
-export function didYouMean(word: string, known: Iterable<string>): string | undefined {
-  const wanted = word.slice(0, COMPARED_MAX_LENGTH).toLowerCase();
-  // A third of the letters may differ: more is another word.
-  let best = { word: undefined as string | undefined, distance: Math.floor(wanted.length / 3) + 1 };
-  for (const candidate of known) {
-    const other = candidate.slice(0, COMPARED_MAX_LENGTH).toLowerCase();
-    if (Math.abs(other.length - wanted.length) >= best.distance) continue;
-    const distance = editDistance(wanted, other);
-    if (distance < best.distance) best = { word: candidate, distance };
-  }
-  return best.word;
+/** ` (did you mean "timeoutMs"?)`, or nothing when no known name is close. */
+export function didYouMean(given: string, known: Iterable<string>): string {
+  const name = closestName(given, known);
+  return name === undefined ? "" : ` (did you mean ${JSON.stringify(name)}?)`;
 }
 
-/** The cost grows with the square of the length. */
-const COMPARED_MAX_LENGTH = 64;
+/** Names of a request can be long, and comparing costs the product of two lengths. */
+const NAME_MAX_LENGTH = 100;
 
-/** Letters to insert, remove, replace or swap with their neighbour. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: readonly number[] = [];
-  let last: readonly number[] = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const isSame = a[row - 1] === b[column - 1];
-      const isSwapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      current.push(
-        Math.min(
-          (last[column] ?? 0) + 1,
-          (current[column - 1] ?? 0) + 1,
-          (last[column - 1] ?? 0) + (isSame ? 0 : 1),
-          isSwapped ? (beforeLast[column - 2] ?? 0) + 1 : Infinity,
-        ),
-      );
-    }
-    beforeLast = last;
-    last = current;
+/** The known name with the fewest letters in the wrong place, if these are less than a third. Case does not count. */
+export function closestName(given: string, known: Iterable<string>): string | undefined {
+  if (given.length > NAME_MAX_LENGTH) return undefined;
+  let closest: string | undefined;
+  let least = Infinity;
+  for (const name of known) {
+    if (name.length > NAME_MAX_LENGTH) continue;
+    const distance = distanceOf(given.toLowerCase(), name.toLowerCase());
+    if (distance >= least || distance > Math.max(given.length, name.length) / 3) continue;
+    closest = name;
+    least = distance;
   }
-  return last[b.length] ?? 0;
+  return closest;
+}
+
+const FIELDS_SHOWN = 5;
+
+/** `"timeoutMS" (did you mean "timeoutMs"?), "x"`: the first of the fields that are not known. */
+export function showUnknown(given: readonly string[], known: readonly string[]): string {
+  const shown = given.slice(0, FIELDS_SHOWN).map((name) => `${JSON.stringify(name)}${didYouMean(name, known)}`);
+  const more = given.length > FIELDS_SHOWN ? ` and ${given.length - FIELDS_SHOWN} more` : "";
+  return `${shown.join(", ")}${more}`;
+}
+
+/** How many letters must be added, removed, replaced or swapped with their neighbour. */
+function distanceOf(a: string, b: string): number {
+  /** Distances of what of `a` is read so far to each beginning of `b`: this row, and the two before. */
+  let [before, above, row] = [[] as number[], [] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    [before, above, row] = [above, row, [i]];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let least = Math.min(replaced, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        least = Math.min(least, (before[j - 2] ?? 0) + 1);
+      }
+      row.push(least);
+    }
+  }
+  return row[b.length] ?? 0;
 }

@@ -1,27 +1,40 @@
-import { expect, it } from "vitest";
-import { didYouMean } from "../../../runtime/core/did-you-mean.ts";
+import { describe, expect, it } from "vitest";
+import { closestName, didYouMean, showUnknown } from "../../../runtime/core/did-you-mean.ts";
 
-const KNOWN = ["Thumbnails", "FinancialYearEnd", "MetadataExport"];
+const KNOWN = ["jobType", "cron", "timeZone", "timeoutMs", "idleTimeoutMs", "memoryMb", "retry", "run"];
 
-it.each([
-  ["Thumbnail", "Thumbnails"],
-  ["thumbnails", "Thumbnails"],
-  ["Thubmnails", "Thumbnails"],
-  ["FinacialYearEnd", "FinancialYearEnd"],
-  ["MetadataImport", "MetadataExport"],
-])("finds for %s the word %s", (word, meant) => {
-  expect(didYouMean(word, KNOWN)).toBe(meant);
+describe("closestName", () => {
+  it.each([
+    ["timeoutMS", "timeoutMs"],
+    ["TIMEOUTMS", "timeoutMs"],
+    ["timeout", "timeoutMs"],
+    ["timezone", "timeZone"],
+    ["corn", "cron"],
+    ["memory", "memoryMb"],
+    ["idleTimeout", "idleTimeoutMs"],
+    ["jobtpye", "jobType"],
+    ["retyr", "retry"],
+    ["ran", "run"],
+  ])("takes %s for %s", (given, meant) => {
+    expect(closestName(given, KNOWN)).toBe(meant);
+    expect(closestName(given, KNOWN.toReversed())).toBe(meant);
+  });
+
+  it.each(["schedule", "x", "", "concurrency", "go", "r", "timeoutMs".repeat(1_000)])(
+    "takes %s for no other",
+    (given) => {
+      expect(closestName(given, KNOWN)).toBeUndefined();
+    },
+  );
 });
 
-it.each(["Invoices", "T", "", "ThumbnailsOfOrdersOfTheYear"])("finds nothing near %j", (word) => {
-  expect(didYouMean(word, KNOWN)).toBeUndefined();
+it("says it at the end of a message, or nothing", () => {
+  expect(didYouMean("corn", KNOWN)).toBe(' (did you mean "cron"?)');
+  expect(didYouMean("schedule", KNOWN)).toBe("");
 });
 
-it("prefers the nearest, and the first of equals", () => {
-  expect(didYouMean("jobs", ["jobz", "jobs2", "jobx"])).toBe("jobz");
-  expect(didYouMean("timeoutMS", ["timeout", "timeoutMs"])).toBe("timeoutMs");
-});
-
-it("compares only the beginning of long words", () => {
-  expect(didYouMean("x".repeat(100_000), ["y".repeat(100_000), "x".repeat(99_999)])).toBe("x".repeat(99_999));
+it("shows five unknown names at most, and compares no more", () => {
+  const many = Array.from({ length: 100_000 }, (_, index) => `${"x".repeat(90)}${index}`);
+  expect(showUnknown(["corn", ...many], KNOWN)).toMatch(/^"corn" \(did you mean "cron"\?\), "x+0", .* and 99996 more$/);
+  expect(showUnknown(["a", "b"], KNOWN)).toBe('"a", "b"');
 });

@@ -72,6 +72,12 @@ export default {
       ["^runtime/(sockets|core)/"],
       "Every server takes the same limits from there, the local Service Bus too.",
     ),
+    only(
+      "ownership-imports-nothing",
+      "^runtime/ownership/",
+      ["^runtime/ownership/"],
+      "Storage, local Service Bus, workers and the stack claim their folders in one way.",
+    ),
     only("job-imports-core", "^runtime/job/", ["^runtime/(job|core)/"], "What a package author imports stays small."),
     only(
       "packaging-imports-core",
@@ -102,7 +108,7 @@ export default {
     only(
       "bus-imports-core",
       "^runtime/local/bus/",
-      ["^runtime/(local/bus|sockets|core)/"],
+      ["^runtime/(local/bus|ownership|sockets|core)/"],
       "The local Service Bus is usable on its own.",
     ),
     {
@@ -129,7 +135,7 @@ export default {
     only(
       "infra-imports-rules",
       "^infra/(?!rehearsal/)",
-      ["^(infra|runtime/(core|packaging))/"],
+      ["^(infra|runtime/(core|packaging))/", "^runtime/node-version\\.mjs$"],
       "Deployment and code share names and limits, nothing else.",
     ),
     only(

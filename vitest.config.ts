@@ -2,9 +2,11 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { defineConfig } from "vitest/config";
+import { ATTACK_FAMILIES, tagOf } from "./test/attack/families.ts";
+import { keepLoopbackDirect } from "./runtime/loopback-direct.mjs";
 
 // As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
-process.env["NO_PROXY"] = "127.0.0.1,localhost";
+keepLoopbackDirect();
 // Each test file has a process of its own: it loads libraries as an earlier one has compiled them.
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
 
@@ -34,6 +36,7 @@ export default defineConfig({
     // No test is about its own time limit: they end what hangs, and are wide, since a busy machine may take ten times as long.
     // One more than there are cores: many tests wait for locks, processes and answers, while others compute.
     maxWorkers: availableParallelism() + 1,
+    tags: Object.entries(ATTACK_FAMILIES).map(([family, description]) => ({ name: tagOf(family), description })),
     projects: [
       {
         test: {

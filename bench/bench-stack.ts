@@ -40,7 +40,7 @@ export async function withStack<T>(
     return await measure(stack);
   } finally {
     await stack.stop();
-    await home.release();
+    home.release();
     await rm(directory, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,5 @@
 /** `npm run bench -- <component> [--json]`: measures one component and prints what it found. */
+import { keepLoopbackDirect } from "../runtime/loopback-direct.mjs";
 
 interface Figure {
   readonly name: string;
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<{ readonly benchmark: Be
   client: () => import("./client.ts"),
   events: () => import("./events.ts"),
   recovery: () => import("./recovery.ts"),
+  scheduler: () => import("./scheduler.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);
@@ -25,6 +27,7 @@ if (!load) {
   process.exit(2);
 }
 
+keepLoopbackDirect();
 const figures: Figure[] = [];
 const { benchmark } = await load();
 await benchmark((figure) => {

@@ -21,6 +21,8 @@ export class InfraConfigError extends Error {
 
 export interface PoolConfig {
   readonly name: string;
+  /** Which /22 of the address space is its own: 0 for the default pool. */
+  readonly subnet: number;
   readonly vmSize: string;
   readonly osDiskGb: number;
   readonly slots: number;
@@ -31,7 +33,12 @@ export interface PoolConfig {
 }
 
 export type AuthConfig =
-  | { readonly mode: "create"; readonly adminObjectIds: readonly string[]; readonly redirectUris: readonly string[] }
+  | {
+      readonly mode: "create";
+      readonly adminObjectIds: readonly string[];
+      readonly redirectUris: readonly string[];
+      readonly allowAzureCli: boolean;
+    }
   | { readonly mode: "existing"; readonly clientId: string; readonly publicClientId: string };
 
 export interface InfraConfig extends Omit<
@@ -60,8 +67,8 @@ export function parseInfraConfig(given: Readonly<Record<string, unknown>>): Infr
   const space = parseAddressSpace(flat.addressSpace);
   const auth = authOf(flat);
   const problems = [
-    ...poolProblems(flat, pools),
-    ...spaceProblems(space, pools),
+    ...scaleProblems(flat, pools),
+    ...subnetProblems(flat, space, pools),
     ...apiProblems(flat),
     ...auth.problems,
   ];
@@ -76,11 +83,12 @@ export function parseInfraConfig(given: Readonly<Record<string, unknown>>): Infr
   };
 }
 
-/** The default pool first, then the others as listed: a pool's place decides its subnet. */
+/** By their subnets, the default pool first: Pulumi hands objects over with their keys sorted, however they were written. */
 function poolsOf(flat: FlatConfig): readonly PoolConfig[] {
   const { [DEFAULT_POOL]: forDefault = {}, ...others } = flat.pools;
-  return Object.entries({ [DEFAULT_POOL]: forDefault, ...others }).map(([name, own]) => ({
+  const pools = Object.entries({ [DEFAULT_POOL]: forDefault, ...others }).map(([name, own]) => ({
     name,
+    subnet: own.subnet ?? DEFAULT_SUBNET,
     vmSize: own.vmSize ?? flat.workerVmSize,
     osDiskGb: own.osDiskGb ?? flat.workerOsDiskGb,
     slots: own.slots ?? flat.workerSlots,
@@ -89,10 +97,13 @@ function poolsOf(flat: FlatConfig): readonly PoolConfig[] {
       (own.autoscale ?? flat.workerAutoscale)
         ? { kind: "auto", min: own.min ?? flat.workerMin, max: own.max ?? flat.workerMax }
         : { kind: "fixed", count: own.count ?? flat.workerCount },
-  }));
+  })) satisfies readonly PoolConfig[];
+  return pools.toSorted((a, b) => a.subnet - b.subnet);
 }
 
-const poolProblems = (flat: FlatConfig, pools: readonly PoolConfig[]): readonly string[] =>
+const DEFAULT_SUBNET = 0;
+
+const scaleProblems = (flat: FlatConfig, pools: readonly PoolConfig[]): readonly string[] =>
   pools.flatMap(({ name, scale }) => {
     if (scale.kind === "fixed" || scale.min <= scale.max) return [];
     const own = flat.pools[name];
@@ -100,10 +111,25 @@ const poolProblems = (flat: FlatConfig, pools: readonly PoolConfig[]): readonly 
     return [`${key} is ${scale.min}, more than the most workers of the pool (${scale.max})`];
   });
 
-const spaceProblems = (space: AddressSpace | undefined, pools: readonly PoolConfig[]): readonly string[] =>
-  space === undefined || pools.length <= poolCapacity(space)
-    ? []
-    : [`jobyard:addressSpace has room for ${poolCapacity(space)} worker pools, a /22 each, not for ${pools.length}`];
+/** A pool keeps its subnet for ever, so each says which is its own, and no two say the same. */
+function subnetProblems(
+  flat: FlatConfig,
+  space: AddressSpace | undefined,
+  pools: readonly PoolConfig[],
+): readonly string[] {
+  if (space === undefined) return [];
+  const room = poolCapacity(space);
+  if (room < 1) return ["jobyard:addressSpace has room for 0 worker pools, a /22 each"];
+  return pools.flatMap(({ name, subnet }) => {
+    const key = `jobyard:pools.${name}.subnet`;
+    if (name === DEFAULT_POOL)
+      return flat.pools[name]?.subnet === undefined ? [] : [`${key} is always ${DEFAULT_SUBNET}`];
+    const taken = pools.find((other) => other.name !== name && other.subnet === subnet);
+    if (flat.pools[name]?.subnet === undefined) return [`${key} is missing: a number from 1 to ${room - 1} of its own`];
+    if (subnet >= room) return [`${key} must be from 1 to ${room - 1} in ${flat.addressSpace}`];
+    return taken === undefined ? [] : [`${key} is ${subnet}, as that of pool ${taken.name}`];
+  });
+}
 
 function apiProblems({ apiSku, apiMin, apiMax }: FlatConfig): readonly string[] {
   const { maxInstances, autoscale } = API_SKUS[apiSku];
@@ -124,7 +150,12 @@ function authOf(flat: FlatConfig): { readonly value?: AuthConfig; readonly probl
   if (flat.authMode === "create") {
     const given = (["authClientId", "authPublicClientId"] as const).filter((key) => flat[key] !== undefined);
     return {
-      value: { mode: "create", adminObjectIds: flat.authAdminObjectIds, redirectUris: flat.authRedirectUris },
+      value: {
+        mode: "create",
+        adminObjectIds: flat.authAdminObjectIds,
+        redirectUris: flat.authRedirectUris,
+        allowAzureCli: flat.authAllowAzureCli,
+      },
       problems: given.map((key) => `jobyard:${key} is for authMode existing`),
     };
   }

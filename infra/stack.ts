@@ -57,10 +57,12 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
   const place: Place = { resourceGroupName: group.name, location: group.location, tags };
 
   const poolNames = config.pools.map(({ name }) => name);
-  const timers =
+  const declared =
     config.packages === undefined
       ? []
       : planTimers({ packages: bundles.packages, tenantName: config.packages.tenant, pools: poolNames });
+  // One maker of subscriptions: the API, which makes each with its filter in one request, or Pulumi where the API may not.
+  const timers = config.runtimeRegistration ? [] : declared;
   const topology = busTopology(poolNames, { lockMs: config.lockSeconds * 1_000, timers });
   const grants = planGrants({ topology, pools: poolNames, runtimeRegistration: config.runtimeRegistration });
 
@@ -73,7 +75,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
   const network = new Network("network", {
     place,
     addressSpace: config.addressSpace.text,
-    subnets: planSubnets(config.addressSpace, poolNames),
+    subnets: planSubnets(config.addressSpace, config.pools),
     egress: config.egress,
   });
   const allowOnly =
@@ -158,7 +160,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       timerRegistration: config.runtimeRegistration,
     }),
     subnetId: network.apiSubnetId,
-    // Else it might make subscriptions of deployed timers itself, which Pulumi would find there and refuse.
+    // It registers timers when it starts, and their subscriptions must be there by then.
     after: messaging.subscriptions,
   });
   if (entra !== undefined && config.auth.mode === "create") {
@@ -247,9 +249,9 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
 const createEntra = (
   stack: string,
   ownerObjectId: pulumi.Input<string>,
-  { adminObjectIds }: Extract<AuthConfig, { mode: "create" }>,
+  { adminObjectIds, allowAzureCli }: Extract<AuthConfig, { mode: "create" }>,
 ): EntraApplications =>
-  new EntraApplications("entra", { displayName: `Jobyard (${stack})`, ownerObjectId, adminObjectIds });
+  new EntraApplications("entra", { displayName: `Jobyard (${stack})`, ownerObjectId, adminObjectIds, allowAzureCli });
 
 function clientIds(config: AuthConfig, entra: EntraApplications | undefined) {
   if (config.mode === "existing") return { clientId: config.clientId, publicClientId: config.publicClientId };

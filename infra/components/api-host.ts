@@ -80,6 +80,8 @@ export class ApiHost extends pulumi.ComponentResource {
           scmMinTlsVersion: web.SupportedTlsVersions.SupportedTlsVersions_1_2,
           healthCheckPath: "/healthz",
           webSocketsEnabled: true,
+          // Private addresses and service endpoints go through the subnet, all else as without a network.
+          vnetRouteAllEnabled: false,
           remoteDebuggingEnabled: false,
           appSettings: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
         },

@@ -3,15 +3,24 @@ import * as pulumi from "@pulumi/pulumi";
 import * as azuread from "@pulumi/azuread";
 import { USER_SCOPE } from "../../runtime/core/auth-facts.ts";
 import { APP_ROLES } from "../../runtime/core/grants.ts";
-import { ADMIN_ROLE, appRoleId, PUBLIC_CLIENT_REDIRECTS, ROLE_DESCRIPTIONS, userScopeId } from "../plan/entra.ts";
+import {
+  ADMIN_ROLE,
+  appRoleId,
+  AZURE_CLI_CLIENT_ID,
+  PUBLIC_CLIENT_REDIRECTS,
+  ROLE_DESCRIPTIONS,
+  userScopeId,
+} from "../plan/entra.ts";
 
 export interface EntraApplicationsArgs {
   /** Shown where people sign in and consent. */
   readonly displayName: string;
-  /** Who owns the registrations: the deployer, who could not change them otherwise. */
+  /** Who owns the registrations to begin with: the deployer, who could not change them otherwise. */
   readonly ownerObjectId: pulumi.Input<string>;
   /** Users and groups that get Jobs.Admin. */
   readonly adminObjectIds: readonly string[];
+  /** Whether `az account get-access-token` gives tokens for the API without a question. */
+  readonly allowAzureCli: boolean;
 }
 
 export class EntraApplications extends pulumi.ComponentResource {
@@ -23,6 +32,8 @@ export class EntraApplications extends pulumi.ComponentResource {
     super("jobyard:infra:EntraApplications", name, {}, options);
     const child = { parent: this };
     const owners = [args.ownerObjectId];
+    // Whoever runs `pulumi up` next is somebody else, and owners are looked after by people.
+    const owned = { ...child, ignoreChanges: ["owners"] };
 
     const api = new azuread.Application(
       `${name}-api`,
@@ -55,7 +66,7 @@ export class EntraApplications extends pulumi.ComponentResource {
         })),
       },
       // Set below: the URI contains the id that the application gets only now.
-      { ...child, ignoreChanges: ["identifierUris"] },
+      { ...child, ignoreChanges: ["owners", "identifierUris"] },
     );
     new azuread.ApplicationIdentifierUri(
       `${name}-api-uri`,
@@ -66,7 +77,7 @@ export class EntraApplications extends pulumi.ComponentResource {
       `${name}-api-principal`,
       // Nobody gets a token without a role.
       { clientId: api.clientId, owners, appRoleAssignmentRequired: true },
-      child,
+      owned,
     );
     for (const principalObjectId of args.adminObjectIds) {
       new azuread.AppRoleAssignment(
@@ -90,15 +101,22 @@ export class EntraApplications extends pulumi.ComponentResource {
         ],
       },
       // The pages' addresses are set by allowPages, once the API has one.
-      { ...child, ignoreChanges: ["singlePageApplication"] },
+      { ...child, ignoreChanges: ["owners", "singlePageApplication"] },
     );
-    new azuread.ServicePrincipal(`${name}-client-principal`, { clientId: client.clientId, owners }, child);
+    new azuread.ServicePrincipal(`${name}-client-principal`, { clientId: client.clientId, owners }, owned);
     // Users are not asked again whether this client may use the API.
     new azuread.ApplicationPreAuthorized(
       `${name}-client-preauthorized`,
       { applicationId: api.id, authorizedClientId: client.clientId, permissionIds: [userScopeId()] },
       child,
     );
+    if (args.allowAzureCli) {
+      new azuread.ApplicationPreAuthorized(
+        `${name}-azure-cli-preauthorized`,
+        { applicationId: api.id, authorizedClientId: AZURE_CLI_CLIENT_ID, permissionIds: [userScopeId()] },
+        child,
+      );
+    }
 
     this.clientId = api.clientId;
     this.publicClientId = client.clientId;

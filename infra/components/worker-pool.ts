@@ -92,6 +92,8 @@ export class WorkerPool extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [identity, ...args.after],
+        // Azure changes none of them in place: a new scale set is made, then the old one goes.
+        replaceOnChanges: [...IMMUTABLE],
         // How many there are belongs to autoscale; a deployment must not send them home.
         ...(pool.scale.kind === "auto" ? { ignoreChanges: ["sku.capacity"] } : {}),
       },
@@ -107,6 +109,15 @@ export class WorkerPool extends pulumi.ComponentResource {
     this.registerOutputs({ scaleSetId: scaleSet.id });
   }
 }
+
+/** https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-upgrade-scale-set */
+const IMMUTABLE = [
+  "platformFaultDomainCount",
+  "singlePlacementGroup",
+  "virtualMachineProfile.priority",
+  "virtualMachineProfile.evictionPolicy",
+  "virtualMachineProfile.osProfile.computerNamePrefix",
+] as const;
 
 /** The extension asks the worker how it is, and tells the scale set. */
 const HEALTH_EXTENSION = {

@@ -43,8 +43,8 @@ const monthly = (what: string, unitPrice: number, quantity = 1): CostLine => ({
   quantity,
 });
 
-/** With the default pool only. Alerts are priced by what they watch: each of three queues is a series of its own. */
-const ALERTS = monthly("alert series (two for each of 3 queues, 4 more)", PRICE.alertMonth, 10);
+/** With the default pool only. Alerts are priced by what they watch: each queue and topic is a series of its own. */
+const ALERTS = monthly("alert series (two for each of 3 queues and 2 topics, 4 more)", PRICE.alertMonth, 14);
 
 export const IDLE_DEV: readonly CostLine[] = [
   hourly("App Service plan B1", PRICE.planB1Hour),

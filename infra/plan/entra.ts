@@ -15,5 +15,8 @@ export const ADMIN_ROLE: AppRole = "Jobs.Admin";
 export const appRoleId = (value: AppRole): string => stableUuid("app-role", value);
 export const userScopeId = (): string => stableUuid("scope", USER_SCOPE);
 
+/** The Azure CLI, in every directory. https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in */
+export const AZURE_CLI_CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+
 /** Where a command-line tool on somebody's machine is called back. */
 export const PUBLIC_CLIENT_REDIRECTS = ["http://localhost"] as const;

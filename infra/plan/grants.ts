@@ -144,7 +144,7 @@ function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean
         : grant("busSender", { kind: "topic", name }, "sends ticks");
     }),
     grant(READ, { kind: "releases" }, "loads its own code"),
-    grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry without a key"),
+    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; nothing is sent yet"),
   ];
 }
 
@@ -169,7 +169,7 @@ function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
       .filter(({ name }) => name === EVENTS_TOPIC)
       .map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes what happens to jobs")),
     grant(READ, { kind: "releases" }, "loads its own code"),
-    grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry without a key"),
+    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; nothing is sent yet"),
     grant("instanceProtector", { kind: "scaleSet", name: pool }, "protects itself while it works"),
   ];
 }

@@ -4,12 +4,22 @@
  */
 import { z } from "zod";
 
+/** What a change of a setting comes to. */
+export const CHANGES = {
+  inPlace: "in place",
+  newMachines: "on new machines",
+  newScaleSet: "a new scale set, then the old one goes",
+  newStack: "never: only in a new stack",
+} as const;
+export type Change = (typeof CHANGES)[keyof typeof CHANGES];
+
 export interface Setting<Value> {
   readonly schema: z.ZodType<Value>;
   /** As shown in the documentation; undefined: none. */
   readonly fallback: Value;
   readonly allowed: string;
   readonly meaning: string;
+  readonly change: Change;
 }
 
 export type SettingValue<Of> = Of extends Setting<infer Value> ? Value : never;
@@ -19,11 +29,13 @@ export const setting = <Value>(
   fallback: NoInfer<Value>,
   allowed: string,
   meaning: string,
+  change: Change = CHANGES.inPlace,
 ): Setting<Value> => ({
   schema: z.preprocess((value) => value ?? fallback, schema),
   fallback,
   allowed,
   meaning,
+  change,
 });
 
 /** Stack configuration is text; objects in it hold numbers and booleans. Both are meant. */

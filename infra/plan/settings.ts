@@ -11,6 +11,7 @@ import {
 import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/machine-settings.ts";
 import {
   bool,
+  CHANGES,
   integer,
   list,
   named,
@@ -57,8 +58,12 @@ const TAG_NAME = /^[^<>%&\\?/]{1,512}$/;
 const guid = (): z.ZodType<string> => text(GUID, "a GUID");
 const vmSize = named("a VM size, such as Standard_D2as_v5", (value) => vmSizeProblem(value));
 
-/** The keys of one worker pool, in `pools`; absent ones are those of the stack (`workerVmSize` and so on). */
+/** A network of 10.0.0.0/8 has room for so many pools. */
+const SUBNET_MAX = 16_382;
+
+/** The keys of one worker pool, in `pools`; absent ones but `subnet` are those of the stack (`workerVmSize` and so on). */
 const POOL_FIELDS = {
+  subnet: integer(1, SUBNET_MAX),
   vmSize: vmSize,
   osDiskGb: integer(30, 1_023),
   slots: integer(1, SLOTS_MAX),
@@ -95,6 +100,7 @@ export const SETTINGS = {
     "LRS",
     STORAGE_REPLICATIONS.join(", "),
     "copies of the data account",
+    CHANGES.newStack,
   ),
   softDeleteDays: setting(
     integer(0, 365),
@@ -128,7 +134,13 @@ export const SETTINGS = {
     "where `pulumi up` runs: given, nobody else but API and workers reaches the release account",
   ),
 
-  busSku: setting(oneOf(BUS_SKUS), "Standard", BUS_SKUS.join(", "), "tier of the Service Bus namespace"),
+  busSku: setting(
+    oneOf(BUS_SKUS),
+    "Standard",
+    BUS_SKUS.join(", "),
+    "tier of the Service Bus namespace",
+    CHANGES.newStack,
+  ),
   busCapacity: setting(
     integer(1, 16).refine((value) => (BUS_CAPACITIES as readonly number[]).includes(value), {
       error: `must be one of ${BUS_CAPACITIES.join(", ")}`,
@@ -137,7 +149,13 @@ export const SETTINGS = {
     BUS_CAPACITIES.join(", "),
     "messaging units, Premium only",
   ),
-  lockSeconds: setting(integer(30, 300), LOCK_MS / 1_000, "30 to 300", "how long a silent worker keeps its jobs"),
+  lockSeconds: setting(
+    integer(30, 300),
+    LOCK_MS / 1_000,
+    "30 to 300",
+    "how long a silent worker keeps its jobs",
+    CHANGES.newMachines,
+  ),
   runtimeRegistration: setting(
     bool(),
     true,
@@ -154,9 +172,15 @@ export const SETTINGS = {
   apiMin: setting(integer(1, 30), 1, "1 to 30", "API instances; the fewest where the plan scales by itself"),
   apiMax: setting(integer(1, 30), 1, "1 to 30", "most API instances, for plans that scale by themselves (S and P)"),
 
-  workerVmSize: setting(vmSize, "Standard_D2as_v5", "an x64 VM size", "machine of a worker"),
-  workerOsDiskGb: setting(integer(30, 1_023), 64, "30 to 1023", "its disk; packages and workspaces lie there"),
-  workerSlots: setting(integer(1, SLOTS_MAX), 1, "1 to 1000", "jobs a worker runs at a time"),
+  workerVmSize: setting(vmSize, "Standard_D2as_v5", "an x64 VM size", "machine of a worker", CHANGES.newMachines),
+  workerOsDiskGb: setting(
+    integer(30, 1_023),
+    64,
+    "30 to 1023",
+    "its disk; packages and workspaces lie there",
+    CHANGES.newMachines,
+  ),
+  workerSlots: setting(integer(1, SLOTS_MAX), 1, "1 to 1000", "jobs a worker runs at a time", CHANGES.newMachines),
   workerAutoscale: setting(
     bool(),
     true,
@@ -165,30 +189,39 @@ export const SETTINGS = {
   ),
   workerMin: setting(integer(0, AUTOSCALE_MAX_INSTANCES), 1, "0 to 100", "fewest workers; 0 lets an idle pool sleep"),
   workerMax: setting(integer(1, AUTOSCALE_MAX_INSTANCES), 100, "1 to 100", "most workers with autoscale"),
-  workerCount: setting(integer(0, FIXED_MAX_INSTANCES), 1, "0 to 800", "workers without autoscale"),
+  workerCount: setting(
+    integer(0, FIXED_MAX_INSTANCES),
+    1,
+    "0 to 800",
+    "workers without autoscale; a new scale set where it passes 100",
+  ),
   workerSpot: setting(
     bool(),
     false,
     "true, false",
     "whether workers are Spot machines: cheaper, and taken away at need",
+    CHANGES.newScaleSet,
   ),
   workerProtection: setting(
     oneOf(PROTECTION_MODES),
     "required",
     PROTECTION_MODES.join(", "),
     "whether a job starts only on a machine that scale-in spares, or also when Azure does not grant that in time",
+    CHANGES.newMachines,
   ),
   workerIdleGraceSeconds: setting(
     integer(0, IDLE_GRACE_SECONDS_MAX),
     PROTECTION_IDLE_GRACE_MS / 1_000,
     `0 to ${IDLE_GRACE_SECONDS_MAX}`,
     "how long a worker without work is spared by scale-in",
+    CHANGES.newMachines,
   ),
   terminateNoticeMinutes: setting(
     integer(5, 15),
     15,
     "5 to 15",
     "warning before a machine is deleted; Spot machines get none",
+    CHANGES.newMachines,
   ),
   pools: setting(
     z.record(
@@ -201,13 +234,14 @@ export const SETTINGS = {
     ),
     {},
     `names to ${Object.keys(POOL_FIELDS).join(", ")}`,
-    "further worker pools (and changes to `default`), each with what differs; add new ones at the end",
+    "further worker pools (and changes to `default`), each with a `subnet` of its own and what differs",
   ),
   sshPublicKey: setting(
     text(SSH_KEY, "an ssh-rsa or ssh-ed25519 public key").optional(),
     undefined,
     "an SSH public key",
     "who may log in to workers; absent: nobody",
+    CHANGES.newMachines,
   ),
 
   addressSpace: setting(
@@ -217,12 +251,14 @@ export const SETTINGS = {
     "10.20.0.0/16",
     "a private IPv4 network",
     "addresses of the virtual network; a pool takes a /22",
+    CHANGES.newStack,
   ),
   egress: setting(
     oneOf(EGRESSES),
     "nat",
     EGRESSES.join(", "),
     "how workers reach the internet: one NAT gateway, or an address for each (nothing comes in either way)",
+    CHANGES.newMachines,
   ),
 
   authMode: setting(
@@ -244,6 +280,12 @@ export const SETTINGS = {
     [],
     "list of URLs",
     "further pages people may sign in from, with `create`",
+  ),
+  authAllowAzureCli: setting(
+    bool(),
+    true,
+    "true, false",
+    "whether the Azure CLI gets tokens for people (`az account get-access-token`), with `create`",
   ),
   allowedOrigins: setting(
     list(text(ORIGIN, "an origin, such as https://app.example.com, or http://localhost")),

@@ -20,7 +20,7 @@ export const API_SKUS = {
   S1: standard,
   S2: standard,
   S3: standard,
-  P0v3: premium,
+  P0v3: { ...premium, tier: "Premium0V3" },
   P1v3: premium,
   P2v3: premium,
   P3v3: premium,

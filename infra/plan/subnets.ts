@@ -38,18 +38,19 @@ export const poolCapacity = ({ prefix }: AddressSpace): number =>
   Math.max(0, Math.floor(2 ** (32 - prefix) / POOL_SIZE) - RESERVED_BLOCKS);
 
 /**
- * A pool's subnet follows from its place in the list, so a new pool is added at the end: a subnet with machines in it
- * cannot move. Throws RangeError when there are more pools than room.
+ * A pool's subnet follows from its own number, from 0, and from nothing else: Azure does not move a subnet that is in use,
+ * so no pool may change the place of another. Throws RangeError for a number that has no room.
  */
-export function planSubnets(space: AddressSpace, pools: readonly string[]): SubnetPlan {
-  if (pools.length > poolCapacity(space)) {
-    throw new RangeError(`The address space has room for ${poolCapacity(space)} worker pools, not ${pools.length}.`);
-  }
+export function planSubnets(
+  space: AddressSpace,
+  pools: readonly { readonly name: string; readonly subnet: number }[],
+): SubnetPlan {
   const block = (index: number, prefix: number): string => `${dotted(space.base + index * POOL_SIZE)}/${prefix}`;
-  return {
-    api: block(0, API_PREFIX),
-    pools: new Map(pools.map((pool, index) => [pool, block(index + RESERVED_BLOCKS, POOL_PREFIX)])),
+  const ofPool = (subnet: number): string => {
+    if (subnet < poolCapacity(space)) return block(subnet + RESERVED_BLOCKS, POOL_PREFIX);
+    throw new RangeError(`The address space has room for ${poolCapacity(space)} worker pools; there is no ${subnet}.`);
   };
+  return { api: block(0, API_PREFIX), pools: new Map(pools.map(({ name, subnet }) => [name, ofPool(subnet)])) };
 }
 
 const dotted = (address: number): string => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".");

@@ -1,6 +1,7 @@
 /** What hostile jobs try on a deployed machine, with its real systemd, units and users; and what must come of it. */
 import { join } from "node:path";
 import { packPackage } from "../../runtime/packaging/pack.ts";
+import { WORKER_HEALTH } from "../../runtime/core/machine-settings.ts";
 import type { JobView } from "../../runtime/core/views.ts";
 import type { PoolMachine } from "./pool.ts";
 import { expect, expectOneStart, machineOf, workerOf, type Rehearsal } from "./rehearsal.ts";
@@ -131,13 +132,14 @@ try neighbour-write touch ${neighbour}/mine
 try more-rights setpriv --reuid 0 true
 try group setpriv --regid 0 --clear-groups true
 try device head -c 0 /dev/kmsg
-ask() { try "$1" node -e 'const s = require("net").connect({ host: process.argv[1], port: 80 }, () => process.exit(0)); s.on("error", () => process.exit(1)); setTimeout(() => process.exit(1), 3000)' "$2"; }
+ask() { try "$1" node -e 'const s = require("net").connect({ host: process.argv[1], port: process.argv[2] }, () => process.exit(0)); s.on("error", () => process.exit(1)); setTimeout(() => process.exit(1), 3000)' "$2" \${3:-80}; }
 ask metadata 169.254.169.254
 ask platform 168.63.129.16
 ask metadata-by-ipv6 ::ffff:169.254.169.254
 ask platform-by-ipv6 ::ffff:168.63.129.16
+ask health 127.0.0.1 ${WORKER_HEALTH.port}
 echo all tried; echo "user $(id -un)"; ls -l /proc/self/fd`;
-const DOOR_COUNT = 22;
+const DOOR_COUNT = 23;
 
 const reach: Step<Rehearsal> = {
   name: "attack-reach",

@@ -103,8 +103,8 @@ export const timers: Step<Rehearsal> = {
   needs: ["boot"],
   machines: true,
   async run({ client, tenantName, estate }) {
-    const isDeclared = estate().topology.topics.some(({ subscriptions = [] }) => subscriptions.length > 0);
-    if (!isDeclared) return;
+    const hasPackages = estate().site.settings["JOBYARD_PACKAGES_TENANT"] !== undefined;
+    if (!hasPackages) return;
     await until("a run by schedule has succeeded", 150, async () => {
       for await (const { isRunning, lastScheduledAt, lastResult, lastJobId } of client.timers.list(tenantName)) {
         if (isRunning || lastScheduledAt === undefined || lastResult !== "succeeded" || lastJobId === undefined)

@@ -136,7 +136,10 @@ export function createStandIn(cloud: CloudRecord): StandIn {
       if (shortType(found(id).type) === "network:Subnet" && users.length > 0) {
         throw new RefusedError(`InUseSubnetCannotBeDeleted: ${id} is in use by ${users[0]?.[0] ?? ""}`);
       }
-      Reflect.deleteProperty(cloud, id);
+      // With a group goes what is in it.
+      const isGroup = shortType(found(id).type) === "resources:ResourceGroup";
+      const gone = isGroup ? Object.keys(cloud).filter((other) => other.startsWith(`${id}/`)) : [];
+      for (const other of [...gone, id]) Reflect.deleteProperty(cloud, other);
     },
 
     read(id) {
@@ -245,10 +248,10 @@ export function assetOf(value: unknown): RecordedAsset | undefined {
   return typeof value === "object" && value !== null && "asset" in value ? (value.asset as RecordedAsset) : undefined;
 }
 
-const at = (value: unknown, path: string): unknown =>
+export const at = (value: unknown, path: string): unknown =>
   path.split(".").reduce<unknown>((inner, key) => (inner as Properties | undefined)?.[key], value);
 
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(ordered(a)) === JSON.stringify(ordered(b));
+export const same = (a: unknown, b: unknown): boolean => JSON.stringify(ordered(a)) === JSON.stringify(ordered(b));
 
 /** Objects with their keys in order; an asset is its content. */
 function ordered(value: unknown): unknown {

@@ -3,7 +3,7 @@
  * created, changed or replaced in the stand-in cloud by the engine's own rules. What is no longer registered goes last.
  */
 import { ProgramFailedError, type EngineCloud, type RecordedProgram, type Registration } from "../tools/stub-engine.ts";
-import { RefusedError, recordable, type Properties, type StandIn } from "./stand-in.ts";
+import { at, RefusedError, recordable, same, type Properties, type StandIn } from "./stand-in.ts";
 
 /** What the last deployment left, in the order of creation. */
 interface Deployed {
@@ -31,8 +31,11 @@ export function createStubStack(cloud: StandIn): StubStack {
 
   /** Newest first, so that nothing goes before what is in it. What is refused stays for the next time. */
   function removeAll(entries: Deployed[]): void {
+    const going = new Set(entries.map(({ key }) => key));
     for (let last = entries.at(-1); last !== undefined; last = entries.at(-1)) {
-      if (!last.registration.retainOnDelete) cloud.remove(last.id);
+      const { retainOnDelete, deletedWith } = last.registration;
+      const goesByItself = deletedWith !== undefined && going.has(deletedWith);
+      if (!retainOnDelete && !goesByItself) cloud.remove(last.id);
       entries.pop();
     }
   }
@@ -65,7 +68,9 @@ export function createStubStack(cloud: StandIn): StubStack {
     if (before === undefined) return create();
 
     const { changed, replaces } = cloud.diff(before.id, type, inputs);
-    if (replaces.length > 0) {
+    const { inputs: present } = before;
+    const isReplaced = registration.replaceOnChanges.some((path) => !same(at(present, path), at(inputs, path)));
+    if (replaces.length > 0 || isReplaced) {
       refuseProtected([before]);
       const replaced = deployed.splice(index, 1);
       // The old one goes first where two cannot live side by side, else at the end.

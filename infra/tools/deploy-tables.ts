@@ -12,12 +12,13 @@ const shown = (value: unknown): string =>
   value === undefined ? "–" : code(typeof value === "string" ? value : JSON.stringify(value));
 
 const settingsTable = (): Table => [
-  ["key", "default", "allowed", "meaning"],
-  ...Object.entries(SETTINGS).map(([name, { fallback, allowed, meaning }]) => [
+  ["key", "default", "allowed", "meaning", "change"],
+  ...Object.entries(SETTINGS).map(([name, { fallback, allowed, meaning, change }]) => [
     code(name),
     shown(fallback),
     allowed,
     meaning,
+    change,
   ]),
 ];
 

@@ -27,9 +27,18 @@ export async function readStackFile(stack: string): Promise<Readonly<Record<stri
   });
   const { config } = stackSchema.parse(parse(text));
   return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    Object.entries(config).map(([key, value]) => [
+      key,
+      typeof value === "string" ? value : JSON.stringify(value, sortedKeys),
+    ]),
   );
 }
+
+/** As the engine writes objects: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/config/plaintext.go */
+const sortedKeys = (_key: string, value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
 
 export interface GraphRequest {
   readonly stack: string;

@@ -48,6 +48,10 @@ export interface Registration {
   readonly protect: boolean;
   readonly retainOnDelete: boolean;
   readonly deleteBeforeReplace: boolean;
+  /** Paths whose change makes a new resource. */
+  readonly replaceOnChanges: readonly string[];
+  /** Goes by itself when that goes; absent: must be deleted. */
+  readonly deletedWith?: string;
   readonly ignoreChanges: readonly string[];
   readonly dependsOn: readonly string[];
   readonly inputs: Properties;
@@ -96,6 +100,8 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
         protect: request.getProtect() ?? false,
         retainOnDelete: request.getRetainondelete() ?? false,
         deleteBeforeReplace: request.getDeletebeforereplace(),
+        replaceOnChanges: request.getReplaceonchangesList(),
+        ...(request.getDeletedwith() !== "" && { deletedWith: reference(request.getDeletedwith()) }),
         ignoreChanges: request.getIgnorechangesList(),
         dependsOn: request.getDependenciesList().map(reference).sort(),
         inputs,

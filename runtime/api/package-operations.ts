@@ -11,11 +11,11 @@ import {
   packageView,
   packageViewSchema,
   publishedPackageSchema,
+  publishedPackageView,
   type PackageView,
 } from "../core/package-api.ts";
 import type { PackageCatalog, PackageFacts, StoredPackage } from "../core/ports/package-store.ts";
 import { emptySchema } from "../core/requests.ts";
-import type { Timer } from "../core/timer.ts";
 import { pageSchema, pageView } from "../core/views.ts";
 import { inspectPackage } from "../packages/inspect-package.ts";
 import { packageFacts } from "../packages/package-facts.ts";
@@ -112,7 +112,7 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
       const stored = await upload(params, bytes, packageFacts(inspected, caller.name));
       // Also of a version that is there already: what registered it may have been broken off.
       const timers = await timerRegistration.sync(params, inspected);
-      return { status: 200, body: { ...packageView(tenantName, stored), timers: timerNames(timers) } };
+      return { status: 200, body: publishedPackageView(packageView(tenantName, stored), timers) };
     },
   });
 
@@ -179,7 +179,7 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
         throw noSuchVersion(packageName, sha256);
       }
       const timers = await timerRegistration.sync(params, inspected);
-      return { status: 200, body: { ...(await find(caller, params)), timers: timerNames(timers) } };
+      return { status: 200, body: publishedPackageView(await find(caller, params), timers) };
     },
   });
 
@@ -190,8 +190,6 @@ interface PackageName {
   readonly tenantName: string;
   readonly packageName: string;
 }
-
-const timerNames = (timers: readonly Timer[]): readonly string[] => timers.map(({ timerName }) => timerName);
 
 /** Why a package is not published. */
 const REFUSALS = [

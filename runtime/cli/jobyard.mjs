@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Starts the command line, which is TypeScript, on a Node that can run it. */
+import { keepLoopbackDirect } from "../loopback-direct.mjs";
 import { nodeVersionProblem } from "../node-version.mjs";
 
 const problem = nodeVersionProblem();
@@ -7,6 +8,7 @@ if (problem !== undefined) {
   console.error(problem);
   process.exit(1);
 }
+keepLoopbackDirect();
 const interrupted = new AbortController();
 process.once("SIGINT", () => interrupted.abort());
 // Whoever reads us has read enough: `jobyard jobs … | head`.

@@ -20,6 +20,8 @@ interface LocalRequest {
     readonly origin?: string | undefined;
     readonly "sec-fetch-site"?: string | string[] | undefined;
   };
+  /** Each header as often as it came. Node's `headers` has the first Host only. */
+  readonly headersDistinct?: { readonly host?: readonly string[] | undefined };
 }
 
 interface LocalResponse {
@@ -62,8 +64,9 @@ export const localOnly =
 const HOST_PATTERN = /^(?:(\[[0-9a-f:]+\])|([^\s:@/[\],]+))(?::\d{1,5})?$/i;
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-function refusalOf({ method = "", headers }: LocalRequest, { changes }: LocalOnlyOptions) {
+function refusalOf({ method = "", headers, headersDistinct }: LocalRequest, { changes }: LocalOnlyOptions) {
   const { host = "", origin, "sec-fetch-site": site } = headers;
+  if ((headersDistinct?.host?.length ?? 1) > 1) return "host";
   const [, address, name] = HOST_PATTERN.exec(host) ?? [];
   if (!isLoopback((address ?? name ?? "").toLowerCase())) return "host";
   if (changes === "by-proof" || READS.has(method)) return undefined;

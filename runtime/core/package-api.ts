@@ -2,6 +2,8 @@
 import * as z from "zod";
 import type { PackageVersion, StoredPackage } from "./ports/package-store.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
+import { timerWarnings } from "./schedule/schedule-warnings.ts";
+import type { Timer } from "./timer.ts";
 import type { Frozen } from "./views.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -29,7 +31,13 @@ export const packageViewSchema = z
   .meta({ id: "Package", description: "A ZIP of jobs; what `jobProcessorPackageName` of a job names." });
 
 export const publishedPackageSchema = packageViewSchema
-  .extend({ timers: z.array(z.string()).meta({ description: "Names of the timers it has, registered now." }) })
+  .extend({
+    timers: z.array(z.string()).meta({ description: "Names of the timers it has, registered now." }),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "What their schedules may have been meant to be otherwise. Absent: nothing." }),
+  })
   .meta({ id: "PublishedPackage", description: "A package as it was just published or restored." });
 
 export type PublishedPackageView = Frozen<z.infer<typeof publishedPackageSchema>>;
@@ -59,6 +67,12 @@ export const packageView = (ofTenant: string, stored: StoredPackage): PackageVie
   packageName: stored.packageName,
   ...factsView(stored),
 });
+
+/** `timers`: those that were registered with it. */
+export function publishedPackageView(view: PackageView, timers: readonly Timer[]): PublishedPackageView {
+  const warnings = timerWarnings(timers);
+  return { ...view, timers: timers.map(({ timerName }) => timerName), ...(warnings.length > 0 && { warnings }) };
+}
 
 export const packageVersionView = (version: PackageVersion): PackageVersionView => ({
   ...factsView(version),

@@ -8,8 +8,13 @@ const CONTROLS_BUT_LINES = "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f";
 /** Unicode's Bidi_Control: https://www.unicode.org/reports/tr9/. For use inside the brackets of a regular expression. */
 export const DIRECTION_CONTROLS = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069";
 
+/** Unicode's separators of lines and paragraphs: many programs begin a line there. */
+export const LINE_SEPARATORS = "\\u2028\\u2029";
+
 /** One line that reads as it is. */
-export const PLAIN_LINE = new RegExp(`^[^\\u0009\\u000a${CONTROLS_BUT_LINES}${DIRECTION_CONTROLS}]*$`);
+export const PLAIN_LINE = new RegExp(
+  `^[^\\u0009\\u000a${CONTROLS_BUT_LINES}${LINE_SEPARATORS}${DIRECTION_CONTROLS}]*$`,
+);
 
 /**
  * Escape sequences (ECMA-48): control sequences, strings with their ends, and those of two or three characters. A string

@@ -14,7 +14,7 @@
  * "too late" at most.
  */
 import { MISSED_TICKS_KEPT, OVERTAKEN_TICKS_MAX } from "./limits.ts";
-import type { Schedule } from "./schedule/schedule.ts";
+import type { Schedule } from "./schedule/cron-schedule.ts";
 import type { Timer, TimerRun } from "./timer.ts";
 
 /** What a timer's row says of its ticks. */

@@ -4,6 +4,7 @@ import type { Job } from "./job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "./limits.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import { ScheduleError } from "./schedule/schedule-error.ts";
+import { scheduleWarnings } from "./schedule/schedule-warnings.ts";
 import { parseSchedule, ticksBetween } from "./schedule/schedule.ts";
 import { isTerminal } from "./states.ts";
 import { batchIdOf, listenerOf, type Timer, type TimerRun } from "./timer.ts";
@@ -38,6 +39,9 @@ export const timerViewSchema = z
     pausedBy: z.string().optional(),
     cron: z.string().meta({ description: "Cron with a field for seconds, or a time span." }),
     timeZone: z.string(),
+    warnings: z.array(z.string()).optional().meta({
+      description: "What the schedule may have been meant to be otherwise, or why it does not tick. Absent: nothing.",
+    }),
     misfire: z
       .union([z.enum(["once", "skip"]), z.object({ all: z.int().min(1) })])
       .meta({ description: "What becomes of ticks that could not run in time." }),
@@ -73,7 +77,7 @@ export const occurrencesSchema = z
 /** `run` and `job`, the one it names as current: undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
-  const next = pausedAt === undefined ? nextOf(timer, now) : undefined;
+  const { next, warnings } = scheduleView(timer, now);
   return {
     tenantName: timer.tenantName,
     packageName: timer.packageName,
@@ -84,6 +88,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     ...(pausedBy !== undefined && { pausedBy }),
     cron: timer.cron,
     timeZone: timer.timeZone,
+    ...(warnings.length > 0 && { warnings }),
     misfire: timer.misfire,
     overlap: timer.overlap,
     graceSeconds: timer.graceMs / 1_000,
@@ -91,7 +96,7 @@ export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | un
     pool: timer.pool,
     priority: timer.priority,
     batchId: batchIdOf(timer),
-    ...(next !== undefined && { next }),
+    ...(next !== undefined && pausedAt === undefined && { next }),
     ...(run?.lastScheduledAt && { lastScheduledAt: run.lastScheduledAt.toISOString() }),
     ...lastRun(job),
     isRunning: job?.state === "running",
@@ -120,12 +125,15 @@ function lastRun(
   };
 }
 
-/** Undefined also for a schedule this version cannot read: the scheduler says so, and the rest can be shown. */
-function nextOf(timer: Timer, now: Date): string | undefined {
+/** What is wrong with a schedule that this version cannot read is a warning: the rest of the timer can be shown. */
+function scheduleView(
+  timer: Timer,
+  now: Date,
+): { readonly next?: string | undefined; readonly warnings: readonly string[] } {
   try {
-    return occurrences(timer, now, 1)[0];
+    return { next: occurrences(timer, now, 1)[0], warnings: scheduleWarnings(timer) };
   } catch (error) {
-    if (error instanceof ScheduleError) return undefined;
+    if (error instanceof ScheduleError) return { warnings: [`It does not tick. ${error.message}`] };
     throw error;
   }
 }
@@ -136,5 +144,5 @@ export function occurrences(timer: Pick<Timer, "cron" | "timeZone">, after: Date
   return ticksBetween(parseSchedule(timer), after, end, maxCount).map((tick) => tick.toISOString());
 }
 
-/** Further ahead no clock change is known, and to look for it would take seconds. */
+/** Further ahead nobody knows how clocks will change. */
 const LOOK_AHEAD_MS = 40 * 366 * 24 * 60 * 60_000;

@@ -3,10 +3,21 @@ import { createServer } from "node:net";
 
 const HOST = "127.0.0.1";
 
-/** Rejects with EADDRINUSE when something else listens there. */
-export async function assertFree(port: number): Promise<void> {
-  const { release } = await hold(port);
-  await release();
+/** Something else listens on a port that was asked for. */
+export class PortTakenError extends Error {
+  override readonly name = "PortTakenError";
+}
+
+/** `option`: the one that chooses another port; port 0 is always free. Throws PortTakenError. */
+export async function assertFree(port: number, option: string): Promise<void> {
+  try {
+    const { release } = await hold(port);
+    await release();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    const message = `Port ${port} is taken by another program, or by another npm start. Choose another with ${option}.`;
+    throw new PortTakenError(message, { cause: error });
+  }
 }
 
 /** Ports that nobody listens on right now; held together, so that they differ. */

@@ -10,7 +10,7 @@ import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
 import type { Home } from "./home.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "./identity/principals.ts";
 import type { LocalIssuer } from "./identity/token-client.ts";
-import { assertFree, freePorts } from "./ports.ts";
+import { freePorts } from "./ports.ts";
 import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts";
 
 export interface StackOptions {
@@ -36,9 +36,15 @@ export interface StackOptions {
   /** The environment of this process; the stack's processes get PATH, HOME, language, zone and their settings from it. */
   readonly environment: Environment;
   readonly onRestart: (name: string, how: string) => void;
+  /** A part of the stack is up. */
+  readonly onReady?: (part: StackPart) => void;
+  /** Gives up a start that is under way: what has started stops, and the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
   /** Creates tables, containers and the first tenants; runs when storage answers and before anybody needs them. */
   readonly provision: (storageConnectionString: string) => Promise<void>;
 }
+
+export type StackPart = "storage" | "bus" | "identity" | "api" | "workers";
 
 interface LocalWorker {
   readonly workerId: string;
@@ -72,8 +78,8 @@ const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS"
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { home, apiPort, identityPort, pools, launcher, environment } = options;
-  for (const port of [apiPort, identityPort]) if (port !== 0) await assertFree(port);
-  const supervisor = createSupervisor({ logDirectory: home.logs, onRestart: options.onRestart });
+  const { onRestart, onReady = () => undefined } = options;
+  const supervisor = createSupervisor({ logDirectory: home.logs, onRestart });
   const workers = [...pools].flatMap(([pool, count]) => Array.from({ length: count }, (_, i) => workerOf(pool, i + 1)));
   const apis = Array.from({ length: options.apis ?? 1 }, (_, i) => (i === 0 ? "api" : `api-${i + 1}`));
   const stopOrder = [workers.map(({ workerId }) => workerId), apis, ["bus", "storage", "identity"]];
@@ -91,22 +97,39 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...env,
     },
     stopGraceMs: kind === "worker" ? options.drainMs + STOP_GRACE_MS : STOP_GRACE_MS,
+    stopsAfter: stopOrder
+      .slice(
+        0,
+        stopOrder.findIndex((names) => names.includes(name)),
+      )
+      .flat(),
   });
 
-  try {
+  const start = async (): Promise<Stack> => {
     const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, ...anyPorts] = await freePorts(6);
     // Chosen here, so that what starts again is found where it was.
     const [port = "", issuerPort = ""] = [apiPort, identityPort].map((wanted, i) => String(wanted || anyPorts[i]));
     const topologyFile = join(home.bus, "topology.json");
     await writeFile(topologyFile, JSON.stringify(busTopology([...pools.keys()], { lockMs: options.lockMs }), null, 2));
 
+    const up = async <T>(part: StackPart, starting: Promise<T>): Promise<T> => {
+      const started = await starting;
+      onReady(part);
+      return started;
+    };
     const [issuerReady, busReady, storage] = await Promise.all([
-      supervisor.start(program("identity", "identity", ["--directory", home.identity, "--port", issuerPort])),
-      supervisor.start(
-        program("bus", "bus", [
-          ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", join(home.bus, "data")],
-          ...["--topology", topologyFile],
-        ]),
+      up(
+        "identity",
+        supervisor.start(program("identity", "identity", ["--directory", home.identity, "--port", issuerPort])),
+      ),
+      up(
+        "bus",
+        supervisor.start(
+          program("bus", "bus", [
+            ...["--port", String(busPort), "--admin-port", String(adminPort), "--data-dir", home.messages],
+            ...["--topology", topologyFile],
+          ]),
+        ),
       ),
       supervisor
         .start(
@@ -117,6 +140,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         .then(async ({ connectionString }) => {
           const storage = String(connectionString);
           await options.provision(storage);
+          onReady("storage");
           return storage;
         }),
     ]);
@@ -163,7 +187,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       const own = { [SETTING.instanceId]: name, [SETTING.apiPort]: index === 0 ? port : "0" };
       return supervisor.start(program(name, "api", [], { ...connections, ...apiSettings, ...own }));
     };
-    const [[apiReady]] = await Promise.all([Promise.all(apis.map(startApi)), ...workers.map(startWorker)]);
+    const [[apiReady]] = await Promise.all([
+      up("api", Promise.all(apis.map(startApi))),
+      up("workers", Promise.all(workers.map(startWorker))),
+    ]);
     return {
       apiUrl: `http://127.0.0.1:${String(apiReady?.["port"])}`,
       issuer,
@@ -174,11 +201,24 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       stop: () => supervisor.stop(stopOrder),
       kill: () => supervisor.kill(),
     };
+  };
+  try {
+    return await unlessAborted(start(), options.signal);
   } catch (error) {
     // Nothing half started.
     await supervisor.stop(stopOrder);
     throw error;
   }
+}
+
+function unlessAborted<T>(starting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return starting;
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", give, { once: true });
+    starting.finally(() => signal.removeEventListener("abort", give)).then(resolve, reject);
+    if (signal.aborted) give();
+  });
 }
 
 const picked = (environment: Environment, names: readonly string[]): Record<string, string> =>

@@ -1,7 +1,7 @@
 /**
  * Starts the local stack's processes, starts again what dies, and stops them all in order. Each process has its own
  * process group, so that Ctrl-C in a terminal reaches the supervisor alone, and an IPC channel, so that it ends with
- * its supervisor however that ends.
+ * its supervisor however that ends. Over it each knows whom to outlive then, so that the order stays the same.
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|
@@ -14,6 +14,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { OrphanOrders } from "../core/orphan-orders.ts";
 
 export interface Program {
   /** Shown to people; also the name of the log file. */
@@ -23,6 +24,8 @@ export interface Program {
   readonly env: Readonly<Record<string, string>>;
   /** What it gets between being told to end and being killed. */
   readonly stopGraceMs: number;
+  /** Names of the programs that need this one. If the supervisor dies, it stops when they have ended. */
+  readonly stopsAfter: readonly string[];
 }
 
 export interface SupervisorDeps {
@@ -63,13 +66,25 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     });
     closeSync(log);
     running.set(program.name, { program, child });
+    giveOrders();
     return child;
+  }
+
+  /** To everybody, because a program that has started again has another process id. */
+  function giveOrders(): void {
+    for (const { program, child } of running.values()) {
+      const stopAfter = program.stopsAfter.flatMap((name) => running.get(name)?.child.pid ?? []);
+      const orders: OrphanOrders = { type: "orphan-orders", stopAfter, graceMs: program.stopGraceMs };
+      // One that has just ended cannot hear them, and need not.
+      if (child.connected) child.send(orders, () => undefined);
+    }
   }
 
   const logFile = ({ name }: Program): string => join(logDirectory, `${name}.log`);
 
   async function start(program: Program): Promise<Readonly<Record<string, unknown>>> {
     const logStart = (await readFile(logFile(program)).catch(() => Buffer.alloc(0))).length;
+    if (stopped.has(program.name)) throw new ProgramFailedError(program.name, "It was stopped before it started.");
     const child = launch(program);
     const ready = await readiness(child);
     if (ready === undefined) {

@@ -15,7 +15,7 @@ import {
   type AccessUse,
 } from "../local/bus/index.ts";
 import { explain } from "./explain.ts";
-import { runService, type Service } from "./service-process.ts";
+import { ownerPatience, runService, type Service } from "./service-process.ts";
 
 interface BusOptions {
   readonly host: string;
@@ -65,6 +65,7 @@ async function startBus(): Promise<Service> {
     host,
     port,
     adminPort,
+    owner: ownerPatience,
     ...(dataDir !== undefined && { dataDir }),
     ...(key !== undefined && { sasKey: key }),
     ...(access !== undefined && { accessFile: access }),

@@ -3,12 +3,17 @@
  * npm refuses to publish it.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { buildClientPackage, PackageNameError } from "../packaging/client-package.ts";
 
-const { values } = parseArgs({ options: { name: { type: "string" } } });
+const options = new Command("npm run build:client --")
+  .description("Writes the package that other programs install to dist/client.")
+  .option("--name <name>", "its name in a scope of yours; without one npm refuses to publish it")
+  .allowExcessArguments(false)
+  .parse()
+  .opts<{ readonly name?: string }>();
 try {
-  const { directory, minifiedBytes } = await buildClientPackage(join(import.meta.dirname, "../../dist/client"), values);
+  const { directory, minifiedBytes } = await buildClientPackage(join(import.meta.dirname, "../../dist/client"), options);
   console.log(`${directory}: ${(minifiedBytes / 1024).toFixed(1)} KiB minified`);
 } catch (error) {
   if (!(error instanceof PackageNameError)) throw error;

@@ -1,6 +1,8 @@
 /** What a person is told when a program cannot start: one sentence for what they can mend, a stack for the rest. */
 import { isSystemError } from "../core/errors.ts";
 import { SettingsError } from "../core/settings/environment.ts";
+import { FolderInUseError } from "../ownership/own-folder.ts";
+import { missingModule } from "./missing-module.mjs";
 
 interface SystemFault {
   readonly code: string;
@@ -13,8 +15,11 @@ const isSystemFault = (error: unknown): error is SystemFault =>
   error instanceof Error && "code" in error && typeof error.code === "string";
 
 export function explain(error: unknown): string {
-  if (error instanceof SettingsError || isSystemError(error)) return error.message;
+  if (error instanceof SettingsError || error instanceof FolderInUseError || isSystemError(error)) return error.message;
+  const missing = missingModule(error);
+  if (missing !== undefined) return missing;
   if (isSystemFault(error)) {
+    if (error.code.startsWith("ERR_PARSE_ARGS") && error instanceof Error) return error.message;
     const place = error.port === undefined ? (error.path ?? "") : `${error.address ?? ""}:${error.port}`;
     switch (error.code) {
       case "EADDRINUSE":

@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { SettingsError } from "../core/settings/environment.ts";
 import { NotLoopbackError, startIdentityServer } from "../local/identity/identity-server.ts";
-import { runService, type Service } from "./service-process.ts";
+import { ownFolder } from "../ownership/own-folder.ts";
+import { ownerPatience, runService, type Service } from "./service-process.ts";
 
 async function start(): Promise<Service> {
   const { values } = parseArgs({
@@ -10,6 +11,7 @@ async function start(): Promise<Service> {
   });
   const { directory, host } = values;
   if (directory === undefined) throw new SettingsError("--directory is missing.");
+  const owned = await ownFolder({ ...ownerPatience, directory });
   try {
     const port = Number(values.port ?? 0);
     const server = await startIdentityServer({
@@ -18,7 +20,13 @@ async function start(): Promise<Service> {
       onFailure: console.error,
       ...(host !== undefined && { host }),
     });
-    return { ready: { authority: server.authority, caFile: server.caFile }, stop: () => server.close() };
+    return {
+      ready: { authority: server.authority, caFile: server.caFile },
+      async stop() {
+        await server.close();
+        owned.release();
+      },
+    };
   } catch (error) {
     throw error instanceof NotLoopbackError ? new SettingsError(error.message, { cause: error }) : error;
   }

@@ -1,118 +1,71 @@
 /** `npm start`: the whole system on this machine, with the samples running through it. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
 import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
-import { POOL_NAME_PATTERN } from "../core/ids.ts";
 import type { JobServiceClient } from "../client/index.ts";
-import { API_PORT_DEFAULT } from "../core/settings/api.ts";
 import { parseLockMs } from "../core/settings/process.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
 import type { JobView } from "../core/views.ts";
-import { DEMO_TENANT, fetchArtifacts, publishSamples, runDemo } from "../local/demo/demo.ts";
+import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
-import { announceTimers, showTimerRuns } from "../local/demo/show-timers.ts";
+import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
 import { HomeInUseError, openHome, type Home } from "../local/home.ts";
-import { DEMO_APPLICATION } from "../local/identity/principals.ts";
+import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../local/identity/principals.ts";
 import { seedTenants } from "../local/identity/seed-tenants.ts";
 import { localClient } from "../local/local-client.ts";
-import { startStack, type Stack } from "../local/stack.ts";
+import { assertFree, PortTakenError } from "../local/ports.ts";
+import { readIfThere, writePrivateFile } from "../local/private-file.ts";
+import { startStack, type Stack, type StackPart } from "../local/stack.ts";
+import { readStartOptions, type StartOptions } from "../local/start-options.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
-import { packFolder } from "../packaging/pack-folder.ts";
+import { packPackages, type PackedPackage } from "../packaging/pack-folder.ts";
+import { PackError } from "../packaging/problem.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { explain } from "./explain.ts";
 
-interface LocalOptions {
-  readonly once: boolean;
-  readonly json: boolean;
-  readonly workers: number;
-  readonly port: number;
-  readonly identityPort: number | undefined;
-  /** Further pools by name, with their numbers of workers. */
-  readonly pool: ReadonlyMap<string, number>;
-}
-
 const ROOT = join(import.meta.dirname, "../..");
 const SAMPLES = join(ROOT, "packages-sample");
-/** Where the issuer listens unless told otherwise; when the API takes any port, so does the issuer. */
-const IDENTITY_PORT_DEFAULT = 7443;
-const WORKERS_DEFAULT = 2;
-const WORKERS_MAX = 32;
+const DEFAULT_HOME = join(ROOT, ".jobyard");
+/** One that is just ending needs no second try. */
+const HOME_WAIT_MS = 5_000;
 /** What running jobs get after Ctrl-C; what does not end by then runs again at the next start. */
 const DRAIN_MS = 15_000;
+/** How long the look at running jobs may hold up their end. */
+const LOOK_WITHIN_MS = 2_000;
+/** More running jobs are counted, not named. */
+const NAMED_MAX = 5;
 /** Exit code after an interrupted run. */
 const CUT_SHORT = 130;
+const PARTS: Readonly<Record<StackPart, string>> = {
+  storage: "Storage",
+  bus: "Message broker",
+  identity: "Token issuer",
+  api: "API",
+  workers: "Workers",
+};
 
-const wholeNumber =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-  };
-
-const countOf = wholeNumber(1, WORKERS_MAX);
-
-function poolOption(text: string, pools: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-  const [, name = "", count = ""] = /^([^=]*)=(.*)$/.exec(text) ?? [];
-  if (!POOL_NAME_PATTERN.test(name) || name === DEFAULT_POOL) {
-    throw new InvalidArgumentError(
-      "It must be name=count, as in gpu=1, with a name of lower-case letters, digits and hyphens.",
-    );
-  }
-  return new Map([...pools, [name, countOf(count)]]);
-}
-
-const command = new Command("npm start --")
-  .description(
-    "Runs storage, message broker, token issuer, API and workers on this machine, and the sample jobs on them.",
-  )
-  .addOption(
-    new Option("--once", "stop when the sample jobs have ended; exit 0 when all succeeded, else 1").default(false),
-  )
-  .addOption(
-    new Option(
-      "--json",
-      "print one JSON object as the last line of standard output, all else to standard error",
-    ).default(false),
-  )
-  .addOption(
-    new Option("--workers <count>", "worker processes").argParser(wholeNumber(1, WORKERS_MAX)).default(WORKERS_DEFAULT),
-  )
-  .addOption(
-    new Option("--pool <name=count>", "a further worker pool; may be given more than once")
-      .argParser(poolOption)
-      .default(new Map<string, number>(), "none"),
-  )
-  .addOption(new Option("--port <port>", "port of the API").argParser(wholeNumber(0, 65_535)).default(API_PORT_DEFAULT))
-  .addOption(
-    new Option(
-      "--identity-port <port>",
-      `port of the token issuer (default: ${IDENTITY_PORT_DEFAULT}, or any with --port 0)`,
-    ).argParser(wholeNumber(0, 65_535)),
-  )
-  .addHelpText("after", `\nData is kept in .jobyard, or in the folder that JOBYARD_HOME names.`)
-  .allowExcessArguments(false);
-command.parse();
-
-async function main(options: LocalOptions): Promise<void> {
-  // With --json, standard output is for the result alone.
-  const report = createReport(options.json ? process.stderr : process.stdout);
+async function main(): Promise<void> {
+  let report = createReport(process.stdout);
   const interrupted = new AbortController();
+  const { signal } = interrupted;
   let home: Home | undefined;
   let stack: Stack | undefined;
+  /** Sees every tenant. */
+  let admin: JobServiceClient | undefined;
 
   const stop = async (exitCode: number): Promise<never> => {
+    if (signal.aborted && admin !== undefined) await tellWhatRuns(admin, report);
     await stack?.stop();
-    await home?.release();
+    home?.release();
+    if (signal.aborted) report.step(`Stopped. Data stays${home === undefined ? "" : ` in ${home.directory}`}.`);
     process.exit(exitCode);
   };
   const onSignal = (): void => {
-    if (interrupted.signal.aborted) {
+    if (signal.aborted) {
       stack?.kill();
       process.exit(CUT_SHORT);
     }
-    report.notice("Stopping: running jobs get a moment to end. Press Ctrl-C again to stop at once.");
+    report.notice("Stopping. Press Ctrl-C again to stop at once.");
     interrupted.abort(new Interrupted());
   };
   process.on("SIGINT", onSignal);
@@ -121,38 +74,80 @@ async function main(options: LocalOptions): Promise<void> {
   process.on("SIGHUP", onSignal);
 
   try {
-    const packing = packFolder(SAMPLES, currentPlatform());
-    // Heard when it is awaited below; a failure must not end the process before that.
-    packing.catch(() => undefined);
-    home = await openHome(process.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));
-    stack = await startLocalStack(home, options, report);
+    const options = readStartOptions(process.argv.slice(2), process.env, DEFAULT_HOME);
+    // With --json, standard output is for the result alone.
+    if (options.json) report = createReport(process.stderr);
+    home = await openHome(options.home, {
+      waitMs: HOME_WAIT_MS,
+      onWait: (owner) => report.notice(`Waiting for an earlier Jobyard in ${options.home} to end (${owner})`),
+      signal,
+    });
+    await assertFree(options.port, "--port");
+    await assertFree(options.identityPort, "--identity-port");
+    report.step(`Starting in ${home.directory}`);
+    const packing = packAll(options);
+    const broken = new AbortController();
+    packing.catch((error: unknown) => broken.abort(error));
+    stack = await startLocalStack(home, options, report, AbortSignal.any([signal, broken.signal]));
+    admin = await localClient(stack, ADMIN_APPLICATION);
     const client = await localClient(stack, DEMO_APPLICATION);
-    report.step(`Running at ${stack.apiUrl} with ${options.workers} workers; data in ${home.directory}`);
-    const samples = await packing;
-    await publishSamples(samples, client);
-    report.step(`Published ${samples.map(({ fileName }) => fileName).join(", ")}`);
-    await announceTimers(client, report);
+    report.step(`Running at ${stack.apiUrl} with ${counted(options.workers, "worker")}`);
+    const packages = await packing;
+    if (packages.length > 0) {
+      await publishPackages(packages, client);
+      report.step(`Published ${packages.map(({ fileName }) => fileName).join(", ")}`);
+    }
+    await announceTimers(client, DEMO_TENANT, report);
 
-    const succeeded = await demonstrate(client, home, options, report, interrupted.signal);
+    const succeeded = await demonstrate(client, home, options, report, signal);
     if (options.once) await stop(succeeded ? 0 : 1);
-    report.hints(stack, DEMO_TENANT, DEMO_APPLICATION);
-    await showTimerRuns(client, report);
-    await aborted(interrupted.signal);
+    await showJobs(admin, report, signal);
+    report.hints({
+      apiUrl: stack.apiUrl,
+      caFile: home.directory === DEFAULT_HOME ? undefined : stack.issuer.caFile,
+      tenantName: DEMO_TENANT,
+      hasSamples: options.demo !== false,
+    });
+    await aborted(signal);
     await stop(0);
   } catch (error) {
     if (error instanceof Interrupted) await stop(CUT_SHORT);
-    report.failure(
-      error instanceof HomeInUseError || error instanceof ProgramFailedError ? error.message : explain(error),
-    );
+    report.failure(sentenceOf(error));
     await stop(1);
   }
 }
 
-function startLocalStack(home: Home, options: LocalOptions, report: Report): Promise<Stack> {
+/** The samples, and what a person has named. Throws PackError. */
+async function packAll({ demo, packages }: StartOptions): Promise<readonly PackedPackage[]> {
+  const folders = demo === false ? packages : [SAMPLES, ...packages];
+  const packed = await Promise.all(folders.map((folder) => packPackages(folder, currentPlatform())));
+  return packed.flat();
+}
+
+/** Before workers are told to end: what they have to end. */
+async function tellWhatRuns(admin: JobServiceClient, report: Report): Promise<void> {
+  try {
+    const jobs = await runningJobs(admin, AbortSignal.timeout(LOOK_WITHIN_MS));
+    if (jobs.length === 0) return;
+    const named = jobs.slice(0, NAMED_MAX).map(({ jobType, jobName }) => `${jobType} ${jobName}`);
+    const more = jobs.length > NAMED_MAX ? ` and ${jobs.length - NAMED_MAX} more` : "";
+    report.notice(
+      `Waiting up to ${DRAIN_MS / 1_000} s for ${counted(jobs.length, "running job")}: ${named.join(", ")}${more}. ` +
+        "What does not end by then runs again at the next start.",
+    );
+  } catch {
+    // Storage or API may be what is broken. Workers are told to end all the same.
+    report.notice(`Running jobs get up to ${DRAIN_MS / 1_000} s to end.`);
+  }
+}
+
+function startLocalStack(home: Home, options: StartOptions, report: Report, signal: AbortSignal): Promise<Stack> {
+  const startedAt = performance.now();
   return startStack({
     home,
+    signal,
     apiPort: options.port,
-    identityPort: options.identityPort ?? (options.port === 0 ? 0 : IDENTITY_PORT_DEFAULT),
+    identityPort: options.identityPort,
     pools: new Map([[DEFAULT_POOL, options.workers], ...options.pool]),
     slots: availableParallelism(),
     lockMs: parseLockMs(process.env),
@@ -160,6 +155,7 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
     launcher: join(import.meta.dirname, "start.mjs"),
     environment: process.env,
     onRestart: (name, how) => report.notice(`${name} ended (${how}); starting it again`),
+    onReady: (part) => report.step(`${PARTS[part]} (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`),
     async provision(connectionString) {
       const storage = connectStorage({ kind: "connection-string", storage: connectionString });
       await provisionStorage(storage);
@@ -168,15 +164,22 @@ function startLocalStack(home: Home, options: LocalOptions, report: Report): Pro
   });
 }
 
-/** Runs the samples and shows what came of them. */
+/** Runs the samples, unless they are not wanted, and shows what came of them. Whether all succeeded. */
 async function demonstrate(
   client: JobServiceClient,
   home: Home,
-  options: LocalOptions,
+  { demo, once, json }: StartOptions,
   report: Report,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { batchId, jobs, seconds } = await runDemo(client, SAMPLES, report, signal);
+  if (demo === false) return true;
+  const ranBefore = await readIfThere(home.demo);
+  if (ranBefore !== undefined && demo === undefined && !once) {
+    report.step(`The sample jobs have run here before, as batch ${ranBefore}. To run them again: npm start -- --demo`);
+    return true;
+  }
+  const onSubmitted = (batchId: string): Promise<void> => writePrivateFile(home.demo, batchId);
+  const { batchId, jobs, seconds } = await runDemo(client, { samples: SAMPLES, report, signal, onSubmitted });
   const folder = join(home.artifacts, batchId);
   const count = await fetchArtifacts(client, jobs, folder);
   report.table(jobs);
@@ -189,9 +192,21 @@ async function demonstrate(
     failed: inState("failed"),
     seconds,
   };
-  if (options.json) console.log(JSON.stringify(result));
+  if (json) console.log(JSON.stringify(result));
   return result.succeeded === result.submitted;
 }
+
+/** What a person can mend is told in its own words. */
+function sentenceOf(error: unknown): string {
+  const isPlain =
+    error instanceof HomeInUseError ||
+    error instanceof ProgramFailedError ||
+    error instanceof PackError ||
+    error instanceof PortTakenError;
+  return isPlain ? error.message : explain(error);
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** Somebody pressed Ctrl-C. */
 class Interrupted extends Error {}
@@ -202,4 +217,4 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
-await main(command.opts<LocalOptions>());
+await main();

@@ -1,8 +1,12 @@
 /**
  * The life of a long-running program under a supervisor: says when it is ready, stops cleanly at the first signal, at
- * once at the second, and does not outlive the supervisor that started it.
+ * once at the second, and does not outlive the supervisor that started it. When the supervisor dies, programs stop in its
+ * order all the same: each waits for those that the supervisor would have stopped before it.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
+import { isOrphanOrders, type OrphanOrders } from "../core/orphan-orders.ts";
+import type { OwnFolderOptions } from "../ownership/own-folder.ts";
 import { explain } from "./explain.ts";
 
 export interface Service {
@@ -22,9 +26,15 @@ const CUT_SHORT = 130;
 export const GIVEN_UP = 70;
 /** What jobs get to end by themselves, and time to write that they have. */
 const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
+/** Each of the others ends itself in its own time, so this is for what hangs. */
+const OUTLIVE_LONGEST_MS = 90_000;
+const LOOK_EVERY_MS = 50;
+/** What an earlier owner of a folder gets. */
+const OWNER_WAIT_MS = 10_000;
 
 export async function runService(start: () => Promise<Service>): Promise<void> {
   let stopping = false;
+  let orders: Omit<OrphanOrders, "type"> = { stopAfter: [], graceMs: HAND_BACK_MS };
   const starting = start();
 
   const stop = (): void => {
@@ -39,9 +49,16 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  // The supervisor is gone: nobody would ever stop this process.
+  process.on("message", (message) => {
+    if (isOrphanOrders(message)) orders = message;
+  });
+  // The supervisor is gone: nobody would ever stop this process, or kill it when it does not end.
   process.on("disconnect", () => {
-    if (!stopping) stop();
+    const { stopAfter, graceMs } = orders;
+    void allEnded(stopAfter).then(() => {
+      setTimeout(() => process.exit(CUT_SHORT), graceMs);
+      if (!stopping) stop();
+    });
   });
 
   try {
@@ -52,6 +69,26 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
     fail(error);
   }
 }
+
+async function allEnded(pids: readonly number[]): Promise<void> {
+  const until = performance.now() + OUTLIVE_LONGEST_MS;
+  while (pids.some(isAlive) && performance.now() < until) await delay(LOOK_EVERY_MS);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** How a program waits for the earlier owner of a folder. */
+export const ownerPatience = {
+  waitMs: OWNER_WAIT_MS,
+  onWait: (owner) => console.error(`Waiting for ${owner}, to end.`),
+} as const satisfies Omit<OwnFolderOptions, "directory">;
 
 /** Also for rejections nobody handles, which Node makes such errors of. */
 function endAfterFault(handBack: (error: unknown) => Promise<void> | undefined): void {

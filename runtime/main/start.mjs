@@ -3,7 +3,9 @@
 // As a whole: an import by name of what an old Node lacks would end in a stack trace as well.
 import module from "node:module";
 import { join } from "node:path";
+import { keepLoopbackDirect } from "../loopback-direct.mjs";
 import { nodeVersionProblem } from "../node-version.mjs";
+import { missingModule } from "./missing-module.mjs";
 
 const problem = nodeVersionProblem();
 if (problem !== undefined) {
@@ -16,8 +18,14 @@ if (!PROGRAMS.includes(name)) {
   console.error(`Name a program: ${PROGRAMS.join(", ")}.`);
   process.exit(2);
 }
-// The SDKs would else ask the network's proxy for storage and bus of this machine.
-process.env.NO_PROXY = [process.env.NO_PROXY ?? process.env.no_proxy, "127.0.0.1", "localhost"].filter(Boolean).join();
+keepLoopbackDirect();
 // Halves what the programs take to start, from the second time on. Where nothing can be written, it does nothing.
 module.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/jobyard/compiled"));
-await import(`./${name}.ts`);
+try {
+  await import(`./${name}.ts`);
+} catch (error) {
+  const sentence = missingModule(error);
+  if (sentence === undefined) throw error;
+  console.error(sentence);
+  process.exit(1);
+}

@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { SettingsError } from "../core/settings/environment.ts";
 import { startAzurite } from "../local/azurite.ts";
-import { runService, type Service } from "./service-process.ts";
+import { ownFolder } from "../ownership/own-folder.ts";
+import { ownerPatience, runService, type Service } from "./service-process.ts";
 
 async function start(): Promise<Service> {
   const { values } = parseArgs({
@@ -11,8 +12,16 @@ async function start(): Promise<Service> {
   const directory = values.directory;
   if (directory === undefined) throw new SettingsError("--directory is missing.");
   const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
+  // Azurite keeps its tables in memory and writes them as a whole: a second one would undo what the first has written.
+  const owned = await ownFolder({ ...ownerPatience, directory });
   const azurite = await startAzurite({ directory, ...ports, environment: process.env });
-  return { ready: { connectionString: azurite.connectionString }, stop: () => azurite.close() };
+  return {
+    ready: { connectionString: azurite.connectionString },
+    async stop() {
+      await azurite.close();
+      owned.release();
+    },
+  };
 }
 
 await runService(start);

@@ -6,9 +6,11 @@ import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker.ts";
+import { WorkerFault } from "../worker/machine-fault.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
 import { hostFile } from "../worker/process/host-bundle.ts";
+import { ownFolder } from "../ownership/own-folder.ts";
 import { findJobUsers, type JobUserChoice } from "../worker/process/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/workspace.ts";
@@ -16,7 +18,7 @@ import { openMachine } from "../worker/vm/machine.ts";
 import { startWorkerNode } from "../worker/worker-node.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { GIVEN_UP, runService, type Service } from "./service-process.ts";
+import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 
 /** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */
 const SPARES_MAX = 4;
@@ -25,6 +27,8 @@ const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const log = createLogger(settings.workerId, settings.logLevel);
+  // Before anything else: the sweeps below end whatever runs in it.
+  const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
   /** As if told from outside, but never a second time: that would cut short what is under way. */
   const end = (): void => {
@@ -111,7 +115,7 @@ async function start(): Promise<Service> {
         { err: error, running: worker.runningCount },
         "nobody caught an error; handing back all jobs and ending",
       );
-      await worker.drain(0);
+      await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();
     },
@@ -128,6 +132,7 @@ async function start(): Promise<Service> {
       await processes.close();
       await publisher.close();
       await queue.close();
+      owned.release();
     },
   };
 }

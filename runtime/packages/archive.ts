@@ -2,6 +2,7 @@
 import { fromBufferPromise } from "yauzl";
 import type { Entry } from "yauzl";
 import { PackageError, messageOf } from "../core/errors.ts";
+import { showPath } from "../core/package-path.ts";
 
 /** One entry as the central directory describes it, and where its bytes lie. */
 export interface ArchiveEntry {
@@ -19,14 +20,22 @@ export interface ArchiveEntry {
   readonly dataEnd: number;
 }
 
+/** Lengths without name, fields and comment. */
+const CENTRAL_HEADER_BYTES = 46;
+const END_BYTES = 22;
+const ZIP64_LOCATOR_BYTES = 20;
+const ZIP64_LOCATOR_SIGNATURE = 0x07064b50;
 const LOCAL_HEADER_SIGNATURE = 0x04034b50;
 const LOCAL_HEADER_BYTES = 30;
 const ENCRYPTED_BIT = 0x1;
 const SIZES_FOLLOW_DATA_BIT = 0x8;
 /** Stands for a size that is found in a ZIP64 field. */
 const IN_ZIP64_FIELD = 0xffffffff;
+/** Info-ZIP's field for a name in UTF-8, behind its version and a checksum of the other name. */
+const UNICODE_NAME_FIELD = 0x7075;
+const UNICODE_NAME_START = 5;
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Throws PackageError "PackageCorrupt", or "PackageTooLarge" for more entries than allowed (before reading them). */
 export async function readArchive(bytes: Buffer, maxEntries: number): Promise<ArchiveEntry[]> {
@@ -38,12 +47,29 @@ export async function readArchive(bytes: Buffer, maxEntries: number): Promise<Ar
     );
   }
   const entries: ArchiveEntry[] = [];
+  let directoryBytes = 0;
   try {
-    for await (const entry of archive.eachEntry()) entries.push(locate(bytes, entry));
+    for await (const entry of archive.eachEntry()) {
+      entries.push(locate(bytes, entry));
+      directoryBytes += CENTRAL_HEADER_BYTES + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+    }
+    judgeDirectory(bytes, bytes.length - END_BYTES - archive.comment.length, directoryBytes);
   } catch (error) {
     throw error instanceof PackageError ? error : corrupt(error);
   }
   return entries;
+}
+
+/** The directory fills all the room before its end record: readers that count otherwise would see other entries there. */
+function judgeDirectory(bytes: Buffer, end: number, directoryBytes: number): void {
+  const locator = end - ZIP64_LOCATOR_BYTES;
+  const isZip64 = locator >= 0 && bytes.readUInt32LE(locator) === ZIP64_LOCATOR_SIGNATURE;
+  const directoryEnd = isZip64 ? Number(bytes.readBigUInt64LE(locator + 8)) : end;
+  const said = bytes.readUInt32LE(end + 16);
+  const start = isZip64 ? Number(bytes.readBigUInt64LE(directoryEnd + 48)) : said;
+  if (start + directoryBytes !== directoryEnd || (said !== start && said !== IN_ZIP64_FIELD)) {
+    throw new Error("its directory is longer or shorter than it says");
+  }
 }
 
 const corrupt = (error: unknown): PackageError =>
@@ -57,7 +83,7 @@ const orCorrupt = <T>(reading: Promise<T>): Promise<T> =>
 function locate(bytes: Buffer, entry: Entry): ArchiveEntry {
   const name = decodeName(entry.fileNameRaw);
   const broken = (what: string): PackageError =>
-    new PackageError("PackageCorrupt", `The package is corrupt: ${what} of entry ${JSON.stringify(name)}.`);
+    new PackageError("PackageCorrupt", `The package is corrupt: ${what} of entry ${showPath(name)}.`);
 
   const headerStart = entry.relativeOffsetOfLocalHeader;
   if (headerStart + LOCAL_HEADER_BYTES > bytes.length) throw broken("no local header");
@@ -71,7 +97,10 @@ function locate(bytes: Buffer, entry: Entry): ArchiveEntry {
 
   // What the two headers disagree on is what makes two readers see two different archives.
   const localName = header.subarray(LOCAL_HEADER_BYTES, LOCAL_HEADER_BYTES + nameLength);
-  if (!localName.equals(entry.fileNameRaw)) throw broken("two different names");
+  const unicodeName = entry.extraFields.find(({ id }) => id === UNICODE_NAME_FIELD)?.data.subarray(UNICODE_NAME_START);
+  if (![localName, unicodeName ?? localName].every((other) => other.equals(entry.fileNameRaw))) {
+    throw broken("two different names");
+  }
   const flags = header.readUInt16LE(6);
   if (header.readUInt16LE(8) !== entry.compressionMethod) throw broken("two different compression methods");
   const differs = (local: number, central: number) => local !== central && local !== IN_ZIP64_FIELD;
@@ -104,7 +133,7 @@ function decodeName(raw: Buffer): string {
   } catch (error) {
     throw new PackageError(
       "PackageUnsafe",
-      `The package has an entry whose name is not UTF-8: ${raw.toString("latin1")}`,
+      `The package has an entry whose name is not UTF-8: ${showPath(raw.toString("latin1"))}.`,
       {
         cause: error,
       },

@@ -1,12 +1,28 @@
 /** Packs every package of a folder, each a directory of its own: samples, or a team's own packages. */
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { PackagePlatform } from "../core/manifest.ts";
+import { packError } from "./problem.ts";
 import { packPackage, type PackResult } from "./pack.ts";
 
 export interface PackedPackage extends PackResult {
   /** The name of the directory, with `.zip`: what jobs call the package. */
   readonly fileName: string;
+}
+
+/** A package, or a folder of packages. Throws PackError, also when there is none. */
+export async function packPackages(folder: string, target: PackagePlatform): Promise<readonly PackedPackage[]> {
+  if (await isPackage(folder)) {
+    return [{ fileName: `${basename(folder)}.zip`, ...(await packPackage({ directory: folder, target })) }];
+  }
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw packError(`${folder} is not a folder.`);
+  const packed = await packFolder(folder, target);
+  if (packed.length === 0) throw packError(`${folder} holds no package: a package is a folder with a package.json.`);
+  return packed;
 }
 
 /** In the order of their names. Directories without a package.json are passed over. Throws PackError. */

@@ -20,7 +20,7 @@ import {
 import { manifestTimer } from "../core/manifest-timers.ts";
 import type { ManifestJob, ManifestTimer } from "../core/manifest.ts";
 import { PackError, packError } from "./problem.ts";
-import { timeZoneSchema } from "./timer-schedule.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 export interface PackageJson {
   /** The package's name in the job system. */

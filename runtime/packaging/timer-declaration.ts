@@ -13,11 +13,12 @@ import {
   timerNameSchema,
 } from "../core/manifest-timers.ts";
 import type { ManifestTimer } from "../core/manifest.ts";
+import { scheduleWarnings } from "../core/schedule/schedule-warnings.ts";
 import { type JobDeclaration, readExecution } from "./declaration.ts";
 import { type DeclarationScan, type Options, readOptions, withoutGaps } from "./options.ts";
 import type { SourcePosition } from "./problem.ts";
 import { type SourceModule, positionOf } from "./source-modules.ts";
-import { scheduleWarnings, timeZoneSchema } from "./timer-schedule.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 export interface TimerDeclaration {
   readonly timer: ManifestTimer;

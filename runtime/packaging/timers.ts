@@ -1,9 +1,9 @@
 /** The timers of a package, as its manifest has them: those found in the source, and those `package.json` names. */
 import type { ManifestJob, ManifestTimer } from "../core/manifest.ts";
+import { scheduleWarnings } from "../core/schedule/schedule-warnings.ts";
 import type { PackageJson } from "./package-json.ts";
 import { PackError, type PackProblem, showPosition } from "./problem.ts";
 import type { ScanResult } from "./scan.ts";
-import { scheduleWarnings } from "./timer-schedule.ts";
 
 /** By name. Throws PackError for timers that are named alike, and for those that are no job of the package. */
 export function timersOf(json: PackageJson, scan: ScanResult): readonly ManifestTimer[] {

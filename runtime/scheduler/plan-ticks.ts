@@ -11,7 +11,8 @@
  */
 import { TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../core/limits.ts";
 import type { Misfire } from "../core/manifest.ts";
-import { parseSchedule, ticksBetween, type Schedule } from "../core/schedule/schedule.ts";
+import type { Schedule } from "../core/schedule/cron-schedule.ts";
+import { parseSchedule, ticksBetween } from "../core/schedule/schedule.ts";
 import { outgoingTick, type OutgoingTick } from "../core/tick.ts";
 import { scheduleHashOf, type Timer } from "../core/timer.ts";
 
@@ -40,6 +41,18 @@ export function planTicks(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS):
   if (scheduledUpTo === undefined) return undefined;
   const scheduleHash = scheduleHashOf(timer);
   return { ticks: times.map((at) => outgoingTick(timer, scheduleHash, at)), scheduledUpTo };
+}
+
+/**
+ * For a timer that has nothing to be sent now: before this moment it has not, as long as its row stays as it is.
+ * Undefined: that is not known. Throws ScheduleError.
+ */
+export function quietUntil(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS): Date | undefined {
+  // A row that claims more than can have been sent, by a wrong clock, keeps its timer quiet no longer than it does now.
+  const horizon = new Date(now.getTime() + horizonMs);
+  const sent = later(timer.scheduledUpTo, timer.activeFrom);
+  const next = parseSchedule(timer).next(sent < horizon ? sent : horizon);
+  return next && new Date(next.getTime() - horizonMs);
 }
 
 /** One tells its receiver of all that were missed before it. */

@@ -9,14 +9,18 @@
  * | a timer that cannot be planned     | the others are served; it is said once until it changes                   |
  * | a row that cannot be written       | the others are served; its ticks are sent again in the next round         |
  * | table or broker away               | the round ends; the next one goes on from what the rows say               |
+ *
+ * The process has other work: a round gives way to it every few milliseconds, and looks at a timer whose row has not
+ * changed only when something of it falls due.
  */
+import { setImmediate } from "node:timers/promises";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender } from "../core/ports/timer-topic.ts";
 import { listenerOf, type Timer } from "../core/timer.ts";
-import { planTicks, type TickPlan } from "./plan-ticks.ts";
+import { planTicks, quietUntil, type TickPlan } from "./plan-ticks.ts";
 
 export interface SchedulerDeps {
   readonly timers: Pick<TimerStore, "all" | "write">;
@@ -24,6 +28,8 @@ export interface SchedulerDeps {
   /** How far ticks are sent ahead. Default: TICK_HORIZON_MS. */
   readonly horizonMs?: number;
   readonly now: () => Date;
+  /** A clock that is never set, in milliseconds. Default: that of the process. */
+  readonly monotonicMs?: () => number;
   /** 0 to 1. */
   readonly random: () => number;
   /** Resolves after so long, or at once when the signal fires. */
@@ -41,12 +47,22 @@ export interface Scheduler {
 const ROUND_EVERY_MS = 20_000;
 /** Instances that started together drift apart, so that not all of them send the same at the same time. */
 const ROUND_SPREAD = 0.25;
-/** Timers whose ticks are sent together. */
+/** Timers whose ticks are sent together, and how many ticks of them are enough. */
 const GROUP_SIZE = 50;
+const GROUP_TICKS = 1_000;
+/** A round works so long before it gives way to what else the process has to do. */
+const SLICE_MS = 10;
 
 interface Planned {
   readonly stored: Stored<Timer>;
   readonly plan: TickPlan;
+}
+
+/** A version of a timer's row that has nothing to be sent between two moments. */
+interface Quiet {
+  readonly etag: string;
+  readonly from: Date;
+  readonly until: Date;
 }
 
 export function startScheduler(deps: SchedulerDeps): Scheduler {
@@ -90,10 +106,13 @@ export function createRound({
   sender,
   horizonMs,
   now,
+  monotonicMs = () => performance.now(),
   log,
 }: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
   /** What was wrong with which timers in the round before, by listener. */
   let known = new Map<string, string>();
+  /** By listener, as the last whole round found them. */
+  let quiet: ReadonlyMap<string, Quiet> = new Map();
 
   async function serve(group: readonly Planned[]): Promise<void> {
     if (group.length === 0) return;
@@ -117,20 +136,45 @@ export function createRound({
       if (known.get(timer) === problem) return;
       log.error({ timer, error: problem }, "a timer cannot be scheduled; the others are");
     };
+    const stillQuiet = new Map<string, Quiet>();
     let group: Planned[] = [];
+    let tickCount = 0;
+    let sliceEndMs = monotonicMs() + SLICE_MS;
     for await (const stored of timers.all(complain)) {
-      if (signal.aborted) return;
-      try {
-        const plan = planTicks(stored.value, now(), horizonMs);
-        if (plan !== undefined) group.push({ stored, plan });
-      } catch (error) {
-        complain(listenerOf(stored.value), error);
+      if (monotonicMs() >= sliceEndMs) {
+        await setImmediate();
+        sliceEndMs = monotonicMs() + SLICE_MS;
       }
-      if (group.length < GROUP_SIZE) continue;
+      if (signal.aborted) return;
+      const { value: timer, etag } = stored;
+      const listener = listenerOf(timer);
+      const at = now();
+      const found = quiet.get(listener);
+      if (found !== undefined && isQuiet(found, etag, at)) {
+        stillQuiet.set(listener, found);
+        continue;
+      }
+      try {
+        const plan = planTicks(timer, at, horizonMs);
+        const until = plan === undefined ? quietUntil(timer, at, horizonMs) : undefined;
+        if (until !== undefined) stillQuiet.set(listener, { etag, from: at, until });
+        if (plan === undefined) continue;
+        group.push({ stored, plan });
+        tickCount += plan.ticks.length;
+      } catch (error) {
+        complain(listener, error);
+      }
+      if (group.length < GROUP_SIZE && tickCount < GROUP_TICKS) continue;
       await serve(group);
       group = [];
+      tickCount = 0;
     }
     await serve(group);
     known = wrong;
+    quiet = stillQuiet;
   };
 }
+
+/** Not when the clock was set back meanwhile: what the row says may be of the time before that. */
+const isQuiet = (found: Quiet, etag: string, at: Date): boolean =>
+  found.etag === etag && found.from <= at && at < found.until;

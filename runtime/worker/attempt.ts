@@ -81,16 +81,18 @@ async function attempt(
   const claimId = deps.newId();
   // Before the claim is written: one that its worker did not announce would count as dead (A4).
   const { queue, sequenceNumber } = delivery;
-  deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
+  const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
   try {
-    await claimAndRun({ delivery, bell, claimId }, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
+    const request = { delivery, bell, claimId, fault };
+    await claimAndRun(request, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
   } finally {
     deps.held.end(claimId);
   }
 }
 
+/** `fault`: why this machine cannot run what it claims, if it cannot. */
 async function claimAndRun(
-  request: ClaimRequest,
+  request: ClaimRequest & { readonly fault: Error | undefined },
   deps: AttemptDeps,
   drain: AbortSignal,
   lock: MessageLock,
@@ -123,7 +125,7 @@ async function claimAndRun(
   const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted });
   deps.held.onCancel(claimId, () => row.wantCancel());
   const lost = AbortSignal.any([lock.signal, row.claimGone]);
-  const execution = await execute({ claimed, row, lost, drain, log }, deps);
+  const execution = await execute({ claimed, row, lost, drain, log, fault: request.fault }, deps);
   lock.signal.throwIfAborted();
   if (execution.kind === "lost") {
     await letGo(delivery, claimed, deps, log);

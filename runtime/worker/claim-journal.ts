@@ -27,7 +27,7 @@ export interface LeftBehind {
 }
 
 export interface ClaimJournal {
-  /** Synchronous: when it returns, a crash of this process forgets nothing. */
+  /** Synchronous: when it returns, a crash of this process forgets nothing. Throws what the disk says, as `end` does. */
   begin(claim: HeldClaim): void;
   end(claimId: string): void;
   /** Undefined: every earlier boot ended in order, or has been handed back. */
@@ -48,10 +48,18 @@ export function openClaimJournal(directory: string, bootId: string): ClaimJourna
   const earlierFiles = async (): Promise<string[]> =>
     (await readdir(directory)).filter((name) => FILE.test(name) && name !== own).map((name) => join(directory, name));
 
+  let torn = false;
+  /** A line that did not fit on the disk may have left its beginning there: the next one begins anew. */
+  const append = (line: string): void => {
+    const text = torn ? `\n${line}\n` : `${line}\n`;
+    torn = true;
+    appendFileSync(file, text);
+    torn = false;
+  };
+
   return {
-    begin: ({ claimId, jobId, queue, sequenceNumber }) =>
-      appendFileSync(file, `+ ${claimId} ${jobId} ${queue} ${sequenceNumber}\n`),
-    end: (claimId) => appendFileSync(file, `- ${claimId}\n`),
+    begin: ({ claimId, jobId, queue, sequenceNumber }) => append(`+ ${claimId} ${jobId} ${queue} ${sequenceNumber}`),
+    end: (claimId) => append(`- ${claimId}`),
     async left() {
       const texts = await Promise.all((await earlierFiles()).map((path) => readFile(path, "utf8")));
       return texts.length === 0 ? undefined : leftIn(texts);

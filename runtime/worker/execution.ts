@@ -14,7 +14,7 @@ import { eventJobOf, type Claimed } from "./claim.ts";
 import type { OwnedRow } from "./owned-row.ts";
 import type { PackageCache } from "./packages/package-cache.ts";
 import { type CollectContext, type CollectDeps, collect, collectAfterFailure, note, withHint } from "./collect.ts";
-import { type Interruption, interruptionOf } from "./machine-fault.ts";
+import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.ts";
 import { insist } from "./patience.ts";
 import { pause } from "./pause.ts";
 import { preparePackage } from "./prepare-package.ts";
@@ -48,7 +48,12 @@ export type Execution =
       readonly artifactCount: number;
     })
   | (ExecutionFacts & { readonly kind: "canceled" })
-  | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "drain" })
+  /** The worker ends: `fault` says why, unless somebody wanted it to. */
+  | (ExecutionFacts & {
+      readonly kind: "interrupted";
+      readonly because: "drain";
+      readonly fault: Interruption | undefined;
+    })
   /** This machine could not run it, and would not be able to a moment later; or others ended its process. */
   | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "fault"; readonly fault: Interruption });
 
@@ -62,14 +67,17 @@ interface ExecutionFacts {
 export interface ExecutionContext extends CollectContext {
   readonly claimed: Claimed;
   readonly row: OwnedRow;
-  /** Fires when this worker shuts down and cannot wait any longer. */
+  /** Fires when this worker shuts down and cannot wait any longer; by a `WorkerFault` when it is broken. */
   readonly drain: AbortSignal;
+  /** The error of this machine that keeps it from running anything, known since before the claim. */
+  readonly fault?: Error | undefined;
 }
 
 export async function execute(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
   const { claimed, lost, log } = context;
   const facts = { packageHash: undefined, progress: undefined, retry: retryPolicyOf(claimed.start.retry) };
   try {
+    if (context.fault !== undefined) throw context.fault;
     await using workspace = await disposable(deps.workspaces, log);
     return await executeIn(workspace, context, deps);
   } catch (error) {
@@ -175,15 +183,22 @@ async function conclude(
       return { ...ended, kind: "failed", code, message: withHint(message, kept), retryable, artifactCount: kept.count };
     }
     case "canceled":
-      return result.reason === "cancel"
-        ? { ...ended, kind: "canceled" }
-        : { ...ended, kind: "interrupted", because: "drain" };
+      if (result.reason === "cancel") return { ...ended, kind: "canceled" };
+      return { ...ended, kind: "interrupted", because: "drain", fault: await faultOfDrain(context, deps) };
     case "killed":
       return { kind: "lost" };
     case "interrupted":
     case "not-started":
       return { ...ended, kind: "interrupted", because: "fault", fault: { code: result.code, message: result.message } };
   }
+}
+
+/** What ends this worker when nobody wanted it to end. The job's log says it too. */
+async function faultOfDrain(context: ExecutionContext, deps: ExecutionDeps): Promise<Interruption | undefined> {
+  const reason: unknown = context.drain.reason;
+  if (!(reason instanceof WorkerFault)) return undefined;
+  await note([`Interrupted: ${reason.interruption.message}`], context, deps);
+  return reason.interruption;
 }
 
 /** Ends the process for everything that may end it, as gently as each allows. */

@@ -10,6 +10,17 @@ export interface Interruption {
   readonly message: string;
 }
 
+/** The reason of the signal that ends attempts because their worker cannot go on. */
+export class WorkerFault extends Error {
+  readonly interruption: Interruption;
+
+  constructor(error: unknown) {
+    super("An error in the worker was caught by nobody.", { cause: error });
+    const { code, message } = interruptionOf(error);
+    this.interruption = isMachineFault(error) ? { code, message } : { code, message: this.message };
+  }
+}
+
 const FAULTS: Readonly<Record<string, string>> = {
   ENOSPC: "The disk of its worker was full",
   EDQUOT: "The disk of its worker was full",
@@ -28,7 +39,7 @@ function systemCodeOf(error: unknown): string | undefined {
 }
 
 /** Another machine, or this one a moment later, could have done it. */
-export const isMachineFault = (error: unknown): boolean => systemCodeOf(error) !== undefined;
+export const isMachineFault = (error: unknown): error is Error => systemCodeOf(error) !== undefined;
 
 /** What is told of an error that is no fault of the job. Details, which may name paths, are in the worker's log. */
 export function interruptionOf(error: unknown): Interruption {

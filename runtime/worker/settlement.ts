@@ -132,7 +132,7 @@ function resultOf(ended: Ended): AttemptResult {
 }
 
 const interruptedBy = (ended: Ended): Interruption | undefined =>
-  ended.kind === "interrupted" && ended.because === "fault" ? ended.fault : undefined;
+  ended.kind === "interrupted" ? ended.fault : undefined;
 
 function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Date): Failure | undefined {
   const attempt = claimed.entry.attempt;

@@ -51,7 +51,7 @@ export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode>
   let finished: Promise<void> | undefined;
 
   const journal = openClaimJournal(join(deps.directory, "claims"), bootId);
-  const held = createHeldClaims(journal);
+  const held = createHeldClaims(journal, log);
   const recovering = recoverOwnJobs({ ...deps, journal, now }, stopping.signal).catch((error: unknown) => {
     if (!stopping.signal.aborted)
       log.error({ err: error }, "own jobs could not be handed back; their locks will do it");
@@ -77,10 +77,10 @@ export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode>
       return worker.runningCount;
     },
     contact: () => intake.contact(),
-    async drain(drainMs) {
+    async drain(drainMs, fault) {
       state = "draining";
       stopWatchdog();
-      await worker.drain(drainMs);
+      await worker.drain(drainMs, fault);
       await (finished ??= finish());
     },
   };

@@ -10,6 +10,7 @@
 import { messageOf } from "../core/errors.ts";
 import { runAttempt, type AttemptDeps } from "./attempt.ts";
 import type { Intake } from "./intake.ts";
+import type { WorkerFault } from "./machine-fault.ts";
 import type { WorkPermit } from "./work-permit.ts";
 
 export interface WorkerDeps extends AttemptDeps {
@@ -23,9 +24,10 @@ export interface Worker {
   readonly runningCount: number;
   /**
    * Stops receiving; resolves when the last attempt is over. Attempts that are not over after `drainMs` are told to
-   * stop and are handed back, which costs the job no attempt. A second call can only shorten the time.
+   * stop and are handed back, which costs the job no attempt; `fault` tells them why, unless somebody wanted the worker to
+   * end. A second call can only shorten the time.
    */
-  drain(drainMs: number): Promise<void>;
+  drain(drainMs: number, fault?: WorkerFault): Promise<void>;
 }
 
 /** Starts at once. */
@@ -67,10 +69,10 @@ export function startWorker(deps: WorkerDeps): Worker {
     get runningCount() {
       return attempts.size;
     },
-    async drain(drainMs) {
+    async drain(drainMs, fault) {
       draining = true;
       wake();
-      const timer = setTimeout(() => outOfTime.abort(), drainMs);
+      const timer = setTimeout(() => outOfTime.abort(fault), drainMs);
       try {
         await intake.close();
         await receiving;

@@ -1,4 +1,5 @@
 /** `npm run chaos -- <component>`: the long, destructive tests of one component. Exit 0 when it kept its word. */
+import { keepLoopbackDirect } from "../../runtime/loopback-direct.mjs";
 
 const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   bus: () => import("./bus/index.ts"),
@@ -12,6 +13,7 @@ if (!load) {
   console.error(`Name a component: ${Object.keys(COMPONENTS).join(", ")}.`);
   process.exit(2);
 }
+keepLoopbackDirect();
 const component = await load();
 await component.run();
 console.error("All of it held.");

@@ -52,12 +52,24 @@ describe("npm start", () => {
       expect({ state, attempts }).toEqual({ state: "succeeded", attempts: 1 });
   });
 
-  it("takes everything down with it when it is itself killed", async () => {
+  it("is killed: its programs let jobs end and end in order, and the next start waits for them and finds all", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--port", "0"]);
-    await apiOf(run, home.path);
+    const first = await apiOf(run, home.path);
+    const [, batchId] = await run.says(/as batch (\S+)/);
+    await expect.poll(() => runningIn(first, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
     run.process.kill("SIGKILL");
     await run.exited;
-    await expect.poll(() => processesOf(home.path), { timeout: 30_000 }).toEqual([]);
+    await using next = startLocal(home.path, ["--port", "0"]);
+    const api = await apiOf(next, home.path);
+    expect(next.output.stdout).toMatch(/! Waiting for an earlier Jobyard in .* to end \(process \d+, since /);
+    await expect
+      .poll(async () => (await api.get<BatchView>(`/batches/${batchId!}`)).counts, { timeout: 60_000 })
+      .toMatchObject({ succeeded: JOBS, total: JOBS });
+    // A worker that could not tell storage and broker that it ended would have left its jobs to their locks.
+    for (const { interruptions } of await jobsOf(api, batchId!)) expect(interruptions).toBe(0);
+    next.process.kill("SIGKILL");
+    await next.exited;
+    await expect.poll(() => processesOf(home.path), { timeout: 60_000 }).toEqual([]);
   });
 });

@@ -1,15 +1,21 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BatchView } from "../../runtime/core/views.ts";
+import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
+import { localClient } from "../../runtime/local/local-client.ts";
 import { apiOf, type LocalApi } from "../support/local-api.ts";
 import { processesOf, startLocal, type LocalRun } from "../support/local-run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
+const BIN = join(ROOT, "node_modules/.bin");
+const GIVEN = "packages-sample/financial-year-end";
 const IMAGES = 25;
 const JOBS = IMAGES + 1;
 
@@ -72,27 +78,48 @@ describe("npm start", () => {
       expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
     });
 
-    it("lets nobody in without a token, and prints the lines that get one", async () => {
+    it("does not submit the samples again, and says how to", async () => {
+      await run.says("Press Ctrl-C to stop");
+      expect(run.output.stdout).toContain(`have run here before, as batch ${result.batchId}`);
+      expect(run.output.stdout).toContain("npm start -- --demo");
+      const { items } = await api.get<{ items: BatchView[] }>(`/batches?tenantName=demo`);
+      expect(items.filter(({ batchName }) => batchName === "Demo").length).toBe(1);
+    });
+
+    it("lets nobody in without a token, and prints commands without a secret that sign in and run a job", async () => {
       for (const path of ["/v1/batches?tenantName=demo", "/v1/dead-letters", "/v1/nothing"]) {
         expect((await fetch(`${api.url}${path}`)).status).toBe(401);
       }
       await run.says("Press Ctrl-C to stop");
-      const [, token = ""] = /^ {2}(TOKEN=[^]*?access_token'\))$/m.exec(run.output.stdout) ?? [];
-      const [list = ""] = /curl -H .*\/v1\/batches\?.*$/m.exec(run.output.stdout) ?? [];
-      const listed = execFileSync("sh", ["-c", `${token}\n${list}`], {
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
+      const [, typed = ""] = /^Try next.*\n((?: {2}.*\n)+)/m.exec(run.output.stdout) ?? [];
+      expect(run.output.stdout).not.toMatch(/secret/i);
+      await using desk = await temporaryDirectory();
+      const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: desk.path };
+      // In the words that are printed: quotes, continued lines and all.
+      const { stdout } = await promisify(execFile)("sh", ["-ec", typed], { cwd: ROOT, env });
+      expect(stdout).toMatch(/^Signed in at .* for demo\.\nsucceeded after 1 attempt\n[^]*Demo/);
+      await run.says(/✓ \S+ FinancialYearEnd FinancialYearEnd succeeded/);
+    });
+
+    it("shows a job that fails, with the reason, and its API leads from / to the documents", async () => {
+      const client = await localClient(
+        { apiUrl: api.url, issuer: { authority: api.authority, caFile: join(home.path, "identity/ca.pem") } },
+        DEMO_APPLICATION,
+      );
+      await client.management.submitJob({
+        ...{ tenantName: "demo", jobType: "FinancialYearEnd", jobName: "no such year" },
+        ...{ jobProcessorPackageName: "financial-year-end.zip", parameters: { year: "x" } },
       });
-      const { items } = JSON.parse(listed) as { items: BatchView[] };
-      // Behind them come the batches of timers that have run.
-      expect(items.slice(0, 2).map(({ batchName }) => batchName)).toEqual(["Demo", "Demo"]);
-      expect(items.slice(2).every(({ batchName }) => batchName.startsWith("timer:"))).toBe(true);
+      await run.says(/! \S+ FinancialYearEnd no such year failed: JobFailed: .*year/);
+      expect(await (await fetch(`${api.url}/`)).text()).toContain('href="/docs"');
     });
 
     it("is refused while it runs there, and goes on", async () => {
       await using second = startLocal(home.path, ["--port", "0"]);
       expect(await second.exited).toBe(1);
-      expect(second.output.stdout).toMatch(/Another Jobyard already runs in/);
+      expect(second.output.stdout).toMatch(
+        new RegExp(`Another Jobyard already runs in .* \\(process ${run.process.pid}, since `),
+      );
       expect(existsSync(join(home.path, "storage"))).toBe(true);
       expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
     });
@@ -100,8 +127,19 @@ describe("npm start", () => {
     it("ends with Ctrl-C, and leaves no process behind", async () => {
       run.process.kill("SIGINT");
       expect(await run.exited).toBe(0);
+      expect(run.output.stdout).toMatch(/! Stopping\.[^]*✓ Stopped\. Data stays in /);
       expect(processesOf(home.path)).toEqual([]);
     });
+  });
+
+  it("without the samples, runs the packages it is given", async () => {
+    await using other = await temporaryDirectory();
+    await using run = startLocal(other.path, ["--port", "0", "--no-demo", "--packages", join(ROOT, GIVEN)]);
+    await run.says("Press Ctrl-C to stop");
+    expect(run.output.stdout).toContain("✓ Published financial-year-end.zip\n");
+    expect(run.output.stdout).not.toMatch(/Submitted|thumbnails/);
+    run.process.kill("SIGTERM");
+    expect(await run.exited).toBe(0);
   });
 });
 
@@ -133,10 +171,24 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
     expect(await readFile(file, "utf8")).toBe("");
   });
 
+  it.each([
+    ["the same port twice", ["--port", "8080", "--identity-port", "8080"], /--port and --identity-port are both 8080/],
+    ["a folder without packages", ["--port", "0", "--packages", "/dev"], /\/dev holds no package/],
+  ])("%s", async (_what, args, sentence) => {
+    await using home = await temporaryDirectory();
+    await using run = startLocal(home.path, args);
+    expect(await run.exited).toBe(1);
+    expect(run.output.stdout.trim().split("\n").at(-1)).toMatch(sentence);
+    expect(processesOf(home.path)).toEqual([]);
+  });
+
   it("an option it does not know", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--workers", "none"]);
     expect(await run.exited).toBe(1);
     expect(run.output.stderr).toMatch(/--workers.*whole number from 1 to 32/);
+    await using other = startLocal(home.path, ["--identity-prot", "1"]);
+    expect(await other.exited).toBe(1);
+    expect(other.output.stderr).toMatch(/unknown option '--identity-prot'\n\(Did you mean --identity-port\?\)/);
   });
 });

@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { WORKER_HEALTH } from "../../runtime/core/machine-settings.ts";
 import { JOB_GROUP, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
 import { hasProgram } from "../support/has-program.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../support/temporary-directory.ts";
@@ -111,10 +112,16 @@ describe("the first boot", () => {
   );
 });
 
+/** Behind the sign a port other than the test's. */
+const HEALTH = `127.0.0.1#${WORKER_HEALTH.port}`;
+
 /** What jobs must not reach, and what they may: none of it leaves the namespace. */
 const FIREWALL_ADDRESSES = {
   IPv4: {
-    closed: ["169.254.169.254", "168.63.129.16", "::ffff:169.254.169.254", "::ffff:168.63.129.16", "::ffff:a9fe:a9fe"],
+    closed: [
+      ...["169.254.169.254", "168.63.129.16", "::ffff:169.254.169.254", "::ffff:168.63.129.16", "::ffff:a9fe:a9fe"],
+      ...[HEALTH, `::ffff:${HEALTH}`],
+    ],
     open: ["169.254.1.1", "::ffff:169.254.1.1", "127.0.0.1"],
   },
   IPv6: {
@@ -135,18 +142,20 @@ node="$2"
 shift 2
 for address in "$@"; do
   case $address in
-    ::1 | 127.0.0.1 | ::ffff:*) ;;
+    ::1 | 127.0.0.1* | ::ffff:*) ;;
     *.*.*.*) case $address in *:*) ip -6 address add "$address/128" dev lo nodad ;; *) ip address add "$address/32" dev lo ;; esac ;;
     *) ip -6 address add "\${address%?lo}/128" dev lo nodad ;;
   esac || exit 8
 done
-"$node" -e 'require("node:net").createServer((s) => s.end()).listen(8099, "::")' &
+"$node" -e 'const serve = (port, then) => require("node:net").createServer((s) => s.end()).listen(port, "::", then);
+  serve(${WORKER_HEALTH.port}, () => serve(8099))' &
 server=$!
 ask() {
   "$@" "$node" -e '
     const { connect } = require("node:net");
-    const ask = (host) => new Promise((resolve) => {
-      const socket = connect(8099, host, () => (socket.destroy(), resolve("open")));
+    const ask = (address) => new Promise((resolve) => {
+      const [host, port = 8099] = address.split("#");
+      const socket = connect(port, host, () => (socket.destroy(), resolve("open")));
       socket.on("error", ({ code }) => resolve(code === "EACCES" || code === "EHOSTUNREACH" ? "closed" : code));
     });
     (async () => {
@@ -172,6 +181,7 @@ const canFilterIPv6 =
 describe.each(["IPv4", "IPv6"] as const)("over %s", (protocol) => {
   it.skipIf(!(protocol === "IPv4" ? canFilter : canFilterIPv6))(
     "keeps jobs, and nobody else, from the services of their machine (needs root, unshare, nft, ip and setpriv)",
+    { tags: "attack/jobs" },
     async () => {
       await using root = await temporaryDirectory();
       const rules = await readFile(join(FOLDER, "firewall.nft"), "utf8");

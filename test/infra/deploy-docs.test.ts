@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { planAlerts } from "../../infra/plan/alerts.ts";
 import { IDLE_DEV, IDLE_PROD } from "../../infra/plan/costs.ts";
-import { PRIORITIES } from "../../runtime/core/priority.ts";
+import { busTopology } from "../../runtime/core/topology.ts";
 import { withTables } from "../../infra/tools/deploy-tables.ts";
 import { ROOT } from "../../infra/tools/stack-graph.ts";
 
@@ -16,8 +16,10 @@ describe("docs/deploy.md", () => {
     expect(cells(document)).toBe(cells(withTables(document)));
   });
 
-  it("counts every alert there is: one that is split is paid for each queue", () => {
-    const series = planAlerts({ backlog: 1 }).reduce((sum, { splitBy }) => sum + (splitBy ? PRIORITIES.length : 1), 0);
+  it("counts every alert there is: one that is split is paid for each queue and topic", () => {
+    const { queues, topics } = busTopology(["default"]);
+    const entities = queues.length + topics.length;
+    const series = planAlerts({ backlog: 1 }).reduce((sum, { splitBy }) => sum + (splitBy ? entities : 1), 0);
     for (const costs of [IDLE_DEV, IDLE_PROD]) {
       expect(costs.find(({ what }) => what.startsWith("alert"))?.quantity).toBe(series);
     }

@@ -1,18 +1,30 @@
 /** What the program registers in Pulumi's own loader. Each load takes seconds, so variants are judged under mocks. */
 import { relative } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
-import { ProgramFailedError, type Registration } from "../../infra/tools/stub-engine.ts";
+import { readStackFile, ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
+import {
+  ProgramFailedError,
+  recordProgram,
+  type EngineCloud,
+  type Registration,
+} from "../../infra/tools/stub-engine.ts";
 import { API_CLIENT_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
 import { breadth } from "../support/breadth.ts";
 import { sourcePackage } from "../support/source-package.ts";
-import { subscriptionsOf, TIMER_RULES, TIMER_SUBSCRIPTION } from "../support/timer-subscriptions.ts";
+import { subscriptionsOf } from "../support/timer-subscriptions.ts";
 
 const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>
   stackGraph({ stack, environment: { PATH: process.env["PATH"] }, overrides });
 
 /** With the digits that Pulumi appends. */
 const withDigits = (name: string, end = ""): string => expect.stringMatching(`^${name}[0-9a-f]{8}${end}$`) as string;
+
+/** Nothing is registered before the settings are judged. */
+const createCloud = (): EngineCloud => ({
+  preview: true,
+  register: ({ name }) => ({ id: name, state: {} }),
+  invoke: () => ({}),
+});
 
 const STACK = "pulumi:pulumi:Stack";
 const keyOf = ({ type, name }: Registration): string => `${type}::${name}`;
@@ -65,6 +77,7 @@ describe("the program in Pulumi's own loader", () => {
     const graph = await graphOf("prod", {
       "jobyard:packagesPath": relative(ROOT, packages.path),
       "jobyard:packagesTenant": "team",
+      "jobyard:runtimeRegistration": "false",
     });
     checkShape(graph);
     const named = (name: string): Registration => {
@@ -84,7 +97,13 @@ describe("the program in Pulumi's own loader", () => {
     ]);
     expect(named("jobyardrelease").protect).toBe(false);
     // A timer holds nothing; one that is gone must not keep the rest of the stack from being deployed.
-    expect(Object.keys(subscriptionsOf(graph.registrations))).toEqual([expect.stringMatching(/^team\.sweep\./)]);
+    expect(Object.values(subscriptionsOf(graph.registrations))).toEqual([
+      { to: "jobs-default-normal", rules: ["Listener = 'team.sweep.Sweep'"] },
+    ]);
+    // Each is there with its rule before the API looks for it.
+    const made = graph.registrations.filter(({ name }) => name.startsWith("bus-topic-timers-team.sweep."));
+    expect(made).toHaveLength(2);
+    for (const registration of made) expect(named("jobyard-api-host").dependsOn).toContain(keyOf(registration));
 
     const grants = (prefix: string, but: string): readonly string[] =>
       graph.registrations
@@ -102,25 +121,25 @@ describe("the program in Pulumi's own loader", () => {
     expect(named("release-worker")).toMatchObject({ deleteBeforeReplace: false, retainOnDelete: false });
   });
 
-  it("has one subscription with one rule for every timer the samples declare", () => {
-    expect(subscriptionsOf(dev.registrations)).toEqual({
-      "demo.metadata-export.metadata-check": {
-        to: "jobs-default-normal",
-        rules: ["Listener = 'demo.metadata-export.metadata-check'"],
-      },
-      "demo.metadata-export.metadata-export": {
-        to: "jobs-default-normal",
-        rules: ["Listener = 'demo.metadata-export.metadata-export'"],
-      },
-    });
-    const ofType = (...types: readonly string[]) => dev.registrations.filter(({ type }) => types.includes(type));
-    expect(ofType(...TIMER_RULES)).toHaveLength(2);
-    // In place of `$Default`, and before the API that would make them itself.
-    expect(ofType("azure-native:servicebus:Rule")).toEqual([]);
-    const api = dev.registrations.find(({ name }) => name === "jobyard-api-host")!;
-    for (const { type, name } of ofType(TIMER_SUBSCRIPTION, ...TIMER_RULES)) {
-      expect(api.dependsOn).toContain(`${type}::${name}`);
-    }
+  it("leaves the subscriptions of timers to the API, which makes each with its filter", () => {
+    expect(subscriptionsOf(dev.registrations)).toEqual({});
+  });
+
+  it("leaves to the group what lies in it, when the stack is destroyed", () => {
+    const [group] = dev.registrations.filter(({ type }) => type === "azure-native:resources:ResourceGroup");
+    const alone = dev.registrations
+      .filter(({ custom, type, deletedWith }) => custom && type !== STACK && deletedWith !== keyOf(group!))
+      .map(({ type }) => type.split(":").slice(0, 2).join(":"));
+    // The directory, and roles, whose definition lives outside the group.
+    expect([...new Set(alone)].sort()).toEqual([
+      "azure-native:authorization",
+      "azure-native:resources",
+      "azuread:index/application",
+      "azuread:index/applicationIdentifierUri",
+      "azuread:index/applicationPreAuthorized",
+      "azuread:index/applicationRedirectUris",
+      "azuread:index/servicePrincipal",
+    ]);
   });
 
   it("has no graph of a stack without a configuration", async () => {
@@ -132,5 +151,16 @@ describe("the program in Pulumi's own loader", () => {
     await expect(refused).rejects.toThrow(ProgramFailedError);
     await expect(refused).rejects.toThrow(/jobyard:workerMax must be a whole number from 1 to 100/);
     await expect(refused).rejects.toThrow(/jobyard:apiSku must be one of B1/);
+  });
+
+  it("refuses settings under the name of a project that is called otherwise, with the command that mends it", async () => {
+    const refused = recordProgram({
+      ...{ project: "farmjobs", stack: "dev", root: ROOT, main: "infra/index.mjs", cloud: createCloud() },
+      config: { ...(await readStackFile("dev")), "farmjobs:workerMin": "3" },
+      environment: { PATH: process.env["PATH"], PULUMI_NODEJS_TYPESCRIPT: "false" },
+    });
+    await expect(refused).rejects.toThrow(
+      "farmjobs:workerMin is not read; run: pulumi config rm farmjobs:workerMin && pulumi config set jobyard:workerMin <value>",
+    );
   });
 });

@@ -29,7 +29,7 @@ const addressOf = (cidr: string): { readonly first: number; readonly last: numbe
 };
 
 describe("subnets", () => {
-  const pools = (count: number): string[] => Array.from({ length: count }, (_, index) => `pool-${index}`);
+  const pools = (count: number) => Array.from({ length: count }, (_, subnet) => ({ name: `pool-${subnet}`, subnet }));
 
   it("never overlap, lie within the network, and hold 800 workers each", () => {
     fc.assert(
@@ -50,11 +50,17 @@ describe("subnets", () => {
     );
   });
 
-  it("of a pool stay where they are when another pool is added behind it", () => {
+  it("of a pool stay where they are whatever other pools come and go, in any order", () => {
     const space = parseAddressSpace("10.20.0.0/16")!;
-    const before = planSubnets(space, ["default", "gpu"]);
-    const after = planSubnets(space, ["default", "gpu", "farm"]);
-    expect([...after.pools].slice(0, 2)).toEqual([...before.pools]);
+    const [own, gpu, farm] = [
+      { name: "default", subnet: 0 },
+      { name: "gpu", subnet: 2 },
+      { name: "farm", subnet: 1 },
+    ];
+    const before = planSubnets(space, [own, gpu]);
+    for (const pools of [[own, farm, gpu], [gpu, own, farm], [gpu]]) {
+      expect(planSubnets(space, pools).pools.get("gpu")).toBe("10.20.12.0/22");
+    }
     expect(before).toMatchObject({ api: "10.20.0.0/26" });
     expect(before.pools.get("default")).toBe("10.20.4.0/22");
   });
@@ -62,7 +68,7 @@ describe("subnets", () => {
   it("are refused when the network has no room for them", () => {
     const space = parseAddressSpace("10.0.0.0/20")!;
     expect(poolCapacity(space)).toBe(3);
-    expect(() => planSubnets(space, pools(4))).toThrow(/room for 3 worker pools, not 4/);
+    expect(() => planSubnets(space, pools(4))).toThrow(/room for 3 worker pools; there is no 3/);
   });
 
   it.each(["10.0.0.0", "10.0.0.0/33", "10.0.0.1/16", "8.8.8.0/24", "172.32.0.0/16", "10.0.300.0/24", "a"])(

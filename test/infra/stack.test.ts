@@ -249,7 +249,7 @@ describe("configuration", () => {
 
   it("gives a further pool its own queues, identity, subnet, machines, rules and alert", async () => {
     const stack = await mockedStack("dev", {
-      pools: { gpu: { vmSize: "Standard_NC4as_T4_v3", slots: 2, spot: true } },
+      pools: { gpu: { subnet: 1, vmSize: "Standard_NC4as_T4_v3", slots: 2, spot: true } },
     });
     expect(stack.named("bus-queue-jobs-gpu-high")["queueName"]).toBe("jobs-gpu-high");
     expect(stack.named("network-pool-gpu-subnet")["addressPrefix"]).toBe("10.20.8.0/22");

@@ -35,7 +35,12 @@ describe("a fork's own folder", () => {
       }),
       "no-timers/package.json": packageJson("no-timers", { jobs: [{ jobType: "Once", command: "true" }] }),
     });
-    const settings = { packagesPath: "jobs", packagesTenant: "team", pools: { gpu: {} } };
+    const settings = {
+      packagesPath: "jobs",
+      packagesTenant: "team",
+      pools: { gpu: { subnet: 1 } },
+      runtimeRegistration: false,
+    };
     const stack = await mockedStack("prod", settings, await deployedFrom(folder.path));
     const found = subscriptionsOf(stack.resources);
     expect(Object.values(found)).toEqual(
@@ -61,15 +66,14 @@ describe("a deployed package", () => {
       .map(({ name }) => name)
       .toSorted();
 
-  it("has its subscriptions also where the API makes none; the API is then nobody's owner but the events'", async () => {
+  it("has its subscriptions from Pulumi only where the API makes none; the API is then nobody's owner but the events'", async () => {
     const every = { timerName: "every", cron: "0 * * * * *" };
     const [on, off] = [
       await mockedStack("dev", {}, withTimers(every)),
       await mockedStack("dev", { runtimeRegistration: false }, withTimers(every)),
     ];
-    for (const stack of [on, off]) {
-      expect(stack.named("bus-topic-timers-demo.pack.every")).toMatchObject({ forwardTo: "jobs-default-normal" });
-    }
+    expect(subscriptionsOf(on.resources)).toEqual({});
+    expect(off.named("bus-topic-timers-demo.pack.every")).toMatchObject({ forwardTo: "jobs-default-normal" });
     expect(assignmentsOn(on, /^api-.*(topic|queue)/)).toEqual([
       "api-own-queue-jobs-default-high",
       "api-own-queue-jobs-default-low",

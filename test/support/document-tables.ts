@@ -17,6 +17,15 @@ export function sectionOf(document: string, heading: string): string {
   return rest.slice(0, end < 0 ? undefined : end).join("\n");
 }
 
+/** Every table of a text, as the cells of its rows; the first row is its head. */
+export function tablesOf(text: string): readonly (readonly (readonly string[])[])[] {
+  const blocks = text.replaceAll(/^```[^]*?^```$/gm, "").split(/\n(?!\|)/);
+  return blocks
+    .map((block) => block.split("\n").filter((line) => line.startsWith("|") && !isRule(line)))
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.map(cellsOf));
+}
+
 /** Cells of each row of the tables in a text, without their headings. */
 export function rowsOf(text: string): readonly (readonly string[])[] {
   const lines = text.split("\n");

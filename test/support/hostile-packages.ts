@@ -1,4 +1,5 @@
 /** ZIPs nobody may unpack, each with the code it is refused with under small limits, and a part of the message. */
+import { crc32 } from "node:zlib";
 import type { PackageCode } from "../../runtime/core/errors.ts";
 import { UNPACK_LIMITS, type UnpackLimits } from "../../runtime/packages/judge.ts";
 import { type ZipEntry, buildZip } from "./zip-builder.ts";
@@ -21,6 +22,16 @@ export function noise(bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, () => (state = (state * 48_271) % 2_147_483_647) & 0xff);
 }
 
+/** Info-ZIP's field, which other readers prefer to the name in the header. */
+function unicodeName(name: string): Buffer {
+  const field = Buffer.alloc(9);
+  field.writeUInt16LE(0x7075, 0);
+  field.writeUInt16LE(5 + name.length, 2);
+  field.writeUInt8(1, 4);
+  field.writeUInt32LE(crc32("job.json"), 5);
+  return Buffer.concat([field, Buffer.from(name)]);
+}
+
 export const HOSTILE_PACKAGES: readonly [name: string, archive: Buffer, code: PackageCode, message: string][] = [
   ["a path above the package", buildZip([EMPTY_MANIFEST, { name: "../x" }]), "PackageUnsafe", '"../x" contains ".."'],
   ["a path that goes up and down", buildZip([{ name: "a/../../x" }]), "PackageUnsafe", 'contains ".."'],
@@ -33,6 +44,21 @@ export const HOSTILE_PACKAGES: readonly [name: string, archive: Buffer, code: Pa
   ["a control character", buildZip([{ name: "a\u0000.js" }]), "PackageUnsafe", '"a\\u0000.js" contains control'],
   ["a name that reads backwards", buildZip([{ name: "a\u202egnp.js" }]), "PackageUnsafe", "invisible"],
   ["a name that is not UTF-8", buildZip([{ name: Buffer.from([0x61, 0xff]) }]), "PackageUnsafe", "not UTF-8"],
+  ["a byte order mark", buildZip([{ name: "\ufeffjob.json" }]), "PackageUnsafe", "invisible"],
+  ["a line separator", buildZip([{ name: "a\u2028b" }]), "PackageUnsafe", "invisible"],
+  ["a stream of another file", buildZip([{ name: "job.json::$DATA" }]), "PackageUnsafe", "contains one of"],
+  [
+    "a name that a terminal obeys",
+    buildZip([{ name: Buffer.from("\u001b[2J\u00ff", "latin1") }]),
+    "PackageUnsafe",
+    String.raw`not UTF-8: "\u001b[2J`,
+  ],
+  [
+    "a bad name that a terminal obeys",
+    buildZip([{ name: "a\u009b\u202eb", local: { name: "other" } }]),
+    "PackageCorrupt",
+    String.raw`"a\u009b\u202eb"`,
+  ],
   ["a device name", buildZip([{ name: "data/nul.txt" }]), "PackageUnsafe", "device on Windows"],
   ["a long name", buildZip([{ name: "x".repeat(300) }]), "PackageUnsafe", "longer than 255 bytes"],
   ["a long path", buildZip([{ name: "x/".repeat(300) + "x" }]), "PackageUnsafe", "longer than 400"],
@@ -91,6 +117,12 @@ export const HOSTILE_PACKAGES: readonly [name: string, archive: Buffer, code: Pa
     buildZip([{ ...EMPTY_MANIFEST, local: { method: 0 } }]),
     "PackageCorrupt",
     "two different compression methods",
+  ],
+  [
+    "a second name in a field of its own",
+    buildZip([{ ...EMPTY_MANIFEST, extra: unicodeName("../evil") }]),
+    "PackageCorrupt",
+    "two different names",
   ],
   ["two sizes", buildZip([{ ...EMPTY_MANIFEST, local: { bytes: 7 } }]), "PackageCorrupt", "two different sizes"],
   ["truncated data", buildZip([{ ...EMPTY_MANIFEST, compressedBytes: 5_000 }]), "PackageCorrupt", "truncated data"],
@@ -153,6 +185,25 @@ export const HOSTILE_PACKAGES: readonly [name: string, archive: Buffer, code: Pa
     "101 entries",
   ],
   ["entries that are not there", buildZip([EMPTY_MANIFEST], { entryCount: 3 }), "PackageCorrupt", "not a readable ZIP"],
+  [
+    "entries that are not counted",
+    buildZip([EMPTY_MANIFEST, { name: "b" }], { entryCount: 1 }),
+    "PackageCorrupt",
+    "longer",
+  ],
+  ["no entry that is counted", buildZip([EMPTY_MANIFEST], { entryCount: 0 }), "PackageCorrupt", "longer or shorter"],
+  [
+    "an archive behind another",
+    buildZip([], { trailing: buildZip([EMPTY_MANIFEST]) }),
+    "PackageCorrupt",
+    "not a readable",
+  ],
+  [
+    "a program before its beginning",
+    Buffer.concat([Buffer.from("#!/bin/sh\n"), buildZip([EMPTY_MANIFEST])]),
+    "PackageCorrupt",
+    "not a readable ZIP",
+  ],
   ["nothing", Buffer.alloc(0), "PackageCorrupt", "not a readable ZIP"],
   ["something else", Buffer.from("<html>not found</html>".repeat(20)), "PackageCorrupt", "not a readable ZIP"],
   [

@@ -7,6 +7,8 @@ import type { LocalRun } from "./local-run.ts";
 
 export interface LocalApi {
   readonly url: string;
+  /** Of the local issuer. */
+  readonly authority: string;
   get<T>(path: string): Promise<T>;
 }
 
@@ -17,6 +19,7 @@ export async function apiOf(run: LocalRun, home: string): Promise<LocalApi> {
   const authorize: Authorize = signInAs(ADMIN_APPLICATION, { authority, caFile: join(home, "identity", "ca.pem") });
   return {
     url,
+    authority,
     async get<T>(path: string) {
       const response = await fetch(`${url}/v1${path}`, { headers: { authorization: await authorize() } });
       return (await response.json()) as T;

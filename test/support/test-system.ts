@@ -34,6 +34,8 @@ export interface WorkerOptions {
   readonly lockMs?: number;
   /** The worker's own folder, left as it is at the end. Default: a fresh one. */
   readonly directory?: string;
+  /** Names its journal in the folder. Default: a fresh one. */
+  readonly bootId?: string;
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
@@ -159,7 +161,7 @@ export async function startTestSystem({
       version: "test",
       directory: directory.path,
       workerId,
-      bootId: randomUUID(),
+      bootId: options.bootId ?? randomUUID(),
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,

@@ -2,8 +2,8 @@
 import { expect } from "vitest";
 import type { Properties } from "../../infra/tools/stub-engine.ts";
 
-export const TIMER_SUBSCRIPTION = "azure-native:servicebus:Subscription";
-export const TIMER_RULES = ["azure-native:servicebus:DefaultRule", "azure-native:servicebus:Rule"];
+const TIMER_SUBSCRIPTION = "azure-native:servicebus:Subscription";
+const TIMER_RULES = ["azure-native:servicebus:DefaultRule", "azure-native:servicebus:Rule"];
 
 interface Registered {
   readonly type: string;

@@ -14,6 +14,8 @@ export interface ZipEntry {
   readonly crc32?: number;
   readonly bytes?: number;
   readonly compressedBytes?: number;
+  /** Further fields of the central header: id, length, data. */
+  readonly extra?: Uint8Array;
   /** What only the local header says. */
   readonly local?: {
     readonly name?: string;
@@ -110,8 +112,10 @@ function centralHeader(fields: Fields, entry: ZipEntry, offset: number): Buffer 
   header.writeUInt32LE(fields.crc32, 16);
   header.writeUInt32LE(fields.compressedBytes, 20);
   header.writeUInt32LE(fields.bytes, 24);
+  const { extra = new Uint8Array() } = entry;
   header.writeUInt16LE(fields.name.length, 28);
+  header.writeUInt16LE(extra.length, 30);
   header.writeUInt32LE((mode << 16) >>> 0, 38);
   header.writeUInt32LE(offset, 42);
-  return Buffer.concat([header, fields.name]);
+  return Buffer.concat([header, fields.name, extra]);
 }

@@ -34,6 +34,7 @@ async function publish(file: string, options: PublishOptions, around: Surroundin
       signal,
     });
     bar?.stop();
+    for (const warning of published.warnings ?? []) terminal.error(`Warning: ${warning}`);
     show(terminal, options, published, () =>
       [
         `Published ${published.packageName} for ${tenantName}: ${showBytes(published.bytes)}`,

@@ -61,6 +61,10 @@ const listCommand = (around: Surroundings): Command =>
       const pageSize = Math.min(1_000, options.limit);
       const items = await firstOf(client.timers.list(tenantName, { pageSize, signal }), options.limit);
       show(terminal, options, { items }, () => describeAll(items, terminal));
+      const doubtful = items.filter(({ warnings }) => warnings !== undefined).map(nameOf);
+      if (doubtful.length > 0) {
+        terminal.error(`Warning: look at the schedule of ${doubtful.join(", ")}: "jobyard timers show" says why.`);
+      }
     });
 
 const showCommand = (around: Surroundings): Command =>
@@ -157,6 +161,7 @@ function describe(timer: TimerView, terminal: Terminal): string {
   return [
     nameOf(timer),
     `  schedule  ${timer.cron}, ${timer.timeZone}`,
+    ...(timer.warnings ?? []).map((warning) => `  ${terminal.paint("yellow", "warning")}   ${warning}`),
     `  state     ${timer.enabled ? "enabled" : `paused ${at(timer.pausedAt)} by ${timer.pausedBy ?? "?"}`}`,
     `  next      ${at(timer.next)}`,
     `  last tick ${at(timer.lastScheduledAt)}`,

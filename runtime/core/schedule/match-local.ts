@@ -34,17 +34,22 @@ export function lastMatch(fields: CronFields, local: number): number | undefined
 
 const startOfDay = (local: number): number => Math.floor(local / DAY_MS) * DAY_MS;
 
-/** The nearest matching day in a direction, the given one included. Whole months that do not match are stepped over. */
+/** The nearest matching day in a direction, the given one included. Months that do not match cost nothing but their count. */
 function nextDay(fields: CronFields, day: number, direction: 1 | -1, limitYear: number): number | undefined {
-  let date = new Date(day);
-  while (direction * (limitYear - date.getUTCFullYear()) >= 0) {
-    const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
-    if (!fields.months.includes(month + 1)) {
-      date = new Date(direction === 1 ? Date.UTC(year, month + 1, 1) : Date.UTC(year, month, 0));
-    } else if (fields.daysOfMonth.includes(date.getUTCDate()) && fields.daysOfWeek.includes(date.getUTCDay())) {
-      return date.getTime();
-    } else {
-      date = new Date(date.getTime() + direction * DAY_MS);
+  const { months, daysOfMonth, daysOfWeek } = fields;
+  const dates = direction === 1 ? daysOfMonth : daysOfMonth.toReversed();
+  const from = new Date(day);
+  let [year, month] = [from.getUTCFullYear(), from.getUTCMonth()];
+  for (; direction * (limitYear - year) >= 0; month += direction) {
+    if (month === 12 || month === -1) [year, month] = [year + direction, month === 12 ? 0 : 11];
+    if (!months.includes(month + 1)) continue;
+    const first = Date.UTC(year, month, 1);
+    const dayCount = (Date.UTC(year, month + 1, 1) - first) / DAY_MS;
+    const weekday = new Date(first).getUTCDay();
+    for (const date of dates) {
+      const found = first + (date - 1) * DAY_MS;
+      if (date > dayCount || direction * (found - day) < 0) continue;
+      if (daysOfWeek.includes((weekday + date - 1) % 7)) return found;
     }
   }
   return undefined;

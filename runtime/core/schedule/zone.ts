@@ -8,100 +8,142 @@ import { ScheduleError } from "./schedule-error.ts";
 export interface Stretch {
   /** Local time minus UTC. */
   readonly offsetMs: number;
-  /** The instant it begins; -Infinity: before anything asked for here. */
+  /** The instant it begins: a change of the clocks, or a moment more than a day after the last one. */
   readonly start: number;
-  /** The instant the next one begins. */
+  /** The instant the next one begins, which may have the same offset. */
   readonly end: number;
   /** Offset of the stretch before. */
   readonly offsetBeforeMs: number;
 }
 
 export interface Zone {
-  readonly name: string;
-  /** The stretch an instant lies in. */
+  /** The stretch an instant lies in. The same for the same instant, whatever was asked before. */
   stretchAt(instant: number): Stretch;
 }
 
-const MINUTE_MS = 60_000;
-/** Shorter than the time between two changes anywhere, so that no pair of them is stepped over. */
-const STEP_MS = 7 * 24 * 60 * MINUTE_MS;
-/** No zone keeps one offset for longer without being constant as far as its tables go. */
-const LOOK_AHEAD_MS = 400 * 24 * 60 * MINUTE_MS;
+interface Change {
+  /** The first second of the new offset. */
+  readonly at: number;
+  readonly offsetBeforeMs: number;
+  readonly offsetMs: number;
+}
+
+/** What is known of one span of time: the offset it begins with, and the changes in it, in their order. */
+interface Span {
+  readonly firstOffsetMs: number;
+  readonly changes: readonly Change[];
+}
+
+const SECOND_MS = 1_000;
+const DAY_MS = 24 * 60 * 60 * SECOND_MS;
+/** The clocks are looked at so often. No two changes anywhere are closer than seven days (Gaza, October 2040). */
+const STEP_MS = 2 * DAY_MS;
+/** Spans are looked at as a whole, each once. They begin at the same moments in every process. */
+const SPAN_MS = 32 * STEP_MS;
+/** A span begins this much earlier: longer than any change lets local times come again or leaves them out. */
+const OVERLAP_MS = STEP_MS;
+/** Of one zone. Schedules ask for the present, rare ones also for single days of other years. */
+const SPANS_KEPT = 64;
 
 const zones = new Map<string, Zone>();
 
-/** Throws ScheduleError for a name that is none of the IANA database's. The same object for the same name. */
+/** Throws ScheduleError for a name that is none of the IANA database's. */
 export function zoneOf(name: string): Zone {
-  const known = zones.get(name) ?? createZone(name);
-  zones.set(name, known);
+  // Capitals do not matter: without this, each spelling would be kept as a zone of its own.
+  const key = name.toLowerCase();
+  const known = zones.get(key) ?? createZone(offsetsOf(name));
+  zones.set(key, known);
   return known;
 }
 
-function createZone(name: string): Zone {
-  const offsetAt = offsetsOf(name);
-  const stretches: Stretch[] = [];
+/** `offsetAt`: local time minus UTC at whole seconds. */
+export function createZone(offsetAt: (instant: number) => number): Zone {
+  const spans = new Map<number, Span>();
 
-  /** The instant of the change in between: the first at which the offset is no longer that of `low`. */
-  function changeBetween(low: number, high: number): number {
-    const before = offsetAt(low);
-    while (high - low > 1_000) {
-      const middle = Math.floor((low + high) / 2_000) * 1_000;
+  function spanOf(index: number): Span {
+    const known = spans.get(index);
+    if (known !== undefined) return known;
+    if (spans.size >= SPANS_KEPT) spans.clear();
+    const found = look(index * SPAN_MS - OVERLAP_MS, (index + 1) * SPAN_MS);
+    spans.set(index, found);
+    return found;
+  }
+
+  function look(from: number, to: number): Span {
+    const changes: Change[] = [];
+    const firstOffsetMs = offsetAt(from);
+    let offsetBeforeMs = firstOffsetMs;
+    for (let low = from; low < to; low += STEP_MS) {
+      const offsetMs = offsetAt(low + STEP_MS);
+      if (offsetMs === offsetBeforeMs) continue;
+      changes.push({ at: changeBetween(low, low + STEP_MS, offsetBeforeMs), offsetBeforeMs, offsetMs });
+      offsetBeforeMs = offsetMs;
+    }
+    return { firstOffsetMs, changes };
+  }
+
+  /** The first second at which the offset is no longer that of `low`. */
+  function changeBetween(low: number, high: number, before: number): number {
+    while (high - low > SECOND_MS) {
+      const middle = Math.floor((low + high) / (2 * SECOND_MS)) * SECOND_MS;
       if (offsetAt(middle) === before) low = middle;
       else high = middle;
     }
     return high;
   }
 
-  function find(instant: number): Stretch {
-    const at = Math.floor(instant / 1_000) * 1_000;
-    const offsetMs = offsetAt(at);
-    let start = at;
-    while (at - start < LOOK_AHEAD_MS && offsetAt(start - STEP_MS) === offsetMs) start -= STEP_MS;
-    const hasStart = at - start < LOOK_AHEAD_MS;
-    let end = at;
-    while (end - at < LOOK_AHEAD_MS && offsetAt(end + STEP_MS) === offsetMs) end += STEP_MS;
-    const hasEnd = end - at < LOOK_AHEAD_MS;
-    return {
-      offsetMs,
-      // Not further than was looked: whoever asks about an earlier or later instant gets another stretch.
-      start: hasStart ? changeBetween(start - STEP_MS, start) : start,
-      end: hasEnd ? changeBetween(end, end + STEP_MS) : end + STEP_MS,
-      offsetBeforeMs: hasStart ? offsetAt(start - STEP_MS) : offsetMs,
-    };
-  }
-
   return {
-    name,
     stretchAt(instant) {
-      const known = stretches.find(({ start, end }) => start <= instant && instant < end);
-      if (known !== undefined) return known;
-      const found = find(instant);
-      stretches.push(found);
-      return found;
+      const index = Math.floor(instant / SPAN_MS);
+      const { firstOffsetMs, changes } = spanOf(index);
+      const last = changes.findLast(({ at }) => at <= instant);
+      const offsetMs = last?.offsetMs ?? firstOffsetMs;
+      return {
+        offsetMs,
+        start: last?.at ?? index * SPAN_MS,
+        end: Math.min(changes.find(({ at }) => at > instant)?.at ?? Infinity, (index + 1) * SPAN_MS),
+        offsetBeforeMs: last?.offsetBeforeMs ?? offsetMs,
+      };
     },
   };
 }
 
-/** Local time minus UTC at whole seconds. */
+/** Names that Node.js takes and that are not in the IANA database: ICU has them of the Java of 1996. */
+const ABBREVIATIONS = new Set(
+  "ACT AET AGT ART AST BET BST CAT CNT CST CTT EAT ECT IET IST JST MIT NET NST PLT PNT PRT PST SST VST".split(" "),
+);
+
 function offsetsOf(name: string): (instant: number) => number {
-  let format: Intl.DateTimeFormat;
-  try {
-    // An offset is no zone: it is wrong for half of the year wherever clocks are changed.
-    if (/^[+-]/.test(name)) throw new RangeError("This is an offset from UTC.");
-    format = new Intl.DateTimeFormat("en-US", {
-      timeZone: name,
-      calendar: "iso8601",
-      hourCycle: "h23",
-      ...{ year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" },
-    });
-  } catch (error) {
-    throw new ScheduleError(`Time zone "${name}" is not in the IANA database; use a name such as Europe/Vienna.`, {
-      cause: error,
-    });
-  }
+  const format = formatOf(name);
   return (instant) => {
-    const parts = Object.fromEntries(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]));
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1_000) * 1_000;
+    const [, sign, hours = 0, minutes = 0, seconds = 0] =
+      /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(format.format(instant)) ?? [];
+    const ms = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * SECOND_MS;
+    return sign === "-" ? -ms : ms;
   };
 }
+
+/** Writes an instant's offset from UTC at the end of its text. */
+function formatOf(name: string): Intl.DateTimeFormat {
+  // An offset is no zone: it is wrong for half of the year wherever clocks are changed.
+  if (/^[+-]/.test(name)) {
+    throw new ScheduleError(
+      `Time zone "${name}" is an offset, which is wrong for half of the year where clocks are changed; ${USE_A_PLACE}`,
+    );
+  }
+  let format: Intl.DateTimeFormat;
+  try {
+    format = new Intl.DateTimeFormat("en-US", { timeZone: name, timeZoneName: "longOffset", hour: "numeric" });
+  } catch (error) {
+    throw new ScheduleError(`Time zone "${name}" is not in the IANA database; ${USE_A_PLACE}`, { cause: error });
+  }
+  if (ABBREVIATIONS.has(name.toUpperCase()) || /^SystemV\//i.test(name)) {
+    const { timeZone } = format.resolvedOptions();
+    throw new ScheduleError(
+      `Time zone "${name}" is an abbreviation that several zones share, and not in the IANA database (Node.js would take it for ${timeZone}); ${USE_A_PLACE}`,
+    );
+  }
+  return format;
+}
+
+const USE_A_PLACE = "use a name such as Europe/Vienna.";

@@ -15,7 +15,8 @@ import type { SasKey } from "./amqp/sas.ts";
 import type { ConnectionLimits } from "./amqp/end-silent.ts";
 import { startAmqpServer } from "./amqp/server.ts";
 import { connectionStringOf } from "./connection-string.ts";
-import { keptKey, openDataDirectory, randomKey, type DataDirectory } from "./data-directory.ts";
+import type { OwnFolderOptions } from "../../ownership/own-folder.ts";
+import { keptKey, openDataDirectory, randomKey } from "./data-directory.ts";
 import { Broker } from "./engine/broker.ts";
 import { BusError } from "./engine/errors.ts";
 import { BrokerHost, type RecordLog } from "./host.ts";
@@ -38,6 +39,8 @@ export interface LocalServiceBusOptions {
   readonly adminPort?: number;
   /** Where the namespace is kept. Absent: in memory, gone with `close`. One process at a time may use a directory. */
   readonly dataDir?: string;
+  /** How long another process that uses the directory gets to end. Default: not at all. */
+  readonly owner?: Omit<OwnFolderOptions, "directory">;
   /** Entities that must exist. Those that do are updated and keep their messages; others are left alone. */
   readonly topology: BusTopology;
   /** Default `RootManageSharedAccessKey`, as in Azure. */
@@ -94,10 +97,11 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   const access = accessFile === undefined ? undefined : openAccessFile({ path: accessFile, onUnusable: onFault });
   // Whatever was opened before something fails is closed again, and `close` closes the same in the same order.
   await using opened = new AsyncDisposableStack();
-  const directory = dataDir === undefined ? undefined : openDataDirectory(dataDir);
+  const directory =
+    dataDir === undefined ? undefined : await openDataDirectory({ ...options.owner, directory: dataDir });
   opened.defer(() => directory?.release());
   const broker = new Broker({ codec: amqpCodec, newLockToken: randomUUID });
-  const log = openLog(broker, directory, onFatal);
+  const log = openLog(broker, dataDir, onFatal);
   opened.defer(() => (log instanceof Journal ? log.close() : undefined));
   broker.restored(clock());
   const host = new BrokerHost({ broker, log, now: clock });
@@ -105,7 +109,7 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   host.execute(() => broker.applyTopology(options.topology));
   const sasKey: SasKey = {
     name: options.sasKeyName ?? "RootManageSharedAccessKey",
-    key: options.sasKey ?? (directory ? keptKey(directory.path) : randomKey()),
+    key: options.sasKey ?? (dataDir === undefined ? randomKey() : keptKey(dataDir)),
   };
   const gate = createGate({ sasKey, now: clock, access, verify: createTokenVerifier({ now: clock }) });
   const common = { host, gate, audit, now: clock, onFault, address, limits: options.limits };
@@ -123,11 +127,11 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   };
 }
 
-function openLog(broker: Broker, directory: DataDirectory | undefined, onFatal: (error: Error) => void): RecordLog {
-  if (!directory) return new MemoryLog();
-  const recovered = recover(directory.path, (record) => broker.restore(record));
+function openLog(broker: Broker, directory: string | undefined, onFatal: (error: Error) => void): RecordLog {
+  if (directory === undefined) return new MemoryLog();
+  const recovered = recover(directory, (record) => broker.restore(record));
   return new Journal({
-    directory: directory.path,
+    directory,
     recovered,
     snapshot: () => broker.snapshot(),
     onFailure: onFatal,

@@ -17,11 +17,11 @@ export const DEMO_TENANT = "demo";
 const LOOK_EVERY_MS = 200;
 
 /** For the demo's tenant, whose timers run from then on. */
-export async function publishSamples(
-  samples: readonly PackedPackage[],
+export async function publishPackages(
+  packages: readonly PackedPackage[],
   { management }: JobServiceClient,
 ): Promise<void> {
-  await Promise.all(samples.map(({ fileName, zip }) => management.publishPackage(DEMO_TENANT, fileName, zip)));
+  await Promise.all(packages.map(({ fileName, zip }) => management.publishPackage(DEMO_TENANT, fileName, zip)));
 }
 
 export interface DemoResult {
@@ -30,12 +30,19 @@ export interface DemoResult {
   readonly seconds: number;
 }
 
+export interface DemoOptions {
+  /** The folder of the sample packages. */
+  readonly samples: string;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  /** All jobs are accepted. */
+  readonly onSubmitted: (batchId: string) => Promise<void>;
+}
+
 /** Submits, and resolves when every job has ended. */
 export async function runDemo(
   client: JobServiceClient,
-  samples: string,
-  report: Report,
-  signal: AbortSignal,
+  { samples, report, signal, onSubmitted }: DemoOptions,
 ): Promise<DemoResult> {
   const startedAt = performance.now();
   const requests = [yearEnd(), ...(await thumbnails(samples))];
@@ -45,6 +52,7 @@ export async function runDemo(
     // The demo's jobs are right.
     if ("error" in result) throw new Error(result.error.message);
   }
+  await onSubmitted(batchId);
   report.step(`Submitted ${requests.length} jobs as batch ${batchId}`);
 
   await client.waitForBatch(batchId, {

@@ -5,8 +5,8 @@ import Table from "cli-table3";
 import { printable } from "../../core/plain-text.ts";
 import { openOf, type StateCounts } from "../../core/states.ts";
 import type { JobView } from "../../core/views.ts";
-import { API_CLIENT_ID, DIRECTORY_ID, type LocalApplication } from "../identity/principals.ts";
-import type { LocalIssuer } from "../identity/token-client.ts";
+import { hintsFor, type HintFacts } from "./hints.ts";
+import { wrapped } from "./wrapped.ts";
 
 export interface Report {
   step(text: string): void;
@@ -14,19 +14,16 @@ export interface Report {
   notice(text: string): void;
   progress(counts: StateCounts, total: number): void;
   table(jobs: readonly JobView[]): void;
-  /** What to try next, as a tenant's application. */
-  hints(where: Addresses, tenantName: string, application: LocalApplication): void;
+  /** What to try next. */
+  hints(facts: HintFacts): void;
   /** Why it ends here. */
   failure(text: string): void;
 }
 
-export interface Addresses {
-  readonly apiUrl: string;
-  readonly issuer: LocalIssuer;
-}
-
 /** Plain lines are written at every tenth of the way. */
 const PLAIN_STEPS = 10;
+/** Of the mark before a line; what follows lines up behind it. */
+const MARK_WIDTH = 2;
 
 export function createReport(out: NodeJS.WriteStream): Report {
   const isTerminal = out.isTTY;
@@ -38,8 +35,10 @@ export function createReport(out: NodeJS.WriteStream): Report {
     styleText(style, text, { stream: out });
   // What others have named or said is part of these: nothing in it is for the terminal to obey.
   const marked = (style: Parameters<typeof styleText>[0], mark: string, text: string): void =>
-    line(`${paint(style, mark)} ${printable(text)}`);
+    line(`${paint(style, mark)} ${fitted(printable(text)).replaceAll("\n", `\n${" ".repeat(MARK_WIDTH)}`)}`);
   const line = (text: string): void => void out.write(`${text}\n`);
+  // Asked each time: a person may have made the window wider. Only a terminal has a width.
+  const fitted = (text: string): string => (isTerminal ? wrapped(text, out.columns - MARK_WIDTH) : text);
 
   function showBar(done: number, total: number, counts: StateCounts): void {
     bar ??= startBar(out, total);
@@ -77,34 +76,14 @@ export function createReport(out: NodeJS.WriteStream): Report {
         marked("red", "✗", `${jobName}: ${failure?.code ?? ""} ${failure?.message ?? ""}`);
       }
     },
-    hints(where, tenantName, application) {
-      for (const hint of hintsFor(where, tenantName, application)) line(hint);
+    hints(facts) {
+      for (const hint of hintsFor(facts)) line(hint);
     },
     failure(text) {
       bar?.stop();
       marked("red", "✗", text);
     },
   };
-}
-
-function hintsFor({ apiUrl, issuer }: Addresses, tenantName: string, application: LocalApplication): string[] {
-  const job = JSON.stringify({
-    tenantName,
-    jobType: "FinancialYearEnd",
-    jobName: "again",
-    jobProcessorPackageName: "financial-year-end.zip",
-    parameters: { year: 2025 },
-  });
-  return [
-    "Try next, with a token that lasts an hour:",
-    `  TOKEN=$(curl -s --cacert '${issuer.caFile}' ${issuer.authority}/${DIRECTORY_ID}/oauth2/v2.0/token \\`,
-    `    -d grant_type=client_credentials -d client_id=${application.clientId} -d client_secret=${application.secret} \\`,
-    `    -d scope=api://${API_CLIENT_ID}/.default | node -p 'JSON.parse(fs.readFileSync(0)).access_token')`,
-    `  curl -H "authorization: Bearer $TOKEN" '${apiUrl}/v1/batches?tenantName=${tenantName}'`,
-    `  curl -H "authorization: Bearer $TOKEN" '${apiUrl}/v1/jobs' -H 'content-type: application/json' -d '${job}'`,
-    `  curl -H "authorization: Bearer $TOKEN" '${apiUrl}/v1/jobs/<jobId>'   and the same with   /log`,
-    "Press Ctrl-C to stop.",
-  ];
 }
 
 function startBar(out: NodeJS.WriteStream, total: number): CliProgress.SingleBar {

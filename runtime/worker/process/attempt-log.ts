@@ -7,7 +7,8 @@ import { LOG_LINE_MAX_BYTES } from "./process-limits.ts";
 export type LogSource = "out" | "err" | "log" | "sys";
 
 export interface AttemptLog {
-  readonly write: (source: LogSource, line: Uint8Array | string) => void;
+  /** A text may have several lines. Bytes are one line, without its line break. */
+  readonly write: (source: LogSource, content: Uint8Array | string) => void;
   /** Ends the log; says what was dropped, if anything was. */
   end(): void;
   /** All that waits, as one chunk; then again, until the end. One reader. */
@@ -41,6 +42,15 @@ export function createAttemptLog({ maxBytes, now }: { maxBytes: number; now: () 
 
   const lineOf = (source: LogSource, content: Uint8Array | string): Uint8Array => logLine(now(), source, content);
 
+  function writeLine(source: LogSource, line: Uint8Array | string): void {
+    const limit = source === "sys" ? maxBytes : maxBytes - RESERVED_BYTES;
+    // Once a line was dropped, all later ones are, so that a log has one gap and it is at the end.
+    const body = lineOf(source, line);
+    if ((droppedLines === 0 || source === "sys") && append(body, limit)) return;
+    droppedLines += 1;
+    droppedBytes += body.length;
+  }
+
   async function* read(): AsyncGenerator<Uint8Array, void> {
     for (;;) {
       if (waiting.length > 0) {
@@ -57,13 +67,10 @@ export function createAttemptLog({ maxBytes, now }: { maxBytes: number; now: () 
   }
 
   return {
-    write(source, line) {
-      const limit = source === "sys" ? maxBytes : maxBytes - RESERVED_BYTES;
-      // Once a line was dropped, all later ones are, so that a log has one gap and it is at the end.
-      const body = lineOf(source, line);
-      if ((droppedLines === 0 || source === "sys") && append(body, limit)) return;
-      droppedLines += 1;
-      droppedBytes += body.length;
+    write(source, content) {
+      // Texts of jobs among them: a line break must not let one write a line of another source.
+      const lines = typeof content === "string" ? content.split(/\r?\n/) : [content];
+      for (const line of lines) writeLine(source, line);
     },
     end() {
       if (ended) return;

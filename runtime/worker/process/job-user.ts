@@ -38,7 +38,7 @@ const USERS_FILE = "/etc/passwd";
 /** Ends a name that stands for many users: `name-*` is `name-1`, `name-2` and so on, whatever the machine has. */
 const MANY = "*";
 
-/** The user of that name, or all that `name-*` stands for. Throws Error when there is none, or one may do everything. */
+/** The user of that name, or all that `name-*` stands for. Throws Error when there is none, or one may do everything or is the worker. */
 export async function findJobUsers(name: string): Promise<JobUserChoice> {
   if (process.platform !== "linux") throw new Error(`Jobs can run as another user (${name}) on Linux only.`);
   const exclusive = name.endsWith(MANY);
@@ -52,6 +52,9 @@ export async function findJobUsers(name: string): Promise<JobUserChoice> {
   if (users.length === 0) throw new Error(`There is no user ${name} for jobs to run as.`);
   if (users.some(({ uid, gid }) => uid === 0 || gid === 0)) {
     throw new Error(`Jobs must not run as ${name}: it may do everything.`);
+  }
+  if (users.some(({ uid }) => uid === process.getuid?.())) {
+    throw new Error(`Jobs must not run as ${name}: the worker does.`);
   }
   if (new Set(users.map(({ uid }) => uid)).size < users.length) {
     throw new Error(`Two of the users ${name} are the same by their number.`);

@@ -44,8 +44,11 @@ export interface JobUsersDeps {
  * fork. `-O`: whose folder in /proc belongs to this user; this shell itself is one of them.
  */
 const END = 'n=-1; for p in /proc/[0-9]*; do [ -O "$p" ] && n=$((n + 1)); done; kill -KILL -1; echo "$n"';
-/** Also what it left where everybody may write: files are somebody's secrets, and the next job has the same user. */
-const TIDY = `kill -KILL -1; exec find /tmp /var/tmp /dev/shm -mindepth 1 -maxdepth 1 -user "$(id -u)" \\
+/**
+ * Also what it left where everybody may write, and in the kernel: shared memory, queues and semaphores of System V, which no
+ * process has to hold. They are somebody's secrets and the machine's memory, and the next job has the same user.
+ */
+const TIDY = `kill -KILL -1; ipcrm --all; exec find /tmp /var/tmp /dev/shm /dev/mqueue -mindepth 1 -maxdepth 1 -user "$(id -u)" \\
   -exec chmod -R u+rwX {} + -exec rm -rf {} +`;
 /** Users that are emptied at the same time when a worker starts. */
 const SWEPT_AT_ONCE = 16;

@@ -99,7 +99,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     };
   } finally {
     stack.kill();
-    await home.release();
+    home.release();
   }
 }
 

@@ -109,7 +109,7 @@ export async function runTimers(options: TimersOptions): Promise<TimersResult> {
     };
   } finally {
     stack.kill();
-    await home.release();
+    home.release();
   }
 }
 

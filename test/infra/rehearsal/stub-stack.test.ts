@@ -17,7 +17,15 @@ const resource = (type: string, name: string, inputs: Properties, more: Partial<
     parent: "",
     custom: true,
   },
-  ...{ protect: false, retainOnDelete: false, deleteBeforeReplace: false, ignoreChanges: [], dependsOn: [], ...more },
+  ...{
+    protect: false,
+    retainOnDelete: false,
+    deleteBeforeReplace: false,
+    replaceOnChanges: [],
+    ignoreChanges: [],
+    dependsOn: [],
+    ...more,
+  },
 });
 const blob = (name: string, blobName: string, text: string, more: Partial<Registration> = {}): Registration =>
   resource(
@@ -122,6 +130,33 @@ describe("a deployment without Pulumi's engine", () => {
     await up(table("one"), table("two"), table("kept", { retainOnDelete: true }));
     expect(await up()).toEqual(["remove two", "remove one"]);
     expect(Object.values(record).map(({ name }) => name)).toEqual(["kept"]);
+  });
+
+  it("replaces what the program says cannot be changed, before the cloud refuses to change it", async () => {
+    const { up, record } = watchedStack();
+    const spot = (priority: string, more: Partial<Registration> = {}): Registration => ({
+      ...workers(1, "B1"),
+      inputs: {
+        ...workers(1, "B1").inputs,
+        vmScaleSetName: `workers-${priority}`,
+        virtualMachineProfile: { priority },
+      },
+      ...more,
+    });
+    const replaceOnChanges = ["virtualMachineProfile.priority"];
+    await up(spot("Regular", { replaceOnChanges }));
+    expect(await up(spot("Spot", { replaceOnChanges }))).toEqual(["create workers-Spot", "remove workers-Regular"]);
+    expect(Object.keys(record)).toHaveLength(1);
+  });
+
+  it("leaves to the group what goes with it", async () => {
+    const { up, destroy, record } = watchedStack();
+    const group = resource("resources:ResourceGroup", "all", { resourceGroupName: "group" });
+    const deletedWith = "azure-native:resources:ResourceGroup::all";
+    await up(group, table("jobs", { deletedWith }), table("batches", { deletedWith }));
+    expect(await up(group, table("jobs", { deletedWith }))).toEqual(["remove batches"]);
+    expect(destroy()).toEqual(["remove group"]);
+    expect(record).toEqual({});
   });
 
   it("leaves alone what it is told to ignore, also when something else of it changes", async () => {

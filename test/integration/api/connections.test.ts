@@ -68,7 +68,7 @@ describe("a client that never ends its own side", () => {
       "GET /healthz HTTP/1.1\r\nhost: a\r\nexpect: gold\r\nconnection: close\r\n\r\n",
       /417/,
     ],
-  ])("and %s is let go", async (_what, text, answer) => {
+  ])("and %s is let go", { tags: "attack/connections" }, async (_what, text, answer) => {
     for (const api of [open, guarded]) {
       using clients = await holdConnections(portOf(api), { text, count: 5 });
       await eventually(() => expect(clients.at(api.connectionsByPort)).toEqual(["let go"]));
@@ -76,13 +76,45 @@ describe("a client that never ends its own side", () => {
     }
   });
 
-  it("and does not read its answer is let go, upgraded or not", async () => {
+  it("and does not read its answer is let go, upgraded or not", { tags: "attack/connections" }, async () => {
     for (const upgrade of ["host: a\r\n", `${UPGRADE}${KEY}`]) {
       const server = await serve((_request, response) => response.end(Buffer.alloc(32 * 1024 * 1024)), STALLING);
       using clients = await holdConnections(server.port, { text: `GET / HTTP/1.1\r\n${upgrade}\r\n`, reads: false });
       await once(server.server, "test:answered");
       await eventually(() => expect(clients.at(server.connections)).toEqual(["let go"]));
     }
+  });
+
+  it.each([
+    ["its headers", "GET /healthz HTTP/1.1\r\nhost: a\r\n", "x: y\r\n"],
+    ["its body", "POST /v1/jobs HTTP/1.1\r\nhost: a\r\ncontent-length: 9999\r\n\r\n", "{"],
+    ["its chunks", "POST /v1/jobs HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\n{\r\n"],
+    ["empty lines before it asks", "", "\r\n"],
+  ])("and sends %s drop by drop is let go", { tags: "attack/connections" }, async (_what, text, drop) => {
+    using clients = await holdConnections(portOf(open), { text, count: 2 });
+    // Never silent for as long as any limit.
+    const drops = setInterval(() => clients.sockets.forEach((socket) => socket.write(drop)), 20);
+    try {
+      await eventually(() => expect(clients.at(open.connectionsByPort)).toEqual(["let go"]));
+    } finally {
+      clearInterval(drops);
+    }
+  });
+
+  it.each([
+    ["a length and chunks", "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"],
+    ["two lengths", "content-length: 4\r\ncontent-length: 5\r\n\r\n{}{}"],
+    ["a length below nothing", "content-length: -1\r\n\r\n"],
+    ["chunks by another name", "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n"],
+    ["a header over two lines", "x: a\r\n b\r\n\r\n"],
+    ["line breaks that are none", "x: a\rGET /v1/me HTTP/1.1\r\n\r\n"],
+    ["a thousand headers", `${"x: y\r\n".repeat(10_000)}\r\n`],
+  ])("is refused with %s, and what follows is not heard", { tags: "attack/connections" }, async (_what, rest) => {
+    const text = `POST /v1/jobs HTTP/1.1\r\nhost: a\r\n${rest}GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n`;
+    using clients = await holdConnections(portOf(open), { text });
+    await eventually(() => expect(clients.at(open.connectionsByPort)).toEqual(["let go"]));
+    expect(clients.heard(0)).toMatch(/^HTTP\/1\.1 4/);
+    expect(clients.heard(0)).not.toContain("200 OK");
   });
 
   it("and only waits for an answer keeps its connection", async () => {
@@ -101,16 +133,20 @@ describe("a client that never ends its own side", () => {
   });
 });
 
-it("closes connections beyond the most an instance takes, and serves the others", async () => {
-  const { port, server } = await serve((_request, response) => response.end("served"), { ...LIMITS, maxCount: 3 });
-  using clients = await holdConnections(port, { count: 3, text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
-  await eventually(() => expect(clients.heard(2)).toContain("served"));
-  const dropped = once(server, "drop");
-  using further = await holdConnections(port, { text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
-  await dropped;
-  await eventually(() => expect(further.sockets[0]?.readableEnded || further.sockets[0]?.destroyed).toBe(true));
-  expect(further.heard(0)).toBe("");
-});
+it(
+  "closes connections beyond the most an instance takes, and serves the others",
+  { tags: "attack/connections" },
+  async () => {
+    const { port, server } = await serve((_request, response) => response.end("served"), { ...LIMITS, maxCount: 3 });
+    using clients = await holdConnections(port, { count: 3, text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
+    await eventually(() => expect(clients.heard(2)).toContain("served"));
+    const dropped = once(server, "drop");
+    using further = await holdConnections(port, { text: "GET / HTTP/1.1\r\nhost: a\r\n\r\n" });
+    await dropped;
+    await eventually(() => expect(further.sockets[0]?.readableEnded || further.sockets[0]?.destroyed).toBe(true));
+    expect(further.heard(0)).toBe("");
+  },
+);
 
 async function serve(app: RequestListener, limits: HttpServerOptions) {
   const server = createHttpServer((request, response) => {

@@ -159,6 +159,20 @@ describe("the page for people", () => {
   });
 });
 
+describe("the front page", () => {
+  it("leads a person without a token to the documents and the health of the API, and tells nothing else", async () => {
+    const answer = await fetch(`${api.url}/`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
+    expect(answer.headers.get("content-security-policy")).toMatch(/^default-src 'none'; style-src 'self';/);
+    const page = await answer.text();
+    expect(page).not.toMatch(/<script|style=|https?:|\d\.\d/);
+    const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link = ""]) => link);
+    expect(links).toEqual(["/docs/style.css", "/docs", "/openapi.json", "/healthz", "/readyz"]);
+    for (const link of links) expect((await fetch(`${api.url}${link}`)).status, link).toBe(200);
+  });
+});
+
 describe("what the document does not name", () => {
   it.each([
     ["PUT", "/v1/jobs", "POST"],

@@ -36,15 +36,19 @@ describe("limits of how often", () => {
     expect(statuses.map(({ status }) => status)).toEqual([404, 405, 429]);
   });
 
-  it("stops listening to an address whose tokens are refused again and again", async () => {
-    const api = await system.another({
-      identify: () => () => {
-        throw new UnauthenticatedError("No.");
-      },
-    });
-    for (let i = 0; i < REFUSED_TOKENS_PER_MINUTE; i++) expect((await api.get(anyList())).status).toBe(401);
-    expect((await api.get(anyList())).status).toBe(429);
-  });
+  it(
+    "stops listening to an address whose tokens are refused again and again",
+    { tags: "attack/connections" },
+    async () => {
+      const api = await system.another({
+        identify: () => () => {
+          throw new UnauthenticatedError("No.");
+        },
+      });
+      for (let i = 0; i < REFUSED_TOKENS_PER_MINUTE; i++) expect((await api.get(anyList())).status).toBe(401);
+      expect((await api.get(anyList())).status).toBe(429);
+    },
+  );
 
   it("takes nobody for a stranger who stays long, or leaves early: streams and connections to the hub", async () => {
     const api = await system.another({ follow: { maxPerCaller: 10_000 } });
@@ -90,7 +94,7 @@ describe("browsers", () => {
       headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization" },
     });
 
-  it("lets pages of configured origins in, and no others", async () => {
+  it("lets pages of configured origins in, and no others", { tags: "attack/hosts" }, async () => {
     const { url } = await system.another({ traffic: { allowedOrigins: [ORIGIN] } });
     const known = await ask(url, ORIGIN);
     expect(known.status).toBe(204);
@@ -128,7 +132,7 @@ describe("the log", () => {
   });
 });
 
-describe("a request that never becomes one", () => {
+describe("a request that never becomes one", { tags: "attack/connections" }, () => {
   const serve = async (options: HttpServerOptions = {}, app: RequestListener = drain): Promise<Socket> => {
     const server = createHttpServer(app, options);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -54,15 +54,19 @@ describe("publishing a package", () => {
     ]);
   });
 
-  it("repairs a package whose bytes were replaced, although its record says that it is there already", async () => {
-    const tenant = freshTenant();
-    await publish(tenant, ONE);
-    const facts = { sha256: hash(ONE), uploadedBy: "local", jobTypes: ["Say"] };
-    await system.api.packages.upload(tenant, "test.zip", TWO, facts);
-    expect(await publish(tenant, ONE)).toMatchObject({ status: 200, body: { sha256: hash(ONE) } });
-    expect(await system.api.packages.fetch(tenant, "test.zip", undefined)).toMatchObject({ bytes: ONE });
-    expect(await versionsOf(tenant)).toHaveLength(1);
-  });
+  it(
+    "repairs a package whose bytes were replaced, although its record says that it is there already",
+    { tags: "attack/archives" },
+    async () => {
+      const tenant = freshTenant();
+      await publish(tenant, ONE);
+      const facts = { sha256: hash(ONE), uploadedBy: "local", jobTypes: ["Say"] };
+      await system.api.packages.upload(tenant, "test.zip", TWO, facts);
+      expect(await publish(tenant, ONE)).toMatchObject({ status: 200, body: { sha256: hash(ONE) } });
+      expect(await system.api.packages.fetch(tenant, "test.zip", undefined)).toMatchObject({ bytes: ONE });
+      expect(await versionsOf(tenant)).toHaveLength(1);
+    },
+  );
 
   const manifest = (entry: object): string =>
     JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Say", entry }] });
@@ -77,22 +81,26 @@ describe("publishing a package", () => {
     ]),
   };
 
-  it.each(Object.entries(REFUSED))("is refused as %s, and what was there before stays", async (code, zip) => {
-    const tenant = freshTenant();
-    expect(await publish(tenant, zip)).toMatchObject({ status: 422, body: { error: { code } } });
-    expect((await get(pathOf(tenant))).status).toBe(404);
-    await publish(tenant, ONE);
-    expect((await publish(tenant, zip)).status).toBe(422);
-    expect((await get(pathOf(tenant))).body).toMatchObject({ sha256: hash(ONE) });
-    expect(await versionsOf(tenant)).toHaveLength(1);
-  });
+  it.each(Object.entries(REFUSED))(
+    "is refused as %s, and what was there before stays",
+    { tags: "attack/archives" },
+    async (code, zip) => {
+      const tenant = freshTenant();
+      expect(await publish(tenant, zip)).toMatchObject({ status: 422, body: { error: { code } } });
+      expect((await get(pathOf(tenant))).status).toBe(404);
+      await publish(tenant, ONE);
+      expect((await publish(tenant, zip)).status).toBe(422);
+      expect((await get(pathOf(tenant))).body).toMatchObject({ sha256: hash(ONE) });
+      expect(await versionsOf(tenant)).toHaveLength(1);
+    },
+  );
 
   it("is refused for every reason the document names", () => {
     const { responses } = system.api.contract.operations.find(({ operationId }) => operationId === "putPackage")!;
     expect(Object.keys(REFUSED).toSorted()).toEqual(responses["422"]?.["x-codes"]);
   });
 
-  it("is refused without content, and under a name that no job can give", async () => {
+  it("is refused without content, and under a name that no job can give", { tags: "attack/archives" }, async () => {
     const tenant = freshTenant();
     expect((await publish(tenant, Buffer.alloc(0))).body.error.code).toBe("PackageCorrupt");
     for (const name of ["test.txt", ".zip", "a%2Fb.zip", "%C3%A9.zip", `${"x".repeat(100)}.zip`]) {
@@ -168,19 +176,23 @@ describe("the list of packages", () => {
 });
 
 describe("workers", () => {
-  it("run nothing of a package whose bytes were replaced, until it is published again", async () => {
-    const tenant = freshTenant();
-    await using worker = await system.startWorker();
-    await publish(tenant, ONE);
-    await system.api.packages.upload(tenant, "test.zip", TWO, {
-      ...{ sha256: hash(ONE), uploadedBy: "local", jobTypes: ["Say"] },
-    });
-    const refused = await system.until(await system.submit(tenant, "Say"));
-    expect(refused).toMatchObject({ state: "failed", failure: { code: "PackageCorrupt" } });
-    await publish(tenant, ONE);
-    expect(await system.until(await system.submit(tenant, "Say"))).toMatchObject({ output: '"one"' });
-    await expect.poll(() => worker.runningCount).toBe(0);
-  });
+  it(
+    "run nothing of a package whose bytes were replaced, until it is published again",
+    { tags: "attack/archives" },
+    async () => {
+      const tenant = freshTenant();
+      await using worker = await system.startWorker();
+      await publish(tenant, ONE);
+      await system.api.packages.upload(tenant, "test.zip", TWO, {
+        ...{ sha256: hash(ONE), uploadedBy: "local", jobTypes: ["Say"] },
+      });
+      const refused = await system.until(await system.submit(tenant, "Say"));
+      expect(refused).toMatchObject({ state: "failed", failure: { code: "PackageCorrupt" } });
+      await publish(tenant, ONE);
+      expect(await system.until(await system.submit(tenant, "Say"))).toMatchObject({ output: '"one"' });
+      await expect.poll(() => worker.runningCount).toBe(0);
+    },
+  );
 
   it("run what is current when a job starts, also after a restore", async () => {
     const tenant = freshTenant();

@@ -60,7 +60,7 @@ async function followLog(caller: string): Promise<{ readonly ended: Promise<stri
 describe.each([
   ["a grant that is taken away elsewhere", (caller: string) => callers.revoke(caller, tenant), passGrantsTime],
   ["a token that ends", () => Promise.resolve(), () => void (callers.clock.tokensMs = TOKENS_END_MS)],
-])("%s", (_what, take, pass) => {
+])("%s", { tags: "attack/tokens" }, (_what, take, pass) => {
   let caller: string;
   beforeEach(async () => {
     caller = await newCaller();
@@ -161,16 +161,20 @@ describe("a grant that is taken away", () => {
   });
 });
 
-it("a token that ends is no more leniently judged by a call to the hub than by a sign of life", async () => {
-  const quiet = await system.another({ identify: callers.identify });
-  const caller = await newCaller();
-  using hub = await openHub(quiet.url, headersOf(caller));
-  callers.clock.tokensMs = TOKENS_END_MS;
-  expect(await hub.call("SubscribeToTenant", tenant)).toMatch(/^Unauthenticated/);
-  await hub.closed;
-});
+it(
+  "a token that ends is no more leniently judged by a call to the hub than by a sign of life",
+  { tags: "attack/tokens" },
+  async () => {
+    const quiet = await system.another({ identify: callers.identify });
+    const caller = await newCaller();
+    using hub = await openHub(quiet.url, headersOf(caller));
+    callers.clock.tokensMs = TOKENS_END_MS;
+    expect(await hub.call("SubscribeToTenant", tenant)).toMatch(/^Unauthenticated/);
+    await hub.closed;
+  },
+);
 
-it("a ticket counts no longer than the token it was given for", async () => {
+it("a ticket counts no longer than the token it was given for", { tags: "attack/tokens" }, async () => {
   const caller = await newCaller();
   const ticket = await ticketFor(caller, { tenantName: tenant });
   const again = await openSse(`${api.url}/v1/events?ticket=${ticket}`);

@@ -45,42 +45,50 @@ async function expectRefused(response: Response, words: RegExp): Promise<void> {
 }
 
 describe("followers of events", () => {
-  it("of one caller are so many, streams and connections to the hub together; others have their own", async () => {
-    const api = await start({ follow: { maxPerCaller: 3 } });
-    const [greedy, other] = await twoCallers();
-    const streams: SseClient[] = [];
-    for (let i = 0; i < 2; i++) streams.push(await openSse(`${api.url}${EVENTS}`, headersOf(greedy)));
-    using hub = await openHub(api.url, headersOf(greedy));
+  it(
+    "of one caller are so many, streams and connections to the hub together; others have their own",
+    { tags: "attack/connections" },
+    async () => {
+      const api = await start({ follow: { maxPerCaller: 3 } });
+      const [greedy, other] = await twoCallers();
+      const streams: SseClient[] = [];
+      for (let i = 0; i < 2; i++) streams.push(await openSse(`${api.url}${EVENTS}`, headersOf(greedy)));
+      using hub = await openHub(api.url, headersOf(greedy));
 
-    await expectRefused(await ask(api, EVENTS, greedy), expect.stringMatching(/You have 3 followers/) as RegExp);
-    expect(await refusedHub(api.url, headersOf(greedy))).toMatchObject({ status: 429, retryAfter: "15" });
-    const theirs = await openSse(`${api.url}${EVENTS}`, headersOf(other));
-    expect(theirs.status).toBe(200);
+      await expectRefused(await ask(api, EVENTS, greedy), expect.stringMatching(/You have 3 followers/) as RegExp);
+      expect(await refusedHub(api.url, headersOf(greedy))).toMatchObject({ status: 429, retryAfter: "15" });
+      const theirs = await openSse(`${api.url}${EVENTS}`, headersOf(other));
+      expect(theirs.status).toBe(200);
 
-    hub.socket.terminate();
-    await eventually(() => expect(api.followerCount).toBe(3));
-    const again = await openSse(`${api.url}${EVENTS}`, headersOf(greedy));
-    expect(again.status).toBe(200);
-    for (const stream of [...streams, theirs, again]) await stream[Symbol.asyncDispose]();
-    await eventually(() => expect(api.followerCount).toBe(0));
-  });
+      hub.socket.terminate();
+      await eventually(() => expect(api.followerCount).toBe(3));
+      const again = await openSse(`${api.url}${EVENTS}`, headersOf(greedy));
+      expect(again.status).toBe(200);
+      for (const stream of [...streams, theirs, again]) await stream[Symbol.asyncDispose]();
+      await eventually(() => expect(api.followerCount).toBe(0));
+    },
+  );
 
-  it("with tickets count for the caller who got them, wherever they come from", async () => {
-    const api = await start({ follow: { maxPerCaller: 2 } });
-    const [greedy] = await twoCallers();
-    const headers = { ...headersOf(greedy), "content-type": "application/json" };
-    const body = JSON.stringify({ tenantName: tenant });
-    const answer = await fetch(`${api.url}/v1/events/tickets`, { method: "POST", headers, body });
-    const { ticket } = (await answer.json()) as { ticket: string };
-    const url = `${api.url}/v1/events?ticket=${ticket}`;
-    await using one = await openSse(url);
-    await using two = await openSse(url);
-    expect([one.status, two.status]).toEqual([200, 200]);
-    await expectRefused(await fetch(url), expect.stringMatching(/You have 2 followers/) as RegExp);
-    await expectRefused(await ask(api, EVENTS, greedy), expect.stringMatching(/You have 2/) as RegExp);
-  });
+  it(
+    "with tickets count for the caller who got them, wherever they come from",
+    { tags: "attack/connections" },
+    async () => {
+      const api = await start({ follow: { maxPerCaller: 2 } });
+      const [greedy] = await twoCallers();
+      const headers = { ...headersOf(greedy), "content-type": "application/json" };
+      const body = JSON.stringify({ tenantName: tenant });
+      const answer = await fetch(`${api.url}/v1/events/tickets`, { method: "POST", headers, body });
+      const { ticket } = (await answer.json()) as { ticket: string };
+      const url = `${api.url}/v1/events?ticket=${ticket}`;
+      await using one = await openSse(url);
+      await using two = await openSse(url);
+      expect([one.status, two.status]).toEqual([200, 200]);
+      await expectRefused(await fetch(url), expect.stringMatching(/You have 2 followers/) as RegExp);
+      await expectRefused(await ask(api, EVENTS, greedy), expect.stringMatching(/You have 2/) as RegExp);
+    },
+  );
 
-  it("that are refused, or ask for what is not there, hold no place", async () => {
+  it("that are refused, or ask for what is not there, hold no place", { tags: "attack/connections" }, async () => {
     const api = await start({ follow: { maxPerCaller: 1 } });
     const [caller] = await twoCallers();
     for (let i = 0; i < 3; i++) {
@@ -97,44 +105,52 @@ describe("followers of events", () => {
   });
 });
 
-it("followed logs of one caller are so many; others have their own, and ended ones make room", async () => {
-  const api = await start();
-  const [greedy, other] = await twoCallers();
-  const follow = (caller: string, leaving: AbortController): Promise<Response> =>
-    fetch(`${api.url}/v1/jobs/${jobId}/log?follow=true`, { headers: headersOf(caller), signal: leaving.signal });
-  const leaving = new AbortController();
-  for (let i = 0; i < FOLLOWED_LOGS_PER_CALLER_MAX_COUNT; i++) {
-    expect((await follow(greedy, leaving)).status).toBe(200);
-  }
-  const last = new AbortController();
-  await expectRefused(await follow(greedy, last), expect.stringMatching(/followed logs/) as RegExp);
-  expect((await follow(other, leaving)).status).toBe(200);
-  // What is read at once, without following, needs no place.
-  expect((await ask(api, `/v1/jobs/${jobId}/log`, greedy)).status).toBe(404);
-  leaving.abort();
-  await eventually(async () => expect((await follow(greedy, last)).status).toBe(200));
-  last.abort();
-});
+it(
+  "followed logs of one caller are so many; others have their own, and ended ones make room",
+  { tags: "attack/connections" },
+  async () => {
+    const api = await start();
+    const [greedy, other] = await twoCallers();
+    const follow = (caller: string, leaving: AbortController): Promise<Response> =>
+      fetch(`${api.url}/v1/jobs/${jobId}/log?follow=true`, { headers: headersOf(caller), signal: leaving.signal });
+    const leaving = new AbortController();
+    for (let i = 0; i < FOLLOWED_LOGS_PER_CALLER_MAX_COUNT; i++) {
+      expect((await follow(greedy, leaving)).status).toBe(200);
+    }
+    const last = new AbortController();
+    await expectRefused(await follow(greedy, last), expect.stringMatching(/followed logs/) as RegExp);
+    expect((await follow(other, leaving)).status).toBe(200);
+    // What is read at once, without following, needs no place.
+    expect((await ask(api, `/v1/jobs/${jobId}/log`, greedy)).status).toBe(404);
+    leaving.abort();
+    await eventually(async () => expect((await follow(greedy, last)).status).toBe(200));
+    last.abort();
+  },
+);
 
-it("requests under way of one caller are so many, however slowly they are sent", async () => {
-  const api = await start();
-  const [greedy, other] = await twoCallers();
-  const text =
-    `POST /v1/jobs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${greedy}\r\n` +
-    `content-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
-  const port = Number(new URL(api.url).port);
-  // Some more than there are places: a busy machine loses a connection now and then.
-  const slow = await holdConnections(port, { text, count: REQUESTS_AT_ONCE_MAX_COUNT + 20 });
-  await eventually(async () => {
-    await expectRefused(await ask(api, LIST, greedy), expect.stringMatching(/requests under way/) as RegExp);
-  });
-  expect((await ask(api, LIST, other)).status).toBe(200);
-  slow[Symbol.dispose]();
-  await eventually(async () => expect((await ask(api, LIST, greedy)).status).toBe(200));
-});
+it(
+  "requests under way of one caller are so many, however slowly they are sent",
+  { tags: "attack/connections" },
+  async () => {
+    const api = await start();
+    const [greedy, other] = await twoCallers();
+    const text =
+      `POST /v1/jobs HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${greedy}\r\n` +
+      `content-type: application/json\r\ncontent-length: 9\r\n\r\n{`;
+    const port = Number(new URL(api.url).port);
+    // Some more than there are places: a busy machine loses a connection now and then.
+    const slow = await holdConnections(port, { text, count: REQUESTS_AT_ONCE_MAX_COUNT + 20 });
+    await eventually(async () => {
+      await expectRefused(await ask(api, LIST, greedy), expect.stringMatching(/requests under way/) as RegExp);
+    });
+    expect((await ask(api, LIST, other)).status).toBe(200);
+    slow[Symbol.dispose]();
+    await eventually(async () => expect((await ask(api, LIST, greedy)).status).toBe(200));
+  },
+);
 
 describe("what is said to the hub", () => {
-  it("counts as requests, call by call, over however many connections", async () => {
+  it("counts as requests, call by call, over however many connections", { tags: "attack/connections" }, async () => {
     const api = await start({ traffic: { requestsPerMinute: 10 } });
     const [greedy, other] = await twoCallers();
     using one = await openHub(api.url, headersOf(greedy));
@@ -157,16 +173,20 @@ describe("what is said to the hub", () => {
     ["pieces of messages", "x"],
     ["streams, which there are none of", `{"type":4,"invocationId":"1","target":"t","arguments":[]}\u001e`],
     ["nothing at all", ""],
-  ])("counts as requests when it is %s, beyond those a quiet client sends", async (_what, frame) => {
-    const api = await start({ traffic: { requestsPerMinute: 5 } });
-    const [greedy, other] = await twoCallers();
-    using hub = await openHub(api.url, headersOf(greedy));
-    for (let i = 0; i < 40; i++) hub.socket.send(frame);
-    await eventually(async () => expect((await ask(api, LIST, greedy)).status).toBe(429));
-    expect((await ask(api, LIST, other)).status).toBe(200);
-  });
+  ])(
+    "counts as requests when it is %s, beyond those a quiet client sends",
+    { tags: "attack/connections" },
+    async (_what, frame) => {
+      const api = await start({ traffic: { requestsPerMinute: 5 } });
+      const [greedy, other] = await twoCallers();
+      using hub = await openHub(api.url, headersOf(greedy));
+      for (let i = 0; i < 40; i++) hub.socket.send(frame);
+      await eventually(async () => expect((await ask(api, LIST, greedy)).status).toBe(429));
+      expect((await ask(api, LIST, other)).status).toBe(200);
+    },
+  );
 
-  it("is not read while a call waits", async () => {
+  it("is not read while a call waits", { tags: "attack/connections" }, async () => {
     const gate = Promise.withResolvers<undefined>();
     let reads = 0;
     const wrapJobs = (jobs: JobStore): JobStore => ({

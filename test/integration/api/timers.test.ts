@@ -123,10 +123,19 @@ describe("a timer", () => {
     const { tenantName } = await registered({ timerName: "Broken", cron: "later" });
     await registered({ tenantName, timerName: "Sound" });
     const items = itemsOf(await api.get(`/v1/tenants/${tenantName}/timers`)) as readonly TimerView[];
-    expect(items.map(({ timerName, next }) => [timerName, next !== undefined])).toEqual([
-      ["Broken", false],
-      ["Sound", true],
+    expect(items.map(({ timerName, next, warnings }) => [timerName, next !== undefined, warnings?.[0]])).toEqual([
+      ["Broken", false, expect.stringMatching(/^It does not tick\. Cron "later" must have six fields/)],
+      ["Sound", true, undefined],
     ]);
+  });
+
+  it("says what its schedule may have been meant to be", async () => {
+    const odd = await registered({ cron: "0 */45 * * * *", timeZone: "Etc/GMT+2" });
+    expect((await viewOf(odd)).warnings).toEqual([
+      expect.stringContaining("does not run every 45 minutes"),
+      expect.stringContaining("2 hours behind UTC"),
+    ]);
+    expect(await viewOf(await registered())).not.toHaveProperty("warnings");
   });
 });
 

@@ -1,9 +1,11 @@
-// Connections to the local Service Bus and the local issuer that prove nothing: each is let go, and others are served.
+// Connections to the local Service Bus, the local issuer and a worker's health that prove nothing: each is let go, and
+// others are served.
 import { once } from "node:events";
 import { type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startIdentityServer } from "../../../runtime/local/identity/identity-server.ts";
+import { serveHealth } from "../../../runtime/worker/vm/health-server.ts";
 import { connectAdmin, startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { eventually } from "../../support/eventually.ts";
 import { holdConnections } from "../../support/half-open-client.ts";
@@ -46,7 +48,7 @@ describe("the AMQP port", () => {
     ["speaks AMQP without SASL and never opens", AMQP],
     ["is no AMQP", "GET / HTTP/1.1\r\n\r\n"],
     ["opens and brings no token", AMQP + OPEN],
-  ])("lets a client go that %s", async (_what, text) => {
+  ])("lets a client go that %s", { tags: "attack/connections" }, async (_what, text) => {
     using clients = await holdConnections(fixture.bus.port, { text: "", count: 5 });
     for (const socket of clients.sockets) {
       socket.write(text, "latin1");
@@ -67,7 +69,7 @@ describe("the AMQP port", () => {
 });
 
 describe("the administration port", () => {
-  test("refuses a stranger before its body has come", async () => {
+  test("refuses a stranger before its body has come", { tags: "attack/connections" }, async () => {
     const text = "PUT /q HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n<entry";
     using clients = await holdConnections(fixture.bus.adminPort!, { text });
     await eventually(() => expect(clients.heard(0)).toMatch(/^HTTP\/1\.1 401 /));
@@ -81,7 +83,7 @@ describe("the administration port", () => {
       "offers an upgrade",
       "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n",
     ],
-  ])("lets a client go that %s", async (_what, text) => {
+  ])("lets a client go that %s", { tags: "attack/connections" }, async (_what, text) => {
     using clients = await holdConnections(fixture.bus.adminPort!, { text, count: 5 });
     await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));
     await Promise.all(clients.sockets.map(isReset));
@@ -95,7 +97,7 @@ describe("the administration port", () => {
 });
 
 describe("the local issuer", () => {
-  test("lets clients go that say nothing, before TLS and after", async () => {
+  test("lets clients go that say nothing, before TLS and after", { tags: "attack/connections" }, async () => {
     await using directory = await temporaryDirectory();
     const issuer = await startIdentityServer({
       ...{ directory: directory.path, port: 0, onFailure: (error: unknown) => void faults.push(error) },
@@ -111,6 +113,25 @@ describe("the local issuer", () => {
       await eventually(() => expect(hasEnded(socket)).toBe(true));
       await isReset(socket);
     }
+  });
+});
+
+describe("a worker's health", () => {
+  test.each([
+    ["say nothing", ""],
+    ["send half of their headers", "GET /health HTTP/1.1\r\nhost: a\r\n"],
+    ["send half of a body", "POST /health HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{"],
+    ["have their connections closed", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"],
+    ["offer an upgrade", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n"],
+  ])("lets clients go that %s, and is told to who asks", { tags: "attack/connections" }, async (_what, text) => {
+    const limits = { maxCount: 6, headersTimeoutMs: 200, requestTimeoutMs: 200, lingerMs: 20 };
+    const health = await serveHealth(0, () => true, limits);
+    onTestFinished(() => health.close());
+    using clients = await holdConnections(health.port, { text, count: 5 });
+    const answer = await fetch(`http://127.0.0.1:${health.port}/health`);
+    expect(await answer.json()).toEqual({ ApplicationHealthState: "Healthy" });
+    await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));
+    await Promise.all(clients.sockets.map(isReset));
   });
 });
 

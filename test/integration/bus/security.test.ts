@@ -27,7 +27,7 @@ describe("the local Service Bus", () => {
     expect(faults).toEqual([]);
   };
 
-  test("refuses a wrong key and a wrong key name", async () => {
+  test("refuses a wrong key and a wrong key name", { tags: "attack/tokens" }, async () => {
     for (const [pattern, replacement] of [
       [/SharedAccessKey=[^;]+/, "SharedAccessKey=d3Jvbmc="],
       [/SharedAccessKeyName=[^;]+/, "SharedAccessKeyName=Other"],
@@ -41,7 +41,7 @@ describe("the local Service Bus", () => {
     await stillServes();
   });
 
-  test("checks signature, key name and expiry of tokens", () => {
+  test("checks signature, key name and expiry of tokens", { tags: "attack/tokens" }, () => {
     const key = { name: "n", key: "k" };
     const token = (resource: string, expiry: number, secret = "k"): string => {
       const encoded = encodeURIComponent(resource);
@@ -57,7 +57,7 @@ describe("the local Service Bus", () => {
     expect(() => verifySasToken("Bearer x", key, 0)).toThrow(/not a shared access signature/);
   });
 
-  test("listens on loopback only", async () => {
+  test("listens on loopback only", { tags: "attack/hosts" }, async () => {
     await expect(
       startLocalServiceBus({ host: "0.0.0.0", port: 0, topology: { queues: [], topics: [] } }),
     ).rejects.toThrow(/loopback only/);
@@ -74,7 +74,7 @@ describe("the local Service Bus", () => {
     });
   });
 
-  test("refuses messages above the size limit and takes those at it", async () => {
+  test("refuses messages above the size limit and takes those at it", { tags: "attack/connections" }, async () => {
     const client = fixture.client(NO_RETRIES);
     const sender = client.createSender("q");
     const receiver = client.createReceiver("q", { receiveMode: "receiveAndDelete" });
@@ -137,17 +137,21 @@ describe("the local Service Bus", () => {
       ]),
     ],
     ["SASL cut short", Buffer.concat([header, frame(2, 1, 0, 0, 0x00, 0x53, 0x41, 0xc0, 200, 3)])],
-  ])("closes the connection that sends %s, and serves the others", async (_what, bytes) => {
-    const socket = connect({ port: fixture.bus.port, host: "127.0.0.1" });
-    const closed = new Promise<void>((resolve) => {
-      socket.on("close", () => resolve()).on("error", () => undefined);
-    });
-    socket.resume().write(bytes);
-    await closed;
-    await stillServes();
-  });
+  ])(
+    "closes the connection that sends %s, and serves the others",
+    { tags: "attack/connections" },
+    async (_what, bytes) => {
+      const socket = connect({ port: fixture.bus.port, host: "127.0.0.1" });
+      const closed = new Promise<void>((resolve) => {
+        socket.on("close", () => resolve()).on("error", () => undefined);
+      });
+      socket.resume().write(bytes);
+      await closed;
+      await stillServes();
+    },
+  );
 
-  test("survives random bytes after a valid opening", async () => {
+  test("survives random bytes after a valid opening", { tags: "attack/connections" }, async () => {
     let seed = 42;
     const random = (): number => (seed = (seed * 1_103_515_245 + 12_345) & 0x7fff_ffff);
     await Promise.all(

@@ -163,7 +163,7 @@ describe("one job", () => {
   });
 });
 
-describe("artifacts", () => {
+describe("artifacts", { tags: "attack/names" }, () => {
   it("go into a folder called as their job, and never in the place of what is there", async () => {
     const jobId = await system.submit(tenant, "Files");
     await system.until(jobId);
@@ -192,7 +192,7 @@ describe("artifacts", () => {
   });
 });
 
-describe("a log on a terminal", () => {
+describe("a log on a terminal", { tags: "attack/names" }, () => {
   it.skipIf(!hasProgram("tmux", "-V"))("does nothing to the terminal, unless it is wanted raw", async () => {
     const jobId = await system.submit(tenant, "Escape");
     await system.until(jobId);

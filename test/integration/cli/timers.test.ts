@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobView, TimerView } from "../../../runtime/client/index.ts";
 import type { Timer } from "../../../runtime/core/timer.ts";
@@ -15,11 +17,12 @@ const tenant = freshTenant();
 beforeAll(async () => {
   desk = await temporaryDirectory();
   system = await startTestSystem();
-  const jobs = { Quick: "return { output: job.parameters };", Fail: 'throw nonRetryable("no good");' };
+  const jobs = { Quick: "return { output: job.parameters };", Fail: 'throw nonRetryable("no good");', Odd: "" };
   await system.publish(tenant, "my.test.zip", testPackage({ jobs }));
   const timers: readonly Partial<Timer>[] = [
     { timerName: "Quick", cron: "0 0 3 * * *", timeZone: "America/Argentina/Buenos_Aires" },
     { timerName: "Fail", cron: "00:10:00" },
+    { timerName: "Odd", cron: "0 */45 * * * *" },
   ];
   for (const fields of timers) {
     const timer = timerOf({ tenantName: tenant, packageName: "my.test.zip", ...fields });
@@ -39,15 +42,28 @@ const timers = (...args: readonly string[]): Promise<CliResult> =>
 
 describe("jobyard timers", () => {
   it("lists them with what comes next, and says it all as JSON", async () => {
-    const { code, stdout } = await timers();
+    const { code, stdout, stderr } = await timers();
     expect(code).toBe(0);
+    expect(stderr).toBe('Warning: look at the schedule of my.test.Odd: "jobyard timers show" says why.\n');
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^timer +schedule +next +last +result +missed\/skipped$/);
     expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s) +- +- +0\/0$/);
-    expect(rows[1]).toMatch(/^my\.test\.Quick +0 0 3 \* \* \* America\/Argentina\/Buenos_Aires +in \d+ (h|min) /);
+    expect(rows[2]).toMatch(/^my\.test\.Quick +0 0 3 \* \* \* America\/Argentina\/Buenos_Aires +in \d+ (h|min) /);
     const { items } = (await timers("list", "--json")).json<{ items: TimerView[] }>();
-    expect(items).toMatchObject([{ timerName: "Fail" }, { timerName: "Quick" }]);
+    expect(items).toMatchObject([{ timerName: "Fail" }, { timerName: "Odd" }, { timerName: "Quick" }]);
     expect((await timers("--limit", "1", "--json")).json<{ items: TimerView[] }>().items).toHaveLength(1);
+  });
+
+  it("shows what a schedule may have been meant to be, and so does publishing it", async () => {
+    expect((await timers("show", "my.test.Odd")).stdout).toMatch(
+      /\n {2}warning +Cron .* does not run every 45 minutes/,
+    );
+    const file = join(desk.path, "odd.zip");
+    await writeFile(file, testPackage({ jobs: { Odd: "" }, timers: [{ timerName: "Odd", cron: "* 10 * * * *" }] }));
+    const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
+    const published = await runCliHere(["publish", file, "--tenant", freshTenant()], { env });
+    expect(published.stderr).toMatch(/^Warning: Timer Odd: Cron "\* 10 \* \* \* \*" runs every second/);
+    expect(published.code).toBe(0);
   });
 
   it("pauses and resumes one", async () => {

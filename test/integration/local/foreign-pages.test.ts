@@ -14,8 +14,10 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/loc
 import { startIdentityServer, type IdentityServer } from "../../../runtime/local/identity/identity-server.ts";
 import { DIRECTORY_ID } from "../../../runtime/local/identity/principals.ts";
 import { freePorts } from "../../../runtime/local/ports.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startApiProcess, type ApiProcess } from "../../support/api-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
+import { holdConnections } from "../../support/half-open-client.ts";
 import { openWire } from "../../support/wire.ts";
 
 /** The key that Azurite's documentation names, and every page knows. */
@@ -78,8 +80,8 @@ const servers = (): Readonly<Record<string, string>> => ({
   "bus administration": `http://127.0.0.1:${bus.adminPort}`,
 });
 
-describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", (name) => {
-  it("refuses a page that has given this machine's address a name of its own", async () => {
+describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", { tags: "attack/hosts" }, (name) => {
+  it("refuses a page that has given this machine's address a name of its own", { tags: "attack/hosts" }, async () => {
     const url = servers()[name] ?? "";
     const { port } = new URL(url);
     for (const host of [`evil.example:${port}`, `0.0.0.0:${port}`, `localhost.evil.example:${port}`]) {
@@ -93,7 +95,39 @@ describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", 
   });
 });
 
-describe("an API without authentication", () => {
+describe("a request that names its server in an odd way", { tags: "attack/hosts" }, () => {
+  const LOOPBACK = "host: 127.0.0.1\r\n";
+  it.each([
+    ["two Hosts, ours first", `GET / HTTP/1.1\r\n${LOOPBACK}host: evil.example\r\n`],
+    ["two Hosts, ours last", `GET / HTTP/1.1\r\nhost: evil.example\r\n${LOOPBACK}`],
+    ["no Host", "GET / HTTP/1.1\r\n"],
+    ["no Host, of an older version", "GET / HTTP/1.0\r\n"],
+    ["a Host in two lines", "GET / HTTP/1.1\r\nhost: evil.example\r\n 127.0.0.1\r\n"],
+    ["a space before the colon", "GET / HTTP/1.1\r\nhost : 127.0.0.1\r\n"],
+    ["a Host as a decimal number", "GET / HTTP/1.1\r\nhost: 2130706433\r\n"],
+    ["a Host as a hexadecimal number", "GET / HTTP/1.1\r\nhost: 0x7f.0.0.1\r\n"],
+    ["a Host with an octal number", "GET / HTTP/1.1\r\nhost: 0177.0.0.1\r\n"],
+    ["a Host with a zone", "GET / HTTP/1.1\r\nhost: [::1%25lo]\r\n"],
+    ["a Host that a proxy forwarded", "GET / HTTP/1.1\r\nhost: evil.example\r\nx-forwarded-host: 127.0.0.1\r\n"],
+    ["another method by a header", "GET / HTTP/1.1\r\nhost: evil.example\r\nx-http-method-override: OPTIONS\r\n"],
+  ])("with %s is refused by every server", async (_what, head) => {
+    for (const [name, url] of Object.entries(servers())) {
+      if (url.startsWith("https:")) continue;
+      using client = await holdConnections(Number(new URL(url).port), { text: `${head}connection: close\r\n\r\n` });
+      await eventually(() => expect(client.heard(0), name).toMatch(/^HTTP\/1\.1 4(00|21) /));
+    }
+  });
+
+  it("is not taken to be ours by its whole target", async () => {
+    for (const url of Object.values(servers()).filter((one) => !one.startsWith("https:"))) {
+      const text = "GET http://127.0.0.1/ HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+      using client = await holdConnections(Number(new URL(url).port), { text });
+      await eventually(() => expect(client.heard(0)).toMatch(/^HTTP\/1\.1 421 /));
+    }
+  });
+});
+
+describe("an API without authentication", { tags: "attack/hosts" }, () => {
   it("lets no foreign page change anything, and no foreign Host open a connection to its hub", async () => {
     const path = "/v1/jobs/acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa/cancel";
     expect(await statusAt(api.url, { method: "POST", path, headers: FOREIGN })).toBe(403);
@@ -102,6 +136,33 @@ describe("an API without authentication", () => {
     const upgrade = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     const headers = { ...upgrade, "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", host: "evil.example" };
     expect(await statusAt(api.url, { path: "/hubs/jobs", headers })).toBe(LOCAL_REFUSALS.host.status);
+    const { port } = new URL(api.url);
+    for (const page of [FOREIGN, { origin: "null" }, { origin: `http://127.0.0.1:${port}0` }]) {
+      const asked = { ...headers, ...page, host: `127.0.0.1:${port}` };
+      expect(await statusAt(api.url, { path: "/hubs/jobs", headers: asked })).toBe(403);
+    }
+  });
+
+  it.each([
+    ["a form", { "content-type": "application/x-www-form-urlencoded", ...FOREIGN }],
+    ["a form of files", { "content-type": "multipart/form-data; boundary=x", ...FOREIGN }],
+    ["plain text", { "content-type": "text/plain", ...FOREIGN }],
+    ["a beacon without a body", FOREIGN],
+    ["a page in a sandbox", { origin: "null", "sec-fetch-site": "cross-site" }],
+    ["a page of an older browser", { origin: "https://evil.example" }],
+    ["a page of a file", { origin: "file://" }],
+    ["an extension", { origin: "chrome-extension://abc", "sec-fetch-site": "cross-site" }],
+    ["a page without Origin", { "sec-fetch-site": "cross-site" }],
+    ["another port of this machine", { origin: "http://localhost:1", "sec-fetch-site": "same-site" }],
+  ])("takes nothing from %s", async (_what, headers) => {
+    for (const [method, path] of [
+      ["POST", "/v1/jobs"],
+      ["POST", "/v1/batches/acme.0000000000aaaaaaaa/cancel"],
+      ["PUT", "/v1/tenants/acme/packages/x.zip"],
+      ["DELETE", "/v1/tenants/acme/packages/x.zip"],
+      ["POST", "/v1/events/tickets"],
+    ] as const)
+      expect(await statusAt(api.url, { method, path, headers })).toBe(403);
   });
 });
 
@@ -112,7 +173,7 @@ describe("an API with tokens", () => {
     ["on loopback answers names of this machine only", {}, LOCAL_REFUSALS.host.status],
     ["behind a proxy of this machine answers the proxy's names", { [SETTING.proxyHops]: "1" }, 200],
     ["on all addresses, as deployed, answers every name", { [SETTING.apiHost]: "0.0.0.0" }, 200],
-  ])("%s", async (_what, settings, status) => {
+  ])("%s", { tags: "attack/hosts" }, async (_what, settings, status) => {
     await using deployed = await startApiProcess(bus, "api-tokens", { ...TOKENS, ...settings });
     const asked = { path: "/healthz", headers: { host: "jobs.example.com" } };
     expect(await statusAt(deployed.url, asked)).toBe(status);
@@ -121,7 +182,7 @@ describe("an API with tokens", () => {
 });
 
 describe("the issuer", () => {
-  it("lets no foreign page change its keys, although the secrets are public", async () => {
+  it("lets no foreign page change its keys, although the secrets are public", { tags: "attack/hosts" }, async () => {
     const path = `/${DIRECTORY_ID}/rotate-keys`;
     expect(await statusAt(issuer.authority, { method: "POST", path, headers: FOREIGN })).toBe(403);
     const local = { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" };
@@ -130,20 +191,24 @@ describe("the issuer", () => {
 });
 
 describe("storage", () => {
-  it("knows a key of its own, kept for this user alone, and not the one of the documentation", async () => {
-    expect(azurite.accountKey).not.toBe(KNOWN_KEY);
-    expect((await stat(join(home.path, "storage/account-key"))).mode & 0o777).toBe(0o600);
-    await provisionStorage(connectStorage({ kind: "connection-string", storage: azurite.connectionString }));
+  it(
+    "knows a key of its own, kept for this user alone, and not the one of the documentation",
+    { tags: "attack/hosts" },
+    async () => {
+      expect(azurite.accountKey).not.toBe(KNOWN_KEY);
+      expect((await stat(join(home.path, "storage/account-key"))).mode & 0o777).toBe(0o600);
+      await provisionStorage(connectStorage({ kind: "connection-string", storage: azurite.connectionString }));
 
-    const known = azurite.connectionString.replace(azurite.accountKey, KNOWN_KEY);
-    const tables = TableServiceClient.fromConnectionString(known, { allowInsecureConnection: true });
-    await expect(tables.createTable("stolen")).rejects.toMatchObject({ statusCode: 403 });
-    const blobs = new BlobServiceClient(
-      `http://127.0.0.1:${blobPort}/${ACCOUNT}`,
-      new StorageSharedKeyCredential(ACCOUNT, KNOWN_KEY),
-    );
-    await expect(blobs.getContainerClient("stolen").create()).rejects.toMatchObject({ statusCode: 403 });
-  });
+      const known = azurite.connectionString.replace(azurite.accountKey, KNOWN_KEY);
+      const tables = TableServiceClient.fromConnectionString(known, { allowInsecureConnection: true });
+      await expect(tables.createTable("stolen")).rejects.toMatchObject({ statusCode: 403 });
+      const blobs = new BlobServiceClient(
+        `http://127.0.0.1:${blobPort}/${ACCOUNT}`,
+        new StorageSharedKeyCredential(ACCOUNT, KNOWN_KEY),
+      );
+      await expect(blobs.getContainerClient("stolen").create()).rejects.toMatchObject({ statusCode: 403 });
+    },
+  );
 
   it("has the same key after a restart, and another one in another folder", async () => {
     const [b = 0, t = 0, b2 = 0, t2 = 0] = await freePorts(4);

@@ -69,7 +69,7 @@ describe.skipIf(!hasProgram("python3", "--version"))("the main process of a work
   const SIGN = `import fs from "node:fs";
     const sign = () => fs.writeSync(Number(process.env.JOBYARD_WATCHDOG_DESCRIPTOR), "anything");`;
 
-  it("tells systemd itself that the worker lives, and nothing the worker says", async () => {
+  it("tells systemd itself that the worker lives, and nothing the worker says", { tags: "attack/jobs" }, async () => {
     const { child } = await start(`${SIGN} setInterval(sign, 5);`);
     await eventually(() => expect(heard().length).toBeGreaterThan(3));
     expect(new Set(heard().slice(1))).toEqual(new Set([`${child.pid} WATCHDOG=1`]));
@@ -86,22 +86,27 @@ describe.skipIf(!hasProgram("python3", "--version"))("the main process of a work
     expect(heard()).toHaveLength(2);
   });
 
-  it("keeps systemd's socket from the worker, and the worker's descriptor from its jobs", async () => {
-    const { child, output } = await start(`import { execFileSync } from "node:child_process";
+  it(
+    "keeps systemd's socket from the worker, and the worker's descriptor from its jobs",
+    { tags: "attack/jobs" },
+    async () => {
+      const { child, output } = await start(`import { execFileSync } from "node:child_process";
       const job = execFileSync("ls", ["-l", "/proc/self/fd"], { env: process.env, encoding: "utf8" });
       const own = execFileSync("readlink", ["/proc/" + process.pid + "/fd/" + process.env.JOBYARD_WATCHDOG_DESCRIPTOR], { encoding: "utf8" });
       console.log(JSON.stringify([process.env, job.includes(own.trim())]));`);
-    await once(child, "close");
-    const [environment, hasDescriptor] = JSON.parse(output()) as [Record<string, string>, boolean];
-    expect(environment).toMatchObject({
-      JOBYARD_VERSION: "v7",
-      JOBYARD_WORKER_ID: "workers-4",
-      JOBYARD_WORKER_DIRECTORY: join(directory.path, "var/lib/jobyard"),
-      KEPT: "as it is",
-    });
-    for (const name of ["NOTIFY_SOCKET", "WATCHDOG_PID", "JOBYARD_ROOT"]) expect(environment).not.toHaveProperty(name);
-    expect(hasDescriptor).toBe(false);
-  });
+      await once(child, "close");
+      const [environment, hasDescriptor] = JSON.parse(output()) as [Record<string, string>, boolean];
+      expect(environment).toMatchObject({
+        JOBYARD_VERSION: "v7",
+        JOBYARD_WORKER_ID: "workers-4",
+        JOBYARD_WORKER_DIRECTORY: join(directory.path, "var/lib/jobyard"),
+        KEPT: "as it is",
+      });
+      for (const name of ["NOTIFY_SOCKET", "WATCHDOG_PID", "JOBYARD_ROOT"])
+        expect(environment).not.toHaveProperty(name);
+      expect(hasDescriptor).toBe(false);
+    },
+  );
 
   it("passes on that the worker is to stop, and ends with its exit code", async () => {
     const { child, output } = await start(

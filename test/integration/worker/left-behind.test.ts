@@ -1,5 +1,7 @@
+import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { GIVEN_UP } from "../../../runtime/main/service-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -27,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => system[Symbol.asyncDispose]());
 
-describe("what a job leaves", () => {
+describe("what a job leaves", { tags: "attack/trees" }, () => {
   it("ends it once, with its own failure or a named file, and is never an interruption", async () => {
     await using worker = await system.startWorker({ slots: 3 });
     const once = { retry: { maxAttempts: 1 } };
@@ -55,6 +57,28 @@ describe("what a job leaves", () => {
   });
 });
 
+describe("a worker whose disk takes no line of its journal", () => {
+  it("interrupts its jobs with the reason, in their history, their log and at last in WorkerLost", async () => {
+    await using directory = await temporaryDirectory();
+    await mkdir(join(directory.path, "claims"));
+    await symlink("/dev/full", join(directory.path, "claims", "claims-full.log"));
+    await using worker = await system.startWorker({ directory: directory.path, bootId: "full" });
+    const jobId = await system.submit(tenant, "Removed", { retry: { initialDelayMs: 0 } });
+    const job = await system.until(jobId);
+    expect(job.history.map(({ outcome, code }) => `${outcome} ${code}`)).toEqual(
+      Array.from({ length: MAX_INTERRUPTIONS + 1 }, () => "interrupted ENOSPC"),
+    );
+    expect(new Set(job.history.map(({ workerId }) => workerId))).toEqual(new Set([worker.workerId]));
+    expect(job.failure).toMatchObject({
+      code: "WorkerLost",
+      message: expect.stringContaining("The disk of its worker was full (ENOSPC).") as string,
+    });
+    expect((await system.api.get(`/v1/jobs/${jobId}/log`)).body).toContain(
+      "sys Interrupted: The disk of its worker was full (ENOSPC).",
+    );
+  });
+});
+
 describe("a worker in which an error is caught by nobody", () => {
   it("hands its jobs back at once, says why, and ends", async () => {
     await using directory = await temporaryDirectory();
@@ -73,8 +97,11 @@ describe("a worker in which an error is caught by nobody", () => {
     expect(await worker.exited).toBe(GIVEN_UP);
     expect((await system.api.jobs.get(jobId))?.value).toMatchObject({
       ...{ state: "queued", attempts: 0, interruptions: 1 },
-      history: [{ workerId: "breaks", outcome: "interrupted" }],
+      history: [{ workerId: "breaks", outcome: "interrupted", code: "InternalError" }],
     });
+    expect((await system.api.get(`/v1/jobs/${jobId}/log`)).body).toContain(
+      "sys Interrupted: An error in the worker was caught by nobody.",
+    );
     expect(worker.output()).toContain("nobody caught an error; handing back all jobs and ending");
     expect(worker.output()).toContain("injected");
   });

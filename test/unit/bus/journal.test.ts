@@ -16,7 +16,6 @@ import type { BrokerRecord } from "../../../runtime/local/bus/engine/records.ts"
 import { decodeFrame, encodeFrame } from "../../../runtime/local/bus/journal/frame.ts";
 import { Journal } from "../../../runtime/local/bus/journal/journal.ts";
 import { recover } from "../../../runtime/local/bus/journal/recovery.ts";
-import { openDataDirectory } from "../../../runtime/local/bus/data-directory.ts";
 
 const record = (seq: number, body = `body ${seq}`): BrokerRecord => ({
   ...{ type: "added", queue: "q", seq, messageId: String(seq), enqueuedAt: 1, status: "active" },
@@ -179,19 +178,5 @@ describe("the journal", () => {
         },
       ),
     );
-  });
-});
-
-describe("a data directory", () => {
-  test("is used by one at a time", () => {
-    const directory = mkdtempSync(join(tmpdir(), "bus-data-"));
-    const first = openDataDirectory(directory);
-    expect(() => openDataDirectory(directory)).toThrow(/in use by process/);
-    first.release();
-    openDataDirectory(directory).release();
-    // The process that wrote this is gone.
-    writeFileSync(join(directory, "owner.json"), JSON.stringify({ pid: 4_194_303, startedAt: "1" }));
-    openDataDirectory(directory).release();
-    rmSync(directory, { recursive: true });
   });
 });

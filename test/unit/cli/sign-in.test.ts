@@ -33,7 +33,7 @@ async function signedInAsUser(): Promise<void> {
   service.seen.length = 0;
 }
 
-describe("a sign-in", () => {
+describe("a sign-in", { tags: "attack/addresses" }, () => {
   it("is for the issuer, the directory and the application it was made with", async () => {
     expect((await login()).code).toBe(EXIT.done);
     await signedInAsUser();
@@ -93,7 +93,7 @@ describe("a sign-in", () => {
 });
 
 describe("an application's secret in the environment", () => {
-  it("is for the service that JOBYARD_URL names", async () => {
+  it("is for the service that JOBYARD_URL names", { tags: "attack/addresses" }, async () => {
     await jobyard(["tenants"], { ...credentials, JOBYARD_URL: service.url });
     expect(secretsAt(service).join("\n")).toContain(SECRET);
     service.seen.length = 0;

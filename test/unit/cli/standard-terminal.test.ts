@@ -26,7 +26,7 @@ const HOSTILE: Readonly<Record<string, readonly [text: string, shown: string]>> 
 };
 
 describe("text from elsewhere", () => {
-  it.each(Object.entries(HOSTILE))("is shown without %s", (_what, [given, shown]) => {
+  it.each(Object.entries(HOSTILE))("is shown without %s", { tags: "attack/names" }, (_what, [given, shown]) => {
     expect(printable(given)).toBe(shown);
   });
 
@@ -35,7 +35,7 @@ describe("text from elsewhere", () => {
     expect(printable(good)).toBe(good);
   });
 
-  it("holds nothing that a terminal obeys, also when it comes in pieces cut anywhere", () => {
+  it("holds nothing that a terminal obeys, also when it comes in pieces cut anywhere", { tags: "attack/names" }, () => {
     const unit = fc.constantFrom(
       "\u001b",
       "\u009b",
@@ -61,7 +61,7 @@ describe("text from elsewhere", () => {
     );
   });
 
-  it("takes no longer when it is nothing but beginnings of sequences", () => {
+  it("takes no longer when it is nothing but beginnings of sequences", { tags: "attack/names" }, () => {
     for (const beginning of [
       "\u001b",
       "\u001b[",
@@ -79,9 +79,10 @@ describe("text from elsewhere", () => {
     }
   });
 
-  it("is the same value as JSON, in characters no terminal obeys", () => {
-    for (const [given] of Object.values(HOSTILE)) {
+  it("is the same value as JSON, in characters no terminal obeys", { tags: "attack/names" }, () => {
+    for (const given of [...Object.values(HOSTILE).map(([text]) => text), "a\u2028b\u2029c"]) {
       expect(jsonLine({ given })).not.toMatch(OBEYED);
+      expect(jsonLine({ given })).not.toMatch(/[\u2028\u2029]/);
       expect(JSON.parse(jsonLine({ given }))).toEqual({ given });
     }
   });
@@ -106,7 +107,7 @@ const ALL = Object.values(HOSTILE)
   .join("|");
 
 describe("the terminal of the process", () => {
-  it("filters results, problems and logs where a terminal would obey them", async () => {
+  it("filters results, problems and logs where a terminal would obey them", { tags: "attack/names" }, async () => {
     const { terminal, ends } = open();
     terminal.out(ALL);
     terminal.error(ALL);
@@ -135,7 +136,7 @@ describe("the terminal of the process", () => {
     expect(await ends()).toEqual({ out: `${ALL}\n${ALL}`, error: `${ALL}\n` });
   });
 
-  it("shows colours of its own, and none that come with the text in them", async () => {
+  it("shows colours of its own, and none that come with the text in them", { tags: "attack/names" }, async () => {
     const { terminal, ends } = open();
     terminal.out(`${terminal.paint("red", `failed\u001b[8m`)} \u001b[32mspoofed\u001b[39m`);
     const cells = [[terminal.paint("green", "succeeded"), "\u001b[2Jname"]];
@@ -145,7 +146,7 @@ describe("the terminal of the process", () => {
     expect(out).toBe(`${RED}failed${OFF} spoofed\nstate      name\n${GREEN}succeeded${OFF}  name\n`);
   });
 
-  it("does not let text in by a signature that is not its own", async () => {
+  it("does not let text in by a signature that is not its own", { tags: "attack/names" }, async () => {
     const [one, other] = [open(), open()];
     const foreign = one.terminal.paint("red", "x");
     other.terminal.out(foreign);

@@ -68,11 +68,15 @@ describe.each(USES)("%s", (_what, use) => {
     expect(sent[1]).toContain(SECRET);
   });
 
-  it.each(FOREIGN)("does not go to %j, which is not even asked anything", async (authority) => {
-    const { sent, fetch } = recorded();
-    await expect(use(factsOf(authority), fetch)).rejects.toMatchObject({ code: "SignInFailed" });
-    expect(sent).toEqual([]);
-  });
+  it.each(FOREIGN)(
+    "does not go to %j, which is not even asked anything",
+    { tags: "attack/addresses" },
+    async (authority) => {
+      const { sent, fetch } = recorded();
+      await expect(use(factsOf(authority), fetch)).rejects.toMatchObject({ code: "SignInFailed" });
+      expect(sent).toEqual([]);
+    },
+  );
 
   it("goes to another authority when the user has named it, over https", async () => {
     const { sent, fetch } = recorded();
@@ -86,6 +90,7 @@ describe.each(USES)("%s", (_what, use) => {
 
   it.each(["common", "../evil", "11111111-1111-4111-8111-111111111111/../x", "", "?x="])(
     "does not go to a directory that is called %j",
+    { tags: "attack/addresses" },
     async (tenantId) => {
       const { sent, fetch } = recorded();
       const facts = factsOf("https://login.microsoftonline.com", { tenantId });
@@ -99,15 +104,19 @@ describe.each(USES)("%s", (_what, use) => {
     "http://login.microsoftonline.com/t",
     "/t",
     "https://login.microsoftonline.com:1/t",
-  ])("does not go to the token endpoint %s of a trusted authority", async (token_endpoint) => {
-    const { sent, fetch } = recorded({ token_endpoint });
-    await expect(use(factsOf("https://login.microsoftonline.com"), fetch)).rejects.toMatchObject({
-      code: "SignInFailed",
-    });
-    expect(sent.join("\n")).not.toContain(SECRET);
-  });
+  ])(
+    "does not go to the token endpoint %s of a trusted authority",
+    { tags: "attack/addresses" },
+    async (token_endpoint) => {
+      const { sent, fetch } = recorded({ token_endpoint });
+      await expect(use(factsOf("https://login.microsoftonline.com"), fetch)).rejects.toMatchObject({
+        code: "SignInFailed",
+      });
+      expect(sent.join("\n")).not.toContain(SECRET);
+    },
+  );
 
-  it("does not follow a redirect", async () => {
+  it("does not follow a redirect", { tags: "attack/addresses" }, async () => {
     await using issuer = await startEntraService();
     await using thief = await startEntraService();
     issuer.redirectTo = `${thief.url}/token`;
@@ -118,7 +127,7 @@ describe.each(USES)("%s", (_what, use) => {
   });
 });
 
-describe("a device code", () => {
+describe("a device code", { tags: "attack/addresses" }, () => {
   it("is asked for at trusted authorities and their own endpoints only", async () => {
     const { sent, fetch } = recorded({ device_authorization_endpoint: "https://evil.example/d" });
     const onCode = () => undefined;
@@ -132,18 +141,22 @@ describe("a device code", () => {
 });
 
 describe("the client", () => {
-  it("sends no token to a service over plain http, and asks no issuer for one", async () => {
-    const asked: string[] = [];
-    const fetch: Fetch = (url) => {
-      asked.push(url);
-      return Promise.resolve(Response.json(factsOf("https://login.microsoftonline.com")));
-    };
-    const getToken = () => Promise.resolve({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 });
-    const client = new JobServiceClient("http://jobs.example.com", { fetch, credential: { getToken } });
-    await expect(client.monitoring.getMe()).rejects.toMatchObject({ code: "SignInFailed" });
-    await expect(client.authenticate("id", SECRET)).rejects.toMatchObject({ code: "SignInFailed" });
-    expect(asked).toEqual(["http://jobs.example.com/v1/auth"]);
-  });
+  it(
+    "sends no token to a service over plain http, and asks no issuer for one",
+    { tags: "attack/addresses" },
+    async () => {
+      const asked: string[] = [];
+      const fetch: Fetch = (url) => {
+        asked.push(url);
+        return Promise.resolve(Response.json(factsOf("https://login.microsoftonline.com")));
+      };
+      const getToken = () => Promise.resolve({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 });
+      const client = new JobServiceClient("http://jobs.example.com", { fetch, credential: { getToken } });
+      await expect(client.monitoring.getMe()).rejects.toMatchObject({ code: "SignInFailed" });
+      await expect(client.authenticate("id", SECRET)).rejects.toMatchObject({ code: "SignInFailed" });
+      expect(asked).toEqual(["http://jobs.example.com/v1/auth"]);
+    },
+  );
 
   const GRAPH = "https://graph.microsoft.com/.default";
   it.each([
@@ -152,7 +165,7 @@ describe("the client", () => {
     { applicationScope: "api://99999999-9999-4999-8999-999999999999/.default" },
     { clientId: "graph.microsoft.com", applicationScope: "api://graph.microsoft.com/.default" },
     { clientId: "99999999-9999-4999-8999-999999999999" },
-  ])("asks no credential for a token of another service: %o", async (changes) => {
+  ])("asks no credential for a token of another service: %o", { tags: "attack/addresses" }, async (changes) => {
     const facts = factsOf("https://login.microsoftonline.com", changes);
     const fetch: Fetch = () => Promise.resolve(Response.json(facts));
     let askedCount = 0;
@@ -168,19 +181,23 @@ describe("the client", () => {
     expect(sent).toEqual([]);
   });
 
-  it("asks no credential when the service names another application than its user does", async () => {
-    const facts = factsOf("https://login.microsoftonline.com");
-    const fetch: Fetch = (url) =>
-      Promise.resolve(Response.json(url.endsWith("/v1/auth") ? facts : { name: "Ada", grants: [] }));
-    const getToken = () => Promise.resolve({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 });
-    const url = "https://jobs.example.com";
-    const clientFor = (apiClientId: string) =>
-      new JobServiceClient(url, { fetch, credential: { getToken }, apiClientId });
-    await expect(clientFor("99999999-9999-4999-8999-999999999999").monitoring.getMe()).rejects.toMatchObject({
-      code: "SignInFailed",
-    });
-    await clientFor(facts.clientId).monitoring.getMe();
-  });
+  it(
+    "asks no credential when the service names another application than its user does",
+    { tags: "attack/addresses" },
+    async () => {
+      const facts = factsOf("https://login.microsoftonline.com");
+      const fetch: Fetch = (url) =>
+        Promise.resolve(Response.json(url.endsWith("/v1/auth") ? facts : { name: "Ada", grants: [] }));
+      const getToken = () => Promise.resolve({ token: "token", expiresOnTimestamp: Date.now() + 3_600_000 });
+      const url = "https://jobs.example.com";
+      const clientFor = (apiClientId: string) =>
+        new JobServiceClient(url, { fetch, credential: { getToken }, apiClientId });
+      await expect(clientFor("99999999-9999-4999-8999-999999999999").monitoring.getMe()).rejects.toMatchObject({
+        code: "SignInFailed",
+      });
+      await clientFor(facts.clientId).monitoring.getMe();
+    },
+  );
 
   it("sends an application's secret to the authority that its user has named", async () => {
     const sent: string[] = [];

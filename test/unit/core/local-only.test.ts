@@ -43,21 +43,25 @@ describe("the Host of a local server", () => {
       "[::1",
       "127.1",
     ],
-  ])("may not be %j, whatever the method", (host) => {
+  ])("may not be %j, whatever the method", { tags: "attack/hosts" }, (host) => {
     for (const method of ["GET", "HEAD", "OPTIONS", "POST", "DELETE"]) {
       expect(statusOf({ host }, "by-proof", method)).toBe(REFUSED_HOST);
     }
   });
 
-  it("must be there", () => {
+  it("must be there", { tags: "attack/hosts" }, () => {
     expect(statusOf({})).toBe(REFUSED_HOST);
   });
 
-  it("is judged before the page that asks, and also for pages that may change something", () => {
-    expect(statusOf({ host: "evil.example", origin: "http://evil.example" }, pagesOf(["http://evil.example"]))).toBe(
-      REFUSED_HOST,
-    );
-  });
+  it(
+    "is judged before the page that asks, and also for pages that may change something",
+    { tags: "attack/hosts" },
+    () => {
+      expect(statusOf({ host: "evil.example", origin: "http://evil.example" }, pagesOf(["http://evil.example"]))).toBe(
+        REFUSED_HOST,
+      );
+    },
+  );
 });
 
 describe("a change where no token is required", () => {
@@ -86,14 +90,14 @@ describe("a change where no token is required", () => {
     ["a name that begins like ours", { origin: "http://127.0.0.1:7070.evil.example" }],
     ["an origin that is allowed with another scheme", { origin: "https://localhost:5173" }],
     ["nonsense", { origin: "127.0.0.1:7070" }],
-  ])("may not come from %s", (_who, headers) => {
+  ])("may not come from %s", { tags: "attack/hosts" }, (_who, headers) => {
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
       expect(statusOf({ host, ...headers }, allowed, method)).toBe(REFUSED_ORIGIN);
     }
     expect(statusOf({ host, ...headers }, allowed, "GET")).toBe(200);
   });
 
-  it("may come from pages of this machine at a server for those", () => {
+  it("may come from pages of this machine at a server for those", { tags: "attack/hosts" }, () => {
     for (const origin of ["http://localhost:5173", "http://127.0.0.1:1", "https://[::1]:7443"]) {
       expect(statusOf({ host, origin, "sec-fetch-site": "cross-site" }, pagesOfThisMachine)).toBe(200);
     }

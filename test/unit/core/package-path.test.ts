@@ -41,11 +41,11 @@ describe("packagePathProblem", () => {
     ["a\ufffd", "control or invisible"],
     ["é".repeat(128), "longer than 255 bytes"],
     ["a/".repeat(200) + "a", "longer than 400 characters"],
-  ])("refuses %j", (path, problem) => {
+  ])("refuses %j", { tags: "attack/archives" }, (path, problem) => {
     expect(packagePathProblem(path)).toContain(problem);
   });
 
-  it("accepts only paths that stay where they are put, on either kind of system", () => {
+  it("accepts only paths that stay where they are put, on either kind of system", { tags: "attack/archives" }, () => {
     const parts = fc.constantFrom("a", "b", ".", "..", "...", "", "/", "\\", ":", "c:", "~", "\u0000", " ", "é");
     const path = fc.oneof(
       fc.string({ unit: "binary" }),
@@ -64,7 +64,7 @@ describe("packagePathProblem", () => {
 });
 
 describe("packagePathKey", () => {
-  it("is equal for names that some file system takes for one", () => {
+  it("is equal for names that some file system takes for one", { tags: "attack/archives" }, () => {
     for (const [a, b] of [
       ["README", "readme"],
       ["\u00e9", "e\u0301"],

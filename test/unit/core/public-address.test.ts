@@ -78,14 +78,18 @@ describe("an IPv4 address", () => {
     );
   });
 
-  it.each(Object.entries(CLOSED_IPV4))("is not public at either end of %s", (_, subnet) => {
-    const [address = "", prefix] = subnet.split("/");
-    const first = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-    expect(isPublicAddress(address)).toBe(false);
-    expect(isPublicAddress(ipv4Text(first + 2 ** (32 - Number(prefix)) - 1))).toBe(false);
-  });
+  it.each(Object.entries(CLOSED_IPV4))(
+    "is not public at either end of %s",
+    { tags: "attack/addresses" },
+    (_, subnet) => {
+      const [address = "", prefix] = subnet.split("/");
+      const first = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+      expect(isPublicAddress(address)).toBe(false);
+      expect(isPublicAddress(ipv4Text(first + 2 ** (32 - Number(prefix)) - 1))).toBe(false);
+    },
+  );
 
-  it("is not public inside of an IPv6 address, however it is put there", () => {
+  it("is not public inside of an IPv6 address, however it is put there", { tags: "attack/addresses" }, () => {
     const ways = (text: string, hex: string): readonly string[] => [
       `::ffff:${text}`,
       `::${text}`,
@@ -136,13 +140,13 @@ describe("an IPv6 address", () => {
     ["64:ff9b::a9fe:a9fe", "NAT64"],
     ["5f00::1", "segment routing"],
     ["4000::1", "not given to anybody"],
-  ])("is not public: %s (%s)", (text) => {
+  ])("is not public: %s (%s)", { tags: "attack/addresses" }, (text) => {
     expect(isPublicAddress(text)).toBe(false);
   });
 });
 
 describe("the addresses of Azure's own services", () => {
-  it.each(["169.254.169.254", "168.63.129.16"])("are not public: %s", (text) => {
+  it.each(["169.254.169.254", "168.63.129.16"])("are not public: %s", { tags: "attack/addresses" }, (text) => {
     expect(isPublicAddress(text)).toBe(false);
   });
 });
@@ -151,7 +155,7 @@ it.each(["20.50.2.1", "8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "2a01:4f8::1
   expect(isPublicAddress(text)).toBe(true);
 });
 
-it("takes no text for an address that Node does not", () => {
+it("takes no text for an address that Node does not", { tags: "attack/addresses" }, () => {
   const letters = fc.string({
     unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
     maxLength: 45,
@@ -180,7 +184,7 @@ it("takes no text for an address that Node does not", () => {
   }
 });
 
-it("knows this machine's own addresses", () => {
+it("knows this machine's own addresses", { tags: "attack/addresses" }, () => {
   expect(["127.0.0.1", "127.255.255.255", "::1", "0:0::1"].every(isLoopbackAddress)).toBe(true);
   expect(["128.0.0.1", "::2", "::ffff:127.0.0.1", "localhost", ""].some(isLoopbackAddress)).toBe(false);
 });

@@ -43,7 +43,7 @@ describe("the address of a webhook", () => {
     ["https://169.254.169.254/metadata", "private network"],
     ["https://168.63.129.16/", "private network"],
     [`https://hooks.example.com/${"x".repeat(WEBHOOK_URL_MAX_LENGTH)}`, "at most 2000 characters"],
-  ])("must not be %s", (url, fault) => {
+  ])("must not be %s", { tags: "attack/addresses" }, (url, fault) => {
     expect(faultOfWebhookUrl(url, STRICT)).toContain(fault);
   });
 
@@ -61,11 +61,11 @@ describe("the address of a webhook", () => {
     "https://10.0.0.1",
     "ftp://127.0.0.1",
     "http://u:p@127.0.0.1",
-  ])("must not be %s, also on a laptop", (url) => {
+  ])("must not be %s, also on a laptop", { tags: "attack/addresses" }, (url) => {
     expect(faultOfWebhookUrl(url, LAPTOP)).toBeDefined();
   });
 
-  it("is judged whatever it is, and only https at port 443 gets through", () => {
+  it("is judged whatever it is, and only https at port 443 gets through", { tags: "attack/addresses" }, () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webUrl({ withFragments: true, withQueryParameters: true })), (text) => {
         if (faultOfWebhookUrl(text, STRICT) !== undefined) return;

@@ -1,11 +1,9 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { DOCUMENTS } from "../../support/code-blocks.ts";
 import { codesIn, readDocument, ROOT, rowsOf, sectionOf } from "../../support/document-tables.ts";
-
-const inDocs = (await readdir(join(ROOT, "docs"), { recursive: true })).filter((name) => name.endsWith(".md"));
-const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...inDocs.map((name) => join("docs", name))];
 
 /** Targets of links to files of ours, without what they point at within them. */
 const linksIn = (text: string): readonly string[] =>

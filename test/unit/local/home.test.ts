@@ -1,6 +1,7 @@
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ownFolder } from "../../../runtime/ownership/own-folder.ts";
 import { HomeInUseError, openHome } from "../../../runtime/local/home.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -15,7 +16,7 @@ describe("the folder of the local stack", () => {
     for (const path of [open, join(root.path, "new/one")]) {
       const home = await openHome(path);
       expect(await modeOf(home.directory)).toBe(0o700);
-      await home.release();
+      home.release();
     }
   });
 
@@ -23,7 +24,19 @@ describe("the folder of the local stack", () => {
     await using root = await temporaryDirectory();
     const home = await openHome(root.path);
     await expect(openHome(root.path)).rejects.toThrow(HomeInUseError);
-    await home.release();
-    await (await openHome(root.path)).release();
+    home.release();
+    (await openHome(root.path)).release();
+  });
+
+  it("waits for the programs that a killed stack left behind, the workers first", async () => {
+    await using root = await temporaryDirectory();
+    const first = await openHome(root.path);
+    first.release();
+    const worker = await ownFolder({ directory: join(first.workers, "worker-1") });
+    const storage = await ownFolder({ directory: first.storage });
+    const left = [worker, storage];
+    const home = await openHome(root.path, { onWait: () => left.shift()?.release() });
+    expect(left).toEqual([]);
+    home.release();
   });
 });

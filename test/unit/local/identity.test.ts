@@ -140,7 +140,7 @@ describe("the local issuer", () => {
     ["a grant it does not know", { grant_type: "password" }, "unsupported_grant_type"],
     ["a made-up code", { grant_type: "authorization_code", client_id: PUBLIC_CLIENT_ID, code: "x" }, "invalid_grant"],
     ["a made-up refresh token", { grant_type: "refresh_token", client_id: PUBLIC_CLIENT_ID }, "invalid_grant"],
-  ])("refuses %s", async (_what, changes, error) => {
+  ])("refuses %s", { tags: "attack/tokens" }, async (_what, changes, error) => {
     const { status, json } = await tokenOf({ ...clientCredentials, ...changes });
     expect({ status, error: json["error"] }).toEqual({ status: error === "invalid_client" ? 401 : 400, error });
   });
@@ -193,7 +193,7 @@ describe("the local issuer", () => {
     expect((await tokenOf(renewal)).json["error"]).toBe("invalid_grant");
   });
 
-  it("gives no tokens for a stolen code: the proof is wrong", async () => {
+  it("gives no tokens for a stolen code: the proof is wrong", { tags: "attack/tokens" }, async () => {
     const query = new URLSearchParams({
       client_id: PUBLIC_CLIENT_ID,
       response_type: "code",
@@ -213,7 +213,7 @@ describe("the local issuer", () => {
     ["https://evil.example/", "redirect_uri"],
     ["http://127.0.0.1.evil.example/", "redirect_uri"],
     ["javascript:alert(1)", "redirect_uri"],
-  ])("sends no code to %s", async (redirect_uri) => {
+  ])("sends no code to %s", { tags: "attack/addresses" }, async (redirect_uri) => {
     const query = new URLSearchParams({
       client_id: PUBLIC_CLIENT_ID,
       response_type: "code",
@@ -259,7 +259,7 @@ describe("the local issuer", () => {
     expect((await tokenOf(form)).json["error"]).toBe("expired_token");
   });
 
-  it("lets no page of another origin choose who signs in", async () => {
+  it("lets no page of another origin choose who signs in", { tags: "attack/hosts" }, async () => {
     const query = new URLSearchParams({
       ...{ client_id: PUBLIC_CLIENT_ID, response_type: "code", redirect_uri: REDIRECT, scope: USER_SCOPES },
       ...{ code_challenge: "c".repeat(43), code_challenge_method: "S256", login: USERS[0]!.userName },
@@ -304,6 +304,7 @@ describe("the local issuer", () => {
 
   it.each(["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])(
     "does not start on %s",
+    { tags: "attack/hosts" },
     async (host) => {
       const options = { directory: join(home.path, "never"), port: 0, host, onFailure: fail };
       await expect(startIdentityServer(options)).rejects.toThrow(NotLoopbackError);

@@ -23,16 +23,20 @@ const runApi = (env: Readonly<Record<string, string>>): Promise<Ended> =>
   });
 
 describe("the API's program", () => {
-  it.each(["0.0.0.0", "::", "192.168.0.10"])("does not open %s without authentication", async (host) => {
-    const { code, output } = await runApi({
-      [SETTING.auth]: "none",
-      [SETTING.apiHost]: host,
-      [SETTING.storageConnectionString]: "UseDevelopmentStorage=true",
-      [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",
-    });
-    expect(code).toBeGreaterThan(0);
-    expect(output).toContain("without authentication the API serves this machine only");
-  });
+  it.each(["0.0.0.0", "::", "192.168.0.10"])(
+    "does not open %s without authentication",
+    { tags: "attack/hosts" },
+    async (host) => {
+      const { code, output } = await runApi({
+        [SETTING.auth]: "none",
+        [SETTING.apiHost]: host,
+        [SETTING.storageConnectionString]: "UseDevelopmentStorage=true",
+        [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",
+      });
+      expect(code).toBeGreaterThan(0);
+      expect(output).toContain("without authentication the API serves this machine only");
+    },
+  );
 
   it("does not start without being told whose tokens count", async () => {
     const { code, output } = await runApi({

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
+import { ZipFile } from "yazl";
 import type { PackageCode } from "../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
 import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../support/hostile-packages.ts";
@@ -9,15 +11,12 @@ import { buildZip, type ZipEntry } from "../../support/zip-builder.ts";
 const module = (file: string) => ({ kind: "module", file, export: "Echo" });
 const command = (name: string) => ({ kind: "command", command: name });
 
+const manifestOf = (entry: object): string =>
+  JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] });
+
 /** A package of one job type that starts there. */
 const startingAt = (entry: object, files: readonly ZipEntry[] = []): Buffer =>
-  buildZip([
-    {
-      name: "job.json",
-      content: JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] }),
-    },
-    ...files,
-  ]);
+  buildZip([{ name: "job.json", content: manifestOf(entry) }, ...files]);
 
 describe("inspectPackage", () => {
   it("tells what a sound package can run, and the hash of its bytes", async () => {
@@ -27,6 +26,16 @@ describe("inspectPackage", () => {
     expect(sha256).toBe(createHash("sha256").update(zip).digest("hex"));
   });
 
+  it("takes an archive with ZIP64's records, unless the two ends name different directories", async () => {
+    const writer = new ZipFile();
+    writer.addBuffer(Buffer.from(manifestOf(command("python3"))), "job.json", { forceZip64Format: true });
+    writer.end({ forceZip64Format: true, comment: "" });
+    const zip = await buffer(writer.outputStream);
+    expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
+    zip.writeUInt32LE(0, zip.length - 6);
+    await expect(inspectPackage(zip)).rejects.toMatchObject({ code: "PackageCorrupt" });
+  });
+
   it("finds the package in the middle of a larger buffer", async () => {
     const zip = testPackage({ jobs: { Echo: "" } });
     const around = Buffer.concat([Buffer.from("before"), zip, Buffer.from("after")]);
@@ -34,12 +43,16 @@ describe("inspectPackage", () => {
     expect((await inspectPackage(view)).sha256).toBe((await inspectPackage(zip)).sha256);
   });
 
-  it.each(HOSTILE_PACKAGES)("refuses %s as a worker does", async (_, bytes, code, message) => {
-    await expect(inspectPackage(bytes, SMALL_LIMITS)).rejects.toMatchObject({
-      code,
-      message: expect.stringContaining(message) as string,
-    });
-  });
+  it.each(HOSTILE_PACKAGES)(
+    "refuses %s as a worker does",
+    { tags: "attack/archives" },
+    async (_, bytes, code, message) => {
+      await expect(inspectPackage(bytes, SMALL_LIMITS)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(message) as string,
+      });
+    },
+  );
 
   it.each<[string, Buffer, PackageCode, string]>([
     ["a package without a manifest", buildZip([{ name: "main.mjs" }]), "ManifestMissing", "no job.json at its root"],
@@ -78,7 +91,7 @@ describe("inspectPackage", () => {
     }
   });
 
-  it("refuses every cut of a sound package", async () => {
+  it("refuses every cut of a sound package", { tags: "attack/archives" }, async () => {
     const zip = testPackage({ jobs: { Echo: "return { output: 1 };" } });
     for (let length = 0; length < zip.length; length += 7) {
       await expect(inspectPackage(zip.subarray(0, length)), `${length} bytes`).rejects.toMatchObject({

@@ -122,6 +122,96 @@ describe("a round", () => {
   });
 });
 
+describe("a round over many timers", () => {
+  const RARE = { cron: "0 0 0 29 2 SAT", timeZone: "Europe/Vienna" };
+
+  /** How often somebody looked at a schedule. */
+  function countLooks(world: ReturnType<typeof createWorld>): () => number {
+    let looks = 0;
+    const { all } = world;
+    world.all = async function* (...given) {
+      for await (const { value, etag } of all(...given)) {
+        const watched = new Proxy(value, {
+          get: (target, key) => {
+            if (key === "cron") looks++;
+            return Reflect.get(target, key) as unknown;
+          },
+        });
+        yield { value: watched, etag };
+      }
+    };
+    return () => {
+      const before = looks;
+      looks = 0;
+      return before;
+    };
+  }
+
+  it("looks at a schedule again when its row has changed, something falls due, or the clock was set back", async () => {
+    const world = createWorld(timer("Daily", { cron: "0 0 9 * * *" }), timer("Rare", RARE));
+    const looks = countLooks(world);
+    const round = createRound(world.deps);
+    const roundAt = async (time: string): Promise<number> => {
+      world.now = new Date(`2026-03-01T${time}Z`);
+      await round(GOES_ON);
+      return looks();
+    };
+    expect(await roundAt("08:00:00")).toBeGreaterThan(0);
+    expect(await roundAt("08:00:20")).toBe(0);
+    expect(await roundAt("08:49:59")).toBe(0);
+    world.timers.put(timer("Rare", { ...RARE, pool: "other" }));
+    expect(await roundAt("08:49:59")).toBeGreaterThan(0);
+    expect(world.counts()).toEqual({});
+    // Ten minutes before it is due, and no look at the other.
+    expect(await roundAt("08:50:00")).toBeGreaterThan(0);
+    expect(world.counts()).toEqual({ Daily: 1 });
+    expect(await roundAt("08:50:20")).toBeGreaterThan(0);
+    expect(await roundAt("08:50:40")).toBe(0);
+    expect(await roundAt("08:30:00")).toBeGreaterThan(0);
+    expect(world.counts()).toEqual({ Daily: 1 });
+  });
+
+  it("looks as closely at a timer whose row claims more than can have been sent", async () => {
+    const later = new Date(START.getTime() + 3 * 3_600_000);
+    const world = createWorld(timer("Hourly", { cron: "0 0 * * * *", scheduledUpTo: later }));
+    const looks = countLooks(world);
+    const round = createRound(world.deps);
+    await round(GOES_ON);
+    world.now = new Date("2026-03-01T08:50:00Z");
+    looks();
+    await round(GOES_ON);
+    expect(looks()).toBeGreaterThan(0);
+  });
+
+  it("gives way to other work every few milliseconds", async () => {
+    const count = 300;
+    const world = createWorld(...Array.from({ length: count }, (_, i) => timer(`T${i}`, RARE)));
+    let ms = 0;
+    let turns = 0;
+    const over = new AbortController();
+    const turning = (async () => {
+      for (; !over.signal.aborted; turns++) await setImmediate();
+    })();
+    // Each look takes a millisecond.
+    await createRound({ ...world.deps, monotonicMs: () => ms++ })(GOES_ON);
+    over.abort();
+    await turning;
+    expect(turns).toBeGreaterThan(count / 15);
+  });
+
+  it("sends the ticks of busy timers in parts", async () => {
+    const world = createWorld(...Array.from({ length: 50 }, (_, i) => timer(`T${i}`, { cron: "* * * * * *" })));
+    const { send } = world;
+    const sizes: number[] = [];
+    world.send = (ticks) => {
+      sizes.push(ticks.length);
+      return send(ticks);
+    };
+    await createRound(world.deps)(GOES_ON);
+    expect(sizes).toEqual(Array.from({ length: 10 }, () => 1_000));
+  });
+});
+
 describe("the scheduler", () => {
   it("goes on after an outage of broker or table, and then misses none", async () => {
     const world = createWorld(timer("A"));

@@ -1,7 +1,10 @@
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type HeldClaim, leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
 import { createHeldClaims } from "../../../runtime/worker/held-claims.ts";
+import { silentLog } from "../../support/silent-log.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const claimOf = (name: string, sequenceNumber = "1"): HeldClaim => ({
@@ -49,6 +52,22 @@ describe("the journal of claims", () => {
     for (const journal of [second, third]) journal.close();
   });
 
+  it("tells what the disk says, and begins a new line after one that did not fit", async () => {
+    await using directory = await temporaryDirectory();
+    await symlink("/dev/full", join(directory.path, "claims-boot-1.log"));
+    const full = openClaimJournal(directory.path, "boot-1");
+    expect(() => full.begin(claimOf("a"))).toThrow(/ENOSPC/);
+    expect(() => full.end("a")).toThrow(/ENOSPC/);
+    full.close();
+    const begun = "+ a job-a jobs-default-normal 1";
+    for (const torn of ["+ b", "+ b job-b jobs", "- "]) {
+      expect(leftIn([`${begun}\n${torn}\n+ c job-c jobs-default-normal 1\n`]).held).toEqual([
+        claimOf("a"),
+        claimOf("c"),
+      ]);
+    }
+  });
+
   it("cut off anywhere holds a prefix of the truth: nothing that was begun before the cut and not ended is missing", () => {
     const step = fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 5 }));
     fc.assert(
@@ -72,8 +91,23 @@ describe("the journal of claims", () => {
 });
 
 describe("held claims", () => {
+  it("are announced although the journal cannot be written, and tell why it cannot", () => {
+    const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+    const fail = (error: Error) => () => {
+      throw error;
+    };
+    const held = createHeldClaims({ begin: fail(full), end: fail(full) }, silentLog);
+    expect(held.begin(claimOf("a"))).toBe(full);
+    expect(held.ids()).toEqual(["a"]);
+    held.end("a");
+    expect(held.ids()).toEqual([]);
+    const broken = createHeldClaims({ begin: fail(new Error("ours")), end: () => undefined }, silentLog);
+    expect(() => broken.begin(claimOf("a"))).toThrow("ours");
+    expect(broken.ids()).toEqual([]);
+  });
+
   it("cancel a job whenever the wish comes, before there is a way and after, and only under its claim", () => {
-    const held = createHeldClaims({ begin: () => undefined, end: () => undefined });
+    const held = createHeldClaims({ begin: () => undefined, end: () => undefined }, silentLog);
     const canceled: string[] = [];
     held.begin({ ...claimOf("early"), jobId: "j1" });
     held.cancel({ claimId: "early", jobId: "j1" });

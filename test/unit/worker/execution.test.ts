@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { InvariantError, PackageError } from "../../../runtime/core/errors.ts";
+import { InvariantError } from "../../../runtime/core/errors.ts";
 import {
   ARTIFACT_MAX_BYTES,
   ARTIFACT_MAX_COUNT,
@@ -14,11 +14,14 @@ import {
   OUTPUT_WALK_MAX_MS,
 } from "../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
+import type { Workspace } from "../../../runtime/worker/process/workspace.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
+import { hasProgram } from "../../support/has-program.ts";
 import { canBecomeOther } from "../../support/other-user.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const OTHER_ID = 65_534;
+const canMakeDevices = hasProgram("sh", "-c", "d=$(mktemp -d) && mknod $d/null c 1 3; c=$?; rm -r $d; exit $c");
 const KEEPER = fileURLToPath(new URL("keep-artifacts.ts", import.meta.url));
 const succeeded: ProcessResult = { kind: "succeeded", output: undefined };
 const failed: ProcessResult = { kind: "failed", code: "JobFailed", message: "exit code 3", retryable: true };
@@ -77,7 +80,7 @@ describe("what a job left in its output folder", () => {
     ["replaced by a file", (path) => writeFile(path, "x"), "is a link or a file"],
     ["replaced by a pipe", (path) => Promise.resolve(execFileSync("mkfifo", [path])), "is a link or a file"],
     ["removed", () => Promise.resolve(), "was removed"],
-  ])("is refused and named when the folder itself was %s", async (_, replace, why) => {
+  ])("is refused and named when the folder itself was %s", { tags: "attack/trees" }, async (_, replace, why) => {
     const secret = await privateDirectory();
     for (const result of [succeeded, failed]) {
       const { execution, kept, log } = await run(
@@ -100,7 +103,7 @@ describe("what a job left in its output folder", () => {
     }
   });
 
-  it("leaves out links, pipes, sockets and what they lead to, and says so", async () => {
+  it("leaves out links, pipes, sockets and what they lead to, and says so", { tags: "attack/trees" }, async () => {
     const secret = await privateDirectory();
     const server = createServer();
     const { execution, kept, log } = await run(async ({ outputPath }) => {
@@ -132,25 +135,29 @@ describe("what a job left in its output folder", () => {
     ["a backslash", Buffer.from("a\\b"), String.raw`"a\b"`, "a backslash"],
     ["bytes that are not UTF-8", Buffer.from("a\xff\xfe", "latin1"), String.raw`"a\xff\xfe"`, "not UTF-8"],
     ["half a surrogate pair", Buffer.from([0xed, 0xa0, 0x80]), String.raw`"\xed\xa0\x80"`, "not UTF-8"],
-  ])("is kept but for a file with %s in its name, which is named", async (_, name, shown, why) => {
-    for (const result of [succeeded, failed]) {
-      const { execution, kept, log } = await run(
-        async ({ outputPath }) => {
-          await writeFile(Buffer.concat([Buffer.from(`${outputPath}/`), name]), "x");
-          await writeFile(join(outputPath, "kept.txt"), "");
-        },
-        { result },
-      );
-      expect(kept).toEqual(["kept.txt"]);
-      expect(log.split("\n")).toHaveLength(2);
-      expect(log).toContain(`sys Not kept: ${shown} has a name `);
-      expect(log).toContain(why);
-      if (result === succeeded) expect(execution).toMatchObject({ ...(refusal(shown) as object), artifactCount: 1 });
-      else expect(execution).toMatchObject({ code: "JobFailed", retryable: true, artifactCount: 1 });
-    }
-  });
+  ])(
+    "is kept but for a file with %s in its name, which is named",
+    { tags: "attack/trees" },
+    async (_, name, shown, why) => {
+      for (const result of [succeeded, failed]) {
+        const { execution, kept, log } = await run(
+          async ({ outputPath }) => {
+            await writeFile(Buffer.concat([Buffer.from(`${outputPath}/`), name]), "x");
+            await writeFile(join(outputPath, "kept.txt"), "");
+          },
+          { result },
+        );
+        expect(kept).toEqual(["kept.txt"]);
+        expect(log.split("\n")).toHaveLength(2);
+        expect(log).toContain(`sys Not kept: ${shown} has a name `);
+        expect(log).toContain(why);
+        if (result === succeeded) expect(execution).toMatchObject({ ...(refusal(shown) as object), artifactCount: 1 });
+        else expect(execution).toMatchObject({ code: "JobFailed", retryable: true, artifactCount: 1 });
+      }
+    },
+  );
 
-  it("is kept but for paths that are too long or too deep", async () => {
+  it("is kept but for paths that are too long or too deep", { tags: "attack/trees" }, async () => {
     const { execution, kept, log } = await run(async ({ outputPath }) => {
       const long = join(outputPath, ...Array.from({ length: 4 }, () => "x".repeat(200)));
       await mkdir(long, { recursive: true });
@@ -167,7 +174,7 @@ describe("what a job left in its output folder", () => {
     expect(log).toContain(`is more than ${ARTIFACT_MAX_DEPTH} folders deep`);
   });
 
-  it("names the first twenty refused files and counts the others", async () => {
+  it("names the first twenty refused files and counts the others", { tags: "attack/trees" }, async () => {
     const { execution, log } = await run(async ({ outputPath }) => {
       for (let n = 0; n < 50; n++) await writeFile(join(outputPath, `bad\n${n}`), "");
     });
@@ -176,7 +183,7 @@ describe("what a job left in its output folder", () => {
     expect(log).toContain("sys Not kept: 30 more.");
   });
 
-  it("is refused where it is a second name of another file", async () => {
+  it("is refused where it is a second name of another file", { tags: "attack/trees" }, async () => {
     const secret = await privateDirectory();
     const { execution, kept } = await run(({ outputPath }) =>
       link(join(secret, "worker.env"), join(outputPath, "stolen")),
@@ -218,15 +225,24 @@ describe("what a job left in its output folder", () => {
       },
       "bytes together",
     ],
-  ])("fails the job for good when it is %s, and nothing of it is kept", async (_, leave, why) => {
-    const { execution, kept, log } = await run(({ outputPath }) => Promise.resolve(leave(outputPath)));
-    expect(execution).toMatchObject({ kind: "failed", code: "ArtifactsTooLarge", retryable: false, artifactCount: 0 });
-    expect(execution).toHaveProperty("message", expect.stringContaining(why));
-    expect(kept).toEqual([]);
-    expect(log).toContain("sys ArtifactsTooLarge: ");
-  });
+  ])(
+    "fails the job for good when it is %s, and nothing of it is kept",
+    { tags: "attack/trees" },
+    async (_, leave, why) => {
+      const { execution, kept, log } = await run(({ outputPath }) => Promise.resolve(leave(outputPath)));
+      expect(execution).toMatchObject({
+        kind: "failed",
+        code: "ArtifactsTooLarge",
+        retryable: false,
+        artifactCount: 0,
+      });
+      expect(execution).toHaveProperty("message", expect.stringContaining(why));
+      expect(kept).toEqual([]);
+      expect(log).toContain("sys ArtifactsTooLarge: ");
+    },
+  );
 
-  it("is given up when looking through it takes too long", async () => {
+  it("is given up when looking through it takes too long", { tags: "attack/trees" }, async () => {
     let clock = 0;
     const monotonicNow = (): number => (clock += OUTPUT_WALK_MAX_MS);
     const { execution } = await run(({ outputPath }) => mkdir(join(outputPath, "a", "b"), { recursive: true }), {
@@ -235,51 +251,97 @@ describe("what a job left in its output folder", () => {
     expect(execution).toMatchObject({ kind: "failed", code: "ArtifactsTooLarge" });
   });
 
-  it("is sent as it was opened, though its name leads elsewhere by then, once however often sending fails", async () => {
-    const secret = await privateDirectory();
-    let outputPath = "";
-    const { execution, contentOf } = await run(
-      async (workspace) => {
-        ({ outputPath } = workspace);
-        await mkdir(join(outputPath, "folder"));
-        await writeFile(join(outputPath, "folder", "worker.env"), "the job's");
-      },
-      {
-        putArtifact: (files) => async (jobId, claimId, path, content, signal) => {
-          await rename(join(outputPath, "folder"), join(outputPath, "away"));
-          await symlink(secret, join(outputPath, "folder"));
-          await files.putArtifact(jobId, claimId, path, content, signal);
-          await files.putArtifact(jobId, claimId, path, content, signal);
+  it(
+    "is sent as it was opened, though its name leads elsewhere by then, once however often sending fails",
+    { tags: "attack/trees" },
+    async () => {
+      const secret = await privateDirectory();
+      let outputPath = "";
+      const { execution, contentOf } = await run(
+        async (workspace) => {
+          ({ outputPath } = workspace);
+          await mkdir(join(outputPath, "folder"));
+          await writeFile(join(outputPath, "folder", "worker.env"), "the job's");
         },
-      },
-    );
-    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
-    expect(await contentOf("folder/worker.env")).toBe("the job's");
-  });
-
-  it("is refused where it becomes shorter while it is sent, and kept where it is only removed", async () => {
-    let outputPath = "";
-    const { execution, kept, log } = await run(
-      async (workspace) => {
-        ({ outputPath } = workspace);
-        for (const name of ["cut", "removed"]) await writeFile(join(outputPath, name), "content");
-      },
-      {
-        putArtifact:
-          (files) =>
-          async (...[jobId, claimId, path, ...rest]) => {
-            if (path === "cut") await truncate(join(outputPath, path), 3);
-            else await rm(join(outputPath, path));
-            await files.putArtifact(jobId, claimId, path, ...rest);
+        {
+          putArtifact: (files) => async (jobId, claimId, path, content, signal) => {
+            await rename(join(outputPath, "folder"), join(outputPath, "away"));
+            await symlink(secret, join(outputPath, "folder"));
+            await files.putArtifact(jobId, claimId, path, content, signal);
+            await files.putArtifact(jobId, claimId, path, content, signal);
           },
-      },
-    );
-    expect(execution).toMatchObject({ kind: "failed", code: "ArtifactRefused", artifactCount: 1 });
-    expect(kept).toEqual(["removed"]);
-    expect(log).toContain('sys Not kept: "cut" ');
+        },
+      );
+      expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
+      expect(await contentOf("folder/worker.env")).toBe("the job's");
+    },
+  );
+
+  it("is kept as large as it was, though it grows while it is sent", { tags: "attack/trees" }, async () => {
+    let path = "";
+    const leave = ({ outputPath }: Workspace) => writeFile((path = join(outputPath, "grows")), "content");
+    const { execution, contentOf } = await run(leave, {
+      putArtifact:
+        (files) =>
+        async (...put) => {
+          await writeFile(path, "x".repeat(1_000_000), { flag: "a" });
+          await files.putArtifact(...put);
+        },
+    });
+    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 1 });
+    expect(await contentOf("grows")).toBe("content");
   });
 
-  it("is refused where storage does not take it", async () => {
+  it("is kept whatever its mode, and by names that look like options", { tags: "attack/trees" }, async () => {
+    const { execution, kept } = await run(async ({ outputPath }) => {
+      for (const mode of [0o4755, 0o2777, 0o1666, 0o400]) {
+        const path = join(outputPath, `-rf --mode=${mode.toString(8)}`);
+        await writeFile(path, "x");
+        await chmod(path, mode);
+      }
+    });
+    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 4 });
+    expect(kept).toHaveLength(4);
+  });
+
+  it.skipIf(!canMakeDevices)("leaves out devices (needs root)", { tags: "attack/trees" }, async () => {
+    const { execution, kept, log } = await run(({ outputPath }) => {
+      execFileSync("mknod", [join(outputPath, "null"), "c", "1", "3"]);
+      execFileSync("mknod", [join(outputPath, "disk"), "b", "7", "0"]);
+      return Promise.resolve();
+    });
+    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 0 });
+    expect(kept).toEqual([]);
+    for (const name of ["null", "disk"]) expect(log).toContain(`sys Left out: "${name}" is a device.`);
+  });
+
+  it(
+    "is refused where it becomes shorter while it is sent, and kept where it is only removed",
+    { tags: "attack/trees" },
+    async () => {
+      let outputPath = "";
+      const { execution, kept, log } = await run(
+        async (workspace) => {
+          ({ outputPath } = workspace);
+          for (const name of ["cut", "removed"]) await writeFile(join(outputPath, name), "content");
+        },
+        {
+          putArtifact:
+            (files) =>
+            async (...[jobId, claimId, path, ...rest]) => {
+              if (path === "cut") await truncate(join(outputPath, path), 3);
+              else await rm(join(outputPath, path));
+              await files.putArtifact(jobId, claimId, path, ...rest);
+            },
+        },
+      );
+      expect(execution).toMatchObject({ kind: "failed", code: "ArtifactRefused", artifactCount: 1 });
+      expect(kept).toEqual(["removed"]);
+      expect(log).toContain('sys Not kept: "cut" ');
+    },
+  );
+
+  it("is refused where storage does not take it", { tags: "attack/trees" }, async () => {
     const refused = new InvariantError("Storage refused a request.", { cause: new Error("InvalidUri") });
     const { execution } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
       putArtifact: () => () => Promise.reject(refused),
@@ -289,6 +351,7 @@ describe("what a job left in its output folder", () => {
 
   it.skipIf(!canBecomeOther(KEEPER, process.execPath))(
     "is kept but for what the worker may not read, which does not harm the worker (needs root, to be another)",
+    { tags: "attack/trees" },
     async () => {
       const output = join(directory.path, "output");
       await mkdir(join(output, "closed"), { recursive: true });
@@ -312,52 +375,7 @@ describe("what a job left in its output folder", () => {
   );
 });
 
-describe("a fault of the machine", () => {
-  const fault = (code: string): Error => Object.assign(new Error(`${code}: /var/lib/jobyard/secret-path`), { code });
-
-  it.each(["ENOSPC", "EMFILE", "ENFILE", "EIO", "ENOMEM"])("interrupts the attempt and is told: %s", async (code) => {
-    const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
-      putArtifact: () => () => Promise.reject(fault(code)),
-    });
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: { code } });
-    expect(log).toContain(`(${code})`);
-    expect(log).not.toContain("secret-path");
-  });
-
-  it("is told when the disk is too full for the package", async () => {
-    const { execution, log } = await run(() => Promise.resolve(), {
-      deps: { packages: { acquire: () => Promise.reject(fault("ENOSPC")) } },
-    });
-    const told = { code: "ENOSPC", message: "The disk of its worker was full (ENOSPC)." };
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: told });
-    expect(log).toBe(`2026-03-01T09:00:00.000Z sys Interrupted: ${told.message}\n`);
-  });
-
-  it("does not run a job again that had failed before", async () => {
-    const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
-      result: failed,
-      putArtifact: () => () => Promise.reject(fault("EIO")),
-    });
-    expect(execution).toMatchObject({ kind: "failed", code: "JobFailed", message: "exit code 3", artifactCount: 0 });
-    expect(log).toContain("sys The files of the job were not kept: The disk of its worker failed (EIO).");
-  });
-
-  it("is told apart from what is wrong with the package", async () => {
-    const problem = new PackageError("PackageCorrupt", "It cannot be read.");
-    const { execution } = await run(() => Promise.resolve(), {
-      deps: { packages: { acquire: () => Promise.reject(problem) } },
-    });
-    expect(execution).toMatchObject({ kind: "failed", code: "PackageCorrupt", message: "It cannot be read." });
-  });
-
-  it("in a process is passed on with its reason", async () => {
-    const told = { code: "ProcessNotStarted", message: "no room" };
-    const { execution } = await run(() => Promise.resolve(), { result: { kind: "not-started", ...told } });
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: told });
-  });
-});
-
-describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", () => {
+describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", { tags: "attack/trees" }, () => {
   it("has only its own files kept, in folders of its own", async () => {
     const output = join(directory.path, "output");
     await mkdir(join(output, "theirs"), { recursive: true });

@@ -117,9 +117,13 @@ describe("settling an attempt", () => {
     expect(jobs.row(jobId)).toMatchObject({ state: "failed", attempts: 1, failure: { retryable: false } });
   });
 
-  it("hands an interrupted job back at once, and the attempt does not count", async () => {
+  it.each([
+    ["whose worker drains", undefined],
+    ["whose worker is broken", { code: "InternalError", message: "An error in the worker was caught by nobody." }],
+  ])("hands an interrupted job %s back at once, and the attempt does not count", async (_whose, fault) => {
     const { jobs, queue, end, jobId } = await setUp();
-    await end({ ...facts, kind: "interrupted", because: "drain" });
+    await end({ ...facts, kind: "interrupted", because: "drain", fault });
+    expect(jobs.row(jobId).history[0]?.code).toBe(fault?.code);
     expect(jobs.row(jobId)).toMatchObject({
       state: "queued",
       ring: 2,

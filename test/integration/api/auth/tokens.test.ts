@@ -145,6 +145,51 @@ describe("a token", () => {
     ["with crit that is no list", () => signedWith({ crit: null }), /must not have crit/],
     ["with crit and b64, as RFC 7797 has it", () => signedWith({ crit: ["b64"], b64: true }), /must not have crit/],
     ["with b64 alone", () => signedWith({ b64: false }), /must not have b64/],
+    ["with b64 alone, written twice", () => signedHeader(withTwice("b64", "true")), /must not have b64/],
+    ["with crit by an escaped name", () => signedHeader(withTwice("\\u0063rit", '["x"]')), /must not have crit/],
+    ["with its algorithm twice", () => signedHeader(withTwice("alg", '"none"')), /RS256/],
+    ["with its algorithm as a list", () => signedWith({ alg: ["RS256"] }), /not a signed/],
+    ["with its algorithm in other letters", () => signedWith({ alg: "rs256" }), /RS256/],
+    ["that says RS512", () => signedWith({ alg: "RS512" }), /RS256/],
+    ["that says ES256", () => signedWith({ alg: "ES256" }), /RS256/],
+    ["that says EdDSA", () => signedWith({ alg: "EdDSA" }), /RS256/],
+    ["with a key id that is a path", () => signedWith({ kid: "../../../../dev/null" }), /not signed with a key/],
+    ["with a key id that is an inherited name", () => signedWith({ kid: "__proto__" }), /not signed with a key/],
+    ["with a key id that is a query", () => signedWith({ kid: "x' or '1'='1" }), /not signed with a key/],
+    ["with a key id that is an object", () => signedWith({ kid: { toString: "x" } }), /not a signed/],
+    ["with a key id as long as a page", () => signedWith({ kid: "k".repeat(201) }), /not a signed/],
+    ["with a key id and a line of its own", () => signedWith({ kid: "k\r\nx: y" }), /not signed with a key/],
+    ["with a key that it brings along", () => bringingKey("jwk"), /not signed/],
+    ["with a key that it brings along, under a known id", () => bringingKey("jwk", true), /not signed/],
+    ["of an ID token's kind", () => signedWith({ typ: "id+jwt" }), /JWT signed with RS256/],
+    ["of a logout's kind", () => signedWith({ typ: "logout+jwt" }), /JWT signed with RS256/],
+    ["encrypted", () => bearer("e30.e30.e30.e30.e30"), /not a signed/],
+    ["signed twice, as JSON", () => bearer(encode({ payload: "e30", signatures: [] })), /not a signed/],
+    ["with a line break within", async () => bearer((await issuer.token()).replace(".", ".\t")), /not a signed/],
+    ["with base64 that is not for URLs", async () => bearer(`${await issuer.token()}==`), /not a signed/],
+    [
+      "with a signature of zeros",
+      async () => bearer((await issuer.token()).replace(/[^.]+$/, "A".repeat(342))),
+      /not s/,
+    ],
+    ["with one bit of its signature turned", async () => bearer(turned(await issuer.token())), /not signed/],
+    ["with claims that are a list", () => signedClaims("[]"), /not a signed/],
+    ["with claims that are null", () => signedClaims("null"), /not a signed/],
+    ["with its audience twice, ours first", () => claimTwice("aud", '"other"'), /another audience/],
+    ["with its issuer twice, ours first", () => claimTwice("iss", '"https://evil.example/v2.0"'), /another issuer/],
+    ["with its end twice, the later first", () => claimTwice("exp", "1"), /expired/],
+    ["that ends at a text", () => claimTwice("exp", `"${nowS() + 600}"`), /not signed|not an access|lacks/],
+    ["that ends never", () => claimTwice("exp", "null"), /not signed|not an access|lacks/],
+    ["that ended before 1970", () => claimTwice("exp", "-1"), /expired/],
+    ["that ends at true", () => claimTwice("exp", "true"), /not signed|not an access|lacks/],
+    ["that begins at a text", () => claimTwice("nbf", '"never"'), /not signed|not valid|begin/],
+    ["that begins at no time", () => claimTwice("nbf", "1e999"), /not valid yet/],
+    ["of our issuer with a slash more", () => claimTwice("iss", JSON.stringify(`${issuer.issuer}/`)), /another issuer/],
+    [
+      "of our issuer with a null behind",
+      () => claimTwice("iss", JSON.stringify(`${issuer.issuer}\0`)),
+      /another issuer/,
+    ],
     ["with zip", () => signedWith({ zip: "DEF" }), /must not have zip/],
     ["with enc", () => signedWith({ enc: "A256GCM" }), /must not have enc/],
     ["with a header that is a list", () => signedHeader('["RS256"]'), /not a signed/],
@@ -173,7 +218,7 @@ describe("a token", () => {
     ["with alg none and some signature", () => bearer(`${unsigned("none")}AAAA`), /RS256/],
     ["with alg nOnE and some signature", () => bearer(`${unsigned("nOnE")}AAAA`), /RS256/],
     ["signed with HS256 and the public key as secret", async () => bearer(hmacWithPublicKey()), /RS256/],
-  ])("%s is refused", async (_what, authorization, message) => {
+  ])("%s is refused", { tags: "attack/tokens" }, async (_what, authorization, message) => {
     const sent = await authorization();
     // Where the library would write.
     const written = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write"));
@@ -190,7 +235,7 @@ describe("a token", () => {
     if (sent !== undefined && sent.length > 20) expect(JSON.stringify(answer)).not.toContain(sent.slice(7));
   });
 
-  it("in the query or the body is not looked at", async () => {
+  it("in the query or the body is not looked at", { tags: "attack/tokens" }, async () => {
     const token = await issuer.token();
     expect(await ask(api, undefined, `/v1/batches?tenantName=${tenant}&access_token=${token}`)).toMatchObject({
       status: 401,
@@ -203,7 +248,7 @@ describe("a token", () => {
     expect(response.status).toBe(401);
   });
 
-  it("of one request never answers for another that comes at the same time", async () => {
+  it("of one request never answers for another that comes at the same time", { tags: "attack/tokens" }, async () => {
     const good = await bearer(issuer.token());
     const bad = await bearer(exchanged(await issuer.token()));
     const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(api, i % 3 === 0 ? bad : good)));
@@ -219,6 +264,31 @@ describe("a token", () => {
   }
   const signedWith = (parameters: object): Promise<string> =>
     signedHeader(JSON.stringify({ alg: "RS256", typ: "JWT", kid: issuer.pair.kid, ...parameters }));
+
+  const withTwice = (name: string, value: string): string =>
+    `{"alg":"RS256","typ":"JWT","kid":${JSON.stringify(issuer.pair.kid)},"${name}":${value}}`;
+  const HEADER = (): string => JSON.stringify({ alg: "RS256", typ: "JWT", kid: issuer.pair.kid });
+  const signedClaims = (claims: string): Promise<string> =>
+    signedHeader(HEADER(), Buffer.from(claims).toString("base64url"));
+
+  /** All claims in order, and then one of them once more: who reads the last one must not be let in by the first. */
+  async function claimTwice(name: string, value: string): Promise<string> {
+    const [, payload = ""] = (await issuer.token()).split(".");
+    const claims = Buffer.from(payload, "base64url").toString();
+    return signedClaims(`${claims.slice(0, -1)},"${name}":${value}}`);
+  }
+
+  async function bringingKey(parameter: string, known = false): Promise<string> {
+    const own = await newPair();
+    const kid = known ? issuer.pair.kid : own.kid;
+    return bearer(issuer.token({}, { kid, [parameter]: own.jwk }, own.privateKey));
+  }
+
+  function turned(token: string): string {
+    const bytes = Buffer.from(token.split(".")[2] ?? "", "base64url");
+    bytes[0] = (bytes[0] ?? 0) ^ 1;
+    return token.replace(/[^.]+$/, bytes.toString("base64url"));
+  }
 
   it("signed by hand is accepted, so that what is refused above is refused for what it says", async () => {
     expect(await ask(api, await signedWith({}))).toMatchObject({ status: 200 });
@@ -340,14 +410,14 @@ describe("the issuer", () => {
     },
   );
 
-  it("is not believed with a certificate of somebody else", async () => {
+  it("is not believed with a certificate of somebody else", { tags: "attack/tokens" }, async () => {
     await using own = await startTestIssuer();
     const { api } = await freshApi({}, { ...own, ca: issuer.ca });
     expect(await ask(api, await bearer(own.token()))).toMatchObject({ status: 503, code: "IdentityUnavailable" });
     expect(own.keySetRequests).toBe(0);
   });
 
-  it("is asked once a minute for keys somebody makes up", async () => {
+  it("is asked once a minute for keys somebody makes up", { tags: "attack/tokens" }, async () => {
     await using own = await startTestIssuer();
     const { api, clock } = await freshApi({}, own);
     expect((await ask(api, await bearer(own.token()))).status).toBe(200);

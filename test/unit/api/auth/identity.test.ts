@@ -49,7 +49,7 @@ describe("the identity in a token", () => {
     ["no end", user({ exp: undefined })],
     ["an end that is no number", user({ exp: "never" })],
     ["no object at all", "text"],
-  ])("is refused for %s", (_what, payload) => {
+  ])("is refused for %s", { tags: "attack/tokens" }, (_what, payload) => {
     expect(() => identityOf(payload, DIRECTORY)).toThrow(UnauthenticatedError);
   });
 });

@@ -67,21 +67,25 @@ describe("signing keys", () => {
     expect(state.fetches).toBe(2);
   });
 
-  it("nobody has are looked for at most once a minute, however many are asked for", async () => {
-    const { state, keys } = world();
-    await keys.find("one");
-    for (let round = 1; round <= 3; round++) {
-      const made = Array.from({ length: 100 }, (_, i) => `made-up-${round}-${i}`);
-      const found = await Promise.all(made.map((kid) => keys.find(kid)));
-      for (const kid of made) expect(await keys.find(kid)).toBeUndefined();
-      expect(found.every((pem) => pem === undefined)).toBe(true);
-      expect(state.fetches).toBe(1 + round);
-      state.now += UNKNOWN_KEY_FETCH_MS - 1;
-      expect(await keys.find("made-up")).toBeUndefined();
-      expect(state.fetches).toBe(1 + round);
-      state.now += 1;
-    }
-  });
+  it(
+    "nobody has are looked for at most once a minute, however many are asked for",
+    { tags: "attack/tokens" },
+    async () => {
+      const { state, keys } = world();
+      await keys.find("one");
+      for (let round = 1; round <= 3; round++) {
+        const made = Array.from({ length: 100 }, (_, i) => `made-up-${round}-${i}`);
+        const found = await Promise.all(made.map((kid) => keys.find(kid)));
+        for (const kid of made) expect(await keys.find(kid)).toBeUndefined();
+        expect(found.every((pem) => pem === undefined)).toBe(true);
+        expect(state.fetches).toBe(1 + round);
+        state.now += UNKNOWN_KEY_FETCH_MS - 1;
+        expect(await keys.find("made-up")).toBeUndefined();
+        expect(state.fetches).toBe(1 + round);
+        state.now += 1;
+      }
+    },
+  );
 
   it("stay known while the issuer is away; unknown ones are neither accepted nor called wrong", async () => {
     const { state, keys } = world();
@@ -139,7 +143,7 @@ describe("signing keys", () => {
     expect(await keys.find("one")).toBeDefined();
   });
 
-  it("of answers that make no sense count as none", async () => {
+  it("of answers that make no sense count as none", { tags: "attack/tokens" }, async () => {
     for (const keySet of [null, "keys", [], {}, { keys: {} }, { keys: [] }, { keys: [null, 7, {}, { kid: "one" }] }]) {
       const { state, keys } = world();
       state.keySet = keySet;
@@ -159,7 +163,7 @@ describe("signing keys", () => {
     }
   });
 
-  it("of other kinds, other uses, or too short are passed over", async () => {
+  it("of other kinds, other uses, or too short are passed over", { tags: "attack/tokens" }, async () => {
     const { state, keys } = world();
     const short = "sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri23bOdgWp4Dy1WlUzewbgBHod5pcM9H95GQRV3JDXbo";
     state.keySet = {

@@ -71,15 +71,19 @@ describe("a receiver", () => {
     expect(https.received).toHaveLength(before);
   });
 
-  it.each([301, 302, 303, 307, 308])("is not followed when it redirects with %i", async (status) => {
-    const before = https.connectionCount;
-    http.answer = (response) => response.writeHead(status, { location: https.url }).end();
-    expect(await post(http.url, { ca: https.ca })).toEqual({
-      answerCode: status,
-      error: "It redirects, which is not followed.",
-    });
-    expect(https.connectionCount).toBe(before);
-  });
+  it.each([301, 302, 303, 307, 308])(
+    "is not followed when it redirects with %i",
+    { tags: "attack/addresses" },
+    async (status) => {
+      const before = https.connectionCount;
+      http.answer = (response) => response.writeHead(status, { location: https.url }).end();
+      expect(await post(http.url, { ca: https.ca })).toEqual({
+        answerCode: status,
+        error: "It redirects, which is not followed.",
+      });
+      expect(https.connectionCount).toBe(before);
+    },
+  );
 
   it.each([400, 404, 410, 429, 500, 503])("that answers %i has not taken it", async (status) => {
     http.answer = status;
@@ -145,7 +149,7 @@ describe("a name", () => {
     ["a private network beside a public address", [NOWHERE, { address: "10.0.0.1", family: 4 as const }]],
     ["IPv4 inside of IPv6", [{ address: "::ffff:10.0.0.1", family: 6 as const }]],
     ["what is no address", [{ address: "localhost", family: 4 as const }]],
-  ])("that resolves to %s is not called", async (_, addresses) => {
+  ])("that resolves to %s is not called", { tags: "attack/addresses" }, async (_, addresses) => {
     const { resolve, asked } = names(addresses);
     const attempts = await connectionsDuring(async () => {
       for (const allowLoopback of [false, true]) {
@@ -158,16 +162,20 @@ describe("a name", () => {
     expect(attempts).toEqual([]);
   });
 
-  it("that resolves to another address a moment later is called at the one that was judged, and asked for once", async () => {
-    const { resolve, asked } = names([NOWHERE], [HERE]);
-    const attempts = await connectionsDuring(async () => {
-      const { answerCode, error } = await post(url, { resolve, timeoutMs: 500 });
-      expect(answerCode).toBeUndefined();
-      expect(error).toBeDefined();
-    });
-    expect(asked).toEqual(["hooks.example.com"]);
-    expect(new Set(attempts)).toEqual(new Set([NOWHERE.address]));
-  });
+  it(
+    "that resolves to another address a moment later is called at the one that was judged, and asked for once",
+    { tags: "attack/addresses" },
+    async () => {
+      const { resolve, asked } = names([NOWHERE], [HERE]);
+      const attempts = await connectionsDuring(async () => {
+        const { answerCode, error } = await post(url, { resolve, timeoutMs: 500 });
+        expect(answerCode).toBeUndefined();
+        expect(error).toBeDefined();
+      });
+      expect(asked).toEqual(["hooks.example.com"]);
+      expect(new Set(attempts)).toEqual(new Set([NOWHERE.address]));
+    },
+  );
 
   it("is asked for again with every try", async () => {
     const { resolve, asked } = names([NOWHERE], [HERE]);
@@ -188,6 +196,7 @@ describe("a name", () => {
 describe("an address that was stored", () => {
   it.each(["http://127.0.0.1:1", "https://127.0.0.1", "https://[::1]", "https://10.0.0.1", "http://hooks.example.com"])(
     "is judged again with every try: %s",
+    { tags: "attack/addresses" },
     async (url) => {
       const attempts = await connectionsDuring(async () => {
         expect((await post(url, { allowLoopback: false })).error).toMatch(/^The address must/);
@@ -196,7 +205,7 @@ describe("an address that was stored", () => {
     },
   );
 
-  it("of this machine by name is this machine, whatever a name server says", async () => {
+  it("of this machine by name is this machine, whatever a name server says", { tags: "attack/addresses" }, async () => {
     http.answer = 204;
     const { resolve, asked } = names([NOWHERE]);
     expect(await post(http.url.replace("127.0.0.1", "localhost"), { resolve })).toEqual({ answerCode: 204 });

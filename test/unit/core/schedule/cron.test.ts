@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cronWarnings, isRhythm, parseCron } from "../../../../runtime/core/schedule/cron.ts";
+import { isRhythm, parseCron } from "../../../../runtime/core/schedule/cron.ts";
 
 describe("cron text", () => {
   it.each([
@@ -14,23 +14,53 @@ describe("cron text", () => {
   });
 
   it.each([
-    ["* * * *", /six fields/],
+    ["* * * *", /six fields.*it has 4/],
+    ["", /six fields.*it has 0/],
+    ["0 0 0 * * * 2030", /it has 7. The seventh is the year of Quartz cron: leave it out/],
+    ["@daily", /"@daily" is a shorthand of another cron: write "0 0 0 \* \* \*"/],
+    ["@Weekly", /write "0 0 0 \* \* 0"/],
+    ["@every 5m", /shorthand of another cron: write a time span, such as "00:05:00"/],
+    ["@reboot", /runOnDeploy/],
+    ["%Schedule%", /"%Schedule%" names a setting, and settings are not read here/],
+    ["0 %Minute% * * * *", /minute: "%Minute%" names a setting/],
     ["60 * * * * *", /second: "60" must be of 0-59/],
-    ["0 0 24 * * *", /hour/],
+    ["0 0 24 * * *", /hour: "24": hours end at 23, and midnight is 0/],
+    ["0 0 20-24 * * *", /hour: "20-24": hours end at 23/],
     ["0 0 0 0 * *", /day of month: "0" must be of 1-31/],
-    ["0 0 0 * * 7", /day of week: "7" must be of 0-6/],
-    ["0 5-1 * * * *", /minute/],
+    ["0 0 0 * * 7", /day of week: "7": Sunday is 0, not 7/],
+    ["0 0 0 * * 5-7", /Sunday is 0, not 7. Write "5-6,0"/],
+    ["0 0 0 * * 6-7", /Write "6,0"/],
+    ["0 0 0 * * 7-2", /Sunday is 0, not 7/],
+    ["0 5-1 * * * *", /minute: the range "5-1" ends before it begins. To go on past 59, write "5-59,0-1"/],
+    ["0 0 22-6 * * *", /write "22-23,0-6"/],
+    ["0 0 22-6/2 * * *", /write "22,0,2,4,6"/],
+    ["0 0 23-0 * * *", /write "23,0"/],
+    ["0 0 0 * * FRI-mon", /write "FRI-SAT,SUN-mon"/],
+    ["0 0 0 * OCT-FEB *", /write "OCT-DEC,JAN-FEB"/],
+    ["0 0 0 20-10 * *", /write "20-31,1-10"/],
     ["0 */0 * * * *", /step in "\*\/0" must be at least 1/],
-    ["0 0 0 ? * *", /day of month/],
-    ["0 0 0 L * *", /day of month/],
-    ["0 0 0 * * MON#2", /day of week/],
-    ["0 0 0 * ju *", /month/],
-    ["0 1,,2 * * * *", /minute/],
+    ["0 0 0 ? * *", /day of month: "\?" is of Quartz cron: write \*/],
+    ["0 0 0 L * *", /day of month: "L" is of Quartz cron: there is no "last" here/],
+    ["0 0 0 LW * *", /"LW" is of Quartz cron: there is no "last"/],
+    ["0 0 0 * * 5L", /day of week: "5L" is of Quartz cron: there is no "last"/],
+    ["0 0 0 15W * *", /"15W" is of Quartz cron: there is no "nearest weekday"/],
+    ["0 0 0 * * MON#2", /"MON#2" is of Quartz cron: write day of month 8-14 and day of week MON/],
+    ["0 0 0 * ju *", /month: "ju": words have three letters/],
+    ["0 0 0 * foo *", /month: "foo" must be of 1-12/],
+    ["0 1,,2 * * * *", /minute: a value is missing beside a comma/],
+    ["0 1/2/3 * * * *", /minute: "1\/2\/3" must be of 0-59/],
+    ["0 1-2-3 * * * *", /minute: "1-2-3" must be of 0-59/],
     ["0 0 0 31 2 *", /never matches/],
     ["0 0 0 30 feb *", /never matches/],
     ["0 0 0 31 4,6,9,11 *", /never matches/],
   ])("%s is refused, and why is said", (text, message) => {
     expect(() => parseCron(text)).toThrow(message);
+  });
+
+  it("is taken as its refusal says to write it", () => {
+    expect(parseCron("0 0 22-23,0-6 * * *").hours).toEqual([0, 1, 2, 3, 4, 5, 6, 22, 23]);
+    expect(parseCron("0 0 0 * * FRI-SAT,SUN-mon").daysOfWeek).toEqual([0, 1, 5, 6]);
+    expect(parseCron("0 0 0 * OCT-DEC,JAN-FEB *").months).toEqual([1, 2, 10, 11, 12]);
   });
 
   it("is a rhythm by its text, not by what it matches", () => {
@@ -39,23 +69,5 @@ describe("cron text", () => {
     expect(isRhythm("0 30 1-1 * * *")).toBe(true);
     expect(isRhythm("0 0,30 1,2 */2 * *")).toBe(false);
     expect(isRhythm("30 1 * * *")).toBe(false);
-  });
-
-  it("warns of the second that was meant to be a minute", () => {
-    expect(cronWarnings("* 10 * * * *")).toEqual([expect.stringContaining(`"0 10 * * * *" runs once`)]);
-    for (const text of ["0 */10 * * * *", "* * * * * *", "*/10 * * * *"]) expect(cronWarnings(text)).toEqual([]);
-  });
-
-  it("warns of days that must match twice, and of steps that begin anew", () => {
-    expect(cronWarnings("0 0 8 1 * MON")).toEqual([
-      'Cron "0 0 8 1 * MON" runs on days that match both day of month "1" and day of week "MON"; Unix cron would run on either.',
-    ]);
-    expect(cronWarnings("0 */45 * * * *")).toEqual([
-      'Cron "0 */45 * * * *" does not run every 45 minutes but at minute 0, 45, again and again; a time span can be every 45 minutes.',
-    ]);
-    expect(cronWarnings("*/90 * */7 * * *")).toHaveLength(2);
-    for (const text of ["*/15 */20 */8 * * *", "0 0 8 * * MON-FRI", "0 5/45 * * * *"]) {
-      expect(cronWarnings(text)).toEqual([]);
-    }
   });
 });

@@ -15,18 +15,22 @@ import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { buildZip } from "../../../support/zip-builder.ts";
 
 describe("unpackPackage", () => {
-  it.each(HOSTILE_PACKAGES)("refuses %s and leaves nothing", async (_, bytes, code, message) => {
-    await using root = await temporaryDirectory();
-    const unpacking = unpackPackage({ bytes, directory: join(root.path, "package"), limits });
-    await expect(unpacking).rejects.toMatchObject({
-      code,
-      retryable: false,
-      message: expect.stringContaining(message) as string,
-    });
-    expect(await readdir(root.path)).toEqual([]);
-  });
+  it.each(HOSTILE_PACKAGES)(
+    "refuses %s and leaves nothing",
+    { tags: "attack/archives" },
+    async (_, bytes, code, message) => {
+      await using root = await temporaryDirectory();
+      const unpacking = unpackPackage({ bytes, directory: join(root.path, "package"), limits });
+      await expect(unpacking).rejects.toMatchObject({
+        code,
+        retryable: false,
+        message: expect.stringContaining(message) as string,
+      });
+      expect(await readdir(root.path)).toEqual([]);
+    },
+  );
 
-  it("refuses entries that share bytes under different names", async () => {
+  it("refuses entries that share bytes under different names", { tags: "attack/archives" }, async () => {
     await using root = await temporaryDirectory();
     // The inner archive's entry lies inside the data of the outer's: both headers are in order.
     const inner = buildZip([{ name: "inner", content: "abc", stored: true }]).subarray(0, 30 + 5 + 3);
@@ -98,29 +102,33 @@ describe("unpackPackage", () => {
     expect(await readdir(root.path)).toEqual([]);
   });
 
-  it("unpacks or refuses, and never writes elsewhere, whatever byte of an archive is changed", async () => {
-    await using root = await temporaryDirectory();
-    const whole = buildZip([
-      job,
-      { name: "a/b.txt", content: "hello hello hello" },
-      { name: "c", content: noise(300), stored: true },
-    ]);
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), async (position, value) => {
-        const bytes = Buffer.from(whole);
-        bytes[position] = value;
-        const directory = join(root.path, `package-${run++}`);
-        const outcome: unknown = await unpackPackage({ bytes, directory, limits }).catch((error: unknown) => error);
-        if (outcome instanceof Error) {
-          expect(outcome).toMatchObject({ name: "PackageError" });
-          expect(await readdir(root.path)).toEqual([]);
-        } else {
-          expect(await readdir(root.path)).toEqual([directory.slice(root.path.length + 1)]);
-        }
-        await rm(directory, { recursive: true, force: true });
-      }),
-      { numRuns: 500 },
-    );
-  });
+  it(
+    "unpacks or refuses, and never writes elsewhere, whatever byte of an archive is changed",
+    { tags: "attack/archives" },
+    async () => {
+      await using root = await temporaryDirectory();
+      const whole = buildZip([
+        job,
+        { name: "a/b.txt", content: "hello hello hello" },
+        { name: "c", content: noise(300), stored: true },
+      ]);
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), async (position, value) => {
+          const bytes = Buffer.from(whole);
+          bytes[position] = value;
+          const directory = join(root.path, `package-${run++}`);
+          const outcome: unknown = await unpackPackage({ bytes, directory, limits }).catch((error: unknown) => error);
+          if (outcome instanceof Error) {
+            expect(outcome).toMatchObject({ name: "PackageError" });
+            expect(await readdir(root.path)).toEqual([]);
+          } else {
+            expect(await readdir(root.path)).toEqual([directory.slice(root.path.length + 1)]);
+          }
+          await rm(directory, { recursive: true, force: true });
+        }),
+        { numRuns: 500 },
+      );
+    },
+  );
 });

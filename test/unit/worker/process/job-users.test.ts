@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { processesOf } from "../../../../runtime/worker/process/proc-table.ts";
 import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/workspace.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { hasProgram } from "../../../support/has-program.ts";
 import { canBecomeOther, freshUsers } from "../../../support/other-user.ts";
 import { FACTS, HOST_ENTRY, sharedPackage } from "./lab.ts";
 
@@ -102,21 +103,21 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       ["whose first thread has ended", `exec ${process.execPath} -e 'setTimeout(() => {}, 1e6)' >/dev/null 2>&1 & `],
       ["in a process namespace of their own", `unshare --user --pid --fork sleep 600 >/dev/null 2>&1 &`],
       ["that are stopped", `sh -c 'kill -STOP $$' >/dev/null 2>&1 &`],
-    ])("ends processes %s with their job", async (_which, line) => {
+    ])("ends processes %s with their job", { tags: "attack/jobs" }, async (_which, line) => {
       await open(1);
       const job = await start(script(line, "sleep 0.2", "exit 0"));
       expect(await job.result).toMatchObject({ kind: "succeeded" });
       expect(running(choice)).toBe(0);
     });
 
-    it("says in the log how many processes a job left", async () => {
+    it("says in the log how many processes a job left", { tags: "attack/jobs" }, async () => {
       await open(1);
       const job = await start(script("env -i setsid sleep 600 >/dev/null 2>&1 &", "sleep 0.1"));
       await job.result;
       expect(job.log()).toContain("1 processes that the job had left running were ended.");
     });
 
-    it("ends a fork bomb with its job, and runs the next job of that user", async () => {
+    it("ends a fork bomb with its job, and runs the next job of that user", { tags: "attack/jobs" }, async () => {
       await open(1);
       const bomb = await start(script(BOMB, "sleep 600"), { timeoutMs: 2_000 });
       expect(await bomb.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
@@ -125,43 +126,70 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(await end(await start(script("exit 0")))).toMatchObject({ kind: "succeeded" });
     });
 
-    it("counts the memory of what hides", async () => {
+    it("counts the memory of what hides", { tags: "attack/jobs" }, async () => {
       await open(1);
       const hog = `env -i setsid ${process.execPath} -e 'globalThis.a = Buffer.alloc(3e8, 1); setTimeout(() => {}, 1e6)' >/dev/null 2>&1 &`;
       const job = await start(script(hog, "sleep 600"), { memoryMb: 200 });
       expect(await job.result).toMatchObject({ kind: "failed", code: "JobOutOfMemory" });
     });
 
-    it("gives jobs that run at the same time different users, who see nothing of each other", async () => {
-      await open(2);
-      const one = await start(script(`id -u; echo secret >"$JOBYARD_WORKING_PATH/secret"; sleep 600`));
-      await eventually(() => expect(one.log()).toMatch(/ out \d+/));
-      const other = await start(
-        script(
-          `id -u`,
-          `cat ${one.workspace.workingPath}/secret`,
-          `kill -0 ${one.process.pid} || echo "not mine"`,
-          `exit 0`,
-        ),
-      );
-      expect(await end(other)).toMatchObject({ kind: "succeeded" });
-      const user = (log: string): string | undefined => / out (\d+)/.exec(log)?.[1];
-      expect(user(one.log())).not.toBe(user(other.log()));
-      expect(other.log()).toMatch(/Permission denied/);
-      expect(other.log()).toMatch(/not mine/);
-      await one.process.kill();
-    });
+    it(
+      "gives jobs that run at the same time different users, who see nothing of each other",
+      { tags: "attack/jobs" },
+      async () => {
+        await open(2);
+        const one = await start(script(`id -u; echo secret >"$JOBYARD_WORKING_PATH/secret"; sleep 600`));
+        await eventually(() => expect(one.log()).toMatch(/ out \d+/));
+        const other = await start(
+          script(
+            `id -u`,
+            `cat ${one.workspace.workingPath}/secret`,
+            `kill -0 ${one.process.pid} || echo "not mine"`,
+            `exit 0`,
+          ),
+        );
+        expect(await end(other)).toMatchObject({ kind: "succeeded" });
+        const user = (log: string): string | undefined => / out (\d+)/.exec(log)?.[1];
+        expect(user(one.log())).not.toBe(user(other.log()));
+        expect(other.log()).toMatch(/Permission denied/);
+        expect(other.log()).toMatch(/not mine/);
+        await one.process.kill();
+      },
+    );
 
-    it("keeps a user from the next job until its files are removed, also those in /tmp", async () => {
-      await open(1);
-      const file = `/tmp/jobyard-left-${choice.users[0]!.uid}`;
-      const first = await start(script(`mkdir ${file}`, `touch ${file}/inside`, `chmod 0 ${file}`));
-      await first.result;
-      const second = await start(script(`test ! -e ${file}`, `test ! -e ${first.workspace.workingPath}`));
-      await first.workspace.remove();
-      expect(await end(second)).toMatchObject({ kind: "succeeded" });
-      await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
-    });
+    it(
+      "keeps a user from the next job until its files are removed, also those in /tmp",
+      { tags: "attack/jobs" },
+      async () => {
+        await open(1);
+        const file = `/tmp/jobyard-left-${choice.users[0]!.uid}`;
+        const first = await start(script(`mkdir ${file}`, `touch ${file}/inside`, `chmod 0 ${file}`));
+        await first.result;
+        const second = await start(script(`test ! -e ${file}`, `test ! -e ${first.workspace.workingPath}`));
+        await first.workspace.remove();
+        expect(await end(second)).toMatchObject({ kind: "succeeded" });
+        await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
+      },
+    );
+
+    it.skipIf(!hasProgram("ipcmk", "--version"))(
+      "leaves nothing of a job in the kernel: no shared memory, queue or semaphore (needs ipcmk)",
+      { tags: "attack/jobs" },
+      async () => {
+        await open(1);
+        const leaves = ["--shmem 4096", "--queue", "--semaphore 1"].map((what) => `ipcmk ${what} --mode 0666`);
+        const first = await start(script(...leaves, "ipcs; echo left"));
+        expect(await end(first)).toMatchObject({ kind: "succeeded" });
+        expect(first.log()).toContain("left");
+        expect(first.log().match(/ id: \d+/g)).toHaveLength(3);
+        // It has the same user, so it starts when nothing of the first is left.
+        const second = await start(script("id -u"));
+        expect(await end(second)).toMatchObject({ kind: "succeeded" });
+        const uid = / out (\d+)$/m.exec(second.log())?.[1] ?? "none";
+        expect(execFileSync("ipcs").toString().split(/\s+/)).not.toContain(uid);
+        expect(uid).toMatch(/^\d+$/);
+      },
+    );
 
     it("gives every spare a user, and a command one that no spare has", async () => {
       await open(5, 2);
@@ -189,7 +217,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(await end(await start(script("exit 0")))).toMatchObject({ kind: "succeeded" });
     });
 
-    it("ends what an earlier worker's jobs left before a job gets their user", async () => {
+    it("ends what an earlier worker's jobs left before a job gets their user", { tags: "attack/jobs" }, async () => {
       await open(1);
       const { uid } = choice.users[0]!;
       const left = spawn("setpriv", ["--reuid", String(uid), "--clear-groups", "--", "sleep", "600"]);

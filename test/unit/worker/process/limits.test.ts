@@ -28,14 +28,14 @@ const idleFor = (seconds: number): object => ({
 const shell = (script: string) => ({ kind: "command", command: "sh", args: ["-c", script] }) as const;
 
 describe.skipIf(process.platform !== "linux")("a memory limit", () => {
-  it("ends a job that uses more, and says how much", async () => {
+  it("ends a job that uses more, and says how much", { tags: "attack/jobs" }, async () => {
     const body = `const kept = []; for (;;) { kept.push(Buffer.alloc(10 << 20, 1)); await delay(1); }`;
     const attempt = await lab.start(body, { memoryMb: 150 });
     expect(await attempt.result).toEqual(outOfMemory(150));
     expect(attempt.log()).toContain("sys JobOutOfMemory");
   });
 
-  it("counts the processes a job has started, also in a session of their own", async () => {
+  it("counts the processes a job has started, also in a session of their own", { tags: "attack/jobs" }, async () => {
     const hog = `globalThis.kept = Buffer.alloc(150 << 20, 1); setInterval(() => {}, 1e6)`;
     const body = `spawn(process.execPath, ["-e", ${JSON.stringify(hog)}], { detached: true, stdio: "ignore" }).unref();
       setInterval(() => {}, 1e6); await new Promise(() => {});`;

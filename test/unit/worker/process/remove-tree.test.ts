@@ -33,18 +33,22 @@ const isGone = async (): Promise<boolean> => (await readdir(directory.path)).toS
 describe.each(WAYS)("removing a tree $way", ({ byDescriptor }) => {
   const canGo = !byDescriptor || DESCRIPTORS_HAVE_PATHS;
 
-  it.skipIf(!canGo)("leaves nothing of closed directories, odd names and many files", async () => {
-    await mkdir(join(tree, "locked", "inner"), { recursive: true });
-    await writeFile(join(tree, "locked", "inner", "file"), "");
-    await chmod(join(tree, "locked", "inner"), 0o000);
-    await chmod(join(tree, "locked"), 0o500);
-    await writeFile(Buffer.from(`${tree}/\xff\xfe\n`, "latin1"), "");
-    for (let n = 0; n < 100; n++) await writeFile(join(tree, String(n)), "");
-    await removeTree(tree, byDescriptor);
-    expect(await isGone()).toBe(true);
-  });
+  it.skipIf(!canGo)(
+    "leaves nothing of closed directories, odd names and many files",
+    { tags: "attack/trees" },
+    async () => {
+      await mkdir(join(tree, "locked", "inner"), { recursive: true });
+      await writeFile(join(tree, "locked", "inner", "file"), "");
+      await chmod(join(tree, "locked", "inner"), 0o000);
+      await chmod(join(tree, "locked"), 0o500);
+      await writeFile(Buffer.from(`${tree}/\xff\xfe\n`, "latin1"), "");
+      for (let n = 0; n < 100; n++) await writeFile(join(tree, String(n)), "");
+      await removeTree(tree, byDescriptor);
+      expect(await isGone()).toBe(true);
+    },
+  );
 
-  it.skipIf(!canGo)("goes through no link, and removes a link in its place", async () => {
+  it.skipIf(!canGo)("goes through no link, and removes a link in its place", { tags: "attack/trees" }, async () => {
     await symlink(precious, join(tree, "link"));
     await symlink("loop", join(tree, "loop"));
     await removeTree(tree, byDescriptor);
@@ -53,7 +57,7 @@ describe.each(WAYS)("removing a tree $way", ({ byDescriptor }) => {
     expect(await isGone()).toBe(true);
   });
 
-  it.skipIf(!canGo)("reaches the bottom of one deeper than any path", async () => {
+  it.skipIf(!canGo)("reaches the bottom of one deeper than any path", { tags: "attack/trees" }, async () => {
     const dig = `for (let i = 0; i < 1500; i++) { fs.mkdirSync("directory"); process.chdir("directory"); }`;
     execFileSync(process.execPath, ["-e", dig], { cwd: tree });
     await removeTree(tree, byDescriptor);
@@ -66,7 +70,7 @@ describe.each(WAYS)("removing a tree $way", ({ byDescriptor }) => {
   });
 });
 
-describe.skipIf(!DESCRIPTORS_HAVE_PATHS)("an open directory (needs /proc/self/fd)", () => {
+describe.skipIf(!DESCRIPTORS_HAVE_PATHS)("an open directory (needs /proc/self/fd)", { tags: "attack/trees" }, () => {
   it("stays what it is when its name becomes a link", async () => {
     await writeFile(join(tree, "own.txt"), "");
     await using opened = await openDirectory(tree);

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { monitorEventLoopDelay } from "node:perf_hooks";
+
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PROGRESS_INTERVAL_MS } from "../../../../runtime/worker/process/process-limits.ts";
 import { type Lab, createLab } from "./lab.ts";
@@ -7,7 +7,7 @@ import { type Lab, createLab } from "./lab.ts";
 let lab: Lab;
 afterEach(() => lab.close());
 
-describe("the environment of a job", () => {
+describe("the environment of a job", { tags: "attack/jobs" }, () => {
   const SECRETS = {
     AZURE_CLIENT_SECRET: "s3cret",
     JOBYARD_STORAGE_CONNECTION: "AccountKey=s3cret",
@@ -57,7 +57,7 @@ describe("the environment of a job", () => {
   });
 });
 
-describe("a job that turns against its worker", () => {
+describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
   beforeEach(async () => {
     lab = await createLab({ logMaxBytes: 100_000 });
   });
@@ -99,17 +99,29 @@ describe("a job that turns against its worker", () => {
     expect(result).toHaveProperty("message", expect.stringContaining(problem));
   });
 
+  it.each([
+    ["a line of its log", `fs.writeSync(3, JSON.stringify({ type: "log", source: "log", text: FORGED }) + "\\n");`],
+    ["what it throws", `throw new Error(FORGED);`],
+    ["what it prints", `process.stdout.write(FORGED + "\\n");`],
+  ])("writes no line in our name by %s", async (_by, body) => {
+    const forged = `"mine\\n2026-01-01T00:00:00.000Z sys Stopped as asked."`;
+    const attempt = await lab.start(body.replace("FORGED", forged));
+    await attempt.result;
+    expect(attempt.log()).toContain("mine");
+    expect(attempt.log()).toContain("Stopped as asked.");
+    expect(attempt.log()).not.toMatch(/^2026-01-01/m);
+  });
+
   it("sends progress without end: the worker stays at ease", async () => {
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
     const body = `const line = '{"type":"progress","fraction":0.5}\\n'.repeat(1000); for (;;) fs.writeSync(3, line);`;
-    const begun = performance.now();
+    const [begun, used] = [performance.now(), process.cpuUsage()];
     const attempt = await lab.start(body, { timeoutMs: 600, graceMs: 50 });
     expect(await attempt.result).toMatchObject({ code: "JobTimedOut" });
-    delay.disable();
-    const intervals = (performance.now() - begun) / PROGRESS_INTERVAL_MS;
-    expect(attempt.progress.length).toBeLessThan(intervals + 4);
-    expect(delay.percentile(90) / 1e6).toBeLessThan(100);
+    const elapsedMs = performance.now() - begun;
+    const { user, system } = process.cpuUsage(used);
+    expect(attempt.progress.length).toBeLessThan(elapsedMs / PROGRESS_INTERVAL_MS + 4);
+    // Of one core; whoever reads all that comes uses it up. Delays would tell of the machine's other work.
+    expect((user + system) / 1_000 / elapsedMs).toBeLessThan(0.5);
   });
 
   it("forges its own result: the same checks apply to it", async () => {

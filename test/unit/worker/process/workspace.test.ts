@@ -29,25 +29,29 @@ describe("a workspace", () => {
     await first.remove();
   });
 
-  it("removes read-only directories, odd names and dangling links, but nothing behind a link", async () => {
-    const kept = await mkdtemp(join(tmpdir(), "jobyard-kept-"));
-    await writeFile(join(kept, "precious"), "");
-    const workspace = await createWorkspaces({ root }).create();
-    const { workingPath } = workspace;
-    await mkdir(join(workingPath, "locked", "inner"), { recursive: true });
-    await writeFile(join(workingPath, "locked", "inner", "file"), "");
-    await chmod(join(workingPath, "locked", "inner"), 0o000);
-    await chmod(join(workingPath, "locked"), 0o500);
-    await writeFile(Buffer.from(`${workingPath}/\xff\xfe\n`, "latin1"), "");
-    await writeFile(join(workingPath, "-rf *"), "");
-    await symlink(kept, join(workingPath, "link"));
-    await symlink("nowhere", join(workingPath, "dangling"));
-    await workspace.remove();
-    expect(await readdir(kept)).toEqual(["precious"]);
-    await rm(kept, { recursive: true });
-  });
+  it(
+    "removes read-only directories, odd names and dangling links, but nothing behind a link",
+    { tags: "attack/trees" },
+    async () => {
+      const kept = await mkdtemp(join(tmpdir(), "jobyard-kept-"));
+      await writeFile(join(kept, "precious"), "");
+      const workspace = await createWorkspaces({ root }).create();
+      const { workingPath } = workspace;
+      await mkdir(join(workingPath, "locked", "inner"), { recursive: true });
+      await writeFile(join(workingPath, "locked", "inner", "file"), "");
+      await chmod(join(workingPath, "locked", "inner"), 0o000);
+      await chmod(join(workingPath, "locked"), 0o500);
+      await writeFile(Buffer.from(`${workingPath}/\xff\xfe\n`, "latin1"), "");
+      await writeFile(join(workingPath, "-rf *"), "");
+      await symlink(kept, join(workingPath, "link"));
+      await symlink("nowhere", join(workingPath, "dangling"));
+      await workspace.remove();
+      expect(await readdir(kept)).toEqual(["precious"]);
+      await rm(kept, { recursive: true });
+    },
+  );
 
-  it("is removed while something still writes into it for a moment", async () => {
+  it("is removed while something still writes into it for a moment", { tags: "attack/trees" }, async () => {
     const workspace = await createWorkspaces({ root }).create();
     const { workingPath } = workspace;
     const writing = (async () => {

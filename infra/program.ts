@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { buildBundles } from "./bundles.ts";
 import { parseInfraConfig } from "./config.ts";
+import { deleteWithGroup } from "./deleted-with-group.ts";
 import { createStack } from "./stack.ts";
 import { readStackConfig } from "./stack-config.ts";
 
@@ -11,6 +12,7 @@ const config = parseInfraConfig(readStackConfig());
 const { packages } = config;
 const bundles = await buildBundles(packages && join(import.meta.dirname, "..", packages.path));
 
+deleteWithGroup();
 export const {
   apiUrl,
   tenantId,

@@ -1,0 +1,15 @@
+/** A program that tells in a file when it has stopped, a while after it was told to. Arguments: name, file, milliseconds. */
+import { appendFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { runService } from "../../../runtime/main/service-process.ts";
+
+const [name = "", file = "", takesMs = ""] = process.argv.slice(2);
+await runService(() =>
+  Promise.resolve({
+    ready: {},
+    async stop() {
+      await delay(Number(takesMs));
+      await appendFile(file, `${name}\n`);
+    },
+  }),
+);

@@ -1,5 +1,5 @@
 /** Submits many jobs whose requests are judged alone: a wrong one gets its error in its place and stops no other. */
-import { invalidField, InvalidRequestError, messageOf } from "../core/errors.ts";
+import { invalidField, InvalidRequestError } from "../core/errors.ts";
 import { itemKey } from "../core/keys.ts";
 import {
   SUBMIT_LINE_MAX_BYTES,
@@ -15,9 +15,10 @@ import { inGroups } from "./in-groups.ts";
 import { isOfItem, itemError } from "./item-error.ts";
 import { type Line, linesOf, TOO_LONG } from "./lines.ts";
 import { done, failed, onward, type Outcome } from "./outcome.ts";
+import { readWhole } from "./read-body.ts";
 import type { Submitter, SubmitRequest } from "./submit.ts";
 import { currentCaller } from "./still-may.ts";
-import { checkJson, validate } from "./validate.ts";
+import { validate } from "./validate.ts";
 
 /** What the jobs of one request share. */
 export interface Bulk {
@@ -59,9 +60,11 @@ export function createBulkSubmit(submitter: Submitter): BulkSubmit {
 
   return {
     async submitItems(bulk, items) {
-      const outcomes = await submitAll(bulk, items, 0, (item, index) =>
-        validate(jobRequestSchema, item, `jobs[${index}]`),
-      );
+      const outcomes = await submitAll(bulk, items, 0, (item, index) => {
+        // Such an item could not be read.
+        if (item instanceof InvalidRequestError) throw item;
+        return validate(jobRequestSchema, item, `jobs[${index}]`);
+      });
       return outcomes.map(resultOf);
     },
 
@@ -117,15 +120,5 @@ const BLANKS: ReadonlySet<number> = new Set([32, 9, 13]);
 function jobOf(line: Line): SubmitRequest["job"] {
   if (line === TOO_LONG)
     throw invalidField("line", `must have at most ${SUBMIT_LINE_MAX_BYTES} bytes`, "PayloadTooLarge");
-  const value = parseLine(line);
-  checkJson(value);
-  return validate(jobRequestSchema, value);
-}
-
-function parseLine(line: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
-  } catch (error) {
-    throw invalidField("line", `is not JSON in UTF-8: ${messageOf(error)}`);
-  }
+  return validate(jobRequestSchema, readWhole(line, "line"));
 }

@@ -8,7 +8,6 @@ import {
   isSystemError,
   type JobSystemError,
   NotFoundError,
-  messageOf,
   type ErrorCode,
 } from "../core/errors.ts";
 import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
@@ -186,10 +185,7 @@ function asSystemError(thrown: unknown): JobSystemError | undefined {
   switch (type) {
     case "entity.too.large":
       return new InvalidRequestError("PayloadTooLarge", `The body is larger than ${REQUEST_BODY_MAX_BYTES} bytes.`);
-    case "entity.parse.failed":
-      return new InvalidRequestError("InvalidRequest", `The body is not valid JSON: ${messageOf(thrown)}`);
     case "encoding.unsupported":
-    case "charset.unsupported":
       return new InvalidRequestError("UnsupportedMediaType", "The body must be JSON in UTF-8, not compressed.");
     case "request.aborted":
     case "request.size.invalid":

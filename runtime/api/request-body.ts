@@ -3,7 +3,8 @@ import express, { type Request, type RequestHandler } from "express";
 import type * as z from "zod";
 import { InvalidRequestError, isSystemError } from "../core/errors.ts";
 import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
-import { checkJson, validate } from "./validate.ts";
+import { readBody } from "./read-body.ts";
+import { validate } from "./validate.ts";
 
 /** The kinds of body an operation takes; `T` is what its handler is given. */
 export interface RequestBody<T> {
@@ -32,27 +33,26 @@ export interface JsonOptions {
   readonly required?: boolean;
   /** What the document shows when it promises more than the schema checks. Default: the schema itself. */
   readonly shown?: z.ZodType;
+  /** A list in the body whose items are judged alone: an item that cannot be read becomes its error. */
+  readonly itemsOf?: string;
 }
 
 /** Not compressed: what unpacks to more than it says is an attack more often than a saving. */
-const parseJson = express.json({ limit: REQUEST_BODY_MAX_BYTES, strict: true, inflate: false });
+const readBytes = express.raw({ type: () => true, limit: REQUEST_BODY_MAX_BYTES, inflate: false });
 
 /** A JSON object, checked by the schema. */
 export function jsonBody<T>(
   schema: z.ZodType<T>,
-  { required = true, shown = schema }: JsonOptions = {},
+  { required = true, shown = schema, itemsOf }: JsonOptions = {},
 ): RequestBody<T> {
   const json: BodyKind = {
     mediaType: "application/json",
     description: `At most ${REQUEST_BODY_MAX_BYTES / (1024 * 1024)} MiB of JSON in UTF-8.`,
     maxBytes: REQUEST_BODY_MAX_BYTES,
     schema: shown,
-    parser: parseJson,
-    read(request) {
-      checkJson(request.body);
-      // Nothing was sent: as good as an object without fields, where that says something.
-      return validate(schema, request.body ?? (required ? undefined : {}));
-    },
+    parser: readBytes,
+    // Nothing was sent: as good as an object without fields, where that says something.
+    read: (request) => validate(schema, readBody(request, itemsOf) ?? (required ? undefined : {})),
   };
   return { kinds: [json], required };
 }

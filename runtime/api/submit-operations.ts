@@ -112,7 +112,7 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
     needs: "submit",
     query: submitLinesQuery,
     headers: submitHeaders,
-    body: eitherBody(jsonBody(submitJobsSchema, { shown: submitJobsDocument }), linesBody),
+    body: eitherBody(jsonBody(submitJobsSchema, { shown: submitJobsDocument, itemsOf: "jobs" }), linesBody),
     responses: { 200: { description: "What became of each.", schema: submitResultsSchema, lines: submitLineSchema } },
     errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer"],
     async handle({ caller, query, headers, body }) {

@@ -1,6 +1,8 @@
 /** Turns outside values into typed ones, or into one error that names every wrong field. */
 import type * as z from "zod";
+import { showUnknown } from "../core/did-you-mean.ts";
 import { InvalidRequestError, type ErrorDetail } from "../core/errors.ts";
+import { showFieldPath } from "../core/field-path.ts";
 import { JSON_MAX_DEPTH } from "../core/limits.ts";
 
 /** Enough to repair a request by; a thousand wrong fields need no thousand lines. */
@@ -8,7 +10,7 @@ const DETAILS_MAX_COUNT = 20;
 
 /** `at`: where in the request the value lies, put before each field's path. */
 export function validate<T>(schema: z.ZodType<T>, value: unknown, at = ""): T {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: unknownFields });
   if (parsed.success) return parsed.data;
   const details = parsed.error.issues.slice(0, DETAILS_MAX_COUNT).map((issue) => detailOf(issue, at));
   const [first] = details;
@@ -16,12 +18,15 @@ export function validate<T>(schema: z.ZodType<T>, value: unknown, at = ""): T {
   throw new InvalidRequestError("InvalidRequest", message, { details });
 }
 
+/** Undefined: the usual message. */
+function unknownFields(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== "unrecognized_keys") return undefined;
+  const { shape } = issue.inst?._zod.def as { readonly shape?: object };
+  return `must have known fields only, not ${showUnknown(issue.keys, Object.keys(shape ?? {}))}`;
+}
+
 function detailOf(issue: z.core.$ZodIssue, at: string): ErrorDetail {
-  const path = issue.path.reduce<string>(
-    (text, part) =>
-      typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`,
-    at,
-  );
+  const path = showFieldPath(issue.path, at);
   return { target: path === "" ? "body" : path, message: issue.message };
 }
 

@@ -11,7 +11,7 @@ import { linesOf } from "./bytes.ts";
 import { JobServiceError } from "./errors.ts";
 import { newKey } from "./new-key.ts";
 import { withRetries, type Attempt } from "./retry.ts";
-import type { CallOptions, Transport } from "./transport.ts";
+import { jsonText, type CallOptions, type Transport } from "./transport.ts";
 
 export interface SubmitJobsOptions extends CallOptions {
   /** Jobs in one request, at most 10,000. Default 2,000. */
@@ -35,7 +35,10 @@ type Line = SubmitResult & {
   readonly error?: { readonly requestId?: string; readonly retryable?: boolean };
 };
 
-/** Throws, after the results of all jobs before: what the service says of the request as a whole, and NetworkFailed. */
+/**
+ * Throws, after the results of all jobs before: what the service says of the request as a whole, NetworkFailed, and
+ * InvalidRequest for a job that JSON would not keep, such as one with NaN.
+ */
 export async function* submitLines(
   transport: Transport,
   source: SubmissionSource,
@@ -137,7 +140,7 @@ async function* inRequests(source: SubmissionSource, perRequest: number): AsyncG
   let lines: string[] = [];
   let characters = 0;
   for await (const job of source) {
-    const line = typeof job === "string" ? job.trim() : JSON.stringify(job);
+    const line = typeof job === "string" ? job.trim() : jsonText(job);
     // The service skips empty lines and gives no result for them.
     if (line === "") continue;
     if (lines.length > 0 && (lines.length >= perRequest || characters + line.length > REQUEST_MAX_CHARACTERS)) {

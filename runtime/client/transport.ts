@@ -1,6 +1,8 @@
 /** Makes requests of the service: address, token, time limit, retries, and the service's errors as errors. */
+import { JsonError } from "../core/parse-json.ts";
+import { writeJson } from "../core/write-json.ts";
 import { errorOf, jsonOf, networkFailed } from "./answer.ts";
-import { isJobServiceError, type JobServiceErrorCode } from "./errors.ts";
+import { isJobServiceError, JobServiceError, type JobServiceErrorCode } from "./errors.ts";
 import { withRetries, type RetryPolicy } from "./retry.ts";
 
 /** What the client needs of `fetch`. */
@@ -63,15 +65,13 @@ export const path = (parts: TemplateStringsArray, ...values: readonly string[]):
 
 export function createTransport({ baseUrl, fetch, policy, answerWithinMs, authorize }: TransportDeps): Transport {
   async function send(request: Request, fresh: boolean, limit: AbortSignal): Promise<Response> {
-    const { method = "GET", json, body, signal, anonymous = false } = request;
+    const { method = "GET", body, signal, anonymous = false } = request;
     const authorization = anonymous ? undefined : await authorize({ fresh, signal });
     try {
       return await fetch(urlOf(baseUrl, request), {
         ...body?.(),
-        ...(json !== undefined && { body: JSON.stringify(json) }),
         method,
         headers: {
-          ...(json !== undefined && { "content-type": "application/json" }),
           ...request.headers,
           ...(authorization !== undefined && { authorization }),
         },
@@ -109,14 +109,16 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
 
   const begun = (request: Request): Promise<Response> => within(request, (response) => Promise.resolve(response));
 
-  const answer = <T>(request: Request): Promise<Answer<T>> =>
-    withRetries(policy, request.signal, () =>
+  const answer = async <T>(given: Request): Promise<Answer<T>> => {
+    const request = written(given);
+    return withRetries(policy, request.signal, () =>
       within(request, async (response) => {
         const { status } = response;
         // What a status without a body answers is undefined to those who ask for nothing.
         return { status, body: (status === 204 ? undefined : await jsonOf(response)) as T };
       }),
     );
+  };
 
   return {
     policy,
@@ -126,6 +128,33 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
     answer,
     json: async <T>(request: Request) => (await answer<T>(request)).body,
   };
+}
+
+/** With its JSON as text, made before the first try: what cannot be written is no fault of the network. */
+function written({ json, ...request }: Request): Request {
+  if (json === undefined) return request;
+  const body = jsonText(json);
+  return {
+    ...request,
+    headers: { "content-type": "application/json", ...request.headers },
+    body: () => ({ body }),
+  };
+}
+
+/** Throws JobServiceError "InvalidRequest" that names what JSON would not keep. */
+export function jsonText(value: unknown): string {
+  try {
+    return writeJson(value) ?? "null";
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const details = error.problems.map(({ target, message }) => ({ target: target === "" ? "body" : target, message }));
+    const [first] = details;
+    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}`, {
+      target: first?.target,
+      details,
+      cause: error,
+    });
+  }
 }
 
 function urlOf(baseUrl: string, { path: below, query = {} }: Request): string {

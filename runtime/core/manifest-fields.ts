@@ -3,7 +3,9 @@
  * an author writes what `jobyard pack` cannot find in the source.
  */
 import { z } from "zod";
+import { showUnknown } from "./did-you-mean.ts";
 import type { ErrorDetail } from "./errors.ts";
+import { showFieldPath } from "./field-path.ts";
 import {
   BACKOFF_MAX_MS,
   IDLE_TIMEOUT_MIN_MS,
@@ -28,7 +30,7 @@ export const strictObject = <Shape extends z.core.$ZodLooseShape>(shape: Shape) 
   z.strictObject(shape, {
     error: (issue) =>
       issue.code === "unrecognized_keys"
-        ? `expected only known fields, not ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`
+        ? `expected only known fields, not ${showUnknown(issue.keys, Object.keys(shape))}`
         : "expected an object",
   });
 
@@ -109,9 +111,3 @@ export const platformSchema = strictObject({
 /** What a failed check found, field by field, as JSON paths: `jobs[1].entry.file`. */
 export const fieldProblems = (error: z.ZodError): ErrorDetail[] =>
   error.issues.map(({ path, message }) => ({ target: showFieldPath(path), message }));
-
-const showFieldPath = (path: readonly PropertyKey[]): string =>
-  path.reduce<string>(
-    (text, key) => (typeof key === "number" ? `${text}[${key}]` : `${text}${text === "" ? "" : "."}${String(key)}`),
-    "",
-  );

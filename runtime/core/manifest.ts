@@ -3,7 +3,7 @@
  * and for which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
  */
 import { z } from "zod";
-import { PackageError, messageOf } from "./errors.ts";
+import { PackageError } from "./errors.ts";
 import { DISPLAY_NAME_MAX_LENGTH, MANIFEST_MAX_BYTES } from "./limits.ts";
 import {
   PACKAGE_NAME_PATTERN,
@@ -22,6 +22,7 @@ import {
   timeoutSchema,
 } from "./manifest-fields.ts";
 import { type ManifestTimer, manifestTimer, timerProblems } from "./manifest-timers.ts";
+import { JsonError, parseJson } from "./parse-json.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 export type { ManifestTimer, Misfire, Overlap } from "./manifest-timers.ts";
@@ -133,18 +134,21 @@ function refuseRepeatedTypes(jobs: readonly { jobType: string }[], context: z.Re
   });
 }
 
-/** The manifest in the text of a `job.json`. Throws PackageError "ManifestInvalid" that names every wrong field. */
-export function parseManifest(text: string): Manifest {
-  if (new TextEncoder().encode(text).length > MANIFEST_MAX_BYTES) {
+/** The manifest in the bytes of a `job.json`. Throws PackageError "ManifestInvalid" that names every wrong field. */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  if (bytes.byteLength > MANIFEST_MAX_BYTES) {
     throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} is larger than ${MANIFEST_MAX_BYTES} bytes.`);
   }
-  let value: unknown;
+  return checkManifest(valueOf(bytes));
+}
+
+function valueOf(bytes: Uint8Array): unknown {
   try {
-    value = JSON.parse(text);
+    return parseJson(bytes);
   } catch (error) {
-    throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} is not JSON: ${messageOf(error)}`, { cause: error });
+    if (!(error instanceof JsonError)) throw error;
+    throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} ${error.message}.`, { cause: error });
   }
-  return checkManifest(value);
 }
 
 /** As `parseManifest`, for a value that has been parsed. */

@@ -128,7 +128,10 @@ const jobFields = z.strictObject({
   jobType: displayName.meta({ description: "What to run, as declared in the package.", examples: ["Thumbnails"] }),
   jobName: displayName.meta({ description: "For people.", examples: ["Thumbnails of order 7"] }),
   jobProcessorPackageName: packageName,
-  parameters: z.unknown().optional().meta({ description: "Any JSON value up to 1 MiB; handed to the job unchanged." }),
+  parameters: z.unknown().optional().meta({
+    description:
+      "Any JSON value up to 1 MiB; handed to the job unchanged. A number that a 64-bit floating-point number does not hold is refused: send it as text.",
+  }),
   priority: prioritySchema.optional().meta({ description: "Default: the batch's." }),
   retry: retryOverridesSchema.optional().meta({
     description: "Fields not given come from the package, then from the default.",

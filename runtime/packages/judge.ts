@@ -59,8 +59,11 @@ export function judgeEntries(entries: readonly ArchiveEntry[], limits: UnpackLim
   const files: PlannedFile[] = [];
   let total = 0;
   for (const entry of entries) {
-    const isDirectory = entry.name.endsWith("/");
-    const path = isDirectory ? entry.name.slice(0, -1) : entry.name;
+    // Some programs write every name below "./", and an entry for that itself.
+    const name = entry.name.replace(/^(?:\.\/)+/, "");
+    if (name === "" && entry.name !== "" && entry.bytes === 0) continue;
+    const isDirectory = name.endsWith("/");
+    const path = isDirectory ? name.slice(0, -1) : name;
     judgeName(path);
     judgeKind(entry, path, isDirectory);
     if (isDirectory) tree.addDirectory(path);

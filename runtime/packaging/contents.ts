@@ -2,7 +2,8 @@
 import { PACKAGE_MAX_ENTRIES, PACKAGE_MAX_FILE_BYTES, PACKAGE_MAX_UNPACKED_BYTES } from "../core/limits.ts";
 import type { Manifest, PackagePlatform } from "../core/manifest.ts";
 import { packagePathKey, packagePathProblem } from "../core/package-path.ts";
-import { binaryPlatform } from "./binary-platform.ts";
+import { binaryPlatform } from "../core/binary-platform.ts";
+import { missingFile, PROGRAM_HEAD_BYTES, packagedProgram, programProblem } from "../core/program-file.ts";
 import type { ExtraFile } from "./extra-files.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 
@@ -30,23 +31,35 @@ export function platformOf(
 /** The files as they will be written. Throws PackError. */
 export function checkContents(files: readonly ExtraFile[], manifest: Manifest): ExtraFile[] {
   const problems = [...nameProblems(files), ...sizeProblems(files)];
-  const programs = new Set(programsOf(manifest));
-  const paths = new Set(files.map(({ path }) => path));
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const programs = programsOf(manifest, (path) => byPath.has(path));
   for (const program of programs) {
-    if (paths.has(program)) continue;
-    problems.push({
-      message: `package.json: jobyard.jobs runs ${program}, which is not in the package; list it under jobyard.files.`,
-    });
+    const problem = problemOf(program, byPath, manifest.platform);
+    if (problem !== undefined)
+      problems.push({ message: `package.json: jobyard.jobs runs ${program}, which ${problem}.` });
   }
   if (problems.length > 0) throw new PackError(problems);
   return files.map((file) => (programs.has(file.path) ? { ...file, executable: true } : file));
 }
 
 /** Files of the package that are started as programs. */
-const programsOf = (manifest: Manifest): string[] =>
-  manifest.jobs.flatMap(({ entry }) =>
-    entry.kind === "command" && entry.command.includes("/") ? [entry.command.replace(/^\.\//, "")] : [],
+const programsOf = ({ jobs }: Manifest, isInPackage: (path: string) => boolean): ReadonlySet<string> =>
+  new Set(
+    jobs
+      .map(({ entry }) => (entry.kind === "command" ? packagedProgram(entry, isInPackage) : undefined))
+      .filter((path) => path !== undefined),
   );
+
+function problemOf(
+  program: string,
+  files: ReadonlyMap<string, ExtraFile>,
+  platform: Manifest["platform"],
+): string | undefined {
+  const file = files.get(program);
+  if (file !== undefined) return programProblem(file.content.subarray(0, PROGRAM_HEAD_BYTES), platform);
+  const problem = missingFile(program, files.keys());
+  return problem === "is a directory" ? problem : `${problem}; list it under jobyard.files`;
+}
 
 function nameProblems(files: readonly ExtraFile[]): PackProblem[] {
   const problems: PackProblem[] = [];

@@ -32,6 +32,7 @@ export function readDeclaration(
   if (options === undefined) return undefined;
   const jobType = options.constant("jobType", oneLine(DISPLAY_NAME_MAX_LENGTH));
   const others = readExecution(options);
+  options.refuseUnknown(["parameters", "run"]);
   if (jobType === undefined) {
     if (!options.has("jobType")) {
       scan.problems.push({ message: "This job has no jobType.", position: positionOf(module, options.node) });

@@ -54,7 +54,9 @@ export async function findModule(name: string, from: string): Promise<InstalledM
 async function readModule(path: string): Promise<InstalledModule | undefined> {
   try {
     const root = await realpath(path);
-    const json = moduleJson.parse(JSON.parse(await readFile(join(root, "package.json"), "utf8")));
+    // npm takes a byte order mark there, too.
+    const text = (await readFile(join(root, "package.json"), "utf8")).replace(/^\ufeff/, "");
+    const json = moduleJson.parse(JSON.parse(text));
     return { name: json.name, root, json };
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 /** Reads the options of a declaration from the source: an object literal whose values are constants. */
 import ts from "typescript";
 import type { z } from "zod";
+import { didYouMean } from "../core/did-you-mean.ts";
 import { fieldProblems } from "../core/manifest-fields.ts";
 import { type Evaluate, NotConstant, propertyOf, unwrap } from "./evaluate.ts";
 import type { PackProblem } from "./problem.ts";
@@ -19,6 +20,8 @@ export interface Options {
   constant<T>(name: string, schema: z.ZodType<T>): T | undefined;
   /** Where an option stands; the whole if it does not. */
   nodeOf(name: string): ts.Node;
+  /** Adds a problem for each option that nobody has asked for and that is not one of `others`. Called when all are read. */
+  refuseUnknown(others: readonly string[]): void;
 }
 
 /** Undefined when what is called has no options that can be read; a problem says why. `what`: a job, a timer. */
@@ -40,12 +43,28 @@ export function readOptions(
     problems.push({ message, position: positionOf(module, spread) });
     return undefined;
   }
-  const propertyNamed = (name: string) => node.properties.find((candidate) => propertyOf(candidate)[0] === name);
+  const known = new Set<string>();
+  const propertyNamed = (name: string): ts.ObjectLiteralElementLike | undefined => {
+    known.add(name);
+    return node.properties.find((candidate) => propertyOf(candidate)[0] === name);
+  };
 
   return {
     node,
     has: (name) => propertyNamed(name) !== undefined,
     nodeOf: (name) => propertyNamed(name) ?? node,
+    refuseUnknown(others) {
+      for (const name of others) known.add(name);
+      for (const property of node.properties) {
+        const [name] = propertyOf(property);
+        if (name !== undefined && known.has(name)) continue;
+        const message =
+          name === undefined
+            ? "Write the name of this option out: jobyard pack reads it from the source without running it."
+            : `${functionName} has no option ${JSON.stringify(name)}${didYouMean(name, known)}.`;
+        problems.push({ message, position: positionOf(module, property) });
+      }
+    },
     constant(name, schema) {
       const property = propertyNamed(name);
       if (property === undefined) return undefined;

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { closestName } from "../core/did-you-mean.ts";
 import { messageOf } from "../core/errors.ts";
 import { DISPLAY_NAME_MAX_LENGTH } from "../core/limits.ts";
 import {
@@ -19,6 +20,7 @@ import {
 } from "../core/manifest-fields.ts";
 import { manifestTimer } from "../core/manifest-timers.ts";
 import type { ManifestJob, ManifestTimer } from "../core/manifest.ts";
+import { parseJson } from "../core/parse-json.ts";
 import { PackError, packError } from "./problem.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
@@ -51,6 +53,7 @@ const commandJob = strictObject({
 const packageTimer = manifestTimer.extend({ timeZone: timeZoneSchema.optional() });
 
 const modules = z.array(z.string("expected the name of a module"), "expected a list of modules").default([]);
+const FIELD = "jobyard";
 
 const packageJson = z.object(
   {
@@ -71,6 +74,10 @@ const packageJson = z.object(
 /** Throws PackError when the file is missing or says something that cannot be. */
 export async function readPackageJson(directory: string): Promise<PackageJson> {
   const value = await readJson(directory);
+  const misspelt = misspeltField(value);
+  if (misspelt !== undefined) {
+    throw packError(`package.json: ${JSON.stringify(misspelt)} is not read (did you mean "${FIELD}"?).`);
+  }
   const result = packageJson.safeParse(value);
   if (!result.success) {
     const problems = fieldProblems(result.error);
@@ -97,10 +104,16 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
   };
 }
 
+/** A package.json has fields of many tools, so that only one that looks like ours can be a slip of the pen. */
+function misspeltField(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Object.hasOwn(value, FIELD)) return undefined;
+  return closestName(FIELD, Object.keys(value));
+}
+
 async function readJson(directory: string): Promise<unknown> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(join(directory, "package.json"), "utf8");
+    bytes = await readFile(join(directory, "package.json"));
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "" : ` (${messageOf(error)})`;
     throw packError(
@@ -109,8 +122,8 @@ async function readJson(directory: string): Promise<unknown> {
     );
   }
   try {
-    return JSON.parse(text);
+    return parseJson(bytes);
   } catch (error) {
-    throw packError(`package.json is not JSON: ${messageOf(error)}`, error);
+    throw packError(`package.json ${messageOf(error)}.`, error);
   }
 }

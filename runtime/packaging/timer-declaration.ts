@@ -49,6 +49,7 @@ export function readTimerDeclaration(
   if (!options.has("cron")) refuse("This timer has no cron.", options.node);
   const others = readTimerOptions(options);
   const execution = readExecution(options);
+  options.refuseUnknown([]);
   if (cron !== undefined) {
     const at = positionOf(module, options.nodeOf("cron"));
     for (const message of scheduleWarnings({ cron, ...others })) scan.warnings.push({ message, position: at });

@@ -1,4 +1,5 @@
 /** The timers of a package, as its manifest has them: those found in the source, and those `package.json` names. */
+import { didYouMean } from "../core/did-you-mean.ts";
 import type { ManifestJob, ManifestTimer } from "../core/manifest.ts";
 import { scheduleWarnings } from "../core/schedule/schedule-warnings.ts";
 import type { PackageJson } from "./package-json.ts";
@@ -21,7 +22,10 @@ export function timersOf(json: PackageJson, scan: ScanResult): readonly Manifest
     }
     if (types.has(timerName)) return;
     const known = [...types].sort().join(", ");
-    problems.push({ message: `${prefix}${name} is no job type of this package, which has: ${known}.`, position });
+    problems.push({
+      message: `${prefix}${name} is no job type of this package${didYouMean(timerName, types)}, which has: ${known}.`,
+      position,
+    });
   };
   for (const { timer, position } of scan.timers) add(timer, showPosition(position), { position });
   json.timers.forEach((timer, index) => add(timer, inJson(index), { prefix: `${inJson(index)}: ` }));

@@ -6,18 +6,19 @@ import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
-import { MANIFEST_FILE, parseManifest } from "../../core/manifest.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";
 import { type ArtifactsDeps, keepArtifacts, refusal } from "../../worker/artifacts.ts";
 import { findJob } from "../../worker/packages/find-job.ts";
 import { checkPlatform, currentPlatform } from "../../worker/packages/platform.ts";
 import { unpackPackage } from "../../worker/packages/unpack.ts";
+import { readManifest } from "../../worker/packages/unpacked-package.ts";
 import { bundleHost } from "../../worker/process/host-bundle.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/workspace.ts";
 import { localCommand } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { parametersIn } from "../json-input.ts";
 import { jsonLine } from "../json-line.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
@@ -54,11 +55,12 @@ export const runCommand = (around: Surroundings): Command =>
 
 async function run(path: string, options: RunOptions, root: string, around: Surroundings): Promise<void> {
   const { terminal, env, signal } = around;
-  const given = options.parameters === undefined ? undefined : await parametersOf(options.parameters);
+  const given =
+    options.parameters === undefined ? undefined : JSON.stringify(await parametersIn(options.parameters, around));
   const zip = await zipOf(path, terminal);
   const workspace = await createWorkspaces({ root }).create();
-  await unpackPackage({ bytes: zip, directory: workspace.packagePath, signal });
-  const manifest = parseManifest(await readFile(join(workspace.packagePath, MANIFEST_FILE), "utf8"));
+  const tree = await unpackPackage({ bytes: zip, directory: workspace.packagePath, signal });
+  const manifest = await readManifest(workspace.packagePath, tree);
   checkPlatform(manifest, currentPlatform());
   const jobType = options.type ?? onlyType(manifest.jobs.map((job) => job.jobType));
   const job = findJob(manifest, jobType);
@@ -186,13 +188,3 @@ function onlyType(types: readonly string[]): string {
 /** What the run of a timer is told that somebody asked for. */
 const manualTrigger = (now: Date): string =>
   JSON.stringify({ trigger: "manual", scheduledAt: now.toISOString(), missedCount: 0 });
-
-/** JSON text, as a job receives it. */
-async function parametersOf(given: string): Promise<string> {
-  const text = given.startsWith("@") ? await readFile(given.slice(1), "utf8") : given;
-  try {
-    return JSON.stringify(JSON.parse(text));
-  } catch {
-    throw new UsageError("--parameters is not JSON.");
-  }
-}

@@ -1,13 +1,15 @@
 /** `jobyard submit`: one job from options or a file, or any number as lines of JSON. */
 import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { type Command, Option } from "commander";
+import { linesOf, TOO_LONG, type Line } from "../../api/lines.ts";
 import { messageOf } from "../../core/errors.ts";
+import { SUBMIT_LINE_MAX_BYTES } from "../../core/limits.ts";
+import { decodeUtf8 } from "../../core/parse-json.ts";
 import { PRIORITIES, type Priority } from "../../core/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
 import { connect, remoteCommand, show, tenantOf, wholeNumber, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { jsonIn, parametersIn } from "../json-input.ts";
 import { jsonLine } from "../json-line.ts";
 import type { Surroundings } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
@@ -78,7 +80,7 @@ async function submitOne(options: SubmitOptions, around: Surroundings): Promise<
 async function jobOf(options: SubmitOptions, client: JobServiceClient, around: Surroundings): Promise<SubmitJobBody> {
   const { type: jobType = "", package: jobProcessorPackageName } = options;
   if (jobProcessorPackageName === undefined) throw new UsageError("Name the package with --package.");
-  const parameters = await parametersOf(options.parameters, around);
+  const parameters = options.parameters === undefined ? undefined : await parametersIn(options.parameters, around);
   return {
     tenantName: await tenantOf(client, options.tenant, around),
     jobType,
@@ -103,13 +105,23 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
   const refused: { readonly line: number; readonly code: string; readonly message: string }[] = [];
   // Lines are counted as they stand in the file, empty ones too.
   const lineNumbers: number[] = [];
+  function refuse(line: number, error: { readonly code: string; readonly message: string }): void {
+    refused.push({ line, ...error });
+    terminal.error(`Line ${line}: ${error.message} (${error.code})`);
+  }
   async function* lines(): AsyncGenerator<string> {
     let number = 0;
-    for await (const line of createInterface({ input: source, crlfDelay: Infinity })) {
+    for await (const bytes of linesOf(bytesOf(source), SUBMIT_LINE_MAX_BYTES)) {
       number++;
-      if (line.trim() === "") continue;
-      lineNumbers.push(number);
-      yield line;
+      const line = textOf(bytes);
+      if (typeof line !== "string") {
+        // All others would be refused, too.
+        if (line.message.includes("UTF-16")) throw new UsageError(`${file}, ${line.message}`);
+        refuse(number, line);
+      } else if (line.trim() !== "") {
+        lineNumbers.push(number);
+        yield line;
+      }
     }
   }
   for await (const result of client.management.submitJobs(lines(), batchId, { signal })) {
@@ -118,10 +130,9 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
       if (!options.json && !options.wait) terminal.out(result.jobId);
       continue;
     }
-    const line = lineNumbers[result.index] ?? 0;
-    refused.push({ line, ...result.error });
-    terminal.error(`Line ${line}: ${result.error.message} (${result.error.code})`);
+    refuse(lineNumbers[result.index] ?? 0, result.error);
   }
+  refused.sort((a, b) => a.line - b.line);
   if (options.wait && batchId !== undefined && submitted > 0) await watchBatch(client, batchId, options, around);
   else {
     const result = { submitted, refused, ...(batchId !== undefined && { batchId }) };
@@ -129,6 +140,17 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
     else terminal.error(`${submitted} submitted, ${refused.length} refused${batchId ? `, in batch ${batchId}` : ""}`);
   }
   if (refused.length > 0) throw new JobsFailedError();
+}
+
+/** What the service would say of a line that cannot be sent as text. */
+function textOf(line: Line): string | { readonly code: string; readonly message: string } {
+  if (line === TOO_LONG)
+    return { code: "PayloadTooLarge", message: `line: must have at most ${SUBMIT_LINE_MAX_BYTES} bytes` };
+  try {
+    return decodeUtf8(line);
+  } catch (error) {
+    return { code: "InvalidRequest", message: `line: ${messageOf(error)}` };
+  }
 }
 
 async function batchOf(
@@ -143,22 +165,6 @@ async function batchOf(
   return client.management.createBatch(fields, { signal: around.signal });
 }
 
-async function parametersOf(text: string | undefined, around: Surroundings): Promise<unknown> {
-  if (text === undefined) return undefined;
-  return text.startsWith("@") ? await jsonIn(text.slice(1), around) : parse(text, "--parameters");
-}
-
-async function jsonIn(file: string, { input }: Surroundings): Promise<unknown> {
-  if (file !== "-") return parse(await readFile(file, "utf8"), file);
-  let text = "";
-  for await (const chunk of input) text += String(chunk);
-  return parse(text, "Standard input");
-}
-
-function parse(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${where} is not JSON: ${messageOf(error)}`);
-  }
+async function* bytesOf(stream: NodeJS.ReadableStream): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) yield Buffer.from(chunk);
 }

@@ -1,6 +1,8 @@
 /** Reads the JSON files that are handed to the bus when it starts. */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
+import { messageOf } from "../../core/errors.ts";
+import { parseJson } from "../../core/parse-json.ts";
 
 /** The file cannot be used. The message is one sentence for the person who wrote it. */
 export class InputFileError extends Error {
@@ -15,7 +17,7 @@ export class InputFileError extends Error {
  * @throws InputFileError when it cannot be read or says something the schema does not allow; every such field is named.
  */
 export function readInputFile<Schema extends z.ZodType>(what: string, path: string, schema: Schema): z.output<Schema> {
-  const parsed = schema.safeParse(parseJson(what, path));
+  const parsed = schema.safeParse(readJsonFile(what, path));
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => {
     const place = issue.path.length > 0 ? `at ${issue.path.join(".")}: ` : "";
@@ -24,11 +26,10 @@ export function readInputFile<Schema extends z.ZodType>(what: string, path: stri
   throw new InputFileError(`The ${what} ${path} is not valid: ${issues.join("; ")}.`);
 }
 
-function parseJson(what: string, path: string): unknown {
+function readJsonFile(what: string, path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return parseJson(readFileSync(path));
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new InputFileError(`The ${what} ${path} cannot be read: ${reason}.`, { cause: error });
+    throw new InputFileError(`The ${what} ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 /** Finds a job type in a package. */
+import { didYouMean } from "../../core/did-you-mean.ts";
 import { PackageError } from "../../core/errors.ts";
 import type { Manifest, ManifestJob } from "../../core/manifest.ts";
 
@@ -11,6 +12,10 @@ export function findJob({ name, jobs }: Manifest, jobType: string): ManifestJob 
   if (job !== undefined) return job;
   const types = jobs.slice(0, LISTED_TYPES).map((one) => one.jobType);
   const more = jobs.length > LISTED_TYPES ? ` and ${jobs.length - LISTED_TYPES} more` : "";
-  const message = `Package ${name} has no job of type ${JSON.stringify(jobType)}; it has ${types.join(", ")}${more}.`;
+  const meant = didYouMean(
+    jobType,
+    jobs.map((one) => one.jobType),
+  );
+  const message = `Package ${name} has no job of type ${JSON.stringify(jobType)}${meant}; it has ${types.join(", ")}${more}.`;
   throw new PackageError("JobTypeUnknown", message);
 }

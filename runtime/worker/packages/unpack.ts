@@ -12,6 +12,7 @@ import type { PlannedFile, UnpackLimits } from "../../packages/judge.ts";
 export interface UnpackedTree {
   readonly directories: readonly string[];
   readonly files: readonly string[];
+  readonly executables: ReadonlySet<string>;
 }
 
 export interface UnpackRequest {
@@ -44,7 +45,9 @@ export async function unpackPackage(request: UnpackRequest): Promise<UnpackedTre
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
-  return { directories: plan.directories, files: plan.files.map(({ path }) => path) };
+  const pathsOf = (files: readonly PlannedFile[]): readonly string[] => files.map(({ path }) => path);
+  const executables = new Set(pathsOf(plan.files.filter(({ executable }) => executable)));
+  return { directories: plan.directories, files: pathsOf(plan.files), executables };
 }
 
 function* batches(files: readonly PlannedFile[]): Generator<PlannedFile[]> {

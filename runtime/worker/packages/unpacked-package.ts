@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MANIFEST_FILE, type Manifest, type PackagePlatform, parseManifest } from "../../core/manifest.ts";
-import { checkEntryPoints, manifestMissing } from "../../packages/check-manifest.ts";
+import { checkEntryPoints, manifestMissing, type ProgramFile } from "../../packages/check-manifest.ts";
 import { checkPlatform } from "./platform.ts";
 import { type UnpackedTree, unpackPackage } from "./unpack.ts";
 
@@ -31,7 +31,7 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
   try {
     const manifest = await readManifest(temporary, tree);
     checkPlatform(manifest, platform);
-    checkEntryPoints(manifest, tree.files);
+    checkEntryPoints(manifest, programFilesOf(tree));
     await rm(directory, { recursive: true, force: true });
     await rename(temporary, directory);
     return { directory, manifest, tree };
@@ -41,9 +41,14 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
   }
 }
 
-async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
-  if (!files.includes(MANIFEST_FILE)) throw manifestMissing();
-  return parseManifest(await readFile(join(directory, MANIFEST_FILE), "utf8"));
+/** What a program begins with is looked at before it is started. */
+const programFilesOf = ({ files, executables }: UnpackedTree): ReadonlyMap<string, ProgramFile> =>
+  new Map(files.map((path) => [path, { executable: executables.has(path), head: undefined }]));
+
+/** Of a package that has been unpacked. Throws PackageError. */
+export async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
+  if (!files.includes(MANIFEST_FILE)) throw manifestMissing(files);
+  return parseManifest(await readFile(join(directory, MANIFEST_FILE)));
 }
 
 /** Copies made at the same time: what keeps the thread pool for files busy. */

@@ -1,9 +1,10 @@
 /** Finds the program of a command entry, and says in words what keeps it from being started. */
 import { open, stat } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { CommandEntry } from "../../core/manifest.ts";
 import { PackageError } from "../../core/errors.ts";
-import { findProgram, isExecutable } from "./launch.ts";
+import { PROGRAM_HEAD_BYTES, programProblem, readInterpreter } from "../../core/program-file.ts";
+import { findProgram, isExecutable, type ProcessExit } from "./launch.ts";
 import type { JobProcessSpec } from "./spec.ts";
 
 /**
@@ -18,36 +19,44 @@ export async function resolveCommand(command: string, packagePath: string, searc
     if (program === undefined) throw invalid(`This worker has no program "${command}", and the package no such file.`);
     return program;
   }
+  if (found?.isDirectory() === true) throw invalid(`"${command}" is a directory.`);
   if (found?.isFile() !== true) throw invalid(`The package has no file "${command}".`);
-  if (!isExecutable(inside)) throw invalid(`"${command}" is not executable: pack it with its executable bit set.`);
-  await checkInterpreter(inside, command, searchPath);
+  if (!isExecutable(inside))
+    throw invalid(
+      `"${command}" is not executable. Make the package with jobyard pack, or set the bit (chmod +x) before you zip it.`,
+    );
+  await checkProgram(inside, command, searchPath);
   return inside;
 }
 
-/** A missing interpreter would be reported as if the script itself were missing. */
-async function checkInterpreter(file: string, command: string, searchPath: string): Promise<void> {
-  const { interpreter, argument } = await readInterpreter(file);
-  if (interpreter === undefined) return;
-  if (!isExecutable(interpreter)) throw invalid(`"${command}" needs ${interpreter}, which this worker does not have.`);
-  const isByName = basename(interpreter) === "env" && argument !== undefined && !argument.startsWith("-");
-  if (isByName && findProgram(argument, searchPath) === undefined) {
-    throw invalid(`"${command}" needs ${argument}, which this worker does not have.`);
+/** The kernel would report a missing interpreter as if the script itself were missing. */
+async function checkProgram(file: string, command: string, searchPath: string): Promise<void> {
+  const head = await readHead(file);
+  const problem = programProblem(head, { os: process.platform, arch: process.arch });
+  if (problem !== undefined) throw invalid(`"${command}" ${problem}.`);
+  const { path, byName } = readInterpreter(head) ?? {};
+  if (path !== undefined && !isExecutable(path))
+    throw invalid(`"${command}" needs ${path}, which this worker does not have.`);
+  if (byName !== undefined && !byName.includes("/") && findProgram(byName, searchPath) === undefined) {
+    throw invalid(`"${command}" needs ${byName}, which this worker does not have.`);
   }
 }
 
-interface Interpreter {
-  readonly interpreter?: string | undefined;
-  readonly argument?: string | undefined;
+async function readHead(path: string): Promise<Uint8Array> {
+  await using file = await open(path, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(PROGRAM_HEAD_BYTES), 0, PROGRAM_HEAD_BYTES, 0);
+  return buffer.subarray(0, bytesRead);
 }
 
-/** The first line of a script: `#!/bin/sh -e`. Linux reads 256 bytes of it. */
-async function readInterpreter(path: string): Promise<Interpreter> {
-  await using file = await open(path, "r");
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
-  const [line = ""] = buffer.toString("latin1", 0, bytesRead).split("\n");
-  if (!line.startsWith("#!")) return {};
-  const [interpreter, argument] = line.slice(2).trim().split(/\s+/);
-  return { interpreter, argument };
+/**
+ * What an exit says of a program that was never started; undefined: it was. The programs in front of it (see launch.ts)
+ * then end with 126 or 127, and what they print is all there is.
+ */
+export function neverStarted(command: string, { code }: ProcessExit, printed: readonly string[]): string | undefined {
+  if ((code !== 126 && code !== 127) || printed.length !== 1) return undefined;
+  const reason = /^(?:setpriv|prlimit): .*: (?<reason>[^:]+)$/.exec(printed[0] ?? "")?.groups?.["reason"];
+  if (reason === undefined) return undefined;
+  return `"${command}" cannot be started on this worker: ${reason}. Its interpreter, or a loader it was built for, may be missing.`;
 }
 
 /** Arguments with the paths of this attempt in place of their names. */

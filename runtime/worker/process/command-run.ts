@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import type { CommandEntry } from "../../core/manifest.ts";
 import { captureOutput } from "./captured-output.ts";
 import { parseProgressLine } from "./command-progress.ts";
-import { fillArguments, resolveCommand } from "./command-resolution.ts";
+import { fillArguments, neverStarted, resolveCommand } from "./command-resolution.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
 import { createHeapWitness } from "./heap-witness.ts";
 import type { JobUsers } from "./job-users.ts";
@@ -50,10 +50,13 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
 
   let stopping = false;
   let lastError = "";
+  /** The first lines: enough to tell whether the program itself has printed anything. */
+  const printed: string[] = [];
   const heap = createHeapWitness();
   const drained = captureOutput(process.child, {
     line(source, line) {
       listener.line(source, line);
+      if (printed.length < 2) printed.push(line.toString("utf8").trim());
       if (source === "err") {
         heap.see(line);
         lastError = line.toString("utf8").trim().slice(0, REASON_MAX_LENGTH) || lastError;
@@ -82,6 +85,10 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
     clear: () => process.clear(),
     async conclude() {
       const exit = await process.exit;
+      const problem = neverStarted(entry.command, exit, printed);
+      if (problem !== undefined) {
+        return { ended: failed("EntryPointInvalid", problem, false), told: false, stopping: wasStopping };
+      }
       const exhausted = heap.exhausted(exit);
       if (exhausted !== undefined) return { ended: exhausted, told: false, stopping: wasStopping };
       return { ...(await endOf(exit, workspace, lastError, wasStopping)), stopping: wasStopping };

@@ -4,7 +4,7 @@ import type { EndReport, HostReport } from "./host/messages.ts";
 import { splitLines } from "./line-splitter.ts";
 import { presentable } from "./progress.ts";
 import { LOG_LINE_MAX_BYTES } from "./process-limits.ts";
-import { type Ended, type RunListener, failed, isJson } from "./run.ts";
+import { type Ended, type RunListener, failed, succeeded } from "./run.ts";
 
 export interface JobHearing {
   hear(report: HostReport): void;
@@ -70,5 +70,5 @@ function endOf(report: EndReport): Ended {
   if (Buffer.byteLength(output) > OUTPUT_MAX_BYTES) {
     return failed("OutputTooLarge", `The output is larger than the ${OUTPUT_MAX_BYTES} bytes that are kept.`, false);
   }
-  return isJson(output) ? { kind: "succeeded", output } : failed("JobFailed", "The output is not JSON.", false);
+  return succeeded(output, "The output");
 }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { delimiter, join } from "node:path";
 import { becomeArguments, type UserLease } from "./job-user.ts";
@@ -196,7 +196,7 @@ export function findProgram(name: string, searchPath: string): string | undefine
 export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
-    return true;
+    return statSync(file).isFile();
   } catch {
     return false;
   }

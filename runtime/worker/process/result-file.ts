@@ -1,10 +1,12 @@
 /** Reads the result a command has left. The file is the job's: it may be a link, a pipe or endless. */
 import { basename, dirname } from "node:path";
+import { messageOf } from "../../core/errors.ts";
 import { OUTPUT_MAX_BYTES } from "../../core/limits.ts";
+import { decodeUtf8 } from "../../core/parse-json.ts";
 import { interruptionOf } from "../machine-fault.ts";
 import { type JobFile, openJobFile, type Refused, refusalOf } from "./job-file.ts";
 import { openDirectory } from "./open-directory.ts";
-import { type Ended, failed, isJson } from "./run.ts";
+import { type Ended, failed, succeeded } from "./run.ts";
 import type { Workspace } from "./workspace.ts";
 
 interface ResultFile {
@@ -45,7 +47,13 @@ async function readResult({ handle }: JobFile): Promise<Ended> {
     const advice = "Write large results to files in the output directory.";
     return failed("OutputTooLarge", `The result file holds more than ${OUTPUT_MAX_BYTES} bytes. ${advice}`, false);
   }
-  const output = buffer.toString("utf8", 0, bytesRead).trim();
-  if (output === "") return { kind: "succeeded", output: undefined };
-  return isJson(output) ? { kind: "succeeded", output } : failed("JobFailed", "The result file is not JSON.", false);
+  let output: string;
+  try {
+    output = decodeUtf8(buffer.subarray(0, bytesRead)).trim();
+  } catch (error) {
+    return failed("JobFailed", `The result file ${messageOf(error)}.`, false);
+  }
+  // Left by a program that was to write into it and did not: a job without an output leaves no file.
+  if (output === "") return failed("JobFailed", "The result file is empty.", false);
+  return succeeded(output, "The result file");
 }

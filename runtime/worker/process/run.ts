@@ -1,7 +1,8 @@
 /** What a module and a command have in common while they run, and the words in which their ends are told. */
-import type { JobCode, PackageCode } from "../../core/errors.ts";
+import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job.ts";
+import { parseJson } from "../../core/parse-json.ts";
 import type { LogSource } from "./attempt-log.ts";
 import type { ProcessExit } from "./launch.ts";
 import type { ProcessTree } from "./process-tree.ts";
@@ -83,11 +84,12 @@ export async function within(ms: number, work: Promise<unknown>): Promise<void> 
   clearTimeout(timer);
 }
 
-export const isJson = (text: string): boolean => {
+/** The result of a job that has left this as its output. `name` begins the sentence that says what is wrong with it. */
+export function succeeded(output: string, name: string): Ended {
   try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
+    parseJson(output);
+    return { kind: "succeeded", output };
+  } catch (error) {
+    return failed("JobFailed", `${name} ${messageOf(error)}.`, false);
   }
-};
+}

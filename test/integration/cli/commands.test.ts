@@ -125,6 +125,34 @@ describe("a mistake", () => {
   });
 });
 
+describe("lines of a file", () => {
+  const submitFile = async (bytes: Uint8Array) => {
+    const file = join(desk.path, "jobs.ndjson");
+    await writeFile(file, bytes);
+    return jobyard(["submit", "--lines", file, "--new-batch", "Bytes", "--tenant", tenant, "--json"]);
+  };
+
+  it("that are not UTF-8 are refused by their number, and those with numbers that would change", async () => {
+    const result = await submitFile(
+      Buffer.concat([
+        Buffer.from(`\ufeff${lineOf("Quick", { jobName: "für" })}\r\n`),
+        Buffer.from(`${lineOf("Quick", { jobName: "für" })}\n`, "latin1"),
+        Buffer.from(lineOf("Quick", { parameters: 0 }).replace(":0}", ":9007199254740993}")),
+      ]),
+    );
+    expect(result.code).toBe(5);
+    expect(result.json<object>()).toMatchObject({ submitted: 1, refused: [{ line: 2 }, { line: 3 }] });
+    expect(result.stderr).toContain("Line 2: line: is not UTF-8");
+    expect(result.stderr).toContain("Line 3: parameters: 9007199254740993 would arrive as 9007199254740992");
+  });
+
+  it("in UTF-16 are refused together", async () => {
+    const result = await submitFile(Buffer.from(`\ufeff${lineOf("Quick")}\r\n${lineOf("Quick")}`, "utf16le"));
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr).toMatch(/jobs\.ndjson, line: is UTF-16; save it as UTF-8\n$/);
+  });
+});
+
 describe("one job", () => {
   it("is submitted, waited for, and says how it ended by the exit code", async () => {
     const good = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "-p", '{"n":1}', "--wait"];

@@ -31,11 +31,13 @@ const valid: Manifest = {
   ],
 };
 
+const manifestIn = (text: string): Manifest => parseManifest(Buffer.from(text));
+
 const withJob = (job: unknown): unknown => ({ ...valid, jobs: [valid.jobs[0], job] });
 
 function problemOf(value: unknown): string {
   try {
-    parseManifest(typeof value === "string" ? value : JSON.stringify(value));
+    manifestIn(typeof value === "string" ? value : JSON.stringify(value));
   } catch (error) {
     expect(error).toBeInstanceOf(PackageError);
     expect(error).toMatchObject({ code: "ManifestInvalid", retryable: false });
@@ -46,8 +48,8 @@ function problemOf(value: unknown): string {
 
 describe("parseManifest", () => {
   it("returns what a valid manifest says", () => {
-    expect(parseManifest(JSON.stringify(valid))).toEqual(valid);
-    expect(parseManifest(JSON.stringify({ ...valid, platform: "any" })).platform).toBe("any");
+    expect(manifestIn(JSON.stringify(valid))).toEqual(valid);
+    expect(manifestIn(JSON.stringify({ ...valid, platform: "any" })).platform).toBe("any");
   });
 
   const module = (file: unknown, name?: unknown) =>
@@ -189,7 +191,7 @@ describe("parseManifest", () => {
 
   it("counts further problems and lists them all", () => {
     const bad = JSON.stringify({ ...valid, name: "", platform: 1 });
-    expect(() => parseManifest(bad)).toThrow(
+    expect(() => manifestIn(bad)).toThrow(
       expect.objectContaining({
         details: [expect.objectContaining({ target: "name" }), expect.objectContaining({ target: "platform" })],
       }),
@@ -203,7 +205,7 @@ describe("parseManifest", () => {
         problemOf(value);
         const text = JSON.stringify({ ...valid, [key]: value });
         try {
-          expect(JSON.parse(JSON.stringify(parseManifest(text)))).toEqual(JSON.parse(text));
+          expect(JSON.parse(JSON.stringify(manifestIn(text)))).toEqual(JSON.parse(text));
         } catch (error) {
           expect(error).toMatchObject({ code: "ManifestInvalid" });
         }

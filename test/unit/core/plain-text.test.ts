@@ -41,11 +41,13 @@ describe.each(Object.entries(FIELDS))("%s", (field, parse) => {
 });
 
 it("is the pattern of job types in a manifest, too", { tags: "attack/names" }, () => {
-  const manifest = (jobType: string): string =>
-    JSON.stringify({
-      ...{ manifestVersion: 1, name: "p", platform: "any" },
-      jobs: [{ jobType, entry: { kind: "command", command: "sh" } }],
-    });
+  const manifest = (jobType: string): Uint8Array =>
+    Buffer.from(
+      JSON.stringify({
+        ...{ manifestVersion: 1, name: "p", platform: "any" },
+        jobs: [{ jobType, entry: { kind: "command", command: "sh" } }],
+      }),
+    );
   expect(parseManifest(manifest("Größe")).jobs).toHaveLength(1);
   for (const code of REFUSED) {
     expect(() => parseManifest(manifest(`a${String.fromCharCode(code)}b`)), code.toString(16)).toThrow("jobType");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PackagePlatform } from "../../../runtime/core/manifest.ts";
-import { binaryPlatform } from "../../../runtime/packaging/binary-platform.ts";
+import { binaryPlatform } from "../../../runtime/core/binary-platform.ts";
 import { packPackage } from "../../../runtime/packaging/pack.ts";
 import { unpackPackage } from "../../../runtime/worker/packages/unpack.ts";
 import { sourcePackage } from "../../support/source-package.ts";

@@ -8,6 +8,7 @@ import type { PackagePlatform } from "../../../runtime/core/manifest.ts";
 import { type PackResult, packPackage } from "../../../runtime/packaging/pack.ts";
 import { PackError } from "../../../runtime/packaging/problem.ts";
 import { unpackPackage } from "../../../runtime/worker/packages/unpack.ts";
+import { elfFor } from "../../support/elf.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { sourcePackage } from "../../support/source-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -186,6 +187,26 @@ describe("packPackage", () => {
     expect((await stat(join(root.path, "package/convert.sh"))).mode & 0o777).toBe(0o755);
   });
 
+  it("packs a program at its root, started by its name alone, with its executable bit", async () => {
+    const result = await packed({
+      "package.json": packageJson({ files: ["tool"], jobs: [{ jobType: "A", command: "tool" }] }),
+      tool: "#!/bin/sh\n",
+    });
+    await using root = await temporaryDirectory();
+    const { executables } = await unpackPackage({ bytes: result.zip, directory: join(root.path, "package") });
+    expect([...executables]).toEqual(["tool"]);
+  });
+
+  it("takes sources and a package.json that begin with a byte order mark, also of modules", async () => {
+    const { manifest } = await packed({
+      "package.json": `\ufeff${packageJson({ external: ["marked"] })}`,
+      "a.ts": `\ufeffimport "marked";\n${job("A")}`,
+      "node_modules/marked/package.json": '\ufeff{ "name": "marked", "version": "1.0.0", "main": "main.js" }',
+      "node_modules/marked/main.js": "",
+    });
+    expect(manifest.name).toBe("sample");
+  });
+
   it("compresses large files, unless they would then look like a bomb to whoever unpacks them", async () => {
     const [plain, zeros] = [Buffer.alloc(2_000_000), Buffer.alloc(2_000_000)];
     // Bytes of four bits each: half their size when compressed.
@@ -228,12 +249,65 @@ describe("packPackage", () => {
     expect(new Set(hashes).size).toBe(1);
   });
 
-  it.each<[string, Record<string, string>, string]>([
+  it.each<[string, Record<string, string | Uint8Array>, string]>([
     ["a package.json that is no JSON", { "package.json": "{" }, "package.json is not JSON"],
+    [
+      "a package.json in UTF-16",
+      { "package.json": Buffer.from(`\ufeff${packageJson({})}`, "utf16le"), "a.ts": job("A") },
+      "package.json is UTF-16; save it as UTF-8.",
+    ],
+    [
+      "a package.json in Latin-1",
+      { "package.json": Buffer.from('{"name":"ü"}', "latin1") },
+      "package.json is not UTF-8; save it as UTF-8.",
+    ],
+    [
+      "a source in UTF-16",
+      { "a.ts": Buffer.from(`\ufeff${job("A")}`, "utf16le") },
+      "a.ts is UTF-16; save it as UTF-8.",
+    ],
+    ["a source in Latin-1", { "a.ts": Buffer.from(job("Größe"), "latin1") }, "a.ts is not UTF-8; save it as UTF-8."],
+    [
+      "settings under a misspelt name",
+      { "package.json": '{ "name": "x", "jobYard": { "files": [] } }', "a.ts": job("A") },
+      'package.json: "jobYard" is not read (did you mean "jobyard"?).',
+    ],
+    [
+      "a misspelt setting of a program",
+      { "package.json": packageJson({ jobs: [{ jobType: "A", command: "sh", timeoutMS: 1_000 }] }) },
+      'jobyard.jobs[0]: expected only known fields, not "timeoutMS" (did you mean "timeoutMs"?)',
+    ],
+    [
+      "a misspelt setting of a timer",
+      { "package.json": packageJson({ timers: [{ timerName: "A", cron: "0 0 * * * *", timezone: "UTC" }] }) },
+      'jobyard.timers[0]: expected only known fields, not "timezone" (did you mean "timeZone"?)',
+    ],
+    [
+      "a misspelt job type of a timer",
+      { "package.json": packageJson({ timers: [{ timerName: "Nightl", cron: "1:00:00" }] }), "a.ts": job("Nightly") },
+      '"Nightl" is no job type of this package (did you mean "Nightly"?), which has: Nightly.',
+    ],
+    ...(
+      [
+        ["with Windows line ends", "#!/bin/sh\r\n", "which has Windows line ends (CRLF)"],
+        ["that is empty", "", "which is empty"],
+        ["behind a byte order mark", "\ufeff#!/bin/sh\n", "which begins with a byte order mark"],
+        ["in UTF-16", Buffer.from("\ufeff#!/bin/sh\n", "utf16le"), "which is UTF-16"],
+        ["with a relative interpreter", "#!sh\n", "which names its interpreter sh by a relative path"],
+        ["for another processor", elfFor(0xb7), "which was built for linux-arm64 and cannot run on linux-x64"],
+      ] as const
+    ).map(([what, content, message]): [string, Record<string, string | Uint8Array>, string] => [
+      `a program ${what}`,
+      {
+        "package.json": packageJson({ files: ["x.sh"], jobs: [{ jobType: "A", command: "./x.sh" }] }),
+        "x.sh": content,
+      },
+      `jobyard.jobs runs x.sh, ${message}`,
+    ]),
     [
       "an unknown setting",
       { "package.json": packageJson({ file: ["x"] }) },
-      'package.json: jobyard: expected only known fields, not "file"',
+      'package.json: jobyard: expected only known fields, not "file" (did you mean "files"?)',
     ],
     [
       "a name that no package can have",
@@ -266,6 +340,11 @@ describe("packPackage", () => {
       "a program that is not packed",
       { "package.json": packageJson({ jobs: [{ jobType: "A", command: "./x.sh" }] }) },
       "jobyard.jobs runs x.sh, which is not in the package; list it under jobyard.files",
+    ],
+    [
+      "a directory in the place of a program",
+      { "package.json": packageJson({ files: ["bin"], jobs: [{ jobType: "A", command: "./bin" }] }), "bin/x.sh": "" },
+      "jobyard.jobs runs bin, which is a directory.",
     ],
     [
       "a type declared here and there",

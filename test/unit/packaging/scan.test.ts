@@ -151,6 +151,36 @@ describe("scanSources", () => {
     ],
     ["no type", "export default defineJob({ run() {} });", "src/a.ts:2:26: This job has no jobType."],
     [
+      "a misspelt option",
+      'export default defineJob({ jobType: "A", timeoutMS: 5, run() {} });',
+      'src/a.ts:2:42: defineJob has no option "timeoutMS" (did you mean "timeoutMs"?).',
+    ],
+    [
+      "a misspelt type",
+      'export default defineJob({ jobtype: "A", run() {} });',
+      'src/a.ts:2:28: defineJob has no option "jobtype" (did you mean "jobType"?).',
+    ],
+    [
+      "an option that belongs to timers",
+      'export default defineJob({ jobType: "A", overlap: "skip", run() {} });',
+      'defineJob has no option "overlap".',
+    ],
+    [
+      "an unknown method",
+      'export default defineJob({ jobType: "A", run() {}, setup() {} });',
+      'defineJob has no option "setup".',
+    ],
+    [
+      "a misspelt part of an option",
+      'export default defineJob({ jobType: "A", retry: { maxAttempt: 2 }, run() {} });',
+      'retry: expected only known fields, not "maxAttempt" (did you mean "maxAttempts"?).',
+    ],
+    [
+      "an option whose name is computed",
+      'export default defineJob({ jobType: "A", ["timeout" + "Ms"]: 5, run() {} });',
+      "src/a.ts:2:42: Write the name of this option out",
+    ],
+    [
       "options made elsewhere",
       "export default defineJob(options());",
       "src/a.ts:2:26: defineJob expects an object literal here",

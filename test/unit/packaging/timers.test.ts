@@ -136,6 +136,21 @@ export const make = () => ${timer(CRON)};`,
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ["no schedule", { "src/a.ts": source("") }, "src/a.ts:2:33: This timer has no cron."],
     [
+      "a misspelt option",
+      { "src/a.ts": source(`${CRON}, timezone: "UTC"`) },
+      'scalableTimerJob has no option "timezone" (did you mean "timeZone"?).',
+    ],
+    [
+      "an option of another system",
+      { "src/a.ts": source(`${CRON}, runOnStartup: true`) },
+      'scalableTimerJob has no option "runOnStartup".',
+    ],
+    [
+      "a type, which is its name",
+      { "src/a.ts": source(`${CRON}, jobType: "A"`) },
+      'scalableTimerJob has no option "jobType".',
+    ],
+    [
       "no function",
       { "src/a.ts": `${IMPORT}export default scalableTimerJob({ ${CRON} });` },
       "src/a.ts:2:16: A timer has a function to run: scalableTimerJob({ … }, async (ctx) => { … }).",

@@ -41,11 +41,27 @@ export function uncaughtEnd(thrown: unknown, phase: JobPhase | undefined): { end
   return { end, detail };
 }
 
-/** "message", or "TypeError: message" where the name says more than that something went wrong. */
-function messageOf(thrown: unknown): string {
+const CAUSES_MAX_DEPTH = 5;
+const ERRORS_MAX_COUNT = 5;
+
+/**
+ * "message", or "TypeError: message" where the name says more than that something went wrong, and behind it in brackets
+ * what caused it: "fetch failed" alone helps nobody. Bounded, since causes may go in a circle.
+ */
+function messageOf(thrown: unknown, depth = 0): string {
   if (!(thrown instanceof Error))
     return typeof thrown === "string" ? thrown : `Thrown: ${inspect(thrown, { depth: 1 })}`;
-  const { name, message } = thrown;
+  const own = ownMessage(thrown);
+  if (depth === CAUSES_MAX_DEPTH) return own;
+  const errors: readonly unknown[] = thrown instanceof AggregateError ? thrown.errors : [];
+  const causes = thrown.cause === undefined ? errors : [thrown.cause, ...errors];
+  const texts = causes.slice(0, ERRORS_MAX_COUNT).map((cause) => messageOf(cause, depth + 1));
+  const news = [...new Set(texts)].filter((text) => !own.endsWith(text));
+  if (causes.length > ERRORS_MAX_COUNT) news.push(`and ${causes.length - ERRORS_MAX_COUNT} more`);
+  return news.length === 0 ? own : `${own} (${news.join("; ")})`;
+}
+
+function ownMessage({ name, message }: Error): string {
   if (message === "") return name;
   return name === "Error" || name === "NonRetryableError" ? message : `${name}: ${message}`;
 }

@@ -1,27 +1,22 @@
-/** Turns what a job returned into the JSON text that is kept. */
+/** Turns what a job returned into the JSON text that is kept. What would be lost on the way is refused. */
 import { OUTPUT_MAX_BYTES } from "../../../core/limits.ts";
+import { writeJson } from "../../../core/write-json.ts";
 import type { HostFailureCode } from "./messages.ts";
 
 export type WrittenOutput =
   { readonly output: string | undefined } | { readonly code: HostFailureCode; readonly message: string };
 
-/** Undefined for what JSON cannot express, such as a function. */
-const jsonOf = (value: unknown): string | undefined => JSON.stringify(value);
-
 /** `result` is what `run` returned: nothing, or an object with or without `output`. */
 export function writeOutput(result: unknown): WrittenOutput {
-  if (result === undefined || result === null) return { output: undefined };
-  if (typeof result !== "object") {
-    return { code: "JobFailed", message: `run returned a ${typeof result}; a result is returned as { output: … }.` };
-  }
   let output: string | undefined;
   try {
-    output = jsonOf((result as { readonly output?: unknown }).output);
+    const stray = strayIn(result);
+    if (stray !== undefined) {
+      return { code: "JobFailed", message: `run returned ${stray}; a result is returned as { output: … }.` };
+    }
+    output = writeJson((result as { readonly output?: unknown } | null | undefined)?.output);
   } catch (error) {
-    return {
-      code: "JobFailed",
-      message: `The output cannot be written as JSON: ${error instanceof Error ? error.message : "it throws"}`,
-    };
+    return { code: "JobFailed", message: `The output ${error instanceof Error ? error.message : "cannot be read"}.` };
   }
   const bytes = Buffer.byteLength(output ?? "");
   if (bytes > OUTPUT_MAX_BYTES) {
@@ -31,4 +26,21 @@ export function writeOutput(result: unknown): WrittenOutput {
     };
   }
   return { output };
+}
+
+const FIELDS_SHOWN = 5;
+
+/** What was returned that nobody would see; undefined if it is a result. */
+function strayIn(result: unknown): string | undefined {
+  if (result === undefined || result === null) return undefined;
+  if (typeof result !== "object") return `a ${typeof result}`;
+  if (Array.isArray(result)) return "a list";
+  const others = Object.keys(result).filter((name) => name !== "output");
+  if (others.length > 0) {
+    const shown = others.slice(0, FIELDS_SHOWN).map((name) => JSON.stringify(name));
+    return `an object with ${shown.join(", ")}${others.length > FIELDS_SHOWN ? " and more" : ""}`;
+  }
+  // A Map, a Date and an Error have no fields of their own either.
+  const kind = Object.prototype.toString.call(result).slice("[object ".length, -1);
+  return kind === "Object" ? undefined : `a value of type ${kind}`;
 }

@@ -11,6 +11,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { chdir, env } from "node:process";
+import { setImmediate } from "node:timers";
 import type { SetupContext } from "../../../job/index.ts";
 import { attributeOutput, createPrinter, type Printer } from "./attributed-output.ts";
 import type { WorkerChannel } from "./channel.ts";
@@ -26,6 +27,8 @@ interface RunningJob {
   /** Fires if the job need not wait for the package's setup any more, which others may still need. */
   readonly leave: AbortController;
   phase: JobPhase;
+  /** Nothing of it is half done any more. */
+  hasReturned: boolean;
   end(ended: HostEnd): void;
 }
 
@@ -81,6 +84,7 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
       printer,
       leave: new AbortController(),
       phase: "loading",
+      hasReturned: false,
       end(ended) {
         if (scope.closed) return;
         scope.closed = true;
@@ -100,7 +104,12 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
         setUp: (setup, context) => services.get(() => setUp(id, setup, context), setup, job.leave.signal),
       }),
     );
-    void running.then((ended) => job.end(ended));
+    void running.then((ended) => {
+      job.hasReturned = ended.type === "returned";
+      // A rejection that was left behind before the return is told about after the promises that are settled already.
+      if (job.hasReturned) setImmediate(() => job.end(ended));
+      else job.end(ended);
+    });
   }
 
   /** In a scope of its own: what setup starts for all jobs is nobody's as soon as setup has ended. */
@@ -124,11 +133,13 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
   }
 
   function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
-    const { end, detail } = uncaughtEnd(error, currentJob()?.phase);
+    const job = currentJob();
+    const { end, detail } = uncaughtEnd(error, job?.phase);
     process.stderr.write(`${detail}\n`);
-    if (origin === "unhandledRejection" && currentJob() === undefined) {
-      // A promise that an ended job has forgotten: nothing is half done because of it.
+    if (origin === "unhandledRejection" && (job === undefined || job.hasReturned)) {
+      // A promise that its job has forgotten: nothing is half done because of it, so the others may go on.
       channel.report({ type: "retire" });
+      job?.end(end);
       return;
     }
     leaveBecauseOf(culprit(), end);

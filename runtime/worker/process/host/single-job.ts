@@ -9,6 +9,7 @@
  */
 import { getEventListeners } from "node:events";
 import { chdir, env } from "node:process";
+import { setImmediate } from "node:timers";
 import type { WorkerChannel } from "./channel.ts";
 import { type JobPhase, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd } from "./messages.ts";
@@ -39,7 +40,11 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
         signal: stop.signal,
         onPhase: (now) => (phase = now),
         setUp: (setup, context) => setup(context),
-      }).then(end);
+      }).then((ended) => {
+        // A rejection that was left behind before the return is told about after the promises that are settled already.
+        if (ended.type === "returned") setImmediate(end, ended);
+        else end(ended);
+      });
     }
   };
 

@@ -313,7 +313,10 @@ describe("findJob", () => {
     const manifest = manifestOf();
     expect(findJob(manifest, "A")).toBe(manifest.jobs[0]);
     expect(() => findJob(manifest, "a")).toThrow(
-      expect.objectContaining({ code: "JobTypeUnknown", message: 'Package sample has no job of type "a"; it has A.' }),
+      expect.objectContaining({
+        code: "JobTypeUnknown",
+        message: 'Package sample has no job of type "a" (did you mean "A"?); it has A.',
+      }),
     );
   });
 });

@@ -1,7 +1,11 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CommandEntry } from "../../../../runtime/core/manifest.ts";
 import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { hasProgram } from "../../../support/has-program.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses } from "./lab.ts";
 
 let lab: Lab;
@@ -133,8 +137,27 @@ describe("a command's result file", () => {
     expect(await resultOf("rmdir ../result")).toEqual({ kind: "succeeded", output: undefined });
   });
 
-  it("that is empty is none", async () => {
-    expect(await resultOf("touch $JOBYARD_RESULT_FILE")).toEqual({ kind: "succeeded", output: undefined });
+  it.each([
+    ["that is empty", "touch $JOBYARD_RESULT_FILE", "is empty."],
+    ["of blank lines", "printf '\\n \\n' > $JOBYARD_RESULT_FILE", "is empty."],
+    ["of a byte order mark", "printf '\\357\\273\\277' > $JOBYARD_RESULT_FILE", "is empty."],
+    ["in Latin-1", "printf '\"f\\374r\"' > $JOBYARD_RESULT_FILE", "is not UTF-8; save it as UTF-8."],
+    ["in UTF-16", "printf '\\377\\3761\\0' > $JOBYARD_RESULT_FILE", "is UTF-16; save it as UTF-8."],
+    [
+      "with a number that would change",
+      `echo '{"n":9223372036854775807}' > $JOBYARD_RESULT_FILE`,
+      "holds n: 9223372036854775807 would arrive as 9223372036854776000; send it as text.",
+    ],
+  ])("%s says so and fails the job for good", async (_, body, message) => {
+    expect(await resultOf(body)).toEqual({
+      ...{ kind: "failed", code: "JobFailed", retryable: false },
+      message: `The result file ${message}`,
+    });
+  });
+
+  it("may begin with a byte order mark", async () => {
+    const body = `printf '\\357\\273\\277{"a":"f\\303\\274r"}\\r\\n' > $JOBYARD_RESULT_FILE`;
+    expect(await resultOf(body)).toEqual({ kind: "succeeded", output: '{"a":"für"}' });
   });
 });
 
@@ -180,21 +203,58 @@ describe("cancel of a command", () => {
 describe("a command that cannot be started", () => {
   it.each([
     ["is not in the package", "./other.sh", "has no file"],
-    ["is a directory", "./directory", "has no file"],
+    ["is a directory", "./directory", '"./directory" is a directory'],
     ["is not executable", "./data.txt", "not executable"],
     ["is nowhere on the PATH", "no-such-program-here", "has no program"],
     ["needs an interpreter that is not here", "./perl6.sh", "needs /opt/perl6"],
     ["needs a program by name that is not here", "./ruby9.sh", "needs ruby9"],
+    ["needs a program by name, with options, that is not here", "./ruby9s.sh", "needs ruby9"],
+    ["has Windows line ends", "./crlf.sh", '"./crlf.sh" has Windows line ends (CRLF), so its #! line names no'],
+    ["has Windows line ends after an option", "./crlf-option.sh", "has Windows line ends (CRLF)"],
+    ["has Windows line ends after a program's name", "./crlf-env.sh", "has Windows line ends (CRLF)"],
+    ["has a directory as its interpreter", "./directory.sh", "needs /etc, which"],
+    ["names no interpreter", "./nobody.sh", "names no interpreter after #!"],
+    ["names its interpreter by a relative path", "./relative.sh", "names its interpreter bin/sh by a relative path"],
   ])("because it %s: not tried again", async (_, command, message) => {
     const files = {
       "data.txt": "",
       "perl6.sh": "#!/opt/perl6 -w\n",
       "ruby9.sh": "#!/usr/bin/env ruby9\n",
+      "ruby9s.sh": "#!/usr/bin/env -S A=1 ruby9 -w\n",
+      "crlf.sh": "#!/bin/sh\r\necho\r\n",
+      "crlf-option.sh": "#!/bin/sh -e\r\n",
+      "crlf-env.sh": "#!/usr/bin/env python3\r\n",
+      "directory.sh": "#!/etc\n",
+      "nobody.sh": "#! \n",
+      "relative.sh": "#!bin/sh\n",
       "directory/x": "",
     };
     const attempt = await lab.start(files, { entry: { kind: "command", command } });
     const result = await attempt.result;
     expect(result).toMatchObject({ kind: "failed", code: "EntryPointInvalid", retryable: false });
     expect(result).toHaveProperty("message", expect.stringContaining(message));
+  });
+});
+
+describe("a program that only the kernel refuses", () => {
+  it.skipIf(!hasProgram("setpriv", "--version"))(
+    "is an invalid entry point, whatever stood in front of it",
+    async () => {
+      await using directory = await temporaryDirectory();
+      const inner = join(directory.path, "inner");
+      await writeFile(inner, "#!/nowhere/interpreter\n", { mode: 0o755 });
+      const result = await resultOf("", {}, `#!${inner}`);
+      expect(result).toMatchObject({ kind: "failed", code: "EntryPointInvalid", retryable: false });
+      expect(result).toHaveProperty(
+        "message",
+        expect.stringMatching(/^"\.\/tool\.sh" cannot be started on this worker: No/),
+      );
+      expect(result).toHaveProperty("message", expect.not.stringContaining("setpriv"));
+    },
+  );
+
+  it("is not taken for a program that has said so itself", async () => {
+    const own = "echo 'setpriv: bad: option' >&2; exit 127";
+    expect(await resultOf(`echo started; ${own}`)).toMatchObject({ code: "JobFailed", retryable: true });
   });
 });

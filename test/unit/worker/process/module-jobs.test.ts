@@ -156,6 +156,45 @@ describe("a job that fails", () => {
     expect(await resultOf(`setTimeout(() => { throw new Error("lost"); }, 1); await delay(60_000);`)).toEqual(expected);
   });
 
+  it("fails by a rejection it has left behind before it returned, by its own error if it threw one", async () => {
+    const left = 'Promise.reject(new Error("lost"));';
+    const expected = { kind: "failed", code: "JobFailed", message: "lost", retryable: true };
+    expect(await resultOf(`${left} return { output: 1 };`)).toEqual(expected);
+    expect(await resultOf(`delay(1).then(() => { throw new Error("lost"); }); await delay(20);`)).toEqual(expected);
+    expect(await resultOf(`const p = ${left} p.catch(() => {}); return { output: 1 };`)).toMatchObject({ output: "1" });
+    expect(await resultOf(`${left} throw new Error("own");`)).toEqual({ ...expected, message: "own" });
+  });
+
+  it.each([
+    [
+      "a cause",
+      `throw new Error("no report", { cause: new TypeError("no ledger") });`,
+      "no report (TypeError: no ledger)",
+    ],
+    [
+      "what an AggregateError gathers",
+      `await Promise.any([Promise.reject(new Error("a")), Promise.reject(new RangeError("b"))]);`,
+      "AggregateError: All promises were rejected (a; RangeError: b)",
+    ],
+    ["why fetch failed", `await fetch("http://127.0.0.1:1");`, /^TypeError: fetch failed \(.*(bad port|ECONNREFUSED)/],
+    ["a cause that its message names already, once", `throw new Error("x: y", { cause: new Error("y") });`, "x: y"],
+    ["a cause that is a text", `throw new Error("x", { cause: "y" });`, "x (y)"],
+    ["causes of causes", `throw new Error("1", { cause: new Error("2", { cause: new Error("3") }) });`, "1 (2 (3))"],
+    [
+      "causes in a circle",
+      `const a = new Error("a"); a.cause = new Error("b", { cause: a }); throw a;`,
+      /^a \(b \([ab() ]*\)+$/,
+    ],
+    [
+      "some of a thousand",
+      `throw new AggregateError(Array.from({ length: 1000 }, (_, n) => new Error("e" + n)), "all");`,
+      "AggregateError: all (e0; e1; e2; e3; e4; and 995 more)",
+    ],
+  ])("says %s", async (_, body, message) => {
+    const text = typeof message === "string" ? message : (expect.stringMatching(message) as string);
+    expect(await resultOf(body)).toMatchObject({ kind: "failed", message: text });
+  });
+
   it("fails when it waits for something that can no longer happen", async () => {
     const result = await resultOf("await new Promise(() => {});");
     expect(result).toMatchObject({ kind: "failed", code: "JobFailed", retryable: true });
@@ -198,6 +237,16 @@ describe("output", () => {
     ["a circle", "const a = {}; a.a = a; return { output: a };", "cannot be written as JSON"],
     ["a bigint", "return { output: 1n };", "cannot be written as JSON"],
     ["not an object", "return 42;", "run returned a number"],
+    ["a list", "return [1, 2];", "run returned a list; a result is returned as { output: … }."],
+    ["an empty list", "return [];", "run returned a list;"],
+    ["an object without output", "return { count: 5 };", 'run returned an object with "count";'],
+    ["more than output", "return { output: 1, Output: 2 };", 'run returned an object with "Output";'],
+    ["an answer", 'return new Response("x");', "run returned a value of type Response;"],
+    ["a Map", "return new Map([[1, 2]]);", "run returned a value of type Map;"],
+    ["an error that was not thrown", 'return new Error("no");', "run returned a value of type Error;"],
+    ["NaN", "return { output: { rate: 0 / 0 } };", "The output holds rate: NaN cannot be written as JSON."],
+    ["a forgotten await", "return { output: { rows: delay(1) } };", "holds rows: a value of type Promise"],
+    ["a function", "return { output: () => 1 };", "The output cannot be written as JSON: a function."],
   ])("that is %s fails the job for good", async (_, body, message) => {
     const result = await resultOf(body);
     expect(result).toMatchObject({ kind: "failed", code: "JobFailed", retryable: false });

@@ -109,6 +109,20 @@ describe("jobs that share a process", () => {
     expect(await outputOf(await lab.share(shared, "a"))).toBe(await outputOf(attempts[0]!));
   });
 
+  it("fail by a rejection left behind before they returned, which does not harm the others", async () => {
+    const bodies = {
+      wait: `log("in"); await new Promise((go) => signal.addEventListener("abort", go)); return { output: "well" };`,
+      leave: 'Promise.reject(new Error("lost")); return { output: 1 };',
+    };
+    const shared = sharedPackage(bodies);
+    const waiting = await lab.share(shared, "wait");
+    await waiting.logged("in");
+    const left = await (await lab.share(shared, "leave")).result;
+    expect(left).toEqual({ kind: "failed", code: "JobFailed", message: "lost", retryable: true });
+    waiting.process.cancel("cancel");
+    expect(await waiting.result).toEqual({ kind: "succeeded", output: '"well"' });
+  });
+
   it("do not share when they were interrupted often: their fault is then their own", async () => {
     const shared = sharedPackage({ a: "return { output: [process.pid, packagePath] };" });
     const job = { ...FACTS, parameters: '"a"', interruption: 3 };

@@ -128,7 +128,9 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     const report = (fields: object): string =>
       JSON.stringify(JSON.stringify({ type: "returned", stopping: false, ...fields }));
     const notJson = await lab.start(`fs.writeSync(3, ${report({ output: "{" })} + "\\n");`);
-    expect(await notJson.result).toMatchObject({ kind: "failed", message: "The output is not JSON." });
+    expect(await notJson.result).toHaveProperty("message", expect.stringMatching(/^The output is not JSON: /));
+    const changed = await lab.start(`fs.writeSync(3, ${report({ output: '{"n":9007199254740993}' })} + "\\n");`);
+    expect(await changed.result).toHaveProperty("message", expect.stringContaining("holds n: 9007199254740993"));
     const large = await lab.start(`fs.writeSync(3, ${report({ output: `"${"x".repeat(40_000)}"` })} + "\\n");`);
     expect(await large.result).toMatchObject({ kind: "failed", code: "OutputTooLarge" });
   });

@@ -1,5 +1,5 @@
 /** Reads from its first bytes for which platform a program or library was built. */
-import type { PackagePlatform } from "../core/manifest.ts";
+import type { PackagePlatform } from "./manifest.ts";
 
 /** Undefined for anything that is not machine code. */
 export function binaryPlatform(content: Uint8Array): Pick<PackagePlatform, "os" | "arch"> | undefined {

@@ -22,6 +22,7 @@ const LONG =
         "test/integration/client/notifications-under-faults.test.ts",
         "test/integration/events/failures.test.ts",
         "test/integration/faults/real-services.test.ts",
+        "test/integration/packaging/libraries.test.ts",
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/vm/scale-set.test.ts",

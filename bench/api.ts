@@ -4,11 +4,13 @@
  */
 import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
+import { connectStorage, createPackageStore } from "../runtime/azure/index.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
 import { DEMO_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/token-client.ts";
 import { localClient } from "../runtime/local/local-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
+import { testPackage } from "../test/support/test-package.ts";
 import type { Benchmark } from "./bench.ts";
 import { withStack } from "./bench-stack.ts";
 import { rssKiBOf } from "./memory.ts";
@@ -20,6 +22,7 @@ const MEASURED_MS = 30_000;
 const REST_MS = 5_000;
 const BULK_JOBS = 50;
 const TENANT = "demo";
+const PACKAGE = "load.zip";
 /** A request without an answer by then has failed. */
 const ANSWER_WITHIN_MS = 30_000;
 
@@ -49,6 +52,8 @@ interface Taken {
 
 async function measure(stack: Stack, report: Report): Promise<void> {
   const authorize = signInAs(DEMO_APPLICATION, stack.issuer);
+  const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
+  await createPackageStore({ storage }).upload(TENANT, PACKAGE, testPackage({ jobs: { Load: "return {};" } }));
   const { management } = await localClient(stack, DEMO_APPLICATION);
   const batchId = await management.createBatch({ tenantName: TENANT, batchName: "Load", large: true });
   const send = createSender(stack.apiUrl, authorize);
@@ -117,7 +122,7 @@ const job = (number: number) => ({
   tenantName: TENANT,
   jobType: "Load",
   jobName: `load ${number}`,
-  jobProcessorPackageName: "load.zip",
+  jobProcessorPackageName: PACKAGE,
   parameters: { number, text: "x".repeat(200) },
 });
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import {
   InvalidRequestError,
   TooManyRequestsError,
+  UnavailableError,
   isSystemError,
   type JobSystemError,
   NotFoundError,
@@ -134,7 +135,8 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
       return;
     }
     if (status === 503 || status === 429) {
-      const own = thrown instanceof TooManyRequestsError ? thrown.retryAfterS : undefined;
+      const knows = thrown instanceof TooManyRequestsError || thrown instanceof UnavailableError;
+      const own = knows ? thrown.retryAfterS : undefined;
       response.set("Retry-After", response.get("Retry-After") ?? String(own ?? RETRY_AFTER_S));
     }
     response.status(status).json(body);

@@ -22,6 +22,7 @@ import { createDeadLetters } from "./dead-letters.ts";
 import { deadLetterOperations } from "./dead-letter-operations.ts";
 import { eventOperations, type EventOperationDeps } from "./events/event-operations.ts";
 import { jobCommandOperations } from "./job-command-operations.ts";
+import { createKnownJobs } from "./known-jobs.ts";
 import { createLookup } from "./lookup.ts";
 import type { Operation } from "./operation.ts";
 import { packageOperations } from "./package-operations.ts";
@@ -49,6 +50,8 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, Webho
   readonly events: JobEvents;
   readonly ids: IdSource;
   readonly packages: PackageCatalog;
+  /** Whether a package comes with this release and is not published yet. */
+  readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
   readonly tenants: TenantStore;
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
   /** Has the scheduler of this process look at its timers at once. */
@@ -77,7 +80,8 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const reservations = createReservations(deps);
   const intake = createBatchIntake({ ...shared, reservations });
   const acceptance = createAcceptance(shared);
-  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance });
+  const knownJobs = createKnownJobs(deps);
+  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance, knownJobs });
   const runTimer = createRunTimer({ ...deps, reservations, acceptance });
   return [
     ...submitOperations({ submitter, intake }),

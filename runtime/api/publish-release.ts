@@ -27,23 +27,38 @@ export interface PublishReleaseDeps {
 /** Shown with the package, where a person's name would be. */
 const PUBLISHED_BY = "release";
 
-/** Registers their timers too. A package nobody can use is logged and passed over. Throws UnavailableError; a repetition goes on from there. */
-export async function publishRelease(deps: PublishReleaseDeps): Promise<void> {
+export interface ReleasePublisher {
+  /** Whether the release holds this package and is not done with it: submits of its jobs are worth repeating. */
+  isPending(tenantName: string, packageName: string): boolean;
+  /**
+   * Registers their timers too. A package nobody can use is logged and passed over. Throws UnavailableError; a repetition
+   * goes on from there.
+   */
+  publish(): Promise<void>;
+}
+
+/** Looks what there is to publish, so that the API can say so before it serves. */
+export async function openRelease(deps: PublishReleaseDeps): Promise<ReleasePublisher> {
   const { directory, tenants, tenantName, now, log } = deps;
-  const fileNames = await packagesIn(directory);
-  if (fileNames.length === 0) return;
-  if ((await tenants.get(tenantName)) === undefined) {
-    await tenants.create({ tenantName, createdAt: now(), createdBy: PUBLISHED_BY });
-  }
-  for (const packageName of fileNames) {
-    try {
-      const published = await publish(packageName, deps);
-      log.info({ tenantName, packageName, published }, "released package");
-    } catch (error) {
-      if (!(error instanceof PackageError) && !(error instanceof ConflictError)) throw error;
-      log.error({ tenantName, packageName, error: error.message }, "released package refused");
-    }
-  }
+  const pending = new Set(await packagesIn(directory));
+  return {
+    isPending: (tenant, packageName) => tenant === tenantName && pending.has(packageName),
+    async publish() {
+      if (pending.size > 0 && (await tenants.get(tenantName)) === undefined) {
+        await tenants.create({ tenantName, createdAt: now(), createdBy: PUBLISHED_BY });
+      }
+      for (const packageName of pending) {
+        try {
+          const published = await publish(packageName, deps);
+          log.info({ tenantName, packageName, published }, "released package");
+        } catch (error) {
+          if (!(error instanceof PackageError) && !(error instanceof ConflictError)) throw error;
+          log.error({ tenantName, packageName, error: error.message }, "released package refused");
+        }
+        pending.delete(packageName);
+      }
+    },
+  };
 }
 
 /** False: this version was published before, and stays. */
@@ -78,23 +93,25 @@ async function packagesIn(directory: string): Promise<readonly string[]> {
 /** Right after a deployment roles are on their way for up to ten minutes, and storage answers 403. */
 const PAUSES_MS = [1_000, 5_000, 15_000, 30_000];
 
-export interface KeepPublishingDeps extends PublishReleaseDeps {
+export interface KeepPublishingDeps {
+  readonly release: ReleasePublisher;
   /** Resolves after the time, or as soon as the signal fires. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly log: Logger;
 }
 
 /** Until it is done; the API serves meanwhile. Resolves at the latest when the signal fires. */
-export async function keepPublishing(deps: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
+export async function keepPublishing({ release, pause, log }: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
   for (let tries = 0; !signal.aborted; tries++) {
     try {
-      await publishRelease(deps);
+      await release.publish();
       return;
     } catch (error) {
-      deps.log.warn(
+      log.warn(
         { error: messageOf(error), code: isSystemError(error) ? error.code : undefined },
         "release not published yet",
       );
-      await deps.pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
+      await pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
     }
   }
 }

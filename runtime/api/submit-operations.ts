@@ -76,7 +76,8 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
     summary: "Submit a job",
     description:
       "A job without `batchId` joins its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
-      "request may be repeated: it then answers the first job.",
+      "request may be repeated: it then answers the first job. Its package must be there and have the job type, unless " +
+      "`publishLater` is set.",
     needs: "submit",
     headers: submitHeaders,
     body: jsonBody(submitJobSchema),
@@ -84,7 +85,10 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
       201: { description: "The job is accepted.", schema: submittedSchema, headers: CREATED },
       200: { description: "The job an earlier request submitted.", schema: submittedSchema, headers: REPLAYED },
     },
-    errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer", "JobIdTaken", "IdempotencyKeyReused"],
+    errors: [
+      ...(["BatchNotFound", "BatchClosed", "BatchOfTimer", "JobIdTaken", "IdempotencyKeyReused"] as const),
+      ...(["PackageNotFound", "JobTypeUnknown"] as const),
+    ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
       const [outcome] = await submitter.submit(caller, [request]);

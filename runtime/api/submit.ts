@@ -1,14 +1,15 @@
 /**
- * Submits jobs: finds the batch of each, then its id, by its keys where it has some, and has it accepted. What a caller
- * has an id for is in the table; nothing is half accepted.
+ * Submits jobs: finds the batch of each, judges whether its package can run it, finds its id, by its keys where it has
+ * some, and has it accepted. What a caller has an id for is in the table; nothing is half accepted.
  */
-import { ConflictError, invalidField, InvariantError } from "../core/errors.ts";
+import { invalidField, InvariantError, type JobSystemError } from "../core/errors.ts";
 import type { IdSource } from "../core/ids.ts";
 import type { Batch } from "../core/job.ts";
 import type { JobRequestBody } from "../core/requests.ts";
 import { type Acceptance, type AcceptedJob, closed, type JobToAccept } from "./accept-jobs.ts";
 import type { BatchIntake } from "./batch-intake.ts";
 import type { Caller } from "./caller.ts";
+import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
 import { done, failed, onward, type Outcome, outcomeOf } from "./outcome.ts";
 import { prepareJob, type PreparedJob } from "./prepare-job.ts";
 import { requestHash } from "./request-hash.ts";
@@ -18,6 +19,7 @@ export interface SubmitDeps {
   readonly intake: Pick<BatchIntake, "named" | "daily">;
   readonly reservations: Reservations;
   readonly acceptance: Acceptance;
+  readonly knownJobs: KnownJobs;
   readonly ids: IdSource;
   readonly now: () => Date;
 }
@@ -40,16 +42,18 @@ export interface Submitter {
 /** Rows written at the same time: a few full transactions, so that one large request does not shut out the others. */
 const SUBMIT_CHUNK = 500;
 
-/** A request with the batch it goes to when it comes for the first time, which may be closed. */
+/** A request with the batch it goes to when it comes for the first time. */
 interface Placed {
   readonly request: SubmitRequest;
   readonly prepared: PreparedJob;
   readonly batch: Batch;
+  /** Why it is not accepted when it comes for the first time: a repeat answers the first job all the same. */
+  readonly refusal: JobSystemError | undefined;
 }
 
-export function createSubmitter({ intake, reservations, acceptance, ids, now }: SubmitDeps): Submitter {
+export function createSubmitter({ intake, reservations, acceptance, knownJobs, ids, now }: SubmitDeps): Submitter {
   /** Each batch is read once for all jobs of a chunk. */
-  function createPlacing(caller: Caller): (request: SubmitRequest) => Promise<Placed> {
+  function createPlacing(caller: Caller, refusalOf: RefusalOf): (request: SubmitRequest) => Promise<Placed> {
     const batches = new Map<string, Promise<Batch>>();
     return async (request) => {
       const { job, batchId } = request;
@@ -62,7 +66,10 @@ export function createSubmitter({ intake, reservations, acceptance, ids, now }: 
       if (job.tenantName !== batch.tenantName) {
         throw invalidField("tenantName", `is not the tenant of batch ${batch.batchId}`);
       }
-      return { request, batch, prepared: prepareJob(job, now()) };
+      const prepared = prepareJob(job, now());
+      // Only now: who may not use the tenant learns nothing of its packages.
+      const refusal = batch.state === "open" ? await refusalOf(job) : closed(batch);
+      return { request, batch, prepared, refusal };
     };
   }
 
@@ -78,30 +85,31 @@ export function createSubmitter({ intake, reservations, acceptance, ids, now }: 
     };
   };
 
-  /** Ids for jobs of one tenant, all with keys or all without, whose batches are all open or all not. */
+  /** Ids for jobs of one tenant, all with keys or all without, and all refused or all not. */
   async function idsFor(placed: readonly Placed[]): Promise<readonly Outcome<Reservation>[]> {
     const [first] = placed;
     if (first === undefined) return [];
-    const isOpen = first.batch.state === "open";
     if (!hasKey(first.request)) {
-      return placed.map((one) => (isOpen ? done({ id: freshId(one), isFirst: true }) : failed(closed(one.batch))));
+      return placed.map((one) => (one.refusal ? failed(one.refusal) : done({ id: freshId(one), isFirst: true })));
     }
     const { tenantName } = first.batch;
     const wishes = placed.map(wishOf);
-    const answers = isOpen
-      ? await reservations.reserve(tenantName, wishes)
-      : // Only what is there already: no key is given away for a job that cannot be.
-        await reservations.find(tenantName, wishes);
-    return placed.map(({ batch }, index) => {
-      const answer = answers[index] ?? closed(batch);
-      return answer instanceof ConflictError ? failed(answer) : done(answer);
+    const answers =
+      first.refusal === undefined
+        ? await reservations.reserve(tenantName, wishes)
+        : // Only what is there already: no key is given away for a job that cannot be.
+          await reservations.find(tenantName, wishes);
+    return placed.map(({ refusal }, index) => {
+      const answer = answers[index] ?? refusal;
+      if (answer === undefined) return failed(new InvariantError("A reservation was not answered."));
+      return answer instanceof Error ? failed(answer) : done(answer);
     });
   }
 
   async function identify(placed: readonly Placed[]): Promise<readonly Outcome<JobToAccept>[]> {
     const answers = new Map<Placed, Outcome<Reservation>>();
-    const groups = Map.groupBy(placed, ({ request, batch }) =>
-      [batch.tenantName, batch.state === "open", hasKey(request)].join(),
+    const groups = Map.groupBy(placed, ({ request, batch, refusal }) =>
+      [batch.tenantName, refusal === undefined, hasKey(request)].join(),
     );
     const answering = [...groups.values()].map(async (group) => {
       const found = await outcomeOf(() => idsFor(group));
@@ -120,9 +128,10 @@ export function createSubmitter({ intake, reservations, acceptance, ids, now }: 
   return {
     async submit(caller, requests) {
       const outcomes: Outcome<AcceptedJob>[] = [];
+      const refusalOf = knownJobs.judge();
       for (let i = 0; i < requests.length; i += SUBMIT_CHUNK) {
         acceptance.assertReady();
-        const place = createPlacing(caller);
+        const place = createPlacing(caller, refusalOf);
         const chunk = requests.slice(i, i + SUBMIT_CHUNK);
         const placed = await Promise.all(chunk.map((request) => outcomeOf(() => place(request))));
         const identified = await onward(placed, identify);

@@ -71,7 +71,7 @@ export class SilenceError extends Error {
   override readonly name = "SilenceError";
 
   constructor(ms: number) {
-    super(`Nothing came within ${ms / 1_000} s.`);
+    super(`Nothing came within ${Math.ceil(ms) / 1_000} s.`);
   }
 }
 

@@ -82,6 +82,11 @@ export async function withRetries<T>(
       // An answer that says "not now" says that nothing was done; only a lost one leaves it open.
       isRepeated ||= error.code === "NetworkFailed" || (error.status ?? 0) >= 500;
       await pause(delay, signal);
+      // Timers are late on a busy machine.
+      if (now() >= endAt) {
+        error.isExhausted = true;
+        throw error;
+      }
     }
   }
 }

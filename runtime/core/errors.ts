@@ -208,8 +208,16 @@ export class LockLostError extends JobSystemError<"LockLost"> {
 
 /** A service we depend on cannot answer now. */
 export class UnavailableError extends JobSystemError<UnavailableCode> {
-  constructor(code: UnavailableCode, message: string, options?: ErrorOptions) {
+  /** Seconds after which asking again makes sense. Undefined: the usual ones. */
+  readonly retryAfterS: number | undefined;
+
+  constructor(
+    code: UnavailableCode,
+    message: string,
+    { retryAfterS, ...options }: ErrorOptions & { readonly retryAfterS?: number } = {},
+  ) {
     super(code, message, true, options);
+    this.retryAfterS = retryAfterS;
   }
 }
 

@@ -221,6 +221,12 @@ export const CONNECTIONS_MAX_COUNT = 12_000;
 export const READY_CHECK_TIMEOUT_MS = 5_000;
 /** An answer of `/readyz` serves so long: asking often must cost nothing. */
 export const READY_CHECK_EVERY_MS = 5_000;
+/** What the API knows of a package accepts jobs for so long before it is read again. */
+export const KNOWN_PACKAGE_FOR_MS = 10_000;
+/** Packages the API keeps in mind. */
+export const KNOWN_PACKAGES_MAX_COUNT = 1_000;
+/** Clients that try eight times, as ours do, then bridge more than a minute. */
+export const RELEASE_RETRY_AFTER_S = 10;
 
 // --- Attempts --------------------------------------------------------------------------------------------------------
 

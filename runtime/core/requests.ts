@@ -146,6 +146,10 @@ const jobFields = z.strictObject({
   timeToLiveMs: z.int().min(TIME_TO_LIVE_MIN_MS).max(TIME_TO_LIVE_MAX_MS).optional().meta({
     description: "A job that has waited longer, counted from when it may start, fails instead of starting.",
   }),
+  publishLater: z.boolean().optional().meta({
+    description:
+      "The package, or the version that has this job type, is published after this submit: it is not looked for now.",
+  }),
 });
 
 const startsOnce = ({ runAt, delayMs }: { runAt?: Date | undefined; delayMs?: number | undefined }): boolean =>

@@ -8,7 +8,7 @@ import { createConnections } from "../api/events/connections.ts";
 import { createFanOut } from "../api/events/fan-out.ts";
 import { createTickets } from "../api/events/tickets.ts";
 import { createHttpServer } from "../api/http-server.ts";
-import { keepPublishing } from "../api/publish-release.ts";
+import { keepPublishing, openRelease } from "../api/publish-release.ts";
 import { createReadiness } from "../api/readiness.ts";
 import { createRinger } from "../api/ringer.ts";
 import { createAnnounce } from "../api/webhooks/announce.ts";
@@ -100,7 +100,13 @@ async function start(): Promise<Service> {
     ...{ connected, settings, ringer, events, tenants, now, trustedNow, log },
     onChange: wakeScheduler,
   });
+  const { packagesTenant: tenantName } = settings;
+  const release =
+    tenantName === undefined
+      ? undefined
+      : await openRelease({ packages, tenants, timerRegistration, directory: RELEASED_PACKAGES, tenantName, now, log });
   const app = createApp({
+    isReleasePending: (tenant, packageName) => release?.isPending(tenant, packageName) ?? false,
     ...{ webhooks, deliveries, postWebhook, allowLoopbackWebhooks },
     timerRegistration,
     ...{ events, fanOut, connections, tickets },
@@ -142,13 +148,7 @@ async function start(): Promise<Service> {
     log,
   });
   const stopping = new AbortController();
-  const { packagesTenant: tenantName } = settings;
-  const publishing =
-    tenantName !== undefined &&
-    keepPublishing(
-      { packages, tenants, timerRegistration, directory: RELEASED_PACKAGES, tenantName, now, pause, log },
-      stopping.signal,
-    );
+  const publishing = release && keepPublishing({ release, pause, log }, stopping.signal);
   log.info({ host: settings.host, port }, "listening");
   return {
     ready: { port },

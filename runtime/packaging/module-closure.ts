@@ -43,8 +43,10 @@ export async function closureOf(roots: readonly InstalledModule[], target: Packa
 }
 
 function dependenciesOf({ json }: InstalledModule): { name: string; optional: boolean }[] {
-  const optional = new Set(Object.keys(json.optionalDependencies));
-  const peers = Object.keys(json.peerDependencies).filter((name) => json.peerDependenciesMeta[name]?.optional !== true);
+  const peers = Object.keys(json.peerDependencies);
+  // A database driver, say: whoever needs it has installed it.
+  const optionalPeers = peers.filter((name) => json.peerDependenciesMeta[name]?.optional === true);
+  const optional = new Set([...Object.keys(json.optionalDependencies), ...optionalPeers]);
   // npm lists optional dependencies under `dependencies` as well when it publishes.
   const required = [...Object.keys(json.dependencies), ...peers].filter((name) => !optional.has(name));
   return [

@@ -50,7 +50,7 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
 
   const bundle = await bundleJobs(directory, json, scan);
   const files = await collectFiles(directory, json, bundle, target);
-  const warnings = [...scan.warnings, ...timerWarnings(json), ...bundle.warnings];
+  const warnings = [...scan.warnings, ...timerWarnings(json), ...bundle.warnings, ...besideWarnings(bundle, files)];
   const manifest = checkManifest({
     manifestVersion: MANIFEST_VERSION,
     name: json.name,
@@ -95,14 +95,14 @@ function refuseRepeatedTypes({ commands }: PackageJson, { jobs }: ScanResult): v
   if (problems.length > 0) throw new PackError(problems);
 }
 
-async function bundleJobs(directory: string, { external }: PackageJson, scan: ScanResult): Promise<Bundle> {
+async function bundleJobs(directory: string, { external, bundled }: PackageJson, scan: ScanResult): Promise<Bundle> {
   const entries = new Map<string, BundleEntry>();
   for (const { file } of scan.jobs) {
     const exportNames = scan.jobs.filter((job) => job.file === file).map(({ exportName }) => exportName);
     entries.set(file, { exportNames, setupFile: scan.setupFile });
   }
-  if (entries.size === 0) return { entryFiles: new Map(), files: [], externals: [], warnings: [] };
-  return bundleSources({ directory, entries, external });
+  if (entries.size === 0) return { entryFiles: new Map(), files: [], externals: [], besides: [], warnings: [] };
+  return bundleSources({ directory, entries, external, bundled });
 }
 
 async function collectFiles(directory: string, json: PackageJson, bundle: Bundle, target: PackagePlatform) {
@@ -114,6 +114,16 @@ async function collectFiles(directory: string, json: PackageJson, bundle: Bundle
     files.push(...(await readModuleFiles(module, target)));
   }
   return files;
+}
+
+function besideWarnings({ besides }: Bundle, files: readonly ExtraFile[]): readonly PackProblem[] {
+  const packed = new Set(files.map(({ path }) => path));
+  return besides
+    .filter(({ file }) => !packed.has(file))
+    .map(({ file, position }) => ({
+      message: `${file} is named here and not packed: list it under jobyard.files in package.json.`,
+      position,
+    }));
 }
 
 function jobsOf({ commands }: PackageJson, scan: ScanResult, { entryFiles }: Bundle): ManifestJob[] {

@@ -32,6 +32,8 @@ export interface PackageJson {
   readonly files: readonly string[];
   /** Modules that are copied instead of bundled, beside those found to be native. */
   readonly external: readonly string[];
+  /** Modules that are bundled without a warning that they look for files of their own. */
+  readonly bundled: readonly string[];
   /** Jobs that are programs. */
   readonly commands: readonly ManifestJob[];
   /** When jobs run by themselves. */
@@ -50,6 +52,7 @@ const commandJob = strictObject({
 
 const packageTimer = manifestTimer.extend({ timeZone: timeZoneSchema.optional() });
 
+const modules = z.array(z.string("expected the name of a module"), "expected a list of modules").default([]);
 const FIELD = "jobyard";
 
 const packageJson = z.object(
@@ -59,7 +62,8 @@ const packageJson = z.object(
     jobyard: strictObject({
       name: matching(PACKAGE_NAME_PATTERN, "letters, digits, inner dots, hyphens and underscores").optional(),
       files: z.array(packageFile, "expected a list of files and directories").default([]),
-      external: z.array(z.string("expected the name of a module"), "expected a list of modules").default([]),
+      external: modules,
+      bundled: modules,
       jobs: z.array(commandJob, "expected a list of jobs").default([]),
       timers: z.array(packageTimer, "expected a list of timers").default([]),
     }).prefault({}),
@@ -90,6 +94,7 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
     version,
     files: jobyard.files,
     external: jobyard.external,
+    bundled: jobyard.bundled,
     commands: jobyard.jobs.map(({ jobType, command, args, ...rest }) => ({
       jobType,
       entry: { kind: "command", command, ...(args === undefined ? {} : { args }) },

@@ -16,6 +16,11 @@ export const JOB_MODULE = "jobyard/job";
 
 const SOURCE = /\.[cm]?[jt]sx?$/;
 const NOT_SOURCE = /\.d\.[cm]?ts$|\.(?:test|spec)\.[cm]?[jt]sx?$/;
+export const isSourceFile = (file: string): boolean => SOURCE.test(file) && !NOT_SOURCE.test(file);
+
+/** Where the code of a source file lies in the package. */
+export const outputOf = (file: string): string => file.replace(SOURCE, ".mjs");
+
 /** Dependencies, build results and tests declare no jobs of this package. */
 const SKIPPED = new Set(["node_modules", "dist", "coverage", "test", "tests", "__tests__"]);
 
@@ -49,7 +54,7 @@ async function listSources(directory: string, below: string): Promise<string[]> 
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
       if (entry.name.startsWith(".") || SKIPPED.has(entry.name)) return [];
       if (entry.isDirectory()) return listSources(directory, path);
-      return entry.isFile() && SOURCE.test(entry.name) && !NOT_SOURCE.test(entry.name) ? [path] : [];
+      return entry.isFile() && isSourceFile(entry.name) ? [path] : [];
     }),
   );
   return found.flat().sort();

@@ -92,7 +92,7 @@ it("tell a receiver of every completed batch once, also when one of them is kill
   /** With one job, which is canceled: no worker is needed for its batch to be complete. */
   const complete = async (client: JobServiceClient, batchName: string): Promise<string> => {
     const batchId = await client.management.createBatch({ batchName, tenantName });
-    const request = { tenantName, jobType: "T", jobName: "n", jobProcessorPackageName: "p.zip" };
+    const request = { tenantName, jobType: "T", jobName: "n", jobProcessorPackageName: "p.zip", publishLater: true };
     const jobId = await client.management.submitJob(request, batchId);
     await client.management.cancelJob(jobId);
     await client.management.closeBatch(batchId);

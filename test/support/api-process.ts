@@ -80,7 +80,14 @@ export async function untilHearing(apis: readonly Pick<ApiProcess, "url">[], ten
     return (await (await fetch(`${first?.url ?? ""}${path}`, init)).json()) as { jobId: string };
   };
   const streams = await Promise.all(apis.map(({ url }) => openSse(`${url}/v1/events?tenantName=${tenantName}`)));
-  const request = { tenantName, jobType: "T", jobName: "n", jobProcessorPackageName: "p.zip", delayMs: 3_600_000 };
+  const request = {
+    tenantName,
+    jobType: "T",
+    jobName: "n",
+    jobProcessorPackageName: "p.zip",
+    publishLater: true,
+    delayMs: 3_600_000,
+  };
   const everyoneHeard = async (): Promise<boolean> => {
     const { jobId } = await post("/v1/jobs", request);
     await post(`/v1/jobs/${jobId}/cancel`, {});

@@ -9,6 +9,8 @@ export const jobRequestOf = (tenantName: string, fields: Record<string, unknown>
   jobType: "Echo",
   jobName: "hello",
   jobProcessorPackageName: "echo.zip",
+  // Nobody runs it.
+  publishLater: true,
   parameters: { text: "grüß dich" },
   ...fields,
 });

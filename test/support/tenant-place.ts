@@ -62,6 +62,7 @@ export const jobRequest = (tenantName: string) => ({
   jobType: "Echo",
   jobName: "hello",
   jobProcessorPackageName: "echo.zip",
+  publishLater: true,
 });
 
 export const zip = (): Buffer => testPackage({ jobs: { Echo: `return { output: "${hex(4)}" };` } });

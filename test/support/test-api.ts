@@ -74,7 +74,12 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
     readonly state?: string;
     readonly error?: { readonly code: string };
   }[];
-  readonly error: { readonly code: string; readonly target?: string; readonly requestId: string };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly target?: string;
+    readonly requestId: string;
+  };
 }
 
 export interface TestApiOptions {
@@ -103,6 +108,7 @@ export interface TestApiOptions {
   readonly trustedNow?: () => Date;
   readonly monotonicNow?: () => number;
   readonly isReady?: () => Promise<boolean>;
+  readonly isReleasePending?: (tenantName: string, packageName: string) => boolean;
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
   /** Default: as in production. */
@@ -135,6 +141,7 @@ export async function startTestApi(
     trustedNow = now,
     monotonicNow = () => performance.now(),
     isReady = () => Promise.resolve(true),
+    isReleasePending = () => false,
     traffic = {},
     httpLimits,
     log = silentLog,
@@ -194,6 +201,7 @@ export async function startTestApi(
     silentAfterMs: SILENT_AFTER_MS,
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
+    isReleasePending,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
     monotonicNow,
     log,

@@ -28,6 +28,7 @@ interface SubmitOptions extends RemoteOptions {
   readonly newBatch?: string;
   readonly file?: string;
   readonly lines?: string;
+  readonly publishLater?: true;
   readonly wait?: true;
 }
 
@@ -36,7 +37,7 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
     throw new UsageError("Say what to submit: --type and --package, or --file, or --lines.");
   if (options.batch !== undefined && options.newBatch !== undefined)
     throw new UsageError("--batch and --new-batch exclude each other.");
-  const ofOne = ONLY_FROM_OPTIONS.filter((name) => options[name] !== undefined).map((name) => `--${name}`);
+  const ofOne = ONLY_FROM_OPTIONS.filter((name) => options[name] !== undefined).map(flagOf);
   if (options.type === undefined && ofOne.length > 0) {
     const where = options.file === undefined ? "lines" : "file";
     throw new UsageError(`${ofOne.join(", ")}: goes with --type. What a job is stands in the ${where}.`);
@@ -49,7 +50,10 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
 }
 
 /** Those of a job that is made from options. */
-const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id"] as const;
+const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id", "publishLater"] as const;
+
+/** `--publish-later` of `publishLater`. */
+const flagOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 async function submitOne(options: SubmitOptions, runAt: string | undefined, around: Surroundings): Promise<void> {
   const { terminal, signal } = around;
@@ -78,6 +82,7 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.priority !== undefined && { priority: options.priority }),
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
+    ...(options.publishLater && { publishLater: true }),
   };
 }
 

@@ -76,6 +76,7 @@ export const JOBS: readonly CommandSpec[] = [
       { flags: "--id <text>", text: "your own id for it: submitted again, the first job is answered" },
       { flags: "-b, --batch <batchId>", text: "default: the tenant's batch of the day" },
       { flags: "--new-batch <name>", text: "make a batch for it first" },
+      { flags: "--publish-later", text: "accept it although the package or its job type is not published yet" },
       { flags: "-f, --file <file>", text: "one job as JSON, as the API takes it; - is standard input" },
       { flags: "--lines <file>", text: "a job in each line; - is standard input" },
       { flags: "-w, --wait", text: "until it has ended; exit code 5 unless all succeeded" },

@@ -36,6 +36,7 @@ const requestOf = (tenantName: string, fields: Record<string, unknown> = {}) => 
   jobType: "Echo",
   jobName: "hello",
   jobProcessorPackageName: "echo.zip",
+  publishLater: true,
   parameters: { text: "grüß dich", nested: [1, null, { a: true }] },
   ...fields,
 });

@@ -22,6 +22,7 @@ const requestOf = (tenantName: string) => ({
   jobType: "Echo",
   jobName: "job",
   jobProcessorPackageName: "echo.zip",
+  publishLater: true,
 });
 
 interface Batch {

@@ -15,6 +15,7 @@ const request = (tenantName: string, fields: object = {}) => ({
   jobType: "Echo",
   jobName: "job",
   jobProcessorPackageName: "echo.zip",
+  publishLater: true,
   ...fields,
 });
 

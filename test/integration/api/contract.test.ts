@@ -16,6 +16,7 @@ import { workerOf } from "../../support/builders.ts";
 import { registrationDrivers } from "../../support/registration-drivers.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import { startTestApi } from "../../support/test-api.ts";
+import { jobRequestOf } from "../../support/submit-requests.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { webhookDrivers } from "../../support/webhook-drivers.ts";
@@ -78,13 +79,6 @@ async function repeated(path: string, body: object): Promise<WireRequest> {
 
 const putZip = (path: string, zip: Uint8Array): WireRequest => put(path, zip, "application/zip");
 
-const jobRequest = (tenantName: string) => ({
-  tenantName,
-  jobType: "Echo",
-  jobName: "hello",
-  jobProcessorPackageName: "echo.zip",
-});
-
 async function newBatch(tenantName = freshTenant()): Promise<string> {
   return (await api.post("/v1/batches", { tenantName, batchName: "A batch" })).body.batchId;
 }
@@ -93,7 +87,7 @@ async function newBatch(tenantName = freshTenant()): Promise<string> {
 async function newJob(): Promise<{ readonly jobId: string; readonly batchId: string }> {
   const tenantName = freshTenant();
   const batchId = await newBatch(tenantName);
-  const { body } = await api.post("/v1/jobs", { ...jobRequest(tenantName), batchId });
+  const { body } = await api.post("/v1/jobs", { ...jobRequestOf(tenantName), batchId });
   return { jobId: body.jobId, batchId };
 }
 
@@ -164,16 +158,21 @@ type Driver = () => WireRequest | Promise<WireRequest>;
 /** For each operation the requests for the statuses that depend on what it does, by status. */
 const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   submitJob: {
-    200: () => repeated("/v1/jobs", jobRequest(freshTenant())),
-    201: () => post("/v1/jobs", jobRequest(freshTenant())),
-    404: () => post("/v1/jobs", { ...jobRequest("acme"), batchId: NO_BATCH }),
+    200: () => repeated("/v1/jobs", jobRequestOf(freshTenant())),
+    201: () => post("/v1/jobs", jobRequestOf(freshTenant())),
+    404: () => post("/v1/jobs", { ...jobRequestOf("acme"), batchId: NO_BATCH }),
     409: async () => {
       const { tenantName, batchId } = await closedBatch();
-      return post("/v1/jobs", { ...jobRequest(tenantName), batchId });
+      return post("/v1/jobs", { ...jobRequestOf(tenantName), batchId });
+    },
+    422: async () => {
+      const tenantName = freshTenant();
+      await api.put(packagePath(tenantName), ECHO);
+      return post("/v1/jobs", { ...jobRequestOf(tenantName), jobType: "Ecko", publishLater: false });
     },
   },
   submitJobs: {
-    200: () => post("/v1/jobs/bulk", { jobs: [jobRequest(freshTenant()), {}] }),
+    200: () => post("/v1/jobs/bulk", { jobs: [jobRequestOf(freshTenant()), {}] }),
     404: () => post("/v1/jobs/bulk", { batchId: NO_BATCH, jobs: [{}] }),
     409: async () => post("/v1/jobs/bulk", { batchId: (await closedBatch()).batchId, jobs: [{}] }),
   },
@@ -189,7 +188,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   getClientJob: {
     200: async () => {
       const tenantName = freshTenant();
-      await api.post("/v1/jobs", { ...jobRequest(tenantName), clientJobId: "order-7" });
+      await api.post("/v1/jobs", { ...jobRequestOf(tenantName), clientJobId: "order-7" });
       return get(`/v1/tenants/${tenantName}/jobs/order-7`);
     },
     404: () => get("/v1/tenants/foreign/jobs/order-7"),

@@ -29,6 +29,7 @@ async function failedJobs(pool: string, tenantName: string, priorities: readonly
       jobType: `Type${index}`,
       jobName: "job",
       jobProcessorPackageName: "echo.zip",
+      publishLater: true,
       priority,
     });
     await claimAndEnd(api.jobs, body.jobId, "failed");

@@ -18,6 +18,7 @@ const submit = (fields: object) =>
     jobType: "Echo",
     jobName: "job",
     jobProcessorPackageName: "echo.zip",
+    publishLater: true,
     ...fields,
   });
 
@@ -86,7 +87,13 @@ describe("a delayed job", () => {
 
   it("is judged alone among many", async () => {
     const tenantName = freshTenant();
-    const base = { tenantName, jobType: "Echo", jobName: "job", jobProcessorPackageName: "echo.zip" };
+    const base = {
+      tenantName,
+      jobType: "Echo",
+      jobName: "job",
+      jobProcessorPackageName: "echo.zip",
+      publishLater: true,
+    };
     const jobs = [
       { ...base, delayMs: HOUR_MS },
       { ...base, delayMs: 1, runAt: "2030-01-01T00:00:00Z" },

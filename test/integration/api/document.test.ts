@@ -130,6 +130,7 @@ const { data: submitted } = await submitJob({
     jobType: "Echo",
     jobName: "From a generated client",
     jobProcessorPackageName: "echo.zip",
+ publishLater: true,
     parameters: { text: "hello" },
     priority: "high",
   },

@@ -85,6 +85,7 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
         jobType: "Echo",
         jobName: "job",
         jobProcessorPackageName: "echo.zip",
+        publishLater: true,
         clientJobId: `job-${jobIds.length}`,
       });
       jobIds.push(job.jobId);
@@ -105,6 +106,7 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     clientJobId: ["job-1", "job-2", "new-1", "new-2", ".."],
     jobIds: [jobIds, [jobIds[0]], [...jobIds, "none"]],
     jobProcessorPackageName: ["echo.zip"],
+    publishLater: [true],
     pool: ["default"],
     webhookName: ["hook-0", "hook-1", "hook-2", "new"],
     url: [

@@ -100,7 +100,13 @@ const read = async (jobId: string, query = ""): Promise<string> =>
 /** A job that no worker of this file hears of. */
 async function unheardJob(): Promise<string> {
   const own = freshTenant();
-  const body = { tenantName: own, jobType: "Says", jobName: "job", jobProcessorPackageName: "test.zip" };
+  const body = {
+    tenantName: own,
+    jobType: "Says",
+    jobName: "job",
+    jobProcessorPackageName: "test.zip",
+    publishLater: true,
+  };
   return (await system.api.post("/v1/jobs", { ...body, delayMs: 3_600_000 })).body.jobId;
 }
 

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
-import { keepPublishing, publishRelease, type PublishReleaseDeps } from "../../../runtime/api/publish-release.ts";
+import { keepPublishing, openRelease, type PublishReleaseDeps } from "../../../runtime/api/publish-release.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
 import { recordingLog } from "../../support/recording-log.ts";
@@ -29,6 +29,7 @@ beforeEach(async () => {
 });
 
 const release = (name: string, content: Uint8Array): Promise<void> => writeFile(join(deps.directory, name), content);
+const publishRelease = async (given: PublishReleaseDeps): Promise<void> => (await openRelease(given)).publish();
 const current = () => packages.get(deps.tenantName, "greet.zip");
 
 it("publishes what lies there, with its facts, for a tenant that exists from then on", async () => {
@@ -104,7 +105,8 @@ it("is tried again while storage refuses, and stops when the API does", async ()
   };
   const pauses: number[] = [];
   const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms));
-  await keepPublishing({ ...deps, tenants: refusing, pause }, new AbortController().signal);
+  const publisher = await openRelease({ ...deps, tenants: refusing });
+  await keepPublishing({ release: publisher, pause, log }, new AbortController().signal);
   expect(pauses).toEqual([1_000, 5_000, 15_000]);
   expect(await current()).toBeDefined();
 
@@ -114,6 +116,28 @@ it("is tried again while storage refuses, and stops when the API does", async ()
     stopping.abort();
     return Promise.resolve();
   };
-  await keepPublishing({ ...deps, tenants: refusing, pause: stop }, stopping.signal);
+  const refused = await openRelease({ ...deps, tenants: refusing });
+  await keepPublishing({ release: refused, pause: stop, log }, stopping.signal);
   expect(refusals).toBe(Infinity);
+});
+
+it("says what is still to be published, until it is published or refused", async () => {
+  await release("broken.zip", Buffer.from("PK nothing"));
+  await release("greet.zip", version("one"));
+  let away = true;
+  const answering = {
+    ...packages,
+    versions: (...place: Parameters<typeof packages.versions>) =>
+      away ? Promise.reject(new UnavailableError("StorageUnavailable", "403")) : packages.versions(...place),
+  };
+  const publisher = await openRelease({ ...deps, packages: answering });
+  const isPending = (): boolean[] =>
+    ["broken.zip", "greet.zip", "others.zip"].map((name) => publisher.isPending(deps.tenantName, name));
+  expect(isPending()).toEqual([true, true, false]);
+  expect(publisher.isPending(freshTenant(), "greet.zip")).toBe(false);
+  await expect(publisher.publish()).rejects.toThrow("403");
+  expect(isPending()).toEqual([false, true, false]);
+  away = false;
+  await publisher.publish();
+  expect(isPending()).toEqual([false, false, false]);
 });

@@ -16,6 +16,7 @@ async function submit(fields: object = {}): Promise<string> {
     jobType: "Echo",
     jobName: "job",
     jobProcessorPackageName: "echo.zip",
+    publishLater: true,
     ...fields,
   });
   return body.jobId;

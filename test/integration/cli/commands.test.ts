@@ -70,6 +70,7 @@ const lineOf = (jobType: string, fields: object = {}): string =>
 
 describe("many jobs", () => {
   it("come as lines, are refused one by one, watched, listed and run again", async () => {
+    await system.api.put(`/v1/tenants/${tenant}/packages/known.zip`, testPackage({ jobs: { Quick: "return {};" } }));
     const lines = [lineOf("Quick"), "", "{nonsense", lineOf("Fail"), lineOf("Quick"), lineOf("")].join("\n");
     const created = ["--new-batch", "Many", "--tenant", tenant];
     const submitted = await jobyardProcess(["submit", "--lines", "-", ...created, "--json"], { input: lines });
@@ -103,6 +104,32 @@ describe("many jobs", () => {
     expect((await jobyard(["requeue", batchId, "--json"])).json<object>()).toEqual({ requeued: 1 });
     expect((await jobyard(["batches", "--tenant", tenant])).stdout).toMatch(/Many +open/);
     expect((await jobyard(["batches", batchId, "--close"])).stdout).toMatch(/state +closed/);
+  });
+});
+
+describe("a mistake", () => {
+  it("in the job type or the package is refused with what was meant, line by line, unless it is published later", async () => {
+    const lines = [
+      lineOf("Quick"),
+      lineOf("Quikc", { jobProcessorPackageName: "known.zip" }),
+      lineOf("Quick", { jobProcessorPackageName: "konwn.zip" }),
+    ].join("\n");
+    const submitted = await jobyard(["submit", "--lines", "-", "--tenant", tenant, "--json"], { input: lines });
+    expect(submitted.json<object>()).toMatchObject({
+      submitted: 1,
+      refused: [
+        { line: 2, code: "JobTypeUnknown" },
+        { line: 3, code: "PackageNotFound" },
+      ],
+    });
+    expect(submitted.stderr).toMatch(
+      /^Line 2: .*"Quikc"\. Did you mean "Quick"\?.*\nLine 3: .*Did you mean "known\.zip"\?.*\n$/,
+    );
+    const one = ["submit", "--type", "Quikc", "--package", "known.zip", "--tenant", tenant];
+    const refused = await jobyard(one);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain('Did you mean "Quick"?');
+    expect((await jobyard([...one, "--publish-later"])).code).toBe(0);
   });
 });
 

@@ -6,9 +6,9 @@ import { dirname, join } from "node:path";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { buildBundles } from "../../../infra/bundles.ts";
 import type { Program } from "../../../infra/program-files.ts";
+import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
-import type { JobView } from "../../../runtime/core/views.ts";
 import { startBusProcess } from "../../support/bus-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { freshTenant } from "../../support/test-storage.ts";
@@ -61,21 +61,13 @@ it("runs a job of a package that came with it, with nothing but its own files", 
     start("worker", { [SETTING.workerId]: `w-${tenantName}`, [SETTING.workerDirectory]: join(folder.path, "data") }),
   ]);
 
-  const url = `http://127.0.0.1:${String(api["port"])}/v1`;
-  await expect
-    .poll(async () => (await fetch(`${url}/tenants/${tenantName}/packages/greet.zip`)).json(), { timeout: 60_000 })
-    .toMatchObject({ uploadedBy: "release", jobTypes: ["Greet"] });
+  const client = new JobServiceClient(`http://127.0.0.1:${String(api["port"])}`);
   const job = { tenantName, jobType: "Greet", jobName: "one", jobProcessorPackageName: "greet.zip" };
-  const answer = await fetch(`${url}/jobs`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ...job, parameters: { name: "release" } }),
-  });
-  expect(answer.status).toBe(201);
-  const { jobId } = (await answer.json()) as JobView;
-  await expect
-    .poll(async () => (await (await fetch(`${url}/jobs/${jobId}`)).json()) as JobView, { timeout: 60_000 })
-    .toMatchObject({ state: "succeeded", output: "Hello, release" });
+  // At once: until the package is published the client is asked to come again.
+  const jobId = await client.management.submitJob({ ...job, parameters: { name: "release" } });
+  const published = await client.monitoring.getPackage(tenantName, "greet.zip");
+  expect(published).toMatchObject({ uploadedBy: "release", jobTypes: ["Greet"] });
+  expect(await client.waitForJob(jobId)).toMatchObject({ state: "succeeded", output: "Hello, release" });
 });
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -204,7 +204,7 @@ describe("a job that cannot start fails at once, with a code that says why, and 
   ])("%s: %s", async (_what, code, zip) => {
     const fileName = `${code.toLowerCase()}.zip`;
     if (zip !== undefined) await system.publish(own, fileName, zip);
-    const jobId = await system.submit(own, "Sum", { jobProcessorPackageName: fileName });
+    const jobId = await system.submit(own, "Sum", { jobProcessorPackageName: fileName, publishLater: true });
     const job = await system.until(jobId);
     expect(job).toMatchObject({ state: "failed", attempts: 1, executions: 1, failure: { code, retryable: false } });
     const next = await system.submit(tenant, "Sum", { parameters: { a: 1, b: 1 } });
@@ -212,7 +212,7 @@ describe("a job that cannot start fails at once, with a code that says why, and 
   });
 
   it("another tenant's package is not found", async () => {
-    const jobId = await system.submit(freshTenant(), "Sum");
+    const jobId = await system.submit(freshTenant(), "Sum", { publishLater: true });
     expect(await system.until(jobId)).toMatchObject({ state: "failed", failure: { code: "PackageNotFound" } });
   });
 });

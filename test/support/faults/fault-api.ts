@@ -113,6 +113,7 @@ function buildRoutes(pool: string): Routes {
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },
     isReady: () => Promise.resolve(true),
+    isReleasePending: () => false,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
     monotonicNow: () => performance.now(),
     silentAfterMs: 1_000,

@@ -171,6 +171,8 @@ const requestOf = ({ services: { tenantName } }: FaultLab, jobType: string, fiel
   jobType,
   jobName: jobType,
   jobProcessorPackageName: "test.zip",
+  // What the API reads to refuse a job is no part of its run.
+  publishLater: true,
   retry: { ...QUICK_RETRY, maxAttempts: 2 },
   ...fields,
 });

@@ -152,22 +152,35 @@ describe("packing native modules", () => {
         'import "other";\nimport { defineJob } from "jobyard/job";\nexport default defineJob({ jobType: "B", run() {} });',
       ...module("listed", {
         dependencies: { shared: "1" },
-        peerDependencies: { peer: "1", absent: "1" },
-        peerDependenciesMeta: { absent: { optional: true } },
+        peerDependencies: { peer: "1", absent: "1", driver: "1" },
+        peerDependenciesMeta: { absent: { optional: true }, driver: { optional: true } },
       }),
       ...module("other", { dependencies: { shared: "2" } }),
       ...module("shared", { version: "1.0.0" }),
       ...module("peer", {}),
+      ...module("driver", {}),
       "node_modules/other/node_modules/shared/package.json": '{ "name": "shared", "version": "2.0.0" }',
     });
     expect(manifest.platform).toBe("any");
     expect(copied.filter((file) => file.endsWith("package.json"))).toEqual([
+      "node_modules/driver/package.json",
       "node_modules/listed/package.json",
       "node_modules/other/node_modules/shared/package.json",
       "node_modules/other/package.json",
       "node_modules/peer/package.json",
       "node_modules/shared/package.json",
     ]);
+  });
+
+  it("copies a listed module that no import names, and refuses one that is not installed", async () => {
+    const files = (external: readonly string[]) => ({
+      ...importing("plain"),
+      ...module("plain", {}),
+      ...module("plug-in", {}),
+      "package.json": JSON.stringify({ name: "sample", jobyard: { external } }),
+    });
+    expect((await pack(files(["plug-in"]))).copied).toContain("node_modules/plug-in/index.js");
+    await expect(pack(files(["plug-out"]))).rejects.toThrow("jobyard.external names plug-out, which is not installed.");
   });
 
   it("binds a package to a platform by the programs it ships, and warns of those that do not fit", async () => {

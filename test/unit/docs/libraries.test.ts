@@ -1,0 +1,17 @@
+import { expect, it } from "vitest";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { LIBRARIES } from "../../support/libraries.ts";
+
+it("docs/packages.md has every library that is tried, with its version and what its package says", async () => {
+  const rows = rowsOf(sectionOf(await readDocument("packages.md"), "## Libraries"));
+  const documented = rows.map(([library = "", setting = ""]) => [codesIn(library), codesIn(setting)]);
+  const tried = LIBRARIES.map(({ modules, jobyard = {} }) => [
+    Object.entries(modules).map(([name, version]) => `${name} ${version}`),
+    Object.entries(jobyard).map(([field, names]) =>
+      JSON.stringify({ [field]: names })
+        .slice(1, -1)
+        .replace(":", ": "),
+    ),
+  ]);
+  expect(documented).toEqual(tried);
+});

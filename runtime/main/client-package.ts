@@ -13,7 +13,10 @@ const options = new Command("npm run build:client --")
   .parse()
   .opts<{ readonly name?: string }>();
 try {
-  const { directory, minifiedBytes } = await buildClientPackage(join(import.meta.dirname, "../../dist/client"), options);
+  const { directory, minifiedBytes } = await buildClientPackage(
+    join(import.meta.dirname, "../../dist/client"),
+    options,
+  );
   console.log(`${directory}: ${(minifiedBytes / 1024).toFixed(1)} KiB minified`);
 } catch (error) {
   if (!(error instanceof PackageNameError)) throw error;

@@ -44,7 +44,7 @@ export class EgressLink implements Receiver {
     this.#counter = new CreditCounter(link);
     link.on("sender_flow", () => this.#onFlow());
     link.on("accepted", (context) => this.#onOutcome(context, () => ({ kind: "complete" })));
-    link.on("released", (context) => this.#onOutcome(context, () => ({ kind: "abandon" })));
+    link.on("released", (context) => this.#onOutcome(context, () => ({ kind: "release" })));
     link.on("modified", (context) => this.#onOutcome(context, modifiedSettlement));
     link.on("rejected", (context) => this.#onOutcome(context, rejectedSettlement));
     for (const handled of ["sender_draining", "settled", "sendable", "received"]) link.on(handled, () => undefined);

@@ -35,7 +35,7 @@ const DAY_MS = 86_400_000;
 /** https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
 export const LIMITS = {
   lockMs: 5 * 60_000,
-  defaultLockMs: 30_000,
+  defaultLockMs: 60_000,
   maxDeliveryCount: 2_000,
   defaultMaxDeliveryCount: 10,
   duplicateWindowMs: 7 * DAY_MS,

@@ -4,7 +4,7 @@ import { LIMITS } from "./descriptions.ts";
 import { BusError } from "./errors.ts";
 import { send } from "./intake.ts";
 import type { MessageStore } from "./message-store.ts";
-import { toDelivery, type MessageLock, type StoredMessage } from "./message.ts";
+import { toReceived, type MessageLock, type StoredMessage } from "./message.ts";
 import type { Receiver } from "./receivers.ts";
 import { grantSessions } from "./sessions.ts";
 import { deadLetter } from "./settlement.ts";
@@ -51,11 +51,11 @@ function handOut(
   receiver.credit--;
   store.lastUsedAt = context.now;
   if (receiver.receiveAndDelete) {
-    const delivery = toDelivery(message, undefined);
+    const delivery = toReceived(message, undefined);
     context.emit({ type: "removed", queue: store.key, seq: message.sequenceNumber });
     receiver.deliver(delivery);
   } else {
-    receiver.deliver(toDelivery(message, lock(context, store, message, until)));
+    receiver.deliver(toReceived(message, lock(context, store, message, until)));
   }
 }
 

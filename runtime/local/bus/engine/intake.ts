@@ -11,6 +11,7 @@ export interface Transit extends IncomingMessage {
   readonly hops?: number;
   readonly enqueuedSequenceNumber?: number;
   readonly deadLetterSource?: string;
+  readonly wasScheduled?: true;
 }
 
 /**
@@ -104,11 +105,12 @@ export function place(
     body: message.body,
     ...(message.enqueuedSequenceNumber !== undefined && { enqueuedSeq: message.enqueuedSequenceNumber }),
     ...(message.sessionId !== undefined && { sessionId: message.sessionId }),
-    ...(message.timeToLiveMs !== undefined && { timeToLiveMs: message.timeToLiveMs }),
+    ...(timeToLiveMs !== Infinity && { timeToLiveMs }),
     ...(expires && { expiresAt: context.now + timeToLiveMs }),
     ...(status === "scheduled" && message.scheduledAt !== undefined && { scheduledAt: message.scheduledAt }),
     ...(message.hops !== undefined && { hops: message.hops }),
     ...(message.deadLetterSource !== undefined && { deadLetterSource: message.deadLetterSource }),
+    ...(message.wasScheduled && { wasScheduled: true }),
   });
   if (status === "active") context.touch(store);
 }

@@ -40,6 +40,8 @@ export interface StoredMessage {
   readonly hops: number;
   /** The entity it was dead-lettered from. */
   readonly deadLetterSource: string | undefined;
+  /** Whether it waited here for its time, or did so in the topic. The service goes on calling such a message scheduled. */
+  readonly wasScheduled: boolean;
   body: Uint8Array;
   status: MessageStatus;
   /** Deliveries that ended without a settlement that removed it: 0 on the first delivery. */
@@ -63,6 +65,13 @@ export interface Delivery {
   readonly lock: MessageLock | undefined;
 }
 
+/** A message as a receiver gets it. */
+export const toReceived = (message: StoredMessage, lock: MessageLock | undefined): Delivery => ({
+  ...toDelivery(message, lock),
+  ...(message.status === "active" && message.wasScheduled && { status: "scheduled" }),
+});
+
+/** A message as it is. */
 export const toDelivery = (message: StoredMessage, lock: MessageLock | undefined): Delivery => ({
   sequenceNumber: message.sequenceNumber,
   enqueuedSequenceNumber: message.enqueuedSequenceNumber,

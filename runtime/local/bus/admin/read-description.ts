@@ -1,6 +1,6 @@
 /** Reads what a client asks an entity or rule to be. */
 import type { RuleFilter } from "../../../core/topology.ts";
-import { correlationProperties, sqlFilter } from "../rule-filters.ts";
+import { correlationProperties, sqlAction, sqlFilter } from "../rule-filters.ts";
 import {
   DEFAULT_RULE_NAME,
   LIMITS,
@@ -40,22 +40,19 @@ export function readEntity(place: Place, content: XmlElement | undefined): Entit
   throw new BusError("invalid-argument", "The request holds no QueueDescription or TopicDescription.");
 }
 
-/** @throws BusError `invalid-argument`, `not-implemented` (an action) */
+/** @throws BusError `invalid-argument` */
 export function readRule(name: string, rule: XmlElement): Omit<RuleDescription, "createdAt"> {
-  if (childText(child(rule, "Action"), "SqlExpression") !== undefined) {
-    throw new BusError("not-implemented", "Rule actions are not supported.");
-  }
-  return { name, filter: readFilter(child(rule, "Filter")) };
+  const action = child(rule, "Action");
+  return {
+    name,
+    filter: readFilter(child(rule, "Filter")),
+    ...sqlAction(childText(action, "SqlExpression"), readPairs(action, "Parameters")),
+  };
 }
 
 function readFilter(filter: XmlElement | undefined): RuleFilter {
   const expression = childText(filter, "SqlExpression");
-  if (expression !== undefined) {
-    if (child(filter, "Parameters")?.children.length) {
-      throw new BusError("not-implemented", "Parameters of SQL filters are not supported.");
-    }
-    return sqlFilter(expression);
-  }
+  if (expression !== undefined) return sqlFilter(expression, readPairs(filter, "Parameters"));
   const names = {
     ...{ correlationId: "CorrelationId", messageId: "MessageId", to: "To", replyTo: "ReplyTo", subject: "Label" },
     ...{ sessionId: "SessionId", replyToSessionId: "ReplyToSessionId", contentType: "ContentType" },
@@ -65,13 +62,16 @@ function readFilter(filter: XmlElement | undefined): RuleFilter {
     const value = childText(filter, theirs);
     if (value !== undefined) system[ours] = value;
   }
-  const pairs = child(filter, "Properties")?.children.map((pair) => [
-    childText(pair, "Key") ?? "",
-    readValue(child(pair, "Value")),
-  ]);
-  const properties = Object.fromEntries(pairs ?? []) as Record<string, unknown>;
-  return { kind: "correlation", system, properties: correlationProperties(properties) };
+  return { kind: "correlation", system, properties: correlationProperties(readPairs(filter, "Properties")) };
 }
+
+const readPairs = (element: XmlElement | undefined, name: string): Record<string, unknown> =>
+  Object.fromEntries(
+    (child(element, name)?.children ?? []).map((pair) => [
+      childText(pair, "Key") ?? "",
+      readValue(child(pair, "Value")),
+    ]),
+  );
 
 /** The type comes as a qualified name, for example `l28:double`. */
 function readValue(value: XmlElement | undefined): unknown {

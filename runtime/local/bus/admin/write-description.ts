@@ -1,6 +1,6 @@
 /** Writes entities and rules the way the SDK reads them: it expects every field of a description to be there. */
 import type { RuleFilter } from "../../../core/topology.ts";
-import { LIMITS, type RuleDescription } from "../engine/descriptions.ts";
+import { LIMITS, type RuleAction, type RuleDescription } from "../engine/descriptions.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "../engine/entities.ts";
 import type { MessageStore } from "../engine/message-store.ts";
 import { formatDuration } from "./duration.ts";
@@ -21,11 +21,17 @@ export function writeEntity(entity: Entity, authority: string): string {
   }
 }
 
-export const writeRule = ({ name, filter, createdAt }: RuleDescription): string =>
+export const writeRule = ({ name, filter, action, createdAt }: RuleDescription): string =>
   wrap(
     "RuleDescription",
-    `${writeFilter(filter)}<Action i:type="EmptyRuleAction"/>${elements({ CreatedAt: isoTime(createdAt), Name: name })}`,
+    writeFilter(filter) + writeAction(action) + elements({ CreatedAt: isoTime(createdAt), Name: name }),
   );
+
+const writeAction = (action: RuleAction | undefined): string =>
+  action ? `<Action i:type="SqlRuleAction">${writeSql(action)}</Action>` : '<Action i:type="EmptyRuleAction"/>';
+
+const writeSql = ({ expression, parameters }: RuleAction): string =>
+  elements({ SqlExpression: expression, CompatibilityLevel: 20 }) + writePairs("Parameters", parameters ?? {});
 
 export const writeNamespace = (): string =>
   wrap(
@@ -164,7 +170,7 @@ function writeFilter(filter: RuleFilter): string {
     case "false":
       return `<Filter i:type="FalseFilter">${elements({ SqlExpression: "1=0", CompatibilityLevel: 20 })}</Filter>`;
     case "sql":
-      return `<Filter i:type="SqlFilter">${elements({ SqlExpression: filter.expression, CompatibilityLevel: 20 })}</Filter>`;
+      return `<Filter i:type="SqlFilter">${writeSql(filter)}</Filter>`;
     case "correlation":
       return `<Filter i:type="CorrelationFilter">${writeCorrelation(filter)}</Filter>`;
   }
@@ -181,12 +187,16 @@ function writeCorrelation({ system = {}, properties = {} }: Extract<RuleFilter, 
     ReplyToSessionId: system["replyToSessionId"],
     ContentType: system["contentType"],
   });
-  const pairs = Object.entries(properties).map(
+  return known + writePairs("Properties", properties);
+}
+
+function writePairs(name: string, values: Readonly<Record<string, string | number | boolean>>): string {
+  const pairs = Object.entries(values).map(
     ([key, value]) =>
       `<KeyValueOfstringanyType><Key>${escapeXml(key)}</Key><Value i:type="d6p1:${typeName(value)}" ` +
       `xmlns:d6p1="http://www.w3.org/2001/XMLSchema">${escapeXml(String(value))}</Value></KeyValueOfstringanyType>`,
   );
-  return known + (pairs.length > 0 ? `<Properties>${pairs.join("")}</Properties>` : "");
+  return pairs.length > 0 ? `<${name}>${pairs.join("")}</${name}>` : "";
 }
 
 const typeName = (value: string | number | boolean): string => (typeof value === "number" ? "double" : typeof value);

@@ -20,10 +20,17 @@ export interface TopicDescription extends Omit<TopicSettings, "subscriptions">, 
 
 export type SubscriptionDescription = Omit<SubscriptionSettings, "rules"> & AdminFields;
 
-/** A named filter of a subscription. */
+/** What a rule changes in its own copy of a message: `SET …` and `REMOVE …`. */
+export interface RuleAction {
+  readonly expression: string;
+  readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A named filter of a subscription, and what happens to the messages it lets through. */
 export interface RuleDescription {
   readonly name: string;
   readonly filter: RuleFilter;
+  readonly action?: RuleAction;
   readonly createdAt: number;
 }
 

@@ -1,7 +1,7 @@
 /** Hands waiting messages to receivers with credit, or passes them on where the entity forwards. */
 import type { EngineContext } from "./context.ts";
 import { LIMITS } from "./descriptions.ts";
-import { BusError } from "./errors.ts";
+import { BusError, entityNotFound } from "./errors.ts";
 import { send } from "./intake.ts";
 import type { MessageStore } from "./message-store.ts";
 import { toReceived, type MessageLock, type StoredMessage } from "./message.ts";
@@ -88,7 +88,7 @@ function forward(context: EngineContext, store: MessageStore, message: StoredMes
   const target = context.entities.find(forwardTo);
   const source = store.path.replace(/\/\$DeadLetterQueue$/, "");
   try {
-    if (!target) throw new BusError("entity-not-found", `The messaging entity '${forwardTo}' could not be found.`);
+    if (!target) throw entityNotFound(forwardTo);
     send(context, target, [
       {
         body: message.body,

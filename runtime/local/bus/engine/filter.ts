@@ -3,7 +3,7 @@ import type { RuleFilter } from "../../../core/topology.ts";
 import { BusError } from "./errors.ts";
 import type { FilterableMessage } from "./message.ts";
 import { compileNode } from "./sql/evaluate.ts";
-import { parseSql } from "./sql/parser.ts";
+import { parseFilter } from "./sql/parser.ts";
 
 export type FilterMatcher = (message: FilterableMessage) => boolean;
 
@@ -32,12 +32,12 @@ export function compileFilter(filter: RuleFilter): FilterMatcher {
     case "correlation":
       return compileCorrelation(filter);
     case "sql":
-      return compileSql(filter.expression);
+      return compileSql(filter);
   }
 }
 
-function compileSql(expression: string): FilterMatcher {
-  const evaluate = compileNode(parseSql(expression));
+function compileSql({ expression, parameters }: Extract<RuleFilter, { kind: "sql" }>): FilterMatcher {
+  const evaluate = compileNode(parseFilter(expression, parameters));
   return (message) => evaluate(message) === true;
 }
 

@@ -92,10 +92,21 @@ export interface FilterableMessage {
   /** A system property by its lower-case filter name, for example `messageid` or `label`. */
   system(name: string): unknown;
   application(name: string): unknown;
+  /** A new UUID each time, for `newid()`. */
+  newId(): string;
+}
+
+/** What a rule's action changes in its copy of a message. */
+export interface MessageEdits {
+  /** Application properties to set, and undefined for those to remove. Names are compared without regard to case. */
+  readonly application: ReadonlyMap<string, unknown>;
+  /** System properties by their lower-case filter names; undefined: removed. */
+  readonly system: ReadonlyMap<string, string | undefined>;
 }
 
 /** Reads and rewrites the bytes the broker itself never looks into. */
 export interface MessageCodec {
   filterable(body: Uint8Array): FilterableMessage;
   withApplicationProperties(body: Uint8Array, changes: PropertyChanges): Uint8Array;
+  withEdits(body: Uint8Array, edits: MessageEdits): Uint8Array;
 }

@@ -1,7 +1,7 @@
 /** Management operations on messages: renew, peek, schedule, cancel, receive deferred, settle. */
 import type { IncomingMessage } from "../../engine/message.ts";
 import type { Settlement } from "../../engine/settlement.ts";
-import { encodeDelivery } from "../delivery-encoder.ts";
+import { encodeDelivery, encodeManagedDelivery } from "../delivery-encoder.ts";
 import { int64 } from "../encoding.ts";
 import { tokenToUuid, uuidToToken } from "../lock-token.ts";
 import { parseMessage } from "../message-codec.ts";
@@ -71,7 +71,7 @@ export const receiveBySequenceNumber: Operation = (broker, path, args) => {
     body: {
       messages: received.map((delivery) =>
         types.wrap_map({
-          message: encodeDelivery(delivery),
+          message: encodeManagedDelivery(delivery),
           ...(delivery.lock && { "lock-token": types.wrap_uuid(tokenToUuid(delivery.lock.token)) }),
         }),
       ),

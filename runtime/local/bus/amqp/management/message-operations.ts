@@ -79,6 +79,19 @@ export const receiveBySequenceNumber: Operation = (broker, path, args) => {
   };
 };
 
+/** https://learn.microsoft.com/azure/service-bus-messaging/batch-delete */
+export const batchDelete: Operation = (broker, path, args) => {
+  const count = integerArgument(args, "message-count");
+  if (count < 1 || count > WIRE_LIMITS.deleteCount) throw invalidArgument("message-count");
+  const sessionId = plainString(args["session-id"]);
+  const deleted = broker.deleteMessages(path, {
+    count,
+    enqueuedBefore: integerArgument(args, "enqueued-time-utc", broker.now),
+    ...(sessionId !== undefined && { sessionId }),
+  });
+  return deleted === 0 ? { empty: true } : { body: { "message-count": types.wrap_int(deleted) } };
+};
+
 export const updateDisposition: Operation = (broker, path, args) => {
   const settlement = settlementOf(args);
   for (const token of lockTokens(args)) broker.settle(path, token, settlement);

@@ -80,7 +80,7 @@ export interface RawResponse {
   readonly body: Encoded;
 }
 
-const read = (bytes: Buffer): Encoded => simplify((new types.Reader(bytes) as RheaReader).read()) as Encoded;
+const read = (bytes: Buffer): Encoded => simplify((new types.Reader(bytes)).read()) as Encoded;
 
 export const mapOf = ({ value }: Encoded): Record<string, Encoded> => {
   const items = value as readonly Encoded[];

@@ -1,4 +1,5 @@
 // The real SDK against queues of the local Service Bus.
+import type { AmqpAnnotatedMessage } from "@azure/core-amqp";
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually, startBus, type BusFixture } from "../../support/bus-fixture.ts";
@@ -64,6 +65,22 @@ describe("queues", () => {
     expect(message.lockedUntilUtc!.getTime()).toBeGreaterThan(Date.now() + 20_000);
     await receiver.completeMessage(message);
     expect(await receiver.peekMessages(1)).toEqual([]);
+  });
+
+  test("keep the sender's priority and durability, also where the broker rewrites the message", async () => {
+    const { client, name, sender, receiver } = open();
+    const header = { priority: 20, durable: true };
+    await sender.sendMessages({ body: "x", bodyType: "data", header } satisfies AmqpAnnotatedMessage);
+    const first = await one(receiver);
+    expect(first._rawAmqpMessage.header).toMatchObject(header);
+    await receiver.deadLetterMessage(first, {
+      deadLetterReason: "why",
+      deadLetterErrorDescription: "because",
+      extra: 1,
+    });
+    const letter = await one(client.createReceiver(name, { subQueueType: "deadLetter" }));
+    expect(letter).toMatchObject({ body: "x", deadLetterReason: "why", applicationProperties: { extra: 1 } });
+    expect(letter._rawAmqpMessage.header).toMatchObject(header);
   });
 
   test("keep the order of batches and single sends", async () => {

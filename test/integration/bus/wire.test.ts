@@ -1,6 +1,7 @@
 // What the local Service Bus writes, judged by strict AMQP types and orders: the SDK for JavaScript forgives what others do not.
 import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   connectRaw,
@@ -41,6 +42,12 @@ const operation = (name: string, body: object, fields: object = {}) => ({
   ...fields,
 });
 
+async function receiveAll(receiver: ServiceBusReceiver, count: number): Promise<ServiceBusReceivedMessage[]> {
+  const found: ServiceBusReceivedMessage[] = [];
+  while (found.length < count) found.push(...(await receiver.receiveMessages(count - found.length)));
+  return found;
+}
+
 describe("what the local Service Bus writes", () => {
   let fixture: BusFixture;
   const connections: RawConnection[] = [];
@@ -48,7 +55,9 @@ describe("what the local Service Bus writes", () => {
   beforeAll(async () => {
     fixture = await startBus(
       {
-        queues: [{ name: "q" }, { name: "aborted" }, { name: "s", requiresSession: true }],
+        queues: [{ name: "q" }, { name: "aborted" }, { name: "s", requiresSession: true }, { name: "deleted" }].concat([
+          { name: "listed", requiresSession: true },
+        ]),
         topics: [{ name: "t", subscriptions: [{ name: "s" }] }],
       },
       { sasKey: KEY },
@@ -161,6 +170,45 @@ describe("what the local Service Bus writes", () => {
     });
     const nothing = await request(operation("batch-delete-messages", { "message-count": types.wrap_int(1) }));
     expect(nothing.applicationProperties["statusCode"]).toEqual({ type: "Int", value: 204 });
+  });
+
+  test("deletes waiting messages of before an instant, and leaves locked, deferred and scheduled ones", async () => {
+    const client = fixture.client();
+    const sender = client.createSender("deleted");
+    const receiver = client.createReceiver("deleted");
+    await sender.sendMessages(["locked", "deferred", 1, 2, 3].map((body) => ({ body })));
+    await sender.scheduleMessages({ body: "scheduled" }, new Date(Date.now() + 3_600_000));
+    const [, second] = await receiveAll(receiver, 2);
+    await receiver.deferMessage(second!);
+    const { request } = await manage("deleted");
+    const remove = async (count: number, before?: Date) => {
+      const instant = before && { "enqueued-time-utc": types.wrap_timestamp(before.getTime()) };
+      const body = { "message-count": types.wrap_int(count), ...instant };
+      return request(operation("batch-delete-messages", body));
+    };
+    const early = await remove(10, new Date(Date.now() - 3_600_000));
+    expect(early.applicationProperties["statusCode"]).toEqual({ type: "Int", value: 204 });
+    const later = new Date(Date.now() + 3_600_000);
+    expect(mapOf((await remove(2, later)).body)).toEqual({ "message-count": { type: "Int", value: 2 } });
+    expect(mapOf((await remove(10, later)).body)).toEqual({ "message-count": { type: "Int", value: 1 } });
+    const left = (await client.createReceiver("deleted").peekMessages(10)).map(({ body }) => body as unknown);
+    expect(left).toEqual(["locked", "deferred", "scheduled"]);
+    expect((await remove(4_001)).applicationProperties["statusCode"]).toEqual({ type: "Int", value: 400 });
+  });
+
+  test("lists sessions with active messages when asked for them", async () => {
+    const client = fixture.client();
+    await client.createSender("listed").sendMessages(["x", "y"].map((sessionId) => ({ body: 1, sessionId })));
+    const session = await client.acceptSession("listed", "x");
+    const [message] = await session.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+    await session.deferMessage(message!);
+    const { request } = await manage("listed");
+    const sessions = async (since: number) => {
+      const body = { "last-updated-time": types.wrap_timestamp(since) };
+      return mapOf((await request(operation("get-message-sessions", body))).body)["sessions-ids"];
+    };
+    expect(await sessions(0)).toMatchObject({ value: [{ value: "x" }, { value: "y" }] });
+    expect(await sessions(253_402_300_800_000)).toMatchObject({ value: [{ value: "y" }] });
   });
 
   test("writes rules, session pages and session locks in the documented types", async () => {

@@ -13,6 +13,7 @@ import {
 import type { EntityChange } from "../engine/entity-commands.ts";
 import { BusError } from "../engine/errors.ts";
 import { parseDuration } from "./duration.ts";
+import { KEPT, readKept } from "./kept-fields.ts";
 import { child, childText, type XmlElement } from "./xml.ts";
 
 /** Where the request says the entity is. */
@@ -31,7 +32,7 @@ export function readEntity(place: Place, content: XmlElement | undefined): Entit
     return {
       kind: "subscription",
       topic: place.topic,
-      description: readCommon(place.name, subscription),
+      description: { ...readCommon(place.name, subscription), ...readKept(subscription, KEPT.subscription) },
       ...(first && { rules: [readRule(childText(first, "Name") ?? DEFAULT_RULE_NAME, first)] }),
     };
   }
@@ -94,17 +95,17 @@ function readValue(value: XmlElement | undefined): unknown {
 const readQueue = (name: string, element: XmlElement): QueueDescription =>
   present({
     ...readCommon(name, element),
-    ...readDuplicates(element),
-    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
+    ...readSized(element),
+    ...readKept(element, KEPT.queue),
   });
 
 const readTopic = (name: string, element: XmlElement): TopicDescription =>
   present({
     name,
-    ...readDuplicates(element),
+    ...readSized(element),
+    ...readKept(element, KEPT.topic),
     timeToLiveMs: duration(element, "DefaultMessageTimeToLive"),
     autoDeleteOnIdleMs: duration(element, "AutoDeleteOnIdle"),
-    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
     status: readStatus(element),
     userMetadata: childText(element, "UserMetadata"),
   });
@@ -124,11 +125,21 @@ const readCommon = (name: string, element: XmlElement): SubscriptionDescription 
     userMetadata: childText(element, "UserMetadata"),
   });
 
-const readDuplicates = (element: XmlElement): { readonly duplicateWindowMs: number | undefined } => ({
-  duplicateWindowMs: flag(element, "RequiresDuplicateDetection")
-    ? (duration(element, "DuplicateDetectionHistoryTimeWindow") ?? LIMITS.defaultDuplicateWindowMs)
-    : undefined,
-});
+function readSized(element: XmlElement) {
+  const largest = integer(element, "MaxMessageSizeInKilobytes");
+  if (largest !== undefined && largest !== STANDARD_MESSAGE_KILOBYTES) {
+    throw new BusError("invalid-argument", "MaxMessageSizeInKilobytes can be set in a Premium namespace only.");
+  }
+  const windowMs = duration(element, "DuplicateDetectionHistoryTimeWindow");
+  const detects = flag(element, "RequiresDuplicateDetection");
+  return {
+    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
+    duplicateWindowMs: detects ? (windowMs ?? LIMITS.defaultDuplicateWindowMs) : undefined,
+    idleDuplicateWindowMs: detects ? undefined : windowMs,
+  };
+}
+
+const STANDARD_MESSAGE_KILOBYTES = 256;
 
 /** Leaves out what was not said: the types of the broker know no undefined settings. */
 function present<T extends object>(settings: { [K in keyof T]: T[K] | undefined }): T {

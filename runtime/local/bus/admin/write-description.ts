@@ -4,6 +4,7 @@ import { LIMITS, type RuleAction, type RuleDescription } from "../engine/descrip
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "../engine/entities.ts";
 import type { MessageStore } from "../engine/message-store.ts";
 import { formatDuration } from "./duration.ts";
+import { KEPT, keptFlag, writeAuthorizationRules } from "./kept-fields.ts";
 import { elements, escapeXml } from "./xml.ts";
 
 const NAMESPACES =
@@ -57,9 +58,12 @@ function writeQueue(entity: QueueEntity, authority: string): string {
       RequiresSession: options.requiresSession,
       DefaultMessageTimeToLive: formatDuration(options.timeToLiveMs),
       DeadLetteringOnMessageExpiration: options.deadLetterOnExpiry,
-      DuplicateDetectionHistoryTimeWindow: formatDuration(options.duplicateWindowMs ?? LIMITS.defaultDuplicateWindowMs),
+      DuplicateDetectionHistoryTimeWindow: duplicateWindow(entity),
       MaxDeliveryCount: options.maxDeliveryCount,
-      EnableBatchedOperations: true,
+      EnableBatchedOperations: keptFlag(description, KEPT.queue, "EnableBatchedOperations"),
+    }),
+    writeAuthorizationRules(description),
+    elements({
       SizeInBytes: sizeOf(store),
       MessageCount: totalOf(store),
       Status: options.status,
@@ -70,13 +74,18 @@ function writeQueue(entity: QueueEntity, authority: string): string {
     writeCounts(store),
     elements({
       AutoDeleteOnIdle: formatDuration(options.autoDeleteOnIdleMs),
-      EnablePartitioning: false,
+      EnablePartitioning: keptFlag(description, KEPT.queue, "EnablePartitioning"),
       EntityAvailabilityStatus: "Available",
       ForwardDeadLetteredMessagesTo: address(options.forwardDeadLetteredTo, authority),
-      EnableExpress: false,
+      EnableExpress: keptFlag(description, KEPT.queue, "EnableExpress"),
     }),
   ].join("");
 }
+
+const duplicateWindow = ({ description, store }: QueueEntity | TopicEntity): string =>
+  formatDuration(
+    store.options.duplicateWindowMs ?? description.idleDuplicateWindowMs ?? LIMITS.defaultDuplicateWindowMs,
+  );
 
 function writeTopic(entity: TopicEntity): string {
   const { description, store, subscriptions } = entity;
@@ -86,21 +95,24 @@ function writeTopic(entity: TopicEntity): string {
       DefaultMessageTimeToLive: formatDuration(options.timeToLiveMs),
       MaxSizeInMegabytes: description.maxSizeMegabytes ?? LIMITS.defaultSizeMegabytes,
       RequiresDuplicateDetection: options.duplicateWindowMs !== undefined,
-      DuplicateDetectionHistoryTimeWindow: formatDuration(options.duplicateWindowMs ?? LIMITS.defaultDuplicateWindowMs),
-      EnableBatchedOperations: true,
+      DuplicateDetectionHistoryTimeWindow: duplicateWindow(entity),
+      EnableBatchedOperations: keptFlag(description, KEPT.topic, "EnableBatchedOperations"),
+    }),
+    writeAuthorizationRules(description),
+    elements({
       SizeInBytes: [...subscriptions.values()].reduce((sum, each) => sum + sizeOf(each.store), store.bytes),
       Status: options.status,
       UserMetadata: description.userMetadata,
     }),
     writeTimes(entity),
-    elements({ SupportOrdering: true }),
+    elements({ SupportOrdering: keptFlag(description, KEPT.topic, "SupportOrdering") }),
     writeCounts(store),
     elements({
       SubscriptionCount: subscriptions.size,
       AutoDeleteOnIdle: formatDuration(options.autoDeleteOnIdleMs),
-      EnablePartitioning: false,
+      EnablePartitioning: keptFlag(description, KEPT.topic, "EnablePartitioning"),
       EntityAvailabilityStatus: "Available",
-      EnableExpress: false,
+      EnableExpress: keptFlag(description, KEPT.topic, "EnableExpress"),
     }),
   ].join("");
 }
@@ -114,10 +126,14 @@ function writeSubscription(entity: SubscriptionEntity, authority: string): strin
       RequiresSession: options.requiresSession,
       DefaultMessageTimeToLive: formatDuration(options.timeToLiveMs),
       DeadLetteringOnMessageExpiration: options.deadLetterOnExpiry,
-      DeadLetteringOnFilterEvaluationExceptions: false,
+      DeadLetteringOnFilterEvaluationExceptions: keptFlag(
+        description,
+        KEPT.subscription,
+        "DeadLetteringOnFilterEvaluationExceptions",
+      ),
       MessageCount: totalOf(store),
       MaxDeliveryCount: options.maxDeliveryCount,
-      EnableBatchedOperations: true,
+      EnableBatchedOperations: keptFlag(description, KEPT.subscription, "EnableBatchedOperations"),
       Status: options.status,
       ForwardTo: address(options.forwardTo, authority),
       UserMetadata: description.userMetadata,

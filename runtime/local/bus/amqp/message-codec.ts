@@ -9,7 +9,7 @@ import type {
   PropertyChanges,
 } from "../engine/message.ts";
 import { asBuffer, encodeCollection, encodeString, encodeSymbol, encodeUbyte, encodeValue } from "./encoding.ts";
-import { decodeMessage, types, type DecodedMessage } from "./rhea.ts";
+import { decodeMessage, types, type DecodedMessage, type Typed } from "./rhea.ts";
 import {
   itemOffsets,
   listField,
@@ -93,7 +93,10 @@ function keptHeader(encoded: Buffer, header: Section | undefined): Buffer {
   const durable = listField(encoded, header, HEADER.durable);
   const priority = listField(encoded, header, HEADER.priority);
   if (durable !== true && typeof priority !== "number") return NO_HEADER;
-  const fields = [encodeValue(durable === true), encodeUbyte(typeof priority === "number" ? priority : undefined)];
+  const fields = [
+    encodeValue(types.wrap(durable === true)),
+    encodeUbyte(typeof priority === "number" ? priority : undefined),
+  ];
   return encodeCollection(SECTION.header, "list", fields.length, Buffer.concat(fields));
 }
 
@@ -147,13 +150,19 @@ function withPropertyFields(body: Buffer, changes: ReadonlyMap<number, Buffer>):
 const NULL_VALUE = Buffer.from([0x40]);
 
 const withApplicationProperties = (stored: Uint8Array, changes: PropertyChanges): Buffer =>
-  changeApplicationProperties(asBuffer(stored), (key) => key in changes, Object.entries(changes));
+  changeApplicationProperties(
+    asBuffer(stored),
+    (key) => key in changes,
+    Object.entries(changes),
+    (value) => types.wrap(value),
+  );
 
 /** Values keep their AMQP types: properties that do not change are copied as bytes. */
 function changeApplicationProperties(
   body: Buffer,
   isGone: (key: string) => boolean,
   added: readonly (readonly [string, unknown])[],
+  wrap: (value: unknown) => Typed,
 ): Buffer {
   const { applicationProperties, properties, messageAnnotations, header } = scan(body);
   const start = applicationProperties?.start ?? properties?.end ?? messageAnnotations?.end ?? header?.end ?? 0;
@@ -163,14 +172,14 @@ function changeApplicationProperties(
       if (!isGone(entry.key)) parts.push(body.subarray(entry.start, entry.end));
     }
   }
-  for (const [key, value] of added) parts.push(Buffer.concat([encodeString(key), encodeProperty(key, value)]));
+  for (const [key, value] of added) parts.push(Buffer.concat([encodeString(key), encodeProperty(key, value, wrap)]));
   const section = encodeCollection(SECTION.applicationProperties, "map", parts.length * 2, Buffer.concat(parts));
   return Buffer.concat([body.subarray(0, start), section, body.subarray(applicationProperties?.end ?? start)]);
 }
 
-function encodeProperty(key: string, value: unknown): Buffer {
+function encodeProperty(key: string, value: unknown, wrap: (value: unknown) => Typed): Buffer {
   try {
-    const encoded = encodeValue(types.wrap(value));
+    const encoded = encodeValue(wrap(value));
     skipValue(encoded, 0);
     return encoded;
   } catch (error) {
@@ -194,20 +203,19 @@ function withEdits(stored: Uint8Array, { application, system }: MessageEdits): B
   for (const [name, value] of system) {
     const field = PROPERTY_FIELDS[name];
     if (field === undefined) throw new Error(`no action can set the system property '${name}'`);
-    const typed = value === undefined || field !== SYMBOL_FIELD ? value : types.wrap_symbol(value);
+    const typed = value === undefined || field !== SYMBOL_FIELD ? types.wrap(value) : types.wrap_symbol(value);
     fields.set(field, encodeValue(typed));
   }
   const body = fields.size > 0 ? withPropertyFields(asBuffer(stored), fields) : asBuffer(stored);
   if (application.size === 0) return body;
   const changed = new Set([...application.keys()].map((name) => name.toLowerCase()));
   const added = [...application].filter(([, value]) => value !== undefined);
-  return changeApplicationProperties(
-    body,
-    (key) => changed.has(key.toLowerCase()),
-    // The language's numbers are long or double.
-    added.map(([key, value]) => [key, Number.isSafeInteger(value) ? types.wrap_long(Number(value)) : value]),
-  );
+  return changeApplicationProperties(body, (key) => changed.has(key.toLowerCase()), added, wrapSqlValue);
 }
+
+/** The language's numbers are long or double. */
+const wrapSqlValue = (value: unknown): Typed =>
+  Number.isSafeInteger(value) ? types.wrap_long(Number(value)) : types.wrap(value);
 
 /** Filter names of system properties and rhea's names for them. */
 const SYSTEM_PROPERTIES: Readonly<Record<string, string>> = {

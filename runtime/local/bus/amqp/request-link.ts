@@ -27,9 +27,9 @@ export interface Response {
 /** Who serves the requests of one link. */
 export interface RequestService {
   /** Must not throw or reject: an error of the protocol is a response too. */
-  handle(request: DecodedMessage): Response | Promise<Response>;
+  readonly handle: (request: DecodedMessage) => Response | Promise<Response>;
   /** The response to a request that cannot be handed on. */
-  refusal(error: unknown): Response;
+  readonly refusal: (error: unknown) => Response;
 }
 
 /** What a response needs of its request. */

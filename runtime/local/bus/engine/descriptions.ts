@@ -4,19 +4,39 @@ import { BusError } from "./errors.ts";
 
 export type EntityStatus = "Active" | "Disabled" | "SendDisabled" | "ReceiveDisabled";
 
+/** Access to one entity by keys of its own. It is kept for the clients that ask; the keys open nothing here. */
+export interface AuthorizationRule {
+  readonly claimType?: string;
+  readonly claimValue?: string;
+  readonly rights: readonly string[];
+  readonly keyName?: string;
+  readonly primaryKey?: string;
+  readonly secondaryKey?: string;
+}
+
+/** What the service keeps for its clients and the broker does not act on. */
+export interface KeptFields {
+  /** `true` and `false` by the names of the administration API. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly authorizationRules?: readonly AuthorizationRule[];
+}
+
 interface AdminFields {
   readonly status?: EntityStatus;
   readonly userMetadata?: string;
+  readonly kept?: KeptFields;
 }
 
-export interface QueueDescription extends QueueSettings, AdminFields {
-  /** Bytes of waiting messages the entity takes before it refuses more. Default 1 GiB. */
+interface SizedEntity {
+  /** Mebibytes of waiting messages the entity takes before it refuses more. Default 1,024. */
   readonly maxSizeMegabytes?: number;
+  /** The duplicate detection window of an entity without duplicate detection: kept, and without effect. */
+  readonly idleDuplicateWindowMs?: number;
 }
 
-export interface TopicDescription extends Omit<TopicSettings, "subscriptions">, AdminFields {
-  readonly maxSizeMegabytes?: number;
-}
+export interface QueueDescription extends QueueSettings, AdminFields, SizedEntity {}
+
+export interface TopicDescription extends Omit<TopicSettings, "subscriptions">, AdminFields, SizedEntity {}
 
 export type SubscriptionDescription = Omit<SubscriptionSettings, "rules"> & AdminFields;
 

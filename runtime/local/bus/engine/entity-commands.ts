@@ -6,6 +6,7 @@ import {
   compileOptions,
   type QueueDescription,
   type RuleDescription,
+  type StoreOptions,
   type SubscriptionDescription,
   type TopicDescription,
 } from "./descriptions.ts";
@@ -41,6 +42,10 @@ export function setEntity(context: EngineContext, change: EntityChange, mode: Ch
   if (!known && mode === "update") throw entityNotFound(path);
   if (known && known.store.options.requiresSession !== options.requiresSession) {
     throw new BusError("invalid-argument", `'${path}': whether sessions are required cannot be changed.`);
+  }
+  const detects = (each: StoreOptions): boolean => each.duplicateWindowMs !== undefined;
+  if (known && mode === "update" && detects(known.store.options) !== detects(options)) {
+    throw new BusError("invalid-argument", `'${path}': whether duplicates are detected cannot be changed.`);
   }
   if (options.forwardTo?.toLowerCase() === path.toLowerCase()) {
     throw new BusError("invalid-argument", `'${path}' cannot forward to itself.`);

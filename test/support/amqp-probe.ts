@@ -4,7 +4,7 @@
  */
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
-import { types, encodeMessage, type RheaReader } from "../../runtime/local/bus/amqp/rhea.ts";
+import { types, encodeMessage } from "../../runtime/local/bus/amqp/rhea.ts";
 import { scan } from "../../runtime/local/bus/amqp/sections.ts";
 
 /** A value as it was encoded: the name of its AMQP type, and what it holds. */
@@ -80,7 +80,7 @@ export interface RawResponse {
   readonly body: Encoded;
 }
 
-const read = (bytes: Buffer): Encoded => simplify((new types.Reader(bytes)).read()) as Encoded;
+const read = (bytes: Buffer): Encoded => simplify(new types.Reader(bytes).read()) as Encoded;
 
 export const mapOf = ({ value }: Encoded): Record<string, Encoded> => {
   const items = value as readonly Encoded[];

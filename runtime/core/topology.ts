@@ -32,12 +32,7 @@ export interface QueueSettings {
 
 /** What a subscription lets through. `properties` and `system` of a correlation filter must all be equal. */
 export type RuleFilter =
-  | {
-      readonly kind: "sql";
-      readonly expression: string;
-      /** Values of the parameters (`@name`) in the expression. */
-      readonly parameters?: Readonly<Record<string, string | number | boolean>>;
-    }
+  | { readonly kind: "sql"; readonly expression: string }
   | {
       readonly kind: "correlation";
       readonly system?: Readonly<Record<string, string>>;

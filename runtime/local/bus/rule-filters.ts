@@ -1,10 +1,9 @@
 /** How clients write the filters and actions of rules, whichever way they come. */
-import type { RuleFilter } from "../../core/topology.ts";
-import type { RuleAction } from "./engine/descriptions.ts";
+import type { MessageFilter, RuleAction } from "./engine/descriptions.ts";
 import { BusError } from "./engine/errors.ts";
 
 /** The service stores the two constant expressions as filters of their own kind. */
-export function sqlFilter(expression: string, parameters: Readonly<Record<string, unknown>> = {}): RuleFilter {
+export function sqlFilter(expression: string, parameters: Readonly<Record<string, unknown>> = {}): MessageFilter {
   const compact = expression.replace(/\s/g, "");
   if (compact === "1=1") return { kind: "true" };
   if (compact === "1=0") return { kind: "false" };

@@ -1,10 +1,10 @@
 /** Reads what a client asks an entity or rule to be. */
-import type { RuleFilter } from "../../../core/topology.ts";
 import { correlationProperties, sqlAction, sqlFilter } from "../rule-filters.ts";
 import {
   DEFAULT_RULE_NAME,
   LIMITS,
   type EntityStatus,
+  type MessageFilter,
   type QueueDescription,
   type RuleDescription,
   type SubscriptionDescription,
@@ -51,7 +51,7 @@ export function readRule(name: string, rule: XmlElement): Omit<RuleDescription, 
   };
 }
 
-function readFilter(filter: XmlElement | undefined): RuleFilter {
+function readFilter(filter: XmlElement | undefined): MessageFilter {
   const expression = childText(filter, "SqlExpression");
   if (expression !== undefined) return sqlFilter(expression, readPairs(filter, "Parameters"));
   const names = {

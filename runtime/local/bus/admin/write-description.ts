@@ -1,6 +1,5 @@
 /** Writes entities and rules the way the SDK reads them: it expects every field of a description to be there. */
-import type { RuleFilter } from "../../../core/topology.ts";
-import { LIMITS, type RuleAction, type RuleDescription } from "../engine/descriptions.ts";
+import { LIMITS, type MessageFilter, type RuleAction, type RuleDescription } from "../engine/descriptions.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "../engine/entities.ts";
 import type { MessageStore } from "../engine/message-store.ts";
 import { formatDuration } from "./duration.ts";
@@ -179,7 +178,7 @@ function writeCounts(store: MessageStore): string {
   return `<CountDetails xmlns:d2p1="${namespace}">${items.join("")}</CountDetails>`;
 }
 
-function writeFilter(filter: RuleFilter): string {
+function writeFilter(filter: MessageFilter): string {
   switch (filter.kind) {
     case "true":
       return `<Filter i:type="TrueFilter">${elements({ SqlExpression: "1=1", CompatibilityLevel: 20 })}</Filter>`;
@@ -192,7 +191,7 @@ function writeFilter(filter: RuleFilter): string {
   }
 }
 
-function writeCorrelation({ system = {}, properties = {} }: Extract<RuleFilter, { kind: "correlation" }>): string {
+function writeCorrelation({ system = {}, properties = {} }: Extract<MessageFilter, { kind: "correlation" }>): string {
   const known = elements({
     CorrelationId: system["correlationId"],
     MessageId: system["messageId"],

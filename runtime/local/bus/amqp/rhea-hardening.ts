@@ -13,7 +13,7 @@ const oversized = new WeakMap<ReceiverLink, number>();
 
 const limitOf = (link: ReceiverLink): number => link.local.attach.max_message_size ?? WIRE_LIMITS.messageBytes;
 
-/** Whether the message that just ended on this link was longer than allowed; only the frames within the limit were kept. */
+/** Whether the message that just ended on this link was longer than allowed; only its beginning was kept. */
 export function takeOversized(link: ReceiverLink): boolean {
   const bytes = oversized.get(link) ?? 0;
   oversized.delete(link);
@@ -74,7 +74,7 @@ function boundDispositions(): void {
 }
 
 /**
- * A message can come in any number of frames; past the limit only their number is kept. One that its sender aborts is
+ * A message can come in any number of frames; past the limit only their length is. One that its sender aborts is
  * none: rhea would hand it on as if it were whole.
  */
 function boundMessages(): void {
@@ -86,11 +86,12 @@ function boundMessages(): void {
       abort(link, () => onTransfer.call(this, frame), frame);
       return;
     }
-    const bytes = (oversized.get(link) ?? 0) + (frame.payload?.length ?? 0);
+    const before = oversized.get(link) ?? 0;
+    const bytes = before + (frame.payload?.length ?? 0);
     const limit = limitOf(link);
     if (frame.performative.more || bytes > limit) oversized.set(link, bytes);
     else oversized.delete(link);
-    if (bytes > limit) frame.payload = Buffer.alloc(0);
+    if (bytes > limit) frame.payload = frame.payload?.subarray(0, Math.max(0, limit - before)) ?? Buffer.alloc(0);
     onTransfer.call(this, frame);
   };
 }

@@ -40,16 +40,22 @@ export interface TopicDescription extends Omit<TopicSettings, "subscriptions">, 
 
 export type SubscriptionDescription = Omit<SubscriptionSettings, "rules"> & AdminFields;
 
-/** What a rule changes in its own copy of a message: `SET …` and `REMOVE …`. */
-export interface RuleAction {
+/** A text of the SQL language, and the values of the parameters (`@name`) in it. */
+export interface SqlExpression {
   readonly expression: string;
   readonly parameters?: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** The filters of a topology, and what clients can ask for beyond them. */
+export type MessageFilter = Exclude<RuleFilter, { kind: "sql" }> | ({ readonly kind: "sql" } & SqlExpression);
+
+/** What a rule changes in its own copy of a message: `SET …` and `REMOVE …`. */
+export type RuleAction = SqlExpression;
+
 /** A named filter of a subscription, and what happens to the messages it lets through. */
 export interface RuleDescription {
   readonly name: string;
-  readonly filter: RuleFilter;
+  readonly filter: MessageFilter;
   readonly action?: RuleAction;
   readonly createdAt: number;
 }

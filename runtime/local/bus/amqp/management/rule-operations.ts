@@ -1,6 +1,5 @@
 /** Management operations on the rules of a subscription. */
-import type { RuleFilter } from "../../../../core/topology.ts";
-import type { RuleAction } from "../../engine/descriptions.ts";
+import type { MessageFilter, RuleAction } from "../../engine/descriptions.ts";
 import { rulesByName } from "../../engine/entities.ts";
 import { correlationProperties, sqlAction, sqlFilter } from "../../rule-filters.ts";
 import { plainMap, plainString } from "../plain-map.ts";
@@ -70,7 +69,7 @@ export const enumerateRules: Operation = (broker, path, args) => {
   };
 };
 
-function filterOf(description: Record<string, unknown>): RuleFilter {
+function filterOf(description: Record<string, unknown>): MessageFilter {
   if (description["sql-filter"] !== undefined) {
     const sql = plainMap(description["sql-filter"]);
     return sqlFilter(stringArgument(sql, "expression"), plainMap(sql["parameters"]));
@@ -84,7 +83,7 @@ function filterOf(description: Record<string, unknown>): RuleFilter {
   return { kind: "correlation", system, properties: correlationProperties(plainMap(fields["properties"])) };
 }
 
-function encodeFilter(filter: RuleFilter): Typed {
+function encodeFilter(filter: MessageFilter): Typed {
   switch (filter.kind) {
     case "true":
       return describedList(DESCRIPTOR.trueFilter, []);

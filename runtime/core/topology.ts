@@ -11,7 +11,7 @@ import { listenerOf, subscriptionNameOf, type Timer, type TimerName } from "./ti
 /** The settings of one Service Bus queue, by the meaning the service gives them. */
 export interface QueueSettings {
   readonly name: string;
-  /** How long a received message stays invisible to others. Default 30 s, at most 5 min (a service limit). */
+  /** How long a received message stays invisible to others. Default 1 min, at most 5 min (a service limit). */
   readonly lockMs?: number;
   /** Deliveries after which the broker dead-letters a message by itself. Default 10. */
   readonly maxDeliveryCount?: number;

@@ -26,6 +26,7 @@ interface BusOptions {
   readonly key?: string;
   readonly access?: string;
   readonly audit?: string;
+  readonly maxMessageKilobytes?: number;
 }
 
 const AMQP_PORT_DEFAULT = 5672;
@@ -38,6 +39,15 @@ function portNumber(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 0 to 65535; 0 takes any free port.");
 }
 
+/** The largest that Premium can be set to. */
+const LARGEST_MESSAGE_KILOBYTES = 102_400;
+
+function kilobytes(text: string): number {
+  const size = Number(text);
+  if (Number.isInteger(size) && size >= 1 && size <= LARGEST_MESSAGE_KILOBYTES) return size;
+  throw new InvalidArgumentError(`It must be a whole number from 1 to ${LARGEST_MESSAGE_KILOBYTES}.`);
+}
+
 const command = new Command("npm run bus --")
   .description("Runs Azure Service Bus queues and topics on this machine, for the unmodified Azure SDKs.")
   .option("--topology <file>", "JSON file with the queues and topics that must exist")
@@ -47,6 +57,7 @@ const command = new Command("npm run bus --")
   .option("--data-dir <directory>", "where messages are kept (default: in memory only)")
   .option("--key <key>", "shared access key (default: a random one, kept in the data directory)")
   .option("--access <file>", "JSON file with role assignments; access tokens of Microsoft Entra ID are taken too")
+  .option("--max-message-kilobytes <n>", "largest message, batch or request (default: 256, as in Standard)", kilobytes)
   .option("--audit <file>", "where uses of rights and refusals are appended, one JSON object a line")
   .allowExcessArguments(false)
   .parse();
@@ -60,7 +71,8 @@ async function start(): Promise<Service> {
 }
 
 async function startBus(): Promise<Service> {
-  const { host, port, adminPort, dataDir, topology, key, access, audit } = command.opts<BusOptions>();
+  const { host, port, adminPort, dataDir, topology, key, access, audit, maxMessageKilobytes } =
+    command.opts<BusOptions>();
   const bus = await startLocalServiceBus({
     host,
     port,
@@ -69,6 +81,7 @@ async function startBus(): Promise<Service> {
     ...(dataDir !== undefined && { dataDir }),
     ...(key !== undefined && { sasKey: key }),
     ...(access !== undefined && { accessFile: access }),
+    ...(maxMessageKilobytes !== undefined && { maxMessageKilobytes }),
     ...(audit !== undefined && { onAccess: appendTo(audit) }),
     topology: topology === undefined ? { queues: [], topics: [] } : readTopologyFile(topology),
     onFatal: (error) => {

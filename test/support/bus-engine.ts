@@ -10,9 +10,19 @@ import type { BusTopology } from "../../runtime/core/topology.ts";
 const jsonCodec: MessageCodec = {
   filterable: (body) => {
     const properties = parseBody(body);
-    return { system: (name) => properties[`sys.${name}`], application: (name) => properties[name] };
+    return {
+      system: (name) => properties[`sys.${name}`],
+      application: (name) => properties[name],
+      newId: () => "new-id",
+    };
   },
   withApplicationProperties: (body, changes) => encodeBody({ ...parseBody(body), ...changes }),
+  withEdits: (body, { application, system }) =>
+    encodeBody({
+      ...parseBody(body),
+      ...Object.fromEntries(application),
+      ...Object.fromEntries([...system].map(([name, value]) => [`sys.${name}`, value])),
+    }),
 };
 
 export const encodeBody = (properties: Record<string, unknown>): Uint8Array => Buffer.from(JSON.stringify(properties));

@@ -91,6 +91,10 @@ export class QueueModel {
 
   release(message: ModelMessage): void {
     message.deliveries++;
+    this.giveBack(message);
+  }
+
+  giveBack(message: ModelMessage): void {
     message.lockedUntil = undefined;
     if (message.expiresAt <= this.now) this.die(message);
     else if (!message.deferred && message.deliveries >= MAX_DELIVERIES) this.die(message);
@@ -203,9 +207,11 @@ const settle = (pick: number, kind: Settlement["kind"]): Command =>
     if (!message) return;
     if (kind === "complete") model.remove(message);
     else if (kind === "abandon") model.release(message);
+    else if (kind === "release") model.giveBack(message);
     else if (kind === "dead-letter") model.die(message);
     else {
       message.deferred = true;
+      message.deliveries++;
       message.lockedUntil = undefined;
       if (message.expiresAt <= model.now) model.die(message);
     }
@@ -267,7 +273,10 @@ export const queueCommands = fc.commands(
       .map(([ids, ttl, delay]) => send(ids, ttl, delay)),
     fc.tuple(fc.integer({ min: 1, max: 4 }), fc.nat(6)).map(([count, remove]) => receive(count, remove === 0)),
     fc
-      .tuple(pick, fc.constantFrom<Settlement["kind"]>("complete", "complete", "abandon", "defer", "dead-letter"))
+      .tuple(
+        pick,
+        fc.constantFrom<Settlement["kind"]>("complete", "complete", "abandon", "release", "defer", "dead-letter"),
+      )
       .map(([index, kind]) => settle(index, kind)),
     pick.map(renew),
     pick.map(receiveDeferred),

@@ -14,6 +14,7 @@ import { amqpCodec } from "./amqp/message-codec.ts";
 import type { SasKey } from "./amqp/sas.ts";
 import type { ConnectionLimits } from "./amqp/end-silent.ts";
 import { startAmqpServer } from "./amqp/server.ts";
+import { WIRE_LIMITS } from "./amqp/wire-limits.ts";
 import { connectionStringOf } from "./connection-string.ts";
 import type { OwnFolderOptions } from "../../ownership/own-folder.ts";
 import { keptKey, openDataDirectory, randomKey } from "./data-directory.ts";
@@ -54,6 +55,8 @@ export interface LocalServiceBusOptions {
   readonly accessFile?: string;
   /** Told who used which right and who was refused, once for each connection and change of the answer. */
   readonly onAccess?: AuditListener;
+  /** The largest message, batch or request in KiB. Default 256, as in the Standard tier; Premium takes 1,024 and more. */
+  readonly maxMessageKilobytes?: number;
   /** Time limits of connections that prove nothing. */
   readonly limits?: ConnectionLimits;
   /** The present in epoch milliseconds. Default `Date.now`. */
@@ -113,7 +116,9 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   };
   const gate = createGate({ sasKey, now: clock, access, verify: createTokenVerifier({ now: clock }) });
   const common = { host, gate, audit, now: clock, onFault, address, limits: options.limits };
-  const amqp = await startAmqpServer({ ...common, port });
+  const { maxMessageKilobytes } = options;
+  const messageBytes = maxMessageKilobytes === undefined ? WIRE_LIMITS.messageBytes : maxMessageKilobytes * 1_024;
+  const amqp = await startAmqpServer({ ...common, messageBytes, port });
   opened.defer(() => amqp.close());
   const admin = adminPort === undefined ? undefined : await startAdminServer({ ...common, port: adminPort });
   opened.defer(() => admin?.close());

@@ -66,6 +66,22 @@ describe("queues", () => {
     expect(await receiver.peekMessages(1)).toEqual([]);
   });
 
+  test("keep the sender's priority and durability, also where the broker rewrites the message", async () => {
+    const { client, name, sender, receiver } = open();
+    const header = { priority: 20, durable: true };
+    await sender.sendMessages({ body: "x", bodyType: "data", header });
+    const first = await one(receiver);
+    expect(first._rawAmqpMessage.header).toMatchObject(header);
+    await receiver.deadLetterMessage(first, {
+      deadLetterReason: "why",
+      deadLetterErrorDescription: "because",
+      extra: 1,
+    });
+    const letter = await one(client.createReceiver(name, { subQueueType: "deadLetter" }));
+    expect(letter).toMatchObject({ body: "x", deadLetterReason: "why", applicationProperties: { extra: 1 } });
+    expect(letter._rawAmqpMessage.header).toMatchObject(header);
+  });
+
   test("keep the order of batches and single sends", async () => {
     const { sender, receiver } = open();
     const batch = await sender.createMessageBatch();

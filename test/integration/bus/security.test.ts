@@ -78,13 +78,30 @@ describe("the local Service Bus", () => {
     const client = fixture.client(NO_RETRIES);
     const sender = client.createSender("q");
     const receiver = client.createReceiver("q", { receiveMode: "receiveAndDelete" });
+    await expect(sender.sendMessages({ body: Buffer.alloc(262_144) })).rejects.toMatchObject({
+      code: "MessageSizeExceeded",
+    });
+    await sender.sendMessages({ body: Buffer.alloc(261_000, 1) });
+    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+    expect((message!.body as Buffer).length).toBe(261_000);
+    await stillServes();
+  });
+
+  test("refuses a schedule request above the size limit as well", async () => {
+    const sender = fixture.client(NO_RETRIES).createSender("q");
+    const later = new Date(Date.now() + 3_600_000);
+    await expect(sender.scheduleMessages({ body: "x".repeat(262_144) }, later)).rejects.toMatchObject({
+      code: "MessageSizeExceeded",
+    });
+  });
+
+  test("takes as much as it is told to", async () => {
+    await using larger = await startBus({ queues: [{ name: "q" }] }, { maxMessageKilobytes: 1_024 });
+    const sender = larger.client(NO_RETRIES).createSender("q");
+    await sender.sendMessages({ body: Buffer.alloc(1_000_000, 1) });
     await expect(sender.sendMessages({ body: Buffer.alloc(1_100_000) })).rejects.toMatchObject({
       code: "MessageSizeExceeded",
     });
-    await sender.sendMessages({ body: Buffer.alloc(1_000_000, 1) });
-    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
-    expect((message!.body as Buffer).length).toBe(1_000_000);
-    await stillServes();
   });
 
   const header = Buffer.from("AMQP\x03\x01\x00\x00", "latin1");

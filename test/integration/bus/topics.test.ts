@@ -46,6 +46,7 @@ describe("topics", () => {
             { name: "forwarding", forwardTo: "end" },
           ],
         },
+        { name: "acting", subscriptions: [{ name: "s" }] },
         { name: "edited", subscriptions: [{ name: "s" }] },
         { name: "later", subscriptions: [{ name: "s" }] },
         { name: "sessions", subscriptions: [{ name: "s", requiresSession: true }] },
@@ -102,6 +103,34 @@ describe("topics", () => {
       { body: "correlated", subject: "s", applicationProperties: { a: 1, b: "x" } },
     ]);
     expect(await bodies(client.createReceiver("edited", "s"), 2)).toEqual(["red", "correlated"]);
+  });
+
+  test("change the copies of rules with an action, and leave one for those without", async () => {
+    const client = fixture.client();
+    const rules = client.createRuleManager("acting", "s");
+    await rules.createRule(
+      "marks",
+      { sqlExpression: "colour = 'red'" },
+      {
+        sqlExpression: "SET sys.Label = 'hot'; SET weight = weight * 2; REMOVE colour; SET sys.CorrelationId = newid()",
+      },
+    );
+    const names: string[] = [];
+    for await (const { name, action } of rules.listRules()) names.push(`${name}: ${action.sqlExpression ?? ""}`);
+    expect(names).toEqual(["$Default: ", expect.stringMatching(/^marks: SET sys\.Label/)]);
+    await expect(rules.createRule("marks", { sqlExpression: "1=1" })).rejects.toThrow(
+      /The messaging entity '.*marks' already exists/,
+    );
+    await client.createSender("acting").sendMessages({
+      ...{ body: "b", subject: "cold", messageId: "m", applicationProperties: { colour: "red", weight: 4, kept: 1.5 } },
+    });
+    const copies = await client.createReceiver("acting", "s").receiveMessages(2, { maxWaitTimeInMs: 3_000 });
+    const more = copies.length < 2 ? await client.createReceiver("acting", "s").receiveMessages(1) : [];
+    expect([...copies, ...more]).toMatchObject([
+      { body: "b", subject: "cold", messageId: "m", applicationProperties: { colour: "red", weight: 4, kept: 1.5 } },
+      { body: "b", subject: "hot", messageId: "m", correlationId: expect.stringMatching(/^[\da-f-]{36}$/) as unknown },
+    ]);
+    expect([...copies, ...more][1]!.applicationProperties).toEqual({ weight: 8, kept: 1.5 });
   });
 
   test("schedule and cancel on a topic", async () => {

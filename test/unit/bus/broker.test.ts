@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { Delivery } from "../../../runtime/local/bus/engine/message.ts";
+import type { Settlement } from "../../../runtime/local/bus/engine/settlement.ts";
 import { encodeBody, HeldReceiver, parseBody, TestBus } from "../../support/bus-engine.ts";
 
 const message = (id: string, extra: object = {}) => ({ body: encodeBody({ id }), messageId: id, ...extra });
@@ -30,6 +32,68 @@ describe("the broker", () => {
     const again = bus.receive("q", 2);
     expect(idsOf(again)).toEqual(["1", "2"]);
     expect(again[0]!.deliveryCount).toBe(0);
+  });
+
+  test("counts deferrals, and nothing that happens in a dead-letter queue, as the service does", () => {
+    const bus = new TestBus({ queues: [{ name: "q", lockMs: 1_000 }] });
+    const letters = "q/$DeadLetterQueue";
+    const peekCounts = (path: string) =>
+      bus.run((broker) => broker.peek(path, { from: 0, count: 10 })).map(({ deliveryCount }) => deliveryCount);
+    const settle = (path: string, delivery: Delivery | undefined, kind: Settlement["kind"]) =>
+      bus.run((broker) => broker.settle(path, delivery!.lock!.token, { kind }));
+    const deferred = (path: string, seq: number) => bus.run((broker) => broker.receiveDeferred(path, [seq], false))[0];
+    bus.run((broker) => broker.send("q", [message("1")]));
+    settle("q", bus.receive("q", 1)[0], "defer");
+    expect(peekCounts("q")).toEqual([1]);
+    settle("q", deferred("q", 1), "abandon");
+    bus.crash({ compact: false });
+    expect(peekCounts("q")).toEqual([2]);
+    settle("q", deferred("q", 1), "dead-letter");
+    expect(peekCounts(letters)).toEqual([2]);
+    settle(letters, bus.receive(letters, 1)[0], "abandon");
+    expect(peekCounts(letters)).toEqual([2]);
+    bus.receive(letters, 1);
+    bus.advance(1_000);
+    expect(peekCounts(letters)).toEqual([2]);
+    settle(letters, bus.receive(letters, 1)[0], "defer");
+    expect(peekCounts(letters)).toEqual([2]);
+  });
+
+  test("does not count what a receiver releases unseen", () => {
+    const bus = new TestBus({ queues: [{ name: "q", maxDeliveryCount: 1 }] });
+    bus.run((broker) => broker.send("q", [message("1")]));
+    for (let time = 0; time < 3; time++) {
+      const [held] = bus.receive("q", 1);
+      expect(held!.deliveryCount).toBe(0);
+      bus.run((broker) => broker.settle("q", held!.lock!.token, { kind: "release" }));
+    }
+  });
+
+  test("calls a message scheduled that waited for its time, when it is received, over a restart too", () => {
+    const bus = new TestBus({ queues: [{ name: "q" }], topics: [{ name: "t", subscriptions: [{ name: "s" }] }] });
+    for (const path of ["q", "t"]) {
+      bus.run((broker) => broker.send(path, [message("1", { scheduledAt: bus.now + 100 }), message("2")]));
+    }
+    bus.advance(100);
+    bus.crash({ compact: true });
+    for (const path of ["q", "t/Subscriptions/s"]) {
+      expect(bus.run((broker) => broker.peek(path, { from: 0, count: 9 })).map(({ status }) => status)).toEqual([
+        ...["active", "active"],
+      ]);
+      expect(bus.receive(path, 2).map(({ status }) => status)).toEqual(["active", "scheduled"]);
+    }
+  });
+
+  test("shows the time to live that counts, which is the entity's where the sender gave more or none", () => {
+    const bus = new TestBus({
+      queues: [{ name: "q", timeToLiveMs: 5_000 }],
+      topics: [{ name: "t", timeToLiveMs: 4_000, subscriptions: [{ name: "s", timeToLiveMs: 3_000 }] }],
+    });
+    const messages = [message("1", { timeToLiveMs: 60_000 }), message("2", { timeToLiveMs: 1_000 }), message("3")];
+    for (const path of ["q", "t"]) bus.run((broker) => broker.send(path, messages));
+    expect(bus.receive("q", 3).map(({ timeToLiveMs }) => timeToLiveMs)).toEqual([5_000, 1_000, 5_000]);
+    const copies = bus.receive("t/Subscriptions/s", 3);
+    expect(copies.map(({ timeToLiveMs }) => timeToLiveMs)).toEqual([3_000, 1_000, 3_000]);
   });
 
   test("ends locks at their own time when the lock duration is changed under them", () => {

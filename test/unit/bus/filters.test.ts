@@ -13,6 +13,7 @@ const system: Record<string, unknown> = { messageid: "m-1", label: "Greeting", t
 const message: FilterableMessage = {
   system: (name) => system[name],
   application: (name) => application[name.toLowerCase()],
+  newId: () => "new-id",
 };
 
 const TRUE = [
@@ -48,7 +49,8 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ["whole = 7 7", /the end of the expression/],
   ["(whole = 7", /'\)'/],
   ["whole == 7", /position/],
-  ["whole = @p", /parameters/],
+  ["whole = @p", /'@p' has no value/],
+  ["whole = @", /position 8/],
   ["whole BETWEEN 1 AND 2", /the end of the expression/],
   ["whole IS 7", /NULL/],
   ["1 IS NULL", /a property/],
@@ -58,7 +60,8 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ["EXISTS(1)", /a property/],
   ["sys.Unknown = 1", /system property 'Unknown'/],
   ["other.name = 1", /not a scope/],
-  ["newid() = 1", /function 'newid'/],
+  ["random() = 1", /function 'random'/],
+  ["newid(1) = 1", /'\)'/],
   ["'open", /position 0/],
   ["[open", /position 0/],
   ["whole = 7;", /position 9/],
@@ -81,6 +84,17 @@ describe("SQL filters", () => {
 
   test.each(REFUSED)("are refused with a reason: %s", (expression, reason) => {
     expect(() => passes(expression)).toThrow(reason);
+  });
+
+  test("compare with the values of their parameters, whatever the case of a name, with or without its sign", () => {
+    const parameters = { "@Whole": 7, text: "abc", "@yes": true };
+    const expression = "whole = @whole AND text LIKE @TEXT AND yes = @yes AND whole IN (1, @whole)";
+    expect(compileFilter({ kind: "sql", expression, parameters })(message)).toBe(true);
+    expect(compileFilter({ kind: "sql", expression, parameters: { ...parameters, text: "b%" } })(message)).toBe(false);
+  });
+
+  test("compare with a new id", () => {
+    expect(passes("newid() = 'new-id'")).toBe(true);
   });
 
   test("never fail otherwise than by refusing, whatever the text", () => {

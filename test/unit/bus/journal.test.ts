@@ -115,10 +115,25 @@ describe("the journal", () => {
     await journal.close();
   });
 
+  test("reads a log of the version before, and goes on in a new one that says its own version", async () => {
+    await write(1);
+    const path = join(directory, "000001.log");
+    const content = readFileSync(path, "latin1").replace('"version":2', '"version":1');
+    writeFileSync(path, content, "latin1");
+    await write(2);
+    expect(readFileSync(path, "latin1")).toBe(content);
+    expect(readFileSync(join(directory, "000002.log"), "latin1")).toMatch(
+      /^\{"format":"jobyard-bus-journal","version":2\}/,
+    );
+    const { journal, restored } = open();
+    expect(seqsOf(restored)).toEqual([1, 2]);
+    await journal.close();
+  });
+
   test("refuses another version, a foreign file, a missing log and damage in the middle, each with a sentence", async () => {
     const path = join(directory, "000001.log");
     writeFileSync(path, '{"format":"jobyard-bus-journal","version":7}\n');
-    expect(() => open()).toThrow(/journal version 7.*reads only version 1/);
+    expect(() => open()).toThrow(/journal version 7.*reads only version 1 or 2/);
     writeFileSync(path, "something else\n");
     expect(() => open()).toThrow(/is not a journal/);
     rmSync(path);

@@ -27,6 +27,11 @@ export class Claims {
     this.#bearers.set(path, bearer);
   }
 
+  /** Takes a token back. Links it has opened stay until its time, as when a token is replaced. */
+  remove(path: string): void {
+    this.#bearers.delete(path);
+  }
+
   /** Whether any token was accepted; what it opens is another question. */
   get isProved(): boolean {
     return this.#bearers.size > 0;

@@ -1,10 +1,10 @@
 /** Reads what a client asks an entity or rule to be. */
-import type { RuleFilter } from "../../../core/topology.ts";
-import { correlationProperties, sqlFilter } from "../rule-filters.ts";
+import { correlationProperties, sqlAction, sqlFilter } from "../rule-filters.ts";
 import {
   DEFAULT_RULE_NAME,
   LIMITS,
   type EntityStatus,
+  type MessageFilter,
   type QueueDescription,
   type RuleDescription,
   type SubscriptionDescription,
@@ -13,6 +13,7 @@ import {
 import type { EntityChange } from "../engine/entity-commands.ts";
 import { BusError } from "../engine/errors.ts";
 import { parseDuration } from "./duration.ts";
+import { KEPT, readKept } from "./kept-fields.ts";
 import { child, childText, type XmlElement } from "./xml.ts";
 
 /** Where the request says the entity is. */
@@ -31,7 +32,7 @@ export function readEntity(place: Place, content: XmlElement | undefined): Entit
     return {
       kind: "subscription",
       topic: place.topic,
-      description: readCommon(place.name, subscription),
+      description: { ...readCommon(place.name, subscription), ...readKept(subscription, KEPT.subscription) },
       ...(first && { rules: [readRule(childText(first, "Name") ?? DEFAULT_RULE_NAME, first)] }),
     };
   }
@@ -40,22 +41,19 @@ export function readEntity(place: Place, content: XmlElement | undefined): Entit
   throw new BusError("invalid-argument", "The request holds no QueueDescription or TopicDescription.");
 }
 
-/** @throws BusError `invalid-argument`, `not-implemented` (an action) */
+/** @throws BusError `invalid-argument` */
 export function readRule(name: string, rule: XmlElement): Omit<RuleDescription, "createdAt"> {
-  if (childText(child(rule, "Action"), "SqlExpression") !== undefined) {
-    throw new BusError("not-implemented", "Rule actions are not supported.");
-  }
-  return { name, filter: readFilter(child(rule, "Filter")) };
+  const action = child(rule, "Action");
+  return {
+    name,
+    filter: readFilter(child(rule, "Filter")),
+    ...sqlAction(childText(action, "SqlExpression"), readPairs(action, "Parameters")),
+  };
 }
 
-function readFilter(filter: XmlElement | undefined): RuleFilter {
+function readFilter(filter: XmlElement | undefined): MessageFilter {
   const expression = childText(filter, "SqlExpression");
-  if (expression !== undefined) {
-    if (child(filter, "Parameters")?.children.length) {
-      throw new BusError("not-implemented", "Parameters of SQL filters are not supported.");
-    }
-    return sqlFilter(expression);
-  }
+  if (expression !== undefined) return sqlFilter(expression, readPairs(filter, "Parameters"));
   const names = {
     ...{ correlationId: "CorrelationId", messageId: "MessageId", to: "To", replyTo: "ReplyTo", subject: "Label" },
     ...{ sessionId: "SessionId", replyToSessionId: "ReplyToSessionId", contentType: "ContentType" },
@@ -65,13 +63,16 @@ function readFilter(filter: XmlElement | undefined): RuleFilter {
     const value = childText(filter, theirs);
     if (value !== undefined) system[ours] = value;
   }
-  const pairs = child(filter, "Properties")?.children.map((pair) => [
-    childText(pair, "Key") ?? "",
-    readValue(child(pair, "Value")),
-  ]);
-  const properties = Object.fromEntries(pairs ?? []) as Record<string, unknown>;
-  return { kind: "correlation", system, properties: correlationProperties(properties) };
+  return { kind: "correlation", system, properties: correlationProperties(readPairs(filter, "Properties")) };
 }
+
+const readPairs = (element: XmlElement | undefined, name: string): Record<string, unknown> =>
+  Object.fromEntries(
+    (child(element, name)?.children ?? []).map((pair) => [
+      childText(pair, "Key") ?? "",
+      readValue(child(pair, "Value")),
+    ]),
+  );
 
 /** The type comes as a qualified name, for example `l28:double`. */
 function readValue(value: XmlElement | undefined): unknown {
@@ -94,17 +95,17 @@ function readValue(value: XmlElement | undefined): unknown {
 const readQueue = (name: string, element: XmlElement): QueueDescription =>
   present({
     ...readCommon(name, element),
-    ...readDuplicates(element),
-    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
+    ...readSized(element),
+    ...readKept(element, KEPT.queue),
   });
 
 const readTopic = (name: string, element: XmlElement): TopicDescription =>
   present({
     name,
-    ...readDuplicates(element),
+    ...readSized(element),
+    ...readKept(element, KEPT.topic),
     timeToLiveMs: duration(element, "DefaultMessageTimeToLive"),
     autoDeleteOnIdleMs: duration(element, "AutoDeleteOnIdle"),
-    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
     status: readStatus(element),
     userMetadata: childText(element, "UserMetadata"),
   });
@@ -124,11 +125,21 @@ const readCommon = (name: string, element: XmlElement): SubscriptionDescription 
     userMetadata: childText(element, "UserMetadata"),
   });
 
-const readDuplicates = (element: XmlElement): { readonly duplicateWindowMs: number | undefined } => ({
-  duplicateWindowMs: flag(element, "RequiresDuplicateDetection")
-    ? (duration(element, "DuplicateDetectionHistoryTimeWindow") ?? LIMITS.defaultDuplicateWindowMs)
-    : undefined,
-});
+function readSized(element: XmlElement) {
+  const largest = integer(element, "MaxMessageSizeInKilobytes");
+  if (largest !== undefined && largest !== STANDARD_MESSAGE_KILOBYTES) {
+    throw new BusError("invalid-argument", "MaxMessageSizeInKilobytes can be set in a Premium namespace only.");
+  }
+  const windowMs = duration(element, "DuplicateDetectionHistoryTimeWindow");
+  const detects = flag(element, "RequiresDuplicateDetection");
+  return {
+    maxSizeMegabytes: integer(element, "MaxSizeInMegabytes"),
+    duplicateWindowMs: detects ? (windowMs ?? LIMITS.defaultDuplicateWindowMs) : undefined,
+    idleDuplicateWindowMs: detects ? undefined : windowMs,
+  };
+}
+
+const STANDARD_MESSAGE_KILOBYTES = 256;
 
 /** Leaves out what was not said: the types of the broker know no undefined settings. */
 function present<T extends object>(settings: { [K in keyof T]: T[K] | undefined }): T {

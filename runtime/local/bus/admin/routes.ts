@@ -1,7 +1,7 @@
 /** The resources of the administration API. https://learn.microsoft.com/rest/api/servicebus/ */
 import type { Broker } from "../engine/broker.ts";
 import type { QueueDescription } from "../engine/descriptions.ts";
-import type { Entity } from "../engine/entities.ts";
+import { rulesByName, type Entity } from "../engine/entities.ts";
 import { BusError, entityNotFound } from "../engine/errors.ts";
 import { atomEntry, atomFeed, type AtomEntry, type Page } from "./atom.ts";
 import { readEntity, readRule, type Place } from "./read-description.ts";
@@ -126,7 +126,7 @@ function listSubscriptions(broker: Broker, request: AdminRequest, topic: string)
 }
 
 function listRules(broker: Broker, request: AdminRequest, subscription: string): AdminResponse {
-  const rules = [...broker.subscription(subscription).rules.values()].map(({ description }) => ({
+  const rules = rulesByName(broker.subscription(subscription)).map((description) => ({
     path: `${subscription}/Rules/${description.name}`,
     content: writeRule(description),
   }));

@@ -1,9 +1,9 @@
 /** Writes entities and rules the way the SDK reads them: it expects every field of a description to be there. */
-import type { RuleFilter } from "../../../core/topology.ts";
-import { LIMITS, type RuleDescription } from "../engine/descriptions.ts";
+import { LIMITS, type MessageFilter, type RuleAction, type RuleDescription } from "../engine/descriptions.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "../engine/entities.ts";
 import type { MessageStore } from "../engine/message-store.ts";
 import { formatDuration } from "./duration.ts";
+import { KEPT, keptFlag, writeAuthorizationRules } from "./kept-fields.ts";
 import { elements, escapeXml } from "./xml.ts";
 
 const NAMESPACES =
@@ -21,11 +21,17 @@ export function writeEntity(entity: Entity, authority: string): string {
   }
 }
 
-export const writeRule = ({ name, filter, createdAt }: RuleDescription): string =>
+export const writeRule = ({ name, filter, action, createdAt }: RuleDescription): string =>
   wrap(
     "RuleDescription",
-    `${writeFilter(filter)}<Action i:type="EmptyRuleAction"/>${elements({ CreatedAt: isoTime(createdAt), Name: name })}`,
+    writeFilter(filter) + writeAction(action) + elements({ CreatedAt: isoTime(createdAt), Name: name }),
   );
+
+const writeAction = (action: RuleAction | undefined): string =>
+  action ? `<Action i:type="SqlRuleAction">${writeSql(action)}</Action>` : '<Action i:type="EmptyRuleAction"/>';
+
+const writeSql = ({ expression, parameters }: RuleAction): string =>
+  elements({ SqlExpression: expression, CompatibilityLevel: 20 }) + writePairs("Parameters", parameters ?? {});
 
 export const writeNamespace = (): string =>
   wrap(
@@ -51,9 +57,12 @@ function writeQueue(entity: QueueEntity, authority: string): string {
       RequiresSession: options.requiresSession,
       DefaultMessageTimeToLive: formatDuration(options.timeToLiveMs),
       DeadLetteringOnMessageExpiration: options.deadLetterOnExpiry,
-      DuplicateDetectionHistoryTimeWindow: formatDuration(options.duplicateWindowMs ?? LIMITS.defaultDuplicateWindowMs),
+      DuplicateDetectionHistoryTimeWindow: duplicateWindow(entity),
       MaxDeliveryCount: options.maxDeliveryCount,
-      EnableBatchedOperations: true,
+      EnableBatchedOperations: keptFlag(description, KEPT.queue, "EnableBatchedOperations"),
+    }),
+    writeAuthorizationRules(description),
+    elements({
       SizeInBytes: sizeOf(store),
       MessageCount: totalOf(store),
       Status: options.status,
@@ -64,13 +73,18 @@ function writeQueue(entity: QueueEntity, authority: string): string {
     writeCounts(store),
     elements({
       AutoDeleteOnIdle: formatDuration(options.autoDeleteOnIdleMs),
-      EnablePartitioning: false,
+      EnablePartitioning: keptFlag(description, KEPT.queue, "EnablePartitioning"),
       EntityAvailabilityStatus: "Available",
       ForwardDeadLetteredMessagesTo: address(options.forwardDeadLetteredTo, authority),
-      EnableExpress: false,
+      EnableExpress: keptFlag(description, KEPT.queue, "EnableExpress"),
     }),
   ].join("");
 }
+
+const duplicateWindow = ({ description, store }: QueueEntity | TopicEntity): string =>
+  formatDuration(
+    store.options.duplicateWindowMs ?? description.idleDuplicateWindowMs ?? LIMITS.defaultDuplicateWindowMs,
+  );
 
 function writeTopic(entity: TopicEntity): string {
   const { description, store, subscriptions } = entity;
@@ -80,21 +94,24 @@ function writeTopic(entity: TopicEntity): string {
       DefaultMessageTimeToLive: formatDuration(options.timeToLiveMs),
       MaxSizeInMegabytes: description.maxSizeMegabytes ?? LIMITS.defaultSizeMegabytes,
       RequiresDuplicateDetection: options.duplicateWindowMs !== undefined,
-      DuplicateDetectionHistoryTimeWindow: formatDuration(options.duplicateWindowMs ?? LIMITS.defaultDuplicateWindowMs),
-      EnableBatchedOperations: true,
+      DuplicateDetectionHistoryTimeWindow: duplicateWindow(entity),
+      EnableBatchedOperations: keptFlag(description, KEPT.topic, "EnableBatchedOperations"),
+    }),
+    writeAuthorizationRules(description),
+    elements({
       SizeInBytes: [...subscriptions.values()].reduce((sum, each) => sum + sizeOf(each.store), store.bytes),
       Status: options.status,
       UserMetadata: description.userMetadata,
     }),
     writeTimes(entity),
-    elements({ SupportOrdering: true }),
+    elements({ SupportOrdering: keptFlag(description, KEPT.topic, "SupportOrdering") }),
     writeCounts(store),
     elements({
       SubscriptionCount: subscriptions.size,
       AutoDeleteOnIdle: formatDuration(options.autoDeleteOnIdleMs),
-      EnablePartitioning: false,
+      EnablePartitioning: keptFlag(description, KEPT.topic, "EnablePartitioning"),
       EntityAvailabilityStatus: "Available",
-      EnableExpress: false,
+      EnableExpress: keptFlag(description, KEPT.topic, "EnableExpress"),
     }),
   ].join("");
 }
@@ -108,10 +125,14 @@ function writeSubscription(entity: SubscriptionEntity, authority: string): strin
       RequiresSession: options.requiresSession,
       DefaultMessageTimeToLive: formatDuration(options.timeToLiveMs),
       DeadLetteringOnMessageExpiration: options.deadLetterOnExpiry,
-      DeadLetteringOnFilterEvaluationExceptions: false,
+      DeadLetteringOnFilterEvaluationExceptions: keptFlag(
+        description,
+        KEPT.subscription,
+        "DeadLetteringOnFilterEvaluationExceptions",
+      ),
       MessageCount: totalOf(store),
       MaxDeliveryCount: options.maxDeliveryCount,
-      EnableBatchedOperations: true,
+      EnableBatchedOperations: keptFlag(description, KEPT.subscription, "EnableBatchedOperations"),
       Status: options.status,
       ForwardTo: address(options.forwardTo, authority),
       UserMetadata: description.userMetadata,
@@ -157,20 +178,20 @@ function writeCounts(store: MessageStore): string {
   return `<CountDetails xmlns:d2p1="${namespace}">${items.join("")}</CountDetails>`;
 }
 
-function writeFilter(filter: RuleFilter): string {
+function writeFilter(filter: MessageFilter): string {
   switch (filter.kind) {
     case "true":
       return `<Filter i:type="TrueFilter">${elements({ SqlExpression: "1=1", CompatibilityLevel: 20 })}</Filter>`;
     case "false":
       return `<Filter i:type="FalseFilter">${elements({ SqlExpression: "1=0", CompatibilityLevel: 20 })}</Filter>`;
     case "sql":
-      return `<Filter i:type="SqlFilter">${elements({ SqlExpression: filter.expression, CompatibilityLevel: 20 })}</Filter>`;
+      return `<Filter i:type="SqlFilter">${writeSql(filter)}</Filter>`;
     case "correlation":
       return `<Filter i:type="CorrelationFilter">${writeCorrelation(filter)}</Filter>`;
   }
 }
 
-function writeCorrelation({ system = {}, properties = {} }: Extract<RuleFilter, { kind: "correlation" }>): string {
+function writeCorrelation({ system = {}, properties = {} }: Extract<MessageFilter, { kind: "correlation" }>): string {
   const known = elements({
     CorrelationId: system["correlationId"],
     MessageId: system["messageId"],
@@ -181,12 +202,16 @@ function writeCorrelation({ system = {}, properties = {} }: Extract<RuleFilter, 
     ReplyToSessionId: system["replyToSessionId"],
     ContentType: system["contentType"],
   });
-  const pairs = Object.entries(properties).map(
+  return known + writePairs("Properties", properties);
+}
+
+function writePairs(name: string, values: Readonly<Record<string, string | number | boolean>>): string {
+  const pairs = Object.entries(values).map(
     ([key, value]) =>
       `<KeyValueOfstringanyType><Key>${escapeXml(key)}</Key><Value i:type="d6p1:${typeName(value)}" ` +
       `xmlns:d6p1="http://www.w3.org/2001/XMLSchema">${escapeXml(String(value))}</Value></KeyValueOfstringanyType>`,
   );
-  return known + (pairs.length > 0 ? `<Properties>${pairs.join("")}</Properties>` : "");
+  return pairs.length > 0 ? `<${name}>${pairs.join("")}</${name}>` : "";
 }
 
 const typeName = (value: string | number | boolean): string => (typeof value === "number" ? "double" : typeof value);

@@ -1,6 +1,6 @@
 /** The broker's refusals in AMQP: the condition decides which `ServiceBusError.code` the SDK raises. */
 import { BusError, type BusErrorCode } from "../engine/errors.ts";
-import type { AmqpError } from "./rhea.ts";
+import type { AmqpError, Connection } from "./rhea.ts";
 
 interface WireCode {
   readonly condition: string;
@@ -43,15 +43,25 @@ export interface WireError extends AmqpError {
   readonly status: number;
 }
 
-/** Anything but a `BusError` is a fault of ours: it is passed on without its text, which could hold anything. */
-export function toWireError(error: unknown): WireError {
+/** A connection as far as refusals speak of it. */
+type Peer = Pick<Connection, "remote">;
+
+/**
+ * Anything but a `BusError` is a fault of ours: it is passed on without its text, which could hold anything. Entities are
+ * named as in the service, by their address in the namespace that the client opened.
+ */
+export function toWireError(error: unknown, { remote }: Peer): WireError {
   if (!(error instanceof BusError)) {
     return { condition: "amqp:internal-error", status: 500, description: "The local Service Bus failed internally." };
   }
-  return { ...wireCode(error.code), description: error.message };
+  const { code, message, entity } = error;
+  const hostname = remote.open?.hostname;
+  const isNamed = entity !== undefined && typeof hostname === "string";
+  const description = isNamed ? message.replace(`'${entity}'`, () => `'sb://${hostname}/${entity}'`) : message;
+  return { ...wireCode(code), description };
 }
 
-export const toAmqpError = (error: unknown): AmqpError => {
-  const { condition, description } = toWireError(error);
+export const toAmqpError = (error: unknown, { connection }: { readonly connection: Peer }): AmqpError => {
+  const { condition, description } = toWireError(error, connection);
   return { condition, description };
 };

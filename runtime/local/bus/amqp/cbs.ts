@@ -3,37 +3,67 @@ import { BusError } from "../engine/errors.ts";
 import { toWireError } from "./amqp-errors.ts";
 import type { AmqpDeps, ConnectionState } from "./front.ts";
 import { plainString } from "./plain-map.ts";
-import type { Response } from "./request-link.ts";
-import type { DecodedMessage } from "./rhea.ts";
+import type { RequestService, Response } from "./request-link.ts";
+import { types, type Connection, type DecodedMessage } from "./rhea.ts";
 import { audiencePath } from "./sas.ts";
 
-/** What the SDK calls an access token of Microsoft Entra ID. A shared access signature is `servicebus.windows.net:sastoken`. */
-const JWT = "jwt";
+/** What clients call an access token of Microsoft Entra ID, and a shared access signature. */
+const TOKEN_TYPES: Readonly<Record<string, "jwt" | "sas">> = { jwt: "jwt", "servicebus.windows.net:sastoken": "sas" };
 
-export async function putToken(
-  { gate, onFault }: AmqpDeps,
-  { claims }: ConnectionState,
-  request: DecodedMessage,
-): Promise<Response> {
-  const audience = plainString(request.application_properties?.["name"]);
+/** Tokens are told apart by what they open, so taking one back needs no token. */
+export function tokenService(deps: AmqpDeps, state: ConnectionState, connection: Connection): RequestService {
+  const refusal = (error: unknown): Response => {
+    const { status, condition, description } = toWireError(error, connection);
+    return response(status, description, condition);
+  };
+  return {
+    refusal,
+    handle: async (request) => {
+      const { operation, name } = textsOf(request);
+      try {
+        if (operation === "put-token") await putToken(deps, state, request);
+        else if (operation === "delete-token") state.claims.remove(audiencePath(required(name, "name")));
+        else throw new BusError("not-implemented", `$cbs knows put-token and delete-token, not '${operation ?? ""}'.`);
+        return response(202, "Accepted");
+      } catch (error) {
+        if (!(error instanceof BusError)) deps.onFault(error);
+        return refusal(error);
+      }
+    },
+  };
+}
+
+async function putToken({ gate }: AmqpDeps, { claims }: ConnectionState, request: DecodedMessage): Promise<void> {
+  const { type, name } = textsOf(request);
   try {
     const token = plainString(request.body);
-    if (token === undefined || audience === undefined) {
+    if (token === undefined || name === undefined) {
       throw new BusError("unauthorized", "Unauthorized access: the request holds no token for an audience.");
     }
-    const kind = plainString(request.application_properties?.["type"]) === JWT ? "jwt" : "sas";
-    claims.put(audiencePath(audience), await gate({ kind, token, audience }));
-    return { application_properties: { "status-code": 202, "status-description": "Accepted" } };
+    const kind = type !== undefined && Object.hasOwn(TOKEN_TYPES, type) ? TOKEN_TYPES[type] : undefined;
+    if (!kind) throw new BusError("invalid-argument", `Tokens of type '${type ?? ""}' are not taken.`);
+    claims.put(audiencePath(name), await gate({ kind, token, audience: name }));
   } catch (error) {
-    if (error instanceof BusError) claims.refused(audiencePath(audience ?? ""), error.message);
-    else onFault(error);
-    const { status, condition, description } = toWireError(error);
-    return {
-      application_properties: {
-        "status-code": status,
-        "status-description": description,
-        "error-condition": condition,
-      },
-    };
+    if (error instanceof BusError) claims.refused(audiencePath(name ?? ""), error.message);
+    throw error;
   }
 }
+
+const textsOf = ({ application_properties: properties = {} }: DecodedMessage) => ({
+  operation: plainString(properties["operation"]),
+  type: plainString(properties["type"]),
+  name: plainString(properties["name"]),
+});
+
+function required(value: string | undefined, name: string): string {
+  if (value === undefined) throw new BusError("invalid-argument", `The property '${name}' is missing.`);
+  return value;
+}
+
+const response = (status: number, description: string, condition?: string): Response => ({
+  application_properties: {
+    "status-code": types.wrap_int(status),
+    "status-description": description,
+    ...(condition !== undefined && { "error-condition": types.wrap_symbol(condition) }),
+  },
+});

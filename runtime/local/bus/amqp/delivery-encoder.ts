@@ -1,7 +1,8 @@
 /** Encodes a message for a receiver: a fresh header, the broker's annotations, and the stored bytes as they are. */
 import type { Delivery, MessageStatus } from "../engine/message.ts";
-import { asBuffer, encodeSymbol, writeInt64 } from "./encoding.ts";
-import { annotation } from "./message-codec.ts";
+import { asBuffer, encodeCollection, encodeSymbol, encodeUuid, writeInt64 } from "./encoding.ts";
+import { tokenToUuid } from "./lock-token.ts";
+import { annotation, senderHeader } from "./message-codec.ts";
 import { itemOffsets, scan, SECTION } from "./sections.ts";
 
 const KEY = {
@@ -20,42 +21,62 @@ const TIMESTAMP = 0x83;
 const SMALL_INT = 0x54;
 const UINT = 0x70;
 const NULL = 0x40;
+const UBYTE = 0x50;
+const TRUE = 0x41;
 const FALSE = 0x42;
 
-const HEADER_BYTES = 4 + 8 + 2 + 5 + 1 + 5;
+const HEADER_BYTES = 4 + 8 + 1 + 2 + 5 + 1 + 5;
 const ANNOTATIONS_HEAD_BYTES = 4 + 8;
 
 export function encodeDelivery(delivery: Delivery): Buffer {
   const body = asBuffer(delivery.body);
-  const own = ownAnnotations(body, delivery.deadLetterSource);
+  const own = ownParts(body, delivery.deadLetterSource);
   const length =
     HEADER_BYTES + ANNOTATIONS_HEAD_BYTES + 5 * (32 + 9) + own.pairs.length + (body.length - own.bodyStart);
   const out = Buffer.allocUnsafe(length);
-  let at = writeHeader(out, delivery);
+  let at = writeHeader(out, delivery, own);
   at = writeAnnotations(out, at, delivery, own);
   at += body.copy(out, at, own.bodyStart);
   return out.subarray(0, at);
 }
 
-interface OwnAnnotations {
-  /** Encoded pairs the sender (or dead-lettering) put there. */
+const LOCK_TOKEN = encodeSymbol("x-opt-lock-token");
+
+/**
+ * A delivery within a management response. It has no delivery tag, so clients read the lock token from a delivery
+ * annotation.
+ */
+export function encodeManagedDelivery(delivery: Delivery): Buffer {
+  const encoded = encodeDelivery(delivery);
+  if (!delivery.lock) return encoded;
+  const pair = Buffer.concat([LOCK_TOKEN, encodeUuid(tokenToUuid(delivery.lock.token))]);
+  const annotations = encodeCollection(SECTION.deliveryAnnotations, "map", 2, pair);
+  const headerEnd = 8 + encoded.readUInt32BE(4);
+  return Buffer.concat([encoded.subarray(0, headerEnd), annotations, encoded.subarray(headerEnd)]);
+}
+
+interface OwnParts {
+  /** Encoded annotations the sender (or dead-lettering) put there. */
   readonly pairs: Buffer;
   readonly count: number;
+  readonly durable: boolean;
+  readonly priority: number | undefined;
   /** Where the stored bytes go on behind them. */
   readonly bodyStart: number;
 }
 
-const NO_ANNOTATIONS = Buffer.alloc(0);
+const NOTHING: OwnParts = { pairs: Buffer.alloc(0), count: 0, durable: false, priority: undefined, bodyStart: 0 };
 
-function ownAnnotations(body: Buffer, deadLetterSource: string | undefined): OwnAnnotations {
-  let own: OwnAnnotations = { pairs: NO_ANNOTATIONS, count: 0, bodyStart: 0 };
-  // Stored messages begin with their annotations or have none.
-  if (body[2] === SECTION.messageAnnotations && body[1] === 0x53) {
-    const { messageAnnotations } = scan(body);
+function ownParts(body: Buffer, deadLetterSource: string | undefined): OwnParts {
+  let own = NOTHING;
+  // Stored messages begin with the sender's header and annotations, where there are any.
+  if (body[1] === 0x53 && (body[2] === SECTION.messageAnnotations || body[2] === SECTION.header)) {
+    const { header, messageAnnotations } = scan(body);
+    if (header) own = { ...own, ...senderHeader(body, header), bodyStart: header.end };
     if (messageAnnotations) {
       const offsets = itemOffsets(body, messageAnnotations);
       const pairs = body.subarray(offsets[0], offsets.at(-1));
-      own = { pairs, count: offsets.length - 1, bodyStart: messageAnnotations.end };
+      own = { ...own, pairs, count: offsets.length - 1, bodyStart: messageAnnotations.end };
     }
   }
   if (deadLetterSource === undefined) return own;
@@ -64,11 +85,16 @@ function ownAnnotations(body: Buffer, deadLetterSource: string | undefined): Own
 }
 
 /** durable, priority, ttl, first-acquirer, delivery-count */
-function writeHeader(out: Buffer, { timeToLiveMs, deliveryCount }: Delivery): number {
+function writeHeader(out: Buffer, { timeToLiveMs, deliveryCount }: Delivery, { durable, priority }: OwnParts): number {
   out.set([0x00, 0x53, SECTION.header, 0xd0], 0);
   let at = 12;
-  out[at++] = FALSE;
-  out[at++] = NULL;
+  out[at++] = durable ? TRUE : FALSE;
+  if (priority === undefined) {
+    out[at++] = NULL;
+  } else {
+    out[at++] = UBYTE;
+    out[at++] = priority;
+  }
   if (timeToLiveMs === undefined) {
     out[at++] = NULL;
   } else {
@@ -83,7 +109,7 @@ function writeHeader(out: Buffer, { timeToLiveMs, deliveryCount }: Delivery): nu
   return at;
 }
 
-function writeAnnotations(out: Buffer, start: number, delivery: Delivery, own: OwnAnnotations): number {
+function writeAnnotations(out: Buffer, start: number, delivery: Delivery, own: OwnParts): number {
   out.set([0x00, 0x53, SECTION.messageAnnotations, 0xd1], start);
   let at = start + ANNOTATIONS_HEAD_BYTES;
   let count = own.count;

@@ -44,7 +44,7 @@ export class EgressLink implements Receiver {
     this.#counter = new CreditCounter(link);
     link.on("sender_flow", () => this.#onFlow());
     link.on("accepted", (context) => this.#onOutcome(context, () => ({ kind: "complete" })));
-    link.on("released", (context) => this.#onOutcome(context, () => ({ kind: "abandon" })));
+    link.on("released", (context) => this.#onOutcome(context, () => ({ kind: "release" })));
     link.on("modified", (context) => this.#onOutcome(context, modifiedSettlement));
     link.on("rejected", (context) => this.#onOutcome(context, rejectedSettlement));
     for (const handled of ["sender_draining", "settled", "sendable", "received"]) link.on(handled, () => undefined);
@@ -59,7 +59,7 @@ export class EgressLink implements Receiver {
   }
 
   ended(reason: BusError): void {
-    this.#deps.host.whenDurable(() => this.#link.close(toAmqpError(reason)));
+    this.#deps.host.whenDurable(() => this.#link.close(toAmqpError(reason, this.#link)));
   }
 
   #send(delivery: Delivery): void {
@@ -103,7 +103,7 @@ export class EgressLink implements Receiver {
         this.#deps.host.whenDurable(() => finish(this.#link, delivery, ACCEPTED));
       });
     } catch (error) {
-      const outcome = rejected(toAmqpError(error));
+      const outcome = rejected(toAmqpError(error, this.#link));
       this.#deps.host.whenDurable(() => finish(this.#link, delivery, outcome));
     }
   }
@@ -113,7 +113,7 @@ export class EgressLink implements Receiver {
     try {
       action();
     } catch (error) {
-      this.#link.close(toAmqpError(error));
+      this.#link.close(toAmqpError(error, this.#link));
     }
   }
 }

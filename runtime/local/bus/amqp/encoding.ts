@@ -13,6 +13,11 @@ export function encodeValue(value: unknown): Buffer {
 
 export const encodeString = (text: string): Buffer => encodeValue(types.wrap_string(text));
 
+export const encodeUbyte = (value: number | undefined): Buffer =>
+  value === undefined ? Buffer.from([0x40]) : Buffer.from([0x50, value]);
+
+export const encodeUuid = (uuid: Buffer): Buffer => Buffer.concat([Buffer.from([0x98]), uuid]);
+
 /** A short symbol, as annotation keys are. */
 export function encodeSymbol(text: string): Buffer {
   return Buffer.concat([Buffer.from([0xa3, text.length]), Buffer.from(text, "ascii")]);

@@ -11,20 +11,56 @@ export interface AmqpDeps {
   /** Told of decisions about tokens and rights. */
   readonly audit: AuditListener;
   readonly now: () => number;
+  /** The largest message, batch or request. */
+  readonly messageBytes: number;
   /** Told of what should never happen; the connection it happened on has been closed. */
   readonly onFault: (error: unknown) => void;
 }
 
-/** What one connection has proved and where its replies go. */
+/** What one connection has proved, and where its replies go. */
 export class ConnectionState {
   readonly claims: Claims;
-  /** Links on which the client receives replies, by the address it put into `reply-to`. */
-  readonly replyLinks = new Map<string, SenderLink>();
+  readonly #replyLinks = new Set<ReplyLink>();
 
   constructor(claims: Claims) {
     this.claims = claims;
   }
+
+  /** Adds a link on which the client receives replies. @returns what removes it again. */
+  addReplyLink(link: SenderLink): () => void {
+    const { source, target } = link.remote.attach ?? {};
+    // A client names its reply link by the target of the link, or by the name of the link itself.
+    const names = [addressOf(target), link.name];
+    const entry = { link, names, node: nodeOf(addressOf(source)) };
+    this.#replyLinks.add(entry);
+    return () => void this.#replyLinks.delete(entry);
+  }
+
+  /**
+   * Where the reply to a request goes: to the link it names, else to one that receives from the node it was sent to,
+   * which is all that clients by uAMQP say. The newest wins, and one in the session of the request before any other.
+   */
+  replyLink(request: ReceiverLink, replyTo: string | undefined): SenderLink | undefined {
+    const links = [...this.#replyLinks].reverse();
+    const named = replyTo === undefined ? undefined : links.find(({ names }) => names.includes(replyTo));
+    if (named) return named.link;
+    const node = nodeOf(addressOf(request.remote.attach?.target));
+    const ofNode = links.filter((each) => each.node === node);
+    return (ofNode.find(({ link }) => link.session === request.session) ?? ofNode[0])?.link;
+  }
 }
+
+interface ReplyLink {
+  readonly link: SenderLink;
+  readonly names: readonly unknown[];
+  readonly node: string;
+}
+
+const nodeOf = (address: unknown): string => entityPath(address).toLowerCase();
+
+/** The address of a source or target; undefined for a coordinator. */
+export const addressOf = (terminus: object | null | undefined): unknown =>
+  terminus && "address" in terminus ? terminus.address : undefined;
 
 /** What happens when a link, its session or its connection ends: called once. */
 export interface LinkEnd {

@@ -1,19 +1,22 @@
 /** Request and response over a pair of links, as `$cbs` and `$management` use it. */
-import type { AmqpDeps, ConnectionState } from "./front.ts";
+import { BusError } from "../engine/errors.ts";
+import { toAmqpError } from "./amqp-errors.ts";
+import { refuse, type AmqpDeps, type ConnectionState } from "./front.ts";
 import { plainString } from "./plain-map.ts";
 import {
   ACCEPTED,
   decodeMessage,
   encodeMessage,
   rejected,
-  settleDelivery,
+  settleAtOnce,
+  types,
   type DecodedMessage,
   type EventContext,
   type ReceiverLink,
+  type Typed,
 } from "./rhea.ts";
 import { takeOversized } from "./rhea-hardening.ts";
-import { toAmqpError } from "./amqp-errors.ts";
-import { BusError } from "../engine/errors.ts";
+import { bodyOffset, itemOffsets, scan } from "./sections.ts";
 import { WIRE_LIMITS } from "./wire-limits.ts";
 
 export interface Response {
@@ -21,49 +24,94 @@ export interface Response {
   readonly body?: unknown;
 }
 
-/**
- * Answers every request with what `handle` returns, once all it did is durable. `handle` must not throw or reject: an
- * error of the protocol is a response too.
- */
+/** Who serves the requests of one link. */
+export interface RequestService {
+  /** Must not throw or reject: an error of the protocol is a response too. */
+  readonly handle: (request: DecodedMessage) => Response | Promise<Response>;
+  /** The response to a request that cannot be handed on. */
+  readonly refusal: (error: unknown) => Response;
+}
+
+/** What a response needs of its request. */
+interface RequestHead {
+  /** As it was encoded: the answer repeats it in the same type. */
+  readonly messageId: Typed | undefined;
+  readonly replyTo: string | undefined;
+}
+
+/** Answers every request with what the service returns, once all it did is durable. */
 export function openRequests(
-  { host, onFault }: AmqpDeps,
+  deps: AmqpDeps,
   state: ConnectionState,
   receiver: ReceiverLink,
-  handle: (request: DecodedMessage) => Response | Promise<Response>,
+  { handle, refusal }: RequestService,
 ): void {
-  const answer = (request: DecodedMessage, response: Response): void => {
-    const replyTo = plainString(request.reply_to);
+  const { host, onFault } = deps;
+  const answer = ({ messageId, replyTo }: RequestHead, response: Response): void => {
     host.whenDurable(() => {
-      const link = replyTo === undefined ? undefined : state.replyLinks.get(replyTo);
+      const link = state.replyLink(receiver, replyTo);
       // Without its reply link the client cannot be waiting any more.
       if (!link?.is_open()) return;
-      link.send(encodeMessage({ to: replyTo, correlation_id: request.message_id, ...response }), undefined, 0);
+      link.send(encodeMessage({ to: replyTo, correlation_id: messageId, ...response }), undefined, 0);
     });
+  };
+  const respond = (message: Buffer): Response | Promise<Response> => {
+    try {
+      if (takeOversized(receiver)) throw new BusError("message-too-large", tooLarge(deps.messageBytes));
+      return handle(decodeRequest(message));
+    } catch (error) {
+      if (!(error instanceof BusError)) onFault(error);
+      return refusal(error);
+    }
   };
   receiver.add_credit(WIRE_LIMITS.managementCredit);
   receiver.on("message", ({ delivery, message }: EventContext) => {
-    if (!delivery || !message) return;
-    try {
-      if (takeOversized(receiver)) throw new BusError("message-too-large", "The request is too large.");
-      const request = decodeRequest(message);
-      const response = handle(request);
-      settleDelivery(receiver, delivery, ACCEPTED);
-      if (response instanceof Promise) response.then((each) => answer(request, each)).catch(onFault);
-      else answer(request, response);
-    } catch (error) {
-      if (!(error instanceof BusError)) onFault(error);
-      settleDelivery(receiver, delivery, rejected(toAmqpError(error)));
+    if (!delivery || !message || !receiver.is_open()) return;
+    const head = readHead(message);
+    if (head instanceof BusError) {
+      takeOversized(receiver);
+      const error = toAmqpError(head, receiver);
+      settleAtOnce(receiver, delivery, rejected(error));
+      refuse(receiver, error);
+      return;
     }
+    // Clients wait for the outcome of their request before they look for its response, so it leaves first.
+    settleAtOnce(receiver, delivery, ACCEPTED);
+    const response = respond(message);
+    if (response instanceof Promise) response.then((each) => answer(head, each)).catch(onFault);
+    else answer(head, response);
     if (receiver.credit < WIRE_LIMITS.managementCredit / 2) {
       receiver.add_credit(WIRE_LIMITS.managementCredit - receiver.credit);
     }
   });
 }
 
+export const tooLarge = (limit: number): string => `A message or request may have at most ${limit} bytes.`;
+
+/** Works for a request that was cut off within its body, too. */
+function readHead(message: Buffer): RequestHead | BusError {
+  try {
+    const head = message.subarray(0, bodyOffset(message));
+    const { properties } = scan(head);
+    const [start, next] = properties ? itemOffsets(head, properties) : [];
+    const id =
+      start === undefined || next === undefined ? undefined : new types.Reader(head.subarray(start, next)).read();
+    return { messageId: id as Typed | undefined, replyTo: plainString(decodeMessage(head).reply_to) };
+  } catch (error) {
+    return malformed(error);
+  }
+}
+
 function decodeRequest(message: Buffer): DecodedMessage {
   try {
     return decodeMessage(message);
   } catch (error) {
-    throw new BusError("invalid-argument", `The request is malformed: ${String(error)}.`);
+    throw malformed(error);
   }
 }
+
+const malformed = (error: unknown): BusError =>
+  new BusError(
+    "invalid-argument",
+    `The request is malformed: ${error instanceof Error ? error.message : String(error)}.`,
+  );

@@ -11,11 +11,13 @@ class WireLimitError extends Error {
 
 const oversized = new WeakMap<ReceiverLink, number>();
 
-/** Whether the message that just ended on this link was longer than allowed; its bytes were not kept. */
+const limitOf = (link: ReceiverLink): number => link.local.attach.max_message_size ?? WIRE_LIMITS.messageBytes;
+
+/** Whether the message that just ended on this link was longer than allowed; only its beginning was kept. */
 export function takeOversized(link: ReceiverLink): boolean {
   const bytes = oversized.get(link) ?? 0;
   oversized.delete(link);
-  return bytes > WIRE_LIMITS.messageBytes;
+  return bytes > limitOf(link);
 }
 
 /** Applies the bounds to this process's private copy of the library. Safe to call more than once. */
@@ -71,16 +73,40 @@ function boundDispositions(): void {
   };
 }
 
-/** A message can come in any number of frames; past the limit only their number is kept. */
+/**
+ * A message can come in any number of frames; past the limit only their length is. One that its sender aborts is
+ * none: rhea would hand it on as if it were whole.
+ */
 function boundMessages(): void {
   const { prototype } = internals.Session;
   const onTransfer = Reflect.get(prototype, "on_transfer");
   prototype.on_transfer = function (frame: TransferFrame) {
     const link = this._get_link(frame);
-    const bytes = (oversized.get(link) ?? 0) + (frame.payload?.length ?? 0);
-    if (frame.performative.more || bytes > WIRE_LIMITS.messageBytes) oversized.set(link, bytes);
+    if (frame.performative.aborted) {
+      abort(link, () => onTransfer.call(this, frame), frame);
+      return;
+    }
+    const before = oversized.get(link) ?? 0;
+    const bytes = before + (frame.payload?.length ?? 0);
+    const limit = limitOf(link);
+    if (frame.performative.more || bytes > limit) oversized.set(link, bytes);
     else oversized.delete(link);
-    if (bytes > WIRE_LIMITS.messageBytes) frame.payload = Buffer.alloc(0);
+    if (bytes > limit) frame.payload = frame.payload?.subarray(0, Math.max(0, limit - before)) ?? Buffer.alloc(0);
     onTransfer.call(this, frame);
   };
+}
+
+/** Has rhea count the frame as one of a delivery that goes on, and then forgets the delivery. It has used up its credit. */
+function abort(link: ReceiverLink, count: () => void, frame: TransferFrame): void {
+  oversized.delete(link);
+  frame.payload = Buffer.alloc(0);
+  frame.performative.more = true;
+  count();
+  const delivery = link._incomplete;
+  link._incomplete = undefined;
+  if (!delivery) return;
+  delivery.settled = true;
+  delivery.remote_settled = true;
+  link.credit--;
+  link.delivery_count++;
 }

@@ -54,6 +54,7 @@ export type Outcome = object;
 export interface RheaMessage {
   encode(message: object): Buffer;
   decode(buffer: Buffer): DecodedMessage;
+  unwrap_outcome(outcome: unknown): unknown;
   accepted(): { described(): Outcome };
   rejected(fields: { error: AmqpError }): { described(): Outcome };
 }
@@ -63,9 +64,14 @@ export interface AmqpError {
   readonly description: string;
 }
 
+/** The target of a link on which a client controls transactions. */
+export interface Coordinator {
+  readonly coordinator: true;
+}
+
 export interface Attach {
-  readonly source?: { readonly address?: unknown; readonly filter?: unknown };
-  readonly target?: { readonly address?: unknown };
+  readonly source?: { readonly address?: unknown; readonly filter?: unknown; readonly dynamic?: boolean };
+  readonly target?: { readonly address?: unknown; readonly dynamic?: boolean } | Coordinator;
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly snd_settle_mode?: number;
   readonly rcv_settle_mode?: number;
@@ -99,6 +105,8 @@ interface Link {
 
 /** Our end of a link on which the client sends. */
 export interface ReceiverLink extends Link {
+  /** The delivery whose frames are still coming. */
+  _incomplete?: RheaDelivery | undefined;
   add_credit(credit: number): void;
 }
 
@@ -135,7 +143,9 @@ export interface Session {
 
 export interface Connection {
   _register(): void;
+  readonly remote: { readonly open?: { readonly hostname?: unknown } };
   readonly socket: Socket;
+  readonly sasl_transport?: { readonly selected?: { readonly mechanism?: object } };
   close(error?: AmqpError): void;
   each_link(action: (link: ReceiverLink | SenderLink) => void): void;
 }
@@ -151,7 +161,12 @@ export interface EventContext {
 }
 
 export interface Container {
-  readonly sasl_server_mechanisms: { enable_anonymous(): void; ANONYMOUS?: unknown; MSSBCBS?: unknown };
+  readonly sasl_server_mechanisms: {
+    enable_anonymous(): void;
+    ANONYMOUS?: unknown;
+    MSSBCBS?: unknown;
+    PLAIN?: unknown;
+  };
   on(event: string, handler: (context: EventContext) => void): void;
   listen(options: object): Server;
 }
@@ -172,7 +187,7 @@ export interface TransferSession {
 }
 
 export interface TransferFrame {
-  readonly performative: { readonly more?: boolean };
+  readonly performative: { more?: boolean; readonly aborted?: boolean };
   payload?: Buffer;
 }
 
@@ -200,10 +215,12 @@ const frames = load("rhea-emulator/lib/frames.js") as { disposition(fields: obje
  * everything but an acceptance is written by itself.
  */
 export function settleDelivery(link: ReceiverLink | SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
-  if (outcome === ACCEPTED) {
-    delivery.update(true, outcome);
-    return;
-  }
+  if (outcome === ACCEPTED) delivery.update(true, outcome);
+  else settleAtOnce(link, delivery, outcome);
+}
+
+/** Ends a delivery before anything else that this turn will write. */
+export function settleAtOnce(link: ReceiverLink | SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
   delivery.settled = true;
   const role = link.is_receiver();
   link.session.output(
@@ -215,6 +232,22 @@ export function settleDelivery(link: ReceiverLink | SenderLink, delivery: RheaDe
 
 export const ACCEPTED: Outcome = message.accepted().described();
 export const rejected = (error: AmqpError): Outcome => message.rejected({ error }).described();
+
+/** rhea knows no coordinators: it prints a warning and gives null. */
+const COORDINATOR = new Set<unknown>([0x30, "amqp:coordinator:list"]);
+
+interface RheaTerminus {
+  unwrap(field: Typed | null): unknown;
+}
+
+const terminus = load("rhea-emulator/lib/terminus.js") as RheaTerminus;
+const unwrapTerminus = terminus.unwrap.bind(terminus);
+terminus.unwrap = (field) =>
+  COORDINATOR.has(field?.descriptor?.value) ? ({ coordinator: true } satisfies Coordinator) : unwrapTerminus(field);
+
+/** A disposition may settle without saying how; rhea prints that as an error. */
+const unwrapOutcome = message.unwrap_outcome.bind(message);
+message.unwrap_outcome = (outcome) => (outcome ? unwrapOutcome(outcome) : undefined);
 
 /** rhea would decode every message it receives; the broker wants the bytes, and re-encodes nothing it does not change. */
 (message as { decode: unknown }).decode = (buffer: Buffer): Buffer => buffer;

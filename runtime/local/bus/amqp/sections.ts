@@ -85,6 +85,17 @@ function readDescriptor(buffer: Buffer, offset: number): { readonly code: number
   throw malformed("a section with an unsupported descriptor");
 }
 
+/** Where the body begins, in a message that may have been cut off within it. @throws BusError when the head is malformed. */
+export function bodyOffset(buffer: Buffer): number {
+  let offset = 0;
+  while (offset < buffer.length) {
+    const { code, value } = readDescriptor(buffer, offset);
+    if (code >= SECTION.data) break;
+    offset = skipValue(buffer, value);
+  }
+  return offset;
+}
+
 export function scan(buffer: Buffer): Sections {
   const found: { -readonly [name in keyof Sections]: Sections[name] } = {
     header: undefined,
@@ -155,8 +166,8 @@ export function itemOffsets(buffer: Buffer, section: Section): number[] {
   return offsets;
 }
 
-/** A string, symbol, number, uuid or binary as plain value; undefined for null and anything else. */
-export function readScalar(buffer: Buffer, offset: number): string | number | undefined {
+/** A string, symbol, number, boolean, uuid or binary as plain value; undefined for null and anything else. */
+export function readScalar(buffer: Buffer, offset: number): string | number | boolean | undefined {
   const end = skipValue(buffer, offset);
   const code: number = buffer.readUInt8(offset);
   switch (code) {
@@ -166,6 +177,12 @@ export function readScalar(buffer: Buffer, offset: number): string | number | un
     case 0xb1:
     case 0xb3:
       return buffer.toString("utf8", offset + 5, end);
+    case 0x41:
+      return true;
+    case 0x42:
+      return false;
+    case 0x56:
+      return buffer[offset + 1] === 1;
     case 0x43:
     case 0x44:
       return 0;
@@ -199,7 +216,11 @@ export function readScalar(buffer: Buffer, offset: number): string | number | un
 }
 
 /** One field of a list section; undefined when absent. */
-export function listField(buffer: Buffer, section: Section | undefined, index: number): string | number | undefined {
+export function listField(
+  buffer: Buffer,
+  section: Section | undefined,
+  index: number,
+): string | number | boolean | undefined {
   if (!section) return undefined;
   const start = listItem(buffer, section, index);
   return start === undefined ? undefined : readScalar(buffer, start);

@@ -6,10 +6,11 @@ import { Claims } from "../access/claims.ts";
 import type { Right } from "../access/rights.ts";
 import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
-import { putToken } from "./cbs.ts";
+import { tokenService } from "./cbs.ts";
 import { watchClaim } from "./claim-watch.ts";
 import { EgressLink } from "./egress-link.ts";
 import {
+  addressOf,
   CBS_ADDRESS,
   ConnectionState,
   entityPath,
@@ -22,10 +23,11 @@ import {
 } from "./front.ts";
 import { endSilent, type ConnectionLimits } from "./end-silent.ts";
 import { openIngress } from "./ingress-link.ts";
-import { handleManagement } from "./management/operations.ts";
+import { handleManagement, managementRefusal } from "./management/operations.ts";
 import { openRequests } from "./request-link.ts";
 import { createContainer, type Connection, type Container, type ReceiverLink, type SenderLink } from "./rhea.ts";
 import { hardenRhea } from "./rhea-hardening.ts";
+import { refusePlain } from "./sasl-plain.ts";
 import { openSession, wantsSession } from "./session-link.ts";
 import { answerQuickly, corkSocket } from "./socket-tuning.ts";
 import { WIRE_LIMITS } from "./wire-limits.ts";
@@ -103,6 +105,7 @@ class AmqpFront implements LinkRegistry {
     mechanisms.enable_anonymous();
     // The SDK proves itself at $cbs; what it says in SASL is of no consequence.
     mechanisms.MSSBCBS = mechanisms.ANONYMOUS;
+    refusePlain(this.container);
     this.#listenToContainer();
   }
 
@@ -157,14 +160,19 @@ class AmqpFront implements LinkRegistry {
   /** The client sends: to an entity, or requests. */
   #openReceiver(receiver: ReceiverLink, connection: Connection): void {
     const { source, target } = receiver.remote.attach ?? {};
-    const path = entityPath(target?.address);
+    const targetAddress = addressOf(target);
+    const path = entityPath(targetAddress);
     const state = this.stateOf(connection);
-    receiver.set_target({ address: target?.address });
+    receiver.set_target({ address: targetAddress });
     receiver.set_source(source?.address === undefined ? {} : { address: source.address });
     // Without it the SDK would pack batches of any size.
-    receiver.local.attach.max_message_size = WIRE_LIMITS.messageBytes;
+    receiver.local.attach.max_message_size = this.#deps.messageBytes;
     if (path.toLowerCase() === CBS_ADDRESS) {
-      openRequests(this.#deps, state, receiver, (request) => putToken(this.#deps, state, request));
+      openRequests(this.#deps, state, receiver, tokenService(this.#deps, state, connection));
+      return;
+    }
+    if (path === "") {
+      refuse(receiver, toAmqpError(withoutEntity(target), receiver));
       return;
     }
     // What a request on a management link needs depends on its operation.
@@ -174,9 +182,10 @@ class AmqpFront implements LinkRegistry {
       this.#deps.host.execute((broker) => broker.checkExists(entity));
       if (isManagement(path)) {
         const demand = (needed: Right): unknown => state.claims.demand(path, needed);
-        openRequests(this.#deps, state, receiver, (request) =>
-          handleManagement(this.#deps, { entity, demand }, request),
-        );
+        openRequests(this.#deps, state, receiver, {
+          handle: (request) => handleManagement(this.#deps, { entity, demand, connection }, request),
+          refusal: (error) => managementRefusal(error, connection),
+        });
       } else {
         openIngress(this.#deps, receiver, path);
       }
@@ -190,9 +199,14 @@ class AmqpFront implements LinkRegistry {
     const path = entityPath(source?.address);
     const state = this.stateOf(connection);
     sender.set_source({ address: source?.address });
-    sender.set_target(target?.address === undefined ? {} : { address: target.address });
+    const targetAddress = addressOf(target);
+    sender.set_target(targetAddress === undefined ? {} : { address: targetAddress });
     if (path.toLowerCase() === CBS_ADDRESS || isManagement(path)) {
       this.#openReplies(sender, state);
+      return;
+    }
+    if (path === "") {
+      refuse(sender, toAmqpError(withoutEntity(source), sender));
       return;
     }
     sender.local.attach.snd_settle_mode = snd_settle_mode;
@@ -214,15 +228,10 @@ class AmqpFront implements LinkRegistry {
     this.onEnd(sender, () => host.execute((broker) => broker.detachReceiver(path, receiver)));
   }
 
-  /** Replies are sent settled. The client names itself by the target of this link, or by its name. */
+  /** Replies are sent settled. */
   #openReplies(sender: SenderLink, state: ConnectionState): void {
     sender.local.attach.snd_settle_mode = 1;
-    const address = sender.remote.attach?.target?.address;
-    const names = [sender.name, ...(typeof address === "string" ? [address] : [])];
-    for (const name of names) state.replyLinks.set(name, sender);
-    this.onEnd(sender, () => {
-      for (const name of names) if (state.replyLinks.get(name) === sender) state.replyLinks.delete(name);
-    });
+    this.onEnd(sender, state.addReplyLink(sender));
     for (const event of ["sender_flow", "settled", "sendable"]) sender.on(event, () => undefined);
   }
 
@@ -236,15 +245,26 @@ class AmqpFront implements LinkRegistry {
         const onLost = (error: unknown): void => {
           // First: what the link holds is free at once, and nothing more is handed to it.
           this.#end(link);
-          refuse(link, toAmqpError(error));
+          refuse(link, toAmqpError(error, link));
         };
         this.onEnd(link, watchClaim({ claims, path, right, until, now, onLost }));
       });
     } catch (error) {
       if (!(error instanceof BusError)) onFault(error);
-      refuse(link, toAmqpError(error));
+      refuse(link, toAmqpError(error, link));
     }
   }
+}
+
+/** Why a link that names no entity is refused. */
+function withoutEntity(terminus: object | null | undefined): BusError {
+  if (terminus && "coordinator" in terminus) {
+    return new BusError("not-implemented", "The local Service Bus does not support transactions.");
+  }
+  if (terminus && "dynamic" in terminus && terminus.dynamic === true) {
+    return new BusError("not-implemented", "The local Service Bus makes no dynamic nodes: name an entity.");
+  }
+  return new BusError("invalid-argument", "The link names no entity.");
 }
 
 interface WantedLink {

@@ -32,7 +32,7 @@ export function openSession(deps: AmqpDeps, registry: LinkRegistry, { link, path
   const receiver = new EgressLink(deps, link, path);
   const timer = setTimeout(() => {
     deps.host.execute((broker) => broker.detachReceiver(path, receiver));
-    answer(link, path, undefined, hold);
+    answer(link, undefined, hold);
     refuse(link, {
       condition: "com.microsoft:timeout",
       description: "The operation did not complete within the allotted timeout. No session was available.",
@@ -49,7 +49,7 @@ export function openSession(deps: AmqpDeps, registry: LinkRegistry, { link, path
       clearTimeout(timer);
       deps.host.whenDurable(() => {
         link.local.attach.properties = { [LOCKED_UNTIL_PROPERTY]: types.wrap_long(int64(toTicks(lockedUntil))) };
-        answer(link, path, sessionId, hold);
+        answer(link, sessionId, hold);
         onOpen();
       });
     },
@@ -58,8 +58,8 @@ export function openSession(deps: AmqpDeps, registry: LinkRegistry, { link, path
     deps.host.execute((broker) => broker.acceptSession(path, waiter));
   } catch (error) {
     clearTimeout(timer);
-    answer(link, path, undefined, hold);
-    refuse(link, toAmqpError(error));
+    answer(link, undefined, hold);
+    refuse(link, toAmqpError(error, link));
   }
 }
 
@@ -90,9 +90,11 @@ function holdAttach(link: SenderLink): HeldAttach {
   return { held: true };
 }
 
-function answer(link: SenderLink, path: string, sessionId: string | undefined, attach: HeldAttach): void {
+function answer(link: SenderLink, sessionId: string | undefined, attach: HeldAttach): void {
   if (!attach.held || link.is_closed()) return;
   attach.held = false;
-  link.set_source({ address: path, filter: sessionId === undefined ? {} : { [SESSION_FILTER]: sessionId } });
+  // Clients by uAMQP compare it with what they wrote.
+  const address = link.remote.attach?.source?.address;
+  link.set_source({ address, filter: sessionId === undefined ? {} : { [SESSION_FILTER]: sessionId } });
   link.open();
 }

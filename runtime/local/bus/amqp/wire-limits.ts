@@ -2,8 +2,8 @@
 export const WIRE_LIMITS = {
   /** The service's frame size. */
   frameBytes: 65_536,
-  /** One message or batch. Standard takes 256 KB, Premium 1 MB by default; we take the larger so that a batch of the SDK fits. */
-  messageBytes: 1_048_576,
+  /** One message, batch or request, unless said otherwise: what the Standard tier takes, which is what we deploy. */
+  messageBytes: 262_144,
   /** Unsettled deliveries in one AMQP session, per direction. */
   sessionDeliveries: 16_384,
   /**
@@ -22,4 +22,6 @@ export const WIRE_LIMITS = {
   tokenTimeoutMs: 60_000,
   /** The smallest a batched management request may ask for, and the largest it gets. */
   peekCount: 1_000,
+  /** Messages that one request may delete. https://learn.microsoft.com/azure/service-bus-messaging/batch-delete */
+  deleteCount: 4_000,
 } as const;

@@ -3,6 +3,7 @@
  * files, timers or clock of its own; its host runs commands at an instant, makes the records durable, and wakes it up.
  */
 import type { BusTopology } from "../../../core/topology.ts";
+import { deleteMessages, type DeleteRange } from "./batch-delete.ts";
 import type { EngineContext } from "./context.ts";
 import type { RuleDescription } from "./descriptions.ts";
 import { receiveDeferred } from "./deferral.ts";
@@ -127,6 +128,11 @@ export class Broker {
     return peek(store, range);
   }
 
+  /** @throws BusError as `attachReceiver`, but for sessions */
+  deleteMessages(path: string, range: DeleteRange): number {
+    return deleteMessages(this.#context, this.#receivable(path), range);
+  }
+
   /** @throws BusError `entity-not-found` */
   checkExists(path: string): void {
     this.entities.store(path);
@@ -205,10 +211,14 @@ export class Broker {
     return this.entities.store(path).sessions.get(sessionId)?.state;
   }
 
-  /** Sessions touched by a message since the given instant, oldest first. */
-  sessionIds(path: string, since: number): string[] {
-    return [...this.entities.store(path).sessions.all()]
-      .filter(({ updatedAt }) => updatedAt >= since)
+  /** Sessions touched by a message since the given instant, or those with active messages; oldest first. */
+  sessionIds(path: string, since: number | "active"): string[] {
+    const { sessions, messages } = this.entities.store(path);
+    const active = new Set<string>();
+    if (since === "active")
+      for (const { status, sessionId } of messages.values()) if (status === "active") active.add(sessionId ?? "");
+    return [...sessions.all()]
+      .filter(({ id, updatedAt }) => (since === "active" ? active.has(id) : updatedAt >= since))
       .map(({ id }) => id);
   }
 

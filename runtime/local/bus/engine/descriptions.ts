@@ -4,26 +4,59 @@ import { BusError } from "./errors.ts";
 
 export type EntityStatus = "Active" | "Disabled" | "SendDisabled" | "ReceiveDisabled";
 
+/** Access to one entity by keys of its own. It is kept for the clients that ask; the keys open nothing here. */
+export interface AuthorizationRule {
+  readonly claimType?: string;
+  readonly claimValue?: string;
+  readonly rights: readonly string[];
+  readonly keyName?: string;
+  readonly primaryKey?: string;
+  readonly secondaryKey?: string;
+}
+
+/** What the service keeps for its clients and the broker does not act on. */
+export interface KeptFields {
+  /** `true` and `false` by the names of the administration API. */
+  readonly flags: Readonly<Record<string, string>>;
+  readonly authorizationRules?: readonly AuthorizationRule[];
+}
+
 interface AdminFields {
   readonly status?: EntityStatus;
   readonly userMetadata?: string;
+  readonly kept?: KeptFields;
 }
 
-export interface QueueDescription extends QueueSettings, AdminFields {
-  /** Bytes of waiting messages the entity takes before it refuses more. Default 1 GiB. */
+interface SizedEntity {
+  /** Mebibytes of waiting messages the entity takes before it refuses more. Default 1,024. */
   readonly maxSizeMegabytes?: number;
+  /** The duplicate detection window of an entity without duplicate detection: kept, and without effect. */
+  readonly idleDuplicateWindowMs?: number;
 }
 
-export interface TopicDescription extends Omit<TopicSettings, "subscriptions">, AdminFields {
-  readonly maxSizeMegabytes?: number;
-}
+export interface QueueDescription extends QueueSettings, AdminFields, SizedEntity {}
+
+export interface TopicDescription extends Omit<TopicSettings, "subscriptions">, AdminFields, SizedEntity {}
 
 export type SubscriptionDescription = Omit<SubscriptionSettings, "rules"> & AdminFields;
 
-/** A named filter of a subscription. */
+/** A text of the SQL language, and the values of the parameters (`@name`) in it. */
+export interface SqlExpression {
+  readonly expression: string;
+  readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** The filters of a topology, and what clients can ask for beyond them. */
+export type MessageFilter = Exclude<RuleFilter, { kind: "sql" }> | ({ readonly kind: "sql" } & SqlExpression);
+
+/** What a rule changes in its own copy of a message: `SET …` and `REMOVE …`. */
+export type RuleAction = SqlExpression;
+
+/** A named filter of a subscription, and what happens to the messages it lets through. */
 export interface RuleDescription {
   readonly name: string;
-  readonly filter: RuleFilter;
+  readonly filter: MessageFilter;
+  readonly action?: RuleAction;
   readonly createdAt: number;
 }
 
@@ -35,7 +68,7 @@ const DAY_MS = 86_400_000;
 /** https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
 export const LIMITS = {
   lockMs: 5 * 60_000,
-  defaultLockMs: 30_000,
+  defaultLockMs: 60_000,
   maxDeliveryCount: 2_000,
   defaultMaxDeliveryCount: 10,
   duplicateWindowMs: 7 * DAY_MS,

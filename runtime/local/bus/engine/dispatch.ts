@@ -1,10 +1,10 @@
 /** Hands waiting messages to receivers with credit, or passes them on where the entity forwards. */
 import type { EngineContext } from "./context.ts";
 import { LIMITS } from "./descriptions.ts";
-import { BusError } from "./errors.ts";
+import { BusError, entityNotFound } from "./errors.ts";
 import { send } from "./intake.ts";
 import type { MessageStore } from "./message-store.ts";
-import { toDelivery, type MessageLock, type StoredMessage } from "./message.ts";
+import { toReceived, type MessageLock, type StoredMessage } from "./message.ts";
 import type { Receiver } from "./receivers.ts";
 import { grantSessions } from "./sessions.ts";
 import { deadLetter } from "./settlement.ts";
@@ -51,11 +51,11 @@ function handOut(
   receiver.credit--;
   store.lastUsedAt = context.now;
   if (receiver.receiveAndDelete) {
-    const delivery = toDelivery(message, undefined);
+    const delivery = toReceived(message, undefined);
     context.emit({ type: "removed", queue: store.key, seq: message.sequenceNumber });
     receiver.deliver(delivery);
   } else {
-    receiver.deliver(toDelivery(message, lock(context, store, message, until)));
+    receiver.deliver(toReceived(message, lock(context, store, message, until)));
   }
 }
 
@@ -88,7 +88,7 @@ function forward(context: EngineContext, store: MessageStore, message: StoredMes
   const target = context.entities.find(forwardTo);
   const source = store.path.replace(/\/\$DeadLetterQueue$/, "");
   try {
-    if (!target) throw new BusError("entity-not-found", `The messaging entity '${forwardTo}' could not be found.`);
+    if (!target) throw entityNotFound(forwardTo);
     send(context, target, [
       {
         body: message.body,

@@ -14,6 +14,7 @@ import { BusError, entityNotFound } from "./errors.ts";
 import { compileFilter, type FilterMatcher } from "./filter.ts";
 import { MessageStore } from "./message-store.ts";
 import type { EntityRecord } from "./records.ts";
+import { compileAction, type Action } from "./sql/action.ts";
 
 interface EntityBase {
   /** As written by its creator. Names are compared without regard to case. */
@@ -39,6 +40,7 @@ export interface TopicEntity extends EntityBase {
 export interface Rule {
   readonly description: RuleDescription;
   readonly matches: FilterMatcher;
+  readonly act: Action | undefined;
 }
 
 export interface SubscriptionEntity extends EntityBase {
@@ -166,7 +168,7 @@ export class EntityDirectory {
         const { rules } = this.subscription(record.subscription);
         rules.set(record.rule.name.toLowerCase(), {
           description: record.rule,
-          matches: compileFilter(record.rule.filter),
+          ...compileRule(record.rule),
         });
         return;
       }
@@ -219,6 +221,19 @@ export class EntityDirectory {
     else entity.topic.subscriptions.delete(entity.description.name.toLowerCase());
   }
 }
+
+/** @throws BusError `invalid-argument` when filter or action cannot be understood. */
+export const compileRule = ({
+  filter,
+  action,
+}: Pick<RuleDescription, "filter" | "action">): Omit<Rule, "description"> => ({
+  matches: compileFilter(filter),
+  act: action && compileAction(action.expression, action.parameters),
+});
+
+/** In the order the service lists them. */
+export const rulesByName = ({ rules }: SubscriptionEntity): RuleDescription[] =>
+  [...rules].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { description }]) => description);
 
 export const defaultRule = (createdAt: number): RuleDescription => ({
   name: DEFAULT_RULE_NAME,

@@ -6,13 +6,13 @@ import {
   compileOptions,
   type QueueDescription,
   type RuleDescription,
+  type StoreOptions,
   type SubscriptionDescription,
   type TopicDescription,
 } from "./descriptions.ts";
-import { defaultRule, subscriptionPath, type Entity, type SubscriptionEntity } from "./entities.ts";
-import { BusError, entityNotFound } from "./errors.ts";
+import { compileRule, defaultRule, subscriptionPath, type Entity, type SubscriptionEntity } from "./entities.ts";
+import { BusError, entityExists, entityNotFound } from "./errors.ts";
 import { deepEqual } from "./deep-equal.ts";
-import { compileFilter } from "./filter.ts";
 import type { MessageStore } from "./message-store.ts";
 
 export type EntityChange =
@@ -37,11 +37,15 @@ export function setEntity(context: EngineContext, change: EntityChange, mode: Ch
   checkName(name, change.kind);
   const options = compileOptions(change.description);
   if (known && (mode === "create" || known.kind !== change.kind)) {
-    throw new BusError("entity-already-exists", `The messaging entity '${path}' already exists.`);
+    throw entityExists(path);
   }
   if (!known && mode === "update") throw entityNotFound(path);
   if (known && known.store.options.requiresSession !== options.requiresSession) {
     throw new BusError("invalid-argument", `'${path}': whether sessions are required cannot be changed.`);
+  }
+  const detects = (each: StoreOptions): boolean => each.duplicateWindowMs !== undefined;
+  if (known && mode === "update" && detects(known.store.options) !== detects(options)) {
+    throw new BusError("invalid-argument", `'${path}': whether duplicates are detected cannot be changed.`);
   }
   if (options.forwardTo?.toLowerCase() === path.toLowerCase()) {
     throw new BusError("invalid-argument", `'${path}' cannot forward to itself.`);
@@ -79,7 +83,7 @@ function emitEntity(context: EngineContext, change: EntityChange, known: Entity 
 
 function checkRule(rule: Omit<RuleDescription, "createdAt">): void {
   checkName(rule.name, "rule");
-  compileFilter(rule.filter);
+  compileRule(rule);
 }
 
 /** @throws BusError `entity-already-exists`, `entity-not-found`, `invalid-argument` (the filter) */
@@ -90,10 +94,9 @@ export function setRule(
   mode: ChangeMode,
 ): RuleDescription {
   const known = subscription.rules.get(rule.name.toLowerCase());
-  if (known && mode === "create") {
-    throw new BusError("entity-already-exists", `The rule '${rule.name}' of '${subscription.path}' already exists.`);
-  }
-  if (!known && mode === "update") throw entityNotFound(`${subscription.path}/Rules/${rule.name}`);
+  const path = `${subscription.path}/Rules/${rule.name}`;
+  if (known && mode === "create") throw entityExists(path);
+  if (!known && mode === "update") throw entityNotFound(path);
   checkRule(rule);
   const description = { ...rule, createdAt: known?.description.createdAt ?? context.now };
   context.emit({ type: "rule-set", subscription: subscription.path, rule: description });
@@ -129,6 +132,8 @@ function ensure(context: EngineContext, change: EntityChange): Entity {
   return setEntity(context, change, "ensure");
 }
 
+const contentOf = ({ filter, action }: Pick<RuleDescription, "filter" | "action">): object => ({ filter, action });
+
 function ensureRules(
   context: EngineContext,
   subscription: SubscriptionEntity,
@@ -137,7 +142,8 @@ function ensureRules(
   const wanted = new Set(rules.map(({ name }) => name.toLowerCase()));
   for (const rule of rules) {
     const known = subscription.rules.get(rule.name.toLowerCase());
-    if (!known || !deepEqual(known.description.filter, rule.filter)) setRule(context, subscription, rule, "ensure");
+    if (!known || !deepEqual(contentOf(known.description), contentOf(rule)))
+      setRule(context, subscription, rule, "ensure");
   }
   for (const name of [...subscription.rules.keys()]) if (!wanted.has(name)) removeRule(context, subscription, name);
 }

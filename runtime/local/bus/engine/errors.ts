@@ -18,11 +18,14 @@ export type BusErrorCode =
 /** A request the broker refused. Nothing has changed when this is thrown. Test by `code`, not by message. */
 export class BusError extends Error {
   readonly code: BusErrorCode;
+  /** The path of the entity that the message is about, where the service would give its whole address. */
+  readonly entity: string | undefined;
 
-  constructor(code: BusErrorCode, message: string) {
+  constructor(code: BusErrorCode, message: string, entity?: string) {
     super(message);
     this.name = "BusError";
     this.code = code;
+    this.entity = entity;
   }
 }
 
@@ -33,4 +36,7 @@ export const lockLost = (): BusError =>
   );
 
 export const entityNotFound = (path: string): BusError =>
-  new BusError("entity-not-found", `The messaging entity '${path}' could not be found. MessagingEntityNotFound`);
+  new BusError("entity-not-found", `The messaging entity '${path}' could not be found.`, path);
+
+export const entityExists = (path: string): BusError =>
+  new BusError("entity-already-exists", `The messaging entity '${path}' already exists.`, path);

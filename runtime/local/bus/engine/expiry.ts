@@ -54,6 +54,7 @@ const toTransit = (message: StoredMessage): Transit => ({
   body: message.body,
   messageId: message.messageId,
   hops: message.hops,
+  wasScheduled: true,
   ...(message.sessionId !== undefined && { sessionId: message.sessionId }),
   ...(message.timeToLiveMs !== undefined && { timeToLiveMs: message.timeToLiveMs }),
 });

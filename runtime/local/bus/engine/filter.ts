@@ -1,9 +1,9 @@
 /** Turns the filter of a subscription rule into a test on messages. https://learn.microsoft.com/azure/service-bus-messaging/topic-filters */
-import type { RuleFilter } from "../../../core/topology.ts";
+import type { MessageFilter } from "./descriptions.ts";
 import { BusError } from "./errors.ts";
 import type { FilterableMessage } from "./message.ts";
 import { compileNode } from "./sql/evaluate.ts";
-import { parseSql } from "./sql/parser.ts";
+import { parseFilter } from "./sql/parser.ts";
 
 export type FilterMatcher = (message: FilterableMessage) => boolean;
 
@@ -23,7 +23,7 @@ const CORRELATION_PROPERTIES = new Set([
 ]);
 
 /** @throws BusError `invalid-argument` when the filter cannot be understood. */
-export function compileFilter(filter: RuleFilter): FilterMatcher {
+export function compileFilter(filter: MessageFilter): FilterMatcher {
   switch (filter.kind) {
     case "true":
       return () => true;
@@ -32,12 +32,12 @@ export function compileFilter(filter: RuleFilter): FilterMatcher {
     case "correlation":
       return compileCorrelation(filter);
     case "sql":
-      return compileSql(filter.expression);
+      return compileSql(filter);
   }
 }
 
-function compileSql(expression: string): FilterMatcher {
-  const evaluate = compileNode(parseSql(expression));
+function compileSql({ expression, parameters }: Extract<MessageFilter, { kind: "sql" }>): FilterMatcher {
+  const evaluate = compileNode(parseFilter(expression, parameters));
   return (message) => evaluate(message) === true;
 }
 
@@ -45,7 +45,7 @@ function compileSql(expression: string): FilterMatcher {
 function compileCorrelation({
   system = {},
   properties = {},
-}: Extract<RuleFilter, { kind: "correlation" }>): FilterMatcher {
+}: Extract<MessageFilter, { kind: "correlation" }>): FilterMatcher {
   const systemPairs = Object.entries(system).map(([name, value]) => {
     const lower = name.toLowerCase();
     if (!CORRELATION_PROPERTIES.has(lower)) {

@@ -1,9 +1,9 @@
 /** How messages enter the namespace: checks, duplicate detection, scheduling, and the way from a topic to its subscriptions. */
 import type { EngineContext } from "./context.ts";
-import type { Entity, QueueEntity, TopicEntity } from "./entities.ts";
+import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "./entities.ts";
 import { BusError } from "./errors.ts";
 import type { MessageStore } from "./message-store.ts";
-import type { IncomingMessage } from "./message.ts";
+import type { FilterableMessage, IncomingMessage, MessageEdits } from "./message.ts";
 import { addDeadLetter } from "./settlement.ts";
 
 /** A message on its way in, with what it carries from an earlier stop. */
@@ -11,6 +11,7 @@ export interface Transit extends IncomingMessage {
   readonly hops?: number;
   readonly enqueuedSequenceNumber?: number;
   readonly deadLetterSource?: string;
+  readonly wasScheduled?: true;
 }
 
 /**
@@ -70,16 +71,43 @@ export function publish(context: EngineContext, topic: TopicEntity, message: Tra
   const limitMs = topic.store.options.timeToLiveMs;
   const copy =
     limitMs === Infinity ? message : { ...message, timeToLiveMs: Math.min(message.timeToLiveMs ?? Infinity, limitMs) };
-  for (const { rules, store } of topic.subscriptions.values()) {
-    let matches = false;
-    for (const rule of rules.values()) matches ||= rule.matches(filterable);
-    if (!matches) continue;
-    if (store.options.requiresSession && message.sessionId === undefined && store.deadLetters) {
-      const reason = "Session ID is null.";
-      addDeadLetter(context, store.deadLetters, { ...copy, enqueuedAt: context.now }, { reason, description: reason });
-    } else {
-      place(context, store, copy, "active");
-    }
+  for (const subscription of topic.subscriptions.values()) {
+    for (const each of copiesFor(context, subscription, copy, filterable)) arrive(context, subscription.store, each);
+  }
+}
+
+/**
+ * One copy for all matching rules without an action, and one for each with an action.
+ * https://learn.microsoft.com/azure/service-bus-messaging/topic-filters#actions
+ */
+function copiesFor(
+  context: EngineContext,
+  { rules }: SubscriptionEntity,
+  message: Transit,
+  filterable: FilterableMessage,
+): Transit[] {
+  const matching = [...rules.values()].filter((rule) => rule.matches(filterable));
+  const plain = matching.some(({ act }) => act === undefined) ? [message] : [];
+  return [...plain, ...matching.flatMap(({ act }) => (act ? [edited(context, message, act(filterable))] : []))];
+}
+
+function edited(context: EngineContext, message: Transit, edits: MessageEdits): Transit {
+  const { sessionId, ...rest } = message;
+  const newSessionId = edits.system.has("sessionid") ? edits.system.get("sessionid") : sessionId;
+  return {
+    ...rest,
+    body: context.codec.withEdits(message.body, edits),
+    messageId: edits.system.get("messageid") ?? message.messageId,
+    ...(newSessionId !== undefined && { sessionId: newSessionId }),
+  };
+}
+
+function arrive(context: EngineContext, store: MessageStore, message: Transit): void {
+  if (store.options.requiresSession && message.sessionId === undefined && store.deadLetters) {
+    const reason = "Session ID is null.";
+    addDeadLetter(context, store.deadLetters, { ...message, enqueuedAt: context.now }, { reason, description: reason });
+  } else {
+    place(context, store, message, "active");
   }
 }
 
@@ -104,11 +132,12 @@ export function place(
     body: message.body,
     ...(message.enqueuedSequenceNumber !== undefined && { enqueuedSeq: message.enqueuedSequenceNumber }),
     ...(message.sessionId !== undefined && { sessionId: message.sessionId }),
-    ...(message.timeToLiveMs !== undefined && { timeToLiveMs: message.timeToLiveMs }),
+    ...(timeToLiveMs !== Infinity && { timeToLiveMs }),
     ...(expires && { expiresAt: context.now + timeToLiveMs }),
     ...(status === "scheduled" && message.scheduledAt !== undefined && { scheduledAt: message.scheduledAt }),
     ...(message.hops !== undefined && { hops: message.hops }),
     ...(message.deadLetterSource !== undefined && { deadLetterSource: message.deadLetterSource }),
+    ...(message.wasScheduled && { wasScheduled: true }),
   });
   if (status === "active") context.touch(store);
 }

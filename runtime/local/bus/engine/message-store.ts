@@ -101,6 +101,7 @@ export class MessageStore {
       }
       case "deferred": {
         const message = this.#get(record.seq);
+        message.deliveryCount = record.deliveryCount ?? message.deliveryCount;
         if (record.body) this.#replaceBody(message, record.body);
         this.#unlock(message);
         if (message.status !== "deferred") this.deferredCount++;
@@ -140,6 +141,7 @@ export class MessageStore {
       scheduledAt: record.scheduledAt,
       hops: record.hops ?? 0,
       deadLetterSource: record.deadLetterSource,
+      wasScheduled: record.wasScheduled ?? false,
       body: record.body,
       status: record.status,
       deliveryCount: record.deliveryCount ?? 0,

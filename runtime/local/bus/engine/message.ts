@@ -40,6 +40,8 @@ export interface StoredMessage {
   readonly hops: number;
   /** The entity it was dead-lettered from. */
   readonly deadLetterSource: string | undefined;
+  /** Whether it waited here for its time, or did so in the topic. The service goes on calling such a message scheduled. */
+  readonly wasScheduled: boolean;
   body: Uint8Array;
   status: MessageStatus;
   /** Deliveries that ended without a settlement that removed it: 0 on the first delivery. */
@@ -63,6 +65,13 @@ export interface Delivery {
   readonly lock: MessageLock | undefined;
 }
 
+/** A message as a receiver gets it. */
+export const toReceived = (message: StoredMessage, lock: MessageLock | undefined): Delivery => ({
+  ...toDelivery(message, lock),
+  ...(message.status === "active" && message.wasScheduled && { status: "scheduled" }),
+});
+
+/** A message as it is. */
 export const toDelivery = (message: StoredMessage, lock: MessageLock | undefined): Delivery => ({
   sequenceNumber: message.sequenceNumber,
   enqueuedSequenceNumber: message.enqueuedSequenceNumber,
@@ -83,10 +92,21 @@ export interface FilterableMessage {
   /** A system property by its lower-case filter name, for example `messageid` or `label`. */
   system(name: string): unknown;
   application(name: string): unknown;
+  /** A new UUID each time, for `newid()`. */
+  newId(): string;
+}
+
+/** What a rule's action changes in its copy of a message. */
+export interface MessageEdits {
+  /** Application properties to set, and undefined for those to remove. Names are compared without regard to case. */
+  readonly application: ReadonlyMap<string, unknown>;
+  /** System properties by their lower-case filter names; undefined: removed. */
+  readonly system: ReadonlyMap<string, string | undefined>;
 }
 
 /** Reads and rewrites the bytes the broker itself never looks into. */
 export interface MessageCodec {
   filterable(body: Uint8Array): FilterableMessage;
   withApplicationProperties(body: Uint8Array, changes: PropertyChanges): Uint8Array;
+  withEdits(body: Uint8Array, edits: MessageEdits): Uint8Array;
 }

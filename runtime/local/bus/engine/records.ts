@@ -5,8 +5,14 @@
 import type { QueueDescription, RuleDescription, SubscriptionDescription, TopicDescription } from "./descriptions.ts";
 import type { MessageStatus } from "./message.ts";
 
-/** Change this when an older reader would misread what we write; the journal refuses any other version. */
-export const RECORD_VERSION = 1;
+/**
+ * Raise this when an older reader would misread what we write: it then refuses. Version 2 has rule actions, SQL
+ * parameters and delivery counts of deferrals, which version 1 lacks.
+ */
+export const RECORD_VERSION = 2;
+
+/** Versions this program reads. What it writes is always the newest. */
+export const READABLE_RECORD_VERSIONS: readonly number[] = [1, RECORD_VERSION];
 
 export interface QueueSet {
   readonly type: "queue-set";
@@ -71,6 +77,7 @@ export interface MessageAdded {
   readonly scheduledAt?: number;
   readonly hops?: number;
   readonly deadLetterSource?: string;
+  readonly wasScheduled?: true;
   readonly deliveryCount?: number;
 }
 
@@ -102,6 +109,8 @@ export interface MessageDeferred {
   readonly type: "deferred";
   readonly queue: string;
   readonly seq: number;
+  /** Absent in version 1, which did not count deferrals. */
+  readonly deliveryCount?: number;
   readonly body?: Uint8Array;
 }
 

@@ -8,6 +8,8 @@ import type { PropertyChanges, StoredMessage } from "./message.ts";
 export type Settlement =
   | { readonly kind: "complete" }
   | { readonly kind: "abandon"; readonly changes?: PropertyChanges }
+  /** Given back unseen: it does not count as a delivery. */
+  | { readonly kind: "release" }
   | { readonly kind: "defer"; readonly changes?: PropertyChanges }
   | {
       readonly kind: "dead-letter";
@@ -28,9 +30,16 @@ export function settle(context: EngineContext, store: MessageStore, token: strin
     case "abandon":
       returnMessage(context, store, message, { countsAsDelivery: true, changes: settlement.changes });
       return;
+    case "release":
+      returnMessage(context, store, message, { countsAsDelivery: false });
+      return;
     case "defer": {
       const body = changedBody(context, message, settlement.changes);
-      context.emit({ type: "deferred", queue: store.key, seq: message.sequenceNumber, ...(body && { body }) });
+      const deliveryCount = countAfter(store, message);
+      context.emit({
+        ...{ type: "deferred", queue: store.key, seq: message.sequenceNumber, deliveryCount },
+        ...(body && { body }),
+      });
       // Its time may have come while it was locked.
       if (message.expiresAt <= context.now) expire(context, store, message);
       return;
@@ -54,6 +63,10 @@ export function renewLock(context: EngineContext, store: MessageStore, token: st
   return until;
 }
 
+/** Deliveries so far, the one that ends now included. In a dead-letter queue nothing counts: the number stays what it was. */
+const countAfter = ({ deadLetters }: MessageStore, { deliveryCount }: StoredMessage): number =>
+  deadLetters === undefined ? deliveryCount : deliveryCount + 1;
+
 interface ReturnOptions {
   /**
    * An abandoned message and one whose lock ended were delivered; one whose link vanished before was not.
@@ -70,7 +83,7 @@ export function returnMessage(
   message: StoredMessage,
   { countsAsDelivery, changes }: ReturnOptions,
 ): void {
-  const deliveryCount = message.deliveryCount + (countsAsDelivery ? 1 : 0);
+  const deliveryCount = countsAsDelivery ? countAfter(store, message) : message.deliveryCount;
   const body = changedBody(context, message, changes);
   context.emit({
     ...{ type: "released", queue: store.key, seq: message.sequenceNumber, deliveryCount },

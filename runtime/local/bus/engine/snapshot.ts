@@ -64,4 +64,5 @@ const added = (queue: string, message: StoredMessage): BrokerRecord => ({
   ...(message.timeToLiveMs !== undefined && { timeToLiveMs: message.timeToLiveMs }),
   ...(message.scheduledAt !== undefined && { scheduledAt: message.scheduledAt }),
   ...(message.deadLetterSource !== undefined && { deadLetterSource: message.deadLetterSource }),
+  ...(message.wasScheduled && { wasScheduled: true }),
 });

@@ -1,7 +1,7 @@
 /** The files of a data directory: `N.snapshot` is the state before `N.log`, and later logs follow on it. */
 import { closeSync, fsyncSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { RECORD_VERSION } from "../engine/records.ts";
+import { READABLE_RECORD_VERSIONS, RECORD_VERSION } from "../engine/records.ts";
 import { JournalError } from "./journal-error.ts";
 
 const FORMAT = "jobyard-bus-journal";
@@ -34,24 +34,32 @@ export function listFiles(directory: string): JournalFile[] {
     .sort((a, b) => a.generation - b.generation || (a.kind === "snapshot" ? -1 : 1));
 }
 
+export interface FileStart {
+  /** Where the frames begin. */
+  readonly offset: number;
+  /** Whether this program may append to the file: it would not be readable by the version its first line names. */
+  readonly isCurrent: boolean;
+}
+
 /**
- * Where the frames begin; undefined when the file ends within its first line, as a crash right after its creation
- * leaves it. @throws JournalError when it is not ours or of another version.
+ * What the first line says; undefined when the file ends within it, as a crash right after its creation leaves it.
+ *
+ * @throws JournalError when the file is not ours or of a version that cannot be read.
  */
-export function framesStart(path: string, content: Buffer): number | undefined {
+export function readStart(path: string, content: Buffer): FileStart | undefined {
   const lineEnd = content.indexOf(0x0a);
   if (lineEnd < 0 && content.length < FILE_HEADER.length && FILE_HEADER.subarray(0, content.length).equals(content)) {
     return undefined;
   }
   const header = parseHeader(content.toString("utf8", 0, Math.max(0, Math.min(lineEnd, 200))));
   if (header?.format !== FORMAT) throw new JournalError(`${path} is not a journal of the local Service Bus.`);
-  if (header.version !== RECORD_VERSION) {
+  if (!READABLE_RECORD_VERSIONS.some((version) => version === header.version)) {
     throw new JournalError(
       `${path} was written in journal version ${String(header.version)}, but this program reads only version ` +
-        `${RECORD_VERSION}: use the program that wrote it, or move its directory away to start empty.`,
+        `${READABLE_RECORD_VERSIONS.join(" or ")}: use the program that wrote it, or move its directory away to start empty.`,
     );
   }
-  return lineEnd + 1;
+  return { offset: lineEnd + 1, isCurrent: header.version === RECORD_VERSION };
 }
 
 function parseHeader(line: string): { readonly format?: unknown; readonly version?: unknown } | undefined {

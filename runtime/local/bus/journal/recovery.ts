@@ -1,7 +1,7 @@
 /** Reads a data directory back: the newest snapshot, then every command logged after it. */
 import { readFileSync, truncateSync } from "node:fs";
 import type { BrokerRecord } from "../engine/records.ts";
-import { FILE_HEADER, framesStart, listFiles, type JournalFile } from "./files.ts";
+import { listFiles, readStart, type JournalFile } from "./files.ts";
 import { decodeFrame } from "./frame.ts";
 import { JournalError } from "./journal-error.ts";
 
@@ -27,14 +27,13 @@ export function recover(directory: string, restore: (record: BrokerRecord) => vo
   const first = snapshot?.generation ?? 1;
   const logs = files.filter(({ kind, generation }) => kind === "log" && generation >= first);
   checkComplete(directory, first, logs);
-  const snapshotBytes = snapshot ? replay(snapshot, restore, { mayBeTorn: false }) : 0;
-  let logBytes = 0;
-  logs.forEach((log, index) => {
-    logBytes += replay(log, restore, { mayBeTorn: index === logs.length - 1 });
-  });
+  const snapshotBytes = snapshot ? replay(snapshot, restore, { mayBeTorn: false }).bytes : 0;
+  const replayed = logs.map((log, index) => replay(log, restore, { mayBeTorn: index === logs.length - 1 }));
+  const last = logs.at(-1)?.generation ?? first;
   return {
-    generation: logs.at(-1)?.generation ?? first,
-    logBytes,
+    // A log of an older version is left as it is: what we append, its readers would misread.
+    generation: replayed.at(-1)?.isCurrent === false ? last + 1 : last,
+    logBytes: replayed.reduce((sum, { bytes }) => sum + bytes, 0),
     snapshotBytes,
     obsolete: files.filter(({ generation }) => generation < first).map(({ path }) => path),
   };
@@ -48,19 +47,24 @@ function checkComplete(directory: string, first: number, logs: readonly JournalF
   });
 }
 
+interface Replayed {
+  readonly bytes: number;
+  readonly isCurrent: boolean;
+}
+
 function replay(
   { path }: JournalFile,
   restore: (record: BrokerRecord) => void,
   { mayBeTorn }: { readonly mayBeTorn: boolean },
-): number {
+): Replayed {
   const content = readFileSync(path);
-  const start = framesStart(path, content);
+  const start = readStart(path, content);
   if (start === undefined) {
     if (!mayBeTorn) throw new JournalError(`${path} ends within its first line.`);
     truncateSync(path, 0);
-    return 0;
+    return { bytes: 0, isCurrent: true };
   }
-  let offset = start;
+  let { offset } = start;
   while (offset < content.length) {
     const frame = decodeFrame(content, offset);
     if (!frame) break;
@@ -71,7 +75,7 @@ function replay(
     if (!mayBeTorn) throw new JournalError(`${path} is damaged at byte ${offset}.`);
     truncateSync(path, offset);
   }
-  return offset - FILE_HEADER.length;
+  return { bytes: offset - start.offset, isCurrent: start.isCurrent };
 }
 
 function apply(path: string, record: BrokerRecord, restore: (record: BrokerRecord) => void): void {

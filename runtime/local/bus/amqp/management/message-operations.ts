@@ -1,7 +1,7 @@
 /** Management operations on messages: renew, peek, schedule, cancel, receive deferred, settle. */
 import type { IncomingMessage } from "../../engine/message.ts";
 import type { Settlement } from "../../engine/settlement.ts";
-import { encodeDelivery } from "../delivery-encoder.ts";
+import { encodeDelivery, encodeManagedDelivery } from "../delivery-encoder.ts";
 import { int64 } from "../encoding.ts";
 import { tokenToUuid, uuidToToken } from "../lock-token.ts";
 import { parseMessage } from "../message-codec.ts";
@@ -71,12 +71,25 @@ export const receiveBySequenceNumber: Operation = (broker, path, args) => {
     body: {
       messages: received.map((delivery) =>
         types.wrap_map({
-          message: encodeDelivery(delivery),
+          message: encodeManagedDelivery(delivery),
           ...(delivery.lock && { "lock-token": types.wrap_uuid(tokenToUuid(delivery.lock.token)) }),
         }),
       ),
     },
   };
+};
+
+/** https://learn.microsoft.com/azure/service-bus-messaging/batch-delete */
+export const batchDelete: Operation = (broker, path, args) => {
+  const count = integerArgument(args, "message-count");
+  if (count < 1 || count > WIRE_LIMITS.deleteCount) throw invalidArgument("message-count");
+  const sessionId = plainString(args["session-id"]);
+  const deleted = broker.deleteMessages(path, {
+    count,
+    enqueuedBefore: integerArgument(args, "enqueued-time-utc", broker.now),
+    ...(sessionId !== undefined && { sessionId }),
+  });
+  return deleted === 0 ? { empty: true } : { body: { "message-count": types.wrap_int(deleted) } };
 };
 
 export const updateDisposition: Operation = (broker, path, args) => {

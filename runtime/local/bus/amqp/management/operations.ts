@@ -8,7 +8,7 @@ import { toWireError } from "../amqp-errors.ts";
 import type { AmqpDeps } from "../front.ts";
 import { plainMap } from "../plain-map.ts";
 import type { Response } from "../request-link.ts";
-import type { DecodedMessage } from "../rhea.ts";
+import { types, type Connection, type DecodedMessage } from "../rhea.ts";
 import * as messages from "./message-operations.ts";
 import type { Operation } from "./operation.ts";
 import * as rules from "./rule-operations.ts";
@@ -28,6 +28,7 @@ const OPERATIONS: Readonly<Record<string, Entry>> = {
   "com.microsoft:peek-message": { right: "listen", run: messages.peekMessage },
   "com.microsoft:schedule-message": { right: "send", run: messages.scheduleMessage },
   "com.microsoft:cancel-scheduled-message": { right: "send", run: messages.cancelScheduledMessage },
+  "com.microsoft:batch-delete-messages": { right: "listen", run: messages.batchDelete },
   "com.microsoft:receive-by-sequence-number": { right: "listen", run: messages.receiveBySequenceNumber },
   "com.microsoft:update-disposition": { right: "listen", run: messages.updateDisposition },
   "com.microsoft:renew-session-lock": { right: "listen", run: sessions.renewSessionLock },
@@ -43,12 +44,18 @@ export interface ManagedEntity {
   readonly entity: string;
   /** Throws BusError `unauthorized` unless the client has this right now. */
   readonly demand: (right: Right) => void;
+  readonly connection: Connection;
 }
+
+const statusOf = (statusCode: number, statusDescription: string): object => ({
+  statusCode: types.wrap_int(statusCode),
+  statusDescription,
+});
 
 /** Runs one request and turns the outcome, or the refusal, into its response. */
 export function handleManagement(
   { host, onFault }: Pick<AmqpDeps, "host" | "onFault">,
-  { entity, demand }: ManagedEntity,
+  { entity, demand, connection }: ManagedEntity,
   request: DecodedMessage,
 ): Response {
   const name = String(request.application_properties?.["operation"]);
@@ -58,13 +65,15 @@ export function handleManagement(
     demand(operation.right);
     const { body, empty } = host.execute((broker) => operation.run(broker, entity, plainMap(request.body)));
     return empty
-      ? { application_properties: { statusCode: 204, statusDescription: "No Content" } }
-      : { application_properties: { statusCode: 200, statusDescription: "OK" }, body };
+      ? { application_properties: { ...statusOf(204, "No Content") } }
+      : { application_properties: { ...statusOf(200, "OK") }, body };
   } catch (error) {
     if (!(error instanceof BusError)) onFault(error);
-    const { status, condition, description } = toWireError(error);
-    return {
-      application_properties: { statusCode: status, statusDescription: description, errorCondition: condition },
-    };
+    return managementRefusal(error, connection);
   }
+}
+
+export function managementRefusal(error: unknown, connection: Connection): Response {
+  const { status, condition, description } = toWireError(error, connection);
+  return { application_properties: { ...statusOf(status, description), errorCondition: types.wrap_symbol(condition) } };
 }

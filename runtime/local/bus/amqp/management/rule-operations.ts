@@ -1,7 +1,7 @@
 /** Management operations on the rules of a subscription. */
-import type { RuleFilter } from "../../../../core/topology.ts";
-import { BusError } from "../../engine/errors.ts";
-import { correlationProperties, sqlFilter } from "../../rule-filters.ts";
+import type { MessageFilter, RuleAction } from "../../engine/descriptions.ts";
+import { rulesByName } from "../../engine/entities.ts";
+import { correlationProperties, sqlAction, sqlFilter } from "../../rule-filters.ts";
 import { plainMap, plainString } from "../plain-map.ts";
 import { types, type Typed } from "../rhea.ts";
 import { integerArgument, stringArgument, type Operation } from "./operation.ts";
@@ -10,11 +10,15 @@ import { integerArgument, stringArgument, type Operation } from "./operation.ts"
 const DESCRIPTOR = {
   ruleDescription: 1_335_734_829_060,
   emptyAction: 1_335_734_829_061,
+  sqlAction: 1_335_734_829_062,
   trueFilter: 83_483_426_823,
   falseFilter: 83_483_426_824,
   sqlFilter: 83_483_426_822,
   correlationFilter: 83_483_426_825,
 } as const;
+
+/** Of the SQL language: the only one the service has. */
+const COMPATIBILITY_LEVEL = 20;
 
 /** The system properties of a correlation filter: our names, and theirs in the protocol, in the order they are listed. */
 const CORRELATION_FIELDS = [
@@ -30,9 +34,13 @@ const CORRELATION_FIELDS = [
 
 export const addRule: Operation = (broker, path, args) => {
   const description = plainMap(args["rule-description"]);
-  const action = plainMap(description["sql-rule-action"])["expression"];
-  if (plainString(action)) throw new BusError("not-implemented", "Rule actions are not supported.");
-  broker.setRule(path, { name: stringArgument(args, "rule-name"), filter: filterOf(description) }, "create");
+  const action = plainMap(description["sql-rule-action"]);
+  const rule = {
+    name: stringArgument(args, "rule-name"),
+    filter: filterOf(description),
+    ...sqlAction(plainString(action["expression"]), plainMap(action["parameters"])),
+  };
+  broker.setRule(path, rule, "create");
   return {};
 };
 
@@ -44,15 +52,15 @@ export const removeRule: Operation = (broker, path, args) => {
 export const enumerateRules: Operation = (broker, path, args) => {
   const skip = integerArgument(args, "skip", 0);
   const top = integerArgument(args, "top", 100);
-  const page = [...broker.subscription(path).rules.values()].slice(skip, skip + top);
+  const page = rulesByName(broker.subscription(path)).slice(skip, skip + top);
   if (page.length === 0) return { empty: true };
   return {
     body: {
-      rules: page.map(({ description: { name, filter } }) =>
+      rules: page.map(({ name, filter, action }) =>
         types.wrap_map({
           "rule-description": describedList(DESCRIPTOR.ruleDescription, [
             encodeFilter(filter),
-            describedList(DESCRIPTOR.emptyAction, []),
+            encodeAction(action),
             name,
           ]),
         }),
@@ -61,9 +69,10 @@ export const enumerateRules: Operation = (broker, path, args) => {
   };
 };
 
-function filterOf(description: Record<string, unknown>): RuleFilter {
+function filterOf(description: Record<string, unknown>): MessageFilter {
   if (description["sql-filter"] !== undefined) {
-    return sqlFilter(stringArgument(plainMap(description["sql-filter"]), "expression"));
+    const sql = plainMap(description["sql-filter"]);
+    return sqlFilter(stringArgument(sql, "expression"), plainMap(sql["parameters"]));
   }
   const fields = plainMap(description["correlation-filter"]);
   const system: Record<string, string> = {};
@@ -74,14 +83,14 @@ function filterOf(description: Record<string, unknown>): RuleFilter {
   return { kind: "correlation", system, properties: correlationProperties(plainMap(fields["properties"])) };
 }
 
-function encodeFilter(filter: RuleFilter): Typed {
+function encodeFilter(filter: MessageFilter): Typed {
   switch (filter.kind) {
     case "true":
       return describedList(DESCRIPTOR.trueFilter, []);
     case "false":
       return describedList(DESCRIPTOR.falseFilter, []);
     case "sql":
-      return describedList(DESCRIPTOR.sqlFilter, [filter.expression]);
+      return describedList(DESCRIPTOR.sqlFilter, [filter.expression, types.wrap_int(COMPATIBILITY_LEVEL)]);
     case "correlation": {
       const system = new Map(Object.entries(filter.system ?? {}));
       const fields = CORRELATION_FIELDS.map(([ours]) => system.get(ours) ?? null);
@@ -89,6 +98,11 @@ function encodeFilter(filter: RuleFilter): Typed {
     }
   }
 }
+
+const encodeAction = (action: RuleAction | undefined): Typed =>
+  action
+    ? describedList(DESCRIPTOR.sqlAction, [action.expression, types.wrap_int(COMPATIBILITY_LEVEL)])
+    : describedList(DESCRIPTOR.emptyAction, []);
 
 const describedList = (descriptor: number, items: readonly unknown[]): Typed =>
   types.described(types.wrap_ulong(descriptor), types.wrap_list(items));

@@ -1,13 +1,13 @@
 /**
- * Compiles a parsed SQL filter to a test on messages. Logic has three values: a property that is absent, or values that
+ * Compiles a parsed SQL expression to a function of messages. Logic has three values: a property that is absent, or values that
  * cannot be compared, are unknown (undefined here), and only a filter that is true lets a message pass.
  */
 import type { FilterableMessage } from "../message.ts";
 import { compileLike, matchesLike } from "./like.ts";
 import type { Arithmetic, Comparison, Node, Property } from "./syntax.ts";
 
-type Value = string | number | boolean | undefined;
-type Evaluator = (message: FilterableMessage) => Value;
+export type Value = string | number | boolean | undefined;
+export type Evaluator = (message: FilterableMessage) => Value;
 
 export function compileNode(node: Node): Evaluator {
   switch (node.kind) {
@@ -15,6 +15,8 @@ export function compileNode(node: Node): Evaluator {
       return () => node.value;
     case "property":
       return propertyReader(node);
+    case "new-id":
+      return (message) => message.newId();
     case "or":
       return combine(node.left, node.right, true);
     case "and":

@@ -1,7 +1,7 @@
-/** Parses a SQL filter by recursive descent, in the documented order of precedence. */
+/** Parses SQL filters and actions by recursive descent, in the documented order of precedence. */
 import { BusError } from "../errors.ts";
-import { tokenize, type Token } from "./lexer.ts";
-import type { Arithmetic, Comparison, Node, Property } from "./syntax.ts";
+import { tokenize, type SqlText, type Token } from "./lexer.ts";
+import type { Arithmetic, Comparison, Node, Parameters, Property, Statement } from "./syntax.ts";
 
 /** Deeper nesting has no use, and each level takes stack. */
 const MAX_DEPTH = 64;
@@ -27,28 +27,62 @@ const COMPARISONS: Readonly<Record<string, Comparison>> = {
 
 const RESERVED = new Set(["AND", "OR", "NOT", "LIKE", "IN", "IS", "NULL", "ESCAPE", "EXISTS", "TRUE", "FALSE"]);
 
-/** @throws BusError `invalid-argument` saying where the text leaves the grammar. */
-export function parseSql(expression: string): Node {
-  return new Parser(tokenize(expression)).parse();
+/** https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
+const MAX_STATEMENTS = 32;
+
+/** @throws BusError `invalid-argument` saying where the text leaves the grammar, or which parameter has no value. */
+export function parseFilter(expression: string, parameters: Parameters = {}): Node {
+  return new Parser("SQL filter", expression, parameters).filter();
 }
 
+/** @throws BusError as `parseFilter` */
+export function parseAction(expression: string, parameters: Parameters = {}): Statement[] {
+  return new Parser("SQL action", expression, parameters).action();
+}
+
+const parameterName = (name: string): string => name.replace(/^@/, "").toLowerCase();
+
 class Parser {
+  readonly #what: SqlText;
   readonly #tokens: readonly Token[];
+  readonly #parameters: ReadonlyMap<string, string | number | boolean>;
   #next = 0;
   #depth = 0;
 
-  constructor(tokens: readonly Token[]) {
-    this.#tokens = tokens;
+  constructor(what: SqlText, expression: string, parameters: Parameters) {
+    this.#what = what;
+    this.#tokens = tokenize(expression, what);
+    this.#parameters = new Map(Object.entries(parameters).map(([name, value]) => [parameterName(name), value]));
   }
 
-  parse(): Node {
+  filter(): Node {
     const node = this.#or();
     if (this.#next < this.#tokens.length) throw this.#error("the end of the expression");
     return node;
   }
 
+  action(): Statement[] {
+    const statements: Statement[] = [];
+    do {
+      statements.push(this.#statement());
+      if (statements.length > MAX_STATEMENTS) throw this.#refused(`it may have at most ${MAX_STATEMENTS} statements`);
+      this.#operator(";");
+    } while (this.#next < this.#tokens.length);
+    return statements;
+  }
+
+  #statement(): Statement {
+    if (this.#keyword("SET")) {
+      const property = this.#property();
+      this.#expect("=");
+      return { kind: "set", property, value: this.#sum() };
+    }
+    if (this.#keyword("REMOVE")) return { kind: "remove", property: this.#property() };
+    throw this.#error("SET or REMOVE");
+  }
+
   #or(): Node {
-    if (++this.#depth > MAX_DEPTH) throw new BusError("invalid-argument", "SQL filter: it is nested too deeply.");
+    if (++this.#depth > MAX_DEPTH) throw this.#refused("it is nested too deeply");
     let left = this.#and();
     while (this.#keyword("OR")) left = { kind: "or", left, right: this.#and() };
     this.#depth--;
@@ -151,6 +185,12 @@ class Parser {
       this.#next++;
       return { kind: "constant", value: token.kind === "string" ? token.text : token.value };
     }
+    if (token?.kind === "parameter") {
+      const value = this.#parameters.get(parameterName(token.text));
+      if (value === undefined) throw this.#refused(`the parameter '@${token.text}' has no value`);
+      this.#next++;
+      return { kind: "constant", value };
+    }
     if (this.#keyword("TRUE")) return { kind: "constant", value: true };
     if (this.#keyword("FALSE")) return { kind: "constant", value: false };
     if (token?.kind === "word" && this.#isOperator(this.#next + 1, "(")) return this.#function(token.text);
@@ -159,10 +199,14 @@ class Parser {
 
   #function(name: string): Node {
     const lower = name.toLowerCase();
-    if (lower !== "property" && lower !== "p") {
-      throw new BusError("invalid-argument", `SQL filter: the function '${name}' is not supported.`);
+    if (lower !== "property" && lower !== "p" && lower !== "newid") {
+      throw this.#refused(`the function '${name}' is not supported`);
     }
     this.#next += 2;
+    if (lower === "newid") {
+      this.#expect(")");
+      return { kind: "new-id" };
+    }
     const token = this.#tokens[this.#next++];
     if (token?.kind !== "string") throw this.#error("the name of a property in quotes", -1);
     this.#expect(")");
@@ -176,10 +220,10 @@ class Parser {
     const { text: name } = this.#name();
     if (scope === "user") return { kind: "property", scope, name };
     if (scope !== "sys") {
-      throw new BusError("invalid-argument", `SQL filter: '${first.text}' is not a scope; it must be sys or user.`);
+      throw this.#refused(`'${first.text}' is not a scope; it must be sys or user`);
     }
     if (!SYSTEM_PROPERTIES.has(name.toLowerCase())) {
-      throw new BusError("invalid-argument", `SQL filter: the system property '${name}' is not supported.`);
+      throw this.#refused(`the system property '${name}' is not supported`);
     }
     return { kind: "property", scope, name: name.toLowerCase() };
   }
@@ -227,6 +271,10 @@ class Parser {
   #error(expected: string, offset = 0): BusError {
     const token = this.#tokens[this.#next + offset];
     const place = token ? `at position ${token.at}` : "at its end";
-    return new BusError("invalid-argument", `SQL filter: expected ${expected} ${place}.`);
+    return this.#refused(`expected ${expected} ${place}`);
+  }
+
+  #refused(reason: string): BusError {
+    return new BusError("invalid-argument", `${this.#what}: ${reason}.`);
   }
 }

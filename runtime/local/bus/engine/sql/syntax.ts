@@ -1,4 +1,8 @@
-/** What a SQL filter means, as a tree. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-filter */
+/**
+ * What a SQL filter or action means, as a tree.
+ * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-filter
+ * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-rule-action
+ */
 
 export type Comparison = "=" | "<>" | "<" | "<=" | ">" | ">=";
 export type Arithmetic = "+" | "-" | "*" | "/" | "%";
@@ -12,6 +16,7 @@ export interface Property {
 export type Node =
   | { readonly kind: "constant"; readonly value: string | number | boolean }
   | Property
+  | { readonly kind: "new-id" }
   | { readonly kind: "or" | "and"; readonly left: Node; readonly right: Node }
   | { readonly kind: "not"; readonly operand: Node }
   | { readonly kind: "compare"; readonly operator: Comparison; readonly left: Node; readonly right: Node }
@@ -27,3 +32,11 @@ export type Node =
       readonly escape: string | undefined;
       readonly negated: boolean;
     };
+
+/** One step of an action. */
+export type Statement =
+  | { readonly kind: "set"; readonly property: Property; readonly value: Node }
+  | { readonly kind: "remove"; readonly property: Property };
+
+/** Values of parameters by their names, with or without the leading `@`. */
+export type Parameters = Readonly<Record<string, string | number | boolean>>;

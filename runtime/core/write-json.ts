@@ -28,7 +28,9 @@ function check(given: unknown, key: string, path: Path, above: readonly object[]
   const value = hasToJson(given) ? given.toJSON(key) : given;
   const lost = lossOf(value, given, above);
   if (lost !== undefined) {
-    throw new JsonError([{ target: showFieldPath(path), message: `${lost} cannot be written as JSON` }]);
+    // Of the whole, the message continues a sentence that begins with its name.
+    const message = path.length === 0 ? `cannot be written as JSON: ${lost}` : `${lost} cannot be written as JSON`;
+    throw new JsonError([{ target: showFieldPath(path), message }]);
   }
   if (typeof value !== "object" || value === null) return;
   const inside = [...above, value];

@@ -116,7 +116,7 @@ function isServed({ refusal, names }: Attempt, answer: WireAnswer): boolean {
   return refusal !== "no-items" || names === "system" || !answer.text.startsWith('{"items":[]');
 }
 
-/** How each attempt was refused first: every other refusal must look the same. */
+/** How each attempt was refused first: every other refusal must look the same, but for the role that a caller has. */
 const refusals = new Map<string, string>();
 
 // --- The matrix --------------------------------------------------------------------------------------------------------
@@ -155,8 +155,9 @@ async function problemsOf(key: string, attempt: Attempt, caller: TestCaller, ten
     const isRight = kind === "forbidden" ? answer.status === 403 : isRefused(attempt, answer);
     if (!isRight) tell(`${what} is not ${kind}`, answer);
     const face = faceOf(answer, prepared.place);
-    const first = refusals.get(`${key} ${kind}`) ?? face;
-    refusals.set(`${key} ${kind}`, first);
+    const alike = kind === "forbidden" ? `${key} for ${caller.role}` : key;
+    const first = refusals.get(alike) ?? face;
+    refusals.set(alike, first);
     if (face !== first) tell(`${what} can be told apart from\n${first}\nbeing\n${face}\nfor`, answer);
   }
 

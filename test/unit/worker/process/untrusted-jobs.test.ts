@@ -16,7 +16,7 @@ describe("the environment of a job", { tags: "attack/jobs" }, () => {
   const ALLOWED = [
     ...["HOME", "LANG", "PATH", "TMPDIR", "TZ", "JOBYARD_PROCESS"],
     ...["JOB_ID", "BATCH_ID", "TENANT_NAME", "JOB_NAME", "JOB_TYPE", "PACKAGE_NAME"].map((name) => `JOBYARD_${name}`),
-    ...["ATTEMPT", "INTERRUPTION", "CLAIM_ID"].map((name) => `JOBYARD_${name}`),
+    ...["ATTEMPT", "INTERRUPTION", "CLAIM_ID", "WORKER_ID"].map((name) => `JOBYARD_${name}`),
     ...["PACKAGE_PATH", "WORKING_PATH", "OUTPUT_PATH"].map((name) => `JOBYARD_${name}`),
   ];
 

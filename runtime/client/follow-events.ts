@@ -24,6 +24,8 @@ export interface FollowEventsDeps {
 
 /** The service sends something at least every 15 s; silence of more is a connection that has gone. */
 const SILENCE_MS = 45_000;
+/** What a stream was answered with that broke off later. */
+const STREAMING = 200;
 
 /** Resolves when the signal is aborted. Throws what makes following impossible: no such thing, no right to it. */
 export async function followEvents(
@@ -61,9 +63,10 @@ export async function followEvents(
 }
 
 /** Services restart, and proxies end what lasts long. */
-const ended = (): JobServiceError => networkFailed(new Error("The stream has ended."));
+const ended = (): JobServiceError => networkFailed(new Error("the stream has ended"), { status: STREAMING });
 
-const failed = (error: unknown): JobServiceError => (isJobServiceError(error) ? error : networkFailed(error));
+const failed = (error: unknown): JobServiceError =>
+  isJobServiceError(error) ? error : networkFailed(error, { status: STREAMING });
 
 /** A function, because the compiler takes a property it has seen once as settled. */
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted;

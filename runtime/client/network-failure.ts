@@ -17,7 +17,7 @@ export function networkFailed(
   { status, url, isKnown = false }: NetworkFailureFacts = {},
 ): JobServiceError {
   const { code, message } = rootOf(cause);
-  const reason = reasonOf(code, cause);
+  const reason = reasonOf(code, cause, status);
   const where = url === undefined ? undefined : URL.parse(url);
   return new JobServiceError("NetworkFailed", textOf(reason, { code, message, status, where }), {
     status,
@@ -41,13 +41,11 @@ function rootOf(error: unknown): Root {
   return root;
 }
 
-/** undici's parser of HTTP gives most of its errors a name only. */
-const codeOf = (error: Error): string | undefined =>
-  "code" in error && typeof error.code === "string"
-    ? error.code
-    : error.name === "HTTPParserError"
-      ? error.name
-      : undefined;
+/** undici's parser of HTTP gives most of its errors a name only; that a connection ended too early is none of HTTP's. */
+function codeOf(error: Error): string | undefined {
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return error.name === "HTTPParserError" && !error.message.includes("EOF") ? error.name : undefined;
+}
 
 const innerOf = (error: Error): unknown =>
   error.cause ?? (error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : undefined);
@@ -57,13 +55,14 @@ const CERTIFICATE = /^(?:UNABLE_TO_|.*SELF_SIGNED_CERT|CERT_|HOSTNAME_MISMATCH$|
 /** TLS that is none, and HTTP that is none. */
 const PROTOCOL = /^(?:EPROTO|ERR_SSL_|ERR_TLS_|HPE_|HTTPParserError$|ERR_HTTP)/;
 
-function reasonOf(code: string | undefined, cause: unknown): NetworkReason {
+function reasonOf(code: string | undefined, cause: unknown, status: number | undefined): NetworkReason {
   if (cause instanceof SilenceError || /^(?:ETIMEDOUT|UND_ERR_\w*TIMEOUT)$/.test(code ?? "")) return "silent";
   if (code === undefined) return "broken";
   if (code === "ECONNREFUSED") return "refused";
   if (code === "ENOTFOUND") return "unknown-host";
   if (CERTIFICATE.test(code)) return "certificate";
-  return PROTOCOL.test(code) ? "protocol" : "broken";
+  // An answer that has begun was HTTP: what does not fit any more was cut.
+  return PROTOCOL.test(code) && status === undefined ? "protocol" : "broken";
 }
 
 /** Nothing came for so long that nothing will. */

@@ -107,6 +107,23 @@ describe("what no answer came from", () => {
     ]);
   });
 
+  it("is no other protocol when a connection breaks off: another try may do", async () => {
+    const cuts = [
+      "HTTP/1.1 200 OK\r\ncontent-le",
+      "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{",
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n",
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
+    ];
+    const reasons: unknown[] = [];
+    for (const cut of cuts) {
+      await using server = await listening(createServer((socket) => socket.once("data", () => socket.end(cut))));
+      const { client, tried } = counting(`http://127.0.0.1:${server.port}`);
+      const { reason } = (await failureOf(client)) as { reason?: string };
+      reasons.push([reason, tried.calls > 1]);
+    }
+    expect(reasons).toEqual(cuts.map(() => ["broken", true]));
+  });
+
   it("ends after the time given, however many tries are left", async () => {
     let calls = 0;
     const client = new JobServiceClient("http://127.0.0.1:9", {

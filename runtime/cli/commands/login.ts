@@ -1,9 +1,16 @@
 /** `jobyard login`, `jobyard logout`: remembers who you are; everything else comes from the service. */
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { signInWithDeviceCode } from "../../client/index.ts";
+import {
+  JobServiceError,
+  signInWithBrowser,
+  signInWithDeviceCode,
+  type EntraFacts,
+  type Fetch,
+} from "../../client/index.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../local/identity/principals.ts";
 import { localCommand, show } from "../command.ts";
 import {
@@ -17,6 +24,7 @@ import {
   URL_VARIABLE,
 } from "../connection.ts";
 import { UsageError } from "../exit-codes.ts";
+import { listenForCallback, openBrowser } from "../loopback-callback.ts";
 import { signInFile, type SignIn } from "../sign-in-file.ts";
 import type { Surroundings } from "../terminal.ts";
 
@@ -35,16 +43,17 @@ const LOCAL_URL = "http://127.0.0.1:7070";
 const LOCAL_APPLICATIONS = { demo: DEMO_APPLICATION, admin: ADMIN_APPLICATION };
 
 export const loginCommand = (around: Surroundings): Command =>
-  localCommand("login", "Sign in: as a user with a code you enter in a browser, or as an application.", [
+  localCommand("login", "Sign in: as a user in your browser, or as an application.", [
     "login --local                              # npm start on this machine, as the demo's program",
     "login --local --as admin                   # the same, as somebody who may everything",
-    "login https://jobs.example.com             # as yourself, in any browser",
+    "login https://jobs.example.com             # as yourself, in this machine's browser",
+    "login https://jobs.example.com --device    # as yourself, with a code, in a browser anywhere",
     `login https://jobs.example.com --client-id <id>   # as an application; secret in ${CLIENT_SECRET_VARIABLE}`,
   ])
     .argument("[url]", `the service (default: ${URL_VARIABLE}, or ${LOCAL_URL} with --local)`)
     .option("--local", "a service on this machine, with the issuer that npm start runs")
     .addOption(new Option("--as <who>", "with --local: whose program").choices(["demo", "admin"]).default("demo"))
-    .option("--device", "with --local: as one of its users, with a code")
+    .option("--device", "as a user, with a code you enter in a browser on any machine")
     .option("--client-id <id>", `as this application; its secret is read from ${CLIENT_SECRET_VARIABLE}`)
     .option("--ca-file <file>", "certificate of a local issuer (default: .jobyard/identity/ca.pem, with --local)")
     .option(
@@ -87,12 +96,8 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
         throw new UsageError(`Put the application's secret into ${CLIENT_SECRET_VARIABLE}.`);
       return { who: { kind: "application", clientId, clientSecret } };
     }
-    const onCode = ({ message }: { readonly message: string }): void => terminal.error(message);
-    const { refreshToken, ...token } = await signInWithDeviceCode(
-      facts,
-      { onCode, signal, authority },
-      await fetchFor(where),
-    );
+    const signIn = options.device ? signInByCode : signInHere;
+    const { refreshToken, ...token } = await signIn(facts, { authority, around, fetch: await fetchFor(where) });
     return { who: { kind: "user", ...(refreshToken !== undefined && { refreshToken }) }, token };
   };
 
@@ -114,6 +119,42 @@ async function login(options: LoginOptions, around: Surroundings): Promise<void>
     await (before === undefined ? file.remove() : file.write(before));
     throw error;
   }
+}
+
+interface UserSignIn {
+  readonly authority: string | undefined;
+  readonly around: Surroundings;
+  readonly fetch: Fetch;
+}
+
+const signInByCode = (facts: EntraFacts, { authority, around: { terminal, signal }, fetch }: UserSignIn) =>
+  signInWithDeviceCode(facts, { onCode: ({ message }) => terminal.error(message), signal, authority }, fetch);
+
+/** How long a user may take. */
+const BROWSER_SIGN_IN_MS = 10 * 60_000;
+
+/** In the browser of this machine, which comes back to it. */
+async function signInHere(facts: EntraFacts, { authority, around: { terminal, signal, env }, fetch }: UserSignIn) {
+  await using callback = await listenForCallback();
+  const { redirectUri } = callback;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(BROWSER_SIGN_IN_MS)]);
+  return await signInWithBrowser(
+    facts,
+    {
+      redirectUri,
+      signal: until,
+      authority,
+      browse({ url, state }) {
+        terminal.error(`Sign in at:\n${url}\nIn a browser on another machine: jobyard login --device`);
+        openBrowser(url, { env, platform: process.platform });
+        return callback.answerTo(state, until).catch((error: unknown) => {
+          signal.throwIfAborted();
+          throw new JobServiceError("TimedOut", "Nobody signed in in time. Run jobyard login again.", { cause: error });
+        });
+      },
+    },
+    fetch,
+  );
 }
 
 async function existing(caFile: string): Promise<string> {

@@ -48,7 +48,7 @@ const canConnect = (host: string, port: number): Promise<boolean> =>
     socket.once("error", () => resolve(false));
   });
 
-describe("the callback of a sign-in", { tags: "attack/addresses" }, () => {
+describe("the callback of a sign-in", { tags: "attack/hosts" }, () => {
   it("takes the answer to its own sign-in, shows a page without any of it, and takes no second one", async () => {
     const answered = callback.answerTo("mine", new AbortController().signal);
     const { status, body, policy } = await ask("/?code=the-code&state=mine");

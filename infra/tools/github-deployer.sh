@@ -100,7 +100,8 @@ say 'Application:'
 client=$(az ad app list --filter "displayName eq '$name'" --query '[0].appId' --output tsv)
 [ -n "$client" ] ||
   client=$(change_for_id az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)
-principal=$(az ad sp list --filter "appId eq '$client'" --query '[0].id' --output tsv)
+principal=''
+[ "$client" = '<new>' ] || principal=$(az ad sp list --filter "appId eq '$client'" --query '[0].id' --output tsv)
 [ -n "$principal" ] || principal=$(change_for_id az ad sp create --id "$client" --query id --output tsv)
 
 subject_of() {

@@ -19,7 +19,7 @@ import { Release, versionOf } from "./components/release.ts";
 import { Watch } from "./components/watch.ts";
 import { WorkerPool } from "./components/worker-pool.ts";
 import { WorkloadIdentity } from "./components/workload-identity.ts";
-import type { AuthConfig, InfraConfig, PoolConfig } from "./config.ts";
+import { InfraConfigError, type AuthConfig, type InfraConfig, type PoolConfig } from "./config.ts";
 import { workerCloudInit } from "./plan/cloud-init.ts";
 import { hasAccelerator } from "./plan/skus.ts";
 import { apiEnvironment, workerEnvironment, type AuthFacts, type Surroundings } from "./plan/environment.ts";
@@ -49,7 +49,14 @@ export interface StackOutputs {
   readonly workerVersion: string;
 }
 
+/** A resource group's name has at most 90 characters, eight of them the digits that Pulumi appends. */
+const STACK_NAME_MAX_LENGTH = 90 - "jobyard-".length - 8;
+
+/** Throws InfraConfigError for a name of the stack that Azure would refuse. */
 export function createStack({ stack, config, bundles }: StackArgs): StackOutputs {
+  if (stack.length > STACK_NAME_MAX_LENGTH) {
+    throw new InfraConfigError([`the stack's name must have at most ${STACK_NAME_MAX_LENGTH} characters`]);
+  }
   const tags = { ...config.tags, app: "jobyard", stack, managedBy: "pulumi" };
   const client = authorization.getClientConfigOutput();
   const { subscriptionId, tenantId } = client;

@@ -1,4 +1,5 @@
 /** The settings of a stack, as data: what each may be, its default, and what it is for. The documentation's table is this one. */
+import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/autoscale.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "../../runtime/core/ids.ts";
@@ -45,7 +46,9 @@ const FIXED_MAX_INSTANCES = 800;
 const SLOTS_MAX = 1_000;
 const RETENTION_MAX_DAYS = 3_650;
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const IP_RANGE = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:[0-9]|[12][0-9]|30))?$/;
+/** https://learn.microsoft.com/azure/storage/common/storage-network-security-limitations: no private address, /31 or /32. */
+const PRIVATE_ADDRESS = /^(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))\./;
+const RANGE_BITS = /^(?:[1-9]|[12]\d|30)$/;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 const SSH_KEY = /^(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: .*)?$/;
 const HTTPS_URL = /^https:\/\/[^\s#]+$|^http:\/\/localhost(?::\d+)?(?:\/\S*)?$/;
@@ -53,7 +56,18 @@ const HTTPS_URL = /^https:\/\/[^\s#]+$|^http:\/\/localhost(?::\d+)?(?:\/\S*)?$/;
 const ORIGIN = /^https:\/\/[a-z0-9.-]+(?::\d+)?$|^http:\/\/localhost(?::\d+)?$/;
 /** Not absolute: a stack's file is the same on every machine. */
 const RELATIVE_PATH = /^[^/\\].*$/;
-const TAG_NAME = /^[^<>%&\\?/]{1,512}$/;
+/** https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources; storage accounts take the shortest. */
+const TAG_NAME = /^[^<>%&\\?/]{1,128}$/;
+const TAG_VALUE = /^[^]{0,256}$/;
+/** Of the 50 that Azure takes, three are the stack's own. */
+const TAGS_MAX = 47;
+
+const PUBLIC_RANGE = "a public IPv4 address or range, such as 203.0.113.0/24";
+const publicRange = named(PUBLIC_RANGE, (value) => {
+  const [address = "", bits = "30", ...more] = value.split("/");
+  const isPublic = isIPv4(address) && !PRIVATE_ADDRESS.test(address) && RANGE_BITS.test(bits) && more.length === 0;
+  return isPublic ? undefined : `must be ${PUBLIC_RANGE}`;
+});
 
 const guid = (): z.ZodType<string> => text(GUID, "a GUID");
 const vmSize = named("a VM size, such as Standard_D2as_v5", (value) => vmSizeProblem(value));
@@ -83,9 +97,14 @@ const poolOverrides = z
 /** Every key under `jobyard:`, with its default and what it is for. */
 export const SETTINGS = {
   tags: setting(
-    z.record(text(TAG_NAME, "a tag name"), z.string()),
+    z
+      .record(
+        text(TAG_NAME, "a tag name of at most 128 characters"),
+        text(TAG_VALUE, "a text of at most 256 characters"),
+      )
+      .refine((tags) => Object.keys(tags).length <= TAGS_MAX, { error: `must be at most ${TAGS_MAX}` }),
     {},
-    "names and values",
+    `at most ${TAGS_MAX} names and values`,
     "tags of every resource, besides app, stack and managedBy",
   ),
   protectData: setting(
@@ -122,15 +141,15 @@ export const SETTINGS = {
     "who reaches the data account: API and workers only, or any address with a token",
   ),
   allowedIpRanges: setting(
-    list(text(IP_RANGE, "an IPv4 address or range, such as 203.0.113.0/24")),
+    list(publicRange),
     [],
-    "list of IPv4 ranges",
+    "list of public IPv4 ranges",
     "further addresses that reach the data account",
   ),
   deployerIpRanges: setting(
-    list(text(IP_RANGE, "an IPv4 address or range, such as 203.0.113.0/24")),
+    list(publicRange),
     [],
-    "list of IPv4 ranges",
+    "list of public IPv4 ranges",
     "where `pulumi up` runs: given, nobody else but API and workers reaches the release account",
   ),
 

@@ -100,12 +100,7 @@ export function autoName(type: string, logicalName: string, inputs: Inputs): Inp
   const name = `${logicalName}${guid.slice(0, 8)}`;
   const isAccount = type === "storage:StorageAccount";
   return {
-    [naming.input]: isAccount
-      ? name
-          .toLowerCase()
-          .replaceAll(/[^a-z0-9]/g, "")
-          .slice(-24)
-      : name,
+    [naming.input]: isAccount ? name.toLowerCase().replaceAll(/[^a-z0-9]/g, "") : name,
   };
 }
 

@@ -16,7 +16,7 @@ export interface TokenCredential {
   getToken(scopes: string | string[], options?: { readonly abortSignal?: AbortSignal }): Promise<AccessToken | null>;
 }
 
-const tokenOf = ({ token, expiresInS }: IssuedToken): AccessToken => ({
+export const tokenOf = ({ token, expiresInS }: IssuedToken): AccessToken => ({
   token,
   expiresOnTimestamp: Date.now() + expiresInS * 1_000,
 });
@@ -108,9 +108,9 @@ export async function signInWithDeviceCode(
   throw new JobServiceError("TimedOut", `Nobody entered the code ${shown.userCode} in time.`);
 }
 
-const userScopes = ({ userScope }: EntraFacts): string => `${userScope} openid offline_access profile`;
+export const userScopes = ({ userScope }: EntraFacts): string => `${userScope} openid offline_access profile`;
 
-function publicClientOf({ publicClientId }: EntraFacts): string {
+export function publicClientOf({ publicClientId }: EntraFacts): string {
   if (publicClientId !== undefined) return publicClientId;
   throw new JobServiceError("SignInFailed", "The service names no registration for users to sign in with.");
 }

@@ -20,6 +20,8 @@ export type { Listener, NotificationEvents, Notifications } from "./notification
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./pages.ts";
 export type { RetryOptions } from "./retry.ts";
+export { signInWithBrowser } from "./sign-in-with-browser.ts";
+export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { NextOptions, TimerReference, Timers } from "./timers.ts";
 export type { CallOptions, Fetch } from "./transport.ts";

@@ -1,5 +1,5 @@
 /**
- * The three OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
+ * The OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
  * Everything comes from what `GET /v1/auth` says, as far as trusted-authority.ts believes it; errors carry the issuer's words and never a secret.
  */
 import { JobServiceError } from "./errors.ts";
@@ -7,17 +7,12 @@ import { networkFailed, SilenceError } from "./network-failure.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import { ownEndpoint, trustedIssuer, type EntraFacts } from "./trusted-authority.ts";
 
-/** Where the issuer takes requests. */
-export interface IssuerEndpoints {
-  readonly tokenUrl: string;
-  readonly deviceCodeUrl: string;
-}
-
 export interface IssuedToken {
   readonly token: string;
   readonly expiresInS: number;
   /** When the scopes asked for one. */
   readonly refreshToken: string | undefined;
+  readonly idToken: string | undefined;
 }
 
 export interface DeviceCode {
@@ -35,6 +30,8 @@ export interface DeviceCode {
 export const STILL_WAITING: ReadonlySet<string> = new Set(["authorization_pending", "slow_down"]);
 
 export interface Issuer {
+  /** Where a browser goes to sign a user in. */
+  authorizationUrl(query: Readonly<Record<string, string>>, options?: CallOptions): Promise<string>;
   requestToken(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<IssuedToken>;
   requestDeviceCode(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<DeviceCode>;
 }
@@ -56,7 +53,7 @@ const isTimeout = (error: unknown): boolean => error instanceof Error && error.n
 export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: IssuerOptions = {}): Issuer {
   const issuer = trustedIssuer(facts, authority);
   const metadataUrl = new URL("v2.0/.well-known/openid-configuration", issuer).href;
-  let endpoints: Promise<IssuerEndpoints> | undefined;
+  let metadata: Promise<Readonly<Record<string, unknown>>> | undefined;
 
   async function call(url: string, init: RequestInit): Promise<Readonly<Record<string, unknown>>> {
     let response: Response;
@@ -82,35 +79,34 @@ export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: Iss
       ...(signal && { signal }),
     });
 
-  async function find({ signal }: CallOptions): Promise<IssuerEndpoints> {
-    const metadata = await call(metadataUrl, { ...(signal && { signal }) });
-    return {
-      tokenUrl: ownEndpoint(text(metadata, "token_endpoint"), issuer),
-      deviceCodeUrl: ownEndpoint(text(metadata, "device_authorization_endpoint"), issuer),
-    };
-  }
-
-  function located(options: CallOptions): Promise<IssuerEndpoints> {
-    if (endpoints === undefined) {
-      endpoints = find(options);
+  async function endpoint(name: string, { signal }: CallOptions): Promise<string> {
+    if (metadata === undefined) {
+      metadata = call(metadataUrl, { ...(signal && { signal }) });
       // Asked again next time.
-      endpoints.catch(() => (endpoints = undefined));
+      metadata.catch(() => (metadata = undefined));
     }
-    return endpoints;
+    return ownEndpoint(text(await metadata, name), issuer);
   }
 
   return {
+    async authorizationUrl(query, options = {}) {
+      const url = new URL(await endpoint("authorization_endpoint", options));
+      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+      return url.href;
+    },
     async requestToken(form, options = {}) {
-      const fields = await post((await located(options)).tokenUrl, form, options);
-      const refreshToken = fields["refresh_token"];
+      const fields = await post(await endpoint("token_endpoint", options), form, options);
+      const optional = (name: string): string | undefined =>
+        typeof fields[name] === "string" ? fields[name] : undefined;
       return {
         token: text(fields, "access_token"),
         expiresInS: Number(fields["expires_in"]),
-        refreshToken: typeof refreshToken === "string" ? refreshToken : undefined,
+        refreshToken: optional("refresh_token"),
+        idToken: optional("id_token"),
       };
     },
     async requestDeviceCode(form, options = {}) {
-      const fields = await post((await located(options)).deviceCodeUrl, form, options);
+      const fields = await post(await endpoint("device_authorization_endpoint", options), form, options);
       return {
         userCode: text(fields, "user_code"),
         verificationUrl: text(fields, "verification_uri"),

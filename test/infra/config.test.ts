@@ -16,6 +16,17 @@ function problemsOf(settings: Readonly<Record<string, unknown>>): readonly strin
   return [];
 }
 
+/** Storage firewalls know neither private addresses nor the two smallest ranges. */
+const RANGES_REFUSED = [
+  "home",
+  "10.0.0.1",
+  "172.16.0.0/24",
+  "300.1.1.1",
+  "203.0.113.0/31",
+  "203.0.113.7/",
+  "1.2.3.4/8/8",
+];
+
 describe("a stack's configuration", () => {
   it("needs nothing: the defaults are a stack that works", () => {
     expect(parseInfraConfig({})).toMatchObject({
@@ -83,8 +94,17 @@ describe("a stack's configuration", () => {
     [{ authMode: "existing" }, /^jobyard:authClientId is needed with authMode existing$/],
     [{ authClientId: crypto.randomUUID() }, /^jobyard:authClientId is for authMode existing$/],
     [{ authAdminObjectIds: ["me"] }, /^jobyard:authAdminObjectIds\.0 must be a GUID$/],
-    [{ deployerIpRanges: ["home"] }, /^jobyard:deployerIpRanges\.0 must be an IPv4 address or range/],
-    [{ allowedIpRanges: ["home"] }, /^jobyard:allowedIpRanges\.0 must be an IPv4 address or range/],
+    [{ deployerIpRanges: ["home"] }, /^jobyard:deployerIpRanges\.0 must be a public IPv4 address or range/],
+    ...RANGES_REFUSED.map((range): [Readonly<Record<string, unknown>>, RegExp] => [
+      { allowedIpRanges: [range] },
+      /^jobyard:allowedIpRanges\.0 must be a public IPv4 address or range/,
+    ]),
+    [{ tags: { ["t".repeat(129)]: "" } }, /^jobyard:tags\.t+ must be a tag name of at most 128 characters$/],
+    [{ tags: { owner: "v".repeat(257) } }, /^jobyard:tags\.owner must be a text of at most 256 characters$/],
+    [
+      { tags: Object.fromEntries(Array.from({ length: 48 }, (_, at) => [at, ""])) },
+      /^jobyard:tags must be at most 47$/,
+    ],
     [{ sshPublicKey: "ssh-dss AAAA" }, /^jobyard:sshPublicKey must be an ssh-rsa or ssh-ed25519 public key$/],
     [{ alertEmail: "me" }, /^jobyard:alertEmail must be an e-mail address$/],
     [{ packagesPath: "/home/me/packages" }, /^jobyard:packagesPath must be a folder, relative to the project$/],

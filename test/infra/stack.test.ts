@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { parseInfraConfig } from "../../infra/config.ts";
+import { createStack } from "../../infra/stack.ts";
 import { JOB_USERS } from "../../infra/plan/cloud-init.ts";
 import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
 import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/autoscale.ts";
@@ -32,6 +34,11 @@ let prod: MockedStack;
 beforeAll(async () => {
   dev = await mockedStack("dev");
   prod = await mockedStack("prod");
+});
+
+it("is not made under a name that its resource group cannot have", () => {
+  const config = parseInfraConfig({});
+  expect(() => createStack({ stack: "s".repeat(75), config, bundles: FAKE_BUNDLES })).toThrow(/at most 74 characters/);
 });
 
 describe.each(["dev", "prod"])("stack %s", (name) => {

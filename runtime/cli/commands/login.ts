@@ -1,7 +1,14 @@
 /** `jobyard login`, `jobyard logout`: remembers who you are; everything else comes from the service. */
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { signInWithDeviceCode } from "../../client/index.ts";
+import process from "node:process";
+import {
+  JobServiceError,
+  signInWithBrowser,
+  signInWithDeviceCode,
+  type EntraFacts,
+  type Fetch,
+} from "../../client/index.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../local/identity/principals.ts";
 import { show, tenantsOf } from "../command.ts";
 import {
@@ -15,6 +22,7 @@ import {
   URL_VARIABLE,
 } from "../connection.ts";
 import { UsageError } from "../exit-codes.ts";
+import { listenForCallback, openBrowser } from "../loopback-callback.ts";
 import { signInFile, type SignIn } from "../sign-in-file.ts";
 import type { Surroundings } from "../terminal.ts";
 
@@ -61,12 +69,8 @@ export async function login(options: LoginOptions, around: Surroundings, given: 
         throw new UsageError(`Put the application's secret into ${CLIENT_SECRET_VARIABLE}.`);
       return { who: { kind: "application", clientId, clientSecret } };
     }
-    const onCode = ({ message }: { readonly message: string }): void => terminal.error(message);
-    const { refreshToken, ...token } = await signInWithDeviceCode(
-      facts,
-      { onCode, signal, authority },
-      await fetchFor(where),
-    );
+    const signIn = options.device ? signInByCode : signInHere;
+    const { refreshToken, ...token } = await signIn(facts, { authority, around, fetch: await fetchFor(where) });
     return { who: { kind: "user", ...(refreshToken !== undefined && { refreshToken }) }, token };
   };
 
@@ -88,6 +92,42 @@ export async function login(options: LoginOptions, around: Surroundings, given: 
     await (before === undefined ? file.remove() : file.write(before));
     throw error;
   }
+}
+
+interface UserSignIn {
+  readonly authority: string | undefined;
+  readonly around: Surroundings;
+  readonly fetch: Fetch;
+}
+
+const signInByCode = (facts: EntraFacts, { authority, around: { terminal, signal }, fetch }: UserSignIn) =>
+  signInWithDeviceCode(facts, { onCode: ({ message }) => terminal.error(message), signal, authority }, fetch);
+
+/** How long a user may take. */
+const BROWSER_SIGN_IN_MS = 10 * 60_000;
+
+/** In the browser of this machine, which comes back to it. */
+async function signInHere(facts: EntraFacts, { authority, around: { terminal, signal, env }, fetch }: UserSignIn) {
+  await using callback = await listenForCallback();
+  const { redirectUri } = callback;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(BROWSER_SIGN_IN_MS)]);
+  return await signInWithBrowser(
+    facts,
+    {
+      redirectUri,
+      signal: until,
+      authority,
+      browse({ url, state }) {
+        terminal.error(`Sign in at:\n${url}\nIn a browser on another machine: jobyard login --device`);
+        openBrowser(url, { env, platform: process.platform });
+        return callback.answerTo(state, until).catch((error: unknown) => {
+          signal.throwIfAborted();
+          throw new JobServiceError("TimedOut", "Nobody signed in in time. Run jobyard login again.", { cause: error });
+        });
+      },
+    },
+    fetch,
+  );
 }
 
 async function existing(caFile: string): Promise<string> {

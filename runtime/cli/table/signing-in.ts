@@ -4,11 +4,12 @@ import { JSON_OPTION, LOCAL, REMOTE, type CommandSpec } from "../command-spec.ts
 export const SIGNING_IN: readonly CommandSpec[] = [
   {
     name: "login",
-    summary: "Sign in: as a user with a code you enter in a browser, or as an application.",
+    summary: "Sign in: as a user in your browser, or as an application.",
     examples: [
       "login --local                              # npm start on this machine, as the demo's program",
       "login --local --as admin                   # the same, as somebody who may do everything",
-      "login https://jobs.example.com             # as yourself, in any browser",
+      "login https://jobs.example.com             # as yourself, in this machine's browser",
+      "login https://jobs.example.com --device    # as yourself, with a code, in a browser anywhere",
       "login https://jobs.example.com --client-id <id>   # as an application; secret in JOBYARD_CLIENT_SECRET",
     ],
     arguments: [{ name: "[url]", text: "the service (default: JOBYARD_URL, or http://127.0.0.1:7070 with --local)" }],
@@ -16,7 +17,7 @@ export const SIGNING_IN: readonly CommandSpec[] = [
       ...LOCAL,
       { flags: "--local", text: "a service on this machine, with the issuer that npm start runs" },
       { flags: "--as <who>", text: "with --local: whose program", choices: ["demo", "admin"], default: "demo" },
-      { flags: "--device", text: "with --local: as one of its users, with a code" },
+      { flags: "--device", text: "as a user, with a code you enter in a browser on any machine" },
       { flags: "--client-id <id>", text: "as this application; its secret is read from JOBYARD_CLIENT_SECRET" },
       {
         flags: "--ca-file <file>",

@@ -1,0 +1,115 @@
+/**
+ * Hears a browser that comes back from an issuer: a server on this machine's own addresses, on a free port, which takes one
+ * answer to one sign-in and is gone. What the answer says is read by the client.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createLimitedServer } from "../sockets/limit-http.ts";
+
+export interface LoopbackCallback extends AsyncDisposable {
+  readonly redirectUri: string;
+  /** The query of the first answer with that state. Rejects with the signal's reason. */
+  answerTo(state: string, signal: AbortSignal): Promise<URLSearchParams>;
+}
+
+/** Browsers open connections ahead of need. */
+const LIMITS = { maxCount: 8 };
+
+const PAGE = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Jobyard</title>
+<p>Go back to your terminal. You can close this page.</p>
+</html>
+`;
+const HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  connection: "close",
+};
+
+export async function listenForCallback(): Promise<LoopbackCallback> {
+  let awaited: { readonly state: string; readonly settle: (query: URLSearchParams) => void } | undefined;
+  let port = 0;
+
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const url = URL.parse(request.url ?? "", "http://localhost");
+    // A page of another site that reaches this port, by a name of its own or by a script, says so here.
+    const isForeign = request.headers.host !== `localhost:${port}` || request.headers.origin !== undefined;
+    if (isForeign) refuse(response, 403);
+    else if (request.method !== "GET") refuse(response, 405);
+    else if (url?.pathname !== "/") refuse(response, 404);
+    // An answer to something else is not the end: anybody on this machine can send one.
+    else if (awaited === undefined || url.searchParams.get("state") !== awaited.state) refuse(response, 400);
+    else {
+      const { settle } = awaited;
+      awaited = undefined;
+      // When the page has been sent.
+      response.once("close", () => settle(url.searchParams));
+      response.writeHead(200, HEADERS).end(PAGE);
+    }
+  };
+
+  const [v4, v6] = [createLimitedServer(LIMITS), createLimitedServer(LIMITS)];
+  v4.on("request", handle).listen(0, "127.0.0.1");
+  await once(v4, "listening");
+  port = (v4.address() as AddressInfo).port;
+  // `localhost` is either. A browser tries the other where this machine has no IPv6, or the port is taken there.
+  v6.on("request", handle).listen(port, "::1");
+  await once(v6, "listening").catch(() => undefined);
+
+  return {
+    redirectUri: `http://localhost:${port}`,
+    answerTo: (state, signal) =>
+      new Promise((resolve, reject) => {
+        const end = (): void => reject(signal.reason as Error);
+        if (signal.aborted) end();
+        signal.addEventListener("abort", end, { once: true });
+        const settle = (query: URLSearchParams): void => {
+          signal.removeEventListener("abort", end);
+          resolve(query);
+        };
+        awaited = { state, settle };
+      }),
+    async [Symbol.asyncDispose]() {
+      awaited = undefined;
+      await Promise.all([v4, v6].map(close));
+    },
+  };
+}
+
+const refuse = (response: ServerResponse, status: number): void => {
+  response.writeHead(status, { ...HEADERS, "content-type": "text/plain" }).end();
+};
+
+/** Connections that browsers keep open are not waited for. */
+async function close(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, "close");
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+/** Opens the user's browser, if there is one to be seen. Whether it did nobody knows: the address is shown too. */
+export function openBrowser(
+  url: string,
+  { env, platform }: { readonly env: Readonly<Record<string, string | undefined>>; readonly platform: NodeJS.Platform },
+): void {
+  const hasScreen = env["DISPLAY"] !== undefined || env["WAYLAND_DISPLAY"] !== undefined;
+  const [program, ...before] = OPENERS[platform] ?? (hasScreen ? ["xdg-open"] : []);
+  if (program === undefined) return;
+  const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("JOBYARD_")));
+  const child = spawn(program, [...before, url], { env: own, stdio: "ignore", detached: true });
+  // A program that is not there.
+  child.on("error", () => undefined);
+  child.unref();
+}
+
+/** Without a shell: an address has characters that mean something to one. */
+const OPENERS: Partial<Readonly<Record<NodeJS.Platform, readonly string[]>>> = {
+  darwin: ["open"],
+  win32: ["rundll32", "url.dll,FileProtocolHandler"],
+};

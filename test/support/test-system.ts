@@ -126,6 +126,7 @@ export async function startTestSystem({
         scaleSet: undefined,
         healthPort: undefined,
         releasePollMs: 20,
+        releasePatienceMs: 0,
         watchdog: undefined,
         ...settings,
         releases: releases && { kind: "connection-string", storage: "the test's" },

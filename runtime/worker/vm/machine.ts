@@ -39,7 +39,6 @@ export interface MachineDeps {
 
 export interface MachinePace {
   readonly eventPollMs?: number;
-  readonly releasePatienceMs?: number;
 }
 
 export interface Machine {
@@ -57,7 +56,7 @@ export interface Machine {
 /** Health is served first: a machine that does not answer while it starts would be replaced. */
 export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { settings, connectReleases, version, slots, monotonicNow, random, log, pace = {} } = deps;
-  const { eventPollMs, releasePatienceMs } = pace;
+  const { eventPollMs } = pace;
   const startedAt = monotonicNow();
   let worker: WorkerNode | undefined;
   let defective = false;
@@ -105,7 +104,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
           random,
           log,
           pollMs: settings.releasePollMs,
-          ...(releasePatienceMs !== undefined && { patienceMs: releasePatienceMs }),
+          patienceMs: settings.releasePatienceMs,
         });
     },
     reportDefect() {

@@ -230,7 +230,7 @@ describe("a worker that follows releases", () => {
   let pointer: ReleasePointer | undefined;
   let reads = 0;
   const following: TestMachine = {
-    pace: { releasePatienceMs: LONG_MS },
+    settings: { releasePatienceMs: LONG_MS },
     releases: {
       current: () => {
         reads++;
@@ -274,7 +274,7 @@ describe("a worker that follows releases", () => {
   it("that several slots keep busy receives no more after a while, ends no job, and then ends", async () => {
     await using worker = await system.startWorker({
       slots: 2,
-      machine: { ...following, pace: { releasePatienceMs: 100 } },
+      machine: { ...following, settings: { releasePatienceMs: 100 } },
     });
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");

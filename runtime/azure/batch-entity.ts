@@ -80,12 +80,12 @@ export const batchCells = (batch: Batch): Cells => writeCells(BATCH_COLUMNS, bat
 export const changedBatchCells = (changes: BatchChanges): Cells =>
   writeCells(BATCH_COLUMNS, changes as Partial<StoredBatch>);
 
-/** The batch in a row. Throws InvariantError when the row cannot be read. */
+/** The batch in a row. Throws UnreadableError when the row cannot be read. */
 export function batchOf(row: Row): Batch {
   const batchId = row["rowKey"];
   const parts = typeof batchId === "string" ? parseBatchId(batchId) : undefined;
   if (typeof batchId !== "string" || parts === undefined) {
     throw new InvariantError("A batch's row has no batch id as key.");
   }
-  return { batchId, tenantName: parts.tenantName, ...readCells(BATCH_COLUMNS, row) };
+  return { batchId, tenantName: parts.tenantName, ...readCells("batch", BATCH_COLUMNS, row) };
 }

@@ -3,7 +3,8 @@
  * and for which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
  */
 import { z } from "zod";
-import { PackageError, messageOf } from "./errors.ts";
+import { PackageError, UnreadableError, messageOf } from "./errors.ts";
+import { FORMATS } from "./formats.ts";
 import { DISPLAY_NAME_MAX_LENGTH, MANIFEST_MAX_BYTES } from "./limits.ts";
 import {
   PACKAGE_NAME_PATTERN,
@@ -27,7 +28,7 @@ import type { RetryPolicy } from "./retry.ts";
 export type { ManifestTimer, Misfire, Overlap } from "./manifest-timers.ts";
 
 export const MANIFEST_FILE = "job.json";
-export const MANIFEST_VERSION = 1;
+export const MANIFEST_VERSION = FORMATS.manifest.version;
 
 /** Operating system and processor in Node's words, and the C library where there are several. */
 export interface PackagePlatform {
@@ -145,6 +146,32 @@ export function parseManifest(text: string): Manifest {
     throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} is not JSON: ${messageOf(error)}`, { cause: error });
   }
   return checkManifest(value);
+}
+
+/**
+ * As `parseManifest`, for a package that has been accepted, perhaps by a later release. Throws UnreadableError for a version
+ * that only another release knows: that is no fault of the package.
+ */
+export function parseAcceptedManifest(text: string): Manifest {
+  try {
+    return parseManifest(text);
+  } catch (error) {
+    const version = versionIn(text);
+    if (version === undefined || version === MANIFEST_VERSION) throw error;
+    const message = `The version of ${MANIFEST_FILE} is ${version}; this release reads ${MANIFEST_VERSION}.`;
+    throw new UnreadableError("manifest", message, { cause: error });
+  }
+}
+
+const versionSchema = z.object({ manifestVersion: z.int().positive() });
+
+function versionIn(text: string): number | undefined {
+  try {
+    return versionSchema.parse(JSON.parse(text)).manifestVersion;
+  } catch {
+    // Not one of any release.
+    return undefined;
+  }
 }
 
 /** As `parseManifest`, for a value that has been parsed. */

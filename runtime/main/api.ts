@@ -29,6 +29,7 @@ import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/topology.ts";
+import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { startScheduler } from "../scheduler/scheduler.ts";
@@ -64,6 +65,7 @@ async function start(): Promise<Service> {
   const { pools, traffic, lockMs } = settings;
   const { identify, facts: authFacts, tenants } = await composeAuth({ ...settings, tenants: tenantStore, log });
   const monotonicNow = (): number => performance.now();
+  const unreadable = createUnreadable({ monotonicNow, log });
   const isReady = createReadiness({
     checks: {
       // Neither has to find anything.
@@ -99,7 +101,7 @@ async function start(): Promise<Service> {
     timerRegistration,
     ...{ events, fanOut, connections, tickets },
     ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
-    ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
+    ...{ ids, now, monotonicNow, pools, identify, authFacts, isReady, unreadable, traffic, log },
     wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
@@ -110,7 +112,7 @@ async function start(): Promise<Service> {
   const webhookDuty = startWebhookDuty({
     lease: lease("webhooks"),
     announce,
-    deliverer: createDeliverer({ webhooks, deliveries, post: postWebhook, now, random: Math.random, log }),
+    deliverer: createDeliverer({ webhooks, deliveries, post: postWebhook, unreadable, now, random: Math.random, log }),
     log,
   });
   const onEvent = (published: PublishedEvent): void => {
@@ -131,6 +133,7 @@ async function start(): Promise<Service> {
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
+    unreadable,
     now,
     log,
   });

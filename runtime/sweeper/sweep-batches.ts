@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { bellMessageId, bellOf } from "../core/bell.ts";
 import { isComplete, isUndecided } from "../core/completion.ts";
 import { isClaimDead } from "../core/handback.ts";
+import { UnreadableError } from "../core/errors.ts";
 import type { Batch, Job } from "../core/job.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
@@ -14,6 +15,7 @@ import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { openOf } from "../core/states.ts";
 import { jobQueueName } from "../core/topology.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import type { WorkerRecord } from "../core/worker-record.ts";
 import { bellsIn, hasBell, isOlder, RING_GRACE_MS, waitingSince } from "./bells.ts";
 import { cancelOvertaken } from "./cancel-overtaken.ts";
@@ -26,6 +28,7 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
   /** Tells webhooks what a batch has to tell. Never throws. */
   readonly announce: (batchId: string) => Promise<unknown>;
+  readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
   readonly marginMs: number;
 }
@@ -52,37 +55,61 @@ export async function sweepBatches(
   deps: SweepBatchesDeps,
   { thorough }: { readonly thorough: boolean },
 ): Promise<SweepReport> {
-  const workers = await deps.workers.list();
-  const pools = new Set(workers.map(({ pool }) => pool));
+  const workers = await knownWorkers(deps);
+  const pools = new Set(workers?.map(({ pool }) => pool));
   const active: Active[] = [];
-  for await (const batch of deps.batchStore.active()) {
+  for await (const batch of deps.batchStore.active(deps.unreadable.note)) {
     pools.add(batch.value.pool);
-    active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
+    await unlessUnreadable(batch.value, deps, async () => {
+      active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
+    });
   }
   let rung = 0;
   let handedBack = 0;
   let canceled = 0;
   const runningCount = active.reduce((sum, { snapshot }) => sum + snapshot.counts.running, 0);
-  const claimedCount = workers.reduce((sum, worker) => sum + (isAlive(worker, deps) ? worker.claims.length : 0), 0);
+  const claimedCount = (workers ?? []).reduce(
+    (sum, worker) => sum + (isAlive(worker, deps) ? worker.claims.length : 0),
+    0,
+  );
   const bells = new Map<string, Promise<ReadonlySet<string> | undefined>>();
 
-  for (const { batch, snapshot } of active) {
-    if (openOf(snapshot.counts) === 0) {
-      await concludeBatch(batch, snapshot, deps);
-      continue;
-    }
-    if (!thorough && !isCalm(snapshot, deps)) continue;
+  const sweepBatch = async ({ batch, snapshot }: Active): Promise<void> => {
+    if (openOf(snapshot.counts) === 0) return concludeBatch(batch, snapshot, deps);
+    if (!thorough && !isCalm(snapshot, deps)) return;
     // More running than living workers know of: somebody's claim is dead.
-    if (snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
+    if (workers !== undefined && snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
       handedBack += await handBackDead(batch.value, workers, deps);
     }
-    if (snapshot.counts.queued === 0) continue;
+    if (snapshot.counts.queued === 0) return;
     if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
     rung += await ringOrphans(batch.value, bells, deps);
-  }
+  };
+  for (const each of active) await unlessUnreadable(each.batch.value, deps, () => sweepBatch(each));
   // After the repairs, which jobs wait for. Whoever completed these has died, or its news got lost.
   for (const { batch } of active) if (batch.value.unannounced.length > 0) await deps.announce(batch.value.batchId);
   return { rung, handedBack, canceled, pools };
+}
+
+/** Undefined: one of them cannot be read, so that no claim can be said to be dead. */
+async function knownWorkers({ workers, unreadable }: SweepBatchesDeps): Promise<readonly WorkerRecord[] | undefined> {
+  try {
+    return await workers.list();
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error;
+    unreadable.note("the workers", error);
+    return undefined;
+  }
+}
+
+/** What another release wrote about one batch must not keep the others waiting. */
+async function unlessUnreadable(batch: Batch, deps: SweepBatchesDeps, step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error;
+    deps.unreadable.note(batch.batchId, error);
+  }
 }
 
 const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>
@@ -106,7 +133,7 @@ async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, de
 
 async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps: SweepBatchesDeps): Promise<number> {
   let count = 0;
-  for await (const stored of deps.jobs.scan(batch, "running")) {
+  for await (const stored of deps.jobs.scan(batch, "running", deps.unreadable.note)) {
     const { claim } = stored.value;
     if (claim === undefined) continue;
     const worker = workers.find(({ pool, workerId }) => pool === stored.value.pool && workerId === claim.workerId);
@@ -125,11 +152,11 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 async function ringOrphans(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, batches, now }: SweepBatchesDeps,
+  { jobs, queue, batches, unreadable, now }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
   let mustReopen = isComplete(batch);
-  for await (const { value: job, etag } of jobs.scan(batch, "queued")) {
+  for await (const { value: job, etag } of jobs.scan(batch, "queued", unreadable.note)) {
     if (!isOlder(waitingSince(job), RING_GRACE_MS, now())) continue;
     const queueName = jobQueueName(job.pool, job.priority);
     const known = bells.get(queueName) ?? bellsIn(queue, queueName);

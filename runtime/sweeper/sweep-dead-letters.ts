@@ -1,13 +1,16 @@
 /** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
 import { meetLetter } from "../core/dead-letter.ts";
+import { UnreadableError } from "../core/errors.ts";
 import { subjectOf } from "../core/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import { handBack, ringRow, type HandBackDeps } from "./hand-back.ts";
 
 export interface SweepLettersDeps extends HandBackDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
+  readonly unreadable: Pick<Unreadable, "note">;
 }
 
 /** Where to go on in each queue: letters before it have been judged and stay. */
@@ -33,7 +36,11 @@ export async function sweepDeadLetters(
     const last = page.at(-1);
     if (last === undefined) break;
     for (const letter of page) {
-      const verdict = await repair(letter, deps);
+      const verdict = await repair(letter, deps).catch((error: unknown): "wait" => {
+        if (!(error instanceof UnreadableError)) throw error;
+        deps.unreadable.note(`${queueName} ${letter.messageId}`, error);
+        return "wait";
+      });
       if (verdict === "remove") remove.add(letter.sequenceNumber);
       if (verdict === "wait") waitsFrom ??= letter.sequenceNumber;
     }

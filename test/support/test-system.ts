@@ -2,6 +2,7 @@
  * A whole system for one test file: the run's storage or other stores, a Service Bus of its own with short locks, the API,
  * and workers in this process that run jobs in real child processes.
  */
+import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
@@ -118,6 +119,7 @@ export async function startTestSystem({
     const publisher = publishTo(options.eventBus ?? bus);
     const { events } = publisher;
     const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
+    const unreadable = createUnreadable({ monotonicNow: clocks.monotonicNow, log });
     const { releases, settings, ...pace } = ground;
     const machine = await openMachine({
       ...clocks,
@@ -137,6 +139,7 @@ export async function startTestSystem({
       lockMs: options.lockMs ?? lockMs,
       drainMs: 0,
       path: process.env["PATH"] ?? "",
+      unreadable,
       end: () => ended.resolve(undefined),
       log,
     });
@@ -166,6 +169,7 @@ export async function startTestSystem({
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,
+      unreadable,
       heartbeatMs: HEARTBEAT_MS,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),

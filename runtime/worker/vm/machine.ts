@@ -5,6 +5,7 @@
 import type { ReleaseSettings, WorkerMachineSettings } from "../../core/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../work-permit.ts";
 import type { WorkerNode } from "../worker-node.ts";
 import { createDeparture, type Departure } from "./departure.ts";
@@ -33,6 +34,7 @@ export interface MachineDeps {
   readonly monotonicNow: () => number;
   readonly random: () => number;
   readonly log: Logger;
+  readonly unreadable: Pick<Unreadable, "formats">;
   /** For tests, which cannot wait. */
   readonly pace?: MachinePace;
 }
@@ -72,7 +74,10 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   });
 
   const { healthPort, watchdog, scaleSet, releases } = settings;
-  const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => isWell(vitals()));
+  const health =
+    healthPort === undefined
+      ? undefined
+      : await serveHealth(healthPort, { isWell: () => isWell(vitals()), unreadable: deps.unreadable });
   const stopWatchdog = watchdog && feedServiceWatchdog({ settings: watchdog, isAlive: () => isAlive(vitals()), log });
   const member =
     scaleSet &&

@@ -1,3 +1,4 @@
+import { silentUnreadable } from "../../support/silent-unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createAnnounce } from "../../../runtime/api/webhooks/announce.ts";
@@ -70,6 +71,7 @@ const deps = (): SweepBatchesDeps => ({
   queue,
   batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
   events: silentEvents,
+  unreadable: silentUnreadable,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
   batchStore: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),

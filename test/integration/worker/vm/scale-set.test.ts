@@ -1,3 +1,4 @@
+import { silentUnreadable } from "../../../support/silent-unreadable.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ReleasePointer } from "../../../../runtime/core/release.ts";
 import { serveHealth } from "../../../../runtime/worker/vm/health-server.ts";
@@ -292,8 +293,8 @@ describe("a worker that follows releases", () => {
 });
 
 describe("a worker's health", () => {
-  const serving = async (isWell: () => boolean) => {
-    const server = await serveHealth(0, isWell);
+  const serving = async (isWell: () => boolean, unreadable = silentUnreadable) => {
+    const server = await serveHealth(0, { isWell, unreadable });
     return { port: server.port, [Symbol.asyncDispose]: () => server.close() };
   };
   let away: TestSystem;
@@ -312,6 +313,11 @@ describe("a worker's health", () => {
       ApplicationHealthState: "Unhealthy",
     });
     expect((await fetch(`${url}/other`)).status).toBe(404);
+    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: "ok" });
+    expect((await fetch(`http://127.0.0.1:${ill.port}/readyz`)).status).toBe(503);
+    await using older = await serving(() => true, { ...silentUnreadable, formats: () => ["bell"] });
+    const told = await fetch(`http://127.0.0.1:${older.port}/readyz`);
+    expect([told.status, await told.json()]).toEqual([200, { status: "ok", unreadable: ["bell"] }]);
     expect((await fetch(`${url}/health`, { method: "POST" })).status).toBe(404);
   });
 });

@@ -58,7 +58,8 @@ const failureSchema = z.object({
   retryable: z.boolean(),
 });
 
-const historySchema: z.ZodType<HistoryEntry> = z.object({
+/** Written anew by whoever closes it: fields of a later release stay. */
+const historySchema: z.ZodType<HistoryEntry> = z.looseObject({
   execution: z.int(),
   attempt: z.int(),
   workerId: z.string(),

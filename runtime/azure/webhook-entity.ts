@@ -33,9 +33,10 @@ import type { RowKeys } from "./write-once.ts";
 
 export const WAITING_PARTITION = "~waiting";
 
+/** Written anew with each change of the webhook: fields of a later release stay. */
 const secretSchema = z
-  .object({ value: z.string(), validUntil: z.iso.datetime().optional() })
-  .transform(({ value, validUntil }) => ({ value, validUntil: validUntil ? new Date(validUntil) : undefined }));
+  .looseObject({ value: z.string(), validUntil: z.iso.datetime().optional() })
+  .transform(({ validUntil, ...secret }) => ({ ...secret, validUntil: validUntil ? new Date(validUntil) : undefined }));
 
 const WEBHOOK_COLUMNS: Columns<Omit<Webhook, "tenantName" | "webhookName">> = {
   webhookId: text("webhookId"),

@@ -148,6 +148,26 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     expect(after).not.toEqual(before);
   });
 
+  it("what is written as JSON keeps fields of a later release, too", async () => {
+    const tenantName = freshTenant();
+    await stores.webhooks.create(webhook(tenantName));
+    const keys = webhookKeys(tenantName, "billing");
+    await stores.rows.merge("webhooks", keys, { secrets: '[{"value":"whsec_eA==","laterField":"kept"}]' });
+    const { value, etag } = must(await stores.webhooks.get(tenantName, "billing"));
+    await stores.webhooks.replace({ ...value, enabled: false }, etag);
+    const secrets = (await stores.rows.get("webhooks", keys))?.["secrets"];
+    expect(JSON.parse(String(secrets))).toEqual([{ value: "whsec_eA==", laterField: "kept" }]);
+
+    const { batchId } = await stores.batches.create(batchOf({ tenantName }));
+    const end = { generation: 1, state: "closed", completedAt: "2026-03-01T08:00:00.000Z", laterField: "kept" };
+    const counts = { queued: 0, running: 0, succeeded: 1, failed: 0, canceled: 0 };
+    await stores.rows.merge("batches", batchKeys(batchId), { unannounced: JSON.stringify([{ ...end, counts }]) });
+    const batch = must(await stores.batches.get(batchId));
+    await stores.batches.update(batchId, batch.etag, { unannounced: batch.value.unannounced });
+    const unannounced = (await stores.rows.get("batches", batchKeys(batchId)))?.["unannounced"];
+    expect(JSON.parse(String(unannounced))).toEqual([{ ...end, counts }]);
+  });
+
   it("a list that has become shorter is read as it was written", async () => {
     const batchId = batchIdOf(timer(freshTenant()));
     const many = Array.from({ length: 2_000 }, (_, index) => `job-${index}-${"x".repeat(40)}`);

@@ -7,7 +7,7 @@ import * as z from "zod";
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
 import { instantSchema } from "../core/instant.ts";
-import { type Batch, BATCH_STATES } from "../core/job.ts";
+import { type Batch, BATCH_STATES, type BatchEnd } from "../core/job.ts";
 import type { BatchChanges } from "../core/ports/batch-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { JOB_STATES } from "../core/states.ts";
@@ -30,20 +30,15 @@ import {
 /** What the id says is not stored twice. */
 type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
 
-const UNANNOUNCED = optionalJson(
-  "unannounced",
-  z
-    .array(
-      // Written anew by whoever takes one off: fields of a later release stay.
-      z.looseObject({
-        generation: z.int().min(1),
-        state: z.enum(BATCH_STATES),
-        completedAt: instantSchema,
-        counts: z.record(z.enum(JOB_STATES), z.int()),
-      }),
-    )
-    .readonly(),
-);
+/** Written anew by whoever takes one off the row: fields of a later release stay. */
+const endSchema: z.ZodType<BatchEnd> = z.looseObject({
+  generation: z.int().min(1),
+  state: z.enum(BATCH_STATES),
+  completedAt: instantSchema,
+  counts: z.record(z.enum(JOB_STATES), z.int()),
+});
+
+const UNANNOUNCED = optionalJson("unannounced", z.array(endSchema).readonly());
 
 const BATCH_COLUMNS: Columns<StoredBatch> = {
   batchName: text("batchName"),

@@ -55,7 +55,7 @@ export function addFixtures(
 }
 
 /** Values as a fixture has them: a Date is told from a text, and what is undefined is not there. */
-export const asStored = (value: unknown): unknown => JSON.parse(JSON.stringify(dated(value)) ?? "null");
+export const asStored = (value: unknown): unknown => JSON.parse(JSON.stringify(dated(value)));
 
 function dated(value: unknown): unknown {
   if (value instanceof Date) return { $date: value.toISOString() };

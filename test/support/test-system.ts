@@ -40,6 +40,8 @@ export interface WorkerOptions {
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
+  /** Put around its queue. */
+  readonly wrapQueue?: (inner: JobQueue) => JobQueue;
   /** Where its events go. Default: the system's own. */
   readonly eventBus?: LocalServiceBus;
 }
@@ -101,7 +103,7 @@ export async function startTestSystem({
   const others: TestApi[] = [];
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const { slots = 1, machine: ground = {}, log = silentLog } = options;
+    const { slots = 1, machine: ground = {}, log = silentLog, wrapQueue = (inner: JobQueue) => inner } = options;
     const ended = Promise.withResolvers<undefined>();
     const directory =
       options.directory === undefined
@@ -109,7 +111,7 @@ export async function startTestSystem({
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
     const { jobs, batches, timers, files, workers, packages } = connect();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
-    const ownQueue = queue();
+    const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
       root: directory.path,
       hostEntry: await bundleHost(directory.path),

@@ -18,11 +18,11 @@ import { testStorage } from "../test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 
 /** Clients of their own, as those of another process. */
-export function createAzureStores(): Stores {
+export function createAzureStores(writerId = `test-${randomBytes(4).toString("hex")}`): Stores {
   const storage = testStorage();
   const deliveries = createDeliveryStore({ storage });
   return {
-    jobs: createJobStore({ storage, writerId: `test-${randomBytes(4).toString("hex")}` }),
+    jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     workers: createWorkerStore({ storage }),

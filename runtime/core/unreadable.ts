@@ -50,3 +50,18 @@ export function createUnreadable({ monotonicNow, log }: UnreadableDeps): Unreada
         .toSorted(),
   };
 }
+
+/** Carries out one step of many. Undefined: it met something unreadable, which is noted; the other steps need not wait. */
+export async function unlessUnreadable<T>(
+  key: string,
+  unreadable: Pick<Unreadable, "note">,
+  step: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error;
+    unreadable.note(key, error);
+    return undefined;
+  }
+}

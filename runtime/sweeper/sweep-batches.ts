@@ -6,7 +6,6 @@ import { randomUUID } from "node:crypto";
 import { bellMessageId, bellOf } from "../core/bell.ts";
 import { isComplete, isUndecided } from "../core/completion.ts";
 import { isClaimDead } from "../core/handback.ts";
-import { UnreadableError } from "../core/errors.ts";
 import type { Batch, Job } from "../core/job.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
@@ -15,7 +14,7 @@ import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { openOf } from "../core/states.ts";
 import { jobQueueName } from "../core/topology.ts";
-import type { Unreadable } from "../core/unreadable.ts";
+import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
 import type { WorkerRecord } from "../core/worker-record.ts";
 import { bellsIn, hasBell, isOlder, RING_GRACE_MS, waitingSince } from "./bells.ts";
 import { cancelOvertaken } from "./cancel-overtaken.ts";
@@ -55,12 +54,14 @@ export async function sweepBatches(
   deps: SweepBatchesDeps,
   { thorough }: { readonly thorough: boolean },
 ): Promise<SweepReport> {
-  const workers = await knownWorkers(deps);
+  const { unreadable } = deps;
+  // Without all of them no claim can be said to be dead.
+  const workers = await unlessUnreadable("the workers", unreadable, () => deps.workers.list());
   const pools = new Set(workers?.map(({ pool }) => pool));
   const active: Active[] = [];
-  for await (const batch of deps.batchStore.active(deps.unreadable.note)) {
+  for await (const batch of deps.batchStore.active(unreadable.note)) {
     pools.add(batch.value.pool);
-    await unlessUnreadable(batch.value, deps, async () => {
+    await unlessUnreadable(batch.value.batchId, unreadable, async () => {
       active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
     });
   }
@@ -85,31 +86,10 @@ export async function sweepBatches(
     if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
     rung += await ringOrphans(batch.value, bells, deps);
   };
-  for (const each of active) await unlessUnreadable(each.batch.value, deps, () => sweepBatch(each));
+  for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
   // After the repairs, which jobs wait for. Whoever completed these has died, or its news got lost.
   for (const { batch } of active) if (batch.value.unannounced.length > 0) await deps.announce(batch.value.batchId);
   return { rung, handedBack, canceled, pools };
-}
-
-/** Undefined: one of them cannot be read, so that no claim can be said to be dead. */
-async function knownWorkers({ workers, unreadable }: SweepBatchesDeps): Promise<readonly WorkerRecord[] | undefined> {
-  try {
-    return await workers.list();
-  } catch (error) {
-    if (!(error instanceof UnreadableError)) throw error;
-    unreadable.note("the workers", error);
-    return undefined;
-  }
-}
-
-/** What another release wrote about one batch must not keep the others waiting. */
-async function unlessUnreadable(batch: Batch, deps: SweepBatchesDeps, step: () => Promise<void>): Promise<void> {
-  try {
-    await step();
-  } catch (error) {
-    if (!(error instanceof UnreadableError)) throw error;
-    deps.unreadable.note(batch.batchId, error);
-  }
 }
 
 const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>

@@ -1,10 +1,9 @@
 /** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
 import { meetLetter } from "../core/dead-letter.ts";
-import { UnreadableError } from "../core/errors.ts";
 import { subjectOf } from "../core/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
-import type { Unreadable } from "../core/unreadable.ts";
+import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
 import { handBack, ringRow, type HandBackDeps } from "./hand-back.ts";
 
 export interface SweepLettersDeps extends HandBackDeps {
@@ -36,11 +35,8 @@ export async function sweepDeadLetters(
     const last = page.at(-1);
     if (last === undefined) break;
     for (const letter of page) {
-      const verdict = await repair(letter, deps).catch((error: unknown): "wait" => {
-        if (!(error instanceof UnreadableError)) throw error;
-        deps.unreadable.note(`${queueName} ${letter.messageId}`, error);
-        return "wait";
-      });
+      const key = `${queueName} ${letter.messageId}`;
+      const verdict = (await unlessUnreadable(key, deps.unreadable, () => repair(letter, deps))) ?? "wait";
       if (verdict === "remove") remove.add(letter.sequenceNumber);
       if (verdict === "wait") waitsFrom ??= letter.sequenceNumber;
     }

@@ -108,7 +108,7 @@ async function start(): Promise<Service> {
   const server = createHttpServer(listenerOf(app, settings));
   const port = await listen(server, settings.port, settings.host);
   // Its own at every start: what was published while nobody listened here is nobody's news.
-  const source = connected.eventSource(subscriptionName(settings.instanceId), log);
+  const source = connected.eventSource(subscriptionName(settings.instanceId), unreadable.note, log);
   const webhookDuty = startWebhookDuty({
     lease: lease("webhooks"),
     announce,

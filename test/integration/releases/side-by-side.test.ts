@@ -2,17 +2,19 @@
  * This release beside a later one, over the same storage and bus: the later one writes what this one does not know. Nothing
  * may be judged, dead-lettered or lost, and a rollback goes on with what the later one has left.
  */
+import { ServiceBusClient } from "@azure/service-bus";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { batchKeys } from "../../../runtime/azure/batch-entity.ts";
 import { jobKeys } from "../../../runtime/azure/job-entity.ts";
 import { parseJobId } from "../../../runtime/core/ids.ts";
-import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
+import { DEFAULT_POOL, EVENTS_TOPIC, jobQueueName } from "../../../runtime/core/topology.ts";
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
 import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
 import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type LaterRelease, laterRelease } from "../../support/later-release.ts";
+import { hearFrom } from "../../support/test-events.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
@@ -197,6 +199,23 @@ describe("an API beside a later release", () => {
     }
     expect(await system.api.get("/readyz")).toMatchObject({ status: 200, body: { status: "ok", unreadable: ["job"] } });
     expect(await rows.get("jobs", jobKeys(jobId))).toEqual(before);
+  });
+
+  it("passes over an event of the later release, tells of it, and hears the others", async () => {
+    const unread: string[] = [];
+    const heard: string[] = [];
+    const source = hearFrom(system.bus, (key, error) => void unread.push(`${key} ${String(error)}`));
+    await source.listen(
+      ({ event }) => void heard.push(event.eventType),
+      () => undefined,
+    );
+    const client = new ServiceBusClient(system.bus.connectionString);
+    await client.createSender(EVENTS_TOPIC).sendMessages({ body: { version: 2, type: "later" }, messageId: "later" });
+    await system.submit(tenant, "Quick");
+    await eventually(() => expect(heard).toEqual(["jobQueued"]));
+    await eventually(() => expect(unread).toEqual([expect.stringContaining("later")]));
+    await client.close();
+    await source.close();
   });
 
   it("does not take a batch for complete whose jobs are counted in a state that it does not know", async () => {

@@ -193,6 +193,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       protection: config.workerProtection,
       idleGraceSeconds: config.workerIdleGraceSeconds,
       releaseAccount: release.accountName,
+      releasePatienceMinutes: config.workerReleasePatienceMinutes,
     });
     return new WorkerPool(`pool-${pool.name}`, {
       place,

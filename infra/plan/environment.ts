@@ -93,6 +93,7 @@ export const workerEnvironment = <Text>(
     readonly idleGraceSeconds: number;
     /** Storage account with the releases. */
     readonly releaseAccount: Text;
+    readonly releasePatienceMinutes: number;
   },
 ): Environment<Text> => ({
   ...common({ ...given, version: "" }),
@@ -103,6 +104,7 @@ export const workerEnvironment = <Text>(
   [SETTING.scaleInProtection]: given.protection,
   [SETTING.idleGraceSeconds]: String(given.idleGraceSeconds),
   [SETTING.releaseAccount]: given.releaseAccount,
+  [SETTING.releasePatienceMinutes]: String(given.releasePatienceMinutes),
   [SETTING.healthPort]: String(WORKER_HEALTH.port),
   [SETTING.jobUser]: JOB_USERS,
 });

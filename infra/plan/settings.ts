@@ -7,6 +7,8 @@ import {
   LOCK_MS,
   POOL_NAME_MAX_LENGTH,
   PROTECTION_IDLE_GRACE_MS,
+  RELEASE_PATIENCE_MINUTES_DEFAULT,
+  RELEASE_PATIENCE_MINUTES_MAX,
   TENANT_NAME_MAX_LENGTH,
 } from "../../runtime/core/limits.ts";
 import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/machine-settings.ts";
@@ -233,6 +235,13 @@ export const SETTINGS = {
     PROTECTION_IDLE_GRACE_MS / 1_000,
     `0 to ${IDLE_GRACE_SECONDS_MAX}`,
     "how long a worker without work is spared by scale-in",
+    CHANGES.newMachines,
+  ),
+  workerReleasePatienceMinutes: setting(
+    integer(0, RELEASE_PATIENCE_MINUTES_MAX),
+    RELEASE_PATIENCE_MINUTES_DEFAULT,
+    `0 to ${RELEASE_PATIENCE_MINUTES_MAX}`,
+    "how long a busy worker with several slots goes on taking jobs after a new release; each adds up to as much again",
     CHANGES.newMachines,
   ),
   terminateNoticeMinutes: setting(

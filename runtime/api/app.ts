@@ -2,6 +2,7 @@
 import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import { accessLog } from "./access-log.ts";
 import type { Identify } from "./caller.ts";
 import { crossOrigin } from "./cross-origin.ts";
@@ -22,13 +23,15 @@ export interface AppDeps extends OperationDeps {
   readonly identify: Identify;
   /** Whether storage and broker can be used; see readiness.ts. */
   readonly isReady: () => Promise<boolean>;
+  /** What other releases wrote and this process could not read. */
+  readonly unreadable: Unreadable;
   readonly traffic: TrafficSettings;
   readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { isReady, traffic, monotonicNow, log } = deps;
+  const { isReady, unreadable, traffic, monotonicNow, log } = deps;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -42,7 +45,10 @@ export function createApp(deps: AppDeps): Express {
   });
   app.get("/readyz", async (_request, response) => {
     const ready = await isReady();
-    response.status(ready ? 200 : 503).json({ status: ready ? "ok" : "unavailable" });
+    const formats = unreadable.formats();
+    response
+      .status(ready ? 200 : 503)
+      .json({ status: ready ? "ok" : "unavailable", ...(formats.length > 0 && { unreadable: formats }) });
   });
   // Before tokens are looked at: a browser asks first without one.
   if (traffic.allowedOrigins.length > 0) app.use(crossOrigin(traffic.allowedOrigins));
@@ -59,6 +65,6 @@ export function createApp(deps: AppDeps): Express {
     limit: limit.handler,
   });
   app.use(noSuchRoute);
-  app.use(answerErrors(log));
+  app.use(answerErrors(log, unreadable));
   return app;
 }

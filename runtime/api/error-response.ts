@@ -8,10 +8,12 @@ import {
   isSystemError,
   type JobSystemError,
   NotFoundError,
+  UnreadableError,
   type ErrorCode,
 } from "../core/errors.ts";
 import { REQUEST_BODY_MAX_BYTES } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import type { Frozen } from "../core/views.ts";
 import { requestIdOf } from "./request-id.ts";
 
@@ -92,6 +94,8 @@ export function statusOf(code: ErrorCode): number {
     case "BusUnavailable":
     case "ClockWrong":
     case "IdentityUnavailable":
+    // Another instance may be of the release that can read it.
+    case "FormatUnknown":
       return 503;
     // Outcomes of jobs: a route that lets one escape is broken.
     case "JobFailed":
@@ -126,8 +130,9 @@ export function noSuchMethod(methods: readonly string[]): RequestHandler {
   };
 }
 
-export function answerErrors(log: Logger): ErrorRequestHandler {
-  return (thrown: unknown, _request, response, next) => {
+export function answerErrors(log: Logger, unreadable: Pick<Unreadable, "note">): ErrorRequestHandler {
+  return (thrown: unknown, request, response, next) => {
+    if (thrown instanceof UnreadableError) unreadable.note(request.path, thrown);
     const { status, body } = judge(thrown, response, log);
     // Too late for a status: the connection must break, or a cut body would look whole.
     if (response.headersSent) {

@@ -1,5 +1,5 @@
 /** Which errors an operation can answer with: its own, and those that follow from what it needs and takes. */
-import { UNAVAILABLE_CODES, type ErrorCode } from "../core/errors.ts";
+import { FORMAT_CODES, UNAVAILABLE_CODES, type ErrorCode } from "../core/errors.ts";
 import { statusOf } from "./error-response.ts";
 import type { Operation } from "./operation.ts";
 
@@ -20,7 +20,7 @@ function byRule({ needs, params, query, headers, bodies }: Operation): readonly 
     ...(needs === "anonymous" ? [] : (["Unauthenticated"] as const)),
     ...(needs === "anonymous" || needs === "signed-in" ? [] : (["Forbidden"] as const)),
     // Whatever is served to somebody known is read from somewhere that can be away.
-    ...(needs === "anonymous" ? [] : UNAVAILABLE_CODES),
+    ...(needs === "anonymous" ? [] : [...UNAVAILABLE_CODES, ...FORMAT_CODES]),
     "TooManyRequests",
     "InternalError",
   ];

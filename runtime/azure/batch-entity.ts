@@ -7,7 +7,7 @@ import * as z from "zod";
 import { InvariantError } from "../core/errors.ts";
 import { parseBatchId } from "../core/ids.ts";
 import { instantSchema } from "../core/instant.ts";
-import { type Batch, BATCH_STATES } from "../core/job.ts";
+import { type Batch, BATCH_STATES, type BatchEnd } from "../core/job.ts";
 import type { BatchChanges } from "../core/ports/batch-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
 import { JOB_STATES } from "../core/states.ts";
@@ -30,19 +30,15 @@ import {
 /** What the id says is not stored twice. */
 type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
 
-const UNANNOUNCED = optionalJson(
-  "unannounced",
-  z
-    .array(
-      z.object({
-        generation: z.int().min(1),
-        state: z.enum(BATCH_STATES),
-        completedAt: instantSchema,
-        counts: z.record(z.enum(JOB_STATES), z.int()),
-      }),
-    )
-    .readonly(),
-);
+/** Written anew by whoever takes one off the row: fields of a later release stay. */
+const endSchema: z.ZodType<BatchEnd> = z.looseObject({
+  generation: z.int().min(1),
+  state: z.enum(BATCH_STATES),
+  completedAt: instantSchema,
+  counts: z.record(z.enum(JOB_STATES), z.int()),
+});
+
+const UNANNOUNCED = optionalJson("unannounced", z.array(endSchema).readonly());
 
 const BATCH_COLUMNS: Columns<StoredBatch> = {
   batchName: text("batchName"),
@@ -80,12 +76,12 @@ export const batchCells = (batch: Batch): Cells => writeCells(BATCH_COLUMNS, bat
 export const changedBatchCells = (changes: BatchChanges): Cells =>
   writeCells(BATCH_COLUMNS, changes as Partial<StoredBatch>);
 
-/** The batch in a row. Throws InvariantError when the row cannot be read. */
+/** The batch in a row. Throws UnreadableError when the row cannot be read. */
 export function batchOf(row: Row): Batch {
   const batchId = row["rowKey"];
   const parts = typeof batchId === "string" ? parseBatchId(batchId) : undefined;
   if (typeof batchId !== "string" || parts === undefined) {
     throw new InvariantError("A batch's row has no batch id as key.");
   }
-  return { batchId, tenantName: parts.tenantName, ...readCells(BATCH_COLUMNS, row) };
+  return { batchId, tenantName: parts.tenantName, ...readCells("batch", BATCH_COLUMNS, row) };
 }

@@ -9,9 +9,9 @@ import { TABLES } from "../core/topology.ts";
 import { batchCells, batchKeys, batchOf, changedBatchCells } from "./batch-entity.ts";
 import type { StorageClients } from "./connect.ts";
 import { decodePosition, encodePosition } from "./page-token.ts";
-import { etagOf, readRow, type StoredRow } from "./read-row.ts";
+import { readable, readRow, type StoredRow } from "./read-row.ts";
 import { isExisting, storageError } from "./translate-error.ts";
-import { writeOnce } from "./write-once.ts";
+import { putRow } from "./write-once.ts";
 
 /** A missing property equals nothing, so rows older than it count too: https://github.com/Azure/azure-storage-net/issues/696 */
 const ACTIVE = odata`not (atRest eq ${true})`;
@@ -44,15 +44,14 @@ export function createBatchStore({ storage }: { readonly storage: Pick<StorageCl
 
     async update(batchId, etag, changes) {
       const keys = batchKeys(batchId);
-      const entity = { ...keys, ...changedBatchCells(changes) };
-      const result = await writeOnce(table, keys, (client) => client.updateEntity(entity, "Merge", { etag }));
+      const result = await putRow(table, keys, changedBatchCells(changes), etag);
       return result.written ? result : { written: false, current: result.current && storedBatch(result.current) };
     },
 
-    async *active() {
+    async *active(onUnreadable) {
       try {
         for await (const row of table.retrying.listEntities({ queryOptions: { filter: ACTIVE } })) {
-          yield storedBatch({ cells: row, etag: etagOf(row) });
+          yield* readable(row, storedBatch, onUnreadable);
         }
       } catch (error) {
         throw storageError(error, "listing active batches");

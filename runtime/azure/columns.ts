@@ -4,7 +4,8 @@
  * it, and a missing property, as undefined.
  */
 import type * as z from "zod";
-import { InvariantError } from "../core/errors.ts";
+import { UnreadableError } from "../core/errors.ts";
+import type { FormatName } from "../core/formats.ts";
 
 export type Cell = string | number | boolean | Date;
 export type Cells = Readonly<Record<string, Cell>>;
@@ -21,9 +22,11 @@ const ABSENT = "";
 
 const isAbsent = (cell: unknown): cell is undefined | typeof ABSENT => cell === undefined || cell === ABSENT;
 
-/** A row that somebody else has edited, or our bug. Names the property, never its value. */
-const unreadable = (name: string, cause?: unknown): InvariantError =>
-  new InvariantError(`Table property ${name} is missing or not readable.`, { cause });
+/** Another release wrote the row, or somebody has edited it. Names the property, never its value. */
+class UnreadableCell extends Error {}
+
+const unreadable = (name: string, cause?: unknown): UnreadableCell =>
+  new UnreadableCell(`Table property ${name} is missing or not readable.`, { cause });
 
 /** A column that always has a value of the type `is` recognises. */
 const required = <T extends Cell>(name: string, is: (cell: unknown) => cell is T): Column<T> => ({
@@ -73,7 +76,7 @@ export const optionalJson = <T>(name: string, schema: z.ZodType<T>): Column<T | 
   read: (row) => (isAbsent(row[name]) ? undefined : parseCell(name, row[name], schema)),
 });
 
-/** Reads one cell of JSON text. Throws InvariantError for anything else. */
+/** Reads one cell of JSON text; for use in columns. */
 export function parseCell<T>(name: string, cell: unknown, schema: z.ZodType<T>): T {
   if (typeof cell !== "string") throw unreadable(name);
   try {
@@ -95,9 +98,14 @@ export function writeCells<T extends object>(columns: Columns<T>, fields: Partia
   return cells;
 }
 
-/** All fields of a row. */
-export function readCells<T extends object>(columns: Columns<T>, row: Row): T {
+/** All fields of a row. Throws UnreadableError when this release does not know what one of them holds. */
+export function readCells<T extends object>(format: FormatName, columns: Columns<T>, row: Row): T {
   const fields: Partial<T> = {};
-  for (const name of Object.keys(columns) as (keyof T)[]) fields[name] = columns[name].read(row);
+  try {
+    for (const name of Object.keys(columns) as (keyof T)[]) fields[name] = columns[name].read(row);
+  } catch (error) {
+    if (!(error instanceof UnreadableCell)) throw error;
+    throw new UnreadableError(format, error.message, { cause: error.cause });
+  }
   return fields as T;
 }

@@ -3,10 +3,11 @@
  * end; one whose process died removes itself. Messages are completed one by one, so that a lost connection loses none.
  */
 import type { ServiceBusAdministrationClient, ServiceBusClient, ServiceBusReceiver } from "@azure/service-bus";
-import { messageOf } from "../core/errors.ts";
+import { messageOf, UnreadableError } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
 import type { Logger } from "../core/logger.ts";
 import type { EventSource } from "../core/ports/event-channel.ts";
+import type { OnUnreadable } from "../core/ports/stored.ts";
 import { EVENTS_TOPIC, eventSubscription } from "../core/topology.ts";
 import { insist } from "./insist.ts";
 import { busError, isEntityExisting } from "./translate-error.ts";
@@ -17,13 +18,15 @@ export interface EventSourceDeps {
   readonly admin: ServiceBusAdministrationClient;
   /** Of the subscription: no two processes may share one. At most 50 letters, digits, dots, hyphens. */
   readonly name: string;
+  /** Told of messages that are no events this release knows. */
+  readonly onUnreadable: OnUnreadable;
   readonly log: Logger;
 }
 
 /** Messages under way: enough to hide the way to another data centre. */
 const CONCURRENT_MESSAGES = 200;
 
-export function createEventSource({ bus, admin, name, log }: EventSourceDeps): EventSource {
+export function createEventSource({ bus, admin, name, onUnreadable, log }: EventSourceDeps): EventSource {
   let receiver: ServiceBusReceiver | undefined;
   let creating: Promise<void> | undefined;
   let closed = false;
@@ -64,9 +67,9 @@ export function createEventSource({ bus, admin, name, log }: EventSourceDeps): E
           processMessage: (message) => {
             const { messageId } = message;
             const parsed = parseEvent(message.body);
-            // Of another version, or somebody else's: nothing that a repeat could mend.
+            // Of another release, or somebody else's: nothing that a repeat could mend.
             if (parsed.ok) onEvent({ id: String(messageId), event: parsed.event });
-            else log.warn({ reason: parsed.reason }, "a message on the topic is no event of ours");
+            else onUnreadable(String(messageId), new UnreadableError("event", parsed.reason));
             return Promise.resolve();
           },
           processError: ({ error, errorSource }) => {

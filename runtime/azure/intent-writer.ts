@@ -9,7 +9,7 @@ import type { WorkerRecord } from "../core/worker-record.ts";
 import type { TableAccess } from "./connect.ts";
 import { readRow } from "./read-row.ts";
 import { addedIntentCells, type Intents, workerKeys } from "./worker-entity.ts";
-import { writeOnce } from "./write-once.ts";
+import { putRow } from "./write-once.ts";
 
 type WorkerName = Pick<WorkerRecord, "pool" | "workerId">;
 
@@ -41,10 +41,7 @@ export function createIntentWriter(table: TableAccess): IntentWriter {
       const row = await readRow(table, keys.partitionKey, keys.rowKey);
       const cells = row && addedIntentCells(row.cells, intents);
       if (row === undefined || cells === undefined) return;
-      const { etag } = row;
-      const result = await writeOnce(table, keys, (client) =>
-        client.updateEntity({ ...keys, ...cells }, "Merge", { etag }),
-      );
+      const result = await putRow(table, keys, cells, row.etag);
       if (result.written) return;
     }
     throw new UnavailableError("StorageUnavailable", "A worker's row changed each time an intent was left on it.");

@@ -58,7 +58,8 @@ const failureSchema = z.object({
   retryable: z.boolean(),
 });
 
-const historySchema: z.ZodType<HistoryEntry> = z.object({
+/** Written anew by whoever closes it: fields of a later release stay. */
+const historySchema: z.ZodType<HistoryEntry> = z.looseObject({
   execution: z.int(),
   attempt: z.int(),
   workerId: z.string(),
@@ -83,7 +84,8 @@ const NO_CLAIM = { claimId: "", claimWorker: "", claimBoot: "", claimQueue: "", 
 
 const claim: Column<Claim | undefined> = {
   write: (value) => (value === undefined ? NO_CLAIM : writeCells<Claim>(claimParts, value)),
-  read: (row) => (optionalText("claimId").read(row) === undefined ? undefined : readCells<Claim>(claimParts, row)),
+  read: (row) =>
+    optionalText("claimId").read(row) === undefined ? undefined : readCells<Claim>("job", claimParts, row),
 };
 
 const ATTEMPT_PROPERTY = /^attempt_\d{3}$/;
@@ -164,10 +166,10 @@ export const changedCells = (to: JobState, changes: JobChanges): Cells => ({
   state: to,
 });
 
-/** The job in a row. Throws InvariantError when the row cannot be read. */
+/** The job in a row. Throws UnreadableError when the row cannot be read. */
 export function jobOf(row: Row): Job {
   const jobId = row["rowKey"];
   const parts = typeof jobId === "string" ? parseJobId(jobId) : undefined;
   if (typeof jobId !== "string" || parts === undefined) throw new InvariantError("A job's row has no job id as key.");
-  return { jobId, batchId: parts.batchId, tenantName: parts.tenantName, ...readCells(JOB_COLUMNS, row) };
+  return { jobId, batchId: parts.batchId, tenantName: parts.tenantName, ...readCells("job", JOB_COLUMNS, row) };
 }

@@ -21,7 +21,7 @@ import type { StorageClients } from "./connect.ts";
 import { changedCells, jobCells, jobKeys, jobOf } from "./job-entity.ts";
 import { decodePosition, encodePosition, type PagePosition } from "./page-token.ts";
 import { createPartitionWriters } from "./partition-writers.ts";
-import { etagOf, readRow, type StoredRow } from "./read-row.ts";
+import { etagOf, readable, readRow, type StoredRow } from "./read-row.ts";
 import { storageError } from "./translate-error.ts";
 import type { RowResult } from "./write-once.ts";
 import { COUNTER_PREFIX, countsOf } from "./writer-counter.ts";
@@ -129,10 +129,10 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
 
     snapshot,
 
-    async *scan(batch, state) {
+    async *scan(batch, state, onUnreadable) {
       for (let shard = 0; shard < batch.shardCount; shard++) {
         for await (const rows of pages(partitionOf(batch.batchId, shard), "", state, SCAN_PAGE_SIZE)) {
-          for (const row of rows) yield storedJob({ cells: row, etag: etagOf(row) });
+          for (const row of rows) yield* readable(row, storedJob, onUnreadable);
         }
       }
     },

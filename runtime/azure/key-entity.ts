@@ -26,5 +26,5 @@ export const keyKeys = (tenantName: string, { kind, key }: KeyName): KeyKeys => 
 
 export const keyCells = (record: KeyRecord): Cells => writeCells(KEY_COLUMNS, record);
 
-/** Throws InvariantError when the row cannot be read. */
-export const keyOf = (row: Row): KeyRecord => readCells(KEY_COLUMNS, row);
+/** Throws UnreadableError when the row cannot be read. */
+export const keyOf = (row: Row): KeyRecord => readCells("key", KEY_COLUMNS, row);

@@ -85,6 +85,7 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
 async function insert(table: TableAccess, tenantName: string, open: readonly Open[]): Promise<boolean> {
   const actions = open.map(({ wish, expired }): TransactionAction => {
     const entity = { ...keyKeys(tenantName, wish), ...keyCells(wish) };
+    // Another request's from now on: nothing of the old one may stay.
     return expired === undefined ? ["create", entity] : ["update", entity, "Replace", { etag: expired.etag }];
   });
   try {

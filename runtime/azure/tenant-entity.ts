@@ -45,17 +45,17 @@ export function grantKeys({ principalId, tenantName }: Pick<TenantGrant, "princi
 export const tenantCells = (tenant: Tenant): Cells => writeCells(TENANT_COLUMNS, tenant);
 export const grantCells = (grant: TenantGrant): Cells => writeCells(GRANT_COLUMNS, grant);
 
-/** Throws InvariantError when the row cannot be read. */
+/** Throws UnreadableError when the row cannot be read. */
 export const tenantOf = (row: Row): Tenant => ({
   tenantName: keyOf(row, "rowKey"),
-  ...readCells(TENANT_COLUMNS, row),
+  ...readCells("tenant", TENANT_COLUMNS, row),
 });
 
-/** Throws InvariantError when the row cannot be read. */
+/** Throws UnreadableError when the row cannot be read. */
 export const grantOf = (row: Row): TenantGrant => ({
   principalId: keyOf(row, "partitionKey").slice(GRANT_PREFIX.length),
   tenantName: keyOf(row, "rowKey"),
-  ...readCells(GRANT_COLUMNS, row),
+  ...readCells("grant", GRANT_COLUMNS, row),
 });
 
 function keyOf(row: Row, name: "partitionKey" | "rowKey"): string {

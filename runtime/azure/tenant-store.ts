@@ -121,7 +121,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
 
     async putGrant(grant) {
       try {
-        await table.upsertEntity({ ...grantKeys(grant), ...grantCells(grant) }, "Replace");
+        await table.upsertEntity({ ...grantKeys(grant), ...grantCells(grant) }, "Merge");
       } catch (error) {
         throw storageError(error, "writing a grant");
       }

@@ -95,7 +95,7 @@ export function timerRunKeys(batchId: string): RowKeys | undefined {
 export const timerCells = (timer: Timer): Cells => writeCells(TIMER_COLUMNS, timer);
 export const timerRunCells = (run: TimerRun): Cells => writeCells(RUN_COLUMNS, run);
 
-/** Throws InvariantError when the row cannot be read. */
+/** Throws UnreadableError when the row cannot be read. */
 export function timerOf(row: Row): Timer {
   const { partitionKey, rowKey } = row;
   // No timer's name has a dot, and a package's may.
@@ -108,9 +108,12 @@ export function timerOf(row: Row): Timer {
     tenantName: partitionKey,
     packageName,
     timerName: rowKey.slice(dot + 1),
-    ...readCells(TIMER_COLUMNS, row),
+    ...readCells("timer", TIMER_COLUMNS, row),
   };
 }
 
-/** Throws InvariantError when the row cannot be read. */
-export const timerRunOf = (batchId: string, row: Row): TimerRun => ({ batchId, ...readCells(RUN_COLUMNS, row) });
+/** Throws UnreadableError when the row cannot be read. */
+export const timerRunOf = (batchId: string, row: Row): TimerRun => ({
+  batchId,
+  ...readCells("timerRun", RUN_COLUMNS, row),
+});

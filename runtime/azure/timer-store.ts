@@ -1,13 +1,13 @@
 /** Timers in table `timers`: what each should do and what each does, in two rows of their tenant's partition. */
 import { odata } from "@azure/data-tables";
 import { InvariantError } from "../core/errors.ts";
-import type { Page, Stored } from "../core/ports/stored.ts";
+import type { OnUnreadable, Page, Stored } from "../core/ports/stored.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { Timer, TimerRun } from "../core/timer.ts";
 import { TABLES } from "../core/topology.ts";
 import type { StorageClients } from "./connect.ts";
 import { decodePosition, encodePosition } from "./page-token.ts";
-import { etagOf, readRow, type StoredRow } from "./read-row.ts";
+import { readable, readRow, type StoredRow } from "./read-row.ts";
 import {
   AFTER_TIMERS,
   timerCells,
@@ -18,26 +18,17 @@ import {
   timerRunOf,
 } from "./timer-entity.ts";
 import { storageError } from "./translate-error.ts";
-import { writeOnce, type RowKeys, type RowResult } from "./write-once.ts";
-import type { Cells } from "./columns.ts";
+import { putRow, writeOnce, type RowKeys } from "./write-once.ts";
 
 export function createTimerStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): TimerStore {
   const table = storage.table(TABLES.timers);
-
-  /** Replaces the row, because its lists may become shorter. */
-  const write = (keys: RowKeys, cells: Cells, etag: string | undefined): Promise<RowResult> =>
-    writeOnce(table, keys, (client) =>
-      etag === undefined
-        ? client.createEntity({ ...keys, ...cells })
-        : client.updateEntity({ ...keys, ...cells }, "Replace", { etag }),
-    );
 
   async function* rows(filter: string, { maxPageSize, onUnreadable }: RowsOptions = {}): AsyncIterable<Stored<Timer>> {
     try {
       const pages = table.retrying
         .listEntities({ queryOptions: { filter } })
         .byPage(maxPageSize ? { maxPageSize } : {});
-      for await (const page of pages) for (const row of page) yield* readable(row, onUnreadable);
+      for await (const page of pages) for (const row of page) yield* readable(row, storedTimer, onUnreadable);
     } catch (error) {
       throw storageError(error, "reading timers");
     }
@@ -51,7 +42,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
     },
 
     async write(timer, etag) {
-      const result = await write(keysOf(timerKeys(timer)), timerCells(timer), etag);
+      const result = await putRow(table, keysOf(timerKeys(timer)), timerCells(timer), etag);
       return result.written ? result : { written: false, current: result.current && storedTimer(result.current) };
     },
 
@@ -97,7 +88,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
     },
 
     async writeRun(run, etag) {
-      const result = await write(keysOf(timerRunKeys(run.batchId)), timerRunCells(run), etag);
+      const result = await putRow(table, keysOf(timerRunKeys(run.batchId)), timerRunCells(run), etag);
       return result.written
         ? result
         : { written: false, current: result.current && storedRun(run.batchId, result.current) };
@@ -107,20 +98,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
 
 interface RowsOptions {
   readonly maxPageSize?: number;
-  readonly onUnreadable?: Parameters<TimerStore["all"]>[0];
-}
-
-type TableRow = StoredRow["cells"] & { readonly etag?: string };
-
-/** The row's timer; none, when there is somebody to tell that it cannot be read. */
-function readable(row: TableRow, onUnreadable: RowsOptions["onUnreadable"]): readonly Stored<Timer>[] {
-  try {
-    return [storedTimer({ cells: row, etag: etagOf(row) })];
-  } catch (error) {
-    if (onUnreadable === undefined) throw error;
-    onUnreadable(`${String(row["partitionKey"])}.${String(row["rowKey"])}`, error);
-    return [];
-  }
+  readonly onUnreadable?: OnUnreadable | undefined;
 }
 
 /** The first key after all those with the prefix, which ends in a dot. */

@@ -2,12 +2,13 @@
 import { odata } from "@azure/data-tables";
 import { WEBHOOK_DELIVERIES_KEPT } from "../core/limits.ts";
 import type { DeliveryStore, WebhookKey } from "../core/ports/webhook-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { TABLES } from "../core/topology.ts";
 import type { Delivery } from "../core/webhooks.ts";
 import type { Row } from "./columns.ts";
 import type { StorageClients } from "./connect.ts";
 import { decodePosition, encodePosition } from "./page-token.ts";
-import { etagOf, readRow } from "./read-row.ts";
+import { readable, readRow, type StoredRow } from "./read-row.ts";
 import { isExisting, isMissing, storageError } from "./translate-error.ts";
 import {
   changedDeliveryCells,
@@ -19,7 +20,7 @@ import {
   waitingKeys,
   waitingPrefix,
 } from "./webhook-entity.ts";
-import { type RowKeys, writeOnce } from "./write-once.ts";
+import { putRow, type RowKeys } from "./write-once.ts";
 
 export interface RemoveDeliveries {
   /** All of a webhook's that is no more. */
@@ -90,11 +91,11 @@ export function createDeliveryStore({
       }
     },
 
-    async due(after, now, maxCount) {
-      const found = [];
+    async due(after, now, maxCount, onUnreadable) {
+      const found: Stored<Delivery>[] = [];
       const filter = odata`PartitionKey eq ${WAITING_PARTITION} and RowKey gt ${after} and nextTryAt le ${now}`;
       for await (const row of rows(filter, { pageSize: maxCount })) {
-        found.push({ value: deliveryOf(row), etag: etagOf(row) });
+        found.push(...readable(row, storedDelivery, onUnreadable));
         if (found.length === maxCount) break;
       }
       return found;
@@ -117,14 +118,13 @@ export function createDeliveryStore({
 
     async change(delivery, etag, changes) {
       const keys = waitingKeys(delivery);
-      const entity = { ...keys, ...changedDeliveryCells(changes) };
-      const result = await writeOnce(table, keys, (client) => client.updateEntity(entity, "Merge", { etag }));
+      const result = await putRow(table, keys, changedDeliveryCells(changes), etag);
       return result.written ? result.etag : undefined;
     },
 
     async end(delivery) {
       try {
-        await table.retrying.upsertEntity({ ...endedKeys(delivery), ...deliveryCells(delivery) }, "Replace");
+        await table.retrying.upsertEntity({ ...endedKeys(delivery), ...deliveryCells(delivery) }, "Merge");
       } catch (error) {
         throw storageError(error, "ending a delivery");
       }
@@ -162,6 +162,8 @@ export function createDeliveryStore({
     },
   };
 }
+
+const storedDelivery = ({ cells, etag }: StoredRow): Stored<Delivery> => ({ value: deliveryOf(cells), etag });
 
 interface RowsOptions {
   readonly pageSize: number;

@@ -33,9 +33,10 @@ import type { RowKeys } from "./write-once.ts";
 
 export const WAITING_PARTITION = "~waiting";
 
+/** Written anew with each change of the webhook: fields of a later release stay. */
 const secretSchema = z
-  .object({ value: z.string(), validUntil: z.iso.datetime().optional() })
-  .transform(({ value, validUntil }) => ({ value, validUntil: validUntil ? new Date(validUntil) : undefined }));
+  .looseObject({ value: z.string(), validUntil: z.iso.datetime().optional() })
+  .transform(({ validUntil, ...secret }) => ({ ...secret, validUntil: validUntil ? new Date(validUntil) : undefined }));
 
 const WEBHOOK_COLUMNS: Columns<Omit<Webhook, "tenantName" | "webhookName">> = {
   webhookId: text("webhookId"),
@@ -74,11 +75,11 @@ export const webhookKeys = (tenantName: string, webhookName: string): RowKeys =>
 
 export const webhookCells = (webhook: Webhook): Cells => writeCells(WEBHOOK_COLUMNS, webhook);
 
-/** Throws InvariantError when the row cannot be read. */
+/** Throws UnreadableError when the row cannot be read. */
 export const webhookOf = (row: Row): Webhook => ({
   tenantName: keyOf(row, "partitionKey"),
   webhookName: keyOf(row, "rowKey"),
-  ...readCells(WEBHOOK_COLUMNS, row),
+  ...readCells("webhook", WEBHOOK_COLUMNS, row),
 });
 
 export const waitingKeys = ({ key, ...webhook }: DeliveryKey): RowKeys => ({
@@ -102,7 +103,7 @@ export const deliveryCells = (delivery: Delivery): Cells => writeCells(DELIVERY_
 export const changedDeliveryCells = (changes: DeliveryChanges): Cells =>
   writeCells(DELIVERY_COLUMNS, changes as Partial<StoredDelivery>);
 
-/** Of either kind of row. Throws InvariantError when the row cannot be read. */
+/** Of either kind of row. Throws UnreadableError when the row cannot be read. */
 export function deliveryOf(row: Row): Delivery {
   const partitionKey = keyOf(row, "partitionKey");
   const rowKey = keyOf(row, "rowKey");
@@ -111,7 +112,7 @@ export function deliveryOf(row: Row): Delivery {
   if (tenantName === undefined || webhookId === undefined || key === undefined) {
     throw new InvariantError("A delivery's row has keys that are none.");
   }
-  return { tenantName, webhookId, key, ...readCells(DELIVERY_COLUMNS, row) };
+  return { tenantName, webhookId, key, ...readCells("delivery", DELIVERY_COLUMNS, row) };
 }
 
 function keyOf(row: Row, name: "partitionKey" | "rowKey"): string {

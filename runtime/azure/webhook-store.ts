@@ -11,7 +11,7 @@ import { readRow } from "./read-row.ts";
 import { isExisting, isMissing, storageError } from "./translate-error.ts";
 import type { RemoveDeliveries } from "./webhook-delivery-store.ts";
 import { webhookCells, webhookKeys, webhookOf } from "./webhook-entity.ts";
-import { writeOnce } from "./write-once.ts";
+import { putRow } from "./write-once.ts";
 
 export interface WebhookStoreDeps {
   readonly storage: Pick<StorageClients, "table">;
@@ -63,9 +63,7 @@ export function createWebhookStore({ storage, deliveries }: WebhookStoreDeps): W
 
     async replace(webhook, etag) {
       const keys = webhookKeys(webhook.tenantName, webhook.webhookName);
-      const entity = { ...keys, ...webhookCells(webhook) };
-      const { written } = await writeOnce(table, keys, (client) => client.updateEntity(entity, "Replace", { etag }));
-      return written;
+      return (await putRow(table, keys, webhookCells(webhook), etag)).written;
     },
 
     async list(tenantName, { pageSize, continuationToken }) {

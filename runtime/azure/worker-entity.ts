@@ -1,6 +1,6 @@
 /**
- * The row of a worker in table `workers`: PartitionKey is the pool, RowKey the worker id. The worker replaces it with
- * each heartbeat; others only add intents.
+ * The row of a worker in table `workers`: PartitionKey is the pool, RowKey the worker id. The worker writes it anew
+ * with each heartbeat; others only add intents.
  *
  * | property                                          | holds                                                           |
  * |---------------------------------------------------|-----------------------------------------------------------------|
@@ -56,19 +56,18 @@ export const workerKeys = ({ pool, workerId }: Pick<WorkerRecord, "pool" | "work
   rowKey: workerId,
 });
 
-/** All cells of the row: whatever is not among them is to go. */
 export const workerCells = (record: WorkerRecord): Cells => writeCells<StoredWorker>(WORKER_COLUMNS, record);
 
 /** Whether a row was written by this very run of the process. */
 export const isOfBoot = (row: Row, bootId: string): boolean => row["bootId"] === bootId;
 
-/** The worker in a row. Throws InvariantError when the row cannot be read. */
+/** The worker in a row. Throws UnreadableError when the row cannot be read. */
 export function workerOf(row: Row): WorkerRecord {
   const { partitionKey: pool, rowKey: workerId } = row;
   if (typeof pool !== "string" || typeof workerId !== "string") {
     throw new InvariantError("A worker's row was read without its keys.");
   }
-  return { pool, workerId, ...readCells<StoredWorker>(WORKER_COLUMNS, row) };
+  return { pool, workerId, ...readCells<StoredWorker>("worker", WORKER_COLUMNS, row) };
 }
 
 /** What others want of a worker. */
@@ -77,9 +76,11 @@ export interface Intents {
   readonly drain: boolean;
 }
 
+const INTENT_COLUMNS: Columns<Intents> = { cancel: WORKER_COLUMNS.cancel, drain: WORKER_COLUMNS.drain };
+
 /** The cells of a merge that adds intents to a row; undefined when all of them are there already. */
 export function addedIntentCells(row: Row, wanted: readonly Intents[]): Cells | undefined {
-  const stored: Intents = { cancel: WORKER_COLUMNS.cancel.read(row), drain: WORKER_COLUMNS.drain.read(row) };
+  const stored = readCells<Intents>("worker", INTENT_COLUMNS, row);
   const cancel = [...stored.cancel];
   for (const intent of wanted.flatMap((each) => each.cancel)) {
     const isKnown = cancel.some(({ jobId, claimId }) => jobId === intent.jobId && claimId === intent.claimId);
@@ -87,5 +88,5 @@ export function addedIntentCells(row: Row, wanted: readonly Intents[]): Cells | 
   }
   const drain = stored.drain || wanted.some((each) => each.drain);
   if (cancel.length === stored.cancel.length && drain === stored.drain) return undefined;
-  return writeCells<Intents>({ cancel: WORKER_COLUMNS.cancel, drain: WORKER_COLUMNS.drain }, { cancel, drain });
+  return writeCells<Intents>(INTENT_COLUMNS, { cancel, drain });
 }

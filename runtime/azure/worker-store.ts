@@ -12,7 +12,7 @@ import { createIntentWriter } from "./intent-writer.ts";
 import { readRow, type StoredRow } from "./read-row.ts";
 import { storageError } from "./translate-error.ts";
 import { isOfBoot, workerCells, workerKeys, workerOf } from "./worker-entity.ts";
-import { type RowResult, writeOnce } from "./write-once.ts";
+import { putRow } from "./write-once.ts";
 
 /** Each time somebody else has written the row of a worker that is just starting. */
 const FIRST_BEAT_TRIES = 8;
@@ -21,15 +21,6 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
   const table = storage.table(TABLES.workers);
   const intentWriter = createIntentWriter(table);
 
-  /** Writes the record over the row as it was read; no row: inserts it. */
-  function put(record: WorkerRecord, etag: string | undefined): Promise<RowResult> {
-    const keys = workerKeys(record);
-    const entity = { ...keys, ...workerCells(record) };
-    return writeOnce(table, keys, (client) =>
-      etag === undefined ? client.createEntity(entity) : client.updateEntity(entity, "Replace", { etag }),
-    );
-  }
-
   /** An earlier boot's row is replaced with all that is on it; one of this very boot is a lost answer's, and kept. */
   async function firstBeat(record: WorkerRecord): Promise<BeatResult> {
     const { partitionKey, rowKey } = workerKeys(record);
@@ -37,7 +28,7 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
     for (let tries = 0; tries < FIRST_BEAT_TRIES; tries++) {
       if (row !== undefined && isOfBoot(row.cells, record.bootId))
         return { written: false, current: storedWorker(row) };
-      const result = await put(record, row?.etag);
+      const result = await putRow(table, workerKeys(record), workerCells(record), row?.etag, "Replace");
       if (result.written) return result;
       row = result.current;
     }
@@ -47,7 +38,7 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
   return {
     async beat(record, etag) {
       if (etag === undefined) return firstBeat(record);
-      const result = await put(record, etag);
+      const result = await putRow(table, workerKeys(record), workerCells(record), etag);
       return result.written ? result : { written: false, current: result.current && storedWorker(result.current) };
     },
 

@@ -15,7 +15,7 @@
  * | nothing       | a transaction's fate is unknown                | the next `add` reads                       |
  */
 import type { TableEntity, TransactionAction } from "@azure/data-tables";
-import { InvariantError } from "../core/errors.ts";
+import { InvariantError, UnreadableError } from "../core/errors.ts";
 import { addCounts, NO_COUNTS, type StateCounts } from "../core/states.ts";
 import { type Columns, integer, readCells, type Row, writeCells } from "./columns.ts";
 import type { TableAccess } from "./connect.ts";
@@ -32,8 +32,19 @@ const COUNTER_COLUMNS: Columns<StateCounts> = {
   canceled: integer("canceled"),
 };
 
-/** The counts in a counter row. */
-export const countsOf = (row: Row): StateCounts => readCells(COUNTER_COLUMNS, row);
+const knownCountsOf = (row: Row): StateCounts => readCells("counter", COUNTER_COLUMNS, row);
+
+/**
+ * The counts in a counter row. Throws UnreadableError when jobs are counted in a state that this release does not know:
+ * without them a batch could look complete.
+ */
+export function countsOf(row: Row): StateCounts {
+  const isOther = ([name, cell]: [string, unknown]): boolean =>
+    typeof cell === "number" && cell !== 0 && !(name in COUNTER_COLUMNS);
+  const other = Object.entries(row).find(isOther);
+  if (other !== undefined) throw new UnreadableError("counter", `Jobs are counted as ${other[0]}, which is not known.`);
+  return knownCountsOf(row);
+}
 
 export interface WriterCounter {
   /** The action that adds a change, and what to call when its transaction has landed. */
@@ -61,7 +72,7 @@ export function createWriterCounter(table: TableAccess, partition: string, write
 
   async function read(): Promise<Known> {
     const row = await readRow(table, partition, rowKey);
-    return row === undefined ? NO_ROW : { etag: row.etag, counts: countsOf(row.cells) };
+    return row === undefined ? NO_ROW : { etag: row.etag, counts: knownCountsOf(row.cells) };
   }
 
   return {
@@ -71,7 +82,7 @@ export function createWriterCounter(table: TableAccess, partition: string, write
       const next = addCounts(counts, change);
       const entity: TableEntity = { partitionKey: partition, rowKey, ...writeCells(COUNTER_COLUMNS, next) };
       return {
-        action: etag === undefined ? ["create", entity] : ["update", entity, "Replace", { etag }],
+        action: etag === undefined ? ["create", entity] : ["update", entity, "Merge", { etag }],
         landed: (newEtag) => {
           known = { etag: newEtag, counts: next };
         },

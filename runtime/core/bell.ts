@@ -3,14 +3,16 @@
  * start the job without reading its row first.
  */
 import * as z from "zod";
+import { FORMATS } from "./formats.ts";
 import { parseJobId } from "./ids.ts";
 import type { Job } from "./job.ts";
 import { retryOverridesSchema } from "./retry.ts";
 
-/** Version of the message body. A receiver refuses versions it does not know. */
-export const BELL_VERSION = 1;
+/** Version of the message body. A receiver gives back versions it does not know. */
+export const BELL_VERSION = FORMATS.bell.version;
 
-const startSchema = z.strictObject({
+/** Fields of a later release are left out: the row has them. */
+const startSchema = z.object({
   jobType: z.string(),
   jobName: z.string(),
   jobProcessorPackageName: z.string(),
@@ -27,7 +29,7 @@ const startSchema = z.strictObject({
   executions: z.int(),
 });
 
-const bellSchema = z.strictObject({
+const bellSchema = z.object({
   version: z.literal(BELL_VERSION),
   jobId: z.string().refine((id) => parseJobId(id) !== undefined, "not a job id"),
   ring: z.int().positive(),
@@ -74,13 +76,6 @@ export type BellParse = { readonly ok: true; readonly bell: Bell } | { readonly 
 export function parseBell(body: unknown): BellParse {
   const parsed = bellSchema.safeParse(body);
   if (parsed.success) return { ok: true, bell: parsed.data };
-  const version: unknown = typeof body === "object" && body !== null && "version" in body ? body.version : undefined;
-  if (typeof version === "number" && version !== BELL_VERSION) {
-    return {
-      ok: false,
-      reason: `Message version ${version} is not supported; this worker reads version ${BELL_VERSION}.`,
-    };
-  }
   const issue = parsed.error.issues[0];
   return { ok: false, reason: `Malformed message: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim() };
 }

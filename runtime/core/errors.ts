@@ -3,6 +3,8 @@
  * error becomes an HTTP answer or a settlement is decided elsewhere, by total tables over these codes.
  */
 
+import type { FormatName } from "./formats.ts";
+
 /** The caller must change the request. */
 export const INVALID_REQUEST_CODES = [
   "InvalidRequest",
@@ -72,6 +74,8 @@ export const JOB_CODES = [
 /** The job ended because of us or because somebody asked for it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;
 export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable", "ClockWrong"] as const;
+/** Another release must read it: this one does not know the format. */
+export const FORMAT_CODES = ["FormatUnknown"] as const;
 export const INVARIANT_CODES = ["InternalError"] as const;
 
 export type InvalidRequestCode = (typeof INVALID_REQUEST_CODES)[number];
@@ -84,6 +88,7 @@ export type PackageCode = (typeof PACKAGE_CODES)[number];
 export type JobCode = (typeof JOB_CODES)[number];
 export type EndedCode = (typeof ENDED_CODES)[number];
 export type UnavailableCode = (typeof UNAVAILABLE_CODES)[number];
+export type FormatCode = (typeof FORMAT_CODES)[number];
 export type InvariantCode = (typeof INVARIANT_CODES)[number];
 
 export type ErrorCode =
@@ -97,6 +102,7 @@ export type ErrorCode =
   | JobCode
   | EndedCode
   | UnavailableCode
+  | FormatCode
   | InvariantCode;
 
 /** One thing wrong with a request: the field by its JSON path, and what it should have been. */
@@ -218,6 +224,19 @@ export class UnavailableError extends JobSystemError<UnavailableCode> {
   ) {
     super(code, message, true, options);
     this.retryAfterS = retryAfterS;
+  }
+}
+
+/**
+ * Something that another release wrote and this one cannot read. Leave it as it is: whoever knows the format will come.
+ * Never judge it, end it or write over it. Messages name the field, never its value.
+ */
+export class UnreadableError extends JobSystemError<FormatCode> {
+  readonly format: FormatName;
+
+  constructor(format: FormatName, message: string, options?: ErrorOptions) {
+    super("FormatUnknown", message, true, options);
+    this.format = format;
   }
 }
 

@@ -4,13 +4,14 @@
  * all, and whoever must not miss an end also reads the row now and then.
  */
 import * as z from "zod";
+import { FORMATS } from "./formats.ts";
 import { jobIdParts } from "./ids.ts";
 import type { Batch, Failure, HistoryEntry, Job, Progress } from "./job.ts";
 import { BATCH_STATES } from "./job.ts";
 import { JOB_STATES, TERMINAL_STATES, type TerminalState } from "./states.ts";
 
 /** Version of the body. It grows only when a field changes its meaning or goes; new fields may come at any time. */
-export const EVENT_VERSION = 1;
+export const EVENT_VERSION = FORMATS.event.version;
 
 export const EVENT_TYPES = [
   "jobQueued",

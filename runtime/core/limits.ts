@@ -344,8 +344,16 @@ export const PROTECTION_CHANGES_WINDOW_MS = 60_000;
  * messages. A Spot eviction announces itself 30 s ahead; then there is no time to let a job end by itself.
  */
 export const EVICTION_RESERVE_MS = 60_000;
-/** A worker that several slots keep busy stops receiving when the release it should run has been another one so long. */
-export const RELEASE_PATIENCE_MS = 15 * 60_000;
+/**
+ * A busy worker with several slots goes on receiving for so long after it first sees a new release. Each worker adds a part
+ * of its own, up to the same time again.
+ */
+export const RELEASE_PATIENCE_MINUTES_DEFAULT = 30;
+/** A week: the longest a job may run. */
+export const RELEASE_PATIENCE_MINUTES_MAX = 7 * 24 * 60;
+/** What cannot be read is told in the log this often per format, and shown at `/readyz` for so long after it was met. */
+export const UNREADABLE_LOG_EVERY_MS = 60_000;
+export const UNREADABLE_SHOWN_MS = 15 * 60_000;
 /** An idle worker that has heard nothing but errors from the broker for so long says that it is ill. */
 export const BUS_AWAY_UNHEALTHY_MS = 2 * 60_000;
 /** A worker that has not begun to receive by then says that it is ill. Grants of a new deployment take ten minutes. */

@@ -2,7 +2,7 @@
  * The settings of a worker that concern the machine it runs on: scale set, releases, health, watchdog. All of it is off
  * unless it is set.
  */
-import { PROTECTION_IDLE_GRACE_MS } from "./limits.ts";
+import { PROTECTION_IDLE_GRACE_MS, RELEASE_PATIENCE_MINUTES_DEFAULT, RELEASE_PATIENCE_MINUTES_MAX } from "./limits.ts";
 import { integer, isSet, required, SettingsError, type Environment } from "./settings/environment.ts";
 import { SETTING } from "./settings/names.ts";
 
@@ -13,6 +13,8 @@ export interface WorkerMachineSettings {
   readonly releases: ReleaseSettings | undefined;
   /** About how often the release pointer is looked at. */
   readonly releasePollMs: number;
+  /** How long a busy worker with several slots goes on receiving after it sees a new release, at least. */
+  readonly releasePatienceMs: number;
   /** Undefined: nobody asks for its health. */
   readonly healthPort: number | undefined;
   readonly watchdog: ServiceWatchdogSettings | undefined;
@@ -72,6 +74,13 @@ export const parseWorkerMachineSettings = (env: Environment): WorkerMachineSetti
       min: 1,
       max: RELEASE_POLL_SECONDS_MAX,
       fallback: RELEASE_POLL_SECONDS_DEFAULT,
+    }),
+  releasePatienceMs:
+    60_000 *
+    integer(env, SETTING.releasePatienceMinutes, {
+      min: 0,
+      max: RELEASE_PATIENCE_MINUTES_MAX,
+      fallback: RELEASE_PATIENCE_MINUTES_DEFAULT,
     }),
   healthPort: isSet(env, SETTING.healthPort)
     ? integer(env, SETTING.healthPort, { min: 0, max: 65_535, fallback: 0 })

@@ -3,7 +3,8 @@
  * and for which platform it was packed. Written by `jobyard pack`; a package without Node may write its own.
  */
 import { z } from "zod";
-import { PackageError } from "./errors.ts";
+import { PackageError, UnreadableError } from "./errors.ts";
+import { FORMATS } from "./formats.ts";
 import { DISPLAY_NAME_MAX_LENGTH, MANIFEST_MAX_BYTES } from "./limits.ts";
 import {
   PACKAGE_NAME_PATTERN,
@@ -28,7 +29,7 @@ import type { RetryPolicy } from "./retry.ts";
 export type { ManifestTimer, Misfire, Overlap } from "./manifest-timers.ts";
 
 export const MANIFEST_FILE = "job.json";
-export const MANIFEST_VERSION = 1;
+export const MANIFEST_VERSION = FORMATS.manifest.version;
 
 /** Operating system and processor in Node's words, and the C library where there are several. */
 export interface PackagePlatform {
@@ -148,6 +149,32 @@ function valueOf(bytes: Uint8Array): unknown {
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new PackageError("ManifestInvalid", `${MANIFEST_FILE} ${error.message}.`, { cause: error });
+  }
+}
+
+/**
+ * As `parseManifest`, for a package that has been accepted, perhaps by a later release. Throws UnreadableError for a version
+ * that only another release knows: that is no fault of the package.
+ */
+export function parseAcceptedManifest(bytes: Uint8Array): Manifest {
+  try {
+    return parseManifest(bytes);
+  } catch (error) {
+    const version = versionIn(bytes);
+    if (version === undefined || version === MANIFEST_VERSION) throw error;
+    const message = `The version of ${MANIFEST_FILE} is ${version}; this release reads ${MANIFEST_VERSION}.`;
+    throw new UnreadableError("manifest", message, { cause: error });
+  }
+}
+
+const versionSchema = z.object({ manifestVersion: z.int().positive() });
+
+function versionIn(bytes: Uint8Array): number | undefined {
+  try {
+    return versionSchema.parse(parseJson(bytes)).manifestVersion;
+  } catch {
+    // Not one of any release.
+    return undefined;
   }
 }
 

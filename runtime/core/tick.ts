@@ -4,13 +4,14 @@
  */
 import * as z from "zod";
 import { digestOf } from "./digest.ts";
+import { FORMATS } from "./formats.ts";
 import { TENANT_NAME_PATTERN } from "./ids.ts";
 import { TIMER_NAME_MAX_LENGTH } from "./limits.ts";
 import { PACKAGE_NAME_PATTERN } from "./manifest-fields.ts";
 import { listenerOf, type TimerName } from "./timer.ts";
 
-/** Version of the message body. A receiver refuses versions it does not know. */
-const TICK_VERSION = 1;
+/** Version of the message body. A receiver gives back versions it does not know. */
+const TICK_VERSION = FORMATS.tick.version;
 
 /** The application property that the subscriptions of timers filter on. */
 export const LISTENER_PROPERTY = "Listener";
@@ -18,7 +19,7 @@ export const LISTENER_PROPERTY = "Listener";
 const TIMER_NAME_PATTERN = new RegExp(`^[A-Za-z0-9_-]{1,${TIMER_NAME_MAX_LENGTH}}$`);
 
 /** The names become keys of rows and ids of jobs, so that a tick that says nonsense must stop here. */
-const tickSchema = z.strictObject({
+const tickSchema = z.object({
   version: z.literal(TICK_VERSION),
   kind: z.literal("tick"),
   tenantName: z.string().regex(TENANT_NAME_PATTERN),

@@ -30,6 +30,7 @@ import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
 import { DEFAULT_PRIORITY } from "../core/priority.ts";
 import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/topology.ts";
+import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { startScheduler } from "../scheduler/scheduler.ts";
@@ -67,6 +68,7 @@ async function start(): Promise<Service> {
   // Neither has to find anything.
   const askStorage = (): Promise<unknown> => batches.get(defaultBatchId("none", 0));
   const { trustedNow } = clock;
+  const unreadable = createUnreadable({ monotonicNow, log });
   const isReady = createReadiness({
     checks: {
       storage: askStorage,
@@ -111,18 +113,18 @@ async function start(): Promise<Service> {
     timerRegistration,
     ...{ events, fanOut, connections, tickets },
     ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
-    ...{ ids, now, trustedNow, monotonicNow, pools, identify, authFacts, isReady, traffic, log },
+    ...{ ids, now, trustedNow, monotonicNow, pools, identify, authFacts, isReady, unreadable, traffic, log },
     wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
   });
   const server = createHttpServer(listenerOf(app, settings));
   const port = await listen(server, settings.port, settings.host);
   // Its own at every start: what was published while nobody listened here is nobody's news.
-  const source = connected.eventSource(subscriptionName(settings.instanceId), log);
+  const source = connected.eventSource(subscriptionName(settings.instanceId), unreadable.note, log);
   const webhookDuty = startWebhookDuty({
     lease: lease("webhooks"),
     announce,
-    deliverer: createDeliverer({ webhooks, deliveries, post: postWebhook, now, random: Math.random, log }),
+    deliverer: createDeliverer({ webhooks, deliveries, post: postWebhook, unreadable, now, random: Math.random, log }),
     log,
   });
   const onEvent = (published: PublishedEvent): void => {
@@ -145,6 +147,7 @@ async function start(): Promise<Service> {
     marginMs: lockMarginMs(settings.lockMs),
     // By a clock far ahead, every worker is silent.
     now: trustedNow,
+    unreadable,
     log,
   });
   const stopping = new AbortController();

@@ -34,6 +34,7 @@ import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
+import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
@@ -59,7 +60,7 @@ export interface Services {
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has a connection of its own, so that news never stand in the way of work. */
   readonly eventPublisher: (log: Logger) => EventPublisher;
-  readonly eventSource: (name: string, log: Logger) => EventSource;
+  readonly eventSource: (name: string, onUnreadable: OnUnreadable, log: Logger) => EventSource;
   /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
   readonly tickSender: () => TickSender;
   /** Needs the right to manage the topic of ticks and the queues they go to. */
@@ -97,11 +98,12 @@ export async function connect(
     timers: createTimerStore({ storage }),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
-    eventSource: (name, log) =>
+    eventSource: (name, onUnreadable, log) =>
       createEventSource({
         bus: connectServiceBus(connections.serviceBus, { listens: true }),
         admin: connectServiceBusAdmin(connections.serviceBus),
         name,
+        onUnreadable,
         log,
       }),
     timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connections.serviceBus) }),

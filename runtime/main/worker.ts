@@ -6,6 +6,7 @@ import { createBatchCompletion } from "../jobs/batch-completion.ts";
 import { createJobEvents } from "../jobs/job-events.ts";
 import { createShare } from "../core/share.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker.ts";
+import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/machine-fault.ts";
 import { createPackageCache } from "../worker/packages/package-cache.ts";
 import { currentPlatform } from "../worker/packages/platform.ts";
@@ -35,14 +36,17 @@ async function start(): Promise<Service> {
     if (!ending) process.kill(process.pid, "SIGTERM");
     ending = true;
   };
+  const monotonicNow = (): number => performance.now();
+  const unreadable = createUnreadable({ monotonicNow, log });
   const machine = await openMachine({
     ...settings,
+    unreadable,
     settings: parseWorkerMachineSettings(process.env),
     connectReleases,
     path: PATH,
     end,
     now: Date.now,
-    monotonicNow: () => performance.now(),
+    monotonicNow,
     random: Math.random,
     log,
   });
@@ -95,10 +99,11 @@ async function start(): Promise<Service> {
     bootId: randomUUID(),
     newId: randomUUID,
     now: Date.now,
-    monotonicNow: () => performance.now(),
+    monotonicNow,
     random: Math.random,
     lockMs: settings.lockMs,
     permit: machine.permit,
+    unreadable,
     onDrainWanted: end,
     onGiveUp: (reason) => {
       log.error({ reason }, "giving up; the supervisor starts this worker again");

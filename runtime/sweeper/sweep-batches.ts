@@ -14,6 +14,7 @@ import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { openOf } from "../core/states.ts";
 import { jobQueueName } from "../core/topology.ts";
+import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
 import type { WorkerRecord } from "../core/worker-record.ts";
 import { bellsIn, hasBell, isOlder, RING_GRACE_MS, waitingSince } from "./bells.ts";
 import { cancelOvertaken } from "./cancel-overtaken.ts";
@@ -26,6 +27,7 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
   /** Tells webhooks what a batch has to tell. Never throws. */
   readonly announce: (batchId: string) => Promise<unknown>;
+  readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
   readonly marginMs: number;
 }
@@ -52,34 +54,39 @@ export async function sweepBatches(
   deps: SweepBatchesDeps,
   { thorough }: { readonly thorough: boolean },
 ): Promise<SweepReport> {
-  const workers = await deps.workers.list();
-  const pools = new Set(workers.map(({ pool }) => pool));
+  const { unreadable } = deps;
+  // Without all of them no claim can be said to be dead.
+  const workers = await unlessUnreadable("the workers", unreadable, () => deps.workers.list());
+  const pools = new Set(workers?.map(({ pool }) => pool));
   const active: Active[] = [];
-  for await (const batch of deps.batchStore.active()) {
+  for await (const batch of deps.batchStore.active(unreadable.note)) {
     pools.add(batch.value.pool);
-    active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
+    await unlessUnreadable(batch.value.batchId, unreadable, async () => {
+      active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
+    });
   }
   let rung = 0;
   let handedBack = 0;
   let canceled = 0;
   const runningCount = active.reduce((sum, { snapshot }) => sum + snapshot.counts.running, 0);
-  const claimedCount = workers.reduce((sum, worker) => sum + (isAlive(worker, deps) ? worker.claims.length : 0), 0);
+  const claimedCount = (workers ?? []).reduce(
+    (sum, worker) => sum + (isAlive(worker, deps) ? worker.claims.length : 0),
+    0,
+  );
   const bells = new Map<string, Promise<ReadonlySet<string> | undefined>>();
 
-  for (const { batch, snapshot } of active) {
-    if (openOf(snapshot.counts) === 0) {
-      await concludeBatch(batch, snapshot, deps);
-      continue;
-    }
-    if (!thorough && !isCalm(snapshot, deps)) continue;
+  const sweepBatch = async ({ batch, snapshot }: Active): Promise<void> => {
+    if (openOf(snapshot.counts) === 0) return concludeBatch(batch, snapshot, deps);
+    if (!thorough && !isCalm(snapshot, deps)) return;
     // More running than living workers know of: somebody's claim is dead.
-    if (snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
+    if (workers !== undefined && snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
       handedBack += await handBackDead(batch.value, workers, deps);
     }
-    if (snapshot.counts.queued === 0) continue;
+    if (snapshot.counts.queued === 0) return;
     if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
     rung += await ringOrphans(batch.value, bells, deps);
-  }
+  };
+  for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
   // After the repairs, which jobs wait for. Whoever completed these has died, or its news got lost.
   for (const { batch } of active) if (batch.value.unannounced.length > 0) await deps.announce(batch.value.batchId);
   return { rung, handedBack, canceled, pools };
@@ -106,7 +113,7 @@ async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, de
 
 async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps: SweepBatchesDeps): Promise<number> {
   let count = 0;
-  for await (const stored of deps.jobs.scan(batch, "running")) {
+  for await (const stored of deps.jobs.scan(batch, "running", deps.unreadable.note)) {
     const { claim } = stored.value;
     if (claim === undefined) continue;
     const worker = workers.find(({ pool, workerId }) => pool === stored.value.pool && workerId === claim.workerId);
@@ -125,11 +132,11 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 async function ringOrphans(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, batches, now }: SweepBatchesDeps,
+  { jobs, queue, batches, unreadable, now }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
   let mustReopen = isComplete(batch);
-  for await (const { value: job, etag } of jobs.scan(batch, "queued")) {
+  for await (const { value: job, etag } of jobs.scan(batch, "queued", unreadable.note)) {
     if (!isOlder(waitingSince(job), RING_GRACE_MS, now())) continue;
     const queueName = jobQueueName(job.pool, job.priority);
     const known = bells.get(queueName) ?? bellsIn(queue, queueName);

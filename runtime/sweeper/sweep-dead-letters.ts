@@ -3,11 +3,13 @@ import { meetLetter } from "../core/dead-letter.ts";
 import { subjectOf } from "../core/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
+import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
 import { handBack, ringRow, type HandBackDeps } from "./hand-back.ts";
 
 export interface SweepLettersDeps extends HandBackDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
+  readonly unreadable: Pick<Unreadable, "note">;
 }
 
 /** Where to go on in each queue: letters before it have been judged and stay. */
@@ -33,7 +35,8 @@ export async function sweepDeadLetters(
     const last = page.at(-1);
     if (last === undefined) break;
     for (const letter of page) {
-      const verdict = await repair(letter, deps);
+      const key = `${queueName} ${letter.messageId}`;
+      const verdict = (await unlessUnreadable(key, deps.unreadable, () => repair(letter, deps))) ?? "wait";
       if (verdict === "remove") remove.add(letter.sequenceNumber);
       if (verdict === "wait") waitsFrom ??= letter.sequenceNumber;
     }

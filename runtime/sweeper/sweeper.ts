@@ -7,6 +7,7 @@ import type { Logger } from "../core/logger.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
 import { PRIORITIES } from "../core/priority.ts";
+import { unlessUnreadable } from "../core/unreadable.ts";
 import type { TimerReconcile } from "../timers/reconcile.ts";
 import { sweepBatches, type SweepBatchesDeps } from "./sweep-batches.ts";
 import { createKeySweep, type SweepKeysDeps } from "./sweep-keys.ts";
@@ -50,7 +51,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
           lettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
         }
       }
-      if (current % TIMERS_EVERY === 0) await deps.timers.run(() => deps.lease.hold());
+      if (current % TIMERS_EVERY === 0) {
+        await unlessUnreadable("the timers", deps.unreadable, () => deps.timers.run(() => deps.lease.hold()));
+      }
       // Last, because nothing waits for it.
       const keysRemoved = await keySweep.sweep();
       if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");

@@ -2,13 +2,14 @@
  * One received message from arrival to settlement: claim, run, settle, under a lock that is kept all the while. It
  * never throws: whatever goes wrong leaves the message to its lock, and the row to the protocol's table.
  */
-import { LockLostError, UnavailableError, messageOf } from "../core/errors.ts";
+import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../core/errors.ts";
 import { lockMarginMs } from "../core/limits.ts";
 import { subjectOfTick } from "../core/message.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Delivery, JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { meet } from "../core/protocol.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import { admitTick, type AdmitDeps } from "./admit-tick.ts";
 import { claimJob, type ClaimDeps, type Claimed, type ClaimRequest } from "./claim.ts";
 import { execute, type ExecutionDeps } from "./execution.ts";
@@ -31,6 +32,7 @@ export interface AttemptDeps
   readonly queue: Pick<JobQueue, "send">;
   readonly held: HeldClaims;
   readonly permit: Pick<WorkPermit, "acquire">;
+  readonly unreadable: Pick<Unreadable, "note">;
   readonly newId: () => string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -46,6 +48,8 @@ export async function runAttempt(delivery: Delivery, deps: AttemptDeps, drain: A
   } catch (error) {
     if (error instanceof LockLostError || lock.signal.aborted) {
       log.warn({ error: messageOf(error) }, "lock lost; the job is left to its next receiver");
+    } else if (error instanceof UnreadableError) {
+      deps.unreadable.note(`${delivery.queue} ${delivery.messageId}`, error);
     } else if (error instanceof UnavailableError) {
       log.warn({ error: error.message }, "a service is away; leaving the message to its lock");
     } else {
@@ -64,6 +68,9 @@ async function attempt(
   log: Logger,
 ): Promise<void> {
   const { parsed } = delivery;
+  // Left to its lock, which is the delay: this worker could only judge it. Others receive it then, for as long as the broker
+  // delivers it.
+  if (parsed.kind === "unreadable") throw new UnreadableError(parsed.format, parsed.reason);
   if (parsed.kind === "malformed") {
     log.warn({ reason: parsed.reason }, "message set aside");
     const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);

@@ -2,12 +2,13 @@
  * Runs a claimed job: package, workspace, process, log and artifacts. It ends in a result that may be written to the
  * row, or in `lost`: then nothing of the attempt runs any more and nothing may be written or settled.
  */
-import { isSystemError, messageOf, type ErrorCode } from "../core/errors.ts";
+import { isSystemError, messageOf, UnreadableError, type ErrorCode } from "../core/errors.ts";
 import { jobIdParts } from "../core/ids.ts";
 import type { Progress } from "../core/job.ts";
 import { TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import { retryPolicyOf, type RetryPolicy } from "../core/retry.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
 import { eventJobOf, type Claimed } from "./claim.ts";
@@ -30,6 +31,7 @@ export interface ExecutionDeps extends CollectDeps {
   readonly processes: Pick<JobProcesses, "start">;
   readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
   readonly events: JobEvents;
+  readonly unreadable: Pick<Unreadable, "note">;
 }
 
 /** How an attempt ended, with what its row is to say. */
@@ -82,9 +84,10 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
     return await executeIn(workspace, context, deps);
   } catch (error) {
     if (lost.aborted) return { kind: "lost" };
-    if (!isSystemError(error) || error.code === "InternalError") {
+    if (!isSystemError(error) || error.code === "InternalError" || error instanceof UnreadableError) {
       // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
-      log.error({ err: error }, "the attempt could not be carried out");
+      if (error instanceof UnreadableError) deps.unreadable.note(claimed.start.jobProcessorPackageName, error);
+      else log.error({ err: error }, "the attempt could not be carried out");
       const fault = interruptionOf(error);
       await note([`Interrupted: ${fault.message}`], context, deps);
       return { ...facts, kind: "interrupted", because: "fault", fault };

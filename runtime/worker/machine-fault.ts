@@ -2,7 +2,7 @@
  * Which errors are this machine's own, so that they end an attempt without being held against its job, and how they are
  * told to who submitted it. Every other error about a file that a job left is the job's.
  */
-import { isSystemError } from "../core/errors.ts";
+import { isSystemError, UnreadableError } from "../core/errors.ts";
 
 /** Why an attempt was interrupted: a code for its history, and a sentence. */
 export interface Interruption {
@@ -45,5 +45,6 @@ export const isMachineFault = (error: unknown): error is Error => systemCodeOf(e
 export function interruptionOf(error: unknown): Interruption {
   const code = systemCodeOf(error);
   if (code !== undefined) return { code, message: `${FAULTS[code]} (${code}).` };
+  if (error instanceof UnreadableError) return { code: error.code, message: error.message };
   return { code: "InternalError", message: isSystemError(error) ? error.message : "The system was at fault." };
 }

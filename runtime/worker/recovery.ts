@@ -10,6 +10,7 @@ import type { JobQueue, OutgoingBell } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { Job } from "../core/job.ts";
+import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
 import { jobQueueName } from "../core/topology.ts";
 import type { BatchCompletion } from "../jobs/batch-completion.ts";
 import type { JobEvents } from "../jobs/job-events.ts";
@@ -24,6 +25,7 @@ export interface RecoveryDeps {
   readonly pool: string;
   readonly batches: BatchCompletion;
   readonly events: JobEvents;
+  readonly unreadable: Pick<Unreadable, "note">;
   readonly now: () => Date;
   readonly log: Logger;
 }
@@ -45,7 +47,10 @@ async function handBackAll(deps: RecoveryDeps): Promise<number> {
 }
 
 async function handBackHeld(held: readonly HeldClaim[], deps: RecoveryDeps): Promise<number> {
-  const written = await Promise.all(held.map((claim) => handBack(claim, deps)));
+  // One that cannot be read is left to its lock.
+  const written = await Promise.all(
+    held.map((claim) => unlessUnreadable(claim.jobId, deps.unreadable, () => handBack(claim, deps))),
+  );
   const moved = written.filter((stored) => stored !== undefined);
 
   // Rows first, then bells (R10), together per queue. A crash in between leaves rows that the old bells ring again.

@@ -11,12 +11,14 @@ import { subjectOf } from "../core/message.ts";
 import type { JobQueue, OutgoingBell, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { PRIORITIES } from "../core/priority.ts";
+import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
 import { jobQueueName } from "../core/topology.ts";
 
 export interface UnreadBellsDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly queue: Pick<JobQueue, "send" | "peek">;
   readonly pool: string;
+  readonly unreadable: Pick<Unreadable, "note">;
   readonly now: () => Date;
 }
 
@@ -41,7 +43,11 @@ async function ringIn(queueName: string, lastRead: bigint, deps: UnreadBellsDeps
   const messages = await deps.queue.peek(queueName, look);
   const bells: OutgoingBell[] = [];
   for (let next = 0; next < messages.length && bells.length < RING_MAX; next += RING_MAX) {
-    const found = await Promise.all(messages.slice(next, next + RING_MAX).map((message) => secondBell(message, deps)));
+    const found = await Promise.all(
+      messages
+        .slice(next, next + RING_MAX)
+        .map((message) => unlessUnreadable(message.messageId, deps.unreadable, () => secondBell(message, deps))),
+    );
     bells.push(...found.filter((bell) => bell !== undefined));
   }
   const few = bells.slice(0, RING_MAX);

@@ -254,7 +254,7 @@ describe("what programs start with", () => {
   it("is accepted by the worker's, once the machine has added who it is", () => {
     const env = workerEnvironment({
       ...{ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840 },
-      ...{ protection: "best-effort", idleGraceSeconds: 60, releaseAccount: "release" },
+      ...{ protection: "best-effort", idleGraceSeconds: 60, releaseAccount: "release", releasePatienceMinutes: 90 },
     });
     const ofMachine = { [SETTING.workerId]: "w-1", [SETTING.workerDirectory]: "/var/lib/jobyard" };
     expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({
@@ -263,6 +263,7 @@ describe("what programs start with", () => {
     expect(parseWorkerMachineSettings(env)).toMatchObject({
       scaleSet: { protection: "best-effort", idleGraceMs: 60_000, identityClientId: "id" },
       releases: { kind: "credential", storageAccount: "release" },
+      releasePatienceMs: 90 * 60_000,
       healthPort: WORKER_HEALTH.port,
     });
     expect(Object.keys(env)).not.toContain(SETTING.version);

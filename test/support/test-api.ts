@@ -1,4 +1,5 @@
 /** The API over memory, or over stores of the test's own, answering on a port of its own. */
+import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomBytes } from "node:crypto";
 import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/caller.ts";
@@ -182,6 +183,7 @@ export async function startTestApi(
     (published) => followers.fanOut.deliver(published),
     () => followers.fanOut.gap(),
   );
+  const unreadable = createUnreadable({ monotonicNow, log });
   const app = createApp({
     ...stores,
     ...followers,
@@ -202,6 +204,7 @@ export async function startTestApi(
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
     isReleasePending,
+    unreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
     monotonicNow,
     log,

@@ -9,6 +9,7 @@ import {
 } from "../../runtime/azure/index.ts";
 import type { EventLevel } from "../../runtime/core/events.ts";
 import type { EventSource } from "../../runtime/core/ports/event-channel.ts";
+import type { OnUnreadable } from "../../runtime/core/ports/stored.ts";
 import type { TimerSubscriptions } from "../../runtime/core/ports/timer-topic.ts";
 import { createJobEvents, type JobEvents } from "../../runtime/jobs/job-events.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
@@ -33,11 +34,12 @@ export function publishTo(bus: TestBus | undefined, level: EventLevel = "all"): 
 }
 
 /** A subscription of the caller's own. */
-export const hearFrom = (bus: TestBus): EventSource =>
+export const hearFrom = (bus: TestBus, onUnreadable: OnUnreadable = () => undefined): EventSource =>
   createEventSource({
     bus: connectServiceBus(connectionOf(bus), { listens: true }),
     admin: connectServiceBusAdmin(connectionOf(bus)),
     name: `test-${randomUUID().slice(0, 8)}`,
+    onUnreadable,
     log: silentLog,
   });
 

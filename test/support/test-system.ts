@@ -2,6 +2,7 @@
  * A whole system for one test file: the run's storage or other stores, a Service Bus of its own with short locks, the API,
  * and workers in this process that run jobs in real child processes.
  */
+import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
@@ -39,6 +40,8 @@ export interface WorkerOptions {
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
+  /** Put around its queue. */
+  readonly wrapQueue?: (inner: JobQueue) => JobQueue;
   /** Where its events go. Default: the system's own. */
   readonly eventBus?: LocalServiceBus;
 }
@@ -100,7 +103,7 @@ export async function startTestSystem({
   const others: TestApi[] = [];
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const { slots = 1, machine: ground = {}, log = silentLog } = options;
+    const { slots = 1, machine: ground = {}, log = silentLog, wrapQueue = (inner: JobQueue) => inner } = options;
     const ended = Promise.withResolvers<undefined>();
     const directory =
       options.directory === undefined
@@ -108,7 +111,7 @@ export async function startTestSystem({
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
     const { jobs, batches, timers, files, workers, packages } = connect();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
-    const ownQueue = queue();
+    const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
       root: directory.path,
       hostEntry: await bundleHost(directory.path),
@@ -118,6 +121,7 @@ export async function startTestSystem({
     const publisher = publishTo(options.eventBus ?? bus);
     const { events } = publisher;
     const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
+    const unreadable = createUnreadable({ monotonicNow: clocks.monotonicNow, log });
     const { releases, settings, ...pace } = ground;
     const machine = await openMachine({
       ...clocks,
@@ -126,6 +130,7 @@ export async function startTestSystem({
         scaleSet: undefined,
         healthPort: undefined,
         releasePollMs: 20,
+        releasePatienceMs: 0,
         watchdog: undefined,
         ...settings,
         releases: releases && { kind: "connection-string", storage: "the test's" },
@@ -136,6 +141,7 @@ export async function startTestSystem({
       lockMs: options.lockMs ?? lockMs,
       drainMs: 0,
       path: process.env["PATH"] ?? "",
+      unreadable,
       end: () => ended.resolve(undefined),
       log,
     });
@@ -165,6 +171,7 @@ export async function startTestSystem({
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,
+      unreadable,
       heartbeatMs: HEARTBEAT_MS,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),

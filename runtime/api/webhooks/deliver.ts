@@ -8,6 +8,7 @@ import { WEBHOOK_AT_ONCE, WEBHOOK_TENANT_AT_ONCE, WEBHOOK_TIMEOUT_MS, WEBHOOKS_A
 import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
 import { type Delivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/webhooks.ts";
 import type { Post } from "./post.ts";
 import { signedHeaders } from "./sign.ts";
@@ -16,6 +17,7 @@ export interface DeliverDeps {
   readonly webhooks: Pick<WebhookStore, "get" | "replace">;
   readonly deliveries: DeliveryStore;
   readonly post: Post;
+  readonly unreadable: Pick<Unreadable, "note">;
   readonly now: () => Date;
   /** 0 to 1. */
   readonly random: () => number;
@@ -41,7 +43,7 @@ const PAGE = 50;
 /** Each refusal is somebody else's write of the webhook. */
 const NOTE_TRIES = 5;
 
-export function createDeliverer({ webhooks, deliveries, post, now, random, log }: DeliverDeps): Deliverer {
+export function createDeliverer({ webhooks, deliveries, post, unreadable, now, random, log }: DeliverDeps): Deliverer {
   const underWay = new Map<string, Promise<void>>();
   const perWebhook = new Map<string, number>();
   const perTenant = new Map<string, number>();
@@ -134,7 +136,7 @@ export function createDeliverer({ webhooks, deliveries, post, now, random, log }
     let after = from;
     let left = false;
     for (;;) {
-      const page = await deliveries.due(after, now(), PAGE);
+      const page = await deliveries.due(after, now(), PAGE, unreadable.note);
       let skipTo: string | undefined;
       for (const stored of page) {
         const { value } = stored;

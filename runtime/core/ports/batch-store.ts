@@ -1,6 +1,6 @@
 /** Batches as rows. */
 import type { Batch } from "../job.ts";
-import type { Page, PageRequest, Stored } from "./stored.ts";
+import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export interface BatchStore {
   /** Inserts the batch unless it exists; returns the stored one. */
@@ -9,7 +9,7 @@ export interface BatchStore {
   /** Writes on the given version. Not written: `current` is the batch as read afterwards. */
   update(batchId: string, etag: string, changes: BatchChanges): Promise<BatchWriteResult>;
   /** Batches of all tenants that are not at rest. */
-  active(): AsyncIterable<Stored<Batch>>;
+  active(onUnreadable?: OnUnreadable): AsyncIterable<Stored<Batch>>;
   /** Newest first. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<Batch>>;
 }

@@ -1,7 +1,7 @@
 /** Jobs as rows: conditional writes with their counters, reads, and sums. */
 import type { Batch, Job } from "../job.ts";
 import type { JobState, StateCounts } from "../states.ts";
-import type { Page, PageRequest, Stored } from "./stored.ts";
+import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 /**
  * A conditional write was made, or it was refused, or its fate is unknown (a lost answer). In the last two cases
@@ -59,7 +59,7 @@ export interface JobStore {
   /** The same sum, with the versions of the rows it was made from. */
   snapshot(batch: Batch): Promise<CounterSnapshot>;
   /** All jobs of a batch in one state, as stored; read page by page while they are consumed. */
-  scan(batch: Batch, state: JobState): AsyncIterable<Stored<Job>>;
+  scan(batch: Batch, state: JobState, onUnreadable?: OnUnreadable): AsyncIterable<Stored<Job>>;
 }
 
 export interface CounterSnapshot {

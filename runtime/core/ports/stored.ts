@@ -15,3 +15,9 @@ export interface PageRequest {
   readonly pageSize: number;
   readonly continuationToken?: string | undefined;
 }
+
+/**
+ * Told of a row of a scan that cannot be read, and that is passed over: rows of others need not wait for it. `key` names it.
+ * A scan with nobody to tell throws UnreadableError.
+ */
+export type OnUnreadable = (key: string, error: unknown) => void;

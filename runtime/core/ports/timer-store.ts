@@ -1,6 +1,6 @@
 /** Timers as rows: what each should do, and what each does. Two rows, because they are written by different people. */
 import type { Timer, TimerName, TimerRun } from "../timer.ts";
-import type { Page, PageRequest, Stored } from "./stored.ts";
+import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export type TimerWriteResult =
   | { readonly written: true; readonly etag: string }
@@ -20,11 +20,8 @@ export interface TimerStore {
    * may be alive that a timer of the same name, registered again, must not overlap.
    */
   remove(name: TimerName, etag: string): Promise<{ readonly removed: boolean }>;
-  /**
-   * Timers of all tenants, read page by page while they are consumed. A row that cannot be read is told of and passed
-   * over; with nobody to tell, it throws InvariantError.
-   */
-  all(onUnreadable?: (key: string, error: unknown) => void): AsyncIterable<Stored<Timer>>;
+  /** Timers of all tenants, read page by page while they are consumed. */
+  all(onUnreadable?: OnUnreadable): AsyncIterable<Stored<Timer>>;
   /** Timers one package declares. */
   ofPackage(tenantName: string, packageName: string): Promise<readonly Stored<Timer>[]>;
   /** By package and name. Throws InvalidRequestError for a token it did not make. */

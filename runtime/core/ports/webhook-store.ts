@@ -1,6 +1,6 @@
 /** Webhooks of tenants, and what is to be delivered to them. */
 import type { Delivery, Webhook } from "../webhooks.ts";
-import type { Page, PageRequest, Stored } from "./stored.ts";
+import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export interface WebhookStore {
   /** Inserts it unless the tenant has one of this name. False: it has. */
@@ -27,7 +27,7 @@ export interface DeliveryStore {
    * Up to so many that are to be tried by now, of all tenants, from behind `after` in the order of `placeOf`. Fewer: there
    * are no more.
    */
-  due(after: string, now: Date, maxCount: number): Promise<readonly Stored<Delivery>[]>;
+  due(after: string, now: Date, maxCount: number, onUnreadable?: OnUnreadable): Promise<readonly Stored<Delivery>[]>;
   /** Where a delivery stands in the order of `due`; every one of a webhook, or of a tenant, stands before the others. */
   placeOf(delivery: DeliveryKey): string;
   /** The place behind all of a webhook's deliveries; without an id, of a tenant's. */

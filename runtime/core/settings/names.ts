@@ -98,6 +98,8 @@ export const SETTING = {
   releaseConnectionString: "JOBYARD_RELEASE_CONNECTION_STRING",
   /** Seconds between two looks at that pointer. Default 30. */
   releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
+  /** Minutes a busy worker with several slots goes on receiving after it sees a new release. Default 30. */
+  releasePatienceMinutes: "JOBYARD_RELEASE_PATIENCE_MINUTES",
   /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
   healthPort: "JOBYARD_HEALTH_PORT",
   /** Set by start-worker.py: the open descriptor that takes signs of life for systemd. */

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { MANIFEST_FILE, type Manifest, type PackagePlatform, parseManifest } from "../../core/manifest.ts";
+import { MANIFEST_FILE, type Manifest, type PackagePlatform, parseAcceptedManifest } from "../../core/manifest.ts";
 import { checkEntryPoints, manifestMissing, type ProgramFile } from "../../packages/check-manifest.ts";
 import { checkPlatform } from "./platform.ts";
 import { type UnpackedTree, unpackPackage } from "./unpack.ts";
@@ -23,7 +23,10 @@ export interface UnpackedPackageRequest {
   readonly platform: PackagePlatform;
 }
 
-/** Throws PackageError for everything that is wrong with the package; other errors are the disk's. */
+/**
+ * Throws PackageError for everything that is wrong with the package, UnreadableError for one of another release; other
+ * errors are the disk's.
+ */
 export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<UnpackedPackage> {
   const { bytes, directory, temporary, platform } = request;
   await rm(temporary, { recursive: true, force: true });
@@ -48,7 +51,7 @@ const programFilesOf = ({ files, executables }: UnpackedTree): ReadonlyMap<strin
 /** Of a package that has been unpacked. Throws PackageError. */
 export async function readManifest(directory: string, { files }: UnpackedTree): Promise<Manifest> {
   if (!files.includes(MANIFEST_FILE)) throw manifestMissing(files);
-  return parseManifest(await readFile(join(directory, MANIFEST_FILE)));
+  return parseAcceptedManifest(await readFile(join(directory, MANIFEST_FILE)));
 }
 
 /** Copies made at the same time: what keeps the thread pool for files busy. */

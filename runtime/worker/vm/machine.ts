@@ -5,6 +5,7 @@
 import type { ReleaseSettings, WorkerMachineSettings } from "../../core/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../work-permit.ts";
 import type { WorkerNode } from "../worker-node.ts";
 import { createDeparture, type Departure } from "./departure.ts";
@@ -33,13 +34,13 @@ export interface MachineDeps {
   readonly monotonicNow: () => number;
   readonly random: () => number;
   readonly log: Logger;
+  readonly unreadable: Pick<Unreadable, "formats">;
   /** For tests, which cannot wait. */
   readonly pace?: MachinePace;
 }
 
 export interface MachinePace {
   readonly eventPollMs?: number;
-  readonly releasePatienceMs?: number;
 }
 
 export interface Machine {
@@ -57,7 +58,7 @@ export interface Machine {
 /** Health is served first: a machine that does not answer while it starts would be replaced. */
 export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { settings, connectReleases, version, slots, monotonicNow, random, log, pace = {} } = deps;
-  const { eventPollMs, releasePatienceMs } = pace;
+  const { eventPollMs } = pace;
   const startedAt = monotonicNow();
   let worker: WorkerNode | undefined;
   let defective = false;
@@ -73,7 +74,10 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   });
 
   const { healthPort, watchdog, scaleSet, releases } = settings;
-  const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => isWell(vitals()));
+  const health =
+    healthPort === undefined
+      ? undefined
+      : await serveHealth(healthPort, { isWell: () => isWell(vitals()), unreadable: deps.unreadable });
   const stopWatchdog = watchdog && feedServiceWatchdog({ settings: watchdog, isAlive: () => isAlive(vitals()), log });
   const member =
     scaleSet &&
@@ -105,7 +109,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
           random,
           log,
           pollMs: settings.releasePollMs,
-          ...(releasePatienceMs !== undefined && { patienceMs: releasePatienceMs }),
+          patienceMs: settings.releasePatienceMs,
         });
     },
     reportDefect() {

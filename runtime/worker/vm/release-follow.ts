@@ -6,9 +6,11 @@
  * | the pointer names         | nothing runs | every slot's job is the only one (1 slot) | several slots, some busy                  |
  * |---------------------------|--------------|-------------------------------------------|-------------------------------------------|
  * | this version, or no answer | go on        | go on                                     | go on                                     |
- * | another one               | leave        | leave: receive no more, the job ends      | go on; leave after RELEASE_PATIENCE_MS    |
+ * | another one               | leave        | leave: receive no more, the job ends      | go on; leave when patience is over        |
+ *
+ * Who leaves with long jobs runs with empty slots until the last one has ended. So that a fleet does not do that all at
+ * once, each worker's patience is its own: between the time that is set and twice that time.
  */
-import { RELEASE_PATIENCE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { ReleasePointer } from "../../core/release.ts";
@@ -58,9 +60,12 @@ export interface ReleaseFollowDeps {
   readonly random: () => number;
   readonly log: Logger;
   readonly pollMs: number;
-  /** For tests. */
-  readonly patienceMs?: number;
+  /** The shortest that any worker of the fleet has. */
+  readonly patienceMs: number;
 }
+
+/** `chance` in [0, 1): drawn once, so that the end of a worker's patience stays where it is. */
+export const ownPatienceMs = (patienceMs: number, chance: number): number => patienceMs * (1 + chance);
 
 /** Polls are spread by this part of their distance, so that a fleet does not restart in one moment. */
 const SPREAD = 0.5;
@@ -68,7 +73,8 @@ const SPREAD = 0.5;
 /** Follows until the returned function is called, which waits for a request under way. */
 export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const { releases, ownVersion, slots, runningCount, departure, monotonicNow, random, log } = deps;
-  const { pollMs, patienceMs = RELEASE_PATIENCE_MS } = deps;
+  const { pollMs } = deps;
+  const patienceMs = ownPatienceMs(deps.patienceMs, random());
   let differentSince: number | undefined;
 
   async function look(signal: AbortSignal): Promise<void> {

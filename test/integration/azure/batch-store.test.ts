@@ -59,7 +59,8 @@ describe("a change of a batch", () => {
 
 async function activeOf(tenantName: string): Promise<Batch[]> {
   const batches: Batch[] = [];
-  for await (const { value } of newStore().active()) if (value.tenantName === tenantName) batches.push(value);
+  for await (const { value } of newStore().active(() => undefined))
+    if (value.tenantName === tenantName) batches.push(value);
   return batches;
 }
 

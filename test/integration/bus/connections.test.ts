@@ -1,5 +1,6 @@
 // Connections to the local Service Bus, the local issuer and a worker's health that prove nothing: each is let go, and
 // others are served.
+import { silentUnreadable } from "../../support/silent-unreadable.ts";
 import { once } from "node:events";
 import { type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -125,7 +126,7 @@ describe("a worker's health", () => {
     ["offer an upgrade", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n"],
   ])("lets clients go that %s, and is told to who asks", { tags: "attack/connections" }, async (_what, text) => {
     const limits = { maxCount: 6, headersTimeoutMs: 200, requestTimeoutMs: 200, lingerMs: 20 };
-    const health = await serveHealth(0, () => true, limits);
+    const health = await serveHealth(0, { isWell: () => true, unreadable: silentUnreadable }, limits);
     onTestFinished(() => health.close());
     using clients = await holdConnections(health.port, { text, count: 5 });
     const answer = await fetch(`http://127.0.0.1:${health.port}/health`);

@@ -160,12 +160,20 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("hands over a message that is no bell, saying why", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const receiver = queue.receiver(name);
-      for (const body of ["{not json", { version: 2 }, 42, Buffer.from([0xff, 0x00])]) {
+      for (const body of ["{not json", { version: 1 }, 42, Buffer.from([0xff, 0x00])]) {
         await bus.post(name, body);
         const delivery = await received(receiver.receive(WAIT_MS));
         expect(delivery.parsed.kind).toBe("malformed");
         await delivery.deadLetter("Malformed", "");
       }
+    });
+
+    it("hands over a message of another release as one that it cannot read", async () => {
+      const [queue, name] = [bus.connect(), freshQueueName()];
+      await bus.post(name, { version: 2 });
+      const delivery = await received(queue.receiver(name).receive(WAIT_MS));
+      expect(delivery.parsed).toMatchObject({ kind: "unreadable", format: "bell" });
+      await delivery.complete();
     });
 
     it("extends the lock on renewal", async () => {
@@ -322,8 +330,9 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("shows what is no bell, saying why", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await bus.post(name, { version: 99 });
-      const [message] = await queue.peek(name, { deadLetter: false, maxCount: 1 });
-      expect(message?.parsed.kind).toBe("malformed");
+      await bus.post(name, { version: 1 });
+      const messages = await queue.peek(name, { deadLetter: false, maxCount: 2 });
+      expect(messages.map(({ parsed }) => parsed.kind)).toEqual(["unreadable", "malformed"]);
     });
 
     it("finds nothing after the last, and refuses what is no sequence number", async () => {

@@ -1,3 +1,5 @@
+import { UnreadableError } from "../../../runtime/core/errors.ts";
+import { silentUnreadable } from "../../support/silent-unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createAnnounce } from "../../../runtime/api/webhooks/announce.ts";
@@ -70,6 +72,7 @@ const deps = (): SweepBatchesDeps => ({
   queue,
   batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
   events: silentEvents,
+  unreadable: silentUnreadable,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
   batchStore: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),
@@ -187,6 +190,23 @@ describe("sweeping batches", () => {
     await batches.update(batch.batchId, stored.etag, { state: "canceled" });
     expect(await sweep()).toMatchObject({ canceled: 0, rung: 1 });
     expect((await rowOf(job.jobId)).state).toBe("queued");
+  });
+
+  it("hands no job back while a worker's row is of another release, since nobody knows whose claims live", async () => {
+    const running = await insert();
+    await claimed(running);
+    const unreadable: string[] = [];
+    const other = new UnreadableError("worker", "Table property state is missing or not readable.");
+    const told = {
+      ...{ ...deps(), workers: { ...deps().workers, list: () => Promise.reject(other) } },
+      unreadable: { note: (key: string) => void unreadable.push(key) },
+    };
+    const orphan = await insert();
+    expect(await sweepBatches(told, { thorough: true })).toMatchObject({ handedBack: 0, rung: 1 });
+    expect(unreadable).toEqual(["the workers"]);
+    expect(await rowOf(running.value.jobId)).toMatchObject({ state: "running" });
+    expect((await rowOf(orphan.value.jobId)).state).toBe("queued");
+    expect(await sweep()).toMatchObject({ handedBack: 1 });
   });
 
   it("leaves a delayed row alone whose bell is scheduled, and rings one whose bell is not", async () => {

@@ -2,6 +2,7 @@
  * The web API of one run, over connections in memory. To build its routes costs more than a run does, so that they are
  * built once and serve one run after the other.
  */
+import { silentUnreadable } from "../silent-unreadable.ts";
 import { randomBytes } from "node:crypto";
 import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
@@ -114,6 +115,7 @@ function buildRoutes(pool: string): Routes {
     authFacts: { kind: "none" },
     isReady: () => Promise.resolve(true),
     isReleasePending: () => false,
+    unreadable: silentUnreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
     monotonicNow: () => performance.now(),
     silentAfterMs: 1_000,

@@ -2,6 +2,7 @@
  * A whole system for one run: the web API over HTTP and workers in this process, each behind the fault plan, over
  * services that are given. Everything it started has ended when it is disposed of.
  */
+import { silentUnreadable } from "../silent-unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -130,6 +131,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       monotonicNow: () => performance.now(),
       random: Math.random,
       lockMs,
+      unreadable: silentUnreadable,
       onDrainWanted: () => undefined,
       onGiveUp: () => undefined,
       log: silentLog,
@@ -169,7 +171,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       const later = (): Date => new Date(Date.now() + 5 * 60_000);
       const batches = ownBatches(sweeper.batches, record);
       const completion = createBatchCompletion({ ...sweeper, batches, events: silentEvents, now: later });
-      const told = { events: silentEvents };
+      const told = { events: silentEvents, unreadable: silentUnreadable };
       const deps = {
         ...sweeper,
         ...told,
@@ -203,8 +205,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
 /** The store may hold batches of others, for whom it is not later. */
 const ownBatches = (batches: BatchStore, { batchIds }: RunRecord): BatchStore => ({
   ...batches,
-  async *active() {
-    for await (const batch of batches.active()) if (batchIds.includes(batch.value.batchId)) yield batch;
+  async *active(onUnreadable) {
+    for await (const batch of batches.active(onUnreadable)) if (batchIds.includes(batch.value.batchId)) yield batch;
   },
 });
 

@@ -68,8 +68,8 @@ function faultyJobs(inner: JobStore, call: PortCall): JobStore {
     list: (batch, request) => call("jobs.list", READ, () => inner.list(batch, request)),
     counts: (batch) => call("jobs.counts", READ, () => inner.counts(batch)),
     snapshot: (batch) => call("jobs.snapshot", READ, () => inner.snapshot(batch)),
-    async *scan(batch, state) {
-      yield* await call("jobs.scan", READ, () => collect(inner.scan(batch, state)));
+    async *scan(...request) {
+      yield* await call("jobs.scan", READ, () => collect(inner.scan(...request)));
     },
   };
 }
@@ -94,8 +94,8 @@ const faultyBatches = (inner: BatchStore, call: PortCall): BatchStore => ({
         return inner.update(batchId, etag, changes);
       },
     }),
-  async *active() {
-    yield* await call("batches.active", READ, () => collect(inner.active()));
+  async *active(onUnreadable) {
+    yield* await call("batches.active", READ, () => collect(inner.active(onUnreadable)));
   },
   list: (...request) => call("batches.list", READ, () => inner.list(...request)),
 });

@@ -12,15 +12,17 @@ import {
   createWebhookStore,
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
+import { readRow } from "../../../runtime/azure/read-row.ts";
+import { TABLES } from "../../../runtime/core/topology.ts";
 import { testStorage } from "../test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 
 /** Clients of their own, as those of another process. */
-export function createAzureStores(): Stores {
+export function createAzureStores(writerId = `test-${randomBytes(4).toString("hex")}`): Stores {
   const storage = testStorage();
   const deliveries = createDeliveryStore({ storage });
   return {
-    jobs: createJobStore({ storage, writerId: `test-${randomBytes(4).toString("hex")}` }),
+    jobs: createJobStore({ storage, writerId }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     workers: createWorkerStore({ storage }),
@@ -30,5 +32,13 @@ export function createAzureStores(): Stores {
     deliveries,
     timers: createTimerStore({ storage }),
     files: createJobFiles({ storage }),
+    rows: {
+      async merge(table, keys, cells) {
+        await storage.table(TABLES[table]).retrying.upsertEntity({ ...keys, ...cells }, "Merge");
+      },
+      async get(table, { partitionKey, rowKey }) {
+        return (await readRow(storage.table(TABLES[table]), partitionKey, rowKey))?.cells;
+      },
+    },
   };
 }

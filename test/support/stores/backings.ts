@@ -16,5 +16,5 @@ export const BACKINGS: readonly Backing[] = [
       return () => stores;
     },
   },
-  { name: "Azurite", start: () => createAzureStores },
+  { name: "Azurite", start: () => () => createAzureStores() },
 ];

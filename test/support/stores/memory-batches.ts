@@ -1,7 +1,7 @@
 /** A BatchStore in memory. */
 import { batchCells, batchKeys, batchOf, changedBatchCells } from "../../../runtime/azure/batch-entity.ts";
 import { decodePosition } from "../../../runtime/azure/page-token.ts";
-import type { StoredRow } from "../../../runtime/azure/read-row.ts";
+import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import { parseBatchId } from "../../../runtime/core/ids.ts";
 import type { Batch } from "../../../runtime/core/job.ts";
@@ -24,12 +24,14 @@ export function createMemoryBatches(table = new MemoryTable()): BatchStore {
     },
 
     async update(batchId, etag, changes) {
-      const result = await table.write(batchKeys(batchId), changedBatchCells(changes), etag, { how: "merge" });
+      const result = await table.write(batchKeys(batchId), changedBatchCells(changes), etag);
       return result.written ? result : { written: false, current: result.current && storedBatch(result.current) };
     },
 
-    async *active() {
-      for (const row of await table.all()) if (row.cells["atRest"] !== true) yield storedBatch(row);
+    async *active(onUnreadable) {
+      for (const { cells, etag } of await table.all()) {
+        if (cells["atRest"] !== true) yield* readable({ ...cells, etag }, storedBatch, onUnreadable);
+      }
     },
 
     async list(tenantName, { pageSize, continuationToken }) {

@@ -1,7 +1,7 @@
 /** A JobStore in memory: rows of one table, and their counts, which move in the moment the row does. */
 import { changedCells, jobCells, jobKeys, jobOf } from "../../../runtime/azure/job-entity.ts";
 import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
-import type { StoredRow } from "../../../runtime/azure/read-row.ts";
+import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
 import type { RowResult } from "../../../runtime/azure/write-once.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import { parseJobId, partitionOf } from "../../../runtime/core/ids.ts";
@@ -73,7 +73,7 @@ export function createMemoryJobs(table = new MemoryTable()): JobStore {
       assertTransition(from, to);
       const keys = jobKeys(jobId);
       const landed = (): void => count(keys.partitionKey, from, to);
-      return asJob(await table.write(keys, changedCells(to, changes), etag, { how: "merge", landed }));
+      return asJob(await table.write(keys, changedCells(to, changes), etag, { landed }));
     },
 
     async list(batch, { pageSize, continuationToken, state }) {
@@ -98,9 +98,11 @@ export function createMemoryJobs(table = new MemoryTable()): JobStore {
 
     snapshot,
 
-    async *scan(batch, state) {
+    async *scan(batch, state, onUnreadable) {
       for (let shard = 0; shard < batch.shardCount; shard++) {
-        for (const row of await rowsOf(partitionOf(batch.batchId, shard), "", state)) yield storedJob(row);
+        for (const { cells, etag } of await rowsOf(partitionOf(batch.batchId, shard), "", state)) {
+          yield* readable({ ...cells, etag }, storedJob, onUnreadable);
+        }
       }
     },
   };

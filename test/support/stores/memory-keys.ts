@@ -16,7 +16,7 @@ export function createMemoryKeys(table = new MemoryTable()): KeyStore {
 
   async function reserve(tenantName: string, wish: KeyWish, expiredBefore: Date): Promise<KeyRecord> {
     for (let etag: string | undefined; ;) {
-      const result = await table.write(keyKeys(tenantName, wish), keyCells(wish), etag);
+      const result = await table.write(keyKeys(tenantName, wish), keyCells(wish), etag, { how: "replace" });
       if (result.written) return wish;
       const record = result.current && keyOf(result.current.cells);
       if (record !== undefined && !isExpired(record, expiredBefore)) return record;

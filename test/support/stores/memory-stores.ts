@@ -1,6 +1,8 @@
 /**
  * Everything the API keeps, in memory: what it promises is held against the Azure adapters by test/integration/ports.
  */
+import type { Cells, Row } from "../../../runtime/azure/columns.ts";
+import type { RowKeys } from "../../../runtime/azure/write-once.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -10,11 +12,13 @@ import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
+import { TABLES } from "../../../runtime/core/topology.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
+import { MemoryTable } from "./memory-table.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
 import { createMemoryWebhooks } from "./memory-webhooks.ts";
@@ -31,16 +35,37 @@ export interface Stores {
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
   readonly files: JobFiles;
+  /** The rows themselves, as another release could read and write them. */
+  readonly rows: RawRows;
 }
 
-export const createMemoryStores = (): Stores => ({
-  jobs: createMemoryJobs(),
-  batches: createMemoryBatches(),
-  keys: createMemoryKeys(),
-  workers: createMemoryWorkers(),
-  packages: createMemoryPackages(),
-  tenants: createMemoryTenants(),
-  ...createMemoryWebhooks(),
-  timers: createMemoryTimers(),
-  files: createMemoryFiles(),
-});
+export interface RawRows {
+  /** Adds cells to a row, or makes it. */
+  merge(table: TableName, keys: RowKeys, cells: Cells): Promise<void>;
+  get(table: TableName, keys: RowKeys): Promise<Row | undefined>;
+}
+
+export type TableName = keyof typeof TABLES;
+
+export function createMemoryStores(): Stores {
+  const names = Object.keys(TABLES) as TableName[];
+  const tables = Object.fromEntries(names.map((name) => [name, new MemoryTable()])) as Record<TableName, MemoryTable>;
+  return {
+    jobs: createMemoryJobs(tables.jobs),
+    batches: createMemoryBatches(tables.batches),
+    keys: createMemoryKeys(tables.keys),
+    workers: createMemoryWorkers(tables.workers),
+    packages: createMemoryPackages(),
+    tenants: createMemoryTenants(tables.tenants),
+    ...createMemoryWebhooks(tables.webhooks),
+    timers: createMemoryTimers(tables.timers),
+    files: createMemoryFiles(),
+    rows: {
+      merge: (table, keys, cells) => {
+        tables[table].put(keys, { ...tables[table].peek(keys)?.cells, ...cells });
+        return Promise.resolve();
+      },
+      get: (table, keys) => Promise.resolve(tables[table].peek(keys)?.cells),
+    },
+  };
+}

@@ -28,7 +28,7 @@ export interface Range {
 }
 
 export interface WriteOptions {
-  /** "merge": cells that are not named stay. Default "replace". */
+  /** Default "merge": cells that are not named stay. "replace": the row begins a new life. */
   readonly how?: "merge" | "replace";
   /** Called at the moment of the write, for what happens in the same transaction. */
   readonly landed?: () => void;
@@ -57,7 +57,7 @@ export class MemoryTable {
     await this.turn();
     const current = this.peek(keys);
     if (current?.etag !== etag) return { written: false, current };
-    const written = this.put(keys, options.how === "merge" ? { ...current?.cells, ...cells } : cells);
+    const written = this.put(keys, options.how === "replace" ? cells : { ...current?.cells, ...cells });
     options.landed?.();
     return { written: true, etag: written };
   }

@@ -64,7 +64,7 @@ export function createMemoryTenants(table = new MemoryTable()): TenantStore {
     async putGrant(grant) {
       const keys = grantKeys(grant);
       await table.turn();
-      table.put(keys, grantCells(grant));
+      table.put(keys, { ...table.peek(keys)?.cells, ...grantCells(grant) });
     },
 
     removeGrant: async (tenantName, principalId) => table.remove(grantKeys({ principalId, tenantName })),

@@ -1,7 +1,7 @@
 /** A TimerStore in memory. */
 import type { Cells } from "../../../runtime/azure/columns.ts";
 import { decodePosition } from "../../../runtime/azure/page-token.ts";
-import type { StoredRow } from "../../../runtime/azure/read-row.ts";
+import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
 import {
   AFTER_TIMERS,
   timerCells,
@@ -46,12 +46,7 @@ export function createMemoryTimers(table = new MemoryTable()): TimerStore {
     async *all(onUnreadable) {
       for (const row of await table.all()) {
         if (row.rowKey >= AFTER_TIMERS) continue;
-        try {
-          yield storedTimer(row);
-        } catch (error) {
-          if (onUnreadable === undefined) throw error;
-          onUnreadable(`${row.partitionKey}.${row.rowKey}`, error);
-        }
+        yield* readable({ ...row.cells, etag: row.etag }, storedTimer, onUnreadable);
       }
     },
 

@@ -1,5 +1,6 @@
 /** A WebhookStore and its DeliveryStore in memory, in one table. */
 import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
+import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
 import {
   changedDeliveryCells,
   deliveryCells,
@@ -14,6 +15,7 @@ import {
   webhookOf,
 } from "../../../runtime/azure/webhook-entity.ts";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
+import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { DeliveryStore, WebhookKey, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import { WEBHOOK_NAME_PATTERN } from "../../../runtime/core/webhook-api.ts";
 import type { Delivery } from "../../../runtime/core/webhooks.ts";
@@ -90,10 +92,10 @@ function deliveriesIn(table: MemoryTable): DeliveryStore {
       await table.write(waitingKeys(delivery), deliveryCells(delivery), undefined);
     },
 
-    async due(after, now, maxCount) {
+    async due(after, now, maxCount, onUnreadable) {
       const rows = await table.rows({ partitionKey: WAITING_PARTITION, after });
       return rows
-        .map(({ cells, etag }) => ({ value: deliveryOf(cells), etag }))
+        .flatMap(({ cells, etag }) => readable({ ...cells, etag }, storedDelivery, onUnreadable))
         .filter(({ value }) => value.nextTryAt !== undefined && value.nextTryAt <= now)
         .slice(0, maxCount);
     },
@@ -105,13 +107,14 @@ function deliveriesIn(table: MemoryTable): DeliveryStore {
     waitingCount: async (webhook, maxCount) => Math.min((await waitingOf(table, webhook)).length, maxCount),
 
     async change(delivery, etag, changes) {
-      const result = await table.write(waitingKeys(delivery), changedDeliveryCells(changes), etag, { how: "merge" });
+      const result = await table.write(waitingKeys(delivery), changedDeliveryCells(changes), etag);
       return result.written ? result.etag : undefined;
     },
 
     async end(delivery) {
       await table.turn();
-      table.put(endedKeys(delivery), deliveryCells(delivery));
+      const keys = endedKeys(delivery);
+      table.put(keys, { ...table.peek(keys)?.cells, ...deliveryCells(delivery) });
       await table.remove(waitingKeys(delivery));
       const ended = await endedOf(table, delivery);
       for (const old of ended.slice(WEBHOOK_DELIVERIES_KEPT)) await table.remove(old);
@@ -144,3 +147,5 @@ function deliveriesIn(table: MemoryTable): DeliveryStore {
     },
   };
 }
+
+const storedDelivery = ({ cells, etag }: StoredRow): Stored<Delivery> => ({ value: deliveryOf(cells), etag });

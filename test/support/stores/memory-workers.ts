@@ -20,7 +20,7 @@ export function createMemoryWorkers(table = new MemoryTable()): WorkerStore {
     for (let row = await table.get(keys); ;) {
       if (row !== undefined && isOfBoot(row.cells, record.bootId))
         return { written: false, current: storedWorker(row) };
-      const result = await table.write(keys, workerCells(record), row?.etag);
+      const result = await table.write(keys, workerCells(record), row?.etag, { how: "replace" });
       if (result.written) return result;
       row = result.current;
     }

@@ -1,4 +1,5 @@
 /** What an operation gets from being declared: its route, its checks, its answers and its part of the document. */
+import { silentUnreadable } from "../../support/silent-unreadable.ts";
 import { createServer } from "node:http";
 import express from "express";
 import { describe, expect, it } from "vitest";
@@ -84,7 +85,7 @@ const OPERATIONS: readonly Operation[] = [byName, theRest, fixedWord, upload, co
 async function serve({ identify = identifyAs(LOCAL_CALLER) }: { readonly identify?: Identify } = {}) {
   const app = express();
   mount(app, OPERATIONS, { limit: (_request, _response, next) => next(), identify, log: silentLog });
-  app.use(noSuchRoute, answerErrors(silentLog));
+  app.use(noSuchRoute, answerErrors(silentLog, silentUnreadable));
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { readonly port: number };

@@ -11,6 +11,7 @@ describe("settings of a worker's machine", () => {
       scaleSet: undefined,
       releases: undefined,
       releasePollMs: 30_000,
+      releasePatienceMs: 30 * 60_000,
       healthPort: undefined,
       watchdog: undefined,
     });
@@ -54,6 +55,10 @@ describe("settings of a worker's machine", () => {
       /JOBYARD_METADATA_URL must be a web address without/,
     ],
     [{ ...onScaleSet, [SETTING.resourceManagerUrl]: "http://management.azure.com" }, /must begin with https/],
+    [
+      { [SETTING.releasePatienceMinutes]: "10081" },
+      /JOBYARD_RELEASE_PATIENCE_MINUTES must be a whole number from 0 to 10080/,
+    ],
     [
       { ...onScaleSet, [SETTING.idleGraceSeconds]: "3601" },
       /JOBYARD_IDLE_GRACE_SECONDS must be a whole number from 0 to/,

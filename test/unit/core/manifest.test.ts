@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { PackageError } from "../../../runtime/core/errors.ts";
+import { PackageError, UnreadableError } from "../../../runtime/core/errors.ts";
 import { CRON_MAX_LENGTH, MANIFEST_MAX_BYTES, PACKAGE_MAX_TIMERS } from "../../../runtime/core/limits.ts";
-import { type Manifest, parseManifest } from "../../../runtime/core/manifest.ts";
+import { type Manifest, parseAcceptedManifest, parseManifest } from "../../../runtime/core/manifest.ts";
 
 const valid: Manifest = {
   manifestVersion: 1,
@@ -211,5 +211,25 @@ describe("parseManifest", () => {
         }
       }),
     );
+  });
+});
+
+describe("the manifest of a package that a later release may have accepted", () => {
+  it("cannot be read when it has another version, whatever else it holds; that is no fault of the package", () => {
+    const error = (text: string): unknown => {
+      try {
+        return parseAcceptedManifest(Buffer.from(text));
+      } catch (thrown) {
+        return thrown;
+      }
+    };
+    const later = error(JSON.stringify({ manifestVersion: 2, parts: [] }));
+    expect(later).toBeInstanceOf(UnreadableError);
+    expect(later).toMatchObject({ format: "manifest", message: "The version of job.json is 2; this release reads 1." });
+    for (const broken of ["{", "[]", '{"manifestVersion":1}', '{"manifestVersion":"2"}', '{"manifestVersion":-1}']) {
+      expect(error(broken)).toBeInstanceOf(PackageError);
+    }
+    const bytes = Buffer.from(JSON.stringify(valid));
+    expect(parseAcceptedManifest(bytes)).toEqual(parseManifest(bytes));
   });
 });

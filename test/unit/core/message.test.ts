@@ -26,6 +26,21 @@ describe("a message", () => {
   });
 
   it.each([
+    [{ version: 99 }, "bell", "Its version is 99; this release reads 1."],
+    [{ ...bellOf(jobOf(), "e"), version: 2 }, "bell", "Its version is 2; this release reads 1."],
+    [{ ...tick, version: 2 }, "tick", "Its version is 2; this release reads 1."],
+    [{ version: 1, kind: "wish" }, "bell", "Its kind is not known."],
+  ])("of another release cannot be read, and is about no job: %j", (body, format, reason) => {
+    const message = parseMessage(body);
+    expect(message).toEqual({ kind: "unreadable", format, reason });
+    expect(subjectOf(message)).toBeUndefined();
+  });
+
+  it("that is a tick leaves out the fields of a later release", () => {
+    expect(parseMessage({ ...tick, surprise: true })).toEqual({ kind: "tick", tick });
+  });
+
+  it.each([
     [undefined, /Malformed message/],
     [{ kind: "tick" }, /Malformed tick: version/],
     [{ ...tick, tenantName: "No tenant" }, /tenantName/],
@@ -34,7 +49,8 @@ describe("a message", () => {
     [{ ...tick, timerName: "a.b" }, /timerName/],
     [{ ...tick, scheduledAt: "soon" }, /scheduledAt/],
     [{ ...tick, scheduleHash: "" }, /scheduleHash/],
-    [{ ...tick, surprise: true }, /surprise/],
+    [{ ...tick, version: 1.5 }, /version/],
+    [{ ...tick, version: 0 }, /version/],
   ])("that is malformed has a reason, and is about no job: %j", (body, reason) => {
     const message = parseMessage(body);
     expect(message).toMatchObject({ kind: "malformed", reason: expect.stringMatching(reason) as unknown });

@@ -31,6 +31,7 @@ function setUp(heldClaims: readonly HeldClaim[]) {
   const messages: PeekedMessage[] = [];
   const queue = { ...fakeQueue(), peek: peekAt(NORMAL, messages) };
   const asked: string[] = [];
+  const unreadable: string[] = [];
   let forgotten = 0;
   const batches = {
     askBatch: (batchId: string) => {
@@ -48,10 +49,13 @@ function setUp(heldClaims: readonly HeldClaim[]) {
   };
   const recover = () =>
     recoverOwnJobs(
-      { journal, jobs, queue, batches, events: silentEvents, pool: DEFAULT_POOL, now: () => NOW, log: silentLog },
+      {
+        ...{ journal, jobs, queue, batches, events: silentEvents, pool: DEFAULT_POOL, now: () => NOW, log: silentLog },
+        unreadable: { note: (key: string) => void unreadable.push(key) },
+      },
       new AbortController().signal,
     );
-  return { jobs, messages, queue, asked, recover, forgotten: () => forgotten };
+  return { jobs, messages, queue, asked, unreadable, recover, forgotten: () => forgotten };
 }
 
 describe("a worker that starts again", () => {
@@ -91,6 +95,19 @@ describe("a worker that starts again", () => {
     messages.push(peekedOf(jobs.put(unread), "4"));
     await recover();
     expect(queue.sent.map(({ messageId }) => messageId)).toEqual([`${unread.jobId}:1:4`, `${ran.jobId}:2`]);
+    expect(forgotten()).toBe(1);
+  });
+
+  it("leaves a row of another release to its lock, and hands back the others", async () => {
+    const strange = runningUnder("a", { state: "paused" as never });
+    const mine = runningUnder("b");
+    const { jobs, recover, unreadable, forgotten } = setUp([held("a", strange.jobId), held("b", mine.jobId)]);
+    jobs.put(mine);
+    // It is there, although nobody here can read it back.
+    expect(() => jobs.put(strange)).toThrow("state");
+    expect(await recover()).toBe(1);
+    expect(unreadable).toEqual([strange.jobId]);
+    expect(jobs.row(mine.jobId).state).toBe("queued");
     expect(forgotten()).toBe(1);
   });
 

@@ -5,6 +5,7 @@ import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
 import { LOOK_MAX, RING_MAX, ringUnread } from "../../../runtime/worker/unread-bells.ts";
 import { jobOf } from "../../support/builders.ts";
 import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
+import { silentUnreadable } from "../../support/silent-unreadable.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 
 const NORMAL = jobQueueName(DEFAULT_POOL, "normal");
@@ -34,6 +35,7 @@ function setUp(rows: readonly Partial<Job>[]) {
         jobs: counted,
         queue,
         pool: DEFAULT_POOL,
+        unreadable: silentUnreadable,
         now: () => NOW,
       }),
   };

@@ -1,3 +1,4 @@
+import { silentUnreadable } from "../../../support/silent-unreadable.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ReleasePointer } from "../../../../runtime/core/release.ts";
 import { serveHealth } from "../../../../runtime/worker/vm/health-server.ts";
@@ -230,7 +231,7 @@ describe("a worker that follows releases", () => {
   let pointer: ReleasePointer | undefined;
   let reads = 0;
   const following: TestMachine = {
-    pace: { releasePatienceMs: LONG_MS },
+    settings: { releasePatienceMs: LONG_MS },
     releases: {
       current: () => {
         reads++;
@@ -274,7 +275,7 @@ describe("a worker that follows releases", () => {
   it("that several slots keep busy receives no more after a while, ends no job, and then ends", async () => {
     await using worker = await system.startWorker({
       slots: 2,
-      machine: { ...following, pace: { releasePatienceMs: 100 } },
+      machine: { ...following, settings: { releasePatienceMs: 100 } },
     });
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");
@@ -292,8 +293,8 @@ describe("a worker that follows releases", () => {
 });
 
 describe("a worker's health", () => {
-  const serving = async (isWell: () => boolean) => {
-    const server = await serveHealth(0, isWell);
+  const serving = async (isWell: () => boolean, unreadable = silentUnreadable) => {
+    const server = await serveHealth(0, { isWell, unreadable });
     return { port: server.port, [Symbol.asyncDispose]: () => server.close() };
   };
   let away: TestSystem;
@@ -312,6 +313,11 @@ describe("a worker's health", () => {
       ApplicationHealthState: "Unhealthy",
     });
     expect((await fetch(`${url}/other`)).status).toBe(404);
+    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: "ok" });
+    expect((await fetch(`http://127.0.0.1:${ill.port}/readyz`)).status).toBe(503);
+    await using older = await serving(() => true, { ...silentUnreadable, formats: () => ["bell"] });
+    const told = await fetch(`http://127.0.0.1:${older.port}/readyz`);
+    expect([told.status, await told.json()]).toEqual([200, { status: "ok", unreadable: ["bell"] }]);
     expect((await fetch(`${url}/health`, { method: "POST" })).status).toBe(404);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseReleasePointer } from "../../../../runtime/core/release.ts";
-import { decideRelease, type ReleaseFacts } from "../../../../runtime/worker/vm/release-follow.ts";
+import { decideRelease, ownPatienceMs, type ReleaseFacts } from "../../../../runtime/worker/vm/release-follow.ts";
 
 const pointerTo = (version: string) => ({ version, blob: `worker/${version}.tgz`, sha256: "0".repeat(64) });
 const decide = (fields: Partial<ReleaseFacts>) =>
@@ -33,6 +33,11 @@ describe("a worker that follows releases", () => {
     expect(decide({ runningCount: 1 })).toEqual({ leave: false, differentSince: 1_000 });
     expect(decide({ runningCount: 1, differentSince: 101 }).leave).toBe(false);
     expect(decide({ runningCount: 1, differentSince: 100 }).leave).toBe(true);
+  });
+
+  it("has a patience of its own, between the time that is set and twice that time", () => {
+    expect([0, 0.5, 0.999].map((chance) => ownPatienceMs(1_000, chance))).toEqual([1_000, 1_500, 1_999]);
+    expect(ownPatienceMs(0, 0.7)).toBe(0);
   });
 
   it("takes no answer for no news: neither a reason to leave, nor the end of one", () => {

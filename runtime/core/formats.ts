@@ -1,0 +1,34 @@
+/**
+ * Every format in which one release leaves something that another release reads. This is the only list: versions are taken
+ * from here, an error about something unreadable names one of these, and test/fixtures/formats has an example of each.
+ * The rules for changing one are in docs/compatibility.md.
+ */
+
+interface Format {
+  readonly lies: string;
+  /** Written into it. Absent: the format has no version; it grows by fields that may be missing. */
+  readonly version?: number;
+}
+
+export const FORMATS = {
+  bell: { lies: "a message in a job queue", version: 1 },
+  tick: { lies: "a message in topic timers and a job queue", version: 1 },
+  event: { lies: "a message in topic job-events", version: 1 },
+  manifest: { lies: "job.json in a package", version: 1 },
+  packageFacts: { lies: "metadata of a package's blob" },
+  releasePointer: { lies: "blob worker/current.json in container releases" },
+  claimJournal: { lies: "a file on a worker's disk, read by the next start" },
+  job: { lies: "a row of table jobs" },
+  counter: { lies: "a row of table jobs, one per writer and partition" },
+  batch: { lies: "a row of table batches" },
+  timer: { lies: "a row of table timers: what a timer should do" },
+  timerRun: { lies: "a row of table timers: what it does" },
+  worker: { lies: "a row of table workers" },
+  key: { lies: "a row of table keys" },
+  tenant: { lies: "a row of table tenants" },
+  grant: { lies: "a row of table tenants" },
+  webhook: { lies: "a row of table webhooks" },
+  delivery: { lies: "a row of table webhooks" },
+} as const satisfies Readonly<Record<string, Format>>;
+
+export type FormatName = keyof typeof FORMATS;

@@ -16,14 +16,16 @@ const LONG =
   process.env["TEST_BREADTH"] === "full"
     ? []
     : [
-        "test/infra/graph.test.ts",
+        "test/infra/{graph,github-deployer}.test.ts",
         "test/integration/azure/{counters,job-queue}.test.ts",
-        "test/integration/bus/chaos.test.ts",
+        "test/integration/bus/{chaos,python}.test.ts",
         "test/integration/client/notifications-under-faults.test.ts",
         "test/integration/events/failures.test.ts",
-        "test/integration/faults/real-services.test.ts",
+        "test/integration/faults/{real-services,timers}.test.ts",
+        "test/integration/local/{foreign-pages,two-owners}.test.ts",
         "test/integration/packaging/libraries.test.ts",
         "test/integration/release/{machine,programs}.test.ts",
+        "test/integration/releases/side-by-side.test.ts",
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/vm/scale-set.test.ts",
         "test/integration/worker/operations.test.ts",

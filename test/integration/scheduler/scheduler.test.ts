@@ -91,6 +91,6 @@ describe("schedulers", () => {
     await createRound({ ...depsOf(), log })(new AbortController().signal);
     expect((await timers.get(sound))!.value.scheduledUpTo.getTime()).toBeGreaterThan(Date.now());
     expect(log.messages()).toEqual(["a timer cannot be scheduled; the others are"]);
-    await expect(timers.get(spoiled)).rejects.toMatchObject({ code: "InternalError" });
+    await expect(timers.get(spoiled)).rejects.toMatchObject({ code: "FormatUnknown" });
   });
 });

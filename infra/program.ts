@@ -1,18 +1,6 @@
-/** The Pulumi program: reads the stack's configuration, bundles the code, and declares the stack. */
-import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
-import { buildBundles } from "./bundles.ts";
-import { parseInfraConfig } from "./config.ts";
-import { deleteWithGroup } from "./deleted-with-group.ts";
-import { createStack } from "./stack.ts";
-import { readStackConfig } from "./stack-config.ts";
+/** The Pulumi program: its exports are the stack's outputs. */
+import { declareStack } from "./declare-stack.ts";
 
-// First, because it says in a moment what is wrong.
-const config = parseInfraConfig(readStackConfig());
-const { packages } = config;
-const bundles = await buildBundles(packages && join(import.meta.dirname, "..", packages.path));
-
-deleteWithGroup();
 export const {
   apiUrl,
   tenantId,
@@ -24,4 +12,4 @@ export const {
   workerPools,
   apiVersion,
   workerVersion,
-} = createStack({ stack: pulumi.getStack(), config, bundles });
+} = await declareStack();

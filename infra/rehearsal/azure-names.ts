@@ -11,6 +11,8 @@ interface Naming {
   readonly input?: string;
   /** Pulumi appends random digits to the logical name unless the program gives a name. */
   readonly auto?: boolean;
+  /** What Azure takes as its name. https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules */
+  readonly form?: RegExp;
   /** Of the id, with inputs in braces. `{scope}` begins at the scope, everything else at the resource group. */
   readonly path: string;
 }
@@ -20,21 +22,29 @@ const BUS = "Microsoft.ServiceBus/namespaces/{namespaceName}";
 const SUBSCRIPTION = `${BUS}/topics/{topicName}/subscriptions/{subscriptionName}`;
 const SITE = "Microsoft.Web/sites/{name}";
 
-const named = (input: string, path: string): Naming => ({ input, path });
-const auto = (input: string, path: string): Naming => ({ input, auto: true, path });
+const named = (input: string, path: string, form?: RegExp): Naming => ({ input, path, ...(form && { form }) });
+const auto = (input: string, path: string, form?: RegExp): Naming => ({ ...named(input, path, form), auto: true });
+
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Of most of compute and network: no hyphen or dot at the end. */
+const plain = (max: number): RegExp => new RegExp(`^[A-Za-z0-9](?:[\\w.-]{0,${max - 2}}\\w)?$`);
+
+const ENTITY = /^[A-Za-z0-9](?:[\w./-]{0,258}[A-Za-z0-9])?$/;
 
 /** By type, without the provider's name. */
 const NAMING: Readonly<Record<string, Naming>> = {
-  "resources:ResourceGroup": auto("resourceGroupName", ""),
+  "resources:ResourceGroup": auto("resourceGroupName", "", /^[\w.()-]{0,89}[\w()-]$/),
   "applicationinsights:Component": auto("resourceName", "Microsoft.Insights/components/{resourceName}"),
-  "applicationinsights:Workbook": named("resourceName", "Microsoft.Insights/workbooks/{resourceName}"),
+  "applicationinsights:Workbook": named("resourceName", "Microsoft.Insights/workbooks/{resourceName}", GUID),
   "compute:VirtualMachineScaleSet": auto(
     "vmScaleSetName",
     "Microsoft.Compute/virtualMachineScaleSets/{vmScaleSetName}",
+    plain(64),
   ),
   "managedidentity:UserAssignedIdentity": auto(
     "resourceName",
     "Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}",
+    /^[A-Za-z0-9][\w-]{2,127}$/,
   ),
   "monitor:ActionGroup": auto("actionGroupName", "Microsoft.Insights/actionGroups/{actionGroupName}"),
   "monitor:AutoscaleSetting": auto(
@@ -43,39 +53,66 @@ const NAMING: Readonly<Record<string, Naming>> = {
   ),
   "monitor:MetricAlert": auto("ruleName", "Microsoft.Insights/metricAlerts/{ruleName}"),
   "monitor:DiagnosticSetting": auto("name", "{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
-  "network:NatGateway": auto("natGatewayName", "Microsoft.Network/natGateways/{natGatewayName}"),
+  "network:NatGateway": auto("natGatewayName", "Microsoft.Network/natGateways/{natGatewayName}", plain(80)),
   "network:NetworkSecurityGroup": auto(
     "networkSecurityGroupName",
     "Microsoft.Network/networkSecurityGroups/{networkSecurityGroupName}",
+    plain(80),
   ),
-  "network:PublicIPAddress": auto("publicIpAddressName", "Microsoft.Network/publicIPAddresses/{publicIpAddressName}"),
-  "network:VirtualNetwork": auto("virtualNetworkName", "Microsoft.Network/virtualNetworks/{virtualNetworkName}"),
-  "network:Subnet": auto("subnetName", "Microsoft.Network/virtualNetworks/{virtualNetworkName}/subnets/{subnetName}"),
-  "operationalinsights:Workspace": auto("workspaceName", "Microsoft.OperationalInsights/workspaces/{workspaceName}"),
-  "servicebus:Namespace": auto("namespaceName", BUS),
+  "network:PublicIPAddress": auto(
+    "publicIpAddressName",
+    "Microsoft.Network/publicIPAddresses/{publicIpAddressName}",
+    plain(80),
+  ),
+  "network:VirtualNetwork": auto(
+    "virtualNetworkName",
+    "Microsoft.Network/virtualNetworks/{virtualNetworkName}",
+    plain(64),
+  ),
+  "network:Subnet": auto(
+    "subnetName",
+    "Microsoft.Network/virtualNetworks/{virtualNetworkName}/subnets/{subnetName}",
+    plain(80),
+  ),
+  "operationalinsights:Workspace": auto(
+    "workspaceName",
+    "Microsoft.OperationalInsights/workspaces/{workspaceName}",
+    /^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$/,
+  ),
+  "servicebus:Namespace": auto("namespaceName", BUS, /^[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]$/),
   "servicebus:NamespaceNetworkRuleSet": { path: `${BUS}/networkRuleSets/default` },
-  "servicebus:Queue": named("queueName", `${BUS}/queues/{queueName}`),
-  "servicebus:Topic": named("topicName", `${BUS}/topics/{topicName}`),
-  "servicebus:Subscription": named("subscriptionName", SUBSCRIPTION),
+  "servicebus:Queue": named("queueName", `${BUS}/queues/{queueName}`, ENTITY),
+  "servicebus:Topic": named("topicName", `${BUS}/topics/{topicName}`, ENTITY),
+  "servicebus:Subscription": named("subscriptionName", SUBSCRIPTION, /^[A-Za-z0-9](?:[\w.-]{0,48}[A-Za-z0-9])?$/),
   "servicebus:DefaultRule": { path: `${SUBSCRIPTION}/rules/$Default` },
-  "servicebus:Rule": named("ruleName", `${SUBSCRIPTION}/rules/{ruleName}`),
-  "storage:StorageAccount": auto("accountName", STORAGE),
+  "servicebus:Rule": named("ruleName", `${SUBSCRIPTION}/rules/{ruleName}`, /^[A-Za-z0-9](?:[\w.-]{0,48}[A-Za-z0-9])?$/),
+  "storage:StorageAccount": auto("accountName", STORAGE, /^[a-z0-9]{3,24}$/),
   "storage:BlobServiceProperties": { path: `${STORAGE}/blobServices/default` },
   "storage:ManagementPolicy": { path: `${STORAGE}/managementPolicies/default` },
-  "storage:BlobContainer": named("containerName", `${STORAGE}/blobServices/default/containers/{containerName}`),
-  "storage:Table": named("tableName", `${STORAGE}/tableServices/default/tables/{tableName}`),
+  "storage:BlobContainer": named(
+    "containerName",
+    `${STORAGE}/blobServices/default/containers/{containerName}`,
+    /^(?!.{64})[a-z0-9](?:-?[a-z0-9]){2,}$/,
+  ),
+  "storage:Table": named(
+    "tableName",
+    `${STORAGE}/tableServices/default/tables/{tableName}`,
+    /^[A-Za-z][A-Za-z0-9]{2,62}$/,
+  ),
   "storage:Blob": named("blobName", `${STORAGE}/blobServices/default/containers/{containerName}/blobs/{blobName}`),
-  "web:AppServicePlan": auto("name", "Microsoft.Web/serverFarms/{name}"),
-  "web:WebApp": auto("name", SITE),
+  "web:AppServicePlan": auto("name", "Microsoft.Web/serverFarms/{name}", /^[A-Za-z0-9-]{1,40}$/),
+  "web:WebApp": auto("name", SITE, /^[A-Za-z0-9][A-Za-z0-9-]{0,58}[A-Za-z0-9]$/),
   "web:WebAppFtpAllowed": { path: `${SITE}/basicPublishingCredentialsPolicies/ftp` },
   "web:WebAppScmAllowed": { path: `${SITE}/basicPublishingCredentialsPolicies/scm` },
   "authorization:RoleAssignment": auto(
     "roleAssignmentName",
     "{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
+    GUID,
   ),
   "authorization:RoleDefinition": auto(
     "roleDefinitionId",
     "{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+    GUID,
   ),
 };
 
@@ -84,6 +121,14 @@ type Inputs = Readonly<Record<string, unknown>>;
 /** The input that names a resource of this type, if there is one. */
 export const namingInput = (type: string): string | undefined => NAMING[type]?.input;
 
+/** What is wrong with the name of a resource; undefined: nothing. */
+export function nameProblem(type: string, inputs: Inputs): string | undefined {
+  const { input, form } = NAMING[type] ?? {};
+  if (input === undefined || form === undefined) return undefined;
+  const name = textOf(inputs[input]);
+  return form.test(name) ? undefined : `'${name}' is no name of ${type}, which takes ${form.source}`;
+}
+
 /** The same text for the same words, in the form of a GUID. */
 export const stableGuid = (...words: readonly string[]): string =>
   createHash("sha256")
@@ -91,26 +136,41 @@ export const stableGuid = (...words: readonly string[]): string =>
     .digest("hex")
     .replace(/^(.{8}).(.{3}).(.{3}).(.{3})(.{12}).*$/, "$1-0$2-4$3-8$4-$5");
 
-/** What Pulumi calls a resource that the program left unnamed; undefined when it has a name, or needs none. */
-export function autoName(type: string, logicalName: string, inputs: Inputs): Inputs | undefined {
+/**
+ * What Pulumi calls a resource that the program left unnamed; undefined when it has a name, or needs none. Each call for what
+ * is there already gives another name.
+ */
+export function autoName(
+  type: string,
+  logicalName: string,
+  inputs: Inputs,
+  isTaken: (name: string) => boolean = () => false,
+): Inputs | undefined {
   const naming = NAMING[type];
   if (naming?.input === undefined || !naming.auto || inputs[naming.input] !== undefined) return undefined;
-  const guid = stableGuid(type, logicalName);
-  if (type.startsWith("authorization:")) return { [naming.input]: guid };
-  const name = `${logicalName}${guid.slice(0, 8)}`;
-  const isAccount = type === "storage:StorageAccount";
-  return {
-    [naming.input]: isAccount ? name.toLowerCase().replaceAll(/[^a-z0-9]/g, "") : name,
-  };
+  for (let turn = 0; ; turn++) {
+    const name = madeUpName(type, logicalName, stableGuid(type, logicalName, ...(turn === 0 ? [] : [String(turn)])));
+    if (!isTaken(name)) return { [naming.input]: name };
+  }
 }
 
-/** The id Azure gives to a resource of these inputs. Throws RangeError for a type that is unknown here. */
-export function resourceId(type: string, inputs: Inputs): string {
+function madeUpName(type: string, logicalName: string, guid: string): string {
+  if (type.startsWith("authorization:")) return guid;
+  const name = `${logicalName}${guid.slice(0, 8)}`;
+  // Not cut: too long a name is the program's mistake.
+  return type === "storage:StorageAccount" ? name.toLowerCase().replaceAll(/[^a-z0-9]/g, "") : name;
+}
+
+/**
+ * The id Azure gives to a resource of these inputs. Throws RangeError for a type that is unknown here, and for a part that is
+ * not known.
+ */
+export function resourceId(type: string, inputs: Inputs, subscriptionId = SUBSCRIPTION_ID): string {
   const naming = NAMING[type];
   if (naming === undefined) throw new RangeError(`infra/rehearsal/azure-names.ts does not know the type ${type}.`);
   const path = naming.path.replaceAll(/\{(\w+)\}/g, (_match, name: string) => textOf(inputs[name]));
   if (path.startsWith("/")) return path;
-  const group = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/${textOf(inputs["resourceGroupName"])}`;
+  const group = `/subscriptions/${subscriptionId}/resourceGroups/${textOf(inputs["resourceGroupName"])}`;
   return path === "" ? group : `${group}/providers/${path}`;
 }
 

@@ -11,8 +11,9 @@ import { prepareLayer } from "./machine.ts";
 import { preparePlace } from "./network.ts";
 import { createPool } from "./pool.ts";
 import { createClients, type Rehearsal } from "./rehearsal.ts";
-import { createRehearsedStack, type RehearsedStack } from "./rehearsed-stack.ts";
-import { isGood, reportLines, unusedGrants, type Report } from "./report.ts";
+import { createRehearsedProject, type RehearsedProject, type RehearsedStack } from "./rehearsed-stack.ts";
+import { readStackFile } from "../tools/stack-graph.ts";
+import { isGood, reportLines, unusedGrants, verdictLines, type Report } from "./report.ts";
 import type { RehearsalRequest } from "./request.ts";
 import { runSteps, selectSteps, type Step, type Verdict } from "./step.ts";
 import { STEPS } from "./steps.ts";
@@ -43,7 +44,9 @@ const DIFFERENCES: readonly string[] = [
 
 /** What the first two steps leave for the others. */
 interface Beginning {
+  readonly project: RehearsedProject;
   readonly stack: RehearsedStack;
+  readonly up: () => Promise<void>;
   rehearsal?: Rehearsal;
 }
 
@@ -52,24 +55,22 @@ const BEGINNING: readonly Step<Beginning>[] = [
     name: "up",
     title: "The program deploys everything.",
     needs: [],
-    run: ({ stack }) => stack.up(),
+    run: ({ up }) => up(),
   },
   {
     name: "cloud",
     title: "What was recorded answers behind Azure's names.",
     needs: ["up"],
     async run(beginning) {
-      beginning.rehearsal = await prepareRehearsal(beginning.stack);
+      beginning.rehearsal = await prepareRehearsal(beginning);
     },
   },
 ];
 
-function endStep({ ok, ms, error }: Verdict, { name, title }: Pick<Step<unknown>, "name" | "title">): void {
-  say(`${ok ? "✓" : "✗"} ${name.padEnd(9)}${(ms / 1_000).toFixed(1).padStart(7)} s  ${title}`);
-  if (error !== undefined) say(`  ${error}`);
-}
+const endStep = (verdict: Verdict, step: Pick<Step<unknown>, "title">): void =>
+  verdictLines(verdict, step).forEach(say);
 
-async function prepareRehearsal(stack: RehearsedStack): Promise<Rehearsal> {
+async function prepareRehearsal({ project, stack, up }: Beginning): Promise<Rehearsal> {
   let estate = readEstate(stack.cloud);
   const [cert, key, ca] = await Promise.all(
     ["server.pem", "server-key.pem", "ca.pem"].map((name) => readFile(join(folder, name), "utf8")),
@@ -99,13 +100,13 @@ async function prepareRehearsal(stack: RehearsedStack): Promise<Rehearsal> {
     target: { os: "linux", arch: "x64", libc: "glibc" },
   });
   return {
-    ...{ stack, cloud, pool, estate: () => estate, workPackage: new Uint8Array(zip) },
+    ...{ project, stack, cloud, pool, estate: () => estate, workPackage: new Uint8Array(zip) },
     ...createClients(cloud, estate.site.host),
     tenantName: estate.site.settings["JOBYARD_PACKAGES_TENANT"] ?? "rehearsal",
     bereft: { jobIds: [], since: 0 },
     maxMachines: request.maxMachines,
     async deploy() {
-      await stack.up();
+      await up();
       estate = readEstate(stack.cloud);
       await cloud.deploy(estate);
     },
@@ -139,12 +140,16 @@ const LAST_LINES = 40;
 
 async function rehearse(): Promise<Report> {
   const steps = selectSteps(STEPS, request.only).filter((step) => request.machines || step.machines !== true);
-  const stack = await createRehearsedStack({
-    stack: request.stack,
-    folder: join(folder, "project"),
-    overrides: OVERRIDES,
-  });
-  const beginning: Beginning = { stack };
+  const project = await createRehearsedProject({ folder: join(folder, "project"), resident: false });
+  const stack = await project.createStack(request.stack);
+  const config = { ...(await readStackFile(request.stack)), ...OVERRIDES };
+  const beginning: Beginning = {
+    project,
+    stack,
+    up: async () => {
+      await stack.up({ config });
+    },
+  };
   const begun = await runSteps(BEGINNING, beginning, endStep);
   const { rehearsal } = beginning;
   const verdicts = rehearsal === undefined ? [] : await runSteps(steps, rehearsal, endStep);
@@ -158,7 +163,7 @@ async function rehearse(): Promise<Report> {
     denied: rehearsal?.cloud.access.denials ?? [],
     unusedGrants: unusedGrants(rehearsal?.cloud.access.unused() ?? [], steps.length < STEPS.length),
     differences: DIFFERENCES,
-    engine: stack.engine,
+    engine: project.engine,
   };
 }
 

@@ -189,11 +189,11 @@ export const rollback: Step<Rehearsal> = {
 };
 
 async function deployUnderJob(rehearsal: Rehearsal, text: string): Promise<void> {
-  const { stack, client } = rehearsal;
+  const { project, client } = rehearsal;
   const jobId = await submitWork(rehearsal, `under-release-${text || "first"}`, 20);
   const member = await machineOf(rehearsal, jobId);
   const before = (await workerOf(rehearsal, member))?.version;
-  await stack.writeRelease(text);
+  await project.writeRelease(text);
   await rehearsal.deploy();
   const job = await succeeded(rehearsal, jobId);
   expectOneStart(job);

@@ -1,7 +1,7 @@
 /**
  * `npm run rehearse`: deploys a stack into a cloud on this machine and tries what a deployed system must survive. Here the
  * command line is read and the place is made; `inside.ts` does the rest in Linux namespaces of its own, with which
- * everything ends that was started in them, however this process ends.
+ * everything ends that was started in them, however this process ends. Lives of stacks need none of that.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -12,18 +12,23 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { Command, InvalidArgumentError } from "commander";
 import { makeCertificate } from "../../runtime/local/identity/certificate.ts";
+import { ROOT } from "../tools/stack-graph.ts";
 import { removeOldCgroups } from "./cgroups.ts";
 import { CERTIFICATE_NAMES } from "./cloud.ts";
 import { command } from "./command.ts";
 import { cacheFolder, prepareTree } from "./machine-tree.ts";
+import { FORK, runLives } from "./lives.ts";
+import { isGood, reportLines, verdictLines, type Report } from "./report.ts";
 import type { RehearsalRequest } from "./request.ts";
 
 const FOLDER_PREFIX = "jobyard-rehearsal-";
+/** The part that needs neither services nor machines. */
+const LIFE = "life";
 const MACHINES_MAX = 20;
 const INTERRUPTED = 130;
 
 interface Options {
-  readonly stack: string;
+  readonly stack?: string;
   readonly only: readonly string[];
   readonly machines: number;
   readonly keep: boolean;
@@ -38,7 +43,7 @@ function machineCount(text: string): number {
 
 const options = new Command("npm run rehearse --")
   .description("Deploys a stack into a cloud on this machine, and tries what a deployed system must survive.")
-  .option("--stack <name>", "the stack; its configuration is Pulumi.<name>.yaml", "dev")
+  .option("--stack <name>", "the stack; its configuration is Pulumi.<name>.yaml (default: dev; for life all)")
   .option("--only <steps>", "steps, separated by commas, with those they need", (text) => text.split(","), [])
   .option("--machines <count>", "most worker machines at a time", machineCount, Math.max(3, availableParallelism()))
   .option("--keep", "leave everything running at the end, until Ctrl-C", false)
@@ -86,7 +91,39 @@ async function prepareNode(): Promise<string> {
   return file;
 }
 
+/** Deployments alone, in this process: of one stack, or of all that there are and of a fork with three pools. */
+async function live(): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
+  try {
+    const all = await stackNames();
+    const stacks = options.stack === undefined ? [...all, FORK] : [options.stack];
+    const { engine, verdicts } = await runLives({
+      ...{ stacks, folder, forkOf: all[0] ?? "" },
+      onEnd: (verdict, step) => verdictLines(verdict, step).forEach(say),
+    });
+    const report = { ...EMPTY_REPORT, steps: verdicts, failed: verdicts.filter(({ ok }) => !ok).length, engine };
+    reportLines(report).forEach(say);
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    return isGood(report) ? 0 : 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const EMPTY_REPORT: Pick<Report, "denied" | "unusedGrants" | "differences"> = {
+  denied: [],
+  unusedGrants: [],
+  differences: ["Azure and the providers are a stand-in that refuses what docs/rehearse.md lists. Nothing else runs."],
+};
+
+const stackNames = async (): Promise<readonly string[]> =>
+  (await readdir(ROOT)).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []).toSorted();
+
 async function main(): Promise<number> {
+  if (options.only.includes(LIFE)) {
+    if (options.only.length > 1) throw new Error(`"${LIFE}" is a part of its own: --only ${LIFE}.`);
+    return live();
+  }
   if (process.platform !== "linux") {
     throw new Error("The rehearsal needs Linux; on Windows, run it in WSL2. `npm run infra:graph` runs everywhere.");
   }
@@ -104,7 +141,7 @@ async function main(): Promise<number> {
       writeFile(join(folder, "server-key.pem"), key, { mode: 0o600 }),
     ]);
     const request: RehearsalRequest = {
-      stack: options.stack,
+      stack: options.stack ?? "dev",
       only: options.only,
       machines: why === undefined,
       maxMachines: options.machines,

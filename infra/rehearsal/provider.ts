@@ -1,11 +1,12 @@
 /**
  * One of the two providers as Pulumi's engine starts it: a process that serves the stand-in over gRPC and keeps its part of
- * the cloud in a file. Arguments: the provider's name, the file, then those of the engine.
+ * the cloud in a file, and what it changed in another. Arguments: the provider's name, the file, then those of the engine.
  */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
+import { changesFile, PROVIDER_ENV } from "./provider-files.ts";
 import { assetOf, createStandIn, type CloudRecord, type Properties, type StandIn } from "./stand-in.ts";
 
 const [name = "", file = "", ...engineArguments] = process.argv.slice(2);
@@ -19,17 +20,51 @@ function write(cloud: CloudRecord): void {
   renameSync(half, file);
 }
 
+const { [PROVIDER_ENV.deployer]: deployer, [PROVIDER_ENV.dieAfter]: dieAfter } = process.env;
+const standIn = (cloud: CloudRecord): StandIn =>
+  createStandIn(cloud, {
+    deployer: () => deployer,
+    onChange(verb, resource) {
+      appendFileSync(changesFile(file), `${verb} ${resource}\n`);
+      if (verb === "create") created++;
+    },
+  });
+let created = 0;
+const isDying = (): boolean => dieAfter !== undefined && created >= Number(dieAfter);
+
 /** In one go, so that no other request comes between. */
 const change = <Result>(make: (cloud: StandIn) => Result): Promise<Result> =>
   new Promise((resolve) => {
     const cloud = read();
-    const result = make(createStandIn(cloud));
+    const result = make(standIn(cloud));
     write(cloud);
-    resolve(result);
+    if (isDying()) endEngine();
+    else resolve(result);
   });
 
+const engine = process.ppid;
+// One that was killed cannot end its plugins.
+setInterval(() => {
+  if (process.ppid !== engine) process.exit();
+}, 1_000).unref();
+
+/** As a machine that is switched off: what the engine has asked for by then is made, and it never hears of it. */
+function endEngine(): void {
+  const end = (): void => {
+    if (process.ppid === engine) process.kill(engine, "SIGKILL");
+    process.exit();
+  };
+  unheard++;
+  if (unheard === UNHEARD_MAX) end();
+  // Fewer, when nothing more can be made without those.
+  if (unheard === 1) setTimeout(end, LAST_REQUESTS_MS);
+}
+let unheard = 0;
+const UNHEARD_MAX = 6;
+const LAST_REQUESTS_MS = 2_000;
+
 const look = <Result>(at: (cloud: StandIn) => Result): Promise<Result> =>
-  new Promise((resolve) => resolve(at(createStandIn(read()))));
+  new Promise((resolve) => resolve(at(standIn(read()))));
 
 /** A URN has the types of the parents before the resource's own: `…::project::parent$type::name`. */
 function resourceOf(urn: string): { readonly type: string; readonly name: string } {
@@ -52,7 +87,9 @@ const provider: Provider = {
   diff(id, urn, _before, inputs: Properties) {
     return look((cloud) => {
       const { changed, replaces } = cloud.diff(id, resourceOf(urn).type, inputs);
-      return { changes: changed.length > 0, replaces: [...replaces] };
+      // Pulumi's server for providers cannot tell the paths. Without a verdict the engine finds them itself, and only with
+      // them it obeys `replaceOnChanges`.
+      return { ...(changed.length === 0 && { changes: false }), replaces: [...replaces] };
     });
   },
   create(urn, inputs: Properties) {

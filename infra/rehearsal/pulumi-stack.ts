@@ -10,6 +10,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
 import { ProgramFailedError } from "../tools/stub-engine.ts";
+import { changesFile, PROVIDER_ENV } from "./provider-files.ts";
 import type { CloudRecord } from "./stand-in.ts";
 
 export interface PulumiStackOptions {
@@ -18,20 +19,32 @@ export interface PulumiStackOptions {
   /** Folder of Pulumi.yaml. The stack's own file there is replaced. */
   readonly project: string;
   readonly stack: string;
-  /** By full key; objects as JSON. */
-  readonly config: Readonly<Record<string, string>>;
   /** Changed in place. */
   readonly cloud: CloudRecord;
 }
 
-export interface PulumiStack {
-  readonly version: string;
-  /** Both throw ProgramFailedError with what the engine says. */
-  up(): Promise<void>;
-  destroy(): Promise<void>;
+/** How a deployment is run, besides the stack's settings. */
+export interface Deployment {
+  /** By full key; objects as JSON. */
+  readonly config: Readonly<Record<string, string>>;
+  /** The object id of whoever deploys. */
+  readonly deployer?: string;
+  /** The engine is killed when so many resources were made, and those it has asked for. */
+  readonly dieAfter?: number;
+}
+
+/** What deploys. */
+export interface Engine {
+  /** Each throws ProgramFailedError with what the engine says, and resolves with what it changed: `create release-api`. */
+  up(deployment: Deployment): Promise<readonly string[]>;
+  destroy(): Promise<readonly string[]>;
+  /** Does what `npm run recover` does. Resolves with what that says. */
+  recover(): Promise<string>;
 }
 
 const PROVIDERS = ["azure-native", "azuread"];
+/** Makes the stack's state what the cloud has, after an `up` that died. */
+const RECOVER = join("infra", "tools", "recover.ts");
 const ENGINE_PROGRAMS = ["pulumi", "pulumi-language-nodejs"];
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 const run = promisify(execFile);
@@ -45,9 +58,9 @@ export async function findPulumi(searchPath: string): Promise<string | undefined
   return undefined;
 }
 
-export async function createPulumiStack(options: PulumiStackOptions): Promise<PulumiStack> {
-  const { programs, project, stack, config, cloud } = options;
-  const place = join(project, ".rehearsal");
+export async function createPulumiStack(options: PulumiStackOptions): Promise<Engine> {
+  const { programs, project, stack, cloud } = options;
+  const place = join(project, ".rehearsal", stack);
   const [home, state, plugins] = [join(place, "home"), join(place, "state"), join(place, "plugins")];
   for (const folder of [home, state, plugins]) await mkdir(folder, { recursive: true });
   const fileOf = (provider: string): string => join(place, `${provider}.json`);
@@ -56,7 +69,11 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<Pu
     const script = `#!/bin/sh\nexec ${start.map(quoted).join(" ")} "$@"\n`;
     await writeFile(join(plugins, `pulumi-resource-${provider}`), script, { mode: 0o755 });
   }
-  await writeFile(join(project, `Pulumi.${stack}.yaml`), stringify({ config }));
+  const configure = (config: Deployment["config"]): Promise<void> =>
+    writeFile(
+      join(project, `Pulumi.${stack}.yaml`),
+      stringify({ config: Object.fromEntries(Object.entries(config).map(([key, text]) => [key, settingOf(text)])) }),
+    );
 
   const env = {
     PATH: [plugins, programs, dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter),
@@ -67,21 +84,23 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<Pu
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
   };
-  async function pulumi(...args: readonly string[]): Promise<string> {
+  async function execute(program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<string> {
     try {
-      const all = [...args, "--non-interactive", "--color=never"];
-      const { stdout } = await run(join(programs, "pulumi"), all, { cwd: project, env, maxBuffer: OUTPUT_MAX_BYTES });
-      return stdout;
+      const place = { cwd: project, env: { ...env, ...more }, maxBuffer: OUTPUT_MAX_BYTES };
+      return (await run(program, args, place)).stdout;
     } catch (error) {
       throw new ProgramFailedError(complaint(error), { cause: error });
     }
   }
+  const pulumi = (args: readonly string[], more?: NodeJS.ProcessEnv): Promise<string> =>
+    execute(join(programs, "pulumi"), [...args, "--non-interactive", "--color=never"], more);
 
   /** Each provider is a process with a file of its own; the record is both. */
-  async function withProviders(act: () => Promise<unknown>): Promise<void> {
+  async function withProviders(act: () => Promise<unknown>): Promise<readonly string[]> {
     for (const provider of PROVIDERS) {
       const own = Object.entries(cloud).filter(([, { type }]) => type.startsWith(`${provider}:`));
       await writeFile(fileOf(provider), JSON.stringify(Object.fromEntries(own)));
+      await writeFile(changesFile(fileOf(provider)), "");
     }
     try {
       await act();
@@ -90,18 +109,30 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<Pu
       for (const id of Object.keys(cloud)) Reflect.deleteProperty(cloud, id);
       Object.assign(cloud, ...parts.map((part) => JSON.parse(part) as CloudRecord));
     }
+    const changes = await Promise.all(PROVIDERS.map((provider) => readFile(changesFile(fileOf(provider)), "utf8")));
+    return changes.join("").split("\n").filter(Boolean);
   }
 
-  const version = (await pulumi("version")).trim();
-  await pulumi("stack", "init", stack);
+  await pulumi(["stack", "init", stack]);
   const unattended = [`--stack=${stack}`, "--yes"];
   return {
-    version,
-    up: () => withProviders(() => pulumi("up", "--skip-preview", ...unattended)),
+    async up({ config, deployer, dieAfter }) {
+      await configure(config);
+      return withProviders(() =>
+        pulumi(["up", "--skip-preview", ...unattended], {
+          ...(deployer !== undefined && { [PROVIDER_ENV.deployer]: deployer }),
+          ...(dieAfter !== undefined && { [PROVIDER_ENV.dieAfter]: String(dieAfter) }),
+        }),
+      );
+    },
     // Its preview refuses to delete what is protected before anything is deleted.
-    destroy: () => withProviders(() => pulumi("destroy", ...unattended)),
+    destroy: () => withProviders(() => pulumi(["destroy", ...unattended])),
+    recover: () => execute(process.execPath, [RECOVER, "--stack", stack, "--unlock"]),
   };
 }
+
+/** Objects and lists as a person writes them, so that it is the engine that hands them over in its own form. */
+const settingOf = (text: string): unknown => (/^[[{]/.test(text) ? JSON.parse(text) : text);
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 

@@ -6,10 +6,11 @@ import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../runtime/local/identit
 import type { Cloud } from "./cloud.ts";
 import type { Estate } from "./estate.ts";
 import type { Pool, PoolMachine } from "./pool.ts";
-import type { RehearsedStack } from "./rehearsed-stack.ts";
+import type { RehearsedProject, RehearsedStack } from "./rehearsed-stack.ts";
 import { until } from "./step.ts";
 
 export interface Rehearsal {
+  readonly project: RehearsedProject;
   readonly stack: RehearsedStack;
   /** What the last deployment recorded. */
   readonly estate: () => Estate;

@@ -1,5 +1,5 @@
 /**
- * A stack that is deployed into the stand-in cloud, from a copy of the project: nothing of the user's own stacks, Pulumi
+ * Stacks that are deployed into the stand-in cloud, from a copy of the project: nothing of the user's own stacks, Pulumi
  * settings or build output is touched, and the copy's code can be changed to make another release.
  */
 import { appendFile, cp, readFile, symlink, writeFile } from "node:fs/promises";
@@ -7,29 +7,32 @@ import { createRequire } from "node:module";
 import { join, relative, sep } from "node:path";
 import process from "node:process";
 import { parse } from "yaml";
-import { readStackFile, ROOT } from "../tools/stack-graph.ts";
-import { recordProgram } from "../tools/stub-engine.ts";
-import { createPulumiStack, findPulumi, type PulumiStackOptions } from "./pulumi-stack.ts";
-import { createStandIn, type CloudRecord } from "./stand-in.ts";
+import { ROOT } from "../tools/stack-graph.ts";
+import { recordProgram, type StartProgram } from "../tools/stub-engine.ts";
+import { command } from "./command.ts";
+import { createPulumiStack, findPulumi, type Engine } from "./pulumi-stack.ts";
+import { residentProgram } from "./resident-program.ts";
+import { createStandIn, type ChangeVerb, type CloudRecord } from "./stand-in.ts";
 import { createStubStack } from "./stub-stack.ts";
 
-export interface RehearsedStack {
-  /** What deploys: `pulumi v3.…` where it is on the PATH, else `stub` with the version of Pulumi's SDK. */
-  readonly engine: string;
+export interface RehearsedStack extends Engine {
   /** Everything there is after the last deployment. */
   readonly cloud: CloudRecord;
-  up(): Promise<void>;
-  /** Makes the next deployment another release; the same text makes the same release. */
-  writeRelease(text: string): Promise<void>;
-  destroy(): Promise<void>;
 }
 
-export interface RehearsedStackOptions {
-  readonly stack: string;
+export interface RehearsedProject {
+  /** What deploys: `pulumi v3.…` where it is on the PATH, else `stub` with the version of Pulumi's SDK. */
+  readonly engine: string;
+  createStack(name: string): Promise<RehearsedStack>;
+  /** Makes the next deployment another release; the same text makes the same release. */
+  writeRelease(text: string): Promise<void>;
+}
+
+export interface RehearsedProjectOptions {
   /** Must not exist. */
   readonly folder: string;
-  /** Settings that replace those of the stack's file, by full key. */
-  readonly overrides: Readonly<Record<string, string>>;
+  /** Whether the stub engine runs the program in this process, for many deployments in a short time. */
+  readonly resident: boolean;
 }
 
 /** Top-level folders that are no source. */
@@ -37,11 +40,7 @@ const LEFT_OUT: readonly string[] = ["node_modules", ".git", "dist", ".jobyard",
 /** A file that both programs import. */
 const RELEASE_FILE = join("runtime", "core", "limits.ts");
 
-export async function createRehearsedStack({
-  stack,
-  folder,
-  overrides,
-}: RehearsedStackOptions): Promise<RehearsedStack> {
+export async function createRehearsedProject({ folder, resident }: RehearsedProjectOptions): Promise<RehearsedProject> {
   await cp(ROOT, folder, {
     recursive: true,
     filter: (source) =>
@@ -50,55 +49,75 @@ export async function createRehearsedStack({
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const releaseFile = join(folder, RELEASE_FILE);
   const original = await readFile(releaseFile, "utf8");
-  const project = parse(await readFile(join(folder, "Pulumi.yaml"), "utf8")) as { name: string; main: string };
-  const config = { ...(await readStackFile(stack)), ...overrides };
-
-  const cloud: CloudRecord = {};
+  let release = "";
   const programs = await findPulumi(process.env["PATH"] ?? "");
-  const engine =
-    programs === undefined
-      ? stubEngine({ cloud, project, stack, folder, config })
-      : await realEngine({ programs, project: folder, stack, config, cloud });
+  const project: StubProject = {
+    ...{
+      folder,
+      description: parse(await readFile(join(folder, "Pulumi.yaml"), "utf8")) as StubProject["description"],
+    },
+    ...(resident && programs === undefined && { start: await residentProgram(folder, () => release) }),
+  };
+
   return {
-    ...engine,
-    cloud,
+    engine: programs === undefined ? `stub ${sdkVersion()}` : `pulumi ${await pulumiVersion(programs)}`,
+    async createStack(stack) {
+      const cloud: CloudRecord = {};
+      const engine =
+        programs === undefined
+          ? stubEngine(project, stack, cloud)
+          : await createPulumiStack({ programs, project: folder, stack, cloud });
+      return { ...engine, cloud };
+    },
     async writeRelease(text) {
-      // An effect that no bundler drops.
+      release = text;
       await writeFile(releaseFile, original);
+      // An effect that no bundler drops.
       if (text !== "")
         await appendFile(releaseFile, `\nObject.assign(globalThis, { release: ${JSON.stringify(text)} });\n`);
     },
   };
 }
 
-type Engine = Pick<RehearsedStack, "engine" | "up" | "destroy">;
+const sdkVersion = (): string =>
+  (createRequire(import.meta.url)("@pulumi/pulumi/package.json") as { readonly version: string }).version;
+const pulumiVersion = async (programs: string): Promise<string> =>
+  (await command(join(programs, "pulumi"), "version")).trim();
 
-async function realEngine(options: PulumiStackOptions): Promise<Engine> {
-  const pulumi = await createPulumiStack(options);
-  return { engine: `pulumi ${pulumi.version}`, up: () => pulumi.up(), destroy: () => pulumi.destroy() };
-}
-
-interface StubEngineOptions extends Pick<PulumiStackOptions, "stack" | "config" | "cloud"> {
-  readonly project: { readonly name: string; readonly main: string };
+interface StubProject {
   readonly folder: string;
+  readonly description: { readonly name: string; readonly main: string };
+  readonly start?: StartProgram;
 }
 
-function stubEngine({ cloud, project, stack, folder, config }: StubEngineOptions): Engine {
-  const { version } = createRequire(import.meta.url)("@pulumi/pulumi/package.json") as { version: string };
-  const stub = createStubStack(createStandIn(cloud));
+function stubEngine({ folder, description, start }: StubProject, stack: string, cloud: CloudRecord): Engine {
+  const changes: string[] = [];
+  const onChange = (verb: ChangeVerb, name: string): void => void changes.push(`${verb} ${name}`);
+  let deployer: string | undefined;
+  const standIn = createStandIn(cloud, { deployer: () => deployer, onChange });
+  const stub = createStubStack(standIn);
   const environment = { ...process.env, PULUMI_NODEJS_TYPESCRIPT: "false" };
   return {
-    engine: `stub ${version}`,
-    up: () =>
-      stub.up((engine) =>
-        recordProgram({
-          ...{ project: project.name, stack, root: folder, main: project.main, config, environment },
-          cloud: engine,
-        }),
-      ),
+    async up({ config, dieAfter, deployer: by }) {
+      deployer = by;
+      changes.length = 0;
+      await stub.up(
+        (engine) =>
+          recordProgram({
+            ...{ project: description.name, stack, root: folder, main: description.main, config, environment },
+            cloud: engine,
+            ...(start && { start }),
+          }),
+        dieAfter === undefined ? {} : { dieAfter },
+      );
+      return [...changes];
+    },
     async destroy() {
+      changes.length = 0;
       await Promise.resolve();
       stub.destroy();
+      return [...changes];
     },
+    recover: () => Promise.resolve(stub.recover()),
   };
 }

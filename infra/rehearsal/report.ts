@@ -1,6 +1,6 @@
 /** What a rehearsal found, for people and for programs. */
 import type { Denial } from "./access.ts";
-import type { Verdict } from "./step.ts";
+import type { Step, Verdict } from "./step.ts";
 
 export interface UnusedGrant {
   /** Its name in the program. */
@@ -32,6 +32,15 @@ export function unusedGrants(names: readonly string[], partial: boolean): readon
     return { grant, ...(known !== undefined && { reason: known }) };
   });
 }
+
+/** One step, for a terminal. */
+export const verdictLines = (
+  { name, ok, ms, error }: Verdict,
+  { title }: Pick<Step<unknown>, "title">,
+): readonly string[] => [
+  `${ok ? "✓" : "✗"} ${name.padEnd(9)}${(ms / 1_000).toFixed(1).padStart(7)} s  ${title}`,
+  ...(error === undefined ? [] : [`  ${error}`]),
+];
 
 /** Lines for a terminal. */
 export function reportLines({

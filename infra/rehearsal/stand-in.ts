@@ -5,8 +5,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
+import { parseAddressSpace } from "../plan/subnets.ts";
 import type { Properties } from "../tools/stub-engine.ts";
-import { autoName, namingInput, resourceId, stableGuid, SUBSCRIPTION_ID } from "./azure-names.ts";
+import { autoName, nameProblem, namingInput, resourceId, stableGuid, SUBSCRIPTION_ID } from "./azure-names.ts";
 
 export type { Properties };
 
@@ -16,6 +17,8 @@ export interface RecordedResource {
   /** Its name in the program. */
   readonly name: string;
   readonly inputs: Properties;
+  /** Azure is not done with its last change: a filter cannot be read, a subnet cannot be deleted. Until `timePasses`. */
+  readonly unsettled?: true;
 }
 
 /** Everything there is, by id. JSON. */
@@ -52,8 +55,14 @@ export interface StandIn {
   invoke(token: string): Properties;
 }
 
-/** The id of whoever runs `pulumi up`. */
-const DEPLOYER_OBJECT_ID = stableGuid("deployer");
+export interface StandInOptions {
+  /** The object id of whoever runs `pulumi up`. */
+  readonly deployer?: () => string | undefined;
+  /** Hears of each change after it was made. */
+  readonly onChange?: (verb: ChangeVerb, name: string) => void;
+}
+
+export type ChangeVerb = "create" | "update" | "remove";
 
 /** What is replaced when it changes, besides its name. From azure-native's own lists, as far as this project uses them. */
 const REPLACING: Readonly<Record<string, readonly string[]>> = {
@@ -73,14 +82,20 @@ const IMMUTABLE: Readonly<Record<string, readonly string[]>> = {
   ],
   "servicebus:Queue": ["requiresDuplicateDetection", "requiresSession", "enablePartitioning"],
   "servicebus:Topic": ["requiresDuplicateDetection", "enablePartitioning"],
+  "servicebus:Namespace": ["sku.tier"],
 };
+/** Between these, copies of an account change in place; between the two it is a migration. */
+const ZONAL_REPLICATION = /^Standard_(?:ZRS|GZRS|RAGZRS)$/;
+/** What App Service runs in a subnet keeps a hold on it for a while after it is gone. */
+const SITE = "web:WebApp";
+const FILTER = "servicebus:DefaultRule";
 
 /** https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-automatic-instance-repairs */
 const REPAIRS_MAX_INSTANCES = 200;
 const ONE_PLACEMENT_GROUP_MAX_INSTANCES = 100;
 
 /** `cloud` is changed in place; whoever keeps it saves it after each change. */
-export function createStandIn(cloud: CloudRecord): StandIn {
+export function createStandIn(cloud: CloudRecord, { deployer, onChange }: StandInOptions = {}): StandIn {
   const found = (id: string): RecordedResource => {
     const resource = cloud[id];
     if (resource === undefined) throw new RefusedError(`ResourceNotFound: ${id}`);
@@ -91,7 +106,9 @@ export function createStandIn(cloud: CloudRecord): StandIn {
       const key = namingInput(shortType(type));
       const kept = key === undefined ? undefined : before?.[key];
       if (key !== undefined && kept !== undefined && inputs[key] === undefined) return { ...inputs, [key]: kept };
-      return { ...inputs, ...autoName(shortType(type), name, inputs) };
+      const isTaken = (made: unknown): boolean =>
+        key !== undefined && Object.values(cloud).some((other) => other.type === type && other.inputs[key] === made);
+      return { ...inputs, ...autoName(shortType(type), name, inputs, isTaken) };
     },
 
     diff(id, type, given) {
@@ -107,10 +124,11 @@ export function createStandIn(cloud: CloudRecord): StandIn {
 
     create(type, name, given) {
       const inputs = recordable(given);
-      const id = isEntra(type) ? `${type}/${stableGuid(type, name)}` : resourceId(shortType(type), inputs);
+      const id = isEntra(type) ? entraId(cloud, type, name) : resourceId(shortType(type), inputs);
       if (cloud[id] !== undefined) throw new RefusedError(`cannot create already existing resource '${id}'`);
       judge(cloud, id, type, inputs);
-      cloud[id] = { type, name, inputs };
+      cloud[id] = { type, name, inputs, ...(shortType(type) === FILTER && { unsettled: true }) };
+      onChange?.("create", name);
       return { id, outputs: outputsOf(id, cloud[id]) };
     },
 
@@ -122,28 +140,50 @@ export function createStandIn(cloud: CloudRecord): StandIn {
           throw new RefusedError(`PropertyChangeNotAllowed: Changing property '${path}' of ${id} is not allowed.`);
         }
       }
-      if (shortType(type) === "network:Subnet" && resource.inputs["addressPrefix"] !== inputs["addressPrefix"]) {
+      const moves = resource.inputs["addressPrefix"] !== inputs["addressPrefix"];
+      if (shortType(type) === "network:Subnet" && moves && usersOf(cloud, id).length > 0) {
         throw new RefusedError(`InUsePrefixCannotBeChanged: ${id}`);
       }
+      if (shortType(type) === "storage:StorageAccount") {
+        const [from, to] = [resource.inputs, inputs].map((of) => ZONAL_REPLICATION.test(String(at(of, "sku.name"))));
+        if (from !== to) throw new RefusedError(`A change to ${String(at(inputs, "sku.name"))} migrates ${id}.`);
+      }
       judge(cloud, id, type, inputs);
-      const changed = { ...resource, inputs };
+      const changed = { ...resource, inputs, ...(shortType(type) === FILTER && { unsettled: true as const }) };
       cloud[id] = changed;
+      onChange?.("update", resource.name);
       return outputsOf(id, changed);
     },
 
     remove(id) {
-      const users = Object.entries(cloud).filter(([, { inputs }]) => JSON.stringify(inputs).includes(`"${id}"`));
-      if (shortType(found(id).type) === "network:Subnet" && users.length > 0) {
-        throw new RefusedError(`InUseSubnetCannotBeDeleted: ${id} is in use by ${users[0]?.[0] ?? ""}`);
+      const resource = found(id);
+      const users = usersOf(cloud, id);
+      if (shortType(resource.type) === "network:Subnet") {
+        if (users.length > 0)
+          throw new RefusedError(`InUseSubnetCannotBeDeleted: ${id} is in use by ${users[0] ?? ""}`);
+        if (resource.unsettled) {
+          throw new RefusedError(
+            `InUseSubnetCannotBeDeleted: ${id} is in use by serviceAssociationLinks/AppServiceLink`,
+          );
+        }
       }
+      const assigned = Object.entries(cloud).find(([, { inputs }]) => inputs["roleDefinitionId"] === id);
+      if (assigned !== undefined) throw new RefusedError(`RoleDefinitionHasAssignments: ${id}, by ${assigned[0]}`);
       // With a group goes what is in it.
-      const isGroup = shortType(found(id).type) === "resources:ResourceGroup";
+      const isGroup = shortType(resource.type) === "resources:ResourceGroup";
       const gone = isGroup ? Object.keys(cloud).filter((other) => other.startsWith(`${id}/`)) : [];
       for (const other of [...gone, id]) Reflect.deleteProperty(cloud, other);
+      const subnetId = String(resource.inputs["virtualNetworkSubnetId"]);
+      const subnet = shortType(resource.type) === SITE ? cloud[subnetId] : undefined;
+      if (subnet !== undefined) cloud[subnetId] = { ...subnet, unsettled: true };
+      onChange?.("remove", resource.name);
     },
 
     read(id) {
       const resource = cloud[id];
+      if (resource?.unsettled && shortType(resource.type) === FILTER) {
+        throw new RefusedError(`could not read $Default rule ${id}, even though its parent subscription still exists`);
+      }
       return resource && { inputs: resource.inputs, outputs: outputsOf(id, resource) };
     },
 
@@ -152,12 +192,38 @@ export function createStandIn(cloud: CloudRecord): StandIn {
         ? {
             subscriptionId: SUBSCRIPTION_ID,
             tenantId: DIRECTORY_ID,
-            objectId: DEPLOYER_OBJECT_ID,
+            objectId: deployer?.() ?? DEPLOYER,
             clientId: stableGuid("pulumi"),
           }
         : {},
   };
 }
+
+const DEPLOYER = stableGuid("deployer");
+
+/** Some minutes: from now on Azure is done with its changes. */
+export function timePasses(cloud: CloudRecord): void {
+  for (const [id, { unsettled: _done, ...resource }] of Object.entries(cloud)) cloud[id] = resource;
+}
+
+/** The directory makes a new id each time, and minds no second one of the same name. */
+function entraId(cloud: CloudRecord, type: string, name: string): string {
+  for (let turn = 0; ; turn++) {
+    const id = `${type}/${stableGuid(type, name, ...(turn === 0 ? [] : [String(turn)]))}`;
+    if (cloud[id] === undefined) return id;
+  }
+}
+
+/** Ids of the machines and apps in a subnet. */
+const usersOf = (cloud: CloudRecord, subnetId: string): readonly string[] =>
+  Object.entries(cloud)
+    .filter(
+      ([, { type, inputs }]) =>
+        IN_SUBNETS.includes(shortType(type)) && JSON.stringify(inputs).includes(`"${subnetId}"`),
+    )
+    .map(([id]) => id);
+
+const IN_SUBNETS: readonly string[] = ["compute:VirtualMachineScaleSet", SITE];
 
 /** `storage:Table` of `azure-native:storage:Table`. */
 const shortType = (type: string): string => type.replace(/^azure-native:/, "");
@@ -165,23 +231,81 @@ const shortType = (type: string): string => type.replace(/^azure-native:/, "");
 const isEntra = (type: string): boolean => type.startsWith("azuread:");
 
 function judge(cloud: CloudRecord, id: string, type: string, inputs: Properties): void {
-  if (shortType(type) === "compute:VirtualMachineScaleSet") {
-    const capacity = Number(at(inputs, "sku.capacity") ?? 0);
-    if (capacity > REPAIRS_MAX_INSTANCES && at(inputs, "automaticRepairsPolicy.enabled") === true) {
-      throw new RefusedError(`Automatic repairs allow ${REPAIRS_MAX_INSTANCES} instances at most, not ${capacity}.`);
-    }
-    if (capacity > ONE_PLACEMENT_GROUP_MAX_INSTANCES && inputs["singlePlacementGroup"] !== false) {
-      throw new RefusedError(`A single placement group allows ${ONE_PLACEMENT_GROUP_MAX_INSTANCES} instances.`);
-    }
+  const short = shortType(type);
+  const problem = nameProblem(short, inputs);
+  if (problem !== undefined) throw new RefusedError(`InvalidResourceName: ${problem}`);
+  if (short === "compute:VirtualMachineScaleSet") judgeScaleSet(inputs);
+  if (short === "network:Subnet") judgeSubnet(cloud, id, inputs);
+  if (short === "network:VirtualNetwork") judgeNetwork(cloud, id, inputs);
+  if (short === "authorization:RoleAssignment") judgeRoleAssignment(cloud, id, inputs);
+}
+
+function judgeScaleSet(inputs: Properties): void {
+  const capacity = Number(at(inputs, "sku.capacity") ?? 0);
+  if (capacity > REPAIRS_MAX_INSTANCES && at(inputs, "automaticRepairsPolicy.enabled") === true) {
+    throw new RefusedError(`Automatic repairs allow ${REPAIRS_MAX_INSTANCES} instances at most, not ${capacity}.`);
   }
-  if (shortType(type) === "network:Subnet") {
-    const other = Object.entries(cloud).find(
-      ([otherId, resource]) =>
-        otherId !== id && resource.type === type && resource.inputs["addressPrefix"] === inputs["addressPrefix"],
-    );
-    if (other !== undefined) throw new RefusedError(`NetcfgSubnetRangesOverlap: ${id} overlaps with ${other[0]}`);
+  if (capacity > ONE_PLACEMENT_GROUP_MAX_INSTANCES && inputs["singlePlacementGroup"] !== false) {
+    throw new RefusedError(`A single placement group allows ${ONE_PLACEMENT_GROUP_MAX_INSTANCES} instances.`);
   }
 }
+
+/** It lies in its network, beside the others. */
+function judgeSubnet(cloud: CloudRecord, id: string, inputs: Properties): void {
+  const [networkId = ""] = id.split("/subnets/");
+  const own = rangeOf(inputs["addressPrefix"]);
+  const network = cloud[networkId]?.inputs;
+  if (network !== undefined && !prefixesOf(network).some((prefix) => isWithin(own, rangeOf(prefix)))) {
+    throw new RefusedError(`NetcfgSubnetRangeOutsideVnet: ${id}`);
+  }
+  for (const [otherId, other] of subnetsOf(cloud, networkId)) {
+    const range = rangeOf(other["addressPrefix"]);
+    if (otherId !== id && own.first <= range.last && range.first <= own.last) {
+      throw new RefusedError(`NetcfgSubnetRangesOverlap: ${id} overlaps with ${otherId}`);
+    }
+  }
+}
+
+/** It has room for the subnets that are there. */
+function judgeNetwork(cloud: CloudRecord, id: string, inputs: Properties): void {
+  for (const [subnetId, { addressPrefix }] of subnetsOf(cloud, id)) {
+    if (!prefixesOf(inputs).some((prefix) => isWithin(rangeOf(addressPrefix), rangeOf(prefix)))) {
+      throw new RefusedError(`NetcfgSubnetRangeOutsideVnet: ${subnetId}`);
+    }
+  }
+}
+
+/** One and the same permission is there once, whatever its name. */
+function judgeRoleAssignment(cloud: CloudRecord, id: string, inputs: Properties): void {
+  const key = (of: Properties): string => JSON.stringify([of["scope"], of["principalId"], of["roleDefinitionId"]]);
+  const twin = Object.entries(cloud).find(
+    ([otherId, other]) => otherId !== id && other.type.endsWith(":RoleAssignment") && key(other.inputs) === key(inputs),
+  );
+  if (twin !== undefined) throw new RefusedError(`RoleAssignmentExists: ${twin[0]}`);
+}
+
+const subnetsOf = (cloud: CloudRecord, networkId: string): readonly (readonly [string, Properties])[] =>
+  Object.entries(cloud)
+    .filter(([id, { type }]) => shortType(type) === "network:Subnet" && id.startsWith(`${networkId}/`))
+    .map(([id, { inputs }]) => [id, inputs]);
+
+const prefixesOf = (network: Properties): readonly unknown[] => {
+  const prefixes = at(network, "addressSpace.addressPrefixes");
+  return Array.isArray(prefixes) ? prefixes : [];
+};
+
+interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
+function rangeOf(prefix: unknown): Range {
+  const space = parseAddressSpace(String(prefix));
+  if (space === undefined) throw new RefusedError(`InvalidAddressPrefixFormat: ${String(prefix)}`);
+  return { first: space.base, last: space.base + 2 ** (32 - space.prefix) - 1 };
+}
+
+const isWithin = (inner: Range, outer: Range): boolean => outer.first <= inner.first && inner.last <= outer.last;
 
 /** The outputs this program reads, besides the inputs. */
 function outputsOf(id: string, { type, name, inputs }: RecordedResource): Properties {

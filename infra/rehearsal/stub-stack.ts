@@ -3,6 +3,7 @@
  * created, changed or replaced in the stand-in cloud by the engine's own rules. What is no longer registered goes last.
  */
 import { ProgramFailedError, type EngineCloud, type RecordedProgram, type Registration } from "../tools/stub-engine.ts";
+import { recoveredState, recoveryLines } from "../tools/recovered-state.ts";
 import { at, RefusedError, recordable, same, type Properties, type StandIn } from "./stand-in.ts";
 
 /** What the last deployment left, in the order of creation. */
@@ -15,18 +16,37 @@ interface Deployed {
 
 export interface StubStack {
   /** Both throw ProgramFailedError: the program failed, or the cloud refused something. */
-  up(program: (engine: EngineCloud) => Promise<RecordedProgram>): Promise<void>;
+  up(program: (engine: EngineCloud) => Promise<RecordedProgram>, options?: UpOptions): Promise<void>;
   destroy(): void;
+  /** What `npm run recover` does to the state, and what it says. */
+  recover(): string;
 }
+
+export interface UpOptions {
+  /** The engine dies when so many resources were made, and has not recorded the last of them. */
+  readonly dieAfter?: number;
+}
+
+/** Creations that are under way at a time, and lost when the engine dies. */
+const UNDER_WAY = 6;
 
 export function createStubStack(cloud: StandIn): StubStack {
   const deployed: Deployed[] = [];
   /** Replaced, and to be removed at the end of a deployment that succeeds; oldest first. */
   const outgoing: Deployed[] = [];
+  /** Begun by an engine that died. */
+  const begun: Deployed[] = [];
 
   function refuseProtected(entries: readonly Deployed[]): void {
     const kept = entries.find(({ registration }) => registration.protect);
     if (kept !== undefined) throw new RefusedError(`${kept.registration.name} is protected and cannot be deleted.`);
+  }
+
+  /** Everything is read first; what went behind the engine's back is forgotten. */
+  function refresh(): void {
+    for (const entry of [...deployed]) {
+      if (cloud.read(entry.id) === undefined) deployed.splice(deployed.indexOf(entry), 1);
+    }
   }
 
   /** Newest first, so that nothing goes before what is in it. What is refused stays for the next time. */
@@ -52,47 +72,56 @@ export function createStubStack(cloud: StandIn): StubStack {
   function deploy(registration: Registration): { readonly id: string; readonly state: Properties } {
     const { type, name } = registration;
     const key = keyOf(registration);
-    const index = deployed.findIndex((entry) => entry.key === key);
-    let before = deployed[index];
-    // Gone behind the engine's back.
-    if (before !== undefined && cloud.read(before.id) === undefined) {
-      deployed.splice(index, 1);
-      before = undefined;
-    }
-    const inputs = wanted(registration, before);
-    const create = (): { readonly id: string; readonly state: Properties } => {
+    const before = deployed.find((entry) => entry.key === key);
+    const create = (inputs: Properties): { readonly id: string; readonly state: Properties } => {
       const { id, outputs } = cloud.create(type, name, inputs);
       deployed.push({ key, registration, id, inputs });
       return { id, state: outputs };
     };
-    if (before === undefined) return create();
+    const inputs = wanted(registration, before);
+    if (before === undefined) return create(inputs);
 
     const { changed, replaces } = cloud.diff(before.id, type, inputs);
     const { inputs: present } = before;
     const isReplaced = registration.replaceOnChanges.some((path) => !same(at(present, path), at(inputs, path)));
     if (replaces.length > 0 || isReplaced) {
       refuseProtected([before]);
-      const replaced = deployed.splice(index, 1);
+      deployed.splice(deployed.indexOf(before), 1);
       // The old one goes first where two cannot live side by side, else at the end.
-      if (registration.deleteBeforeReplace) removeAll(replaced);
-      else outgoing.push(...replaced);
-      return create();
+      if (registration.deleteBeforeReplace) removeAll([before]);
+      else outgoing.push(before);
+      // Its name is made up anew.
+      return create(wanted(registration, undefined));
     }
     const state = changed.length > 0 ? cloud.update(before.id, type, inputs) : cloud.read(before.id)?.outputs;
-    deployed[index] = { ...before, registration, inputs };
+    // In the order of this deployment: what is removed goes in the opposite one.
+    deployed.splice(deployed.indexOf(before), 1);
+    deployed.push({ ...before, registration, inputs });
     return { id: before.id, state: state ?? {} };
   }
 
+  /** What the engine had asked for when it died was made, and is not in its state. */
+  function die(): never {
+    begun.push(...deployed.splice(-UNDER_WAY));
+    throw new RefusedError("The engine was killed.");
+  }
+
   return {
-    async up(program) {
+    async up(program, { dieAfter = Infinity } = {}) {
       // The program logs a stack trace for each.
       const refusals: string[] = [];
+      let created = 0;
       const engine: EngineCloud = {
         preview: false,
         invoke: (token) => cloud.invoke(token),
         register(registration) {
           try {
-            return deploy(registration);
+            if (created >= dieAfter) throw new RefusedError("There is no engine.");
+            const known = deployed.length;
+            const answer = deploy(registration);
+            created += deployed.length - known;
+            if (created >= dieAfter) die();
+            return answer;
           } catch (error) {
             if (error instanceof RefusedError) refusals.push(`${registration.name}: ${error.message}`);
             throw error;
@@ -100,6 +129,7 @@ export function createStubStack(cloud: StandIn): StubStack {
         },
       };
       try {
+        refresh();
         const { registrations } = await program(engine);
         const kept = new Set(registrations.map(keyOf));
         const surplus = deployed.filter(({ key }) => !kept.has(key));
@@ -114,12 +144,37 @@ export function createStubStack(cloud: StandIn): StubStack {
 
     destroy() {
       try {
+        refresh();
         refuseProtected(deployed);
         removeAll(deployed);
         removeAll(outgoing);
       } catch (error) {
         throw programFailed(error, []);
       }
+    },
+
+    recover() {
+      const stateOf = ({ key, registration, id, inputs }: Deployed) => ({
+        urn: key,
+        type: registration.type,
+        id,
+        inputs,
+      });
+      const recovered = recoveredState({
+        deployment: {
+          resources: deployed.map(stateOf),
+          pending_operations: begun.map((entry) => ({
+            type: "creating",
+            resource: { ...stateOf(entry), id: undefined },
+          })),
+        },
+      });
+      for (const { urn, id = "" } of recovered.state.deployment.resources ?? []) {
+        const entry = begun.find(({ key }) => key === urn);
+        if (entry !== undefined) deployed.push({ ...entry, id });
+      }
+      begun.length = 0;
+      return recoveryLines(recovered).join("\n");
     },
   };
 }

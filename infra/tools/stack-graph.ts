@@ -26,13 +26,12 @@ export async function readStackFile(stack: string): Promise<Readonly<Record<stri
     throw new ProgramFailedError(`There is no ${name}: stack ${stack} has no configuration here.`, { cause });
   });
   const { config } = stackSchema.parse(parse(text));
-  return Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [
-      key,
-      typeof value === "string" ? value : JSON.stringify(value, sortedKeys),
-    ]),
-  );
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, settingText(value)]));
 }
+
+/** A setting as the engine hands it to the program. */
+export const settingText = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value, sortedKeys);
 
 /** As the engine writes objects: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/config/plaintext.go */
 const sortedKeys = (_key: string, value: unknown): unknown =>

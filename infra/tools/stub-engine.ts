@@ -29,7 +29,12 @@ export interface ProgramRun {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What answers for the providers. */
   readonly cloud: EngineCloud;
+  /** Runs the program against the engine at an address; absent: Pulumi's own loader, in a process of its own. */
+  readonly start?: StartProgram;
 }
+
+/** Rejects when the program fails. */
+export type StartProgram = (run: ProgramRun, engineAddress: string) => Promise<void>;
 
 /** The providers, as an engine sees them. What they throw ends the program. */
 export interface EngineCloud {
@@ -151,7 +156,8 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
 
   const address = await listen(server);
   try {
-    await runLoader(run, { address, preview: cloud.preview }, complaints);
+    if (run.start === undefined) await runLoader(run, { address, preview: cloud.preview }, complaints);
+    else await run.start(run, address);
   } finally {
     server.forceShutdown();
   }

@@ -11,6 +11,13 @@ describe("names that Pulumi makes up", () => {
     expect(autoName("web:WebApp", "other", {})).not.toEqual(name);
   });
 
+  it("are others where one is taken", () => {
+    const { name } = autoName("web:WebApp", "api", {}) ?? {};
+    const other = autoName("web:WebApp", "api", {}, (made) => made === name);
+    expect(other).toEqual({ name: expect.stringMatching(/^api[0-9a-f]{8}$/) as string });
+    expect(other).not.toEqual({ name });
+  });
+
   it("are lower-case letters and digits for a storage account, however long, and GUIDs for roles", () => {
     const account = autoName("storage:StorageAccount", "A-rather-long-account-name", {});
     expect(account).toEqual({ accountName: expect.stringMatching(/^aratherlongaccountname[0-9a-f]{8}$/) as string });

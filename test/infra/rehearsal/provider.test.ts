@@ -59,7 +59,7 @@ async function startProvider(name: string, file: string) {
       request.setOlds(struct({}));
       request.setNews(struct(inputs));
       const answer = await answerTo<proto.DiffResponse>((done) => client.diff(request, done));
-      const some = answer.getChanges() === proto.DiffResponse.DiffChanges.DIFF_SOME;
+      const some = answer.getChanges() !== proto.DiffResponse.DiffChanges.DIFF_NONE;
       return { changes: some, replaces: answer.getReplacesList() };
     },
     async create(resource: string, inputs: Properties) {
@@ -142,7 +142,9 @@ describe("a provider as a process", () => {
     expect(await record()).toEqual({});
     expect(await provider.read(id, site)).toEqual({ id: "", outputs: {}, inputs: undefined });
     await expect(provider.update(id, site, inputs)).rejects.toThrow(`ResourceNotFound: ${id}`);
-    expect(await readdir(directory.path)).toHaveLength(1);
+    expect((await readdir(directory.path)).toSorted()).toEqual(["azure native's.json", "azure native's.json.changes"]);
+    // What was refused is no change.
+    expect(await readFile(`${file}.changes`, "utf8")).toBe("create api\nupdate api\nremove api\n");
   });
 
   it("gives no inputs back where there is an asset among them, so that the engine keeps its own", async () => {

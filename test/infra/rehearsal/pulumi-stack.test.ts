@@ -14,13 +14,12 @@ const executable = (folder: string, name: string, text = ""): Promise<void> =>
 /** Makes one resource of each provider, then fails. */
 const FAILING_ENGINE = `
 case "$1" in
-version) echo v3.1.2 ;;
 stack) echo "$@" >stack ;;
-destroy) echo "$@" >destroy && echo '{}' >.rehearsal/azure-native.json && echo '{}' >.rehearsal/azuread.json ;;
+destroy) echo "$@" >destroy && echo remove jobs >.rehearsal/dev/azure-native.json.changes && echo '{}' >.rehearsal/dev/azure-native.json && echo '{}' >.rehearsal/dev/azuread.json ;;
 up)
   env >environment
-  echo '{ "/table": { "type": "azure-native:storage:Table", "name": "jobs", "inputs": {} } }' >.rehearsal/azure-native.json
-  cat .rehearsal/azuread.json >given
+  echo '{ "/table": { "type": "azure-native:storage:Table", "name": "jobs", "inputs": {} } }' >.rehearsal/dev/azure-native.json
+  cat .rehearsal/dev/azuread.json >given
   cat <<'END'
 Updating (dev):
  +  azure-native:storage:Table jobs created
@@ -64,24 +63,24 @@ describe("Pulumi's engine", () => {
       programs,
       project,
       stack: "dev",
-      config: { "jobyard:apiMin": "2" },
       cloud,
     });
-    expect(stack.version).toBe("v3.1.2");
     const written = (name: string): Promise<string> => readFile(join(project, name), "utf8");
     expect(await written("stack")).toContain("init dev");
-    expect(await written("Pulumi.dev.yaml")).toBe('config:\n  jobyard:apiMin: "2"\n');
-
-    await expect(stack.up()).rejects.toThrow(
+    const config = { "jobyard:apiMin": "2", "jobyard:pools": '{"gpu":{"subnet":1}}' };
+    await expect(stack.up({ config })).rejects.toThrow(
       [
         ...["pulumi:pulumi:Stack (jobyard-dev):", "    error: update failed", ""],
         ...["  azure-native:storage:Blob (pointer):", "    error: cannot create already existing resource"],
       ].join("\n"),
     );
+    // Objects as a person writes them: it is the engine that turns them into text.
+    const settings = 'config:\n  jobyard:apiMin: "2"\n  jobyard:pools:\n    gpu:\n      subnet: 1\n';
+    expect(await written("Pulumi.dev.yaml")).toBe(settings);
     expect(cloud).toEqual({ application, "/table": { type: "azure-native:storage:Table", name: "jobs", inputs: {} } });
     expect(JSON.parse(await written("given"))).toEqual({ application });
 
-    await stack.destroy();
+    expect(await stack.destroy()).toEqual(["remove jobs"]);
     expect(cloud).toEqual({});
     // Without one, the engine deletes what is not protected before it refuses the rest.
     expect(await written("destroy")).not.toContain("--skip-preview");
@@ -97,9 +96,9 @@ describe("Pulumi's engine", () => {
     const project = join(directory.path, "it's a project");
     await mkdir(project);
     await executable(directory.path, "pulumi");
-    await createPulumiStack({ programs: directory.path, project, stack: "dev", config: {}, cloud: {} });
+    await createPulumiStack({ programs: directory.path, project, stack: "dev", cloud: {} });
     for (const provider of ["azure-native", "azuread"]) {
-      const plugin = spawn(join(project, ".rehearsal/plugins", `pulumi-resource-${provider}`), ["127.0.0.1:1"]);
+      const plugin = spawn(join(project, ".rehearsal/dev/plugins", `pulumi-resource-${provider}`), ["127.0.0.1:1"]);
       const [line] = (await once(createInterface(plugin.stdout), "line")) as [string];
       plugin.kill("SIGKILL");
       expect(line).toMatch(/^\d+$/);

@@ -7,6 +7,7 @@ import {
   createStandIn,
   recordable,
   RefusedError,
+  timePasses,
   type CloudRecord,
   type Properties,
 } from "../../../infra/rehearsal/stand-in.ts";
@@ -22,6 +23,7 @@ const subnet = (subnetName: string, addressPrefix: string): Properties => ({
   subnetName,
   addressPrefix,
 });
+const NETWORK = "azure-native:network:VirtualNetwork";
 const SCALE_SET = "azure-native:compute:VirtualMachineScaleSet";
 const scaleSet = (more: Properties): Properties => ({ ...inGroup, vmScaleSetName: "workers", ...more });
 const BLOB = "azure-native:storage:Blob";
@@ -183,14 +185,120 @@ describe("what Azure refuses", () => {
     expect(create(201, false, false)).not.toThrow();
   });
 
-  it("is a subnet that overlaps, that changes its range, or that goes while it is used", () => {
+  it("is a subnet that overlaps, that lies outside its network, that moves or goes while it is used", () => {
     const { cloud } = emptyCloud();
+    const network = (prefix: string) => ({
+      ...inGroup,
+      virtualNetworkName: "network",
+      addressSpace: { addressPrefixes: [prefix] },
+    });
+    const made = cloud.create(NETWORK, "network", network("10.0.0.0/16"));
     const { id } = cloud.create(SUBNET, "one", subnet("one", "10.0.0.0/24"));
-    expect(() => cloud.create(SUBNET, "two", subnet("two", "10.0.0.0/24"))).toThrow("NetcfgSubnetRangesOverlap");
-    expect(() => cloud.update(id, SUBNET, subnet("one", "10.0.9.0/24"))).toThrow("InUsePrefixCannotBeChanged");
+    const { id: twoId } = cloud.create(SUBNET, "two", subnet("two", "10.0.4.0/22"));
+    for (const [name, prefix] of [
+      ["same", "10.0.0.0/24"],
+      ["inside", "10.0.5.0/26"],
+      ["around", "10.0.0.0/20"],
+    ] as const) {
+      expect(() => cloud.create(SUBNET, name, subnet(name, prefix)), name).toThrow("NetcfgSubnetRangesOverlap");
+    }
+    expect(() => cloud.create(SUBNET, "far", subnet("far", "10.1.0.0/24"))).toThrow("NetcfgSubnetRangeOutsideVnet");
+    expect(() => cloud.update(made.id, NETWORK, network("10.0.0.0/22"))).toThrow(
+      `NetcfgSubnetRangeOutsideVnet: ${twoId}`,
+    );
+    cloud.update(id, SUBNET, subnet("one", "10.0.1.0/24"));
     const user = cloud.create(SCALE_SET, "workers", scaleSet({ subnet: { id } }));
+    expect(() => cloud.update(id, SUBNET, subnet("one", "10.0.9.0/24"))).toThrow("InUsePrefixCannotBeChanged");
     expect(() => cloud.remove(id)).toThrow(`InUseSubnetCannotBeDeleted: ${id} is in use by ${user.id}`);
     cloud.remove(user.id);
     expect(() => cloud.remove(id)).not.toThrow();
+  });
+
+  it("is the removal of an app's subnet, for a while after the app", () => {
+    const { record, cloud } = emptyCloud();
+    const { id } = cloud.create(SUBNET, "api", subnet("api", "10.0.0.0/26"));
+    const app = cloud.create("azure-native:web:WebApp", "api", { ...inGroup, name: "api", virtualNetworkSubnetId: id });
+    expect(() => cloud.remove(id)).toThrow(`is in use by ${app.id}`);
+    cloud.remove(app.id);
+    expect(() => cloud.remove(id)).toThrow("serviceAssociationLinks/AppServiceLink");
+    timePasses(record);
+    cloud.remove(id);
+    expect(record).toEqual({});
+  });
+
+  it("is nothing of that when the whole group goes", () => {
+    const { record, cloud } = emptyCloud();
+    const group = cloud.create("azure-native:resources:ResourceGroup", "group", inGroup);
+    const { id } = cloud.create(SUBNET, "api", subnet("api", "10.0.0.0/26"));
+    cloud.create("azure-native:web:WebApp", "api", { ...inGroup, name: "api", virtualNetworkSubnetId: id });
+    cloud.remove(group.id);
+    expect(record).toEqual({});
+  });
+
+  it("is to show a filter soon after it was set", () => {
+    const { record, cloud } = emptyCloud();
+    const at = { ...inGroup, namespaceName: "bus", topicName: "timers", subscriptionName: "one" };
+    const { id } = cloud.create("azure-native:servicebus:DefaultRule", "filter", at);
+    expect(() => cloud.read(id)).toThrow("could not read $Default rule");
+    timePasses(record);
+    expect(cloud.read(id)?.inputs).toEqual(at);
+    cloud.update(id, "azure-native:servicebus:DefaultRule", { ...at, filterType: "SqlFilter" });
+    expect(() => cloud.read(id)).toThrow("could not read $Default rule");
+  });
+
+  it("is a move between copies of an account that takes a migration, and another tier of a namespace", () => {
+    const { cloud } = emptyCloud();
+    const account = (sku: string) => ({ ...inGroup, accountName: "data", sku: { name: `Standard_${sku}` } });
+    const type = "azure-native:storage:StorageAccount";
+    const { id } = cloud.create(type, "data", account("LRS"));
+    cloud.update(id, type, account("GRS"));
+    expect(() => cloud.update(id, type, account("ZRS"))).toThrow("A change to Standard_ZRS migrates");
+    const bus = (tier: string) => ({ ...inGroup, namespaceName: "the-bus", sku: { name: tier, tier } });
+    const made = cloud.create("azure-native:servicebus:Namespace", "bus", bus("Standard"));
+    expect(() => cloud.update(made.id, "azure-native:servicebus:Namespace", bus("Premium"))).toThrow("sku.tier");
+  });
+
+  it("is the same permission under another name, and a role that goes before its assignments", () => {
+    const { cloud } = emptyCloud();
+    const role = cloud.create("azure-native:authorization:RoleDefinition", "role", {
+      scope: "/group",
+      roleDefinitionId: crypto.randomUUID(),
+    });
+    const assign = () =>
+      cloud.create("azure-native:authorization:RoleAssignment", "one", {
+        scope: "/table",
+        principalId: "worker",
+        roleDefinitionId: role.id,
+        roleAssignmentName: crypto.randomUUID(),
+      });
+    const { id } = assign();
+    expect(assign).toThrow(`RoleAssignmentExists: ${id}`);
+    expect(() => cloud.remove(role.id)).toThrow("RoleDefinitionHasAssignments");
+    cloud.remove(id);
+    expect(() => cloud.remove(role.id)).not.toThrow();
+  });
+
+  it.each([
+    ["storage:StorageAccount", { accountName: "With-Hyphen" }],
+    ["storage:BlobContainer", { accountName: "data", containerName: "a--b" }],
+    ["storage:Table", { accountName: "data", tableName: "job-rows" }],
+    ["servicebus:Namespace", { namespaceName: "short" }],
+    ["servicebus:Subscription", { namespaceName: "the-bus", topicName: "t", subscriptionName: "x".repeat(51) }],
+    ["compute:VirtualMachineScaleSet", { vmScaleSetName: "x".repeat(65) }],
+  ])("is a name that %s does not take", (type, inputs) => {
+    const { cloud } = emptyCloud();
+    const create = () => cloud.create(`azure-native:${type}`, "one", { ...inGroup, ...inputs });
+    expect(create).toThrow("InvalidResourceName");
+  });
+});
+
+describe("names and ids that are made up", () => {
+  it("are new each time: a second scale set lives beside the first, and so does a second application", () => {
+    const { record, cloud } = emptyCloud();
+    for (let turn = 0; turn < 2; turn++) {
+      cloud.create(SCALE_SET, "workers", cloud.check(SCALE_SET, "workers", inGroup, undefined));
+      cloud.create("azuread:index/application:Application", "api", { displayName: "API" });
+    }
+    expect(Object.keys(record)).toHaveLength(4);
   });
 });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { createStandIn, type CloudRecord, type Properties, type StandIn } from "../../../infra/rehearsal/stand-in.ts";
+import {
+  createStandIn,
+  RefusedError,
+  type CloudRecord,
+  type Properties,
+  type StandIn,
+} from "../../../infra/rehearsal/stand-in.ts";
 import { createStubStack } from "../../../infra/rehearsal/stub-stack.ts";
 import {
   ProgramFailedError,
@@ -206,5 +212,43 @@ describe("a deployment without Pulumi's engine", () => {
     await up(table("jobs"), blob("precious", "a", "text"));
     expect(destroy()).toEqual(["remove a", "remove jobs"]);
     expect(record).toEqual({});
+  });
+
+  it("makes another scale set before the old one goes, with another name", async () => {
+    const { up } = watchedStack();
+    const spot = (priority: string): Registration => ({
+      ...workers(1, "B1"),
+      inputs: { resourceGroupName: "group", virtualMachineProfile: { priority } },
+      replaceOnChanges: ["virtualMachineProfile.priority"],
+    });
+    const [first] = await up(spot("Regular"));
+    const [created, removed] = await up(spot("Spot"));
+    expect(removed).toBe(first?.replace("create", "remove"));
+    expect(created).toMatch(/^create workers/);
+    expect(created).not.toBe(first);
+  });
+
+  it("reads everything first, and fails when something cannot be read", async () => {
+    const cloud = createStandIn({});
+    const read = (): never => {
+      throw new RefusedError("could not read");
+    };
+    const stack = createStubStack({ ...cloud, read });
+    await stack.up(program(table("jobs")));
+    await expect(stack.up(program(table("jobs")))).rejects.toThrow("could not read");
+    expect(() => stack.destroy()).toThrow("could not read");
+  });
+
+  it("is refused what was made before the engine died, until that is recovered", async () => {
+    const { stack, record, up } = watchedStack();
+    const all = ["a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1"].map((name) => table(`${name}rows`));
+    await expect(stack.up(program(...all), { dieAfter: 7 })).rejects.toThrow("The engine was killed.");
+    expect(Object.keys(record)).toHaveLength(7);
+    await expect(up(...all)).rejects.toThrow("cannot create already existing resource");
+    expect(stack.recover()).toContain("6 resources were begun and not recorded.");
+    // One of them has gone meanwhile.
+    Reflect.deleteProperty(record, Object.keys(record).at(-1) ?? "");
+    expect(await up(...all)).toEqual(["create g1rows", "create h1rows"]);
+    expect(await up(...all)).toEqual([]);
   });
 });

@@ -1,0 +1,271 @@
+/** What a year of deployments does to a stack, one after the other, and how much each may change. */
+import { z } from "zod";
+import { expect } from "./rehearsal.ts";
+import { expectChanges, expectNone, expectRefusal, inputsOf, up, type Changes, type Life } from "./life.ts";
+import { at, timePasses, type CloudRecord, type Properties } from "./stand-in.ts";
+import type { Step } from "./step.ts";
+
+/** Each needs the one before it. */
+type LifeStep = Omit<Step<Life>, "needs">;
+
+const WORKERS = "pool-default-workers";
+/** What autoscale has made of the pool. */
+const DRIFTED = 37;
+/** Creations of a first deployment before its engine dies, of some ninety. */
+const DEATH_AFTER = 61;
+
+/** A release: its packages, the pointer that is replaced in place, and the API's setting. Not one machine. */
+const RELEASE: Changes = {
+  create: ["release-api", "release-worker", "release-worker-pointer"],
+  update: ["jobyard-api-host"],
+  remove: ["release-api", "release-worker", "release-worker-pointer"],
+};
+
+/** Queues, identity with its roles, subnet, machines, rules, alert. */
+const POOL_RESOURCES = 30;
+
+/** Another scale set comes before the old one goes, with the right to protect its machines; what names it is told. */
+const NEW_SCALE_SET: Changes = {
+  create: [WORKERS, "pool-default-protect-scale-set"],
+  update: ["autoscale-default-setting", "watch-workbook", "watch-workers-unavailable-default"],
+  remove: [WORKERS, "pool-default-protect-scale-set"],
+};
+
+const poolsSchema = z.record(z.string(), z.looseObject({ subnet: z.number().optional() }));
+type Pools = z.infer<typeof poolsSchema>;
+
+/** Those of the settings, however they are written. */
+function pools({ settings }: Life): Pools {
+  const { pools: given = {} } = settings;
+  return poolsSchema.parse(typeof given === "string" ? JSON.parse(given) : given);
+}
+
+/** The default pool with these keys of its own. */
+const withDefault = (life: Life, own: Properties): { readonly pools: Pools } => ({
+  pools: { ...pools(life), default: { ...pools(life)["default"], ...own } },
+});
+
+const capacity = (life: Life): unknown => at(inputsOf(life, WORKERS), "sku.capacity");
+
+/** Does with the stand-in what `recover` asks a person to do with the Azure CLI. */
+function deleteBlobs(cloud: CloudRecord, said: string): void {
+  const asked = /az storage blob delete --account-name (\S+) --container-name (\S+) --name (\S+)/g;
+  for (const [, account = "", container = "", name = ""] of said.matchAll(asked)) {
+    const isIt = (id: string): boolean =>
+      id.includes(`/storageAccounts/${account}/`) && id.endsWith(`/containers/${container}/blobs/${name}`);
+    for (const id of Object.keys(cloud)) if (isIt(id)) Reflect.deleteProperty(cloud, id);
+  }
+}
+
+/** Changed by hand, or by Azure. */
+function drift({ stack }: Life, name: string, change: (inputs: Properties) => Properties): void {
+  for (const [id, resource] of Object.entries(stack.cloud)) {
+    if (resource.name === name) stack.cloud[id] = { ...resource, inputs: change(resource.inputs) };
+  }
+}
+
+export const LIFE_STEPS: readonly LifeStep[] = [
+  {
+    name: "up",
+    title: "Everything is made.",
+    async run(life) {
+      const changes = await up(life);
+      expectChanges(changes, { create: Object.values(life.stack.cloud).map(({ name }) => name) });
+      expect(changes.create.length > 90, `Only ${changes.create.length} resources were made.`);
+    },
+  },
+  { name: "again", title: "The same again changes nothing.", run: async (life) => expectNone(await up(life)) },
+  {
+    name: "release",
+    title: "A change of the code changes packages, pointer and the API's setting; the old ones go.",
+    async run(life) {
+      await life.project.writeRelease("next");
+      expectChanges(await up(life), RELEASE);
+    },
+  },
+  {
+    name: "rollback",
+    title: "The release before comes back by the same changes.",
+    async run(life) {
+      await life.project.writeRelease("");
+      expectChanges(await up(life), RELEASE);
+    },
+  },
+  {
+    name: "forward",
+    title: "The release that was rolled back is deployed once more.",
+    async run(life) {
+      await life.project.writeRelease("next");
+      expectChanges(await up(life), RELEASE);
+      expectNone(await up(life));
+    },
+  },
+  {
+    name: "deployer",
+    title: "Another deployer changes nothing.",
+    run: async (life) => expectNone(await up(life, {}, { deployer: "00000000-0000-4000-8000-00000000dead" })),
+  },
+  {
+    name: "autoscale",
+    title: `A deployment leaves the ${DRIFTED} machines that autoscale has made of the pool.`,
+    async run(life) {
+      drift(life, WORKERS, (inputs) => ({
+        ...inputs,
+        sku: { ...(inputs["sku"] as Properties), capacity: DRIFTED },
+      }));
+      expectNone(await up(life));
+      expect(capacity(life) === DRIFTED, `There are ${String(capacity(life))} machines.`);
+    },
+  },
+  {
+    name: "size",
+    title: "Another size of machine changes the pool's model, and not how many machines there are.",
+    async run(life) {
+      expectChanges(await up(life, withDefault(life, { vmSize: "Standard_D4as_v5" })), { update: [WORKERS] });
+      expect(capacity(life) === DRIFTED, `There are ${String(capacity(life))} machines.`);
+    },
+  },
+  {
+    name: "tags",
+    title: "Tags are changed in place, on everything that has them.",
+    async run(life) {
+      const tagged = Object.values(life.stack.cloud).filter(({ inputs }) => inputs["tags"] !== undefined);
+      expectChanges(await up(life, { tags: { team: "jobs" } }), { update: tagged.map(({ name }) => name) });
+      expect(capacity(life) === DRIFTED, `There are ${String(capacity(life))} machines.`);
+    },
+  },
+  {
+    name: "egress",
+    title: "The way out changes on every pool, and back again.",
+    async run(life) {
+      const { egress } = life.settings;
+      const names = ["default", ...Object.keys(pools(life)).filter((name) => name !== "default")];
+      const update = names.flatMap((name) => [`network-pool-${name}-subnet`, `pool-${name}-workers`]);
+      const gateway = ["network-nat", "network-nat-address"];
+      const toAddresses = { update, remove: gateway };
+      const toGateway = { update, create: gateway };
+      const [there, back] = egress === "instancePublicIp" ? [toGateway, toAddresses] : [toAddresses, toGateway];
+      const other = egress === "instancePublicIp" ? "nat" : "instancePublicIp";
+      expectChanges(await up(life, { egress: other }), there);
+      expectChanges(await up(life, { egress }), back);
+    },
+  },
+  {
+    name: "pool",
+    title: "A pool whose name comes before the others is added and removed; no subnet moves.",
+    async run(life) {
+      const { pools: before, protectData } = life.settings;
+      const used = Object.values(pools(life)).map(({ subnet = 0 }) => subnet);
+      const added = await up(life, { pools: { ...pools(life), archive: { subnet: Math.max(0, ...used) + 1 } } });
+      const update = ["jobyard-api-host", "jobyarddata", "watch-workbook"];
+      expectChanges(added, { create: added.create.filter((name) => name.includes("archive")), update });
+      expect(added.create.length === POOL_RESOURCES, `A pool is ${added.create.length} resources.`);
+      // Its queues would be refused in a protected stack.
+      expectNone(await up(life, { protectData: false }));
+      expectChanges(await up(life, { pools: before }), { update, remove: added.create });
+      expectNone(await up(life, { protectData }));
+    },
+  },
+  {
+    name: "spot",
+    title: "Spot machines come with a new scale set, and go with another.",
+    async run(life) {
+      for (const spot of [true, false]) expectChanges(await up(life, withDefault(life, { spot })), NEW_SCALE_SET);
+    },
+  },
+  {
+    name: "fixed",
+    title: "A fixed number takes the pool from autoscale; past 100 it takes a new scale set, past 200 no repairs.",
+    async run(life) {
+      const fixed = (count: number) => withDefault(life, { autoscale: false, count });
+      const rules = ["autoscale-default-log", "autoscale-default-setting"];
+      const { create, update, remove } = NEW_SCALE_SET;
+      const watches = update.filter((name) => !rules.includes(name));
+      expectChanges(await up(life, fixed(5)), { update: [WORKERS], remove: rules });
+      expectChanges(await up(life, fixed(150)), { create, update: watches, remove });
+      expectChanges(await up(life, fixed(250)), { update: [WORKERS] });
+      expect(capacity(life) === 250, `There are ${String(capacity(life))} machines.`);
+      const back = await up(life, withDefault(life, { autoscale: true, count: undefined }));
+      expectChanges(back, { create: [...create, ...rules], update: watches, remove });
+    },
+  },
+  {
+    name: "timers",
+    title: "Subscriptions of timers go to Pulumi and back to the API; their filters cannot be read for minutes.",
+    async run(life) {
+      // Without packages there are no timers.
+      if (life.settings["packagesPath"] === undefined) return;
+      const { create } = await up(life, { runtimeRegistration: false });
+      const made = create.filter((name) => name.startsWith("bus-"));
+      expect(
+        made.some((name) => name.endsWith("-filter")),
+        "No subscription has a filter.",
+      );
+      await expectRefusal(up(life), "could not read $Default rule");
+      timePasses(life.stack.cloud);
+      expectNone(await up(life));
+      const { remove } = await up(life, { runtimeRegistration: undefined });
+      const gone = remove.filter((name) => name.startsWith("bus-"));
+      expect(gone.join() === made.join(), `Of ${made.join()} only these went: ${gone.join()}.`);
+    },
+  },
+  {
+    name: "never",
+    title: "What Azure never changes in place is refused, and the settings of before are still deployed.",
+    async run(life) {
+      const { storageReplication = "LRS", busSku, addressSpace } = life.settings;
+      const otherReplication = storageReplication === "LRS" ? "ZRS" : "LRS";
+      await expectRefusal(up(life, { storageReplication: otherReplication }), `Standard_${otherReplication} migrates`);
+      expectNone(await up(life, { storageReplication }));
+      const otherSku = busSku === "Premium" ? "Standard" : "Premium";
+      await expectRefusal(up(life, { busSku: otherSku }), "PropertyChangeNotAllowed: Changing property 'sku.tier'");
+      expectNone(await up(life, { busSku }));
+      await expectRefusal(up(life, { addressSpace: "10.99.0.0/16" }), "NetcfgSubnetRangeOutsideVnet");
+      expectNone(await up(life, { addressSpace }));
+    },
+  },
+  {
+    name: "protect",
+    title: "Protected data is not destroyed, and neither is anything else.",
+    async run(life) {
+      expectNone(await up(life, { protectData: true }));
+      const before = Object.keys(life.stack.cloud);
+      await expectRefusal(life.stack.destroy(), "protected");
+      expect(
+        before.every((id) => life.stack.cloud[id] !== undefined),
+        "Something went all the same.",
+      );
+      expectNone(await up(life, { protectData: false }));
+    },
+  },
+  {
+    name: "destroy",
+    title: "Everything goes that was made.",
+    async run({ stack }) {
+      await stack.destroy();
+      expect(Object.keys(stack.cloud).length === 0, `Left: ${Object.keys(stack.cloud).join(", ")}.`);
+    },
+  },
+  {
+    name: "death",
+    title: "A deployment whose engine is killed in the middle is recovered by one command; the next one ends it.",
+    async run(life) {
+      const { stack } = life;
+      await expectRefusal(up(life, {}, { dieAfter: DEATH_AFTER }), "");
+      await expectRefusal(up(life), "");
+      const said = await stack.recover();
+      deleteBlobs(stack.cloud, said);
+      const { create, ...others } = await up(life);
+      expect(create.length > 0, "Nothing was left to make.");
+      expectChanges({ create: [], ...others }, {});
+      expectNone(await up(life));
+      // Only Entra ID gives ids that follow from nothing.
+      const names = Object.values(stack.cloud).map(({ name }) => name);
+      const doubles = names.filter((name, index) => names.indexOf(name) !== index);
+      for (const name of doubles) expect(said.includes(`::${name}`), `${name} is there twice, and nobody was told.`);
+      await stack.destroy();
+      const left = Object.values(stack.cloud).map(({ name }) => name);
+      expect(left.toSorted().join() === doubles.toSorted().join(), `Left: ${left.join(", ")}.`);
+    },
+  },
+];

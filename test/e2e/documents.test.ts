@@ -22,6 +22,7 @@ const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/^(?:az|pulumi|git) |pulumi stack/m, "needs Azure"],
   [/^npm (?:ci|run|start|install)|^npx @/m, "installs, or is a run of its own"],
   [/^JOBYARD_\w+=\S+ npm/m, "installs, or is a run of its own"],
+  [/^ADD_FORMATS=1 npx/m, "writes into this clone"],
   [/hooks\.example\.com/, "needs a receiver on the internet"],
   [/^(?:#!|trap )/, "is part of a job"],
 ];

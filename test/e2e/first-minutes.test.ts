@@ -23,7 +23,7 @@ it("takes a person from an empty folder to an artifact, and through signing in a
   const login = await jobyard("login", url, "--local");
   expect(login, login.stderr).toMatchObject({
     code: 0,
-    stdout: `Signed in at ${url} as ${DEMO_APPLICATION.clientId}, for demo.\n`,
+    stdout: `Signed in at ${url} as ${DEMO_APPLICATION.name}, for demo.\n`,
   });
   expect((await stat(join(desk.path, ".jobyard/sign-in.json"))).mode & 0o777).toBe(0o600);
 

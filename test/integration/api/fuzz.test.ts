@@ -109,8 +109,10 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     publishLater: [true],
     pool: ["default"],
     webhookName: ["hook-0", "hook-1", "hook-2", "new"],
+    cron: ["0 0 4 * * *", "00:10:00", "0 0 4"],
+    timeZone: ["Europe/Vienna", "UTC", "BST"],
     url: [
-      "https://hooks.example.com/",
+      ...["https://hooks.example.com/", "https://hooks.example.com/other"],
       "https://10.0.0.1/",
       "http://hooks.example.com",
       "https://[::1]/",

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { AutoscalePlan, AutoscaleRule, ScaleChange } from "../../runtime/core/autoscale.ts";
 import type { BusTopology } from "../../runtime/core/topology.ts";
-import { assetOf, type CloudRecord, type Properties, type RecordedAsset } from "./stand-in.ts";
+import { assetOf, type CloudRecord, type Properties, type RecordedAsset } from "./record.ts";
 import { stableGuid } from "./azure-names.ts";
 
 export interface RecordedBlob {

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { expect } from "./rehearsal.ts";
 import { expectChanges, expectNone, expectRefusal, inputsOf, up, type Changes, type Life } from "./life.ts";
-import { at, timePasses, type CloudRecord, type Properties } from "./stand-in.ts";
+import { at, type CloudRecord, type Properties } from "./record.ts";
+import { timePasses } from "./stand-in.ts";
 import type { Step } from "./step.ts";
 
 /** Each needs the one before it. */

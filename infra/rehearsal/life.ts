@@ -3,7 +3,7 @@ import { settingText } from "../tools/stack-graph.ts";
 import { ProgramFailedError } from "../tools/stub-engine.ts";
 import type { Deployment } from "./pulumi-stack.ts";
 import type { RehearsedProject, RehearsedStack } from "./rehearsed-stack.ts";
-import type { Properties } from "./stand-in.ts";
+import type { Properties } from "./record.ts";
 
 /** Settings without `jobyard:`, as values; undefined takes one away. */
 export type LifeSettings = Readonly<Record<string, unknown>>;

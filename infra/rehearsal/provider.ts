@@ -7,7 +7,8 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { main, type Provider } from "@pulumi/pulumi/provider/index.js";
 import { changesFile, PROVIDER_ENV } from "./provider-files.ts";
-import { assetOf, createStandIn, type CloudRecord, type Properties, type StandIn } from "./stand-in.ts";
+import { assetOf, type CloudRecord, type Properties } from "./record.ts";
+import { createStandIn, type StandIn } from "./stand-in.ts";
 
 const [name = "", file = "", ...engineArguments] = process.argv.slice(2);
 

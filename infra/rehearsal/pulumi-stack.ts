@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { stringify } from "yaml";
 import { ProgramFailedError } from "../tools/stub-engine.ts";
 import { changesFile, PROVIDER_ENV } from "./provider-files.ts";
-import type { CloudRecord } from "./stand-in.ts";
+import type { CloudRecord } from "./record.ts";
 
 export interface PulumiStackOptions {
   /** Folder of the engine's programs, from `findPulumi`. */

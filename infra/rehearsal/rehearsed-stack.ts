@@ -12,7 +12,8 @@ import { recordProgram, type StartProgram } from "../tools/stub-engine.ts";
 import { command } from "./command.ts";
 import { createPulumiStack, findPulumi, type Engine } from "./pulumi-stack.ts";
 import { residentProgram } from "./resident-program.ts";
-import { createStandIn, type ChangeVerb, type CloudRecord } from "./stand-in.ts";
+import type { CloudRecord } from "./record.ts";
+import { createStandIn, type ChangeVerb } from "./stand-in.ts";
 import { createStubStack } from "./stub-stack.ts";
 
 export interface RehearsedStack extends Engine {

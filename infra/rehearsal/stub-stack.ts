@@ -4,7 +4,9 @@
  */
 import { ProgramFailedError, type EngineCloud, type RecordedProgram, type Registration } from "../tools/stub-engine.ts";
 import { recoveredState, recoveryLines } from "../tools/recovered-state.ts";
-import { at, RefusedError, recordable, same, type Properties, type StandIn } from "./stand-in.ts";
+import { at, recordable, same, type Properties } from "./record.ts";
+import { RefusedError } from "./refusals.ts";
+import type { StandIn } from "./stand-in.ts";
 
 /** What the last deployment left, in the order of creation. */
 interface Deployed {

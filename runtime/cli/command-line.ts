@@ -1,5 +1,6 @@
 /** Reads a command line by the table of commands, with Commander: help, defaults, and what is wrong with it. */
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
+import { wholeNumber } from "../local/whole-number.ts";
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command-spec.ts";
 import type { Surroundings } from "./terminal.ts";
 
@@ -46,11 +47,3 @@ function optionOf({ flags, text, choices, number, default: usual }: OptionSpec):
   if (number !== undefined) option.argParser(wholeNumber(...number));
   return usual === undefined ? option : option.default(usual);
 }
-
-const wholeNumber =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-  };

@@ -5,6 +5,7 @@ import { POOL_NAME_PATTERN } from "../core/ids.ts";
 import { API_PORT_DEFAULT } from "../core/settings/api.ts";
 import { SettingsError, type Environment } from "../core/settings/environment.ts";
 import { DEFAULT_POOL } from "../core/topology.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 export interface StartOptions {
   /** Stop when the sample jobs have ended. */
@@ -28,14 +29,6 @@ const IDENTITY_PORT_DEFAULT = 7443;
 const WORKERS_DEFAULT = 2;
 const WORKERS_MAX = 32;
 const PORT_MAX = 65_535;
-
-const wholeNumber =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-  };
 
 const countOf = wholeNumber(1, WORKERS_MAX);
 

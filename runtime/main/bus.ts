@@ -14,6 +14,7 @@ import {
   startLocalServiceBus,
   type AccessUse,
 } from "../local/bus/index.ts";
+import { wholeNumber } from "../local/whole-number.ts";
 import { explain } from "./explain.ts";
 import { ownerPatience, runService, type Service } from "./service-process.ts";
 
@@ -42,12 +43,6 @@ function portNumber(text: string): number {
 /** The largest that Premium can be set to. */
 const LARGEST_MESSAGE_KILOBYTES = 102_400;
 
-function kilobytes(text: string): number {
-  const size = Number(text);
-  if (Number.isInteger(size) && size >= 1 && size <= LARGEST_MESSAGE_KILOBYTES) return size;
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${LARGEST_MESSAGE_KILOBYTES}.`);
-}
-
 const command = new Command("npm run bus --")
   .description("Runs Azure Service Bus queues and topics on this machine, for the unmodified Azure SDKs.")
   .option("--topology <file>", "JSON file with the queues and topics that must exist")
@@ -57,7 +52,11 @@ const command = new Command("npm run bus --")
   .option("--data-dir <directory>", "where messages are kept (default: in memory only)")
   .option("--key <key>", "shared access key (default: a random one, kept in the data directory)")
   .option("--access <file>", "JSON file with role assignments; access tokens of Microsoft Entra ID are taken too")
-  .option("--max-message-kilobytes <n>", "largest message, batch or request (default: 256, as in Standard)", kilobytes)
+  .option(
+    "--max-message-kilobytes <n>",
+    "largest message, batch or request (default: 256, as in Standard)",
+    wholeNumber(1, LARGEST_MESSAGE_KILOBYTES),
+  )
   .option("--audit <file>", "where uses of rights and refusals are appended, one JSON object a line")
   .allowExcessArguments(false)
   .parse();

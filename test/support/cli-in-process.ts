@@ -6,7 +6,7 @@ import type { CliOptions, CliResult } from "./cli-process.ts";
 /** As in cli-process.ts, except that paths must be absolute: the test's working directory is the command's. */
 export async function runCliHere(
   args: readonly string[],
-  { env = {}, input = "" }: Pick<CliOptions, "env" | "input"> = {},
+  { env = {}, input = "", columns = Infinity }: Pick<CliOptions, "env" | "input"> & { readonly columns?: number } = {},
 ): Promise<CliResult> {
   let stdout = "";
   let stderr = "";
@@ -19,7 +19,7 @@ export async function runCliHere(
       write: (text) => void (stdout += text),
       paint: (_style, text) => text,
       screen: undefined,
-      columns: Infinity,
+      columns,
     },
   });
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- a test knows what it asked for

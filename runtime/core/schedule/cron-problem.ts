@@ -17,7 +17,7 @@ export function textProblem(text: string): string {
   const trimmed = text.trim();
   const [first = "", ...others] = trimmed.split(/\s+/);
   if (/%[^%\s]+%/.test(trimmed)) {
-    return `Cron "${text}" names a setting, and settings are not read here: write the schedule itself.`;
+    return `Cron "${text}" names a setting, and settings are not read here: write the schedule itself, and give a tenant another with "jobyard timers schedule".`;
   }
   const meant = Object.hasOwn(NICKNAMES, first.toLowerCase()) ? NICKNAMES[first.toLowerCase()] : undefined;
   if (meant !== undefined) return `Cron "${text}" is a shorthand of another cron: write "${meant}".`;

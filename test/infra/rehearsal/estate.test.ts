@@ -4,7 +4,8 @@ import { busAssignments, createAccess } from "../../../infra/rehearsal/access.ts
 import { gatewayOf, memberAddress, subnetOf } from "../../../infra/rehearsal/addresses.ts";
 import { durationMs, readEstate, type Estate } from "../../../infra/rehearsal/estate.ts";
 import { rehearsedCustomData } from "../../../infra/rehearsal/machine.ts";
-import { createStandIn, type CloudRecord } from "../../../infra/rehearsal/stand-in.ts";
+import type { CloudRecord } from "../../../infra/rehearsal/record.ts";
+import { createStandIn } from "../../../infra/rehearsal/stand-in.ts";
 import { planAutoscale } from "../../../runtime/core/autoscale.ts";
 import { PRIORITIES } from "../../../runtime/core/priority.ts";
 import { CONTAINERS, jobQueueName, TABLES } from "../../../runtime/core/topology.ts";

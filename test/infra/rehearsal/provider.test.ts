@@ -10,7 +10,7 @@ import proto from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import structProto, { type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
 import { describe, expect, it } from "vitest";
-import type { CloudRecord, Properties } from "../../../infra/rehearsal/stand-in.ts";
+import type { CloudRecord, Properties } from "../../../infra/rehearsal/record.ts";
 import { secret, textAsset } from "../../support/pulumi-wire.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
 import { createPulumiStack, findPulumi } from "../../../infra/rehearsal/pulumi-stack.ts";
-import type { CloudRecord } from "../../../infra/rehearsal/stand-in.ts";
+import type { CloudRecord } from "../../../infra/rehearsal/record.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const executable = (folder: string, name: string, text = ""): Promise<void> =>

@@ -2,15 +2,9 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  assetOf,
-  createStandIn,
-  recordable,
-  RefusedError,
-  timePasses,
-  type CloudRecord,
-  type Properties,
-} from "../../../infra/rehearsal/stand-in.ts";
+import { assetOf, recordable, type CloudRecord, type Properties } from "../../../infra/rehearsal/record.ts";
+import { RefusedError } from "../../../infra/rehearsal/refusals.ts";
+import { createStandIn, timePasses } from "../../../infra/rehearsal/stand-in.ts";
 import { fileAsset, hashedAsset, secret, textAsset } from "../../support/pulumi-wire.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -1,11 +1,7 @@
 import { describe, expect, it } from "vitest";
-import {
-  createStandIn,
-  RefusedError,
-  type CloudRecord,
-  type Properties,
-  type StandIn,
-} from "../../../infra/rehearsal/stand-in.ts";
+import type { CloudRecord, Properties } from "../../../infra/rehearsal/record.ts";
+import { RefusedError } from "../../../infra/rehearsal/refusals.ts";
+import { createStandIn, type StandIn } from "../../../infra/rehearsal/stand-in.ts";
 import { createStubStack } from "../../../infra/rehearsal/stub-stack.ts";
 import {
   ProgramFailedError,

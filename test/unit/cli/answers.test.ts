@@ -1,8 +1,8 @@
 /** How commands show what a service answers: tenants, names, numbers, JSON on a terminal. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runCli } from "../../../runtime/cli/cli.ts";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
 import { startLoopbackServer, type LoopbackAnswer, type LoopbackServer } from "../../support/loopback-server.ts";
+import { runCliHere } from "../../support/cli-in-process.ts";
 
 const HASH = "3f9a01c2d4e5".padEnd(64, "0");
 const OTHER = "3f9a01ffffff".padEnd(64, "0");
@@ -46,22 +46,11 @@ beforeEach(async () => {
 });
 afterEach(() => service[Symbol.asyncDispose]());
 
-async function jobyard(args: readonly string[], columns = Infinity) {
-  let stdout = "";
-  let stderr = "";
-  const code = await runCli(args, {
+const jobyard = (args: readonly string[], columns?: number) =>
+  runCliHere(args, {
     env: { HOME: "/nonexistent", JOBYARD_URL: service.url },
-    terminal: {
-      out: (text) => void (stdout += `${text}\n`),
-      error: (text) => void (stderr += `${text}\n`),
-      write: (text) => void (stdout += text),
-      paint: (_style, text) => text,
-      screen: undefined,
-      columns,
-    },
+    ...(columns !== undefined && { columns }),
   });
-  return { code, stdout, stderr };
-}
 
 describe("a tenant", () => {
   it("that the caller does not have is refused with those it has, and the one that was meant", async () => {

@@ -1,31 +1,15 @@
 /** What a command says when there is no service, or one that does not answer: soon, and in words. */
 import { createServer as createHttpsServer } from "node:https";
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { generate } from "selfsigned";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../../runtime/cli/cli.ts";
 import { EXIT, exitCodeOf } from "../../../runtime/cli/exit-codes.ts";
 import { JobServiceError } from "../../../runtime/client/index.ts";
-
-async function serving(server: Server): Promise<{ readonly port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      return closed;
-    },
-  };
-}
+import { listening } from "../../support/listening.ts";
 
 async function freePort(): Promise<number> {
-  await using server = await serving(createServer());
+  await using server = await listening(createServer());
   return server.port;
 }
 
@@ -68,7 +52,7 @@ describe("without a service", () => {
   });
 
   it("one that accepts and never answers is given up within 15 seconds, with a word after three on a terminal", async () => {
-    await using silent = await serving(createServer());
+    await using silent = await listening(createServer());
     const url = `http://127.0.0.1:${silent.port}`;
     for (const isTerminal of [true, false]) {
       const asked = vi.spyOn(globalThis, "fetch");
@@ -95,7 +79,7 @@ describe("without a service", () => {
 
   it("a certificate that nobody trusts says which variable names its authority, and exits as not reachable", async () => {
     const { private: key, cert } = await generate([{ name: "commonName", value: "127.0.0.1" }]);
-    await using secure = await serving(createHttpsServer({ key, cert }));
+    await using secure = await listening(createHttpsServer({ key, cert }));
     const { code, stderr } = await jobyard(["whoami"], { JOBYARD_URL: `https://127.0.0.1:${secure.port}` });
     expect(code).toBe(EXIT.unavailable);
     expect(stderr).toContain("NODE_EXTRA_CA_CERTS");

@@ -1,9 +1,10 @@
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { generate } from "selfsigned";
 import { describe, expect, it } from "vitest";
 import { JobServiceClient, type Fetch } from "../../../runtime/client/index.ts";
+import { listening } from "../../support/listening.ts";
 
 /** A quick client, and how often it has tried. */
 function counting(url: string, answer: Fetch = (address, init) => fetch(address, init)) {
@@ -28,24 +29,6 @@ const failing = (code: string, message = "deep down"): Fetch => {
   const cause = Object.assign(new Error(message), { code });
   return () => Promise.reject(new TypeError("fetch failed", { cause }));
 };
-
-async function listening(server: Server): Promise<{ readonly port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    // The client hangs up when it hears what it does not understand.
-    socket.on("error", () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      return closed;
-    },
-  };
-}
 
 describe("what no answer came from", () => {
   it("is told from each other, in words, and the hopeless is not tried again", async () => {

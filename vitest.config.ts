@@ -3,7 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { defineConfig } from "vitest/config";
 import { ATTACK_FAMILIES, tagOf } from "./test/attack/families.ts";
-import { keepLoopbackDirect } from "./runtime/loopback-direct.mjs";
+import { keepLoopbackDirect } from "./runtime/platform/loopback-direct.mjs";
 
 // As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
 keepLoopbackDirect();
@@ -27,7 +27,7 @@ const LONG =
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/releases/side-by-side.test.ts",
         "test/integration/timers/takeover.test.ts",
-        "test/integration/worker/vm/scale-set.test.ts",
+        "test/integration/worker/machine/scale-set.test.ts",
         "test/integration/worker/operations.test.ts",
         "test/unit/client/client-package.test.ts",
         "test/unit/worker/process/{limits,shared-endings}.test.ts",

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectStorage, createTenantStore, provisionStorage } from "../runtime/azure/index.ts";
-import { DEFAULT_POOL } from "../runtime/core/topology.ts";
+import { DEFAULT_POOL } from "../runtime/core/deployment/topology.ts";
 import { openHome } from "../runtime/local/home.ts";
-import { seedTenants } from "../runtime/local/identity/seed-tenants.ts";
+import { seedTenants } from "../runtime/local/identity/principals.ts";
 import { startStack, type Stack, type StackOptions } from "../runtime/local/stack.ts";
 
 export type BenchStackOptions = Pick<StackOptions, "slots" | "requestsPerMinute"> & {

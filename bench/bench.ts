@@ -1,5 +1,5 @@
 /** `npm run bench -- <component> [--json]`: measures one component and prints what it found. */
-import { keepLoopbackDirect } from "../runtime/loopback-direct.mjs";
+import { keepLoopbackDirect } from "../runtime/platform/loopback-direct.mjs";
 
 interface Figure {
   readonly name: string;

@@ -8,9 +8,9 @@ import { connectServiceBus, createEventPublisher } from "../runtime/azure/index.
 import process from "node:process";
 import { SETTING } from "../runtime/core/settings/names.ts";
 import { FOLLOWER_HEARTBEAT_MS, FOLLOWERS_MAX_COUNT, REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
-import { createJobEvents, type JobEvents } from "../runtime/jobs/job-events.ts";
+import { createJobEvents, type JobEvents } from "../runtime/lifecycle/job-events.ts";
 import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
-import { signInAs } from "../runtime/local/identity/token-client.ts";
+import { signInAs } from "../runtime/local/identity/issuer-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import type { Benchmark } from "./bench.ts";
 import { withStack } from "./bench-stack.ts";

@@ -3,8 +3,8 @@
  * gets a turn meanwhile, both in CPU time. Table and broker are in memory, so that only the scheduler's own work counts.
  */
 import { TIMERS_MAX_COUNT } from "../runtime/core/limits.ts";
-import type { Timer } from "../runtime/core/timer.ts";
-import { createRound } from "../runtime/scheduler/scheduler.ts";
+import type { Timer } from "../runtime/core/timer/timer.ts";
+import { createRound } from "../runtime/timers/schedule/scheduler.ts";
 import { timerOf } from "../test/support/builders.ts";
 import { createMemoryTimers } from "../test/support/memory-timers.ts";
 import { silentLog } from "../test/support/silent-log.ts";

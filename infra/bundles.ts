@@ -6,10 +6,10 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Manifest, PackagePlatform } from "../runtime/core/manifest.ts";
-import { RELEASES } from "../runtime/core/topology.ts";
-import { packFolder, type PackedPackage } from "../runtime/packaging/pack-folder.ts";
-import { writeZip } from "../runtime/packaging/zip.ts";
+import type { Manifest, PackagePlatform } from "../runtime/core/package/manifest.ts";
+import { RELEASES } from "../runtime/core/deployment/topology.ts";
+import { packFolder, type PackedPackage } from "../runtime/package/build/pack-folder.ts";
+import { writeZip } from "../runtime/package/build/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";
 import { programFiles, type Program, type ProgramFile } from "./program-files.ts";
 

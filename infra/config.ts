@@ -3,7 +3,7 @@
  * problem with its key and what is allowed. Reading the stack's configuration is left to `stack-config.ts`.
  */
 import { z } from "zod";
-import { DEFAULT_POOL } from "../runtime/core/topology.ts";
+import { DEFAULT_POOL } from "../runtime/core/deployment/topology.ts";
 import { SETTINGS, strictMessage, type FlatConfig } from "./plan/settings.ts";
 import { API_SKUS } from "./plan/skus.ts";
 import { parseAddressSpace, poolCapacity, type AddressSpace } from "./plan/subnets.ts";

@@ -4,7 +4,7 @@
  */
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
-import { NODE_BUNDLE } from "../runtime/packaging/node-bundle.ts";
+import { NODE_BUNDLE } from "../runtime/package/build/node-bundle.ts";
 
 export type Program = "api" | "worker";
 

@@ -2,9 +2,9 @@
 import * as authorization from "@pulumi/azure-native/authorization/index.js";
 import * as resources from "@pulumi/azure-native/resources/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { planAutoscale } from "../runtime/core/autoscale.ts";
-import { PRIORITIES } from "../runtime/core/priority.ts";
-import { busTopology, jobQueueName } from "../runtime/core/topology.ts";
+import { planAutoscale } from "../runtime/core/deployment/autoscale.ts";
+import { PRIORITIES } from "../runtime/core/job/priority.ts";
+import { busTopology, jobQueueName } from "../runtime/core/deployment/topology.ts";
 import type { Bundles } from "./bundles.ts";
 import { ApiHost } from "./components/api-host.ts";
 import { Autoscale } from "./components/autoscale.ts";

@@ -1,7 +1,7 @@
 /** Lets a worker pool follow its queues, by the rules of core. */
 import * as monitor from "@pulumi/azure-native/monitor/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { AutoscalePlan } from "../../runtime/core/autoscale.ts";
+import type { AutoscalePlan } from "../../runtime/core/deployment/autoscale.ts";
 import { poolProfile } from "../plan/autoscale-profile.ts";
 import type { Place } from "./place.ts";
 

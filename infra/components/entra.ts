@@ -1,8 +1,8 @@
 /** The Entra applications: the API with its roles and scope, and the public client that people sign in with. */
 import * as pulumi from "@pulumi/pulumi";
 import * as azuread from "@pulumi/azuread";
-import { USER_SCOPE } from "../../runtime/core/auth-facts.ts";
-import { APP_ROLES } from "../../runtime/core/grants.ts";
+import { USER_SCOPE } from "../../runtime/core/http/auth-facts.ts";
+import { APP_ROLES } from "../../runtime/core/http/access.ts";
 import {
   ADMIN_ROLE,
   appRoleId,

@@ -5,8 +5,8 @@
  */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ReleasePointer } from "../../runtime/core/release.ts";
-import { RELEASES } from "../../runtime/core/topology.ts";
+import type { ReleasePointer } from "../../runtime/core/ports/release-reader.ts";
+import { RELEASES } from "../../runtime/core/deployment/topology.ts";
 import type { AllowedNetworks, Place } from "./place.ts";
 import { storageNetworkRules } from "./storage-network.ts";
 

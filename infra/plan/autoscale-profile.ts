@@ -1,5 +1,5 @@
 /** Spells the autoscale plans of core, and that of the API's plan, as Azure Monitor wants them. */
-import type { AutoscalePlan, AutoscaleRule, ScaleChange } from "../../runtime/core/autoscale.ts";
+import type { AutoscalePlan, AutoscaleRule, ScaleChange } from "../../runtime/core/deployment/autoscale.ts";
 
 /** Where a rule reads. */
 export interface MetricSource<Text> {

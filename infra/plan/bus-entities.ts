@@ -1,5 +1,10 @@
 /** Turns the topology's queues, topics, subscriptions and rules into what Azure Resource Manager calls them. */
-import type { QueueSettings, RuleFilter, SubscriptionSettings, TopicSettings } from "../../runtime/core/topology.ts";
+import type {
+  QueueSettings,
+  RuleFilter,
+  SubscriptionSettings,
+  TopicSettings,
+} from "../../runtime/core/deployment/topology.ts";
 
 /** ISO 8601 as ARM takes it: `PT60S`, `PT0.5S`. */
 const duration = (ms: number): string => `PT${ms / 1_000}S`;

@@ -1,6 +1,6 @@
 /** What the API's app registration says of core's roles and scope: their ids, and what people read. */
-import { USER_SCOPE } from "../../runtime/core/auth-facts.ts";
-import type { AppRole } from "../../runtime/core/grants.ts";
+import { USER_SCOPE } from "../../runtime/core/http/auth-facts.ts";
+import type { AppRole } from "../../runtime/core/http/access.ts";
 import { stableUuid } from "./stable-id.ts";
 
 /** Shown to whoever assigns them. */

@@ -10,8 +10,8 @@ import {
   TABLES,
   TIMERS_TOPIC,
   type BusTopology,
-} from "../../runtime/core/topology.ts";
-import { PRIORITIES } from "../../runtime/core/priority.ts";
+} from "../../runtime/core/deployment/topology.ts";
+import { PRIORITIES } from "../../runtime/core/job/priority.ts";
 
 /** Built-in roles by what we call them. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
 export const BUILT_IN_ROLES = {

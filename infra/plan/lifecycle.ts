@@ -1,5 +1,5 @@
 /** When blobs go, as rules of the storage account. Packages and leases stay. */
-import { CONTAINERS } from "../../runtime/core/topology.ts";
+import { CONTAINERS } from "../../runtime/core/deployment/topology.ts";
 
 /** Days; 0: for ever. */
 export interface Retention {

@@ -1,5 +1,5 @@
 /** The form of a scale set, which follows from how its pool scales. */
-import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/autoscale.ts";
+import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/deployment/autoscale.ts";
 import type { PoolConfig } from "../config.ts";
 
 export interface ScaleSetShape {

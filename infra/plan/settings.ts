@@ -1,8 +1,8 @@
 /** The settings of a stack, as data: what each may be, its default, and what it is for. The documentation's table is this one. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
-import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/autoscale.ts";
-import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "../../runtime/core/ids.ts";
+import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/deployment/autoscale.ts";
+import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "../../runtime/core/job/ids.ts";
 import {
   LOCK_MS,
   POOL_NAME_MAX_LENGTH,
@@ -11,7 +11,7 @@ import {
   RELEASE_PATIENCE_MINUTES_MAX,
   TENANT_NAME_MAX_LENGTH,
 } from "../../runtime/core/limits.ts";
-import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/machine-settings.ts";
+import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/deployment/machine-settings.ts";
 import {
   bool,
   CHANGES,

@@ -1,10 +1,10 @@
 /** The subscriptions of timers that come with the deployment: one for each that a deployed package declares. */
-import { checkTimers, declaredTimers } from "../../runtime/core/declared-timers.ts";
+import { checkTimers, declaredTimers } from "../../runtime/core/timer/declared.ts";
 import { messageOf } from "../../runtime/core/errors.ts";
 import { TIMERS_MAX_COUNT } from "../../runtime/core/limits.ts";
-import type { Manifest } from "../../runtime/core/manifest.ts";
+import type { Manifest } from "../../runtime/core/package/manifest.ts";
 import type { TimerSubscription } from "../../runtime/core/ports/timer-topic.ts";
-import { subscriptionOf } from "../../runtime/core/topology.ts";
+import { subscriptionOf } from "../../runtime/core/deployment/topology.ts";
 import { InfraConfigError } from "../config.ts";
 
 export interface DeployedTimersRequest {

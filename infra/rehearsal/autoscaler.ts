@@ -3,7 +3,7 @@
  * simulation has, with a minute of Azure in less time here. Protected machines are passed over.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { decideScale, type AutoscalePlan } from "../../runtime/core/autoscale.ts";
+import { decideScale, type AutoscalePlan } from "../../runtime/core/deployment/autoscale.ts";
 import { readingOf } from "../simulation/world.ts";
 import type { Pool, PoolMachine } from "./pool.ts";
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { packPackage } from "../../runtime/packaging/pack.ts";
+import { packPackage } from "../../runtime/package/build/pack.ts";
 import { PUBLIC_ADDRESS } from "./addresses.ts";
 import { NODE_PORT, startCloud } from "./cloud.ts";
 import { readEstate } from "./estate.ts";

@@ -1,7 +1,7 @@
 /** What the steps of a rehearsal share, and the few things that several of them do. */
 import { ServiceBusAdministrationClient, ServiceBusClient } from "@azure/service-bus";
 import { JobServiceClient } from "../../runtime/client/index.ts";
-import type { JobView } from "../../runtime/core/views.ts";
+import type { JobView } from "../../runtime/core/http/views.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
 import type { Cloud } from "./cloud.ts";
 import type { Estate } from "./estate.ts";

@@ -10,7 +10,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { unpackPackage } from "../../runtime/worker/packages/unpack.ts";
+import { unpackPackage } from "../../runtime/worker/package-cache/unpack.ts";
 import { APP_IDENTITY_ADDRESS, memberAddress } from "./addresses.ts";
 import type { Estate, RecordedSite } from "./estate.ts";
 import { forward, forwardUpgrade, type ForwardTo, type UpgradeHandler } from "./http.ts";

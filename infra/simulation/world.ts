@@ -2,7 +2,7 @@
  * A worker pool under Azure Monitor, minute by minute: jobs come and run, machines boot and go, readings arrive late and
  * as averages, and the rules of core decide. What autoscale cannot see here it cannot see there.
  */
-import { decideScale, planAutoscale, type AutoscalePlan } from "../../runtime/core/autoscale.ts";
+import { decideScale, planAutoscale, type AutoscalePlan } from "../../runtime/core/deployment/autoscale.ts";
 
 export interface Scenario {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** The tables of docs/deploy.md that follow from the code: settings, permissions, costs. A test compares them. */
-import { busTopology } from "../../runtime/core/topology.ts";
+import { busTopology } from "../../runtime/core/deployment/topology.ts";
 import { costOf, IDLE_DEV, IDLE_PROD, PER_MILLION_JOBS, total, type CostLine } from "../plan/costs.ts";
 import { planGrants, roleTitle, type Grant, type GrantScope } from "../plan/grants.ts";
 import { SETTINGS } from "../plan/settings.ts";

@@ -3,20 +3,17 @@ import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api.ts";
 import type { Unreadable } from "../core/unreadable.ts";
-import { accessLog } from "./access-log.ts";
-import type { Identify } from "./caller.ts";
-import { crossOrigin } from "./cross-origin.ts";
-import { documentPages } from "./document-pages.ts";
-import { acceptTickets } from "./events/accept-tickets.ts";
+import { accessLog, assignRequestId, crossOrigin, privateAnswers, securityHeaders } from "./http/middleware.ts";
+import type { Identify } from "./auth/caller.ts";
+import { documentPages } from "./http/document-pages.ts";
+import { acceptTickets } from "./events/tickets.ts";
 import { mountHub } from "./events/hub.ts";
 import { createResolveSubject } from "./events/resolve-subject.ts";
-import { answerErrors, noSuchRoute } from "./error-response.ts";
+import { answerErrors, noSuchRoute } from "./http/error-response.ts";
 import { createLookup } from "./lookup.ts";
-import { mount } from "./mount.ts";
-import { createOperations, type OperationDeps } from "./operations.ts";
-import { createCallerLimit, limitStrangers } from "./rate-limit.ts";
-import { assignRequestId } from "./request-id.ts";
-import { privateAnswers, securityHeaders } from "./security-headers.ts";
+import { mount } from "./http/mount.ts";
+import { createOperations, type OperationDeps } from "./routes/routes.ts";
+import { createCallerLimit, limitStrangers } from "./http/rate-limit.ts";
 
 export interface AppDeps extends OperationDeps {
   /** Says who calls, before anything else is done for a request. */

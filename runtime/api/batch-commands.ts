@@ -2,20 +2,20 @@
  * What can be done to a whole batch: close it, cancel it, requeue its jobs. Each may be repeated at any time and goes on
  * where an earlier call was broken off, because what is left to do is read from the rows.
  */
-import { isComplete } from "../core/completion.ts";
+import { isComplete } from "../core/job/completion.ts";
 import { UnavailableError } from "../core/errors.ts";
-import type { Batch, BatchState, Job } from "../core/job.ts";
+import type { Batch, BatchState, Job } from "../core/job/job.ts";
 import { BATCH_COMMAND_MAX_MS } from "../core/limits.ts";
 import type { BatchChanges, BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
-import type { JobState } from "../core/states.ts";
-import type { BatchCompletion } from "../jobs/batch-completion.ts";
-import { cancelJob, type CancelDeps } from "../jobs/cancel-job.ts";
-import type { JobEvents } from "../jobs/job-events.ts";
-import { requeueJobs } from "../jobs/requeue-job.ts";
-import { assertNotOfTimer } from "./not-of-timer.ts";
-import type { Ringer } from "./ringer.ts";
+import type { JobState } from "../core/job/states.ts";
+import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
+import { cancelJob, type CancelDeps } from "../lifecycle/cancel-job.ts";
+import type { JobEvents } from "../lifecycle/job-events.ts";
+import { requeueJobs } from "../lifecycle/requeue-job.ts";
+import { assertNotOfTimer } from "./lookup.ts";
+import type { Ringer } from "./submit/bell-outbox.ts";
 
 export interface BatchCommands {
   /** The batch accepts no more jobs; complete as soon as those it has have ended. Throws BatchOfTimer. */

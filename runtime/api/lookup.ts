@@ -1,12 +1,12 @@
 /** Finds what a caller names by its id. */
-import { NotFoundError } from "../core/errors.ts";
-import { parseBatchId, parseJobId, TENANT_NAME_PATTERN } from "../core/ids.ts";
-import type { Batch, Job } from "../core/job.ts";
+import { ConflictError, NotFoundError } from "../core/errors.ts";
+import { TENANT_NAME_PATTERN, isTimerBatch, parseBatchId, parseJobId } from "../core/job/ids.ts";
+import type { Batch, Job } from "../core/job/job.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "./auth/caller.ts";
 
 /** Throws NotFoundError also for what belongs to a tenant the caller may not use: the two look the same from outside. */
 export interface Lookup {
@@ -52,3 +52,14 @@ export const createLookup = ({ jobs, batches, keys }: LookupDeps): Lookup => ({
 
 export const noSuchJob = (jobId: string): NotFoundError =>
   new NotFoundError("JobNotFound", `There is no job ${jobId}.`);
+
+// Batches of timers belong to their timers: nobody else gives them jobs, closes or cancels them.
+
+/** Throws ConflictError "BatchOfTimer". */
+export function assertNotOfTimer({ batchId, batchName }: Batch): void {
+  if (!isTimerBatch(batchId)) return;
+  throw new ConflictError(
+    "BatchOfTimer",
+    `Batch ${batchId} (${batchName}) belongs to its timer: run or pause the timer, or cancel single runs.`,
+  );
+}

@@ -2,16 +2,14 @@
  * Publishes the job packages that were released with the API. Each version once: what a tenant's people publish
  * afterwards, or go back to, is left alone by every later start. Instances that start together do no harm.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ConflictError, isSystemError, messageOf, PackageError } from "../core/errors.ts";
+import { ConflictError, PackageError, isSystemError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { PackageCatalog } from "../core/ports/package-store.ts";
+import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
-import { inspectPackage } from "../packages/inspect-package.ts";
-import { packageFacts } from "../packages/package-facts.ts";
-import { isIntact } from "./package-intact.ts";
-import type { TimerRegistration } from "../timers/registration.ts";
+import { inspectPackage, packageFacts } from "../package/read/inspect-package.ts";
+import type { TimerRegistration } from "../timers/register/registration.ts";
 
 export interface PublishReleaseDeps {
   readonly packages: Pick<PackageCatalog, "versions" | "upload" | "fetch">;
@@ -113,5 +111,21 @@ export async function keepPublishing({ release, pause, log }: KeepPublishingDeps
       );
       await pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
     }
+  }
+}
+
+// Whether the bytes of a published package are still those that were published.
+
+/** Reads the whole package. Throws UnavailableError. */
+export async function isIntact(
+  packages: Pick<PackageStore, "fetch">,
+  tenantName: string,
+  packageName: string,
+): Promise<boolean> {
+  try {
+    return (await packages.fetch(tenantName, packageName, undefined)) !== undefined;
+  } catch (error) {
+    if (error instanceof PackageError) return false;
+    throw error;
   }
 }

@@ -10,6 +10,8 @@ import {
   type TokenCredential,
 } from "@azure/service-bus";
 import { BlobServiceClient, type StoragePipelineOptions } from "@azure/storage-blob";
+import { CONTAINERS, TABLES } from "../core/deployment/topology.ts";
+import { storageError } from "./translate-error.ts";
 
 export type StorageConnection =
   | { readonly kind: "connection-string"; readonly storage: string }
@@ -184,3 +186,18 @@ const plainHttp: PipelinePolicy = {
     return next(request);
   },
 };
+
+// Creates the tables and containers of the topology where nobody else does: on a laptop and in tests.
+
+/** Idempotent. */
+export async function provisionStorage(storage: StorageClients): Promise<void> {
+  try {
+    await Promise.all([
+      // Creating a table that exists succeeds.
+      ...Object.values(TABLES).map((name) => storage.table(name).retrying.createTable()),
+      ...Object.values(CONTAINERS).map((name) => storage.blobs.getContainerClient(name).createIfNotExists()),
+    ]);
+  } catch (error) {
+    throw storageError(error, "creating tables and containers");
+  }
+}

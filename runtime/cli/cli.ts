@@ -1,13 +1,13 @@
 /** The `jobyard` command: reads a command line by the table, runs it, and says how it ended. */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { isJobServiceError } from "../client/errors.ts";
 import { messageOf } from "../core/errors.ts";
-import { addCommands } from "./command-line.ts";
-import { EXIT, EXIT_MEANINGS, exitCodeOf, InterruptedError, JobsFailedError, type ExitCode } from "./exit-codes.ts";
-import { standardTerminal } from "./standard-terminal.ts";
+import { wholeNumber } from "../platform/whole-number.ts";
+import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command-spec.ts";
+import { EXIT, EXIT_MEANINGS, type ExitCode, InterruptedError, JobsFailedError, exitCodeOf } from "./exit-codes.ts";
 import { COMMANDS } from "./table/index.ts";
-import type { Surroundings } from "./terminal.ts";
+import { type Surroundings, standardTerminal } from "./terminal.ts";
 
 /** Runs one command line. Never throws: resolves to the exit code. */
 export async function runCli(args: readonly string[], given: Partial<Surroundings> = {}): Promise<ExitCode> {
@@ -84,4 +84,50 @@ function explain(error: unknown): string {
     `(${code}${requestId === undefined ? "" : `, request ${requestId}`})`,
   ];
   return [message, ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+// Reads a command line by the table of commands, with Commander: help, defaults, and what is wrong with it.
+
+/** What the table's types do not say is kept by its tests: an action gets what its row asks for. */
+type AnyAction = (options: object, around: Surroundings, ...args: readonly unknown[]) => Promise<void>;
+
+export function addCommands(to: Command, specs: readonly CommandSpec[], around: Surroundings): void {
+  for (const spec of specs) to.addCommand(commandOf(spec, around));
+}
+
+function commandOf(spec: CommandSpec, around: Surroundings): Command {
+  const { name, summary, examples = [], load, commands = [], defaultCommand } = spec;
+  const command = new Command(name).description(summary);
+  for (const argument of spec.arguments ?? []) command.addArgument(argumentOf(argument));
+  for (const option of spec.options ?? []) command.addOption(optionOf(option));
+  if (examples.length > 0) command.addHelpText("after", `\nExamples:\n${examples.map(lineOf).join("\n")}`);
+  for (const child of commands) {
+    command.addCommand(commandOf(child, around), { isDefault: child.name === defaultCommand });
+  }
+  if (defaultCommand !== undefined)
+    command.addHelpText(
+      "after",
+      `\nWithout a command: ${defaultCommand}. Its options: jobyard ${name} ${defaultCommand} --help`,
+    );
+  if (load !== undefined) {
+    command.action(async () => {
+      const action = (await load()) as AnyAction;
+      await action(command.opts(), around, ...(command.processedArgs as readonly unknown[]));
+    });
+  }
+  return command;
+}
+
+const lineOf = (example: string): string => (example.includes("jobyard ") ? `  ${example}` : `  jobyard ${example}`);
+
+function argumentOf({ name, text, choices }: ArgumentSpec): Argument {
+  const argument = new Argument(name, text);
+  return choices === undefined ? argument : argument.choices(choices);
+}
+
+function optionOf({ flags, text, choices, number, default: usual }: OptionSpec): Option {
+  const option = new Option(flags, text);
+  if (choices !== undefined) option.choices(choices);
+  if (number !== undefined) option.argParser(wholeNumber(...number));
+  return usual === undefined ? option : option.default(usual);
 }

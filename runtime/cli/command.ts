@@ -2,9 +2,8 @@
 import type { JobServiceClient, JobState, MeView } from "../client/index.ts";
 import { connect, LONG, type ConnectionOptions } from "./connection.ts";
 import { UsageError } from "./exit-codes.ts";
-import { closestName } from "../core/did-you-mean.ts";
-import { jsonLine, jsonResult } from "./json-line.ts";
-import type { Surroundings, Terminal } from "./terminal.ts";
+import { closestName } from "../core/text.ts";
+import { type Surroundings, type Terminal, jsonLine, jsonResult } from "./terminal.ts";
 
 export interface RemoteOptions extends ConnectionOptions {
   readonly json?: true;

@@ -12,9 +12,9 @@ import {
   type TokenCredential,
 } from "../client/index.ts";
 import { isDeepStrictEqual } from "node:util";
-import { authFactsSchema, type AuthFacts } from "../core/auth-facts.ts";
+import { authFactsSchema, type AuthFacts } from "../core/http/auth-facts.ts";
 import { isLoopback } from "../core/loopback.ts";
-import { issuerFetch } from "../local/identity/issuer-fetch.ts";
+import { issuerFetch } from "../local/identity/issuer-client.ts";
 import { UsageError } from "./exit-codes.ts";
 import { signInFile, type SignIn, type SignInFile } from "./sign-in-file.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** Starts the command line, which is TypeScript, on a Node that can run it. */
-import { keepLoopbackDirect } from "../loopback-direct.mjs";
+import { keepLoopbackDirect } from "../platform/loopback-direct.mjs";
 // As a whole: an import by name of what an old Node lacks would end in a stack trace.
 import module from "node:module";
 import { join } from "node:path";
-import { nodeVersionProblem } from "../node-version.mjs";
+import { nodeVersionProblem } from "../platform/node-version.mjs";
 
 const problem = nodeVersionProblem();
 if (problem !== undefined) {

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createLimitedServer } from "../sockets/limit-http.ts";
+import { createLimitedServer } from "../platform/server-limits.ts";
 
 export interface LoopbackCallback extends AsyncDisposable {
   readonly redirectUri: string;

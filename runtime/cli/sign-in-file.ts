@@ -4,7 +4,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import * as z from "zod";
-import { authFactsSchema } from "../core/auth-facts.ts";
+import { authFactsSchema } from "../core/http/auth-facts.ts";
 import { UsageError } from "./exit-codes.ts";
 
 const signInSchema = z.object({

@@ -1,17 +1,16 @@
 /** The service as a program sees it: managing, monitoring, timers, being notified, waiting. */
-import type { AuthFacts } from "../core/auth-facts.ts";
-import { clientSecretCredential, type TokenCredential } from "./credential.ts";
-import { JobServiceError } from "./errors.ts";
-import { createManagement, type Management } from "./management.ts";
-import { createMonitoring, type Monitoring } from "./monitoring.ts";
-import { createNotifications, type Notifications } from "./notifications.ts";
-import { retryPolicy, type RetryOptions } from "./retry.ts";
-import { createTimers, type Timers } from "./timers.ts";
-import { createTokenCache, type TokenCache, type TokenOptions } from "./token-cache.ts";
-import { createTransport, type CallOptions, type Fetch, type Transport } from "./transport.ts";
-import { assertOwnScopes, isPrivate, type EntraFacts } from "./trusted-authority.ts";
-import { createWaits, type WaitForBatchOptions, type WaitForJobOptions } from "./wait.ts";
-import type { BatchView, JobView } from "../core/views.ts";
+import type { AuthFacts } from "../core/http/auth-facts.ts";
+import type { BatchView, JobView } from "../core/http/views.ts";
+import { type AccessToken, type TokenCredential, clientSecretCredential } from "./credential.ts";
+import { JobServiceError, isJobServiceError } from "./errors.ts";
+import { type Management, createManagement } from "./management.ts";
+import { type Monitoring, createMonitoring } from "./monitoring.ts";
+import { type Notifications, createNotifications } from "./notifications.ts";
+import { type RetryOptions, type RetryPolicy, retryPolicy, withRetries } from "./retry.ts";
+import { type Timers, createTimers } from "./timers.ts";
+import { type CallOptions, type Fetch, type Transport, createTransport } from "./transport.ts";
+import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority.ts";
+import { type WaitForBatchOptions, type WaitForJobOptions, createWaits } from "./wait.ts";
 
 export interface JobServiceClientOptions {
   /** Who calls. Without one: nobody, until `authenticate`. */
@@ -140,4 +139,66 @@ export class JobServiceClient {
     this.#tokens = createTokenCache({ credential, scope, policy: this.#transport.policy });
     return this.#tokens;
   }
+}
+
+// Keeps a credential's token until shortly before its end, and asks for one at a time.
+
+/** Renewed when less is left, or less than half of a short life: longer than any request is on its way. */
+const RENEW_BEFORE_MS = 5 * 60_000;
+
+export interface TokenCacheDeps {
+  readonly credential: TokenCredential;
+  /** What the service's tokens are asked for with. */
+  readonly scope: () => Promise<string>;
+  readonly policy: RetryPolicy;
+  readonly now?: () => number;
+}
+
+export interface TokenOptions {
+  /** Not the one there is: it was refused. */
+  readonly fresh?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Throws SignInFailed, NetworkFailed, and what the credential throws. */
+export type TokenCache = (options?: TokenOptions) => Promise<string>;
+
+export function createTokenCache({ credential, scope, policy, now = Date.now }: TokenCacheDeps): TokenCache {
+  let kept: { readonly token: string; readonly renewAt: number; readonly askedAt: number } | undefined;
+  let asking: Promise<string> | undefined;
+
+  async function ask(): Promise<string> {
+    const askedAt = now();
+    const { token, expiresOnTimestamp } = await withRetries(policy, undefined, () => getToken());
+    const life = expiresOnTimestamp - askedAt;
+    kept = { token, renewAt: expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2), askedAt };
+    return token;
+  }
+
+  async function getToken(): Promise<AccessToken> {
+    try {
+      const answer = await credential.getToken([await scope()]);
+      if (answer !== null) return answer;
+    } catch (cause) {
+      if (isJobServiceError(cause)) throw cause;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new JobServiceError("SignInFailed", `The credential gave no token: ${message}`, { cause });
+    }
+    throw new JobServiceError("SignInFailed", "The credential gave no token.");
+  }
+
+  // Not ended by one caller's signal: others wait for the same token.
+  return async ({ fresh = false, signal } = {}) => {
+    if (!fresh && kept !== undefined && now() < kept.renewAt) return kept.token;
+    asking ??= ask().finally(() => (asking = undefined));
+    return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
 }

@@ -1,10 +1,7 @@
 /** One stream of events that goes on over breaks of the connection, from where it stood. */
 import { linesOf } from "./bytes.ts";
-import { isJobServiceError, type JobServiceError } from "./errors.ts";
-import { eventsOf, type ServerSentEvent } from "./event-stream.ts";
-import { networkFailed } from "./network-failure.ts";
-import { pause } from "./pause.ts";
-import { delayAfter } from "./retry.ts";
+import { type JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
+import { delayAfter, pause } from "./retry.ts";
 import type { Transport } from "./transport.ts";
 
 /** What is followed: exactly one of them. */
@@ -70,3 +67,41 @@ const failed = (error: unknown): JobServiceError =>
 
 /** A function, because the compiler takes a property it has seen once as settled. */
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted;
+
+// Server-Sent Events as text becomes events: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+export interface ServerSentEvent {
+  readonly event: string;
+  readonly data: string;
+  /** To go on after it. Undefined: as before. */
+  readonly id: string | undefined;
+}
+
+/** A comment or an empty event: the service is there and has nothing to say. */
+export type Heartbeat = "heartbeat";
+
+/** From lines without their line breaks. An event that is cut off is none. */
+async function* eventsOf(lines: AsyncIterable<string>): AsyncGenerator<ServerSentEvent | Heartbeat> {
+  let event = "message";
+  let data: string[] = [];
+  let id: string | undefined;
+  for await (const line of lines) {
+    if (line === "") {
+      yield data.length > 0 ? { event, data: data.join("\n"), id } : "heartbeat";
+      event = "message";
+      data = [];
+      id = undefined;
+      continue;
+    }
+    const colon = line.indexOf(":");
+    if (colon === 0) {
+      yield "heartbeat";
+      continue;
+    }
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+    if (field === "event") event = value;
+    else if (field === "data") data.push(value);
+    else if (field === "id") id = value;
+  }
+}

@@ -12,13 +12,13 @@ export type {
 export { isJobServiceError, JobServiceError } from "./errors.ts";
 export type { ClientErrorCode, JobServiceErrorCode, NetworkReason } from "./errors.ts";
 export type { EventSelection } from "./follow-events.ts";
-export type { JobEventName, JobEvents } from "./job-events.ts";
+export type { JobEventName, JobEvents } from "./notifications.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
-export type { Listing, PageOptions, PageView } from "./pages.ts";
+export type { Listing, PageOptions, PageView } from "./monitoring.ts";
 export type { RetryOptions } from "./retry.ts";
 export { signInWithBrowser } from "./sign-in-with-browser.ts";
 export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser.ts";
@@ -26,11 +26,11 @@ export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit
 export type { NextOptions, TimerReference, Timers } from "./timers.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
 export type { EntraFacts } from "./trusted-authority.ts";
-export type { OnUploadProgress, UploadProgress } from "./upload.ts";
+export type { OnUploadProgress, UploadProgress } from "./management.ts";
 export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
 export type { VerifiedWebhook, VerifyWebhookOptions, WebhookHeaders, WebhookRefusal } from "./verify-webhook.ts";
 export type { WaitForBatchOptions, WaitForJobOptions, WaitOptions } from "./wait.ts";
-export type { AuthFacts } from "../core/auth-facts.ts";
+export type { AuthFacts } from "../core/http/auth-facts.ts";
 export type { ErrorDetail } from "../core/errors.ts";
 export type {
   BatchCompleted,
@@ -39,13 +39,20 @@ export type {
   JobQueued,
   JobRetrying,
   JobStarted,
-} from "../core/events.ts";
-export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/package-api.ts";
-export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
-export type { JobState } from "../core/states.ts";
-export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
-export type { TimerView } from "../core/timer-api.ts";
-export type { ArtifactView, BatchView, DeadLetterView, JobView, RequeueResult, SubmitResult } from "../core/views.ts";
+} from "../core/job/events.ts";
+export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/http/package-api.ts";
+export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type { JobState } from "../core/job/states.ts";
+export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
+export type { TimerView } from "../core/http/timer-api.ts";
+export type {
+  ArtifactView,
+  BatchView,
+  DeadLetterView,
+  JobView,
+  RequeueResult,
+  SubmitResult,
+} from "../core/http/views.ts";
 export type {
   PutWebhookBody,
   WebhookBatchCompleted,
@@ -55,5 +62,5 @@ export type {
   WebhookTestView,
   WebhookView,
   WebhookWithSecret,
-} from "../core/webhook-api.ts";
-export type { WorkerView } from "../core/worker-api.ts";
+} from "../core/http/webhook-api.ts";
+export type { WorkerView } from "../core/http/worker-api.ts";

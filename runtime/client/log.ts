@@ -1,13 +1,10 @@
 /** Logs as text: as far as they are written, or followed as they grow, through breaks of the connection and retries. */
-import { isTerminal } from "../core/states.ts";
-import type { JobView } from "../core/views.ts";
-import { wholeText } from "./answer.ts";
+import { isTerminal } from "../core/job/states.ts";
+import type { JobView } from "../core/http/views.ts";
+import { type CallOptions, type Transport, path, wholeText } from "./transport.ts";
 import { chunksOf } from "./bytes.ts";
-import { isJobServiceError } from "./errors.ts";
-import { networkFailed } from "./network-failure.ts";
-import { pause } from "./pause.ts";
-import { withRetries, type Attempt } from "./retry.ts";
-import { path, type CallOptions, type Transport } from "./transport.ts";
+import { isJobServiceError, networkFailed } from "./errors.ts";
+import { type Attempt, pause, withRetries } from "./retry.ts";
 
 export interface ReadLogOptions extends CallOptions {
   /** Of which start of the job, as its history counts them. Default: the latest. */

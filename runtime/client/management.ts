@@ -1,15 +1,14 @@
 /** What changes something: batches and jobs, packages, workers, tenants. Every call may be repeated safely. */
-import type { PublishedPackageView } from "../core/package-api.ts";
-import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/requests.ts";
-import type { GrantView, PutGrantBody, TenantView } from "../core/tenant-api.ts";
-import type { BatchView, JobView, RequeueResult } from "../core/views.ts";
-import type { WorkerView } from "../core/worker-api.ts";
-import { newKey } from "./new-key.ts";
+import type { PublishedPackageView } from "../core/http/package-api.ts";
+import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+import type { GrantView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
+import type { BatchView, JobView, RequeueResult } from "../core/http/views.ts";
+import type { PutWebhookBody, WebhookTestView, WebhookView, WebhookWithSecret } from "../core/http/webhook-api.ts";
+import type { WorkerView } from "../core/http/worker-api.ts";
 import type { Monitoring } from "./monitoring.ts";
-import { submitLines, type SubmissionSource, type SubmitJobsOptions, type SubmittedJob } from "./submit-lines.ts";
-import { path, unlessDone, type CallOptions, type Transport } from "./transport.ts";
-import type { PutWebhookBody, WebhookTestView, WebhookView, WebhookWithSecret } from "../core/webhook-api.ts";
-import { uploadBody, type OnUploadProgress } from "./upload.ts";
+import { newKey } from "./retry.ts";
+import { type SubmissionSource, type SubmitJobsOptions, type SubmittedJob, submitLines } from "./submit-lines.ts";
+import { type CallOptions, type Transport, path, unlessDone } from "./transport.ts";
 
 export interface SubmitOptions extends CallOptions {
   /**
@@ -175,3 +174,45 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
 
 const webhookPath = (tenantName: string, webhookName: string): string =>
   path`/v1/tenants/${tenantName}/webhooks/${webhookName}`;
+
+// The body of an upload, telling how much of it has gone.
+
+export interface UploadProgress {
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+}
+
+export type OnUploadProgress = (progress: UploadProgress) => void;
+
+/** Small enough for a bar that moves, large enough to cost nothing. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Pieces that are asked for as the network takes them. Browsers stream request bodies over HTTP/2 at best, so they send
+ * the whole and report its beginning and its end only.
+ */
+function uploadBody(bytes: Uint8Array<ArrayBuffer>, onProgress: OnUploadProgress | undefined): () => RequestInit {
+  const totalBytes = bytes.byteLength;
+  if (onProgress === undefined || "XMLHttpRequest" in globalThis) return () => ({ body: bytes });
+  return () => {
+    let sentBytes = 0;
+    onProgress({ sentBytes, totalBytes });
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          // Asked for more: what was given before is on its way.
+          if (sentBytes > 0) onProgress({ sentBytes, totalBytes });
+          if (sentBytes >= totalBytes) {
+            controller.close();
+            return;
+          }
+          const piece = bytes.subarray(sentBytes, sentBytes + PIECE_BYTES);
+          sentBytes += piece.byteLength;
+          controller.enqueue(piece);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return { body, duplex: "half" };
+  };
+}

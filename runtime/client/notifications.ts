@@ -3,11 +3,9 @@
  * Each subscription is one connection: to follow many jobs, subscribe to their batch. Push is a convenience; the service's
  * rows are the truth, and `waitForJob` joins the two.
  */
-import { isJobServiceError, JobServiceError } from "./errors.ts";
-import type { ServerSentEvent } from "./event-stream.ts";
-import { followEvents, type EventSelection } from "./follow-events.ts";
-import { isJobEventName, isKnownVersion, type JobEvents } from "./job-events.ts";
-import { createSeenEvents } from "./seen-events.ts";
+import type { EventType, SystemEvent } from "../core/job/events.ts";
+import { JobServiceError, isJobServiceError } from "./errors.ts";
+import { type EventSelection, type ServerSentEvent, followEvents } from "./follow-events.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface NotificationEvents extends JobEvents {
@@ -132,3 +130,53 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
 
 const keyOf = ({ jobId, batchId, tenantName }: EventSelection): string =>
   JSON.stringify([jobId ?? "", batchId ?? "", tenantName ?? ""]);
+
+// The events of jobs and batches by name. What they hold is told in core, once; types only, so that no schema comes along.
+
+export type JobEvents = { readonly [N in EventType]: Extract<SystemEvent, { readonly eventType: N }> };
+export type JobEventName = keyof JobEvents;
+
+/** Complete, or it does not compile. */
+const KNOWN: Readonly<Record<JobEventName, true>> = {
+  jobQueued: true,
+  jobStarted: true,
+  jobProgressed: true,
+  jobRetrying: true,
+  jobCompleted: true,
+  batchCompleted: true,
+};
+
+const isJobEventName = (name: string): name is JobEventName => Object.hasOwn(KNOWN, name);
+
+/** An event of another version may mean something else: it is passed over. */
+const VERSION: SystemEvent["version"] = 1;
+
+const isKnownVersion = ({ version }: { readonly version: number }): boolean => version === VERSION;
+
+// Tells an event that comes a second time, over another subscription or after a break, from a new one.
+
+export interface SeenEvents {
+  /** Whether it is further than all before of its job or batch; it then counts as seen. */
+  isNew(id: string, sequence: number): boolean;
+}
+
+/** Jobs and batches remembered; the one heard of least recently is forgotten first. */
+const REMEMBERED_MAX = 20_000;
+
+function createSeenEvents(rememberedMax = REMEMBERED_MAX): SeenEvents {
+  const latest = new Map<string, number>();
+  return {
+    isNew(id, sequence) {
+      const before = latest.get(id);
+      if (before !== undefined && sequence <= before) return false;
+      // Put at the end.
+      latest.delete(id);
+      latest.set(id, sequence);
+      if (latest.size > rememberedMax) {
+        const [oldest = id] = latest.keys();
+        latest.delete(oldest);
+      }
+      return true;
+    },
+  };
+}

@@ -1,6 +1,5 @@
 /** Tries a call again while that can help: exponential backoff with full jitter, never sooner than the service asks for. */
-import { isJobServiceError, type JobServiceError } from "./errors.ts";
-import { pause } from "./pause.ts";
+import { type JobServiceError, isJobServiceError } from "./errors.ts";
 
 export interface RetryOptions {
   /** Tries of one call, the first included. Default 8: about half a minute of an outage. 1: no second try. */
@@ -90,3 +89,31 @@ export async function withRetries<T>(
     }
   }
 }
+
+// Waiting that can be called off.
+
+/** Rejects with the signal's reason as soon as it is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(reasonOf(signal));
+      return;
+    }
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      if (signal) reject(reasonOf(signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+const reasonOf = ({ reason }: AbortSignal): Error =>
+  reason instanceof Error ? reason : new Error("The call was aborted.", { cause: reason });
+
+/** A key no other call has: 128 random bits. Not `randomUUID`, which browsers give to pages over HTTPS only. */
+export const newKey = (): string =>
+  [...globalThis.crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

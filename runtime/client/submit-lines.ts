@@ -4,14 +4,11 @@
  * for those it has taken what it answered before, so nothing is submitted twice and no result is lost.
  */
 import { SUBMIT_MAX_JOBS } from "../core/limits.ts";
-import type { JobSubmission } from "../core/requests.ts";
-import type { SubmitResult } from "../core/views.ts";
-import { linesOf } from "./bytes.ts";
-import { isJobServiceError, JobServiceError } from "./errors.ts";
-import { jsonText } from "./json-text.ts";
-import { networkFailed } from "./network-failure.ts";
-import { newKey } from "./new-key.ts";
-import { withRetries, type Attempt } from "./retry.ts";
+import type { JobSubmission } from "../core/http/requests.ts";
+import type { SubmitResult } from "../core/http/views.ts";
+import { jsonText, linesOf } from "./bytes.ts";
+import { JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
+import { type Attempt, newKey, withRetries } from "./retry.ts";
 import { type CallOptions, type Transport } from "./transport.ts";
 
 export interface SubmitJobsOptions extends CallOptions {

@@ -1,8 +1,8 @@
 /** Timers of a tenant's packages: when they ran and will run, pausing them, running one now. */
-import type { TimerScheduleInput, TimerView } from "../core/timer-api.ts";
+import type { TimerScheduleInput, TimerView } from "../core/http/timer-api.ts";
 import type { SubmitOptions } from "./management.ts";
-import { newKey } from "./new-key.ts";
-import { listing, type Listing, type PageOptions } from "./pages.ts";
+import { newKey } from "./retry.ts";
+import { listing, type Listing, type PageOptions } from "./monitoring.ts";
 import { path, type CallOptions, type Transport } from "./transport.ts";
 
 /** Which timer. */

@@ -3,7 +3,7 @@
  * believes it for Microsoft's own hosts and for this machine. Any other authority must be named by the user. Nor may a
  * service ask for tokens of another one, such as Microsoft Graph.
  */
-import type { AuthFacts, USER_SCOPE } from "../core/auth-facts.ts";
+import type { AuthFacts, USER_SCOPE } from "../core/http/auth-facts.ts";
 import { isLoopback } from "../core/loopback.ts";
 import { JobServiceError } from "./errors.ts";
 

@@ -2,7 +2,7 @@
  * Says whether a request comes from the service: its signature, and that it is fresh. For receivers in Node, browsers,
  * workers and wherever else there is WebCrypto.
  */
-import type { WebhookMessage } from "../core/webhook-api.ts";
+import type { WebhookMessage } from "../core/http/webhook-api.ts";
 
 export type WebhookRefusal =
   "HeadersMissing" | "TimestampTooOld" | "TimestampTooNew" | "SignatureWrong" | "BodyInvalid";

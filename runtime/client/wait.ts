@@ -2,12 +2,12 @@
  * Waiting for the end of a job or of a batch's jobs. The row is asked, at times that grow, and at once when an event says
  * that there is something to see: whoever waits learns the end also when no event comes, and outages only delay it.
  */
-import { isTerminal, openOf } from "../core/states.ts";
-import type { BatchView, JobView } from "../core/views.ts";
+import { isTerminal, openOf } from "../core/job/states.ts";
+import type { BatchView, JobView } from "../core/http/views.ts";
 import { isJobServiceError, JobServiceError } from "./errors.ts";
 import { followEvents, type EventSelection } from "./follow-events.ts";
 import type { Monitoring } from "./monitoring.ts";
-import { pause } from "./pause.ts";
+import { pause } from "./retry.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface WaitOptions extends CallOptions {

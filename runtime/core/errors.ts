@@ -2,7 +2,6 @@
  * Every error the system raises on purpose. Code tests `code`, never a message; subclasses say who must act. How an
  * error becomes an HTTP answer or a settlement is decided elsewhere, by total tables over these codes.
  */
-
 import type { FormatName } from "./formats.ts";
 
 /** The caller must change the request. */
@@ -252,3 +251,8 @@ export const isSystemError = (error: unknown): error is JobSystemError => error 
 
 /** The text of anything thrown, for messages and logs. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** A schedule that cannot be: the message names what is wrong and what it should be. */
+export class ScheduleError extends Error {
+  override readonly name = "ScheduleError";
+}

@@ -148,7 +148,7 @@ export const MISSED_TICKS_KEPT = 100;
 export const TICK_HORIZON_MS = 10 * 60_000;
 /** Longer than a scheduler waits between two rounds at most: with less, ticks would be late without any outage. */
 export const TICK_HORIZON_MIN_MS = 30_000;
-/** Half as long as the broker remembers a tick (core/topology.ts): what is sent again after an outage is still known. */
+/** Half as long as the broker remembers a tick (core/deployment/topology.ts): what is sent again after an outage is still known. */
 export const TICK_HORIZON_MAX_MS = 30 * 60_000;
 /**
  * A process whose clock differs from storage's by more sends no ticks and begins no timer. Less is made up for: ticks that

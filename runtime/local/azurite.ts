@@ -13,8 +13,8 @@ import { mkdir } from "node:fs/promises";
 import type { RequestListener, Server } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { localOnly } from "../core/local-only.ts";
-import { readIfThere, writePrivateFile } from "./private-file.ts";
+import { localOnly } from "../core/loopback.ts";
+import { readIfThere, writePrivateFile } from "./home.ts";
 
 interface AzuriteServer {
   /** Answers nothing before `start`. */

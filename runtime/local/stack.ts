@@ -2,16 +2,16 @@
  * The local stack: storage, message broker, token issuer, API and workers as supervised processes, started in the order of their
  * needs and stopped in the opposite one.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { JobServiceClient } from "../client/index.ts";
+import { DEFAULT_POOL, busTopology } from "../core/deployment/topology.ts";
 import type { Environment } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
-import { busTopology, DEFAULT_POOL } from "../core/topology.ts";
-import type { Home } from "./home.ts";
-import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "./identity/principals.ts";
-import type { LocalIssuer } from "./identity/token-client.ts";
-import { freePorts } from "./ports.ts";
-import { createSupervisor, type Program, type Supervisor } from "./supervisor.ts";
+import { type Home, freePorts } from "./home.ts";
+import { type LocalIssuer, issuerFetch } from "./identity/issuer-client.ts";
+import { API_CLIENT_ID, DIRECTORY_ID, type LocalApplication, PUBLIC_CLIENT_ID } from "./identity/principals.ts";
+import { type Program, type Supervisor, createSupervisor } from "./supervisor.ts";
 
 export interface StackOptions {
   readonly home: Home;
@@ -228,3 +228,15 @@ const picked = (environment: Environment, names: readonly string[]): Record<stri
       return value === undefined ? [] : [[name, value]];
     }),
   );
+
+// The client that other programs use too, signed in as an application of the local issuer.
+
+export async function localClient(
+  { apiUrl, issuer }: Pick<Stack, "apiUrl" | "issuer">,
+  { clientId, secret }: LocalApplication,
+): Promise<JobServiceClient> {
+  const fetch = issuerFetch(issuer.authority, await readFile(issuer.caFile, "utf8"));
+  const client = new JobServiceClient(apiUrl, { fetch });
+  await client.authenticate(clientId, secret);
+  return client;
+}

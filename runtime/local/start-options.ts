@@ -1,11 +1,11 @@
 /** What `npm start` can be told, and what is wrong with what it was told. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { POOL_NAME_PATTERN } from "../core/ids.ts";
+import { DEFAULT_POOL } from "../core/deployment/topology.ts";
+import { POOL_NAME_PATTERN } from "../core/job/ids.ts";
 import { API_PORT_DEFAULT } from "../core/settings/api.ts";
-import { SettingsError, type Environment } from "../core/settings/environment.ts";
-import { DEFAULT_POOL } from "../core/topology.ts";
-import { wholeNumber } from "./whole-number.ts";
+import { type Environment, SettingsError } from "../core/settings/environment.ts";
+import { wholeNumber } from "../platform/whole-number.ts";
 
 export interface StartOptions {
   /** Stop when the sample jobs have ended. */

@@ -14,7 +14,7 @@ import {
   startLocalServiceBus,
   type AccessUse,
 } from "../local/bus/index.ts";
-import { wholeNumber } from "../local/whole-number.ts";
+import { wholeNumber } from "../platform/whole-number.ts";
 import { explain } from "./explain.ts";
 import { ownerPatience, runService, type Service } from "./service-process.ts";
 

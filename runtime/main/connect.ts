@@ -1,10 +1,15 @@
 /** Turns connection settings into the stores and the queue that API and workers use. The credential is chosen here. */
 import { randomUUID } from "node:crypto";
+import { pino, stdTimeFunctions } from "pino";
 import {
+  type ServiceBusConnection,
+  type StorageConnection,
+  type StorageOptions,
   connectServiceBus,
   connectServiceBusAdmin,
   connectStorage,
   createBatchStore,
+  createDeliveryStore,
   createEventPublisher,
   createEventSource,
   createJobFiles,
@@ -13,19 +18,16 @@ import {
   createKeyStore,
   createLeaderLease,
   createPackageStore,
+  createReleaseReader,
   createSharedSecret,
   createTenantStore,
-  createDeliveryStore,
-  createWebhookStore,
   createTickSender,
   createTimerStore,
   createTimerSubscriptions,
-  createReleaseReader,
+  createWebhookStore,
   createWorkerStore,
-  type ServiceBusConnection,
-  type StorageConnection,
-  type StorageOptions,
 } from "../azure/index.ts";
+import type { ReleaseSettings } from "../core/deployment/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
@@ -34,15 +36,14 @@ import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
-import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
+import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
-import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
+import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
-import type { ReleaseSettings } from "../core/machine-settings.ts";
-import type { ConnectionSettings } from "../core/settings/connection.ts";
+import type { ConnectionSettings, LogLevel } from "../core/settings/service.ts";
 
 export interface Services {
   readonly jobs: JobStore;
@@ -156,3 +157,8 @@ async function azureCredential() {
   const { DefaultAzureCredential } = await import("@azure/identity");
   return new DefaultAzureCredential();
 }
+
+// The program's log: one JSON object a line on standard output.
+
+export const createLogger = (program: string, level: LogLevel): Logger =>
+  pino({ level, base: { program }, timestamp: stdTimeFunctions.isoTime });

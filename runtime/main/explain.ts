@@ -1,7 +1,7 @@
 /** What a person is told when a program cannot start: one sentence for what they can mend, a stack for the rest. */
 import { isSystemError } from "../core/errors.ts";
 import { SettingsError } from "../core/settings/environment.ts";
-import { FolderInUseError } from "../ownership/own-folder.ts";
+import { FolderInUseError } from "../platform/own-folder.ts";
 import { missingModule } from "./missing-module.mjs";
 
 interface SystemFault {

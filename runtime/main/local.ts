@@ -3,24 +3,28 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
 import type { JobServiceClient } from "../client/index.ts";
-import { parseLockMs } from "../core/settings/process.ts";
-import { DEFAULT_POOL } from "../core/topology.ts";
-import type { JobView } from "../core/views.ts";
+import { parseLockMs } from "../core/settings/service.ts";
+import { DEFAULT_POOL } from "../core/deployment/topology.ts";
+import type { JobView } from "../core/http/views.ts";
 import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
-import { HomeInUseError, openHome, type Home } from "../local/home.ts";
-import { ADMIN_APPLICATION, DEMO_APPLICATION } from "../local/identity/principals.ts";
-import { seedTenants } from "../local/identity/seed-tenants.ts";
-import { localClient } from "../local/local-client.ts";
-import { assertFree, PortTakenError } from "../local/ports.ts";
-import { readIfThere, writePrivateFile } from "../local/private-file.ts";
-import { startStack, type Stack, type StackPart } from "../local/stack.ts";
+import {
+  type Home,
+  HomeInUseError,
+  PortTakenError,
+  assertFree,
+  openHome,
+  readIfThere,
+  writePrivateFile,
+} from "../local/home.ts";
+import { ADMIN_APPLICATION, DEMO_APPLICATION, seedTenants } from "../local/identity/principals.ts";
+import { type Stack, type StackPart, localClient, startStack } from "../local/stack.ts";
 import { readStartOptions, type StartOptions } from "../local/start-options.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
-import { packPackages, type PackedPackage } from "../packaging/pack-folder.ts";
-import { PackError } from "../packaging/problem.ts";
-import { currentPlatform } from "../worker/packages/platform.ts";
+import { packPackages, type PackedPackage } from "../package/build/pack-folder.ts";
+import { PackError } from "../package/build/problem.ts";
+import { currentPlatform } from "../worker/package-cache/unpack.ts";
 import { explain } from "./explain.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

@@ -5,8 +5,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
-import { isOrphanOrders, type OrphanOrders } from "../core/orphan-orders.ts";
-import type { OwnFolderOptions } from "../ownership/own-folder.ts";
+import { isOrphanOrders, type OrphanOrders } from "../core/settings/service.ts";
+import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
 
 export interface Service {

@@ -3,8 +3,8 @@
 // As a whole: an import by name of what an old Node lacks would end in a stack trace as well.
 import module from "node:module";
 import { join } from "node:path";
-import { keepLoopbackDirect } from "../loopback-direct.mjs";
-import { nodeVersionProblem } from "../node-version.mjs";
+import { keepLoopbackDirect } from "../platform/loopback-direct.mjs";
+import { nodeVersionProblem } from "../platform/node-version.mjs";
 import { missingModule } from "./missing-module.mjs";
 
 const problem = nodeVersionProblem();

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { SettingsError } from "../core/settings/environment.ts";
 import { startAzurite } from "../local/azurite.ts";
-import { ownFolder } from "../ownership/own-folder.ts";
+import { ownFolder } from "../platform/own-folder.ts";
 import { ownerPatience, runService, type Service } from "./service-process.ts";
 
 async function start(): Promise<Service> {

@@ -1,24 +1,23 @@
 /** The worker process. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { parseWorkerMachineSettings } from "../core/machine-settings.ts";
-import { createBatchCompletion } from "../jobs/batch-completion.ts";
-import { createJobEvents } from "../jobs/job-events.ts";
-import { createShare } from "../core/share.ts";
+import { parseWorkerMachineSettings } from "../core/deployment/machine-settings.ts";
+import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
+import { createJobEvents } from "../lifecycle/job-events.ts";
+import { createShare } from "../core/job/priority.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker.ts";
 import { createUnreadable } from "../core/unreadable.ts";
-import { WorkerFault } from "../worker/machine-fault.ts";
-import { createPackageCache } from "../worker/packages/package-cache.ts";
-import { currentPlatform } from "../worker/packages/platform.ts";
-import { hostFile } from "../worker/process/host-bundle.ts";
-import { ownFolder } from "../ownership/own-folder.ts";
-import { findJobUsers, type JobUserChoice } from "../worker/process/job-user.ts";
+import { WorkerFault } from "../worker/attempt/machine-fault.ts";
+import { createPackageCache } from "../worker/package-cache/package-cache.ts";
+import { currentPlatform } from "../worker/package-cache/unpack.ts";
+import { hostFile } from "../worker/process/host-child.ts";
+import { ownFolder } from "../platform/own-folder.ts";
+import { findJobUsers, type JobUserChoice } from "../worker/process/users/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
-import { createWorkspaces } from "../worker/process/workspace.ts";
-import { openMachine } from "../worker/vm/machine.ts";
-import { startWorkerNode } from "../worker/worker-node.ts";
-import { connect, connectReleases } from "./connect.ts";
-import { createLogger } from "./logger.ts";
+import { createWorkspaces } from "../worker/process/files/workspace.ts";
+import { openMachine } from "../worker/machine/machine.ts";
+import { startWorkerNode } from "../worker/worker.ts";
+import { connect, connectReleases, createLogger } from "./connect.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 
 /** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */

@@ -3,22 +3,23 @@
  * lost worker can cause (steps 10 and 11 of the protocol). While all is well it reads counters and nothing else.
  */
 import { randomUUID } from "node:crypto";
-import { bellMessageId, bellOf } from "../core/bell.ts";
-import { isComplete, isUndecided } from "../core/completion.ts";
-import { isClaimDead } from "../core/handback.ts";
-import type { Batch, Job } from "../core/job.ts";
+import { jobQueueName } from "../core/deployment/topology.ts";
+import { type Unreadable, unlessUnreadable } from "../core/unreadable.ts";
+import { bellMessageId, bellOf } from "../core/job/bell.ts";
+import { isComplete, isUndecided } from "../core/job/completion.ts";
+import { isClaimDead } from "../core/job/handback.ts";
+import type { Batch, Job } from "../core/job/job.ts";
+import { subjectOf } from "../core/job/message.ts";
+import { openOf } from "../core/job/states.ts";
+import type { WorkerRecord } from "../core/job/worker-record.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { CounterSnapshot, JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
-import { openOf } from "../core/states.ts";
-import { jobQueueName } from "../core/topology.ts";
-import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
-import type { WorkerRecord } from "../core/worker-record.ts";
-import { bellsIn, hasBell, isOlder, RING_GRACE_MS, waitingSince } from "./bells.ts";
-import { cancelOvertaken } from "./cancel-overtaken.ts";
-import { handBack, type HandBackDeps } from "./hand-back.ts";
+import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
+import { type CancelDeps, cancelJob } from "../lifecycle/cancel-job.ts";
+import { type HandBackDeps, handBack } from "./hand-back-dead.ts";
 
 export interface SweepBatchesDeps extends HandBackDeps {
   readonly jobs: JobStore;
@@ -163,3 +164,69 @@ async function isStillQueued(jobs: Pick<JobStore, "get">, { jobId, ring }: Job):
   const current = (await jobs.get(jobId))?.value;
   return current?.state === "queued" && current.ring === ring;
 }
+
+// Ends jobs of a canceled batch that the cancel did not reach: whoever inserted them had found the batch open, and died
+// before it could see that it was not any more.
+
+export interface CancelOvertakenDeps extends CancelDeps {
+  readonly jobs: Pick<JobStore, "scan" | "update">;
+  readonly batches: BatchCompletion;
+  readonly unreadable: Pick<Unreadable, "note">;
+}
+
+/** Step 8 of the protocol for each, then the question to the batch. Resolves to the number of jobs. */
+async function cancelOvertaken(batch: Batch, deps: CancelOvertakenDeps): Promise<number> {
+  const { jobs, batches, unreadable, now } = deps;
+  let count = 0;
+  for await (const stored of jobs.scan(batch, "queued", unreadable.note)) {
+    if (!wasNeverStarted(stored.value) || !isOlder(stored.value.submittedAt, RING_GRACE_MS, now())) continue;
+    // R13: one the completion of the batch has passed over.
+    if (count === 0 && isComplete(batch)) await batches.reopenBatch(batch.batchId);
+    await cancelJob(stored, deps);
+    count++;
+  }
+  if (count > 0) await batches.askBatch(batch.batchId);
+  return count;
+}
+
+/** A requeue of a canceled batch's jobs makes them run although the batch stays canceled: they wait under a later ring. */
+const wasNeverStarted = ({ ring }: Job): boolean => ring === 1;
+
+// Which bells lie in a queue, and which queued rows have none.
+
+/** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
+const BELLS_MAX = 20_000;
+const PEEK_PAGE = 250;
+/** A row that became queued less than this ago may still be seen to by whoever wrote it. */
+const RING_GRACE_MS = 30_000;
+
+const keyOf = (jobId: string, ring: number): string => `${jobId}:${ring}`;
+
+/** All bells of a queue, waiting, scheduled or under lock; undefined when there are too many to look at. */
+async function bellsIn(queue: Pick<JobQueue, "peek">, queueName: string): Promise<ReadonlySet<string> | undefined> {
+  const bells = new Set<string>();
+  let fromSequenceNumber: string | undefined;
+  for (let seen = 0; seen <= BELLS_MAX;) {
+    const page = await queue.peek(queueName, { deadLetter: false, fromSequenceNumber, maxCount: PEEK_PAGE });
+    const last = page.at(-1);
+    if (last === undefined) return bells;
+    for (const { parsed } of page) {
+      const subject = subjectOf(parsed);
+      if (subject !== undefined) bells.add(keyOf(subject.jobId, subject.ring));
+    }
+    seen += page.length;
+    fromSequenceNumber = String(BigInt(last.sequenceNumber) + 1n);
+  }
+  return undefined;
+}
+
+const hasBell = (bells: ReadonlySet<string>, job: Pick<Job, "jobId" | "ring">): boolean =>
+  bells.has(keyOf(job.jobId, job.ring));
+
+/** Since when the row waits for its bell, at the latest. */
+function waitingSince(job: Pick<Job, "runAt" | "submittedAt" | "history">): Date {
+  return job.runAt ?? job.history.at(-1)?.endedAt ?? job.submittedAt;
+}
+
+const isOlder = (at: Date | undefined, ms: number, now: Date): boolean =>
+  at === undefined || now.getTime() - at.getTime() > ms;

@@ -1,10 +1,10 @@
 /** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
-import { meetLetter } from "../core/dead-letter.ts";
-import { subjectOf } from "../core/message.ts";
+import { meetLetter } from "../core/job/protocol.ts";
+import { subjectOf } from "../core/job/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
-import { handBack, ringRow, type HandBackDeps } from "./hand-back.ts";
+import { handBack, ringRow, type HandBackDeps } from "./hand-back-dead.ts";
 
 export interface SweepLettersDeps extends HandBackDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;

@@ -2,16 +2,17 @@
  * The sweeper: one process at a time, elected by a lease, compares truth and doorbell every half minute. It is needed
  * only for lost sends, purged queues and dead letters; crashes repair themselves.
  */
+import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { messageOf } from "../core/errors.ts";
-import type { Logger } from "../core/logger.ts";
-import type { LeaderLease } from "../core/ports/worker-store.ts";
-import { DEFAULT_POOL, jobQueueName } from "../core/topology.ts";
-import { PRIORITIES } from "../core/priority.ts";
 import { unlessUnreadable } from "../core/unreadable.ts";
-import type { TimerReconcile } from "../timers/reconcile.ts";
-import { sweepBatches, type SweepBatchesDeps } from "./sweep-batches.ts";
-import { createKeySweep, type SweepKeysDeps } from "./sweep-keys.ts";
-import { sweepDeadLetters, type LetterPositions } from "./sweep-dead-letters.ts";
+import { keysExpireBefore } from "../core/job/keys.ts";
+import { PRIORITIES } from "../core/job/priority.ts";
+import type { Logger } from "../core/logger.ts";
+import type { KeyStore } from "../core/ports/key-store.ts";
+import type { LeaderLease } from "../core/ports/worker-store.ts";
+import type { TimerReconcile } from "../timers/register/reconcile.ts";
+import { type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
+import { type LetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
 
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
@@ -88,5 +89,36 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
     await deps.lease.release().catch((error: unknown) => {
       deps.log.warn({ error: messageOf(error) }, "the sweeper's lease was not given up; it ends by itself");
     });
+  };
+}
+
+// Removes idempotency keys that have expired, a page of the table at each call. Nobody waits for it: an expired key is
+// free again whether its row is there or not.
+
+export interface SweepKeysDeps {
+  readonly keys: Pick<KeyStore, "removeExpired">;
+  readonly now: () => Date;
+}
+
+/** Keys live for days, so an hour more or less between two passes over the table is nothing. */
+const PASS_EVERY_MS = 60 * 60_000;
+
+export interface KeySweep {
+  /** Resolves to the number of keys removed. Throws UnavailableError. */
+  sweep(): Promise<number>;
+}
+
+/** Remembers how far the pass has come; another process that leads begins a new one. */
+export function createKeySweep({ keys, now }: SweepKeysDeps): KeySweep {
+  let continuationToken: string | undefined;
+  let nextPassAt = 0;
+  return {
+    async sweep() {
+      if (now().getTime() < nextPassAt) return 0;
+      const result = await keys.removeExpired(keysExpireBefore(now()), continuationToken);
+      continuationToken = result.continuationToken;
+      if (continuationToken === undefined) nextPassAt = now().getTime() + PASS_EVERY_MS;
+      return result.removed;
+    },
   };
 }

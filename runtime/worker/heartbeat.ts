@@ -10,7 +10,7 @@
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
-import { HEARTBEAT_MS, type CancelIntent, type WorkerRecord, type WorkerState } from "../core/worker-record.ts";
+import { HEARTBEAT_MS, type CancelIntent, type WorkerRecord, type WorkerState } from "../core/job/worker-record.ts";
 
 /** What stays the same while the worker runs. */
 export type WorkerIdentity = Pick<WorkerRecord, "pool" | "workerId" | "bootId" | "startedAt" | "slots" | "version">;

@@ -13,10 +13,9 @@
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BellReceiver, Delivery, JobQueue } from "../core/ports/job-queue.ts";
-import { PRIORITIES, type Priority } from "../core/priority.ts";
-import type { Share } from "../core/share.ts";
-import { jobQueueName } from "../core/topology.ts";
-import { pause } from "./pause.ts";
+import { PRIORITIES, type Priority, type Share } from "../core/job/priority.ts";
+import { jobQueueName } from "../core/deployment/topology.ts";
+import { pause } from "../core/clock.ts";
 
 export interface Intake {
   /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */

@@ -6,8 +6,8 @@
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
-import { PRIORITIES } from "../core/priority.ts";
-import { jobQueueName } from "../core/topology.ts";
+import { PRIORITIES } from "../core/job/priority.ts";
+import { jobQueueName } from "../core/deployment/topology.ts";
 import type { Intake } from "./intake.ts";
 
 export interface ReceiveWatchdogDeps {

@@ -1,17 +1,105 @@
 /**
- * A worker: as many attempts at a time as it has slots, taken from the queues of its pool.
- *
- * | state    | meaning                                             | leaves by                             |
- * |----------|-----------------------------------------------------|---------------------------------------|
- * | running  | receives whenever a slot is free and work permitted | `drain()`                             |
- * | draining | receives nothing; attempts go on up to `drainMs`    | last attempt over → stopped           |
- * | stopped  | nothing of this worker runs                         | –                                     |
+ * A whole worker: hands back what an earlier run of it held, receives and runs, says that it lives, hears wishes to
+ * cancel and to drain, and notices when it has gone deaf.
  */
+import { join } from "node:path";
 import { messageOf } from "../core/errors.ts";
-import { runAttempt, type AttemptDeps } from "./attempt.ts";
-import type { Intake } from "./intake.ts";
-import type { WorkerFault } from "./machine-fault.ts";
-import type { WorkPermit } from "./work-permit.ts";
+import type { Share } from "../core/job/priority.ts";
+import type { WorkerState } from "../core/job/worker-record.ts";
+import type { JobQueue } from "../core/ports/job-queue.ts";
+import type { WorkerStore } from "../core/ports/worker-store.ts";
+import { ALWAYS_PERMITTED, type AttemptDeps, type WorkPermit, runAttempt } from "./attempt/attempt.ts";
+import type { WorkerFault } from "./attempt/machine-fault.ts";
+import { createHeldClaims, openClaimJournal } from "./claim-journal.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { type Contact, type Intake, createIntake } from "./intake.ts";
+import { startReceiveWatchdog } from "./receive-watchdog.ts";
+import { recoverOwnJobs } from "./recovery.ts";
+
+export interface WorkerNode extends Worker {
+  /** How receiving goes. */
+  contact(): Contact;
+}
+
+export interface WorkerNodeDeps extends Omit<AttemptDeps, "held" | "permit"> {
+  readonly workers: Pick<WorkerStore, "beat">;
+  readonly queue: JobQueue;
+  readonly share: Share;
+  readonly pool: string;
+  readonly slots: number;
+  /** Version of the code, shown with the worker. */
+  readonly version: string;
+  /** This worker's own folder; the same after a restart. */
+  readonly directory: string;
+  /** Default: work may always start. */
+  readonly permit?: WorkPermit | undefined;
+  /** Between two beats, which also bring wishes to cancel. Default HEARTBEAT_MS. */
+  readonly heartbeatMs?: number | undefined;
+  /** Somebody wants this worker to drain and end. */
+  readonly onDrainWanted: () => void;
+  /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
+  readonly onGiveUp: (reason: string) => void;
+}
+
+/** Receives as soon as it resolves. */
+export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode> {
+  const { queue, pool, slots, share, log, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
+  const now = (): Date => new Date(deps.now());
+  const stopping = new AbortController();
+  let state: WorkerState = "running";
+  let finished: Promise<void> | undefined;
+
+  const journal = openClaimJournal(join(deps.directory, "claims"), bootId);
+  const held = createHeldClaims(journal, log);
+  const recovering = recoverOwnJobs({ ...deps, journal, now }, stopping.signal).catch((error: unknown) => {
+    if (!stopping.signal.aborted)
+      log.error({ err: error }, "own jobs could not be handed back; their locks will do it");
+  });
+  const heartbeat = await startHeartbeat({
+    workers: deps.workers,
+    everyMs: deps.heartbeatMs,
+    identity: { pool, workerId, bootId, version, slots, startedAt: now() },
+    state: () => state,
+    claims: () => held.ids(),
+    onCancel: (intent) => held.cancel(intent),
+    onDrain: deps.onDrainWanted,
+    onReplaced: () => onGiveUp(`Another process runs as worker ${workerId}.`),
+    now,
+    log,
+  });
+  const intake = createIntake({ queue, pool, share, monotonicNow, log });
+  const worker = startWorker({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
+  const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, log });
+
+  return {
+    get runningCount() {
+      return worker.runningCount;
+    },
+    contact: () => intake.contact(),
+    async drain(drainMs, fault) {
+      state = "draining";
+      stopWatchdog();
+      await worker.drain(drainMs, fault);
+      await (finished ??= finish());
+    },
+  };
+
+  async function finish(): Promise<void> {
+    stopping.abort(new Error("The worker stops."));
+    await recovering;
+    state = "stopped";
+    await heartbeat.stop();
+    journal.close();
+  }
+}
+
+// A worker: as many attempts at a time as it has slots, taken from the queues of its pool.
+//
+// | state    | meaning                                             | leaves by                             |
+// |----------|-----------------------------------------------------|---------------------------------------|
+// | running  | receives whenever a slot is free and work permitted | `drain()`                             |
+// | draining | receives nothing; attempts go on up to `drainMs`    | last attempt over → stopped           |
+// | stopped  | nothing of this worker runs                         | –                                     |
 
 export interface WorkerDeps extends AttemptDeps {
   readonly intake: Intake;
@@ -31,7 +119,7 @@ export interface Worker {
 }
 
 /** Starts at once. */
-export function startWorker(deps: WorkerDeps): Worker {
+function startWorker(deps: WorkerDeps): Worker {
   const { intake, permit, slots, log } = deps;
   const attempts = new Set<Promise<void>>();
   const outOfTime = new AbortController();

@@ -1,5 +1,5 @@
 /** `npm run chaos -- <component>`: the long, destructive tests of one component. Exit 0 when it kept its word. */
-import { keepLoopbackDirect } from "../../runtime/loopback-direct.mjs";
+import { keepLoopbackDirect } from "../../runtime/platform/loopback-direct.mjs";
 
 const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   bus: () => import("./bus/index.ts"),

@@ -4,9 +4,9 @@
  */
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../runtime/local/bus/index.ts";
-import { LOCAL_CALLER } from "../../runtime/api/caller.ts";
+import { LOCAL_CALLER } from "../../runtime/api/auth/caller.ts";
 import { JobServiceClient, type JobView } from "../../runtime/client/index.ts";
 import { startApiProcess, untilHearing, type ApiProcess } from "../support/api-process.ts";
 import {

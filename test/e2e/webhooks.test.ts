@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../../runtime/client/index.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
-import { busTopology, DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { runCliHere } from "../support/cli-in-process.ts";
 import { freshTenant } from "../support/test-storage.ts";

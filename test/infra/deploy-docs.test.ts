@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { planAlerts } from "../../infra/plan/alerts.ts";
 import { IDLE_DEV, IDLE_PROD } from "../../infra/plan/costs.ts";
-import { busTopology } from "../../runtime/core/topology.ts";
+import { busTopology } from "../../runtime/core/deployment/topology.ts";
 import { withTables } from "../../infra/tools/deploy-tables.ts";
 import { ROOT } from "../../infra/tools/stack-graph.ts";
 

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { Messaging } from "../../infra/components/messaging.ts";
-import { busTopology, type BusTopology } from "../../runtime/core/topology.ts";
+import { busTopology, type BusTopology } from "../../runtime/core/deployment/topology.ts";
 import { mockedCloud, type MockedResource } from "../support/mocked-stack.ts";
 
 const place = { resourceGroupName: "group", location: "westeurope", tags: {} };

@@ -9,7 +9,7 @@ import { hasAccelerator, vmSizeProblem } from "../../infra/plan/skus.ts";
 import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
 import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
 import { workbookJson } from "../../infra/plan/workbook.ts";
-import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/machine-settings.ts";
+import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
 import { parseApiSettings } from "../../runtime/core/settings/api.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { parseWorkerSettings } from "../../runtime/core/settings/worker.ts";
@@ -20,7 +20,7 @@ import {
   TABLES,
   TIMERS_TOPIC,
   type BusTopology,
-} from "../../runtime/core/topology.ts";
+} from "../../runtime/core/deployment/topology.ts";
 
 const addressOf = (cidr: string): { readonly first: number; readonly last: number } => {
   const [address = "", prefix = ""] = cidr.split("/");

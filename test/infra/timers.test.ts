@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { Bundles } from "../../infra/bundles.ts";
 import { InfraConfigError } from "../../infra/config.ts";
 import { planTimers } from "../../infra/plan/timers.ts";
-import type { ManifestTimer } from "../../runtime/core/manifest.ts";
+import type { ManifestTimer } from "../../runtime/core/package/manifest.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
-import { packFolder } from "../../runtime/packaging/pack-folder.ts";
+import { packFolder } from "../../runtime/package/build/pack-folder.ts";
 import { sourcePackage } from "../support/source-package.ts";
 import { subscriptionsOf } from "../support/timer-subscriptions.ts";
 

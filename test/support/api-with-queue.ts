@@ -1,6 +1,6 @@
 /** The API over memory, with a queue that tests look into. */
 import type { JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
-import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
+import { DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { apiQueue, apiStores } from "./stores/api-stores.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
 

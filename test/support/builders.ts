@@ -1,12 +1,12 @@
 /** Rows for tests: whole and valid, with what the test is about set by hand. */
 import { randomBytes } from "node:crypto";
-import { createIdSource } from "../../runtime/core/ids.ts";
-import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../runtime/core/job.ts";
+import { createIdSource } from "../../runtime/core/job/ids.ts";
+import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../runtime/core/job/job.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../../runtime/core/limits.ts";
-import type { Timer } from "../../runtime/core/timer.ts";
-import { DEFAULT_POOL } from "../../runtime/core/topology.ts";
-import type { Delivery, Webhook } from "../../runtime/core/webhooks.ts";
-import type { WorkerRecord } from "../../runtime/core/worker-record.ts";
+import type { Timer } from "../../runtime/core/timer/timer.ts";
+import { DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
+import type { Delivery, Webhook } from "../../runtime/core/job/webhook.ts";
+import type { WorkerRecord } from "../../runtime/core/job/worker-record.ts";
 
 const ids = createIdSource({ now: Date.now, random32: () => Math.floor(Math.random() * 2 ** 32) });
 

@@ -1,6 +1,6 @@
 /** A delivered message that remembers how it was settled, a queue that remembers what was sent, and one to look at. */
-import { bellMessageId, bellOf } from "../../runtime/core/bell.ts";
-import type { Job } from "../../runtime/core/job.ts";
+import { bellMessageId, bellOf } from "../../runtime/core/job/bell.ts";
+import type { Job } from "../../runtime/core/job/job.ts";
 import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
 

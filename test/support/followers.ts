@@ -4,8 +4,8 @@ import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { EventSource } from "eventsource";
 import { expect } from "vitest";
 import type { JobServiceClient } from "../../runtime/client/index.ts";
-import { EVENT_TYPES, parseEvent, type JobEvent, type SystemEvent } from "../../runtime/core/events.ts";
-import { EVENTS_TOPIC } from "../../runtime/core/topology.ts";
+import { EVENT_TYPES, parseEvent, type JobEvent, type SystemEvent } from "../../runtime/core/job/events.ts";
+import { EVENTS_TOPIC } from "../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { connectAdmin } from "./bus-fixture.ts";
 

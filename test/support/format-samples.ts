@@ -5,12 +5,12 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { batchCells, batchKeys, batchOf } from "../../runtime/azure/batch-entity.ts";
-import type { Row } from "../../runtime/azure/columns.ts";
+import { batchCells, batchKeys, batchOf } from "../../runtime/azure/tables/batch-store.ts";
+import type { Row } from "../../runtime/azure/tables/columns.ts";
 import type { TableAccess } from "../../runtime/azure/connect.ts";
-import { jobCells, jobKeys, jobOf } from "../../runtime/azure/job-entity.ts";
-import { keyCells, keyKeys, keyOf } from "../../runtime/azure/key-entity.ts";
-import { factsOf, metadataOf } from "../../runtime/azure/package-metadata.ts";
+import { jobCells, jobKeys, jobOf } from "../../runtime/azure/tables/job-entity.ts";
+import { keyCells, keyKeys, keyOf } from "../../runtime/azure/tables/key-store.ts";
+import { factsOf, metadataOf } from "../../runtime/azure/blobs/package-blob.ts";
 import {
   grantCells,
   grantKeys,
@@ -18,27 +18,27 @@ import {
   tenantCells,
   tenantKeys,
   tenantOf,
-} from "../../runtime/azure/tenant-entity.ts";
-import * as timerRows from "../../runtime/azure/timer-entity.ts";
-import * as webhookRows from "../../runtime/azure/webhook-entity.ts";
-import { workerCells, workerKeys, workerOf } from "../../runtime/azure/worker-entity.ts";
-import { countsOf, createWriterCounter } from "../../runtime/azure/writer-counter.ts";
-import { bellOf } from "../../runtime/core/bell.ts";
-import * as events from "../../runtime/core/events.ts";
+} from "../../runtime/azure/tables/tenant-store.ts";
+import * as timerRows from "../../runtime/azure/tables/timer-store.ts";
+import * as webhookRows from "../../runtime/azure/tables/webhook-entity.ts";
+import { workerCells, workerKeys, workerOf } from "../../runtime/azure/tables/worker-store.ts";
+import { countsOf, createWriterCounter } from "../../runtime/azure/tables/writer-counter.ts";
+import { bellOf } from "../../runtime/core/job/bell.ts";
+import * as events from "../../runtime/core/job/events.ts";
 import type { FormatName } from "../../runtime/core/formats.ts";
-import { TENANT_ACCESS } from "../../runtime/core/grants.ts";
-import { BATCH_STATES, type Batch, type HistoryEntry, type Job } from "../../runtime/core/job.ts";
-import { KEY_KINDS } from "../../runtime/core/keys.ts";
-import { checkManifest, type Manifest, parseAcceptedManifest } from "../../runtime/core/manifest.ts";
-import { parseMessage } from "../../runtime/core/message.ts";
-import { PRIORITIES } from "../../runtime/core/priority.ts";
-import { parseReleasePointer } from "../../runtime/core/release.ts";
-import { DEFAULT_RETRY } from "../../runtime/core/retry.ts";
-import { JOB_STATES } from "../../runtime/core/states.ts";
-import { outgoingTick } from "../../runtime/core/tick.ts";
-import { batchIdOf, newTimerRun, scheduleHashOf } from "../../runtime/core/timer.ts";
-import { DELIVERY_STATES } from "../../runtime/core/webhooks.ts";
-import { WORKER_STATES } from "../../runtime/core/worker-record.ts";
+import { TENANT_ACCESS } from "../../runtime/core/http/access.ts";
+import { BATCH_STATES, type Batch, type HistoryEntry, type Job } from "../../runtime/core/job/job.ts";
+import { KEY_KINDS } from "../../runtime/core/job/keys.ts";
+import { checkManifest, type Manifest, parseAcceptedManifest } from "../../runtime/core/package/manifest.ts";
+import { parseMessage } from "../../runtime/core/job/message.ts";
+import { PRIORITIES } from "../../runtime/core/job/priority.ts";
+import { parseReleasePointer } from "../../runtime/core/ports/release-reader.ts";
+import { DEFAULT_RETRY } from "../../runtime/core/job/retry.ts";
+import { JOB_STATES } from "../../runtime/core/job/states.ts";
+import { outgoingTick } from "../../runtime/core/timer/tick.ts";
+import { batchIdOf, newTimerRun, scheduleHashOf } from "../../runtime/core/timer/timer.ts";
+import { DELIVERY_STATES } from "../../runtime/core/job/webhook.ts";
+import { WORKER_STATES } from "../../runtime/core/job/worker-record.ts";
 import { leftIn, openClaimJournal } from "../../runtime/worker/claim-journal.ts";
 import * as builders from "./builders.ts";
 

@@ -1,7 +1,7 @@
 /** ZIPs nobody may unpack, each with the code it is refused with under small limits, and a part of the message. */
 import { crc32 } from "node:zlib";
 import type { PackageCode } from "../../runtime/core/errors.ts";
-import { UNPACK_LIMITS, type UnpackLimits } from "../../runtime/packages/judge.ts";
+import { UNPACK_LIMITS, type UnpackLimits } from "../../runtime/package/read/judge.ts";
 import { type ZipEntry, buildZip } from "./zip-builder.ts";
 
 /** Small enough that a test can exceed each. */

@@ -3,7 +3,7 @@
  * the queue of an API or a worker, it makes that one of the later release.
  */
 import { ServiceBusClient } from "@azure/service-bus";
-import type { Bell } from "../../runtime/core/bell.ts";
+import type { Bell } from "../../runtime/core/job/bell.ts";
 import type { BellReceiver, Delivery, JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 
 export interface LaterRelease extends AsyncDisposable {

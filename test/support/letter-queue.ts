@@ -1,5 +1,5 @@
 /** A queue in memory as the API sees one: what is sent is gone, dead letters lie in `jobs-default-normal`. */
-import { bellOf, bellMessageId } from "../../runtime/core/bell.ts";
+import { bellOf, bellMessageId } from "../../runtime/core/job/bell.ts";
 import type { JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 import { deliveryOf } from "./fake-delivery.ts";
 import { jobOf } from "./builders.ts";

@@ -1,8 +1,8 @@
 /** The API of a system that `npm start` runs, as somebody who may everything. */
 import { join } from "node:path";
-import type { BatchView, JobView } from "../../runtime/core/views.ts";
+import type { BatchView, JobView } from "../../runtime/core/http/views.ts";
 import { ADMIN_APPLICATION } from "../../runtime/local/identity/principals.ts";
-import { signInAs, type Authorize } from "../../runtime/local/identity/token-client.ts";
+import { signInAs, type Authorize } from "../../runtime/local/identity/issuer-client.ts";
 import type { LocalRun } from "./local-run.ts";
 
 export interface LocalApi {

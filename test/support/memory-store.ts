@@ -2,12 +2,12 @@
  * The memory jobs as a test holds them in its hands: rows put there at once, every transition on record, and faults
  * around writes: one may land and lose its answer, or be refused because somebody moved the row first.
  */
-import { jobCells, jobKeys } from "../../runtime/azure/job-entity.ts";
+import { jobCells, jobKeys } from "../../runtime/azure/tables/job-entity.ts";
 import { UnavailableError } from "../../runtime/core/errors.ts";
-import type { Job } from "../../runtime/core/job.ts";
+import type { Job } from "../../runtime/core/job/job.ts";
 import type { JobStore, JobUpdate } from "../../runtime/core/ports/job-store.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
-import { assertTransition } from "../../runtime/core/states.ts";
+import { assertTransition } from "../../runtime/core/job/states.ts";
 import { createMemoryJobs, storedJob } from "./stores/memory-jobs.ts";
 import { MemoryTable } from "./stores/memory-table.ts";
 

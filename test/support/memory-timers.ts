@@ -1,9 +1,9 @@
 /** The memory timers as a test holds them in its hands: rows put there, looked at and spoiled at once. */
-import { timerCells, timerKeys, timerOf } from "../../runtime/azure/timer-entity.ts";
-import type { RowKeys } from "../../runtime/azure/write-once.ts";
+import { timerCells, timerKeys, timerOf } from "../../runtime/azure/tables/timer-store.ts";
+import type { RowKeys } from "../../runtime/azure/tables/rows.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
-import type { Timer, TimerName } from "../../runtime/core/timer.ts";
+import type { Timer, TimerName } from "../../runtime/core/timer/timer.ts";
 import { MemoryTable } from "./stores/memory-table.ts";
 import { createMemoryTimers as timersIn } from "./stores/memory-timers.ts";
 

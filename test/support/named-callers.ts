@@ -1,8 +1,8 @@
 /** Callers that are who they say, with grants that are read as in production and clocks a test turns. */
 import { createGrantsCache } from "../../runtime/api/auth/grants-cache.ts";
 import { createIdentify } from "../../runtime/api/auth/identify.ts";
-import type { Identify } from "../../runtime/api/caller.ts";
-import type { TenantAccess } from "../../runtime/core/grants.ts";
+import type { Identify } from "../../runtime/api/auth/caller.ts";
+import type { TenantAccess } from "../../runtime/core/http/access.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
 
 export interface NamedCallers {

@@ -1,9 +1,9 @@
 /** Moves rows as workers do, without a worker: for tests of what others make of them. */
 import { randomUUID } from "node:crypto";
-import type { Claim, Job } from "../../runtime/core/job.ts";
+import type { Claim, Job } from "../../runtime/core/job/job.ts";
 import type { JobChanges, JobStore } from "../../runtime/core/ports/job-store.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
-import type { JobState, TerminalState } from "../../runtime/core/states.ts";
+import type { JobState, TerminalState } from "../../runtime/core/job/states.ts";
 
 type Store = Pick<JobStore, "get" | "update">;
 

@@ -1,4 +1,4 @@
-import { createJobEvents, type JobEvents } from "../../runtime/jobs/job-events.ts";
+import { createJobEvents, type JobEvents } from "../../runtime/lifecycle/job-events.ts";
 import { silentLog } from "./silent-log.ts";
 
 /** For tests that do not follow events. */

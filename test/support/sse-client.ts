@@ -1,5 +1,5 @@
 /** Reads a stream of Server-Sent Events by fetch, as far as the test wants. */
-import type { SystemEvent } from "../../runtime/core/events.ts";
+import type { SystemEvent } from "../../runtime/core/job/events.ts";
 
 export interface SseClient extends AsyncDisposable {
   readonly status: number;

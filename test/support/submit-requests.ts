@@ -2,7 +2,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import type { SubmitResult } from "../../runtime/core/views.ts";
+import type { SubmitResult } from "../../runtime/core/http/views.ts";
 
 export const jobRequestOf = (tenantName: string, fields: Record<string, unknown> = {}) => ({
   tenantName,

@@ -1,12 +1,11 @@
 /** Two tenants, an API that knows callers by their tokens, and one beside it that lets everybody do everything. */
 import { randomUUID } from "node:crypto";
 import { createGrantsCache } from "../../runtime/api/auth/grants-cache.ts";
-import { httpsJson } from "../../runtime/api/auth/https-json.ts";
+import { createSigningKeys, httpsJson } from "../../runtime/api/auth/signing-keys.ts";
 import { createIdentify } from "../../runtime/api/auth/identify.ts";
-import { createSigningKeys } from "../../runtime/api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../../runtime/api/auth/token-verifier.ts";
-import { metadataUrlOf } from "../../runtime/core/auth-facts.ts";
-import type { AppRole, TenantAccess } from "../../runtime/core/grants.ts";
+import { metadataUrlOf } from "../../runtime/core/http/auth-facts.ts";
+import type { AppRole, TenantAccess } from "../../runtime/core/http/access.ts";
 import type { TenantStore } from "../../runtime/core/ports/tenant-store.ts";
 import { letterQueue } from "./letter-queue.ts";
 import { silentLog } from "./silent-log.ts";

@@ -2,7 +2,7 @@
  * For every operation the ways to name a tenant or something of one, and how such a request is refused to whom that is
  * none of their business.
  */
-import type { Access } from "../../runtime/core/access.ts";
+import type { Access } from "../../runtime/core/http/access.ts";
 import { jobRequest, zip, type Place } from "./tenant-place.ts";
 import type { WireRequest } from "./wire.ts";
 

@@ -3,7 +3,7 @@
  * not, in the same form and length. Requests about the two differ in nothing else.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { createIdSource } from "../../runtime/core/ids.ts";
+import { createIdSource } from "../../runtime/core/job/ids.ts";
 import { timerOf, webhookOf } from "./builders.ts";
 import type { LetterQueue } from "./letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "./row-moves.ts";

@@ -7,11 +7,11 @@ import {
   createEventSource,
   createTimerSubscriptions,
 } from "../../runtime/azure/index.ts";
-import type { EventLevel } from "../../runtime/core/events.ts";
+import type { EventLevel } from "../../runtime/core/job/events.ts";
 import type { EventSource } from "../../runtime/core/ports/event-channel.ts";
 import type { OnUnreadable } from "../../runtime/core/ports/stored.ts";
 import type { TimerSubscriptions } from "../../runtime/core/ports/timer-topic.ts";
-import { createJobEvents, type JobEvents } from "../../runtime/jobs/job-events.ts";
+import { createJobEvents, type JobEvents } from "../../runtime/lifecycle/job-events.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { silentEvents } from "./silent-events.ts";
 import { silentLog } from "./silent-log.ts";

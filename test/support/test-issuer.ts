@@ -2,7 +2,7 @@
 import { createServer } from "node:https";
 import { readFile } from "node:fs/promises";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from "jose";
-import type { EntraSettings } from "../../runtime/core/auth-facts.ts";
+import type { EntraSettings } from "../../runtime/core/http/auth-facts.ts";
 import { caFileOf, certificateIn } from "../../runtime/local/identity/certificate.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

@@ -1,5 +1,5 @@
 /** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
-import type { ManifestTimer } from "../../runtime/core/manifest.ts";
+import type { ManifestTimer } from "../../runtime/core/package/manifest.ts";
 import { buildZip, type ZipEntry } from "./zip-builder.ts";
 
 export interface TestPackage {
@@ -35,7 +35,7 @@ export function testPackage({ jobs, files = [], isolation = "process", timers }:
   ]);
 }
 
-/** The mark by which the runtime knows a declared job (runtime/job/define-job.ts). */
+/** The mark by which the runtime knows a declared job (runtime/job-sdk/define-job.ts). */
 const DECLARE = `
 import fs from "node:fs";
 import path from "node:path";

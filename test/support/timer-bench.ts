@@ -1,9 +1,9 @@
 /** Timers of a test system: registered by hand, their ticks sent by hand. */
 import { randomUUID } from "node:crypto";
 import { connectServiceBus, createTickSender, createTimerStore } from "../../runtime/azure/index.ts";
-import type { Job } from "../../runtime/core/job.ts";
+import type { Job } from "../../runtime/core/job/job.ts";
 import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
-import { LISTENER_PROPERTY, outgoingTick } from "../../runtime/core/tick.ts";
+import { LISTENER_PROPERTY, outgoingTick } from "../../runtime/core/timer/tick.ts";
 import {
   batchIdOf,
   listenerOf,
@@ -13,10 +13,10 @@ import {
   tickJobId,
   type Timer,
   type TimerRun,
-} from "../../runtime/core/timer.ts";
-import { jobQueueName, TIMERS_TOPIC } from "../../runtime/core/topology.ts";
-import { outgoingBell } from "../../runtime/jobs/outgoing-bell.ts";
-import { newTimerJob, wakeTimerBatch } from "../../runtime/jobs/timer-jobs.ts";
+} from "../../runtime/core/timer/timer.ts";
+import { jobQueueName, TIMERS_TOPIC } from "../../runtime/core/deployment/topology.ts";
+import { outgoingBell } from "../../runtime/core/ports/job-queue.ts";
+import { newTimerJob, wakeTimerBatch } from "../../runtime/timers/run/timer-jobs.ts";
 import { timerOf } from "./builders.ts";
 import { connectAdmin } from "./bus-fixture.ts";
 import { testStorage } from "./test-storage.ts";

@@ -1,5 +1,5 @@
 /** For each operation on timers, and on the batch of one, requests for the statuses that depend on what it does. */
-import { newTimerRun } from "../../runtime/core/timer.ts";
+import { newTimerRun } from "../../runtime/core/timer/timer.ts";
 import { timerOf } from "./builders.ts";
 import { claimAndEnd } from "./row-moves.ts";
 import type { TestApi } from "./test-api.ts";

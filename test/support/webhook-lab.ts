@@ -13,17 +13,17 @@ import {
   provisionStorage,
   type StorageClients,
 } from "../../runtime/azure/index.ts";
-import type { Batch } from "../../runtime/core/job.ts";
+import type { Batch } from "../../runtime/core/job/job.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
 import type { BatchStore } from "../../runtime/core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
-import { NO_COUNTS, type StateCounts } from "../../runtime/core/states.ts";
-import type { Delivery, Webhook } from "../../runtime/core/webhooks.ts";
+import { NO_COUNTS, type StateCounts } from "../../runtime/core/job/states.ts";
+import type { Delivery, Webhook } from "../../runtime/core/job/webhook.ts";
 import {
   type BatchCompletion,
   type BatchCompletionDeps,
   createBatchCompletion,
-} from "../../runtime/jobs/batch-completion.ts";
+} from "../../runtime/lifecycle/batch-completion.ts";
 import { inject } from "vitest";
 import { ofAccount, type OwnAccount } from "./azurite.ts";
 import { batchOf, webhookOf } from "./builders.ts";

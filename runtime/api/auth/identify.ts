@@ -1,10 +1,17 @@
 /** The middleware that finds out who calls: token, role, grants. Everything a route learns of its caller comes from here. */
 import type { Request, Response } from "express";
-import type { Access } from "../../core/access.ts";
+import {
+  type Access,
+  PRINCIPAL_ID_PATTERN,
+  isAdmin,
+  isAllowed,
+  mayTry,
+  rolesFor,
+  tenantsAllowed,
+} from "../../core/http/access.ts";
 import { ForbiddenError, UnauthenticatedError } from "../../core/errors.ts";
-import { isAdmin, isAllowed, mayTry, PRINCIPAL_ID_PATTERN, rolesFor, tenantsAllowed } from "../../core/grants.ts";
 import { FOLLOWER_HEARTBEAT_MS } from "../../core/limits.ts";
-import { presentedBearer, setCaller, type Bearer, type Caller, type Identify } from "../caller.ts";
+import { presentedBearer, setCaller, type Bearer, type Caller, type Identify } from "./caller.ts";
 import { GRANTS_KEPT_MS, type GrantsCache } from "./grants-cache.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 

@@ -1,10 +1,10 @@
 /** What the claims of a verified token say about its bearer. Pure; signature, times, issuer and audience are checked before. */
 import * as z from "zod";
-import { USER_SCOPE } from "../../core/auth-facts.ts";
+import { USER_SCOPE } from "../../core/http/auth-facts.ts";
 import { UnauthenticatedError } from "../../core/errors.ts";
-import { APP_ROLES, PRINCIPAL_ID_PATTERN } from "../../core/grants.ts";
+import { APP_ROLES, PRINCIPAL_ID_PATTERN } from "../../core/http/access.ts";
 import { DISPLAY_NAME_MAX_LENGTH } from "../../core/limits.ts";
-import type { Bearer } from "../caller.ts";
+import type { Bearer } from "./caller.ts";
 
 export interface Identity extends Bearer {
   /** The Entra tenant (directory) the principal is known in; no tenant of ours. */

@@ -8,7 +8,7 @@ import {
   FOLLOWERS_MAX_COUNT,
   FOLLOWERS_PER_CALLER_DEFAULT,
 } from "../../core/limits.ts";
-import { createShares, type Shares } from "../shares.ts";
+import { createShares, type Shares } from "../http/rate-limit.ts";
 
 export interface Connection {
   /** Sends a sign of life. */

@@ -1,9 +1,8 @@
 /** Events as a stream of Server-Sent Events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 import { Readable } from "node:stream";
-import type { PublishedEvent } from "../../core/events.ts";
+import type { PublishedEvent } from "../../core/job/events.ts";
 import { FOLLOWER_WAITING_MAX_BYTES } from "../../core/limits.ts";
-import { callerKey, type Caller } from "../caller.ts";
-import { stillMay } from "../still-may.ts";
+import { type Caller, callerKey, stillMay } from "../auth/caller.ts";
 import type { Connections } from "./connections.ts";
 import { tenantOf, type FanOut, type Subject } from "./fan-out.ts";
 

@@ -2,8 +2,8 @@
  * Passes the events this process hears on to the clients that follow them, and keeps the latest for clients that come
  * back. Who may follow what is decided before `follow` is called.
  */
-import type { PublishedEvent, SystemEvent } from "../../core/events.ts";
-import { parseBatchId, parseJobId } from "../../core/ids.ts";
+import type { PublishedEvent, SystemEvent } from "../../core/job/events.ts";
+import { parseBatchId, parseJobId } from "../../core/job/ids.ts";
 import { EVENTS_KEPT_MAX_COUNT, EVENTS_KEPT_MS } from "../../core/limits.ts";
 
 /** What can be followed: a job, all jobs of a batch and the batch itself, or everything of a tenant. */

@@ -11,7 +11,7 @@ import { setTimeout as startTimer } from "node:timers";
 import { setTimeout } from "node:timers/promises";
 import type { RawData, WebSocket } from "ws";
 import { isSystemError, messageOf, TooManyRequestsError, UnauthenticatedError } from "../../core/errors.ts";
-import type { PublishedEvent } from "../../core/events.ts";
+import type { PublishedEvent } from "../../core/job/events.ts";
 import {
   FOLLOWER_WAITING_MAX_BYTES,
   HUB_FREE_MESSAGES_PER_MINUTE,
@@ -21,8 +21,7 @@ import {
   HUB_SUBSCRIPTIONS_MAX_COUNT,
 } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import { callerKey, type Caller } from "../caller.ts";
-import { currentCaller, stillMay } from "../still-may.ts";
+import { type Caller, callerKey, currentCaller, stillMay } from "../auth/caller.ts";
 import type { Connections } from "./connections.ts";
 import { tenantOf, type FanOut, type Follower, type Subject } from "./fan-out.ts";
 import * as protocol from "./hub-protocol.ts";

@@ -7,9 +7,9 @@ import type { Express, Request, RequestHandler } from "express";
 import { WebSocketServer } from "ws";
 import { ForbiddenError, InvalidRequestError } from "../../core/errors.ts";
 import { HUB_MESSAGE_MAX_BYTES } from "../../core/limits.ts";
-import { callerKey, callerOf, type Identify } from "../caller.ts";
-import { leaveRequests, type CallerLimit } from "../rate-limit.ts";
-import { takeUpgrade } from "../upgrade.ts";
+import { callerKey, callerOf, type Identify } from "../auth/caller.ts";
+import { leaveRequests, type CallerLimit } from "../http/rate-limit.ts";
+import { takeUpgrade } from "../http/http-server.ts";
 import { serveHubConnection, type HubConnectionDeps } from "./hub-connection.ts";
 
 const HUB_PATH = "/hubs/jobs";

@@ -1,6 +1,6 @@
 /** What a caller names to follow, once it is certain that the caller may see it. */
 import { NotFoundError } from "../../core/errors.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../auth/caller.ts";
 import type { Lookup } from "../lookup.ts";
 import type { Subject } from "./fan-out.ts";
 

@@ -4,11 +4,12 @@
  * accepts it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Request } from "express";
 import * as z from "zod";
 import { UnauthenticatedError } from "../../core/errors.ts";
-import { APP_ROLES } from "../../core/grants.ts";
+import { APP_ROLES } from "../../core/http/access.ts";
 import { EVENT_TICKET_MS } from "../../core/limits.ts";
-import type { Bearer } from "../caller.ts";
+import { type Bearer, type Identify, presentBearer } from "../auth/caller.ts";
 import type { Subject } from "./fan-out.ts";
 
 export interface Ticket {
@@ -67,4 +68,25 @@ export function createTickets({ key, now }: TicketsDeps): Tickets {
       return ticket;
     },
   };
+}
+
+// Lets a ticket stand for the token it was given for, where events are followed and nowhere else.
+
+export const EVENTS_PATH = "/v1/events";
+
+export const acceptTickets =
+  (identify: Identify, tickets: Tickets): Identify =>
+  (needs) => {
+    const byToken = identify(needs);
+    return async (request, response, next) => {
+      const ticket = ticketOf(request);
+      const { bearer } = ticket === undefined ? {} : await tickets.read(ticket);
+      if (bearer !== undefined) presentBearer(response, { ...bearer, name: bearer.principalId });
+      await byToken(request, response, next);
+    };
+  };
+
+function ticketOf({ method, path, query }: Request): string | undefined {
+  const { ticket } = query;
+  return method === "GET" && path === EVENTS_PATH && typeof ticket === "string" ? ticket : undefined;
 }

@@ -4,16 +4,16 @@
  */
 import { createHash } from "node:crypto";
 import { messageOf } from "../../core/errors.ts";
-import { batchCompletedEvent } from "../../core/events.ts";
-import { newestFirst } from "../../core/ids.ts";
-import type { Batch, BatchEnd } from "../../core/job.ts";
+import { batchCompletedEvent } from "../../core/job/events.ts";
+import { newestFirst } from "../../core/job/ids.ts";
+import type { Batch, BatchEnd } from "../../core/job/job.ts";
 import { WEBHOOK_WAITING_MAX_COUNT } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
-import { totalOf } from "../../core/states.ts";
-import type { WebhookBatchCompleted } from "../../core/webhook-api.ts";
-import type { Delivery, Webhook } from "../../core/webhooks.ts";
+import { totalOf } from "../../core/job/states.ts";
+import type { WebhookBatchCompleted } from "../../core/http/webhook-api.ts";
+import type { Delivery, Webhook } from "../../core/job/webhook.ts";
 
 export interface AnnounceDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;

@@ -9,9 +9,8 @@ import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
-import { type Delivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/webhooks.ts";
-import type { Post } from "./post.ts";
-import { signedHeaders } from "./sign.ts";
+import { type Delivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/job/webhook.ts";
+import { type Post, signedHeaders } from "./post.ts";
 
 export interface DeliverDeps {
   readonly webhooks: Pick<WebhookStore, "get" | "replace">;

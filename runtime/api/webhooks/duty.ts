@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../../core/errors.ts";
-import type { PublishedEvent } from "../../core/events.ts";
+import type { PublishedEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
 import type { Announce } from "./announce.ts";

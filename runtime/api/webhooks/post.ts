@@ -2,14 +2,21 @@
  * One POST to a receiver that a tenant names: to a public address only, over a connection of its own, without following
  * anything it answers, and within bounds of time and size. Never throws: whatever happens is a result.
  */
+import { createHmac, randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { messageOf } from "../../core/errors.ts";
+import type { PostResult } from "../../core/job/webhook.ts";
 import { WEBHOOK_ANSWER_MAX_BYTES } from "../../core/limits.ts";
-import { isLoopbackAddress, isPublicAddress } from "../../core/public-address.ts";
-import { faultOfWebhookUrl, hostOf, isLoopbackHost } from "../../core/webhook-url.ts";
-import type { PostResult } from "../../core/webhooks.ts";
-import { createPublicLookup, type ResolveName } from "./public-lookup.ts";
+import {
+  type ResolveName,
+  createPublicLookup,
+  faultOfWebhookUrl,
+  hostOf,
+  isLoopbackAddress,
+  isLoopbackHost,
+  isPublicAddress,
+} from "./receiver-address.ts";
 
 export interface PostDeps {
   readonly resolve: ResolveName;
@@ -136,4 +143,29 @@ function createLoopbackLookup(): NonNullable<Parameters<typeof httpsRequest>[1][
     if (all === true) callback(null, addresses);
     else callback(null, "127.0.0.1", 4);
   };
+}
+
+// Signs what webhooks are sent, as https://www.standardwebhooks.com says, so that receivers may use any library for it.
+// A secret is `whsec_` and the base64 of the key of an HMAC with SHA-256 over `{id}.{timestamp}.{body}`.
+
+const SECRET_PREFIX = "whsec_";
+const SECRET_BYTES = 32;
+
+export const newSecret = (): string => `${SECRET_PREFIX}${randomBytes(SECRET_BYTES).toString("base64")}`;
+
+export interface Signable {
+  readonly messageId: string;
+  readonly sentAt: Date;
+  readonly body: string;
+  /** Each makes a signature of its own: receivers accept any. */
+  readonly secrets: readonly string[];
+}
+
+export function signedHeaders({ messageId, sentAt, body, secrets }: Signable): Record<string, string> {
+  const timestamp = String(Math.floor(sentAt.getTime() / 1_000));
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice(SECRET_PREFIX.length), "base64");
+    return `v1,${createHmac("sha256", key).update(`${messageId}.${timestamp}.${body}`).digest("base64")}`;
+  });
+  return { "webhook-id": messageId, "webhook-timestamp": timestamp, "webhook-signature": signatures.join(" ") };
 }

@@ -6,12 +6,11 @@ import { dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isJobServiceError, type JobServiceClient } from "../../client/index.ts";
-import { parseJobId } from "../../core/ids.ts";
+import { parseJobId } from "../../core/job/ids.ts";
 import { connect, show, showBytes, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
-import { jsonResult } from "../json-line.ts";
+import { type Surroundings, jsonResult } from "../terminal.ts";
 import { table } from "../table.ts";
-import type { Surroundings } from "../terminal.ts";
 
 interface DownloadOptions extends RemoteOptions {
   readonly to?: string;

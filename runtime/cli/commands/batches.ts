@@ -1,6 +1,6 @@
 /** `jobyard batches`: a tenant's batches, or one with its counts; closing one. */
 import type { BatchView } from "../../client/index.ts";
-import type { Priority } from "../../core/priority.ts";
+import type { Priority } from "../../core/job/priority.ts";
 import { connect, firstOf, show, showInstant, tenantOf, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";

@@ -1,11 +1,10 @@
 /** `jobyard events [id]`: what happens to a job, a batch or a tenant, a line for each event, as it happens. */
 import type { EventSelection, JobServiceClient, JobServiceError } from "../../client/index.ts";
-import type { SystemEvent } from "../../core/events.ts";
-import { parseBatchId } from "../../core/ids.ts";
-import { isTerminal } from "../../core/states.ts";
+import type { SystemEvent } from "../../core/job/events.ts";
+import { parseBatchId } from "../../core/job/ids.ts";
+import { isTerminal } from "../../core/job/states.ts";
 import { connect, showInstant, showState, tenantOf } from "../command.ts";
-import { jsonLine } from "../json-line.ts";
-import type { Surroundings, Terminal } from "../terminal.ts";
+import { type Surroundings, type Terminal, jsonLine } from "../terminal.ts";
 
 interface EventsOptions {
   readonly url?: string;

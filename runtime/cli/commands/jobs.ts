@@ -1,16 +1,20 @@
 /** `jobyard jobs <id>`: the jobs of a batch, or one job with its history. */
-import { parseBatchId } from "../../core/ids.ts";
 import type { JobState, JobView } from "../../client/index.ts";
+import { parseBatchId } from "../../core/job/ids.ts";
+import { openOf } from "../../core/job/states.ts";
 import {
+  LONG,
+  type RemoteOptions,
   connect,
+  counted,
   firstOf,
   show,
   showDuration,
   showInstant,
   showState,
   showValue,
-  type RemoteOptions,
 } from "../command.ts";
+import { JobsFailedError, UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 import { shortVersion } from "./packages.ts";
@@ -103,3 +107,50 @@ const historyOf = (history: JobView["history"], { columns }: Terminal): string =
     // It is indented.
     { columns: columns - 2, empty: "" },
   );
+
+// `jobyard cancel <id>`: ends a job or all jobs of a batch.
+
+export async function cancel(options: RemoteOptions, around: Surroundings, id: string): Promise<void> {
+  const { terminal, signal } = around;
+  const { management } = await connect(options, around, LONG);
+  if (parseBatchId(id) === undefined) {
+    const job = await management.cancelJob(id, { signal });
+    const text = job.state === "running" ? "running, asked to end" : showState(terminal, job.state);
+    show(terminal, options, job, () => text);
+    return;
+  }
+  const batch = await management.cancelBatch(id, { signal });
+  const open = batch.counts === undefined ? 0 : openOf(batch.counts);
+  show(terminal, options, batch, () =>
+    open === 0 ? "All jobs have ended." : `${counted(open, "job has", "jobs have")} been asked to end.`,
+  );
+}
+
+// `jobyard requeue <id>…`: runs ended jobs again, or the failed ones of a batch.
+
+interface RequeueOptions extends RemoteOptions {
+  readonly state: "failed" | "canceled";
+}
+
+export async function requeue(options: RequeueOptions, around: Surroundings, ids: readonly string[]): Promise<void> {
+  const { terminal, signal } = around;
+  const batches = ids.filter((id) => parseBatchId(id) !== undefined);
+  const [batchId] = batches;
+  if (batchId !== undefined && ids.length > 1) throw new UsageError("Name jobs, or one batch.");
+  const { management } = await connect(options, around, LONG);
+  if (batchId !== undefined) {
+    const requeued = await management.requeueBatch(batchId, { state: options.state }, { signal });
+    show(terminal, options, { requeued }, () => `${counted(requeued, "job runs", "jobs run")} again.`);
+    return;
+  }
+  const results = await management.requeueJobs(ids, { signal });
+  const refused = results.flatMap((result) => ("error" in result ? [result] : []));
+  for (const { jobId, error } of refused) terminal.error(`${jobId}: ${error.message} (${error.code})`);
+  show(
+    terminal,
+    options,
+    { results },
+    () => `${counted(results.length - refused.length, "job runs", "jobs run")} again.`,
+  );
+  if (refused.length > 0) throw new JobsFailedError();
+}

@@ -1,10 +1,10 @@
 /** `jobyard pack <directory>`: makes a package and says what is in it. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import type { ManifestJob, ManifestTimer, PackagePlatform } from "../../core/manifest.ts";
-import type { PackResult } from "../../packaging/pack.ts";
+import type { ManifestJob, ManifestTimer, PackagePlatform } from "../../core/package/manifest.ts";
+import { parseSchedule } from "../../core/schedule/schedule.ts";
+import type { PackResult } from "../../package/build/pack.ts";
 import { show, showBytes } from "../command.ts";
-import { nextOccurrences, showLocal } from "../occurrences.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface PackOptions {
@@ -19,7 +19,7 @@ const NEXT_COUNT = 3;
 
 export async function pack(options: PackOptions, { terminal }: Surroundings, directory: string): Promise<void> {
   // Loaded here: the compiler it brings along takes longer to load than other commands take to run.
-  const { packPackage } = await import("../../packaging/pack.ts");
+  const { packPackage } = await import("../../package/build/pack.ts");
   const result = await packPackage({ directory, target: targetOf(options) });
   const file = options.out ?? join(directory, "dist", `${result.manifest.name}.zip`);
   await mkdir(dirname(file), { recursive: true });
@@ -74,3 +74,20 @@ const showPlatform = (platform: PackagePlatform | "any"): string =>
 
 const showEntry = ({ entry }: ManifestJob): string =>
   entry.kind === "module" ? entry.file : [entry.command, ...(entry.args ?? [])].join(" ");
+
+// When a timer will tick, as people read it: on the clocks of its own time zone.
+
+/** The next ticks after a moment; fewer if there are no more within 40 years. */
+export function nextOccurrences(timer: Pick<ManifestTimer, "cron" | "timeZone">, after: Date, count: number): Date[] {
+  const schedule = parseSchedule(timer);
+  const found: Date[] = [];
+  for (let tick = schedule.next(after); tick !== undefined && found.length < count; tick = schedule.next(tick)) {
+    found.push(tick);
+  }
+  return found;
+}
+
+/** 2030-01-31 08:00:00, on the clocks of a zone. */
+export const showLocal = (instant: Date, timeZone = "UTC"): string =>
+  // Sweden writes dates as ISO 8601 does.
+  new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" }).format(instant);

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import CliProgress from "cli-progress";
 import type { OnUploadProgress } from "../../client/index.ts";
 import { connect, LONG, show, showBytes, tenantOf, type RemoteOptions } from "../command.ts";
-import { readInput } from "../read-input.ts";
+import { readInput } from "../input.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
 interface PublishOptions extends RemoteOptions {

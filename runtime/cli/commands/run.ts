@@ -6,19 +6,16 @@ import { dirname, join } from "node:path";
 import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";
-import { type ArtifactsDeps, keepArtifacts, refusal } from "../../worker/artifacts.ts";
-import { findJob } from "../../worker/packages/find-job.ts";
-import { checkPlatform, currentPlatform } from "../../worker/packages/platform.ts";
-import { unpackPackage } from "../../worker/packages/unpack.ts";
-import { readManifest } from "../../worker/packages/unpacked-package.ts";
-import { bundleHost } from "../../worker/process/host-bundle.ts";
+import { type ArtifactsDeps, keepArtifacts, refusal } from "../../worker/output/artifacts.ts";
+import { findJob } from "../../worker/package-cache/prepare-package.ts";
+import { checkPlatform, currentPlatform, readManifest, unpackPackage } from "../../worker/package-cache/unpack.ts";
+import { bundleHost } from "../../worker/process/host-child.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
-import { createWorkspaces, type Workspace } from "../../worker/process/workspace.ts";
+import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { parametersIn } from "../json-input.ts";
-import { jsonResult } from "../json-line.ts";
-import type { Surroundings, Terminal } from "../terminal.ts";
+import { parametersIn } from "../input.ts";
+import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
 
 interface RunOptions {
   readonly type?: string;
@@ -158,7 +155,7 @@ async function zipOf(path: string, terminal: Terminal): Promise<Uint8Array> {
   });
   if (!found.isDirectory()) return readFile(path);
   // Loaded here: the compiler it brings along takes longer to load than other commands take to run.
-  const { packPackage } = await import("../../packaging/pack.ts");
+  const { packPackage } = await import("../../package/build/pack.ts");
   const { zip, warnings } = await packPackage({ directory: path, target: currentPlatform() });
   for (const warning of warnings) terminal.error(`Warning: ${warning}`);
   return zip;

@@ -1,17 +1,15 @@
 /** `jobyard submit`: one job from options or a file, or any number as lines of JSON. */
 import { open } from "node:fs/promises";
-import { linesOf, TOO_LONG, type Line } from "../../api/lines.ts";
+import { linesOf, TOO_LONG, type Line } from "../../core/lines.ts";
 import { messageOf } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES } from "../../core/limits.ts";
-import { decodeUtf8 } from "../../core/parse-json.ts";
-import type { Priority } from "../../core/priority.ts";
+import { decodeUtf8 } from "../../core/json.ts";
+import type { Priority } from "../../core/job/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
 import { connect, counted, LONG, show, tenantOf, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { jsonIn, parametersIn } from "../json-input.ts";
-import { jsonResult } from "../json-line.ts";
-import { unreadable } from "../read-input.ts";
-import type { Surroundings } from "../terminal.ts";
+import { jsonIn, parametersIn, unreadable } from "../input.ts";
+import { type Surroundings, jsonResult } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 
 interface SubmitOptions extends RemoteOptions {

@@ -1,9 +1,8 @@
 /** `jobyard timers`: when packages run by themselves, pausing one, running one now. */
 import type { JobServiceClient, TimerReference, TimerView } from "../../client/index.ts";
 import { TICK_HORIZON_MIN_MS } from "../../core/limits.ts";
-import { connect, firstOf, show, showInstant, showState, tenantOf, type RemoteOptions } from "../command.ts";
+import { type RemoteOptions, connect, firstOf, show, showInstant, showState, tenantOf } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
-import { showRelative } from "../relative-time.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 import { watchJob } from "../watching.ts";
@@ -184,4 +183,24 @@ function describe(timer: TimerView, terminal: Terminal): string {
     `  workers   pool ${timer.pool}, priority ${timer.priority}`,
     `  batch     ${timer.batchId}`,
   ].join("\n");
+}
+
+/** How long until an instant, or since: as exact as people need it. */
+const UNITS: readonly (readonly [unit: string, seconds: number])[] = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+  ["s", 1],
+];
+
+/** "in 3 min", "2 h ago", "now"; a dash for what has not happened and will not. */
+export function showRelative(instant: string | undefined, now: Date): string {
+  if (instant === undefined) return "-";
+  const seconds = Math.round((new Date(instant).getTime() - now.getTime()) / 1_000);
+  // From twice a unit on: 90 minutes are more than an hour, and less than two.
+  const found = UNITS.find(([unit, size]) => Math.abs(seconds) >= (unit === "s" ? 1 : 2 * size));
+  if (found === undefined) return "now";
+  const [unit, size] = found;
+  const text = `${Math.round(Math.abs(seconds) / size)} ${unit}`;
+  return seconds > 0 ? `in ${text}` : `${text} ago`;
 }

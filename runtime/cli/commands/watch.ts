@@ -1,6 +1,6 @@
 /** `jobyard watch <id>`: follows a batch or a job to its end. */
-import { parseBatchId } from "../../core/ids.ts";
-import { connect, type RemoteOptions } from "../command.ts";
+import { parseBatchId } from "../../core/job/ids.ts";
+import { type RemoteOptions, connect } from "../command.ts";
 import type { Surroundings } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 
@@ -13,4 +13,20 @@ export async function watch(given: WatchOptions, around: Surroundings, id: strin
   const client = await connect(options, around);
   const follow = parseBatchId(id) === undefined ? watchJob : watchBatch;
   await follow(client, id, { ...options, timeoutMs: timeout === undefined ? undefined : timeout * 1_000 }, around);
+}
+
+// `jobyard logs <jobId>`: what a job has written, or writes.
+
+interface LogsOptions {
+  readonly url?: string;
+  readonly follow?: true;
+  readonly start?: number;
+}
+
+export async function logs(options: LogsOptions, around: Surroundings, jobId: string): Promise<void> {
+  const { terminal, signal } = around;
+  const { monitoring } = await connect(options, around);
+  const which = { execution: options.start, signal };
+  if (options.follow) for await (const text of monitoring.followLog(jobId, which)) terminal.write(text);
+  else terminal.write(await monitoring.getLog(jobId, which));
 }

@@ -1,5 +1,5 @@
 /** Commands about workers, tenants, grants and webhooks. */
-import { TENANT_ACCESS } from "../../core/grants.ts";
+import { TENANT_ACCESS } from "../../core/http/access.ts";
 import { REMOTE, type CommandSpec } from "../command-spec.ts";
 
 export const ADMINISTRATION: readonly CommandSpec[] = [
@@ -46,7 +46,7 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       { flags: "--name <text>", text: "of whom, for people" },
       { flags: "--revoke <objectId>", text: "take it away" },
     ],
-    load: async () => (await import("../commands/grants.ts")).grants,
+    load: async () => (await import("../commands/tenants.ts")).grants,
   },
   {
     name: "webhooks",

@@ -1,6 +1,6 @@
 /** Commands about jobs: submitting, following, looking, ending, repeating. */
-import { PRIORITIES } from "../../core/priority.ts";
-import { JOB_STATES } from "../../core/states.ts";
+import { PRIORITIES } from "../../core/job/priority.ts";
+import { JOB_STATES } from "../../core/job/states.ts";
 import {
   limit,
   REMOTE,
@@ -124,7 +124,7 @@ export const JOBS: readonly CommandSpec[] = [
         number: [1, 1_000_000],
       },
     ],
-    load: async () => (await import("../commands/logs.ts")).logs,
+    load: async () => (await import("../commands/watch.ts")).logs,
   },
   {
     name: "events",
@@ -146,7 +146,7 @@ export const JOBS: readonly CommandSpec[] = [
     examples: ["cancel <jobId>", "cancel <batchId>"],
     arguments: [{ name: "<id>", text: "of a job or of a batch" }],
     options: REMOTE,
-    load: async () => (await import("../commands/cancel.ts")).cancel,
+    load: async () => (await import("../commands/jobs.ts")).cancel,
   },
   {
     name: "requeue",
@@ -157,7 +157,7 @@ export const JOBS: readonly CommandSpec[] = [
       ...REMOTE,
       { flags: "--state <state>", text: "of a batch: which", choices: ["failed", "canceled"], default: "failed" },
     ],
-    load: async () => (await import("../commands/requeue.ts")).requeue,
+    load: async () => (await import("../commands/jobs.ts")).requeue,
   },
   {
     name: "dead-letters",

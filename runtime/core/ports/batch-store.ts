@@ -1,5 +1,5 @@
 /** Batches as rows. */
-import type { Batch } from "../job.ts";
+import type { Batch } from "../job/job.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export interface BatchStore {

@@ -1,5 +1,5 @@
 /** The way of events from those who cause them to those who follow them. */
-import type { PublishedEvent } from "../events.ts";
+import type { PublishedEvent } from "../job/events.ts";
 
 export interface EventPublisher {
   /**

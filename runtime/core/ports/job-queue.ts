@@ -1,6 +1,8 @@
 /** The doorbell: messages that say that a job's row is worth a look. */
-import type { Bell } from "../bell.ts";
-import type { Message } from "../message.ts";
+import { bellMessageId, bellOf, type Bell } from "../job/bell.ts";
+import type { Job } from "../job/job.ts";
+import type { Message } from "../job/message.ts";
+import type { Stored } from "./stored.ts";
 
 export interface OutgoingBell {
   readonly bell: Bell;
@@ -9,6 +11,13 @@ export interface OutgoingBell {
   /** Not delivered before. */
   readonly enqueueAt?: Date | undefined;
 }
+
+/** The bell of a queued row, ready to be sent: under its own name, and for the time the row waits for. */
+export const outgoingBell = ({ value: job, etag }: Stored<Job>): OutgoingBell => ({
+  bell: bellOf(job, etag),
+  messageId: bellMessageId(job.jobId, job.ring),
+  enqueueAt: job.runAt,
+});
 
 /** A received message under lock. A settlement that comes too late throws LockLostError. */
 export interface Delivery {

@@ -1,6 +1,6 @@
 /** Jobs as rows: conditional writes with their counters, reads, and sums. */
-import type { Batch, Job } from "../job.ts";
-import type { JobState, StateCounts } from "../states.ts";
+import type { Batch, Job } from "../job/job.ts";
+import type { JobState, StateCounts } from "../job/states.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Which keys of callers stand for which jobs and batches. */
-import type { KeyName, KeyRecord } from "../keys.ts";
+import type { KeyName, KeyRecord } from "../job/keys.ts";
 
 /** Which keys of callers stand for which jobs and batches. */
 export interface KeyStore {

@@ -1,5 +1,5 @@
 /** Tenants, and who may act for them. */
-import type { Grant } from "../grants.ts";
+import type { Grant } from "../http/access.ts";
 import type { Page, PageRequest } from "./stored.ts";
 
 export interface Tenant {

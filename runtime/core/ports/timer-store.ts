@@ -1,5 +1,5 @@
 /** Timers as rows: what each should do, and what each does. Two rows, because they are written by different people. */
-import type { Timer, TimerName, TimerRun } from "../timer.ts";
+import type { Timer, TimerName, TimerRun } from "../timer/timer.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export type TimerWriteResult =

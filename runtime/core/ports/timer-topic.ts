@@ -1,5 +1,5 @@
 /** The way of ticks: a topic with one filtered subscription per timer. */
-import type { OutgoingTick } from "../tick.ts";
+import type { OutgoingTick } from "../timer/tick.ts";
 
 export interface TickSender {
   /** Sends all, in as few messages as the broker takes; resolves when every one is accepted. Throws UnavailableError. */

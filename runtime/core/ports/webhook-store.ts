@@ -1,5 +1,5 @@
 /** Webhooks of tenants, and what is to be delivered to them. */
-import type { Delivery, Webhook } from "../webhooks.ts";
+import type { Delivery, Webhook } from "../job/webhook.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export interface WebhookStore {

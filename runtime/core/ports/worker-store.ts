@@ -1,5 +1,5 @@
 /** Workers as rows, and the lease that elects one process for a duty. */
-import type { CancelIntent, WorkerRecord } from "../worker-record.ts";
+import type { CancelIntent, WorkerRecord } from "../job/worker-record.ts";
 import type { Stored } from "./stored.ts";
 
 export interface WorkerStore {

@@ -13,10 +13,8 @@
  *
  * Each is `*`, a value, `a-b`, any of these with `/n`, or several separated by commas. `a/n` runs to the field's end.
  */
-import { valuesOfField } from "./cron-field.ts";
-import { textProblem } from "./cron-problem.ts";
-import { DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND } from "./cron-ranges.ts";
-import { ScheduleError } from "./schedule-error.ts";
+import { DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, textProblem, valuesOfField } from "./cron-fields.ts";
+import { ScheduleError } from "../errors.ts";
 
 /** Values that match, ascending. */
 export interface CronFields {

@@ -1,6 +1,16 @@
 /** What the author of a schedule may have meant otherwise. For schedules that can be read. */
-import { partsOf, valuesOfPart, type CronPart } from "./cron-field.ts";
-import { DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, type FieldRange } from "./cron-ranges.ts";
+import {
+  type CronPart,
+  DAY_OF_MONTH,
+  DAY_OF_WEEK,
+  type FieldRange,
+  HOUR,
+  MINUTE,
+  MONTH,
+  SECOND,
+  partsOf,
+  valuesOfPart,
+} from "./cron-fields.ts";
 import { fieldsOf, parseCron } from "./cron.ts";
 import type { ScheduleText } from "./schedule.ts";
 import { isTimeSpan, showTimeSpan } from "./time-span.ts";

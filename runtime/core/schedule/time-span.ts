@@ -2,7 +2,7 @@
  * Rhythms as time spans, `[d.]hh:mm:ss`. Counted from a fixed moment, so that every process finds the same ticks, and
  * nothing drifts with how long runs take.
  */
-import { ScheduleError } from "./schedule-error.ts";
+import { ScheduleError } from "../errors.ts";
 
 const SECOND_MS = 1_000;
 /** A Sunday at midnight UTC, so that whole weeks and days begin where people expect it. */

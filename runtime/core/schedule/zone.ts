@@ -2,7 +2,7 @@
  * Time zones as stretches of constant distance from UTC. Everything about daylight saving follows from where such a
  * stretch begins: with a jump forward, or with an hour that comes a second time.
  */
-import { ScheduleError } from "./schedule-error.ts";
+import { ScheduleError } from "../errors.ts";
 
 /** Instants are milliseconds since 1970; a local time is the instant at which a clock in UTC would show it. */
 export interface Stretch {

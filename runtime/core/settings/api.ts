@@ -1,7 +1,7 @@
 /** The settings of an API process. */
-import type { AuthSettings } from "../auth-facts.ts";
-import type { EventLevel } from "../events.ts";
-import { TENANT_NAME_PATTERN } from "../ids.ts";
+import { type AuthSettings, DEFAULT_AUTHORITY } from "../http/auth-facts.ts";
+import type { EventLevel } from "../job/events.ts";
+import { TENANT_NAME_PATTERN } from "../job/ids.ts";
 import {
   FOLLOWERS_MAX_COUNT,
   FOLLOWERS_PER_CALLER_DEFAULT,
@@ -13,11 +13,17 @@ import {
   TICK_HORIZON_MS,
 } from "../limits.ts";
 import { isLoopback } from "../loopback.ts";
-import { parseAuth } from "./auth.ts";
-import { type ConnectionSettings, parseConnection } from "./connection.ts";
-import { type Environment, SettingsError, integer, optional } from "./environment.ts";
+import { type Environment, SettingsError, integer, optional, required } from "./environment.ts";
 import { SETTING } from "./names.ts";
-import { type LogLevel, parseEventLevel, parseLockMs, parseLogLevel, parsePools } from "./process.ts";
+import {
+  type ConnectionSettings,
+  type LogLevel,
+  parseConnection,
+  parseEventLevel,
+  parseLockMs,
+  parseLogLevel,
+  parsePools,
+} from "./service.ts";
 
 export interface ApiSettings {
   readonly connection: ConnectionSettings;
@@ -136,4 +142,43 @@ function parseOrigins(env: Environment): readonly string[] {
       `${SETTING.allowedOrigins} must be origins such as https://app.example.com, separated by commas, not "${origin}".`,
     );
   });
+}
+
+// Whose tokens count.
+
+const GUID_PATTERN = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+
+function parseAuth(env: Environment): AuthSettings {
+  const kind = env[SETTING.auth] ?? "entra";
+  if (kind === "none") return { kind };
+  if (kind !== "entra") throw new SettingsError(`${SETTING.auth} must be entra or none, not "${kind}".`);
+  const authority = parseAuthority(env);
+  const caFile = optional(env, SETTING.authCaFile);
+  if (caFile !== undefined && !isLoopback(new URL(authority).hostname)) {
+    throw new SettingsError(`${SETTING.authCaFile} is for an authority on this machine, not for ${authority}.`);
+  }
+  const publicClientId = optional(env, SETTING.authPublicClientId);
+  return {
+    kind,
+    authority,
+    tenantId: guid(SETTING.authTenantId, required(env, SETTING.authTenantId)),
+    clientId: guid(SETTING.authClientId, required(env, SETTING.authClientId)),
+    audiences: (optional(env, SETTING.authAudiences) ?? "").split(",").flatMap((text) => text.trim() || []),
+    publicClientId: publicClientId && guid(SETTING.authPublicClientId, publicClientId),
+    caFile,
+  };
+}
+
+/** An https address without path: tokens must not be believed because of keys that came over an open line. */
+function parseAuthority(env: Environment): string {
+  const text = optional(env, SETTING.authAuthority) ?? DEFAULT_AUTHORITY;
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" && url.origin === text.replace(/\/$/, "")) return url.origin;
+  throw new SettingsError(`${SETTING.authAuthority} must be an https address without path, not "${text}".`);
+}
+
+function guid(setting: string, text: string): string {
+  const id = text.toLowerCase();
+  if (GUID_PATTERN.test(id)) return id;
+  throw new SettingsError(`${setting} must be a GUID, not "${text}".`);
 }

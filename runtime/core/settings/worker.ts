@@ -1,11 +1,18 @@
 /** The settings of a worker process. */
-import type { EventLevel } from "../events.ts";
-import { DEFAULT_WEIGHTS, type PriorityWeights } from "../share.ts";
-import { DEFAULT_POOL } from "../topology.ts";
-import { type ConnectionSettings, parseConnection } from "./connection.ts";
+import type { EventLevel } from "../job/events.ts";
+import { DEFAULT_WEIGHTS, type PriorityWeights } from "../job/priority.ts";
+import { DEFAULT_POOL } from "../deployment/topology.ts";
+import {
+  type ConnectionSettings,
+  type LogLevel,
+  checkPool,
+  parseConnection,
+  parseEventLevel,
+  parseLockMs,
+  parseLogLevel,
+} from "./service.ts";
 import { type Environment, SettingsError, integer, optional, required } from "./environment.ts";
 import { SETTING } from "./names.ts";
-import { type LogLevel, checkPool, parseEventLevel, parseLockMs, parseLogLevel } from "./process.ts";
 
 export interface WorkerSettings {
   readonly connection: ConnectionSettings;

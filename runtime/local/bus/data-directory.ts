@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FolderInUseError, ownFolder, type OwnedFolder, type OwnFolderOptions } from "../../ownership/own-folder.ts";
+import { FolderInUseError, ownFolder, type OwnedFolder, type OwnFolderOptions } from "../../platform/own-folder.ts";
 import { JournalError } from "./journal/journal-error.ts";
 
 /** @throws JournalError when it cannot be used, or another living process uses it. */

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { isLoopback } from "../../core/loopback.ts";
-import type { BusTopology } from "../../core/topology.ts";
+import type { BusTopology } from "../../core/deployment/topology.ts";
 import { openAccessFile } from "./access/access-file.ts";
 import type { AuditListener } from "./access/audit.ts";
 import { createGate } from "./access/gate.ts";
@@ -16,7 +16,7 @@ import type { ConnectionLimits } from "./amqp/end-silent.ts";
 import { startAmqpServer } from "./amqp/server.ts";
 import { WIRE_LIMITS } from "./amqp/wire-limits.ts";
 import { connectionStringOf } from "./connection-string.ts";
-import type { OwnFolderOptions } from "../../ownership/own-folder.ts";
+import type { OwnFolderOptions } from "../../platform/own-folder.ts";
 import { keptKey, openDataDirectory, randomKey } from "./data-directory.ts";
 import { Broker } from "./engine/broker.ts";
 import { BusError } from "./engine/errors.ts";

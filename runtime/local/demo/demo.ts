@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { JobServiceClient, JobSubmission, JobView } from "../../client/index.ts";
-import type { PackedPackage } from "../../packaging/pack-folder.ts";
+import type { PackedPackage } from "../../package/build/pack-folder.ts";
 import type { Report } from "./report.ts";
 
 /** The tenant of everything the demo does. */

@@ -2,11 +2,9 @@
 import { styleText } from "node:util";
 import CliProgress from "cli-progress";
 import Table from "cli-table3";
-import { printable } from "../../core/plain-text.ts";
-import { openOf, type StateCounts } from "../../core/states.ts";
-import type { JobView } from "../../core/views.ts";
-import { hintsFor, type HintFacts } from "./hints.ts";
-import { wrapped } from "./wrapped.ts";
+import type { JobView } from "../../core/http/views.ts";
+import { type StateCounts, openOf } from "../../core/job/states.ts";
+import { printable } from "../../core/text.ts";
 
 export interface Report {
   step(text: string): void;
@@ -122,3 +120,54 @@ const range = (from: number | string, to: number | string): string => (from === 
 /** Time of the last attempt. */
 const secondsOf = ({ startedAt, endedAt }: JobView): number =>
   startedAt === undefined || endedAt === undefined ? 0 : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
+
+// What a person can do next with the running system: commands that work as they stand, in another terminal.
+
+export interface HintFacts {
+  readonly apiUrl: string;
+  /** The local issuer's certificate; undefined: where the command line looks by itself. */
+  readonly caFile: string | undefined;
+  readonly tenantName: string;
+  /** Whether the sample packages are published. */
+  readonly hasSamples: boolean;
+}
+
+/** Where `jobyard login --local` looks by itself. */
+const DEFAULT_URL = "http://127.0.0.1:7070";
+
+/** Lines of at most 80 characters, unless a path is longer. */
+const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readonly string[] => [
+  "Try next, in another terminal:",
+  `  npx --no jobyard login --local${apiUrl === DEFAULT_URL ? "" : ` ${apiUrl}`}${caFile === undefined ? "" : " \\"}`,
+  ...(caFile === undefined ? [] : [`    --ca-file '${caFile.replaceAll("'", "'\\''")}'`]),
+  ...(hasSamples
+    ? [
+        "  npx --no jobyard submit --type FinancialYearEnd \\",
+        `    --package financial-year-end.zip --parameters '{"year":2025}' --wait`,
+      ]
+    : ["  npx --no jobyard init my-package"]),
+  `  npx --no jobyard batches --tenant ${tenantName}`,
+  `API and its documents: ${apiUrl}/`,
+  "Press Ctrl-C to stop.",
+];
+
+/** Text in lines of a width, broken between words. A word that is longer, such as a path, stays whole. */
+const wrapped = (text: string, width: number): string =>
+  text
+    .split("\n")
+    .map((line) => wrappedLine(line, width))
+    .join("\n");
+
+function wrappedLine(line: string, width: number): string {
+  const lines: string[] = [];
+  let current: string | undefined;
+  for (const word of line.split(" ")) {
+    if (current !== undefined && current.length + 1 + word.length > width) {
+      lines.push(current);
+      current = word;
+    } else {
+      current = current === undefined ? word : `${current} ${word}`;
+    }
+  }
+  return [...lines, current ?? ""].join("\n");
+}

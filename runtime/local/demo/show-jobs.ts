@@ -3,9 +3,9 @@
  * end whose event is lost is not shown.
  */
 import type { JobEvents, JobServiceClient } from "../../client/index.ts";
-import { isTimerBatch } from "../../core/ids.ts";
-import { openOf, type TerminalState } from "../../core/states.ts";
-import type { JobView } from "../../core/views.ts";
+import { isTimerBatch } from "../../core/job/ids.ts";
+import { openOf, type TerminalState } from "../../core/job/states.ts";
+import type { JobView } from "../../core/http/views.ts";
 import type { Report } from "./report.ts";
 
 type Ended = JobEvents["jobCompleted"];

@@ -3,11 +3,16 @@ import type { IncomingMessage } from "node:http";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import * as z from "zod";
 import type { KeyRing } from "./key-ring.ts";
-import { OAuthError } from "./oauth-error.ts";
+import {
+  OAuthError,
+  authenticateApplication,
+  checkPublicClient,
+  createTokenEndpoint,
+  readUserScopes,
+} from "./token-endpoint.ts";
 import { chooseUserForm, chooseUserPage, enterCodePage, messagePage, PAGE_POLICY } from "./pages.ts";
 import { DIRECTORY_ID, USERS } from "./principals.ts";
 import { createSignIns, DEVICE_LIFE_MS, newUserCode, type DeviceRequest } from "./sign-ins.ts";
-import { authenticateApplication, checkPublicClient, createTokenEndpoint, readUserScopes } from "./token-endpoint.ts";
 
 export interface IdentityAppDeps {
   readonly keys: KeyRing;

@@ -2,9 +2,8 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
 import { HEADERS_TIMEOUT_MS } from "../../core/limits.ts";
-import { localOnly, pagesOfThisMachine } from "../../core/local-only.ts";
-import { isLoopback } from "../../core/loopback.ts";
-import { httpTimes, limitHttp, type HttpLimits } from "../../sockets/limit-http.ts";
+import { isLoopback, localOnly, pagesOfThisMachine } from "../../core/loopback.ts";
+import { httpTimes, limitHttp, type HttpLimits } from "../../platform/server-limits.ts";
 import { caFileOf, certificateIn } from "./certificate.ts";
 import { createIdentityApp } from "./identity-app.ts";
 import { openKeyRing, type KeyRing } from "./key-ring.ts";

@@ -2,7 +2,8 @@
  * Everybody the local issuer knows: one directory with applications and users for trying things out. The secrets open
  * nothing but an issuer on this machine, whose keys are made there; they are no secrets.
  */
-import type { AppRole, TenantAccess } from "../../core/grants.ts";
+import type { AppRole, TenantAccess } from "../../core/http/access.ts";
+import type { TenantStore } from "../../core/ports/tenant-store.ts";
 
 const id = (last: string): string => `10ca1000-0000-4000-8000-${last.padStart(12, "0")}`;
 
@@ -93,6 +94,24 @@ export const USERS: readonly LocalUser[] = [
 ];
 
 /** The tenants of Jobyard that the principals are granted. */
-export const LOCAL_TENANTS: readonly string[] = [
+const LOCAL_TENANTS: readonly string[] = [
   ...new Set([...APPLICATIONS, ...USERS].flatMap(({ grants }) => Object.keys(grants))),
 ];
+
+// Makes the tenants of the local principals, and gives the grants they come with.
+
+const SEEDED_BY = "npm start";
+
+/** Leaves a tenant that exists alone: a grant taken away by hand stays away. */
+export async function seedTenants(store: Pick<TenantStore, "get" | "create" | "putGrant">, now: Date): Promise<void> {
+  for (const tenantName of LOCAL_TENANTS) {
+    if ((await store.get(tenantName)) !== undefined) continue;
+    for (const { principalId, name, grants } of [...APPLICATIONS, ...USERS]) {
+      const access = grants[tenantName];
+      if (access === undefined) continue;
+      await store.putGrant({ tenantName, principalId, name, access, grantedAt: now, grantedBy: SEEDED_BY });
+    }
+    // Last: a start broken off before it begins with this tenant again.
+    await store.create({ tenantName, createdAt: now, createdBy: SEEDED_BY });
+  }
+}

@@ -1,12 +1,17 @@
 /** `POST /{tenant}/oauth2/v2.0/token`: what each kind of grant needs, and the tokens it yields. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
-import { USER_SCOPE } from "../../core/auth-facts.ts";
+import { USER_SCOPE } from "../../core/http/auth-facts.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { OAuthError } from "./oauth-error.ts";
-import { API_CLIENT_ID, APPLICATIONS, PUBLIC_CLIENT_ID, type LocalApplication, type LocalUser } from "./principals.ts";
+import {
+  API_CLIENT_ID,
+  APPLICATIONS,
+  DIRECTORY_ID,
+  type LocalApplication,
+  type LocalUser,
+  PUBLIC_CLIENT_ID,
+} from "./principals.ts";
 import type { SignIns } from "./sign-ins.ts";
-import { applicationToken, idToken, TOKEN_LIFE_S, userToken } from "./token-claims.ts";
 
 export interface TokenAnswer {
   readonly token_type: "Bearer";
@@ -140,4 +145,94 @@ export function createTokenEndpoint({ keys, signIns, issuer, now }: TokenEndpoin
         throw new OAuthError("unsupported_grant_type", "This kind of grant is not known here.");
     }
   };
+}
+
+// The claims of the tokens, as Entra's v2 endpoint writes them. Pure.
+
+export type TokenClaims = Readonly<Record<string, unknown>>;
+
+/** The shortest life Entra gives an access token. */
+const TOKEN_LIFE_S = 3_600;
+
+const times = (nowS: number): TokenClaims => ({ iat: nowS, nbf: nowS, exp: nowS + TOKEN_LIFE_S });
+
+const rolesOf = ({ roles }: LocalApplication | LocalUser): TokenClaims => (roles.length > 0 ? { roles } : {});
+
+/** A user's subject differs from client to client, so that no two can compare whom they know. */
+const pairwise = (principalId: string, clientId: string): string =>
+  createHash("sha256").update(`${principalId} ${clientId}`).digest("base64url");
+
+const applicationToken = (application: LocalApplication, issuer: string, nowS: number): TokenClaims => ({
+  aud: API_CLIENT_ID,
+  iss: issuer,
+  ...times(nowS),
+  azp: application.clientId,
+  azpacr: "1",
+  idtyp: "app",
+  oid: application.principalId,
+  ...rolesOf(application),
+  sub: application.principalId,
+  tid: DIRECTORY_ID,
+  ver: "2.0",
+});
+
+const userToken = (user: LocalUser, clientId: string, issuer: string, nowS: number): TokenClaims => ({
+  aud: API_CLIENT_ID,
+  iss: issuer,
+  ...times(nowS),
+  azp: clientId,
+  azpacr: "0",
+  name: user.name,
+  oid: user.principalId,
+  preferred_username: user.userName,
+  ...rolesOf(user),
+  scp: USER_SCOPE,
+  sub: pairwise(user.principalId, API_CLIENT_ID),
+  tid: DIRECTORY_ID,
+  ver: "2.0",
+});
+
+/** Tells the client who signed in; opens nothing. */
+const idToken = (
+  user: LocalUser,
+  { clientId, nonce }: { readonly clientId: string; readonly nonce: string | undefined },
+  issuer: string,
+  nowS: number,
+): TokenClaims => ({
+  aud: clientId,
+  iss: issuer,
+  ...times(nowS),
+  name: user.name,
+  ...(nonce !== undefined && { nonce }),
+  oid: user.principalId,
+  preferred_username: user.userName,
+  sub: pairwise(user.principalId, clientId),
+  tid: DIRECTORY_ID,
+  ver: "2.0",
+});
+
+// The errors of an OAuth endpoint, in the form RFC 6749 gives them.
+
+type OAuthErrorCode =
+  | "invalid_request"
+  | "invalid_client"
+  | "invalid_grant"
+  | "invalid_scope"
+  | "unauthorized_client"
+  | "unsupported_grant_type"
+  | "authorization_pending"
+  | "expired_token";
+
+export class OAuthError extends Error {
+  override readonly name = "OAuthError";
+  readonly code: OAuthErrorCode;
+
+  constructor(code: OAuthErrorCode, description: string) {
+    super(description);
+    this.code = code;
+  }
+
+  get status(): number {
+    return this.code === "invalid_client" ? 401 : 400;
+  }
 }

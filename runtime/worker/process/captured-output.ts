@@ -1,8 +1,9 @@
 /** Reads what a process prints, line by line, no faster than a worker can bear. */
 import type { ChildProcess } from "node:child_process";
-import { splitLines } from "./line-splitter.ts";
-import { readPaced } from "./paced-reader.ts";
+import type { Readable } from "node:stream";
+import type { ProcessExit } from "./launch.ts";
 import { LOG_LINE_MAX_BYTES, READ_WINDOW_BYTES, READ_WINDOW_MS } from "./process-limits.ts";
+import { type Failed, failed } from "./run.ts";
 
 export type OutputSource = "out" | "err";
 
@@ -30,4 +31,123 @@ export async function captureOutput(child: ChildProcess, listener: OutputListene
       lines.end();
     }),
   );
+}
+
+// Reads a pipe no faster than a given rate, so that whoever floods it waits, and not the one who reads.
+
+export interface Pace {
+  readonly windowMs: number;
+  readonly windowBytes: number;
+}
+
+/** Resolves when the pipe has ended, failed or been destroyed; an error of a pipe is nothing but its end. */
+export function readPaced(stream: Readable, pace: Pace, onChunk: (chunk: Buffer) => void): Promise<void> {
+  let windowEnd = 0;
+  let bytes = 0;
+  let resume: NodeJS.Timeout | undefined;
+
+  stream.on("data", (chunk: Buffer) => {
+    const now = performance.now();
+    if (now >= windowEnd) {
+      windowEnd = now + pace.windowMs;
+      bytes = 0;
+    }
+    bytes += chunk.length;
+    onChunk(chunk);
+    if (bytes > pace.windowBytes) {
+      stream.pause();
+      resume = setTimeout(() => stream.resume(), windowEnd - now);
+    }
+  });
+  return new Promise((resolve) => {
+    stream.on("error", () => stream.destroy());
+    stream.once("close", () => {
+      clearTimeout(resume);
+      resolve();
+    });
+  });
+}
+
+// Cuts a stream of bytes into lines of bounded length, keeping at most one line in memory.
+
+export interface LineSplitter {
+  push(chunk: Uint8Array): void;
+  /** Hands out what came after the last line break. */
+  end(): void;
+}
+
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+
+/**
+ * Lines come without their line break. One longer than `maxBytes` is handed out in pieces, all but its last with
+ * `whole` false.
+ */
+export function splitLines(maxBytes: number, onLine: (line: Buffer, whole: boolean) => void): LineSplitter {
+  const pending: Buffer[] = [];
+  let pendingBytes = 0;
+
+  function take(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    pending.push(bytes);
+    pendingBytes += bytes.length;
+  }
+
+  function flush(whole: boolean): void {
+    const line = pending.length === 1 && pending[0] !== undefined ? pending[0] : Buffer.concat(pending);
+    pending.length = 0;
+    pendingBytes = 0;
+    onLine(whole && line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line, whole);
+  }
+
+  return {
+    push(chunk) {
+      let rest = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      while (rest.length > 0) {
+        const end = rest.indexOf(LINE_FEED);
+        const room = maxBytes - pendingBytes;
+        const length = end < 0 ? rest.length : end;
+        if (length > room) {
+          take(rest.subarray(0, room));
+          flush(false);
+          rest = rest.subarray(room);
+        } else {
+          take(rest.subarray(0, length));
+          if (end >= 0) flush(true);
+          rest = rest.subarray(length + 1);
+        }
+      }
+    },
+    end() {
+      if (pendingBytes > 0) flush(true);
+    },
+  };
+}
+
+// Tells from a process's last words that Node has ended it because its heap was full.
+
+export interface HeapWitness {
+  /** A line on stderr. */
+  see(line: Buffer): void;
+  /** The failure, if that was the reason of this exit. */
+  exhausted(exit: ProcessExit): Failed | undefined;
+}
+
+/** "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", then SIGABRT. */
+const LAST_WORDS = "FATAL ERROR: ";
+const REASON = "JavaScript heap out of memory";
+/** A shell reports a signal of its child as 128 plus its number; SIGABRT has 6. */
+const ABORTED_EXIT_CODE = 134;
+
+export function createHeapWitness(): HeapWitness {
+  let seen = false;
+  return {
+    see(line) {
+      seen ||= line.includes(REASON) && line.includes(LAST_WORDS);
+    },
+    exhausted({ code, signal }) {
+      if (!seen || (signal !== "SIGABRT" && code !== ABORTED_EXIT_CODE)) return undefined;
+      return failed("JobOutOfMemory", "The job's JavaScript heap is full: Node has ended its process.", true);
+    },
+  };
 }

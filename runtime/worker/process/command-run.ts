@@ -1,16 +1,18 @@
 /** Runs any executable as a job: parameters in a file, progress on stdout, the exit code and a result file as its end. */
-import { writeFile } from "node:fs/promises";
-import type { CommandEntry } from "../../core/manifest.ts";
-import { captureOutput } from "./captured-output.ts";
-import { parseProgressLine } from "./command-progress.ts";
-import { fillArguments, neverStarted, resolveCommand } from "./command-resolution.ts";
+import { open, stat, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { PackageError } from "../../core/errors.ts";
+import type { Progress } from "../../core/job/job.ts";
+import type { CommandEntry } from "../../core/package/manifest.ts";
+import { PROGRAM_HEAD_BYTES, programProblem, readInterpreter } from "../../core/package/program-file.ts";
+import { captureOutput, createHeapWitness } from "./captured-output.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
-import { createHeapWitness } from "./heap-witness.ts";
-import type { JobUsers } from "./job-users.ts";
-import type { Launcher, ProcessExit } from "./launch.ts";
-import { readResultFile } from "./result-file.ts";
+import { readResultFile } from "./files/job-file.ts";
+import { type Launcher, type ProcessExit, findProgram, isExecutable } from "./launch.ts";
+import { presentable } from "./progress.ts";
 import { type Conclusion, type Ended, type Run, type RunListener, crashed, failed } from "./run.ts";
 import type { JobProcessSpec } from "./spec.ts";
+import type { JobUsers } from "./users/job-users.ts";
 
 /** EX_DATAERR of sysexits.h, "the input data was incorrect": another attempt cannot help. */
 const DO_NOT_RETRY_EXIT_CODE = 65;
@@ -119,3 +121,90 @@ function commandFailed(code: number, lastError: string): Ended {
   const reason = lastError === "" ? "." : `: ${lastError}`;
   return failed("JobFailed", `The command ended with exit code ${code}${reason}`, code !== DO_NOT_RETRY_EXIT_CODE);
 }
+
+// Progress of commands: lines on stdout in one of two forms, both kept in the log as well.
+
+/** `::progress 0.5 Half way`, `::progress 50% Half way`, `::progress Half way`; `Progress:` in the same place. */
+const FORM = /^(?:::progress(?=\s)|Progress:)\s*(?:(?<number>\d*\.?\d+)(?<percent>%)?(?=\s|$))?\s*(?<text>.*)$/s;
+
+/** No line of progress is longer; those that are, are output. */
+const MAX_BYTES = 4_096;
+
+/** The progress a line of stdout reports; undefined for ordinary output. */
+export function parseProgressLine(line: Buffer): Progress | undefined {
+  if (line.length > MAX_BYTES || (line[0] !== COLON && line[0] !== LETTER_P)) return undefined;
+  const groups = FORM.exec(line.toString("utf8"))?.groups;
+  if (groups === undefined) return undefined;
+  const { number, percent, text } = groups;
+  const fraction = number === undefined ? undefined : Number(number) / (percent === undefined ? 1 : 100);
+  return presentable({ fraction, text });
+}
+
+const COLON = 58;
+const LETTER_P = 80;
+
+// Finds the program of a command entry, and says in words what keeps it from being started.
+
+/**
+ * An absolute path: a file of the package if `command` contains a slash or names one, else the first such program on
+ * the search path. Throws PackageError "EntryPointInvalid".
+ */
+async function resolveCommand(command: string, packagePath: string, searchPath: string): Promise<string> {
+  const inside = resolve(packagePath, command);
+  const found = await stat(inside).catch(() => undefined);
+  if (!command.includes("/") && found?.isFile() !== true) {
+    const program = findProgram(command, searchPath);
+    if (program === undefined) throw invalid(`This worker has no program "${command}", and the package no such file.`);
+    return program;
+  }
+  if (found?.isDirectory() === true) throw invalid(`"${command}" is a directory.`);
+  if (found?.isFile() !== true) throw invalid(`The package has no file "${command}".`);
+  if (!isExecutable(inside))
+    throw invalid(
+      `"${command}" is not executable. Make the package with jobyard pack, or set the bit (chmod +x) before you zip it.`,
+    );
+  await checkProgram(inside, command, searchPath);
+  return inside;
+}
+
+/** The kernel would report a missing interpreter as if the script itself were missing. */
+async function checkProgram(file: string, command: string, searchPath: string): Promise<void> {
+  const head = await readHead(file);
+  const problem = programProblem(head, { os: process.platform, arch: process.arch });
+  if (problem !== undefined) throw invalid(`"${command}" ${problem}.`);
+  const { path, byName } = readInterpreter(head) ?? {};
+  if (path !== undefined && !isExecutable(path))
+    throw invalid(`"${command}" needs ${path}, which this worker does not have.`);
+  if (byName !== undefined && !byName.includes("/") && findProgram(byName, searchPath) === undefined) {
+    throw invalid(`"${command}" needs ${byName}, which this worker does not have.`);
+  }
+}
+
+async function readHead(path: string): Promise<Uint8Array> {
+  await using file = await open(path, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(PROGRAM_HEAD_BYTES), 0, PROGRAM_HEAD_BYTES, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+/**
+ * What an exit says of a program that was never started; undefined: it was. The programs in front of it (see launch.ts)
+ * then end with 126 or 127, and what they print is all there is.
+ */
+function neverStarted(command: string, { code }: ProcessExit, printed: readonly string[]): string | undefined {
+  if ((code !== 126 && code !== 127) || printed.length !== 1) return undefined;
+  const reason = /^(?:setpriv|prlimit): .*: (?<reason>[^:]+)$/.exec(printed[0] ?? "")?.groups?.["reason"];
+  if (reason === undefined) return undefined;
+  return `"${command}" cannot be started on this worker: ${reason}. Its interpreter, or a loader it was built for, may be missing.`;
+}
+
+/** Arguments with the paths of this attempt in place of their names. */
+function fillArguments(
+  { args = [] }: CommandEntry,
+  { packagePath, workspace }: Pick<JobProcessSpec, "packagePath" | "workspace">,
+): readonly string[] {
+  const { workingPath, outputPath, parametersFile, resultFile } = workspace;
+  const values: Readonly<Record<string, string>> = { packagePath, workingPath, outputPath, parametersFile, resultFile };
+  return args.map((argument) => argument.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole));
+}
+
+const invalid = (message: string): PackageError => new PackageError("EntryPointInvalid", message);

@@ -12,8 +12,7 @@ import {
   HOST_FAILURE_CODES,
   REPORTS_DESCRIPTOR,
 } from "./host/messages.ts";
-import { splitLines } from "./line-splitter.ts";
-import { readPaced } from "./paced-reader.ts";
+import { readPaced, splitLines } from "./captured-output.ts";
 import { CONTROL_LINE_MAX_BYTES, CONTROL_WINDOW_BYTES, READ_WINDOW_MS } from "./process-limits.ts";
 
 export interface ControlChannel {

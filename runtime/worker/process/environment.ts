@@ -3,7 +3,7 @@
  * else a worker was started with stay with the worker.
  */
 import type { JobProcessSpec } from "./spec.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Workspace } from "./files/workspace.ts";
 
 /** All that children see of the worker's own environment. */
 export interface SharedEnvironment {

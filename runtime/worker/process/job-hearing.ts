@@ -1,7 +1,7 @@
 /** Hears what a child reports about one job, and passes it on. The child is the job's, so nothing it says is trusted. */
 import { OUTPUT_MAX_BYTES } from "../../core/limits.ts";
 import type { EndReport, HostReport } from "./host/messages.ts";
-import { splitLines } from "./line-splitter.ts";
+import { splitLines } from "./captured-output.ts";
 import { presentable } from "./progress.ts";
 import { LOG_LINE_MAX_BYTES } from "./process-limits.ts";
 import { type Ended, type RunListener, failed, succeeded } from "./run.ts";

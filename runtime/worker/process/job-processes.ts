@@ -10,17 +10,17 @@ import {
 } from "../../core/limits.ts";
 import { createChildPool } from "./child-pool.ts";
 import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
-import { startGuardian } from "./guardian.ts";
+import { startGuardian } from "./users/guardian.ts";
 import { endHostChild, startHostChild } from "./host-child.ts";
 import { type JobProcessDeps, startJobProcess } from "./job-process.ts";
-import type { JobUserChoice } from "./job-user.ts";
-import { createJobUsers } from "./job-users.ts";
+import type { JobUserChoice } from "./users/job-user.ts";
+import { createJobUsers } from "./users/job-users.ts";
 import { createLauncher } from "./launch.ts";
-import { createMemoryWatch } from "./memory-watch.ts";
-import type { ReuseLimits } from "./shared-child.ts";
-import { createSharedChildren } from "./shared-children.ts";
+import { createMemoryWatch } from "./watches.ts";
+import type { ReuseLimits } from "./shared/shared-child.ts";
+import { createSharedChildren } from "./shared/shared-children.ts";
 import type { JobProcess, JobProcessSpec } from "./spec.ts";
-import { createWorkspaces } from "./workspace.ts";
+import { createWorkspaces } from "./files/workspace.ts";
 
 export interface JobProcessesConfig {
   /** The worker's own directory: marks this worker's processes, so that a restarted worker finds leftovers. */

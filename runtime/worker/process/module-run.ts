@@ -1,9 +1,8 @@
 /** Runs a Node module of a package in a child host of its own. */
-import type { ModuleEntry } from "../../core/manifest.ts";
-import { captureOutput } from "./captured-output.ts";
+import type { ModuleEntry } from "../../core/package/manifest.ts";
+import { captureOutput, createHeapWitness } from "./captured-output.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { jobEnvironment } from "./environment.ts";
-import { createHeapWitness } from "./heap-witness.ts";
 import { endHostChild } from "./host-child.ts";
 import { createJobHearing } from "./job-hearing.ts";
 import { type Run, type RunListener, crashed, failed } from "./run.ts";

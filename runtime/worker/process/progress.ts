@@ -1,5 +1,5 @@
 /** Progress on its way from a job to its row: checked, cut to size, merged. Used on both sides of the pipe. */
-import type { Progress } from "../../core/job.ts";
+import type { Progress } from "../../core/job/job.ts";
 import { PROGRESS_TEXT_MAX_LENGTH } from "../../core/limits.ts";
 
 /** What a job reported, made presentable; undefined if nothing is left of it. */

@@ -1,11 +1,11 @@
 /** What a module and a command have in common while they run, and the words in which their ends are told. */
 import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
-import type { Progress } from "../../core/job.ts";
-import { parseJson } from "../../core/parse-json.ts";
+import type { Progress } from "../../core/job/job.ts";
+import { parseJson } from "../../core/json.ts";
 import type { LogSource } from "./attempt-log.ts";
 import type { ProcessExit } from "./launch.ts";
-import type { ProcessTree } from "./process-tree.ts";
+import type { ProcessTree } from "./users/process-tree.ts";
 import type { ProcessResult, StopReason } from "./spec.ts";
 
 /** Why a job is told to stop. `lost`: it belongs to somebody else by now. */

@@ -3,10 +3,10 @@
  * that runs it. Everything that can go wrong inside the process is a result here, never an exception.
  */
 import type { JobCode, PackageCode } from "../../core/errors.ts";
-import type { Progress } from "../../core/job.ts";
-import type { JobEntry } from "../../core/manifest.ts";
-import type { Interruption } from "../machine-fault.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Progress } from "../../core/job/job.ts";
+import type { JobEntry } from "../../core/package/manifest.ts";
+import type { Interruption } from "../attempt/machine-fault.ts";
+import type { Workspace } from "./files/workspace.ts";
 
 /** What the job is told about itself. */
 export interface JobFacts {

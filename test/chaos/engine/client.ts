@@ -1,8 +1,8 @@
 /** The API as a patient caller uses it: what is not answered is asked again, and may then have been done twice. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { JobRequestBody } from "../../../runtime/core/requests.ts";
-import type { BatchView } from "../../../runtime/core/views.ts";
-import type { Authorize } from "../../../runtime/local/identity/token-client.ts";
+import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
+import type { BatchView } from "../../../runtime/core/http/views.ts";
+import type { Authorize } from "../../../runtime/local/identity/issuer-client.ts";
 
 /** What the API says when it has understood: everything but a failure of its own. */
 export interface Answer {

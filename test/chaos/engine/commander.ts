@@ -1,8 +1,8 @@
 /** Carries out wishes over the API, with repetitions until there is an answer, and notes what was said when. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import type { JobState } from "../../../runtime/core/states.ts";
+import type { JobState } from "../../../runtime/core/job/states.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { type Answer, type ChaosClient, expected } from "./client.ts";
 import type { Aim, Command, JobAnswer, Wish } from "./commands.ts";

@@ -3,10 +3,10 @@
  * when its share of the jobs has ended; until every job has ended, or nothing moves any more.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Batch } from "../../../runtime/core/job.ts";
+import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/states.ts";
+import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/job/states.ts";
 import type { Commander } from "./commander.ts";
 import type { ScheduledWish } from "./commands.ts";
 import type { Feeder } from "./feeder.ts";

@@ -2,9 +2,9 @@
  * Feeds the jobs of a run into batches, one batch after the other, each closed when it is full. Some are canceled while
  * their last jobs arrive; what such a batch refuses goes into the next one.
  */
-import type { Batch } from "../../../runtime/core/job.ts";
+import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
-import type { JobRequestBody } from "../../../runtime/core/requests.ts";
+import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
 import { type ChaosClient, expected } from "./client.ts";
 import type { Commander } from "./commander.ts";
 

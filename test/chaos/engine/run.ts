@@ -11,13 +11,13 @@ import {
   createPackageStore,
   provisionStorage,
 } from "../../../runtime/azure/index.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { openHome } from "../../../runtime/local/home.ts";
 import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
-import { signInAs } from "../../../runtime/local/identity/token-client.ts";
+import { signInAs } from "../../../runtime/local/identity/issuer-client.ts";
 import { startStack, type Stack } from "../../../runtime/local/stack.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { judge, type Verdict } from "./checker.ts";

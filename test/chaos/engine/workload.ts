@@ -1,5 +1,5 @@
 /** The jobs of a chaos run: a package written by hand, and a mix of what jobs do. */
-import type { JobRequestBody } from "../../../runtime/core/requests.ts";
+import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { testPackage } from "../../support/test-package.ts";
 

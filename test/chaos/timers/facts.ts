@@ -1,5 +1,5 @@
 /** What a run of timers leaves behind, as the checker sees it: rows, moves of rows, and what the jobs themselves noted. */
-import type { Misfire, Overlap } from "../../../runtime/core/manifest.ts";
+import type { Misfire, Overlap } from "../../../runtime/core/package/manifest.ts";
 
 /** Moments are in ms since the epoch everywhere here. */
 export interface WatchedTimer {

@@ -11,16 +11,16 @@ import {
   createTimerStore,
   createTimerSubscriptions,
 } from "../../../runtime/azure/index.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
-import { openOf } from "../../../runtime/core/states.ts";
-import { LISTENER_PROPERTY } from "../../../runtime/core/tick.ts";
-import { batchIdOf, listenerOf, newTimerRun, subscriptionNameOf } from "../../../runtime/core/timer.ts";
-import { parseTimerTrigger } from "../../../runtime/core/timer-trigger.ts";
-import { DEFAULT_POOL, jobQueueName, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
+import { DEFAULT_PRIORITY } from "../../../runtime/core/job/priority.ts";
+import { openOf } from "../../../runtime/core/job/states.ts";
+import { LISTENER_PROPERTY } from "../../../runtime/core/timer/tick.ts";
+import { batchIdOf, listenerOf, newTimerRun, subscriptionNameOf } from "../../../runtime/core/timer/timer.ts";
+import { parseTimerTrigger } from "../../../runtime/core/timer/trigger.ts";
+import { DEFAULT_POOL, jobQueueName, TIMERS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import type { Stack } from "../../../runtime/local/stack.ts";
 import type { RunFacts } from "../engine/run-facts.ts";
 import { dueTicks, type TimerFacts, type WatchedJob, type WatchedTimer } from "./facts.ts";

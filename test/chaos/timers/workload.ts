@@ -1,6 +1,6 @@
 /** The timers of a run: a package written by hand whose jobs do nothing but note when they began and when they were done. */
 import { appendFileSync, readFileSync } from "node:fs";
-import type { ManifestTimer, Misfire, Overlap } from "../../../runtime/core/manifest.ts";
+import type { ManifestTimer, Misfire, Overlap } from "../../../runtime/core/package/manifest.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { buildZip } from "../../support/zip-builder.ts";
 import type { Note } from "./facts.ts";
@@ -108,7 +108,7 @@ export function timerPackage(
   );
 }
 
-/** `declare` leaves the mark by which the runtime knows a declared job (runtime/job/define-job.ts). */
+/** `declare` leaves the mark by which the runtime knows a declared job (runtime/job-sdk/define-job.ts). */
 const SOURCE = `
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function run({ jobId, claimId, jobType: timer, fence, parameters }) {

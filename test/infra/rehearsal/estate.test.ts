@@ -6,9 +6,9 @@ import { durationMs, readEstate, type Estate } from "../../../infra/rehearsal/es
 import { rehearsedCustomData } from "../../../infra/rehearsal/machine.ts";
 import type { CloudRecord } from "../../../infra/rehearsal/record.ts";
 import { createStandIn } from "../../../infra/rehearsal/stand-in.ts";
-import { planAutoscale } from "../../../runtime/core/autoscale.ts";
-import { PRIORITIES } from "../../../runtime/core/priority.ts";
-import { CONTAINERS, jobQueueName, TABLES } from "../../../runtime/core/topology.ts";
+import { planAutoscale } from "../../../runtime/core/deployment/autoscale.ts";
+import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
+import { CONTAINERS, jobQueueName, TABLES } from "../../../runtime/core/deployment/topology.ts";
 import { mockedStack } from "../../support/mocked-stack.ts";
 
 let cloud: CloudRecord;

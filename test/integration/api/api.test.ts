@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseBell } from "../../../runtime/core/bell.ts";
+import { parseBell } from "../../../runtime/core/job/bell.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import { parseJobId } from "../../../runtime/core/ids.ts";
+import { parseJobId } from "../../../runtime/core/job/ids.ts";
 import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { startTestApi, type TestApi } from "../../support/test-api.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../../runtime/core/limits.ts";
-import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer.ts";
-import { newTimerJob, wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
+import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer/timer.ts";
+import { newTimerJob, wakeTimerBatch } from "../../../runtime/timers/run/timer-jobs.ts";
 import { timerOf } from "../../support/builders.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";

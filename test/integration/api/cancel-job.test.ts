@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
+import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "../../support/row-moves.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http-server.ts";
+import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,7 +1,7 @@
 /** Drives every operation to every status its document promises, and has each answer judged by that document. */
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/auth/caller.ts";
 import {
   ForbiddenError,
   TooManyRequestsError,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Caller } from "../../../runtime/api/caller.ts";
+import type { Caller } from "../../../runtime/api/auth/caller.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
 import type { TestApi } from "../../support/test-api.ts";

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { createClient } from "@hey-api/openapi-ts";
 import { afterAll, describe, expect, it } from "vitest";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
-import type { JobView } from "../../../runtime/core/views.ts";
+import type { JobView } from "../../../runtime/core/http/views.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { startTestApi } from "../../support/test-api.ts";

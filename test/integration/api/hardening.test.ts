@@ -4,7 +4,7 @@ import type { RequestListener } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http-server.ts";
+import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { HEADERS_MAX_BYTES, REFUSED_TOKENS_PER_MINUTE } from "../../../runtime/core/limits.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import { defaultBatchId, createIdSource } from "../../../runtime/core/ids.ts";
+import { defaultBatchId, createIdSource } from "../../../runtime/core/job/ids.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
-import type { Caller } from "../../../runtime/api/caller.ts";
+import type { Caller } from "../../../runtime/api/auth/caller.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { claimAndEnd } from "../../support/row-moves.ts";
 import { jobRequestOf } from "../../support/submit-requests.ts";

@@ -1,6 +1,6 @@
 /** Submits that name a package or job type that is not there: refused with what was probably meant, at little cost. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
+import { LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { KNOWN_PACKAGE_FOR_MS, KNOWN_PACKAGES_MAX_COUNT } from "../../../runtime/core/limits.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { keepPublishing, openRelease, type PublishReleaseDeps } from "../../../runtime/api/publish-release.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import { inspectPackage } from "../../../runtime/packages/inspect-package.ts";
+import { inspectPackage } from "../../../runtime/package/read/inspect-package.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";

@@ -1,7 +1,7 @@
 /** What could lead from one tenant to another: tokens of pages, keys, paths, requests about many, grants taken away. */
 import { randomBytes } from "node:crypto";
 import { afterAll, describe, expect, it } from "vitest";
-import type { AppRole } from "../../../runtime/core/grants.ts";
+import type { AppRole } from "../../../runtime/core/http/access.ts";
 import { claimRow } from "../../support/row-moves.ts";
 import { startTenancyLab, type Grants, type TestCaller } from "../../support/tenancy-lab.ts";
 import { emptyPlace, jobRequest, type Place } from "../../support/tenant-place.ts";

@@ -3,8 +3,7 @@
  * as if there were nothing. Tokens are real, signed by an issuer and judged by the API's own code.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Access } from "../../../runtime/core/access.ts";
-import { APP_ROLES, type AppRole, type TenantAccess } from "../../../runtime/core/grants.ts";
+import { APP_ROLES, type Access, type AppRole, type TenantAccess } from "../../../runtime/core/http/access.ts";
 import { breadth } from "../../support/breadth.ts";
 import { MATRIX, WORKER, type Attempt } from "../../support/tenancy-matrix.ts";
 import { startTenancyLab, type Grants, type TestCaller } from "../../support/tenancy-lab.ts";

@@ -2,11 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createGrantsCache } from "../../../runtime/api/auth/grants-cache.ts";
-import { httpsJson } from "../../../runtime/api/auth/https-json.ts";
+import { createSigningKeys, httpsJson } from "../../../runtime/api/auth/signing-keys.ts";
 import { createIdentify } from "../../../runtime/api/auth/identify.ts";
-import { createSigningKeys } from "../../../runtime/api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../../../runtime/api/auth/token-verifier.ts";
-import { metadataUrlOf } from "../../../runtime/core/auth-facts.ts";
+import { metadataUrlOf } from "../../../runtime/core/http/auth-facts.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";

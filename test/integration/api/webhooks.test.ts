@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPost } from "../../../runtime/api/webhooks/post.ts";
 import { verifyWebhook, type WebhookTestView } from "../../../runtime/client/index.ts";
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOKS_MAX_COUNT } from "../../../runtime/core/limits.ts";
-import type { WebhookWithSecret } from "../../../runtime/core/webhook-api.ts";
+import type { WebhookWithSecret } from "../../../runtime/core/http/webhook-api.ts";
 import { deliveryOf } from "../../support/builders.ts";
 import { letterQueue } from "../../support/letter-queue.ts";
 import { startTestApi } from "../../support/test-api.ts";

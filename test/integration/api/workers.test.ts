@@ -1,7 +1,7 @@
 /** Workers as the API shows them, and the way of a drain to the worker. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
+import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { workerOf } from "../../support/builders.ts";
 import { SILENT_AFTER_MS, type Answer } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import {
@@ -16,7 +16,7 @@ import {
   JOB_STATES,
   NO_COUNTS,
   type StateCounts,
-} from "../../../runtime/core/states.ts";
+} from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { seededRandom, type SeededRandom } from "../../support/seeded-random.ts";
 import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/storage-proxy.ts";

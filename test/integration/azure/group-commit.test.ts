@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
-import { createPartitionWriters } from "../../../runtime/azure/partition-writers.ts";
+import { createPartitionWriters } from "../../../runtime/azure/tables/partition-writer.ts";
 import { InvariantError, UnavailableError } from "../../../runtime/core/errors.ts";
-import { partitionOf } from "../../../runtime/core/ids.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import { partitionOf } from "../../../runtime/core/job/ids.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
-import { countChange, NO_COUNTS } from "../../../runtime/core/states.ts";
+import { countChange, NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/storage-proxy.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";

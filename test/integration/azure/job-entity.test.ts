@@ -3,13 +3,13 @@ import type { TableEntity } from "@azure/data-tables";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
-import { parseJobId } from "../../../runtime/core/ids.ts";
-import { type Claim, type Failure, type HistoryEntry, type Job, type Progress } from "../../../runtime/core/job.ts";
+import { parseJobId } from "../../../runtime/core/job/ids.ts";
+import { type Claim, type Failure, type HistoryEntry, type Job, type Progress } from "../../../runtime/core/job/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../../../runtime/core/limits.ts";
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
-import { PRIORITIES } from "../../../runtime/core/priority.ts";
-import type { RetryOverrides } from "../../../runtime/core/retry.ts";
-import { TABLES } from "../../../runtime/core/topology.ts";
+import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
+import type { RetryOverrides } from "../../../runtime/core/job/retry.ts";
+import { TABLES } from "../../../runtime/core/deployment/topology.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 

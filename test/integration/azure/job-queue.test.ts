@@ -1,10 +1,10 @@
 /** The queue over its connection: what the port promises is in ports/job-queue.test.ts. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
-import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
+import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Delivery, JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
-import { busTopology } from "../../../runtime/core/topology.ts";
+import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { type LocalServiceBus, startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { jobOf } from "../../support/builders.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";

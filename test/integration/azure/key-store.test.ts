@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createKeyStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import { keysExpireBefore } from "../../../runtime/core/keys.ts";
+import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";
 import type { KeyWish } from "../../../runtime/core/ports/key-store.ts";
-import { createKeySweep } from "../../../runtime/sweeper/sweep-keys.ts";
+import { createKeySweep } from "../../../runtime/sweeper/sweeper.ts";
 import { type Fate, isTransaction, startStorageProxy } from "../../support/storage-proxy.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";
 

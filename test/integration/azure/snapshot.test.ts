@@ -1,11 +1,11 @@
 /** Sums of counters that say when they are out of date, and scans of a batch. */
 import { describe, expect, it } from "vitest";
 import { createJobStore } from "../../../runtime/azure/index.ts";
-import { partitionOf } from "../../../runtime/core/ids.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import { partitionOf } from "../../../runtime/core/job/ids.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
-import { JOB_STATES, type JobState, NO_COUNTS } from "../../../runtime/core/states.ts";
+import { JOB_STATES, type JobState, NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { breadth } from "../../support/breadth.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { seededRandom } from "../../support/seeded-random.ts";

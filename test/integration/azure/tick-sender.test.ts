@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createTickSender } from "../../../runtime/azure/index.ts";
 import type { TickSender } from "../../../runtime/core/ports/timer-topic.ts";
-import { LISTENER_PROPERTY, outgoingTick, parseTick } from "../../../runtime/core/tick.ts";
-import { listenerOf, scheduleHashOf, subscriptionNameOf } from "../../../runtime/core/timer.ts";
-import { TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
+import { LISTENER_PROPERTY, outgoingTick, parseTick } from "../../../runtime/core/timer/tick.ts";
+import { listenerOf, scheduleHashOf, subscriptionNameOf } from "../../../runtime/core/timer/timer.ts";
+import { TIMERS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { timerOf } from "../../support/builders.ts";
 import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
 

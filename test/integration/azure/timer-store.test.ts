@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createTimerStore } from "../../../runtime/azure/index.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import { batchIdOf, newTimerRun, type Timer } from "../../../runtime/core/timer.ts";
+import { batchIdOf, newTimerRun, type Timer } from "../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../support/builders.ts";
 import { startStorageProxy } from "../../support/storage-proxy.ts";
 import { freshTenant, testStorage } from "../../support/test-storage.ts";

@@ -1,12 +1,17 @@
 /** Subscriptions of timers, made with the real administration client on a local Service Bus. */
 import type { ServiceBusAdministrationClient } from "@azure/service-bus";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createTimerSubscriptions } from "../../../runtime/azure/timer-subscriptions.ts";
+import { createTimerSubscriptions } from "../../../runtime/azure/bus/timer-topic.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { TimerSubscriptions } from "../../../runtime/core/ports/timer-topic.ts";
-import { outgoingTick } from "../../../runtime/core/tick.ts";
-import type { TimerName } from "../../../runtime/core/timer.ts";
-import { busTopology, subscriptionOf, timerSubscription, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
+import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
+import type { TimerName } from "../../../runtime/core/timer/timer.ts";
+import {
+  busTopology,
+  subscriptionOf,
+  timerSubscription,
+  TIMERS_TOPIC,
+} from "../../../runtime/core/deployment/topology.ts";
 import { connectAdmin, eventually, startBus, type BusFixture } from "../../support/bus-fixture.ts";
 
 const OTHER_QUEUE = "jobs-gpu-normal";

@@ -6,7 +6,7 @@ import { type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startIdentityServer } from "../../../runtime/local/identity/identity-server.ts";
-import { serveHealth } from "../../../runtime/worker/vm/health-server.ts";
+import { serveHealth } from "../../../runtime/worker/machine/health.ts";
 import { connectAdmin, startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { eventually } from "../../support/eventually.ts";
 import { holdConnections } from "../../support/half-open-client.ts";

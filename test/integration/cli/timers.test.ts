@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobView, TimerView } from "../../../runtime/client/index.ts";
-import type { Timer } from "../../../runtime/core/timer.ts";
+import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../support/builders.ts";
 import { runCliHere } from "../../support/cli-in-process.ts";
 import type { CliResult } from "../../support/cli-process.ts";

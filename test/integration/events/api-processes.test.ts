@@ -1,7 +1,7 @@
 /** Two API processes as they are deployed, over one broker and one storage: what one is told, the other's clients hear. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
-import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { startApiProcess, untilHearing, type ApiProcess } from "../../support/api-process.ts";
 import { followByClient, followByEventSource, storiesOf } from "../../support/followers.ts";

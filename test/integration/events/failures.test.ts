@@ -1,10 +1,10 @@
 /** What becomes of jobs and of events when the broker, a worker or an answer is lost. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createEventPublisher } from "../../../runtime/azure/index.ts";
-import type { PublishedEvent } from "../../../runtime/core/events.ts";
-import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import type { PublishedEvent } from "../../../runtime/core/job/events.ts";
+import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { createJobEvents } from "../../../runtime/jobs/job-events.ts";
+import { createJobEvents } from "../../../runtime/lifecycle/job-events.ts";
 import { openSse } from "../../support/sse-client.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 import { hearFrom, publishTo } from "../../support/test-events.ts";

@@ -2,10 +2,9 @@
 import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
 import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/caller.ts";
+import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/auth/caller.ts";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
-import type { JobEvent, SystemEvent } from "../../../runtime/core/events.ts";
-import { EVENT_TYPES } from "../../../runtime/core/events.ts";
+import { EVENT_TYPES, type JobEvent, type SystemEvent } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 import type { TestApi } from "../../support/test-api.ts";
 import { publishTo } from "../../support/test-events.ts";

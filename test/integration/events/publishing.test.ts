@@ -1,8 +1,8 @@
 /** What workers and API tell of jobs, as an outside program hears it on the topic. */
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parseEvent, type SystemEvent } from "../../../runtime/core/events.ts";
-import { EVENTS_TOPIC } from "../../../runtime/core/topology.ts";
+import { parseEvent, type SystemEvent } from "../../../runtime/core/job/events.ts";
+import { EVENTS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { connectAdmin } from "../../support/bus-fixture.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { EVENTS_TOPIC } from "../../../runtime/core/topology.ts";
+import { EVENTS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { connectAdmin } from "../../support/bus-fixture.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -1,10 +1,9 @@
 /** Server-Sent Events from real APIs: who is told what, and what becomes of clients that are slow, away or strangers. */
 import { createConnection } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LOCAL_CALLER } from "../../../runtime/api/caller.ts";
-import { EVENT_VERSION } from "../../../runtime/core/events.ts";
+import { LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
+import { EVENT_VERSION, type JobProgressed } from "../../../runtime/core/job/events.ts";
 import { createTickets } from "../../../runtime/api/events/tickets.ts";
-import type { JobProgressed } from "../../../runtime/core/events.ts";
 import { openSse } from "../../support/sse-client.ts";
 import { publishTo } from "../../support/test-events.ts";
 import { testPackage } from "../../support/test-package.ts";

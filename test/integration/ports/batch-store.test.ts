@@ -1,8 +1,8 @@
 /** What core/ports/batch-store.ts promises. */
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError } from "../../../runtime/core/errors.ts";
-import { createIdSource } from "../../../runtime/core/ids.ts";
-import type { Batch } from "../../../runtime/core/job.ts";
+import { createIdSource } from "../../../runtime/core/job/ids.ts";
+import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { batchOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";

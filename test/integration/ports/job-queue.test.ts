@@ -1,6 +1,6 @@
 /** What core/ports/job-queue.ts promises, dead letters too. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
+import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
 import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { jobOf } from "../../support/builders.ts";

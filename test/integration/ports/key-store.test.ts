@@ -1,7 +1,7 @@
 /** What core/ports/key-store.ts promises. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { keysExpireBefore } from "../../../runtime/core/keys.ts";
+import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";
 import type { KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -1,16 +1,16 @@
 /** What every store promises about rows that another release has written, whatever its port. */
 import { describe, expect, it } from "vitest";
-import { batchKeys } from "../../../runtime/azure/batch-entity.ts";
-import type { Cells } from "../../../runtime/azure/columns.ts";
-import { jobKeys } from "../../../runtime/azure/job-entity.ts";
-import { keyKeys } from "../../../runtime/azure/key-entity.ts";
-import { grantKeys } from "../../../runtime/azure/tenant-entity.ts";
-import { timerKeys, timerRunKeys } from "../../../runtime/azure/timer-entity.ts";
-import { waitingKeys, webhookKeys } from "../../../runtime/azure/webhook-entity.ts";
-import { workerKeys } from "../../../runtime/azure/worker-entity.ts";
-import type { RowKeys } from "../../../runtime/azure/write-once.ts";
+import { batchKeys } from "../../../runtime/azure/tables/batch-store.ts";
+import type { Cells } from "../../../runtime/azure/tables/columns.ts";
+import { jobKeys } from "../../../runtime/azure/tables/job-entity.ts";
+import { keyKeys } from "../../../runtime/azure/tables/key-store.ts";
+import { grantKeys } from "../../../runtime/azure/tables/tenant-store.ts";
+import { timerKeys, timerRunKeys } from "../../../runtime/azure/tables/timer-store.ts";
+import { waitingKeys, webhookKeys } from "../../../runtime/azure/tables/webhook-entity.ts";
+import { workerKeys } from "../../../runtime/azure/tables/worker-store.ts";
+import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
 import { UnreadableError } from "../../../runtime/core/errors.ts";
-import { batchIdOf, newTimerRun } from "../../../runtime/core/timer.ts";
+import { batchIdOf, newTimerRun } from "../../../runtime/core/timer/timer.ts";
 import { batchOf, deliveryOf, jobOf, timerOf, webhookOf, workerOf } from "../../support/builders.ts";
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import { batchIdOf, newTimerRun, type Timer, type TimerRun } from "../../../runtime/core/timer.ts";
+import { batchIdOf, newTimerRun, type Timer, type TimerRun } from "../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import { freshTenant } from "../../support/test-storage.ts";

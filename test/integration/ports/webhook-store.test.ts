@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
-import type { Delivery, Webhook } from "../../../runtime/core/webhooks.ts";
+import type { Delivery, Webhook } from "../../../runtime/core/job/webhook.ts";
 import { deliveryOf, webhookOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import type { CancelIntent, WorkerRecord } from "../../../runtime/core/worker-record.ts";
+import type { CancelIntent, WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { jobOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import { freshTenant } from "../../support/test-storage.ts";

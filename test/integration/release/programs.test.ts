@@ -8,7 +8,7 @@ import { buildBundles } from "../../../infra/bundles.ts";
 import type { Program } from "../../../infra/program-files.ts";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { busTopology, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startBusProcess } from "../../support/bus-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -4,12 +4,12 @@
  */
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { batchKeys } from "../../../runtime/azure/batch-entity.ts";
-import { jobKeys } from "../../../runtime/azure/job-entity.ts";
-import { parseJobId } from "../../../runtime/core/ids.ts";
-import { DEFAULT_POOL, EVENTS_TOPIC, jobQueueName } from "../../../runtime/core/topology.ts";
+import { batchKeys } from "../../../runtime/azure/tables/batch-store.ts";
+import { jobKeys } from "../../../runtime/azure/tables/job-entity.ts";
+import { parseJobId } from "../../../runtime/core/job/ids.ts";
+import { DEFAULT_POOL, EVENTS_TOPIC, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
-import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";

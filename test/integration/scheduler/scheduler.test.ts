@@ -9,10 +9,10 @@ import {
 } from "../../../runtime/azure/index.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { TickSender } from "../../../runtime/core/ports/timer-topic.ts";
-import { LISTENER_PROPERTY, parseTick } from "../../../runtime/core/tick.ts";
-import { listenerOf, subscriptionNameOf, type Timer } from "../../../runtime/core/timer.ts";
-import { TABLES, TIMERS_TOPIC } from "../../../runtime/core/topology.ts";
-import { createRound, startScheduler, type SchedulerDeps } from "../../../runtime/scheduler/scheduler.ts";
+import { LISTENER_PROPERTY, parseTick } from "../../../runtime/core/timer/tick.ts";
+import { listenerOf, subscriptionNameOf, type Timer } from "../../../runtime/core/timer/timer.ts";
+import { TABLES, TIMERS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
+import { createRound, startScheduler, type SchedulerDeps } from "../../../runtime/timers/schedule/scheduler.ts";
 import { timerOf } from "../../support/builders.ts";
 import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { recordingLog } from "../../support/recording-log.ts";

@@ -12,17 +12,17 @@ import {
   createTimerStore,
   createWebhookStore,
 } from "../../../runtime/azure/index.ts";
-import { outgoingTick } from "../../../runtime/core/tick.ts";
-import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer.ts";
-import { newTimerJob, wakeTimerBatch } from "../../../runtime/jobs/timer-jobs.ts";
-import { bellMessageId, bellOf } from "../../../runtime/core/bell.ts";
-import type { Batch, Claim, Job } from "../../../runtime/core/job.ts";
+import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
+import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer/timer.ts";
+import { newTimerJob, wakeTimerBatch } from "../../../runtime/timers/run/timer-jobs.ts";
+import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
+import type { Batch, Claim, Job } from "../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
-import { busTopology, jobQueueName } from "../../../runtime/core/topology.ts";
-import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
-import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
+import { busTopology, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";

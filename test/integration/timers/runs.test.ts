@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Timer } from "../../../runtime/core/timer.ts";
+import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { eventually } from "../../support/bus-fixture.ts";
 import { testPackage } from "../../support/test-package.ts";

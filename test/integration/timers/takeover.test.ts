@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { subjectOf } from "../../../runtime/core/message.ts";
-import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
-import { createBatchCompletion } from "../../../runtime/jobs/batch-completion.ts";
-import { admitTick } from "../../../runtime/worker/admit-tick.ts";
-import { claimJob, type Claimed } from "../../../runtime/worker/claim.ts";
+import { subjectOf } from "../../../runtime/core/job/message.ts";
+import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { admitTick } from "../../../runtime/timers/run/admit-tick.ts";
+import { claimJob, type Claimed } from "../../../runtime/worker/attempt/claim.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { testPackage } from "../../support/test-package.ts";

@@ -1,9 +1,9 @@
 /** What completes a batch, a receiver hears of: once when all is well, again when it did not answer, for a day. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
-import { newSecret } from "../../../runtime/api/webhooks/sign.ts";
+import { newSecret } from "../../../runtime/api/webhooks/post.ts";
 import { verifyWebhook, type WebhookBatchCompleted } from "../../../runtime/client/index.ts";
-import { batchCompletedEvent } from "../../../runtime/core/events.ts";
+import { batchCompletedEvent } from "../../../runtime/core/job/events.ts";
 import {
   UNANNOUNCED_MAX_COUNT,
   WEBHOOK_AT_ONCE,
@@ -14,9 +14,9 @@ import {
   WEBHOOK_TENANT_AT_ONCE,
   WEBHOOK_WAITING_MAX_COUNT,
 } from "../../../runtime/core/limits.ts";
-import { completedChanges } from "../../../runtime/core/completion.ts";
-import { NO_COUNTS } from "../../../runtime/core/states.ts";
-import { rotatedSecrets } from "../../../runtime/core/webhooks.ts";
+import { completedChanges } from "../../../runtime/core/job/completion.ts";
+import { NO_COUNTS } from "../../../runtime/core/job/states.ts";
+import { rotatedSecrets } from "../../../runtime/core/job/webhook.ts";
 import { batchOf, deliveryOf } from "../../support/builders.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { postHere, startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";

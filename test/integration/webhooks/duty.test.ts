@@ -2,8 +2,8 @@
 import { beforeAll, beforeEach, afterEach, expect, it } from "vitest";
 import { startWebhookDuty } from "../../../runtime/api/webhooks/duty.ts";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
-import { batchCompletedEvent, type PublishedEvent } from "../../../runtime/core/events.ts";
-import type { Batch } from "../../../runtime/core/job.ts";
+import { batchCompletedEvent, type PublishedEvent } from "../../../runtime/core/job/events.ts";
+import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { LeaderLease } from "../../../runtime/core/ports/worker-store.ts";
 import { deliveryOf } from "../../support/builders.ts";
 import { recordingLog } from "../../support/recording-log.ts";

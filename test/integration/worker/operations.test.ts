@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { jobQueueName, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { jobQueueName, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
+import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/test-package.ts";

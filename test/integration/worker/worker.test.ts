@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus } from "../../../runtime/azure/index.ts";
-import { jobQueueName, DEFAULT_POOL } from "../../../runtime/core/topology.ts";
+import { jobQueueName, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { buildZip } from "../../support/zip-builder.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";

@@ -4,9 +4,14 @@
  *
  * Versions are compared for equality only: a holder's bit says that the row has not been written since it was read.
  */
-import { completedChanges, isUndecided, provesCompletion, reopenedChanges } from "../../../runtime/core/completion.ts";
+import {
+  completedChanges,
+  isUndecided,
+  provesCompletion,
+  reopenedChanges,
+} from "../../../runtime/core/job/completion.ts";
 import type { CounterSnapshot } from "../../../runtime/core/ports/job-store.ts";
-import { NO_COUNTS } from "../../../runtime/core/states.ts";
+import { NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { type Model, must, type Steps } from "../search.ts";
 import {
   type Asker,

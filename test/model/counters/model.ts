@@ -1,7 +1,7 @@
 /**
  * Counter rows (R11): two writers move two jobs of one partition on, each with its own counter row in the same
  * transaction. The sum of the counter rows must equal the jobs' states at every moment. Written after
- * runtime/azure/writer-counter.ts; there is no pure function to call.
+ * runtime/azure/tables/writer-counter.ts; there is no pure function to call.
  */
 import { type Model, must, type Steps } from "../search.ts";
 import { jsonStates } from "../small-state.ts";

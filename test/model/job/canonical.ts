@@ -2,7 +2,7 @@
  * One form for all worlds that no later step can tell apart: sequence numbers and claim ids are renamed, workers put in
  * order, and what nobody will read again is cleared. There are fewer states then, and none is lost.
  */
-import { isTerminal } from "../../../runtime/core/states.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { FAULTS, type Message, type Phase, PHASES, RESULTS, type Worker, type World } from "./world.ts";
 
 export interface CanonicalOptions {

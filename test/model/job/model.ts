@@ -1,6 +1,6 @@
 /** The job model: one or more jobs, workers, the API, the broker and the sweeper, in all their interleavings. */
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
-import { isTerminal } from "../../../runtime/core/states.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { type Model, must } from "../search.ts";
 import { apiSteps } from "./api.ts";
 import { brokerSteps, networkSteps } from "./broker.ts";

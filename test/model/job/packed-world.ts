@@ -1,5 +1,5 @@
 /** Worlds as texts, and copies of them. */
-import { JOB_STATES } from "../../../runtime/core/states.ts";
+import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { Bytes, count, flag, type Layout, listOf, oneOf, packer } from "../packing.ts";
 import {
   type Budget,

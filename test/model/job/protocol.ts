@@ -2,11 +2,17 @@
  * What the model checks: the decisions of runtime/core, as they are, and the order in which the rest of the system
  * acts on them. A switched-off rule is a wrapper around one of the decisions, or another order.
  */
-import { cancelOf, requeueOf } from "../../../runtime/core/cancel.ts";
-import { type LetterMeeting, meetLetter } from "../../../runtime/core/dead-letter.ts";
-import { handbackOf, isClaimDead } from "../../../runtime/core/handback.ts";
-import type { Job } from "../../../runtime/core/job.ts";
-import { type DeliveredBell, endingOf, meet, type Meeting } from "../../../runtime/core/protocol.ts";
+import { cancelOf, requeueOf } from "../../../runtime/core/job/cancel-requeue.ts";
+import {
+  type DeliveredBell,
+  type LetterMeeting,
+  type Meeting,
+  endingOf,
+  meet,
+  meetLetter,
+} from "../../../runtime/core/job/protocol.ts";
+import { handbackOf, isClaimDead } from "../../../runtime/core/job/handback.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
 
 /** The real decisions, and what a broken one may say instead. */
 export interface Decisions {

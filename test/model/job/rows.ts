@@ -2,10 +2,10 @@
  * Model rows as the jobs that runtime/core decides about, and the writes of its decisions. Every write of a row goes
  * through `writeRow`, which checks it against a list of its own of what each writer may do.
  */
-import type { Claim, Job } from "../../../runtime/core/job.ts";
+import type { Claim, Job } from "../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
-import { isTerminal, type JobState } from "../../../runtime/core/states.ts";
+import { isTerminal, type JobState } from "../../../runtime/core/job/states.ts";
 import { jobOf as buildJob } from "../../support/builders.ts";
 import { must } from "../search.ts";
 import type { Context } from "./context.ts";

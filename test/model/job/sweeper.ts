@@ -3,7 +3,7 @@
  * at dead letters. It writes first and rings afterwards, and may die in between. A worker that comes back and hands its
  * own dead jobs back takes the same steps.
  */
-import type { Job } from "../../../runtime/core/job.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
 import { remove, send, sendSteps } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
 import { claimOf, jobOf, NOW, writeRow } from "./rows.ts";

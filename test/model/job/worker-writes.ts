@@ -1,6 +1,6 @@
 /** What a worker's writes do to a row: the same whether they land at once or late, because their ETag fits. */
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
-import type { AttemptResult, DeliveredBell, TakeOver } from "../../../runtime/core/protocol.ts";
+import type { AttemptResult, DeliveredBell, TakeOver } from "../../../runtime/core/job/protocol.ts";
 import { must } from "../search.ts";
 import type { Context } from "./context.ts";
 import { claimOf, jobOf, LATER, MAX_ATTEMPTS, QUEUE, realInterruptions, writeRow } from "./rows.ts";

@@ -5,7 +5,7 @@
  * ETags are compared for equality and never return, so every holder of one needs a single bit: `fresh`, it is still the
  * row's. Sequence numbers and claim ids are compared for equality too; `canonical.ts` renames them.
  */
-import type { JobState } from "../../../runtime/core/states.ts";
+import type { JobState } from "../../../runtime/core/job/states.ts";
 
 export interface Row {
   state: JobState | "absent";

@@ -1,5 +1,5 @@
 /** Which rules hold in the timer model, and within which bounds it is searched. */
-import type { Overlap } from "../../../runtime/core/manifest.ts";
+import type { Overlap } from "../../../runtime/core/package/manifest.ts";
 import type { TimerFault } from "./state.ts";
 
 export interface TimerRules {

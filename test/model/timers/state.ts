@@ -1,5 +1,5 @@
 /** What the timer model is in: rows of ticks, the timer's row, messages, and workers between two steps. */
-import { isOver, type Known, type KnownState } from "../../../runtime/core/timer-gate.ts";
+import { isOver, type Known, type KnownState } from "../../../runtime/core/timer/gate.ts";
 import type { Steps } from "../search.ts";
 
 export type TickState = "absent" | "queued" | "running" | "succeeded" | "canceled";

@@ -1,5 +1,5 @@
-/** A worker's steps between two moments at which it may die, as in runtime/worker/claim.ts and pass-gate.ts. */
-import { askOf, gateOf, isOver, type GateDecision } from "../../../runtime/core/timer-gate.ts";
+/** A worker's steps between two moments at which it may die, as in runtime/worker/attempt/claim.ts and pass-gate.ts. */
+import { askOf, gateOf, isOver, type GateDecision } from "../../../runtime/core/timer/gate.ts";
 import type { Steps } from "../search.ts";
 import type { TimerBounds, TimerRules } from "./rules.ts";
 import {

@@ -1,8 +1,8 @@
 /** Runs a scenario with one fault, or none, and judges it. */
 import type { JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
-import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
-import { jobQueueName } from "../../../runtime/core/topology.ts";
-import { isTerminal } from "../../../runtime/core/states.ts";
+import { DEFAULT_PRIORITY } from "../../../runtime/core/job/priority.ts";
+import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { messageOf } from "../../../runtime/core/errors.ts";
 import { seededRandom } from "../seeded-random.ts";
 import { createFaultLab, type FaultLab, type Services } from "./fault-lab.ts";

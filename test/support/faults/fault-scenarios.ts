@@ -1,5 +1,5 @@
 /** What is done to the system in one run, and how each of its jobs may end. */
-import { isTerminal, type TerminalState } from "../../../runtime/core/states.ts";
+import { isTerminal, type TerminalState } from "../../../runtime/core/job/states.ts";
 import type { FaultLab } from "./fault-lab.ts";
 
 /** How jobs may end: the state, and the attempts it may take. */

@@ -6,10 +6,10 @@ import type { PackageStore } from "../../../runtime/core/ports/package-store.ts"
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import type { Job } from "../../../runtime/core/job.ts";
-import { isTerminal } from "../../../runtime/core/states.ts";
-import { cancelJob } from "../../../runtime/jobs/cancel-job.ts";
-import { newTimerRun } from "../../../runtime/core/timer.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
+import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
+import { newTimerRun } from "../../../runtime/core/timer/timer.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
 import { silentEvents } from "../silent-events.ts";
 

@@ -1,9 +1,9 @@
 /** Services in memory for one run, with jobs that are played in the worker's process: fast enough for every fault. */
 import { randomInt } from "node:crypto";
 import { PackageError } from "../../../runtime/core/errors.ts";
-import type { Manifest } from "../../../runtime/core/manifest.ts";
+import type { Manifest } from "../../../runtime/core/package/manifest.ts";
 import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
-import type { PackageLease } from "../../../runtime/worker/packages/package-cache.ts";
+import type { PackageLease } from "../../../runtime/worker/package-cache/package-cache.ts";
 import type { Services } from "./fault-lab.ts";
 import { createMemoryQueue } from "./memory-queue.ts";
 import { createMemoryStores } from "./memory-services.ts";

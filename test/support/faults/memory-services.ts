@@ -2,10 +2,10 @@
  * The services in memory, with the semantics of the real ones: exact versions, counters, peek-locks that end, duplicate
  * detection, dead letters. Faults are put around them by others.
  */
-import { sha256Of } from "../../../runtime/azure/package-bytes.ts";
+import { sha256Of } from "../../../runtime/azure/blobs/package-blob.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
-import { jobIdParts } from "../../../runtime/core/ids.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import { jobIdParts } from "../../../runtime/core/job/ids.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -13,9 +13,9 @@ import type { PackageStore } from "../../../runtime/core/ports/package-store.ts"
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import { addCounts, assertTransition, countChange, NO_COUNTS } from "../../../runtime/core/states.ts";
-import { batchIdOf, type Timer, type TimerRun } from "../../../runtime/core/timer.ts";
-import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
+import { addCounts, assertTransition, countChange, NO_COUNTS } from "../../../runtime/core/job/states.ts";
+import { batchIdOf, type Timer, type TimerRun } from "../../../runtime/core/timer/timer.ts";
+import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import type { Stores } from "./faulty-stores.ts";
 import { afterUpdate } from "./run-record.ts";
 

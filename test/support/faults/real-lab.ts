@@ -9,11 +9,11 @@ import {
   createTimerStore,
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
-import { busTopology } from "../../../runtime/core/topology.ts";
+import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { createPackageCache } from "../../../runtime/worker/packages/package-cache.ts";
-import { currentPlatform } from "../../../runtime/worker/packages/platform.ts";
-import { bundleHost } from "../../../runtime/worker/process/host-bundle.ts";
+import { createPackageCache } from "../../../runtime/worker/package-cache/package-cache.ts";
+import { currentPlatform } from "../../../runtime/worker/package-cache/unpack.ts";
+import { bundleHost } from "../../../runtime/worker/process/host-child.ts";
 import { createJobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { testPackage } from "../test-package.ts";
 import { freshTenant, testStorage } from "../test-storage.ts";

@@ -1,7 +1,7 @@
 /** Judges a run that is over: the invariants of ARCHITECTURE.md, each from the record of what landed. */
-import type { Job } from "../../../runtime/core/job.ts";
-import { isTimerBatch } from "../../../runtime/core/ids.ts";
-import { subjectOf } from "../../../runtime/core/message.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
+import { isTimerBatch } from "../../../runtime/core/job/ids.ts";
+import { subjectOf } from "../../../runtime/core/job/message.ts";
 import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import {
   addCounts,
@@ -11,7 +11,7 @@ import {
   NO_COUNTS,
   TERMINAL_STATES,
   type StateCounts,
-} from "../../../runtime/core/states.ts";
+} from "../../../runtime/core/job/states.ts";
 import type { Ends } from "./fault-scenarios.ts";
 import type { Execution, RunRecord, Version } from "./run-record.ts";
 

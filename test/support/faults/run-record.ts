@@ -3,7 +3,7 @@
  * every execution of a job. It lies below the fault plan, so a lost answer hides nothing from it. Its moments are counted,
  * not measured: what happens later has the greater one, also where no time passes.
  */
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { BatchChanges, BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";

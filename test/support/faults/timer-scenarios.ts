@@ -1,10 +1,10 @@
 /** What timers go through in one run: their ticks come, meet each other, come late, and lose their workers. */
-import { DEFAULT_PRIORITY } from "../../../runtime/core/priority.ts";
-import { isTerminal, type TerminalState } from "../../../runtime/core/states.ts";
-import { isRecorded } from "../../../runtime/core/tick-judgement.ts";
-import { outgoingTick } from "../../../runtime/core/tick.ts";
-import { batchIdOf, newTimerRun, scheduleHashOf, tickJobId, type Timer } from "../../../runtime/core/timer.ts";
-import { jobQueueName } from "../../../runtime/core/topology.ts";
+import { DEFAULT_PRIORITY } from "../../../runtime/core/job/priority.ts";
+import { isTerminal, type TerminalState } from "../../../runtime/core/job/states.ts";
+import { isRecorded } from "../../../runtime/core/timer/judgement.ts";
+import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
+import { batchIdOf, newTimerRun, scheduleHashOf, tickJobId, type Timer } from "../../../runtime/core/timer/timer.ts";
+import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { timerOf } from "../builders.ts";
 import type { FaultLab } from "./fault-lab.ts";
 import { type Scenario, wholeWaitMs } from "./fault-scenarios.ts";

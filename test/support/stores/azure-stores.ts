@@ -12,8 +12,8 @@ import {
   createWebhookStore,
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
-import { readRow } from "../../../runtime/azure/read-row.ts";
-import { TABLES } from "../../../runtime/core/topology.ts";
+import { readRow } from "../../../runtime/azure/tables/rows.ts";
+import { TABLES } from "../../../runtime/core/deployment/topology.ts";
 import { testStorage } from "../test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 

@@ -1,10 +1,9 @@
 /** A BatchStore in memory. */
-import { batchCells, batchKeys, batchOf, changedBatchCells } from "../../../runtime/azure/batch-entity.ts";
-import { decodePosition } from "../../../runtime/azure/page-token.ts";
-import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
+import { batchCells, batchKeys, batchOf, changedBatchCells } from "../../../runtime/azure/tables/batch-store.ts";
+import { type StoredRow, decodePosition, readable } from "../../../runtime/azure/tables/rows.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
-import { parseBatchId } from "../../../runtime/core/ids.ts";
-import type { Batch } from "../../../runtime/core/job.ts";
+import { parseBatchId } from "../../../runtime/core/job/ids.ts";
+import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { MemoryTable, pageOf } from "./memory-table.ts";

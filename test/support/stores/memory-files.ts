@@ -5,8 +5,8 @@ import {
   isSafePath,
   logBlobName,
   parametersBlobName,
-} from "../../../runtime/azure/blob-names.ts";
-import { contentTypeOf } from "../../../runtime/azure/content-type.ts";
+} from "../../../runtime/azure/blobs/open-blob.ts";
+import { contentTypeOf } from "../../../runtime/azure/blobs/job-files.ts";
 import type { JobFiles, OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
 import { nextTurn, type Turn } from "./memory-table.ts";
 

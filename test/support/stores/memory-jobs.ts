@@ -1,11 +1,15 @@
 /** A JobStore in memory: rows of one table, and their counts, which move in the moment the row does. */
-import { changedCells, jobCells, jobKeys, jobOf } from "../../../runtime/azure/job-entity.ts";
-import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
-import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
-import type { RowResult } from "../../../runtime/azure/write-once.ts";
+import { changedCells, jobCells, jobKeys, jobOf } from "../../../runtime/azure/tables/job-entity.ts";
+import {
+  type RowResult,
+  type StoredRow,
+  decodePosition,
+  encodePosition,
+  readable,
+} from "../../../runtime/azure/tables/rows.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
-import { parseJobId, partitionOf } from "../../../runtime/core/ids.ts";
-import type { Batch, Job } from "../../../runtime/core/job.ts";
+import { parseJobId, partitionOf } from "../../../runtime/core/job/ids.ts";
+import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { CounterSnapshot, JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import {
@@ -15,7 +19,7 @@ import {
   type JobState,
   NO_COUNTS,
   type StateCounts,
-} from "../../../runtime/core/states.ts";
+} from "../../../runtime/core/job/states.ts";
 import { type KeyedRow, MemoryTable } from "./memory-table.ts";
 
 interface Counter {

@@ -1,6 +1,6 @@
 /** A KeyStore in memory. */
-import { keyCells, keyKeys, keyOf } from "../../../runtime/azure/key-entity.ts";
-import { isExpired, type KeyName, type KeyRecord } from "../../../runtime/core/keys.ts";
+import { keyCells, keyKeys, keyOf } from "../../../runtime/azure/tables/key-store.ts";
+import { isExpired, type KeyName, type KeyRecord } from "../../../runtime/core/job/keys.ts";
 import type { KeyStore, KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { MemoryTable } from "./memory-table.ts";
 

@@ -1,12 +1,11 @@
 /** A PackageStore and PackageCatalog in memory. */
-import { packageBlobName } from "../../../runtime/azure/blob-names.ts";
-import { factsOf, metadataOf } from "../../../runtime/azure/package-metadata.ts";
-import { checkedSha256, sha256Of } from "../../../runtime/azure/package-bytes.ts";
-import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
+import { packageBlobName } from "../../../runtime/azure/blobs/open-blob.ts";
+import { checkedSha256, factsOf, metadataOf, sha256Of } from "../../../runtime/azure/blobs/package-blob.ts";
+import { decodePosition, encodePosition } from "../../../runtime/azure/tables/rows.ts";
 import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";
 import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../../../runtime/core/limits.ts";
 import type { PackageCatalog, PackageStore, StoredPackage } from "../../../runtime/core/ports/package-store.ts";
-import { packageName as packageNameSchema } from "../../../runtime/core/requests.ts";
+import { packageName as packageNameSchema } from "../../../runtime/core/http/requests.ts";
 import { nextTurn, type Turn } from "./memory-table.ts";
 
 interface Upload {

@@ -1,8 +1,8 @@
 /**
  * Everything the API keeps, in memory: what it promises is held against the Azure adapters by test/integration/ports.
  */
-import type { Cells, Row } from "../../../runtime/azure/columns.ts";
-import type { RowKeys } from "../../../runtime/azure/write-once.ts";
+import type { Cells, Row } from "../../../runtime/azure/tables/columns.ts";
+import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -12,7 +12,7 @@ import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import { TABLES } from "../../../runtime/core/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/topology.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";

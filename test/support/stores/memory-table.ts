@@ -2,10 +2,8 @@
  * A table in memory as the service keeps one: rows of cells by two keys, each under a version of its own, in the order
  * of their keys. It stands in for the service only: what the cells mean, the memory stores leave to the adapters' codecs.
  */
-import type { Cells } from "../../../runtime/azure/columns.ts";
-import { encodePosition } from "../../../runtime/azure/page-token.ts";
-import type { StoredRow } from "../../../runtime/azure/read-row.ts";
-import type { RowKeys, RowResult } from "../../../runtime/azure/write-once.ts";
+import type { Cells } from "../../../runtime/azure/tables/columns.ts";
+import { type RowKeys, type RowResult, type StoredRow, encodePosition } from "../../../runtime/azure/tables/rows.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import type { Page } from "../../../runtime/core/ports/stored.ts";
 

@@ -1,5 +1,5 @@
 /** A TenantStore in memory. */
-import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
+import { decodePosition, encodePosition } from "../../../runtime/azure/tables/rows.ts";
 import {
   GRANT_PREFIX,
   grantCells,
@@ -10,9 +10,9 @@ import {
   tenantCells,
   tenantKeys,
   tenantOf,
-} from "../../../runtime/azure/tenant-entity.ts";
-import { PRINCIPAL_ID_PATTERN } from "../../../runtime/core/grants.ts";
-import { TENANT_NAME_PATTERN } from "../../../runtime/core/ids.ts";
+} from "../../../runtime/azure/tables/tenant-store.ts";
+import { PRINCIPAL_ID_PATTERN } from "../../../runtime/core/http/access.ts";
+import { TENANT_NAME_PATTERN } from "../../../runtime/core/job/ids.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import { type KeyedRow, MemoryTable, pageOf } from "./memory-table.ts";
 

@@ -1,7 +1,6 @@
 /** A TimerStore in memory. */
-import type { Cells } from "../../../runtime/azure/columns.ts";
-import { decodePosition } from "../../../runtime/azure/page-token.ts";
-import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
+import type { Cells } from "../../../runtime/azure/tables/columns.ts";
+import { type RowKeys, type StoredRow, decodePosition, readable } from "../../../runtime/azure/tables/rows.ts";
 import {
   AFTER_TIMERS,
   timerCells,
@@ -10,12 +9,11 @@ import {
   timerRunCells,
   timerRunKeys,
   timerRunOf,
-} from "../../../runtime/azure/timer-entity.ts";
-import type { RowKeys } from "../../../runtime/azure/write-once.ts";
+} from "../../../runtime/azure/tables/timer-store.ts";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import type { Timer } from "../../../runtime/core/timer.ts";
+import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { MemoryTable, pageOf } from "./memory-table.ts";
 
 export function createMemoryTimers(table = new MemoryTable()): TimerStore {

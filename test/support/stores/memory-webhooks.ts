@@ -1,6 +1,5 @@
 /** A WebhookStore and its DeliveryStore in memory, in one table. */
-import { decodePosition, encodePosition } from "../../../runtime/azure/page-token.ts";
-import { readable, type StoredRow } from "../../../runtime/azure/read-row.ts";
+import { type StoredRow, decodePosition, encodePosition, readable } from "../../../runtime/azure/tables/rows.ts";
 import {
   changedDeliveryCells,
   deliveryCells,
@@ -13,12 +12,12 @@ import {
   webhookCells,
   webhookKeys,
   webhookOf,
-} from "../../../runtime/azure/webhook-entity.ts";
+} from "../../../runtime/azure/tables/webhook-entity.ts";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { DeliveryStore, WebhookKey, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
-import { WEBHOOK_NAME_PATTERN } from "../../../runtime/core/webhook-api.ts";
-import type { Delivery } from "../../../runtime/core/webhooks.ts";
+import { WEBHOOK_NAME_PATTERN } from "../../../runtime/core/http/webhook-api.ts";
+import type { Delivery } from "../../../runtime/core/job/webhook.ts";
 import { type KeyedRow, MemoryTable, pageOf } from "./memory-table.ts";
 
 export interface MemoryWebhooks {

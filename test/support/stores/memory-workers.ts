@@ -6,11 +6,11 @@ import {
   workerCells,
   workerKeys,
   workerOf,
-} from "../../../runtime/azure/worker-entity.ts";
-import type { StoredRow } from "../../../runtime/azure/read-row.ts";
+} from "../../../runtime/azure/tables/worker-store.ts";
+import type { StoredRow } from "../../../runtime/azure/tables/rows.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { BeatResult, WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import type { WorkerRecord } from "../../../runtime/core/worker-record.ts";
+import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { MemoryTable } from "./memory-table.ts";
 
 export function createMemoryWorkers(table = new MemoryTable()): WorkerStore {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
-import { busTopology } from "../../../runtime/core/topology.ts";
+import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { type QueueBacking, startMemoryQueue } from "./memory-queue.ts";
 

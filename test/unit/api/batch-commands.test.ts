@@ -2,8 +2,14 @@ import { describe, expect, it } from "vitest";
 import { createBatchCommands } from "../../../runtime/api/batch-commands.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
-import type { Batch } from "../../../runtime/core/job.ts";
-import { addCounts, countChange, NO_COUNTS, type JobState, type StateCounts } from "../../../runtime/core/states.ts";
+import type { Batch } from "../../../runtime/core/job/job.ts";
+import {
+  addCounts,
+  countChange,
+  NO_COUNTS,
+  type JobState,
+  type StateCounts,
+} from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { createMemoryStore } from "../../support/memory-store.ts";
 import { silentEvents } from "../../support/silent-events.ts";

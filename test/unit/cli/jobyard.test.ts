@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runCli } from "../../../runtime/cli/cli.ts";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
-import { nodeVersionProblem } from "../../../runtime/node-version.mjs";
+import { nodeVersionProblem } from "../../../runtime/platform/node-version.mjs";
 import { sourcePackage } from "../../support/source-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../../../runtime/cli/exit-codes.ts";
-import { jsonIn, parametersIn } from "../../../runtime/cli/json-input.ts";
+import { jsonIn, parametersIn } from "../../../runtime/cli/input.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const inputOf = (bytes: Uint8Array) => ({ input: Readable.from([bytes]) });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { showRelative } from "../../../runtime/cli/relative-time.ts";
+import { showRelative } from "../../../runtime/cli/commands/timers.ts";
 
 const NOW = new Date("2026-03-01T08:00:00Z");
 const shown = (seconds: number): string => showRelative(new Date(NOW.getTime() + seconds * 1_000).toISOString(), NOW);

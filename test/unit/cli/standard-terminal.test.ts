@@ -2,9 +2,8 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jsonLine } from "../../../runtime/cli/json-line.ts";
-import { printable } from "../../../runtime/core/plain-text.ts";
-import { standardTerminal } from "../../../runtime/cli/standard-terminal.ts";
+import { jsonLine, standardTerminal } from "../../../runtime/cli/terminal.ts";
+import { printable } from "../../../runtime/core/text.ts";
 import { table } from "../../../runtime/cli/table.ts";
 
 /** What no terminal may be sent: every control but tab and line feed, and controls of the direction of text. */

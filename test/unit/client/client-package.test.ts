@@ -4,7 +4,11 @@ import { readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, afterAll, describe, expect, it } from "vitest";
-import { buildClientPackage, PackageNameError, type ClientPackage } from "../../../runtime/packaging/client-package.ts";
+import {
+  buildClientPackage,
+  PackageNameError,
+  type ClientPackage,
+} from "../../../runtime/package/build/client-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const run = promisify(execFile);

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { newSecret, signedHeaders } from "../../../runtime/api/webhooks/sign.ts";
+import { newSecret, signedHeaders } from "../../../runtime/api/webhooks/post.ts";
 import { verifyWebhook } from "../../../runtime/client/index.ts";
 
 const SECRET = newSecret();

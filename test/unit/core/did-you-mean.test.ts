@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { closestName, didYouMean, showUnknown } from "../../../runtime/core/did-you-mean.ts";
+import { closestName, didYouMean, showUnknown } from "../../../runtime/core/text.ts";
 
 const KNOWN = ["jobType", "cron", "timeZone", "timeoutMs", "idleTimeoutMs", "memoryMb", "retry", "run"];
 

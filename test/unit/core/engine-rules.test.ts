@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { cancelOf, requeueOf } from "../../../runtime/core/cancel.ts";
-import { isUndecided, provesCompletion, reopenedChanges } from "../../../runtime/core/completion.ts";
-import { meetLetter } from "../../../runtime/core/dead-letter.ts";
-import { handbackOf, isClaimDead } from "../../../runtime/core/handback.ts";
-import type { Claim } from "../../../runtime/core/job.ts";
+import { cancelOf, requeueOf } from "../../../runtime/core/job/cancel-requeue.ts";
+import { isUndecided, provesCompletion, reopenedChanges } from "../../../runtime/core/job/completion.ts";
+import { meetLetter } from "../../../runtime/core/job/protocol.ts";
+import { handbackOf, isClaimDead } from "../../../runtime/core/job/handback.ts";
+import type { Claim } from "../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
-import { isAllowed, isTerminal, JOB_STATES, NO_COUNTS } from "../../../runtime/core/states.ts";
+import { isAllowed, isTerminal, JOB_STATES, NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { jobOf } from "../../support/builders.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");

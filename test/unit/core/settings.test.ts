@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { authFacts } from "../../../runtime/core/auth-facts.ts";
+import { authFacts } from "../../../runtime/core/http/auth-facts.ts";
 import { parseApiSettings } from "../../../runtime/core/settings/api.ts";
 import { SettingsError, type Environment } from "../../../runtime/core/settings/environment.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { statusOf } from "../../../runtime/api/error-response.ts";
-import { REFUSALS } from "../../../runtime/api/http-server.ts";
-import { errorsOf } from "../../../runtime/api/operation-errors.ts";
-import { LOCAL_REFUSALS } from "../../../runtime/core/local-only.ts";
-import { createOperations, type OperationDeps } from "../../../runtime/api/operations.ts";
+import { statusOf } from "../../../runtime/api/http/error-response.ts";
+import { REFUSALS } from "../../../runtime/api/http/http-server.ts";
+import { errorsOf } from "../../../runtime/api/http/openapi.ts";
+import { LOCAL_REFUSALS } from "../../../runtime/core/loopback.ts";
+import { createOperations, type OperationDeps } from "../../../runtime/api/routes/routes.ts";
 import {
   CONFLICT_CODES,
   ENDED_CODES,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { openApiDocument } from "../../../runtime/api/openapi.ts";
-import { createOperations, type OperationDeps } from "../../../runtime/api/operations.ts";
+import { openApiDocument } from "../../../runtime/api/http/openapi.ts";
+import { createOperations, type OperationDeps } from "../../../runtime/api/routes/routes.ts";
 import { JOB_CODES, PACKAGE_CODES } from "../../../runtime/core/errors.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { JOB_STATES } from "../../../runtime/core/states.ts";
-import { CONTAINERS, TABLES } from "../../../runtime/core/topology.ts";
-import { batchViewSchema, jobViewSchema } from "../../../runtime/core/views.ts";
+import { JOB_STATES } from "../../../runtime/core/job/states.ts";
+import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { batchViewSchema, jobViewSchema } from "../../../runtime/core/http/views.ts";
 import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
 
 /** Nothing is called here. */

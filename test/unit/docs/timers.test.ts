@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ScheduleError } from "../../../runtime/core/schedule/schedule-error.ts";
+import { ScheduleError } from "../../../runtime/core/errors.ts";
 import { parseSchedule } from "../../../runtime/core/schedule/schedule.ts";
 import { scheduleWarnings } from "../../../runtime/core/schedule/schedule-warnings.ts";
-import { packPackage } from "../../../runtime/packaging/pack.ts";
+import { packPackage } from "../../../runtime/package/build/pack.ts";
 import { codesIn, readDocument, sectionOf } from "../../support/document-tables.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -1,7 +1,7 @@
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ownFolder } from "../../../runtime/ownership/own-folder.ts";
+import { ownFolder } from "../../../runtime/platform/own-folder.ts";
 import { HomeInUseError, openHome } from "../../../runtime/local/home.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

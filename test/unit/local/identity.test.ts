@@ -22,7 +22,7 @@ import {
   PUBLIC_CLIENT_ID,
   USERS,
 } from "../../../runtime/local/identity/principals.ts";
-import { signInAs } from "../../../runtime/local/identity/token-client.ts";
+import { signInAs } from "../../../runtime/local/identity/issuer-client.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const DAY_MS = 24 * 60 * 60_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JobEvents } from "../../../runtime/client/index.ts";
-import { TIMER_DIGITS, timerBatchId } from "../../../runtime/core/ids.ts";
+import { TIMER_DIGITS, timerBatchId } from "../../../runtime/core/job/ids.ts";
 import { createEndings } from "../../../runtime/local/demo/show-jobs.ts";
 import type { Report } from "../../../runtime/local/demo/report.ts";
 

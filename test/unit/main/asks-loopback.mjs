@@ -1,7 +1,7 @@
 /** Asks a server of this process in each way our programs ask; says what they answer. Its proxy is one that refuses. */
 import http from "node:http";
 import { BlobServiceClient } from "@azure/storage-blob";
-import { keepLoopbackDirect } from "../../../runtime/loopback-direct.mjs";
+import { keepLoopbackDirect } from "../../../runtime/platform/loopback-direct.mjs";
 
 keepLoopbackDirect();
 const server = http.createServer((_request, response) => {

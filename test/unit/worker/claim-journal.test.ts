@@ -2,8 +2,7 @@ import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type HeldClaim, leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
-import { createHeldClaims } from "../../../runtime/worker/held-claims.ts";
+import { type HeldClaim, createHeldClaims, leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

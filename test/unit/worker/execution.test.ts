@@ -14,7 +14,7 @@ import {
   OUTPUT_WALK_MAX_MS,
 } from "../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
-import type { Workspace } from "../../../runtime/worker/process/workspace.ts";
+import type { Workspace } from "../../../runtime/worker/process/files/workspace.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
 import { hasProgram } from "../../support/has-program.ts";
 import { canBecomeOther } from "../../support/other-user.ts";

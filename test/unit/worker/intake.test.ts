@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
-import { PRIORITIES, type Priority } from "../../../runtime/core/priority.ts";
-import { createShare } from "../../../runtime/core/share.ts";
-import { jobQueueName } from "../../../runtime/core/topology.ts";
+import { PRIORITIES, type Priority, createShare } from "../../../runtime/core/job/priority.ts";
+import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createIntake } from "../../../runtime/worker/intake.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/fake-delivery.ts";

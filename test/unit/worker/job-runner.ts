@@ -1,10 +1,10 @@
 /** Executes attempts without services and processes, for tests of what a worker does with what a job leaves. */
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
-import type { Claimed } from "../../../runtime/worker/claim.ts";
-import { execute, type Execution, type ExecutionDeps } from "../../../runtime/worker/execution.ts";
-import type { OwnedRow } from "../../../runtime/worker/owned-row.ts";
+import type { Claimed } from "../../../runtime/worker/attempt/claim.ts";
+import { execute, type Execution, type ExecutionDeps } from "../../../runtime/worker/attempt/execution.ts";
+import type { OwnedRow } from "../../../runtime/worker/attempt/owned-row.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
-import { createWorkspaces, type Workspace } from "../../../runtime/worker/process/workspace.ts";
+import { createWorkspaces, type Workspace } from "../../../runtime/worker/process/files/workspace.ts";
 import { jobOf } from "../../support/builders.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { bellMessageId } from "../../../runtime/core/bell.ts";
+import { bellMessageId } from "../../../runtime/core/job/bell.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import type { Job } from "../../../runtime/core/job.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
 import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import type { HeldClaim } from "../../../runtime/worker/claim-journal.ts";
-import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
+import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { recoverOwnJobs } from "../../../runtime/worker/recovery.ts";
 import { jobOf } from "../../support/builders.ts";
 import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";

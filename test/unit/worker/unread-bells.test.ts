@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Job } from "../../../runtime/core/job.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
 import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
-import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/topology.ts";
-import { LOOK_MAX, RING_MAX, ringUnread } from "../../../runtime/worker/unread-bells.ts";
+import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import { LOOK_MAX, RING_MAX, ringUnread } from "../../../runtime/worker/recovery.ts";
 import { jobOf } from "../../support/builders.ts";
 import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
 import { silentUnreadable } from "../../support/silent-unreadable.ts";

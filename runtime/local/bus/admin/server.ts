@@ -1,8 +1,8 @@
 /** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { localOnly } from "../../../core/local-only.ts";
-import { createLimitedServer } from "../../../sockets/limit-http.ts";
+import { localOnly } from "../../../core/loopback.ts";
+import { createLimitedServer } from "../../../platform/server-limits.ts";
 import { connectionAudit, type AuditListener } from "../access/audit.ts";
 import { Claims } from "../access/claims.ts";
 import type { Gate } from "../access/gate.ts";

@@ -1,6 +1,6 @@
 /** The AMQP front: listens, and gives each link the client attaches to the part that serves its address. */
 import type { AddressInfo, Server, Socket } from "node:net";
-import { limitSockets } from "../../../sockets/limit-sockets.ts";
+import { limitSockets } from "../../../platform/server-limits.ts";
 import { connectionAudit } from "../access/audit.ts";
 import { Claims } from "../access/claims.ts";
 import type { Right } from "../access/rights.ts";

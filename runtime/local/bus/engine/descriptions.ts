@@ -1,5 +1,10 @@
 /** What an entity is told to be: the settings of the topology, plus what only the admin API can set, with defaults. */
-import type { QueueSettings, RuleFilter, SubscriptionSettings, TopicSettings } from "../../../core/topology.ts";
+import type {
+  QueueSettings,
+  RuleFilter,
+  SubscriptionSettings,
+  TopicSettings,
+} from "../../../core/deployment/topology.ts";
 import { BusError } from "./errors.ts";
 
 export type EntityStatus = "Active" | "Disabled" | "SendDisabled" | "ReceiveDisabled";

@@ -4,9 +4,9 @@
  */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
+import { splitLines } from "../captured-output.ts";
 import { CONTROL_LINE_MAX_BYTES } from "../process-limits.ts";
-import { splitLines } from "../line-splitter.ts";
-import { type HostCommand, type HostReport, COMMANDS_DESCRIPTOR, REPORTS_DESCRIPTOR } from "./messages.ts";
+import { COMMANDS_DESCRIPTOR, type HostCommand, type HostReport, REPORTS_DESCRIPTOR } from "./messages.ts";
 
 export interface WorkerChannel {
   report(report: HostReport): void;
@@ -54,3 +54,20 @@ function leave(): void {
   }
   kill(pid, "SIGKILL");
 }
+
+// Cuts text into pieces of which each fits into a message, however it has to be escaped.
+
+const PIECE_LENGTH = 16 * 1024;
+
+/** At least one piece; no character is cut in two. */
+export function* piecesOf(text: string): Generator<string> {
+  let start = 0;
+  do {
+    let end = Math.min(start + PIECE_LENGTH, text.length);
+    if (end < text.length && isLeadSurrogate(text.charCodeAt(end - 1))) end -= 1;
+    yield text.slice(start, end);
+    start = end;
+  } while (start < text.length);
+}
+
+const isLeadSurrogate = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00;

@@ -1,7 +1,8 @@
 /** What is told about something a job has thrown: a line for users, and everything for the log. */
 import { inspect } from "node:util";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../../core/limits.ts";
-import { isNonRetryable } from "../../../job/index.ts";
+import { isNonRetryable } from "../../../job-sdk/index.ts";
+import type { Stop } from "../run.ts";
 import type { HostEnd } from "./messages.ts";
 
 /** What a job is doing when something goes wrong, or when it never ends doing it. */
@@ -73,3 +74,15 @@ function attempt<T>(read: () => T, otherwise: T): T {
     return otherwise;
   }
 }
+
+// What a job's abort signal says about why it is to stop.
+
+const MESSAGES: Readonly<Record<Stop, string>> = {
+  cancel: "The job was canceled.",
+  drain: "The worker shuts down; the job will run again elsewhere.",
+  timeout: "The job has run longer than it may.",
+  idle: "The job has shown no sign of life for longer than it may.",
+  lost: "The job no longer belongs to this worker.",
+};
+
+export const stopReason = (reason: Stop): DOMException => new DOMException(MESSAGES[reason], "AbortError");

@@ -11,15 +11,14 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { chdir, env } from "node:process";
+import { StringDecoder } from "node:string_decoder";
 import { setImmediate } from "node:timers";
-import type { SetupContext } from "../../../job/index.ts";
-import { attributeOutput, createPrinter, type Printer } from "./attributed-output.ts";
-import type { WorkerChannel } from "./channel.ts";
-import { type JobPhase, uncaughtEnd } from "./failure.ts";
+import { abortable } from "../../../core/clock.ts";
+import type { SetupContext } from "../../../job-sdk/index.ts";
+import { type WorkerChannel, piecesOf } from "./channel.ts";
+import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd, RunCommand, ShareCommand } from "./messages.ts";
 import { type SetupFunction, runJob } from "./run-job.ts";
-import { createServices } from "./services.ts";
-import { stopReason } from "./stop-reason.ts";
 
 interface RunningJob {
   readonly stop: AbortController;
@@ -159,4 +158,76 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     channel.report({ type: "leaving" });
     job.end(end);
   }
+}
+
+// What `setup` of a package made, once for all jobs of a process.
+
+export interface Services<Key> {
+  /**
+   * What `make` made for this key, now or earlier. A failure is for those who waited for it; the next one tries again.
+   * Rejects with the signal's reason when that fires first.
+   */
+  get(make: () => Promise<unknown>, key: Key, signal: AbortSignal): Promise<unknown>;
+}
+
+function createServices<Key>(): Services<Key> {
+  const made = new Map<Key, Promise<unknown>>();
+  return {
+    async get(make, key, signal) {
+      let services = made.get(key);
+      if (services === undefined) {
+        services = make();
+        made.set(key, services);
+        services.catch(() => made.delete(key));
+      }
+      return abortable(services, signal);
+    },
+  };
+}
+
+// Sends what a job prints to its own log, although all jobs of a shared process have one stdout and one stderr.
+
+type PrintSource = "out" | "err";
+
+export interface Printer {
+  print(source: PrintSource, chunk: Uint8Array): void;
+  /** Passes on what is left of a character that never became whole. */
+  end(): void;
+}
+
+function createPrinter(send: (source: PrintSource, text: string) => void): Printer {
+  const decoders = { out: new StringDecoder("utf8"), err: new StringDecoder("utf8") };
+  const pass = (source: PrintSource, text: string): void => {
+    if (text === "") return;
+    for (const piece of piecesOf(text)) send(source, piece);
+  };
+  return {
+    print: (source, chunk) => pass(source, decoders[source].write(Buffer.from(chunk))),
+    end() {
+      pass("out", decoders.out.end());
+      pass("err", decoders.err.end());
+    },
+  };
+}
+
+/** What nobody's context prints goes where it always went. */
+function attributeOutput(printer: () => Printer | undefined): void {
+  attribute(process.stdout, "out", printer);
+  attribute(process.stderr, "err", printer);
+}
+
+type Write = (chunk: Uint8Array | string, ...rest: unknown[]) => boolean;
+
+function attribute(stream: NodeJS.WriteStream, source: PrintSource, printer: () => Printer | undefined): void {
+  const original = stream.write.bind(stream) as Write;
+  const write: Write = (chunk, ...rest) => {
+    const target = printer();
+    if (target === undefined) return original(chunk, ...rest);
+    const encoding = typeof rest[0] === "string" ? (rest[0] as BufferEncoding) : "utf8";
+    target.print(source, typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk);
+    const callback = rest.find((argument) => typeof argument === "function") as (() => void) | undefined;
+    if (callback !== undefined) process.nextTick(callback);
+    return true;
+  };
+  stream.write = write;
 }

@@ -11,10 +11,9 @@ import { getEventListeners } from "node:events";
 import { chdir, env } from "node:process";
 import { setImmediate } from "node:timers";
 import type { WorkerChannel } from "./channel.ts";
-import { type JobPhase, uncaughtEnd } from "./failure.ts";
+import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd } from "./messages.ts";
 import { runJob } from "./run-job.ts";
-import { stopReason } from "./stop-reason.ts";
 
 const exit = process.exit.bind(process);
 

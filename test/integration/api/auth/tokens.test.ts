@@ -3,12 +3,11 @@ import { KeyObject, randomUUID, sign } from "node:crypto";
 import { exportSPKI, importJWK } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createGrantsCache } from "../../../../runtime/api/auth/grants-cache.ts";
-import { httpsJson } from "../../../../runtime/api/auth/https-json.ts";
+import { UNKNOWN_KEY_FETCH_MS, createSigningKeys, httpsJson } from "../../../../runtime/api/auth/signing-keys.ts";
 import { createIdentify } from "../../../../runtime/api/auth/identify.ts";
-import { createSigningKeys, UNKNOWN_KEY_FETCH_MS } from "../../../../runtime/api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../../../../runtime/api/auth/token-verifier.ts";
-import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/auth-facts.ts";
-import type { TenantAccess } from "../../../../runtime/core/grants.ts";
+import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/http/auth-facts.ts";
+import type { TenantAccess } from "../../../../runtime/core/http/access.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../../support/api-with-queue.ts";
 import type { TestApi } from "../../../support/test-api.ts";
 import {

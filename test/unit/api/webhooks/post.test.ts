@@ -2,7 +2,7 @@ import diagnostics from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPost, type PostDeps } from "../../../../runtime/api/webhooks/post.ts";
-import type { ResolvedAddress } from "../../../../runtime/api/webhooks/public-lookup.ts";
+import type { ResolvedAddress } from "../../../../runtime/api/webhooks/receiver-address.ts";
 import { startReceiver, type WebhookReceiver } from "../../../support/webhook-receiver.ts";
 
 /** Public, and given to nobody: no connection to it is ever made. */

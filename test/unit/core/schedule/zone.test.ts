@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ScheduleError } from "../../../../runtime/core/schedule/schedule-error.ts";
+import { ScheduleError } from "../../../../runtime/core/errors.ts";
 import { createZone, zoneOf } from "../../../../runtime/core/schedule/zone.ts";
 import { breadth } from "../../../support/breadth.ts";
 

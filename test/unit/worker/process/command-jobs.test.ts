@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { CommandEntry } from "../../../../runtime/core/manifest.ts";
+import type { CommandEntry } from "../../../../runtime/core/package/manifest.ts";
 import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { hasProgram } from "../../../support/has-program.ts";

@@ -1,7 +1,7 @@
 /** A small worker for tests that kill it: starts one job, follows its log, and lives until somebody ends it. */
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { findJobUsers } from "../../../../runtime/worker/process/job-user.ts";
-import { createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
+import { findJobUsers } from "../../../../runtime/worker/process/users/job-user.ts";
+import { createWorkspaces } from "../../../../runtime/worker/process/files/workspace.ts";
 
 const [root = "", packagePath = "", hostEntry = "", spares = "0", userName] = process.argv.slice(2);
 /** A name, or the numbers of users that this machine need not know. */

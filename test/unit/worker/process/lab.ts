@@ -9,15 +9,15 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { expect } from "vitest";
-import type { Progress } from "../../../../runtime/core/job.ts";
-import { bundleHost } from "../../../../runtime/worker/process/host-bundle.ts";
+import type { Progress } from "../../../../runtime/core/job/job.ts";
+import { bundleHost } from "../../../../runtime/worker/process/host-child.ts";
 import {
   type JobProcesses,
   type JobProcessesConfig,
   createJobProcesses,
 } from "../../../../runtime/worker/process/job-processes.ts";
-import { readProcessTable } from "../../../../runtime/worker/process/proc-table.ts";
-import { MARK_VARIABLE } from "../../../../runtime/worker/process/process-tree.ts";
+import { readProcessTable } from "../../../../runtime/worker/process/users/proc-table.ts";
+import { MARK_VARIABLE } from "../../../../runtime/worker/process/users/process-tree.ts";
 import type {
   JobFacts,
   JobProcess,
@@ -25,7 +25,7 @@ import type {
   ProcessResult,
   SharedPackage,
 } from "../../../../runtime/worker/process/spec.ts";
-import { type Workspace, createWorkspaces } from "../../../../runtime/worker/process/workspace.ts";
+import { type Workspace, createWorkspaces } from "../../../../runtime/worker/process/files/workspace.ts";
 import { eventually, eventuallyTrue } from "../../../support/eventually.ts";
 
 /** The child host as source, and as the one file that workers use. */
@@ -38,7 +38,7 @@ export const HOST_ENTRY = await bundleHost(CACHE);
 const JOB_MODULE = join(CACHE, "job.mjs");
 const HALF_MODULE = `${JOB_MODULE}.${process.pid}.mjs`;
 buildSync({
-  entryPoints: [fileURLToPath(new URL("../../../../runtime/job/index.ts", import.meta.url))],
+  entryPoints: [fileURLToPath(new URL("../../../../runtime/job-sdk/index.ts", import.meta.url))],
   outfile: HALF_MODULE,
   bundle: true,
   platform: "node",

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { startIdleLimit } from "../../../../runtime/worker/process/idle-limit.ts";
-import { createHeapWitness } from "../../../../runtime/worker/process/heap-witness.ts";
-import { memoryOf } from "../../../../runtime/worker/process/memory-watch.ts";
-import type { ProcessEntry } from "../../../../runtime/worker/process/proc-table.ts";
+import { memoryOf, startIdleLimit } from "../../../../runtime/worker/process/watches.ts";
+import { createHeapWitness } from "../../../../runtime/worker/process/captured-output.ts";
+import type { ProcessEntry } from "../../../../runtime/worker/process/users/proc-table.ts";
 import { type Lab, createLab, markedProcesses, sharedPackage } from "./lab.ts";
 
 let lab: Lab;

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createAttemptLog } from "../../../../runtime/worker/process/attempt-log.ts";
-import { parseProgressLine } from "../../../../runtime/worker/process/command-progress.ts";
-import { splitLines } from "../../../../runtime/worker/process/line-splitter.ts";
-import { membersOf } from "../../../../runtime/worker/process/process-tree.ts";
-import type { ProcessEntry } from "../../../../runtime/worker/process/proc-table.ts";
+import { parseProgressLine } from "../../../../runtime/worker/process/command-run.ts";
+import { splitLines } from "../../../../runtime/worker/process/captured-output.ts";
+import { membersOf } from "../../../../runtime/worker/process/users/process-tree.ts";
+import type { ProcessEntry } from "../../../../runtime/worker/process/users/proc-table.ts";
 import { mergeProgress, presentable } from "../../../../runtime/worker/process/progress.ts";
 
 describe("lines", () => {

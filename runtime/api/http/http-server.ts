@@ -1,0 +1,107 @@
+/** The HTTP server around the app: how large and how slow a request may be before it is an app's business at all. */
+import { randomUUID } from "node:crypto";
+import { type IncomingMessage, type RequestListener, STATUS_CODES, type Server, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { CONNECTIONS_MAX_COUNT, HEADERS_MAX_BYTES } from "../../core/limits.ts";
+import { type HttpLimits, createLimitedServer, endStalled } from "../../platform/server-limits.ts";
+
+export type HttpServerOptions = Partial<HttpLimits>;
+
+export function createHttpServer(app: RequestListener, limits: HttpServerOptions = {}): Server {
+  const server = createLimitedServer(
+    { maxCount: CONNECTIONS_MAX_COUNT, ...limits },
+    { shouldUpgradeCallback: isWebSocketRequest },
+  );
+  server.on("request", app);
+  server.on("clientError", refuse);
+  passUpgrades(server, app);
+  return server;
+}
+
+/** A request that never became one gets an answer in the shape of all others, and its connection ends. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const { status, code, message } = refusalOf(error.code);
+  const body = JSON.stringify({ error: { code, message, requestId: randomUUID() } });
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** By the code of Node's error. These never become a request, so they are no errors of operations. */
+export const REFUSALS = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    code: "HeadersTooLarge",
+    message: `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`,
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: "RequestTimeout", message: "The request came too slowly." },
+} as const satisfies Readonly<Record<string, Refusal>>;
+
+const NO_HTTP: Refusal = { status: 400, code: "InvalidRequest", message: "This is no HTTP request." };
+
+const refusalOf = (code = ""): Refusal =>
+  code === "HPE_HEADER_OVERFLOW" || code === "ERR_HTTP_REQUEST_TIMEOUT" ? REFUSALS[code] : NO_HTTP;
+
+// A request to upgrade is a request like any other until its route takes the connection over: it passes the same
+// middleware, and whatever refuses it answers as always.
+
+export interface Upgrade {
+  readonly socket: Duplex;
+  /** What the client has sent after its request. */
+  readonly head: Buffer;
+}
+
+interface Pending extends Upgrade {
+  readonly response: ServerResponse;
+}
+
+const pending = new WeakMap<IncomingMessage, Pending>();
+
+/** Only WebSockets are upgraded; a request that offers anything else is served as if it did not. */
+const isWebSocketRequest = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() === "websocket";
+
+/** Lets the app decide about upgrades of this server. */
+function passUpgrades(server: Server, app: RequestListener): void {
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (!(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
+    const response = new ServerResponse(request);
+    // Refused: the answer is the last thing this connection is used for.
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once("finish", () => socket.end());
+    // Node has let go of the connection: its time limits are ours now, until somebody takes it over.
+    socket.on("timeout", () => endStalled(socket));
+    // The client may go while it is decided upon; nobody else listens yet.
+    socket.on("error", () => socket.destroy());
+    pending.set(request, { socket, head, response });
+    app(request, response);
+  });
+}
+
+/** The connection of a request to upgrade, once; from then on it belongs to the caller. Undefined: it was none. */
+export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
+  const found = pending.get(request);
+  if (found === undefined) return undefined;
+  pending.delete(request);
+  const { socket, head, response } = found;
+  if (socket instanceof Socket) response.detachSocket(socket);
+  return { socket, head };
+}

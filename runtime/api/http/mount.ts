@@ -1,0 +1,96 @@
+/** Puts operations into an app: for each its middleware in one fixed order, and an answer for every other method. */
+import type { Express, Request, RequestHandler, Response } from "express";
+import type { Logger } from "../../core/logger.ts";
+import { type Identify, callerOf } from "../auth/caller.ts";
+import { noSuchMethod, noSuchRoute } from "./error-response.ts";
+import type { Operation } from "./operation.ts";
+import { sendReply } from "./reply.ts";
+import { kindOf } from "./request-body.ts";
+import { validate } from "./validate.ts";
+
+export interface MountDeps {
+  readonly identify: Identify;
+  /** Stands after the caller is known and before the body is read. */
+  readonly limit: RequestHandler;
+  readonly log: Logger;
+}
+
+/** Operations must lie under `/v1`, where everything else is refused: to strangers as such, to callers as not found. */
+export function mount(app: Express, operations: readonly Operation[], { identify, limit, log }: MountDeps): void {
+  const ordered = operations.toSorted((a, b) => compare(a.path, b.path));
+  for (const operation of ordered) {
+    app[operation.method](
+      expressPath(operation.path),
+      // Before the body is read: an unknown caller must not make us parse anything.
+      identify(operation.needs),
+      limit,
+      parseBody(operation),
+      async (request, response) => {
+        await sendReply(response, await operation.handle(requestOf(operation, request, response)), log);
+      },
+    );
+  }
+  for (const [path, same] of Map.groupBy(ordered, ({ path }) => path)) {
+    app.all(expressPath(path), identify("signed-in"), limit, noSuchMethod(same.map(({ method }) => method)));
+  }
+  app.use("/v1", identify("signed-in"), limit, noSuchRoute);
+}
+
+/** Refuses a body of a wrong kind unread, and has the parser of the right one read it. */
+const parseBody =
+  ({ bodies }: Operation): RequestHandler =>
+  (request, response, next) => {
+    const kind = bodies.length === 0 ? undefined : kindOf(request, bodies);
+    if (kind?.parser === undefined) next();
+    else kind.parser(request, response, next);
+  };
+
+function requestOf(operation: Operation, request: Request, response: Response): Parameters<Operation["handle"]>[0] {
+  const { params, query, headers } = operation;
+  // One part after the other, so that an error speaks of one.
+  return {
+    // Asked for when it is used: an anonymous operation may have none.
+    get caller() {
+      return callerOf(response);
+    },
+    params: params && validate(params, joinRest(request.params)),
+    query: query && validate(query, request.query),
+    headers: headers && validate(headers, request.headers),
+    body: bodyOf(operation, request),
+    // Made when it is used: few operations work on while their answer is being sent.
+    get gone() {
+      return goneSignal(response);
+    },
+  };
+}
+
+function goneSignal(response: Response): AbortSignal {
+  const controller = new AbortController();
+  const look = (): void => {
+    if (!response.writableFinished) controller.abort();
+  };
+  if (response.closed) look();
+  else response.once("close", look);
+  return controller.signal;
+}
+
+function bodyOf({ bodies }: Operation, request: Request): unknown {
+  const [usual] = bodies;
+  if (usual === undefined) return undefined;
+  return (kindOf(request, bodies) ?? usual).read(request);
+}
+
+/** `{+name}` matches segments; its operation wants the path they make. */
+const joinRest = (params: Request["params"]): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join("/") : value]),
+  );
+
+const expressPath = (path: string): string =>
+  path.replaceAll(/\{(\+?)(\w+)\}/g, (_, rest, name) => `${rest ? "*" : ":"}${String(name)}`);
+
+/** Fixed words before names, so that the order of the list decides nothing. */
+function compare(a: string, b: string): number {
+  const rank = (path: string): string => path.replaceAll("{+", "\uffff").replaceAll("{", "\ufffe");
+  return rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0;
+}

@@ -1,0 +1,175 @@
+/** How an operation takes its body: which media types, read and judged how. Whatever else comes is refused unread. */
+import express, { type Request, type RequestHandler } from "express";
+import type * as z from "zod";
+import { type ErrorDetail, InvalidRequestError, isSystemError } from "../../core/errors.ts";
+import { JsonError, type JsonReading, readJson } from "../../core/json.ts";
+import { REQUEST_BODY_MAX_BYTES } from "../../core/limits.ts";
+import { checkJson, validate } from "./validate.ts";
+
+/** The kinds of body an operation takes; `T` is what its handler is given. */
+export interface RequestBody<T> {
+  readonly kinds: readonly BodyKind[];
+  /** Without a body the request is refused; else it stands for `{}`. */
+  readonly required: boolean;
+  /** Never set: carries the type. */
+  readonly type?: T;
+}
+
+export interface BodyKind {
+  readonly mediaType: string;
+  readonly description: string;
+  /** A body that announces more is refused before any of it is read. */
+  readonly maxBytes: number;
+  /** What the document says about it: a schema, or undefined for bytes. */
+  readonly schema: z.ZodType | undefined;
+  /** Reads the body and judges it. Throws InvalidRequestError. */
+  read(request: Request): unknown;
+  /** Runs before, when reading needs middleware. */
+  readonly parser: RequestHandler | undefined;
+}
+
+export interface JsonOptions {
+  /** Default true. */
+  readonly required?: boolean;
+  /** What the document shows when it promises more than the schema checks. Default: the schema itself. */
+  readonly shown?: z.ZodType;
+  /** A list in the body whose items are judged alone: an item that cannot be read becomes its error. */
+  readonly itemsOf?: string;
+}
+
+/** Not compressed: what unpacks to more than it says is an attack more often than a saving. */
+const readBytes = express.raw({ type: () => true, limit: REQUEST_BODY_MAX_BYTES, inflate: false });
+
+/** A JSON object, checked by the schema. */
+export function jsonBody<T>(
+  schema: z.ZodType<T>,
+  { required = true, shown = schema, itemsOf }: JsonOptions = {},
+): RequestBody<T> {
+  const json: BodyKind = {
+    mediaType: "application/json",
+    description: `At most ${REQUEST_BODY_MAX_BYTES / (1024 * 1024)} MiB of JSON in UTF-8.`,
+    maxBytes: REQUEST_BODY_MAX_BYTES,
+    schema: shown,
+    parser: readBytes,
+    // Nothing was sent: as good as an object without fields, where that says something.
+    read: (request) => validate(schema, readBody(request, itemsOf) ?? (required ? undefined : {})),
+  };
+  return { kinds: [json], required };
+}
+
+/** Whichever of two kinds a request brings. */
+export const eitherBody = <A, B>(one: RequestBody<A>, other: RequestBody<B>): RequestBody<A | B> => ({
+  kinds: [...one.kinds, ...other.kinds],
+  required: one.required && other.required,
+});
+
+export interface StreamOptions {
+  readonly mediaType: string;
+  readonly description: string;
+  readonly maxBytes: number;
+  /** Of each line, when the bytes are lines. */
+  readonly lines?: z.ZodType;
+}
+
+/** Bytes as they come. The stream throws PayloadTooLarge when there are more than allowed. */
+export function streamBody({
+  mediaType,
+  description,
+  maxBytes,
+  lines,
+}: StreamOptions): RequestBody<AsyncIterable<Uint8Array>> {
+  const stream: BodyKind = {
+    mediaType,
+    description,
+    maxBytes,
+    schema: lines,
+    parser: undefined,
+    read: (request) => upTo(request, maxBytes),
+  };
+  return { kinds: [stream], required: true };
+}
+
+async function* upTo(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const chunk of chunks) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } catch (error) {
+    // The connection broke: what came last may be half of something.
+    throw isSystemError(error) ? error : new InvalidRequestError("InvalidRequest", "The body ended early.");
+  }
+}
+
+const tooLarge = (maxBytes: number): InvalidRequestError =>
+  new InvalidRequestError("PayloadTooLarge", `The body is larger than ${maxBytes} bytes.`);
+
+/** Which kind of body this request brings; undefined: none at all. Throws UnsupportedMediaType, PayloadTooLarge. */
+export function kindOf(request: Request, kinds: readonly BodyKind[]): BodyKind | undefined {
+  const { "content-length": length, "transfer-encoding": transfer } = request.headers;
+  if ((length === undefined || length === "0") && transfer === undefined) return undefined;
+  // A body must say what it is: browsers then ask before sending one across origins.
+  const kind = kinds.find(({ mediaType }) => request.is(mediaType) !== false);
+  if (kind !== undefined) {
+    if (Number(length ?? 0) > kind.maxBytes) throw tooLarge(kind.maxBytes);
+    return kind;
+  }
+  const names = kinds.map(({ mediaType }) => mediaType).join(" or ");
+  throw new InvalidRequestError("UnsupportedMediaType", `The body must be ${names}.`);
+}
+
+// Reads the JSON of a request: UTF-8, safe to walk, and without numbers that would change.
+
+/**
+ * Undefined for an empty body. `itemsOf`: a list whose items are judged alone; one with numbers that would change becomes
+ * an InvalidRequestError. Throws InvalidRequestError.
+ */
+function readBody(request: Request, itemsOf?: string): unknown {
+  const bytes: unknown = request.body;
+  if (!(bytes instanceof Uint8Array) || bytes.byteLength === 0) return undefined;
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(request.get("content-type") ?? "")?.[1] ?? "utf-8";
+  if (!/^utf-?8$/i.test(charset)) {
+    throw new InvalidRequestError("UnsupportedMediaType", "The body must be JSON in UTF-8, not compressed.");
+  }
+  const { value, problems } = read(bytes, "body");
+  const byItem = Map.groupBy(problems, (problem) => (itemsOf === undefined ? undefined : itemOf(problem, itemsOf)));
+  for (const [index, ofItem] of byItem) {
+    if (itemsOf === undefined || index === undefined) throw refusal(ofItem, "body");
+    const list = (value as Record<string, unknown[]>)[itemsOf];
+    list?.splice(index, 1, refusal(ofItem, itemsOf));
+  }
+  return value;
+}
+
+/** The one value of a text. `name`: what the text is called in errors. Throws InvalidRequestError. */
+export function readWhole(bytes: Uint8Array, name: string): unknown {
+  const { value, problems } = read(bytes, name);
+  if (problems.length > 0) throw refusal(problems, name);
+  return value;
+}
+
+function read(bytes: Uint8Array, name: string): JsonReading {
+  try {
+    const reading = readJson(bytes);
+    checkJson(reading.value);
+    return reading;
+  } catch (error) {
+    throw error instanceof JsonError ? refusal(error.problems, name) : error;
+  }
+}
+
+/** `name`: what a problem is about that concerns no single field. */
+function refusal(problems: readonly ErrorDetail[], name: string): InvalidRequestError {
+  const details = problems.map(({ target, message }) => ({ target: target === "" ? name : target, message }));
+  const [first] = details;
+  return new InvalidRequestError("InvalidRequest", `${first?.target}: ${first?.message}`, { details });
+}
+
+/** The place of the item that a field belongs to; undefined if it belongs to none. */
+function itemOf({ target }: ErrorDetail, list: string): number | undefined {
+  const rest = target.startsWith(`${list}[`) ? target.slice(list.length + 1) : "";
+  const place = /^[0-9]+(?=\])/.exec(rest)?.[0];
+  return place === undefined ? undefined : Number(place);
+}

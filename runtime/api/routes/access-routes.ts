@@ -1,0 +1,190 @@
+/** Operations on tenants, on who may act for them, and on what the caller itself may do. */
+import { NotFoundError } from "../../core/errors.ts";
+import { type AuthFacts, authFactsSchema } from "../../core/http/auth-facts.ts";
+import {
+  grantParams,
+  grantView,
+  grantViewSchema,
+  listTenantsSchema,
+  meSchema,
+  putGrantSchema,
+  tenantParams,
+  tenantView,
+  tenantViewSchema,
+} from "../../core/http/tenant-api.ts";
+import { pageSchema, pageView } from "../../core/http/views.ts";
+import type { TenantStore } from "../../core/ports/tenant-store.ts";
+import type { WebhookStore } from "../../core/ports/webhook-store.ts";
+import type { TimerRegistration } from "../../timers/register/registration.ts";
+import { type Operation, operation } from "../http/operation.ts";
+import { jsonBody } from "../http/request-body.ts";
+
+export interface TenantOperationDeps {
+  readonly tenants: TenantStore;
+  readonly webhooks: Pick<WebhookStore, "of" | "remove">;
+  readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
+  readonly now: () => Date;
+}
+
+export function tenantOperations(deps: TenantOperationDeps): readonly Operation[] {
+  const { tenants, webhooks, timerRegistration, now } = deps;
+
+  async function existing(tenantName: string): Promise<void> {
+    if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
+  }
+
+  const getMe = operation({
+    id: "getMe",
+    method: "get",
+    path: "/v1/me",
+    tag: "Access",
+    summary: "See who you are and what you may do",
+    needs: "signed-in",
+    responses: { 200: { description: "As the token and the grants say.", schema: meSchema } },
+    errors: [],
+    handle({ caller }) {
+      const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
+      const body = {
+        name: caller.name,
+        ...(kind && { kind }),
+        ...(principalId !== undefined && { principalId }),
+        roles,
+        grants,
+        allTenants: caller.mayOperate(),
+      };
+      return Promise.resolve({ status: 200 as const, body });
+    },
+  });
+
+  const listTenants = operation({
+    id: "listTenants",
+    method: "get",
+    path: "/v1/tenants",
+    tag: "Access",
+    summary: "List the tenants",
+    needs: "operate",
+    query: listTenantsSchema,
+    responses: { 200: { description: "A page, by name.", schema: pageSchema("TenantPage", tenantViewSchema) } },
+    errors: [],
+    handle: async ({ query }) => ({ status: 200, body: pageView(await tenants.list(query), tenantView) }),
+  });
+
+  const putTenant = operation({
+    id: "putTenant",
+    method: "put",
+    path: "/v1/tenants/{tenantName}",
+    tag: "Access",
+    summary: "Create a tenant",
+    description: "Does nothing when it exists. Nobody may act for it until somebody is granted it.",
+    needs: "operate",
+    params: tenantParams,
+    responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
+    errors: [],
+    async handle({ caller, params: { tenantName } }) {
+      const tenant = await tenants.create({ tenantName, createdAt: now(), createdBy: caller.name });
+      return { status: 200, body: tenantView(tenant) };
+    },
+  });
+
+  const deleteTenant = operation({
+    id: "deleteTenant",
+    method: "delete",
+    path: "/v1/tenants/{tenantName}",
+    tag: "Access",
+    summary: "Delete a tenant, its grants, webhooks and timers",
+    description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
+    needs: "operate",
+    params: tenantParams,
+    responses: { 204: { description: "Deleted." } },
+    errors: ["TenantNotFound"],
+    async handle({ params: { tenantName } }) {
+      // First: afterwards nobody is left who could, and a tenant of the same name must not find them.
+      for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
+      const removed = await tenants.remove(tenantName);
+      // Also when there is none: a deletion that was broken off here is made good by the next.
+      await timerRegistration.removeTenant(tenantName);
+      if (!removed) throw noSuchTenant(tenantName);
+      return { status: 204 };
+    },
+  });
+
+  const listGrants = operation({
+    id: "listGrants",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/grants",
+    tag: "Access",
+    summary: "List who may act for a tenant",
+    needs: "operate",
+    params: tenantParams,
+    query: listTenantsSchema,
+    responses: { 200: { description: "A page.", schema: pageSchema("GrantPage", grantViewSchema) } },
+    errors: ["TenantNotFound"],
+    async handle({ params: { tenantName }, query }) {
+      await existing(tenantName);
+      return { status: 200, body: pageView(await tenants.listGrants(tenantName, query), grantView) };
+    },
+  });
+
+  const putGrant = operation({
+    id: "putGrant",
+    method: "put",
+    path: "/v1/tenants/{tenantName}/grants/{principalId}",
+    tag: "Access",
+    summary: "Let somebody act for a tenant",
+    description: "Replaces what was granted before. In force everywhere within half a minute.",
+    needs: "operate",
+    params: grantParams,
+    body: jsonBody(putGrantSchema),
+    responses: { 200: { description: "The grant.", schema: grantViewSchema } },
+    errors: ["TenantNotFound"],
+    async handle({ caller, params, body }) {
+      await existing(params.tenantName);
+      const grant = { ...params, ...body, grantedAt: now(), grantedBy: caller.name };
+      await tenants.putGrant(grant);
+      return { status: 200, body: grantView(grant) };
+    },
+  });
+
+  const deleteGrant = operation({
+    id: "deleteGrant",
+    method: "delete",
+    path: "/v1/tenants/{tenantName}/grants/{principalId}",
+    tag: "Access",
+    summary: "Stop somebody from acting for a tenant",
+    description: "In force everywhere within half a minute.",
+    needs: "operate",
+    params: grantParams,
+    responses: { 204: { description: "Taken away." } },
+    errors: ["GrantNotFound"],
+    async handle({ params: { tenantName, principalId } }) {
+      if (await tenants.removeGrant(tenantName, principalId)) return { status: 204 };
+      throw new NotFoundError("GrantNotFound", `${principalId} has no grant on tenant ${tenantName}.`);
+    },
+  });
+
+  return [getMe, listTenants, putTenant, deleteTenant, listGrants, putGrant, deleteGrant];
+}
+
+const noSuchTenant = (tenantName: string): NotFoundError =>
+  new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);
+
+// What a client without any token may ask: where to get one.
+
+export function authOperations(facts: AuthFacts): readonly Operation[] {
+  const getAuth = operation({
+    id: "getAuth",
+    method: "get",
+    path: "/v1/auth",
+    tag: "Access",
+    summary: "Find out how to sign in",
+    description:
+      "The issuer's metadata lie at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
+      "credentials of their own ask there for `applicationScope`, programs that act for a user for `userScope`.",
+    needs: "anonymous",
+    responses: { 200: { description: "Where tokens come from.", schema: authFactsSchema } },
+    errors: [],
+    handle: () => Promise.resolve({ status: 200 as const, body: facts }),
+  });
+
+  return [getAuth];
+}

@@ -1,0 +1,291 @@
+/** Operations on timers: look at them, pause and resume them, give one another schedule, run one now. Packages declare them. */
+import { believedTimer } from "../../core/timer/judgement.ts";
+import { NotFoundError, UnavailableError } from "../../core/errors.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import type { TimerStore } from "../../core/ports/timer-store.ts";
+import { emptySchema, submitHeaders } from "../../core/http/requests.ts";
+import {
+  listTimersSchema,
+  nextOccurrencesSchema,
+  occurrences,
+  occurrencesSchema,
+  timerParams,
+  timerScheduleSchema,
+  timersParams,
+  timerView,
+  timerViewSchema,
+  type TimerView,
+} from "../../core/http/timer-api.ts";
+import { batchIdOf, type Timer, type TimerName } from "../../core/timer/timer.ts";
+import { pageSchema, pageView, submittedSchema } from "../../core/http/views.ts";
+import type { Caller } from "../auth/caller.ts";
+import { operation, type Operation } from "../http/operation.ts";
+import { jsonBody } from "../http/request-body.ts";
+import type { RunTimer } from "../submit/run-timer.ts";
+
+export interface TimerOperationDeps {
+  readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
+  readonly jobs: Pick<JobStore, "get">;
+  readonly packages: Pick<PackageCatalog, "get">;
+  readonly runTimer: RunTimer;
+  /** Has the scheduler of this process look at once. */
+  readonly wakeScheduler: () => void;
+  readonly now: () => Date;
+  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
+  readonly trustedNow: () => Date;
+}
+
+/** Timers whose state is read at the same time. */
+const VIEW_GROUP = 50;
+/** Schedulers note every few minutes how far they are, so this many refusals are an outage. */
+const CHANGE_TRIES = 100;
+
+export function timerOperations(deps: TimerOperationDeps): readonly Operation[] {
+  const { timers, jobs, packages, runTimer, wakeScheduler, now, trustedNow } = deps;
+
+  /** Throws TimerNotFound also for those of a tenant the caller may not use. */
+  async function find(caller: Caller, name: TimerName): Promise<Stored<Timer>> {
+    const stored = caller.mayUse(name.tenantName) ? await timers.get(name) : undefined;
+    if (stored === undefined) throw noSuchTimer(name);
+    return stored;
+  }
+
+  async function view(timer: Timer): Promise<TimerView> {
+    const run = (await timers.run(batchIdOf(timer)))?.value;
+    const job = run?.currentJobId === undefined ? undefined : await jobs.get(run.currentJobId);
+    return timerView(timer, run, job?.value, now());
+  }
+
+  /** What `decide` makes of the timer is written on the version it was made of; undefined: it is so already. */
+  async function change(caller: Caller, name: TimerName, decide: (timer: Timer) => Timer | undefined): Promise<Timer> {
+    let stored: Stored<Timer> | undefined = await find(caller, name);
+    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+      if (stored === undefined) throw noSuchTimer(name);
+      const changed = decide(stored.value);
+      if (changed === undefined) return stored.value;
+      const result = await timers.write(changed, stored.etag);
+      if (result.written) return changed;
+      stored = result.current;
+    }
+    throw new UnavailableError("StorageUnavailable", `Timer ${name.timerName} changed each time it was written.`);
+  }
+
+  /** A package is replaced before its timers are: what the current version does not have can run no more. */
+  async function assertCurrent(timer: Timer): Promise<void> {
+    const stored = await packages.get(timer.tenantName, timer.packageName);
+    // Packages put in place by other means say nothing of what they hold.
+    if (stored === undefined || stored.jobTypes?.includes(timer.timerName) === false) throw noSuchTimer(timer);
+  }
+
+  const listTimers = operation({
+    id: "listTimers",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/timers",
+    tag: "Timers",
+    summary: "List a tenant's timers",
+    needs: "read",
+    params: timersParams,
+    query: listTimersSchema,
+    responses: {
+      200: { description: "A page, by package and name.", schema: pageSchema("TimerPage", timerViewSchema) },
+    },
+    errors: [],
+    async handle({ caller, params: { tenantName }, query }) {
+      // A tenant the caller may not use looks like one that has no timers.
+      if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
+      const page = await timers.list(tenantName, query);
+      const views: TimerView[] = [];
+      for (let i = 0; i < page.items.length; i += VIEW_GROUP) {
+        views.push(...(await Promise.all(page.items.slice(i, i + VIEW_GROUP).map(view))));
+      }
+      return { status: 200, body: pageView({ ...page, items: views }, (one) => one) };
+    },
+  });
+
+  const getTimer = operation({
+    id: "getTimer",
+    method: "get",
+    path: TIMER_PATH,
+    tag: "Timers",
+    summary: "Look at a timer",
+    needs: "read",
+    params: timerParams,
+    responses: { 200: { description: "With its latest run.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    handle: async ({ caller, params }) => ({ status: 200, body: await view((await find(caller, params)).value) }),
+  });
+
+  const nextOccurrences = operation({
+    id: "listTimerOccurrences",
+    method: "get",
+    path: `${TIMER_PATH}/next`,
+    tag: "Timers",
+    summary: "See when a timer ticks next",
+    description: "As its schedule says, also while it is paused. Fewer where the schedule has no more within 40 years.",
+    needs: "read",
+    params: timerParams,
+    query: nextOccurrencesSchema,
+    responses: { 200: { description: "The first is later than now.", schema: occurrencesSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params, query }) {
+      const { value: timer } = await find(caller, params);
+      return { status: 200, body: { items: occurrences(timer, now(), query.count) } };
+    },
+  });
+
+  const pauseTimer = operation({
+    id: "pauseTimer",
+    method: "post",
+    path: `${TIMER_PATH}/pause`,
+    tag: "Timers",
+    summary: "Pause a timer",
+    description:
+      "Its ticks start nothing until it is resumed, also under new versions of its package. A run that goes on does.",
+    needs: "manage",
+    params: timerParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 200: { description: "The timer, paused.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params }) {
+      const paused = await change(caller, params, (timer) =>
+        timer.pausedAt === undefined ? { ...timer, pausedAt: now(), pausedBy: caller.name } : undefined,
+      );
+      return { status: 200, body: await view(paused) };
+    },
+  });
+
+  const resumeTimer = operation({
+    id: "resumeTimer",
+    method: "post",
+    path: `${TIMER_PATH}/resume`,
+    tag: "Timers",
+    summary: "Resume a timer",
+    description: "It ticks from now on. What fell due while it was paused is not made up for.",
+    needs: "manage",
+    params: timerParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 200: { description: "The timer, ticking.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params }) {
+      const resumed = await change(caller, params, (timer) => {
+        const at = trustedNow();
+        const believed = believedTimer(timer, at);
+        if (timer.pausedAt !== undefined) {
+          return { ...believed, pausedAt: undefined, pausedBy: undefined, activeFrom: at };
+        }
+        // Times nobody could have written with a right clock are put right, too.
+        return isSameTimes(believed, timer) ? undefined : believed;
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(resumed) };
+    },
+  });
+
+  /** Ticks by another schedule from now on. */
+  const rescheduled = (timer: Timer, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => {
+    const at = trustedNow();
+    return { ...timer, ...schedule, activeFrom: at, scheduledUpTo: at };
+  };
+
+  const setTimerSchedule = operation({
+    id: "setTimerSchedule",
+    method: "put",
+    path: `${TIMER_PATH}/schedule`,
+    tag: "Timers",
+    summary: "Give a timer another schedule",
+    description:
+      "In place of what its package declares, also under new versions of the package, until it is taken back. " +
+      "It ticks by it from now on; what fell due before is not made up for.",
+    needs: "manage",
+    params: timerParams,
+    body: jsonBody(timerScheduleSchema),
+    responses: { 200: { description: "The timer, with its schedule.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params, body: { cron, timeZone } }) {
+      const changed = await change(caller, params, (timer) => {
+        if (timer.override !== undefined && timer.cron === cron && timer.timeZone === timeZone) return undefined;
+        const { declaredCron, declaredTimeZone } = timer.override ?? {
+          ...{ declaredCron: timer.cron, declaredTimeZone: timer.timeZone },
+        };
+        const override = { declaredCron, declaredTimeZone, setAt: trustedNow(), setBy: caller.name };
+        return rescheduled(timer, { cron, timeZone, override });
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(changed) };
+    },
+  });
+
+  const resetTimerSchedule = operation({
+    id: "resetTimerSchedule",
+    method: "delete",
+    path: `${TIMER_PATH}/schedule`,
+    tag: "Timers",
+    summary: "Let a timer run as its package declares",
+    description: "Does nothing when it does already.",
+    needs: "manage",
+    params: timerParams,
+    responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
+    errors: ["TimerNotFound"],
+    async handle({ caller, params }) {
+      const changed = await change(caller, params, (timer) => {
+        if (timer.override === undefined) return undefined;
+        const { declaredCron: cron, declaredTimeZone: timeZone } = timer.override;
+        return rescheduled(timer, { cron, timeZone, override: undefined });
+      });
+      wakeScheduler();
+      return { status: 200, body: await view(changed) };
+    },
+  });
+
+  const runTimerNow = operation({
+    id: "runTimer",
+    method: "post",
+    path: `${TIMER_PATH}/run`,
+    tag: "Timers",
+    summary: "Run a timer now",
+    description:
+      "Beside its schedule, also while it is paused. When a run goes on, the new one is skipped, waits or runs beside it, " +
+      "as the timer's `overlap` says.",
+    needs: "submit",
+    params: timerParams,
+    headers: submitHeaders,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: {
+      201: { description: "The run is accepted.", schema: submittedSchema, headers: CREATED },
+      200: { description: "The run an earlier request started.", schema: submittedSchema, headers: REPLAYED },
+    },
+    errors: ["TimerNotFound", "IdempotencyKeyReused"],
+    async handle({ caller, params, headers }) {
+      const { value: timer } = await find(caller, params);
+      await assertCurrent(timer);
+      const { replayed, ...submitted } = await runTimer(caller, timer, headers["idempotency-key"]);
+      const Location = `/v1/jobs/${submitted.jobId}`;
+      return replayed
+        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: submitted }
+        : { status: 201, headers: { Location }, body: submitted };
+    },
+  });
+
+  return [
+    listTimers,
+    getTimer,
+    nextOccurrences,
+    pauseTimer,
+    resumeTimer,
+    setTimerSchedule,
+    resetTimerSchedule,
+    runTimerNow,
+  ];
+}
+
+const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
+const CREATED = { Location: "Its address." };
+const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+
+const isSameTimes = (a: Timer, b: Timer): boolean =>
+  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
+
+const noSuchTimer = ({ packageName, timerName }: TimerName): NotFoundError =>
+  new NotFoundError("TimerNotFound", `Package ${packageName} has no timer ${timerName}.`);

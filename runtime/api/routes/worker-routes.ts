@@ -1,0 +1,80 @@
+/** Operations on workers: who they are, and asking one to end. */
+import { NotFoundError } from "../../core/errors.ts";
+import { emptySchema } from "../../core/http/requests.ts";
+import type { WorkerStore } from "../../core/ports/worker-store.ts";
+import {
+  listWorkersSchema,
+  workerParams,
+  workersSchema,
+  workerView,
+  workerViewSchema,
+} from "../../core/http/worker-api.ts";
+import type { WorkerRecord } from "../../core/job/worker-record.ts";
+import { operation, type Operation } from "../http/operation.ts";
+import { jsonBody } from "../http/request-body.ts";
+
+export interface WorkerOperationDeps {
+  readonly workers: Pick<WorkerStore, "get" | "list" | "requestDrain">;
+  readonly now: () => Date;
+  /** Without a heartbeat for so long, a worker's jobs are given to others. */
+  readonly silentAfterMs: number;
+}
+
+export function workerOperations({ workers, now, silentAfterMs }: WorkerOperationDeps): readonly Operation[] {
+  const view = (worker: WorkerRecord) => workerView(worker, now(), silentAfterMs);
+
+  async function find({ pool, workerId }: { pool: string; workerId: string }): Promise<WorkerRecord> {
+    const worker = await workers.get(pool, workerId);
+    if (worker !== undefined) return worker;
+    throw new NotFoundError("WorkerNotFound", `There is no worker ${workerId} in pool ${pool}.`);
+  }
+
+  const listWorkers = operation({
+    id: "listWorkers",
+    method: "get",
+    path: "/v1/workers",
+    tag: "Workers",
+    summary: "List the workers",
+    needs: "operate",
+    query: listWorkersSchema,
+    responses: { 200: { description: "All of them, those that have stopped too.", schema: workersSchema } },
+    errors: [],
+    handle: async ({ query }) => ({ status: 200, body: { items: (await workers.list(query.pool)).map(view) } }),
+  });
+
+  const getWorker = operation({
+    id: "getWorker",
+    method: "get",
+    path: "/v1/workers/{pool}/{workerId}",
+    tag: "Workers",
+    summary: "Look at a worker",
+    needs: "operate",
+    params: workerParams,
+    responses: { 200: { description: "As of its heartbeat.", schema: workerViewSchema } },
+    errors: ["WorkerNotFound"],
+    handle: async ({ params }) => ({ status: 200, body: view(await find(params)) }),
+  });
+
+  const drainWorker = operation({
+    id: "drainWorker",
+    method: "post",
+    path: "/v1/workers/{pool}/{workerId}/drain",
+    tag: "Workers",
+    summary: "Let a worker end its jobs and stop",
+    description:
+      "It takes no more jobs, gives those it has its drain time, hands back the rest without costing them an attempt, " +
+      "and ends. What supervises it starts it again.",
+    needs: "operate",
+    params: workerParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 202: { description: "Asked; it hears it with its next heartbeat.", schema: workerViewSchema } },
+    errors: ["WorkerNotFound"],
+    async handle({ params }) {
+      await find(params);
+      await workers.requestDrain(params.pool, params.workerId);
+      return { status: 202, body: view(await find(params)) };
+    },
+  });
+
+  return [listWorkers, getWorker, drainWorker];
+}

@@ -1,0 +1,184 @@
+/** Submits many jobs whose requests are judged alone: a wrong one gets its error in its place and stops no other. */
+import { InvalidRequestError, invalidField } from "../../core/errors.ts";
+import { jobRequestSchema } from "../../core/http/requests.ts";
+import type { SubmitResult } from "../../core/http/views.ts";
+import { itemKey } from "../../core/job/keys.ts";
+import {
+  SUBMIT_LINES_WAITING_MAX_BYTES,
+  SUBMIT_LINES_WAITING_MAX_COUNT,
+  SUBMIT_LINE_MAX_BYTES,
+  SUBMIT_MAX_JOBS,
+} from "../../core/limits.ts";
+import { type Line, TOO_LONG, linesOf } from "../../core/lines.ts";
+import { type Caller, currentCaller } from "../auth/caller.ts";
+import { isOfItem, itemError } from "../http/error-response.ts";
+import { readWhole } from "../http/request-body.ts";
+import { validate } from "../http/validate.ts";
+import type { SubmitRequest, Submitter } from "./submit-jobs.ts";
+import { type AcceptedJob, type Outcome, done, failed, onward } from "./write-jobs.ts";
+
+/** What the jobs of one request share. */
+export interface Bulk {
+  readonly caller: Caller;
+  readonly batchId: string | undefined;
+  /** Of the request as a whole; each job gets one made of it and its place. */
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface BulkSubmit {
+  /** Throws UnavailableError; any of the jobs may then have been accepted. */
+  submitItems(bulk: Bulk, items: readonly unknown[]): Promise<readonly SubmitResult[]>;
+  /**
+   * Results in the order of the lines, in groups, while lines are still coming. Throws, after the results of all lines
+   * before: UnavailableError, InvalidRequestError for a line too many or a body that broke off.
+   */
+  submitLines(bulk: Bulk, body: AsyncIterable<Uint8Array>): AsyncGenerator<readonly SubmitResult[]>;
+}
+
+export function createBulkSubmit(submitter: Submitter): BulkSubmit {
+  function submitAll(
+    { caller, ...shared }: Bulk,
+    items: readonly unknown[],
+    from: number,
+    judge: (item: unknown, index: number) => SubmitRequest["job"],
+  ): Promise<readonly Outcome<AcceptedJob>[]> {
+    const requests = items.map((item, position): Outcome<SubmitRequest> => {
+      const index = from + position;
+      const { batchId, idempotencyKey: whole } = shared;
+      try {
+        const idempotencyKey = whole === undefined ? undefined : itemKey(whole, index);
+        return done({ job: judge(item, index), batchId, idempotencyKey });
+      } catch (error) {
+        return failed(error);
+      }
+    });
+    return onward(requests, (well) => submitter.submit(caller, well));
+  }
+
+  return {
+    async submitItems(bulk, items) {
+      const outcomes = await submitAll(bulk, items, 0, (item, index) => {
+        // Such an item could not be read.
+        if (item instanceof InvalidRequestError) throw item;
+        return validate(jobRequestSchema, item, `jobs[${index}]`);
+      });
+      return outcomes.map(resultOf);
+    },
+
+    async *submitLines(bulk, body) {
+      let count = 0;
+      for await (const group of inGroups(filledLines(body), LINES_AHEAD)) {
+        const lines = group.slice(0, SUBMIT_MAX_JOBS - count);
+        // Lines come for as long as a request may: a grant that is taken away meanwhile counts for the next group.
+        const caller = await currentCaller(bulk.caller);
+        const outcomes = await submitAll({ ...bulk, caller }, lines, count, (line) => jobOf(line as Line));
+        count += lines.length;
+        // Results are in order, so the first that met an outage is the end of them.
+        const outage = outcomes.find((one) => !one.ok && !isOfItem(one.error));
+        const answered = outage === undefined ? outcomes : outcomes.slice(0, outcomes.indexOf(outage));
+        if (answered.length > 0) yield answered.map(resultOf);
+        if (outage !== undefined) resultOf(outage);
+        if (lines.length < group.length) throw tooMany();
+      }
+    },
+  };
+}
+
+const LINES_AHEAD = {
+  maxCount: SUBMIT_LINES_WAITING_MAX_COUNT,
+  maxWeight: SUBMIT_LINES_WAITING_MAX_BYTES,
+  weightOf: (line: Line) => (line === TOO_LONG ? 0 : line.byteLength),
+};
+
+const tooMany = (): InvalidRequestError =>
+  new InvalidRequestError(
+    "PayloadTooLarge",
+    `One request takes at most ${SUBMIT_MAX_JOBS} jobs; the rest was not read.`,
+  );
+
+/** Throws what is no fault of the item. */
+function resultOf(outcome: Outcome<AcceptedJob>): SubmitResult {
+  if (!outcome.ok) return { error: itemError(outcome.error) };
+  const { jobId, batchId, replayed } = outcome.value;
+  return { jobId, batchId, ...(replayed && { replayed }) };
+}
+
+/** Lines with something in them. */
+async function* filledLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+  for await (const line of linesOf(body, SUBMIT_LINE_MAX_BYTES)) {
+    if (line === TOO_LONG || !line.every((byte) => BLANKS.has(byte))) yield line;
+  }
+}
+
+/** Space, tab, carriage return. */
+const BLANKS: ReadonlySet<number> = new Set([32, 9, 13]);
+
+/** Throws InvalidRequestError. */
+function jobOf(line: Line): SubmitRequest["job"] {
+  if (line === TOO_LONG)
+    throw invalidField("line", `must have at most ${SUBMIT_LINE_MAX_BYTES} bytes`, "PayloadTooLarge");
+  return validate(jobRequestSchema, readWhole(line, "line"));
+}
+
+// Reads ahead of a slow consumer, and hands it everything that waits as one group: alone what comes alone, together what
+// comes fast. Nothing waits on a clock for company, and no more is read than the bounds allow.
+
+export interface GroupBounds<T> {
+  readonly maxCount: number;
+  /** Reached by the items that wait, no more are read. */
+  readonly maxWeight: number;
+  readonly weightOf: (item: T) => number;
+}
+
+/**
+ * Throws what the source throws, at once: what was read before it is dropped. A consumer that stops early leaves the
+ * source being read to its end and thrown away, so that whoever writes to it is not left waiting.
+ */
+export async function* inGroups<T>(source: AsyncIterable<T>, bounds: GroupBounds<T>): AsyncGenerator<readonly T[]> {
+  let waiting: T[] = [];
+  let weight = 0;
+  const state: { stopped: boolean; end?: { readonly error?: unknown } } = { stopped: false };
+  // Each side waits for the other at most once at a time, and looks again before it does.
+  let wakeReader = (): void => undefined;
+  let wakeTaker = (): void => undefined;
+  const isFull = (): boolean => waiting.length >= bounds.maxCount || weight >= bounds.maxWeight;
+  const mustWait = (): boolean => isFull() && !state.stopped;
+
+  async function read(): Promise<void> {
+    try {
+      for await (const item of source) {
+        if (state.stopped) continue;
+        waiting.push(item);
+        weight += bounds.weightOf(item);
+        wakeTaker();
+        while (mustWait()) await new Promise<void>((wake) => (wakeReader = wake));
+      }
+      state.end = {};
+    } catch (error) {
+      state.end = { error };
+    }
+    wakeTaker();
+  }
+
+  function take(): readonly T[] {
+    const group = waiting;
+    waiting = [];
+    weight = 0;
+    wakeReader();
+    return group;
+  }
+
+  void read();
+  try {
+    for (;;) {
+      const { end } = state;
+      if (end !== undefined && "error" in end) throw end.error;
+      if (waiting.length > 0) yield take();
+      else if (end !== undefined) return;
+      else await new Promise<void>((wake) => (wakeTaker = wake));
+    }
+  } finally {
+    state.stopped = true;
+    wakeReader();
+  }
+}

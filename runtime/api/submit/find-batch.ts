@@ -1,0 +1,130 @@
+/** Batches that take jobs: created on request, found by name, or the tenant's batch of the day. */
+import { ConflictError, invalidField, InvariantError, NotFoundError } from "../../core/errors.ts";
+import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../../core/job/ids.ts";
+import { type Batch, NEW_BATCH } from "../../core/job/job.ts";
+import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../core/limits.ts";
+import type { BatchStore } from "../../core/ports/batch-store.ts";
+import { DEFAULT_PRIORITY } from "../../core/job/priority.ts";
+import type { CreateBatchBody } from "../../core/http/requests.ts";
+import { DEFAULT_POOL } from "../../core/deployment/topology.ts";
+import type { Caller } from "../auth/caller.ts";
+import { type Lookup, assertNotOfTimer } from "../lookup.ts";
+import { requestHash } from "./prepare-job.ts";
+import type { Reservations } from "./reservations.ts";
+
+export interface BatchIntakeDeps {
+  readonly batches: Pick<BatchStore, "create" | "get">;
+  readonly lookup: Pick<Lookup, "batch">;
+  readonly reservations: Reservations;
+  readonly ids: IdSource;
+  readonly now: () => Date;
+  /** The worker pools there are: a batch for another one would wait for ever. */
+  readonly pools: readonly string[];
+}
+
+export interface CreatedBatch {
+  readonly batch: Batch;
+  /** It was there before this request. */
+  readonly replayed: boolean;
+}
+
+export interface BatchIntake {
+  /**
+   * Without a tenant, for the only one the caller acts for. Throws InvalidRequestError, BatchNotFound for a tenant of
+   * others, IdempotencyKeyReused.
+   */
+  create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
+  /** The batch of this id, open or not. Throws BatchNotFound; BatchOfTimer for one that takes jobs from its timer only. */
+  named(caller: Caller, batchId: string): Promise<Batch>;
+  /**
+   * The tenant's batch of the day, created when it is the first to be asked for, or the one before takes no more jobs. Not
+   * open only after DEFAULT_BATCHES_PER_DAY_MAX of them. Throws BatchNotFound.
+   */
+  daily(caller: Caller, tenantName: string): Promise<Batch>;
+}
+
+export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
+  const { batches, lookup, reservations, ids, now, pools } = deps;
+
+  type Fields = CreateBatchBody & { readonly tenantName: string };
+
+  function assertPool({ pool = DEFAULT_POOL }: Fields): void {
+    if (!pools.includes(pool)) throw invalidField("pool", `is not one of the worker pools: ${pools.join(", ")}`);
+  }
+
+  function newBatch(caller: Caller, batchId: string, fields: Fields): Promise<Batch> {
+    return batches.create({
+      batchId,
+      tenantName: fields.tenantName,
+      batchName: fields.batchName,
+      priority: fields.priority ?? DEFAULT_PRIORITY,
+      pool: fields.pool ?? DEFAULT_POOL,
+      ...NEW_BATCH,
+      shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
+      createdAt: now(),
+      createdBy: caller.name,
+    });
+  }
+
+  /** The id the batch is to have, and whether a request that came before may have created it. */
+  async function reserve(fields: Fields, idempotencyKey: string | undefined) {
+    const freshId = ids.batchId(fields.tenantName);
+    if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
+    const wish = { freshId, requestHash: requestHash("batch", fields), idempotencyKey, clientJobId: undefined };
+    const [reserved] = await reservations.reserve(fields.tenantName, [wish]);
+    if (reserved === undefined) throw new InvariantError("A reservation was not answered.");
+    if (reserved instanceof ConflictError) throw reserved;
+    return reserved;
+  }
+
+  return {
+    async create(caller, body, idempotencyKey) {
+      const fields = { ...body, tenantName: body.tenantName ?? onlyTenantOf(caller) };
+      assertTenant(caller, fields.tenantName);
+      assertPool(fields);
+      const { id, isFirst } = await reserve(fields, idempotencyKey);
+      const existing = isFirst ? undefined : await batches.get(id);
+      if (existing !== undefined) return { batch: existing.value, replayed: true };
+      return { batch: await newBatch(caller, id, fields), replayed: false };
+    },
+
+    async named(caller, batchId) {
+      const { value } = await lookup.batch(caller, batchId);
+      assertNotOfTimer(value);
+      return value;
+    },
+
+    async daily(caller, tenantName) {
+      assertTenant(caller, tenantName);
+      const today = now();
+      for (let number = 0; ; number++) {
+        const batchId = defaultBatchId(tenantName, today.getTime(), number);
+        const existing = await batches.get(batchId);
+        if (existing !== undefined) {
+          const isLast = number === DEFAULT_BATCHES_PER_DAY_MAX - 1;
+          if (existing.value.state === "open" || isLast) return existing.value;
+          // Who closes or cancels what has been submitted so far says nothing of what comes.
+          continue;
+        }
+        const day = today.toISOString().slice(0, 10);
+        const batchName = number === 0 ? `Jobs of ${day}` : `Jobs of ${day}, ${number + 1}`;
+        const fields = { tenantName, batchName, large: true };
+        assertPool(fields);
+        return newBatch(caller, batchId, fields);
+      }
+    },
+  };
+}
+
+function assertTenant(caller: Caller, tenantName: string): void {
+  if (!caller.mayUse(tenantName)) {
+    throw new NotFoundError("BatchNotFound", `There is no tenant ${tenantName} for this caller.`);
+  }
+}
+
+function onlyTenantOf(caller: Caller): string {
+  const tenants = caller.tenants();
+  const [only] = tenants;
+  if (tenants !== "all" && only !== undefined && tenants.length === 1) return only;
+  throw invalidField("tenantName", "is required for a caller who does not act for exactly one tenant");
+}

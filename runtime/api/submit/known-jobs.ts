@@ -1,0 +1,126 @@
+/**
+ * Judges whether the package a job names is there and has its job type, so that a mistake is refused at submit and does
+ * not become a failed job. What the catalog says is kept for a short time. A kept answer can accept a job; it never
+ * refuses one, because the package may have been published since.
+ */
+import { closestName } from "../../core/text.ts";
+import { type JobSystemError, NotFoundError, PackageError, UnavailableError } from "../../core/errors.ts";
+import {
+  KNOWN_PACKAGE_FOR_MS,
+  KNOWN_PACKAGES_MAX_COUNT,
+  PAGE_SIZE_MAX,
+  RELEASE_RETRY_AFTER_S,
+} from "../../core/limits.ts";
+import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { JobRequestBody } from "../../core/http/requests.ts";
+
+export interface KnownJobsDeps {
+  readonly packages: Pick<PackageCatalog, "get" | "list">;
+  /** Whether the package comes with this release and is not published yet. */
+  readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
+  readonly monotonicNow: () => number;
+}
+
+/** Why a job would fail before it starts; undefined: nothing is known against it. Throws UnavailableError. */
+export type RefusalOf = (job: JobRequestBody) => Promise<JobSystemError | undefined>;
+
+export interface KnownJobs {
+  /** For one request: each package is read at most once for all its refusals, and after this call. */
+  judge(): RefusalOf;
+}
+
+interface Reading {
+  /** Counts readings and requests in the order they began. */
+  readonly turn: number;
+  readonly at: number;
+  readonly found: Promise<Found>;
+}
+
+/** Undefined: there is none. Its job types are undefined when they were not noted. */
+type Found = { readonly jobTypes?: readonly string[] | undefined } | undefined;
+
+export function createKnownJobs({ packages, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
+  /** By tenant and package, the latest last. */
+  const readings = new Map<string, Reading>();
+  let turn = 0;
+
+  function read(name: string, { tenantName, jobProcessorPackageName }: JobRequestBody): Reading {
+    const found = packages.get(tenantName, jobProcessorPackageName);
+    const reading = { turn: ++turn, at: monotonicNow(), found };
+    readings.delete(name);
+    readings.set(name, reading);
+    // Those who wait for it are told. The next request reads again.
+    found.catch(() => readings.get(name) === reading && readings.delete(name));
+    const [oldest] = readings.keys();
+    if (oldest !== undefined && readings.size > KNOWN_PACKAGES_MAX_COUNT) readings.delete(oldest);
+    return reading;
+  }
+
+  async function namesOf(tenantName: string): Promise<readonly string[]> {
+    const { items } = await packages.list(tenantName, { pageSize: PAGE_SIZE_MAX, continuationToken: undefined });
+    return items.map(({ packageName }) => packageName);
+  }
+
+  return {
+    judge() {
+      const begun = ++turn;
+      const names = new Map<string, Promise<readonly string[]>>();
+
+      async function refusal(found: Found, job: JobRequestBody): Promise<JobSystemError> {
+        const { tenantName, jobProcessorPackageName: packageName } = job;
+        if (isReleasePending(tenantName, packageName)) return pending(packageName);
+        if (found !== undefined) return unknownType(job, found.jobTypes ?? []);
+        const reading = names.get(tenantName) ?? namesOf(tenantName);
+        names.set(tenantName, reading);
+        return noPackage(packageName, await reading);
+      }
+
+      return async (job) => {
+        if (job.publishLater === true) return undefined;
+        const name = `${job.tenantName}/${job.jobProcessorPackageName}`;
+        const kept = readings.get(name);
+        const isKept = kept !== undefined && monotonicNow() - kept.at < KNOWN_PACKAGE_FOR_MS;
+        if (isKept && accepts(await kept.found, job)) return undefined;
+        const latest = readings.get(name);
+        const found = await (latest !== undefined && latest.turn > begun ? latest : read(name, job)).found;
+        return accepts(found, job) ? undefined : refusal(found, job);
+      };
+    },
+  };
+}
+
+const accepts = (found: Found, { jobType }: JobRequestBody): boolean =>
+  found !== undefined && (found.jobTypes === undefined || found.jobTypes.includes(jobType));
+
+const noPackage = (packageName: string, others: readonly string[]): NotFoundError =>
+  new NotFoundError(
+    "PackageNotFound",
+    `There is no package ${packageName}.${suggestion(packageName, others)} ${LATER}`,
+  );
+
+function unknownType({ jobType, jobProcessorPackageName }: JobRequestBody, jobTypes: readonly string[]): PackageError {
+  const has = suggestion(jobType, jobTypes) || ` It has ${listOf(jobTypes)}.`;
+  const message = `Package ${jobProcessorPackageName} has no job of type ${JSON.stringify(jobType)}.${has} ${LATER}`;
+  return new PackageError("JobTypeUnknown", message);
+}
+
+const LATER = "Publish it first, or set publishLater.";
+
+function suggestion(word: string, known: readonly string[]): string {
+  const meant = closestName(word, known);
+  return meant === undefined ? "" : ` Did you mean "${meant}"?`;
+}
+
+const LISTED_MAX_COUNT = 10;
+
+function listOf(jobTypes: readonly string[]): string {
+  const more = jobTypes.length - LISTED_MAX_COUNT;
+  return jobTypes.slice(0, LISTED_MAX_COUNT).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+const pending = (packageName: string): UnavailableError =>
+  new UnavailableError(
+    "StorageUnavailable",
+    `Package ${packageName} comes with this release and is not published yet. Try again.`,
+    { retryAfterS: RELEASE_RETRY_AFTER_S },
+  );

@@ -1,0 +1,231 @@
+/**
+ * Parameters, artifacts and logs of jobs, as blobs. Artifacts and logs lie under the id of the claim that made them,
+ * because a blob, unlike a row, does not refuse a worker that has lost its job.
+ */
+import type { AppendBlobClient } from "@azure/storage-blob";
+import { CONTAINERS } from "../../core/deployment/topology.ts";
+import type { Artifact, JobFiles, OpenedBlob } from "../../core/ports/job-files.ts";
+import type { StorageClients } from "../connect.ts";
+import { isBeyondEnd, isConditionFailed, isExisting, storageError } from "../translate-error.ts";
+import {
+  artifactBlobName,
+  artifactsPrefix,
+  isSafePath,
+  logBlobName,
+  openBlob,
+  parametersBlobName,
+  readAll,
+} from "./open-blob.ts";
+
+/** Held in memory for each upload; a blob has at most 50,000 blocks. */
+const BLOCK_BYTES = 4 * 1024 * 1024;
+
+export function createJobFiles({ storage }: { readonly storage: Pick<StorageClients, "blobs"> }): JobFiles {
+  const input = storage.blobs.getContainerClient(CONTAINERS.input);
+  const output = storage.blobs.getContainerClient(CONTAINERS.output);
+  const logs = storage.blobs.getContainerClient(CONTAINERS.logs);
+  const logAppender = createLogAppender();
+
+  return {
+    async putParameters(jobId, json) {
+      const blob = input.getBlockBlobClient(parametersBlobName(jobId));
+      try {
+        await blob.upload(json, Buffer.byteLength(json), { blobHTTPHeaders: { blobContentType: "application/json" } });
+      } catch (error) {
+        throw storageError(error, "storing parameters");
+      }
+    },
+
+    async getParameters(jobId) {
+      const opened = found(await openBlob(input.getBlobClient(parametersBlobName(jobId))));
+      return opened && (await readAll(opened)).toString();
+    },
+
+    async putArtifact(jobId, claimId, path, content, signal) {
+      const blob = output.getBlockBlobClient(artifactBlobName(jobId, claimId, path));
+      const options = {
+        blobHTTPHeaders: { blobContentType: contentTypeOf(path) },
+        ...(signal === undefined ? {} : { abortSignal: signal }),
+      };
+      const send = async (work: () => Promise<unknown>): Promise<void> => {
+        try {
+          await work();
+        } catch (error) {
+          signal?.throwIfAborted();
+          throw storageError(error, "uploading an artifact");
+        }
+      };
+      signal?.throwIfAborted();
+      const { bytes } = content;
+      // Read here and not by the SDK: a file that cannot be read is no fault of storage.
+      const blockAt = (start: number): Promise<Buffer> => content.read(start, Math.min(BLOCK_BYTES, bytes - start));
+      if (bytes <= BLOCK_BYTES) {
+        const whole = await blockAt(0);
+        return send(() => blob.upload(whole, whole.length, options));
+      }
+      const blocks: string[] = [];
+      for (let start = 0; start < bytes; start += BLOCK_BYTES) {
+        const block = await blockAt(start);
+        // All ids of a blob must have the same length.
+        const id = Buffer.from(String(blocks.length).padStart(6, "0")).toString("base64");
+        await send(() => blob.stageBlock(id, block, block.length, signal === undefined ? {} : { abortSignal: signal }));
+        blocks.push(id);
+      }
+      await send(() => blob.commitBlockList(blocks, options));
+    },
+
+    async listArtifacts(jobId, claimId) {
+      const prefix = artifactsPrefix(jobId, claimId);
+      const artifacts: Artifact[] = [];
+      try {
+        for await (const { name, properties } of output.listBlobsFlat({ prefix })) {
+          artifacts.push({ path: name.slice(prefix.length), bytes: properties.contentLength ?? 0 });
+        }
+      } catch (error) {
+        throw storageError(error, "listing artifacts");
+      }
+      return artifacts;
+    },
+
+    async openArtifact(jobId, claimId, path) {
+      if (!isSafePath(path)) return undefined;
+      return found(await openBlob(output.getBlobClient(artifactBlobName(jobId, claimId, path))));
+    },
+
+    async appendLog(jobId, claimId, chunk) {
+      await logAppender.append(logs.getAppendBlobClient(logBlobName(jobId, claimId)), chunk);
+    },
+
+    async openLog(jobId, claimId, fromByte = 0) {
+      try {
+        return found(await openBlob(logs.getBlobClient(logBlobName(jobId, claimId)), { fromByte }));
+      } catch (error) {
+        if (!isBeyondEnd(error)) throw error;
+        return { bytes: 0, contentType: LOG_CONTENT_TYPE, stream: NOTHING };
+      }
+    },
+  };
+}
+
+const LOG_CONTENT_TYPE = "text/plain; charset=utf-8";
+const NOTHING: AsyncIterable<Uint8Array> = {
+  async *[Symbol.asyncIterator]() {
+    // There is nothing to read.
+  },
+};
+
+/** Only a request that names a version is answered "unchanged". */
+const found = <T extends OpenedBlob>(answer: T | "unchanged" | undefined): T | undefined =>
+  answer === "unchanged" ? undefined : answer;
+
+// The content type an artifact is served with, by its ending: the few kinds a browser or a tool shows directly.
+
+const UNKNOWN = "application/octet-stream";
+
+const BY_ENDING: Readonly<Record<string, string>> = {
+  avif: "image/avif",
+  bmp: "image/bmp",
+  css: "text/css; charset=utf-8",
+  csv: "text/csv; charset=utf-8",
+  docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  gif: "image/gif",
+  gz: "application/gzip",
+  html: "text/html; charset=utf-8",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  log: "text/plain; charset=utf-8",
+  md: "text/markdown; charset=utf-8",
+  mp3: "audio/mpeg",
+  mp4: "video/mp4",
+  pdf: "application/pdf",
+  png: "image/png",
+  pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+  svg: "image/svg+xml",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  txt: "text/plain; charset=utf-8",
+  wav: "audio/wav",
+  webm: "video/webm",
+  webp: "image/webp",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  xml: "application/xml",
+  yaml: "application/yaml",
+  yml: "application/yaml",
+  zip: "application/zip",
+};
+
+export function contentTypeOf(path: string): string {
+  const ending = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
+  return Object.hasOwn(BY_ENDING, ending) ? (BY_ENDING[ending] ?? UNKNOWN) : UNKNOWN;
+}
+
+// Appends to logs so that a chunk repeated after a lost answer is there once: every append names the position it
+// belongs to. A log has one writer, the holder of the claim in its name.
+
+export interface LogAppender {
+  append(blob: AppendBlobClient, chunk: Uint8Array): Promise<void>;
+}
+
+/** Blocks of an append blob: at most 4 MiB each, 50,000 in total. */
+const BLOCK_MAX_BYTES = 4 * 1024 * 1024;
+/** Logs whose end is remembered; another one costs a request to find its end. */
+const REMEMBERED_LOGS = 1_000;
+const ANSWER_WITHIN_MS = 30_000;
+
+const soon = (): { abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+
+function createLogAppender(): LogAppender {
+  /** Where the next chunk belongs, by blob name; least recently used first. */
+  const ends = new Map<string, number>();
+
+  function remember(name: string, end: number): void {
+    ends.delete(name);
+    ends.set(name, end);
+    for (const oldest of ends.keys()) {
+      if (ends.size <= REMEMBERED_LOGS) return;
+      ends.delete(oldest);
+    }
+  }
+
+  return {
+    async append(blob, chunk) {
+      try {
+        const start = ends.get(blob.name) ?? (await createOrFindEnd(blob));
+        remember(blob.name, start);
+        for (let offset = 0; offset < chunk.length; offset += BLOCK_MAX_BYTES) {
+          await appendAt(blob, start + offset, chunk.subarray(offset, offset + BLOCK_MAX_BYTES));
+        }
+        remember(blob.name, start + chunk.length);
+      } catch (error) {
+        throw storageError(error, "appending to a log");
+      }
+    },
+  };
+}
+
+async function createOrFindEnd(blob: AppendBlobClient): Promise<number> {
+  try {
+    const blobHTTPHeaders = { blobContentType: "text/plain; charset=utf-8" };
+    await blob.create({ conditions: { ifNoneMatch: "*" }, blobHTTPHeaders, ...soon() });
+    return 0;
+  } catch (error) {
+    if (!isExisting(error)) throw error;
+    return lengthOf(blob);
+  }
+}
+
+async function lengthOf(blob: AppendBlobClient): Promise<number> {
+  return (await blob.getProperties(soon())).contentLength ?? 0;
+}
+
+async function appendAt(blob: AppendBlobClient, position: number, block: Uint8Array): Promise<void> {
+  try {
+    await blob.appendBlock(block, block.length, { conditions: { appendPosition: position }, ...soon() });
+  } catch (error) {
+    // Longer than where we stand: the block arrived, and only the answer was lost.
+    if (isConditionFailed(error) && (await lengthOf(blob)) >= position + block.length) return;
+    throw error;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Receives bells from one queue, one at a time, over a link that is replaced when it is worn or broken. No message is
+ * lost by a replacement or by closing: what arrives too late is given back, or returns when its lock ends.
+ */
+import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
+import { InvariantError, LockLostError, UnavailableError } from "../../core/errors.ts";
+import { parseMessage } from "../../core/job/message.ts";
+import type { BellReceiver, Delivery } from "../../core/ports/job-queue.ts";
+import { busError } from "../translate-error.ts";
+import { type ReceiverLink, openLink } from "./receiver-link.ts";
+import { insist } from "./retry-bus-call.ts";
+
+/** What closing waits for messages on their way, when the broker does not answer. */
+const SWEEP_WITHIN_MS = 2_000;
+
+export function createBellReceiver(bus: ServiceBusClient, queue: string): BellReceiver {
+  const closing = new AbortController();
+  const retired = new Set<ReceiverLink>();
+  let link: ReceiverLink | undefined;
+  let waiting: Promise<Delivery | undefined> = Promise.resolve(undefined);
+
+  function retire(): void {
+    if (link === undefined) return;
+    retired.add(link);
+    link.retire();
+    link = undefined;
+    for (const old of retired) {
+      old.forgetLapsed();
+      if (old.closed) retired.delete(old);
+    }
+  }
+
+  async function receiveOne(waitMs: number): Promise<Delivery | undefined> {
+    if (link?.worn === true) retire();
+    const isFresh = link === undefined;
+    const startedAt = performance.now();
+    link ??= openLink(bus, queue);
+    try {
+      return await receiveOver(link, waitMs);
+    } catch (error) {
+      if (closing.signal.aborted) {
+        await sweep(link);
+        return undefined;
+      }
+      retire();
+      if (isFresh) throw busError(error, "receiving");
+    }
+    // Perhaps only that link was broken; the service closes idle ones, for instance. A new one tells.
+    return receiveOne(Math.max(0, waitMs - (performance.now() - startedAt)));
+  }
+
+  async function receiveOver(from: ReceiverLink, waitMs: number): Promise<Delivery | undefined> {
+    const messages = await from.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
+    const [delivery, ...surplus] = messages.map((message) => accept(from, message));
+    // Asked for one; the SDK would rather hand over a second than drop it.
+    for (const unasked of surplus) await giveBack(unasked);
+    return delivery;
+  }
+
+  function accept(from: ReceiverLink, message: ServiceBusReceivedMessage): Delivery {
+    from.received(message);
+    return deliveryOf(from, message, queue);
+  }
+
+  /**
+   * The receive that was broken off has left its credit with the broker, and a message may be on its way. Receiving
+   * once more drains the link: the broker answers when nothing can come any more.
+   */
+  async function sweep({ sdk, worn }: ReceiverLink): Promise<void> {
+    if (worn) return;
+    try {
+      const options = { maxWaitTimeInMs: 1, abortSignal: AbortSignal.timeout(SWEEP_WITHIN_MS) };
+      for (const message of await sdk.receiveMessages(1, options)) await sdk.abandonMessage(message);
+    } catch {
+      // The broker gives it back by itself when the lock ends.
+    }
+  }
+
+  return {
+    receive(waitMs) {
+      if (closing.signal.aborted) return Promise.resolve(undefined);
+      waiting = receiveOne(waitMs);
+      return waiting;
+    },
+    async close() {
+      closing.abort();
+      await waiting.catch(() => undefined);
+      retire();
+    },
+  };
+}
+
+async function giveBack(delivery: Delivery): Promise<void> {
+  // The broker gives it back by itself when the lock ends.
+  await delivery.abandon().catch(() => undefined);
+}
+
+// A received message with what can be done about it.
+
+/** A limit of the service for the reason and for the description. */
+const DEAD_LETTER_TEXT_MAX_LENGTH = 4_096;
+/** A renewal that takes longer is worth less than a new try. */
+const RENEW_WITHIN_MS = 5_000;
+
+export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessage, queue: string): Delivery {
+  const { sdk } = link;
+  if (message.sequenceNumber === undefined || message.lockedUntilUtc === undefined) {
+    throw new InvariantError("A message was received without sequence number or lock.");
+  }
+
+  async function settle(doing: string, isCompletion: boolean, action: () => Promise<void>): Promise<void> {
+    try {
+      await insist(doing, () => link.turns.run(isCompletion, action));
+      link.settled(message);
+    } catch (error) {
+      if (error instanceof LockLostError) link.settled(message);
+      throw error;
+    }
+  }
+
+  return {
+    parsed: parseMessage(message.body),
+    messageId: String(message.messageId),
+    queue,
+    sequenceNumber: message.sequenceNumber.toString(),
+    // On the wire it counts the deliveries before this one.
+    deliveryCount: (message.deliveryCount ?? 0) + 1,
+    lockedUntil: message.lockedUntilUtc.getTime(),
+    async renew() {
+      try {
+        return (await inTime(sdk.renewMessageLock(message))).getTime();
+      } catch (error) {
+        throw busError(error, "renewing a lock");
+      }
+    },
+    complete: () => settle("completing a message", true, () => sdk.completeMessage(message)),
+    abandon: () => settle("giving a message back", false, () => sdk.abandonMessage(message)),
+    deadLetter: (reason, description) =>
+      settle("dead-lettering a message", false, () =>
+        sdk.deadLetterMessage(message, {
+          deadLetterReason: reason.slice(0, DEAD_LETTER_TEXT_MAX_LENGTH),
+          deadLetterErrorDescription: description.slice(0, DEAD_LETTER_TEXT_MAX_LENGTH),
+        }),
+      ),
+  };
+}
+
+async function inTime<T>(renewal: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new UnavailableError("BusUnavailable", "Service Bus did not answer a renewal in time."));
+    }, RENEW_WITHIN_MS);
+  });
+  try {
+    return await Promise.race([renewal, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Sends events to the topic in the order they came, as many per message batch as the broker takes, one batch under way at
+ * a time. While the broker is away they wait, up to a limit; beyond it the oldest go, are counted, and the log says so.
+ */
+import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
+import { messageOf } from "../../core/errors.ts";
+import { applicationPropertiesOf, type PublishedEvent } from "../../core/job/events.ts";
+import { EVENTS_WAITING_MAX_COUNT } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { EventPublisher } from "../../core/ports/event-channel.ts";
+import { EVENTS_TOPIC } from "../../core/deployment/topology.ts";
+import { busError } from "../translate-error.ts";
+
+export interface EventPublisherDeps {
+  /** The publisher owns it: closing closes it. */
+  readonly bus: ServiceBusClient;
+  readonly log: Logger;
+  /** Default EVENTS_WAITING_MAX_COUNT. */
+  readonly waitingMaxCount?: number;
+}
+
+/** An acknowledgement that takes longer was lost with its connection. */
+const ACCEPT_WITHIN_MS = 5_000;
+/** Wait after a failed send, so that an outage is not answered with a flood. */
+const RETRY_MS = 500;
+/** What the last events get when the process ends. */
+const CLOSE_WITHIN_MS = 2_000;
+
+export function createEventPublisher({
+  bus,
+  log,
+  waitingMaxCount = EVENTS_WAITING_MAX_COUNT,
+}: EventPublisherDeps): EventPublisher {
+  let waiting: PublishedEvent[] = [];
+  let opened: ServiceBusSender | undefined;
+  let sending: Promise<void> | undefined;
+  let isAway = false;
+  let closed = false;
+  /** Since the log said so last. */
+  let droppedCount = 0;
+  let wake: () => void = () => undefined;
+
+  const sender = (): ServiceBusSender => (opened ??= bus.createSender(EVENTS_TOPIC));
+
+  async function sendAll(): Promise<void> {
+    while (waiting.length > 0) {
+      const taken = waiting;
+      waiting = [];
+      let sentCount = 0;
+      try {
+        while (sentCount < taken.length) sentCount += await sendSome(taken, sentCount);
+        if (isAway) log.info({ dropped: droppedCount }, "events are accepted again");
+        isAway = false;
+        droppedCount = 0;
+      } catch (error) {
+        keep(taken.slice(sentCount), error);
+        if (closed) return;
+        await pause();
+      }
+    }
+  }
+
+  /** Sends as many as fit into one transfer. An answer that was lost costs a repeat, which the broker swallows. */
+  async function sendSome(events: readonly PublishedEvent[], from: number): Promise<number> {
+    const batch = await sender().createMessageBatch();
+    let to = from;
+    while (to < events.length && add(batch, events[to])) to++;
+    if (to > from) await sender().sendMessages(batch, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) });
+    // One alone is too large for any transfer: nobody will ever get it.
+    else droppedCount++;
+    return Math.max(1, to - from);
+  }
+
+  function keep(events: readonly PublishedEvent[], error: unknown): void {
+    if (!isAway) log.warn({ error: messageOf(busError(error, "publishing")) }, "events are not accepted; they wait");
+    isAway = true;
+    waiting = [...events, ...waiting];
+    const surplus = waiting.length - waitingMaxCount;
+    if (surplus > 0) drop(surplus);
+  }
+
+  function drop(count: number): void {
+    if (droppedCount === 0) log.warn({ waiting: waitingMaxCount }, "too many events wait; the oldest are dropped");
+    waiting.splice(0, count);
+    droppedCount += count;
+  }
+
+  function pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, RETRY_MS);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  function start(): void {
+    sending ??= sendAll()
+      .catch((error: unknown) => log.error({ error: messageOf(error) }, "publishing broke off"))
+      .finally(() => {
+        sending = undefined;
+        if (waiting.length > 0 && !closed) start();
+      });
+  }
+
+  return {
+    publish(event) {
+      if (closed) return;
+      if (waiting.length >= waitingMaxCount) drop(1);
+      waiting.push(event);
+      start();
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      wake();
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, CLOSE_WITHIN_MS);
+      });
+      await Promise.race([sending, late]);
+      clearTimeout(timer);
+      const lost = waiting.length + droppedCount;
+      if (lost > 0) log.warn({ count: lost }, "events could not be sent before the end");
+      waiting = [];
+      // Nothing depends on the answer.
+      await bus.close().catch(() => undefined);
+    },
+  };
+}
+
+const add = (batch: ServiceBusMessageBatch, event: PublishedEvent | undefined): boolean =>
+  event !== undefined && batch.tryAddMessage(asMessage(event));
+
+const asMessage = ({ id, event }: PublishedEvent): ServiceBusMessage => ({
+  body: event,
+  messageId: id,
+  contentType: "application/json",
+  subject: event.eventType,
+  applicationProperties: applicationPropertiesOf(event),
+});

@@ -1,0 +1,93 @@
+/** Bells on Service Bus queues: one connection, a sender per queue, a link per receiver. */
+import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
+import { InvariantError } from "../../core/errors.ts";
+import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
+import { busError } from "../translate-error.ts";
+import { createBellReceiver } from "./bell-receiver.ts";
+import { createDeadLetters, peekMessages } from "./dead-letters.ts";
+import { insist } from "./retry-bus-call.ts";
+
+export interface JobQueueDeps {
+  /** The queue owns it: closing closes it. */
+  readonly bus: ServiceBusClient;
+}
+
+export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
+  const senders = new Map<string, BellSender>();
+  const deadLetters = createDeadLetters(bus);
+  let closing: Promise<void> | undefined;
+
+  function senderOf(queue: string): BellSender {
+    const sender = senders.get(queue) ?? createBellSender(bus, queue);
+    senders.set(queue, sender);
+    return sender;
+  }
+
+  return {
+    async send(queue, bells) {
+      if (bells.length > 0) await senderOf(queue).send(bells);
+    },
+    receiver: (queue) => createBellReceiver(bus, queue),
+    peek: (queue, request) => peekMessages(bus, queue, request),
+    takeDeadLetters: (queue, maxCount) => deadLetters.take(queue, maxCount),
+    async close() {
+      closing ??= bus.close();
+      try {
+        await closing;
+      } catch (error) {
+        throw busError(error, "closing");
+      }
+    },
+  };
+}
+
+// Sends bells to one queue, as many per message as the broker takes. Every bell has a MessageId the broker remembers,
+// so that sending again after a lost acknowledgement does no harm.
+
+export interface BellSender {
+  /** Resolves when the broker has accepted every one. */
+  send(bells: readonly OutgoingBell[]): Promise<void>;
+}
+
+/** Transfers under way at the same time: enough to hide the way to another data centre. */
+const PARALLEL_TRANSFERS = 8;
+/** An acknowledgement that takes longer was lost with its connection. */
+const ACCEPT_WITHIN_MS = 2_000;
+
+function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
+  let opened: ServiceBusSender | undefined;
+  const sender = (): ServiceBusSender => (opened ??= bus.createSender(queue));
+
+  async function pack(bells: readonly OutgoingBell[]): Promise<readonly ServiceBusMessageBatch[]> {
+    const batches: ServiceBusMessageBatch[] = [];
+    for (const message of bells.map(messageOf)) {
+      if (batches.at(-1)?.tryAddMessage(message) === true) continue;
+      const batch = await insist("opening a sender", () => sender().createMessageBatch());
+      if (!batch.tryAddMessage(message)) throw new InvariantError("A bell is larger than a message may be.");
+      batches.push(batch);
+    }
+    return batches;
+  }
+
+  return {
+    async send(bells) {
+      const waiting = [...(await pack(bells))];
+      const sendNext = async (): Promise<void> => {
+        for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
+          const accepted = batch;
+          await insist("sending", () =>
+            sender().sendMessages(accepted, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) }),
+          );
+        }
+      };
+      await Promise.all(Array.from({ length: PARALLEL_TRANSFERS }, sendNext));
+    },
+  };
+}
+
+const messageOf = ({ bell, messageId, enqueueAt }: OutgoingBell): ServiceBusMessage => ({
+  body: bell,
+  messageId,
+  contentType: "application/json",
+  ...(enqueueAt === undefined ? {} : { scheduledEnqueueTimeUtc: enqueueAt }),
+});

@@ -1,0 +1,21 @@
+/** Repeats a step on Service Bus that may be repeated after an unknown outcome, over about the time a restart takes. */
+import { setTimeout as pause } from "node:timers/promises";
+import { busError, isPassing } from "../translate-error.ts";
+
+const PAUSES_MS: readonly number[] = [100, 200, 400, 800];
+/** When the tries themselves took long, the caller decides. */
+const WITHIN_MS = 8_000;
+
+/** Rejects with a core error. `doing` completes "while …". */
+export async function insist<T>(doing: string, step: () => Promise<T>): Promise<T> {
+  const giveUpAt = performance.now() + WITHIN_MS;
+  for (let failures = 0; ; failures++) {
+    try {
+      return await step();
+    } catch (error) {
+      const waitMs = PAUSES_MS[failures];
+      if (waitMs === undefined || !isPassing(error) || performance.now() > giveUpAt) throw busError(error, doing);
+      await pause(waitMs);
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/** Sends ticks to their topic, each with the time it is due and the listener whose subscription lets it through. */
+import type {
+  CreateSubscriptionOptions,
+  ServiceBusAdministrationClient,
+  ServiceBusClient,
+  ServiceBusMessage,
+  ServiceBusMessageBatch,
+  ServiceBusSender,
+  SubscriptionProperties,
+  WithResponse,
+} from "@azure/service-bus";
+import { type SubscriptionSettings, TIMERS_TOPIC, timerSubscription } from "../../core/deployment/topology.ts";
+import { InvariantError, UnavailableError } from "../../core/errors.ts";
+import type { TickSender, TimerSubscriptions } from "../../core/ports/timer-topic.ts";
+import { LISTENER_PROPERTY, type OutgoingTick } from "../../core/timer/tick.ts";
+import { busError, isEntityExisting, isEntityMissing } from "../translate-error.ts";
+import { insist } from "./retry-bus-call.ts";
+
+export interface TickSenderDeps {
+  /** The sender owns it: closing closes it. */
+  readonly bus: ServiceBusClient;
+}
+
+/** An acknowledgement that takes longer was lost with its connection; the broker swallows the repeat. */
+const ACCEPT_WITHIN_MS = 5_000;
+
+export function createTickSender({ bus }: TickSenderDeps): TickSender {
+  let opened: ServiceBusSender | undefined;
+  const sender = (): ServiceBusSender => (opened ??= bus.createSender(TIMERS_TOPIC));
+  let closing: Promise<void> | undefined;
+
+  const open = (): Promise<ServiceBusMessageBatch> => insist("opening a sender", () => sender().createMessageBatch());
+
+  const sendBatch = (batch: ServiceBusMessageBatch): Promise<void> =>
+    insist("sending ticks", () => sender().sendMessages(batch, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) }));
+
+  return {
+    async send(ticks) {
+      let batch: ServiceBusMessageBatch | undefined;
+      for (const message of ticks.map(messageOf)) {
+        batch ??= await open();
+        if (batch.tryAddMessage(message)) continue;
+        await sendBatch(batch);
+        batch = await open();
+        if (!batch.tryAddMessage(message)) throw new InvariantError("A tick is larger than a message may be.");
+      }
+      if (batch !== undefined) await sendBatch(batch);
+    },
+    async close() {
+      closing ??= bus.close();
+      try {
+        await closing;
+      } catch (error) {
+        throw busError(error, "closing");
+      }
+    },
+  };
+}
+
+const messageOf = ({ tick, messageId, listener, enqueueAt }: OutgoingTick): ServiceBusMessage => ({
+  body: tick,
+  messageId,
+  contentType: "application/json",
+  applicationProperties: { [LISTENER_PROPERTY]: listener },
+  scheduledEnqueueTimeUtc: enqueueAt,
+});
+
+// The subscriptions of timers, as this system makes them while it runs. Each is created together with its only rule, so
+// that no tick of another timer ever passes. Those without our mark belong to a deployment and are left as they are.
+
+/** In `userMetadata`, where people see it too. */
+const OURS = "jobyard: registered at run time";
+
+/** Somebody else may make or remove the same one meanwhile; so often in a row is no coincidence. */
+const TRIES = 5;
+
+export interface TimerSubscriptionsDeps {
+  readonly admin: ServiceBusAdministrationClient;
+}
+
+interface Rule {
+  readonly name: string;
+  readonly expression: string;
+}
+
+export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): TimerSubscriptions {
+  async function find(name: string): Promise<WithResponse<SubscriptionProperties> | undefined> {
+    try {
+      return await admin.getSubscription(TIMERS_TOPIC, name);
+    } catch (error) {
+      if (isEntityMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async function hasOnly(name: string, { name: ruleName, expression }: Rule): Promise<boolean> {
+    const rules = await rulesOf(name);
+    const [rule] = rules;
+    return rules.length === 1 && rule?.name === ruleName && rule.expression === expression;
+  }
+
+  async function rulesOf(name: string): Promise<readonly { readonly name: string; readonly expression: unknown }[]> {
+    const rules: { name: string; expression: unknown }[] = [];
+    for await (const { name: ruleName, filter } of admin.listRules(TIMERS_TOPIC, name)) {
+      rules.push({ name: ruleName, expression: "sqlExpression" in filter ? filter.sqlExpression : undefined });
+    }
+    return rules;
+  }
+
+  /** The right rule first: until the others are gone too many ticks pass, but never too few. */
+  async function mendRules(name: string, { name: ruleName, expression }: Rule): Promise<void> {
+    const rules = await rulesOf(name);
+    const filter = { sqlExpression: expression };
+    if (rules.some((rule) => rule.name === ruleName)) {
+      await admin.updateRule(TIMERS_TOPIC, name, { ...(await admin.getRule(TIMERS_TOPIC, name, ruleName)), filter });
+    } else await admin.createRule(TIMERS_TOPIC, name, ruleName, filter);
+    for (const other of rules) {
+      if (other.name !== ruleName) await admin.deleteRule(TIMERS_TOPIC, name, other.name);
+    }
+  }
+
+  return {
+    ensure(wanted) {
+      const settings = timerSubscription(wanted);
+      const { name } = settings;
+      const rule = ruleOf(settings);
+      return insist("registering the subscription of a timer", async () => {
+        for (let tries = 0; tries < TRIES; tries++) {
+          try {
+            const found = await find(name);
+            if (found === undefined) {
+              await admin.createSubscription(TIMERS_TOPIC, name, optionsOf(settings, rule));
+              return "made";
+            }
+            const forwardsRight = queueOf(found) === wanted.queue;
+            const filtersRight = await hasOnly(name, rule);
+            if (forwardsRight && filtersRight) return "unchanged";
+            if (!isOurs(found)) return "foreign";
+            if (!forwardsRight) await admin.updateSubscription({ ...found, forwardTo: wanted.queue });
+            if (!filtersRight) await mendRules(name, rule);
+            return "mended";
+          } catch (error) {
+            // Made or removed by somebody else between two of these requests: it is looked at again.
+            if (!isEntityExisting(error) && !isEntityMissing(error)) throw error;
+          }
+        }
+        throw new UnavailableError("BusUnavailable", `Subscription ${name} changed each time it was to be registered.`);
+      });
+    },
+
+    remove(name) {
+      return insist("removing the subscription of a timer", async () => {
+        const found = await find(name);
+        if (found === undefined || !isOurs(found)) return;
+        try {
+          await admin.deleteSubscription(TIMERS_TOPIC, name);
+        } catch (error) {
+          if (!isEntityMissing(error)) throw error;
+        }
+      });
+    },
+
+    list() {
+      return insist("listing the subscriptions of timers", async () => {
+        const found = [];
+        for await (const properties of admin.listSubscriptions(TIMERS_TOPIC)) {
+          found.push({ name: properties.subscriptionName, isOurs: isOurs(properties), queue: queueOf(properties) });
+        }
+        return found;
+      });
+    },
+  };
+}
+
+const isOurs = ({ userMetadata }: SubscriptionProperties): boolean => userMetadata === OURS;
+
+/** The service gives the whole address; names of queues have no slash. */
+const queueOf = ({ forwardTo }: SubscriptionProperties): string | undefined => forwardTo?.split("/").at(-1);
+
+function ruleOf({ name, rules = [] }: SubscriptionSettings): Rule {
+  const [rule, ...more] = rules;
+  if (rule?.filter.kind !== "sql" || more.length > 0) {
+    throw new InvariantError(`Subscription ${name} of a timer needs one rule with a SQL filter.`);
+  }
+  return { name: rule.name, expression: rule.filter.expression };
+}
+
+const optionsOf = (
+  { forwardTo, maxDeliveryCount }: SubscriptionSettings,
+  { name, expression }: Rule,
+): CreateSubscriptionOptions => ({
+  ...(forwardTo !== undefined && { forwardTo }),
+  ...(maxDeliveryCount !== undefined && { maxDeliveryCount }),
+  deadLetteringOnFilterEvaluationExceptions: true,
+  userMetadata: OURS,
+  defaultRuleOptions: { name, filter: { sqlExpression: expression } },
+});

@@ -1,0 +1,164 @@
+/**
+ * Jobs and their counts in table `jobs`. Writes go through one group-committing writer per partition; reads are point
+ * reads and range queries. What a refused write means is the caller's to decide, by the protocol.
+ */
+import { odata } from "@azure/data-tables";
+import { InvariantError, UnavailableError } from "../../core/errors.ts";
+import { parseJobId, partitionOf } from "../../core/job/ids.ts";
+import type { Batch, Job } from "../../core/job/job.ts";
+import type { CounterSnapshot, JobStore, WriteResult } from "../../core/ports/job-store.ts";
+import type { Page, Stored } from "../../core/ports/stored.ts";
+import {
+  addCounts,
+  assertTransition,
+  countChange,
+  type JobState,
+  NO_COUNTS,
+  type StateCounts,
+} from "../../core/job/states.ts";
+import { TABLES } from "../../core/deployment/topology.ts";
+import type { StorageClients } from "../connect.ts";
+import { changedCells, jobCells, jobKeys, jobOf } from "./job-entity.ts";
+import {
+  type PagePosition,
+  type RowResult,
+  type StoredRow,
+  decodePosition,
+  encodePosition,
+  etagOf,
+  readRow,
+  readable,
+} from "./rows.ts";
+import { createPartitionWriters } from "./partition-writer.ts";
+import { storageError } from "../translate-error.ts";
+import { COUNTER_PREFIX, countsOf } from "./writer-counter.ts";
+
+export interface JobStoreDeps {
+  readonly storage: Pick<StorageClients, "table">;
+  /**
+   * Names this process in counter rows: letters, digits, dots, hyphens and underscores. No two processes may use one
+   * at the same time (they would only slow each other down), and one that comes back should use its old one, because
+   * every name leaves a row per partition it wrote to.
+   */
+  readonly writerId: string;
+}
+
+/** As many as the service gives at a time. */
+const SCAN_PAGE_SIZE = 1_000;
+
+/** A writer's counter row as it was read. */
+interface CounterRow {
+  readonly counts: StateCounts;
+  readonly version: string;
+  readonly changedAt: number;
+}
+
+export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
+  const table = storage.table(TABLES.jobs);
+  const writers = createPartitionWriters(table, writerId);
+
+  /** The rows of one shard after a row key, a service page at a time. */
+  async function* pages(shard: string, after: string, state: JobState | undefined, pageSize: number) {
+    const inState = state === undefined ? "" : odata` and state eq ${state}`;
+    const filter = odata`PartitionKey eq ${shard} and RowKey gt ${after} and RowKey lt ${COUNTER_PREFIX}` + inState;
+    try {
+      yield* table.retrying.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: pageSize });
+    } catch (error) {
+      throw storageError(error, "listing jobs");
+    }
+  }
+
+  async function countersOf(partition: string): Promise<readonly CounterRow[]> {
+    const filter = odata`PartitionKey eq ${partition} and RowKey ge ${COUNTER_PREFIX}`;
+    const counters: CounterRow[] = [];
+    try {
+      for await (const row of table.retrying.listEntities({ queryOptions: { filter } })) {
+        const version = `${partition} ${row.rowKey ?? ""} ${etagOf(row)}`;
+        counters.push({ counts: countsOf(row), version, changedAt: Date.parse(row.timestamp ?? "") });
+      }
+    } catch (error) {
+      throw storageError(error, "counting jobs");
+    }
+    return counters;
+  }
+
+  async function snapshot({ batchId, shardCount }: Batch): Promise<CounterSnapshot> {
+    const shards = Array.from({ length: shardCount }, (_, shard) => countersOf(partitionOf(batchId, shard)));
+    const counters = (await Promise.all(shards)).flat();
+    return {
+      counts: counters.map(({ counts }) => counts).reduce(addCounts, NO_COUNTS),
+      version: counters.map(({ version }) => version).join("\n"),
+      changedAt: counters.length === 0 ? undefined : new Date(Math.max(...counters.map(({ changedAt }) => changedAt))),
+    };
+  }
+
+  return {
+    async insert(job) {
+      const { partitionKey, rowKey } = jobKeys(job.jobId);
+      if (job.state !== "queued") throw new InvariantError(`A job cannot be inserted as ${job.state}.`);
+      const change = countChange(undefined, job.state);
+      const write = { rowKey, cells: jobCells(job), etag: undefined, change };
+      const result = asJob(await writers.of(partitionKey).write(write));
+      if (result.written || result.current !== undefined) return result;
+      // A refused insert finds a row. There is none: no try was answered, and one of them may still land.
+      throw new UnavailableError("StorageUnavailable", "Storage did not say what became of an insert.");
+    },
+
+    async get(jobId) {
+      const parts = parseJobId(jobId);
+      if (parts === undefined) return undefined;
+      const row = await readRow(table, parts.partition, jobId);
+      return row && storedJob(row);
+    },
+
+    async update({ jobId, etag, from, to, changes }) {
+      assertTransition(from, to);
+      const { partitionKey, rowKey } = jobKeys(jobId);
+      const cells = changedCells(to, changes);
+      return asJob(await writers.of(partitionKey).write({ rowKey, cells, etag, change: countChange(from, to) }));
+    },
+
+    async list(batch, { pageSize, continuationToken, state }) {
+      const start = continuationToken === undefined ? { shard: 0, after: "" } : positionIn(batch, continuationToken);
+      const items: Job[] = [];
+      for (let { shard, after } = start; shard < batch.shardCount; shard++, after = "") {
+        for await (const rows of pages(partitionOf(batch.batchId, shard), after, state, pageSize - items.length)) {
+          for (const row of rows) {
+            items.push(jobOf(row));
+            if (items.length === pageSize) return pageEndingAt(items, { shard, after: row.rowKey ?? "" });
+          }
+        }
+      }
+      return { items, continuationToken: undefined };
+    },
+
+    counts: async (batch) => (await snapshot(batch)).counts,
+
+    snapshot,
+
+    async *scan(batch, state, onUnreadable) {
+      for (let shard = 0; shard < batch.shardCount; shard++) {
+        for await (const rows of pages(partitionOf(batch.batchId, shard), "", state, SCAN_PAGE_SIZE)) {
+          for (const row of rows) yield* readable(row, storedJob, onUnreadable);
+        }
+      }
+    },
+  };
+}
+
+const storedJob = ({ cells, etag }: StoredRow): Stored<Job> => ({ value: jobOf(cells), etag });
+
+const asJob = (result: RowResult): WriteResult =>
+  result.written ? result : { written: false, current: result.current && storedJob(result.current) };
+
+/** Where a page starts. Only a position inside this very batch is accepted. */
+const positionIn = (batch: Batch, token: string): PagePosition =>
+  decodePosition(token, batch.shardCount, (after, shard) => {
+    const parts = parseJobId(after);
+    return parts?.batchId === batch.batchId && parts.shard === shard;
+  });
+
+const pageEndingAt = (items: readonly Job[], position: PagePosition): Page<Job> => ({
+  items,
+  continuationToken: encodePosition(position),
+});

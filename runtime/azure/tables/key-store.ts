@@ -1,0 +1,182 @@
+/**
+ * Callers' keys in table `keys`. Keys are inserted, up to a transaction at a time, and never changed; only an expired
+ * one is replaced. So after a refused or unanswered write a look at the rows says all: a key that is there stands for
+ * what its row names, one that is not is tried again, with the same id.
+ */
+import { createHash } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { type TransactionAction, odata } from "@azure/data-tables";
+import { TABLES } from "../../core/deployment/topology.ts";
+import { UnavailableError } from "../../core/errors.ts";
+import { KEY_KINDS, type KeyName, type KeyRecord, isExpired } from "../../core/job/keys.ts";
+import type { KeyStore, KeyWish, RemovedKeys } from "../../core/ports/key-store.ts";
+import type { StorageClients, TableAccess } from "../connect.ts";
+import { isConditionFailed, isRefused, storageError } from "../translate-error.ts";
+import { type Cells, type Columns, type Row, instant, readCells, text, word, writeCells } from "./columns.ts";
+import { type StoredRow, etagOf, readRow } from "./rows.ts";
+
+/** Below the 100 operations a transaction takes. */
+const GROUP_MAX_ROWS = 99;
+/** A refused try finds a key that was not there before, an unanswered one is read back: so many are an outage. */
+const TRIES = 10;
+/** After the nth failed try n times this long. */
+const PAUSE_MS = 20;
+
+/** A wish whose key is not known to be taken, and the expired row it is to replace. */
+interface Open {
+  readonly wish: KeyWish;
+  readonly expired: StoredRow | undefined;
+}
+
+export function createKeyStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): KeyStore {
+  const table = storage.table(TABLES.keys);
+
+  const read = (tenantName: string, wish: Parameters<typeof keyKeys>[1]): Promise<StoredRow | undefined> => {
+    const { partitionKey, rowKey } = keyKeys(tenantName, wish);
+    return readRow(table, partitionKey, rowKey);
+  };
+
+  async function reserveGroup(
+    tenantName: string,
+    wishes: readonly KeyWish[],
+    expiredBefore: Date,
+  ): Promise<readonly KeyRecord[]> {
+    const taken = new Map<KeyWish, KeyRecord>();
+    let open: readonly Open[] = wishes.map((wish) => ({ wish, expired: undefined }));
+    for (let tries = 0; open.length > 0; tries++) {
+      if (tries === TRIES) throw new UnavailableError("StorageUnavailable", "Storage did not take keys.");
+      await pause(tries * PAUSE_MS);
+      if (await insert(table, tenantName, open)) break;
+      const rows = await Promise.all(open.map(({ wish }) => read(tenantName, wish)));
+      open = open.flatMap(({ wish }, index) => {
+        const row = rows[index];
+        const record = row && keyOf(row.cells);
+        if (record === undefined) return [{ wish, expired: undefined }];
+        if (isExpired(record, expiredBefore)) return [{ wish, expired: row }];
+        taken.set(wish, record);
+        return [];
+      });
+    }
+    return wishes.map((wish) => taken.get(wish) ?? wish);
+  }
+
+  return {
+    async find(tenantName, names, expiredBefore) {
+      const rows = await Promise.all(names.map((name) => read(tenantName, name)));
+      return rows.map((row) => {
+        const record = row && keyOf(row.cells);
+        return record === undefined || isExpired(record, expiredBefore) ? undefined : record;
+      });
+    },
+
+    async reserve(tenantName, wishes, expiredBefore) {
+      const groups: Promise<readonly KeyRecord[]>[] = [];
+      for (let i = 0; i < wishes.length; i += GROUP_MAX_ROWS) {
+        groups.push(reserveGroup(tenantName, wishes.slice(i, i + GROUP_MAX_ROWS), expiredBefore));
+      }
+      return (await Promise.all(groups)).flat();
+    },
+
+    removeExpired: (expiredBefore, continuationToken) => removeExpiredKeys(table, expiredBefore, continuationToken),
+  };
+}
+
+/** Whether all were written; else none was, or nobody knows. Throws what no second look would change. */
+async function insert(table: TableAccess, tenantName: string, open: readonly Open[]): Promise<boolean> {
+  const actions = open.map(({ wish, expired }): TransactionAction => {
+    const entity = { ...keyKeys(tenantName, wish), ...keyCells(wish) };
+    // Another request's from now on: nothing of the old one may stay.
+    return expired === undefined ? ["create", entity] : ["update", entity, "Replace", { etag: expired.etag }];
+  });
+  try {
+    const { subResponses } = await table.once.submitTransaction(actions);
+    return subResponses.length === actions.length && subResponses.every(({ status }) => status < 300);
+  } catch (error) {
+    if (isRefused(error) && !isConditionFailed(error)) throw storageError(error, "writing keys");
+    return false;
+  }
+}
+
+// The row of a key in table `keys`: PartitionKey is the tenant, RowKey the SHA-256 of kind and key, because a key may
+// hold characters no RowKey takes. The properties have the names of the fields: kind, id, requestHash, createdAt.
+
+const KEY_COLUMNS: Columns<KeyRecord> = {
+  kind: word("kind", KEY_KINDS),
+  id: text("id"),
+  requestHash: text("requestHash"),
+  createdAt: instant("createdAt"),
+};
+
+export interface KeyKeys {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+}
+
+/** No kind holds a colon, so no two of kind and key make the same text. */
+export const keyKeys = (tenantName: string, { kind, key }: KeyName): KeyKeys => ({
+  partitionKey: tenantName,
+  rowKey: createHash("sha256").update(`${kind}:${key}`).digest("hex"),
+});
+
+export const keyCells = (record: KeyRecord): Cells => writeCells(KEY_COLUMNS, record);
+
+/** Throws UnreadableError when the row cannot be read. */
+export const keyOf = (row: Row): KeyRecord => readCells("key", KEY_COLUMNS, row);
+
+// Removes expired idempotency keys: one page of the table at a time, each row on the version that was seen expired.
+
+/** As many as the service gives at a time. */
+const PAGE_SIZE = 1_000;
+/** Requests under way at a time. One by one, because the SDK's transactions delete whatever version is there. */
+const AT_ONCE = 25;
+
+interface SeenRow {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly etag: string;
+}
+
+async function removeExpiredKeys(
+  table: TableAccess,
+  expiredBefore: Date,
+  continuationToken: string | undefined,
+): Promise<RemovedKeys> {
+  const filter = odata`kind eq ${"idempotency-key"} and createdAt lt ${expiredBefore}`;
+  const queryOptions = { filter, select: ["PartitionKey", "RowKey"] };
+  try {
+    const pages = table.retrying
+      .listEntities({ queryOptions })
+      .byPage({ maxPageSize: PAGE_SIZE, ...(continuationToken !== undefined && { continuationToken }) });
+    for await (const page of pages) {
+      const rows = page.map((row) => ({
+        partitionKey: row.partitionKey ?? "",
+        rowKey: row.rowKey ?? "",
+        etag: etagOf(row),
+      }));
+      return { removed: await removeAll(table, rows), continuationToken: page.continuationToken };
+    }
+    return { removed: 0, continuationToken: undefined };
+  } catch (error) {
+    throw storageError(error, "removing expired keys");
+  }
+}
+
+async function removeAll(table: TableAccess, rows: readonly SeenRow[]): Promise<number> {
+  let removed = 0;
+  for (let i = 0; i < rows.length; i += AT_ONCE) {
+    const results = await Promise.all(rows.slice(i, i + AT_ONCE).map((row) => remove(table, row)));
+    removed += results.filter(Boolean).length;
+  }
+  return removed;
+}
+
+/** False: it has been given to a new request since, or is gone. */
+async function remove(table: TableAccess, { partitionKey, rowKey, etag }: SeenRow): Promise<boolean> {
+  try {
+    await table.retrying.deleteEntity(partitionKey, rowKey, { etag });
+    return true;
+  } catch (error) {
+    if (isConditionFailed(error)) return false;
+    throw error;
+  }
+}

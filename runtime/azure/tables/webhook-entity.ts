@@ -1,0 +1,122 @@
+/**
+ * The rows of table `webhooks`.
+ *
+ * | row                       | PartitionKey               | RowKey                               |
+ * |---------------------------|----------------------------|--------------------------------------|
+ * | a webhook                 | tenantName                 | webhookName                          |
+ * | a delivery that waits     | `~waiting`                 | `{tenantName}.{webhookId}.{key}`     |
+ * | a delivery that has ended | `{tenantName}.{webhookId}` | key: newest first                    |
+ *
+ * All deliveries that wait lie together, so that whoever sends them finds what is due in one query.
+ */
+import * as z from "zod";
+import { InvariantError } from "../../core/errors.ts";
+import type { DeliveryChanges, DeliveryKey, WebhookKey } from "../../core/ports/webhook-store.ts";
+import { type Delivery, DELIVERY_STATES, type Webhook } from "../../core/job/webhook.ts";
+import {
+  type Cells,
+  type Columns,
+  flag,
+  instant,
+  integer,
+  json,
+  optional,
+  optionalInstant,
+  optionalText,
+  readCells,
+  type Row,
+  text,
+  word,
+  writeCells,
+} from "./columns.ts";
+import type { RowKeys } from "./rows.ts";
+
+export const WAITING_PARTITION = "~waiting";
+
+/** Written anew with each change of the webhook: fields of a later release stay. */
+const secretSchema = z
+  .looseObject({ value: z.string(), validUntil: z.iso.datetime().optional() })
+  .transform(({ validUntil, ...secret }) => ({ ...secret, validUntil: validUntil ? new Date(validUntil) : undefined }));
+
+const WEBHOOK_COLUMNS: Columns<Omit<Webhook, "tenantName" | "webhookName">> = {
+  webhookId: text("webhookId"),
+  url: text("url"),
+  enabled: flag("enabled"),
+  disabledBecause: optionalText("disabledBecause"),
+  secrets: json("secrets", z.array(secretSchema).readonly()),
+  failuresInRow: integer("failuresInRow"),
+  createdAt: instant("createdAt"),
+  createdBy: text("createdBy"),
+  changedAt: instant("changedAt"),
+};
+
+type StoredDelivery = Omit<Delivery, "tenantName" | "webhookId" | "key">;
+
+const DELIVERY_COLUMNS: Columns<StoredDelivery> = {
+  webhookName: text("webhookName"),
+  messageId: text("messageId"),
+  batchId: text("batchId"),
+  generation: integer("generation"),
+  body: text("body"),
+  createdAt: instant("createdAt"),
+  state: word("state", DELIVERY_STATES),
+  tries: integer("tries"),
+  nextTryAt: optionalInstant("nextTryAt"),
+  triedAt: optionalInstant("triedAt"),
+  answerCode: optional("answerCode", integer("answerCode")),
+  answer: optionalText("answer"),
+  error: optionalText("error"),
+};
+
+export const webhookKeys = (tenantName: string, webhookName: string): RowKeys => ({
+  partitionKey: tenantName,
+  rowKey: webhookName,
+});
+
+export const webhookCells = (webhook: Webhook): Cells => writeCells(WEBHOOK_COLUMNS, webhook);
+
+/** Throws UnreadableError when the row cannot be read. */
+export const webhookOf = (row: Row): Webhook => ({
+  tenantName: keyOf(row, "partitionKey"),
+  webhookName: keyOf(row, "rowKey"),
+  ...readCells("webhook", WEBHOOK_COLUMNS, row),
+});
+
+export const waitingKeys = ({ key, ...webhook }: DeliveryKey): RowKeys => ({
+  partitionKey: WAITING_PARTITION,
+  rowKey: `${waitingPrefix(webhook)}${key}`,
+});
+
+/** What the RowKeys of a webhook's waiting deliveries begin with. */
+export const waitingPrefix = ({ tenantName, webhookId }: WebhookKey): string => `${tenantName}.${webhookId}.`;
+
+export const endedPartition = ({ tenantName, webhookId }: WebhookKey): string => `${tenantName}.${webhookId}`;
+
+export const endedKeys = (delivery: DeliveryKey): RowKeys => ({
+  partitionKey: endedPartition(delivery),
+  rowKey: delivery.key,
+});
+
+export const deliveryCells = (delivery: Delivery): Cells => writeCells(DELIVERY_COLUMNS, delivery);
+
+/** The cells of a merge: a field that is there and undefined becomes an absent one. */
+export const changedDeliveryCells = (changes: DeliveryChanges): Cells =>
+  writeCells(DELIVERY_COLUMNS, changes as Partial<StoredDelivery>);
+
+/** Of either kind of row. Throws UnreadableError when the row cannot be read. */
+export function deliveryOf(row: Row): Delivery {
+  const partitionKey = keyOf(row, "partitionKey");
+  const rowKey = keyOf(row, "rowKey");
+  const path = partitionKey === WAITING_PARTITION ? rowKey : `${partitionKey}.${rowKey}`;
+  const [tenantName, webhookId, key] = path.split(".");
+  if (tenantName === undefined || webhookId === undefined || key === undefined) {
+    throw new InvariantError("A delivery's row has keys that are none.");
+  }
+  return { tenantName, webhookId, key, ...readCells("delivery", DELIVERY_COLUMNS, row) };
+}
+
+function keyOf(row: Row, name: "partitionKey" | "rowKey"): string {
+  const key = row[name];
+  if (typeof key !== "string") throw new InvariantError("A row was read without its keys.");
+  return key;
+}

@@ -1,0 +1,47 @@
+/** Files that a command line names: what cannot be read is a mistake of the call, said in words. */
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import { messageOf } from "../core/errors.ts";
+import { parseJson } from "../core/json.ts";
+import { UsageError } from "./exit-codes.ts";
+import type { Surroundings } from "./terminal.ts";
+
+/** Throws UsageError. */
+export async function readInput(file: string): Promise<Buffer<ArrayBuffer>> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "There is no file",
+  EISDIR: "This is a directory, not a file:",
+  EACCES: "You may not read",
+};
+
+export function unreadable(file: string, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reason = REASONS[code];
+  return reason === undefined ? error : new UsageError(`${reason} ${file}.`);
+}
+
+// Reads the JSON a command is given: as an option, from a file, or from standard input.
+
+/** The value of `--parameters`: any JSON, or `@file`. Throws UsageError. */
+export async function parametersIn(given: string, around: Pick<Surroundings, "input">): Promise<unknown> {
+  return given.startsWith("@") ? await jsonIn(given.slice(1), around) : parse(given, "--parameters");
+}
+
+/** `-` is standard input. Throws UsageError. */
+export const jsonIn = async (file: string, { input }: Pick<Surroundings, "input">): Promise<unknown> =>
+  file === "-" ? parse(await buffer(input), "Standard input") : parse(await readInput(file), file);
+
+function parse(source: Uint8Array | string, where: string): unknown {
+  try {
+    return parseJson(source);
+  } catch (error) {
+    throw new UsageError(`${where} ${messageOf(error)}`);
+  }
+}

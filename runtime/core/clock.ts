@@ -1,0 +1,74 @@
+/**
+ * Whether this process's clock can be trusted for what must not be wrong: which ticks of timers are due, and from when a
+ * timer ticks. It is compared with the time that storage's answers carry. Between two answers a clock that never jumps
+ * says how much time has passed, so that a jump is noticed before the next answer. Pure: both clocks are given.
+ */
+import { UnavailableError } from "./errors.ts";
+import { CLOCK_SKEW_MAX_MS } from "./limits.ts";
+
+export interface ServiceClock {
+  /** Takes the time of an answer that has just come, as HTTP header `Date` has it. Ignores what is no date. */
+  readonly hear: (date: string | undefined) => void;
+  /** How far this process's clock is ahead; negative: behind. Undefined: no answer has come yet. */
+  readonly skewMs: () => number | undefined;
+  /** This process's time. Throws UnavailableError "ClockWrong" when it differs by more than CLOCK_SKEW_MAX_MS. */
+  readonly trustedNow: () => Date;
+}
+
+export interface ServiceClockDeps {
+  readonly now: () => Date;
+  readonly monotonicNow: () => number;
+}
+
+export function createServiceClock({ now, monotonicNow }: ServiceClockDeps): ServiceClock {
+  /** What the service's time was when the other clock read zero. */
+  let zeroAt: number | undefined;
+
+  const skewMs = (): number | undefined =>
+    zeroAt === undefined ? undefined : Math.round(now().getTime() - (zeroAt + monotonicNow()));
+
+  return {
+    skewMs,
+    hear(date) {
+      const time = Date.parse(date ?? "");
+      if (!Number.isNaN(time)) zeroAt = time - monotonicNow();
+    },
+    trustedNow() {
+      const skew = skewMs();
+      if (skew === undefined || Math.abs(skew) <= CLOCK_SKEW_MAX_MS) return now();
+      const seconds = Math.round(Math.abs(skew) / 1_000);
+      throw new UnavailableError(
+        "ClockWrong",
+        `The clock of this machine is ${seconds} seconds ${skew > 0 ? "ahead of" : "behind"} that of storage. Set it right.`,
+      );
+    },
+  };
+}
+
+/** Resolves after the time, or as soon as the signal fires. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}
+
+/** Stops waiting when the signal says so; what is waited for goes on for others. Rejects with the signal's reason then. */
+export async function abortable<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return waiting;
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([waiting, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

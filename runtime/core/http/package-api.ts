@@ -1,0 +1,80 @@
+/** Job packages as the web API takes and shows them. */
+import * as z from "zod";
+import type { PackageVersion, StoredPackage } from "../ports/package-store.ts";
+import { packageName, pageFields, tenantName } from "./requests.ts";
+import { timerWarnings } from "../schedule/schedule-warnings.ts";
+import type { Timer } from "../timer/timer.ts";
+import type { Frozen } from "./views.ts";
+
+const SHA256 = /^[0-9a-f]{64}$/;
+
+export const packagesParams = z.object({ tenantName: tenantName.meta({ description: "Whose packages." }) });
+export const packageParams = packagesParams.extend({ packageName });
+export const packageVersionParams = packageParams.extend({
+  sha256: z.string().regex(SHA256, "must be 64 hexadecimal digits").meta({ description: "Names the version." }),
+});
+export const listPackagesSchema = z.strictObject(pageFields);
+
+const facts = {
+  bytes: z.int().min(0),
+  sha256: z.string().optional().meta({ description: "Names the version. Absent when it was not published here." }),
+  uploadedAt: z.iso.datetime(),
+  uploadedBy: z.string().optional().meta({ description: "Absent when it was not published here." }),
+  jobTypes: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "What it can run. Absent when it was not published here." }),
+};
+
+export const packageViewSchema = z
+  .object({ tenantName: z.string(), packageName: z.string(), ...facts })
+  .meta({ id: "Package", description: "A ZIP of jobs; what `jobProcessorPackageName` of a job names." });
+
+export const publishedPackageSchema = packageViewSchema
+  .extend({
+    timers: z.array(z.string()).meta({ description: "Names of the timers it has, registered now." }),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "What their schedules may have been meant to be otherwise. Absent: nothing." }),
+  })
+  .meta({ id: "PublishedPackage", description: "A package as it was just published or restored." });
+
+export type PublishedPackageView = Frozen<z.infer<typeof publishedPackageSchema>>;
+
+export type PackageView = Frozen<z.infer<typeof packageViewSchema>>;
+
+const packageVersionSchema = z
+  .object({ ...facts, isCurrent: z.boolean().meta({ description: "The next run of a job uses it." }) })
+  .meta({ id: "PackageVersion" });
+
+export const packageVersionsSchema = z
+  .object({ items: z.array(packageVersionSchema) })
+  .meta({ id: "PackageVersions", description: "Newest first." });
+
+export type PackageVersionView = Frozen<z.infer<typeof packageVersionSchema>>;
+
+const factsView = ({ bytes, sha256, uploadedAt, uploadedBy, jobTypes }: Omit<StoredPackage, "packageName">) => ({
+  bytes,
+  ...(sha256 !== undefined && { sha256 }),
+  uploadedAt: uploadedAt.toISOString(),
+  ...(uploadedBy !== undefined && { uploadedBy }),
+  ...(jobTypes && { jobTypes }),
+});
+
+export const packageView = (ofTenant: string, stored: StoredPackage): PackageView => ({
+  tenantName: ofTenant,
+  packageName: stored.packageName,
+  ...factsView(stored),
+});
+
+/** `timers`: those that were registered with it. */
+export function publishedPackageView(view: PackageView, timers: readonly Timer[]): PublishedPackageView {
+  const warnings = timerWarnings(timers);
+  return { ...view, timers: timers.map(({ timerName }) => timerName), ...(warnings.length > 0 && { warnings }) };
+}
+
+export const packageVersionView = (version: PackageVersion): PackageVersionView => ({
+  ...factsView(version),
+  isCurrent: version.isCurrent,
+});

@@ -1,0 +1,46 @@
+/**
+ * When a batch is complete: decided once per generation, from the counters alone (R12, R13).
+ *
+ * Whoever ends a job, or finds one ended, asks. The batch row is read first; then the counters are summed twice, and
+ * only if nobody wrote between the sums is the batch row completed, on the version read first. A requeue, or a job
+ * added late, writes the batch row before it counts, so that the decision cannot pass over it.
+ */
+import type { Batch } from "./job.ts";
+import { UNANNOUNCED_MAX_COUNT } from "../limits.ts";
+import type { CounterSnapshot } from "../ports/job-store.ts";
+import { openOf, type StateCounts } from "./states.ts";
+
+/** Whether it makes sense to count at all: no more jobs can come, and this generation is undecided. */
+export const isUndecided = (batch: Pick<Batch, "state" | "generation" | "completedGeneration">): boolean =>
+  batch.state !== "open" && batch.completedGeneration < batch.generation;
+
+/** Whether this generation has been decided: all its jobs had ended. */
+export const isComplete = (batch: Pick<Batch, "generation" | "completedGeneration">): boolean =>
+  batch.completedGeneration === batch.generation;
+
+/** Whether two sums, one after the other, prove that every job has ended. */
+export const provesCompletion = (first: CounterSnapshot, second: CounterSnapshot): boolean =>
+  first.version === second.version && openOf(second.counts) === 0;
+
+/**
+ * What is written to complete a batch. The one write also says that webhooks are to be told, so that no crash can come
+ * between the two; of a batch that is completed over and over while nobody tells them, the latest are kept.
+ */
+export const completedChanges = (
+  { generation, state, unannounced }: Pick<Batch, "generation" | "state" | "unannounced">,
+  counts: StateCounts,
+  now: Date,
+) => ({
+  completedGeneration: generation,
+  completedAt: now,
+  unannounced: [...unannounced, { generation, state, completedAt: now, counts }].slice(-UNANNOUNCED_MAX_COUNT),
+});
+
+/**
+ * What is written when a job of the batch returns to queued. It is always written, also when it changes nothing: the
+ * new version is what stops a completion under way.
+ */
+export const reopenedChanges = (batch: Pick<Batch, "generation" | "completedGeneration">) =>
+  batch.completedGeneration < batch.generation
+    ? { generation: batch.generation, atRest: false }
+    : { generation: batch.generation + 1, completedAt: undefined, atRest: false };

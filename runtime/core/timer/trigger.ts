@@ -1,0 +1,30 @@
+/** Why a run of a timer was started, and for which ticks: the parameters of its job. */
+import * as z from "zod";
+import { instantSchema } from "../http/requests.ts";
+
+const triggerSchema = z.object({
+  /** It was due, somebody asked for it, or its package was published. */
+  trigger: z.enum(["schedule", "manual", "deploy"]),
+  /** When it was due, by the schedule; for other triggers, when it was asked for. */
+  scheduledAt: instantSchema,
+  /** Ticks besides its own that were not run and for which this run stands. */
+  missedCount: z.int().min(0),
+  /** The first and the last of them. */
+  firstMissedAt: instantSchema.optional(),
+  lastMissedAt: instantSchema.optional(),
+});
+
+export type TimerTrigger = Readonly<z.infer<typeof triggerSchema>>;
+
+/** JSON text, dates as ISO 8601. */
+export const timerTriggerJson = (trigger: TimerTrigger): string => JSON.stringify(trigger);
+
+/** Undefined for a text that is none: a job of a timer's type that somebody has submitted with parameters of his own. */
+export function parseTimerTrigger(json: string | undefined): TimerTrigger | undefined {
+  if (json === undefined) return undefined;
+  try {
+    return triggerSchema.safeParse(JSON.parse(json)).data;
+  } catch {
+    return undefined;
+  }
+}

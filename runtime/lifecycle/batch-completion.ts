@@ -1,0 +1,121 @@
+/**
+ * Decides when a batch is complete, and undoes the decision when one of its jobs runs again. The rules are in
+ * core/job/completion.ts; this is the I/O around them, for everybody who ends or requeues jobs.
+ */
+import { UnavailableError } from "../core/errors.ts";
+import {
+  completedChanges,
+  isComplete,
+  isUndecided,
+  provesCompletion,
+  reopenedChanges,
+} from "../core/job/completion.ts";
+import { isTimerBatch } from "../core/job/ids.ts";
+import { openOf } from "../core/job/states.ts";
+import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import { type TimerTurnsDeps, askTimer } from "../timers/run/next-run.ts";
+import type { JobEvents } from "./job-events.ts";
+
+export interface BatchCompletion {
+  /**
+   * To be called after a job has ended, or was found ended, and before its message is settled: completes the batch if
+   * this was its last one. The batch of a timer is never complete; its next run is let in, if one waits (R18). Throws
+   * UnavailableError.
+   */
+  askBatch(batchId: string): Promise<void>;
+  /**
+   * To be called after a job has returned to queued by a requeue, and before its bell is sent: the batch is no longer
+   * complete, and no completion under way can pass over the job. Throws UnavailableError.
+   */
+  reopenBatch(batchId: string): Promise<void>;
+}
+
+export interface BatchCompletionDeps extends TimerTurnsDeps {
+  readonly batches: Pick<BatchStore, "get" | "update">;
+  readonly jobs: Pick<JobStore, "snapshot" | "get">;
+  readonly events: JobEvents;
+  readonly now: () => Date;
+}
+
+/**
+ * An asker that is always overtaken may stop: whoever overtook it has written a row and asks in turn, and a batch that
+ * was forgotten all the same is asked for by the sweeper.
+ */
+const ASK_TRIES = 8;
+/** A reopening must not stop. Each refusal is somebody else's write of the same row, so this many are an outage. */
+const REOPEN_TRIES = 100;
+
+export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletion {
+  const { batches, jobs, events, now } = deps;
+  async function ask(batchId: string): Promise<void> {
+    if (isTimerBatch(batchId)) return askTimer(batchId, deps);
+    for (let tries = 0; tries < ASK_TRIES; tries++) {
+      // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
+      const batch = await batches.get(batchId);
+      if (batch === undefined) return;
+      if (!isUndecided(batch.value)) {
+        // Whoever completed it may have died before it told anybody; the broker keeps one of those who do.
+        const { completedAt } = batch.value;
+        if (isComplete(batch.value) && completedAt !== undefined) events.batchCompleted(batch.value, completedAt);
+        return;
+      }
+      const first = await jobs.snapshot(batch.value);
+      // Whoever ends the last of them asks.
+      if (openOf(first.counts) > 0) return;
+      const second = await jobs.snapshot(batch.value);
+      if (!provesCompletion(first, second)) continue;
+      const completedAt = now();
+      const changes = completedChanges(batch.value, second.counts, completedAt);
+      const result = await batches.update(batchId, batch.etag, changes);
+      if (!result.written) continue;
+      events.batchCompleted(batch.value, completedAt);
+      return;
+    }
+  }
+
+  return {
+    // Jobs of one batch end together; what R12 wants is a look that begins after the job has ended, not one of its own.
+    askBatch: joinCalls(ask),
+
+    async reopenBatch(batchId) {
+      let batch = await batches.get(batchId);
+      for (let tries = 0; tries < REOPEN_TRIES; tries++) {
+        if (batch === undefined) return;
+        const result = await batches.update(batchId, batch.etag, reopenedChanges(batch.value));
+        if (result.written) return;
+        batch = result.current;
+      }
+      throw new UnavailableError("StorageUnavailable", `Batch ${batchId} could not be reopened.`);
+    },
+  };
+}
+
+// One run for many callers who want the same thing looked at: whoever calls while a run is under way shares the next one
+// with all who wait, so that every caller gets a run that began after its call, and no two go on at once.
+
+/** The returned function rejects with what the shared run rejected with; a caller that calls again gets a new run. */
+export function joinCalls(run: (key: string) => Promise<void>): (key: string) => Promise<void> {
+  const underWay = new Map<string, Promise<void>>();
+  const next = new Map<string, Promise<void>>();
+
+  function start(key: string): Promise<void> {
+    const started = run(key).finally(() => underWay.delete(key));
+    underWay.set(key, started);
+    return started;
+  }
+
+  return (key) => {
+    const waiting = next.get(key);
+    if (waiting !== undefined) return waiting;
+    const current = underWay.get(key);
+    if (current === undefined) return start(key);
+    const startNext = (): Promise<void> => {
+      next.delete(key);
+      return start(key);
+    };
+    const joined = current.then(startNext, startNext);
+    next.set(key, joined);
+    return joined;
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * Cancels one job, whatever it is doing: a queued one ends here, a running one is ended by its worker (steps 8 and 8'
+ * of the protocol). The batch is asked by the caller, who may have canceled many.
+ */
+import { cancelOf } from "../core/job/cancel-requeue.ts";
+import { UnavailableError } from "../core/errors.ts";
+import type { Job } from "../core/job/job.ts";
+import type { JobStore } from "../core/ports/job-store.ts";
+import type { Stored } from "../core/ports/stored.ts";
+import type { WorkerStore } from "../core/ports/worker-store.ts";
+import type { JobEvents } from "./job-events.ts";
+
+export type CancelResult =
+  /** It has ended as canceled, now or before. */
+  | { readonly outcome: "canceled"; readonly job: Job }
+  /** Its worker has been asked, now or before; it ends as canceled unless it succeeds first. */
+  | { readonly outcome: "asked"; readonly job: Job }
+  /** It has ended otherwise. */
+  | { readonly outcome: "too-late"; readonly job: Job }
+  | { readonly outcome: "gone" };
+
+export interface CancelDeps {
+  readonly jobs: Pick<JobStore, "update">;
+  readonly workers: Pick<WorkerStore, "requestCancel">;
+  readonly events: JobEvents;
+  readonly now: () => Date;
+}
+
+/** A running job's row moves with its progress, a few times a second at most. */
+const TRIES = 50;
+
+/** `stored` may be stale: the row is then decided upon as it is now. Throws UnavailableError. */
+export async function cancelJob(
+  stored: Stored<Job>,
+  { jobs, workers, events, now }: CancelDeps,
+): Promise<CancelResult> {
+  let current: Stored<Job> | undefined = stored;
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (current === undefined) return { outcome: "gone" };
+    const job: Job = current.value;
+    const decision = cancelOf(job, now());
+    if (decision.action === "too-late") return { outcome: "too-late", job };
+    if (decision.action === "none") return job.state === "canceled" ? { outcome: "canceled", job } : ask(job, workers);
+    const { to, changes } = decision;
+    const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from: job.state, to, changes });
+    if (result.written) {
+      const canceled = { ...job, ...changes, state: to };
+      if (to !== "canceled") return ask(canceled, workers);
+      events.completedRow(canceled);
+      return { outcome: "canceled", job: canceled };
+    }
+    current = result.current;
+  }
+  throw new UnavailableError(
+    "StorageUnavailable",
+    `Job ${stored.value.jobId} changed each time it was to be canceled.`,
+  );
+}
+
+/**
+ * The row already says it, and the worker finds it there at its next write; this makes it look at once. Left again for
+ * a job that was asked before, because whoever asked may have died in between.
+ */
+async function ask(job: Job, workers: CancelDeps["workers"]): Promise<CancelResult> {
+  const { claim, jobId, pool } = job;
+  if (claim !== undefined) await workers.requestCancel(pool, claim.workerId, { jobId, claimId: claim.id });
+  return { outcome: "asked", job };
+}

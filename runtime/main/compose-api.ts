@@ -1,0 +1,90 @@
+/** Puts authentication together as the settings say: who calls the API, and what anybody may know of signing in. */
+import { readFile } from "node:fs/promises";
+import { type Identify, LOCAL_CALLER, identifyAs } from "../api/auth/caller.ts";
+import { createGrantsCache } from "../api/auth/grants-cache.ts";
+import { createIdentify } from "../api/auth/identify.ts";
+import { createSigningKeys, httpsJson } from "../api/auth/signing-keys.ts";
+import { createTokenVerifier } from "../api/auth/token-verifier.ts";
+import type { Ringer } from "../api/submit/bell-outbox.ts";
+import { type AuthFacts, type AuthSettings, authFacts, issuerOf, metadataUrlOf } from "../core/http/auth-facts.ts";
+import type { Logger } from "../core/logger.ts";
+import type { TenantStore } from "../core/ports/tenant-store.ts";
+import type { ApiSettings } from "../core/settings/api.ts";
+import type { JobEvents } from "../lifecycle/job-events.ts";
+import { type TimerReconcile, createTimerReconcile } from "../timers/register/reconcile.ts";
+import { type TimerRegistration, createTimerRegistration } from "../timers/register/registration.ts";
+import { createVersionRuns } from "../timers/register/version-runs.ts";
+import type { Services } from "./connect.ts";
+
+export interface Auth {
+  readonly identify: Identify;
+  /** The answer of `GET /v1/auth`. */
+  readonly facts: AuthFacts;
+  /** To write tenants and grants through: the API then notices at once. */
+  readonly tenants: TenantStore;
+}
+
+export interface AuthDeps {
+  readonly auth: AuthSettings;
+  readonly tenants: TenantStore;
+  readonly log: Logger;
+}
+
+/** The issuer's answers are a few kilobytes and come within a second; callers wait for them. */
+const ISSUER_TIMEOUT_MS = 5_000;
+const ISSUER_ANSWER_MAX_BYTES = 1024 * 1024;
+
+export async function composeAuth({ auth, tenants, log }: AuthDeps): Promise<Auth> {
+  const facts = authFacts(auth);
+  if (auth.kind === "none") return { identify: identifyAs(LOCAL_CALLER), facts, tenants };
+
+  const ca = auth.caFile === undefined ? undefined : await readFile(auth.caFile, "utf8");
+  const now = (): number => performance.now();
+  const keys = createSigningKeys({
+    metadataUrl: metadataUrlOf(auth),
+    issuer: issuerOf(auth),
+    fetchJson: (url) => httpsJson(url, { ca, timeoutMs: ISSUER_TIMEOUT_MS, maxBytes: ISSUER_ANSWER_MAX_BYTES }),
+    now,
+    log,
+  });
+  const grants = createGrantsCache({ store: tenants, now });
+  const verify = createTokenVerifier({ settings: auth, keys });
+  return { identify: createIdentify({ verify, grants }), facts, tenants: grants.store };
+}
+
+// Puts together what registers the timers of packages, and what looks after them.
+
+export interface ComposeTimersDeps {
+  readonly connected: Pick<Services, "jobs" | "batches" | "packages" | "timers" | "timerSubscriptions">;
+  readonly settings: Pick<ApiSettings, "pools" | "timerRegistration">;
+  readonly ringer: Ringer;
+  readonly events: JobEvents;
+  readonly tenants: TenantStore;
+  /** Told after timers were registered. */
+  readonly onChange: () => void;
+  readonly now: () => Date;
+  /** Throws when this process's clock cannot be trusted. */
+  readonly trustedNow: () => Date;
+  readonly log: Logger;
+}
+
+export interface ComposedTimers {
+  readonly timerRegistration: TimerRegistration;
+  readonly timerReconcile: TimerReconcile;
+}
+
+export function composeTimers(deps: ComposeTimersDeps): ComposedTimers {
+  const { connected, settings, ringer, events, tenants, onChange, now, trustedNow, log } = deps;
+  const { jobs, batches, packages, timers } = connected;
+  const { pools } = settings;
+  const subscriptions = settings.timerRegistration ? connected.timerSubscriptions() : undefined;
+  const runForVersion = createVersionRuns({ batches, jobs, ringer, events, now });
+  const timerRegistration = createTimerRegistration({
+    ...{ packages, timers, subscriptions, pools, runForVersion, onChange, now: trustedNow, log },
+  });
+  const timerReconcile = createTimerReconcile({
+    ...{ packages, tenants, timers, subscriptions, pools, log },
+    registration: timerRegistration,
+  });
+  return { timerRegistration, timerReconcile };
+}

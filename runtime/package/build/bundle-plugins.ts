@@ -1,0 +1,188 @@
+/**
+ * Modules that a dependency asks for and that are not installed, because they are a matter of choice: database drivers,
+ * accelerators. They stay imports, so that the dependency meets the error it expects, and the author is told.
+ */
+import { statSync } from "node:fs";
+import { join, posix } from "node:path";
+import type { OnResolveArgs } from "esbuild";
+import ts from "typescript";
+import { type InstalledModule, findModule, moduleOfFile } from "./native-modules.ts";
+import type { PackProblem, SourcePosition } from "./problem.ts";
+import { type SourceText, isSourceFile, outputOf, positionOf } from "./source-modules.ts";
+
+export interface AbsentModules {
+  /** Whether an import that leads nowhere may stay one. Remembers it for the warnings. */
+  mayStay(args: OnResolveArgs): Promise<boolean>;
+  /** One for each dependency. */
+  warnings(): readonly PackProblem[];
+}
+
+export function createAbsentModules(): AbsentModules {
+  const absent = new Map<string, Set<string>>();
+  return {
+    async mayStay({ path, importer, kind }) {
+      // A static import is not optional: nothing of its file would run.
+      if (kind !== "require-call" && kind !== "dynamic-import" && kind !== "require-resolve") return false;
+      const asking = await moduleOfFile(importer);
+      const name = moduleName(path);
+      // In the author's own code it is a mistake, and so is an installation without what it must have.
+      if (asking === undefined || requires(asking, name)) return false;
+      if ((await findModule(name, asking.root)) !== undefined) return false;
+      absent.set(asking.name, (absent.get(asking.name) ?? new Set()).add(name));
+      return true;
+    },
+    warnings: () =>
+      [...absent]
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, wanted]) => ({
+          message:
+            `${name} can use modules that are not installed: ${[...wanted].toSorted().join(", ")}. If a job needs one, list it ` +
+            `under "dependencies" in package.json and run npm install.`,
+        })),
+  };
+}
+
+const requires = ({ json }: InstalledModule, name: string): boolean =>
+  json.dependencies[name] !== undefined && json.optionalDependencies[name] === undefined;
+
+/** "@scope/name/file" → "@scope/name". */
+const moduleName = (path: string): string =>
+  path
+    .split("/")
+    .slice(0, path.startsWith("@") ? 2 : 1)
+    .join("/");
+
+// Modules that look for files beside their own code. In a bundle they have another place, and nothing lies beside it. Most
+// of them do so for a feature that few use, so the author is told and decides.
+
+/** The line esbuild writes before each module. */
+const MODULE_LINE = /^\/\/ (?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\/(.+)$/;
+const OTHER_MODULE_LINE = /^\/\/ \S+\.[cm]?[jt]sx?$/;
+/** `__dirname` and `__filename` as node-bundle.ts renames them. Comments are not in a bundle any more. */
+const OWN_PLACE_IN_BUNDLE = /\b__jobyard(?:Dirname|Filename)\b|\bimport\.meta\.(?:url|dirname|filename)\b/;
+
+/** One for each module but those that are known. `code`: bundled files. */
+export function placedModuleWarnings(code: readonly string[], known: readonly string[]): readonly PackProblem[] {
+  const found = new Map<string, string>();
+  for (const text of code) {
+    let current: readonly [name: string, file: string] | undefined;
+    for (const line of text.split("\n")) {
+      const [, name, file] = MODULE_LINE.exec(line) ?? [];
+      if (name !== undefined && file !== undefined) current = [name, file];
+      else if (OTHER_MODULE_LINE.test(line)) current = undefined;
+      else if (current !== undefined && OWN_PLACE_IN_BUNDLE.test(line) && !found.has(current[0])) found.set(...current);
+    }
+  }
+  return [...found]
+    .filter(([name]) => !known.includes(name))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, file]) => ({
+      message:
+        `${name} looks for files beside its own code (${file}), and has none there once it is bundled. If a job misses ` +
+        `one, add ${JSON.stringify(name)} to jobyard.external in package.json, else to jobyard.bundled.`,
+    }));
+}
+
+// Files that a package's own code names by its own place: `new URL("./resize.ts", import.meta.url)`, mostly to start a
+// worker thread. Code among them is packed as a further entry. Bundled code may lie elsewhere than its source, so the name
+// is a mark in the bundle, and becomes the way from there when all of it has its place.
+
+export interface BesideFile {
+  /** Relative to the package, with forward slashes. */
+  readonly file: string;
+  readonly isCode: boolean;
+  readonly position: SourcePosition;
+}
+
+export interface BesideFiles {
+  readonly files: readonly BesideFile[];
+  /** The source with marks in place of the names. */
+  readonly text: string;
+  /** Worker threads whose file cannot be known. */
+  readonly problems: readonly PackProblem[];
+}
+
+const MARK = "jobyard-beside:";
+const NAMED_BY_PLACE = /\bimport\.meta\.url\b|\bnew\s+(?:\w+\.)?Worker\b/;
+const OWN_PLACE = /\b__dirname\b|\bimport\.meta\.(?:url|dirname)\b/;
+
+/** Undefined: the source names none. */
+export function besideFiles(directory: string, { file, text }: SourceText): BesideFiles | undefined {
+  if (!NAMED_BY_PLACE.test(text)) return undefined;
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const files: (BesideFile & { readonly name: ts.StringLiteralLike })[] = [];
+  const problems: PackProblem[] = [];
+
+  function visit(node: ts.Node): void {
+    if (ts.isNewExpression(node)) {
+      const name = nameByPlace(node);
+      const found = name && fileOf(directory, posix.join(posix.dirname(file), name.text));
+      if (name !== undefined && found !== undefined) {
+        files.push({ file: found, isCode: isSourceFile(found), position: positionOf({ source, file }, node), name });
+      }
+      const problem = workerProblem(node, directory, file);
+      if (problem !== undefined) problems.push({ message: problem, position: positionOf({ source, file }, node) });
+    }
+    ts.forEachChild(node, visit);
+  }
+  visit(source);
+
+  let marked = text;
+  for (const { name, file: target, isCode } of files.toReversed()) {
+    const mark = JSON.stringify(MARK + encode(isCode ? outputOf(target) : target));
+    marked = marked.slice(0, name.getStart(source)) + mark + marked.slice(name.end);
+  }
+  return { files, text: marked, problems };
+}
+
+/** Without quotes, which would end the text it stands in. */
+const encode = (path: string): string => encodeURIComponent(path).replaceAll("'", "%27");
+
+/** `path`: where the bundled code lies in the package. */
+export const withoutMarks = (path: string, code: string): string =>
+  code.replaceAll(new RegExp(`(["'\`])${MARK}([^"'\`]+)\\1`, "g"), (_, _quote, encoded: string) => {
+    const way = posix.relative(posix.dirname(path), decodeURIComponent(encoded));
+    return JSON.stringify(way.startsWith(".") ? way : `./${way}`);
+  });
+
+/** The literal of `new URL("./name", import.meta.url)`. */
+function nameByPlace({ expression, arguments: given }: ts.NewExpression): ts.StringLiteralLike | undefined {
+  const [name, base] = given ?? [];
+  const isUrl = ts.isIdentifier(expression) && expression.text === "URL" && base?.getText() === "import.meta.url";
+  return isUrl && name !== undefined && ts.isStringLiteralLike(name) && name.text.startsWith(".") ? name : undefined;
+}
+
+/** The file a name means: TypeScript is named under its own ending or JavaScript's. */
+function fileOf(directory: string, path: string): string | undefined {
+  const typed = path.replace(/\.([cm]?)js$/, ".$1ts");
+  return [path, typed].find((file) => statSync(join(directory, file), { throwIfNoEntry: false })?.isFile());
+}
+
+/** Why a worker thread would not find its file. */
+function workerProblem(node: ts.NewExpression, directory: string, file: string): string | undefined {
+  const { expression, arguments: given } = node;
+  const called = ts.isPropertyAccessExpression(expression) ? expression.name : expression;
+  const [what, options] = given ?? [];
+  if (!ts.isIdentifier(called) || called.text !== "Worker" || what === undefined) return undefined;
+  if (/\beval\s*:\s*true\b/.test(options?.getText() ?? "")) return undefined;
+  if (ts.isStringLiteralLike(what)) return /^(?:data|file):/.test(what.text) ? undefined : HOW;
+  const urls = urlsIn(what);
+  const names = urls.flatMap((url) => nameByPlace(url) ?? []);
+  const absent = names.find(({ text }) => fileOf(directory, posix.join(posix.dirname(file), text)) === undefined);
+  if (absent !== undefined) return `There is no file ${absent.text} to start a worker thread with.`;
+  if (names.length > 0) return undefined;
+  // The code itself, once more, is where it is.
+  const isItself = urls.some(({ arguments: of }) => of?.length === 1 && of[0]?.getText() === "import.meta.url");
+  return !isItself && OWN_PLACE.test(what.getText()) ? HOW : undefined;
+}
+
+const HOW =
+  `Packing cannot tell which file this worker thread starts. Name it so, and it is packed: ` +
+  `new Worker(new URL("./file.ts", import.meta.url)).`;
+
+function urlsIn(node: ts.Node): ts.NewExpression[] {
+  const own = ts.isNewExpression(node) ? [node] : [];
+  const inside: ts.NewExpression[] = [];
+  ts.forEachChild(node, (child) => void inside.push(...urlsIn(child)));
+  return [...own, ...inside];
+}

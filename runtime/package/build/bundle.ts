@@ -1,0 +1,212 @@
+/**
+ * Turns a package's source into few JavaScript files with everything they import inside, except modules that must stay
+ * as they are (native ones): those are left as imports and named, to be copied beside the code.
+ */
+import { readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import {
+  type BuildFailure,
+  type BuildResult,
+  type Loader,
+  type Message,
+  type OutputFile,
+  type Plugin,
+  build as esbuild,
+} from "esbuild";
+import {
+  type AbsentModules,
+  type BesideFile,
+  type BesideFiles,
+  besideFiles,
+  createAbsentModules,
+  placedModuleWarnings,
+  withoutMarks,
+} from "./bundle-plugins.ts";
+import { type InstalledModule, createNativeCheck, findModule, moduleOfFile } from "./native-modules.ts";
+import { NODE_BUNDLE } from "./node-bundle.ts";
+import { PackError, type PackProblem } from "./problem.ts";
+import { JOB_MODULE, outputOf } from "./source-modules.ts";
+
+export interface BundleRequest {
+  readonly directory: string;
+  /** What each source file contributes, by its path. */
+  readonly entries: ReadonlyMap<string, BundleEntry>;
+  /** Modules to be copied beside those found to be native. */
+  readonly external: readonly string[];
+  /** Modules whose looking for files of their own needs no warning. */
+  readonly bundled: readonly string[];
+}
+
+export interface BundleEntry {
+  /** Exports of the source file that hold jobs. */
+  readonly exportNames: readonly string[];
+  /** The source file that exports the package's `setup`. */
+  readonly setupFile: string | undefined;
+}
+
+export interface Bundle {
+  /** Path in the package by source file. */
+  readonly entryFiles: ReadonlyMap<string, string>;
+  readonly files: readonly { readonly path: string; readonly content: Uint8Array }[];
+  /** Modules the code still imports. */
+  readonly externals: readonly InstalledModule[];
+  /** Other files than code that the code names by its own place. */
+  readonly besides: readonly BesideFile[];
+  readonly warnings: readonly PackProblem[];
+}
+
+const ENTRY_NAMESPACE = "jobyard-entry";
+const JOB_MODULE_FILE = join(import.meta.dirname, "../../job-sdk/index.ts");
+
+/** Throws PackError for syntax errors, imports that lead nowhere, and worker threads whose file cannot be known. */
+export async function bundleSources(request: BundleRequest): Promise<Bundle> {
+  const { directory, entries } = request;
+  const externals = new Map<string, InstalledModule>();
+  const absent = createAbsentModules();
+  const beside = new Map<string, BesideFiles>();
+  const plugins = [entryPlugin(entries), besidePlugin(directory, beside), externalPlugin(request, externals, absent)];
+  const built = await buildWithBeside(request, plugins, beside);
+  const problems = [...beside.values()].flatMap((one) => [...one.problems]);
+  for (const name of request.external) {
+    // Also what no import names: a plug-in that its module loads by a name given as text.
+    const module = externals.get(name) ?? (await findModule(name, directory));
+    if (module === undefined) problems.push({ message: `jobyard.external names ${name}, which is not installed.` });
+    else externals.set(name, module);
+  }
+  if (problems.length > 0) throw new PackError(problems);
+  const files = built.outputFiles.map((file) => {
+    const path = pathInPackage(directory, file);
+    return { path, content: beside.size === 0 ? file.contents : Buffer.from(withoutMarks(path, file.text)) };
+  });
+  return {
+    entryFiles: new Map([...entries.keys()].map((source) => [source, outputOf(source)])),
+    files,
+    externals: [...externals.values()],
+    besides: [...beside.values()].flatMap((one) => one.files.filter(({ isCode }) => !isCode)),
+    warnings: [
+      ...built.warnings.map(asProblem),
+      ...absent.warnings(),
+      ...placedModuleWarnings(
+        built.outputFiles.map(({ text }) => text),
+        request.bundled,
+      ),
+    ],
+  };
+}
+
+/** Code that is started by its file name is found while the code that names it is bundled, and may name more. */
+async function buildWithBeside(
+  { directory, entries }: BundleRequest,
+  plugins: Plugin[],
+  beside: ReadonlyMap<string, BesideFiles>,
+): Promise<BuildResult<{ write: false }>> {
+  const sources = new Map([...entries.keys()].map((source) => [source, `${ENTRY_NAMESPACE}:${source}`]));
+  for (;;) {
+    const built = await esbuild({
+      absWorkingDir: directory,
+      outdir: directory,
+      entryPoints: [...sources].map(([source, given]) => ({ in: given, out: outputOf(source).replace(/\.mjs$/, "") })),
+      plugins,
+      splitting: true,
+      outExtension: { ".js": ".mjs" },
+      chunkNames: "chunks/[name]-[hash]",
+      ...NODE_BUNDLE,
+    }).catch((error: unknown) => {
+      throw isBuildFailure(error) ? new PackError(error.errors.map(asProblem), { cause: error }) : error;
+    });
+    const named = [...beside.values()].flatMap(({ files }) => files.filter(({ isCode }) => isCode));
+    const more = named.filter(({ file }) => !sources.has(file));
+    if (more.length === 0) return built;
+    for (const { file } of more) sources.set(file, `./${file}`);
+  }
+}
+
+const pathInPackage = (directory: string, { path }: OutputFile): string =>
+  path.slice(directory.length + 1).replaceAll("\\", "/");
+
+const isBuildFailure = (error: unknown): error is BuildFailure => error instanceof Error && "errors" in error;
+
+function asProblem({ text, location }: Message): PackProblem {
+  const missing = /^Could not resolve "([^"]+)"/.exec(text)?.[1];
+  const message =
+    missing === undefined || missing.startsWith(".")
+      ? text
+      : `Cannot find ${JSON.stringify(missing)}: list it under "dependencies" in package.json and run npm install.`;
+  if (location === null) return { message };
+  return { message, position: { file: location.file, line: location.line, column: location.column + 1 } };
+}
+
+/** Every source file with jobs becomes an entry that exports these jobs and the package's `setup`, and nothing else. */
+function entryPlugin(entries: BundleRequest["entries"]): Plugin {
+  return {
+    name: ENTRY_NAMESPACE,
+    setup(build) {
+      const resolveDir = build.initialOptions.absWorkingDir ?? "";
+      build.onResolve({ filter: new RegExp(`^${ENTRY_NAMESPACE}:`) }, ({ path }) => ({
+        path: path.slice(ENTRY_NAMESPACE.length + 1),
+        namespace: ENTRY_NAMESPACE,
+      }));
+      build.onLoad({ filter: /.*/, namespace: ENTRY_NAMESPACE }, ({ path }) => {
+        const { exportNames, setupFile } = entries.get(path) ?? { exportNames: [], setupFile: undefined };
+        const lines = [`export { ${exportNames.join(", ")} } from ${JSON.stringify(`./${path}`)};`];
+        if (setupFile !== undefined) lines.push(`export { setup } from ${JSON.stringify(`./${setupFile}`)};`);
+        return { contents: lines.join("\n"), resolveDir };
+      });
+    },
+  };
+}
+
+/** Marks the files that the package's own code names by its place. */
+function besidePlugin(directory: string, found: Map<string, BesideFiles>): Plugin {
+  return {
+    name: "jobyard-beside",
+    setup(build) {
+      build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
+        const file = relative(directory, path).replaceAll("\\", "/");
+        if (file.startsWith("..") || file.includes("node_modules/")) return undefined;
+        const beside = besideFiles(directory, { file, text: await readFile(path, "utf8") });
+        if (beside === undefined) return undefined;
+        found.set(file, beside);
+        return { contents: beside.text, loader: loaderOf(file) };
+      });
+    },
+  };
+}
+
+/** As esbuild reads a file of this name. */
+const loaderOf = (file: string): Loader =>
+  (/\.([jt]sx)$/.exec(file)?.[1] ?? (/ts$/.test(file) ? "ts" : "js")) as Loader;
+
+/** Points `jobyard/job` at the runtime's own, and leaves out modules that are native, absent or listed as external. */
+function externalPlugin(
+  { external }: BundleRequest,
+  found: Map<string, InstalledModule>,
+  absent: AbsentModules,
+): Plugin {
+  const asked = Symbol("asked");
+  return {
+    name: "jobyard-external",
+    setup(build) {
+      const isNative = createNativeCheck();
+      build.onResolve({ filter: new RegExp(`^${JOB_MODULE}$`) }, () => ({ path: JOB_MODULE_FILE }));
+      build.onResolve({ filter: /^[^./]/ }, async (args) => {
+        if (args.namespace === ENTRY_NAMESPACE || args.kind === "entry-point" || args.pluginData === asked)
+          return undefined;
+        const { kind, importer, resolveDir, namespace } = args;
+        const target = await build.resolve(args.path, { kind, importer, resolveDir, namespace, pluginData: asked });
+        if (target.errors.length > 0)
+          return (await absent.mayStay(args)) ? { path: args.path, external: true } : undefined;
+        if (target.external || target.namespace !== "file") return undefined;
+        const module = await moduleOfFile(target.path);
+        if (module === undefined || !(external.includes(module.name) || (await isNative(module)))) return undefined;
+        const known = found.get(module.name);
+        if (known !== undefined && known.root !== module.root) {
+          const text = `Two versions of ${module.name} are imported (${known.root} and ${module.root}), but only one can be copied into the package.`;
+          return { errors: [{ text }] };
+        }
+        found.set(module.name, module);
+        return { path: args.path, external: true };
+      });
+    },
+  };
+}

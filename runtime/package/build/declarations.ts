@@ -1,0 +1,234 @@
+/** Reads one call of `defineJob`: what can be known about a job without running it. */
+import { posix } from "node:path";
+import ts from "typescript";
+import type { z } from "zod";
+import { DISPLAY_NAME_MAX_LENGTH } from "../../core/limits.ts";
+import {
+  fieldProblems,
+  idleTimeoutSchema,
+  isolationSchema,
+  memorySchema,
+  oneLine,
+  retrySchema,
+  timeoutSchema,
+} from "../../core/package/manifest-fields.ts";
+import {
+  TIMER_NAME_RULE,
+  cronSchema,
+  graceSecondsSchema,
+  misfireSchema,
+  overlapSchema,
+  poolSchema,
+  prioritySchema,
+  runOnDeploySchema,
+  timerNameSchema,
+} from "../../core/package/manifest-timers.ts";
+import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts";
+import { scheduleWarnings } from "../../core/schedule/schedule-warnings.ts";
+import { didYouMean } from "../../core/text.ts";
+import { type Evaluate, NotConstant, propertyOf, unwrap } from "./evaluate.ts";
+import { timeZoneSchema } from "./time-zones.ts";
+import type { PackProblem, SourcePosition } from "./problem.ts";
+import { type SourceModule, positionOf } from "./source-modules.ts";
+
+/** What the source says of a job; of the options only those that were written. */
+export interface JobDeclaration extends Omit<ManifestJob, "entry"> {
+  readonly file: string;
+  readonly exportName: string;
+  readonly position: SourcePosition;
+}
+
+/** Undefined when the declaration cannot be used; `problems` says why. */
+export function readDeclaration(
+  module: SourceModule,
+  call: ts.CallExpression,
+  exportName: string,
+  scan: DeclarationScan,
+): JobDeclaration | undefined {
+  const options = readOptions(module, call, { functionName: "defineJob", what: "job" }, scan);
+  if (options === undefined) return undefined;
+  const jobType = options.constant("jobType", oneLine(DISPLAY_NAME_MAX_LENGTH));
+  const others = readExecution(options);
+  options.refuseUnknown(["parameters", "run"]);
+  if (jobType === undefined) {
+    if (!options.has("jobType")) {
+      scan.problems.push({ message: "This job has no jobType.", position: positionOf(module, options.node) });
+    }
+    return undefined;
+  }
+  return { jobType, ...others, file: module.file, exportName, position: positionOf(module, call) };
+}
+
+/** How its attempts are run and repeated. */
+const readExecution = (options: Options): Partial<Omit<ManifestJob, "jobType" | "entry">> =>
+  withoutGaps({
+    retry: options.constant("retry", retrySchema),
+    timeoutMs: options.constant("timeoutMs", timeoutSchema),
+    idleTimeoutMs: options.constant("idleTimeoutMs", idleTimeoutSchema),
+    memoryMb: options.constant("memoryMb", memorySchema),
+    isolation: options.constant("isolation", isolationSchema),
+  });
+
+// Reads the options of a declaration from the source: an object literal whose values are constants.
+
+export interface DeclarationScan {
+  readonly evaluate: Evaluate;
+  readonly problems: PackProblem[];
+  readonly warnings: PackProblem[];
+}
+
+export interface Options {
+  readonly node: ts.ObjectLiteralExpression;
+  has(name: string): boolean;
+  /** Undefined when it is not there, or cannot be used; then a problem says why. */
+  constant<T>(name: string, schema: z.ZodType<T>): T | undefined;
+  /** Where an option stands; the whole if it does not. */
+  nodeOf(name: string): ts.Node;
+  /** Adds a problem for each option that nobody has asked for and that is not one of `others`. Called when all are read. */
+  refuseUnknown(others: readonly string[]): void;
+}
+
+/** Undefined when what is called has no options that can be read; a problem says why. `what`: a job, a timer. */
+function readOptions(
+  module: SourceModule,
+  call: ts.CallExpression,
+  { functionName, what }: { readonly functionName: string; readonly what: string },
+  { evaluate, problems }: DeclarationScan,
+): Options | undefined {
+  const node = literalOf(module, call);
+  if (node === undefined) {
+    const message = `${functionName} expects an object literal here, so that jobyard pack can read it without running it.`;
+    problems.push({ message, position: positionOf(module, call.arguments[0] ?? call) });
+    return undefined;
+  }
+  const spread = node.properties.find(ts.isSpreadAssignment);
+  if (spread !== undefined) {
+    const message = "Write these options out: jobyard pack reads them from the source without running it.";
+    problems.push({ message, position: positionOf(module, spread) });
+    return undefined;
+  }
+  const known = new Set<string>();
+  const propertyNamed = (name: string): ts.ObjectLiteralElementLike | undefined => {
+    known.add(name);
+    return node.properties.find((candidate) => propertyOf(candidate)[0] === name);
+  };
+
+  return {
+    node,
+    has: (name) => propertyNamed(name) !== undefined,
+    nodeOf: (name) => propertyNamed(name) ?? node,
+    refuseUnknown(others) {
+      for (const name of others) known.add(name);
+      for (const property of node.properties) {
+        const [name] = propertyOf(property);
+        if (name !== undefined && known.has(name)) continue;
+        const message =
+          name === undefined
+            ? "Write the name of this option out: jobyard pack reads it from the source without running it."
+            : `${functionName} has no option ${JSON.stringify(name)}${didYouMean(name, known)}.`;
+        problems.push({ message, position: positionOf(module, property) });
+      }
+    },
+    constant(name, schema) {
+      const property = propertyNamed(name);
+      if (property === undefined) return undefined;
+      const [, expression] = propertyOf(property);
+      const value = expression === undefined ? new NotConstant(module, property) : evaluate(expression, module);
+      if (value instanceof NotConstant) {
+        const message = `The ${name} of a ${what} must be a constant: jobyard pack reads it from the source without running it, and cannot tell what this is.`;
+        problems.push({ message, position: positionOf(value.module, value.node) });
+        return undefined;
+      }
+      const result = schema.safeParse(value);
+      if (result.success) return result.data;
+      for (const { target, message } of fieldProblems(result.error)) {
+        const field = target === "" ? name : `${name}.${target}`;
+        problems.push({ message: `${field}: ${message}.`, position: positionOf(module, property) });
+      }
+      return undefined;
+    },
+  };
+}
+
+function literalOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLiteralExpression | undefined {
+  const [argument] = call.arguments;
+  if (argument === undefined) return undefined;
+  const inner = unwrap(argument);
+  const value = ts.isIdentifier(inner) ? module.constants.get(inner.text) : inner;
+  const options = value === undefined ? undefined : unwrap(value);
+  return options !== undefined && ts.isObjectLiteralExpression(options) ? options : undefined;
+}
+
+/** Only the options that were written. */
+const withoutGaps = <T extends object>(values: T): Partial<T> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+
+// Reads one call of `scalableTimerJob`: when the timer ticks and what its runs are like, without running anything.
+
+export interface TimerDeclaration {
+  readonly timer: ManifestTimer;
+  /** Its runs are jobs of a type of the same name. */
+  readonly job: JobDeclaration;
+  readonly position: SourcePosition;
+}
+
+/** Undefined when the declaration cannot be used; `problems` says why. */
+export function readTimerDeclaration(
+  module: SourceModule,
+  call: ts.CallExpression,
+  exportName: string,
+  scan: DeclarationScan,
+): TimerDeclaration | undefined {
+  const options = readOptions(module, call, { functionName: "scalableTimerJob", what: "timer" }, scan);
+  if (options === undefined) return undefined;
+  const position = positionOf(module, call);
+  const refuse = (message: string, node: ts.Node): void =>
+    void scan.problems.push({ message, position: positionOf(module, node) });
+  if (call.arguments.length < 2)
+    refuse("A timer has a function to run: scalableTimerJob({ … }, async (ctx) => { … }).", call);
+
+  const timerName = options.has("name")
+    ? options.constant("name", timerNameSchema)
+    : nameOfExport(module, exportName, (message) => refuse(message, call));
+  const cron = options.constant("cron", cronSchema);
+  if (!options.has("cron")) refuse("This timer has no cron.", options.node);
+  const others = readTimerOptions(options);
+  const execution = readExecution(options);
+  options.refuseUnknown([]);
+  if (cron !== undefined) {
+    const at = positionOf(module, options.nodeOf("cron"));
+    for (const message of scheduleWarnings({ cron, ...others })) scan.warnings.push({ message, position: at });
+  }
+  if (timerName === undefined || cron === undefined) return undefined;
+  return {
+    timer: { timerName, cron, ...others },
+    job: { jobType: timerName, ...execution, file: module.file, exportName, position },
+    position,
+  };
+}
+
+const readTimerOptions = (options: Options): Partial<Omit<ManifestTimer, "timerName" | "cron">> =>
+  withoutGaps({
+    timeZone: options.constant("timeZone", timeZoneSchema),
+    misfire: options.constant("misfire", misfireSchema),
+    overlap: options.constant("overlap", overlapSchema),
+    graceSeconds: options.constant("graceSeconds", graceSecondsSchema),
+    runOnDeploy: options.constant("runOnDeploy", runOnDeploySchema),
+    pool: options.constant("pool", poolSchema),
+    priority: options.constant("priority", prioritySchema),
+  });
+
+/** A timer goes by its export; one that is the default, by its file. */
+function nameOfExport(
+  { file }: SourceModule,
+  exportName: string,
+  refuse: (message: string) => void,
+): string | undefined {
+  const name = exportName === "default" ? posix.basename(file, posix.extname(file)) : exportName;
+  if (timerNameSchema.safeParse(name).success) return name;
+  const source = exportName === "default" ? "file" : "export";
+  refuse(
+    `The name of this ${source}, ${JSON.stringify(name)}, cannot name a timer (${TIMER_NAME_RULE}); give it a name of its own: name: "…".`,
+  );
+  return undefined;
+}

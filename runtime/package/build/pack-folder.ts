@@ -1,0 +1,46 @@
+/** Packs every package of a folder, each a directory of its own: samples, or a team's own packages. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { PackagePlatform } from "../../core/package/manifest.ts";
+import { packError } from "./problem.ts";
+import { packPackage, type PackResult } from "./pack.ts";
+
+export interface PackedPackage extends PackResult {
+  /** The name of the directory, with `.zip`: what jobs call the package. */
+  readonly fileName: string;
+}
+
+/** A package, or a folder of packages. Throws PackError, also when there is none. */
+export async function packPackages(folder: string, target: PackagePlatform): Promise<readonly PackedPackage[]> {
+  if (await isPackage(folder)) {
+    return [{ fileName: `${basename(folder)}.zip`, ...(await packPackage({ directory: folder, target })) }];
+  }
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw packError(`${folder} is not a folder.`);
+  const packed = await packFolder(folder, target);
+  if (packed.length === 0) throw packError(`${folder} holds no package: a package is a folder with a package.json.`);
+  return packed;
+}
+
+/** In the order of their names. Directories without a package.json are passed over. Throws PackError. */
+export async function packFolder(directory: string, target: PackagePlatform): Promise<readonly PackedPackage[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const packed = await Promise.all(
+    names.toSorted().map(async (name) => {
+      const path = join(directory, name);
+      if (!(await isPackage(path))) return [];
+      return [{ fileName: `${name}.zip`, ...(await packPackage({ directory: path, target })) }];
+    }),
+  );
+  return packed.flat();
+}
+
+const isPackage = (path: string): Promise<boolean> =>
+  stat(join(path, "package.json")).then(
+    (found) => found.isFile(),
+    () => false,
+  );

@@ -1,0 +1,129 @@
+/** What `package.json` says about a package: its name, its dependencies, and what `jobyard pack` cannot see in the source. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { messageOf } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
+import { DISPLAY_NAME_MAX_LENGTH } from "../../core/limits.ts";
+import {
+  PACKAGE_NAME_PATTERN,
+  commandSchema,
+  fieldProblems,
+  idleTimeoutSchema,
+  matching,
+  memorySchema,
+  oneLine,
+  packageFile,
+  retrySchema,
+  strictObject,
+  timeoutSchema,
+} from "../../core/package/manifest-fields.ts";
+import { manifestTimer } from "../../core/package/manifest-timers.ts";
+import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts";
+import { closestName } from "../../core/text.ts";
+import { PackError, packError } from "./problem.ts";
+import { timeZoneSchema } from "./time-zones.ts";
+
+export interface PackageJson {
+  /** The package's name in the job system. */
+  readonly name: string;
+  readonly version: string | undefined;
+  /** Files and directories that go into the ZIP as they are. */
+  readonly files: readonly string[];
+  /** Modules that are copied instead of bundled, beside those found to be native. */
+  readonly external: readonly string[];
+  /** Modules that are bundled without a warning that they look for files of their own. */
+  readonly bundled: readonly string[];
+  /** Jobs that are programs. */
+  readonly commands: readonly ManifestJob[];
+  /** When jobs run by themselves. */
+  readonly timers: readonly ManifestTimer[];
+}
+
+const commandJob = strictObject({
+  jobType: oneLine(DISPLAY_NAME_MAX_LENGTH),
+  command: commandSchema.shape.command,
+  args: commandSchema.shape.args,
+  retry: retrySchema.optional(),
+  timeoutMs: timeoutSchema.optional(),
+  idleTimeoutMs: idleTimeoutSchema.optional(),
+  memoryMb: memorySchema.optional(),
+});
+
+const packageTimer = manifestTimer.extend({ timeZone: timeZoneSchema.optional() });
+
+const modules = z.array(z.string("expected the name of a module"), "expected a list of modules").default([]);
+const FIELD = "jobyard";
+
+const packageJson = z.object(
+  {
+    name: z.string("expected the name of the package"),
+    version: oneLine(100).optional(),
+    jobyard: strictObject({
+      name: matching(PACKAGE_NAME_PATTERN, "letters, digits, inner dots, hyphens and underscores").optional(),
+      files: z.array(packageFile, "expected a list of files and directories").default([]),
+      external: modules,
+      bundled: modules,
+      jobs: z.array(commandJob, "expected a list of jobs").default([]),
+      timers: z.array(packageTimer, "expected a list of timers").default([]),
+    }).prefault({}),
+  },
+  "expected an object",
+);
+
+/** Throws PackError when the file is missing or says something that cannot be. */
+export async function readPackageJson(directory: string): Promise<PackageJson> {
+  const value = await readJson(directory);
+  const misspelt = misspeltField(value);
+  if (misspelt !== undefined) {
+    throw packError(`package.json: ${JSON.stringify(misspelt)} is not read (did you mean "${FIELD}"?).`);
+  }
+  const result = packageJson.safeParse(value);
+  if (!result.success) {
+    const problems = fieldProblems(result.error);
+    throw new PackError(problems.map(({ target, message }) => ({ message: `package.json: ${target}: ${message}` })));
+  }
+  const { jobyard, version } = result.data;
+  // "@scope/thumbnails" is "thumbnails": the name becomes a blob's, and the tenant is scope enough.
+  const name = jobyard.name ?? result.data.name.replace(/^@[^/]*\//, "");
+  if (!PACKAGE_NAME_PATTERN.test(name)) {
+    throw packError(`package.json: "${name}" cannot name a package; set "jobyard": { "name": … } to one that can.`);
+  }
+  return {
+    name,
+    version,
+    files: jobyard.files,
+    external: jobyard.external,
+    bundled: jobyard.bundled,
+    commands: jobyard.jobs.map(({ jobType, command, args, ...rest }) => ({
+      jobType,
+      entry: { kind: "command", command, ...(args === undefined ? {} : { args }) },
+      ...rest,
+    })),
+    timers: jobyard.timers,
+  };
+}
+
+/** A package.json has fields of many tools, so that only one that looks like ours can be a slip of the pen. */
+function misspeltField(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Object.hasOwn(value, FIELD)) return undefined;
+  return closestName(FIELD, Object.keys(value));
+}
+
+async function readJson(directory: string): Promise<unknown> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(join(directory, "package.json"));
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "" : ` (${messageOf(error)})`;
+    throw packError(
+      `There is no package.json in ${directory}${reason}. A package is a directory with a package.json and the source of its jobs.`,
+      error,
+    );
+  }
+  try {
+    return parseJson(bytes);
+  } catch (error) {
+    throw packError(`package.json ${messageOf(error)}.`, error);
+  }
+}

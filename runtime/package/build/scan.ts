@@ -1,0 +1,246 @@
+/**
+ * Finds the jobs and timers a package declares, by reading its source. They are exported calls of `defineJob` and
+ * `scalableTimerJob`; their options are constants, because nobody wants to run a package to learn what is in it.
+ */
+import ts from "typescript";
+import { type JobDeclaration, type TimerDeclaration, readDeclaration, readTimerDeclaration } from "./declarations.ts";
+import { createEvaluator, unwrap } from "./evaluate.ts";
+import { PackError, type PackProblem, type SourcePosition, showPosition } from "./problem.ts";
+import {
+  type ImportedName,
+  JOB_MODULE,
+  type SourceModule,
+  type SourceText,
+  createSourceModules,
+  positionOf,
+} from "./source-modules.ts";
+
+export interface ScanResult {
+  /** By their types; those of timers among them. */
+  readonly jobs: readonly JobDeclaration[];
+  /** By their names. */
+  readonly timers: readonly TimerDeclaration[];
+  /** The file that exports `setup`. */
+  readonly setupFile: string | undefined;
+  readonly warnings: readonly PackProblem[];
+}
+
+const DECLARING = ["defineJob", "scalableTimerJob"] as const;
+type Declaring = (typeof DECLARING)[number];
+
+/** Throws PackError with every problem found in any of the files. */
+export function scanSources(directory: string, sources: readonly SourceText[]): ScanResult {
+  const modules = createSourceModules(directory);
+  const evaluate = createEvaluator(modules);
+  const problems: PackProblem[] = [];
+  const warnings: PackProblem[] = [];
+  const jobs: JobDeclaration[] = [];
+  const timers: TimerDeclaration[] = [];
+  /** By what they are in the end: one that is exported again from another file is the same. */
+  const setups = new Map<string, SourcePosition>();
+
+  for (const source of sources) {
+    const module = modules.parse(source);
+    const syntax = syntaxProblems(source);
+    problems.push(...syntax);
+    if (syntax.length > 0 || !importsJobModule(module)) continue;
+    scanModule(module);
+  }
+
+  function scanModule(module: SourceModule): void {
+    const exported = exportsOf(module);
+    const setup = exported.find(({ name }) => name === "setup");
+    if (setup !== undefined) {
+      const origin = originOf(module, setup);
+      // A file that declares it is better than one that only exports it again.
+      if (setup.from === undefined || !setups.has(origin)) setups.set(origin, positionOf(module, setup.node));
+    }
+
+    const declared = new Set<ts.Node>();
+    for (const { name, value } of exported) {
+      const found = value === undefined ? undefined : declarationBehind(module, value);
+      if (found === undefined || declared.has(found.call)) continue;
+      declared.add(found.call);
+      declare(module, found, name);
+    }
+    warnAboutOthers(module, declared);
+  }
+
+  /** Names the file and the export behind a chain of re-exports. */
+  function originOf(module: SourceModule, { name, from }: Exported, depth = 0): string {
+    const target = from === undefined || depth > 10 ? undefined : modules.load(module, from.specifier);
+    const behind = target && exportsOf(target).find((exported) => exported.name === from?.name);
+    return target === undefined || behind === undefined
+      ? `${module.file}#${name}`
+      : originOf(target, behind, depth + 1);
+  }
+
+  function declare(module: SourceModule, { call, by }: DeclaringCall, exportName: string): void {
+    const context = { evaluate, problems, warnings };
+    if (by === "defineJob") {
+      const job = readDeclaration(module, call, exportName, context);
+      if (job !== undefined) jobs.push(job);
+      return;
+    }
+    const timer = readTimerDeclaration(module, call, exportName, context);
+    if (timer === undefined) return;
+    timers.push(timer);
+    jobs.push(timer.job);
+  }
+
+  /** The call behind an exported value, seen through constants; undefined if it is something else. */
+  function declarationBehind(module: SourceModule, value: ts.Expression, depth = 0): DeclaringCall | undefined {
+    const inner = unwrap(value);
+    if (ts.isCallExpression(inner)) {
+      const by = declaringFunction(module, inner.expression);
+      return by === undefined ? undefined : { call: inner, by };
+    }
+    if (!ts.isIdentifier(inner) || depth > 10) return undefined;
+    const constant = module.constants.get(inner.text);
+    return constant === undefined ? undefined : declarationBehind(module, constant, depth + 1);
+  }
+
+  function warnAboutOthers(module: SourceModule, declared: ReadonlySet<ts.Node>): void {
+    const visit = (node: ts.Node): void => {
+      const by = ts.isCallExpression(node) && !declared.has(node) && declaringFunction(module, node.expression);
+      if (by) {
+        const what = by === "defineJob" ? "job" : "timer";
+        const message = `This ${what} is declared but not exported from its file, so it is not part of the package.`;
+        warnings.push({ message, position: positionOf(module, node) });
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(module.source);
+  }
+
+  problems.push(...repeatedTypes(jobs), ...repeatedSetups([...setups.values()]));
+  if (problems.length > 0) throw new PackError(problems);
+  return {
+    jobs: jobs.sort((a, b) => compare(a.jobType, b.jobType)),
+    timers: timers.sort((a, b) => compare(a.timer.timerName, b.timer.timerName)),
+    setupFile: setups.values().next().value?.file,
+    warnings,
+  };
+}
+
+interface DeclaringCall {
+  readonly call: ts.CallExpression;
+  readonly by: Declaring;
+}
+
+/** By code units: the same everywhere, unlike the order of a locale. */
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const importsJobModule = ({ source }: SourceModule): boolean =>
+  source.statements.some(
+    (statement) =>
+      ts.isImportDeclaration(statement) &&
+      ts.isStringLiteral(statement.moduleSpecifier) &&
+      statement.moduleSpecifier.text === JOB_MODULE,
+  );
+
+/** `defineJob` or `scalableTimerJob`, under whatever name it was imported, also as a property of `import * as`. */
+function declaringFunction(module: SourceModule, callee: ts.Expression): Declaring | undefined {
+  const inner = unwrap(callee);
+  if (ts.isIdentifier(inner)) {
+    const imported = module.imports.get(inner.text);
+    return imported?.specifier === JOB_MODULE ? DECLARING.find((name) => name === imported.name) : undefined;
+  }
+  if (!ts.isPropertyAccessExpression(inner)) return undefined;
+  const namespace = unwrap(inner.expression);
+  if (!ts.isIdentifier(namespace)) return undefined;
+  const imported = module.imports.get(namespace.text);
+  const isWhole = imported?.specifier === JOB_MODULE && imported.name === "*";
+  return isWhole ? DECLARING.find((name) => name === inner.name.text) : undefined;
+}
+
+function syntaxProblems({ file, text }: SourceText): PackProblem[] {
+  const { diagnostics = [] } = ts.transpileModule(text, {
+    fileName: file,
+    reportDiagnostics: true,
+    compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext },
+  });
+  return diagnostics
+    .filter(({ category }) => category === ts.DiagnosticCategory.Error)
+    .map(({ file: source, start = 0, messageText }) => {
+      const { line, character } = source?.getLineAndCharacterOfPosition(start) ?? { line: 0, character: 0 };
+      const message = ts.flattenDiagnosticMessageText(messageText, "\n");
+      return { message, position: { file, line: line + 1, column: character + 1 } };
+    });
+}
+
+function* repeatedTypes(jobs: readonly JobDeclaration[]): Generator<PackProblem> {
+  const first = new Map<string, JobDeclaration>();
+  for (const job of jobs) {
+    const earlier = first.get(job.jobType);
+    if (earlier === undefined) first.set(job.jobType, job);
+    else {
+      const message = `Job type ${JSON.stringify(job.jobType)} is declared already, at ${showPosition(earlier.position)}.`;
+      yield { message, position: job.position };
+    }
+  }
+}
+
+function* repeatedSetups([first, ...others]: readonly SourcePosition[]): Generator<PackProblem> {
+  for (const position of others) {
+    const where = first === undefined ? "" : `, at ${showPosition(first)}`;
+    yield { message: `A package has one setup; there is one already${where}.`, position };
+  }
+}
+
+// What a source file exports by name. What a re-export names is declared elsewhere; `export *` is left out.
+
+export interface Exported {
+  readonly name: string;
+  readonly node: ts.Node;
+  /** Absent for functions, classes and re-exports. */
+  readonly value?: ts.Expression;
+  /** Of a re-export: what it names. */
+  readonly from?: ImportedName;
+}
+
+/** The default export first. */
+function exportsOf(module: SourceModule): Exported[] {
+  return module.source.statements
+    .flatMap((statement) => exportsOfStatement(statement, module))
+    .sort((a, b) => Number(b.name === "default") - Number(a.name === "default"));
+}
+
+function exportsOfStatement(statement: ts.Statement, module: SourceModule): Exported[] {
+  if (ts.isExportAssignment(statement) && statement.isExportEquals !== true) {
+    return [{ name: "default", node: statement, value: statement.expression }];
+  }
+  if (ts.isExportDeclaration(statement)) return namedExports(statement, module);
+  if (!isExported(statement)) return [];
+  if (ts.isVariableStatement(statement)) {
+    return statement.declarationList.declarations.flatMap(({ name, initializer }) =>
+      ts.isIdentifier(name)
+        ? [{ name: name.text, node: name, ...(initializer === undefined ? {} : { value: initializer }) }]
+        : [],
+    );
+  }
+  if (ts.isFunctionDeclaration(statement) && statement.name !== undefined) {
+    return [{ name: statement.name.text, node: statement.name }];
+  }
+  return [];
+}
+
+function namedExports(statement: ts.ExportDeclaration, { constants, imports }: SourceModule): Exported[] {
+  const { exportClause, moduleSpecifier, isTypeOnly } = statement;
+  if (isTypeOnly || exportClause === undefined || !ts.isNamedExports(exportClause)) return [];
+  return exportClause.elements.map((element) => {
+    const exported = { name: element.name.text, node: element };
+    const local = (element.propertyName ?? element.name).text;
+    if (moduleSpecifier !== undefined) {
+      const specifier = ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : "";
+      return { ...exported, from: { specifier, name: local } };
+    }
+    const value = constants.get(local);
+    const from = imports.get(local);
+    return { ...exported, ...(value !== undefined && { value }), ...(from !== undefined && { from }) };
+  });
+}
+
+const isExported = (statement: ts.Statement): boolean =>
+  ts.canHaveModifiers(statement) &&
+  (ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false);

@@ -1,0 +1,142 @@
+/** Reads the directory of a ZIP archive: what it says it contains and where. Believes nothing; judging comes next. */
+import { fromBufferPromise } from "yauzl";
+import type { Entry } from "yauzl";
+import { PackageError, messageOf } from "../../core/errors.ts";
+import { showPath } from "../../core/package/package-path.ts";
+
+/** One entry as the central directory describes it, and where its bytes lie. */
+export interface ArchiveEntry {
+  /** As written in the archive: a directory ends with a slash. */
+  readonly name: string;
+  /** Unix file type and permissions; 0 from systems without. */
+  readonly mode: number;
+  readonly method: number;
+  readonly encrypted: boolean;
+  readonly bytes: number;
+  readonly crc32: number;
+  /** Of the local header, and of the data behind it. */
+  readonly headerStart: number;
+  readonly dataStart: number;
+  readonly dataEnd: number;
+}
+
+/** Lengths without name, fields and comment. */
+const CENTRAL_HEADER_BYTES = 46;
+const END_BYTES = 22;
+const ZIP64_LOCATOR_BYTES = 20;
+const ZIP64_LOCATOR_SIGNATURE = 0x07064b50;
+const LOCAL_HEADER_SIGNATURE = 0x04034b50;
+const LOCAL_HEADER_BYTES = 30;
+const ENCRYPTED_BIT = 0x1;
+const SIZES_FOLLOW_DATA_BIT = 0x8;
+/** Stands for a size that is found in a ZIP64 field. */
+const IN_ZIP64_FIELD = 0xffffffff;
+/** Info-ZIP's field for a name in UTF-8, behind its version and a checksum of the other name. */
+const UNICODE_NAME_FIELD = 0x7075;
+const UNICODE_NAME_START = 5;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Throws PackageError "PackageCorrupt", or "PackageTooLarge" for more entries than allowed (before reading them). */
+export async function readArchive(bytes: Buffer, maxEntries: number): Promise<ArchiveEntry[]> {
+  const archive = await orCorrupt(fromBufferPromise(bytes, { decodeStrings: false, validateEntrySizes: true }));
+  if (archive.entryCount > maxEntries) {
+    throw new PackageError(
+      "PackageTooLarge",
+      `The package has ${archive.entryCount} entries; at most ${maxEntries} are allowed.`,
+    );
+  }
+  const entries: ArchiveEntry[] = [];
+  let directoryBytes = 0;
+  try {
+    for await (const entry of archive.eachEntry()) {
+      entries.push(locate(bytes, entry));
+      directoryBytes += CENTRAL_HEADER_BYTES + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+    }
+    judgeDirectory(bytes, bytes.length - END_BYTES - archive.comment.length, directoryBytes);
+  } catch (error) {
+    throw error instanceof PackageError ? error : corrupt(error);
+  }
+  return entries;
+}
+
+/** The directory fills all the room before its end record: readers that count otherwise would see other entries there. */
+function judgeDirectory(bytes: Buffer, end: number, directoryBytes: number): void {
+  const locator = end - ZIP64_LOCATOR_BYTES;
+  const isZip64 = locator >= 0 && bytes.readUInt32LE(locator) === ZIP64_LOCATOR_SIGNATURE;
+  const directoryEnd = isZip64 ? Number(bytes.readBigUInt64LE(locator + 8)) : end;
+  const said = bytes.readUInt32LE(end + 16);
+  const start = isZip64 ? Number(bytes.readBigUInt64LE(directoryEnd + 48)) : said;
+  if (start + directoryBytes !== directoryEnd || (said !== start && said !== IN_ZIP64_FIELD)) {
+    throw new Error("its directory is longer or shorter than it says");
+  }
+}
+
+const corrupt = (error: unknown): PackageError =>
+  new PackageError("PackageCorrupt", `The package is not a readable ZIP file: ${messageOf(error)}`, { cause: error });
+
+const orCorrupt = <T>(reading: Promise<T>): Promise<T> =>
+  reading.catch((error: unknown) => {
+    throw corrupt(error);
+  });
+
+function locate(bytes: Buffer, entry: Entry): ArchiveEntry {
+  const name = decodeName(entry.fileNameRaw);
+  const broken = (what: string): PackageError =>
+    new PackageError("PackageCorrupt", `The package is corrupt: ${what} of entry ${showPath(name)}.`);
+
+  const headerStart = entry.relativeOffsetOfLocalHeader;
+  if (headerStart + LOCAL_HEADER_BYTES > bytes.length) throw broken("no local header");
+  const header = bytes.subarray(headerStart);
+  if (header.readUInt32LE(0) !== LOCAL_HEADER_SIGNATURE) throw broken("no local header");
+
+  const nameLength = header.readUInt16LE(26);
+  const dataStart = headerStart + LOCAL_HEADER_BYTES + nameLength + header.readUInt16LE(28);
+  const dataEnd = dataStart + entry.compressedSize;
+  if (dataEnd > bytes.length) throw broken("truncated data");
+
+  // What the two headers disagree on is what makes two readers see two different archives.
+  const localName = header.subarray(LOCAL_HEADER_BYTES, LOCAL_HEADER_BYTES + nameLength);
+  const unicodeName = entry.extraFields.find(({ id }) => id === UNICODE_NAME_FIELD)?.data.subarray(UNICODE_NAME_START);
+  if (![localName, unicodeName ?? localName].every((other) => other.equals(entry.fileNameRaw))) {
+    throw broken("two different names");
+  }
+  const flags = header.readUInt16LE(6);
+  if (header.readUInt16LE(8) !== entry.compressionMethod) throw broken("two different compression methods");
+  const differs = (local: number, central: number) => local !== central && local !== IN_ZIP64_FIELD;
+  if (
+    (flags & SIZES_FOLLOW_DATA_BIT) === 0 &&
+    (header.readUInt32LE(14) !== entry.crc32 ||
+      differs(header.readUInt32LE(18), entry.compressedSize) ||
+      differs(header.readUInt32LE(22), entry.uncompressedSize))
+  ) {
+    throw broken("two different sizes or checksums");
+  }
+
+  return {
+    name,
+    mode: entry.externalFileAttributes >>> 16,
+    method: entry.compressionMethod,
+    encrypted: ((flags | entry.generalPurposeBitFlag) & ENCRYPTED_BIT) !== 0,
+    bytes: entry.uncompressedSize,
+    crc32: entry.crc32,
+    headerStart,
+    dataStart,
+    dataEnd,
+  };
+}
+
+/** Names are UTF-8 whatever the flag says; old code pages agree with it on ASCII, and anything else would be a guess. */
+function decodeName(raw: Buffer): string {
+  try {
+    return utf8.decode(raw);
+  } catch (error) {
+    throw new PackageError(
+      "PackageUnsafe",
+      `The package has an entry whose name is not UTF-8: ${showPath(raw.toString("latin1"))}.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Finds everything a worker would refuse a package for, without unpacking it: asked before a package becomes visible, so
+ * that a broken one fails its author and not the jobs. Which machine it runs on is the one thing it cannot know.
+ */
+import { createHash } from "node:crypto";
+import { PackageError } from "../../core/errors.ts";
+import { MANIFEST_FILE, type Manifest, parseManifest } from "../../core/package/manifest.ts";
+import { showPath } from "../../core/package/package-path.ts";
+import { PROGRAM_HEAD_BYTES, missingFile, packagedProgram, programProblem } from "../../core/package/program-file.ts";
+import type { PackageFacts } from "../../core/ports/package-store.ts";
+import { readArchive } from "./archive.ts";
+import { readContent } from "./content.ts";
+import { UNPACK_LIMITS, type UnpackLimits, type UnpackPlan, judgeEntries } from "./judge.ts";
+
+export interface InspectedPackage {
+  readonly manifest: Manifest;
+  /** Of the ZIP, in hexadecimal: what tells versions apart. */
+  readonly sha256: string;
+}
+
+/** Throws PackageError. Inflates one file after the other: as much memory as the largest takes. */
+export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): Promise<InspectedPackage> {
+  const { bytes, plan } = await openPackage(given, limits);
+  let manifestBytes: Uint8Array | undefined;
+  const files = new Map<string, ProgramFile>();
+  for (const file of plan.files) {
+    // Read to be checked, and let go.
+    const content = await readContent(bytes, file);
+    if (file.path === MANIFEST_FILE) manifestBytes = content;
+    // A copy: the content itself is let go.
+    const head = file.executable ? Uint8Array.from(content.subarray(0, PROGRAM_HEAD_BYTES)) : undefined;
+    files.set(file.path, { executable: file.executable, head });
+  }
+  if (manifestBytes === undefined) throw manifestMissing([...files.keys()]);
+  const manifest = parseManifest(manifestBytes);
+  checkEntryPoints(manifest, files);
+  return { manifest, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+// Opens a package: its bytes, judged as a whole before anything in it is read.
+
+export interface OpenPackage {
+  readonly bytes: Buffer;
+  readonly plan: UnpackPlan;
+}
+
+/** Throws PackageError "PackageUnsafe", "PackageCorrupt" or "PackageTooLarge". */
+export async function openPackage(given: Uint8Array, limits: UnpackLimits = UNPACK_LIMITS): Promise<OpenPackage> {
+  if (given.length > limits.packageBytes) {
+    throw new PackageError(
+      "PackageTooLarge",
+      `The package has ${given.length} bytes; at most ${limits.packageBytes} are allowed.`,
+    );
+  }
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  return { bytes, plan: judgeEntries(await readArchive(bytes, limits.entries), limits) };
+}
+
+// Whether what a package's manifest says is in the package.
+
+/** `paths`: of the files that are there. */
+export function manifestMissing(paths: readonly string[]): PackageError {
+  const elsewhere = paths.find((path) => path.split("/").at(-1)?.toLowerCase() === MANIFEST_FILE);
+  const advice =
+    elsewhere === undefined
+      ? "Make it with jobyard pack."
+      : elsewhere.includes("/")
+        ? `It has ${showPath(elsewhere)}: zip what is in that folder, not the folder itself.`
+        : `It has ${showPath(elsewhere)}: write the name in small letters.`;
+  return new PackageError("ManifestMissing", `The package has no ${MANIFEST_FILE} at its root. ${advice}`);
+}
+
+/** What is known of a file that may be a program. */
+export interface ProgramFile {
+  readonly executable: boolean;
+  /** Its first PROGRAM_HEAD_BYTES; undefined if they are looked at later, before it is started. */
+  readonly head: Uint8Array | undefined;
+}
+
+/**
+ * Once for a version, instead of once for every job that would fail. `files`: of the package, by path. Throws PackageError
+ * "EntryPointInvalid".
+ */
+export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMap<string, ProgramFile>): void {
+  const invalid = (message: string): PackageError => new PackageError("EntryPointInvalid", message);
+  for (const { jobType, entry } of jobs) {
+    const path = entry.kind === "module" ? entry.file : packagedProgram(entry, (name) => files.has(name));
+    if (path === undefined) continue;
+    const file = files.get(path);
+    const starts = `Job type ${jobType} starts at ${path}, which`;
+    if (file === undefined) throw invalid(`${starts} ${missingFile(path, files.keys())}.`);
+    if (entry.kind === "module") continue;
+    if (!file.executable)
+      throw invalid(
+        `${starts} is not executable. Make the package with jobyard pack, or set the bit (chmod +x) before you zip it.`,
+      );
+    const problem = file.head === undefined ? undefined : programProblem(file.head, platform);
+    if (problem !== undefined) throw invalid(`${starts} ${problem}.`);
+  }
+}
+
+// What is noted of a package when it is published.
+
+export const packageFacts = ({ manifest, sha256 }: InspectedPackage, uploadedBy: string): PackageFacts => ({
+  sha256,
+  uploadedBy,
+  jobTypes: manifest.jobs.map(({ jobType }) => jobType),
+  timerCount: manifest.timers?.length ?? 0,
+});

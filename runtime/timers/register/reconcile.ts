@@ -1,0 +1,102 @@
+/**
+ * Compares packages, rows and subscriptions of timers every few minutes, in one process at a time, and makes good what
+ * somebody broken off has left. Needed only after crashes: whoever publishes or deletes a package registers its timers.
+ */
+import { isSystemError, messageOf } from "../../core/errors.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { TenantStore } from "../../core/ports/tenant-store.ts";
+import type { TimerStore } from "../../core/ports/timer-store.ts";
+import type { TimerSubscriptions } from "../../core/ports/timer-topic.ts";
+import type { Timer } from "../../core/timer/timer.ts";
+import { subscriptionOf } from "../../core/deployment/topology.ts";
+import { driftedPackages, planSubscriptions, type FoundPackage } from "./plan-reconcile.ts";
+import type { TimerRegistration } from "./registration.ts";
+
+export interface ReconcileDeps {
+  readonly packages: Pick<PackageCatalog, "all">;
+  readonly tenants: Pick<TenantStore, "get">;
+  readonly timers: Pick<TimerStore, "all">;
+  /** Undefined: subscriptions are the deployment's. */
+  readonly subscriptions: TimerSubscriptions | undefined;
+  readonly pools: readonly string[];
+  readonly registration: Pick<TimerRegistration, "sync">;
+  readonly log: Logger;
+}
+
+export interface TimerReconcile {
+  /** One round; breaks off when this process leads no more. Throws UnavailableError. */
+  run(isLeader: () => Promise<boolean>): Promise<void>;
+}
+
+export function createTimerReconcile(deps: ReconcileDeps): TimerReconcile {
+  const { registration, subscriptions, log } = deps;
+  /** What was found of each package before it was registered again, the last time. */
+  let tried = new Map<string, string>();
+  let suspects: ReadonlySet<string> = new Set();
+
+  async function allTimers(): Promise<readonly Timer[]> {
+    const found: Timer[] = [];
+    for await (const { value } of deps.timers.all()) found.push(value);
+    return found;
+  }
+
+  async function tenantsOf(packages: readonly FoundPackage[]): Promise<ReadonlySet<string>> {
+    const declaring = packages.filter(({ timerCount = 0 }) => timerCount > 0);
+    const names = [...new Set(declaring.map(({ tenantName }) => tenantName))];
+    const found = await Promise.all(names.map((name) => deps.tenants.get(name)));
+    return new Set(found.flatMap((tenant) => tenant?.tenantName ?? []));
+  }
+
+  async function registerAgain(isLeader: () => Promise<boolean>): Promise<void> {
+    const packages: FoundPackage[] = [];
+    for await (const found of deps.packages.all()) packages.push(found);
+    const drifted = driftedPackages(packages, await allTimers(), await tenantsOf(packages));
+    const found = new Map<string, string>();
+    for (const { tenantName, packageName, drift } of drifted) {
+      const place = { tenantName, packageName };
+      const key = `${tenantName}/${packageName}`;
+      found.set(key, drift);
+      if (tried.get(key) === drift) continue;
+      if (!(await isLeader())) return;
+      try {
+        const { length: count } = await registration.sync(place);
+        log.warn({ ...place, count }, "timers of a package were not as it declares them; registered again");
+      } catch (error) {
+        // The others need not wait for it. What may pass is tried again in the next round.
+        if (!isSystemError(error) || error.retryable) found.delete(key);
+        log.warn({ ...place, error: messageOf(error) }, "timers of a package could not be registered again");
+      }
+    }
+    tried = found;
+  }
+
+  async function mendSubscriptions(topic: TimerSubscriptions, isLeader: () => Promise<boolean>): Promise<void> {
+    // Before the rows: a timer registered in between has both.
+    const found = await topic.list();
+    const plan = planSubscriptions(await allTimers(), found, suspects, deps.pools);
+    suspects = plan.suspects;
+    for (const timer of plan.ensure) {
+      if (!(await isLeader())) return;
+      await topic.ensure(subscriptionOf(timer));
+    }
+    for (const name of plan.remove) {
+      if (!(await isLeader())) return;
+      await topic.remove(name);
+    }
+    const [mended, removed] = [plan.ensure.length, plan.remove.length];
+    if (mended + removed > 0) log.warn({ mended, removed }, "subscriptions of timers reconciled");
+    // Registered at the very moment when its subscription was taken for ownerless.
+    const again = plan.remove.length === 0 ? [] : await allTimers();
+    for (const timer of again.filter((one) => plan.remove.includes(subscriptionOf(one).name))) {
+      await topic.ensure(subscriptionOf(timer));
+    }
+  }
+
+  return {
+    async run(isLeader) {
+      await registerAgain(isLeader);
+      if (subscriptions !== undefined) await mendSubscriptions(subscriptions, isLeader);
+    },
+  };
+}

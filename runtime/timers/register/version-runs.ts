@@ -1,0 +1,49 @@
+/** Submits the run that a timer with `runOnDeploy` makes for every version of its package: an ordinary job of its batch. */
+import { InvariantError } from "../../core/errors.ts";
+import type { Job } from "../../core/job/job.ts";
+import type { BatchStore } from "../../core/ports/batch-store.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import { tickJobId, type Timer } from "../../core/timer/timer.ts";
+import { jobQueueName } from "../../core/deployment/topology.ts";
+import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { outgoingBell } from "../../core/ports/job-queue.ts";
+import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "../run/timer-jobs.ts";
+import type { Ringer } from "../../api/submit/bell-outbox.ts";
+
+export interface VersionRunDeps {
+  readonly batches: Pick<BatchStore, "create" | "get" | "update">;
+  readonly jobs: Pick<JobStore, "get" | "insert">;
+  readonly ringer: Pick<Ringer, "ring">;
+  readonly events: Pick<JobEvents, "queued">;
+  readonly now: () => Date;
+}
+
+/** Once for a version: the id of the run follows from it and from when it was first published. Throws UnavailableError. */
+export function createVersionRuns({ batches, jobs, ringer, events, now }: VersionRunDeps) {
+  async function insert(timer: Timer, jobId: string, publishedAt: Date): Promise<Stored<Job>> {
+    await wakeTimerBatch(batches, timer, now());
+    const job = newTimerJob(timer, {
+      jobId,
+      trigger: { trigger: "deploy", scheduledAt: publishedAt, missedCount: 0 },
+      pool: timer.pool,
+      submittedAt: now(),
+      submittedBy: TIMER_SUBMITTER,
+    });
+    const result = await jobs.insert(job);
+    if (result.written) {
+      events.queued(job);
+      return { value: job, etag: result.etag };
+    }
+    if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
+    return result.current;
+  }
+
+  return async (timer: Timer, publishedAt: Date): Promise<void> => {
+    const jobId = tickJobId(timer, publishedAt, `deploy:${timer.packageHash}`);
+    const stored = (await jobs.get(jobId)) ?? (await insert(timer, jobId, publishedAt));
+    const { state, pool, priority } = stored.value;
+    // One that waits may have lost its bell; the broker drops a second one.
+    if (state === "queued") await ringer.ring(jobQueueName(pool, priority), [outgoingBell(stored)]);
+  };
+}

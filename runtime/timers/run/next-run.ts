@@ -1,0 +1,68 @@
+/** Lets the next run of a timer in when one has ended: the I/O around `askOf` of core/timer/gate.ts (R18, R19). */
+import { jobQueueName } from "../../core/deployment/topology.ts";
+import { outgoingBell } from "../../core/ports/job-queue.ts";
+import type { Job } from "../../core/job/job.ts";
+import type { JobQueue } from "../../core/ports/job-queue.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import type { TimerStore } from "../../core/ports/timer-store.ts";
+import { type Known, askOf } from "../../core/timer/gate.ts";
+
+export interface TimerTurnsDeps {
+  readonly jobs: Pick<JobStore, "get">;
+  readonly timers: Pick<TimerStore, "run">;
+  readonly queue: Pick<JobQueue, "send">;
+  /** The only pool whose queues this process may send to. Default: all. Others are rung for by the sweeper. */
+  readonly pool?: string | undefined;
+}
+
+/** Throws UnavailableError. */
+export async function askTimer(batchId: string, { jobs, timers, queue, pool }: TimerTurnsDeps): Promise<void> {
+  let run = await timers.run(batchId);
+  while (run !== undefined) {
+    const rows = knownRows(jobs);
+    let decision = askOf(run.value, rows.known);
+    for (; decision.action === "look"; decision = askOf(run.value, rows.known)) await rows.look(decision.jobIds);
+    switch (decision.action) {
+      case "nothing":
+        return;
+      case "read-again": {
+        const { etag } = run;
+        run = await timers.run(batchId);
+        if (run?.etag === etag) return;
+        break;
+      }
+      case "ring": {
+        const row = rows.row(decision.jobId);
+        if (row === undefined || (pool !== undefined && row.value.pool !== pool)) return;
+        const bell = outgoingBell(row);
+        // R19: the broker may remember the one whose message was completed when the run began to wait.
+        const fresh = { ...bell, messageId: `${bell.messageId}:${crypto.randomUUID()}` };
+        await queue.send(jobQueueName(row.value.pool, row.value.priority), [fresh]);
+        return;
+      }
+    }
+  }
+}
+
+// What is known of the rows that a timer's row names: each read once, and after the timer's row was (R16).
+
+export interface KnownRows {
+  readonly known: Known;
+  /** Throws UnavailableError. */
+  look(jobIds: readonly string[]): Promise<void>;
+  /** A row that was looked at. */
+  row(jobId: string): Stored<Job> | undefined;
+}
+
+/** To be made anew whenever the timer's row is read again. */
+export function knownRows(jobs: Pick<JobStore, "get">): KnownRows {
+  const rows = new Map<string, Stored<Job> | undefined>();
+  return {
+    known: (jobId) => (rows.has(jobId) ? (rows.get(jobId)?.value.state ?? "absent") : undefined),
+    async look(jobIds) {
+      await Promise.all(jobIds.map(async (jobId) => rows.set(jobId, await jobs.get(jobId))));
+    },
+    row: (jobId) => rows.get(jobId),
+  };
+}

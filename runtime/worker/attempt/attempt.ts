@@ -1,0 +1,173 @@
+/**
+ * One received message from arrival to settlement: claim, run, settle, under a lock that is kept all the while. It
+ * never throws: whatever goes wrong leaves the message to its lock, and the row to the protocol's table.
+ */
+import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../../core/errors.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
+import { subjectOfTick } from "../../core/job/message.ts";
+import { meet } from "../../core/job/protocol.ts";
+import { lockMarginMs } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import { type AdmitDeps, admitTick } from "../../timers/run/admit-tick.ts";
+import type { HeldClaims } from "../claim-journal.ts";
+import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob } from "./claim.ts";
+import { type ExecutionDeps, execute } from "./execution.ts";
+import { type LockDeps, type MessageLock, keepLock } from "./lock.ts";
+import { ownRow } from "./owned-row.ts";
+import { insist } from "./retry-while-locked.ts";
+import { settleByTable, startsNothing } from "./settle-by-table.ts";
+import { type SettlementDeps, settle } from "./settlement.ts";
+
+export interface AttemptDeps
+  extends
+    Omit<ClaimDeps, "jobs" | "now">,
+    Omit<AdmitDeps, "jobs" | "now">,
+    ExecutionDeps,
+    Omit<SettlementDeps, "now">,
+    Omit<LockDeps, "now"> {
+  readonly jobs: Pick<JobStore, "update" | "get" | "insert">;
+  readonly queue: Pick<JobQueue, "send">;
+  readonly held: HeldClaims;
+  readonly permit: Pick<WorkPermit, "acquire">;
+  readonly unreadable: Pick<Unreadable, "note">;
+  readonly newId: () => string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** `drain` fires when this worker shuts down and cannot wait any longer. */
+export async function runAttempt(delivery: Delivery, deps: AttemptDeps, drain: AbortSignal): Promise<void> {
+  const log = deps.log.child({ messageId: delivery.messageId, queue: delivery.queue });
+  const lock = keepLock(delivery, deps);
+  try {
+    await attempt(delivery, deps, drain, lock, log);
+  } catch (error) {
+    if (error instanceof LockLostError || lock.signal.aborted) {
+      log.warn({ error: messageOf(error) }, "lock lost; the job is left to its next receiver");
+    } else if (error instanceof UnreadableError) {
+      deps.unreadable.note(`${delivery.queue} ${delivery.messageId}`, error);
+    } else if (error instanceof UnavailableError) {
+      log.warn({ error: error.message }, "a service is away; leaving the message to its lock");
+    } else {
+      log.error({ err: error }, "attempt broke off; leaving the message to its lock");
+    }
+  } finally {
+    lock.stop();
+  }
+}
+
+async function attempt(
+  delivery: Delivery,
+  deps: AttemptDeps,
+  drain: AbortSignal,
+  lock: MessageLock,
+  log: Logger,
+): Promise<void> {
+  const { parsed } = delivery;
+  // Left to its lock, which is the delay: this worker could only judge it. Others receive it then, for as long as the broker
+  // delivers it.
+  if (parsed.kind === "unreadable") throw new UnreadableError(parsed.format, parsed.reason);
+  if (parsed.kind === "malformed") {
+    log.warn({ reason: parsed.reason }, "message set aside");
+    const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);
+    await insist("setting aside", setAside, { until: lock.signal, log });
+    return;
+  }
+  const bell = parsed.kind === "bell" ? parsed.bell : subjectOfTick(parsed.tick);
+  using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
+  if (permitted === undefined) {
+    lock.signal.throwIfAborted();
+    log.warn({ jobId: bell.jobId }, "this machine may not start work; the message goes back");
+    await insist("returning the message", () => delivery.abandon(), { until: lock.signal, log });
+    return;
+  }
+  const claimId = deps.newId();
+  // Before the claim is written: one that its worker did not announce would count as dead (A4).
+  const { queue, sequenceNumber } = delivery;
+  const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
+  try {
+    const request = { delivery, bell, claimId, fault };
+    await claimAndRun(request, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
+  } finally {
+    deps.held.end(claimId);
+  }
+}
+
+/** `fault`: why this machine cannot run what it claims, if it cannot. */
+async function claimAndRun(
+  request: ClaimRequest & { readonly fault: Error | undefined },
+  deps: AttemptDeps,
+  drain: AbortSignal,
+  lock: MessageLock,
+  log: Logger,
+): Promise<void> {
+  const { delivery } = request;
+  const { parsed } = delivery;
+  const now = (): Date => new Date(deps.now());
+  const patience = { until: lock.signal, log };
+  const claimDeps = { ...deps, now, log };
+  const claim = async (): Promise<Claimed | undefined> => {
+    // Before anything else of a tick: the row comes first, then the timer, then the claim (R14).
+    if (parsed.kind === "tick" && !(await admitTick(parsed.tick, delivery, claimDeps))) return undefined;
+    return claimJob(request, claimDeps, lock.signal);
+  };
+  const claimed = await insist("claiming", claim, patience);
+  if (claimed === undefined) return;
+  const {
+    jobId,
+    claim: { id: claimId },
+    etag,
+    cancelWanted,
+    start,
+    entry,
+  } = claimed;
+  log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
+  // R3: the claim may have taken longer than the lock; then somebody else may be taking the job over already.
+  await lock.ensure(lockMarginMs(deps.lockMs));
+
+  const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted });
+  deps.held.onCancel(claimId, () => row.wantCancel());
+  const lost = AbortSignal.any([lock.signal, row.claimGone]);
+  const execution = await execute({ claimed, row, lost, drain, log, fault: request.fault }, deps);
+  lock.signal.throwIfAborted();
+  if (execution.kind === "lost") {
+    await letGo(delivery, claimed, deps, log);
+    return;
+  }
+  await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, { ...deps, now });
+}
+
+/** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */
+async function letGo(delivery: Delivery, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
+  const current = await deps.jobs.get(claimed.jobId);
+  const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
+  const meeting = meet(current?.value, delivered, claimed.claim.id);
+  log.warn({ meeting: meeting.action }, "the claim is gone");
+  if (startsNothing(meeting)) await settleByTable(delivery, current, meeting, deps);
+}
+
+// What must hold on this machine before a received message may start a job, beside the job's own claim.
+
+export interface WorkPermit {
+  /** Whether messages may be asked for. */
+  readonly open: boolean;
+  /** Calls back whenever `open` may have changed. */
+  onChange(listener: () => void): void;
+  /**
+   * Resolves as soon as work may start; what it resolves to is disposed of when that work is over. Undefined: not in the
+   * time a message may wait for it, or `until` has fired; the message is to go back.
+   */
+  acquire(until: AbortSignal): Promise<Disposable | undefined>;
+}
+
+const NOTHING: Disposable = { [Symbol.dispose]: () => undefined };
+
+/** Where nothing has to hold. */
+export const ALWAYS_PERMITTED: WorkPermit = {
+  open: true,
+  onChange: () => undefined,
+  acquire: () => Promise.resolve(NOTHING),
+};

@@ -1,0 +1,275 @@
+/**
+ * Runs a claimed job: package, workspace, process, log and artifacts. It ends in a result that may be written to the
+ * row, or in `lost`: then nothing of the attempt runs any more and nothing may be written or settled.
+ */
+import { isSystemError, messageOf, UnreadableError, type ErrorCode } from "../../core/errors.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
+import type { Progress } from "../../core/job/job.ts";
+import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { JobFiles } from "../../core/ports/job-files.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
+import { retryPolicyOf, type RetryPolicy } from "../../core/job/retry.ts";
+import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { eventJobOf, type Claimed } from "./claim.ts";
+import type { OwnedRow } from "./owned-row.ts";
+import type { PackageCache } from "../package-cache/package-cache.ts";
+import {
+  type CollectContext,
+  type CollectDeps,
+  collect,
+  collectAfterFailure,
+  note,
+  withHint,
+} from "../output/collect.ts";
+import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.ts";
+import { insist } from "./retry-while-locked.ts";
+import { pause } from "../../core/clock.ts";
+import { preparePackage } from "../package-cache/prepare-package.ts";
+import type { JobProcesses } from "../process/job-processes.ts";
+import type { JobFacts, JobProcess, ProcessResult } from "../process/spec.ts";
+import type { Workspace, Workspaces } from "../process/files/workspace.ts";
+import { createProgressEvents, createProgressWriter } from "./progress.ts";
+
+export interface ExecutionDeps extends CollectDeps {
+  readonly packages: Pick<PackageCache, "acquire">;
+  readonly workspaces: Pick<Workspaces, "create">;
+  readonly processes: Pick<JobProcesses, "start">;
+  readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
+  readonly events: JobEvents;
+  readonly unreadable: Pick<Unreadable, "note">;
+}
+
+/** How an attempt ended, with what its row is to say. */
+export type Execution =
+  | { readonly kind: "lost" }
+  | (ExecutionFacts & {
+      readonly kind: "succeeded";
+      readonly output: string | undefined;
+      readonly artifactCount: number;
+    })
+  | (ExecutionFacts & {
+      readonly kind: "failed";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly retryable: boolean;
+      readonly artifactCount: number;
+    })
+  | (ExecutionFacts & { readonly kind: "canceled" })
+  /** The worker ends: `fault` says why, unless somebody wanted it to. */
+  | (ExecutionFacts & {
+      readonly kind: "interrupted";
+      readonly because: "drain";
+      readonly fault: Interruption | undefined;
+    })
+  /** This machine could not run it, and would not be able to a moment later; or others ended its process. */
+  | (ExecutionFacts & { readonly kind: "interrupted"; readonly because: "fault"; readonly fault: Interruption });
+
+interface ExecutionFacts {
+  /** Undefined when the attempt ended before the package was known. */
+  readonly packageHash: string | undefined;
+  readonly progress: Progress | undefined;
+  readonly retry: RetryPolicy;
+}
+
+export interface ExecutionContext extends CollectContext {
+  readonly claimed: Claimed;
+  readonly row: OwnedRow;
+  /** Fires when this worker shuts down and cannot wait any longer; by a `WorkerFault` when it is broken. */
+  readonly drain: AbortSignal;
+  /** The error of this machine that keeps it from running anything, known since before the claim. */
+  readonly fault?: Error | undefined;
+}
+
+export async function execute(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
+  const { claimed, lost, log } = context;
+  const facts = { packageHash: undefined, progress: undefined, retry: retryPolicyOf(claimed.start.retry) };
+  try {
+    if (context.fault !== undefined) throw context.fault;
+    await using workspace = await disposable(deps.workspaces, log);
+    return await executeIn(workspace, context, deps);
+  } catch (error) {
+    if (lost.aborted) return { kind: "lost" };
+    if (!isSystemError(error) || error.code === "InternalError" || error instanceof UnreadableError) {
+      // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
+      if (error instanceof UnreadableError) deps.unreadable.note(claimed.start.jobProcessorPackageName, error);
+      else log.error({ err: error }, "the attempt could not be carried out");
+      const fault = interruptionOf(error);
+      await note([`Interrupted: ${fault.message}`], context, deps);
+      return { ...facts, kind: "interrupted", because: "fault", fault };
+    }
+    return {
+      ...facts,
+      kind: "failed",
+      code: error.code,
+      message: error.message,
+      retryable: error.retryable,
+      artifactCount: 0,
+    };
+  }
+}
+
+async function executeIn(workspace: Workspace, context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
+  const { claimed, row, lost, log } = context;
+  const { jobId, claim, start } = claimed;
+  const { tenantName, batchId } = jobIdParts(jobId);
+  const patience = { until: lost, log };
+
+  const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
+  using prepared = await insist(
+    "fetching the package",
+    () => preparePackage(deps.packages, request, workspace.packagePath, lost),
+    patience,
+  );
+  const { hash, job, shared } = prepared;
+  const parameters =
+    start.parameters ??
+    (await insist("fetching parameters", () => deps.files.getParameters(jobId), patience)) ??
+    "null";
+  const retry = retryPolicyOf(start.retry, job.retry);
+
+  const progress = createProgressWriter(row, log);
+  const news = createProgressEvents({ events: deps.events, job: eventJobOf(claimed), entry: claimed.entry });
+  const facts: JobFacts = {
+    jobId,
+    batchId,
+    tenantName,
+    jobName: start.jobName,
+    jobType: start.jobType,
+    jobProcessorPackageName: start.jobProcessorPackageName,
+    parameters,
+    attempt: start.attempts + 1,
+    interruption: start.interruptions,
+    claimId: claim.id,
+    workerId: claim.workerId,
+    ...(claimed.fence !== undefined && { fence: claimed.fence }),
+  };
+  // R3: from here on user code runs, so everything that forbids it is asked once more.
+  lost.throwIfAborted();
+  if (row.cancelWanted.aborted) return { kind: "canceled", packageHash: hash, progress: undefined, retry };
+  const process = deps.processes.start({
+    job: facts,
+    entry: job.entry,
+    packagePath: workspace.packagePath,
+    shared,
+    workspace,
+    timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
+    idleTimeoutMs: job.idleTimeoutMs,
+    memoryMb: job.memoryMb,
+    onProgress(reported) {
+      progress.report(reported);
+      news.report(reported);
+    },
+  });
+  const stopWatching = stopOn(process, context);
+  const shipping = shipLog(process, context, deps);
+  const result = await process.result;
+  stopWatching();
+  news.stop();
+  const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
+  if (lost.aborted) return { kind: "lost" };
+
+  return await conclude(result, { packageHash: hash, progress: lastProgress, retry }, workspace, context, deps);
+}
+
+/** What the process's end means for the job. No default: a new kind of result must be given its meaning. */
+async function conclude(
+  result: ProcessResult,
+  ended: ExecutionFacts,
+  workspace: Workspace,
+  context: ExecutionContext,
+  deps: ExecutionDeps,
+): Promise<Execution> {
+  switch (result.kind) {
+    case "succeeded": {
+      const kept = await collect(workspace, context, deps);
+      return kept.failure === undefined
+        ? { ...ended, kind: "succeeded", output: result.output, artifactCount: kept.count }
+        : { ...ended, kind: "failed", ...kept.failure, retryable: false, artifactCount: kept.count };
+    }
+    case "failed": {
+      const { code, message, retryable } = result;
+      const kept = await collectAfterFailure(workspace, context, deps);
+      return { ...ended, kind: "failed", code, message: withHint(message, kept), retryable, artifactCount: kept.count };
+    }
+    case "canceled":
+      if (result.reason === "cancel") return { ...ended, kind: "canceled" };
+      return { ...ended, kind: "interrupted", because: "drain", fault: await faultOfDrain(context, deps) };
+    case "killed":
+      return { kind: "lost" };
+    case "interrupted":
+    case "not-started":
+      return { ...ended, kind: "interrupted", because: "fault", fault: { code: result.code, message: result.message } };
+  }
+}
+
+/** What ends this worker when nobody wanted it to end. The job's log says it too. */
+async function faultOfDrain(context: ExecutionContext, deps: ExecutionDeps): Promise<Interruption | undefined> {
+  const reason: unknown = context.drain.reason;
+  if (!(reason instanceof WorkerFault)) return undefined;
+  await note([`Interrupted: ${reason.interruption.message}`], context, deps);
+  return reason.interruption;
+}
+
+/** Ends the process for everything that may end it, as gently as each allows. */
+function stopOn(process: JobProcess, { lost, row, drain }: ExecutionContext): () => void {
+  const kill = (): void => void process.kill();
+  const cancel = (): void => process.cancel("cancel");
+  const interrupt = (): void => process.cancel("drain");
+  const watched: [AbortSignal, () => void][] = [
+    [lost, kill],
+    [row.cancelWanted, cancel],
+    [drain, interrupt],
+  ];
+  for (const [signal, stop] of watched) {
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  }
+  return () => {
+    for (const [signal, stop] of watched) signal.removeEventListener("abort", stop);
+  };
+}
+
+/** Waits between appends, longer as the log goes on: a blob takes 50,000 appends, and jobs may run for a week. */
+const LOG_PAUSE_FIRST_MS = 250;
+const LOG_PAUSE_GROWTH_MS = 10;
+const LOG_PAUSE_LONGEST_MS = 30_000;
+
+/** Appends the log while the job runs. A log that cannot be written costs the log, not the job. */
+async function shipLog(
+  process: JobProcess,
+  { claimed, lost, log }: ExecutionContext,
+  { files }: ExecutionDeps,
+): Promise<void> {
+  let broken = false;
+  let pauseMs = LOG_PAUSE_FIRST_MS;
+  const over = new AbortController();
+  void process.result.then(() => over.abort());
+  for await (const chunk of process.log) {
+    if (broken || lost.aborted) continue;
+    try {
+      await insist("writing the log", () => files.appendLog(claimed.jobId, claimed.claim.id, chunk), {
+        until: lost,
+        log,
+      });
+      await pause(pauseMs, over.signal);
+      pauseMs = Math.min(LOG_PAUSE_LONGEST_MS, pauseMs + LOG_PAUSE_GROWTH_MS);
+    } catch (error) {
+      broken = true;
+      log.warn({ error: messageOf(error) }, "the job's log is incomplete");
+    }
+  }
+}
+
+/** A workspace that is removed when its scope is left; what resists is left for the next sweep. */
+async function disposable(workspaces: Pick<Workspaces, "create">, log: Logger): Promise<Workspace & AsyncDisposable> {
+  const workspace = await workspaces.create();
+  return {
+    ...workspace,
+    async [Symbol.asyncDispose]() {
+      await workspace.remove().catch((error: unknown) => {
+        log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
+      });
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** The rows of the protocol's table that start nothing: the message is settled, after what it may still owe was done. */
+import { bellMessageId, bellOf } from "../../core/job/bell.ts";
+import type { Failure, Job } from "../../core/job/job.ts";
+import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import type { Meeting } from "../../core/job/protocol.ts";
+import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import type { JobEvents } from "../../lifecycle/job-events.ts";
+
+export interface TableDeps {
+  readonly queue: Pick<JobQueue, "send">;
+  readonly batches: Pick<BatchCompletion, "askBatch">;
+  readonly events: JobEvents;
+}
+
+type StartingMeeting = Extract<Meeting, { readonly action: "claim" | "adopt" | "take-over" }>;
+type SettlingMeeting = Exclude<Meeting, StartingMeeting>;
+
+/** Whether a meeting only settles the message. */
+export const startsNothing = (meeting: Meeting): meeting is SettlingMeeting =>
+  meeting.action !== "claim" && meeting.action !== "adopt" && meeting.action !== "take-over";
+
+export async function settleByTable(
+  delivery: Delivery,
+  current: Stored<Job> | undefined,
+  meeting: SettlingMeeting,
+  { queue, batches, events }: TableDeps,
+): Promise<void> {
+  switch (meeting.action) {
+    case "set-aside":
+      await delivery.deadLetter(meeting.reason, `No job waits for message ${delivery.messageId}.`);
+      return;
+    case "settle-ended":
+      // R12: whoever ended it may have died before it asked, and before it told anybody.
+      if (current !== undefined) {
+        events.completedRow(current.value);
+        await batches.askBatch(current.value.batchId);
+      }
+      if (meeting.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
+      else await delivery.complete();
+      return;
+    case "ring-again":
+      if (current !== undefined) await ring(queue, delivery.queue, current);
+      await delivery.complete();
+      return;
+    case "complete-surplus":
+      await delivery.complete();
+      return;
+  }
+}
+
+/** Sends the bell of a queued row. */
+async function ring(
+  queue: Pick<JobQueue, "send">,
+  queueName: string,
+  { value: job, etag }: Stored<Job>,
+): Promise<void> {
+  await queue.send(queueName, [
+    { bell: bellOf(job, etag), messageId: bellMessageId(job.jobId, job.ring), enqueueAt: job.runAt },
+  ]);
+}
+
+/** Reason and description of a dead letter: what the row says, so that both lists tell the same. */
+export const deadLetterReason = (failure: Failure | undefined): [reason: string, description: string] => [
+  failure?.code ?? "JobFailed",
+  failure?.message ?? "The job failed.",
+];

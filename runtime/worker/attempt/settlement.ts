@@ -1,0 +1,203 @@
+/**
+ * Writes how an attempt ended and settles its message: row first, then the next bell, then the old one. A crash between
+ * any two leaves a redelivery that finishes the step by the protocol's table.
+ */
+import { BELL_VERSION, bellMessageId, type Bell } from "../../core/job/bell.ts";
+import { InvariantError } from "../../core/errors.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
+import type { AttemptOutcome, Failure } from "../../core/job/job.ts";
+import { FAILURE_MESSAGE_MAX_LENGTH, MAX_INTERRUPTIONS } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { JobChanges } from "../../core/ports/job-store.ts";
+import { endingOf, meet, type AttemptResult, type Ending } from "../../core/job/protocol.ts";
+import { backoffMs } from "../../core/job/retry.ts";
+import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { eventJobOf, type Claimed } from "./claim.ts";
+import type { Execution } from "./execution.ts";
+import type { OwnedRow, RowChange } from "./owned-row.ts";
+import type { Interruption } from "./machine-fault.ts";
+import { insist } from "./retry-while-locked.ts";
+import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
+
+type Ended = Exclude<Execution, { readonly kind: "lost" }>;
+
+export interface SettlementDeps {
+  readonly queue: Pick<JobQueue, "send">;
+  readonly batches: BatchCompletion;
+  readonly events: JobEvents;
+  readonly now: () => Date;
+  readonly random: () => number;
+}
+
+export interface SettlementContext {
+  readonly delivery: Delivery;
+  readonly claimed: Claimed;
+  readonly row: OwnedRow;
+  /** Fires when the lock is lost: nothing may be written or settled any more. */
+  readonly lost: AbortSignal;
+  readonly log: Logger;
+}
+
+export async function settle(ended: Ended, context: SettlementContext, deps: SettlementDeps): Promise<void> {
+  const { delivery, claimed, row, lost, log } = context;
+  const patience = { until: lost, log };
+  const endedAt = deps.now();
+  const chance = deps.random();
+  const decide = (): Decision => decideEnd(ended, { claimed, cancelWanted: row.cancelWanted.aborted, endedAt, chance });
+
+  const result = await insist("recording the end", () => row.write(decide), patience);
+  if (!result.written) {
+    // Somebody else moved the row, or this very write landed and its answer was lost: the table knows.
+    const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
+    const meeting = meet(result.current?.value, delivered, claimed.claim.id);
+    if (startsNothing(meeting)) {
+      await insist("settling", () => settleByTable(delivery, result.current, meeting, deps), patience);
+    } else {
+      log.warn({ meeting: meeting.action }, "the claim is gone; leaving the message to its next receiver");
+    }
+    return;
+  }
+  const { ending, failure, runAt } = result.change;
+  log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
+  announce(ended, result.change, endedAt, claimed, deps.events);
+
+  // R12: asked before the message is settled, so that a crash in between leaves a redelivery that asks again.
+  if (ending.to !== "queued")
+    await insist("asking the batch", () => deps.batches.askBatch(jobIdParts(claimed.jobId).batchId), patience);
+  switch (ending.bell) {
+    case "complete":
+      return insist("completing", () => delivery.complete(), patience);
+    case "dead-letter":
+      return insist("dead-lettering", () => delivery.deadLetter(...deadLetterReason(failure)), patience);
+    case "send-next-then-complete": {
+      const bell = nextBell(claimed, ending, result.etag);
+      const outgoing = { bell, messageId: bellMessageId(bell.jobId, bell.ring), enqueueAt: runAt };
+      await insist("sending the next bell", () => deps.queue.send(delivery.queue, [outgoing]), patience);
+      return insist("completing", () => delivery.complete(), patience);
+    }
+  }
+}
+
+/** Before the batch is asked, so that its completion is told after the end of its last job. */
+function announce(
+  ended: Ended,
+  { ending, failure, runAt }: Decision,
+  endedAt: Date,
+  claimed: Claimed,
+  events: SettlementDeps["events"],
+): void {
+  const job = eventJobOf(claimed);
+  if (ending.to === "queued") {
+    events.retrying({ ...job, ring: job.ring + 1, runAt }, failure);
+    return;
+  }
+  const artifactCount = "artifactCount" in ended ? ended.artifactCount : 0;
+  events.completed({ ...job, state: ending.to, claimId: claimed.claim.id, failure, artifactCount, endedAt });
+}
+
+/** How the row is to end, and what the message's settlement needs to know of it. */
+interface Decision extends RowChange {
+  readonly ending: Ending;
+  readonly failure: Failure | undefined;
+  readonly runAt: Date | undefined;
+}
+
+interface DecisionFacts {
+  readonly claimed: Claimed;
+  readonly cancelWanted: boolean;
+  readonly endedAt: Date;
+  /** In [0, 1). */
+  readonly chance: number;
+}
+
+function decideEnd(ended: Ended, { claimed, cancelWanted, endedAt, chance }: DecisionFacts): Decision {
+  const { attempts, interruptions } = claimed.start;
+  const { maxAttempts } = ended.retry;
+  const ending = endingOf({ result: resultOf(ended), cancelWanted, attempts, interruptions, maxAttempts });
+  const failure = failureOf(ended, ending, claimed, endedAt);
+  const runAt = runAtOf(ended, ending, claimed, endedAt, chance);
+  return {
+    to: ending.to,
+    changes: changesOf(ended, ending, { claimed, endedAt, failure, runAt }),
+    ending,
+    failure,
+    runAt,
+  };
+}
+
+function resultOf(ended: Ended): AttemptResult {
+  return ended.kind === "failed" ? { kind: "failed", retryable: ended.retryable } : { kind: ended.kind };
+}
+
+const interruptedBy = (ended: Ended): Interruption | undefined =>
+  ended.kind === "interrupted" ? ended.fault : undefined;
+
+function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Date): Failure | undefined {
+  const attempt = claimed.entry.attempt;
+  if (ended.kind === "failed") {
+    return { code: ended.code, message: ended.message, attempt, failedAt, retryable: ended.retryable };
+  }
+  if (ending.to !== "failed") return undefined;
+  const last = interruptedBy(ended);
+  const reason = last === undefined ? "" : ` The last time: ${last.message}`;
+  const message = `The job was interrupted more than ${MAX_INTERRUPTIONS} times.${reason}`;
+  return {
+    ...{ code: "WorkerLost", message: message.slice(0, FAILURE_MESSAGE_MAX_LENGTH) },
+    ...{ attempt, failedAt, retryable: false },
+  };
+}
+
+/** A retry waits for its backoff, and so does what failed by our fault; a job handed back by a drain goes on at once. */
+function runAtOf(ended: Ended, ending: Ending, claimed: Claimed, now: Date, chance: number): Date | undefined {
+  if (ending.to !== "queued" || (ended.kind === "interrupted" && ended.because === "drain")) return undefined;
+  const { attempts, interruptions } = claimed.start;
+  const count = ending.counts === "attempts" ? attempts : interruptions;
+  return new Date(now.getTime() + backoffMs(ended.retry, count + 1, chance));
+}
+
+interface ChangeFacts {
+  readonly claimed: Claimed;
+  readonly endedAt: Date;
+  readonly failure: Failure | undefined;
+  readonly runAt: Date | undefined;
+}
+
+function changesOf(ended: Ended, ending: Ending, { claimed, endedAt, failure, runAt }: ChangeFacts): JobChanges {
+  const { start, entry } = claimed;
+  const outcome: AttemptOutcome = ended.kind;
+  // What interrupted it tells more than that it was interrupted too often.
+  const code = interruptedBy(ended)?.code ?? failure?.code;
+  const changes: JobChanges = {
+    history: [{ ...entry, endedAt, outcome, ...(code !== undefined && { code }) }],
+    packageHash: ended.packageHash,
+    failure,
+    attempts: start.attempts + (ended.kind === "failed" ? 1 : 0),
+    interruptions: start.interruptions + (ended.kind === "interrupted" ? 1 : 0),
+    ...(ended.progress && { progress: ended.progress }),
+    ...("artifactCount" in ended && { artifactCount: ended.artifactCount }),
+    ...(ended.kind === "succeeded" && { output: ended.output }),
+  };
+  return ending.to === "queued"
+    ? { ...changes, ring: claimed.ring + 1, claim: undefined, runAt, startedAt: undefined }
+    : { ...changes, endedAt };
+}
+
+/** The bell of the row as it now is. */
+function nextBell(claimed: Claimed, ending: Ending, etag: string): Bell {
+  if (ending.to !== "queued") throw new InvariantError("Only a queued job has a next bell.");
+  const { start, jobId, ring } = claimed;
+  return {
+    version: BELL_VERSION,
+    jobId,
+    ring: ring + 1,
+    etag,
+    start: {
+      ...start,
+      executions: start.executions + 1,
+      attempts: start.attempts + (ending.counts === "attempts" ? 1 : 0),
+      interruptions: start.interruptions + (ending.counts === "interruptions" ? 1 : 0),
+    },
+  };
+}

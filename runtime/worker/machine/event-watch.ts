@@ -1,0 +1,67 @@
+/** Asks every few seconds what is scheduled for this machine, has the worker leave in time, and approves what need not wait. */
+import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import { pause } from "../../core/clock.ts";
+import type { Departure } from "./departure.ts";
+import { keepLooking } from "./keep-looking.ts";
+import type { MetadataService } from "../../azure/machine/metadata-service.ts";
+import { planFor } from "./scheduled-events.ts";
+
+export interface EventWatchDeps {
+  readonly metadata: Pick<MetadataService, "scheduledEvents" | "approve">;
+  /** This machine's name, as events have it. */
+  readonly name: string;
+  readonly departure: Departure;
+  readonly runningCount: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+  /** For tests. */
+  readonly pollMs?: number;
+}
+
+/** A Spot machine gets 30 s notice, of which this may be lost. */
+const POLL_MS = 5_000;
+
+/** Watches until the returned function is called, which waits for a request under way. */
+export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
+  const { metadata, name, departure, runningCount, now, log, pollMs = POLL_MS } = deps;
+  /** Events stay in the list for minutes after they were approved. */
+  const approved = new Set<string>();
+  let expected = false;
+  let drained = new AbortController();
+  departure.onDrained(() => drained.abort());
+
+  async function look(signal: AbortSignal): Promise<void> {
+    const document = await metadata.scheduledEvents(signal);
+    const running = runningCount();
+    const plan = planFor(document, {
+      name,
+      runningCount: running,
+      drained: departure.state === "drained" && running === 0,
+      now: now(),
+      reserveMs: EVICTION_RESERVE_MS,
+    });
+    if (plan.ending) departure.leave({ reason: plan.reason, drainMs: plan.drainMs, machineGoes: true });
+    // It was called off, or it is over and we are still here.
+    if (!plan.ending && expected) departure.stay();
+    expected = plan.ending;
+
+    const ready = plan.approve.filter((eventId) => !approved.has(eventId));
+    if (ready.length === 0) return;
+    await metadata.approve(ready, signal);
+    for (const eventId of ready) approved.add(eventId);
+    log.info({ events: ready, incarnation: document.incarnation }, "approved scheduled events");
+  }
+
+  return keepLooking({
+    look,
+    async pause(signal) {
+      // A drain that ends is approved at once: others may wait for this machine's word.
+      await pause(pollMs, AbortSignal.any([signal, drained.signal]));
+      drained = new AbortController();
+    },
+    complaint: "scheduled events are not answered; trying again",
+    log,
+  });
+}

@@ -1,0 +1,145 @@
+/**
+ * Answers the Application Health extension (version 2, rich states) on this machine: status 200 and a body that says
+ * Healthy or Unhealthy. Anything else, no answer included, counts as Unknown, which gets a machine replaced as well.
+ * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-health-extension
+ *
+ * At /readyz people learn the same as from an API instance: whether it is well, and what it could not read.
+ */
+import { write } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { type ServiceWatchdogSettings, WORKER_HEALTH } from "../../core/deployment/machine-settings.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
+import { BUS_AWAY_UNHEALTHY_MS, START_UNHEALTHY_MS } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import { type HttpLimits, createLimitedServer } from "../../platform/server-limits.ts";
+import type { Contact } from "../intake.ts";
+
+export interface HealthServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** The extension asks every few seconds, by one connection. Other programs of the machine can connect as well. */
+const LIMITS: HttpLimits = { maxCount: 256, headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, stalledMs: 5_000 };
+
+export interface HealthFacts {
+  readonly isWell: () => boolean;
+  /** What other releases wrote and this process could not read. */
+  readonly unreadable: Pick<Unreadable, "formats">;
+}
+
+/** Rejects when the port is taken. `port` 0: any. */
+export async function serveHealth(
+  port: number,
+  { isWell, unreadable }: HealthFacts,
+  limits: Partial<HttpLimits> = {},
+): Promise<HealthServer> {
+  const server = createLimitedServer({ ...LIMITS, ...limits });
+  server.on("request", (incoming, answer) => {
+    incoming.resume();
+    const isGet = incoming.method === "GET";
+    if (isGet && incoming.url === WORKER_HEALTH.path) {
+      say(answer, 200, { ApplicationHealthState: isWell() ? "Healthy" : "Unhealthy" });
+    } else if (isGet && incoming.url === READY_PATH) {
+      const formats = unreadable.formats();
+      const status = isWell() ? "ok" : "unavailable";
+      say(answer, status === "ok" ? 200 : 503, { status, ...(formats.length > 0 && { unreadable: formats }) });
+    } else {
+      answer.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+const READY_PATH = "/readyz";
+
+function say(answer: ServerResponse, status: number, body: unknown): void {
+  answer.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
+  answer.end(JSON.stringify(body));
+}
+
+// Whether a worker is well, and whether it is alive: two questions with two consequences. A worker that is not well gets
+// its machine replaced; one that is not alive gets its process started anew. A busy one is both, whatever else is wrong:
+// neither consequence is worth its jobs.
+
+export interface Vitals {
+  /** By a clock that never jumps. */
+  readonly now: number;
+  /** When the process began. */
+  readonly startedAt: number;
+  /** Undefined until it receives. */
+  readonly contact: Contact | undefined;
+  readonly runningCount: number;
+  /** It is on its way out, or waits for its machine to go. */
+  readonly leaving: boolean;
+  /** Something of this machine does not work any more, and will not by a restart of the worker. */
+  readonly defective: boolean;
+}
+
+/** An open receive returns after a minute, with or without a message. Three times as long it has been forgotten. */
+const STALLED_AFTER_MS = 3 * 60_000;
+
+export function isWell({ now, startedAt, contact, runningCount, leaving, defective }: Vitals): boolean {
+  if (runningCount > 0 || leaving) return true;
+  if (defective) return false;
+  if (contact === undefined) return now - startedAt < START_UNHEALTHY_MS;
+  return contact.failingSince === undefined || now - contact.failingSince < BUS_AWAY_UNHEALTHY_MS;
+}
+
+/** Asking is half of the answer: a process whose event loop stands still does not ask. */
+export function isAlive({ now, contact, runningCount, leaving }: Vitals): boolean {
+  if (runningCount > 0 || leaving || contact === undefined) return true;
+  return !contact.waiting || now - contact.returnedAt < STALLED_AFTER_MS;
+}
+
+// Gives signs of life to the program that has started the worker, which tells systemd; when that hears nothing for
+// WatchdogSec, it starts the worker anew. Protection from scale-in also turns off the automatic repair of the machine, so
+// nothing else would end a worker that hangs.
+//
+// The worker does not speak to systemd itself: Node has no datagram sockets of that kind, and what a program that it starts
+// may say, a job may say too. See infra/cloud-init/start-worker.py.
+
+export interface ServiceWatchdogDeps {
+  readonly settings: ServiceWatchdogSettings;
+  readonly isAlive: () => boolean;
+  readonly log: Logger;
+}
+
+/** Of the time systemd allows: two signs may be lost. */
+const PART = 1 / 3;
+
+/** Tells until the returned function is called. */
+export function feedServiceWatchdog({ settings, isAlive, log }: ServiceWatchdogDeps): () => void {
+  let telling = false;
+  function tell(): void {
+    if (telling) return;
+    if (!isAlive()) {
+      log.error({}, "receiving stands still; the service watchdog is told nothing and will start this worker anew");
+      return;
+    }
+    telling = true;
+    write(settings.descriptor, "\n", (error) => {
+      telling = false;
+      if (error !== null) log.error({ error: error.message }, "the service watchdog could not be told");
+    });
+  }
+  tell();
+  const timer = setInterval(tell, settings.watchdogMs * PART);
+  timer.unref();
+  return () => clearInterval(timer);
+}

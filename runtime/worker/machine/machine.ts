@@ -1,0 +1,142 @@
+/**
+ * Everything a worker owes the machine it runs on, each part only where it is set: health, the service watchdog,
+ * protection from scale-in, scheduled events, following releases. What they decide meets in one departure.
+ */
+import type { ReleaseSettings, WorkerMachineSettings } from "../../core/deployment/machine-settings.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { ReleaseReader } from "../../core/ports/release-reader.ts";
+import type { Unreadable } from "../../core/unreadable.ts";
+import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
+import type { WorkerNode } from "../worker.ts";
+import { createDeparture, type Departure } from "./departure.ts";
+import { type Vitals, feedServiceWatchdog, isAlive, isWell, serveHealth } from "./health.ts";
+import { followReleases } from "./release-follow.ts";
+import { joinScaleSet } from "./scale-set-member.ts";
+
+export interface MachineDeps {
+  readonly settings: WorkerMachineSettings;
+  readonly connectReleases: (settings: ReleaseSettings) => Promise<ReleaseReader>;
+  /** Of the code that runs. */
+  readonly version: string;
+  readonly slots: number;
+  /** Lock duration of the pool's queues. */
+  readonly lockMs: number;
+  /** What running jobs get when the instance turns out to be deleted without notice. */
+  readonly drainMs: number;
+  /** Where programs are found. */
+  readonly path: string;
+  /** Ends the process with success; its supervisor starts it anew. */
+  readonly end: () => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly monotonicNow: () => number;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly unreadable: Pick<Unreadable, "formats">;
+  /** For tests, which cannot wait. */
+  readonly pace?: MachinePace;
+}
+
+export interface MachinePace {
+  readonly eventPollMs?: number;
+}
+
+export interface Machine {
+  readonly permit: WorkPermit;
+  /** Undefined where health is not served. */
+  readonly healthPort: number | undefined;
+  /** The worker receives from now on. */
+  attach(worker: WorkerNode): void;
+  /** The machine is to be replaced once it is idle. */
+  reportDefect(): void;
+  /** Once the worker has drained. */
+  stop(): Promise<void>;
+}
+
+/** Health is served first: a machine that does not answer while it starts would be replaced. */
+export async function openMachine(deps: MachineDeps): Promise<Machine> {
+  const { settings, connectReleases, version, slots, monotonicNow, random, log, pace = {} } = deps;
+  const { eventPollMs } = pace;
+  const startedAt = monotonicNow();
+  let worker: WorkerNode | undefined;
+  let defective = false;
+  const runningCount = (): number => worker?.runningCount ?? 0;
+  const departure = createDeparture({ end: deps.end, monotonicNow, log });
+  const vitals = (): Vitals => ({
+    now: monotonicNow(),
+    startedAt,
+    contact: worker?.contact(),
+    runningCount: runningCount(),
+    leaving: departure.state !== "serving",
+    defective,
+  });
+
+  const { healthPort, watchdog, scaleSet, releases } = settings;
+  const health =
+    healthPort === undefined
+      ? undefined
+      : await serveHealth(healthPort, { isWell: () => isWell(vitals()), unreadable: deps.unreadable });
+  const stopWatchdog = watchdog && feedServiceWatchdog({ settings: watchdog, isAlive: () => isAlive(vitals()), log });
+  const member =
+    scaleSet &&
+    (await joinScaleSet({
+      ...deps,
+      settings: scaleSet,
+      departure,
+      runningCount,
+      ...(eventPollMs !== undefined && { eventPollMs }),
+    }));
+  let stopFollowing: (() => Promise<void>) | undefined;
+
+  const reader = releases && (await connectReleases(releases));
+  return {
+    permit: unlessLeaving(member?.permit ?? ALWAYS_PERMITTED, departure),
+    healthPort: health?.port,
+    attach(attached) {
+      worker = attached;
+      departure.attach(attached);
+      stopFollowing =
+        reader &&
+        followReleases({
+          releases: reader,
+          ownVersion: version,
+          slots,
+          runningCount,
+          departure,
+          monotonicNow,
+          random,
+          log,
+          pollMs: settings.releasePollMs,
+          patienceMs: settings.releasePatienceMs,
+        });
+    },
+    reportDefect() {
+      defective = true;
+    },
+    async stop() {
+      departure.stop();
+      stopWatchdog?.();
+      await Promise.all([stopFollowing?.(), member?.stop()]);
+      await health?.close();
+    },
+  };
+}
+
+/** A message that waits when the worker begins to leave goes back: others can start its job at once. */
+function unlessLeaving(permit: WorkPermit, { leaving }: Departure): WorkPermit {
+  return {
+    get open() {
+      return !leaving.aborted && permit.open;
+    },
+    onChange(listener) {
+      permit.onChange(listener);
+      leaving.addEventListener("abort", listener);
+    },
+    async acquire(until) {
+      const held = await permit.acquire(AbortSignal.any([until, leaving]));
+      if (!leaving.aborted) return held;
+      held?.[Symbol.dispose]();
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * What a worker does with the files of a job that has ended, and with what is to be said about them: in the log, and in
+ * how the job ended. Errors of the job's own files are the job's; faults of the machine are thrown.
+ */
+import { type ErrorCode, isSystemError, messageOf } from "../../core/errors.ts";
+import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { JobFiles } from "../../core/ports/job-files.ts";
+import { keepArtifacts, refusal } from "./artifacts.ts";
+import type { Claimed } from "../attempt/claim.ts";
+import { interruptionOf } from "../attempt/machine-fault.ts";
+import { insist } from "../attempt/retry-while-locked.ts";
+import { logLine } from "../process/attempt-log.ts";
+import type { Workspace } from "../process/files/workspace.ts";
+
+export interface CollectDeps {
+  readonly files: Pick<JobFiles, "putArtifact" | "appendLog">;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly monotonicNow: () => number;
+}
+
+export interface CollectContext {
+  readonly claimed: Pick<Claimed, "jobId" | "claim">;
+  /** Fires when the lock is lost or the claim is gone. */
+  readonly lost: AbortSignal;
+  readonly log: Logger;
+}
+
+export interface Collected {
+  readonly count: number;
+  /** What a job that succeeded fails with, because something it left was not kept. */
+  readonly failure: { readonly code: ErrorCode; readonly message: string } | undefined;
+}
+
+/** Throws faults of the machine and of storage, and the reason of `lost`. */
+export async function collect(workspace: Workspace, context: CollectContext, deps: CollectDeps): Promise<Collected> {
+  const { claimed, lost, log } = context;
+  const put: typeof deps.files.putArtifact = (...artifact) =>
+    insist("uploading artifacts", () => deps.files.putArtifact(...artifact), { until: lost, log });
+  const request = {
+    jobId: claimed.jobId,
+    claimId: claimed.claim.id,
+    output: { path: workspace.outputPath, owner: workspace.owner() },
+  };
+  try {
+    const kept = await keepArtifacts(request, { put, monotonicNow: deps.monotonicNow, signal: lost });
+    if (kept.notes.length > 0) await note(kept.notes, context, deps);
+    return { count: kept.count, failure: kept.firstRefused === undefined ? undefined : refusal(kept) };
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== "ArtifactsTooLarge") throw error;
+    await note([`${error.code}: ${error.message}`], context, deps);
+    return { count: 0, failure: { code: error.code, message: error.message } };
+  }
+}
+
+/**
+ * What a failed job left helps to find out why it failed. If it cannot be kept, the job has failed all the same: it would
+ * have run once more for nothing.
+ */
+export async function collectAfterFailure(
+  workspace: Workspace,
+  context: CollectContext,
+  deps: CollectDeps,
+): Promise<Collected> {
+  try {
+    return await collect(workspace, context, deps);
+  } catch (error) {
+    context.lost.throwIfAborted();
+    context.log.error({ err: error }, "the files of a failed job were not kept");
+    const { message } = interruptionOf(error);
+    await note([`The files of the job were not kept: ${message}`], context, deps);
+    return { count: 0, failure: undefined };
+  }
+}
+
+const HINT = " Besides, not all of its files were kept: see its log.";
+
+/** The job's own failure stands, and tells that there is more in the log. */
+export function withHint(message: string, { failure }: Collected): string {
+  const hint = failure === undefined ? "" : HINT;
+  return message.slice(0, FAILURE_MESSAGE_MAX_LENGTH - hint.length) + hint;
+}
+
+/** Lines at the end of the job's log, in our name. A log that cannot be written costs the log, not the job. */
+export async function note(
+  lines: readonly string[],
+  { claimed, lost, log }: CollectContext,
+  { files, now }: CollectDeps,
+): Promise<void> {
+  const chunk = Buffer.concat(lines.map((line) => logLine(new Date(now()), "sys", line)));
+  const append = (): Promise<void> => files.appendLog(claimed.jobId, claimed.claim.id, chunk);
+  try {
+    await insist("writing the log", append, { until: lost, log });
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, "the job's log is incomplete");
+  }
+}

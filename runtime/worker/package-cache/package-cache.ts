@@ -1,0 +1,201 @@
+/**
+ * Keeps the package versions a worker uses unpacked on its disk. The store is asked at every use whether there is a newer
+ * version, so an upload counts for the very next run; unpacking happens once per content, whoever asks.
+ *
+ * | state of a version | meaning                                   | leaves by                                            |
+ * |--------------------|-------------------------------------------|------------------------------------------------------|
+ * | unpacking          | written to a temporary directory          | done → ready; PackageError → refused; disk → forgotten |
+ * | ready              | complete in its directory                 | least recently used and unused → removed             |
+ * | refused            | nothing on disk, the reason is remembered | least recently used and unused → forgotten           |
+ */
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { InvariantError, PackageError } from "../../core/errors.ts";
+import { PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
+import type { Manifest, PackagePlatform } from "../../core/package/manifest.ts";
+import type { PackageStore } from "../../core/ports/package-store.ts";
+import { abortable } from "../../core/clock.ts";
+import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpack.ts";
+
+export interface PackageCacheDeps {
+  readonly store: Pick<PackageStore, "fetch">;
+  /** Belongs to this cache alone: what an earlier process left there is removed at first use. */
+  readonly directory: string;
+  /** Packages made for another one are refused. */
+  readonly platform: PackagePlatform;
+  /** Default: PACKAGE_CACHE_MAX_VERSIONS. Versions in use do not count as removable, so there may be more. */
+  readonly maxVersions?: number;
+}
+
+/** One run's hold on a package version, which stays on disk until it is released. */
+export interface PackageLease {
+  /** SHA-256 of the ZIP, in hexadecimal: what the run records. */
+  readonly hash: string;
+  /** Shared by all runs of this version: to be read only. */
+  readonly directory: string;
+  readonly manifest: Manifest;
+  /**
+   * Puts a private copy into `target`, which must not exist. After an error removing what is there is up to the caller.
+   */
+  copyTo(target: string, signal?: AbortSignal): Promise<void>;
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface PackageCache {
+  /**
+   * The newest version of a package. Throws PackageError ("PackageNotFound" if there is none of this exact name for this
+   * tenant, else what is wrong with it), UnavailableError, or the signal's reason.
+   */
+  acquire(tenantName: string, packageName: string, signal?: AbortSignal): Promise<PackageLease>;
+  /** Resolves when removals under way are done. Leases stay valid. */
+  settled(): Promise<void>;
+}
+
+interface Version {
+  readonly hash: string;
+  readonly unpacked: Promise<UnpackedPackage>;
+  users: number;
+}
+
+interface KnownVersion {
+  readonly version: string;
+  readonly hash: string;
+}
+
+const VERSION_DIRECTORY = /^(?:unpacking-)?[0-9a-f]{64}$/;
+
+export function createPackageCache(deps: PackageCacheDeps): PackageCache {
+  const { store, directory, platform, maxVersions = PACKAGE_CACHE_MAX_VERSIONS } = deps;
+  /** By hash, the least recently used first. */
+  const versions = new Map<string, Version>();
+  /** What the store said last, by tenant and package. */
+  const known = new Map<string, KnownVersion>();
+  const firstFetches = new Map<string, Promise<unknown>>();
+  const removals = new Map<string, Promise<void>>();
+  let swept: Promise<void> | undefined;
+
+  async function sweep(): Promise<void> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const leftovers = (await readdir(directory)).filter((name) => VERSION_DIRECTORY.test(name));
+    await Promise.all(leftovers.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+  }
+
+  async function acquire(tenantName: string, packageName: string, signal?: AbortSignal): Promise<PackageLease> {
+    await (swept ??= sweep().catch((error: unknown) => {
+      swept = undefined;
+      throw error;
+    }));
+    const key = `${tenantName}/${packageName}`;
+    // Whoever comes second to a package nobody has yet would download it again: it waits, then asks for news only.
+    for (let first = firstFetches.get(key); first !== undefined; first = firstFetches.get(key)) {
+      await abortable(first, signal);
+    }
+    const fetching = newest(tenantName, packageName, signal);
+    if (heldVersion(key) === undefined) {
+      const settled = fetching.then(ignore, ignore).finally(() => firstFetches.delete(key));
+      firstFetches.set(key, settled);
+    }
+    const version = await fetching;
+    try {
+      const unpacked = await abortable(version.unpacked, signal);
+      return lease(version, unpacked);
+    } catch (error) {
+      release(version);
+      throw error;
+    }
+  }
+
+  const heldVersion = (key: string): Version | undefined => versions.get(known.get(key)?.hash ?? "");
+
+  /** The version to use, held. */
+  async function newest(tenantName: string, packageName: string, signal?: AbortSignal): Promise<Version> {
+    const key = `${tenantName}/${packageName}`;
+    const last = known.get(key);
+    const held = heldVersion(key);
+    // Held while the store is asked: its answer may be that this is the one.
+    if (held !== undefined) hold(held);
+    try {
+      const answer = await store.fetch(tenantName, packageName, held === undefined ? undefined : last?.version, signal);
+      if (answer === "unchanged") {
+        if (held === undefined) throw new InvariantError("The package store calls unchanged what nobody has.");
+        return hold(held);
+      }
+      if (answer === undefined) {
+        known.delete(key);
+        const message = `Tenant ${tenantName} has no package ${JSON.stringify(packageName)}.`;
+        throw new PackageError("PackageNotFound", message);
+      }
+      const { sha256: hash } = answer;
+      known.set(key, { version: answer.version, hash });
+      return hold(versions.get(hash) ?? add(hash, answer.bytes));
+    } finally {
+      if (held !== undefined) release(held);
+    }
+  }
+
+  function add(hash: string, bytes: Uint8Array): Version {
+    const unpacked = (removals.get(hash) ?? Promise.resolve()).then(() =>
+      unpackAndCheck({
+        bytes,
+        directory: join(directory, hash),
+        temporary: join(directory, `unpacking-${hash}`),
+        platform,
+      }),
+    );
+    const version: Version = { hash, unpacked, users: 0 };
+    versions.set(hash, version);
+    unpacked.catch((error: unknown) => {
+      // What is wrong with a package stays wrong; a full disk does not.
+      if (!(error instanceof PackageError)) versions.delete(hash);
+    });
+    return version;
+  }
+
+  function hold(version: Version): Version {
+    version.users++;
+    if (versions.delete(version.hash)) versions.set(version.hash, version);
+    return version;
+  }
+
+  function release(version: Version): void {
+    version.users--;
+    for (const candidate of versions.values()) {
+      if (versions.size <= maxVersions) return;
+      if (candidate.users === 0) remove(candidate);
+    }
+  }
+
+  function remove({ hash }: Version): void {
+    versions.delete(hash);
+    for (const [key, { hash: knownHash }] of known) if (knownHash === hash) known.delete(key);
+    // What cannot be removed now is removed before the version is unpacked again, or by the next process.
+    const removal = rm(join(directory, hash), { recursive: true, force: true })
+      .catch(ignore)
+      .finally(() => removals.delete(hash));
+    removals.set(hash, removal);
+  }
+
+  function lease(version: Version, unpacked: UnpackedPackage): PackageLease {
+    let held = true;
+    return {
+      hash: version.hash,
+      directory: unpacked.directory,
+      manifest: unpacked.manifest,
+      copyTo: (target, signal) => copyPackage(unpacked, target, signal),
+      release() {
+        if (held) release(version);
+        held = false;
+      },
+    };
+  }
+
+  return {
+    acquire,
+    async settled() {
+      await Promise.all(removals.values());
+    },
+  };
+}
+
+const ignore = (): void => undefined;

@@ -1,0 +1,260 @@
+import { describe, expect, it } from "vitest";
+import { type Outcome, createAcceptance } from "../../../../runtime/api/submit/write-jobs.ts";
+import { createBatchIntake } from "../../../../runtime/api/submit/find-batch.ts";
+import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
+import { createReservations } from "../../../../runtime/api/submit/reservations.ts";
+import { createSubmitter, type SubmitRequest } from "../../../../runtime/api/submit/submit-jobs.ts";
+import { isSystemError, UnavailableError } from "../../../../runtime/core/errors.ts";
+import { createIdSource } from "../../../../runtime/core/job/ids.ts";
+import type { KeyRecord } from "../../../../runtime/core/job/keys.ts";
+import type { OutgoingBell } from "../../../../runtime/core/ports/job-queue.ts";
+import { DEFAULT_POOL } from "../../../../runtime/core/deployment/topology.ts";
+import { inEveryOrder } from "../../../support/interleave.ts";
+import { createMemoryStore } from "../../../support/memory-store.ts";
+import { createMemoryBatches } from "../../../support/stores/memory-batches.ts";
+import { createMemoryKeys } from "../../../support/memory-keys.ts";
+import { MemoryTable } from "../../../support/stores/memory-table.ts";
+import { jobRequestOf } from "../../../support/submit-requests.ts";
+import { silentEvents } from "../../../support/silent-events.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+const NOON = Date.parse("2030-01-01T12:00:00Z");
+
+/** Where an API dies: at its nth step, and whether that step still happened. */
+interface Death {
+  readonly step: number;
+  readonly happens: boolean;
+}
+
+/** Waits for its turn before each step; what it throws is what the step meets. */
+type Gate = () => Promise<void>;
+
+/** Tables and broker, shared by APIs that each may die at any step. */
+function createWorld() {
+  const store = createMemoryStore();
+  const keys = createMemoryKeys();
+  const batches = createMemoryBatches(new MemoryTable(() => Promise.resolve()));
+  const ids = createIdSource({ now: () => NOON, random32: () => 1 });
+  const bells: string[] = [];
+  const parameters = new Map<string, string>();
+  const jobIds: string[] = [];
+  /** What keys were found to stand for. */
+  const reserved: KeyRecord[] = [];
+  let now = NOON;
+
+  function api({ gate = () => Promise.resolve(), death }: { gate?: Gate; death?: Death | undefined } = {}) {
+    let steps = 0;
+    async function step<T>(action: () => Promise<T>): Promise<T> {
+      await gate();
+      steps++;
+      const dies = death !== undefined && steps >= death.step;
+      if (dies && !(steps === death.step && death.happens)) throw new UnavailableError("StorageUnavailable", "dead");
+      const result = await action();
+      if (dies) throw new UnavailableError("StorageUnavailable", "dead");
+      return result;
+    }
+    const mine = {
+      batches: {
+        get: (batchId: string) => step(() => batches.get(batchId)),
+        create: (batch: Parameters<typeof batches.create>[0]) => step(() => batches.create(batch)),
+      },
+      keys: {
+        find: (...given: Parameters<typeof keys.find>) => step(() => keys.find(...given)),
+        reserve: (...given: Parameters<typeof keys.reserve>) =>
+          step(async () => {
+            const records = await keys.reserve(...given);
+            reserved.push(...records);
+            return records;
+          }),
+      },
+      jobs: {
+        get: (jobId: string) => step(() => store.get(jobId)),
+        update: (update: Parameters<typeof store.update>[0]) => step(() => store.update(update)),
+        insert: (job: Parameters<typeof store.insert>[0]) =>
+          step(async () => {
+            const result = await store.insert(job);
+            if (result.written) jobIds.push(job.jobId);
+            return result;
+          }),
+      },
+      files: {
+        putParameters: (jobId: string, json: string) => step(() => Promise.resolve(void parameters.set(jobId, json))),
+      },
+      ringer: {
+        assertReady: () => undefined,
+        ring: (_queue: string, rung: readonly OutgoingBell[]) =>
+          step(() => Promise.resolve(void bells.push(...rung.map(({ messageId }) => messageId)))),
+        close: () => Promise.resolve(),
+      },
+      completion: {
+        askBatch: () => Promise.resolve(),
+        reopenBatch: () => Promise.resolve(),
+      },
+      workers: { requestCancel: () => Promise.resolve() },
+      lookup: { batch: () => Promise.reject(new Error("No batch is named.")) },
+      pools: [DEFAULT_POOL],
+      knownJobs: { judge: () => () => Promise.resolve(undefined) },
+      events: silentEvents,
+      now: () => new Date(now),
+      ids,
+    };
+    const reservations = createReservations(mine);
+    const intake = createBatchIntake({ ...mine, reservations });
+    return { intake, ...createSubmitter({ ...mine, intake, reservations, acceptance: createAcceptance(mine) }) };
+  }
+
+  const row = (jobId: string) => store.row(jobId);
+  return { api, bells, jobIds, parameters, reserved, row, later: (ms: number) => void (now += ms) };
+}
+
+type World = ReturnType<typeof createWorld>;
+type Submitted = Outcome<{ readonly jobId: string; readonly replayed: boolean }>;
+
+const requestOf = (fields: Partial<SubmitRequest["job"]> = {}, idempotencyKey?: string): SubmitRequest => ({
+  job: { ...jobRequestOf("acme"), ...fields },
+  batchId: undefined,
+  idempotencyKey,
+});
+
+async function submit(api: ReturnType<World["api"]>, request: SubmitRequest): Promise<Submitted> {
+  const [outcome] = await api.submit(LOCAL_CALLER, [request]);
+  return outcome!;
+}
+
+const isDead = (outcome: Submitted): boolean =>
+  !outcome.ok && isSystemError(outcome.error) && outcome.error.code === "StorageUnavailable";
+
+/** All steps a lone submit takes, counted by running it. */
+async function stepsOf(request: SubmitRequest): Promise<number> {
+  let steps = 0;
+  const gate = () => {
+    steps++;
+    return Promise.resolve();
+  };
+  await submit(createWorld().api({ gate }), request);
+  return steps;
+}
+
+/** No death, and one at each step, before and after it happened. */
+async function deathsIn(request: SubmitRequest): Promise<readonly (Death | undefined)[]> {
+  const steps = Array.from({ length: await stepsOf(request) }, (_, i) => i + 1);
+  return [undefined, ...steps.flatMap((step) => [true, false].map((happens) => ({ step, happens })))];
+}
+
+function checkOneJob({ jobIds, bells, reserved }: World, outcomes: readonly Submitted[]): void {
+  expect(jobIds).toHaveLength(1);
+  const [jobId] = jobIds;
+  for (const outcome of outcomes) {
+    if (outcome.ok) expect(outcome.value.jobId).toBe(jobId);
+    else expect(isDead(outcome)).toBe(true);
+  }
+  expect(new Set(bells)).toEqual(new Set([`${jobId!}:1`]));
+  for (const { kind, id } of reserved) if (kind === "job-id") expect(id).toBe(jobId);
+}
+
+const LARGE = "x".repeat(20_000);
+
+describe.each([
+  ["an idempotency key", requestOf({ parameters: LARGE }, "k")],
+  ["an id of its submitter", requestOf({ clientJobId: "c" })],
+  ["both", requestOf({ clientJobId: "c" }, "k")],
+])("a submit with %s", (_what, request) => {
+  it("that dies at any step is completed by a repeat, which a second one finds", async () => {
+    const deaths = await deathsIn(request);
+    expect(deaths.length).toBeGreaterThan(8);
+    for (const death of deaths) {
+      const world = createWorld();
+      const outcomes = [await submit(world.api({ death }), request)];
+      world.later(DAY_MS);
+      outcomes.push(await submit(world.api(), request), await submit(world.api(), request));
+      checkOneJob(world, outcomes);
+      expect(outcomes.map((outcome) => outcome.ok)).toEqual([death === undefined, true, true]);
+      expect(outcomes[2]).toMatchObject({ value: { replayed: true } });
+      if (request.job.parameters === LARGE) expect(world.parameters.get(world.jobIds[0]!)).toBe(`"${LARGE}"`);
+    }
+  });
+
+  it("that meets its repeat, while either may die, becomes one job in every order of their steps", async () => {
+    let orders = 0;
+    for (const death of await deathsIn(request)) {
+      orders += await inEveryOrder(
+        () => {
+          const world = createWorld();
+          const outcomes: Submitted[] = [];
+          const act = (mortal: boolean) => async (gate: Gate) => {
+            outcomes.push(await submit(world.api({ gate, ...(mortal && { death }) }), request));
+          };
+          return {
+            actors: [act(true), act(false)],
+            end: () => {
+              checkOneJob(world, outcomes);
+            },
+          };
+        },
+        { breaks: 2 },
+      );
+    }
+    expect(orders).toBeGreaterThan(200);
+  });
+
+  it("that meets another body becomes one job, and the other is refused", async () => {
+    await inEveryOrder(
+      () => {
+        const world = createWorld();
+        const bodies = [request, { ...request, job: { ...request.job, jobName: "other" } }];
+        const outcomes: Submitted[] = [];
+        return {
+          actors: bodies.map((body, index) => async (gate: Gate) => {
+            outcomes[index] = await submit(world.api({ gate }), body);
+          }),
+          end: () => {
+            expect(world.jobIds).toHaveLength(1);
+            const won = outcomes.findIndex(({ ok }) => ok);
+            expect(outcomes[won]).toMatchObject({ value: { jobId: world.jobIds[0], replayed: false } });
+            expect(world.row(world.jobIds[0]!).jobName).toBe(bodies[won]!.job.jobName);
+            const code = request.idempotencyKey === undefined ? "JobIdTaken" : "IdempotencyKeyReused";
+            expect(outcomes[1 - won]).toMatchObject({ ok: false, error: { code } });
+          },
+        };
+      },
+      { breaks: 3 },
+    );
+  });
+});
+
+describe("an idempotency key", () => {
+  it("is free again after seven days", async () => {
+    const world = createWorld();
+    const request = requestOf({}, "k");
+    await submit(world.api(), request);
+    world.later(7 * DAY_MS);
+    expect(await submit(world.api(), request)).toMatchObject({ value: { replayed: true } });
+    world.later(1);
+    expect(await submit(world.api(), request)).toMatchObject({ value: { replayed: false } });
+    expect(world.jobIds).toHaveLength(2);
+  });
+
+  it("leaves the id of a job alone for ever, and a refused request takes none", async () => {
+    const world = createWorld();
+    await submit(world.api(), requestOf({ clientJobId: "a" }, "k"));
+    const refused = await submit(world.api(), requestOf({ clientJobId: "b" }, "k"));
+    expect(refused).toMatchObject({ error: { code: "IdempotencyKeyReused" } });
+    expect(await submit(world.api(), requestOf({ clientJobId: "b", jobName: "free" }))).toMatchObject({ ok: true });
+    world.later(400 * DAY_MS);
+    const again = await submit(world.api(), requestOf({ clientJobId: "a" }, "another"));
+    expect(again).toMatchObject({ value: { jobId: world.jobIds[0], replayed: true } });
+  });
+
+  it("creates one batch, whatever dies", async () => {
+    for (let step = 1; step <= 2; step++) {
+      for (const happens of [true, false]) {
+        const world = createWorld();
+        const body = { tenantName: "acme", batchName: "B" };
+        await expect(world.api({ death: { step, happens } }).intake.create(LOCAL_CALLER, body, "k")).rejects.toThrow();
+        const first = await world.api().intake.create(LOCAL_CALLER, body, "k");
+        const again = await world.api().intake.create(LOCAL_CALLER, body, "k");
+        expect(again).toMatchObject({ batch: { batchId: first.batch.batchId }, replayed: true });
+      }
+    }
+  });
+});

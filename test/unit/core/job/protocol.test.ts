@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import type { Claim } from "../../../../runtime/core/job/job.ts";
+import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
+import { endingOf, meet, type AttemptResult, type Meeting } from "../../../../runtime/core/job/protocol.ts";
+import { JOB_STATES, isAllowed, isTerminal } from "../../../../runtime/core/job/states.ts";
+
+const claimOf = (id: string, sequenceNumber: string, queue = "q"): Claim => ({
+  id,
+  sequenceNumber,
+  queue,
+  workerId: "w1",
+  bootId: "b1",
+  since: new Date(0),
+});
+
+const MY_CLAIM = "mine";
+const ROW_RING = 2;
+
+/** Every combination the table distinguishes. */
+const combinations = JOB_STATES.flatMap((state) =>
+  [1, 2, 3].flatMap((bellRing) =>
+    [true, false].flatMap((mine) =>
+      [
+        { queue: "q", sequenceNumber: "7" },
+        { queue: "q", sequenceNumber: "8" },
+        { queue: "other", sequenceNumber: "7" },
+      ].flatMap((message) =>
+        [true, false].flatMap((cancelWanted) =>
+          [0, MAX_INTERRUPTIONS].map((interruptions) => ({
+            state,
+            bellRing,
+            mine,
+            message,
+            cancelWanted,
+            interruptions,
+          })),
+        ),
+      ),
+    ),
+  ),
+);
+
+/** The protocol's table, written a second time and on purpose the other way round: row by row, in its words. */
+function tableSays({
+  state,
+  bellRing,
+  mine,
+  message,
+  cancelWanted,
+  interruptions,
+}: (typeof combinations)[number]): Meeting {
+  if (state === "running" && mine) return { action: "adopt" };
+  if (isTerminal(state)) return { action: "settle-ended", asDeadLetter: state === "failed" && bellRing === ROW_RING };
+  if (state === "queued" && bellRing === ROW_RING) return { action: "claim" };
+  if (state === "queued" && bellRing < ROW_RING) return { action: "ring-again" };
+  if (state === "queued") return { action: "set-aside", reason: "RingUnknown" };
+  if (message.sequenceNumber !== "7" || message.queue !== "q") return { action: "complete-surplus" };
+  if (cancelWanted) return { action: "take-over", as: "canceled" };
+  return { action: "take-over", as: interruptions >= MAX_INTERRUPTIONS ? "worker-lost" : "running" };
+}
+
+describe("a bell meets a row", () => {
+  it(`does what the protocol's table says in all ${combinations.length} cases`, () => {
+    for (const combination of combinations) {
+      const { state, bellRing, mine, message, cancelWanted, interruptions } = combination;
+      const row = {
+        state,
+        ring: ROW_RING,
+        cancelWanted,
+        interruptions,
+        claim: claimOf(mine ? MY_CLAIM : "theirs", "7"),
+      };
+      expect(meet(row, { bell: { ring: bellRing }, ...message }, MY_CLAIM), JSON.stringify(combination)).toEqual(
+        tableSays(combination),
+      );
+    }
+  });
+
+  it("is set aside when there is no row", () => {
+    const meeting = meet(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
+    expect(meeting).toEqual({ action: "set-aside", reason: "JobNotFound" });
+  });
+
+  it("never mistakes a claim without an own one for its own", () => {
+    const row = { state: "running", ring: 1, cancelWanted: false, interruptions: 0, claim: undefined } as const;
+    const meeting = meet(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
+    expect(meeting).toEqual({ action: "complete-surplus" });
+  });
+});
+
+const results: readonly AttemptResult[] = [
+  { kind: "succeeded" },
+  { kind: "canceled" },
+  { kind: "interrupted" },
+  { kind: "failed", retryable: true },
+  { kind: "failed", retryable: false },
+];
+
+const endings = results.flatMap((result) =>
+  [true, false].flatMap((cancelWanted) =>
+    [0, 1, 2, 3].flatMap((attempts) =>
+      [0, MAX_INTERRUPTIONS - 1, MAX_INTERRUPTIONS].flatMap((interruptions) =>
+        [1, 3].map((maxAttempts) => ({ result, cancelWanted, attempts, interruptions, maxAttempts })),
+      ),
+    ),
+  ),
+);
+
+describe("the end of an attempt", () => {
+  it("is always a legal transition, and its bell action fits the state", () => {
+    for (const facts of endings) {
+      const ending = endingOf(facts);
+      expect(isAllowed("running", ending.to)).toBe(true);
+      expect(ending.bell).toBe(
+        ending.to === "queued" ? "send-next-then-complete" : ending.to === "failed" ? "dead-letter" : "complete",
+      );
+    }
+  });
+
+  it("keeps a success, and lets a wanted cancel win over everything else", () => {
+    for (const facts of endings.filter(({ cancelWanted }) => cancelWanted)) {
+      expect(endingOf(facts).to).toBe(facts.result.kind === "succeeded" ? "succeeded" : "canceled");
+    }
+  });
+
+  it("retries a failure exactly while attempts are left and another one can help", () => {
+    for (const facts of endings.filter(({ result, cancelWanted }) => result.kind === "failed" && !cancelWanted)) {
+      const another =
+        facts.result.kind === "failed" && facts.result.retryable && facts.attempts + 1 < facts.maxAttempts;
+      expect(endingOf(facts)).toEqual(
+        another
+          ? { to: "queued", counts: "attempts", bell: "send-next-then-complete" }
+          : { to: "failed", bell: "dead-letter" },
+      );
+    }
+  });
+
+  it("never counts an interruption as an attempt, and ends a job that is interrupted for ever", () => {
+    for (const facts of endings.filter(({ result, cancelWanted }) => result.kind === "interrupted" && !cancelWanted)) {
+      const ending = endingOf(facts);
+      if (facts.interruptions >= MAX_INTERRUPTIONS) expect(ending.to).toBe("failed");
+      else expect(ending).toMatchObject({ to: "queued", counts: "interruptions" });
+    }
+  });
+});

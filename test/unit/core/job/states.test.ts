@@ -1,0 +1,55 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  addCounts,
+  assertTransition,
+  countChange,
+  isAllowed,
+  isTerminal,
+  JOB_STATES,
+  NO_COUNTS,
+  openOf,
+  totalOf,
+} from "../../../../runtime/core/job/states.ts";
+
+const state = fc.constantFrom(...JOB_STATES);
+
+describe("job states", () => {
+  it("never lead from one terminal state to another", () => {
+    for (const from of JOB_STATES.filter(isTerminal)) {
+      for (const to of JOB_STATES) expect(isAllowed(from, to)).toBe(to === "queued");
+    }
+  });
+
+  it("allow exactly the documented ways between states", () => {
+    const allowed = JOB_STATES.flatMap((from) =>
+      JOB_STATES.filter((to) => isAllowed(from, to)).map((to) => `${from} → ${to}`),
+    );
+    expect(allowed).toEqual([
+      "queued → queued",
+      "queued → running",
+      "queued → failed",
+      "queued → canceled",
+      "running → queued",
+      "running → running",
+      "running → succeeded",
+      "running → failed",
+      "running → canceled",
+      "succeeded → queued",
+      "failed → queued",
+      "canceled → queued",
+    ]);
+    expect(() => assertTransition("succeeded", "failed")).toThrow(/cannot go from succeeded to failed/);
+  });
+
+  it("count every job exactly once along any path of states", () => {
+    fc.assert(
+      fc.property(fc.array(state, { minLength: 1 }), (path) => {
+        const counts = path.reduce((sum, to, index) => addCounts(sum, countChange(path[index - 1], to)), NO_COUNTS);
+        expect(counts).toEqual({ ...NO_COUNTS, [path.at(-1)!]: 1 });
+        expect(totalOf(counts)).toBe(1);
+        expect(openOf(counts)).toBe(isTerminal(path.at(-1)!) ? 0 : 1);
+      }),
+    );
+  });
+});

@@ -1,0 +1,37 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { canonicalJson } from "../../../../runtime/core/json.ts";
+
+/** The same value with the fields of every object in another order. */
+function shuffled(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shuffled);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([name, field]) => [name, shuffled(field)]),
+  );
+}
+
+describe("canonical JSON", () => {
+  it("is the same for the same value, whatever the order of its fields", () => {
+    fc.assert(fc.property(fc.jsonValue(), (value) => canonicalJson(shuffled(value)) === canonicalJson(value)));
+  });
+
+  it("says the value, so that two values never share a text", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it("leaves out what has no value, and writes instants as JSON does", () => {
+    const value = { b: undefined, a: new Date("2030-01-01T00:00:00Z"), c: [undefined, { d: undefined }], e: null };
+    expect(canonicalJson(value)).toBe('{"a":"2030-01-01T00:00:00.000Z","c":[null,{}],"e":null}');
+  });
+
+  it("keeps the order of lists", () => {
+    expect(canonicalJson([2, 1])).not.toBe(canonicalJson([1, 2]));
+  });
+});

@@ -1,0 +1,222 @@
+import { describe, expect, it } from "vitest";
+import type { Batch } from "../../../runtime/core/job/job.ts";
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-store.ts";
+import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "../../../runtime/core/job/states.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { batchOf } from "../../support/builders.ts";
+import { inEveryOrder, type Scene } from "../../support/interleave.ts";
+import { fakeQueue } from "../../support/fake-delivery.ts";
+import { createMemoryStores } from "../../support/stores/memory-stores.ts";
+import { silentEvents } from "../../support/silent-events.ts";
+
+type Gate = () => Promise<void>;
+
+/**
+ * A batch and its jobs, each with a counter row of its own, where every access is a step of its own. It watches the
+ * one thing that must hold: a batch is completed only on a version during which all jobs had ended at some moment.
+ */
+function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, { sumOnce = false } = {}) {
+  const jobs = [...states];
+  const counters = states.map((state) => ({ counts: countChange(undefined, state), version: 0 }));
+  let batch: Batch = batchOf({ state: "closed", ...fields });
+  let version = 0;
+  const allEnded = (): boolean => jobs.every(isTerminal);
+  let wasAllEnded = allEnded();
+  const breaches: string[] = [];
+  const completions: number[] = [];
+
+  function move(index: number, to: JobState): void {
+    const counter = counters[index]!;
+    counter.counts = addCounts(counter.counts, countChange(jobs[index], to));
+    counter.version++;
+    jobs[index] = to;
+    wasAllEnded ||= allEnded();
+  }
+
+  function connect(gate: Gate) {
+    const batches: Pick<BatchStore, "get" | "update"> = {
+      async get() {
+        await gate();
+        return { value: batch, etag: String(version) };
+      },
+      async update(_batchId, etag, changes) {
+        await gate();
+        if (etag !== String(version)) return { written: false, current: { value: batch, etag: String(version) } };
+        if (changes.completedGeneration !== undefined) {
+          completions.push(changes.completedGeneration);
+          if (!wasAllEnded) breaches.push(`completed generation ${changes.completedGeneration}, never all ended`);
+        }
+        batch = { ...batch, ...changes };
+        version++;
+        wasAllEnded = allEnded();
+        return { written: true, etag: String(version) };
+      },
+    };
+    let summed: CounterSnapshot | undefined;
+    const snapshot: JobStore["snapshot"] = async () => {
+      if (summed !== undefined && sumOnce) return summed;
+      let counts = NO_COUNTS;
+      const versions: number[] = [];
+      for (const counter of counters) {
+        await gate();
+        counts = addCounts(counts, counter.counts);
+        versions.push(counter.version);
+      }
+      summed = { counts, version: versions.join(), changedAt: undefined };
+      return summed;
+    };
+    const completion = createBatchCompletion({
+      batches,
+      jobs: { snapshot, get: () => Promise.resolve(undefined) },
+      timers: createMemoryStores().timers,
+      queue: fakeQueue(),
+      events: silentEvents,
+      now: () => new Date(0),
+    });
+    const ask = (): Promise<void> => completion.askBatch(batch.batchId);
+    return {
+      ask,
+      end: async (index: number, to: JobState = "succeeded"): Promise<void> => {
+        await gate();
+        move(index, to);
+        await ask();
+      },
+      requeue: async (index: number): Promise<void> => {
+        await gate();
+        move(index, "queued");
+        await completion.reopenBatch(batch.batchId);
+      },
+    };
+  }
+
+  return {
+    connect,
+    breaches,
+    completions,
+    get batch() {
+      return batch;
+    },
+    get isComplete() {
+      return batch.completedGeneration === batch.generation;
+    },
+    allEnded,
+  };
+}
+
+describe("a batch", () => {
+  const at = (states: readonly JobState[], fields?: Partial<Batch>) => {
+    const world = createWorld(states, fields);
+    return { world, ...world.connect(() => Promise.resolve()) };
+  };
+
+  it("is complete when it is closed and its last job has ended", async () => {
+    const { world, end } = at(["succeeded", "running", "failed"]);
+    await end(1);
+    expect(world.batch).toMatchObject({ generation: 1, completedGeneration: 1, completedAt: new Date(0) });
+  });
+
+  it("is complete at once when it is closed without jobs", async () => {
+    const { world, ask } = at([]);
+    await ask();
+    expect(world.isComplete).toBe(true);
+  });
+
+  it.each([
+    ["is open", ["succeeded"], { state: "open" }],
+    ["has a queued job", ["succeeded", "queued"], {}],
+    ["has a running job", ["running"], { state: "canceled" }],
+  ] as const)("is not complete while it %s", async (_what, states, fields) => {
+    const { world, ask } = at(states, fields);
+    await ask();
+    expect(world.completions).toEqual([]);
+  });
+
+  it("is completed once, however often it is asked", async () => {
+    const { world, ask } = at(["failed"]);
+    for (let i = 0; i < 3; i++) await ask();
+    expect(world.completions).toEqual([1]);
+  });
+
+  it("begins a new generation with a requeue, and only one until that is complete", async () => {
+    const { world, ask, end, requeue } = at(["failed", "canceled"]);
+    await ask();
+    await requeue(0);
+    await requeue(1);
+    expect(world.batch).toMatchObject({ generation: 2, completedGeneration: 1, completedAt: undefined });
+    await end(0);
+    await end(1);
+    expect(world.completions).toEqual([1, 2]);
+  });
+
+  it("wakes from rest with a requeue", async () => {
+    const { world, requeue } = at(["failed"], { completedGeneration: 1, atRest: true });
+    await requeue(0);
+    expect(world.batch.atRest).toBe(false);
+  });
+});
+
+describe("in every order", () => {
+  /** The race of R12: the sums are taken around a requeue of one job and the end of the other. */
+  const race =
+    (onEnd: (world: ReturnType<typeof createWorld>) => void, options?: { sumOnce: boolean }) => (): Scene => {
+      const world = createWorld(["failed", "running"], {}, options);
+      return {
+        actors: [
+          (gate) => world.connect(gate).ask(),
+          (gate) => world.connect(gate).end(1),
+          (gate) => world.connect(gate).requeue(0),
+        ],
+        end: () => onEnd(world),
+      };
+    };
+
+  it("of a requeue and an end around the sums, no batch is completed that never had all jobs ended", async () => {
+    const scene = race((world) => {
+      expect(world.breaches).toEqual([]);
+      // The requeued job has not run: whatever was completed before is open again.
+      expect(world.isComplete).toBe(false);
+    });
+    expect(await inEveryOrder(scene, { breaks: 4 })).toBeGreaterThan(1_000);
+  });
+
+  it("the same scene shows the fault when the counters are summed only once", async () => {
+    const breaches: string[] = [];
+    const scene = race((world) => breaches.push(...world.breaches), { sumOnce: true });
+    await inEveryOrder(scene, { breaks: 4 });
+    expect(breaches).not.toEqual([]);
+  });
+
+  it("of a requeue that runs to its end and another end, the batch is complete afterwards", async () => {
+    const scene = (): Scene => {
+      const world = createWorld(["failed", "running"]);
+      return {
+        actors: [
+          (gate) => world.connect(gate).end(1),
+          async (gate) => {
+            const { requeue, end } = world.connect(gate);
+            await requeue(0);
+            await end(0);
+          },
+        ],
+        end() {
+          expect(world.breaches).toEqual([]);
+          expect(world.isComplete).toBe(true);
+          expect(new Set(world.completions).size).toBe(world.completions.length);
+        },
+      };
+    };
+    expect(await inEveryOrder(scene, { breaks: 5 })).toBeGreaterThan(1_000);
+  });
+
+  it("of two jobs that end together, exactly one completes the batch", async () => {
+    const scene = (): Scene => {
+      const world = createWorld(["running", "running"]);
+      return {
+        actors: [(gate) => world.connect(gate).end(0), (gate) => world.connect(gate).end(1, "failed")],
+        end: () => expect(world.completions).toEqual([1]),
+      };
+    };
+    await inEveryOrder(scene, { breaks: 100 });
+  });
+});

@@ -1,0 +1,200 @@
+import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
+import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
+import type { CancelIntent } from "../../../runtime/core/job/worker-record.ts";
+import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
+import { requeueJobs } from "../../../runtime/lifecycle/requeue-job.ts";
+import { jobOf } from "../../support/builders.ts";
+import { inEveryOrder, type Scene } from "../../support/interleave.ts";
+import { createMemoryStore } from "../../support/memory-store.ts";
+import { silentEvents } from "../../support/silent-events.ts";
+
+type Gate = () => Promise<void>;
+
+/** One job, everybody who acts on it, and what they did in order. */
+function createWorld(fields: Partial<Job> = {}) {
+  const store = createMemoryStore();
+  const job = store.put(jobOf(fields)).value;
+  const { jobId } = job;
+  const intents: CancelIntent[] = [];
+  const did: string[] = [];
+
+  function connect(gate: Gate = () => Promise.resolve()) {
+    const jobs: Pick<JobStore, "get" | "update"> = {
+      get: async (id) => {
+        await gate();
+        return store.get(id);
+      },
+      update: async (update) => {
+        await gate();
+        const result = await store.update(update);
+        if (result.written) did.push(`${update.from} → ${update.to}`);
+        return result;
+      },
+    };
+    const stored = async () => (await jobs.get(jobId))!;
+    const act = async (changesOf: (now: Job) => Pick<JobUpdate, "to" | "changes"> | undefined): Promise<boolean> => {
+      const { value, etag } = await stored();
+      const wanted = changesOf(value);
+      return wanted !== undefined && (await jobs.update({ jobId, etag, from: value.state, ...wanted })).written;
+    };
+    return {
+      cancel: async () =>
+        cancelJob(await stored(), {
+          jobs,
+          events: silentEvents,
+          now: () => new Date(0),
+          workers: {
+            requestCancel: async (_pool, _workerId, intent) => {
+              await gate();
+              intents.push(intent);
+            },
+          },
+        }),
+      requeue: async () =>
+        requeueJobs([await stored()], {
+          jobs,
+          events: silentEvents,
+          completion: {
+            reopenBatch: async () => {
+              await gate();
+              did.push("reopen");
+            },
+          },
+          ring: async (_queue, bells) => {
+            await gate();
+            did.push(...bells.map(({ messageId }) => messageId.replace(jobId, "bell")));
+          },
+        }),
+      claim: () =>
+        act(({ state }) =>
+          state === "queued"
+            ? { to: "running", changes: { claim: { ...CLAIM, id: `claim of ${did.length}` } } }
+            : undefined,
+        ),
+      succeed: () => act(({ state }) => (state === "running" ? { to: "succeeded", changes: {} } : undefined)),
+    };
+  }
+
+  return { store, intents, did, connect, row: () => store.row(jobId) };
+}
+
+const CLAIM = {
+  id: "claim-1",
+  workerId: "worker-1",
+  bootId: "boot",
+  queue: "jobs-default-normal",
+  sequenceNumber: "1",
+  since: new Date(0),
+};
+
+describe("cancel", () => {
+  it("of a write whose answer was lost reports what the row says", async () => {
+    for (const state of ["queued", "running"] as const) {
+      const world = createWorld({ state, claim: state === "running" ? CLAIM : undefined });
+      world.store.fault = () => "lose-answer";
+      expect((await world.connect().cancel()).outcome).toBe(state === "queued" ? "canceled" : "asked");
+    }
+  });
+
+  it("gives up when the row moves each time, so that the caller tries again", async () => {
+    const world = createWorld({ state: "running", claim: CLAIM });
+    world.store.fault = () => void world.store.put(world.row());
+    await expect(world.connect().cancel()).rejects.toThrow(UnavailableError);
+  });
+
+  it("against a claim, its end and a requeue ends in one way only, in every order", async () => {
+    const orders = await inEveryOrder(
+      (): Scene => {
+        const world = createWorld();
+        let outcome = "";
+        return {
+          actors: [
+            async (gate) => {
+              outcome = (await world.connect(gate).cancel()).outcome;
+            },
+            async (gate) => {
+              const worker = world.connect(gate);
+              if (await worker.claim()) await worker.succeed();
+            },
+            (gate) => world.connect(gate).requeue(),
+          ],
+          end() {
+            const { state, cancelWanted } = world.row();
+            const requeued = world.did.some((step) => step.endsWith("→ queued"));
+            if (outcome === "too-late") expect(world.did).toContain("running → succeeded");
+            if (outcome === "asked") expect(world.intents).toHaveLength(1);
+            if (outcome === "canceled") expect(world.did.some((step) => step.endsWith("→ canceled"))).toBe(true);
+            if (outcome === "asked" && !requeued) expect(cancelWanted || state === "succeeded").toBe(true);
+            if (!requeued) expect(isTerminal(state) || cancelWanted).toBe(true);
+          },
+        };
+      },
+      { breaks: 6 },
+    );
+    expect(orders).toBeGreaterThan(100);
+  });
+});
+
+describe("requeue", () => {
+  it("writes the row, then reopens the batch, then rings", async () => {
+    const world = createWorld({ state: "failed", ring: 3 });
+    const [result] = await world.connect().requeue();
+    expect(result?.outcome).toBe("requeued");
+    expect(world.did).toEqual(["failed → queued", "reopen", "bell:4"]);
+  });
+
+  it("repeated after the process died before the bell reopens and rings again", async () => {
+    const world = createWorld({ state: "queued", ring: 4, reopen: true });
+    const [result] = await world.connect().requeue();
+    expect(result?.outcome).toBe("rung-again");
+    expect(world.did).toEqual(["reopen", "bell:4"]);
+  });
+
+  it("of a job waiting for its retry only rings, for the time it waits for", async () => {
+    const world = createWorld({ state: "queued", ring: 2 });
+    await world.connect().requeue();
+    expect(world.did).toEqual(["bell:2"]);
+  });
+
+  it("rings the others when one row cannot be written", async () => {
+    const store = createMemoryStore();
+    const rows = [1, 2, 3].map(() => store.put(jobOf({ state: "failed" })));
+    store.fault = ({ jobId }) =>
+      jobId === rows[1]!.value.jobId ? new UnavailableError("StorageUnavailable", "away") : undefined;
+    const rung: string[] = [];
+    const requeued = requeueJobs(rows, {
+      jobs: store,
+      events: silentEvents,
+      completion: { reopenBatch: () => Promise.resolve() },
+      ring: (_queue, bells) => {
+        rung.push(...bells.map(({ bell }) => bell.jobId));
+        return Promise.resolve();
+      },
+    });
+    await expect(requeued).rejects.toThrow(UnavailableError);
+    expect(rung.sort()).toEqual([rows[0]!, rows[2]!].map(({ value }) => value.jobId).sort());
+  });
+
+  it("by two at the same time grows the ring once and rings no other bell, in every order", async () => {
+    const orders = await inEveryOrder(
+      (): Scene => {
+        const world = createWorld({ state: "canceled" });
+        return {
+          actors: [0, 1].map(() => (gate: Gate) => world.connect(gate).requeue()),
+          end() {
+            expect(world.row()).toMatchObject({ state: "queued", ring: 2 });
+            expect(world.did.filter((step) => step.includes("→"))).toHaveLength(1);
+            expect(new Set(world.did.filter((step) => step.startsWith("bell")))).toEqual(new Set(["bell:2"]));
+            // The batch is open again before any bell is rung.
+            expect(world.did.indexOf("reopen")).toBeLessThan(world.did.indexOf("bell:2"));
+          },
+        };
+      },
+      { breaks: 20 },
+    );
+    expect(orders).toBeGreaterThan(50);
+  });
+});

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { joinCalls } from "../../../runtime/lifecycle/batch-completion.ts";
+
+/** A promise to be settled by hand. */
+function gate() {
+  let resolve: () => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<void>((fulfil, refuse) => {
+    resolve = fulfil;
+    reject = refuse;
+  });
+  return { promise, resolve: () => resolve(), reject: (error: Error) => reject(error) };
+}
+
+/** A run for each call of the function it makes, ended by hand. */
+function setUp() {
+  const runs: { key: string; end: ReturnType<typeof gate> }[] = [];
+  const call = joinCalls((key) => {
+    const end = gate();
+    runs.push({ key, end });
+    return end.promise;
+  });
+  return { runs, call };
+}
+
+describe("joined calls", () => {
+  it("share one run that begins after all of them, while another is under way", async () => {
+    const { runs, call } = setUp();
+    const first = call("a");
+    const others = [call("a"), call("a"), call("a")];
+    expect(runs.length).toBe(1);
+    runs[0]!.end.resolve();
+    await first;
+    await expect.poll(() => runs.length).toBe(2);
+    const late = call("a");
+    runs[1]!.end.resolve();
+    await Promise.all(others);
+    await expect.poll(() => runs.length).toBe(3);
+    runs[2]!.end.resolve();
+    await late;
+    expect(runs.length).toBe(3);
+  });
+
+  it("never join a run that began before them, also in the moment one has just ended", async () => {
+    const { runs, call } = setUp();
+    const first = call("a");
+    const second = call("a");
+    const inBetween = first.then(() => ({ begunBefore: runs.length, done: call("a") }));
+    runs[0]!.end.resolve();
+    const { begunBefore, done } = await inBetween;
+    runs[begunBefore - 1]!.end.resolve();
+    await second;
+    await expect.poll(() => runs.length).toBe(begunBefore + 1);
+    runs[begunBefore]!.end.resolve();
+    await done;
+  });
+
+  it("go their own ways for different keys", async () => {
+    const { runs, call } = setUp();
+    const both = [call("a"), call("b")];
+    expect(runs.map(({ key }) => key)).toEqual(["a", "b"]);
+    for (const { end } of runs) end.resolve();
+    await Promise.all(both);
+  });
+
+  it("fail together with their run only, and the next run starts all the same", async () => {
+    const { runs, call } = setUp();
+    const first = call("a");
+    const second = call("a");
+    runs[0]!.end.reject(new Error("away"));
+    await expect(first).rejects.toThrow("away");
+    await expect.poll(() => runs.length).toBe(2);
+    runs[1]!.end.resolve();
+    await second;
+  });
+});

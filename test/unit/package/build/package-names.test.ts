@@ -1,0 +1,36 @@
+/** No package of this repository has a name that somebody else could publish, and no document tells anybody to ask for one. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../../../support/document-tables.ts";
+
+interface PackageJson {
+  readonly name: string;
+  readonly private?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+const samples = (await readdir(join(ROOT, "packages-sample"), { withFileTypes: true }))
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => `packages-sample/${name}`);
+
+describe.each([".", "runtime/cli", ...samples])("package %s", (directory) => {
+  it("has a name in a scope, is private, and takes jobyard from this folder", async () => {
+    const json = JSON.parse(await readFile(join(ROOT, directory, "package.json"), "utf8")) as PackageJson;
+    expect(json.name).toMatch(/^@your-scope\//);
+    expect(json.private).toBe(true);
+    const jobyard = json.dependencies?.["jobyard"] ?? json.devDependencies?.["jobyard"];
+    expect(jobyard ?? "file:../..").toBe("file:../..");
+  });
+});
+
+it("is never run from a registry by what the documents say", async () => {
+  const documents = (await readdir(join(ROOT, "docs"), { recursive: true }))
+    .filter((name) => /\.(md|ts|js|html)$/.test(name))
+    .map((name) => join("docs", name));
+  for (const name of ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...documents]) {
+    const text = await readFile(join(ROOT, name), "utf8");
+    expect(text.match(/npx (?!--no )\S*jobyard.*|npm (?:i|install) jobyard.*/g) ?? [], name).toEqual([]);
+  }
+});

@@ -1,0 +1,202 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+import { ZipFile } from "yazl";
+import type { PackageCode } from "../../../../runtime/core/errors.ts";
+import { inspectPackage } from "../../../../runtime/package/read/inspect-package.ts";
+import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../../support/hostile-packages.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
+import { testPackage } from "../../../support/test-package.ts";
+import { unpackPackage } from "../../../../runtime/worker/package-cache/unpack.ts";
+import { elfFor } from "../../../support/elf.ts";
+import { buildZip, type ZipEntry } from "../../../support/zip-builder.ts";
+
+const module = (file: string) => ({ kind: "module", file, export: "Echo" });
+const command = (name: string) => ({ kind: "command", command: name });
+
+const manifestOf = (entry: object): string =>
+  JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] });
+
+/** A package of one job type that starts there. */
+const startingAt = (entry: object, files: readonly ZipEntry[] = []): Buffer =>
+  buildZip([{ name: "job.json", content: manifestOf(entry) }, ...files]);
+
+type Case = [string, Buffer, PackageCode, string];
+
+const programs = (...cases: readonly [what: string, content: string, message: string, mode?: number][]): Case[] =>
+  cases.map(([what, content, message, mode = 0o100755]) => [
+    `a program ${what}`,
+    startingAt(command("./run"), [{ name: "run", mode, content }]),
+    "EntryPointInvalid",
+    message,
+  ]);
+
+describe("inspectPackage", () => {
+  it("tells what a sound package can run, and the hash of its bytes", async () => {
+    const zip = testPackage({ jobs: { Echo: "", Other: "" } });
+    const { manifest, sha256 } = await inspectPackage(zip);
+    expect(manifest.jobs.map(({ jobType }) => jobType)).toEqual(["Echo", "Other"]);
+    expect(sha256).toBe(createHash("sha256").update(zip).digest("hex"));
+  });
+
+  it("takes an archive with ZIP64's records, unless the two ends name different directories", async () => {
+    const writer = new ZipFile();
+    writer.addBuffer(Buffer.from(manifestOf(command("python3"))), "job.json", { forceZip64Format: true });
+    writer.end({ forceZip64Format: true, comment: "" });
+    const zip = await buffer(writer.outputStream);
+    expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
+    zip.writeUInt32LE(0, zip.length - 6);
+    await expect(inspectPackage(zip)).rejects.toMatchObject({ code: "PackageCorrupt" });
+  });
+
+  it("finds the package in the middle of a larger buffer", async () => {
+    const zip = testPackage({ jobs: { Echo: "" } });
+    const around = Buffer.concat([Buffer.from("before"), zip, Buffer.from("after")]);
+    const view = new Uint8Array(around.buffer, around.byteOffset + 6, zip.length);
+    expect((await inspectPackage(view)).sha256).toBe((await inspectPackage(zip)).sha256);
+  });
+
+  it.each(HOSTILE_PACKAGES)(
+    "refuses %s as a worker does",
+    { tags: "attack/archives" },
+    async (_, bytes, code, message) => {
+      await expect(inspectPackage(bytes, SMALL_LIMITS)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(message) as string,
+      });
+    },
+  );
+
+  it.each<Case>([
+    ["a package without a manifest", buildZip([{ name: "main.mjs" }]), "ManifestMissing", "no job.json at its root"],
+    [
+      "a ZIP of the folder itself",
+      buildZip([{ name: "p/" }, { name: "p/job.json", content: "{}" }, { name: "__MACOSX/p/._job.json" }]),
+      "ManifestMissing",
+      'no job.json at its root. It has "p/job.json": zip what is in that folder, not the folder itself.',
+    ],
+    [
+      "a ZIP of a folder in a folder, below ./",
+      buildZip([{ name: "./" }, { name: "./a/p/job.json", content: "{}" }]),
+      "ManifestMissing",
+      'It has "a/p/job.json": zip what is in that folder',
+    ],
+    ["a manifest in capitals", buildZip([{ name: "Job.JSON" }]), "ManifestMissing", "write the name in small letters"],
+    [
+      "a manifest in UTF-16",
+      buildZip([{ name: "job.json", content: Buffer.from("\ufeff{}", "utf16le") }]),
+      "ManifestInvalid",
+      "job.json is UTF-16; save it as UTF-8.",
+    ],
+    [
+      "a manifest in Latin-1",
+      buildZip([{ name: "job.json", content: Buffer.from('{"name":"ü"}', "latin1") }]),
+      "ManifestInvalid",
+      "job.json is not UTF-8; save it as UTF-8.",
+    ],
+    [
+      "a manifest with a number that would change",
+      buildZip([{ name: "job.json", content: '{"jobs":[{"timeoutMs":1e400}]}' }]),
+      "ManifestInvalid",
+      "job.json holds jobs[0].timeoutMs: 1e400 would arrive as null; send it as text.",
+    ],
+    [
+      "the same name with and without ./",
+      buildZip([{ name: "a" }, { name: "./a" }]),
+      "PackageUnsafe",
+      'entries "a" and "a" are the same file',
+    ],
+    ["a way up behind ./", buildZip([{ name: "./../a" }]), "PackageUnsafe", 'contains ".."'],
+    ["an absolute path behind ./", buildZip([{ name: ".//a" }]), "PackageUnsafe", "is absolute"],
+    ["content of the folder itself", buildZip([{ name: "./", content: "x" }]), "PackageUnsafe", "is empty"],
+    ["a manifest that is no JSON", buildZip([{ name: "job.json", content: "{" }]), "ManifestInvalid", "is not JSON"],
+    [
+      "a manifest without fields",
+      buildZip([{ name: "job.json", content: "{}" }]),
+      "ManifestInvalid",
+      "manifestVersion",
+    ],
+    ["a module that is not there", startingAt(module("main.mjs")), "EntryPointInvalid", "Echo starts at main.mjs"],
+    ["a program that is not there", startingAt(command("./bin/run")), "EntryPointInvalid", "starts at bin/run"],
+    [
+      "a directory where a program should be",
+      startingAt(command("./bin"), [{ name: "bin/run" }]),
+      "EntryPointInvalid",
+      "starts at bin, which is a directory",
+    ],
+    ...programs(
+      ["without its executable bit", "#!/bin/sh\n", "is not executable. Make the package with jobyard pack", 0o100644],
+      ["from a system without such bits", "#!/bin/sh\n", "is not executable", 0],
+      ["with Windows line ends", "#!/bin/sh\r\necho\r\n", "starts at run, which has Windows line ends (CRLF)"],
+      ["that is empty", "", "which is empty"],
+      ["behind a byte order mark", "\ufeff#!/bin/sh\n", "which begins with a byte order mark"],
+      ["that names no interpreter", "#!\n", "which names no interpreter"],
+    ),
+    [
+      "a file of the package that stands for an installed program",
+      startingAt(command("python3"), [{ name: "python3", mode: 0o100644 }]),
+      "EntryPointInvalid",
+      "starts at python3, which is not executable",
+    ],
+    [
+      "a program of another platform than the package's",
+      buildZip([
+        {
+          name: "job.json",
+          content: JSON.stringify({
+            ...{ manifestVersion: 1, name: "p", platform: { os: "linux", arch: "x64" } },
+            jobs: [{ jobType: "Echo", entry: command("./run") }],
+          }),
+        },
+        { name: "run", mode: 0o100755, content: elfFor(0xb7) },
+      ]),
+      "EntryPointInvalid",
+      "which was built for linux-arm64 and cannot run on linux-x64",
+    ],
+    [
+      "damage in a file that no manifest names",
+      startingAt(module("main.mjs"), [{ name: "main.mjs" }, { name: "data.bin", content: "abc", crc32: 1 }]),
+      "PackageCorrupt",
+      '"data.bin" does not match its checksum',
+    ],
+  ])("refuses %s", async (_, bytes, code, message) => {
+    await expect(inspectPackage(bytes)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it("takes programs of the package and of the machine", async () => {
+    const run = { name: "bin/run", mode: 0o100755, content: "#!/bin/sh\n" };
+    for (const zip of [startingAt(command("./bin/run"), [run]), startingAt(command("python3"))]) {
+      expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
+    }
+  });
+
+  it("takes names below ./ and a manifest behind a byte order mark", async () => {
+    const manifest = {
+      ...{ manifestVersion: 1, name: "p", platform: "any" },
+      jobs: [{ jobType: "Größe", entry: command("./bin/run") }],
+    };
+    const zip = buildZip([
+      { name: "./" },
+      { name: "./bin/" },
+      { name: "././bin/run", mode: 0o100755, content: "#!/bin/sh\n" },
+      { name: "./job.json", content: `\ufeff${JSON.stringify(manifest)}` },
+    ]);
+    expect((await inspectPackage(zip)).manifest.jobs).toMatchObject([{ jobType: "Größe" }]);
+    await using root = await temporaryDirectory();
+    const { files, directories } = await unpackPackage({ bytes: zip, directory: join(root.path, "p") });
+    expect([directories, files]).toEqual([["bin"], ["bin/run", "job.json"]]);
+  });
+
+  it("refuses every cut of a sound package", { tags: "attack/archives" }, async () => {
+    const zip = testPackage({ jobs: { Echo: "return { output: 1 };" } });
+    for (let length = 0; length < zip.length; length += 7) {
+      await expect(inspectPackage(zip.subarray(0, length)), `${length} bytes`).rejects.toMatchObject({
+        code: "PackageCorrupt",
+      });
+    }
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { BUS_AWAY_UNHEALTHY_MS, START_UNHEALTHY_MS } from "../../../../runtime/core/limits.ts";
+import { isAlive, isWell, type Vitals } from "../../../../runtime/worker/machine/health.ts";
+
+const NOW = 10 * START_UNHEALTHY_MS;
+const receiving = { waiting: true, returnedAt: NOW - 60_000, failingSince: undefined };
+const vitals = (fields: Partial<Vitals>): Vitals => ({
+  now: NOW,
+  startedAt: 0,
+  contact: receiving,
+  runningCount: 0,
+  leaving: false,
+  defective: false,
+  ...fields,
+});
+const away = { ...receiving, failingSince: NOW - BUS_AWAY_UNHEALTHY_MS };
+const stalled = { ...receiving, returnedAt: NOW - 180_000 };
+
+describe("a worker's health", () => {
+  it("is good while it receives, and while it is busy whatever else is wrong", () => {
+    expect(isWell(vitals({}))).toBe(true);
+    expect(isWell(vitals({ contact: away, runningCount: 1 }))).toBe(true);
+    expect(isWell(vitals({ contact: away, leaving: true }))).toBe(true);
+  });
+
+  it("is bad when an idle worker has not reached the broker for a while", () => {
+    expect(isWell(vitals({ contact: { ...away, failingSince: away.failingSince + 1 } }))).toBe(true);
+    expect(isWell(vitals({ contact: away }))).toBe(false);
+  });
+
+  it("is good while it starts, unless that takes too long", () => {
+    expect(isWell(vitals({ contact: undefined, now: START_UNHEALTHY_MS - 1 }))).toBe(true);
+    expect(isWell(vitals({ contact: undefined, now: START_UNHEALTHY_MS }))).toBe(false);
+  });
+});
+
+describe("a worker's life", () => {
+  it("is doubted when it waits for receives that never come back, and then only while it is idle", () => {
+    expect(isAlive(vitals({}))).toBe(true);
+    expect(isAlive(vitals({ contact: stalled }))).toBe(false);
+    expect(isAlive(vitals({ contact: stalled, runningCount: 1 }))).toBe(true);
+    expect(isAlive(vitals({ contact: stalled, leaving: true }))).toBe(true);
+  });
+
+  it("is not doubted when it does not receive, or has no word of the broker but errors", () => {
+    expect(isAlive(vitals({ contact: { ...stalled, waiting: false } }))).toBe(true);
+    expect(isAlive(vitals({ contact: { ...away, waiting: true } }))).toBe(true);
+    expect(isAlive(vitals({ contact: undefined }))).toBe(true);
+  });
+});

@@ -1,0 +1,329 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Manifest, type PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
+import { UnavailableError } from "../../../../runtime/core/errors.ts";
+import type { PackageBlob, PackageStore } from "../../../../runtime/core/ports/package-store.ts";
+import { findJob } from "../../../../runtime/worker/package-cache/prepare-package.ts";
+import { type PackageCache, createPackageCache } from "../../../../runtime/worker/package-cache/package-cache.ts";
+import { currentPlatform } from "../../../../runtime/worker/package-cache/unpack.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
+import { type ZipEntry, buildZip } from "../../../support/zip-builder.ts";
+
+const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
+
+const manifestOf = (changes: Partial<Manifest> = {}): Manifest => ({
+  manifestVersion: 1,
+  name: "sample",
+  platform: "any",
+  jobs: [{ jobType: "A", entry: { kind: "module", file: "a.mjs" } }],
+  ...changes,
+});
+
+const packageZip = (text: string, changes: Partial<Manifest> = {}, extra: readonly ZipEntry[] = []): Buffer =>
+  buildZip([
+    { name: "job.json", content: JSON.stringify(manifestOf(changes)) },
+    { name: "a.mjs", content: text },
+    { name: "bin/tool.sh", content: "#!/bin/sh", mode: 0o100755 },
+    ...extra,
+  ]);
+
+/** A store whose answers can be held back, and which counts what it is asked and what it hands out. */
+function fakeStore() {
+  const blobs = new Map<string, PackageBlob>();
+  let gate: Promise<unknown> = Promise.resolve();
+  let uploads = 0;
+  const counts = { asked: 0, downloads: 0 };
+  const put = (name: string, bytes: Uint8Array): void => {
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    blobs.set(name, { bytes, sha256, version: `v${++uploads}` });
+  };
+  const store: Pick<PackageStore, "fetch"> = {
+    async fetch(tenantName, packageName, knownVersion) {
+      counts.asked++;
+      await gate;
+      const blob = blobs.get(`${tenantName}/${packageName}`);
+      if (blob?.version === knownVersion && blob !== undefined) return "unchanged";
+      if (blob !== undefined) counts.downloads++;
+      return blob;
+    },
+  };
+  return {
+    store,
+    counts,
+    put,
+    remove: (name: string) => blobs.delete(name),
+    /** Holds all answers back until the returned function is called. */
+    close: (): (() => void) => {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      gate = promise;
+      return () => {
+        gate = Promise.resolve();
+        resolve(undefined);
+      };
+    },
+  };
+}
+
+const cacheIn = ({ path }: TemporaryDirectory, store: Pick<PackageStore, "fetch">, maxVersions = 20): PackageCache =>
+  createPackageCache({ store, directory: join(path, "cache"), platform: LINUX, maxVersions });
+
+const cached = async ({ path }: TemporaryDirectory): Promise<string[]> => readdir(join(path, "cache"));
+
+describe("createPackageCache", () => {
+  it("unpacks a package and says what is in it", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    put("demo/sample", packageZip("1"));
+    const lease = await cacheIn(root, store).acquire("demo", "sample");
+    expect(lease.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(lease.directory).toBe(join(root.path, "cache", lease.hash));
+    expect(lease.manifest).toEqual(manifestOf());
+    expect(await readFile(join(lease.directory, "a.mjs"), "utf8")).toBe("1");
+    expect(await cached(root)).toEqual([lease.hash]);
+  });
+
+  it("downloads and unpacks once for any number of runs at the same time", async () => {
+    await using root = await temporaryDirectory();
+    const { store, counts, put } = fakeStore();
+    put("demo/sample", packageZip("1"));
+    const cache = cacheIn(root, store);
+    const leases = await Promise.all(Array.from({ length: 20 }, () => cache.acquire("demo", "sample")));
+    expect(new Set(leases.map(({ hash }) => hash)).size).toBe(1);
+    expect(counts).toEqual({ asked: 20, downloads: 1 });
+  });
+
+  it("shares what two tenants have in common, and nothing else", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    put("demo/sample", packageZip("1"));
+    put("other/sample", packageZip("1"));
+    put("third/sample", packageZip("3"));
+    const cache = cacheIn(root, store);
+    const [demo, other, third] = await Promise.all(
+      ["demo", "other", "third"].map((name) => cache.acquire(name, "sample")),
+    );
+    expect(demo?.hash).toBe(other?.hash);
+    expect(demo?.hash).not.toBe(third?.hash);
+    await expect(cache.acquire("fourth", "sample")).rejects.toMatchObject({
+      code: "PackageNotFound",
+      message: 'Tenant fourth has no package "sample".',
+    });
+  });
+
+  it("gives the next run what was uploaded last, and leaves the running one what it has", async () => {
+    await using root = await temporaryDirectory();
+    const { store, counts, put } = fakeStore();
+    const cache = cacheIn(root, store);
+    put("demo/sample", packageZip("1"));
+    const first = await cache.acquire("demo", "sample");
+    put("demo/sample", packageZip("2"));
+    const second = await cache.acquire("demo", "sample");
+    expect(await readFile(join(first.directory, "a.mjs"), "utf8")).toBe("1");
+    expect(await readFile(join(second.directory, "a.mjs"), "utf8")).toBe("2");
+    expect((await cache.acquire("demo", "sample")).hash).toBe(second.hash);
+    expect(counts).toEqual({ asked: 3, downloads: 2 });
+  });
+
+  it("notices that a package is gone", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put, remove } = fakeStore();
+    const cache = cacheIn(root, store);
+    put("demo/sample", packageZip("1"));
+    await cache.acquire("demo", "sample");
+    remove("demo/sample");
+    await expect(cache.acquire("demo", "sample")).rejects.toMatchObject({ code: "PackageNotFound" });
+    put("demo/sample", packageZip("1"));
+    await cache.acquire("demo", "sample");
+  });
+
+  it("keeps the versions used last, and every version in use", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    const cache = cacheIn(root, store, 2);
+    for (const name of ["a", "b", "c", "d"]) put(`demo/${name}`, packageZip(name));
+    const [a, b, c] = [
+      await cache.acquire("demo", "a"),
+      await cache.acquire("demo", "b"),
+      await cache.acquire("demo", "c"),
+    ];
+    expect(await cached(root)).toHaveLength(3);
+    b.release();
+    b.release();
+    await cache.settled();
+    expect((await cached(root)).sort()).toEqual([a.hash, c.hash].sort());
+    a.release();
+    c.release();
+    (await cache.acquire("demo", "a")).release();
+    const d = await cache.acquire("demo", "d");
+    d.release();
+    await cache.settled();
+    expect((await cached(root)).sort()).toEqual([a.hash, d.hash].sort());
+    expect(await readFile(join((await cache.acquire("demo", "c")).directory, "a.mjs"), "utf8")).toBe("c");
+  });
+
+  it("never removes a version under a run, whatever is acquired and released meanwhile", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    const cache = cacheIn(root, store, 1);
+    const names = ["a", "b", "c", "d", "e"];
+    for (const name of names) put(`demo/${name}`, packageZip(name));
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const name = names[(index * 7) % names.length]!;
+        if (index % 10 === 0) put(`demo/${name}`, packageZip(name, {}, [{ name: `v${index}` }]));
+        const lease = await cache.acquire("demo", name);
+        for (let read = 0; read < 3; read++) expect(await readFile(join(lease.directory, "a.mjs"), "utf8")).toBe(name);
+        lease.release();
+      }),
+    );
+    await cache.settled();
+    expect(await cached(root)).toHaveLength(1);
+  });
+
+  it("removes what a process before left, and nothing that is not its own", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    put("demo/sample", packageZip("1"));
+    const hash = "0".repeat(64);
+    await mkdir(join(root.path, "cache", `unpacking-${hash}`), { recursive: true });
+    await mkdir(join(root.path, "cache", hash));
+    await writeFile(join(root.path, "cache", "notes.txt"), "mine");
+    const lease = await cacheIn(root, store).acquire("demo", "sample");
+    expect((await cached(root)).sort()).toEqual([lease.hash, "notes.txt"].sort());
+  });
+
+  it.each<[string, Buffer, string, string]>([
+    ["without a manifest", buildZip([{ name: "a.mjs" }]), "ManifestMissing", "no job.json at its root"],
+    [
+      "with a broken manifest",
+      buildZip([{ name: "job.json", content: "{" }]),
+      "ManifestInvalid",
+      "job.json is not JSON",
+    ],
+    [
+      "for another system",
+      packageZip("", { platform: { os: "win32", arch: "x64" } }),
+      "PlatformMismatch",
+      "packed for win32-x64, and this worker is linux-x64-glibc",
+    ],
+    [
+      "for another C library",
+      packageZip("", { platform: { ...LINUX, libc: "musl" } }),
+      "PlatformMismatch",
+      "linux-x64-musl",
+    ],
+    [
+      "whose code is missing",
+      packageZip("", { jobs: [{ jobType: "B", entry: { kind: "module", file: "b.mjs" } }] }),
+      "EntryPointInvalid",
+      "Job type B starts at b.mjs, which is not in the package.",
+    ],
+    [
+      "whose program is missing",
+      packageZip("", { jobs: [{ jobType: "B", entry: { kind: "command", command: "./b.sh" } }] }),
+      "EntryPointInvalid",
+      "b.sh",
+    ],
+    ["that is no ZIP", Buffer.from("hello"), "PackageCorrupt", "not a readable ZIP"],
+    ["that is unsafe", buildZip([{ name: "../x" }]), "PackageUnsafe", "contains"],
+  ])("refuses a package %s, unpacking it only once", async (_, bytes, code, message) => {
+    await using root = await temporaryDirectory();
+    const { store, counts, put } = fakeStore();
+    put("demo/sample", bytes);
+    const cache = cacheIn(root, store);
+    for (let run = 0; run < 3; run++) {
+      await expect(cache.acquire("demo", "sample")).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(message) as string,
+      });
+    }
+    expect(counts).toEqual({ asked: 3, downloads: 1 });
+    expect(await cached(root)).toEqual([]);
+    put("demo/sample", packageZip("mended"));
+    await cache.acquire("demo", "sample");
+  });
+
+  it("accepts programs of the package and of the machine", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    const jobs = [
+      { jobType: "Own", entry: { kind: "command", command: "./bin/tool.sh" } },
+      { jobType: "Installed", entry: { kind: "command", command: "python3" } },
+    ] as const;
+    put("demo/sample", packageZip("", { platform: LINUX, jobs }));
+    expect((await cacheIn(root, store).acquire("demo", "sample")).manifest.jobs).toEqual(jobs);
+  });
+
+  it("tries again what failed for reasons outside the package", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    put("demo/sample", packageZip("1"));
+    let failures = 1;
+    const cache = cacheIn(root, {
+      fetch: async (...args) => {
+        if (failures-- > 0) throw new UnavailableError("StorageUnavailable", "no answer");
+        return store.fetch(...args);
+      },
+    });
+    await expect(cache.acquire("demo", "sample")).rejects.toMatchObject({ code: "StorageUnavailable" });
+    await cache.acquire("demo", "sample");
+  });
+
+  it("stops waiting when told to, without disturbing others", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put, close } = fakeStore();
+    put("demo/sample", packageZip("1"));
+    const open = close();
+    const cache = cacheIn(root, store);
+    const patient = cache.acquire("demo", "sample");
+    const abort = new AbortController();
+    const impatient = cache.acquire("demo", "sample", abort.signal);
+    abort.abort();
+    await expect(impatient).rejects.toMatchObject({ name: "AbortError" });
+    open();
+    await expect(patient).resolves.toMatchObject({ manifest: { name: "sample" } });
+  });
+
+  it("gives every run a copy of its own", async () => {
+    await using root = await temporaryDirectory();
+    const { store, put } = fakeStore();
+    put("demo/sample", packageZip("1", {}, [{ name: "empty/" }]));
+    const lease = await cacheIn(root, store).acquire("demo", "sample");
+    const copy = join(root.path, "copy");
+    await lease.copyTo(copy);
+    expect((await readdir(copy, { recursive: true })).sort()).toEqual(
+      (await readdir(lease.directory, { recursive: true })).sort(),
+    );
+    expect((await stat(join(copy, "bin/tool.sh"))).mode & 0o777).toBe(0o755);
+    await writeFile(join(copy, "a.mjs"), "changed by a job");
+    expect(await readFile(join(lease.directory, "a.mjs"), "utf8")).toBe("1");
+    await expect(lease.copyTo(copy)).rejects.toMatchObject({ code: "EEXIST" });
+    await expect(lease.copyTo(join(root.path, "other"), AbortSignal.abort())).rejects.toMatchObject({
+      name: "AbortError",
+    });
+    expect(existsSync(join(root.path, "other", "a.mjs"))).toBe(false);
+  });
+});
+
+describe("findJob", () => {
+  it("finds a type or names those there are", () => {
+    const manifest = manifestOf();
+    expect(findJob(manifest, "A")).toBe(manifest.jobs[0]);
+    expect(() => findJob(manifest, "a")).toThrow(
+      expect.objectContaining({
+        code: "JobTypeUnknown",
+        message: 'Package sample has no job of type "a" (did you mean "A"?); it has A.',
+      }),
+    );
+  });
+});
+
+describe("currentPlatform", () => {
+  it("says what this machine is, the C library on Linux only", () => {
+    expect(currentPlatform()).toMatchObject({ os: process.platform, arch: process.arch });
+    expect("libc" in currentPlatform()).toBe(process.platform === "linux");
+  });
+});

@@ -15,7 +15,7 @@ import { cancelJob, type CancelDeps } from "../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
 import { requeueJobs } from "../lifecycle/requeue-job.ts";
 import { assertNotOfTimer } from "./lookup.ts";
-import type { Ringer } from "./submit/bell-outbox.ts";
+import type { BellOutbox } from "./submit/bell-outbox.ts";
 
 export interface BatchCommands {
   /** The batch accepts no more jobs; complete as soon as those it has have ended. Throws BatchOfTimer. */
@@ -36,7 +36,7 @@ export interface BatchCommandDeps extends CancelDeps {
   readonly jobs: Pick<JobStore, "update" | "scan" | "counts">;
   readonly batches: Pick<BatchStore, "update">;
   readonly completion: BatchCompletion;
-  readonly ringer: Ringer;
+  readonly outbox: BellOutbox;
   readonly events: JobEvents;
 }
 
@@ -46,7 +46,7 @@ const CHUNK = 500;
 const SEAL_TRIES = 100;
 
 export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
-  const { jobs, batches, completion, ringer, events, now } = deps;
+  const { jobs, batches, completion, outbox, events, now } = deps;
 
   /** Takes the batch out of `open`, or from closed to canceled. A complete batch stays what it is. */
   async function seal(stored: Stored<Batch>, state: Exclude<BatchState, "open">): Promise<void> {
@@ -81,7 +81,7 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
     async close(batch) {
       assertNotOfTimer(batch.value);
       await seal(batch, "closed");
-      await completion.askBatch(batch.value.batchId);
+      await completion.afterJobEnded(batch.value.batchId);
     },
 
     async cancel(stored) {
@@ -105,19 +105,19 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
           }
         }
       }
-      await completion.askBatch(batch.batchId);
+      await completion.afterJobEnded(batch.batchId);
     },
 
     async requeue(batch, state) {
       const deadline = deadlineOf();
       let requeued = 0;
       for await (const rows of chunks(batch, state, deadline)) {
-        ringer.assertReady();
+        outbox.assertReady();
         const results = await requeueJobs(rows, {
           jobs,
           completion,
           events,
-          ring: (name, bells) => ringer.ring(name, bells),
+          ring: (name, bells) => outbox.send(name, bells),
         });
         requeued += results.filter(({ outcome }) => outcome === "requeued").length;
       }

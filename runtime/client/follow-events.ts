@@ -1,7 +1,7 @@
 /** One stream of events that goes on over breaks of the connection, from where it stood. */
 import { linesOf } from "./bytes.ts";
 import { type JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
-import { delayAfter, pause } from "./retry.ts";
+import { delayAfter, sleep } from "./retry.ts";
 import type { Transport } from "./transport.ts";
 
 /** What is followed: exactly one of them. */
@@ -54,7 +54,7 @@ export async function followEvents(
       maxAttempts: Math.max(2, policy.maxAttempts),
     });
     if (delay === undefined) throw error;
-    await pause(delay, signal).catch(() => undefined);
+    await sleep(delay, signal).catch(() => undefined);
     if (isAborted(signal)) return;
   }
 }

@@ -4,7 +4,7 @@ import type { JobView } from "../core/http/views.ts";
 import { type CallOptions, type Transport, path, wholeText } from "./transport.ts";
 import { chunksOf } from "./bytes.ts";
 import { isJobServiceError, networkFailed } from "./errors.ts";
-import { type Attempt, pause, withRetries } from "./retry.ts";
+import { type Attempt, sleep, withRetries } from "./retry.ts";
 
 export interface ReadLogOptions extends CallOptions {
   /** Of which start of the job, as its history counts them. Default: the latest. */
@@ -56,7 +56,7 @@ export async function* followLog(
       if (execution !== undefined) return;
       wanted++;
     } else if (isTerminal(state)) return;
-    else await pause(LOOK_EVERY_MS, signal);
+    else await sleep(LOOK_EVERY_MS, signal);
   }
 }
 

@@ -80,7 +80,7 @@ export async function withRetries<T>(
       }
       // An answer that says "not now" says that nothing was done; only a lost one leaves it open.
       isRepeated ||= error.code === "NetworkFailed" || (error.status ?? 0) >= 500;
-      await pause(delay, signal);
+      await sleep(delay, signal);
       // Timers are late on a busy machine.
       if (now() >= endAt) {
         error.isExhausted = true;
@@ -93,7 +93,7 @@ export async function withRetries<T>(
 // Waiting that can be called off.
 
 /** Rejects with the signal's reason as soon as it is aborted. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(reasonOf(signal));

@@ -46,7 +46,7 @@ export function createServiceClock({ now, monotonicNow }: ServiceClockDeps): Ser
 }
 
 /** Resolves after the time, or as soon as the signal fires. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);

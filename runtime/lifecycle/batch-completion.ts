@@ -14,7 +14,7 @@ import { isTimerBatch } from "../core/job/ids.ts";
 import { openOf } from "../core/job/states.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
-import { type TimerTurnsDeps, askTimer } from "../timers/run/next-run.ts";
+import { type NextTimerRunDeps, startNextTimerRun } from "../timers/run/next-run.ts";
 import type { JobEvents } from "./job-events.ts";
 
 export interface BatchCompletion {
@@ -23,7 +23,7 @@ export interface BatchCompletion {
    * this was its last one. The batch of a timer is never complete; its next run is let in, if one waits (R18). Throws
    * UnavailableError.
    */
-  askBatch(batchId: string): Promise<void>;
+  afterJobEnded(batchId: string): Promise<void>;
   /**
    * To be called after a job has returned to queued by a requeue, and before its bell is sent: the batch is no longer
    * complete, and no completion under way can pass over the job. Throws UnavailableError.
@@ -31,7 +31,7 @@ export interface BatchCompletion {
   reopenBatch(batchId: string): Promise<void>;
 }
 
-export interface BatchCompletionDeps extends TimerTurnsDeps {
+export interface BatchCompletionDeps extends NextTimerRunDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
   readonly jobs: Pick<JobStore, "snapshot" | "get">;
   readonly events: JobEvents;
@@ -49,7 +49,7 @@ const REOPEN_TRIES = 100;
 export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletion {
   const { batches, jobs, events, now } = deps;
   async function ask(batchId: string): Promise<void> {
-    if (isTimerBatch(batchId)) return askTimer(batchId, deps);
+    if (isTimerBatch(batchId)) return startNextTimerRun(batchId, deps);
     for (let tries = 0; tries < ASK_TRIES; tries++) {
       // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
       const batch = await batches.get(batchId);
@@ -76,7 +76,7 @@ export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletio
 
   return {
     // Jobs of one batch end together; what R12 wants is a look that begins after the job has ended, not one of its own.
-    askBatch: joinCalls(ask),
+    afterJobEnded: joinCalls(ask),
 
     async reopenBatch(batchId) {
       let batch = await batches.get(batchId);

@@ -10,7 +10,7 @@ import { createTickets } from "../api/events/tickets.ts";
 import { createHttpServer } from "../api/http/http-server.ts";
 import { keepPublishing, openRelease } from "../api/publish-release.ts";
 import { createReadiness } from "../api/readiness.ts";
-import { createRinger } from "../api/submit/bell-outbox.ts";
+import { createBellOutbox } from "../api/submit/bell-outbox.ts";
 import { createAnnounce } from "../api/webhooks/announce.ts";
 import { createDeliverer } from "../api/webhooks/deliver.ts";
 import { startWebhookDuty } from "../api/webhooks/duty.ts";
@@ -57,7 +57,7 @@ async function start(): Promise<Service> {
   const connected = await connect(settings.connection, { writerId: settings.instanceId, onServiceTime: clock.hear });
   const { jobs, batches, keys, workers, queue, files, packages, timers, lease, tenants: tenantStore } = connected;
   const { webhooks, deliveries } = connected;
-  const ringer = createRinger({ queue, log });
+  const outbox = createBellOutbox({ queue, log });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
 
   const { pools, traffic, lockMs } = settings;
@@ -96,7 +96,7 @@ async function start(): Promise<Service> {
   });
   const wakeScheduler = (): void => scheduler.wake();
   const { timerRegistration, timerReconcile } = composeTimers({
-    ...{ connected, settings, ringer, events, tenants, now, trustedNow, log },
+    ...{ connected, settings, outbox, events, tenants, now, trustedNow, log },
     onChange: wakeScheduler,
   });
   const { packagesTenant: tenantName } = settings;
@@ -109,7 +109,7 @@ async function start(): Promise<Service> {
     ...{ webhooks, deliveries, postWebhook, allowLoopbackWebhooks },
     timerRegistration,
     ...{ events, fanOut, connections, tickets },
-    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, ringer },
+    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, outbox },
     ...{ ids, now, trustedNow, monotonicNow, pools, identify, authFacts, isReady, unreadable, traffic, log },
     wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
@@ -134,8 +134,8 @@ async function start(): Promise<Service> {
     queue,
     workers,
     keys,
-    batchStore: batches,
-    batches: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
+    batches: batches,
+    completion: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
     events,
     announce,
     timers: timerReconcile,
@@ -163,7 +163,7 @@ async function start(): Promise<Service> {
       await publishing;
       await stopSweeper();
       await delivering;
-      await ringer.close();
+      await outbox.close();
       // A broker that is gone answers no farewell.
       const farewell = new AbortController();
       const said = Promise.all([

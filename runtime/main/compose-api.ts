@@ -5,7 +5,7 @@ import { createGrantsCache } from "../api/auth/grants-cache.ts";
 import { createIdentify } from "../api/auth/identify.ts";
 import { createSigningKeys, httpsJson } from "../api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../api/auth/token-verifier.ts";
-import type { Ringer } from "../api/submit/bell-outbox.ts";
+import type { BellOutbox } from "../api/submit/bell-outbox.ts";
 import { type AuthFacts, type AuthSettings, authFacts, issuerOf, metadataUrlOf } from "../core/http/auth-facts.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
@@ -57,7 +57,7 @@ export async function composeAuth({ auth, tenants, log }: AuthDeps): Promise<Aut
 export interface ComposeTimersDeps {
   readonly connected: Pick<Services, "jobs" | "batches" | "packages" | "timers" | "timerSubscriptions">;
   readonly settings: Pick<ApiSettings, "pools" | "timerRegistration">;
-  readonly ringer: Ringer;
+  readonly outbox: BellOutbox;
   readonly events: JobEvents;
   readonly tenants: TenantStore;
   /** Told after timers were registered. */
@@ -74,11 +74,11 @@ export interface ComposedTimers {
 }
 
 export function composeTimers(deps: ComposeTimersDeps): ComposedTimers {
-  const { connected, settings, ringer, events, tenants, onChange, now, trustedNow, log } = deps;
+  const { connected, settings, outbox, events, tenants, onChange, now, trustedNow, log } = deps;
   const { jobs, batches, packages, timers } = connected;
   const { pools } = settings;
   const subscriptions = settings.timerRegistration ? connected.timerSubscriptions() : undefined;
-  const runForVersion = createVersionRuns({ batches, jobs, ringer, events, now });
+  const runForVersion = createVersionRuns({ batches, jobs, outbox, events, now });
   const timerRegistration = createTimerRegistration({
     ...{ packages, timers, subscriptions, pools, runForVersion, onChange, now: trustedNow, log },
   });

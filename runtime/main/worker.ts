@@ -79,8 +79,8 @@ async function start(): Promise<Service> {
     files,
     workers,
     timers,
-    batchStore: batches,
-    batches: createBatchCompletion({
+    batches: batches,
+    completion: createBatchCompletion({
       ...{ batches, jobs, timers, queue, events },
       pool: settings.pool,
       now: () => new Date(),

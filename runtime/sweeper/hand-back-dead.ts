@@ -12,7 +12,7 @@ import type { JobEvents } from "../lifecycle/job-events.ts";
 export interface HandBackDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly queue: Pick<JobQueue, "send">;
-  readonly batches: BatchCompletion;
+  readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly now: () => Date;
 }
@@ -32,7 +32,7 @@ export async function handBack(
     await ringRow({ value: moved, etag: result.etag }, deps.queue);
   } else {
     deps.events.completedRow(moved);
-    await deps.batches.askBatch(job.batchId);
+    await deps.completion.afterJobEnded(job.batchId);
   }
   return to;
 }

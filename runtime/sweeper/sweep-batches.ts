@@ -24,7 +24,7 @@ import { type HandBackDeps, handBack } from "./hand-back-dead.ts";
 export interface SweepBatchesDeps extends HandBackDeps {
   readonly jobs: JobStore;
   readonly queue: JobQueue;
-  readonly batchStore: Pick<BatchStore, "active" | "update">;
+  readonly batches: Pick<BatchStore, "active" | "update">;
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
   /** Tells webhooks what a batch has to tell. Never throws. */
   readonly announce: (batchId: string) => Promise<unknown>;
@@ -60,7 +60,7 @@ export async function sweepBatches(
   const workers = await unlessUnreadable("the workers", unreadable, () => deps.workers.list());
   const pools = new Set(workers?.map(({ pool }) => pool));
   const active: Active[] = [];
-  for await (const batch of deps.batchStore.active(unreadable.note)) {
+  for await (const batch of deps.batches.active(unreadable.note)) {
     pools.add(batch.value.pool);
     await unlessUnreadable(batch.value.batchId, unreadable, async () => {
       active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
@@ -103,12 +103,12 @@ const isCalm = ({ changedAt }: CounterSnapshot, { now }: SweepBatchesDeps): bool
 async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, deps: SweepBatchesDeps): Promise<void> {
   const { value, etag } = batch;
   if (isUndecided(value)) {
-    await deps.batches.askBatch(value.batchId);
+    await deps.completion.afterJobEnded(value.batchId);
     return;
   }
   const lastChange = snapshot.changedAt ?? value.createdAt;
   if (value.unannounced.length === 0 && isOlder(lastChange, REST_AFTER_MS, deps.now())) {
-    await deps.batchStore.update(value.batchId, etag, { atRest: true });
+    await deps.batches.update(value.batchId, etag, { atRest: true });
   }
 }
 
@@ -133,7 +133,7 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 async function ringOrphans(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, batches, unreadable, now }: SweepBatchesDeps,
+  { jobs, queue, completion, unreadable, now }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
   let mustReopen = isComplete(batch);
@@ -146,7 +146,7 @@ async function ringOrphans(
     if (present === undefined || hasBell(present, job)) continue;
     // A bell that was taken a moment ago is in no queue any more: the row tells whether it was claimed.
     if (!(await isStillQueued(jobs, job))) continue;
-    if (mustReopen) await batches.reopenBatch(batch.batchId);
+    if (mustReopen) await completion.reopenBatch(batch.batchId);
     mustReopen = false;
     await queue.send(queueName, [
       {
@@ -170,22 +170,22 @@ async function isStillQueued(jobs: Pick<JobStore, "get">, { jobId, ring }: Job):
 
 export interface CancelOvertakenDeps extends CancelDeps {
   readonly jobs: Pick<JobStore, "scan" | "update">;
-  readonly batches: BatchCompletion;
+  readonly completion: BatchCompletion;
   readonly unreadable: Pick<Unreadable, "note">;
 }
 
 /** Step 8 of the protocol for each, then the question to the batch. Resolves to the number of jobs. */
 async function cancelOvertaken(batch: Batch, deps: CancelOvertakenDeps): Promise<number> {
-  const { jobs, batches, unreadable, now } = deps;
+  const { jobs, completion, unreadable, now } = deps;
   let count = 0;
   for await (const stored of jobs.scan(batch, "queued", unreadable.note)) {
     if (!wasNeverStarted(stored.value) || !isOlder(stored.value.submittedAt, RING_GRACE_MS, now())) continue;
     // R13: one the completion of the batch has passed over.
-    if (count === 0 && isComplete(batch)) await batches.reopenBatch(batch.batchId);
+    if (count === 0 && isComplete(batch)) await completion.reopenBatch(batch.batchId);
     await cancelJob(stored, deps);
     count++;
   }
-  if (count > 0) await batches.askBatch(batch.batchId);
+  if (count > 0) await completion.afterJobEnded(batch.batchId);
   return count;
 }
 

@@ -1,5 +1,5 @@
 /** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
-import { meetLetter } from "../core/job/protocol.ts";
+import { decideDeadLetter } from "../core/job/protocol.ts";
 import { subjectOf } from "../core/job/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
@@ -54,7 +54,7 @@ async function repair({ parsed }: PeekedMessage, deps: SweepLettersDeps): Promis
   const subject = subjectOf(parsed);
   if (subject === undefined) return "keep";
   const stored = await deps.jobs.get(subject.jobId);
-  const meeting = meetLetter(stored?.value, subject);
+  const meeting = decideDeadLetter(stored?.value, subject);
   switch (meeting.action) {
     case "keep":
     case "wait":

@@ -12,14 +12,14 @@
  */
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { BellReceiver, Delivery, JobQueue } from "../core/ports/job-queue.ts";
+import type { BellReceiver, ReceivedMessage, JobQueue } from "../core/ports/job-queue.ts";
 import { PRIORITIES, type Priority, type Share } from "../core/job/priority.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
-import { pause } from "../core/clock.ts";
+import { sleep } from "../core/clock.ts";
 
 export interface Intake {
   /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */
-  next(): Promise<Delivery | undefined>;
+  next(): Promise<ReceivedMessage | undefined>;
   /** Says that no slot is free: what arrives from now on goes back at once. */
   idle(): void;
   /** Since when, by a clock that never jumps, `next()` waits on open receives; undefined while it does not. */
@@ -62,7 +62,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
     new Map(PRIORITIES.map((priority) => [priority, queue.receiver(jobQueueName(pool, priority))]));
   let receivers = openReceivers();
   const open = new Map<Priority, Promise<void>>();
-  const arrived = new Map<Priority, Delivery>();
+  const arrived = new Map<Priority, ReceivedMessage>();
   let wanted = false;
   let waitingSince: number | undefined;
   let returnedAt = monotonicNow();
@@ -70,7 +70,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
   let wake: () => void = () => undefined;
 
   /** What the receiver has, or nothing: an error is an empty queue that is asked again a little later. */
-  async function receive(priority: Priority, waitMs: number): Promise<Delivery | undefined> {
+  async function receive(priority: Priority, waitMs: number): Promise<ReceivedMessage | undefined> {
     try {
       const delivery = await receivers.get(priority)?.receive(waitMs);
       returnedAt = monotonicNow();
@@ -81,13 +81,13 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
       failingSince ??= returnedAt;
       if (!closed.signal.aborted) {
         log.warn({ priority, error: messageOf(error) }, "receiving failed; trying again");
-        await pause(RETRY_MS, closed.signal);
+        await sleep(RETRY_MS, closed.signal);
       }
       return undefined;
     }
   }
 
-  async function giveBack(delivery: Delivery): Promise<void> {
+  async function giveBack(delivery: ReceivedMessage): Promise<void> {
     try {
       await delivery.abandon();
     } catch (error) {
@@ -112,7 +112,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
     open.set(priority, waiting);
   }
 
-  function takeArrived(order: readonly Priority[]): Delivery | undefined {
+  function takeArrived(order: readonly Priority[]): ReceivedMessage | undefined {
     for (const priority of order) {
       const delivery = arrived.get(priority);
       if (delivery !== undefined) {
@@ -124,7 +124,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
   }
 
   /** A queue with an open receive has nothing, or it would have arrived. */
-  async function look(order: readonly Priority[]): Promise<Delivery | undefined> {
+  async function look(order: readonly Priority[]): Promise<ReceivedMessage | undefined> {
     for (const priority of order) {
       const early = takeArrived(order);
       if (early !== undefined) return early;

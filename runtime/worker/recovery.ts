@@ -16,7 +16,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
-import { insist } from "./attempt/retry-while-locked.ts";
+import { retryWhileLocked } from "./attempt/retry-while-locked.ts";
 import type { ClaimJournal, HeldClaim } from "./claim-journal.ts";
 
 export interface RecoveryDeps {
@@ -24,7 +24,7 @@ export interface RecoveryDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send" | "peek">;
   readonly pool: string;
-  readonly batches: BatchCompletion;
+  readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly now: () => Date;
@@ -33,7 +33,7 @@ export interface RecoveryDeps {
 
 /** Resolves to the number of jobs handed back. Repeats itself through outages until `until` fires. */
 export function recoverOwnJobs(deps: RecoveryDeps, until: AbortSignal): Promise<number> {
-  return insist("handing back own jobs", () => handBackAll(deps), { until, log: deps.log });
+  return retryWhileLocked("handing back own jobs", () => handBackAll(deps), { until, log: deps.log });
 }
 
 async function handBackAll(deps: RecoveryDeps): Promise<number> {
@@ -73,7 +73,7 @@ async function handBackHeld(held: readonly HeldClaim[], deps: RecoveryDeps): Pro
   await Promise.all([...bells].map(([queueName, ofQueue]) => deps.queue.send(queueName, ofQueue)));
   const ended = moved.filter(({ value }) => value.state !== "queued");
   for (const batchId of new Set(ended.map(({ value }) => value.batchId))) {
-    await deps.batches.askBatch(batchId);
+    await deps.completion.afterJobEnded(batchId);
   }
   return moved.length;
 }

@@ -5,7 +5,7 @@ import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../runtime/co
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../../runtime/core/limits.ts";
 import type { Timer } from "../../runtime/core/timer/timer.ts";
 import { DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
-import type { Delivery, Webhook } from "../../runtime/core/job/webhook.ts";
+import type { WebhookDelivery, Webhook } from "../../runtime/core/job/webhook.ts";
 import type { WorkerRecord } from "../../runtime/core/job/worker-record.ts";
 
 const ids = createIdSource({ now: Date.now, random32: () => Math.floor(Math.random() * 2 ** 32) });
@@ -113,7 +113,7 @@ export function webhookOf(fields: Partial<Webhook> = {}): Webhook {
 }
 
 /** Waits for the given webhook, from the beginning of time. */
-export function deliveryOf(webhook: Webhook, fields: Partial<Delivery> = {}): Delivery {
+export function deliveryOf(webhook: Webhook, fields: Partial<WebhookDelivery> = {}): WebhookDelivery {
   const { tenantName, webhookName, webhookId } = webhook;
   const name = randomBytes(8).toString("hex");
   return {

@@ -1,16 +1,16 @@
 /** A delivered message that remembers how it was settled, a queue that remembers what was sent, and one to look at. */
 import { bellMessageId, bellOf } from "../../runtime/core/job/bell.ts";
 import type { Job } from "../../runtime/core/job/job.ts";
-import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue, OutgoingBell, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
 
-export interface FakeDelivery extends Delivery {
+export interface FakeDelivery extends ReceivedMessage {
   readonly settled: string[];
   renewals: number;
 }
 
 /** The bell of a row, delivered. */
-export function deliveryOf({ value: job, etag }: Stored<Job>, fields: Partial<Delivery> = {}): FakeDelivery {
+export function deliveryOf({ value: job, etag }: Stored<Job>, fields: Partial<ReceivedMessage> = {}): FakeDelivery {
   const settled: string[] = [];
   const settle = (how: string) => (): Promise<void> => {
     settled.push(how);

@@ -271,7 +271,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
     each(TENANT_ACCESS, (access) => ({ ...grantKeys(grant), ...grantCells({ ...grant, access }) })),
   ),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
-  delivery: row(webhookRows.deliveryOf, {
+  delivery: row(webhookRows.webhookDeliveryOf, {
     tried: deliveryRow(tried),
     ...each(DELIVERY_STATES, (state) => deliveryRow({ ...delivery, state, nextTryAt: undefined })),
   }),

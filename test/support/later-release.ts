@@ -4,7 +4,7 @@
  */
 import { ServiceBusClient } from "@azure/service-bus";
 import type { Bell } from "../../runtime/core/job/bell.ts";
-import type { BellReceiver, Delivery, JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
+import type { BellReceiver, ReceivedMessage, JobQueue, PeekedMessage } from "../../runtime/core/ports/job-queue.ts";
 
 export interface LaterRelease extends AsyncDisposable {
   readonly wrapQueue: (inner: JobQueue) => JobQueue;
@@ -15,7 +15,7 @@ export function laterRelease(connectionString: string): LaterRelease {
   /** What the later release reads in its own messages. */
   const bells = new Map<string, Bell>();
 
-  const readable = <Received extends Delivery | PeekedMessage>(received: Received): Received => {
+  const readable = <Received extends ReceivedMessage | PeekedMessage>(received: Received): Received => {
     const bell = bells.get(received.messageId);
     return received.parsed.kind === "unreadable" && bell !== undefined
       ? { ...received, parsed: { kind: "bell", bell } }

@@ -5,7 +5,7 @@ import { createApp } from "../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/auth/caller.ts";
 import { createHttpServer, type HttpServerOptions } from "../../runtime/api/http/http-server.ts";
 import type { Post } from "../../runtime/api/webhooks/post.ts";
-import { createRinger } from "../../runtime/api/submit/bell-outbox.ts";
+import { createBellOutbox } from "../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
@@ -151,7 +151,7 @@ export async function startTestApi(
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const kept = inner ?? (await apiStores());
-  const ringer = createRinger({ queue, log: silentLog });
+  const outbox = createBellOutbox({ queue, log: silentLog });
   const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
   const stores = {
     ...kept,
@@ -175,7 +175,7 @@ export async function startTestApi(
       timerSubscriptions: () => busSide!.timerSubscriptionsOf(bus!),
     },
     settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
-    ...{ ringer, events, tenants: stores.tenants, onChange: wakeScheduler, now, trustedNow, log },
+    ...{ outbox, events, tenants: stores.tenants, onChange: wakeScheduler, now, trustedNow, log },
   });
   const source = bus && busSide?.hearFrom(bus);
   const followers = followed(follow);
@@ -193,7 +193,7 @@ export async function startTestApi(
     timerRegistration,
     wakeScheduler,
     queue,
-    ringer,
+    outbox,
     ids,
     now,
     trustedNow,
@@ -258,7 +258,7 @@ export async function startTestApi(
           : body !== undefined && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
       }),
     async [Symbol.asyncDispose]() {
-      await ringer.close();
+      await outbox.close();
       followers.connections.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

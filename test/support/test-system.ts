@@ -150,8 +150,8 @@ export async function startTestSystem({
       files,
       workers,
       timers,
-      batchStore: batches,
-      batches: createBatchCompletion({ batches, jobs, timers, queue: ownQueue, events, now: () => new Date() }),
+      batches: batches,
+      completion: createBatchCompletion({ batches, jobs, timers, queue: ownQueue, events, now: () => new Date() }),
       events,
       packages: createPackageCache({
         store: packages,

@@ -18,7 +18,7 @@ import type { Logger } from "../../runtime/core/logger.ts";
 import type { BatchStore } from "../../runtime/core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
 import { NO_COUNTS, type StateCounts } from "../../runtime/core/job/states.ts";
-import type { Delivery, Webhook } from "../../runtime/core/job/webhook.ts";
+import type { WebhookDelivery, Webhook } from "../../runtime/core/job/webhook.ts";
 import {
   type BatchCompletion,
   type BatchCompletionDeps,
@@ -62,7 +62,7 @@ export interface WebhookLab extends Stores {
   /** A closed batch of which all jobs have ended, completed as workers do it. */
   completedBatch(tenantName: string, options?: { readonly counts?: StateCounts }): Promise<Batch>;
   /** All that is to be seen of a webhook's deliveries. */
-  deliveriesOf(webhook: Webhook): Promise<readonly Delivery[]>;
+  deliveriesOf(webhook: Webhook): Promise<readonly WebhookDelivery[]>;
   batchOf(batchId: string): Promise<Batch>;
 }
 
@@ -117,7 +117,7 @@ export async function startWebhookLab(account: OwnAccount): Promise<WebhookLab> 
     },
     async completedBatch(tenantName, { counts = { ...NO_COUNTS, succeeded: 2, failed: 1 } } = {}) {
       const batch = await batches.create(batchOf({ tenantName, state: "closed" }));
-      await completionOver(batches, counts, now).askBatch(batch.batchId);
+      await completionOver(batches, counts, now).afterJobEnded(batch.batchId);
       return (await batches.get(batch.batchId))!.value;
     },
     deliveriesOf: async (webhook) => (await deliveries.list(webhook, { pageSize: 1_000 })).items,

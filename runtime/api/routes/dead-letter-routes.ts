@@ -14,7 +14,7 @@ import { subjectOf } from "../../core/job/message.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { isTerminal } from "../../core/job/states.ts";
 import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../../core/limits.ts";
-import type { Delivery, JobQueue, PeekedMessage } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue, PeekedMessage } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Page, PageRequest } from "../../core/ports/stored.ts";
 import type { Caller } from "../auth/caller.ts";
@@ -117,8 +117,8 @@ export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadL
   }
 
   /** Locks letters, oldest first, until it has this one; gives the others back. */
-  async function take(queueName: string, sequenceNumber: string, before: number): Promise<Delivery | undefined> {
-    const others: Delivery[] = [];
+  async function take(queueName: string, sequenceNumber: string, before: number): Promise<ReceivedMessage | undefined> {
+    const others: ReceivedMessage[] = [];
     try {
       for (let tries = 0; tries < TAKE_TRIES; tries++) {
         const taken = await queue.takeDeadLetters(queueName, before + 1);

@@ -15,23 +15,23 @@ import { itemError } from "../http/error-response.ts";
 import { noSuchJob, type Lookup } from "../lookup.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/request-body.ts";
-import type { Ringer } from "../submit/bell-outbox.ts";
+import type { BellOutbox } from "../submit/bell-outbox.ts";
 
 export interface JobCommandDeps extends CancelDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly files: Pick<JobFiles, "getParameters">;
   readonly lookup: Lookup;
   readonly completion: BatchCompletion;
-  readonly ringer: Ringer;
+  readonly outbox: BellOutbox;
   readonly events: JobEvents;
 }
 
 export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[] {
-  const { jobs, files, lookup, completion, ringer, events } = deps;
+  const { jobs, files, lookup, completion, outbox, events } = deps;
 
   const requeue = (rows: readonly Stored<Job>[]): Promise<readonly Requeued[]> => {
-    ringer.assertReady();
-    return requeueJobs(rows, { jobs, completion, events, ring: (queueName, bells) => ringer.ring(queueName, bells) });
+    outbox.assertReady();
+    return requeueJobs(rows, { jobs, completion, events, ring: (queueName, bells) => outbox.send(queueName, bells) });
   };
 
   const cancelOne = operation({
@@ -61,7 +61,7 @@ export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[]
         case "asked":
           return { status: 202, body: await fullView(result.job, files) };
         case "canceled":
-          await completion.askBatch(result.job.batchId);
+          await completion.afterJobEnded(result.job.batchId);
           return { status: 200, body: await fullView(result.job, files) };
       }
     },

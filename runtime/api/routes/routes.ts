@@ -27,7 +27,7 @@ import type { Operation } from "../http/operation.ts";
 import { packageOperations } from "./package-routes.ts";
 import { readOperations } from "./read-routes.ts";
 import { createReservations } from "../submit/reservations.ts";
-import type { Ringer } from "../submit/bell-outbox.ts";
+import type { BellOutbox } from "../submit/bell-outbox.ts";
 import { createRunTimer } from "../submit/run-timer.ts";
 import { createSubmitter } from "../submit/submit-jobs.ts";
 import { submitOperations } from "./submit-routes.ts";
@@ -43,7 +43,7 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, Webho
   readonly files: JobFiles;
   readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
   /** Sends to the same queue; closed by whoever made it. */
-  readonly ringer: Ringer;
+  readonly outbox: BellOutbox;
   /** Told of what the API does to jobs and batches. */
   readonly events: JobEvents;
   readonly ids: IdSource;

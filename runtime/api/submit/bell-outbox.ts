@@ -13,16 +13,16 @@ import { UnavailableError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
 
-export interface Ringer {
+export interface BellOutbox {
   /** Refuses new work while too many bells wait. Call it before a row is written. Throws UnavailableError. */
   assertReady(): void;
   /** Resolves when the bells are sent, or when they wait to be sent again. */
-  ring(queueName: string, bells: readonly OutgoingBell[]): Promise<void>;
+  send(queueName: string, bells: readonly OutgoingBell[]): Promise<void>;
   /** Waits for what is being sent, then gives waiting bells a last try. */
   close(): Promise<void>;
 }
 
-export interface RingerDeps {
+export interface BellOutboxDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly log: Logger;
 }
@@ -36,7 +36,7 @@ interface Waiting {
   readonly bells: readonly OutgoingBell[];
 }
 
-export function createRinger({ queue, log }: RingerDeps): Ringer {
+export function createBellOutbox({ queue, log }: BellOutboxDeps): BellOutbox {
   const waiting: Waiting[] = [];
   /** Bells in `waiting`, and those of it that the pass is sending. */
   let waitingCount = 0;
@@ -110,7 +110,7 @@ export function createRinger({ queue, log }: RingerDeps): Ringer {
         "The message broker is unavailable, and too many jobs wait for it. Retry later.",
       );
     },
-    async ring(queueName, bells) {
+    async send(queueName, bells) {
       if (bells.length === 0) return;
       const sending = sendFirst({ queueName, bells });
       firstSends.add(sending);

@@ -16,7 +16,7 @@ import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { Ringer } from "./bell-outbox.ts";
+import type { BellOutbox } from "./bell-outbox.ts";
 import { type PreparedJob, newJob } from "./prepare-job.ts";
 import type { Reservation } from "./reservations.ts";
 
@@ -25,7 +25,7 @@ export interface AcceptDeps extends CancelDeps {
   readonly batches: Pick<BatchStore, "get">;
   readonly completion: BatchCompletion;
   readonly files: Pick<JobFiles, "putParameters">;
-  readonly ringer: Ringer;
+  readonly outbox: BellOutbox;
   readonly events: JobEvents;
 }
 
@@ -60,7 +60,7 @@ interface Row {
 }
 
 export function createAcceptance(deps: AcceptDeps): Acceptance {
-  const { jobs, batches, completion, files, ringer, events, now } = deps;
+  const { jobs, batches, completion, files, outbox, events, now } = deps;
 
   async function insert(caller: Caller, batch: Batch, { prepared, reservation }: JobToAccept): Promise<Row> {
     const { parametersJson: json } = prepared;
@@ -110,7 +110,7 @@ export function createAcceptance(deps: AcceptDeps): Acceptance {
     await completion.reopenBatch(batchId);
     if (batch.state !== "canceled") return;
     await Promise.all(late.map((job) => cancelJob(job, deps)));
-    await completion.askBatch(batchId);
+    await completion.afterJobEnded(batchId);
   }
 
   /** A job found queued may have run to its end since, and its batch have been completed with it: nobody is late then. */
@@ -124,7 +124,7 @@ export function createAcceptance(deps: AcceptDeps): Acceptance {
     const queues = Map.groupBy(rows, ({ stored: { value } }) => jobQueueName(value.pool, value.priority));
     await Promise.all(
       [...queues].map(([name, ofQueue]) =>
-        ringer.ring(
+        outbox.send(
           name,
           ofQueue.map(({ stored }) => outgoingBell(stored)),
         ),
@@ -133,7 +133,7 @@ export function createAcceptance(deps: AcceptDeps): Acceptance {
   }
 
   return {
-    assertReady: () => ringer.assertReady(),
+    assertReady: () => outbox.assertReady(),
     async accept(caller, all) {
       const woken = new Map<string, Promise<void>>();
       const wake = async (batch: Batch): Promise<void> => {

@@ -13,7 +13,7 @@ import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import { totalOf } from "../../core/job/states.ts";
 import type { WebhookBatchCompleted } from "../../core/http/webhook-api.ts";
-import type { Delivery, Webhook } from "../../core/job/webhook.ts";
+import type { WebhookDelivery, Webhook } from "../../core/job/webhook.ts";
 
 export interface AnnounceDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
@@ -34,7 +34,7 @@ const CLEAR_TRIES = 10;
 
 export function createAnnounce({ batches, webhooks, deliveries, now, log }: AnnounceDeps): Announce {
   /** Resolves to whether it waits. */
-  async function hand(delivery: Delivery): Promise<boolean> {
+  async function hand(delivery: WebhookDelivery): Promise<boolean> {
     const waiting = await deliveries.waitingCount(delivery, WEBHOOK_WAITING_MAX_COUNT);
     if (waiting < WEBHOOK_WAITING_MAX_COUNT) {
       await deliveries.add(delivery);
@@ -63,7 +63,7 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
     const receivers = (await webhooks.of(batch.tenantName)).filter(({ enabled }) => enabled);
     let count = 0;
     for (const end of batch.unannounced) {
-      for (const webhook of receivers) if (await hand(deliveryOf(batch, end, webhook, now()))) count++;
+      for (const webhook of receivers) if (await hand(newWebhookDelivery(batch, end, webhook, now()))) count++;
     }
     await clear(batchId, new Set(batch.unannounced.map(({ generation }) => generation)));
     return count;
@@ -82,7 +82,7 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
 const KEY_LENGTH = 32;
 
 /** Everything in it that names it is made of the batch and its generation, so that a repeat is recognised. */
-function deliveryOf(batch: Batch, end: BatchEnd, webhook: Webhook, now: Date): Delivery {
+function newWebhookDelivery(batch: Batch, end: BatchEnd, webhook: Webhook, now: Date): WebhookDelivery {
   const { generation, state, completedAt, counts } = end;
   const { id, event } = batchCompletedEvent({ ...batch, generation, state }, completedAt);
   const message: WebhookBatchCompleted = { ...event, counts: { ...counts, total: totalOf(counts) } };

@@ -9,7 +9,7 @@ import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
-import { type Delivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/job/webhook.ts";
+import { type WebhookDelivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/job/webhook.ts";
 import { type Post, signedHeaders } from "./post.ts";
 
 export interface DeliverDeps {
@@ -49,14 +49,14 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
   /** Where the last round stopped for want of slots: those behind come first in the next. */
   let cursor = "";
 
-  const webhookKey = ({ tenantName, webhookId }: Delivery): string => `${tenantName}.${webhookId}`;
+  const webhookKey = ({ tenantName, webhookId }: WebhookDelivery): string => `${tenantName}.${webhookId}`;
   const add = (counts: Map<string, number>, key: string, change: number): void => {
     const count = (counts.get(key) ?? 0) + change;
     if (count === 0) counts.delete(key);
     else counts.set(key, count);
   };
 
-  function begin(stored: Stored<Delivery>, place: string): void {
+  function begin(stored: Stored<WebhookDelivery>, place: string): void {
     const { value } = stored;
     add(perWebhook, webhookKey(value), 1);
     add(perTenant, value.tenantName, 1);
@@ -73,7 +73,7 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     underWay.set(place, sending);
   }
 
-  async function deliver({ value: delivery, etag }: Stored<Delivery>): Promise<void> {
+  async function deliver({ value: delivery, etag }: Stored<WebhookDelivery>): Promise<void> {
     const webhook = (await webhooks.get(delivery.tenantName, delivery.webhookName))?.value;
     if (webhook?.webhookId !== delivery.webhookId) {
       await deliveries.drop(delivery);
@@ -99,7 +99,7 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     await note({ ...delivery, tries, triedAt, ...outcomeOf(result) }, claim, result, webhook);
   }
 
-  async function note(delivery: Delivery, claim: string, result: PostResult, webhook: Webhook): Promise<void> {
+  async function note(delivery: WebhookDelivery, claim: string, result: PostResult, webhook: Webhook): Promise<void> {
     const verdict = judgeTry(result, { tries: delivery.tries, failuresInRow: webhook.failuresInRow }, random());
     if (verdict.state === "waiting") {
       const nextTryAt = new Date(now().getTime() + verdict.inMs);
@@ -121,7 +121,10 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     }
   }
 
-  async function noteWebhook(delivery: Delivery, changes: (webhook: Webhook) => Partial<Webhook>): Promise<void> {
+  async function noteWebhook(
+    delivery: WebhookDelivery,
+    changes: (webhook: Webhook) => Partial<Webhook>,
+  ): Promise<void> {
     for (let tries = 0; tries < NOTE_TRIES; tries++) {
       const stored = await webhooks.get(delivery.tenantName, delivery.webhookName);
       // Another one by that name has nothing to do with it.

@@ -5,10 +5,10 @@
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
 import { InvariantError, LockLostError, UnavailableError } from "../../core/errors.ts";
 import { parseMessage } from "../../core/job/message.ts";
-import type { BellReceiver, Delivery } from "../../core/ports/job-queue.ts";
+import type { BellReceiver, ReceivedMessage } from "../../core/ports/job-queue.ts";
 import { busError } from "../translate-error.ts";
 import { type ReceiverLink, openLink } from "./receiver-link.ts";
-import { insist } from "./retry-bus-call.ts";
+import { retryBusCall } from "./retry-bus-call.ts";
 
 /** What closing waits for messages on their way, when the broker does not answer. */
 const SWEEP_WITHIN_MS = 2_000;
@@ -17,7 +17,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
   const closing = new AbortController();
   const retired = new Set<ReceiverLink>();
   let link: ReceiverLink | undefined;
-  let waiting: Promise<Delivery | undefined> = Promise.resolve(undefined);
+  let waiting: Promise<ReceivedMessage | undefined> = Promise.resolve(undefined);
 
   function retire(): void {
     if (link === undefined) return;
@@ -30,7 +30,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
     }
   }
 
-  async function receiveOne(waitMs: number): Promise<Delivery | undefined> {
+  async function receiveOne(waitMs: number): Promise<ReceivedMessage | undefined> {
     if (link?.worn === true) retire();
     const isFresh = link === undefined;
     const startedAt = performance.now();
@@ -49,7 +49,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
     return receiveOne(Math.max(0, waitMs - (performance.now() - startedAt)));
   }
 
-  async function receiveOver(from: ReceiverLink, waitMs: number): Promise<Delivery | undefined> {
+  async function receiveOver(from: ReceiverLink, waitMs: number): Promise<ReceivedMessage | undefined> {
     const messages = await from.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
     const [delivery, ...surplus] = messages.map((message) => accept(from, message));
     // Asked for one; the SDK would rather hand over a second than drop it.
@@ -57,9 +57,9 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
     return delivery;
   }
 
-  function accept(from: ReceiverLink, message: ServiceBusReceivedMessage): Delivery {
+  function accept(from: ReceiverLink, message: ServiceBusReceivedMessage): ReceivedMessage {
     from.received(message);
-    return deliveryOf(from, message, queue);
+    return receivedMessageOf(from, message, queue);
   }
 
   /**
@@ -90,7 +90,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
   };
 }
 
-async function giveBack(delivery: Delivery): Promise<void> {
+async function giveBack(delivery: ReceivedMessage): Promise<void> {
   // The broker gives it back by itself when the lock ends.
   await delivery.abandon().catch(() => undefined);
 }
@@ -102,7 +102,11 @@ const DEAD_LETTER_TEXT_MAX_LENGTH = 4_096;
 /** A renewal that takes longer is worth less than a new try. */
 const RENEW_WITHIN_MS = 5_000;
 
-export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessage, queue: string): Delivery {
+export function receivedMessageOf(
+  link: ReceiverLink,
+  message: ServiceBusReceivedMessage,
+  queue: string,
+): ReceivedMessage {
   const { sdk } = link;
   if (message.sequenceNumber === undefined || message.lockedUntilUtc === undefined) {
     throw new InvariantError("A message was received without sequence number or lock.");
@@ -110,7 +114,7 @@ export function deliveryOf(link: ReceiverLink, message: ServiceBusReceivedMessag
 
   async function settle(doing: string, isCompletion: boolean, action: () => Promise<void>): Promise<void> {
     try {
-      await insist(doing, () => link.turns.run(isCompletion, action));
+      await retryBusCall(doing, () => link.turns.run(isCompletion, action));
       link.settled(message);
     } catch (error) {
       if (error instanceof LockLostError) link.settled(message);

@@ -6,14 +6,14 @@ import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service
 import Long from "long";
 import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
 import { parseMessage } from "../../core/job/message.ts";
-import type { Delivery, PeekRequest, PeekedMessage } from "../../core/ports/job-queue.ts";
-import { deliveryOf } from "./bell-receiver.ts";
+import type { ReceivedMessage, PeekRequest, PeekedMessage } from "../../core/ports/job-queue.ts";
+import { receivedMessageOf } from "./bell-receiver.ts";
 import { type ReceiverLink, openLink } from "./receiver-link.ts";
-import { insist } from "./retry-bus-call.ts";
+import { retryBusCall } from "./retry-bus-call.ts";
 
 export interface DeadLetters {
   /** Oldest first, up to `maxCount`; fewer when there are no more that nobody else holds. */
-  take(queue: string, maxCount: number): Promise<readonly Delivery[]>;
+  take(queue: string, maxCount: number): Promise<readonly ReceivedMessage[]>;
 }
 
 /** For letters that are there: long enough to open a link, short enough when another process holds them all. */
@@ -34,13 +34,13 @@ export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
     }
   }
 
-  async function receive(queue: string, count: number): Promise<readonly Delivery[]> {
+  async function receive(queue: string, count: number): Promise<readonly ReceivedMessage[]> {
     const link = openLink(bus, queue, { subQueueType: "deadLetter" });
     try {
       const messages = await link.sdk.receiveMessages(count, { maxWaitTimeInMs: WAIT_MS });
       return messages.map((message) => {
         link.received(message);
-        return deliveryOf(link, message, queue);
+        return receivedMessageOf(link, message, queue);
       });
     } finally {
       // Settles what it has given and closes with the last one.
@@ -51,14 +51,14 @@ export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
   return {
     async take(queue, maxCount) {
       forgetClosed();
-      const taken: Delivery[] = [];
+      const taken: ReceivedMessage[] = [];
       let fromSequenceNumber: string | undefined;
       while (taken.length < maxCount) {
         const page = Math.min(maxCount - taken.length, PEEK_MAX_COUNT);
         const letters = await peekMessages(bus, queue, { deadLetter: true, fromSequenceNumber, maxCount: page });
         const last = letters.at(-1);
         if (last === undefined) break;
-        const received = await insist("taking dead letters", () => receive(queue, letters.length));
+        const received = await retryBusCall("taking dead letters", () => receive(queue, letters.length));
         taken.push(...received);
         // The rest is under somebody else's lock.
         if (received.length < letters.length) break;
@@ -87,7 +87,7 @@ export async function peekMessages(
   if (count < 1) return [];
   const receiver = bus.createReceiver(queue, deadLetter ? { subQueueType: "deadLetter" } : {});
   try {
-    const messages = await insist("peeking", () =>
+    const messages = await retryBusCall("peeking", () =>
       // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- The SDK loads the CommonJS copy of the same package, and knows a Long by its mark, not its class.
       receiver.peekMessages(count, { fromSequenceNumber: from }),
     );

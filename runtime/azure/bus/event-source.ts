@@ -9,7 +9,7 @@ import type { Logger } from "../../core/logger.ts";
 import type { EventSource } from "../../core/ports/event-channel.ts";
 import type { OnUnreadable } from "../../core/ports/stored.ts";
 import { EVENTS_TOPIC, eventSubscription } from "../../core/deployment/topology.ts";
-import { insist } from "./retry-bus-call.ts";
+import { retryBusCall } from "./retry-bus-call.ts";
 import { busError, isEntityExisting } from "../translate-error.ts";
 
 export interface EventSourceDeps {
@@ -59,7 +59,7 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
 
   return {
     async listen(onEvent, onGap) {
-      await insist("subscribing to events", create);
+      await retryBusCall("subscribing to events", create);
       receiver = bus.createReceiver(EVENTS_TOPIC, name, { receiveMode: "peekLock" });
       // Reconnects by itself, for ever.
       receiver.subscribe(

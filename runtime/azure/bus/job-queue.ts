@@ -5,7 +5,7 @@ import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
 import { busError } from "../translate-error.ts";
 import { createBellReceiver } from "./bell-receiver.ts";
 import { createDeadLetters, peekMessages } from "./dead-letters.ts";
-import { insist } from "./retry-bus-call.ts";
+import { retryBusCall } from "./retry-bus-call.ts";
 
 export interface JobQueueDeps {
   /** The queue owns it: closing closes it. */
@@ -62,7 +62,7 @@ function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
     const batches: ServiceBusMessageBatch[] = [];
     for (const message of bells.map(messageOf)) {
       if (batches.at(-1)?.tryAddMessage(message) === true) continue;
-      const batch = await insist("opening a sender", () => sender().createMessageBatch());
+      const batch = await retryBusCall("opening a sender", () => sender().createMessageBatch());
       if (!batch.tryAddMessage(message)) throw new InvariantError("A bell is larger than a message may be.");
       batches.push(batch);
     }
@@ -75,7 +75,7 @@ function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
       const sendNext = async (): Promise<void> => {
         for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
           const accepted = batch;
-          await insist("sending", () =>
+          await retryBusCall("sending", () =>
             sender().sendMessages(accepted, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) }),
           );
         }

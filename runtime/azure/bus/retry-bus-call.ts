@@ -7,7 +7,7 @@ const PAUSES_MS: readonly number[] = [100, 200, 400, 800];
 const WITHIN_MS = 8_000;
 
 /** Rejects with a core error. `doing` completes "while …". */
-export async function insist<T>(doing: string, step: () => Promise<T>): Promise<T> {
+export async function retryBusCall<T>(doing: string, step: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + WITHIN_MS;
   for (let failures = 0; ; failures++) {
     try {

@@ -14,7 +14,7 @@ import { InvariantError, UnavailableError } from "../../core/errors.ts";
 import type { TickSender, TimerSubscriptions } from "../../core/ports/timer-topic.ts";
 import { LISTENER_PROPERTY, type OutgoingTick } from "../../core/timer/tick.ts";
 import { busError, isEntityExisting, isEntityMissing } from "../translate-error.ts";
-import { insist } from "./retry-bus-call.ts";
+import { retryBusCall } from "./retry-bus-call.ts";
 
 export interface TickSenderDeps {
   /** The sender owns it: closing closes it. */
@@ -29,10 +29,13 @@ export function createTickSender({ bus }: TickSenderDeps): TickSender {
   const sender = (): ServiceBusSender => (opened ??= bus.createSender(TIMERS_TOPIC));
   let closing: Promise<void> | undefined;
 
-  const open = (): Promise<ServiceBusMessageBatch> => insist("opening a sender", () => sender().createMessageBatch());
+  const open = (): Promise<ServiceBusMessageBatch> =>
+    retryBusCall("opening a sender", () => sender().createMessageBatch());
 
   const sendBatch = (batch: ServiceBusMessageBatch): Promise<void> =>
-    insist("sending ticks", () => sender().sendMessages(batch, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) }));
+    retryBusCall("sending ticks", () =>
+      sender().sendMessages(batch, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) }),
+    );
 
   return {
     async send(ticks) {
@@ -124,7 +127,7 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
       const settings = timerSubscription(wanted);
       const { name } = settings;
       const rule = ruleOf(settings);
-      return insist("registering the subscription of a timer", async () => {
+      return retryBusCall("registering the subscription of a timer", async () => {
         for (let tries = 0; tries < TRIES; tries++) {
           try {
             const found = await find(name);
@@ -149,7 +152,7 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
     },
 
     remove(name) {
-      return insist("removing the subscription of a timer", async () => {
+      return retryBusCall("removing the subscription of a timer", async () => {
         const found = await find(name);
         if (found === undefined || !isOurs(found)) return;
         try {
@@ -161,7 +164,7 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
     },
 
     list() {
-      return insist("listing the subscriptions of timers", async () => {
+      return retryBusCall("listing the subscriptions of timers", async () => {
         const found = [];
         for await (const properties of admin.listSubscriptions(TIMERS_TOPIC)) {
           found.push({ name: properties.subscriptionName, isOurs: isOurs(properties), queue: queueOf(properties) });

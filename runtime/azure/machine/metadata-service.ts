@@ -10,7 +10,7 @@
  * | approval        | 10 s                                                             | by the next poll                  |
  */
 import { z } from "zod";
-import { pause } from "../../core/clock.ts";
+import { sleep } from "../../core/clock.ts";
 import { jsonOf, PlatformError, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
 import type { EventsDocument } from "../../core/ports/machine.ts";
 
@@ -103,7 +103,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
       if (isAnswer(failure)) return failure.text;
       const waitMs = RETRY_PAUSES_MS[tries];
       if (waitMs === undefined || !(failure instanceof PlatformError) || failure instanceof RefusedError) throw failure;
-      await pause(waitMs, signal);
+      await sleep(waitMs, signal);
     }
   }
 

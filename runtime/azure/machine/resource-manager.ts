@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";
-import { pause } from "../../core/clock.ts";
+import { sleep } from "../../core/clock.ts";
 import type { Instance, MetadataService } from "./metadata-service.ts";
 import { jsonOf, PlatformError, request, type PlatformAnswer } from "./platform-request.ts";
 import type { ChangeAnswer } from "../../core/ports/machine.ts";
@@ -90,7 +90,7 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
     }
     const giveUpAt = monotonicNow() + OPERATION_MS;
     for (let last = first; monotonicNow() < giveUpAt;) {
-      await pause(retryAfterMs(last) ?? OPERATION_POLL_MS, signal);
+      await sleep(retryAfterMs(last) ?? OPERATION_POLL_MS, signal);
       last = await request(address, {
         headers: await headers(signal),
         timeoutMs: REQUEST_TIMEOUT_MS,

@@ -4,7 +4,7 @@ import { WEBHOOK_DELIVERIES_KEPT } from "../../core/limits.ts";
 import type { DeliveryStore, WebhookKey } from "../../core/ports/webhook-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import { TABLES } from "../../core/deployment/topology.ts";
-import type { Delivery } from "../../core/job/webhook.ts";
+import type { WebhookDelivery } from "../../core/job/webhook.ts";
 import type { Row } from "./columns.ts";
 import type { StorageClients } from "../connect.ts";
 import { type RowKeys, type StoredRow, decodePosition, encodePosition, putRow, readRow, readable } from "./rows.ts";
@@ -12,7 +12,7 @@ import { isExisting, isMissing, storageError } from "../translate-error.ts";
 import {
   changedDeliveryCells,
   deliveryCells,
-  deliveryOf,
+  webhookDeliveryOf,
   endedKeys,
   endedPartition,
   WAITING_PARTITION,
@@ -90,7 +90,7 @@ export function createDeliveryStore({
     },
 
     async due(after, now, maxCount, onUnreadable) {
-      const found: Stored<Delivery>[] = [];
+      const found: Stored<WebhookDelivery>[] = [];
       const filter = odata`PartitionKey eq ${WAITING_PARTITION} and RowKey gt ${after} and nextTryAt le ${now}`;
       for await (const row of rows(filter, { pageSize: maxCount })) {
         found.push(...readable(row, storedDelivery, onUnreadable));
@@ -137,12 +137,12 @@ export function createDeliveryStore({
       const isKey = (after: string): boolean => KEY_PATTERN.test(after);
       const { shard, after } =
         continuationToken === undefined ? { shard: 0, after: "" } : decodePosition(continuationToken, PARTS, isKey);
-      const items: Delivery[] = [];
+      const items: WebhookDelivery[] = [];
       for (let part = shard; part < PARTS; part++) {
         const from = part === shard ? after : "";
         const filter = part === 0 ? waitingOf(webhook, from) : endedOf(webhook, from);
         for await (const row of rows(filter, { pageSize })) {
-          const delivery = deliveryOf(row);
+          const delivery = webhookDeliveryOf(row);
           // Between the two steps of its end it is in both.
           if (part === 1 && items.some(({ key }) => key === delivery.key)) continue;
           items.push(delivery);
@@ -161,7 +161,10 @@ export function createDeliveryStore({
   };
 }
 
-const storedDelivery = ({ cells, etag }: StoredRow): Stored<Delivery> => ({ value: deliveryOf(cells), etag });
+const storedDelivery = ({ cells, etag }: StoredRow): Stored<WebhookDelivery> => ({
+  value: webhookDeliveryOf(cells),
+  etag,
+});
 
 interface RowsOptions {
   readonly pageSize: number;

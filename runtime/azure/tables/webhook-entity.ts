@@ -12,7 +12,7 @@
 import * as z from "zod";
 import { InvariantError } from "../../core/errors.ts";
 import type { DeliveryChanges, DeliveryKey, WebhookKey } from "../../core/ports/webhook-store.ts";
-import { type Delivery, DELIVERY_STATES, type Webhook } from "../../core/job/webhook.ts";
+import { type WebhookDelivery, DELIVERY_STATES, type Webhook } from "../../core/job/webhook.ts";
 import {
   type Cells,
   type Columns,
@@ -50,7 +50,7 @@ const WEBHOOK_COLUMNS: Columns<Omit<Webhook, "tenantName" | "webhookName">> = {
   changedAt: instant("changedAt"),
 };
 
-type StoredDelivery = Omit<Delivery, "tenantName" | "webhookId" | "key">;
+type StoredDelivery = Omit<WebhookDelivery, "tenantName" | "webhookId" | "key">;
 
 const DELIVERY_COLUMNS: Columns<StoredDelivery> = {
   webhookName: text("webhookName"),
@@ -97,14 +97,14 @@ export const endedKeys = (delivery: DeliveryKey): RowKeys => ({
   rowKey: delivery.key,
 });
 
-export const deliveryCells = (delivery: Delivery): Cells => writeCells(DELIVERY_COLUMNS, delivery);
+export const deliveryCells = (delivery: WebhookDelivery): Cells => writeCells(DELIVERY_COLUMNS, delivery);
 
 /** The cells of a merge: a field that is there and undefined becomes an absent one. */
 export const changedDeliveryCells = (changes: DeliveryChanges): Cells =>
   writeCells(DELIVERY_COLUMNS, changes as Partial<StoredDelivery>);
 
 /** Of either kind of row. Throws UnreadableError when the row cannot be read. */
-export function deliveryOf(row: Row): Delivery {
+export function webhookDeliveryOf(row: Row): WebhookDelivery {
   const partitionKey = keyOf(row, "partitionKey");
   const rowKey = keyOf(row, "rowKey");
   const path = partitionKey === WAITING_PARTITION ? rowKey : `${partitionKey}.${rowKey}`;

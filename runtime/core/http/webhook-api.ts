@@ -4,7 +4,7 @@ import type { BatchCompleted, EVENT_VERSION } from "../job/events.ts";
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOK_URL_MAX_LENGTH } from "../limits.ts";
 import { pageFields, tenantName } from "./requests.ts";
 import type { BatchView, Frozen } from "./views.ts";
-import { type Delivery, DELIVERY_STATES, secretsAt, type Webhook } from "../job/webhook.ts";
+import { type WebhookDelivery, DELIVERY_STATES, secretsAt, type Webhook } from "../job/webhook.ts";
 
 /** Part of addresses and row keys. */
 export const WEBHOOK_NAME_PATTERN = new RegExp(`^(?=.{1,${WEBHOOK_NAME_MAX_LENGTH}}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$`);
@@ -116,7 +116,7 @@ export const deliveryView = ({
   answer,
   error,
   ...rest
-}: Delivery): WebhookDeliveryView => ({
+}: WebhookDelivery): WebhookDeliveryView => ({
   messageId: rest.messageId,
   batchId: rest.batchId,
   generation: rest.generation,

@@ -15,7 +15,7 @@ export interface DeliveredBell {
   readonly sequenceNumber: string;
 }
 
-export type Meeting =
+export type DeliveryDecision =
   /** No such row: nothing this bell could start. */
   | { readonly action: "set-aside"; readonly reason: "JobNotFound" | "RingUnknown" }
   /** The job has ended. `asDeadLetter`: this bell is the record of its failure. */
@@ -38,11 +38,11 @@ export type TakeOver = "running" | "canceled" | "worker-lost";
  * A bell meets a row: on first delivery, and again after every refused or unanswered write. `myClaimId` is the claim
  * this receiver has tried to write, if any; worker names would not do (a restarted worker has the same name).
  */
-export function meet(
+export function decideDelivery(
   row: Pick<Job, "state" | "ring" | "claim" | "cancelWanted" | "interruptions"> | undefined,
   delivered: DeliveredBell,
   myClaimId: string | undefined,
-): Meeting {
+): DeliveryDecision {
   if (row === undefined) return { action: "set-aside", reason: "JobNotFound" };
   const { ring } = delivered.bell;
   if (isTerminal(row.state)) {
@@ -115,7 +115,7 @@ export function endingOf({ result, cancelWanted, attempts, interruptions, maxAtt
 // A dead letter meets a row (step 12). It is evidence about its own ring only, and never about a running row (R9):
 // the broker may have given up on a message whose job is healthy.
 
-export type LetterMeeting =
+export type DeadLetterDecision =
   /** The record of a failure: it stays until the job is requeued or somebody removes it. */
   | { readonly action: "keep" }
   /** Looked at again when the row has moved. */
@@ -127,10 +127,10 @@ export type LetterMeeting =
   | { readonly action: "hand-back-then-remove" };
 
 /** `row` undefined: a message of no job, kept for people to look at. */
-export function meetLetter(
+export function decideDeadLetter(
   row: Pick<Job, "state" | "ring"> | undefined,
   letter: { readonly ring: number },
-): LetterMeeting {
+): DeadLetterDecision {
   if (row === undefined) return { action: "keep" };
   if (isTerminal(row.state)) {
     return { action: row.state === "failed" && letter.ring === row.ring ? "keep" : "remove" };

@@ -34,7 +34,7 @@ export const DELIVERY_STATES = ["waiting", "delivered", "failed"] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /** One message to one webhook. */
-export interface Delivery {
+export interface WebhookDelivery {
   readonly tenantName: string;
   readonly webhookName: string;
   readonly webhookId: string;

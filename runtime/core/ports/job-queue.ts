@@ -20,7 +20,7 @@ export const outgoingBell = ({ value: job, etag }: Stored<Job>): OutgoingBell =>
 });
 
 /** A received message under lock. A settlement that comes too late throws LockLostError. */
-export interface Delivery {
+export interface ReceivedMessage {
   readonly parsed: Message;
   readonly messageId: string;
   readonly queue: string;
@@ -41,7 +41,7 @@ export interface Delivery {
 
 export interface BellReceiver {
   /** The next message, or undefined when none came within `waitMs` or the receiver was closed. One call at a time. */
-  receive(waitMs: number): Promise<Delivery | undefined>;
+  receive(waitMs: number): Promise<ReceivedMessage | undefined>;
   /** Returns waiting calls; messages already received can still be settled. */
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export interface JobQueue {
    * Takes dead letters under lock, oldest first, up to `maxCount`; fewer when there are no more. Each must be completed
    * (removed) or abandoned (kept).
    */
-  takeDeadLetters(queue: string, maxCount: number): Promise<readonly Delivery[]>;
+  takeDeadLetters(queue: string, maxCount: number): Promise<readonly ReceivedMessage[]>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 /** Webhooks of tenants, and what is to be delivered to them. */
-import type { Delivery, Webhook } from "../job/webhook.ts";
+import type { WebhookDelivery, Webhook } from "../job/webhook.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 export interface WebhookStore {
@@ -18,16 +18,21 @@ export interface WebhookStore {
 
 /** Names a webhook that had, or has, deliveries. */
 export type WebhookKey = Pick<Webhook, "tenantName" | "webhookId">;
-export type DeliveryKey = Pick<Delivery, "tenantName" | "webhookId" | "key">;
+export type DeliveryKey = Pick<WebhookDelivery, "tenantName" | "webhookId" | "key">;
 
 export interface DeliveryStore {
   /** Unless it waits or has ended already. */
-  add(delivery: Delivery): Promise<void>;
+  add(delivery: WebhookDelivery): Promise<void>;
   /**
    * Up to so many that are to be tried by now, of all tenants, from behind `after` in the order of `placeOf`. Fewer: there
    * are no more.
    */
-  due(after: string, now: Date, maxCount: number, onUnreadable?: OnUnreadable): Promise<readonly Stored<Delivery>[]>;
+  due(
+    after: string,
+    now: Date,
+    maxCount: number,
+    onUnreadable?: OnUnreadable,
+  ): Promise<readonly Stored<WebhookDelivery>[]>;
   /** Where a delivery stands in the order of `due`; every one of a webhook, or of a tenant, stands before the others. */
   placeOf(delivery: DeliveryKey): string;
   /** The place behind all of a webhook's deliveries; without an id, of a tenant's. */
@@ -37,14 +42,14 @@ export interface DeliveryStore {
   /** Writes on the given version. Undefined: not written, or nobody knows. Else the new version. */
   change(delivery: DeliveryKey, etag: string, changes: DeliveryChanges): Promise<string | undefined>;
   /** Keeps it among the latest that have ended, and lets it wait no more. */
-  end(delivery: Delivery): Promise<void>;
+  end(delivery: WebhookDelivery): Promise<void>;
   /** Lets it wait no more, and keeps nothing. */
   drop(delivery: DeliveryKey): Promise<void>;
   /** Those that wait, then the latest that have ended; each newest first. Throws InvalidRequestError for a token it did not make. */
-  list(webhook: WebhookKey, request: PageRequest): Promise<Page<Delivery>>;
+  list(webhook: WebhookKey, request: PageRequest): Promise<Page<WebhookDelivery>>;
 }
 
 /** `undefined` clears a field; an absent one stays. */
 export type DeliveryChanges = {
-  readonly [K in "tries" | "nextTryAt" | "triedAt" | "answerCode" | "answer" | "error"]?: Delivery[K];
+  readonly [K in "tries" | "nextTryAt" | "triedAt" | "answerCode" | "answer" | "error"]?: WebhookDelivery[K];
 };

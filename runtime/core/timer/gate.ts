@@ -40,7 +40,7 @@ export type GateDecision =
   /** Another run is alive or goes first, and there is no room to wait. */
   | { readonly action: "leave-out"; readonly holderJobId: string };
 
-export function gateOf(run: Turns, { jobId, overlap, waitingMax, keeps }: GateRequest, known: Known): GateDecision {
+export function decideGate(run: Turns, { jobId, overlap, waitingMax, keeps }: GateRequest, known: Known): GateDecision {
   const { currentJobId: holderJobId, waitingJobIds } = run;
   const others = waitingJobIds.filter((id) => id !== jobId);
   // Also when it holds the timer already: only a new version refuses whoever saw an older one (R15).
@@ -74,7 +74,7 @@ export function gateOf(run: Turns, { jobId, overlap, waitingMax, keeps }: GateRe
   return kept.includes(jobId) ? wait(kept, wishing.slice(0, excess)) : { action: "leave-out", holderJobId };
 }
 
-export type AskDecision =
+export type NextRunDecision =
   | { readonly action: "look"; readonly jobIds: readonly string[] }
   /** The timer is free and this one waits: send its bell. It comes to the gate like everybody. */
   | { readonly action: "ring"; readonly jobId: string }
@@ -86,7 +86,7 @@ export type AskDecision =
   | { readonly action: "nothing" };
 
 /** R18: what whoever ends a run, or finds one ended, does for those that wait. */
-export function askOf({ currentJobId, waitingJobIds }: Turns, known: Known): AskDecision {
+export function nextRunOf({ currentJobId, waitingJobIds }: Turns, known: Known): NextRunDecision {
   if (waitingJobIds.length === 0) return { action: "nothing" };
   if (currentJobId !== undefined) {
     const holder = known(currentJobId);

@@ -9,18 +9,18 @@ import { jobQueueName } from "../../core/deployment/topology.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { outgoingBell } from "../../core/ports/job-queue.ts";
 import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "../run/timer-jobs.ts";
-import type { Ringer } from "../../api/submit/bell-outbox.ts";
+import type { BellOutbox } from "../../api/submit/bell-outbox.ts";
 
 export interface VersionRunDeps {
   readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly jobs: Pick<JobStore, "get" | "insert">;
-  readonly ringer: Pick<Ringer, "ring">;
+  readonly outbox: Pick<BellOutbox, "send">;
   readonly events: Pick<JobEvents, "queued">;
   readonly now: () => Date;
 }
 
 /** Once for a version: the id of the run follows from it and from when it was first published. Throws UnavailableError. */
-export function createVersionRuns({ batches, jobs, ringer, events, now }: VersionRunDeps) {
+export function createVersionRuns({ batches, jobs, outbox, events, now }: VersionRunDeps) {
   async function insert(timer: Timer, jobId: string, publishedAt: Date): Promise<Stored<Job>> {
     await wakeTimerBatch(batches, timer, now());
     const job = newTimerJob(timer, {
@@ -44,6 +44,6 @@ export function createVersionRuns({ batches, jobs, ringer, events, now }: Versio
     const stored = (await jobs.get(jobId)) ?? (await insert(timer, jobId, publishedAt));
     const { state, pool, priority } = stored.value;
     // One that waits may have lost its bell; the broker drops a second one.
-    if (state === "queued") await ringer.ring(jobQueueName(pool, priority), [outgoingBell(stored)]);
+    if (state === "queued") await outbox.send(jobQueueName(pool, priority), [outgoingBell(stored)]);
   };
 }

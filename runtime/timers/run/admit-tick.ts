@@ -7,7 +7,7 @@ import { InvariantError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import { subjectOfTick } from "../../core/job/message.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
-import type { Delivery } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
@@ -20,7 +20,7 @@ import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "./timer-jobs.ts";
 
 export interface AdmitDeps {
   readonly jobs: Pick<JobStore, "get" | "insert">;
-  readonly batchStore: Pick<BatchStore, "create" | "get" | "update">;
+  readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly timers: Pick<TimerStore, "get" | "run" | "writeRun">;
   readonly events: JobEvents;
   /** This worker's: a run belongs to the pool its tick was sent to. */
@@ -30,7 +30,11 @@ export interface AdmitDeps {
 }
 
 /** Whether the run's row is there; else the message is settled. May be repeated. Throws UnavailableError. */
-export async function admitTick(tick: Tick, delivery: Pick<Delivery, "complete">, deps: AdmitDeps): Promise<boolean> {
+export async function admitTick(
+  tick: Tick,
+  delivery: Pick<ReceivedMessage, "complete">,
+  deps: AdmitDeps,
+): Promise<boolean> {
   const { jobs, timers, log } = deps;
   const { jobId } = subjectOfTick(tick);
   if ((await jobs.get(jobId)) !== undefined) return true;
@@ -95,10 +99,10 @@ async function insertRun(
   jobId: string,
   scheduledAt: Date,
   missed: MissedTicks | undefined,
-  { jobs, batchStore, events, pool, now }: AdmitDeps,
+  { jobs, batches, events, pool, now }: AdmitDeps,
 ): Promise<void> {
   const submittedAt = now();
-  await wakeTimerBatch(batchStore, timer, submittedAt);
+  await wakeTimerBatch(batches, timer, submittedAt);
   const trigger = {
     trigger: "schedule" as const,
     scheduledAt,

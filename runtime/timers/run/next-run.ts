@@ -6,9 +6,9 @@ import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
-import { type Known, askOf } from "../../core/timer/gate.ts";
+import { type Known, nextRunOf } from "../../core/timer/gate.ts";
 
-export interface TimerTurnsDeps {
+export interface NextTimerRunDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly timers: Pick<TimerStore, "run">;
   readonly queue: Pick<JobQueue, "send">;
@@ -17,12 +17,15 @@ export interface TimerTurnsDeps {
 }
 
 /** Throws UnavailableError. */
-export async function askTimer(batchId: string, { jobs, timers, queue, pool }: TimerTurnsDeps): Promise<void> {
+export async function startNextTimerRun(
+  batchId: string,
+  { jobs, timers, queue, pool }: NextTimerRunDeps,
+): Promise<void> {
   let run = await timers.run(batchId);
   while (run !== undefined) {
-    const rows = knownRows(jobs);
-    let decision = askOf(run.value, rows.known);
-    for (; decision.action === "look"; decision = askOf(run.value, rows.known)) await rows.look(decision.jobIds);
+    const rows = createRowCache(jobs);
+    let decision = nextRunOf(run.value, rows.known);
+    for (; decision.action === "look"; decision = nextRunOf(run.value, rows.known)) await rows.read(decision.jobIds);
     switch (decision.action) {
       case "nothing":
         return;
@@ -47,20 +50,20 @@ export async function askTimer(batchId: string, { jobs, timers, queue, pool }: T
 
 // What is known of the rows that a timer's row names: each read once, and after the timer's row was (R16).
 
-export interface KnownRows {
+export interface RowCache {
   readonly known: Known;
   /** Throws UnavailableError. */
-  look(jobIds: readonly string[]): Promise<void>;
+  read(jobIds: readonly string[]): Promise<void>;
   /** A row that was looked at. */
   row(jobId: string): Stored<Job> | undefined;
 }
 
 /** To be made anew whenever the timer's row is read again. */
-export function knownRows(jobs: Pick<JobStore, "get">): KnownRows {
+export function createRowCache(jobs: Pick<JobStore, "get">): RowCache {
   const rows = new Map<string, Stored<Job> | undefined>();
   return {
     known: (jobId) => (rows.has(jobId) ? (rows.get(jobId)?.value.state ?? "absent") : undefined),
-    async look(jobIds) {
+    async read(jobIds) {
       await Promise.all(jobIds.map(async (jobId) => rows.set(jobId, await jobs.get(jobId))));
     },
     row: (jobId) => rows.get(jobId),

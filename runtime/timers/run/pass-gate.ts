@@ -15,22 +15,22 @@ import type { Failure, Job } from "../../core/job/job.ts";
 import { MISSED_TICKS_KEPT } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Overlap } from "../../core/package/manifest.ts";
-import type { Delivery } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
 import { parseSchedule } from "../../core/schedule/schedule.ts";
 import { newTimerRun, scheduleHashOf, tickJobId, type Timer, type TimerRun } from "../../core/timer/timer.ts";
-import { gateOf, isOver, sameRun } from "../../core/timer/gate.ts";
+import { decideGate, isOver, sameRun } from "../../core/timer/gate.ts";
 import { parseTimerTrigger, type TimerTrigger } from "../../core/timer/trigger.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { knownRows, type KnownRows } from "./next-run.ts";
+import { createRowCache, type RowCache } from "./next-run.ts";
 
 export interface GateDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly timers: Pick<TimerStore, "get" | "run" | "writeRun">;
-  readonly batches: Pick<BatchCompletion, "askBatch">;
+  readonly completion: Pick<BatchCompletion, "afterJobEnded">;
   readonly events: JobEvents;
   readonly now: () => Date;
   readonly log: Logger;
@@ -50,7 +50,7 @@ const OVERLAP_OF_NO_TIMER: Overlap = "skip";
 /** Throws UnavailableError, or what `signal` fires with. */
 export async function passGate(
   stored: Stored<Job>,
-  delivery: Pick<Delivery, "complete">,
+  delivery: Pick<ReceivedMessage, "complete">,
   deps: GateDeps,
   signal: AbortSignal,
 ): Promise<GateResult> {
@@ -87,9 +87,10 @@ export async function passGate(
       return result.written || sameRun(result.current?.value, wanted);
     };
 
-    const rows = knownRows(jobs);
-    let decision = gateOf(run, request, rows.known);
-    for (; decision.action === "look"; decision = gateOf(run, request, rows.known)) await rows.look(decision.jobIds);
+    const rows = createRowCache(jobs);
+    let decision = decideGate(run, request, rows.known);
+    for (; decision.action === "look"; decision = decideGate(run, request, rows.known))
+      await rows.read(decision.jobIds);
     switch (decision.action) {
       case "pass": {
         const missed = tick && missedAtStart(run, tick, isKnown, deps.now());
@@ -222,7 +223,7 @@ const countMissed = (run: TimerRun, ticks: readonly Date[]): TimerRun => ({
 });
 
 /** Written before their rows end, so that one of them that comes to the gate in between does not run. */
-function droppedAsMissed(run: TimerRun, dropped: readonly string[], rows: KnownRows): Partial<TimerRun> {
+function droppedAsMissed(run: TimerRun, dropped: readonly string[], rows: RowCache): Partial<TimerRun> {
   const ticks = dropped.flatMap((id) => {
     const row = rows.row(id)?.value;
     return (row && scheduledAtOf(row)) ?? [];
@@ -232,7 +233,7 @@ function droppedAsMissed(run: TimerRun, dropped: readonly string[], rows: KnownR
 }
 
 /** One whose row has moved is at the gate itself, or has ended. */
-async function endDropped(dropped: readonly string[], rows: KnownRows, deps: GateDeps): Promise<void> {
+async function endDropped(dropped: readonly string[], rows: RowCache, deps: GateDeps): Promise<void> {
   for (const id of dropped) {
     const row = rows.row(id);
     if (row !== undefined) await cancelUnstarted(row, droppedFailure, deps);
@@ -276,11 +277,11 @@ const missedFailure: MakeFailure = (attempt, failedAt) => ({
 async function endUnstarted(
   stored: Stored<Job>,
   failureOf: MakeFailure,
-  delivery: Pick<Delivery, "complete">,
+  delivery: Pick<ReceivedMessage, "complete">,
   deps: GateDeps,
 ): Promise<GateResult> {
   if (!(await cancelUnstarted(stored, failureOf, deps))) return { kind: "moved" };
-  await deps.batches.askBatch(stored.value.batchId);
+  await deps.completion.afterJobEnded(stored.value.batchId);
   await delivery.complete();
   return { kind: "settled" };
 }

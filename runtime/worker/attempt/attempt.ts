@@ -5,10 +5,10 @@
 import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../../core/errors.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { subjectOfTick } from "../../core/job/message.ts";
-import { meet } from "../../core/job/protocol.ts";
+import { decideDelivery } from "../../core/job/protocol.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import { type AdmitDeps, admitTick } from "../../timers/run/admit-tick.ts";
 import type { HeldClaims } from "../claim-journal.ts";
@@ -16,7 +16,7 @@ import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob } from "./cla
 import { type ExecutionDeps, execute } from "./execution.ts";
 import { type LockDeps, type MessageLock, keepLock } from "./lock.ts";
 import { ownRow } from "./owned-row.ts";
-import { insist } from "./retry-while-locked.ts";
+import { retryWhileLocked } from "./retry-while-locked.ts";
 import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { type SettlementDeps, settle } from "./settlement.ts";
 
@@ -39,7 +39,7 @@ export interface AttemptDeps
 }
 
 /** `drain` fires when this worker shuts down and cannot wait any longer. */
-export async function runAttempt(delivery: Delivery, deps: AttemptDeps, drain: AbortSignal): Promise<void> {
+export async function runAttempt(delivery: ReceivedMessage, deps: AttemptDeps, drain: AbortSignal): Promise<void> {
   const log = deps.log.child({ messageId: delivery.messageId, queue: delivery.queue });
   const lock = keepLock(delivery, deps);
   try {
@@ -60,7 +60,7 @@ export async function runAttempt(delivery: Delivery, deps: AttemptDeps, drain: A
 }
 
 async function attempt(
-  delivery: Delivery,
+  delivery: ReceivedMessage,
   deps: AttemptDeps,
   drain: AbortSignal,
   lock: MessageLock,
@@ -73,7 +73,7 @@ async function attempt(
   if (parsed.kind === "malformed") {
     log.warn({ reason: parsed.reason }, "message set aside");
     const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);
-    await insist("setting aside", setAside, { until: lock.signal, log });
+    await retryWhileLocked("setting aside", setAside, { until: lock.signal, log });
     return;
   }
   const bell = parsed.kind === "bell" ? parsed.bell : subjectOfTick(parsed.tick);
@@ -81,7 +81,7 @@ async function attempt(
   if (permitted === undefined) {
     lock.signal.throwIfAborted();
     log.warn({ jobId: bell.jobId }, "this machine may not start work; the message goes back");
-    await insist("returning the message", () => delivery.abandon(), { until: lock.signal, log });
+    await retryWhileLocked("returning the message", () => delivery.abandon(), { until: lock.signal, log });
     return;
   }
   const claimId = deps.newId();
@@ -114,7 +114,7 @@ async function claimAndRun(
     if (parsed.kind === "tick" && !(await admitTick(parsed.tick, delivery, claimDeps))) return undefined;
     return claimJob(request, claimDeps, lock.signal);
   };
-  const claimed = await insist("claiming", claim, patience);
+  const claimed = await retryWhileLocked("claiming", claim, patience);
   if (claimed === undefined) return;
   const {
     jobId,
@@ -141,10 +141,10 @@ async function claimAndRun(
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */
-async function letGo(delivery: Delivery, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
+async function letGo(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
   const current = await deps.jobs.get(claimed.jobId);
   const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
-  const meeting = meet(current?.value, delivered, claimed.claim.id);
+  const meeting = decideDelivery(current?.value, delivered, claimed.claim.id);
   log.warn({ meeting: meeting.action }, "the claim is gone");
   if (startsNothing(meeting)) await settleByTable(delivery, current, meeting, deps);
 }

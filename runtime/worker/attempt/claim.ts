@@ -10,10 +10,10 @@ import { closeLastEntry, workerLostFailure } from "../../core/job/handback.ts";
 import { isTimerBatch, jobIdParts } from "../../core/job/ids.ts";
 import type { Claim, Failure, HistoryEntry, Job } from "../../core/job/job.ts";
 import type { Subject } from "../../core/job/message.ts";
-import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobChanges, JobStore, JobUpdate } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
-import { meet } from "../../core/job/protocol.ts";
+import { decideDelivery } from "../../core/job/protocol.ts";
 import type { JobState } from "../../core/job/states.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
@@ -23,7 +23,7 @@ import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-tabl
 export interface ClaimDeps extends GateDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send">;
-  readonly batches: BatchCompletion;
+  readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly workerId: string;
   readonly bootId: string;
@@ -48,7 +48,7 @@ type Step =
   | { readonly kind: "end"; readonly update: JobUpdate; readonly ended: EndedJob };
 
 export interface ClaimRequest {
-  readonly delivery: Delivery;
+  readonly delivery: ReceivedMessage;
   /** All of a bell; of the tick of a timer, what it is about. */
   readonly bell: Bell | Subject;
   /** Fresh for this delivery, and the same when the call is repeated: how a write whose answer was lost is recognised. */
@@ -90,7 +90,7 @@ export async function claimJob(
     signal.throwIfAborted();
 
     const delivered = { bell, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
-    const meeting = meet(current?.value, delivered, claim.id);
+    const meeting = decideDelivery(current?.value, delivered, claim.id);
     if (startsNothing(meeting)) {
       await settleByTable(delivery, current, meeting, deps);
       return undefined;
@@ -124,9 +124,12 @@ interface StartFacts {
 }
 
 /** The claim of a queued job; or its end, when its time in the queue is over. */
-async function stepFrom({ jobId, ring, etag, from, start, claim }: StartFacts, { batches }: ClaimDeps): Promise<Step> {
+async function stepFrom(
+  { jobId, ring, etag, from, start, claim }: StartFacts,
+  { completion }: ClaimDeps,
+): Promise<Step> {
   // R13: a batch that was completed must not stay so while one of its jobs runs.
-  if (start.reopen === true) await batches.reopenBatch(jobIdParts(jobId).batchId);
+  if (start.reopen === true) await completion.reopenBatch(jobIdParts(jobId).batchId);
   const neverStarted = start.attempts === 0 && start.interruptions === 0;
   if (
     from === "queued" &&
@@ -190,7 +193,7 @@ function endStep({ value: row, etag }: Stored<Job>, as: "canceled" | "worker-los
 }
 
 interface FinishFacts {
-  readonly delivery: Delivery;
+  readonly delivery: ReceivedMessage;
   readonly ring: number;
   readonly claim: Claim;
   readonly fence: number | undefined;
@@ -209,7 +212,7 @@ async function finish(
   }
   const { failure } = step.ended;
   deps.events.completed(step.ended);
-  await deps.batches.askBatch(jobIdParts(jobId).batchId);
+  await deps.completion.afterJobEnded(jobIdParts(jobId).batchId);
   if (failure === undefined) await delivery.complete();
   else await delivery.deadLetter(...deadLetterReason(failure));
   return undefined;

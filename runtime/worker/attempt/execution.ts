@@ -23,8 +23,8 @@ import {
   withHint,
 } from "../output/collect.ts";
 import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.ts";
-import { insist } from "./retry-while-locked.ts";
-import { pause } from "../../core/clock.ts";
+import { retryWhileLocked } from "./retry-while-locked.ts";
+import { sleep } from "../../core/clock.ts";
 import { preparePackage } from "../package-cache/prepare-package.ts";
 import type { JobProcesses } from "../process/job-processes.ts";
 import type { JobFacts, JobProcess, ProcessResult } from "../process/spec.ts";
@@ -116,7 +116,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const patience = { until: lost, log };
 
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
-  using prepared = await insist(
+  using prepared = await retryWhileLocked(
     "fetching the package",
     () => preparePackage(deps.packages, request, workspace.packagePath, lost),
     patience,
@@ -124,7 +124,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   const { hash, job, shared } = prepared;
   const parameters =
     start.parameters ??
-    (await insist("fetching parameters", () => deps.files.getParameters(jobId), patience)) ??
+    (await retryWhileLocked("fetching parameters", () => deps.files.getParameters(jobId), patience)) ??
     "null";
   const retry = retryPolicyOf(start.retry, job.retry);
 
@@ -248,11 +248,11 @@ async function shipLog(
   for await (const chunk of process.log) {
     if (broken || lost.aborted) continue;
     try {
-      await insist("writing the log", () => files.appendLog(claimed.jobId, claimed.claim.id, chunk), {
+      await retryWhileLocked("writing the log", () => files.appendLog(claimed.jobId, claimed.claim.id, chunk), {
         until: lost,
         log,
       });
-      await pause(pauseMs, over.signal);
+      await sleep(pauseMs, over.signal);
       pauseMs = Math.min(LOG_PAUSE_LONGEST_MS, pauseMs + LOG_PAUSE_GROWTH_MS);
     } catch (error) {
       broken = true;

@@ -10,7 +10,7 @@
  */
 import { LockLostError } from "../../core/errors.ts";
 import { lockMarginMs } from "../../core/limits.ts";
-import type { Delivery } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage } from "../../core/ports/job-queue.ts";
 
 export interface LockDeps {
   /** Milliseconds of a clock that never jumps. */
@@ -33,7 +33,7 @@ export interface MessageLock {
 
 const RETRY_AFTER_MS = 1_000;
 
-export function keepLock(delivery: Pick<Delivery, "renew" | "lockedUntil">, deps: LockDeps): MessageLock {
+export function keepLock(delivery: Pick<ReceivedMessage, "renew" | "lockedUntil">, deps: LockDeps): MessageLock {
   const { lockMs, monotonicNow } = deps;
   const margin = lockMarginMs(lockMs);
   const lost = new AbortController();

@@ -1,30 +1,30 @@
 /** The rows of the protocol's table that start nothing: the message is settled, after what it may still owe was done. */
 import { bellMessageId, bellOf } from "../../core/job/bell.ts";
 import type { Failure, Job } from "../../core/job/job.ts";
-import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { Stored } from "../../core/ports/stored.ts";
-import type { Meeting } from "../../core/job/protocol.ts";
+import type { DeliveryDecision } from "../../core/job/protocol.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 
 export interface TableDeps {
   readonly queue: Pick<JobQueue, "send">;
-  readonly batches: Pick<BatchCompletion, "askBatch">;
+  readonly completion: Pick<BatchCompletion, "afterJobEnded">;
   readonly events: JobEvents;
 }
 
-type StartingMeeting = Extract<Meeting, { readonly action: "claim" | "adopt" | "take-over" }>;
-type SettlingMeeting = Exclude<Meeting, StartingMeeting>;
+type StartingMeeting = Extract<DeliveryDecision, { readonly action: "claim" | "adopt" | "take-over" }>;
+type SettlingMeeting = Exclude<DeliveryDecision, StartingMeeting>;
 
 /** Whether a meeting only settles the message. */
-export const startsNothing = (meeting: Meeting): meeting is SettlingMeeting =>
+export const startsNothing = (meeting: DeliveryDecision): meeting is SettlingMeeting =>
   meeting.action !== "claim" && meeting.action !== "adopt" && meeting.action !== "take-over";
 
 export async function settleByTable(
-  delivery: Delivery,
+  delivery: ReceivedMessage,
   current: Stored<Job> | undefined,
   meeting: SettlingMeeting,
-  { queue, batches, events }: TableDeps,
+  { queue, completion, events }: TableDeps,
 ): Promise<void> {
   switch (meeting.action) {
     case "set-aside":
@@ -34,7 +34,7 @@ export async function settleByTable(
       // R12: whoever ended it may have died before it asked, and before it told anybody.
       if (current !== undefined) {
         events.completedRow(current.value);
-        await batches.askBatch(current.value.batchId);
+        await completion.afterJobEnded(current.value.batchId);
       }
       if (meeting.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
       else await delivery.complete();

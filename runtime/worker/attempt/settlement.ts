@@ -8,9 +8,9 @@ import { jobIdParts } from "../../core/job/ids.ts";
 import type { AttemptOutcome, Failure } from "../../core/job/job.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH, MAX_INTERRUPTIONS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { Delivery, JobQueue } from "../../core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobChanges } from "../../core/ports/job-store.ts";
-import { endingOf, meet, type AttemptResult, type Ending } from "../../core/job/protocol.ts";
+import { endingOf, decideDelivery, type AttemptResult, type Ending } from "../../core/job/protocol.ts";
 import { backoffMs } from "../../core/job/retry.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
@@ -18,21 +18,21 @@ import { eventJobOf, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
 import type { OwnedRow, RowChange } from "./owned-row.ts";
 import type { Interruption } from "./machine-fault.ts";
-import { insist } from "./retry-while-locked.ts";
+import { retryWhileLocked } from "./retry-while-locked.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
 type Ended = Exclude<Execution, { readonly kind: "lost" }>;
 
 export interface SettlementDeps {
   readonly queue: Pick<JobQueue, "send">;
-  readonly batches: BatchCompletion;
+  readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly now: () => Date;
   readonly random: () => number;
 }
 
 export interface SettlementContext {
-  readonly delivery: Delivery;
+  readonly delivery: ReceivedMessage;
   readonly claimed: Claimed;
   readonly row: OwnedRow;
   /** Fires when the lock is lost: nothing may be written or settled any more. */
@@ -47,13 +47,13 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   const chance = deps.random();
   const decide = (): Decision => decideEnd(ended, { claimed, cancelWanted: row.cancelWanted.aborted, endedAt, chance });
 
-  const result = await insist("recording the end", () => row.write(decide), patience);
+  const result = await retryWhileLocked("recording the end", () => row.write(decide), patience);
   if (!result.written) {
     // Somebody else moved the row, or this very write landed and its answer was lost: the table knows.
     const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
-    const meeting = meet(result.current?.value, delivered, claimed.claim.id);
+    const meeting = decideDelivery(result.current?.value, delivered, claimed.claim.id);
     if (startsNothing(meeting)) {
-      await insist("settling", () => settleByTable(delivery, result.current, meeting, deps), patience);
+      await retryWhileLocked("settling", () => settleByTable(delivery, result.current, meeting, deps), patience);
     } else {
       log.warn({ meeting: meeting.action }, "the claim is gone; leaving the message to its next receiver");
     }
@@ -65,17 +65,21 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
 
   // R12: asked before the message is settled, so that a crash in between leaves a redelivery that asks again.
   if (ending.to !== "queued")
-    await insist("asking the batch", () => deps.batches.askBatch(jobIdParts(claimed.jobId).batchId), patience);
+    await retryWhileLocked(
+      "asking the batch",
+      () => deps.completion.afterJobEnded(jobIdParts(claimed.jobId).batchId),
+      patience,
+    );
   switch (ending.bell) {
     case "complete":
-      return insist("completing", () => delivery.complete(), patience);
+      return retryWhileLocked("completing", () => delivery.complete(), patience);
     case "dead-letter":
-      return insist("dead-lettering", () => delivery.deadLetter(...deadLetterReason(failure)), patience);
+      return retryWhileLocked("dead-lettering", () => delivery.deadLetter(...deadLetterReason(failure)), patience);
     case "send-next-then-complete": {
       const bell = nextBell(claimed, ending, result.etag);
       const outgoing = { bell, messageId: bellMessageId(bell.jobId, bell.ring), enqueueAt: runAt };
-      await insist("sending the next bell", () => deps.queue.send(delivery.queue, [outgoing]), patience);
-      return insist("completing", () => delivery.complete(), patience);
+      await retryWhileLocked("sending the next bell", () => deps.queue.send(delivery.queue, [outgoing]), patience);
+      return retryWhileLocked("completing", () => delivery.complete(), patience);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Asks every few seconds what is scheduled for this machine, has the worker leave in time, and approves what need not wait. */
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import { pause } from "../../core/clock.ts";
+import { sleep } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
 import { keepLooking } from "./keep-looking.ts";
 import type { MetadataService } from "../../azure/machine/metadata-service.ts";
@@ -58,7 +58,7 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
     look,
     async pause(signal) {
       // A drain that ends is approved at once: others may wait for this machine's word.
-      await pause(pollMs, AbortSignal.any([signal, drained.signal]));
+      await sleep(pollMs, AbortSignal.any([signal, drained.signal]));
       drained = new AbortController();
     },
     complaint: "scheduled events are not answered; trying again",

@@ -10,7 +10,7 @@
 import type { ProtectionMode } from "../../core/deployment/machine-settings.ts";
 import { lockMarginMs, PROTECTION_CHANGES_MAX, PROTECTION_CHANGES_WINDOW_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import { pause } from "../../core/clock.ts";
+import { sleep } from "../../core/clock.ts";
 import type { WorkPermit } from "../attempt/attempt.ts";
 import type { InstanceProtection } from "../../azure/machine/resource-manager.ts";
 import {
@@ -105,7 +105,7 @@ export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
     };
     listeners.add(look);
     look();
-    await pause(patienceMs, AbortSignal.any([until, stopping.signal, decided.signal]));
+    await sleep(patienceMs, AbortSignal.any([until, stopping.signal, decided.signal]));
     listeners.delete(look);
   }
 

@@ -13,7 +13,7 @@
  */
 import type { Logger } from "../../core/logger.ts";
 import type { ReleasePointer, ReleaseReader } from "../../core/ports/release-reader.ts";
-import { pause } from "../../core/clock.ts";
+import { sleep } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
 import { keepLooking } from "./keep-looking.ts";
 
@@ -89,7 +89,7 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
 
   return keepLooking({
     look,
-    pause: (signal) => pause(pollMs * (1 + SPREAD * (random() - 0.5)), signal),
+    pause: (signal) => sleep(pollMs * (1 + SPREAD * (random() - 0.5)), signal),
     complaint: "the release pointer cannot be read; trying again",
     log,
   });

@@ -3,7 +3,7 @@ import type { ScaleSetSettings } from "../../core/deployment/machine-settings.ts
 import { SettingsError } from "../../core/settings/environment.ts";
 import { SETTING } from "../../core/settings/names.ts";
 import type { Logger } from "../../core/logger.ts";
-import { pause } from "../../core/clock.ts";
+import { sleep } from "../../core/clock.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
 import type { Departure } from "./departure.ts";
 import { watchEvents } from "./event-watch.ts";
@@ -86,7 +86,7 @@ async function knownInstance(metadata: Pick<MetadataService, "instance">, deps: 
         });
       }
       log.warn({ error: error.message }, "this machine cannot be told who it is yet; trying again");
-      await pause(INSTANCE_RETRY_MS, signal);
+      await sleep(INSTANCE_RETRY_MS, signal);
     }
   }
 }

@@ -9,7 +9,7 @@ import type { JobFiles } from "../../core/ports/job-files.ts";
 import { keepArtifacts, refusal } from "./artifacts.ts";
 import type { Claimed } from "../attempt/claim.ts";
 import { interruptionOf } from "../attempt/machine-fault.ts";
-import { insist } from "../attempt/retry-while-locked.ts";
+import { retryWhileLocked } from "../attempt/retry-while-locked.ts";
 import { logLine } from "../process/attempt-log.ts";
 import type { Workspace } from "../process/files/workspace.ts";
 
@@ -38,7 +38,7 @@ export interface Collected {
 export async function collect(workspace: Workspace, context: CollectContext, deps: CollectDeps): Promise<Collected> {
   const { claimed, lost, log } = context;
   const put: typeof deps.files.putArtifact = (...artifact) =>
-    insist("uploading artifacts", () => deps.files.putArtifact(...artifact), { until: lost, log });
+    retryWhileLocked("uploading artifacts", () => deps.files.putArtifact(...artifact), { until: lost, log });
   const request = {
     jobId: claimed.jobId,
     claimId: claimed.claim.id,
@@ -92,7 +92,7 @@ export async function note(
   const chunk = Buffer.concat(lines.map((line) => logLine(new Date(now()), "sys", line)));
   const append = (): Promise<void> => files.appendLog(claimed.jobId, claimed.claim.id, chunk);
   try {
-    await insist("writing the log", append, { until: lost, log });
+    await retryWhileLocked("writing the log", append, { until: lost, log });
   } catch (error) {
     log.warn({ error: messageOf(error) }, "the job's log is incomplete");
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import type { Delivery, JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { type LocalServiceBus, startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { jobOf } from "../../support/builders.ts";
@@ -42,7 +42,7 @@ function newBell(fields: Partial<OutgoingBell> = {}): OutgoingBell {
   return { bell: bellOf(job, 'W/"1"'), messageId: bellMessageId(job.jobId, 1), ...fields };
 }
 
-async function received(delivery: Promise<Delivery | undefined>): Promise<Delivery> {
+async function received(delivery: Promise<ReceivedMessage | undefined>): Promise<ReceivedMessage> {
   const message = await delivery;
   if (message === undefined) throw new Error("no message came");
   return message;
@@ -113,8 +113,8 @@ describe("a restart of the bus", () => {
   });
 });
 
-async function untilAvailable(step: () => Promise<Delivery | undefined>): Promise<Delivery | undefined> {
-  let delivery: Delivery | undefined;
+async function untilAvailable(step: () => Promise<ReceivedMessage | undefined>): Promise<ReceivedMessage | undefined> {
+  let delivery: ReceivedMessage | undefined;
   while (delivery === undefined) delivery = await step().catch(unlessUnavailable);
   return delivery;
 }

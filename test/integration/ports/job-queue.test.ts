@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
-import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { jobOf } from "../../support/builders.ts";
 import type { QueueBacking } from "../../support/stores/memory-queue.ts";
 import { QUEUE_BACKINGS } from "../../support/stores/queue-backings.ts";
@@ -19,7 +19,7 @@ function newBell(fields: Partial<OutgoingBell> = {}): OutgoingBell {
   return { bell: bellOf(job, 'W/"1"'), messageId: bellMessageId(job.jobId, 1), ...fields };
 }
 
-async function received(delivery: Promise<Delivery | undefined>): Promise<Delivery> {
+async function received(delivery: Promise<ReceivedMessage | undefined>): Promise<ReceivedMessage> {
   const message = await delivery;
   if (message === undefined) throw new Error("no message came");
   return message;
@@ -137,7 +137,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
         const bells = outcomes.map(() => newBell());
         await queue.send(name, bells);
         const receiver = queue.receiver(name);
-        const held: Delivery[] = [];
+        const held: ReceivedMessage[] = [];
         while (held.length < bells.length) held.push(await received(receiver.receive(WAIT_MS)));
         await Promise.all(
           held.map((delivery, index) => {
@@ -224,7 +224,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("leaves no message behind under its lock when it is closed while messages arrive", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const taken = new Set<string>();
-      const take = async (waiting: Promise<Delivery | undefined>): Promise<void> => {
+      const take = async (waiting: Promise<ReceivedMessage | undefined>): Promise<void> => {
         const delivery = await waiting;
         if (delivery === undefined) return;
         taken.add(delivery.messageId);

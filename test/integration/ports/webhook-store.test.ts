@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
-import type { Delivery, Webhook } from "../../../runtime/core/job/webhook.ts";
+import type { WebhookDelivery, Webhook } from "../../../runtime/core/job/webhook.ts";
 import { deliveryOf, webhookOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import { freshTenant } from "../../support/test-storage.ts";
@@ -12,7 +12,7 @@ const newWebhook = (fields: Partial<Webhook> = {}): Webhook => webhookOf({ tenan
 const keyAt = (age: number): string => `${String(age).padStart(4, "0")}${randomBytes(4).toString("hex")}`;
 const SOON = new Date("2026-03-01T09:00:00.123Z");
 const LATER = new Date("9999-01-01T00:00:00Z");
-const keysOf = (deliveries: readonly Delivery[]): readonly string[] => deliveries.map(({ key }) => key);
+const keysOf = (deliveries: readonly WebhookDelivery[]): readonly string[] => deliveries.map(({ key }) => key);
 
 describe.each(BACKINGS)("over $name", ({ start }) => {
   const { webhooks, deliveries } = start()();
@@ -22,13 +22,13 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     expect(await webhooks.create(webhook)).toBe(true);
     return webhook;
   }
-  async function added(webhook: Webhook, fields: Partial<Delivery> = {}): Promise<Delivery> {
+  async function added(webhook: Webhook, fields: Partial<WebhookDelivery> = {}): Promise<WebhookDelivery> {
     const delivery = deliveryOf(webhook, { nextTryAt: LATER, ...fields });
     await deliveries.add(delivery);
     return delivery;
   }
-  const all = async (webhook: Webhook, pageSize = 1_000): Promise<readonly Delivery[]> => {
-    const found: Delivery[] = [];
+  const all = async (webhook: Webhook, pageSize = 1_000): Promise<readonly WebhookDelivery[]> => {
+    const found: WebhookDelivery[] = [];
     let continuationToken: string | undefined;
     do {
       const page = await deliveries.list(webhook, { pageSize, continuationToken });

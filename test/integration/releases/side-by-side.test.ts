@@ -79,8 +79,8 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
         lockMs: 2_000,
         marginMs: 500,
       },
-      batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
-      batchStore: {
+      completion: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
+      batches: {
         update: (...given) => batches.update(...given),
         async *active(onUnreadable) {
           for await (const batch of batches.active(onUnreadable)) if (batch.value.batchId === batchId) yield batch;
@@ -169,7 +169,7 @@ describe("after a rollback", () => {
     const sweepLetters = (queue: ReturnType<TestSystem["queue"]>): Promise<number> => {
       const now = (): Date => new Date();
       const completion = createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now });
-      const deps = { jobs, queue, batches: completion, events: silentEvents, unreadable, now };
+      const deps = { jobs, queue, completion, events: silentEvents, unreadable, now };
       return sweepDeadLetters(QUEUE, new Map(), deps);
     };
     expect(await sweepLetters(system.queue())).toBe(0);

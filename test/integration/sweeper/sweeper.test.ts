@@ -70,11 +70,11 @@ beforeEach(async () => {
 const deps = (): SweepBatchesDeps => ({
   jobs,
   queue,
-  batches: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
+  completion: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
   events: silentEvents,
   unreadable: silentUnreadable,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
-  batchStore: {
+  batches: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),
     async *active() {
       const stored = await batches.get(batch.batchId);
@@ -155,7 +155,7 @@ describe("sweeping batches", () => {
   it("reopens a complete batch before it rings for a job that was added too late to be counted", async () => {
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "closed" });
-    await deps().batches.askBatch(batch.batchId);
+    await deps().completion.afterJobEnded(batch.batchId);
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 1, completedGeneration: 1 });
     // The API had found the batch open, and died after the insert.
     const late = await insert();
@@ -169,7 +169,7 @@ describe("sweeping batches", () => {
   it("ends a job that was added while its batch was canceled, instead of ringing for it", async () => {
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "canceled" });
-    await deps().batches.askBatch(batch.batchId);
+    await deps().completion.afterJobEnded(batch.batchId);
     // The API had found the batch open, and died after the insert.
     const { value: late } = await insert();
     const { value: delayed } = await insert({ runAt: new Date(Date.now() + 24 * HOUR_MS) });
@@ -264,7 +264,7 @@ describe("sweeping batches", () => {
       await Promise.resolve();
       yield { value: batch, etag: "any" };
     };
-    const swept = await sweepBatches({ ...deps(), batchStore: { ...deps().batchStore, active } }, { thorough: true });
+    const swept = await sweepBatches({ ...deps(), batches: { ...deps().batches, active } }, { thorough: true });
     expect(swept).toMatchObject({ handedBack: 0 });
   });
 

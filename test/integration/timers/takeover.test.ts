@@ -38,19 +38,19 @@ async function quickTimer(isolation: "process" | "reuse" = "process"): Promise<B
 /** Takes the next message as a worker does, up to the moment named, and is then no more: the message's lock ends. */
 async function dieAfter(moment: "receipt" | "row" | "claim"): Promise<Claimed | undefined> {
   const queue = system.queue();
-  const { jobs, batches: batchStore } = system.api;
+  const { jobs, batches } = system.api;
   const delivery = await queue.receiver(jobQueueName(DEFAULT_POOL, "normal")).receive(10_000);
   if (delivery?.parsed.kind !== "tick") throw new Error("No tick came.");
   const { timers } = bench;
   const now = (): Date => new Date();
-  const shared = { jobs, batchStore, timers, queue, events: silentEvents, pool: DEFAULT_POOL, now, log: silentLog };
-  const batches = createBatchCompletion({ ...shared, batches: batchStore });
+  const shared = { jobs, batches, timers, queue, events: silentEvents, pool: DEFAULT_POOL, now, log: silentLog };
+  const completion = createBatchCompletion(shared);
   let claimed: Claimed | undefined;
   if (moment !== "receipt") await admitTick(delivery.parsed.tick, delivery, shared);
   if (moment === "claim") {
     const request = { delivery, bell: subjectOf(delivery.parsed)!, claimId: randomUUID() };
     const dead = { workerId: "dead", bootId: "dead" };
-    claimed = await claimJob(request, { ...shared, ...dead, batches }, new AbortController().signal);
+    claimed = await claimJob(request, { ...shared, ...dead, completion }, new AbortController().signal);
   }
   return claimed;
 }

@@ -26,7 +26,7 @@ async function dieOnce(life: Life) {
   };
   const post: typeof postHere = mortal({ post: postHere }, life).post;
   const complete = (batches: typeof lab.batches) =>
-    completionOver(batches, { ...NO_COUNTS, succeeded: 1 }, () => lab.clock).askBatch(batchId);
+    completionOver(batches, { ...NO_COUNTS, succeeded: 1 }, () => lab.clock).afterJobEnded(batchId);
 
   const dying = lab.instance({ stores, post });
   await complete(stores.batches)

@@ -5,24 +5,28 @@
 import { cancelOf, requeueOf } from "../../../runtime/core/job/cancel-requeue.ts";
 import {
   type DeliveredBell,
-  type LetterMeeting,
-  type Meeting,
+  type DeadLetterDecision,
+  type DeliveryDecision,
   endingOf,
-  meet,
-  meetLetter,
+  decideDelivery,
+  decideDeadLetter,
 } from "../../../runtime/core/job/protocol.ts";
 import { handbackOf, isClaimDead } from "../../../runtime/core/job/handback.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
 
 /** The real decisions, and what a broken one may say instead. */
 export interface Decisions {
-  readonly meet: (...facts: Parameters<typeof meet>) => Meeting | { readonly action: "abandon" };
+  readonly decideDelivery: (
+    ...facts: Parameters<typeof decideDelivery>
+  ) => DeliveryDecision | { readonly action: "abandon" };
   readonly endingOf: typeof endingOf;
   readonly handbackOf: typeof handbackOf;
   readonly isClaimDead: typeof isClaimDead;
   readonly cancelOf: typeof cancelOf;
   readonly requeueOf: typeof requeueOf;
-  readonly meetLetter: (...facts: Parameters<typeof meetLetter>) => LetterMeeting | { readonly action: "fail" };
+  readonly decideDeadLetter: (
+    ...facts: Parameters<typeof decideDeadLetter>
+  ) => DeadLetterDecision | { readonly action: "fail" };
 }
 
 /** What the system does around the decisions. */
@@ -58,7 +62,7 @@ export interface Protocol {
 }
 
 export const PROTOCOL: Protocol = {
-  decisions: { meet, endingOf, handbackOf, isClaimDead, cancelOf, requeueOf, meetLetter },
+  decisions: { decideDelivery, endingOf, handbackOf, isClaimDead, cancelOf, requeueOf, decideDeadLetter },
   procedure: {
     ringOf: ({ ring }) => ring,
     checksLockBeforeStart: true,
@@ -87,12 +91,12 @@ type MetRow = Pick<Job, "state" | "ring" | "claim" | "cancelWanted" | "interrupt
 
 /** Changes one of the table's answers. */
 const meetExcept = (
-  action: Meeting["action"],
-  instead: (row: MetRow, delivered: DeliveredBell) => ReturnType<Decisions["meet"]>,
+  action: DeliveryDecision["action"],
+  instead: (row: MetRow, delivered: DeliveredBell) => ReturnType<Decisions["decideDelivery"]>,
 ): Protocol =>
   withDecisions({
-    meet(row, delivered, myClaimId) {
-      const meeting = meet(row, delivered, myClaimId);
+    decideDelivery(row, delivered, myClaimId) {
+      const meeting = decideDelivery(row, delivered, myClaimId);
       return meeting.action === action ? instead(row, delivered) : meeting;
     },
   });
@@ -106,8 +110,8 @@ export const WITHOUT_ETAG_IN_BELL = withProcedure({ etagInBell: false });
 export const BROKEN = {
   "R1: MessageId and ring from the attempt": withProcedure({ ringOf: ({ attempts }) => attempts + 1 }),
   "R2: a running row means a live worker": withDecisions({
-    meet(row, delivered, myClaimId) {
-      const meeting = meet(row, delivered, myClaimId);
+    decideDelivery(row, delivered, myClaimId) {
+      const meeting = decideDelivery(row, delivered, myClaimId);
       return row?.state === "running" && meeting.action !== "adopt" ? { action: "abandon" } : meeting;
     },
   }),
@@ -116,7 +120,9 @@ export const BROKEN = {
     row?.ring === bell.ring ? { action: "take-over", as: "running" } : { action: "complete-surplus" },
   ),
   "R3: starts without a look at the lock": withProcedure({ checksLockBeforeStart: false }),
-  "R4: own claim not recognised": withDecisions({ meet: (row, delivered) => meet(row, delivered, undefined) }),
+  "R4: own claim not recognised": withDecisions({
+    decideDelivery: (row, delivered) => decideDelivery(row, delivered, undefined),
+  }),
   "R4: claims named after the worker": withProcedure({ claimId: "worker name" }),
   "R4: a new claim id for every try": withProcedure({ claimId: "per try" }),
   "R4: after an outage the claim starts again from the bell": withProcedure({ claimRestartsFromBell: true }),
@@ -129,12 +135,12 @@ export const BROKEN = {
   "R7: old bell completed before the next": withProcedure({ order: "row, complete, bell" }),
   "R8: a retry forgets the cancel": withDecisions({ endingOf: (facts) => endingOf(noCancel(facts)) }),
   "R8: a takeover forgets the cancel": withDecisions({
-    meet: (row, delivered, myClaimId) => meet(row && noCancel(row), delivered, myClaimId),
+    decideDelivery: (row, delivered, myClaimId) => decideDelivery(row && noCancel(row), delivered, myClaimId),
   }),
   "R8: a hand-back forgets the cancel": withDecisions({ handbackOf: (job, now) => handbackOf(noCancel(job), now) }),
   "R9: a dead letter ends a live job": withDecisions({
-    meetLetter(row, letter) {
-      const meeting = meetLetter(row, letter);
+    decideDeadLetter(row, letter) {
+      const meeting = decideDeadLetter(row, letter);
       return meeting.action === "keep" || meeting.action === "remove" ? meeting : { action: "fail" };
     },
   }),

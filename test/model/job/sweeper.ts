@@ -101,7 +101,7 @@ function letterSteps({ world, protocol }: Context, steps: JobSteps, letter: Mess
   const row = world.rows[job]!;
   const current = jobOf(row);
   const name = `the dead letter of ring ${letter.ring}`;
-  const meeting = protocol.decisions.meetLetter(current, letter);
+  const meeting = protocol.decisions.decideDeadLetter(current, letter);
   switch (meeting.action) {
     case "keep":
     case "wait":

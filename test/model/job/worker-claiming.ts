@@ -109,7 +109,7 @@ export function readSteps({ worker, row }: Turn, own: OwnSteps): void {
 /** The table decides what the delivered bell means for the row just read. */
 function meetRow(turn: Turn): void {
   const { context, worker, row } = turn;
-  const meeting = context.protocol.decisions.meet(jobOf(row), deliveredOf(worker), String(worker.claim));
+  const meeting = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));
   switch (meeting.action) {
     case "adopt":
       worker.fresh = true;

@@ -92,7 +92,7 @@ export function rereadSteps({ row }: Turn, own: OwnSteps): void {
 
 function afterReread(turn: Turn): void {
   const { context, worker, row } = turn;
-  const meeting = context.protocol.decisions.meet(jobOf(row), deliveredOf(worker), String(worker.claim));
+  const meeting = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));
   switch (meeting.action) {
     case "adopt":
       worker.fresh = true;

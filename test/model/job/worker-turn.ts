@@ -42,7 +42,7 @@ export const lateWrite = (kind: LateWrite["kind"], worker: Worker): LateWrite =>
 };
 
 type Settling = Exclude<
-  ReturnType<Context["protocol"]["decisions"]["meet"]>,
+  ReturnType<Context["protocol"]["decisions"]["decideDelivery"]>,
   { readonly action: "adopt" | "claim" | "take-over" }
 >;
 

@@ -28,7 +28,7 @@ export function landClaim(context: Context, write: WorkerWrite): void {
     writeRow(context, write.job, "claim", { to: "running", changes: { claim, runAt: undefined } });
     return;
   }
-  const meeting = protocol.decisions.meet(jobOf(row), deliveredOf(write), String(write.claim));
+  const meeting = protocol.decisions.decideDelivery(jobOf(row), deliveredOf(write), String(write.claim));
   if (meeting.action !== "take-over") throw new Error(`A row that is ${row.state} is not claimed (${meeting.action}).`);
   const changes: JobChanges = protocol.procedure.takeOverRecords
     ? { interruptions: realInterruptions(row.interruptions) + 1 }

@@ -1,5 +1,5 @@
 /** A worker's steps between two moments at which it may die, as in runtime/worker/attempt/claim.ts and pass-gate.ts. */
-import { askOf, gateOf, isOver, type GateDecision } from "../../../runtime/core/timer/gate.ts";
+import { nextRunOf, decideGate, isOver, type GateDecision } from "../../../runtime/core/timer/gate.ts";
 import type { Steps } from "../search.ts";
 import type { TimerBounds, TimerRules } from "./rules.ts";
 import {
@@ -176,12 +176,12 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
   const request = { jobId, overlap: bounds.overlap, waitingMax: bounds.waitingMax, keeps };
   const decisionOf = (worker: TimerWorker): GateDecision => {
     const seen = turnsOf(worker.seen ?? { current: NOBODY, waiting: [] });
-    if (rules.inOrder) return gateOf(seen, request, knownTo(worker));
+    if (rules.inOrder) return decideGate(seen, request, knownTo(worker));
     // As if the earlier ones were not there.
     const earlier = seen.waitingJobIds.filter((id) => id > jobId);
     const later = { ...seen, waitingJobIds: seen.waitingJobIds.filter((id) => id <= jobId) };
-    const decision = gateOf(later, request, knownTo(worker));
-    if (decision.action !== "pass") return gateOf(seen, request, knownTo(worker));
+    const decision = decideGate(later, request, knownTo(worker));
+    if (decision.action !== "pass") return decideGate(seen, request, knownTo(worker));
     return { ...decision, turns: { ...decision.turns, waitingJobIds: [...earlier, ...decision.turns.waitingJobIds] } };
   };
   const decide = (same: TimerWorker): void => {
@@ -305,7 +305,7 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
   const decisionOf = (worker: TimerWorker) => {
     const seen = worker.seen ?? { current: NOBODY, waiting: [] };
     const first = seen.waiting.slice(0, 1);
-    return askOf(turnsOf(rules.passesOver ? seen : { ...seen, waiting: first }), knownTo(worker));
+    return nextRunOf(turnsOf(rules.passesOver ? seen : { ...seen, waiting: first }), knownTo(worker));
   };
   const decide = (same: TimerWorker): void => {
     const { action } = decisionOf(same);

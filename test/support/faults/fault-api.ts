@@ -9,7 +9,7 @@ import { type Duplex, duplexPair } from "node:stream";
 import { json } from "node:stream/consumers";
 import { createApp } from "../../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
-import { createRinger } from "../../../runtime/api/submit/bell-outbox.ts";
+import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
@@ -33,7 +33,7 @@ export interface FaultApi extends Disposable {
 }
 
 type ApiPorts = Stores & { readonly queue: JobQueue };
-type RunPorts = ApiPorts & { readonly ringer: ReturnType<typeof createRinger> };
+type RunPorts = ApiPorts & { readonly outbox: ReturnType<typeof createBellOutbox> };
 
 /** Routes that ask the ports of the run they serve. */
 interface Routes {
@@ -49,12 +49,12 @@ export const timersOfRoutes = (): number => builtCount * 4;
 
 export function startFaultApi(ports: ApiPorts, pool: string): FaultApi {
   const routes = idle.get(pool)?.pop() ?? buildRoutes(pool);
-  const ringer = createRinger({ queue: ports.queue, log: silentLog });
-  routes.ports = { ...ports, ringer };
+  const outbox = createBellOutbox({ queue: ports.queue, log: silentLog });
+  routes.ports = { ...ports, outbox };
   const connections = new Set<Duplex>();
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
-    await ringer.close();
+    await outbox.close();
     for (const connection of connections) connection.destroy();
   }
   return {
@@ -96,7 +96,7 @@ function buildRoutes(pool: string): Routes {
     packages: unasked("packages"),
     timers: ask("timers"),
     queue: ask("queue"),
-    ringer: ask("ringer"),
+    outbox: ask("outbox"),
     ids,
     now: () => new Date(),
     trustedNow: () => new Date(),

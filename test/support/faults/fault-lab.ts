@@ -113,8 +113,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     const node = await startWorkerNode({
       ...ports,
       events: silentEvents,
-      batchStore: ports.batches,
-      batches: createBatchCompletion({ ...ports, events: silentEvents, now }),
+      batches: ports.batches,
+      completion: createBatchCompletion({ ...ports, events: silentEvents, now }),
       packages: services.cache(ports.packages, join(home, "packages")),
       workspaces: createWorkspaces({ root: join(home, "attempts") }),
       processes: record.processes(processes),
@@ -174,8 +174,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       const deps = {
         ...sweeper,
         ...told,
-        batchStore: batches,
-        batches: completion,
+        batches,
+        completion,
         announce: () => Promise.resolve(),
         now: later,
         lockMs,

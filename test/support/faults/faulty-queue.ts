@@ -1,6 +1,6 @@
 /** Puts a fault plan between a process and its messages. */
 import { LockLostError } from "../../../runtime/core/errors.ts";
-import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
+import type { BellReceiver, ReceivedMessage, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
 
 interface FaultyQueueOptions {
@@ -10,7 +10,7 @@ interface FaultyQueueOptions {
 }
 
 export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs, isSevered }: FaultyQueueOptions): JobQueue {
-  const wrap = (delivery: Delivery): Delivery => faultyDelivery(delivery, call, lockMs);
+  const wrap = (delivery: ReceivedMessage): ReceivedMessage => faultyDelivery(delivery, call, lockMs);
   return {
     send: (queue, bells) => call("queue.send", WRITE, () => inner.send(queue, bells)),
     receiver: (queue) => faultyReceiver(inner.receiver(queue), call, { wrap, isSevered }),
@@ -22,7 +22,7 @@ export function faultyQueue(inner: JobQueue, call: PortCall, { lockMs, isSevered
 }
 
 interface Receiving extends Pick<FaultyQueueOptions, "isSevered"> {
-  readonly wrap: (delivery: Delivery) => Delivery;
+  readonly wrap: (delivery: ReceivedMessage) => ReceivedMessage;
 }
 
 /** A receive is a call once it has brought something: idle ones would make the count a matter of time. */
@@ -37,7 +37,7 @@ const faultyReceiver = (inner: BellReceiver, call: PortCall, { wrap, isSevered }
   close: () => inner.close(),
 });
 
-function faultyDelivery(inner: Delivery, call: PortCall, lockMs: number): Delivery {
+function faultyDelivery(inner: ReceivedMessage, call: PortCall, lockMs: number): ReceivedMessage {
   const lost = (): never => {
     throw new LockLostError("The broker has ended the lock.");
   };

@@ -1,7 +1,7 @@
 /** Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters. */
 import { LockLostError } from "../../../runtime/core/errors.ts";
 import { parseMessage } from "../../../runtime/core/job/message.ts";
-import type { Delivery, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 
 interface Message extends Pick<OutgoingBell, "bell" | "messageId"> {
   readonly sequenceNumber: string;
@@ -50,7 +50,7 @@ export function createMemoryQueue({ lockMs }: { readonly lockMs: number }): JobQ
     else after(waitMs + 1, ring);
   }
 
-  function take(name: string, queue: Queue, list: Message[]): Delivery | undefined {
+  function take(name: string, queue: Queue, list: Message[]): ReceivedMessage | undefined {
     const message = list.find(({ freeAt: at }) => at <= Date.now());
     if (message === undefined) return undefined;
     const lock = {};
@@ -143,7 +143,7 @@ export function createMemoryQueue({ lockMs }: { readonly lockMs: number }): JobQ
     },
     takeDeadLetters(name, maxCount) {
       const queue = queueOf(name);
-      const taken: Delivery[] = [];
+      const taken: ReceivedMessage[] = [];
       for (let i = 0; i < maxCount; i++) {
         const delivery = take(name, queue, queue.dead);
         if (delivery === undefined) break;

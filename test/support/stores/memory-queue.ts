@@ -1,7 +1,7 @@
 /** Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters. */
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
 import { parseMessage } from "../../../runtime/core/job/message.ts";
-import type { Delivery, JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
+import type { ReceivedMessage, JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { nextTurn, type Turn } from "./memory-table.ts";
 
 export interface QueueBacking extends AsyncDisposable {
@@ -64,7 +64,7 @@ export function startMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQue
     wake(queue);
   }
 
-  function take(name: string, list: Message[]): Delivery | undefined {
+  function take(name: string, list: Message[]): ReceivedMessage | undefined {
     const queue = queueOf(name);
     const message = list.find(({ freeAt }) => freeAt <= Date.now());
     if (message === undefined) return undefined;

@@ -3,7 +3,7 @@ import { type StoredRow, decodePosition, encodePosition, readable } from "../../
 import {
   changedDeliveryCells,
   deliveryCells,
-  deliveryOf,
+  webhookDeliveryOf,
   endedKeys,
   endedPartition,
   WAITING_PARTITION,
@@ -17,7 +17,7 @@ import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { DeliveryStore, WebhookKey, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import { WEBHOOK_NAME_PATTERN } from "../../../runtime/core/http/webhook-api.ts";
-import type { Delivery } from "../../../runtime/core/job/webhook.ts";
+import type { WebhookDelivery } from "../../../runtime/core/job/webhook.ts";
 import { type KeyedRow, MemoryTable, pageOf } from "./memory-table.ts";
 
 export interface MemoryWebhooks {
@@ -129,11 +129,11 @@ function deliveriesIn(table: MemoryTable): DeliveryStore {
         continuationToken === undefined
           ? { shard: 0, after: "" }
           : decodePosition(continuationToken, PARTS.length, isKey);
-      const items: Delivery[] = [];
+      const items: WebhookDelivery[] = [];
       for (const [shard, part] of PARTS.entries()) {
         if (shard < start.shard) continue;
         for (const { cells } of await part(table, webhook, shard === start.shard ? start.after : "")) {
-          const delivery = deliveryOf(cells);
+          const delivery = webhookDeliveryOf(cells);
           // Between the two steps of its end it is in both.
           if (shard === 1 && items.some(({ key }) => key === delivery.key)) continue;
           items.push(delivery);
@@ -147,4 +147,7 @@ function deliveriesIn(table: MemoryTable): DeliveryStore {
   };
 }
 
-const storedDelivery = ({ cells, etag }: StoredRow): Stored<Delivery> => ({ value: deliveryOf(cells), etag });
+const storedDelivery = ({ cells, etag }: StoredRow): Stored<WebhookDelivery> => ({
+  value: webhookDeliveryOf(cells),
+  etag,
+});

@@ -33,17 +33,17 @@ function createWorld(state: JobState) {
     workers: { requestCancel: () => Promise.resolve() },
     batches: { update: () => Promise.resolve({ written: true, etag: "2" }) },
     completion: {
-      askBatch: (batchId) => {
+      afterJobEnded: (batchId) => {
         asked.push(batchId);
         return Promise.resolve();
       },
       reopenBatch: () => Promise.resolve(),
     },
-    ringer: {
+    outbox: {
       assertReady: () => {
         if (!ready) throw new UnavailableError("BusUnavailable", "away");
       },
-      ring: (_queue, bells) => {
+      send: (_queue, bells) => {
         rung.push(...bells.map(({ messageId }) => messageId));
         return Promise.resolve();
       },

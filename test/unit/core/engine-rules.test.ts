@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cancelOf, requeueOf } from "../../../runtime/core/job/cancel-requeue.ts";
 import { isUndecided, provesCompletion, reopenedChanges } from "../../../runtime/core/job/completion.ts";
-import { meetLetter } from "../../../runtime/core/job/protocol.ts";
+import { decideDeadLetter } from "../../../runtime/core/job/protocol.ts";
 import { handbackOf, isClaimDead } from "../../../runtime/core/job/handback.ts";
 import type { Claim } from "../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
@@ -50,7 +50,7 @@ describe("a dead letter meets a row", () => {
 
   it("speaks of its own ring only, and never against a running row", () => {
     for (const { state, letterRing } of cases) {
-      const { action } = meetLetter({ state, ring: 2 }, { ring: letterRing });
+      const { action } = decideDeadLetter({ state, ring: 2 }, { ring: letterRing });
       const expected = {
         queued: letterRing < 2 ? "ring-then-remove" : letterRing === 2 ? "hand-back-then-remove" : "keep",
         running: "wait",
@@ -63,7 +63,7 @@ describe("a dead letter meets a row", () => {
   });
 
   it("is kept when there is no row", () => {
-    expect(meetLetter(undefined, { ring: 1 }).action).toBe("keep");
+    expect(decideDeadLetter(undefined, { ring: 1 }).action).toBe("keep");
   });
 });
 

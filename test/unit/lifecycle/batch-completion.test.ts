@@ -74,7 +74,7 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
       events: silentEvents,
       now: () => new Date(0),
     });
-    const ask = (): Promise<void> => completion.askBatch(batch.batchId);
+    const ask = (): Promise<void> => completion.afterJobEnded(batch.batchId);
     return {
       ask,
       end: async (index: number, to: JobState = "succeeded"): Promise<void> => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { BellReceiver, Delivery, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
+import type { BellReceiver, ReceivedMessage, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { PRIORITIES, type Priority, createShare } from "../../../runtime/core/job/priority.ts";
 import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createIntake } from "../../../runtime/worker/intake.ts";
@@ -9,8 +9,8 @@ import { silentLog } from "../../support/silent-log.ts";
 
 /** Queues whose messages the test puts in; looks find nothing at once, open receives wait. */
 function fakeQueues() {
-  const waiting = new Map<string, Delivery[]>(PRIORITIES.map((priority) => [jobQueueName("p", priority), []]));
-  const open = new Map<string, (delivery: Delivery | undefined) => void>();
+  const waiting = new Map<string, ReceivedMessage[]>(PRIORITIES.map((priority) => [jobQueueName("p", priority), []]));
+  const open = new Map<string, (delivery: ReceivedMessage | undefined) => void>();
   const looks: string[] = [];
 
   const receiver = (queue: string): BellReceiver => ({

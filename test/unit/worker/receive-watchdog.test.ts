@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { BellReceiver, Delivery, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
+import type { BellReceiver, ReceivedMessage, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { createReceiveWatchdog, DEAF_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/fake-delivery.ts";
@@ -12,7 +12,7 @@ function setUp({ waiting = false, held = false }) {
   const events: string[] = [];
   let now = 0;
   let since: number | undefined = 0;
-  const probed: Delivery[] = [];
+  const probed: ReceivedMessage[] = [];
   const message: PeekedMessage = {
     parsed: { kind: "malformed", reason: "not read here" },
     messageId: "m",

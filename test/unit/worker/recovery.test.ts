@@ -33,8 +33,8 @@ function setUp(heldClaims: readonly HeldClaim[]) {
   const asked: string[] = [];
   const unreadable: string[] = [];
   let forgotten = 0;
-  const batches = {
-    askBatch: (batchId: string) => {
+  const completion = {
+    afterJobEnded: (batchId: string) => {
       asked.push(batchId);
       return Promise.resolve();
     },
@@ -50,7 +50,16 @@ function setUp(heldClaims: readonly HeldClaim[]) {
   const recover = () =>
     recoverOwnJobs(
       {
-        ...{ journal, jobs, queue, batches, events: silentEvents, pool: DEFAULT_POOL, now: () => NOW, log: silentLog },
+        ...{
+          journal,
+          jobs,
+          queue,
+          completion,
+          events: silentEvents,
+          pool: DEFAULT_POOL,
+          now: () => NOW,
+          log: silentLog,
+        },
         unreadable: { note: (key: string) => void unreadable.push(key) },
       },
       new AbortController().signal,

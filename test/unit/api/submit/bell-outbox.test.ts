@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createRinger, RETRY_MS, WAITING_MAX_COUNT } from "../../../../runtime/api/submit/bell-outbox.ts";
+import { createBellOutbox, RETRY_MS, WAITING_MAX_COUNT } from "../../../../runtime/api/submit/bell-outbox.ts";
 import type { OutgoingBell } from "../../../../runtime/core/ports/job-queue.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 
@@ -8,14 +8,14 @@ afterEach(() => void vi.useRealTimers());
 
 const bells = (count: number): readonly OutgoingBell[] => Array<OutgoingBell>(count).fill({} as OutgoingBell);
 
-/** Half the bound: two of it fill the ringer. */
+/** Half the bound: two of it fill the outbox. */
 const HALF = bells(WAITING_MAX_COUNT / 2);
 
 /** A queue whose sends end when the test says so. */
 function setUp() {
   const sends: { readonly queueName: string; readonly count: number; end(): void; fail(): void }[] = [];
   const errors: Readonly<Record<string, unknown>>[] = [];
-  const ringer = createRinger({
+  const outbox = createBellOutbox({
     queue: {
       send: (queueName, { length: count }) =>
         new Promise<void>((end, reject) => {
@@ -26,7 +26,7 @@ function setUp() {
   });
   const isReady = (): boolean => {
     try {
-      ringer.assertReady();
+      outbox.assertReady();
       return true;
     } catch (error) {
       expect(error).toMatchObject({ code: "BusUnavailable", retryable: true });
@@ -35,13 +35,13 @@ function setUp() {
   };
   /** Rings, and the broker is away. */
   async function keep(queueName: string, kept: readonly OutgoingBell[]): Promise<void> {
-    const ringing = ringer.ring(queueName, kept);
+    const ringing = outbox.send(queueName, kept);
     sends.pop()?.fail();
     await ringing;
   }
   const turn = () => vi.advanceTimersByTimeAsync(0);
   const nextPass = () => vi.advanceTimersByTimeAsync(RETRY_MS);
-  return { ringer, sends, errors, isReady, keep, turn, nextPass };
+  return { outbox, sends, errors, isReady, keep, turn, nextPass };
 }
 
 describe("bells that could not be sent", () => {
@@ -61,8 +61,8 @@ describe("bells that could not be sent", () => {
   });
 
   it("make those count that are sent for the first time meanwhile", async () => {
-    const { ringer, sends, isReady, keep } = setUp();
-    const burst = [1, 2, 3].map(() => ringer.ring("a", HALF));
+    const { outbox, sends, isReady, keep } = setUp();
+    const burst = [1, 2, 3].map(() => outbox.send("a", HALF));
     expect(isReady()).toBe(true);
     await keep("b", bells(1));
     expect(isReady()).toBe(false);
@@ -121,13 +121,13 @@ describe("bells that could not be sent", () => {
 
 describe("close", () => {
   it("waits for the pass and the first sends, then tries once more", async () => {
-    const { ringer, sends, errors, keep, turn, nextPass } = setUp();
+    const { outbox, sends, errors, keep, turn, nextPass } = setUp();
     await keep("a", bells(1));
     await nextPass();
-    const ringing = ringer.ring("b", bells(2));
+    const ringing = outbox.send("b", bells(2));
     let isClosed = false;
-    const closing = ringer.close().then(() => (isClosed = true));
-    void ringer.close();
+    const closing = outbox.close().then(() => (isClosed = true));
+    void outbox.close();
     sends.shift()?.fail();
     await turn();
     expect(sends).toHaveLength(1);
@@ -145,10 +145,10 @@ describe("close", () => {
   });
 
   it("says how many bells are left when the broker stays away, and leaves no timer", async () => {
-    const { ringer, sends, errors, keep, turn } = setUp();
+    const { outbox, sends, errors, keep, turn } = setUp();
     await keep("a", bells(1));
     await keep("a", bells(2));
-    const closing = ringer.close();
+    const closing = outbox.close();
     await turn();
     sends.pop()?.fail();
     await closing;

@@ -80,14 +80,14 @@ function createWorld() {
       files: {
         putParameters: (jobId: string, json: string) => step(() => Promise.resolve(void parameters.set(jobId, json))),
       },
-      ringer: {
+      outbox: {
         assertReady: () => undefined,
-        ring: (_queue: string, rung: readonly OutgoingBell[]) =>
+        send: (_queue: string, rung: readonly OutgoingBell[]) =>
           step(() => Promise.resolve(void bells.push(...rung.map(({ messageId }) => messageId)))),
         close: () => Promise.resolve(),
       },
       completion: {
-        askBatch: () => Promise.resolve(),
+        afterJobEnded: () => Promise.resolve(),
         reopenBatch: () => Promise.resolve(),
       },
       workers: { requestCancel: () => Promise.resolve() },

@@ -1,7 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Claim } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
-import { endingOf, meet, type AttemptResult, type Meeting } from "../../../../runtime/core/job/protocol.ts";
+import {
+  endingOf,
+  decideDelivery,
+  type AttemptResult,
+  type DeliveryDecision,
+} from "../../../../runtime/core/job/protocol.ts";
 import { JOB_STATES, isAllowed, isTerminal } from "../../../../runtime/core/job/states.ts";
 
 const claimOf = (id: string, sequenceNumber: string, queue = "q"): Claim => ({
@@ -48,7 +53,7 @@ function tableSays({
   message,
   cancelWanted,
   interruptions,
-}: (typeof combinations)[number]): Meeting {
+}: (typeof combinations)[number]): DeliveryDecision {
   if (state === "running" && mine) return { action: "adopt" };
   if (isTerminal(state)) return { action: "settle-ended", asDeadLetter: state === "failed" && bellRing === ROW_RING };
   if (state === "queued" && bellRing === ROW_RING) return { action: "claim" };
@@ -70,20 +75,21 @@ describe("a bell meets a row", () => {
         interruptions,
         claim: claimOf(mine ? MY_CLAIM : "theirs", "7"),
       };
-      expect(meet(row, { bell: { ring: bellRing }, ...message }, MY_CLAIM), JSON.stringify(combination)).toEqual(
-        tableSays(combination),
-      );
+      expect(
+        decideDelivery(row, { bell: { ring: bellRing }, ...message }, MY_CLAIM),
+        JSON.stringify(combination),
+      ).toEqual(tableSays(combination));
     }
   });
 
   it("is set aside when there is no row", () => {
-    const meeting = meet(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
+    const meeting = decideDelivery(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
     expect(meeting).toEqual({ action: "set-aside", reason: "JobNotFound" });
   });
 
   it("never mistakes a claim without an own one for its own", () => {
     const row = { state: "running", ring: 1, cancelWanted: false, interruptions: 0, claim: undefined } as const;
-    const meeting = meet(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
+    const meeting = decideDelivery(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
     expect(meeting).toEqual({ action: "complete-surplus" });
   });
 });

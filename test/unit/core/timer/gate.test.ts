@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { JOB_STATES } from "../../../../runtime/core/job/states.ts";
 import {
-  askOf,
-  gateOf,
+  nextRunOf,
+  decideGate,
   isOver,
   type GateRequest,
   type Known,
@@ -35,7 +35,7 @@ describe("the gate of a timer", () => {
     ["nobody has run yet", undefined],
     ["it is the one that may run", third],
   ])("lets a run through when %s, with a write in any case", (_when, currentJobId) => {
-    expect(gateOf({ currentJobId, waitingJobIds: [second] }, request(), nothing)).toEqual({
+    expect(decideGate({ currentJobId, waitingJobIds: [second] }, request(), nothing)).toEqual({
       action: "pass",
       turns: { currentJobId: third, waitingJobIds: [second] },
     });
@@ -43,7 +43,7 @@ describe("the gate of a timer", () => {
 
   it.each(OVER)("lets a run through when the last one is %s, and it waits no longer", (state) => {
     const run = { currentJobId: first, waitingJobIds: [third, fourth] };
-    expect(gateOf(run, queue(), knowing({ [first]: state }))).toEqual({
+    expect(decideGate(run, queue(), knowing({ [first]: state }))).toEqual({
       action: "pass",
       turns: { currentJobId: third, waitingJobIds: [fourth] },
     });
@@ -52,16 +52,16 @@ describe("the gate of a timer", () => {
   it("lets no run through while an earlier one waits, although nobody runs", () => {
     const known = knowing({ [first]: "succeeded", [second]: "queued" });
     const run = { currentJobId: first, waitingJobIds: [second] };
-    expect(gateOf(run, queue(), knowing({ [first]: "succeeded" }))).toEqual({ action: "look", jobIds: [second] });
-    expect(gateOf(run, queue(2), known)).toEqual({
+    expect(decideGate(run, queue(), knowing({ [first]: "succeeded" }))).toEqual({ action: "look", jobIds: [second] });
+    expect(decideGate(run, queue(2), known)).toEqual({
       ...{ action: "wait", dropped: [], turns: { currentJobId: first, waitingJobIds: [second, third] } },
     });
-    expect(gateOf({ ...run, waitingJobIds: [second, third] }, queue(2), known)).toEqual({ action: "stay" });
+    expect(decideGate({ ...run, waitingJobIds: [second, third] }, queue(2), known)).toEqual({ action: "stay" });
     // One waits at most; and one that meets no run is not left out for want of room to wait.
-    expect(gateOf(run, queue(1), known)).toEqual({ action: "leave-out", holderJobId: first });
-    expect(gateOf({ ...run, waitingJobIds: [] }, request(), known)).toMatchObject({ action: "pass" });
+    expect(decideGate(run, queue(1), known)).toEqual({ action: "leave-out", holderJobId: first });
+    expect(decideGate({ ...run, waitingJobIds: [] }, request(), known)).toMatchObject({ action: "pass" });
     for (const state of OVER) {
-      expect(gateOf(run, queue(), knowing({ [first]: "succeeded", [second]: state }))).toMatchObject({
+      expect(decideGate(run, queue(), knowing({ [first]: "succeeded", [second]: state }))).toMatchObject({
         action: "pass",
       });
     }
@@ -71,32 +71,32 @@ describe("the gate of a timer", () => {
     const run = { currentJobId: first, waitingJobIds: [second, third] };
     const known = knowing({ [first]: "running", [second]: "queued", [third]: "queued" });
     const last = (keeps: GateRequest["keeps"]): GateRequest => ({ ...queue(2), jobId: fourth, keeps });
-    expect(gateOf(run, last("latest"), known)).toEqual({
+    expect(decideGate(run, last("latest"), known)).toEqual({
       ...{ action: "wait", dropped: [second], turns: { currentJobId: first, waitingJobIds: [third, fourth] } },
     });
-    expect(gateOf(run, last("earliest"), known)).toEqual({ action: "leave-out", holderJobId: first });
+    expect(decideGate(run, last("earliest"), known)).toEqual({ action: "leave-out", holderJobId: first });
     const late = { currentJobId: first, waitingJobIds: [third, fourth] };
     const lateKnown = knowing({ [first]: "running", [third]: "queued", [fourth]: "queued" });
-    expect(gateOf(late, { ...queue(2), jobId: second, keeps: "latest" }, lateKnown)).toMatchObject({
+    expect(decideGate(late, { ...queue(2), jobId: second, keeps: "latest" }, lateKnown)).toMatchObject({
       action: "leave-out",
     });
   });
 
   it("looks at the holder before it decides", () => {
     const run = { currentJobId: first, waitingJobIds: [] };
-    expect(gateOf(run, request(), nothing)).toEqual({ action: "look", jobIds: [first] });
+    expect(decideGate(run, request(), nothing)).toEqual({ action: "look", jobIds: [first] });
   });
 
   it("lets every run through that may overlap, and looks at nobody", () => {
     const run = { currentJobId: first, waitingJobIds: [] };
-    const decision = gateOf(run, request({ overlap: "allow" }), nothing);
+    const decision = decideGate(run, request({ overlap: "allow" }), nothing);
     expect(decision).toMatchObject({ action: "pass", turns: { currentJobId: third } });
   });
 
   it.each(ALIVE)("leaves a run out while another is %s", (state) => {
     const run = { currentJobId: first, waitingJobIds: [] };
     const expected = { action: "leave-out", holderJobId: first };
-    expect(gateOf(run, request(), knowing({ [first]: state }))).toEqual(expected);
+    expect(decideGate(run, request(), knowing({ [first]: state }))).toEqual(expected);
   });
 
   it.each(ALIVE)("lets a run wait while another is %s, behind those of earlier ticks", (state) => {
@@ -105,29 +105,29 @@ describe("the gate of a timer", () => {
       ...{ action: "wait", dropped: [] },
       turns: { currentJobId: first, waitingJobIds },
     });
-    expect(gateOf({ currentJobId: first, waitingJobIds: [] }, queue(), known)).toEqual(wait([third]));
+    expect(decideGate({ currentJobId: first, waitingJobIds: [] }, queue(), known)).toEqual(wait([third]));
     const two = { currentJobId: first, waitingJobIds: [second, fourth] };
-    expect(gateOf(two, queue(3), known)).toEqual(wait([second, third, fourth]));
+    expect(decideGate(two, queue(3), known)).toEqual(wait([second, third, fourth]));
   });
 
   it("leaves a run that waits where it is", () => {
     const run = { currentJobId: first, waitingJobIds: [second, third] };
-    expect(gateOf(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "stay" });
-    expect(gateOf(run, request(), knowing({ [first]: "running" }))).toEqual({ action: "stay" });
+    expect(decideGate(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "stay" });
+    expect(decideGate(run, request(), knowing({ [first]: "running" }))).toEqual({ action: "stay" });
   });
 
   it("gives the room of those that have ended to others, and leaves a run out when there is none", () => {
     const run = { currentJobId: first, waitingJobIds: [second] };
-    expect(gateOf(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "look", jobIds: [second] });
+    expect(decideGate(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "look", jobIds: [second] });
     for (const state of OVER) {
-      expect(gateOf(run, queue(), knowing({ [first]: "running", [second]: state }))).toEqual({
+      expect(decideGate(run, queue(), knowing({ [first]: "running", [second]: state }))).toEqual({
         ...{ action: "wait", dropped: [] },
         turns: { currentJobId: first, waitingJobIds: [third] },
       });
     }
     for (const state of ALIVE) {
       const known = knowing({ [first]: "running", [second]: state });
-      expect(gateOf(run, queue(), known)).toEqual({ action: "leave-out", holderJobId: first });
+      expect(decideGate(run, queue(), known)).toEqual({ action: "leave-out", holderJobId: first });
     }
   });
 
@@ -148,8 +148,8 @@ describe("the gate of a timer", () => {
           const asked = new Set<string>();
           const known: Known = (id) => (asked.has(id) ? truth[id] : undefined);
           const wish = { ...queue(room), keeps };
-          let decision = gateOf(run, wish, known);
-          for (; decision.action === "look"; decision = gateOf(run, wish, known)) {
+          let decision = decideGate(run, wish, known);
+          for (; decision.action === "look"; decision = decideGate(run, wish, known)) {
             for (const id of decision.jobIds) {
               expect(asked.has(id)).toBe(false);
               asked.add(id);
@@ -178,23 +178,23 @@ describe("the gate of a timer", () => {
 
 describe("whoever asks for those that wait", () => {
   it("has nothing to do when nobody waits, and looks at nobody", () => {
-    expect(askOf({ currentJobId: first, waitingJobIds: [] }, nothing)).toEqual({ action: "nothing" });
+    expect(nextRunOf({ currentJobId: first, waitingJobIds: [] }, nothing)).toEqual({ action: "nothing" });
   });
 
   it.each(ALIVE)("has nothing to do while the holder is %s", (state) => {
     const run = { currentJobId: first, waitingJobIds: [second] };
-    expect(askOf(run, nothing)).toEqual({ action: "look", jobIds: [first] });
-    expect(askOf(run, knowing({ [first]: state }))).toEqual({ action: "nothing" });
+    expect(nextRunOf(run, nothing)).toEqual({ action: "look", jobIds: [first] });
+    expect(nextRunOf(run, knowing({ [first]: state }))).toEqual({ action: "nothing" });
   });
 
   it.each(OVER)("rings for the first that waits when the holder is %s, and passes over ended ones", (state) => {
     const run = { currentJobId: first, waitingJobIds: [second, third] };
-    expect(askOf(run, knowing({ [first]: state }))).toEqual({ action: "look", jobIds: [second] });
-    expect(askOf(run, knowing({ [first]: state, [second]: "queued" }))).toEqual({ action: "ring", jobId: second });
+    expect(nextRunOf(run, knowing({ [first]: state }))).toEqual({ action: "look", jobIds: [second] });
+    expect(nextRunOf(run, knowing({ [first]: state, [second]: "queued" }))).toEqual({ action: "ring", jobId: second });
     const passing = knowing({ [first]: state, [second]: "canceled", [third]: "queued" });
-    expect(askOf(run, passing)).toEqual({ action: "ring", jobId: third });
+    expect(nextRunOf(run, passing)).toEqual({ action: "ring", jobId: third });
     const nobody = knowing({ [first]: state, [second]: "canceled", [third]: "absent" });
     // Somebody may have come to wait behind one that has ended since.
-    expect(askOf(run, nobody)).toEqual({ action: "read-again" });
+    expect(nextRunOf(run, nobody)).toEqual({ action: "read-again" });
   });
 });

@@ -26,7 +26,7 @@ const minute = (count: number): Date => new Date(Date.parse("2026-03-01T09:00:00
 /** A timer that ticks every minute and has recorded all up to the minute before. */
 async function setUp(fields: Partial<Timer> = {}) {
   const stores = createMemoryStores();
-  const { jobs, timers, batches: batchStore } = stores;
+  const { jobs, timers, batches } = stores;
   const timer = timerOf(fields);
   await timers.write(timer, undefined);
   const batchId = batchIdOf(timer);
@@ -34,8 +34,8 @@ async function setUp(fields: Partial<Timer> = {}) {
   const queue = fakeQueue();
   let time = NOW;
   const now = (): Date => time;
-  const shared = { jobs, timers, batchStore, queue, events: silentEvents, pool: "default", now, log: silentLog };
-  const deps = { ...shared, batches: createBatchCompletion({ ...shared, batches: batchStore }) };
+  const shared = { jobs, timers, batches, queue, events: silentEvents, pool: "default", now, log: silentLog };
+  const deps = { ...shared, completion: createBatchCompletion(shared) };
   let completed = 0;
   const delivery = {
     complete: () => {
@@ -82,7 +82,7 @@ describe("a tick that is admitted", () => {
     });
     expect(await admit(minute(0))).toBe(true);
     expect((await stored(minute(0))).etag).toBe(etag);
-    expect((await deps.batchStore.get(batchIdOf(timer)))?.value).toMatchObject({
+    expect((await deps.batches.get(batchIdOf(timer)))?.value).toMatchObject({
       batchName: "timer:Export",
       state: "open",
     });
@@ -91,10 +91,10 @@ describe("a tick that is admitted", () => {
   it("wakes a batch at rest, before its row is there", async () => {
     const { admit, timer, deps } = await setUp();
     await admit(minute(0));
-    const { etag } = (await deps.batchStore.get(batchIdOf(timer)))!;
-    await deps.batchStore.update(batchIdOf(timer), etag, { atRest: true });
+    const { etag } = (await deps.batches.get(batchIdOf(timer)))!;
+    await deps.batches.update(batchIdOf(timer), etag, { atRest: true });
     await admit(minute(1));
-    expect((await deps.batchStore.get(batchIdOf(timer)))?.value.atRest).toBe(false);
+    expect((await deps.batches.get(batchIdOf(timer)))?.value.atRest).toBe(false);
   });
 });
 
@@ -244,11 +244,11 @@ describe("a run at the gate", () => {
     await become(minute(0), "running");
     await admit(minute(1));
     expect(await gate(minute(1))).toEqual({ kind: "settled" });
-    await deps.batches.askBatch(batchIdOf(timer));
+    await deps.completion.afterJobEnded(batchIdOf(timer));
     expect(queue.sent).toEqual([]);
     await become(minute(0), "succeeded");
-    await deps.batches.askBatch(batchIdOf(timer));
-    await deps.batches.askBatch(batchIdOf(timer));
+    await deps.completion.afterJobEnded(batchIdOf(timer));
+    await deps.completion.afterJobEnded(batchIdOf(timer));
     const names = queue.sent.map(({ messageId }) => messageId);
     expect(names.every((name) => name.startsWith(`${idOf(minute(1))}:1:`))).toBe(true);
     expect(new Set(names).size).toBe(2);
@@ -262,8 +262,8 @@ describe("a run at the gate", () => {
     await admit(minute(1));
     await gate(minute(1));
     await become(minute(0), "succeeded");
-    const elsewhere = createBatchCompletion({ ...deps, batches: deps.batchStore, pool: "other" });
-    await elsewhere.askBatch(batchIdOf(timer));
+    const elsewhere = createBatchCompletion({ ...deps, pool: "other" });
+    await elsewhere.afterJobEnded(batchIdOf(timer));
     expect(queue.sent).toEqual([]);
   });
 
@@ -294,7 +294,7 @@ describe("runs of one timer", () => {
     expect(await run()).toMatchObject({ currentJobId: idOf(minute(0)), skippedCount: 1 });
     expect((await stored(minute(2))).value.failure?.code).toBe("TimerSkipped");
     expect(queue.sent.at(-1)?.messageId).toContain(idOf(minute(1)));
-    await deps.batches.askBatch(batchIdOf(timer));
+    await deps.completion.afterJobEnded(batchIdOf(timer));
     expect(await gate(minute(1))).toMatchObject({ kind: "passed" });
   });
 
@@ -319,7 +319,7 @@ describe("runs of one timer", () => {
     expect(await run()).toMatchObject({ missedCount: 2, lastMissedAt: minute(2), skippedCount: 0 });
     expect((await stored(minute(2))).value).toMatchObject({ state: "canceled", failure: { code: "TimerMissed" } });
     await become(minute(0), "succeeded");
-    await deps.batches.askBatch(batchIdOf(timer));
+    await deps.completion.afterJobEnded(batchIdOf(timer));
     expect(queue.sent.at(-1)?.messageId).toContain(idOf(minute(3)));
     expect(await gate(minute(3))).toMatchObject({ kind: "passed" });
   });
@@ -400,7 +400,7 @@ describe("whoever asks for those that wait", () => {
       await writeRun({ waitingJobIds: [idOf(minute(1)), idOf(minute(2))] });
       return before;
     };
-    await deps.batches.askBatch(batchIdOf(timer));
+    await deps.completion.afterJobEnded(batchIdOf(timer));
     expect(queue.sent.map(({ messageId }) => messageId)).toEqual([expect.stringContaining(idOf(minute(2)))]);
   });
 });

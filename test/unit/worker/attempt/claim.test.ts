@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bellMessageId } from "../../../../runtime/core/job/bell.ts";
 import type { Claim, Job } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
-import type { Delivery } from "../../../../runtime/core/ports/job-queue.ts";
+import type { ReceivedMessage } from "../../../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../../../runtime/core/ports/stored.ts";
 import type { BatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
 import { claimJob } from "../../../../runtime/worker/attempt/claim.ts";
@@ -21,8 +21,8 @@ function setUp(claimId?: string) {
   const jobs = createMemoryStore();
   const queue = fakeQueue();
   const asked: string[] = [];
-  const batches: BatchCompletion = {
-    askBatch: (batchId) => {
+  const completion: BatchCompletion = {
+    afterJobEnded: (batchId) => {
       asked.push(batchId);
       return Promise.resolve();
     },
@@ -32,12 +32,12 @@ function setUp(claimId?: string) {
     },
   };
   let ids = 0;
-  const claim = (delivery: Delivery) => {
+  const claim = (delivery: ReceivedMessage) => {
     if (delivery.parsed.kind !== "bell") throw new Error("malformed");
     const deps = {
       jobs,
       queue,
-      batches,
+      completion,
       events: silentEvents,
       ...noTimers,
       workerId: "w1",
@@ -61,7 +61,8 @@ const theirs = (fields: Partial<Claim> = {}): Claim => ({
 });
 
 /** The bell of a row that has moved since the bell was made. */
-const oldBellOf = ({ value }: Stored<Job>, fields?: Partial<Delivery>) => deliveryOf({ value, etag: "old" }, fields);
+const oldBellOf = ({ value }: Stored<Job>, fields?: Partial<ReceivedMessage>) =>
+  deliveryOf({ value, etag: "old" }, fields);
 
 /** A row that another worker has claimed, with its history. */
 const runningRow = (claim: Claim, fields = {}) =>

@@ -38,8 +38,8 @@ async function setUp(fields: Partial<Job> = {}) {
   if (delivery.parsed.kind !== "bell") throw new Error("malformed");
   const lost = new AbortController();
   const asked: string[][] = [];
-  const batches: BatchCompletion = {
-    askBatch: () => {
+  const completion: BatchCompletion = {
+    afterJobEnded: () => {
       asked.push([...delivery.settled]);
       return Promise.resolve();
     },
@@ -47,7 +47,7 @@ async function setUp(fields: Partial<Job> = {}) {
   };
   const claimed = await claimJob(
     { delivery, bell: delivery.parsed.bell, claimId: "mine" },
-    { jobs, queue, batches, events: silentEvents, ...noTimers, workerId: "w1", bootId: "b1", now: () => NOW },
+    { jobs, queue, completion, events: silentEvents, ...noTimers, workerId: "w1", bootId: "b1", now: () => NOW },
     lost.signal,
   );
   if (claimed === undefined) throw new Error("not claimed");
@@ -56,7 +56,7 @@ async function setUp(fields: Partial<Job> = {}) {
   const end = (execution: Execution) => {
     if (execution.kind === "lost") throw new Error("nothing to settle");
     const context = { delivery, claimed, row, lost: lost.signal, log: silentLog };
-    return settle(execution, context, { queue, batches, events: silentEvents, now: () => NOW, random: () => 0 });
+    return settle(execution, context, { queue, completion, events: silentEvents, now: () => NOW, random: () => 0 });
   };
   return { jobs, queue, delivery, row, end, jobId, lost, asked };
 }

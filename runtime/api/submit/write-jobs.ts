@@ -1,6 +1,6 @@
 /**
- * The write side of a submit: parameters to where they belong, the row, the bell, in this order. A job that may be there
- * already, because its request came before, is looked for first and completed where it is not.
+ * The write side of a submit (step 1 of the protocol): parameters to where they belong, the row, the bell, in this order.
+ * A job that may be there already, because its request came before, is looked for first and completed where it is not.
  */
 import { jobQueueName } from "../../core/deployment/topology.ts";
 import { ConflictError, InvariantError } from "../../core/errors.ts";

@@ -2,9 +2,9 @@
  * One writer's counter row in one partition: how many jobs it has moved into each state, minus those it moved out. The
  * sum over all writers is the batch's counts, without contention between writers.
  *
- * Why it stays exact. A change of jobs and the counter's new value go into one transaction, and that is conditional on
- * the counter's ETag as well as on the jobs'. The new value is computed from the value that ETag stands for, and ETags
- * never return. So whenever a transaction lands, early, late or unnoticed, it adds exactly its own change to exactly
+ * Why it stays exact (R11). A change of jobs and the counter's new value go into one transaction, and that is conditional
+ * on the counter's ETag as well as on the jobs'. The new value is computed from the value that ETag stands for, and ETags
+ * never return (A5). So whenever a transaction lands, early, late or unnoticed, it adds exactly its own change to exactly
  * the value it was computed from; if the row moved meanwhile, the transaction does not land at all, its jobs included.
  * What is known here is therefore only a guess that saves a read: a wrong one is refused, never counted.
  *

@@ -103,7 +103,7 @@ export const DEFAULT_POOL = "default";
 
 /**
  * The service accepts up to 2,000 deliveries. We take them all: whether a job may run again is decided by its row,
- * and the broker's own counter must never get there first.
+ * and the broker's own counter must never get there first (A7).
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues
  */
 const MAX_DELIVERY_COUNT = 2_000;

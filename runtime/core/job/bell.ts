@@ -42,7 +42,7 @@ const bellSchema = z.object({
 export type StartData = Readonly<z.infer<typeof startSchema>>;
 export type Bell = Readonly<z.infer<typeof bellSchema>>;
 
-/** R1: never reused, because the ring grows at every return to queued. */
+/** R1: never reused, because the ring grows at every return to queued, and rows outlive the broker's memory (A6). */
 export const bellMessageId = (jobId: string, ring: number): string => `${jobId}:${ring}`;
 
 export function startDataOf(job: Job): StartData {

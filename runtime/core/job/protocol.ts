@@ -1,7 +1,7 @@
 /**
  * How rows (truth) and bells (messages) agree: the decisions, without any I/O. Every step writes the row first, then
  * sends the next bell, then settles the old one, so that a crash between any two leaves either a redelivery that
- * finishes the step, or nothing to do.
+ * finishes the step, or nothing to do (R7). The rules are in docs/protocol.md.
  */
 import { MAX_INTERRUPTIONS } from "../limits.ts";
 import type { Bell } from "./bell.ts";
@@ -20,11 +20,11 @@ export type DeliveryDecision =
   | { readonly action: "set-aside"; readonly reason: "JobNotFound" | "RingUnknown" }
   /** The job has ended. `asDeadLetter`: this bell is the record of its failure. */
   | { readonly action: "settle-ended"; readonly asDeadLetter: boolean }
-  /** Queued for this very bell: claim with the ETag just read. */
+  /** Queued for this very bell: claim with the ETag just read (R5). */
   | { readonly action: "claim" }
-  /** The row waits for a newer bell that may never have been sent: send it, then complete this one. */
+  /** The row waits for a newer bell that may never have been sent: send it, then complete this one (R6). */
   | { readonly action: "ring-again" }
-  /** My own claim; the write's answer was lost or somebody moved the ETag: adopt it and go on. */
+  /** My own claim; the write's answer was lost or somebody moved the ETag: adopt it and go on (R4). */
   | { readonly action: "adopt" }
   /** Redelivery of the message the claim was made with proves that its owner's lock ended: take the job over. */
   | { readonly action: "take-over"; readonly as: TakeOver }
@@ -59,7 +59,7 @@ export function decideDelivery(
     : { action: "complete-surplus" };
 }
 
-/** R2: only the very message named in the claim proves that the claim's owner is gone. */
+/** R2: only the message named in the claim proves that the claim's owner is gone. A redelivery keeps its number (A3). */
 const isSameMessage = (claim: Claim | undefined, delivered: DeliveredBell): boolean =>
   claim?.queue === delivered.queue && claim.sequenceNumber === delivered.sequenceNumber;
 

@@ -1,7 +1,8 @@
 /**
- * From a received message to a claimed job, or to a settled message that starts nothing. The first write is made on the
- * ETag in the message, without a read; after anything but a clear success the protocol's table decides. A requeued job is
- * read first, because its batch is written before the claim; and so is a run of a timer, which has to pass its gate.
+ * From a received message to a claimed job (steps 2 and 3 of the protocol), or to a settled message that starts nothing.
+ * The first write is made on the ETag in the message, without a read; after anything but a clear success the protocol's
+ * table decides. Two kinds of jobs are read first: requeued ones, because their batch is written before the claim, and
+ * runs of timers, because they have to pass the gate.
  */
 import { startDataOf, type Bell, type StartData } from "../../core/job/bell.ts";
 import { InvariantError } from "../../core/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Keeps the broker's lock on one message for as long as a job runs, and says in time when it cannot. It knows nothing
- * of jobs.
+ * Keeps the broker's lock on one message for as long as a job runs, and says in time when it cannot. While it holds, the
+ * message has no other receiver (A2). It knows nothing of jobs.
  *
  * | state   | meaning                                        | leaves by                                             |
  * |---------|------------------------------------------------|-------------------------------------------------------|

@@ -1,4 +1,7 @@
-/** Writes a job's progress to its row, not more often than people read it. Progress may be lost, the job may not. */
+/**
+ * Writes a job's progress to its row, not more often than people read it (step 4 of the protocol). Progress may be lost,
+ * the job may not.
+ */
 import { messageOf } from "../../core/errors.ts";
 import type { EventJob } from "../../core/job/events.ts";
 import type { HistoryEntry, Progress } from "../../core/job/job.ts";

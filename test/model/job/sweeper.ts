@@ -71,10 +71,11 @@ function runningSteps(context: Context, steps: JobSteps, job: number, current: J
       const { to, changes } = protocol.decisions.handbackOf(current, NOW);
       writeRow(next, job, "sweep", { to, changes });
       if (to === "queued") ringLater(next.world, job, false);
-    } else if (!isAttendedTo(world, job, row)) {
+    } else {
       ringLater(next.world, job, protocol.procedure.sweeperOwnMessageId);
     }
   };
+  if (!protocol.procedure.sweeperWritesFirst && isAttendedTo(world, job, row)) return;
   const isHeld = world.workers.some(
     (worker) => worker.phase !== "idle" && worker.job === job && worker.claim === row.claim,
   );

@@ -18,14 +18,9 @@ function schedulesOf(heading: string): readonly string[] {
   return rest.slice(0, rest.indexOf("")).map((line) => codesIn(line)[0] ?? "");
 }
 
-/** Source files of the document, by the path their first line names. */
-const sources = (section: string): ReadonlyMap<string, string> =>
-  new Map(
-    [...sectionOf(document, section).matchAll(/```ts\n\/\/ (\S+)\n([^]*?)```/g)].map(([, file = "", text = ""]) => [
-      file,
-      text,
-    ]),
-  );
+/** Source files in a text, by the path their first line names. */
+const sourcesIn = (text: string): ReadonlyMap<string, string> =>
+  new Map([...text.matchAll(/```ts\n\/\/ (\S+)\n([^]*?)```/g)].map(([, file = "", source = ""]) => [file, source]));
 
 async function packed(files: ReadonlyMap<string, string>) {
   await using place = await temporaryDirectory();
@@ -58,11 +53,16 @@ describe("docs/timers.md", () => {
   });
 
   it("declares timers that are found as they stand", async () => {
-    expect(await packed(sources("## Declare one"))).toEqual({
+    expect(await packed(sourcesIn(document))).toEqual({
       timers: ["nightly-report", "sweepUploads", "syncOrders"],
       warnings: [],
     });
-    expect(await packed(sources("## Moving 60 WebJobs timers here"))).toEqual({
+  });
+});
+
+describe("docs/from-webjobs.md", () => {
+  it("declares timers that are found as they stand", async () => {
+    expect(await packed(sourcesIn(await readDocument("from-webjobs.md")))).toEqual({
       timers: ["nightlyReport", "syncOrders"],
       warnings: [],
     });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CONFIGURATIONS, RULES_OFF } from "../../model/configurations.ts";
 import { checkProgress, EdgeList } from "../../model/progress.ts";
 import { type Model, must, search } from "../../model/search.ts";
+import { readDocument } from "../../support/document-tables.ts";
 
 describe("the protocol, in every interleaving within small bounds", () => {
   const quick = CONFIGURATIONS.filter(({ share }) => share === "quick");
@@ -12,11 +13,15 @@ describe("the protocol, in every interleaving within small bounds", () => {
   });
 });
 
-describe("a rule switched off", () => {
-  it.each(RULES_OFF)("$name: yields a counterexample", ({ run }) => {
+describe("a rule switched off", async () => {
+  const document = await readDocument("protocol.md");
+
+  it.each(RULES_OFF)("$name: yields the counterexample that docs/protocol.md names", ({ name, run }) => {
     const { violation } = run();
-    expect(violation?.text).toMatch(/^(I\d|overlap|stalled)/);
+    const [broken] = /^(?:I\d|overlap|stalled)/.exec(violation?.text ?? "") ?? [];
+    expect(broken).toBeDefined();
     expect(violation?.trace.length).toBeGreaterThan(0);
+    expect(document).toContain(`- **${name.replace(/^\w+: /, "")}** → ${broken}.`);
   });
 });
 

@@ -1,12 +1,12 @@
 /**
- * An outside service that follows jobs: receives from a subscription of its own on topic `job-events`, passes over what
- * it has seen, and prints one line for each event. Needs nothing of Jobyard but the contract in docs/events.md.
+ * An outside service that follows jobs: it receives from its own subscription on topic `job-events`, ignores repeats, and
+ * prints one line for each event. It depends only on the contract in docs/events.md.
  *
  *     SERVICEBUS_CONNECTION_STRING=… SUBSCRIPTION=my-service node docs/samples/event-consumer.ts
  */
 import { ServiceBusClient, type ServiceBusReceivedMessage } from "@azure/service-bus";
 
-/** What this consumer reads of an event; there is more, see docs/events.md. */
+/** The fields of an event that this consumer reads. docs/events.md lists all. */
 interface JobyardEvent {
   readonly version: number;
   readonly eventType: string;
@@ -21,13 +21,13 @@ if (connectionString === undefined || subscription === undefined) {
   throw new Error("Set SERVICEBUS_CONNECTION_STRING and SUBSCRIPTION.");
 }
 
-/** The last sequence of each job and batch. A service that runs for long would forget those that have ended. */
+/** The last sequence of each job and batch. A long-running service would delete entries of ended ones. */
 const seen = new Map<string, number>();
 
-/** One call at a time and per subject in order: see `maxConcurrentCalls` below. */
+/** `maxConcurrentCalls` below makes this run one call at a time, in order. */
 function handle(message: ServiceBusReceivedMessage): Promise<void> {
   const event = message.body as JobyardEvent;
-  // A version this consumer does not know may mean something else by the same names.
+  // In an unknown version the same names may have other meanings.
   if (event.version !== 1) return Promise.resolve();
   const subject = event.jobId ?? event.batchId;
   if (event.sequence > (seen.get(subject) ?? -1)) {
@@ -41,7 +41,7 @@ const client = new ServiceBusClient(connectionString);
 const receiver = client.createReceiver("job-events", subscription);
 receiver.subscribe(
   {
-    // Completed when this resolves; thrown errors give the message back.
+    // The message is completed when this resolves, and returned to the subscription when it throws.
     processMessage: handle,
     processError: ({ error }) => {
       console.error(error.message);

@@ -1,9 +1,9 @@
 /**
- * A service that is told when a batch of jobs is complete.
+ * A service that receives a webhook when a batch of jobs is complete.
  *
  *   WEBHOOK_SECRET=whsec_… PORT=3000 node docs/samples/webhook-receiver.ts
  *
- * Put it behind your https address and register that: npx --no jobyard webhooks acme --put billing --to https://…
+ * Put it behind your https address and register that address: npx --no jobyard webhooks acme --put billing --to https://…
  */
 import { createServer, type IncomingMessage } from "node:http";
 import { verifyWebhook, WebhookRefusedError, type WebhookMessage } from "jobyard/client";
@@ -11,7 +11,7 @@ import { verifyWebhook, WebhookRefusedError, type WebhookMessage } from "jobyard
 const { WEBHOOK_SECRET = "", PORT = "3000" } = process.env;
 const BODY_MAX_BYTES = 64 * 1024;
 
-/** Ids of messages that are done with. A real service keeps them where its data is, in the same transaction. */
+/** Ids of processed messages. A real service stores them with its data, in the same transaction. */
 const seen = new Set<string>();
 
 const server = createServer((request, response) => {
@@ -20,14 +20,14 @@ const server = createServer((request, response) => {
     (error: unknown) => {
       const isForged = error instanceof WebhookRefusedError;
       console.error(isForged ? error.code : error);
-      // What is not 2xx comes again later.
+      // The service sends the message again later if the response is not 2xx.
       response.writeHead(isForged ? 401 : 500).end();
     },
   );
 });
 
 async function receive(request: IncomingMessage): Promise<number> {
-  // Exactly as it came: what is parsed and written again has another signature.
+  // Verify the body exactly as received: parsing and serializing it again changes the signature.
   const body = await readBody(request);
   const { id, message } = await verifyWebhook(request.headers, body, WEBHOOK_SECRET);
   if (seen.has(id)) return 204;
@@ -38,7 +38,7 @@ async function receive(request: IncomingMessage): Promise<number> {
 
 function handle(message: WebhookMessage): void {
   if (message.eventType === "ping") console.log("ping");
-  // Types that come later are passed over.
+  // Ignore types that are added later.
   if (message.eventType !== "batchCompleted") return;
   const { batchName, batchId, counts } = message;
   console.log(`${batchName} (${batchId}): ${counts.succeeded} of ${counts.total} succeeded`);

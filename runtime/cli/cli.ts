@@ -1,4 +1,4 @@
-/** The `jobyard` command: reads a command line by the table, runs it, and says how it ended. */
+/** The `jobyard` command: parses a command line by the table, runs it, and reports the result. */
 import { readFileSync } from "node:fs";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { isJobServiceError } from "../client/errors.ts";
@@ -47,7 +47,7 @@ export async function runCli(args: readonly string[], given: Partial<Surrounding
   }
 }
 
-/** Where nothing limits it. */
+/** Width where nothing limits it. */
 const HELP_COLUMNS = 80;
 
 const exitCodesHelp = (): string =>
@@ -70,8 +70,8 @@ function inherit(parent: Command): void {
 const HINTS: Readonly<Record<string, string>> = {
   Unauthenticated: "Sign in with: jobyard login",
   Forbidden:
-    "An administrator assigns roles with az rest: docs/deploy.md, “Give somebody a role”. Then sign in again.\n" +
-    "Of npm start on this machine: jobyard login --local --as admin",
+    "An administrator assigns roles with az rest: see docs/deploy.md. Then sign in again.\n" +
+    "For npm start on this machine: jobyard login --local --as admin",
 };
 
 function explain(error: unknown): string {
@@ -86,9 +86,9 @@ function explain(error: unknown): string {
   return [message, ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
-// Reads a command line by the table of commands, with Commander: help, defaults, and what is wrong with it.
+// Parses a command line by the table of commands, with Commander: help, defaults, errors.
 
-/** What the table's types do not say is kept by its tests: an action gets what its row asks for. */
+/** Tests check what the types cannot: an action receives the options in its row. */
 type AnyAction = (options: object, around: Surroundings, ...args: readonly unknown[]) => Promise<void>;
 
 export function addCommands(to: Command, specs: readonly CommandSpec[], around: Surroundings): void {
@@ -107,7 +107,7 @@ function commandOf(spec: CommandSpec, around: Surroundings): Command {
   if (defaultCommand !== undefined)
     command.addHelpText(
       "after",
-      `\nWithout a command: ${defaultCommand}. Its options: jobyard ${name} ${defaultCommand} --help`,
+      `\nDefault command: ${defaultCommand}. Its options: jobyard ${name} ${defaultCommand} --help`,
     );
   if (load !== undefined) {
     command.action(async () => {

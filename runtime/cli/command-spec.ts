@@ -1,47 +1,47 @@
 /**
- * What a command is: its words, arguments and options as data. Help, parsing, completion and the check of docs/cli.md all
- * read the same table, so that they cannot differ; what a command does is loaded when it is called.
+ * A command as data: its words, arguments and options. Help, parsing, completion and the check of docs/cli.md read the same
+ * table, so they cannot differ. The code of a command is loaded when it is called.
  */
 import type { Surroundings } from "./terminal.ts";
 
 export interface OptionSpec {
-  /** `-t, --tenant <name>`; without `<…>` it is a switch. */
+  /** `-t, --tenant <name>`. Without `<…>` it is a switch. */
   readonly flags: string;
   readonly text: string;
   readonly choices?: readonly string[];
-  /** A whole number, from and to. */
+  /** The value is a whole number in this range. */
   readonly number?: readonly [min: number, max: number];
   readonly default?: string | number;
 }
 
 export interface ArgumentSpec {
-  /** `<id>`, `[id]` when it may be left out, `<ids...>` for any number. */
+  /** `<id>`, `[id]` if it is optional, `<ids...>` for any number. */
   readonly name: string;
   readonly text: string;
   readonly choices?: readonly string[];
 }
 
-/** What a command does. Its parameters are what its options and arguments in the table say. */
+/** The code of a command. Its parameters match its options and arguments in the table. */
 export type Action = (options: never, around: Surroundings, ...args: never[]) => Promise<void>;
 
 export interface CommandSpec {
   readonly name: string;
   /** One sentence. */
   readonly summary: string;
-  /** Without `jobyard` in front, unless it stands elsewhere in the line. */
+  /** Without a leading `jobyard`, unless the word appears elsewhere in the line. */
   readonly examples?: readonly string[];
   readonly arguments?: readonly ArgumentSpec[];
   readonly options?: readonly OptionSpec[];
-  /** Loaded when it is called: what commands need takes longer to load than help takes to print. */
+  /** Loaded only when the command is called, so that help starts fast. */
   readonly load?: () => Promise<Action>;
   readonly commands?: readonly CommandSpec[];
-  /** Of `commands`: the one that is meant when none is named. */
+  /** The one of `commands` that runs when none is named. */
   readonly defaultCommand?: string;
 }
 
 const RAW: OptionSpec = {
   flags: "--raw",
-  text: "print escape sequences and control characters as they come, on a terminal too",
+  text: "print escape sequences and control characters unchanged, on a terminal too",
 };
 const URL: OptionSpec = {
   flags: "--url <address>",
@@ -51,22 +51,22 @@ export const JSON_OPTION: OptionSpec = {
   flags: "--json",
   text: "print the result as JSON: one line, or indented on a terminal",
 };
-export const TENANT: OptionSpec = { flags: "-t, --tenant <name>", text: "whose (default: your only tenant)" };
+export const TENANT: OptionSpec = { flags: "-t, --tenant <name>", text: "the tenant (default: your only one)" };
 export const limit = (most: number, usual: number): OptionSpec => ({
   flags: "-n, --limit <count>",
-  text: "at most so many",
+  text: "maximum number of items",
   number: [1, most],
   default: usual,
 });
 
-/** Of commands that print what they come upon. */
+/** Options of every command. */
 export const LOCAL: readonly OptionSpec[] = [RAW];
-/** Of commands that talk to the service. */
+/** Options of commands that call the service. */
 export const SERVICE: readonly OptionSpec[] = [RAW, URL];
-/** And have a result. */
+/** Options of commands that call the service and have a result. */
 export const REMOTE: readonly OptionSpec[] = [...SERVICE, JSON_OPTION];
 
-/** Every command that does something, with its words: `timers show`. */
+/** Every command with an action, with its words: `timers show`. */
 export function* commandsIn(
   specs: readonly CommandSpec[],
   above: readonly string[] = [],

@@ -1,4 +1,4 @@
-/** What commands have in common: the options of those that talk to the service, and how a result is shown. */
+/** Shared by the commands: options for calls to the service, and the output of results. */
 import type { JobServiceClient, JobState, MeView } from "../client/index.ts";
 import { connect, LONG, type ConnectionOptions } from "./connection.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -9,7 +9,7 @@ export interface RemoteOptions extends ConnectionOptions {
   readonly json?: true;
 }
 
-/** The result as JSON, or for people. */
+/** Prints the result as JSON or as text. */
 export function show(terminal: Terminal, { json }: { readonly json?: true }, value: unknown, text: () => string): void {
   terminal.out(json === true ? jsonResult(value, terminal) : text());
 }
@@ -19,8 +19,8 @@ export { connect, LONG };
 export const tenantsOf = ({ grants }: MeView): readonly string[] => grants.map(({ tenantName }) => tenantName);
 
 /**
- * The tenant that is named, or the only one the caller acts for. The service shows a tenant without a grant as an empty
- * one: throws UsageError for it, with those the caller has.
+ * The given tenant, or the caller's only one. For a tenant without a grant the service returns empty lists, so this throws
+ * UsageError with the caller's tenants instead.
  */
 export async function tenantOf(
   client: JobServiceClient,
@@ -33,7 +33,7 @@ export async function tenantOf(
     if (me.allTenants || known.includes(named)) return named;
     const meant = closestName(named, known);
     throw new UsageError(
-      `You have no tenant ${named}.${meant === undefined ? "" : ` Did you mean ${meant}?`} ${yours(known)}`,
+      `You have no grant on the tenant ${named}.${meant === undefined ? "" : ` Did you mean ${meant}?`} ${yours(known)}`,
     );
   }
   const [only, ...others] = known;
@@ -43,20 +43,20 @@ export async function tenantOf(
 
 const yours = (known: readonly string[]): string =>
   known.length === 0
-    ? "You have none yet: an administrator grants one with jobyard grants <tenant> --grant <your object id>, which jobyard whoami shows."
-    : `You have: ${known.join(", ")}.`;
+    ? "You have no grants yet. An administrator adds one with jobyard grants <tenant> --grant <your object id>. jobyard whoami shows your object id."
+    : `Your tenants: ${known.join(", ")}.`;
 
 /** 1 job, 2 jobs. */
 export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
 
-/** A value as JSON: on the line where there is room for it, else indented below a label of so many columns. */
+/** A value as JSON: on one line if it fits, otherwise indented below a label of this width. */
 export function showValue(value: unknown, { columns }: Pick<Terminal, "columns">, indent: number): string {
   const line = jsonLine(value);
   if (line.length <= columns - indent) return line;
   return jsonLine(value, 2).replaceAll("\n", `\n${" ".repeat(indent)}`);
 }
 
-/** The first so many; the rest is not asked for. */
+/** The first items. The rest is not requested. */
 export async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promise<readonly T[]> {
   const found: T[] = [];
   if (limit === 0) return found;
@@ -79,11 +79,11 @@ export function showState({ paint }: Terminal, state: JobState): string {
   }
 }
 
-/** 2030-01-31 08:00:00, in UTC; a dash for what has not happened. */
+/** 2030-01-31 08:00:00, in UTC; a dash if it is absent. */
 export const showInstant = (instant: string | undefined): string =>
   instant === undefined ? "-" : instant.slice(0, 19).replace("T", " ");
 
-/** Between two instants, as people say it; a dash while it has no end. */
+/** Time between two instants, for people; a dash without an end. */
 export function showDuration(from: string, to: string | undefined): string {
   if (to === undefined) return "-";
   const seconds = Math.max(0, Date.parse(to) - Date.parse(from)) / 1_000;

@@ -1,4 +1,4 @@
-/** Which service a command talks to, and as whom: options before environment before the last `jobyard login`. */
+/** The service and credential of a command: from options, then the environment, then the last `jobyard login`. */
 import { readFile } from "node:fs/promises";
 import {
   clientSecretCredential,
@@ -29,8 +29,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * Asks the service for a sign of life before anything else, so that a command says soon when there is none. Throws
- * UsageError when nothing says where the service is, SignInFailed when a secret must not be sent, NetworkFailed.
+ * Sends a first request to the service, so that a command reports an outage early. Throws UsageError if the service's
+ * address is unknown, SignInFailed if a secret must not be sent, NetworkFailed.
  */
 export async function connect(
   { url }: ConnectionOptions,
@@ -42,14 +42,14 @@ export async function connect(
   const kept = await file.read();
   const address = url ?? (env[URL_VARIABLE] || undefined) ?? kept?.url;
   if (address === undefined)
-    throw new UsageError(`No service is known. Sign in with jobyard login, or set ${URL_VARIABLE}.`);
+    throw new UsageError(`The service's address is not set. Sign in with jobyard login, or set ${URL_VARIABLE}.`);
   const given = credentialsIn(env);
-  // The secret of one service is none of another's business.
+  // A secret is sent only to its own service.
   const isMeant = isSame(env[URL_VARIABLE], address);
   const known = kept !== undefined && isSame(kept.url, address) ? kept : undefined;
   if (given !== undefined && !isMeant && known === undefined) {
     terminal.error(
-      `${CLIENT_SECRET_VARIABLE} is for the service that ${URL_VARIABLE} names, and not sent to ${address}.`,
+      `${CLIENT_SECRET_VARIABLE} belongs to the service in ${URL_VARIABLE} and was not sent to ${address}.`,
     );
   }
   const mine = isMeant && given !== undefined ? given : known;
@@ -62,7 +62,7 @@ export async function connect(
   return clientAt(address, { ...patience, fetch, ...(credential && { credential }) });
 }
 
-/** How to sign in there. On this machine nothing that refuses a connection is waited for. */
+/** How to sign in there. On this machine a refused connection is not retried. */
 export async function factsOf(address: string, { terminal, signal }: Surroundings): Promise<AuthFacts> {
   const isHere = isLoopback(URL.parse(address)?.hostname ?? "");
   const retry = isHere ? { maxAttempts: 1 } : QUICK.retry;
@@ -71,7 +71,7 @@ export async function factsOf(address: string, { terminal, signal }: Surrounding
     return await client.getAuthFacts({ signal });
   } catch (error) {
     if (!isHere || !isJobServiceError(error) || error.reason !== "refused") throw error;
-    throw new JobServiceError("NetworkFailed", `${error.message} Is npm start running?`, {
+    throw new JobServiceError("NetworkFailed", `${error.message} Check that npm start is running.`, {
       reason: "refused",
       cause: error,
     });
@@ -80,26 +80,26 @@ export async function factsOf(address: string, { terminal, signal }: Surrounding
 
 export type Patience = Pick<JobServiceClientOptions, "answerWithinMs" | "retry">;
 
-/** A person waits a quarter of a minute for a service that is away: an answer that does not come, and tries after it. */
+/** A user waits at most 15 s for a service that is unavailable, tries included. */
 const QUICK = {
   answerWithinMs: 7_000,
   retry: { maxAttempts: 5, giveUpAfterMs: 7_000 },
 } satisfies Patience;
 
-/** For what the service has long to do for: packages, whole batches. */
+/** For slow operations: packages, whole batches. */
 export const LONG: Patience = { retry: QUICK.retry };
 
 const platformFetch: Fetch = (address, init) => fetch(address, init);
 
 const SILENT_MS = 3_000;
 
-/** Says once, where somebody watches, that an answer takes long. */
+/** Reports once, on a terminal, that a response takes long. */
 function watched(fetch: Fetch, { screen, error }: Terminal): Fetch {
   if (screen === undefined) return fetch;
   let isSaid = false;
   return async (url, init) => {
     const timer = setTimeout(() => {
-      if (!isSaid) error(`Waiting for ${new URL(url).origin} to answer …`);
+      if (!isSaid) error(`Waiting for ${new URL(url).origin} …`);
       isSaid = true;
     }, SILENT_MS);
     try {
@@ -110,33 +110,33 @@ function watched(fetch: Fetch, { screen, error }: Terminal): Fetch {
   };
 }
 
-/** The same service, however its address is written. */
+/** Whether two addresses mean the same service. */
 export function isSame(one: string | undefined, other: string): boolean {
   const [a, b] = [one ?? "", other].map((text) => URL.parse(text)?.href.replace(/\/+$/, ""));
   return a !== undefined && a === b;
 }
 
-/** Whoever has taken the service over could name an issuer of his own, and get the secret. */
+/** An attacker who controls the service could name another issuer and receive the secret. */
 function assertPinned(signIn: SignIn, facts: AuthFacts): void {
-  // Without what a newer service says beside.
+  // Ignores fields that a newer service may add.
   if (isDeepStrictEqual(signIn.facts, authFactsSchema.safeParse(facts).data)) return;
   throw new JobServiceError(
     "SignInFailed",
-    "The service names another issuer, directory or application than when you signed in, and got nothing from you. " +
-      "If this change is known to you, sign in anew with: jobyard login",
+    "The service names another issuer, directory or application than when you signed in. Nothing was sent. " +
+      "If you expect this change, sign in again with: jobyard login",
   );
 }
 
-/** Throws UsageError for what is no address. */
+/** Throws UsageError for an invalid address. */
 function clientAt(url: string, options: JobServiceClientOptions): JobServiceClient {
   try {
     return new JobServiceClient(url, options);
   } catch {
-    throw new UsageError(`${url} is not an http(s) address.`);
+    throw new UsageError(`${url} must be an http or https address.`);
   }
 }
 
-/** With the local issuer's certificate, when there is one. */
+/** Uses the local issuer's certificate, if there is one. */
 export async function fetchFor({ facts, caFile }: Pick<SignIn, "facts" | "caFile">): Promise<Fetch> {
   if (caFile === undefined || facts.kind === "none") return platformFetch;
   return issuerFetch(facts.authority, await readFile(caFile, "utf8"));
@@ -157,7 +157,7 @@ function credentialsIn(env: Surroundings["env"]): Pick<SignIn, "caFile" | "autho
 
 interface CredentialDeps {
   readonly fetch: Fetch;
-  /** Keeps tokens for the next command. Undefined: nothing is kept. */
+  /** Stores tokens for the next command. Undefined: nothing is stored. */
   readonly file: SignInFile | undefined;
 }
 
@@ -182,7 +182,7 @@ function credentialOf(signIn: SignIn, { fetch, file }: CredentialDeps): TokenCre
           },
           fetch,
         );
-  /** Given once: whoever asks again was refused with it. */
+  /** Used once. A second request means that it was refused. */
   let kept: AccessToken | undefined = signIn.token;
   return {
     async getToken(scopes, options) {
@@ -196,5 +196,5 @@ function credentialOf(signIn: SignIn, { fetch, file }: CredentialDeps): TokenCre
   };
 }
 
-/** A command should not begin with a token that ends in its middle. */
+/** A command must not start with a token that expires while it runs. */
 const LEFT_MS = 5 * 60_000;

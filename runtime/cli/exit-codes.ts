@@ -1,4 +1,4 @@
-/** What the exit code of a command says, so that scripts need not read its text. */
+/** The exit codes of commands, for scripts. */
 import { CommanderError } from "commander";
 import { isJobServiceError } from "../client/errors.ts";
 
@@ -14,21 +14,21 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** As help and docs/cli.md say it. */
+/** The texts in help and docs/cli.md. */
 export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [
   [EXIT.done, "done"],
-  [EXIT.failed, "it failed and said why"],
-  [EXIT.usage, "called wrongly, or nothing says where the service is"],
+  [EXIT.failed, "failed; the message gives the reason"],
+  [EXIT.usage, "invalid arguments, or the service's address is not set"],
   [EXIT.notAllowed, "not signed in, or not allowed"],
-  [EXIT.unavailable, "the service or the issuer cannot be reached, or asks to come back later"],
+  [EXIT.unavailable, "the service or the issuer is unreachable or busy: try again later"],
   [
     EXIT.jobsFailed,
-    "it did what it should, and a job it submitted, requeued or waited for was refused or did not succeed",
+    "the command worked, but a job that it submitted, requeued or awaited was refused or did not succeed",
   ],
-  [EXIT.interrupted, "Ctrl-C; jobs that were watched go on"],
+  [EXIT.interrupted, "Ctrl-C; watched jobs continue"],
 ];
 
-/** Of a command that was called in a way it does not know. */
+/** The command line is invalid. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -38,7 +38,7 @@ export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
 }
 
-/** Jobs ended otherwise than they should; everything has been said about them. */
+/** Jobs did not succeed. Their errors have already been printed. */
 export class JobsFailedError extends Error {
   override readonly name = "JobsFailedError";
 }
@@ -51,7 +51,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof InterruptedError) return EXIT.interrupted;
   if (error instanceof JobsFailedError) return EXIT.jobsFailed;
   if (isJobServiceError(error)) {
-    // An issuer that asks to come back later says so with the code of one that refuses.
+    // A busy issuer uses the same code as one that refuses.
     if (error.retryable || error.code === "NetworkFailed") return EXIT.unavailable;
     if (NOT_ALLOWED.has(error.code)) return EXIT.notAllowed;
   }

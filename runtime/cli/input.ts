@@ -1,4 +1,4 @@
-/** Files that a command line names: what cannot be read is a mistake of the call, said in words. */
+/** Reads the files of a command line. An unreadable file is a usage error with a clear message. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { messageOf } from "../core/errors.ts";
@@ -16,9 +16,9 @@ export async function readInput(file: string): Promise<Buffer<ArrayBuffer>> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "There is no file",
+  ENOENT: "File not found:",
   EISDIR: "This is a directory, not a file:",
-  EACCES: "You may not read",
+  EACCES: "No permission to read",
 };
 
 export function unreadable(file: string, error: unknown): unknown {
@@ -27,7 +27,7 @@ export function unreadable(file: string, error: unknown): unknown {
   return reason === undefined ? error : new UsageError(`${reason} ${file}.`);
 }
 
-// Reads the JSON a command is given: as an option, from a file, or from standard input.
+// Reads a command's JSON from an option, a file, or standard input.
 
 /** The value of `--parameters`: any JSON, or `@file`. Throws UsageError. */
 export async function parametersIn(given: string, around: Pick<Surroundings, "input">): Promise<unknown> {

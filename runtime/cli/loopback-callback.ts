@@ -1,6 +1,6 @@
 /**
- * Hears a browser that comes back from an issuer: a server on this machine's own addresses, on a free port, which takes one
- * answer to one sign-in and is gone. What the answer says is read by the client.
+ * Receives the browser's redirect from an issuer: a server on this machine's loopback addresses, on a free port. It takes
+ * one response to one sign-in and closes. The client reads the response.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,11 +10,11 @@ import { createLimitedServer } from "../platform/server-limits.ts";
 
 export interface LoopbackCallback extends AsyncDisposable {
   readonly redirectUri: string;
-  /** The query of the first answer with that state. Rejects with the signal's reason. */
+  /** The query of the first redirect with that state. Rejects with the signal's reason. */
   answerTo(state: string, signal: AbortSignal): Promise<URLSearchParams>;
 }
 
-/** Browsers open connections ahead of need. */
+/** Browsers open spare connections. */
 const LIMITS = { maxCount: 8 };
 
 const PAGE = `<!doctype html>
@@ -36,17 +36,17 @@ export async function listenForCallback(): Promise<LoopbackCallback> {
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const url = URL.parse(request.url ?? "", "http://localhost");
-    // A page of another site that reaches this port, by a name of its own or by a script, says so here.
+    // A page of another site that reaches this port, by its own host name or from a script, is detected here.
     const isForeign = request.headers.host !== `localhost:${port}` || request.headers.origin !== undefined;
     if (isForeign) refuse(response, 403);
     else if (request.method !== "GET") refuse(response, 405);
     else if (url?.pathname !== "/") refuse(response, 404);
-    // An answer to something else is not the end: anybody on this machine can send one.
+    // Another response does not end the wait, because any program on this machine can send one.
     else if (awaited === undefined || url.searchParams.get("state") !== awaited.state) refuse(response, 400);
     else {
       const { settle } = awaited;
       awaited = undefined;
-      // When the page has been sent.
+      // Resolve after the page has been sent.
       response.once("close", () => settle(url.searchParams));
       response.writeHead(200, HEADERS).end(PAGE);
     }
@@ -56,7 +56,7 @@ export async function listenForCallback(): Promise<LoopbackCallback> {
   v4.on("request", handle).listen(0, "127.0.0.1");
   await once(v4, "listening");
   port = (v4.address() as AddressInfo).port;
-  // `localhost` is either. A browser tries the other where this machine has no IPv6, or the port is taken there.
+  // `localhost` can be either address. Without IPv6, or if the port is taken there, browsers try the other one.
   v6.on("request", handle).listen(port, "::1");
   await once(v6, "listening").catch(() => undefined);
 
@@ -84,7 +84,7 @@ const refuse = (response: ServerResponse, status: number): void => {
   response.writeHead(status, { ...HEADERS, "content-type": "text/plain" }).end();
 };
 
-/** Connections that browsers keep open are not waited for. */
+/** Does not wait for connections that browsers keep open. */
 async function close(server: Server): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, "close");
@@ -93,7 +93,7 @@ async function close(server: Server): Promise<void> {
   await closed;
 }
 
-/** Opens the user's browser, if there is one to be seen. Whether it did nobody knows: the address is shown too. */
+/** Tries to open the user's browser. The address is printed too, because success cannot be detected. */
 export function openBrowser(
   url: string,
   { env, platform }: { readonly env: Readonly<Record<string, string | undefined>>; readonly platform: NodeJS.Platform },
@@ -103,12 +103,12 @@ export function openBrowser(
   if (program === undefined) return;
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("JOBYARD_")));
   const child = spawn(program, [...before, url], { env: own, stdio: "ignore", detached: true });
-  // A program that is not there.
+  // The program does not exist.
   child.on("error", () => undefined);
   child.unref();
 }
 
-/** Without a shell: an address has characters that mean something to one. */
+/** Without a shell, because an address contains characters that a shell interprets. */
 const OPENERS: Partial<Readonly<Record<NodeJS.Platform, readonly string[]>>> = {
   darwin: ["open"],
   win32: ["rundll32", "url.dll,FileProtocolHandler"],

@@ -1,4 +1,4 @@
-/** The file that remembers who is signed in where: for this user's eyes only. */
+/** The file with the current sign-in. Only its user can read it. */
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -9,11 +9,11 @@ import { UsageError } from "./exit-codes.ts";
 
 const signInSchema = z.object({
   version: z.literal(2),
-  /** Of the service. */
+  /** The service's address. */
   url: z.string(),
-  /** What the service said of its issuer at the sign-in: secrets go to this one, whatever it says later. */
+  /** The service's data about its issuer at the sign-in. Secrets are sent only to this issuer. */
   facts: authFactsSchema,
-  /** The authority as the user has named it. */
+  /** The authority that the user named. */
   authority: z.string().optional(),
   /** The certificate of a local issuer. */
   caFile: z.string().optional(),
@@ -22,7 +22,7 @@ const signInSchema = z.object({
     z.object({ kind: z.literal("application"), clientId: z.string(), clientSecret: z.string() }),
     z.object({ kind: z.literal("user"), refreshToken: z.string().optional() }),
   ]),
-  /** The latest, used while it lasts. */
+  /** The latest token, used until it expires. */
   token: z.object({ token: z.string(), expiresOnTimestamp: z.number() }).optional(),
 });
 
@@ -30,10 +30,10 @@ export type SignIn = z.infer<typeof signInSchema>;
 
 export interface SignInFile {
   readonly path: string;
-  /** Undefined: nobody is signed in. Throws UsageError for a file that is not ours. */
+  /** Undefined: not signed in. Throws UsageError for an invalid file. */
   read(): Promise<SignIn | undefined>;
   write(signIn: SignIn): Promise<void>;
-  /** Whether there was one. */
+  /** Whether the file existed. */
   remove(): Promise<boolean>;
 }
 
@@ -59,12 +59,12 @@ export function signInFile(env: Readonly<Record<string, string | undefined>>): S
       try {
         return signInSchema.parse(JSON.parse(found));
       } catch {
-        throw new UsageError(`${path} cannot be read. Sign in anew with: jobyard login`);
+        throw new UsageError(`${path} cannot be read. Sign in again with: jobyard login`);
       }
     },
     async write(signIn) {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      // Complete at every moment, and never readable to others.
+      // Written atomically, and never readable by others.
       const half = `${path}.${randomBytes(4).toString("hex")}`;
       await writeFile(half, `${JSON.stringify(signIn, null, 2)}\n`, { mode: 0o600 });
       await rename(half, path);

@@ -1,31 +1,31 @@
 /**
- * Lists for people: columns without lines between them, easy to read, easy to cut. On a terminal too narrow for all of
- * them a row continues on further lines; ids, which people copy, are never shortened.
+ * Lists for people: columns without lines between them. On a terminal that is too narrow, a row continues on further lines.
+ * Ids, which people copy, are never shortened.
  */
 import { stripVTControlCharacters } from "node:util";
 import Table from "cli-table3";
 
-/** A title; or one whose column gives way where there is too little room: text that says enough by its beginning. */
+/** A title, or a title whose column can be shortened: text that is useful when cut off. */
 export type Column = string | { readonly title: string; readonly shortens: true };
 
 export interface TableOptions {
-  /** Of the terminal. */
+  /** Width of the terminal. */
   readonly columns: number;
-  /** Said in place of a table without rows. */
+  /** Printed if there are no rows. */
   readonly empty: string;
 }
 
 type Cells = readonly (string | number)[];
 
 const GAP = 2;
-/** Before all lines of a row but its first. */
+/** Starts every line of a row except its first. */
 const INDENT = 2;
-/** What is left of a column that gives way, at least. */
+/** Minimum width of a shortened column. */
 const SHORTENED_MIN = 20;
 
 interface Placed {
   readonly index: number;
-  /** Undefined: as wide as it is. */
+  /** Undefined: not shortened. */
   readonly width: number | undefined;
 }
 
@@ -39,7 +39,7 @@ export function table(head: readonly Column[], rows: readonly Cells[], { columns
   return lines.flatMap((_, row) => parts.map((part) => part[row] ?? "")).join("\n");
 }
 
-/** Which columns stand together on a line, and how wide those are that give way. */
+/** Distributes the columns over lines, and computes the width of shortened ones. */
 function placesOf(head: readonly Column[], widths: readonly number[], columns: number): Placed[][] {
   const needs = widths.map((width, index) =>
     typeof head[index] === "string" ? width : Math.min(width, SHORTENED_MIN),

@@ -1,20 +1,20 @@
-/** Where a command reads and writes, and what it knows of its surroundings, so that tests can be all of that. */
+/** A command's input, output and environment, which tests replace. */
 import { randomInt } from "node:crypto";
 import { styleText } from "node:util";
 import { DIRECTION_CONTROLS, LINE_SEPARATORS, printable } from "../core/text.ts";
 
 export interface Terminal {
-  /** A line of result. */
+  /** Prints a line of the result. */
   readonly out: (text: string) => void;
-  /** A line for whoever watches: problems, warnings, progress. */
+  /** Prints a line for people: errors, warnings, progress. */
   readonly error: (text: string) => void;
-  /** Text without a line break: what jobs have written. */
+  /** Prints text without a line break, such as logs of jobs. */
   readonly write: (text: string) => void;
-  /** In colour, where colours are shown and NO_COLOR is not set. */
+  /** In colour, if colours are on and NO_COLOR is not set. */
   readonly paint: (style: Parameters<typeof styleText>[0], text: string) => string;
-  /** For bars that move; undefined where nobody sees them. */
+  /** For progress bars; undefined if there is no terminal. */
   readonly screen: NodeJS.WriteStream | undefined;
-  /** How wide lists may be; Infinity where nothing limits them. */
+  /** Maximum width of lists; Infinity without a limit. */
   readonly columns: number;
 }
 
@@ -26,8 +26,8 @@ export interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-// The terminal of the process. What commands print comes from the service, from jobs and from packages, so all of it is
-// filtered where a terminal would obey it. Colours of our own pass: `paint` signs them with a number nobody else knows.
+// The terminal of the process. Text comes from the service, jobs and packages, so control sequences are removed on a
+// terminal. Our own colours pass: `paint` marks them with a secret number.
 
 export interface StandardStreams {
   readonly stdout: NodeJS.WriteStream;
@@ -35,12 +35,12 @@ export interface StandardStreams {
 }
 
 export interface StandardTerminal extends Terminal {
-  /** From now on nothing is filtered. */
+  /** Turns the filter off. */
   showRaw(): void;
 }
 
 export function standardTerminal({ stdout, stderr }: StandardStreams): StandardTerminal {
-  // Terminals and the libraries that measure text pass over parameters they do not know.
+  // Terminals and libraries that measure text ignore unknown parameters.
   const signature = Array.from({ length: 3 }, () => randomInt(1_000, 10_000)).join(";");
   const signed = new RegExp(`(\\u001b\\[)${signature};([\\d;]*m)`, "g");
   let raw = false;
@@ -59,9 +59,9 @@ export function standardTerminal({ stdout, stderr }: StandardStreams): StandardT
   return {
     out: (text) => stdout.write(`${shown(text, stdout)}\n`),
     error: (text) => stderr.write(`${shown(text, stderr)}\n`),
-    // No colour of ours is in what jobs write.
+    // Text of jobs contains none of our colours.
     write: (text) => stdout.write(raw || !stdout.isTTY ? text : printable(text)),
-    // Honours NO_COLOR and whether the stream is a terminal.
+    // Respects NO_COLOR and whether the stream is a terminal.
     paint(style, text) {
       const [open = "", close = ""] = styleText(style, "\0", { stream: stdout }).split("\0");
       const sign = (code: string): string => code.replaceAll("\u001b[", `\u001b[${signature};`);
@@ -73,17 +73,17 @@ export function standardTerminal({ stdout, stderr }: StandardStreams): StandardT
   };
 }
 
-// Results as JSON that a terminal may have as well.
+// Results as JSON that is safe on a terminal.
 
 const UNESCAPED = new RegExp(`[\\u007f-\\u009f${LINE_SEPARATORS}${DIRECTION_CONTROLS}]`, "g");
 
-/** With escapes for what JSON leaves as it is, and a terminal obeys or a reader of lines takes for one's end: the value is the same. */
+/** Escapes characters that JSON keeps but terminals obey or readers take as the end of a line. The value is the same. */
 export const jsonLine = (value: unknown, indent = 0): string =>
   JSON.stringify(value, null, indent).replace(
     UNESCAPED,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 
-/** For people on a terminal indented; one line for programs. */
+/** Indented for people on a terminal; one line for programs. */
 export const jsonResult = (value: unknown, { columns }: Pick<Terminal, "columns">): string =>
   jsonLine(value, Number.isFinite(columns) ? 2 : 0);

@@ -1,4 +1,4 @@
-/** What a person sees of a job or a batch under way: a bar that moves, or plain lines where nobody sees it move. */
+/** Shows a running job or batch: a progress bar, or plain lines without a terminal. */
 import CliProgress from "cli-progress";
 import type { BatchView, JobServiceClient, JobView } from "../client/index.ts";
 import { openOf } from "../core/job/states.ts";
@@ -13,15 +13,15 @@ interface WatchOptions {
 }
 
 const LOOK_EVERY_MS = 500;
-/** Plain lines are written at every tenth of the way. */
+/** Without a bar, a line is written at every tenth of the progress. */
 const PLAIN_STEPS = 10;
 const FAILURES_SHOWN = 10;
-/** Where the values of a description begin. */
+/** Column where the values of a description start. */
 const VALUE_INDENT = 12;
 
 type Counts = NonNullable<BatchView["counts"]>;
 
-/** Until it has ended; throws JobsFailedError unless it succeeded. */
+/** Waits until it has ended. Throws JobsFailedError unless it succeeded. */
 export async function watchJob(
   client: JobServiceClient,
   jobId: string,
@@ -52,7 +52,7 @@ function describeEnd(job: JobView, terminal: Terminal): string {
   ].join("\n");
 }
 
-/** Until all its jobs have ended; throws JobsFailedError unless all succeeded. */
+/** Waits until all jobs have ended. Throws JobsFailedError unless all succeeded. */
 export async function watchBatch(
   client: JobServiceClient,
   batchId: string,
@@ -94,12 +94,12 @@ async function showFailures(
       error(`  … more: jobyard jobs ${batchId} --state failed`);
       return;
     }
-    // On lines of their own, so that no terminal breaks an id in two.
+    // On separate lines, so that a terminal does not break an id.
     error(`  ${paint("red", "failed")} ${job.jobName}\n         ${job.jobId}\n         ${job.failure?.message ?? ""}`);
   }
 }
 
-/** The service's JSON says what they are, not its type. */
+/** The states come from the service's JSON, so their type is not guaranteed. */
 function numbersIn(counts: Counts): Counts {
   const said: readonly (readonly [string, unknown])[] = Object.entries(counts);
   return Object.fromEntries(said.map(([name, count]) => [name, Number(count) || 0])) as unknown as Counts;
@@ -125,7 +125,7 @@ function plainLines({ error }: Terminal): Progress {
   };
 }
 
-/** What stands beside the bar when everything is counted in five digits, for an hour. */
+/** Space beside the bar, for counts of five digits and an hour. */
 const BESIDE_BAR = 56;
 const BAR_MAX = 40;
 
@@ -143,12 +143,12 @@ function movingBar(stream: NodeJS.WriteStream): Progress {
   let isShown = false;
   return {
     look(counts) {
-      // Numbers, whatever the service says: the bar writes past the terminal's filter.
+      // Numbers, whatever the service sends, because the bar bypasses the terminal's filter.
       const numbers = numbersIn(counts);
       const { total, running, failed } = numbers;
       if (!isShown) bar.start(total, 0, { running, failed, jobs: total === 1 ? "job" : "jobs" });
       isShown = true;
-      // Jobs may still be coming.
+      // More jobs may still be submitted.
       bar.setTotal(total);
       bar.update(total - openOf(numbers), { running, failed, jobs: total === 1 ? "job" : "jobs" });
     },
@@ -156,7 +156,7 @@ function movingBar(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-// One job under way, as a person sees it: a line that moves on a terminal, else a line whenever something changes.
+// Shows the progress of one job: a bar on a terminal, otherwise a line for every change.
 
 export interface JobProgress {
   look(job: JobView): void;
@@ -166,7 +166,7 @@ export interface JobProgress {
 const jobProgress = (terminal: Terminal): JobProgress =>
   terminal.screen === undefined ? changes(terminal) : movingLine(terminal.screen);
 
-/** Plain lines are written at every tenth of the way. */
+/** Without a bar, a line is written at every tenth of the progress. */
 const JOB_STEPS = 10;
 
 function changes({ error }: Terminal): JobProgress {
@@ -183,7 +183,7 @@ function changes({ error }: Terminal): JobProgress {
   };
 }
 
-/** What stands beside the bar at least: share, time, spaces. */
+/** Space beside the bar: share, time, spaces. */
 const BESIDE_JOB_BAR = 24;
 const JOB_BAR_MAX = 28;
 const TEXT_MIN = 20;
@@ -205,7 +205,7 @@ function movingLine(stream: NodeJS.WriteStream): JobProgress {
   return {
     look(job) {
       const { fraction = 0, text = "" } = job.progress ?? {};
-      // The bar writes past the terminal's filter, and a line that is too long would leave its beginnings behind.
+      // The bar bypasses the terminal's filter. A line that is too long would leave remains on the screen.
       const words = printable(job.state === "running" && text !== "" ? text : stateOf(job));
       const shown = { text: words.replace(/\s+/g, " ").slice(0, room) };
       if (!isShown) bar.start(100, 0, shown);
@@ -216,7 +216,7 @@ function movingLine(stream: NodeJS.WriteStream): JobProgress {
   };
 }
 
-/** The service's JSON says what it is, not its type. */
+/** The state comes from the service's JSON, so its type is not guaranteed. */
 const share = (fraction: unknown): number => Number(fraction) || 0;
 
 function describe(job: JobView): string {
@@ -227,6 +227,6 @@ function describe(job: JobView): string {
 
 function stateOf({ state, attempts, runAt, cancelWanted }: JobView): string {
   if (state === "queued" && runAt !== undefined) return `queued, not before ${runAt.slice(0, 19).replace("T", " ")}`;
-  if (state === "running" && cancelWanted) return "running, asked to end";
+  if (state === "running" && cancelWanted) return "running, cancel requested";
   return attempts > 1 ? `${state}, attempt ${attempts}` : state;
 }

@@ -1,8 +1,8 @@
-/** Streams of bytes as every browser has them, read as an async iterable or as lines of text. */
+/** Byte streams, which every browser has, read as an async iterable or as lines of text. */
 import { JsonError, writeJson } from "../core/json.ts";
 import { JobServiceError } from "./errors.ts";
 
-/** Cancels the stream when the reader stops early. Throws when nothing comes for `stallMs`. */
+/** Cancels the stream when the reader stops early. Throws when no data arrives for `stallMs`. */
 export async function* chunksOf(
   stream: ReadableStream<Uint8Array> | null,
   stallMs?: number,
@@ -23,12 +23,12 @@ export async function* chunksOf(
     isOver = true;
     throw error;
   } finally {
-    // Fails only where the connection has ended already, and then nothing is left to cancel.
+    // This fails only if the connection has already ended, and then there is nothing to cancel.
     if (!isOver) await reader.cancel().catch(() => undefined);
   }
 }
 
-/** Without their line breaks. What follows the last one is a line only when `rest` says so: else it was cut off. */
+/** Yields lines without their line breaks. Text after the last one is a line only if `rest` is set; otherwise it was cut off. */
 export async function* linesOf(
   stream: ReadableStream<Uint8Array> | null,
   { rest = false, stallMs }: { readonly rest?: boolean; readonly stallMs?: number | undefined } = {},
@@ -48,9 +48,9 @@ async function inTime(reader: ReadableStreamDefaultReader<Uint8Array>, ms: numbe
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stalled = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      const error = new Error(`Nothing came within ${ms} ms.`);
+      const error = new Error(`No data arrived within ${ms} ms.`);
       reject(error);
-      // Lets go of the connection; what it says of it is of no more use.
+      // Releases the connection. Its result does not matter any more.
       reader.cancel(error).catch(() => undefined);
     }, ms);
   });
@@ -61,9 +61,9 @@ async function inTime(reader: ReadableStreamDefaultReader<Uint8Array>, ms: numbe
   }
 }
 
-// The JSON text of what a caller gives. What JSON would change or drop is refused by its field, before anything is sent.
+// Turns a caller's value into JSON text. Values that JSON would change or drop are refused with their field, before sending.
 
-/** Throws InvalidRequest, whose `target` is the field, for what no JSON can say. */
+/** Throws InvalidRequest with the field as `target` for values that JSON cannot hold. */
 export function jsonText(value: unknown): string {
   try {
     return writeJson(value) ?? "null";
@@ -71,7 +71,7 @@ export function jsonText(value: unknown): string {
     if (!(error instanceof JsonError)) throw error;
     const details = error.problems.map(({ target, message }) => ({ target: target === "" ? "body" : target, message }));
     const [first] = details;
-    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}; nothing was sent.`, {
+    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}. Nothing was sent.`, {
       target: first?.target,
       details,
       cause: error,

@@ -1,4 +1,4 @@
-/** The service as a program sees it: managing, monitoring, timers, being notified, waiting. */
+/** The client of the service: management, monitoring, timers, notifications, waiting. */
 import type { AuthFacts } from "../core/http/auth-facts.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
 import { type AccessToken, type TokenCredential, clientSecretCredential } from "./credential.ts";
@@ -13,22 +13,22 @@ import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority
 import { type WaitForBatchOptions, type WaitForJobOptions, createWaits } from "./wait.ts";
 
 export interface JobServiceClientOptions {
-  /** Who calls. Without one: nobody, until `authenticate`. */
+  /** The caller's credential. Without one, requests carry no token until `authenticate`. */
   readonly credential?: TokenCredential | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** An answer that is not there by then is asked for again. Default 100,000: commands on large batches take a minute. */
+  /** Time to wait for a response before the request is repeated. Default 100,000: commands on large batches take a minute. */
   readonly answerWithinMs?: number | undefined;
   /**
-   * The issuer that `authenticate` may send the secret to, `https://…`. Not needed for Microsoft's own and for one on this
-   * machine: the service names those.
+   * An issuer that may receive the secret of `authenticate`, `https://…`. Not needed for Microsoft's issuers and for one on
+   * this machine: the service names those.
    */
   readonly authority?: string | undefined;
   /**
-   * Client id of the service's registration. A service that names another one gets no token. Default: whatever it names;
-   * a service in other hands could ask for tokens of another API that your credential may use.
+   * Client id of the service's registration. A service that names another one gets no token. Default: the one that it names.
+   * Without this option a hostile service could request tokens of another API that your credential may use.
    */
   readonly apiClientId?: string | undefined;
-  /** Makes every request, the issuer's too. Default: the platform's. */
+  /** Sends every request, also to the issuer. Default: the platform's `fetch`. */
   readonly fetch?: Fetch | undefined;
 }
 
@@ -43,21 +43,22 @@ export class JobServiceClient {
   readonly #fetch: Fetch;
   readonly #authority: string | undefined;
   readonly #apiClientId: string | undefined;
-  /** Whether tokens can be sent there unread. */
+  /** Whether tokens can be sent there securely. */
   readonly #isPrivate: boolean;
   readonly #waits: ReturnType<typeof createWaits>;
   #tokens: TokenCache | undefined;
   #facts: Promise<AuthFacts> | undefined;
 
-  /** `baseUrl`: of the service, with or without a slash at its end. Makes no request. Throws TypeError for no URL. */
+  /** `baseUrl`: the service's address, with or without a trailing slash. Sends no request. Throws TypeError for an invalid URL. */
   constructor(baseUrl: string, options: JobServiceClientOptions = {}) {
     const url = new URL(baseUrl);
     const { protocol, origin, pathname } = url;
-    if (protocol !== "https:" && protocol !== "http:") throw new TypeError(`${baseUrl} is not an http(s) address.`);
+    if (protocol !== "https:" && protocol !== "http:")
+      throw new TypeError(`${baseUrl} must be an http or https address.`);
     this.#isPrivate = isPrivate(url);
     this.#authority = options.authority;
     this.#apiClientId = options.apiClientId;
-    // Called as a plain function: browsers insist on it.
+    // Called as a plain function, because browsers require it.
     this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
     this.#transport = createTransport({
       baseUrl: `${origin}${pathname.replace(/\/+$/, "")}`,
@@ -75,8 +76,8 @@ export class JobServiceClient {
   }
 
   /**
-   * Signs in as an application with its secret, and makes sure of it: throws SignInFailed when the issuer refuses, and
-   * when the service names one that is not to be trusted with the secret. A service that asks for no token needs none.
+   * Signs in as an application with its secret and requests a first token. Throws SignInFailed if the issuer refuses, or if
+   * the service names an issuer that must not receive the secret. A service without authentication needs no sign-in.
    */
   async authenticate(clientId: string, clientSecret: string, options: CallOptions = {}): Promise<void> {
     const facts = await this.getAuthFacts(options);
@@ -87,7 +88,7 @@ export class JobServiceClient {
     await tokens(options);
   }
 
-  /** How to sign in, as the service says. Asked once. */
+  /** How to sign in, as reported by the service. Requested once. */
   getAuthFacts({ signal }: CallOptions = {}): Promise<AuthFacts> {
     if (this.#facts === undefined) {
       this.#facts = this.#transport.json<AuthFacts>({ path: "/v1/auth", anonymous: true, signal });
@@ -96,7 +97,7 @@ export class JobServiceClient {
     return this.#facts;
   }
 
-  /** Resolves to the job when it has ended, in whatever state: by events where they come, else by asking. */
+  /** Resolves to the job when it has ended, in any state. Uses events if they arrive, and polls otherwise. */
   waitForJob(jobId: string, options?: WaitForJobOptions): Promise<JobView> {
     return this.#waits.waitForJob(jobId, options);
   }
@@ -114,48 +115,45 @@ export class JobServiceClient {
     return `Bearer ${await this.#tokens(options)}`;
   }
 
-  /** Before any credential is asked for a token. */
+  /** Runs before any credential is used. */
   #assertTrusted(facts: EntraFacts): void {
     assertOwnScopes(facts);
     if (this.#apiClientId !== undefined && this.#apiClientId.toLowerCase() !== facts.clientId.toLowerCase()) {
       throw new JobServiceError(
         "SignInFailed",
-        `The service names another application, ${facts.clientId}: it gets no token.`,
+        `The service names another application, ${facts.clientId}. No token was sent. Check apiClientId.`,
       );
     }
     if (this.#isPrivate) return;
-    throw new JobServiceError(
-      "SignInFailed",
-      "The service is reached over plain http: no token is sent there. Use https.",
-    );
+    throw new JobServiceError("SignInFailed", "The service's address uses plain http. No token was sent. Use https.");
   }
 
   #use(credential: TokenCredential): TokenCache {
     const scope = async (): Promise<string> => {
       const facts = await this.getAuthFacts();
       if (facts.kind === "entra") return facts.applicationScope;
-      throw new JobServiceError("SignInFailed", "The service asks for no token.");
+      throw new JobServiceError("SignInFailed", "The service runs without authentication and has no issuer.");
     };
     this.#tokens = createTokenCache({ credential, scope, policy: this.#transport.policy });
     return this.#tokens;
   }
 }
 
-// Keeps a credential's token until shortly before its end, and asks for one at a time.
+// Keeps a credential's token until shortly before it expires, and requests one at a time.
 
-/** Renewed when less is left, or less than half of a short life: longer than any request is on its way. */
+/** A token is renewed when less time is left than this, or less than half of a short life. Longer than any request takes. */
 const RENEW_BEFORE_MS = 5 * 60_000;
 
 export interface TokenCacheDeps {
   readonly credential: TokenCredential;
-  /** What the service's tokens are asked for with. */
+  /** The scopes of the service's tokens. */
   readonly scope: () => Promise<string>;
   readonly policy: RetryPolicy;
   readonly now?: () => number;
 }
 
 export interface TokenOptions {
-  /** Not the one there is: it was refused. */
+  /** Get another token, because this one was refused. */
   readonly fresh?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -182,12 +180,12 @@ export function createTokenCache({ credential, scope, policy, now = Date.now }: 
     } catch (cause) {
       if (isJobServiceError(cause)) throw cause;
       const message = cause instanceof Error ? cause.message : String(cause);
-      throw new JobServiceError("SignInFailed", `The credential gave no token: ${message}`, { cause });
+      throw new JobServiceError("SignInFailed", `The credential returned no token: ${message}`, { cause });
     }
-    throw new JobServiceError("SignInFailed", "The credential gave no token.");
+    throw new JobServiceError("SignInFailed", "The credential returned no token.");
   }
 
-  // Not ended by one caller's signal: others wait for the same token.
+  // One caller's signal does not end it, because other callers wait for the same token.
   return async ({ fresh = false, signal } = {}) => {
     if (!fresh && kept !== undefined && now() < kept.renewAt) return kept.token;
     asking ??= ask().finally(() => (asking = undefined));

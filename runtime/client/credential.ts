@@ -1,4 +1,4 @@
-/** Who calls: the shape of `TokenCredential` of @azure/core-auth, and the credentials this package brings along. */
+/** Credentials of the caller: the shape of `TokenCredential` of @azure/core-auth, and the ones in this package. */
 import { isJobServiceError, JobServiceError } from "./errors.ts";
 import { createIssuer, STILL_WAITING, type DeviceCode, type IssuedToken, type IssuerOptions } from "./oauth.ts";
 import { sleep } from "./retry.ts";
@@ -11,7 +11,7 @@ export interface AccessToken {
   readonly expiresOnTimestamp: number;
 }
 
-/** Any credential of `@azure/identity` is one. */
+/** Every credential of `@azure/identity` fits. */
 export interface TokenCredential {
   getToken(scopes: string | string[], options?: { readonly abortSignal?: AbortSignal }): Promise<AccessToken | null>;
 }
@@ -26,7 +26,7 @@ export interface ClientSecretOptions extends IssuerOptions {
   readonly clientSecret: string;
 }
 
-/** An application with a secret of its own. Throws SignInFailed for an authority that is not to be trusted with it. */
+/** An application with its own secret. Throws SignInFailed for an authority that must not receive it. */
 export function clientSecretCredential(
   facts: EntraFacts,
   { clientId, clientSecret, authority }: ClientSecretOptions,
@@ -42,11 +42,11 @@ export function clientSecretCredential(
 
 export interface RefreshOptions extends IssuerOptions {
   readonly refreshToken: string;
-  /** Told of each token that takes the place of the one before: that one is used up. */
+  /** Called with each new refresh token. The one before can no longer be used. */
   readonly onRefreshToken?: (refreshToken: string) => void | Promise<void>;
 }
 
-/** A user who has signed in before. Throws SignInFailed for an authority that is not to be trusted with the token. */
+/** A user who has signed in before. Throws SignInFailed for an authority that must not receive the token. */
 export function refreshTokenCredential(
   facts: EntraFacts,
   { refreshToken, onRefreshToken, authority }: RefreshOptions,
@@ -75,11 +75,11 @@ export function refreshTokenCredential(
 }
 
 export interface DeviceCodeOptions extends CallOptions, IssuerOptions {
-  /** Shows the user where to enter which code. */
+  /** Shows the user the code and the address to enter it at. */
   readonly onCode: (code: Omit<DeviceCode, "deviceCode">) => void;
 }
 
-/** Signs a user in by a code entered in any browser; resolves when that has happened. */
+/** Signs a user in with a code that the user enters in any browser. Resolves after that. */
 export async function signInWithDeviceCode(
   facts: EntraFacts,
   { onCode, signal, authority }: DeviceCodeOptions,
@@ -105,12 +105,12 @@ export async function signInWithDeviceCode(
       if (error.target === "slow_down") intervalMs += 5_000;
     }
   }
-  throw new JobServiceError("TimedOut", `Nobody entered the code ${shown.userCode} in time.`);
+  throw new JobServiceError("TimedOut", `The code ${shown.userCode} was not entered in time. Sign in again.`);
 }
 
 export const userScopes = ({ userScope }: EntraFacts): string => `${userScope} openid offline_access profile`;
 
 export function publicClientOf({ publicClientId }: EntraFacts): string {
   if (publicClientId !== undefined) return publicClientId;
-  throw new JobServiceError("SignInFailed", "The service names no registration for users to sign in with.");
+  throw new JobServiceError("SignInFailed", "The service has no registration for the sign-in of users.");
 }

@@ -1,31 +1,31 @@
-/** The one error the client throws for what the service or the way to it did; tested by `code`, never by its message. */
+/** The one error class of the client, for errors of the service and of the connection. Test `code`, never the message. */
 import type { ErrorCode, ErrorDetail } from "../core/errors.ts";
 
 /**
- * What no answer of the service says:
- * - `NetworkFailed`: no answer came, or half of one.
- * - `AnswerInvalid`: the answer is not the service's: a proxy's page, or another program at this address.
- * - `SignInFailed`: the issuer gave no token.
- * - `TimedOut`: what was waited for has not happened in the time given.
+ * Codes of errors that the service did not send:
+ * - `NetworkFailed`: no response arrived, or only part of one.
+ * - `AnswerInvalid`: the response comes from a proxy or another program at this address.
+ * - `SignInFailed`: the issuer returned no token.
+ * - `TimedOut`: the awaited state was not reached in the given time.
  */
 export type ClientErrorCode = "NetworkFailed" | "AnswerInvalid" | "SignInFailed" | "TimedOut";
 
-/** What kind of failure `NetworkFailed` is. All but the first three stay as they are however often a call is repeated. */
+/** The kind of a `NetworkFailed`. Repeating a call can change only the first three. */
 export type NetworkReason =
-  /** Nothing listens there. */
+  /** No process listens at the address. */
   | "refused"
-  /** The connection broke off, or half an answer came. */
+  /** The connection broke, or only part of a response arrived. */
   | "broken"
-  /** No answer came in time. */
+  /** No response arrived in time. */
   | "silent"
-  /** No host has this name. */
+  /** The host name does not exist. */
   | "unknown-host"
-  /** The certificate is not to be trusted. */
+  /** The certificate is not trusted. */
   | "certificate"
-  /** What answers speaks another protocol. */
+  /** The server speaks another protocol. */
   | "protocol";
 
-/** Those known here, and any a newer service may send. */
+/** The known codes, and any other that a newer service may send. */
 export type JobServiceErrorCode = ErrorCode | ClientErrorCode | (string & Record<never, never>);
 
 export interface JobServiceErrorFacts {
@@ -42,26 +42,26 @@ export interface JobServiceErrorFacts {
 export class JobServiceError extends Error {
   override readonly name = "JobServiceError";
   readonly code: JobServiceErrorCode;
-  /** Of the answer; undefined when none came. */
+  /** Status of the response; undefined if none arrived. */
   readonly status: number | undefined;
-  /** Finds the request in the service's log. */
+  /** Identifies the request in the service's log. */
   readonly requestId: string | undefined;
   /** The first field that is wrong. */
   readonly target: string | undefined;
   /** Every field that is wrong. */
   readonly details: readonly ErrorDetail[];
-  /** The same call may succeed later without a change. The client has tried again already. */
+  /** The same call may succeed later without a change. The client has already repeated it. */
   readonly retryable: boolean;
-  /** What the service asked for, if it did. */
+  /** The delay that the service requested, if any. */
   readonly retryAfterMs: number | undefined;
-  /** Of `NetworkFailed`: what kind of failure it was. */
+  /** For `NetworkFailed`: its kind. */
   readonly reason: NetworkReason | undefined;
   /**
-   * The request was sent before and its answer got lost: what is refused here may have been done by that one. Calls for
-   * which this makes a difference have looked already.
+   * An earlier try was sent and its response was lost, so the refused command may already have been carried out. Calls for
+   * which this matters have checked it.
    */
   isRepeated = false;
-  /** Its tries are used up: a call around the one that failed does not begin them anew. */
+  /** All tries are used up. An outer call must not start them again. */
   isExhausted = false;
 
   constructor(code: JobServiceErrorCode, message: string, facts: JobServiceErrorFacts = {}) {
@@ -79,16 +79,16 @@ export class JobServiceError extends Error {
 
 export const isJobServiceError = (error: unknown): error is JobServiceError => error instanceof JobServiceError;
 
-// Why no answer came, in words: the platform says "fetch failed", and a code somewhere below it.
+// Explains why no response arrived. The platform only reports "fetch failed", with a code in a nested cause.
 
 const HOPELESS: ReadonlySet<NetworkReason> = new Set(["unknown-host", "certificate", "protocol"]);
 
 export interface NetworkFailureFacts {
-  /** Of an answer that has begun. */
+  /** Status of a response that has started. */
   readonly status?: number | undefined;
-  /** What was asked; its origin is named. */
+  /** The requested URL. The message contains its origin. */
   readonly url?: string | undefined;
-  /** Something has answered under this name before: that it is not found is an outage. */
+  /** The host has responded before, so a failed lookup is an outage. */
   readonly isKnown?: boolean;
 }
 
@@ -112,7 +112,7 @@ interface Root {
   readonly message: string;
 }
 
-/** The innermost error that says something; of several addresses that were tried, the first one's. */
+/** The innermost error with a message; if several addresses were tried, that of the first one. */
 function rootOf(error: unknown): Root {
   let root: Root = { code: undefined, message: String(error) };
   for (let current = error; current instanceof Error; current = innerOf(current)) {
@@ -121,7 +121,7 @@ function rootOf(error: unknown): Root {
   return root;
 }
 
-/** undici's parser of HTTP gives most of its errors a name only; that a connection ended too early is none of HTTP's. */
+/** undici's HTTP parser gives most errors only a name. A connection that ended too early is not an HTTP error. */
 function codeOf(error: Error): string | undefined {
   if ("code" in error && typeof error.code === "string") return error.code;
   return error.name === "HTTPParserError" && !error.message.includes("EOF") ? error.name : undefined;
@@ -130,9 +130,9 @@ function codeOf(error: Error): string | undefined {
 const innerOf = (error: Error): unknown =>
   error.cause ?? (error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : undefined);
 
-/** Of OpenSSL's verification: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+/** Codes of OpenSSL's verification: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const CERTIFICATE = /^(?:UNABLE_TO_|.*SELF_SIGNED_CERT|CERT_|HOSTNAME_MISMATCH$|INVALID_(?:CA|PURPOSE)$|ERR_TLS_CERT_)/;
-/** TLS that is none, and HTTP that is none. */
+/** The data is not TLS, or not HTTP. */
 const PROTOCOL = /^(?:EPROTO|ERR_SSL_|ERR_TLS_|HPE_|HTTPParserError$|ERR_HTTP)/;
 
 function reasonOf(code: string | undefined, cause: unknown, status: number | undefined): NetworkReason {
@@ -141,16 +141,16 @@ function reasonOf(code: string | undefined, cause: unknown, status: number | und
   if (code === "ECONNREFUSED") return "refused";
   if (code === "ENOTFOUND") return "unknown-host";
   if (CERTIFICATE.test(code)) return "certificate";
-  // An answer that has begun was HTTP: what does not fit any more was cut.
+  // A response that started was HTTP. An error after that means it was cut off.
   return PROTOCOL.test(code) && status === undefined ? "protocol" : "broken";
 }
 
-/** Nothing came for so long that nothing will. */
+/** No data arrived for so long that the request is given up. */
 export class SilenceError extends Error {
   override readonly name = "SilenceError";
 
   constructor(ms: number) {
-    super(`Nothing came within ${Math.ceil(ms) / 1_000} s.`);
+    super(`No data arrived within ${Math.ceil(ms) / 1_000} s.`);
   }
 }
 
@@ -166,27 +166,27 @@ function textOf(reason: NetworkReason, { code, message, status, where }: Told): 
     case "refused":
       return `Nothing listens at ${origin}${cited}.`;
     case "unknown-host":
-      return `There is no host with the name ${where?.hostname ?? "of the service"}${cited}.`;
+      return `The host ${where?.hostname ?? "of the service"} does not exist${cited}.`;
     case "certificate":
       return `${certificateText(code ?? "", origin)}${cited}.`;
     case "protocol":
       return where?.protocol === "http:"
-        ? `What answers at ${origin} is not HTTP${cited}. Is the address https:// perhaps?`
-        : `What answers at ${origin} does not speak TLS as it should${cited}. Is the address http:// perhaps?`;
+        ? `The response from ${origin} is not HTTP${cited}. Check whether the address must start with https://.`
+        : `The response from ${origin} is not valid TLS${cited}. Check whether the address must start with http://.`;
     case "silent":
     case "broken":
-      return `${status === undefined ? "No answer" : "Half an answer"} from ${origin}: ${message}`;
+      return `${status === undefined ? "No response" : "An incomplete response"} from ${origin}: ${message}`;
   }
 }
 
 function certificateText(code: string, origin: string): string {
   if (code === "CERT_HAS_EXPIRED") return `The certificate of ${origin} has expired`;
   if (code === "CERT_NOT_YET_VALID")
-    return `The certificate of ${origin} is not valid yet: is the clock of this machine right?`;
+    return `The certificate of ${origin} is not valid yet. Check the clock of this machine`;
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID" || code === "HOSTNAME_MISMATCH")
-    return `The certificate of ${origin} is for another name`;
+    return `The certificate of ${origin} is for another host name`;
   return (
-    `The certificate of ${origin} is not trusted. If your organisation has made it, name the file with the ` +
-    "certificate of its authority in NODE_EXTRA_CA_CERTS"
+    `The certificate of ${origin} is not trusted. If your organisation issued it, set NODE_EXTRA_CA_CERTS to the file ` +
+    "with the certificate of its authority"
   );
 }

@@ -1,10 +1,10 @@
-/** One stream of events that goes on over breaks of the connection, from where it stood. */
+/** One stream of events that reconnects after a break and continues after the last event. */
 import { linesOf } from "./bytes.ts";
 import { type JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
 import { delayAfter, sleep } from "./retry.ts";
 import type { Transport } from "./transport.ts";
 
-/** What is followed: exactly one of them. */
+/** What the stream follows: exactly one of these. */
 export interface EventSelection {
   readonly jobId?: string;
   readonly batchId?: string;
@@ -14,17 +14,17 @@ export interface EventSelection {
 export interface FollowEventsDeps {
   readonly transport: Pick<Transport, "open" | "policy">;
   readonly onEvent: (event: ServerSentEvent) => void;
-  /** The service has begun to send: what happens from now on comes. Again after each break. */
+  /** Called when the service starts to send, also after each break. Later events arrive from now on. */
   readonly onOpen: () => void;
   readonly signal: AbortSignal;
 }
 
-/** The service sends something at least every 15 s; silence of more is a connection that has gone. */
+/** The service sends at least a comment every 15 s. Without data for longer than this, the connection is broken. */
 const SILENCE_MS = 45_000;
-/** What a stream was answered with that broke off later. */
+/** The status of a stream that breaks later. */
 const STREAMING = 200;
 
-/** Resolves when the signal is aborted. Throws what makes following impossible: no such thing, no right to it. */
+/** Resolves when the signal is aborted. Throws an error that no retry can fix: the target is missing or not allowed. */
 export async function followEvents(
   selection: EventSelection,
   { transport, onEvent, onOpen, signal }: FollowEventsDeps,
@@ -48,7 +48,7 @@ export async function followEvents(
   for (;;) {
     const error = await once().then(ended, failed);
     if (isAborted(signal)) return;
-    // Breaks are ordinary here, however many: only what will not change ends it.
+    // Breaks are normal. Only an error that no retry can fix ends the stream.
     const delay = delayAfter(Math.min(++failures, policy.maxAttempts - 1), error, {
       ...policy,
       maxAttempts: Math.max(2, policy.maxAttempts),
@@ -59,28 +59,28 @@ export async function followEvents(
   }
 }
 
-/** Services restart, and proxies end what lasts long. */
+/** Services restart, and proxies end long connections. */
 const ended = (): JobServiceError => networkFailed(new Error("the stream has ended"), { status: STREAMING });
 
 const failed = (error: unknown): JobServiceError =>
   isJobServiceError(error) ? error : networkFailed(error, { status: STREAMING });
 
-/** A function, because the compiler takes a property it has seen once as settled. */
+/** A function, because TypeScript narrows a property after its first check. */
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted;
 
-// Server-Sent Events as text becomes events: https://html.spec.whatwg.org/multipage/server-sent-events.html
+// Parses the text of Server-Sent Events: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 export interface ServerSentEvent {
   readonly event: string;
   readonly data: string;
-  /** To go on after it. Undefined: as before. */
+  /** The id to continue after. Undefined: unchanged. */
   readonly id: string | undefined;
 }
 
-/** A comment or an empty event: the service is there and has nothing to say. */
+/** A comment or an empty event: the service is alive and sends no event. */
 export type Heartbeat = "heartbeat";
 
-/** From lines without their line breaks. An event that is cut off is none. */
+/** Reads lines without their line breaks. An event that is cut off is dropped. */
 async function* eventsOf(lines: AsyncIterable<string>): AsyncGenerator<ServerSentEvent | Heartbeat> {
   let event = "message";
   let data: string[] = [];

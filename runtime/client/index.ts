@@ -1,4 +1,4 @@
-/** What other programs import as `jobyard/client`: in Node and in browsers, with nothing but `fetch`. */
+/** The exports of `jobyard/client`, for Node and browsers. They depend only on `fetch`. */
 export { JobServiceClient } from "./client.ts";
 export type { JobServiceClientOptions } from "./client.ts";
 export { clientSecretCredential, refreshTokenCredential, signInWithDeviceCode } from "./credential.ts";

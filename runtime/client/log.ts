@@ -1,4 +1,4 @@
-/** Logs as text: as far as they are written, or followed as they grow, through breaks of the connection and retries. */
+/** Logs as text: the current content, or followed as they grow, across broken connections and retries. */
 import { isTerminal } from "../core/job/states.ts";
 import type { JobView } from "../core/http/views.ts";
 import { type CallOptions, type Transport, path, wholeText } from "./transport.ts";
@@ -7,16 +7,16 @@ import { isJobServiceError, networkFailed } from "./errors.ts";
 import { type Attempt, sleep, withRetries } from "./retry.ts";
 
 export interface ReadLogOptions extends CallOptions {
-  /** Of which start of the job, as its history counts them. Default: the latest. */
+  /** Which start of the job, as counted in its history. Default: the latest. */
   readonly execution?: number | undefined;
 }
 
 export interface FollowLogOptions extends CallOptions {
-  /** Only this start of the job. Default: from the latest on, until the job has ended. */
+  /** Only this start of the job. Default: from the latest start until the job has ended. */
   readonly execution?: number | undefined;
 }
 
-/** How often a job that has not begun is looked at. */
+/** How often to check a job that has not started. */
 const LOOK_EVERY_MS = 1_000;
 
 export async function readLog(
@@ -40,7 +40,7 @@ export interface FollowedJob {
   readonly getJob: (jobId: string, options: CallOptions) => Promise<JobView>;
 }
 
-/** Pieces of text, not lines. */
+/** Yields pieces of text, not lines. */
 export async function* followLog(
   transport: Transport,
   { jobId, getJob }: FollowedJob,
@@ -60,7 +60,7 @@ export async function* followLog(
   }
 }
 
-/** The log of one start that has begun, until it has ended. */
+/** Follows the log of one started attempt until it has ended. */
 async function* followOne(
   transport: Transport,
   { jobId, execution, getJob }: FollowedJob & { readonly execution: number },
@@ -70,7 +70,7 @@ async function* followOne(
   let fromByte = 0;
   let open: AsyncGenerator<Uint8Array> | undefined;
 
-  /** Undefined: the service has said everything it can in one answer. */
+  /** Undefined: the whole log was in one response. */
   const next = async ({ progressed, leftMs }: Attempt): Promise<Uint8Array | undefined> => {
     const request = { path: path`/v1/jobs/${jobId}/log`, query: { execution, fromByte, follow: true }, signal };
     try {
@@ -94,7 +94,7 @@ async function* followOne(
         continue;
       }
       open = undefined;
-      // An answer ends after an hour, whether the log has ended or not.
+      // A response ends after an hour, even if the log has not ended.
       if (hasEnded(await getJob(jobId, { signal }), execution)) return;
     }
   } finally {

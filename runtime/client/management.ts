@@ -1,4 +1,4 @@
-/** What changes something: batches and jobs, packages, workers, tenants. Every call may be repeated safely. */
+/** Operations that change something: batches, jobs, packages, workers, tenants. Every call can be repeated safely. */
 import type { PublishedPackageView } from "../core/http/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
 import type { GrantView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
@@ -12,14 +12,14 @@ import { type CallOptions, type Transport, path, unlessDone } from "./transport.
 
 export interface SubmitOptions extends CallOptions {
   /**
-   * Makes the call repeatable, also by another process: the same key and request give the first one's id, for seven days.
-   * Default: one of this call's own, for its tries.
+   * Makes the call repeatable, also by another process: the same key and request return the first one's id for seven days.
+   * Default: a new key for this call and its tries.
    */
   readonly idempotencyKey?: string | undefined;
 }
 
 export interface PublishOptions extends CallOptions {
-  /** From 0 for each try. */
+  /** Starts at 0 for each try. */
   readonly onProgress?: OnUploadProgress | undefined;
 }
 
@@ -29,22 +29,22 @@ export interface Management {
   /** Resolves to the job's id. Without a batch the job joins its tenant's batch of the day. */
   submitJob(job: SubmitJobBody, batchId?: string, options?: SubmitOptions): Promise<string>;
   /**
-   * Submits all jobs of the source, lazily and in its order; yields what became of each. Nothing is sent before the first
-   * result is asked for.
+   * Submits all jobs of the source, lazily and in order, and yields the result of each. Sends nothing before the first
+   * result is requested.
    */
   submitJobs(source: SubmissionSource, batchId?: string, options?: SubmitJobsOptions): AsyncGenerator<SubmittedJob>;
-  /** Accepts no more jobs; it is complete when the last one has ended. */
+  /** The batch accepts no more jobs and is complete when the last one has ended. */
   closeBatch(batchId: string, options?: CallOptions): Promise<BatchView>;
-  /** Ends all its jobs. Its counts say whether some are still at it. */
+  /** Ends all its jobs. Its counts show whether some have not ended yet. */
   cancelBatch(batchId: string, options?: CallOptions): Promise<BatchView>;
-  /** Runs its failed (or canceled) jobs again, however many; resolves to their number. */
+  /** Runs all its failed (or canceled) jobs again. Resolves to their number. */
   requeueBatch(batchId: string, which?: RequeueBatchBody, options?: CallOptions): Promise<number>;
-  /** Resolves to the job, which may still be running: it has been asked to end. */
+  /** Requests a cancel. Resolves to the job, which may still be running. */
   cancelJob(jobId: string, options?: CallOptions): Promise<JobView>;
   requeueJob(jobId: string, options?: CallOptions): Promise<JobView>;
-  /** At most 1,000; each is judged alone. */
+  /** At most 1,000. Each is checked separately. */
   requeueJobs(jobIds: readonly string[], options?: CallOptions): Promise<readonly RequeueResult[]>;
-  /** Uploads a ZIP as `jobyard pack` makes it. */
+  /** Uploads a ZIP from `jobyard pack`. */
   publishPackage(
     tenantName: string,
     packageName: string,
@@ -59,16 +59,16 @@ export interface Management {
   ): Promise<PublishedPackageView>;
   deletePackage(tenantName: string, packageName: string, options?: CallOptions): Promise<void>;
   removeDeadLetter(queue: string, sequenceNumber: string, options?: CallOptions): Promise<void>;
-  /** Lets a worker end its jobs and stop. */
+  /** Drains a worker: it ends its jobs and stops. */
   drainWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
-  /** Does nothing when it exists. */
+  /** Has no effect if it exists. */
   createTenant(tenantName: string, options?: CallOptions): Promise<TenantView>;
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
   /**
-   * Registers a webhook, or changes it. `secret` is there when it was registered, and never again: after an answer that
-   * was lost, rotate it.
+   * Registers a webhook, or changes it. `secret` is present only when it was registered. If that response is lost, rotate
+   * the secret.
    */
   putWebhook(
     tenantName: string,
@@ -77,9 +77,9 @@ export interface Management {
     options?: CallOptions,
   ): Promise<WebhookView & Partial<Pick<WebhookWithSecret, "secret">>>;
   deleteWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<void>;
-  /** For 24 hours the secret before counts, too. */
+  /** The old secret stays valid for 24 hours. */
   rotateWebhookSecret(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookWithSecret>;
-  /** Sends it a ping. Resolves to what came back, good or bad. */
+  /** Sends a ping. Resolves to the receiver's response, good or bad. */
   testWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookTestView>;
 }
 
@@ -90,7 +90,7 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
   const keyed = <T>(to: string, body: unknown, { idempotencyKey = newKey(), signal }: SubmitOptions): Promise<T> =>
     transport.json<T>({ method: "POST", path: to, json: body, headers: { "idempotency-key": idempotencyKey }, signal });
 
-  /** What is gone already has been removed by a try whose answer was lost. */
+  /** If it no longer exists, an earlier try has deleted it and its response was lost. */
   const remove = (what: string, { signal }: CallOptions, gone: string): Promise<void> =>
     unlessDone(transport.json<undefined>({ method: "DELETE", path: what, signal }), gone, () =>
       Promise.resolve(undefined),
@@ -117,7 +117,7 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
           signal,
         });
         total += body.requeued;
-        // Accepted: there were too many for one call.
+        // Status 202: there were too many for one call.
         if (status !== 202) return total;
       }
     },
@@ -175,7 +175,7 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
 const webhookPath = (tenantName: string, webhookName: string): string =>
   path`/v1/tenants/${tenantName}/webhooks/${webhookName}`;
 
-// The body of an upload, telling how much of it has gone.
+// The body of an upload, with reports of its progress.
 
 export interface UploadProgress {
   readonly sentBytes: number;
@@ -184,12 +184,12 @@ export interface UploadProgress {
 
 export type OnUploadProgress = (progress: UploadProgress) => void;
 
-/** Small enough for a bar that moves, large enough to cost nothing. */
+/** Small enough for smooth progress, large enough for low cost. */
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Pieces that are asked for as the network takes them. Browsers stream request bodies over HTTP/2 at best, so they send
- * the whole and report its beginning and its end only.
+ * Pieces that the network requests as it needs them. Browsers stream request bodies only over HTTP/2, so there the body is
+ * sent as a whole, and only its start and end are reported.
  */
 function uploadBody(bytes: Uint8Array<ArrayBuffer>, onProgress: OnUploadProgress | undefined): () => RequestInit {
   const totalBytes = bytes.byteLength;
@@ -200,7 +200,7 @@ function uploadBody(bytes: Uint8Array<ArrayBuffer>, onProgress: OnUploadProgress
     const body = new ReadableStream<Uint8Array>(
       {
         pull(controller) {
-          // Asked for more: what was given before is on its way.
+          // The next piece is requested, so the ones before were sent.
           if (sentBytes > 0) onProgress({ sentBytes, totalBytes });
           if (sentBytes >= totalBytes) {
             controller.close();

@@ -1,4 +1,4 @@
-/** What only looks: batches with their counts, jobs, logs, artifacts, packages, workers, access. */
+/** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
 import type { PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
@@ -13,26 +13,26 @@ export interface ListJobsOptions extends PageOptions {
 }
 
 export interface ListDeadLettersOptions extends PageOptions {
-  /** Default: every tenant of the caller's. */
+  /** Default: every tenant of the caller. */
   readonly tenantName?: string | undefined;
   readonly pool?: string | undefined;
-  /** Also messages no worker can read; for administrators. */
+  /** Messages that no worker can read; for administrators. */
   readonly poison?: boolean | undefined;
 }
 
 export interface OpenedArtifact {
   readonly contentType: string;
-  /** Undefined when the service does not say. */
+  /** Undefined if the service does not send it. */
   readonly bytes: number | undefined;
-  /** Throws when the connection breaks: what came is then not the whole. */
+  /** Throws if the connection breaks: the data is then incomplete. */
   readonly stream: ReadableStream<Uint8Array>;
 }
 
 export interface Monitoring {
   getJob(jobId: string, options?: CallOptions): Promise<JobView>;
-  /** By the id its submitter gave it. */
+  /** By its `clientJobId`. */
   getClientJob(tenantName: string, clientJobId: string, options?: CallOptions): Promise<JobView>;
-  /** With its exact counts. */
+  /** Includes its exact counts. */
   getBatch(batchId: string, options?: CallOptions): Promise<BatchView>;
   /** Newest first, without counts. */
   getBatches(tenantName: string, options?: PageOptions): Listing<BatchView>;
@@ -40,9 +40,9 @@ export interface Monitoring {
   /** Of the latest attempt. */
   getArtifacts(jobId: string, options?: CallOptions): Promise<readonly ArtifactView[]>;
   openArtifact(jobId: string, artifactPath: string, options?: CallOptions): Promise<OpenedArtifact>;
-  /** What has been written so far; empty when nothing has. */
+  /** The text written so far; empty if there is none. */
   getLog(jobId: string, options?: ReadLogOptions): Promise<string>;
-  /** The log as it grows, through retries, until the job has ended. Breaks of the connection do not show. */
+  /** The log as it grows, across retries, until the job has ended. Reconnects after a break. */
   followLog(jobId: string, options?: FollowLogOptions): AsyncGenerator<string>;
   getPackages(tenantName: string, options?: PageOptions): Listing<PackageView>;
   getPackage(tenantName: string, packageName: string, options?: CallOptions): Promise<PackageView>;
@@ -55,13 +55,13 @@ export interface Monitoring {
   getDeadLetters(options?: ListDeadLettersOptions): Listing<DeadLetterView>;
   getWorkers(options?: CallOptions & { readonly pool?: string | undefined }): Promise<readonly WorkerView[]>;
   getWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
-  /** Who the caller is, and what it may do. */
+  /** The caller and its access. */
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
   getWebhooks(tenantName: string, options?: PageOptions): Listing<WebhookView>;
   getWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookView>;
-  /** Those that wait, then the latest 100 that have ended; each newest first. */
+  /** Waiting messages, then the latest 100 ended ones; each newest first. */
   getWebhookDeliveries(tenantName: string, webhookName: string, options?: PageOptions): Listing<WebhookDeliveryView>;
 }
 
@@ -129,7 +129,7 @@ export function createMonitoring(transport: Transport): Monitoring {
 // Lists of any length, page by page, as one sequence.
 
 export interface PageOptions extends CallOptions {
-  /** Items a request brings. Default: the service's, 100. */
+  /** Items in one request. Default: the service's, 100. */
   readonly pageSize?: number | undefined;
 }
 
@@ -138,9 +138,9 @@ export interface PageView<T> {
   readonly continuationToken?: string;
 }
 
-/** The items one by one; `pages` gives them as they came. */
+/** Yields the items one by one; `pages` yields whole pages. */
 export interface Listing<T> extends AsyncIterable<T> {
-  /** From the page the token of an earlier one names; default: the first. */
+  /** Starts at the page with this continuation token. Default: the first. */
   pages(continuationToken?: string): AsyncIterable<PageView<T>>;
 }
 

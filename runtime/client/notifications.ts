@@ -1,7 +1,7 @@
 /**
- * What happens to jobs, as it happens: listeners by event name, and subscriptions that survive breaks of the connection.
- * Each subscription is one connection: to follow many jobs, subscribe to their batch. Push is a convenience; the service's
- * rows are the truth, and `waitForJob` joins the two.
+ * Events of jobs as they happen: listeners by event name, and subscriptions that reconnect after a break.
+ * Each subscription is one connection: to follow many jobs, subscribe to their batch. Events can be lost; the service's
+ * rows are the truth, and `waitForJob` uses both.
  */
 import type { EventType, SystemEvent } from "../core/job/events.ts";
 import { JobServiceError, isJobServiceError } from "./errors.ts";
@@ -9,28 +9,28 @@ import { type EventSelection, type ServerSentEvent, followEvents } from "./follo
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface NotificationEvents extends JobEvents {
-  /** After a break the service cannot tell everything in between: read again what you follow. */
+  /** Events were lost in a break of the connection: read again what you follow. */
   readonly missed: { readonly selection: EventSelection };
-  /** A subscription has ended by itself: what it followed is gone, or the caller may not follow it any more. */
+  /** A subscription ended: its target no longer exists, or the caller may not follow it any more. */
   readonly subscriptionEnded: { readonly selection: EventSelection; readonly error: JobServiceError };
 }
 
 export type Listener<T> = (event: T) => void;
 
 export interface Notifications {
-  /** Returns what takes the listener away again. A listener that throws ends nothing; its error is reported as unhandled. */
+  /** Returns a function that removes the listener. An error in a listener ends nothing; it is reported as unhandled. */
   on<N extends keyof NotificationEvents>(name: N, listener: Listener<NotificationEvents[N]>): () => void;
   off<N extends keyof NotificationEvents>(name: N, listener: Listener<NotificationEvents[N]>): void;
-  /** Makes sure that the service is there and knows the caller. Subscriptions made before start with it. */
+  /** Checks that the service is reachable and accepts the caller. Subscriptions made before start now. */
   connect(options?: CallOptions): Promise<void>;
-  /** Resolves when events come: what happens from then on is told. */
+  /** Resolves when the subscription is active. Later events are delivered. */
   subscribeToJob(jobId: string): Promise<void>;
   subscribeToBatch(batchId: string): Promise<void>;
   subscribeToTenant(tenantName: string): Promise<void>;
   unsubscribeFromJob(jobId: string): void;
   unsubscribeFromBatch(batchId: string): void;
   unsubscribeFromTenant(tenantName: string): void;
-  /** Ends all subscriptions; listeners stay. */
+  /** Ends all subscriptions. Listeners stay. */
   disconnect(): void;
 }
 
@@ -51,7 +51,7 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
 
   function tell<N extends keyof NotificationEvents>(name: N, event: NotificationEvents[N]): void {
     for (const listener of listeners.get(name) ?? []) {
-      // One listener's fault is not the next one's, and must not look like a broken connection.
+      // One listener's error must not affect the next one, or look like a broken connection.
       try {
         (listener as Listener<NotificationEvents[N]>)(event);
       } catch (error) {
@@ -82,12 +82,12 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
       isOpen = true;
       resolve(undefined);
     };
-    // Heard by whoever subscribes; nobody else must end with it.
+    // The caller of `subscribe…` handles this error. It must not become an unhandled rejection as well.
     promise.catch(() => undefined);
     subscriptions.set(key, { selection, end, opened: promise });
     void followEvents(selection, { transport, onEvent: hear, onOpen, signal: end.signal }).then(
       () => {
-        reject(new JobServiceError("NetworkFailed", "The subscription was ended before it began."));
+        reject(new JobServiceError("NetworkFailed", "The subscription was ended before it was active."));
       },
       (error: unknown) => {
         if (subscriptions.get(key)?.end === end) subscriptions.delete(key);
@@ -131,12 +131,12 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
 const keyOf = ({ jobId, batchId, tenantName }: EventSelection): string =>
   JSON.stringify([jobId ?? "", batchId ?? "", tenantName ?? ""]);
 
-// The events of jobs and batches by name. What they hold is told in core, once; types only, so that no schema comes along.
+// The events of jobs and batches by name. Their fields are declared once, in core. Only types, so no schema is bundled.
 
 export type JobEvents = { readonly [N in EventType]: Extract<SystemEvent, { readonly eventType: N }> };
 export type JobEventName = keyof JobEvents;
 
-/** Complete, or it does not compile. */
+/** A missing event does not compile. */
 const KNOWN: Readonly<Record<JobEventName, true>> = {
   jobQueued: true,
   jobStarted: true,
@@ -148,19 +148,19 @@ const KNOWN: Readonly<Record<JobEventName, true>> = {
 
 const isJobEventName = (name: string): name is JobEventName => Object.hasOwn(KNOWN, name);
 
-/** An event of another version may mean something else: it is passed over. */
+/** An event of another version is ignored, because its fields may have other meanings. */
 const VERSION: SystemEvent["version"] = 1;
 
 const isKnownVersion = ({ version }: { readonly version: number }): boolean => version === VERSION;
 
-// Tells an event that comes a second time, over another subscription or after a break, from a new one.
+// Detects repeats of an event, from another subscription or after a break.
 
 export interface SeenEvents {
-  /** Whether it is further than all before of its job or batch; it then counts as seen. */
+  /** Whether the event is newer than all earlier ones of its job or batch. It is then recorded. */
   isNew(id: string, sequence: number): boolean;
 }
 
-/** Jobs and batches remembered; the one heard of least recently is forgotten first. */
+/** Number of jobs and batches kept. The least recently used one is removed first. */
 const REMEMBERED_MAX = 20_000;
 
 function createSeenEvents(rememberedMax = REMEMBERED_MAX): SeenEvents {
@@ -169,7 +169,7 @@ function createSeenEvents(rememberedMax = REMEMBERED_MAX): SeenEvents {
     isNew(id, sequence) {
       const before = latest.get(id);
       if (before !== undefined && sequence <= before) return false;
-      // Put at the end.
+      // Move the entry to the end.
       latest.delete(id);
       latest.set(id, sequence);
       if (latest.size > rememberedMax) {

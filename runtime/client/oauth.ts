@@ -1,6 +1,6 @@
 /**
- * The OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
- * Everything comes from what `GET /v1/auth` says, as far as trusted-authority.ts believes it; errors carry the issuer's words and never a secret.
+ * The OAuth calls for signing in: the issuer's endpoints, a request for a token, a request for a device code.
+ * Inputs come from `GET /v1/auth` and are checked by trusted-authority.ts. Errors carry the issuer's text and never a secret.
  */
 import { JobServiceError, SilenceError, networkFailed } from "./errors.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
@@ -9,38 +9,38 @@ import { ownEndpoint, trustedIssuer, type EntraFacts } from "./trusted-authority
 export interface IssuedToken {
   readonly token: string;
   readonly expiresInS: number;
-  /** When the scopes asked for one. */
+  /** Present if the scopes requested one. */
   readonly refreshToken: string | undefined;
   readonly idToken: string | undefined;
 }
 
 export interface DeviceCode {
-  /** What the user types at `verificationUrl`. */
+  /** The code that the user types at `verificationUrl`. */
   readonly userCode: string;
   readonly verificationUrl: string;
-  /** Both, in the issuer's words. */
+  /** The issuer's instructions, with code and address. */
   readonly message: string;
   readonly deviceCode: string;
   readonly intervalS: number;
   readonly expiresInS: number;
 }
 
-/** Code of a `SignInFailed` while the user has not entered the device code. */
+/** Code of a `SignInFailed` while the user has not entered the device code yet. */
 export const STILL_WAITING: ReadonlySet<string> = new Set(["authorization_pending", "slow_down"]);
 
 export interface Issuer {
-  /** Where a browser goes to sign a user in. */
+  /** Address in the browser where a user signs in. */
   authorizationUrl(query: Readonly<Record<string, string>>, options?: CallOptions): Promise<string>;
   requestToken(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<IssuedToken>;
   requestDeviceCode(form: Readonly<Record<string, string>>, options?: CallOptions): Promise<DeviceCode>;
 }
 
 export interface IssuerOptions {
-  /** The authority, when it is none of Microsoft's and not on this machine: as the user has named it. */
+  /** The authority that the user named, if it is not Microsoft's and not on this machine. */
   readonly authority?: string | undefined;
 }
 
-/** An issuer has nothing to compute: one that says nothing for so long is away. */
+/** An issuer responds fast. One that sends nothing for this long is unavailable. */
 const ANSWER_WITHIN_MS = 10_000;
 
 const limited = (signal: AbortSignal | null | undefined): AbortSignal =>
@@ -48,7 +48,7 @@ const limited = (signal: AbortSignal | null | undefined): AbortSignal =>
 
 const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
 
-/** Throws SignInFailed for an authority that is not to be trusted with a secret. */
+/** Throws SignInFailed for an authority that must not receive a secret. */
 export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: IssuerOptions = {}): Issuer {
   const issuer = trustedIssuer(facts, authority);
   const metadataUrl = new URL("v2.0/.well-known/openid-configuration", issuer).href;
@@ -58,7 +58,7 @@ export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: Iss
     let response: Response;
     let body: unknown;
     try {
-      // A redirect would take the secret along.
+      // A redirect would pass the secret on.
       response = await fetch(url, { ...init, signal: limited(init.signal), redirect: "error" });
       body = await response.json();
     } catch (error) {
@@ -81,7 +81,7 @@ export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: Iss
   async function endpoint(name: string, { signal }: CallOptions): Promise<string> {
     if (metadata === undefined) {
       metadata = call(metadataUrl, { ...(signal && { signal }) });
-      // Asked again next time.
+      // The next call requests them again.
       metadata.catch(() => (metadata = undefined));
     }
     return ownEndpoint(text(await metadata, name), issuer);
@@ -121,14 +121,14 @@ export function createIssuer(facts: EntraFacts, fetch: Fetch, { authority }: Iss
 function text(fields: Readonly<Record<string, unknown>>, name: string): string {
   const value = fields[name];
   if (typeof value === "string") return value;
-  throw new JobServiceError("SignInFailed", `The issuer's answer has no ${name}.`);
+  throw new JobServiceError("SignInFailed", `The issuer's response has no ${name}.`);
 }
 
-/** `target` carries OAuth's own code. */
+/** `target` is OAuth's own error code. */
 function refusal(status: number, { error, error_description: description }: Readonly<Record<string, unknown>>) {
   const code = typeof error === "string" ? error : undefined;
   const why = typeof description === "string" ? description : (code ?? `status ${status}`);
-  return new JobServiceError("SignInFailed", `The issuer gave no token: ${why}`, {
+  return new JobServiceError("SignInFailed", `The issuer returned no token: ${why}`, {
     status,
     target: code,
     retryable: status === 429 || status >= 500,

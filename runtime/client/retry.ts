@@ -1,13 +1,13 @@
-/** Tries a call again while that can help: exponential backoff with full jitter, never sooner than the service asks for. */
+/** Repeats a call while that can help: exponential backoff with full jitter, never sooner than the service requests. */
 import { type JobServiceError, isJobServiceError } from "./errors.ts";
 
 export interface RetryOptions {
-  /** Tries of one call, the first included. Default 8: about half a minute of an outage. 1: no second try. */
+  /** Tries of one call, including the first. Default 8: bridges an outage of about half a minute. 1: no repeat. */
   readonly maxAttempts?: number;
-  /** Upper bound of the first wait; doubles with each try. Default 250. */
+  /** Upper bound of the first delay. It doubles with each try. Default 250. */
   readonly firstDelayMs?: number;
   /**
-   * How long after the first failure of a call another try may still begin; it then has what is left to be answered.
+   * Time after the first failure of a call in which another try may start. That try must end within the rest of it.
    * Default: no limit but `maxAttempts`.
    */
   readonly giveUpAfterMs?: number;
@@ -24,10 +24,10 @@ export const retryPolicy = ({
   giveUpAfterMs = Infinity,
 }: RetryOptions = {}): RetryPolicy => ({ maxAttempts, firstDelayMs, maxDelayMs, giveUpAfterMs });
 
-/** A service that asks for more is as good as away: the caller is told. */
+/** A longer `Retry-After` counts as an outage, and the caller gets the error. */
 const RETRY_AFTER_MAX_MS = 60_000;
 
-/** Milliseconds until the try after `attempt` (from 1); undefined: there is none. `random`: 0 up to 1. */
+/** Milliseconds until the try after `attempt` (from 1); undefined: no more tries. `random`: 0 up to 1. */
 export function delayAfter(
   attempt: number,
   error: JobServiceError,
@@ -37,19 +37,19 @@ export function delayAfter(
   const { retryable, retryAfterMs = 0 } = error;
   if (!retryable || attempt >= maxAttempts || retryAfterMs > RETRY_AFTER_MAX_MS) return undefined;
   const bound = Math.min(maxDelayMs, firstDelayMs * 2 ** (attempt - 1));
-  // Jitter on top of what was asked for: all who were refused together must not come back together.
+  // Jitter is added to the requested delay, so that clients refused together do not return together.
   return retryAfterMs + random * bound;
 }
 
-/** What a try knows and can say of itself. */
+/** State of a try. */
 export interface Attempt {
-  /** What is left of the time for all tries; Infinity at the first one. */
+  /** Time left for all tries; Infinity at the first one. */
   readonly leftMs: number;
-  /** The tries start counting anew: the call has come further than before. */
+  /** Resets the count of tries, because the call has made progress. */
   readonly progressed: () => void;
 }
 
-/** Resolves to the first success. Throws the last error, and at once what no other try can mend. */
+/** Resolves to the first success. Throws the last error. Throws at once if no repeat can help. */
 export async function withRetries<T>(
   policy: RetryPolicy,
   signal: AbortSignal | undefined,
@@ -78,10 +78,10 @@ export async function withRetries<T>(
         error.isExhausted = true;
         throw error;
       }
-      // An answer that says "not now" says that nothing was done; only a lost one leaves it open.
+      // A refusal proves that nothing was done. After a lost response this is unknown.
       isRepeated ||= error.code === "NetworkFailed" || (error.status ?? 0) >= 500;
       await sleep(delay, signal);
-      // Timers are late on a busy machine.
+      // Timers run late on a busy machine.
       if (now() >= endAt) {
         error.isExhausted = true;
         throw error;
@@ -90,7 +90,7 @@ export async function withRetries<T>(
   }
 }
 
-// Waiting that can be called off.
+// A wait that a signal can end.
 
 /** Rejects with the signal's reason as soon as it is aborted. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -114,6 +114,6 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 const reasonOf = ({ reason }: AbortSignal): Error =>
   reason instanceof Error ? reason : new Error("The call was aborted.", { cause: reason });
 
-/** A key no other call has: 128 random bits. Not `randomUUID`, which browsers give to pages over HTTPS only. */
+/** A unique key: 128 random bits. Not `randomUUID`, which browsers offer only to pages over HTTPS. */
 export const newKey = (): string =>
   [...globalThis.crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,6 +1,6 @@
 /**
- * Signs a user in by the authorization code flow with PKCE (RFC 7636): a browser goes to the issuer and comes back with a code,
- * which only the program that began can turn into tokens. Where the browser comes back to is the caller's business.
+ * Signs a user in by the authorization code flow with PKCE (RFC 7636): a browser goes to the issuer and returns with a code
+ * that only this program can exchange for tokens. The caller receives the redirected browser.
  */
 import { JobServiceError } from "./errors.ts";
 import { publicClientOf, tokenOf, userScopes, type AccessToken } from "./credential.ts";
@@ -8,21 +8,21 @@ import { createIssuer, type IssuerOptions } from "./oauth.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import type { EntraFacts } from "./trusted-authority.ts";
 
-/** What a user's browser is sent to, and what it must bring back. */
+/** The address for the user's browser, and the expected response. */
 export interface BrowserSignIn {
   readonly url: string;
-  /** Of the answer's `state`: an answer without it belongs to another sign-in, or to nobody. */
+  /** The response's `state`. A response with another one belongs to another sign-in. */
   readonly state: string;
 }
 
 export interface BrowserSignInOptions extends CallOptions, IssuerOptions {
-  /** Where the issuer sends the browser, with the answer in the query. Registered for the public client. */
+  /** The issuer redirects the browser here, with the response in the query. Registered for the public client. */
   readonly redirectUri: string;
-  /** Sends the browser there, and resolves with the query it comes back with. */
+  /** Opens the address in the browser. Resolves to the query of the redirect. */
   readonly browse: (signIn: BrowserSignIn) => Promise<URLSearchParams>;
 }
 
-/** Throws SignInFailed when the user or the issuer refuses, or the answer is not to this sign-in. */
+/** Throws SignInFailed if the user or the issuer refuses, or if the response belongs to another sign-in. */
 export async function signInWithBrowser(
   facts: EntraFacts,
   { redirectUri, browse, signal, authority }: BrowserSignInOptions,
@@ -44,22 +44,22 @@ export async function signInWithBrowser(
         new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))),
       ),
       code_challenge_method: "S256",
-      // Who is signed in in the browser need not be who is meant.
+      // The user may want another account than the one that the browser is signed in with.
       prompt: "select_account",
     },
     { signal },
   );
   const answer = await browse({ url, state });
-  if (answer.get("state") !== state) throw refused("the answer is to another sign-in");
+  if (answer.get("state") !== state) throw refused("the response belongs to another sign-in");
   const error = answer.get("error");
   if (error !== null) throw refused(answer.get("error_description") ?? error, error);
   const code = answer.get("code");
-  if (code === null) throw refused("the answer has no code");
+  if (code === null) throw refused("the response has no code");
   const issued = await issuer.requestToken(
     { grant_type: "authorization_code", client_id, code, redirect_uri: redirectUri, code_verifier: verifier },
     { signal },
   );
-  if (nonceOf(issued.idToken) !== nonce) throw refused("the token is of another sign-in");
+  if (nonceOf(issued.idToken) !== nonce) throw refused("the token belongs to another sign-in");
   return { ...tokenOf(issued), refreshToken: issued.refreshToken };
 }
 
@@ -72,7 +72,7 @@ const base64Url = (bytes: Uint8Array): string =>
     .replaceAll("/", "_")
     .replaceAll("=", "");
 
-/** Of a token that came from the issuer itself: its signature says no more than the connection (OpenID Connect, 3.1.3.7). */
+/** Reads a token received directly from the issuer, so TLS replaces the signature check (OpenID Connect, 3.1.3.7). */
 function nonceOf(idToken: string | undefined): unknown {
   try {
     const [, claims = ""] = (idToken ?? "").split(".");

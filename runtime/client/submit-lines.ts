@@ -1,7 +1,7 @@
 /**
- * Submits any number of jobs as streams of lines: the source is read as far as the next request needs, the results come
- * as the service gives them. A request that breaks off is repeated under its own Idempotency-Key; the service then answers
- * for those it has taken what it answered before, so nothing is submitted twice and no result is lost.
+ * Submits any number of jobs as streams of lines. The source is read only as far as the next request needs. A request that
+ * breaks is repeated with its Idempotency-Key; the service then returns the same results for the jobs that it has accepted,
+ * so no job is submitted twice and no result is lost.
  */
 import { SUBMIT_MAX_JOBS } from "../core/limits.ts";
 import type { JobSubmission } from "../core/http/requests.ts";
@@ -14,28 +14,28 @@ import { type CallOptions, type Transport } from "./transport.ts";
 export interface SubmitJobsOptions extends CallOptions {
   /** Jobs in one request, at most 10,000. Default 2,000. */
   readonly jobsPerRequest?: number;
-  /** Makes the whole call repeatable, also by another process: the same jobs in the same order give the same ids. */
+  /** Makes the whole call repeatable, also by another process: the same jobs in the same order return the same ids. */
   readonly idempotencyKey?: string;
 }
 
-/** What became of one job; `index` counts from 0 in the order of the source. */
+/** The result of one job; `index` counts from 0 in the order of the source. */
 export type SubmittedJob = SubmitResult & { readonly index: number };
 
-/** A job, or a line of JSON that is one. */
+/** A job, or its JSON as one line. */
 export type SubmissionSource = Iterable<JobSubmission | string> | AsyncIterable<JobSubmission | string>;
 
 const JOBS_PER_REQUEST = 2_000;
-/** A request is held in memory until it is answered. One job may have more. */
+/** A request stays in memory until its response is complete. A single job may be larger. */
 const REQUEST_MAX_CHARACTERS = 8 * 1024 * 1024;
 
-/** A result, or the last line of an answer that broke off: only that has a requestId. */
+/** A result, or the last line of a response that ended early. Only the latter has a requestId. */
 type Line = SubmitResult & {
   readonly error?: { readonly requestId?: string; readonly retryable?: boolean };
 };
 
 /**
- * Throws, after the results of all jobs before: what the service says of the request as a whole, NetworkFailed, and
- * InvalidRequest for a job that JSON would not keep, such as one with NaN.
+ * Throws, after the results of all earlier jobs: the service's error for the whole request, NetworkFailed, or
+ * InvalidRequest for a job that JSON cannot hold, such as one with NaN.
  */
 export async function* submitLines(
   transport: Transport,
@@ -60,7 +60,7 @@ export async function* submitLines(
     try {
       for (const entry of entries) {
         const result = typeof entry === "string" ? (await results.next()).value : refusalOf(entry);
-        // There is one for each line, or it throws.
+        // The generator yields one result for each line, or throws.
         if (result !== undefined) yield { ...result, index: index++ };
       }
     } finally {
@@ -69,13 +69,13 @@ export async function* submitLines(
   }
 }
 
-/** Exactly `count` results, in order, over as many tries as it takes. */
+/** Exactly `count` results, in order, with as many tries as needed. */
 async function* resultsOf(
   transport: Transport,
   request: Parameters<Transport["open"]>[0],
   count: number,
 ): AsyncGenerator<SubmitResult, undefined> {
-  /** Results so far; those a repeated request gives again are passed over. */
+  /** Number of results so far. A repeated request returns them again, and they are skipped. */
   let known = 0;
   let open: AsyncGenerator<SubmitResult> | undefined;
   const next = async ({ progressed, leftMs }: Attempt): Promise<SubmitResult> => {
@@ -101,7 +101,7 @@ async function* resultsOf(
 
 const refusalOf = ({ code, message }: JobServiceError): SubmitResult => ({ error: { code, message } });
 
-/** The results of one answer but the first `skip`. Throws what its last line says. */
+/** The results of one response except the first `skip`. Throws the error of its last line. */
 async function* answerOf(response: Response, skip: number, stallMs: number): AsyncGenerator<SubmitResult> {
   let index = 0;
   const lines = linesOf(response.body, { stallMs })[Symbol.asyncIterator]();
@@ -126,14 +126,14 @@ function parseLine(text: string, status: number): Line {
   try {
     return JSON.parse(text) as Line;
   } catch (cause) {
-    throw new JobServiceError("AnswerInvalid", "A line of the answer is not JSON.", { status, cause });
+    throw new JobServiceError("AnswerInvalid", "A line of the response is not JSON.", { status, cause });
   }
 }
 
 function brokenOff(line: Line, status: number): JobServiceError {
   const {
     code = "AnswerInvalid",
-    message = "The answer broke off.",
+    message = "The response ended early.",
     requestId,
     retryable,
   } = line.error as Partial<{
@@ -145,7 +145,7 @@ function brokenOff(line: Line, status: number): JobServiceError {
   return new JobServiceError(code, message, { status, requestId, retryable });
 }
 
-/** A line, or why there is none: a job that no JSON can say is refused alone, as the service refuses one. */
+/** A line, or the reason why there is none. A job that JSON cannot hold is refused separately, as the service does. */
 type Entry = string | JobServiceError;
 
 async function* inRequests(source: SubmissionSource, perRequest: number): AsyncGenerator<readonly Entry[]> {
@@ -153,7 +153,7 @@ async function* inRequests(source: SubmissionSource, perRequest: number): AsyncG
   let characters = 0;
   for await (const job of source) {
     const entry = entryOf(job);
-    // The service skips empty lines and gives no result for them.
+    // The service skips empty lines and returns no result for them.
     if (entry === "") continue;
     const length = typeof entry === "string" ? entry.length : 0;
     if (entries.length > 0 && (entries.length >= perRequest || characters + length > REQUEST_MAX_CHARACTERS)) {
@@ -168,7 +168,7 @@ async function* inRequests(source: SubmissionSource, perRequest: number): AsyncG
 }
 
 function entryOf(job: JobSubmission | string): Entry {
-  // One job is one line, whatever the text was.
+  // A job must be one line, even if the given text was not.
   if (typeof job === "string") return job.trim().replaceAll("\n", " ");
   try {
     return jsonText(job);

@@ -1,14 +1,14 @@
-/** Timers of a tenant's packages: when they ran and will run, pausing them, running one now. */
+/** Timers of a tenant's packages: their runs and next ticks, pause and resume, schedules, run now. */
 import type { TimerScheduleInput, TimerView } from "../core/http/timer-api.ts";
 import type { SubmitOptions } from "./management.ts";
 import { newKey } from "./retry.ts";
 import { listing, type Listing, type PageOptions } from "./monitoring.ts";
 import { path, type CallOptions, type Transport } from "./transport.ts";
 
-/** Which timer. */
+/** Identifies a timer. */
 export interface TimerReference {
   readonly tenantName: string;
-  /** As published: ends in `.zip`. */
+  /** The published name, ending in `.zip`. */
   readonly packageName: string;
   readonly timerName: string;
 }
@@ -19,20 +19,20 @@ export interface NextOptions extends CallOptions {
 }
 
 export interface Timers {
-  /** By package and name. */
+  /** Sorted by package and name. */
   list(tenantName: string, options?: PageOptions): Listing<TimerView>;
   get(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
-  /** When it ticks next by its schedule, also while it is paused. */
+  /** The next ticks of its schedule, also while it is paused. */
   next(timer: TimerReference, options?: NextOptions): Promise<readonly Date[]>;
-  /** Its ticks start nothing until it is resumed. */
+  /** Its ticks start no runs until it is resumed. */
   pause(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
-  /** It ticks from now on; what fell due meanwhile is not made up for. */
+  /** It ticks from now on. Ticks during the pause are not made up for. */
   resume(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
-  /** It ticks by this from now on, whatever its package declares. */
+  /** Overrides the declared schedule from now on. */
   setSchedule(timer: TimerReference, schedule: TimerScheduleInput, options?: CallOptions): Promise<TimerView>;
-  /** It ticks as its package declares from now on. */
+  /** Returns to the declared schedule from now on. */
   resetSchedule(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
-  /** Runs it now, beside its schedule, also while it is paused. Resolves to the job's id. */
+  /** Runs it now, in addition to its schedule, also while it is paused. Resolves to the job's id. */
   run(timer: TimerReference, options?: SubmitOptions): Promise<string>;
 }
 

@@ -1,10 +1,10 @@
-/** Makes requests of the service: address, token, time limit, retries, and the service's errors as errors. */
+/** Sends requests to the service: address, token, time limit, retries, and the service's errors as errors. */
 import type { ErrorDetail } from "../core/errors.ts";
 import { jsonText } from "./bytes.ts";
 import { JobServiceError, type JobServiceErrorCode, SilenceError, isJobServiceError, networkFailed } from "./errors.ts";
 import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
 
-/** What the client needs of `fetch`. */
+/** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 export interface CallOptions {
@@ -14,15 +14,15 @@ export interface CallOptions {
 
 export interface Request extends CallOptions {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
-  /** Below the service's address, as `path` makes it. */
+  /** Relative to the service's address, as `path` returns it. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
-  /** Sent as it is; made anew for every try. */
+  /** Sent unchanged; created again for every try. */
   readonly body?: () => RequestInit;
-  /** For requests that need no token. */
+  /** The request needs no token. */
   readonly anonymous?: boolean;
 }
 
@@ -33,18 +33,18 @@ export interface Answer<T> {
 
 export interface Transport {
   readonly policy: RetryPolicy;
-  /** How long the service gets to say something. */
+  /** Time to wait for the response. */
   readonly answerWithinMs: number;
-  /** The answer's JSON; undefined for an answer without a body. */
+  /** The response's JSON; undefined for a response without a body. */
   json<T>(request: Request): Promise<T>;
-  /** The same, where the status says more. */
+  /** The same, with the status. */
   answer<T>(request: Request): Promise<Answer<T>>;
   /**
-   * One answer without further tries, its body unread. `leftMs`: no more than that of the time for an answer. Throws what
-   * the service says, and NetworkFailed.
+   * One response without retries, its body unread. `leftMs`: limits the time for the response further. Throws the service's
+   * error, and NetworkFailed.
    */
   open(request: Request, leftMs?: number): Promise<Response>;
-  /** The same with further tries until an answer has begun. */
+  /** The same with retries until a response has started. */
   stream(request: Request): Promise<Response>;
 }
 
@@ -52,26 +52,26 @@ export interface TransportDeps {
   readonly baseUrl: string;
   readonly fetch: Fetch;
   readonly policy: RetryPolicy;
-  /** An answer that is not there by then does not come any more; of a file or a log, its beginning. */
+  /** Time to wait for a response; for a file or a log, for its start. */
   readonly answerWithinMs: number;
-  /** The value of an Authorization header; undefined: none. `fresh`: the last one was refused. */
+  /** The value of the Authorization header; undefined: none. `fresh`: the last one was refused. */
   readonly authorize: (options: {
     readonly fresh: boolean;
     readonly signal?: AbortSignal | undefined;
   }) => Promise<string | undefined>;
 }
 
-/** Makes a path with every value in it escaped. */
+/** Builds a path with every value escaped. */
 export const path = (parts: TemplateStringsArray, ...values: readonly string[]): string =>
   parts.map((part, index) => part + encodeURIComponent(values[index] ?? "")).join("");
 
-/** A request whose JSON has become text. */
+/** A request whose body is already JSON text. */
 interface Prepared extends Request {
   readonly text: string | undefined;
 }
 
 export function createTransport({ baseUrl, fetch, policy, answerWithinMs, authorize }: TransportDeps): Transport {
-  /** Something has answered there: its name is one, whatever becomes of the network. */
+  /** The host has responded once, so its name exists. */
   let isKnown = false;
 
   async function send(request: Prepared, fresh: boolean, limit: AbortSignal): Promise<Response> {
@@ -101,7 +101,7 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
   async function answered(request: Prepared, limit: AbortSignal): Promise<Response> {
     let response = await send(request, false, limit);
     if (response.status === 401 && request.anonymous !== true) {
-      // Keys change, and clocks differ: a token that was good a moment ago is worth one new one.
+      // Keys are rotated and clocks differ, so a refused token is replaced once.
       await response.body?.cancel();
       response = await send(request, true, limit);
     }
@@ -109,7 +109,7 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
     return response;
   }
 
-  /** The limit holds for `read` too, so that an answer that stops in its middle is no end of everything. */
+  /** The limit also applies to `read`, so that a response that stalls does not block the call forever. */
   async function within<T>(request: Prepared, leftMs: number, read: (response: Response) => Promise<T>): Promise<T> {
     const limit = new AbortController();
     const limitMs = Math.min(answerWithinMs, leftMs);
@@ -124,7 +124,7 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
   const begun = (request: Prepared, leftMs: number): Promise<Response> =>
     within(request, leftMs, (response) => Promise.resolve(response));
 
-  /** Before the first try: what is no JSON does not become any. */
+  /** Runs before the first try, because invalid JSON stays invalid. */
   async function tried<T>(request: Request, call: (prepared: Prepared, leftMs: number) => Promise<T>): Promise<T> {
     const prepared = prepare(request);
     return withRetries(policy, request.signal, ({ leftMs }: Attempt) => call(prepared, leftMs));
@@ -134,7 +134,7 @@ export function createTransport({ baseUrl, fetch, policy, answerWithinMs, author
     tried(request, (prepared, leftMs) =>
       within(prepared, leftMs, async (response) => {
         const { status } = response;
-        // What a status without a body answers is undefined to those who ask for nothing.
+        // A status without a body gives undefined to callers that expect no value.
         return { status, body: (status === 204 ? undefined : await jsonOf(response)) as T };
       }),
     );
@@ -161,7 +161,7 @@ function urlOf(baseUrl: string, { path: below, query = {} }: Request): string {
   return `${baseUrl}${below}${text === "" ? "" : `?${text}`}`;
 }
 
-/** For commands whose repetition is refused with `code` because the first one was obeyed and its answer got lost. */
+/** For commands that are refused with `code` because an earlier try, whose response was lost, was carried out. */
 export async function unlessDone<T>(call: Promise<T>, code: JobServiceErrorCode, done: () => Promise<T>): Promise<T> {
   try {
     return await call;
@@ -171,9 +171,9 @@ export async function unlessDone<T>(call: Promise<T>, code: JobServiceErrorCode,
   }
 }
 
-// What an answer of the service means: a value, or an error with the service's own code.
+// Interprets a response of the service: a value, or an error with the service's own code.
 
-/** The body of an answer that is an error, as far as it is what it should be. */
+/** The body of an error response. Any part may be missing. */
 interface ErrorBody {
   readonly error?: {
     readonly code?: string;
@@ -184,10 +184,10 @@ interface ErrorBody {
   };
 }
 
-/** Asked too often; a service behind us, a gateway before us, or we ourselves are away. */
+/** The caller sent too many requests, or the service, a service behind it or a gateway before it is unavailable. */
 const TRY_LATER: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Reads the body. Throws NetworkFailed when half of it is missing. */
+/** Reads the body. Throws NetworkFailed when part of it is missing. */
 async function errorOf(response: Response): Promise<JobServiceError> {
   const { status } = response;
   const text = await wholeText(response);
@@ -202,18 +202,18 @@ async function errorOf(response: Response): Promise<JobServiceError> {
     retryAfterMs: retryAfter === null ? undefined : retryAfterMs(retryAfter, Date.now()),
   };
   return error?.code === undefined
-    ? new JobServiceError("AnswerInvalid", `The service answered ${status} without saying why.`, facts)
-    : new JobServiceError(error.code, error.message ?? `The service answered ${status}.`, facts);
+    ? new JobServiceError("AnswerInvalid", `The service returned status ${status} without an error code.`, facts)
+    : new JobServiceError(error.code, error.message ?? `The service returned status ${status}.`, facts);
 }
 
-/** Throws NetworkFailed when half of it is missing, AnswerInvalid when it is no JSON. */
+/** Throws NetworkFailed when part of it is missing, AnswerInvalid when it is not JSON. */
 async function jsonOf(response: Response): Promise<unknown> {
   const text = await wholeText(response);
   try {
     return JSON.parse(text);
   } catch (cause) {
     const { status } = response;
-    throw new JobServiceError("AnswerInvalid", `The answer with status ${status} is not JSON.`, { status, cause });
+    throw new JobServiceError("AnswerInvalid", `The response with status ${status} is not JSON.`, { status, cause });
   }
 }
 
@@ -230,12 +230,12 @@ function parseErrorBody(text: string): ErrorBody {
     const body: unknown = JSON.parse(text);
     return typeof body === "object" && body !== null ? body : {};
   } catch {
-    // A gateway's page.
+    // The body is a gateway's error page.
     return {};
   }
 }
 
-/** Seconds, or a date. */
+/** The header has seconds or a date. */
 function retryAfterMs(header: string, now: number): number | undefined {
   const seconds = Number(header);
   const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(header) - now;

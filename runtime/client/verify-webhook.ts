@@ -1,13 +1,13 @@
 /**
- * Says whether a request comes from the service: its signature, and that it is fresh. For receivers in Node, browsers,
- * workers and wherever else there is WebCrypto.
+ * Verifies that a request comes from the service and is recent. For receivers in Node, browsers, workers and any other
+ * platform with WebCrypto.
  */
 import type { WebhookMessage } from "../core/http/webhook-api.ts";
 
 export type WebhookRefusal =
   "HeadersMissing" | "TimestampTooOld" | "TimestampTooNew" | "SignatureWrong" | "BodyInvalid";
 
-/** A request that must not be believed. Answer it with 400 or 401. */
+/** A request that failed verification. Respond with 400 or 401. */
 export class WebhookRefusedError extends Error {
   override readonly name = "WebhookRefusedError";
   readonly code: WebhookRefusal;
@@ -18,31 +18,31 @@ export class WebhookRefusedError extends Error {
   }
 }
 
-/** Of a Fetch API request, or of Node's. */
+/** Headers of a Fetch API request, or of Node's. */
 export type WebhookHeaders = Pick<Headers, "get"> | Readonly<Record<string, string | readonly string[] | undefined>>;
 
 export interface VerifyWebhookOptions {
-  /** How far the clocks and a slow way may put the sender's time from ours. Default five minutes. */
+  /** Allowed difference between the sender's time and ours. Default five minutes. */
   readonly toleranceMs?: number | undefined;
   /** Default: now. */
   readonly now?: Date | undefined;
 }
 
-/** What a request says that is believed. */
+/** A verified request. */
 export interface VerifiedWebhook {
-  /** The same for every repeat of the same message: pass over one that you have had. */
+  /** The same for every repeat of a message: ignore one that you already have. */
   readonly id: string;
   readonly message: WebhookMessage;
 }
 
 const TOLERANCE_MS = 5 * 60_000;
 const SECRET_PREFIX = "whsec_";
-/** More are no rotation but an attempt to keep us busy. */
+/** More than this is not a rotation but an attack. */
 const SIGNATURES_MAX_COUNT = 20;
 
 /**
- * `body` exactly as it came: parsing and writing it again changes bytes. `secret` as the service showed it; several while
- * it is being rotated. Throws WebhookRefusedError.
+ * `body` must be exactly as received, because parsing and serializing change bytes. `secret` as the service showed it, or
+ * several during a rotation. Throws WebhookRefusedError.
  */
 export async function verifyWebhook(
   headers: WebhookHeaders,
@@ -58,7 +58,7 @@ export async function verifyWebhook(
   const signed = joined(new TextEncoder().encode(`${id}.${timestamp}.`), bytes);
   const secrets = typeof secret === "string" ? [secret] : secret;
   if (!(await isSignedByOne(signed, signatures, secrets))) {
-    throw new WebhookRefusedError("SignatureWrong", "No signature is by this secret.");
+    throw new WebhookRefusedError("SignatureWrong", "No signature matches this secret.");
   }
   return { id, message: messageOf(bytes) };
 }
@@ -73,7 +73,7 @@ const isFetchHeaders = (headers: WebhookHeaders): headers is Pick<Headers, "get"
 
 function checkFresh(timestamp: string, toleranceMs: number, now: Date): void {
   if (!/^\d{1,12}$/.test(timestamp)) {
-    throw new WebhookRefusedError("HeadersMissing", "The header webhook-timestamp is no number of seconds.");
+    throw new WebhookRefusedError("HeadersMissing", "The header webhook-timestamp must be a number of seconds.");
   }
   const ageMs = now.getTime() - Number(timestamp) * 1_000;
   if (ageMs > toleranceMs) throw new WebhookRefusedError("TimestampTooOld", "The message was sent too long ago.");
@@ -91,10 +91,10 @@ async function isSignedByOne(
     .flatMap((text) => (text.startsWith("v1,") ? (bytesOfBase64(text.slice(3)) ?? []) : []));
   for (const secret of secrets) {
     const bytes = bytesOfBase64(secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret);
-    if (bytes === undefined || bytes.length === 0) throw new TypeError("The secret is not one of a webhook.");
+    if (bytes === undefined || bytes.length === 0) throw new TypeError("The secret is not a webhook secret.");
     const key = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
     for (const signature of given) {
-      // Compares in constant time.
+      // `verify` compares in constant time.
       if (await crypto.subtle.verify("HMAC", key, signature, signed)) return true;
     }
   }

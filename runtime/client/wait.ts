@@ -1,6 +1,6 @@
 /**
- * Waiting for the end of a job or of a batch's jobs. The row is asked, at times that grow, and at once when an event says
- * that there is something to see: whoever waits learns the end also when no event comes, and outages only delay it.
+ * Waits for the end of a job or of a batch's jobs. It polls at growing intervals, and at once after an event. It also works
+ * without events, and outages only delay it.
  */
 import { isTerminal, openOf } from "../core/job/states.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
@@ -11,24 +11,24 @@ import { sleep } from "./retry.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface WaitOptions extends CallOptions {
-  /** Then TimedOut is thrown; the job goes on. Default: none. */
+  /** After this time TimedOut is thrown; the job continues. Default: none. */
   readonly timeoutMs?: number | undefined;
 }
 
 interface LookOptions<T> extends WaitOptions {
-  /** Told of every look at it. */
+  /** Called with every result of a poll. */
   readonly onLook?: ((seen: T) => void) | undefined;
-  /** For whoever shows it to people. Default: 250 at first, up to 5,000. */
+  /** Poll interval, for showing progress to people. Default: 250 at first, up to 5,000. */
   readonly lookEveryMs?: number | undefined;
 }
 
 export type WaitForJobOptions = LookOptions<JobView>;
 
-/** `onLook` sees it with its counts. */
+/** `onLook` receives the batch with its counts. */
 export type WaitForBatchOptions = LookOptions<BatchView>;
 
 export interface Waits {
-  /** Resolves to the job when it has ended, in whatever state. */
+  /** Resolves to the job when it has ended, in any state. */
   waitForJob(jobId: string, options?: WaitForJobOptions): Promise<JobView>;
   /** Resolves to the batch when it has jobs and all of them have ended. */
   waitForBatch(batchId: string, options?: WaitForBatchOptions): Promise<BatchView>;
@@ -39,11 +39,11 @@ export interface WaitDeps {
   readonly monitoring: Pick<Monitoring, "getJob" | "getBatch">;
 }
 
-/** Looks at first, and at most; while events come, they say when to look, and the poll is the safety net. */
+/** First and longest poll interval. While events arrive, they trigger the polls and these are the fallback. */
 const LOOK = { firstMs: 250, factor: 1.5, maxMs: 5_000, pushedMs: 15_000 } as const;
-/** After an event one look serves all that come close together. */
+/** After an event, one poll serves all events that arrive close together. */
 const GATHER_MS = 100;
-/** Waits that hold a connection for events; browsers allow six to one address. More waits only poll. */
+/** Waits that hold a connection for events. Browsers allow six to one address. More waits only poll. */
 const PUSHED_WAITS_MAX = 4;
 
 export function createWaits({ transport, monitoring }: WaitDeps): Waits {
@@ -68,11 +68,11 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
       pushedCount++;
       const onOpen = (): void => {
         push.isOpen = true;
-        // What happened before it opened was not told.
+        // Events before the stream opened were not delivered.
         bell.ring();
       };
       void followEvents(selection, { transport, onEvent: bell.ring, onOpen, signal: ended })
-        // A service that tells no events is asked instead; what is wrong with the job itself, the look says.
+        // Without events the wait only polls. The poll reports errors of the job itself.
         .catch(() => (push.isOpen = false))
         .finally(() => pushedCount--);
     };
@@ -82,14 +82,14 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
         const value = await patiently(() => look({ signal: ended }));
         if (value !== undefined) onLook?.(value);
         if (value !== undefined && isOver(value)) return value;
-        // What ends between two looks needs no connection.
+        // A job that ends between two polls needs no connection.
         if (looks === 1) openPush();
         await bell.heardWithin(push.isOpen ? LOOK.pushedMs : delay, ended);
         if (lookEveryMs === undefined) delay = Math.min(LOOK.maxMs, delay * LOOK.factor);
       }
     } catch (error) {
       if (wasCut(limit) && !wasCut(signal))
-        throw new JobServiceError("TimedOut", `It has not ended within ${(timeoutMs ?? 0) / 1_000} s.`, {
+        throw new JobServiceError("TimedOut", `The job or batch has not ended within ${(timeoutMs ?? 0) / 1_000} s.`, {
           cause: error,
         });
       throw error;
@@ -116,7 +116,7 @@ export function createWaits({ transport, monitoring }: WaitDeps): Waits {
   };
 }
 
-/** Outages end: undefined while there is one, however long. */
+/** Returns undefined during an outage, because outages end. */
 async function patiently<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
@@ -128,7 +128,7 @@ async function patiently<T>(look: () => Promise<T>): Promise<T | undefined> {
 
 interface Bell {
   readonly ring: () => void;
-  /** Resolves when it rings, has rung since the last time, or that much time is over. */
+  /** Resolves when notified, if it was notified since the last call, or after this time. */
   heardWithin(ms: number, signal: AbortSignal): Promise<void>;
 }
 
@@ -151,5 +151,5 @@ function createBell(): Bell {
   };
 }
 
-/** A function, because the compiler takes a property it has seen once as settled. */
+/** A function, because TypeScript narrows a property after its first check. */
 const wasCut = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;

@@ -1,76 +1,76 @@
-/** What a running job is given: what it has been asked to do (`Job`), and what it may use to do it (`JobContext`). */
+/** The inputs of a running job: its request (`Job`), and its tools (`JobContext`). */
 
-/** The request, and which try of it this is. */
+/** The request, and which try of it runs. */
 export interface Job<Parameters = unknown> {
-  /** Names the job everywhere: API, logs, events. */
+  /** Identifies the job everywhere: API, logs, events. */
   readonly jobId: string;
   readonly batchId: string;
   readonly tenantName: string;
-  /** What the submitter called this job, for people. */
+  /** The submitter's name for this job, for people. */
   readonly jobName: string;
   readonly jobType: string;
-  /** The submitted parameters, parsed from JSON: checked by the definition's `parameters` function if it has one. */
+  /** The submitted parameters, parsed from JSON and checked by the definition's `parameters`, if it has one. */
   readonly parameters: Parameters;
-  /** Counts tries by the job's own failures, from 1. A try that was interrupted is repeated under the same number. */
+  /** Counts tries that ended with a failure of the job, from 1. An interrupted try is repeated with the same number. */
   readonly attempt: number;
-  /** How often this job was interrupted (crash, eviction, drain) before this try: 0 in the ordinary case. */
+  /** How often this job was interrupted (crash, eviction, drain) before this try. Usually 0. */
   readonly interruption: number;
   /**
-   * Different for every start of this job, the same throughout one start. Jobs run at least once; an effect outside
-   * that must happen exactly once can be keyed by `jobId` and fenced by `claimId`.
+   * Different for every start of this job, constant during one start. Jobs run at least once. If an outside effect must
+   * happen exactly once, key it by `jobId` and fence it by `claimId`.
    */
   readonly claimId: string;
-  /** The worker that runs it: what logs and the list of workers call it. `local` with `jobyard run`. */
+  /** The worker that runs it, as in logs and the list of workers. `local` with `jobyard run`. */
   readonly workerId: string;
-  /** For runs of a timer: grows from one start of the timer to the next, so that an older one can be told. */
+  /** For runs of a timer: grows with each start of the timer, so that an older run can be detected. */
   readonly fence?: number | undefined;
 }
 
-/** Why a run of a timer was started: it was due, somebody asked for it, or its package was published. */
+/** The reason for a timer's run: it was due, a user started it, or its package was published. */
 export type TimerCause = "schedule" | "manual" | "deploy";
 
-/** What a run of a timer is told about its tick. */
+/** Facts about the tick of a timer's run. */
 export interface TimerFacts {
   readonly name: string;
   readonly trigger: TimerCause;
-  /** The time it was due, by the schedule and never by a clock; for other triggers, when it was asked for. */
+  /** The due time by the schedule, never the current time. For other triggers, the time of the request. */
   readonly scheduledAt: Date;
-  /** It was due longer ago than `graceSeconds` when this try started. */
+  /** Whether it was due longer ago than `graceSeconds` when this try started. */
   readonly isPastDue: boolean;
-  /** Ticks before this one that were not run, and for which this run stands. */
+  /** Earlier ticks that did not run and that this run replaces. */
   readonly missedCount: number;
   readonly firstMissedAt?: Date | undefined;
   readonly lastMissedAt?: Date | undefined;
   /**
-   * Grows with every start of this timer, retries included. An effect outside that keeps the largest number it has seen,
-   * and refuses smaller ones, cannot be spoilt by a run that was given up. 0: this run is none of the timer's own
+   * Grows with every start of this timer, retries included. An outside system that keeps the largest number it has seen,
+   * and refuses smaller ones, is safe from a run that was given up. 0: the run was not started by the timer
    * (`jobyard run`, or its job type submitted as an ordinary job).
    */
   readonly fence: number;
 }
 
-/** What a job may use while it runs. Paths are absolute and, but for the package of isolation `reuse`, private to this try. */
+/** What a job may use while it runs. Paths are absolute. They are private to this try, except the package with isolation `reuse`. */
 export interface JobContext<Services = unknown> {
-  /** A copy of the unpacked package: code and the data files shipped with it. With isolation `reuse`, others read it too. */
+  /** A copy of the unpacked package: code and its data files. With isolation `reuse`, other jobs use the same copy. */
   readonly packagePath: string;
   /** An empty directory for temporary files, removed afterwards. The current directory, except with isolation `reuse`. */
   readonly workingPath: string;
-  /** Whatever file lies here when the job succeeds is kept as an artifact, under its relative path. */
+  /** Files here are kept as artifacts under their relative paths when the job succeeds or fails. */
   readonly outputPath: string;
-  /** Tells watchers how far the job is. Cheap: reports that come too fast are merged, the latest wins. */
+  /** Reports progress. Cheap: frequent reports are merged, and the latest wins. */
   readonly progress: ReportProgress;
-  /** Writes a line to the job's log, formatted like `console.log`, whose output is captured as well. */
+  /** Writes a line to the job's log, formatted like `console.log`. Output of `console` is captured too. */
   readonly log: (...values: readonly unknown[]) => void;
   /**
-   * Aborted when the job is canceled, runs out of time, or its worker shuts down. The process is killed after a grace
-   * period; a job that passes the signal on (`fetch(url, { signal })`) or checks it in its loop ends cleanly instead.
+   * Aborted when the job is canceled, exceeds its time, or its worker shuts down. The process is killed after a grace
+   * period. To end cleanly, pass the signal on (`fetch(url, { signal })`) or check it in a loop.
    */
   readonly signal: AbortSignal;
-  /** What the package's `setup` returned; undefined if it has none. */
+  /** The result of the package's `setup`; undefined if it has none. */
   readonly services: Services;
 }
 
-/** What the function of a timer gets: everything a job has, with what it is and why it runs. */
+/** The argument of a timer's function: everything that a job has, and facts about the run. */
 export interface TimerContext<Services = unknown>
   extends
     JobContext<Services>,
@@ -79,13 +79,13 @@ export interface TimerContext<Services = unknown>
 }
 
 export interface ReportProgress {
-  /** A fraction from 0 to 1, and what is being done now. */
+  /** A fraction from 0 to 1, and the current activity. */
   (fraction: number, text?: string): void;
-  /** What is being done now, when nobody knows how much is left. */
+  /** The current activity, if the fraction is unknown. */
   (text: string): void;
 }
 
-/** What `setup` may use. */
+/** The inputs of `setup`. */
 export interface SetupContext {
   /** The unpacked package. */
   readonly packagePath: string;
@@ -94,16 +94,16 @@ export interface SetupContext {
 
 /**
  * A package may have one `export const setup: Setup<Services> = async (context) => …`, in any source file that imports
- * `jobyard/job`. It runs once per process before the first job; what it returns reaches every job of the package as
+ * `jobyard/job`. It runs once per process before the first job. Every job of the package receives its result as
  * `context.services`. If it throws, the job fails and is tried again as its retry policy says.
  */
 export type Setup<Services = unknown> = (context: SetupContext) => Services | Promise<Services>;
 
-/** What a job may return. */
+/** The result of a job. */
 export interface JobResult {
   /**
-   * Kept with the job and shown to whoever asks for it. Anything `JSON.stringify` can express, up to 30 KiB; larger
-   * results belong into files below `outputPath`.
+   * Kept with the job and returned by the API. Any value that JSON can hold, up to 30 KiB. Write larger results to
+   * files below `outputPath`.
    */
   readonly output?: unknown;
 }

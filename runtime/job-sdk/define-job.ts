@@ -1,34 +1,34 @@
-/** How a package declares a job, and how the runtime recognises the declaration after it has been bundled. */
+/** Declares jobs in a package, and recognises the declarations after bundling. */
 import type { RetryPolicy } from "../core/job/retry.ts";
 import type { Isolation } from "../core/package/manifest.ts";
 import type { Job, JobContext, JobResult } from "./context.ts";
 
 /**
- * Marks what `defineJob` returns. A registered symbol, because every bundled package carries its own copy of this
+ * Marks the result of `defineJob`. A registered symbol, because every bundled package contains its own copy of this
  * module. The value is the version of the shape below.
  */
 const JOB_MARK = Symbol.for("jobyard.job");
 const JOB_SHAPE_VERSION = 1;
 
-/** How an attempt of a job is run, whatever starts the job. Literals (or constants that are). */
+/** How an attempt of a job runs. The values are literals or constants. */
 export interface ExecutionOptions {
   /** An attempt that runs longer is stopped and counts as failed. Default: 6 hours. */
   readonly timeoutMs?: number;
-  /** An attempt that shows no progress, log or output for so long is stopped and counts as failed. Default: no limit. */
+  /** An attempt without progress, log or output for this long is stopped and counts as failed. Default: no limit. */
   readonly idleTimeoutMs?: number;
-  /** An attempt whose processes use more memory (MiB, together) is ended and counts as failed. Default: the worker's. */
+  /** An attempt whose processes together use more memory (MiB) is ended and counts as failed. Default: the worker's. */
   readonly memoryMb?: number;
   /**
-   * `process` (default): a fresh process for every run. `reuse`: runs share warm processes of this package version, many
-   * at a time, which starts them in a millisecond. For short jobs that trust each other and do not block the event loop:
-   * docs/running-jobs.md says what they give up.
+   * `process` (default): a new process for every run. `reuse`: runs share warm processes of this package version, many
+   * at a time, and start in a millisecond. For short jobs that trust each other and do not block the event loop.
+   * docs/running-jobs.md describes the disadvantages.
    */
   readonly isolation?: Isolation;
 }
 
 export interface JobOptions<Parameters, Services> extends ExecutionOptions {
   /**
-   * What submitters write to have this job run; unique within the package. A text literal (or a constant that is one):
+   * Submitters use this name to run the job. Unique within the package. A text literal or a constant:
    * `jobyard pack` reads it from the source without running it.
    */
   readonly jobType: string;
@@ -36,24 +36,24 @@ export interface JobOptions<Parameters, Services> extends ExecutionOptions {
   readonly retry?: Partial<RetryPolicy>;
   /**
    * Checks the submitted parameters and gives them a type: a schema (zod, valibot, arktype, …) or a function that
-   * returns them or throws. Refused parameters fail the job at once, since they would be the same next time.
+   * returns them or throws. Refused parameters fail the job at once, because a retry would have the same ones.
    */
   readonly parameters?: ParameterCheck<Parameters>;
   /**
-   * Does the work. Returning means success, throwing means failure: the retry policy decides whether the job is tried
-   * again, unless a NonRetryableError was thrown. A job may run more than once (a machine can die after the work and
-   * before its recording), so its effects should be repeatable.
+   * Does the work. Returning means success, throwing means failure. The retry policy decides whether the job is tried
+   * again, unless a NonRetryableError was thrown. A job can run more than once (a machine can fail after the work and
+   * before the result is recorded), so its effects should be repeatable.
    */
   readonly run: (job: Job<Parameters>, context: JobContext<Services>) => MaybePromise<JobResult | undefined>;
 }
 
-// A job that returns nothing is written without `return`: TypeScript types that as void.
+// A job without a result has no `return`, which TypeScript types as void.
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 export type MaybePromise<T> = T | void | Promise<T | void>;
 
-/** A declared job, as the runtime uses it: `run` takes the parameters as they came and checks them itself. */
+/** A declared job as the runtime uses it: `run` takes unchecked parameters and checks them itself. */
 export interface JobDefinition {
-  /** Undefined: a timer that goes by the name of its export or file, which only the manifest knows. */
+  /** Undefined for a timer that is named by its export or file, which only the manifest knows. */
   readonly jobType: string | undefined;
   readonly retry: Partial<RetryPolicy> | undefined;
   readonly timeoutMs: number | undefined;
@@ -86,26 +86,26 @@ export function defineJob<Parameters = unknown, Services = unknown>(
     ...{ jobType, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation },
     async run(job, context) {
       const parameters = await checkParameters(jobType, options.parameters, job.parameters);
-      // The runtime gives every job of a package what that package's own setup returned.
+      // The runtime passes each package's own services to its jobs.
       const result = await options.run({ ...job, parameters }, context as JobContext<Services>);
       return result ?? undefined;
     },
   });
 }
 
-/** Makes a definition recognisable, and final. */
+/** Marks and freezes a definition. */
 export function markJob(definition: JobDefinition): JobDefinition {
   Object.defineProperty(definition, JOB_MARK, { value: JOB_SHAPE_VERSION });
   return Object.freeze(definition);
 }
 
-/** Whether a module's export is a declared job of a shape this runtime knows. */
+/** Whether a module's export is a declared job of a supported shape. */
 export const isJobDefinition = (value: unknown): value is JobDefinition =>
   typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[JOB_MARK] === JOB_SHAPE_VERSION;
 
-// How a job checks its parameters: with a function of its own, or with a schema of any validation library.
+// Checks a job's parameters: with its own function, or with a schema of any validation library.
 
-/** What zod, valibot, arktype and others have in common (https://standardschema.dev), as far as it is needed here. */
+/** The common interface of zod, valibot, arktype and others (https://standardschema.dev), reduced to the part used here. */
 export interface ParameterSchema<Parameters> {
   readonly "~standard": {
     readonly validate: (value: unknown) => SchemaResult<Parameters> | Promise<SchemaResult<Parameters>>;
@@ -122,7 +122,7 @@ interface SchemaIssue {
 
 export type ParameterCheck<Parameters> = ((value: unknown) => Parameters) | ParameterSchema<Parameters>;
 
-/** Throws NonRetryableError: the parameters will be the same next time. */
+/** Throws NonRetryableError, because a retry would have the same parameters. */
 async function checkParameters<Parameters>(
   jobType: string,
   check: ParameterCheck<Parameters> | undefined,
@@ -148,12 +148,12 @@ function showIssue({ message, path = [] }: SchemaIssue): string {
   return keys.length === 0 ? message : `${keys.join(".")}: ${message}`;
 }
 
-// How a job says that trying again is pointless.
+// Lets a job declare that a retry cannot help.
 
-/** A registered symbol, because every bundled package carries its own copy of this module. */
+/** A registered symbol, because every bundled package contains its own copy of this module. */
 const NON_RETRYABLE_MARK = Symbol.for("jobyard.nonRetryable");
 
-/** Thrown by a job whose failure no further attempt can mend: the job fails at once, whatever its retry policy says. */
+/** A job throws this if no retry can fix the failure. The job then fails at once, whatever its retry policy. */
 export class NonRetryableError extends Error {
   override readonly name = "NonRetryableError";
 
@@ -163,6 +163,6 @@ export class NonRetryableError extends Error {
   }
 }
 
-/** Whether something thrown says that trying again is pointless; sees through bundled copies of the class. */
+/** Whether an error is a NonRetryableError, also from a bundled copy of the class. */
 export const isNonRetryable = (error: unknown): boolean =>
   typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[NON_RETRYABLE_MARK] === true;

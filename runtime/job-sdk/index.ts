@@ -1,4 +1,4 @@
-/** What the author of a package imports as `jobyard/job`. */
+/** The exports of `jobyard/job`, for authors of packages. */
 export type {
   Job,
   JobContext,

@@ -1,4 +1,4 @@
-/** How a package declares a timer: a job that a schedule starts, on whichever worker is free. */
+/** Declares a timer: a job that starts on a schedule, on any free worker. */
 import type { Priority } from "../core/job/priority.ts";
 import type { RetryPolicy } from "../core/job/retry.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../core/limits.ts";
@@ -12,48 +12,48 @@ import {
   markJob,
 } from "./define-job.ts";
 
-/** All are literals (or constants that are): `jobyard pack` reads them from the source without running it. */
+/** All values are literals or constants: `jobyard pack` reads them from the source without running it. */
 export interface TimerOptions extends ExecutionOptions {
   /**
-   * Unique within the package, also without regard to capitals: letters, digits, inner hyphens and underscores. Default:
-   * the name of the export, of a default export that of its file.
+   * Unique within the package, ignoring case: letters, digits, inner hyphens and underscores. Default: the name of the
+   * export; for a default export, the name of its file.
    */
   readonly name?: string;
   /**
-   * Six fields, `second minute hour day month weekday` (`"0 *\/10 * * * *"`: every ten minutes; five fields are taken
-   * without seconds), or a time span `[d.]hh:mm:ss` (`"00:10:00"`).
+   * Six fields, `second minute hour day month weekday` (`"0 *\/10 * * * *"`: every ten minutes; with five fields the
+   * seconds are 0), or a time span `[d.]hh:mm:ss` (`"00:10:00"`).
    */
   readonly cron: string;
   /** An IANA name (`"Europe/Vienna"`) or a Windows one (`"W. Europe Standard Time"`). Default: UTC. */
   readonly timeZone?: string;
   /**
-   * What becomes of ticks that could not run in time. `"once"` (default): one run stands for all of them. `"skip"`: none.
-   * `{ all: 5 }`: the latest five are run, one by one.
+   * Handling of ticks that could not run in time. `"once"` (default): one run replaces all of them. `"skip"`: none.
+   * `{ all: 5 }`: the latest five run, one by one.
    */
   readonly misfire?: Misfire;
   /**
-   * What becomes of a tick that meets a run of this timer. `"skip"` (default): it is left out, and that is recorded.
-   * `"queue"`: one waits until that run has ended. `"allow"`: both run.
+   * Handling of a tick while another run is active. `"skip"` (default): the tick is skipped and recorded.
+   * `"queue"`: one run waits for the active one. `"allow"`: both run.
    */
   readonly overlap?: Overlap;
-  /** A run that starts later than its tick by more than this is late: `misfire` decides. Default: 60. */
+  /** A run that starts later than this after its tick is late, and `misfire` applies. Default: 60. */
   readonly graceSeconds?: number;
-  /** Also run once when a version of the package is published. Default: false. */
+  /** Also runs once when a version of the package is published. Default: false. */
   readonly runOnDeploy?: boolean;
-  /** The worker pool its runs go to. Default: "default". */
+  /** The worker pool of its runs. Default: "default". */
   readonly pool?: string;
   /** Default: "normal". */
   readonly priority?: Priority;
   /**
-   * Default: a run that fails is not tried again, since the next tick comes anyway. Given, its fields override those of
-   * the default policy (3 attempts, exponential backoff). A run that waits for its next attempt still is the timer's run.
+   * Default: a failed run is not tried again, because the next tick follows anyway. If given, its fields override those of
+   * the default policy (3 attempts, exponential backoff). A run that waits for its next attempt is still active.
    */
   readonly retry?: Partial<RetryPolicy>;
 }
 
 /**
- * Declares a timer. Export it, as default or by name, from any source file of the package; publishing the package is all
- * it takes to have it run:
+ * Declares a timer. Export it, as default or by name, from any source file of the package. Publishing the package starts
+ * the timer:
  *
  * ```ts
  * export default scalableTimerJob({ cron: "0 30 2 * * *", timeZone: "Europe/Vienna" }, async (ctx: TimerContext<Services>) => {
@@ -64,8 +64,8 @@ export interface TimerOptions extends ExecutionOptions {
  * });
  * ```
  *
- * Like any job it runs at least once: a machine can die after the work and before its recording. Key effects outside by
- * `ctx.jobId`, which is the same for every start of one tick, or fence them by `ctx.timer.fence`.
+ * Like any job it runs at least once: a machine can fail after the work and before the result is recorded. Key outside
+ * effects by `ctx.jobId`, which is the same for every start of one tick, or fence them by `ctx.timer.fence`.
  */
 export function scalableTimerJob<Services = unknown>(
   options: TimerOptions,
@@ -78,20 +78,20 @@ export function scalableTimerJob<Services = unknown>(
       const timer = timerFactsOf(job, new Date(), graceSeconds);
       const { jobId, batchId, tenantName, attempt, interruption, claimId, workerId } = job;
       const facts = { jobId, batchId, tenantName, attempt, interruption, claimId, workerId, timer };
-      // The runtime gives every job of a package what that package's own setup returned.
+      // The runtime passes each package's own services to its jobs.
       const result = await run({ ...(context as TimerContext<Services>), ...facts });
       return result ?? undefined;
     },
   });
 }
 
-// Reads what a run of a timer is told from the parameters of its job.
+// Reads the facts of a timer's run from the parameters of its job.
 
 const CAUSES: readonly unknown[] = ["schedule", "manual", "deploy"] satisfies readonly TimerCause[];
 
 /**
- * A job without parameters, as by `jobyard run` or a plain submit, is a manual run asked for at this moment. Throws
- * NonRetryableError for parameters that are none of a timer's: they will be the same next time.
+ * A job without parameters, from `jobyard run` or a plain submit, is a manual run at this moment. Throws
+ * NonRetryableError for other parameters that are not a timer's, because a retry would have the same ones.
  */
 export function timerFactsOf(
   { jobType, parameters, fence = 0 }: Pick<Job, "jobType" | "parameters" | "fence">,
@@ -125,7 +125,7 @@ export function timerFactsOf(
   const lastMissedAt = instantOf(fields, "lastMissedAt", refused);
   return {
     ...{ name: jobType, trigger, scheduledAt, missedCount, fence },
-    // Only a schedule makes anything due.
+    // Only a scheduled run can be late.
     isPastDue: trigger === "schedule" && now.getTime() > scheduledAt.getTime() + graceSeconds * 1_000,
     ...(firstMissedAt === undefined ? {} : { firstMissedAt }),
     ...(lastMissedAt === undefined ? {} : { lastMissedAt }),

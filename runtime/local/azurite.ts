@@ -1,12 +1,12 @@
 /**
- * Azurite, Microsoft's storage emulator, inside this process: blobs and tables on loopback, kept in a folder. Its
- * command line offers no way to wait until everything is on disk, so its servers are started through their own classes;
- * they are internal, which is why the package's version is pinned exactly.
+ * Azurite, Microsoft's storage emulator, inside this process: blobs and tables on loopback, stored in a folder. Its
+ * command line cannot wait until all data is on disk, so this file starts its servers through their internal classes.
+ * The package's version is therefore pinned exactly.
  *
- * Its account has a random key, kept in the folder for this user alone: with the well-known one, any web page that
- * reaches the port could read and write everything. For the same reason the Host of every request is judged.
+ * Its account has a random key in the folder, which only this user can read. With the documented key, any web page that
+ * reaches the port could read and write everything. For the same reason the Host of every request is checked.
  *
- * Azurite writes its tables every five seconds and at a clean stop: killed with SIGKILL it forgets up to that much.
+ * Azurite writes its tables every five seconds and at a clean stop. After SIGKILL it loses up to five seconds.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { localOnly } from "../core/loopback.ts";
 import { readIfThere, writePrivateFile } from "./home.ts";
 
 interface AzuriteServer {
-  /** Answers nothing before `start`. */
+  /** Serves no requests before `start`. */
   readonly httpServer: Server;
   start(): Promise<void>;
   close(): Promise<void>;
@@ -35,18 +35,18 @@ const load = <K extends keyof AzuriteModules>(path: K): AzuriteModules[K] =>
   (require(`azurite/dist/src/${path}`) as { default: AzuriteModules[K] }).default;
 
 export interface AzuriteOptions {
-  /** Where data lies; made if it is not there. */
+  /** Folder of the data. Created if it does not exist. */
   readonly directory: string;
   readonly blobPort: number;
   readonly tablePort: number;
-  /** Of this process, and written to: Azurite takes its accounts from there only, and looks again every minute. */
+  /** The process's environment, which is changed: Azurite reads its accounts only from there, once a minute. */
   readonly environment: Record<string, string | undefined>;
 }
 
 export interface RunningAzurite {
   /** The same at every start in this folder. */
   readonly connectionString: string;
-  /** For those who listen before it on ports of their own. */
+  /** For servers that listen in front of it on their own ports. */
   readonly accountKey: string;
   /** Resolves when all data is on disk. */
   close(): Promise<void>;
@@ -55,7 +55,7 @@ export interface RunningAzurite {
 const HOST = "127.0.0.1";
 const KEEP_ALIVE_S = 5;
 
-/** Resolves once both services answer. Rejects with EADDRINUSE when a port is taken. */
+/** Resolves when both services respond. Rejects with EADDRINUSE when a port is taken. */
 export async function startAzurite(options: AzuriteOptions): Promise<RunningAzurite> {
   const { directory, blobPort, tablePort, environment } = options;
   const at = (name: string): string => join(directory, name);
@@ -95,11 +95,11 @@ export async function startAzurite(options: AzuriteOptions): Promise<RunningAzur
   };
 }
 
-/** Puts the rule of local servers before Azurite: it sees no request that the rule refuses. */
+/** Applies the rules of local servers before Azurite receives a request. */
 function guard(server: Server): void {
   const listeners = server.listeners("request") as RequestListener[];
   server.removeAllListeners("request");
-  // A change needs a signature by the account's key.
+  // Azurite itself requires a signature with the account's key for every change.
   for (const listener of listeners) server.on("request", localOnly(listener, { changes: "by-proof" }));
 }
 
@@ -113,7 +113,7 @@ async function keptKey(file: string): Promise<string> {
   return key;
 }
 
-/** The name that every Azurite's account has. */
+/** The name of every Azurite's account. */
 const ACCOUNT = "devstoreaccount1";
 
 export interface AzuriteAccess extends Pick<AzuriteOptions, "blobPort" | "tablePort"> {

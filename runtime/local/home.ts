@@ -1,4 +1,4 @@
-/** The folder in which the local stack keeps everything, and the claim of one running stack on it. */
+/** The folder with all data of the local stack, used by one running stack at a time. */
 import { constants } from "node:fs";
 import { access, chmod, mkdir, readFile, readdir, realpath, rename, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -7,22 +7,22 @@ import { FolderInUseError, type OwnFolderOptions, type OwnedFolder, ownFolder } 
 
 export interface Home {
   readonly directory: string;
-  /** Data of storage and message broker, kept from start to start. */
+  /** Data of storage and message broker, kept between starts. */
   readonly storage: string;
   readonly bus: string;
-  /** In the folder of the message broker, what belongs to it alone. */
+  /** The message broker's own files, in its folder. */
   readonly messages: string;
   /** Certificate and keys of the local issuer. */
   readonly identity: string;
-  /** Logs of the stack's processes, by their names. */
+  /** Logs of the stack's processes, by name. */
   readonly logs: string;
-  /** Package caches and workspaces of workers, by their ids. */
+  /** Package caches and workspaces of workers, by worker id. */
   readonly workers: string;
   /** Copies of the demo's artifacts. */
   readonly artifacts: string;
-  /** File that names the batch of the sample jobs, once they have been submitted. */
+  /** The id of the sample jobs' batch, after they have been submitted. */
   readonly demo: string;
-  /** Lets another stack use the folder. */
+  /** Releases the folder for another stack. */
   release(): void;
 }
 
@@ -32,18 +32,18 @@ export class HomeInUseError extends Error {
 
 const OWNER_ONLY = 0o700;
 
-/** Programs of a stack that was killed let their jobs end first. */
+/** Programs of a killed stack finish their jobs first. */
 const LEFT_OVER_WAIT_MS = 60_000;
 
 /**
- * Creates the folder if need be, and closes it to other users. Waits for the programs of a stack that was killed, because
- * they hold its ports too. Throws HomeInUseError while another stack runs in it, and what the file system says.
+ * Creates the folder if necessary and closes it to other users. Waits for the programs of a killed stack, because they
+ * still use its ports. Throws HomeInUseError while another stack uses it, and errors of the file system.
  */
 export async function openHome(path: string, waiting: Omit<OwnFolderOptions, "directory"> = {}): Promise<Home> {
   await mkdir(path, { recursive: true, mode: OWNER_ONLY });
   const directory = await realpath(path);
   await access(directory, constants.W_OK | constants.X_OK);
-  // It holds keys, and all data of all tenants. A folder that was there already is closed to others, too.
+  // The folder contains keys and all data of all tenants, so an existing one is closed to other users too.
   await chmod(directory, OWNER_ONLY);
   const owned = await claimed({ ...waiting, directory });
   const home = {
@@ -60,7 +60,7 @@ export async function openHome(path: string, waiting: Omit<OwnFolderOptions, "di
     await Promise.all(Object.values(home).map((folder) => mkdir(folder, { recursive: true })));
     const found = await readdir(home.workers, { withFileTypes: true });
     const workers = found.filter((entry) => entry.isDirectory()).map(({ name }) => join(home.workers, name));
-    // Workers first, as they end: each wait is told once.
+    // Workers first, in the order in which they end. Each wait is reported once.
     for (const folder of [...workers, home.messages, home.storage, home.identity]) {
       (await claimed({ ...waiting, waitMs: LEFT_OVER_WAIT_MS, directory: folder })).release();
     }
@@ -77,13 +77,13 @@ async function claimed(options: OwnFolderOptions): Promise<OwnedFolder> {
   } catch (error) {
     if (!(error instanceof FolderInUseError)) throw error;
     throw new HomeInUseError(
-      `Another Jobyard already runs in ${options.directory} (${error.owner}). Stop it, or set JOBYARD_HOME to another folder.`,
+      `${options.directory} is in use by another Jobyard (${error.owner}). Stop it, or set JOBYARD_HOME to another folder.`,
       { cause: error },
     );
   }
 }
 
-// Files that hold keys: readable by this user alone, never half written.
+// Files with keys: readable only by this user, written atomically.
 
 const OWNER_ONLY_FILE = 0o600;
 
@@ -93,7 +93,7 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   await rename(unfinished, path);
 }
 
-/** Undefined: there is none. */
+/** Undefined if it does not exist. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
@@ -107,24 +107,24 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 
 const HOST = "127.0.0.1";
 
-/** Something else listens on a port that was asked for. */
+/** Another program listens on the requested port. */
 export class PortTakenError extends Error {
   override readonly name = "PortTakenError";
 }
 
-/** `option`: the one that chooses another port; port 0 is always free. Throws PortTakenError. */
+/** `option`: the option that sets another port. Port 0 is always free. Throws PortTakenError. */
 export async function assertFree(port: number, option: string): Promise<void> {
   try {
     const { release } = await hold(port);
     await release();
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    const message = `Port ${port} is taken by another program, or by another npm start. Choose another with ${option}.`;
+    const message = `Port ${port} is in use by another program or another npm start. Choose another with ${option}.`;
     throw new PortTakenError(message, { cause: error });
   }
 }
 
-/** Ports that nobody listens on right now; held together, so that they differ. */
+/** Currently free ports. They are opened together, so that they differ. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const held = await Promise.all(Array.from({ length: count }, () => hold(0)));
   await Promise.all(held.map(({ release }) => release()));

@@ -1,6 +1,6 @@
 /**
- * The local stack: storage, message broker, token issuer, API and workers as supervised processes, started in the order of their
- * needs and stopped in the opposite one.
+ * The local stack: storage, message broker, token issuer, API and workers as supervised processes. They start in the order
+ * of their dependencies and stop in reverse order.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,31 +16,31 @@ import { type Program, type Supervisor, createSupervisor } from "./supervisor.ts
 export interface StackOptions {
   readonly home: Home;
   readonly apiPort: number;
-  /** API instances, the first of them on that port. Default 1. */
+  /** Number of API instances. The first uses that port. Default 1. */
   readonly apis?: number;
-  /** Of the token issuer; 0: any. */
+  /** Port of the token issuer; 0: any. */
   readonly identityPort: number;
-  /** Workers of each pool. */
+  /** Number of workers in each pool. */
   readonly pools: ReadonlyMap<string, number>;
-  /** Jobs at a time of each worker. */
+  /** Concurrent jobs in each worker. */
   readonly slots: number;
   readonly lockMs: number;
-  /** What running jobs get when the stack is stopped. */
+  /** Time for running jobs to end when the stack stops. */
   readonly drainMs: number;
-  /** How far ticks of timers are sent ahead. Default: what the API's own default is. */
+  /** How far ahead ticks of timers are sent. Default: the API's own default. */
   readonly tickHorizonSeconds?: number;
-  /** Of one caller of the API. Default: what the API's own default is. */
+  /** Limit for one caller of the API. Default: the API's own default. */
   readonly requestsPerMinute?: number;
   /** `start.mjs`, which runs a program of the project by name. */
   readonly launcher: string;
-  /** The environment of this process; the stack's processes get PATH, HOME, language, zone and their settings from it. */
+  /** The environment of this process. The stack's processes get PATH, HOME, language, zone and their settings from it. */
   readonly environment: Environment;
   readonly onRestart: (name: string, how: string) => void;
-  /** A part of the stack is up. */
+  /** Called when a part of the stack is ready. */
   readonly onReady?: (part: StackPart) => void;
-  /** Gives up a start that is under way: what has started stops, and the promise rejects with the signal's reason. */
+  /** Aborts the start: started processes stop, and the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Creates tables, containers and the first tenants; runs when storage answers and before anybody needs them. */
+  /** Creates tables, containers and the first tenants. Runs after storage starts and before the programs that need them. */
   readonly provision: (storageConnectionString: string) => Promise<void>;
 }
 
@@ -51,7 +51,7 @@ interface LocalWorker {
   readonly pool: string;
 }
 
-/** The default pool's workers are the ones people see most: they get the shortest names. */
+/** Workers of the default pool get the shortest names, because they are seen most. */
 const workerOf = (pool: string, number: number): LocalWorker => ({
   workerId: pool === DEFAULT_POOL ? `worker-${number}` : `worker-${pool}-${number}`,
   pool,
@@ -59,21 +59,21 @@ const workerOf = (pool: string, number: number): LocalWorker => ({
 
 export interface Stack {
   readonly apiUrl: string;
-  /** Where tokens for the API come from. */
+  /** Issuer of the tokens for the API. */
   readonly issuer: LocalIssuer;
   readonly storageConnectionString: string;
   readonly serviceBusConnectionString: string;
-  /** For its administration. */
+  /** For managing the broker. */
   readonly serviceBusAdminConnectionString: string;
   readonly supervisor: Supervisor;
   /** Lets running jobs end, then stops everything. */
   stop(): Promise<void>;
-  /** Ends everything now. */
+  /** Kills everything now. */
   kill(): void;
 }
 
 const STOP_GRACE_MS = 10_000;
-/** Of the environment, what our own processes need to find programs and to talk like the user. */
+/** The variables of the environment that our own processes need: to find programs, and the user's locale. */
 const PASSED_ON = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS", "SystemRoot", "TEMP"];
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -89,7 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     name,
     modulePath: launcher,
     args: [kind, ...args],
-    // The folder names the stack in lists of processes.
+    // The folder identifies the stack in lists of processes.
     env: {
       ...passedOn,
       JOBYARD_HOME: home.directory,
@@ -107,7 +107,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const start = async (): Promise<Stack> => {
     const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, ...anyPorts] = await freePorts(6);
-    // Chosen here, so that what starts again is found where it was.
+    // Chosen here, so that a restarted process keeps its port.
     const [port = "", issuerPort = ""] = [apiPort, identityPort].map((wanted, i) => String(wanted || anyPorts[i]));
     const topologyFile = join(home.bus, "topology.json");
     await writeFile(topologyFile, JSON.stringify(busTopology([...pools.keys()], { lockMs: options.lockMs }), null, 2));
@@ -165,7 +165,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await supervisor.start(program(workerId, "worker", [], { ...connections, ...settings }));
     };
     const apiSettings = {
-      // Receivers that are being written run here, too; only this machine reaches the API.
+      // Receivers under development run here too. Only this machine reaches the API.
       [SETTING.webhookLoopback]: "allow",
       [SETTING.authAuthority]: issuer.authority,
       [SETTING.authTenantId]: DIRECTORY_ID,
@@ -174,7 +174,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.authCaFile]: issuer.caFile,
       [SETTING.pools]: [...pools.keys()].join(","),
       [SETTING.lockSeconds]: String(options.lockMs / 1_000),
-      // For whoever writes a page of their own.
+      // For web pages under development.
       ...picked(environment, [SETTING.allowedOrigins, SETTING.followersPerCaller]),
       ...(options.requestsPerMinute !== undefined && {
         [SETTING.requestsPerMinute]: String(options.requestsPerMinute),
@@ -205,7 +205,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     return await unlessAborted(start(), options.signal);
   } catch (error) {
-    // Nothing half started.
+    // Stop everything after an incomplete start.
     await supervisor.stop(stopOrder);
     throw error;
   }
@@ -229,7 +229,7 @@ const picked = (environment: Environment, names: readonly string[]): Record<stri
     }),
   );
 
-// The client that other programs use too, signed in as an application of the local issuer.
+// The normal client, signed in as an application of the local issuer.
 
 export async function localClient(
   { apiUrl, issuer }: Pick<Stack, "apiUrl" | "issuer">,

@@ -1,4 +1,4 @@
-/** What `npm start` can be told, and what is wrong with what it was told. */
+/** The options of `npm start`, and their errors. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
@@ -11,20 +11,20 @@ export interface StartOptions {
   /** Stop when the sample jobs have ended. */
   readonly once: boolean;
   readonly json: boolean;
-  /** Run the sample jobs; undefined: unless they have run in this folder before. False: no samples at all. */
+  /** Run the sample jobs. Undefined: only if they have not run in this folder. False: no samples at all. */
   readonly demo: boolean | undefined;
-  /** Folders whose packages are published too. */
+  /** Folders of packages to publish. */
   readonly packages: readonly string[];
   readonly workers: number;
   readonly port: number;
   readonly identityPort: number;
-  /** Further pools by name, with their numbers of workers. */
+  /** Additional pools by name, with their numbers of workers. */
   readonly pool: ReadonlyMap<string, number>;
-  /** Where data is kept. */
+  /** Folder of the data. */
   readonly home: string;
 }
 
-/** Where the issuer listens unless told otherwise; when the API takes any port, so does the issuer. */
+/** The issuer's default port. If the API uses any port, so does the issuer. */
 const IDENTITY_PORT_DEFAULT = 7443;
 const WORKERS_DEFAULT = 2;
 const WORKERS_MAX = 32;
@@ -42,43 +42,42 @@ function poolOption(text: string, pools: ReadonlyMap<string, number>): ReadonlyM
   return new Map([...pools, [name, countOf(count)]]);
 }
 
-/** As commander has read them. */
+/** The options as parsed by commander. */
 type ReadOptions = Omit<StartOptions, "home" | "identityPort"> & { readonly identityPort?: number };
 
-/** Prints and exits for `--help` and for options that do not exist. Throws SettingsError. */
+/** Prints and exits for `--help` and for unknown options. Throws SettingsError. */
 export function readStartOptions(args: readonly string[], env: Environment, defaultHome: string): StartOptions {
   const command = startCommand();
   command.parse(args, { from: "user" });
   const [argument] = command.args;
   if (argument !== undefined) {
-    throw new SettingsError(
-      `There is nothing to be named "${argument}" here. Options look so: npm start -- --workers 4`,
-    );
+    throw new SettingsError(`Unexpected argument "${argument}". Options have this form: npm start -- --workers 4`);
   }
   const options = command.opts<ReadOptions>();
   const taken = command.options.find(({ long }) => isTakenByNpm(long ?? "", env));
   if (taken !== undefined) {
     throw new SettingsError(
-      `npm kept ${taken.long ?? ""} for itself. Put two hyphens before it: npm start -- ${taken.long ?? ""}`,
+      `npm consumed ${taken.long ?? ""} itself. Put two hyphens before it: npm start -- ${taken.long ?? ""}`,
     );
   }
   if (options.once && options.demo === false) {
-    throw new SettingsError("--once stops when the sample jobs have ended, and --no-demo runs none: choose one.");
+    throw new SettingsError("--once and --no-demo exclude each other: --once stops when the sample jobs have ended.");
   }
   const { port } = options;
   const identityPort = options.identityPort ?? (port === 0 ? 0 : IDENTITY_PORT_DEFAULT);
   if (port !== 0 && port === identityPort) {
-    throw new SettingsError(`--port and --identity-port are both ${port}: give one of them another port.`);
+    throw new SettingsError(`--port and --identity-port are both ${port}. Choose another port for one of them.`);
   }
   const home = env["JOBYARD_HOME"] ?? defaultHome;
-  if (home.trim() === "") throw new SettingsError("JOBYARD_HOME is empty: unset it, or name the folder for the data.");
+  if (home.trim() === "")
+    throw new SettingsError("JOBYARD_HOME is empty. Unset it, or set it to the folder for the data.");
   return { ...options, demo: options.demo, identityPort, home: resolve(home) };
 }
 
 const startCommand = (): Command =>
   new Command("npm start --")
     .description(
-      "Runs storage, message broker, token issuer, API and workers on this machine, and the sample jobs on them.",
+      "Runs storage, message broker, token issuer, API and workers on this machine, and runs the sample jobs.",
     )
     .addOption(
       new Option("--once", "stop when the sample jobs have ended; exit 0 when all succeeded, else 1").default(false),
@@ -86,19 +85,19 @@ const startCommand = (): Command =>
     .addOption(
       new Option(
         "--json",
-        "print one JSON object as the last line of standard output, all else to standard error",
+        "print one JSON object as the last line of standard output, and all other text to standard error",
       ).default(false),
     )
-    .addOption(new Option("--demo", "run the sample jobs, although they have run in this folder before"))
-    .addOption(new Option("--no-demo", "publish no samples and run none"))
+    .addOption(new Option("--demo", "run the sample jobs even if they have run in this folder before"))
+    .addOption(new Option("--no-demo", "do not publish or run the samples"))
     .addOption(
-      new Option("--packages <folder>", "publish your packages too: a package, or a folder of them; may be repeated")
+      new Option("--packages <folder>", "also publish this package, or the packages in this folder; can be repeated")
         .argParser((folder: string, folders: readonly string[]) => [...folders, resolve(folder)])
         .default([], "none"),
     )
     .addOption(new Option("--workers <count>", "worker processes").argParser(countOf).default(WORKERS_DEFAULT))
     .addOption(
-      new Option("--pool <name=count>", "a further worker pool; may be repeated")
+      new Option("--pool <name=count>", "an additional worker pool; can be repeated")
         .argParser(poolOption)
         .default(new Map<string, number>(), "none"),
     )
@@ -111,11 +110,11 @@ const startCommand = (): Command =>
         `port of the token issuer (default: ${IDENTITY_PORT_DEFAULT}, or any with --port 0)`,
       ).argParser(wholeNumber(0, PORT_MAX)),
     )
-    // Judged after the parsing, in words that help.
+    // Checked after parsing, for better messages.
     .allowExcessArguments(true)
-    .addHelpText("after", `\nData is kept in .jobyard, or in the folder that JOBYARD_HOME names.`);
+    .addHelpText("after", `\nData is stored in .jobyard, or in the folder JOBYARD_HOME.`);
 
-/** `npm start --once` gives `once` to npm, which hands it on as an environment variable. npm has a `json` of its own. */
+/** npm consumes `once` of `npm start --once` and passes it on as an environment variable. `json` is an option of npm itself. */
 const isTakenByNpm = (option: string, env: Environment): boolean =>
   option !== "--json" &&
   env["npm_lifecycle_event"] === "start" &&

@@ -1,14 +1,14 @@
 /**
- * Starts the local stack's processes, starts again what dies, and stops them all in order. Each process has its own
- * process group, so that Ctrl-C in a terminal reaches the supervisor alone, and an IPC channel, so that it ends with
- * its supervisor however that ends. Over it each knows whom to outlive then, so that the order stays the same.
+ * Starts the local stack's processes, restarts those that die, and stops them in order. Each process has its own
+ * process group, so that Ctrl-C in a terminal reaches only the supervisor, and an IPC channel, so that it ends with its
+ * supervisor in any case. The channel also tells each process which others must end first, so that the order is kept.
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|
- * | starting           | waits for the word "ready"           | ready → running; exit or timeout → failed     |
+ * | starting           | waits for the message "ready"        | ready → running; exit or timeout → failed     |
  * | running            | does its work                        | exit → restarting; `stop()` → stopping        |
- * | restarting         | waits a little, longer each time     | starting; `stop()` → stopped                  |
- * | stopping           | has been told to end                 | exit → stopped; end of grace → SIGKILL        |
+ * | restarting         | waits, longer each time              | starting; `stop()` → stopped                  |
+ * | stopping           | has received SIGTERM                 | exit → stopped; end of grace → SIGKILL        |
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
@@ -17,39 +17,39 @@ import { join } from "node:path";
 import type { OrphanOrders } from "../core/settings/service.ts";
 
 export interface Program {
-  /** Shown to people; also the name of the log file. */
+  /** Shown to people. Also the name of the log file. */
   readonly name: string;
   readonly modulePath: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** What it gets between being told to end and being killed. */
+  /** Time between the stop signal and the kill. */
   readonly stopGraceMs: number;
-  /** Names of the programs that need this one. If the supervisor dies, it stops when they have ended. */
+  /** Names of the programs that need this one. If the supervisor dies, this program stops after them. */
   readonly stopsAfter: readonly string[];
 }
 
 export interface SupervisorDeps {
   readonly logDirectory: string;
-  /** Told of every unplanned end. */
+  /** Called at every unplanned end. */
   readonly onRestart: (name: string, how: string) => void;
 }
 
 export interface Supervisor {
-  /** Resolves with what the program says when it is ready. Rejects with its last words when it cannot start. */
+  /** Resolves with the data of the program's ready message. Rejects with its last output if it cannot start. */
   start(program: Program): Promise<Readonly<Record<string, unknown>>>;
   pidOf(name: string): number | undefined;
-  /** Ends programs, the latest started first; those in one inner list at the same time. */
+  /** Stops programs, the latest started first; those in one inner list at the same time. */
   stop(order: readonly (readonly string[])[]): Promise<void>;
-  /** Ends everything now. */
+  /** Kills everything now. */
   kill(): void;
 }
 
 const READY_WITHIN_MS = 60_000;
 const RESTART_FIRST_MS = 200;
 const RESTART_LONGEST_MS = 5_000;
-/** A program that ran this long before it died starts again as if it had never died. */
+/** After running this long, the restart delay of a program is reset. */
 const HEALTHY_AFTER_MS = 10_000;
-/** Of a program's log, when it could not start. */
+/** Size of the log's end that is shown when a program could not start. */
 const LAST_WORDS_MAX_LENGTH = 2_000;
 
 export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): Supervisor {
@@ -70,12 +70,12 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     return child;
   }
 
-  /** To everybody, because a program that has started again has another process id. */
+  /** Sent to all programs, because a restarted program has another process id. */
   function giveOrders(): void {
     for (const { program, child } of running.values()) {
       const stopAfter = program.stopsAfter.flatMap((name) => running.get(name)?.child.pid ?? []);
       const orders: OrphanOrders = { type: "orphan-orders", stopAfter, graceMs: program.stopGraceMs };
-      // One that has just ended cannot hear them, and need not.
+      // Sending fails only for a program that has just ended.
       if (child.connected) child.send(orders, () => undefined);
     }
   }
@@ -141,7 +141,7 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
   };
 }
 
-/** A program ended before it was ready; the message holds what it said. */
+/** A program ended before it was ready. The message contains its last output. */
 export class ProgramFailedError extends Error {
   override readonly name = "ProgramFailedError";
 
@@ -150,7 +150,7 @@ export class ProgramFailedError extends Error {
   }
 }
 
-/** What the program says with its word "ready"; undefined when it ends, or says nothing for too long. */
+/** The data of the program's ready message; undefined if it ends, or is not ready in time. */
 function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown>> | undefined> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {

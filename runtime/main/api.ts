@@ -40,14 +40,14 @@ import { runService, type Service } from "./service-process.ts";
 
 /** Beside the program, in a release. */
 const RELEASED_PACKAGES = join(import.meta.dirname, RELEASES.packagesFolder);
-/** Requests under way get this long when the process is told to stop. */
+/** Time for running requests to end when the process stops. */
 const CLOSE_AFTER_MS = 10_000;
 
 async function start(): Promise<Service> {
   const settings = parseApiSettings(process.env);
   if (settings.auth.kind === "none" && !isLoopback(settings.host)) {
     throw new SettingsError(
-      `${SETTING.apiHost} is ${settings.host}, but without authentication the API serves this machine only: use 127.0.0.1.`,
+      `${SETTING.apiHost} is ${settings.host}, but without authentication the API accepts only loopback addresses. Use 127.0.0.1.`,
     );
   }
   const log = createLogger("api", settings.logLevel);
@@ -62,7 +62,7 @@ async function start(): Promise<Service> {
 
   const { pools, traffic, lockMs } = settings;
   const { identify, facts: authFacts, tenants } = await composeAuth({ ...settings, tenants: tenantStore, log });
-  // Neither has to find anything.
+  // These tasks may find nothing to do.
   const askStorage = (): Promise<unknown> => batches.get(defaultBatchId("none", 0));
   const { trustedNow } = clock;
   const unreadable = createUnreadable({ monotonicNow, log });
@@ -71,7 +71,7 @@ async function start(): Promise<Service> {
       storage: askStorage,
       broker: () =>
         queue.peek(jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY), { deadLetter: false, maxCount: 1 }),
-      // By an answer that is fresh: while a machine sleeps, the clock that never jumps may stand still.
+      // Uses only a recent response, because a monotonic clock can stand still while a machine sleeps.
       clock: () => askStorage().then(trustedNow),
     },
     monotonicNow,
@@ -116,7 +116,7 @@ async function start(): Promise<Service> {
   });
   const server = createHttpServer(listenerOf(app, settings));
   const port = await listen(server, settings.port, settings.host);
-  // Its own at every start: what was published while nobody listened here is nobody's news.
+  // A new subscription at every start. Older events are not needed, because their clients are not connected here.
   const source = connected.eventSource(subscriptionName(settings.instanceId), unreadable.note, log);
   const webhookDuty = startWebhookDuty({
     lease: lease("webhooks"),
@@ -142,7 +142,7 @@ async function start(): Promise<Service> {
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),
-    // By a clock far ahead, every worker is silent.
+    // With a clock that is far ahead, every worker would look silent.
     now: trustedNow,
     unreadable,
     log,
@@ -156,7 +156,7 @@ async function start(): Promise<Service> {
       stopping.abort();
       hearing.stop();
       const delivering = webhookDuty.stop();
-      // Or the server would wait for clients that follow events.
+      // Otherwise the server would wait for clients that follow events.
       connections.close();
       await close(server);
       const scheduled = scheduler.stop();
@@ -164,7 +164,7 @@ async function start(): Promise<Service> {
       await stopSweeper();
       await delivering;
       await outbox.close();
-      // A broker that is gone answers no farewell.
+      // Closing can hang when the broker is down, so it has a time limit.
       const farewell = new AbortController();
       const said = Promise.all([
         publisher.close(),
@@ -179,28 +179,28 @@ async function start(): Promise<Service> {
 }
 
 /**
- * On loopback, callers of this machine only. An API behind a proxy of the same machine gets the proxy's public Host; the
- * proxy judges it. Without authentication there is no such exception, and changes are judged by the page they come from.
+ * On loopback, only callers of this machine. Behind a proxy on the same machine the API receives the proxy's public Host,
+ * which the proxy checks. Without authentication this exception does not exist, and changes are checked by page origin.
  */
 function listenerOf(app: RequestListener, { host, auth, traffic }: ApiSettings): RequestListener {
   if (auth.kind === "none") return localOnly(app, { changes: pagesOf(traffic.allowedOrigins) });
   return isLoopback(host) && traffic.proxyHops === 0 ? localOnly(app, { changes: "by-proof" }) : app;
 }
 
-/** Ends early, and well, when it is not to go on. */
+/** Ends early without an error when the signal is aborted. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   wait(ms, undefined, { signal }).catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });
 
-/** A subscription's name has 50 characters at most. */
+/** A subscription's name has at most 50 characters. */
 const subscriptionName = (instanceId: string): string => `${instanceId.slice(0, 32)}-${randomUUID().slice(0, 8)}`;
 
 const HEAR_RETRY_MS = 5_000;
 
 /**
- * Begins to hear events, and tries until it can: an API that cannot tell its clients what happens still takes jobs and
- * answers what has become of them.
+ * Starts to receive events, and retries until it succeeds. Without events the API still accepts jobs and reports their
+ * states.
  */
 function hear(
   source: EventSource,
@@ -213,11 +213,11 @@ function hear(
     while (!stopped.signal.aborted) {
       try {
         await source.listen(onEvent, onGap);
-        // Clients may have come before: nothing of what happened until now has reached them.
+        // Clients may already be connected. They have missed all events until now.
         onGap();
         return;
       } catch (error) {
-        log.warn({ error: messageOf(error) }, "events cannot be heard; trying again");
+        log.warn({ error: messageOf(error) }, "cannot receive events; retrying");
         await pause(HEAR_RETRY_MS, stopped.signal);
       }
     }
@@ -237,7 +237,7 @@ function listen(server: Server, port: number, host: string): Promise<number> {
   });
 }
 
-/** Lets requests under way end, but not for ever. */
+/** Waits for running requests to end, with a time limit. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), CLOSE_AFTER_MS);

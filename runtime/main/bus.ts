@@ -1,5 +1,5 @@
 /**
- * The local Service Bus as a process of its own: `npm run bus -- --topology file.json`. Under a supervisor it says when
+ * Runs the local Service Bus as a process: `npm run bus -- --topology file.json`. Under a supervisor it reports when
  * it is ready, and ends with it.
  */
 import { openSync, writeSync } from "node:fs";
@@ -31,7 +31,7 @@ interface BusOptions {
 }
 
 const AMQP_PORT_DEFAULT = 5672;
-/** The port Microsoft's emulator uses. */
+/** The port of Microsoft's emulator. */
 const ADMIN_PORT_DEFAULT = 5300;
 
 function portNumber(text: string): number {
@@ -40,7 +40,7 @@ function portNumber(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 0 to 65535; 0 takes any free port.");
 }
 
-/** The largest that Premium can be set to. */
+/** The largest value in Premium. */
 const LARGEST_MESSAGE_KILOBYTES = 102_400;
 
 const command = new Command("npm run bus --")
@@ -49,15 +49,15 @@ const command = new Command("npm run bus --")
   .option("--port <port>", "port for AMQP", portNumber, AMQP_PORT_DEFAULT)
   .option("--admin-port <port>", "port for the administration API", portNumber, ADMIN_PORT_DEFAULT)
   .option("--host <address>", "loopback address to listen on", "127.0.0.1")
-  .option("--data-dir <directory>", "where messages are kept (default: in memory only)")
-  .option("--key <key>", "shared access key (default: a random one, kept in the data directory)")
-  .option("--access <file>", "JSON file with role assignments; access tokens of Microsoft Entra ID are taken too")
+  .option("--data-dir <directory>", "folder for messages (default: in memory only)")
+  .option("--key <key>", "shared access key (default: random, stored in the data directory)")
+  .option("--access <file>", "JSON file with role assignments; also accepts access tokens of Microsoft Entra ID")
   .option(
     "--max-message-kilobytes <n>",
     "largest message, batch or request (default: 256, as in Standard)",
     wholeNumber(1, LARGEST_MESSAGE_KILOBYTES),
   )
-  .option("--audit <file>", "where uses of rights and refusals are appended, one JSON object a line")
+  .option("--audit <file>", "file for a log of used rights and refusals, one JSON object in each line")
   .allowExcessArguments(false)
   .parse();
 
@@ -103,7 +103,7 @@ async function startBus(): Promise<Service> {
   };
 }
 
-/** Written at once: whoever watches the file sees a refusal when its client does. */
+/** Written synchronously, so that the file has a refusal before its client receives it. */
 function appendTo(path: string): (use: AccessUse) => void {
   const file = openForAppending(path);
   return (use) => {
@@ -119,7 +119,7 @@ function openForAppending(path: string): number {
   }
 }
 
-/** What the person who starts the bus can mend is told in its one sentence. */
+/** Errors that the user can fix are printed as one sentence. */
 function asSetting(error: unknown): unknown {
   const mendable = error instanceof BusError || error instanceof JournalError || error instanceof InputFileError;
   return mendable ? new SettingsError(error.message, { cause: error }) : error;

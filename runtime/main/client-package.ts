@@ -1,6 +1,6 @@
 /**
- * `npm run build:client`: writes the package other programs install. Without `-- --name @scope/name` it can be copied, and
- * npm refuses to publish it.
+ * `npm run build:client`: writes the client package for other programs. Without `-- --name @scope/name` it can be copied,
+ * and npm refuses to publish it.
  */
 import { join } from "node:path";
 import { Command } from "commander";
@@ -8,7 +8,7 @@ import { buildClientPackage, PackageNameError } from "../package/build/client-pa
 
 const options = new Command("npm run build:client --")
   .description("Writes the package that other programs install to dist/client.")
-  .option("--name <name>", "its name in a scope of yours; without one npm refuses to publish it")
+  .option("--name <name>", "package name in your scope; without it npm refuses to publish the package")
   .allowExcessArguments(false)
   .parse()
   .opts<{ readonly name?: string }>();

@@ -1,4 +1,4 @@
-/** Puts authentication together as the settings say: who calls the API, and what anybody may know of signing in. */
+/** Composes authentication from the settings: token checks, and the public facts for signing in. */
 import { readFile } from "node:fs/promises";
 import { type Identify, LOCAL_CALLER, identifyAs } from "../api/auth/caller.ts";
 import { createGrantsCache } from "../api/auth/grants-cache.ts";
@@ -18,9 +18,9 @@ import type { Services } from "./connect.ts";
 
 export interface Auth {
   readonly identify: Identify;
-  /** The answer of `GET /v1/auth`. */
+  /** The response of `GET /v1/auth`. */
   readonly facts: AuthFacts;
-  /** To write tenants and grants through: the API then notices at once. */
+  /** Stores for changing tenants and grants, so that this API process sees a change at once. */
   readonly tenants: TenantStore;
 }
 
@@ -30,7 +30,7 @@ export interface AuthDeps {
   readonly log: Logger;
 }
 
-/** The issuer's answers are a few kilobytes and come within a second; callers wait for them. */
+/** The issuer's responses have a few kilobytes and arrive within a second. Callers wait for them. */
 const ISSUER_TIMEOUT_MS = 5_000;
 const ISSUER_ANSWER_MAX_BYTES = 1024 * 1024;
 
@@ -52,7 +52,7 @@ export async function composeAuth({ auth, tenants, log }: AuthDeps): Promise<Aut
   return { identify: createIdentify({ verify, grants }), facts, tenants: grants.store };
 }
 
-// Puts together what registers the timers of packages, and what looks after them.
+// Composes the registration of packages' timers and the operations on them.
 
 export interface ComposeTimersDeps {
   readonly connected: Pick<Services, "jobs" | "batches" | "packages" | "timers" | "timerSubscriptions">;
@@ -60,10 +60,10 @@ export interface ComposeTimersDeps {
   readonly outbox: BellOutbox;
   readonly events: JobEvents;
   readonly tenants: TenantStore;
-  /** Told after timers were registered. */
+  /** Called after timers were registered. */
   readonly onChange: () => void;
   readonly now: () => Date;
-  /** Throws when this process's clock cannot be trusted. */
+  /** Throws if this process's clock is wrong. */
   readonly trustedNow: () => Date;
   readonly log: Logger;
 }

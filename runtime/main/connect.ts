@@ -1,4 +1,4 @@
-/** Turns connection settings into the stores and the queue that API and workers use. The credential is chosen here. */
+/** Creates the stores and queues of API and workers from connection settings, and chooses the credential. */
 import { randomUUID } from "node:crypto";
 import { pino, stdTimeFunctions } from "pino";
 import {
@@ -57,24 +57,24 @@ export interface Services {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
-  /** The same in every process that may read it. Throws UnavailableError. */
+  /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
-  /** Has a connection of its own, so that news never stand in the way of work. */
+  /** Has its own connection, so that events never delay other messages. */
   readonly eventPublisher: (log: Logger) => EventPublisher;
   readonly eventSource: (name: string, onUnreadable: OnUnreadable, log: Logger) => EventSource;
-  /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
+  /** Has its own connection, so that waiting in an outage delays nothing else. */
   readonly tickSender: () => TickSender;
-  /** Needs the right to manage the topic of ticks and the queues they go to. */
+  /** Needs the right to manage the topic of ticks and its target queues. */
   readonly timerSubscriptions: () => TimerSubscriptions;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
 
-/** A duty whose process died waits no longer than this; one whose process merely meets slow storage keeps it. */
+/** After the process of a duty crashes, another takes over within this time. Slow storage alone loses no duty. */
 const LEASE_MS = 30_000;
 
 export interface ConnectOptions extends StorageOptions {
-  /** Names this process in counter rows: the same after a restart, no two at a time. */
+  /** Identifies this process in counter rows. The same after a restart, and used by one process at a time. */
   readonly writerId: string;
 }
 
@@ -120,7 +120,7 @@ export async function connect(
   };
 }
 
-/** Releases lie in an account of their own, which no job's data shares. */
+/** Releases have their own account, separate from all data of jobs. */
 export async function connectReleases(settings: ReleaseSettings): Promise<ReleaseReader> {
   if (settings.kind === "connection-string") return createReleaseReader({ storage: connectStorage(settings) });
   const { kind, storageAccount } = settings;
@@ -151,14 +151,14 @@ function storageUrls(account: string): { readonly tablesUrl: string; readonly bl
   return { tablesUrl: urlOf("table"), blobsUrl: urlOf("blob") };
 }
 
-/** In Azure the managed identity that AZURE_CLIENT_ID names; on a developer's machine whoever is signed in. */
+/** In Azure the managed identity AZURE_CLIENT_ID; on a developer's machine the signed-in user. */
 async function azureCredential() {
-  // Loaded only where it is needed: a laptop starts without it.
+  // Loaded only when needed, because a laptop starts faster without it.
   const { DefaultAzureCredential } = await import("@azure/identity");
   return new DefaultAzureCredential();
 }
 
-// The program's log: one JSON object a line on standard output.
+// The program's log: one JSON object in each line of standard output.
 
 export const createLogger = (program: string, level: LogLevel): Logger =>
   pino({ level, base: { program }, timestamp: stdTimeFunctions.isoTime });

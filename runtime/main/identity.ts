@@ -1,4 +1,4 @@
-/** The local issuer as a process of its own. Arguments: `--directory`, `--port`, `--host` (loopback only). */
+/** Runs the local issuer as a process. Arguments: `--directory`, `--port`, `--host` (loopback only). */
 import { parseArgs } from "node:util";
 import { SettingsError } from "../core/settings/environment.ts";
 import { NotLoopbackError, startIdentityServer } from "../local/identity/identity-server.ts";

@@ -1,4 +1,4 @@
-/** `npm start`: the whole system on this machine, with the samples running through it. */
+/** `npm start`: runs the whole system and the samples on this machine. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
@@ -30,13 +30,13 @@ import { explain } from "./explain.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const SAMPLES = join(ROOT, "packages-sample");
 const DEFAULT_HOME = join(ROOT, ".jobyard");
-/** One that is just ending needs no second try. */
+/** If the programs have just ended, no second try is needed. */
 const HOME_WAIT_MS = 5_000;
-/** What running jobs get after Ctrl-C; what does not end by then runs again at the next start. */
+/** Time for running jobs to end after Ctrl-C. The others run again at the next start. */
 const DRAIN_MS = 15_000;
-/** How long the look at running jobs may hold up their end. */
+/** Time limit for listing the running jobs at a stop. */
 const LOOK_WITHIN_MS = 2_000;
-/** More running jobs are counted, not named. */
+/** Further running jobs are counted, not listed. */
 const NAMED_MAX = 5;
 /** Exit code after an interrupted run. */
 const CUT_SHORT = 130;
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   const { signal } = interrupted;
   let home: Home | undefined;
   let stack: Stack | undefined;
-  /** Sees every tenant. */
+  /** May read every tenant. */
   let admin: JobServiceClient | undefined;
 
   const stop = async (exitCode: number): Promise<never> => {
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
 
   try {
     const options = readStartOptions(process.argv.slice(2), process.env, DEFAULT_HOME);
-    // With --json, standard output is for the result alone.
+    // With --json, standard output contains only the result.
     if (options.json) report = createReport(process.stderr);
     home = await openHome(options.home, {
       waitMs: HOME_WAIT_MS,
@@ -121,14 +121,14 @@ async function main(): Promise<void> {
   }
 }
 
-/** The samples, and what a person has named. Throws PackError. */
+/** The samples and the given packages. Throws PackError. */
 async function packAll({ demo, packages }: StartOptions): Promise<readonly PackedPackage[]> {
   const folders = demo === false ? packages : [SAMPLES, ...packages];
   const packed = await Promise.all(folders.map((folder) => packPackages(folder, currentPlatform())));
   return packed.flat();
 }
 
-/** Before workers are told to end: what they have to end. */
+/** Lists the running jobs before the workers stop. */
 async function tellWhatRuns(admin: JobServiceClient, report: Report): Promise<void> {
   try {
     const jobs = await runningJobs(admin, AbortSignal.timeout(LOOK_WITHIN_MS));
@@ -137,10 +137,10 @@ async function tellWhatRuns(admin: JobServiceClient, report: Report): Promise<vo
     const more = jobs.length > NAMED_MAX ? ` and ${jobs.length - NAMED_MAX} more` : "";
     report.notice(
       `Waiting up to ${DRAIN_MS / 1_000} s for ${counted(jobs.length, "running job")}: ${named.join(", ")}${more}. ` +
-        "What does not end by then runs again at the next start.",
+        "Jobs that do not end by then run again at the next start.",
     );
   } catch {
-    // Storage or API may be what is broken. Workers are told to end all the same.
+    // Storage or the API may be down. The workers are stopped anyway.
     report.notice(`Running jobs get up to ${DRAIN_MS / 1_000} s to end.`);
   }
 }
@@ -158,7 +158,7 @@ function startLocalStack(home: Home, options: StartOptions, report: Report, sign
     drainMs: DRAIN_MS,
     launcher: join(import.meta.dirname, "start.mjs"),
     environment: process.env,
-    onRestart: (name, how) => report.notice(`${name} ended (${how}); starting it again`),
+    onRestart: (name, how) => report.notice(`${name} ended (${how}). Restarting it.`),
     onReady: (part) => report.step(`${PARTS[part]} (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`),
     async provision(connectionString) {
       const storage = connectStorage({ kind: "connection-string", storage: connectionString });
@@ -168,7 +168,7 @@ function startLocalStack(home: Home, options: StartOptions, report: Report, sign
   });
 }
 
-/** Runs the samples, unless they are not wanted, and shows what came of them. Whether all succeeded. */
+/** Runs the samples, unless they are turned off, and shows the results. Returns whether all succeeded. */
 async function demonstrate(
   client: JobServiceClient,
   home: Home,
@@ -179,7 +179,9 @@ async function demonstrate(
   if (demo === false) return true;
   const ranBefore = await readIfThere(home.demo);
   if (ranBefore !== undefined && demo === undefined && !once) {
-    report.step(`The sample jobs have run here before, as batch ${ranBefore}. To run them again: npm start -- --demo`);
+    report.step(
+      `The sample jobs have already run in this folder, as batch ${ranBefore}. To run them again: npm start -- --demo`,
+    );
     return true;
   }
   const onSubmitted = (batchId: string): Promise<void> => writePrivateFile(home.demo, batchId);
@@ -200,7 +202,7 @@ async function demonstrate(
   return result.succeeded === result.submitted;
 }
 
-/** What a person can mend is told in its own words. */
+/** Errors that the user can fix have their own messages. */
 function sentenceOf(error: unknown): string {
   const isPlain =
     error instanceof HomeInUseError ||
@@ -212,7 +214,7 @@ function sentenceOf(error: unknown): string {
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-/** Somebody pressed Ctrl-C. */
+/** The user pressed Ctrl-C. */
 class Interrupted extends Error {}
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -1,7 +1,7 @@
 /**
- * The life of a long-running program under a supervisor: says when it is ready, stops cleanly at the first signal, at
- * once at the second, and does not outlive the supervisor that started it. When the supervisor dies, programs stop in its
- * order all the same: each waits for those that the supervisor would have stopped before it.
+ * The life cycle of a program under a supervisor: it reports that it is ready, stops cleanly at the first signal, at
+ * once at the second, and does not outlive its supervisor. When the supervisor dies, programs still stop in its order:
+ * each waits for those that the supervisor would have stopped before it.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
@@ -10,26 +10,26 @@ import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
 
 export interface Service {
-  /** Told to the supervisor with the word that the service is ready. */
+  /** Sent to the supervisor with the ready message. */
   readonly ready: Readonly<Record<string, string | number>>;
   stop(): Promise<void>;
   /**
-   * Something went wrong that nobody caught: says so, and hands back what others wait for. The process ends afterwards,
-   * because nobody knows what else is wrong with it. Default: it ends at once.
+   * Called after an uncaught error: logs it and hands back what other processes wait for. The process exits afterwards,
+   * because its state is unknown. Default: it exits at once.
    */
   onFault?(error: unknown): Promise<void>;
 }
 
 /** Exit code after a stop that was cut short. */
 const CUT_SHORT = 130;
-/** Exit code of a service that could not go on; its supervisor starts it again. */
+/** Exit code of a service that cannot continue. Its supervisor restarts it. */
 export const GIVEN_UP = 70;
-/** What jobs get to end by themselves, and time to write that they have. */
+/** Time for jobs to end, and for recording their ends. */
 const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
-/** Each of the others ends itself in its own time, so this is for what hangs. */
+/** Each of the others has its own time limit, so this is for programs that hang. */
 const OUTLIVE_LONGEST_MS = 90_000;
 const LOOK_EVERY_MS = 50;
-/** What an earlier owner of a folder gets. */
+/** Time for an earlier user of a folder to end. */
 const OWNER_WAIT_MS = 10_000;
 
 export async function runService(start: () => Promise<Service>): Promise<void> {
@@ -52,7 +52,7 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
   process.on("message", (message) => {
     if (isOrphanOrders(message)) orders = message;
   });
-  // The supervisor is gone: nobody would ever stop this process, or kill it when it does not end.
+  // Without its supervisor, this process must stop itself and kill itself if it hangs.
   process.on("disconnect", () => {
     const { stopAfter, graceMs } = orders;
     void allEnded(stopAfter).then(() => {
@@ -84,18 +84,18 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** How a program waits for the earlier owner of a folder. */
+/** Waits for the earlier user of a folder. */
 export const ownerPatience = {
   waitMs: OWNER_WAIT_MS,
-  onWait: (owner) => console.error(`Waiting for ${owner}, to end.`),
+  onWait: (owner) => console.error(`Waiting for ${owner} to end.`),
 } as const satisfies Omit<OwnFolderOptions, "directory">;
 
-/** Also for rejections nobody handles, which Node makes such errors of. */
+/** Includes unhandled rejections, which Node turns into uncaught errors. */
 function endAfterFault(handBack: (error: unknown) => Promise<void> | undefined): void {
   let faulty = false;
   process.on("uncaughtException", (error) => {
     if (faulty) {
-      // Most likely a consequence of the first.
+      // Probably a consequence of the first error.
       console.error(explain(error));
       return;
     }

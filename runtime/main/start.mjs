@@ -1,6 +1,6 @@
 // Starts one of the project's programs: `node runtime/main/start.mjs api|worker|storage|bus|identity|local [arguments]`.
-// Plain JavaScript, so that a Node too old for TypeScript ends in a sentence instead of a stack trace.
-// As a whole: an import by name of what an old Node lacks would end in a stack trace as well.
+// Plain JavaScript, so that a Node too old for TypeScript gets a clear message instead of a stack trace.
+// Imported as a whole, because a named import that an old Node lacks would also end in a stack trace.
 import module from "node:module";
 import { join } from "node:path";
 import { keepLoopbackDirect } from "../platform/loopback-direct.mjs";
@@ -15,11 +15,11 @@ if (problem !== undefined) {
 const PROGRAMS = ["api", "worker", "storage", "bus", "identity", "local"];
 const [name] = process.argv.splice(2, 1);
 if (!PROGRAMS.includes(name)) {
-  console.error(`Name a program: ${PROGRAMS.join(", ")}.`);
+  console.error(`Choose a program: ${PROGRAMS.join(", ")}.`);
   process.exit(2);
 }
 keepLoopbackDirect();
-// Halves what the programs take to start, from the second time on. Where nothing can be written, it does nothing.
+// The compile cache halves the start time from the second start on. It has no effect on a read-only disk.
 module.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/jobyard/compiled"));
 try {
   await import(`./${name}.ts`);

@@ -1,4 +1,4 @@
-/** The storage process of the local stack: Azurite. Arguments: `--directory`, `--blob-port`, `--table-port`. */
+/** The storage process of the local stack, Azurite. Arguments: `--directory`, `--blob-port`, `--table-port`. */
 import { parseArgs } from "node:util";
 import { SettingsError } from "../core/settings/environment.ts";
 import { startAzurite } from "../local/azurite.ts";
@@ -12,7 +12,7 @@ async function start(): Promise<Service> {
   const directory = values.directory;
   if (directory === undefined) throw new SettingsError("--directory is missing.");
   const ports = { blobPort: Number(values["blob-port"]), tablePort: Number(values["table-port"]) };
-  // Azurite keeps its tables in memory and writes them as a whole: a second one would undo what the first has written.
+  // Azurite keeps its tables in memory and writes them as a whole, so a second process would overwrite the first one's data.
   const owned = await ownFolder({ ...ownerPatience, directory });
   const azurite = await startAzurite({ directory, ...ports, environment: process.env });
   return {

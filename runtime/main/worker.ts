@@ -20,17 +20,17 @@ import { startWorkerNode } from "../worker/worker.ts";
 import { connect, connectReleases, createLogger } from "./connect.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 
-/** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */
+/** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
 const SPARES_MAX = 4;
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const log = createLogger(settings.workerId, settings.logLevel);
-  // Before anything else: the sweeps below end whatever runs in it.
+  // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
-  /** As if told from outside, but never a second time: that would cut short what is under way. */
+  /** Stops as on a signal, but never a second time, which would cut short the running stop. */
   const end = (): void => {
     if (!ending) process.kill(process.pid, "SIGTERM");
     ending = true;
@@ -69,7 +69,7 @@ async function start(): Promise<Service> {
     directory: join(settings.directory, "packages"),
     platform: currentPlatform(),
   });
-  // In this order: what a crashed worker left running may still use what it left lying.
+  // In this order, because processes left by a crashed worker may still use its files.
   await processes.sweep();
   await workspaces.sweep();
 
@@ -105,7 +105,7 @@ async function start(): Promise<Service> {
     unreadable,
     onDrainWanted: end,
     onGiveUp: (reason) => {
-      log.error({ reason }, "giving up; the supervisor starts this worker again");
+      log.error({ reason }, "giving up; the supervisor restarts this worker");
       process.exit(GIVEN_UP);
     },
     log,
@@ -115,10 +115,7 @@ async function start(): Promise<Service> {
   return {
     async onFault(error) {
       ending = true;
-      log.error(
-        { err: error, running: worker.runningCount },
-        "nobody caught an error; handing back all jobs and ending",
-      );
+      log.error({ err: error, running: worker.runningCount }, "uncaught error; handing back all jobs and exiting");
       await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();
@@ -157,12 +154,13 @@ const processConfig = (
   },
 });
 
-/** A spare has a user too. Throws Error when there are fewer users than slots. */
+/** A spare needs a user too. Throws Error if there are fewer users than slots. */
 function sparesOf(slots: number, jobUser: string | undefined, choice: JobUserChoice | undefined): number {
   const wanted = Math.min(slots, SPARES_MAX);
   if (choice?.exclusive !== true) return wanted;
   const { length } = choice.users;
-  if (length < slots) throw new Error(`For ${slots} slots there are only ${length} users ${jobUser ?? ""}.`);
+  if (length < slots)
+    throw new Error(`${slots} slots need as many users, but only ${length} users match ${jobUser ?? ""}.`);
   return Math.min(wanted, length - slots);
 }
 

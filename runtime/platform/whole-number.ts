@@ -1,4 +1,4 @@
-/** What commander parses a whole number by: digits within these bounds, else an error that names them. */
+/** Parses a whole number within bounds for commander. The error names the bounds. */
 import { InvalidArgumentError } from "commander";
 
 export const wholeNumber =

@@ -1,6 +1,6 @@
 /**
- * Two hundred jobs, followed in every way there is: SignalR's client, EventSource, our client, a service of its own on the
- * topic, and asking. APIs are processes as they are deployed; some are killed.
+ * Two hundred jobs, followed with every method: SignalR's client, EventSource, our client, a subscription on the topic,
+ * and polling. APIs are processes as they are deployed; some are killed.
  */
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -26,10 +26,10 @@ import { startTestSystem, type TestSystem } from "../support/test-system.ts";
 
 const JOBS = 200;
 const SLOTS = 8;
-/** Ended ones when something is killed: well in the middle. */
+/** Number of ended jobs when something is killed: in the middle. */
 const MIDDLE = 60;
 const WAIT = { timeout: 100_000 };
-/** Seconds are enough for what is here; a machine may have other things to do. */
+/** Seconds are enough here, but the machine may be busy. */
 const LIMIT_MS = 150_000;
 const tenant = freshTenant();
 let system: TestSystem;
@@ -37,7 +37,7 @@ let first: ApiProcess;
 let second: ApiProcess;
 
 beforeAll(async () => {
-  // No start but the first: a machine that is too busy to renew a lock in time would make another.
+  // The job must start only once: on a busy machine a late renewal would cause another start.
   system = await startTestSystem({ lockMs: 60_000 });
   const jobs = { Steps: "for (let i = 1; i <= 4; i++) context.progress(i / 4); return { output: job.parameters };" };
   await system.publish(tenant, "test.zip", testPackage({ jobs, isolation: "reuse" }));
@@ -61,7 +61,7 @@ async function submitAll(client: JobServiceClient, batchId: string): Promise<rea
   return ids;
 }
 
-/** What asking says of them all. */
+/** The result of polling all jobs. */
 async function expectAllSucceeded(client: JobServiceClient, batchId: string, ids: readonly string[]): Promise<void> {
   const jobs: JobView[] = [];
   for await (const job of client.monitoring.getJobsFromBatch(batchId)) jobs.push(job);
@@ -74,9 +74,9 @@ async function expectAllSucceeded(client: JobServiceClient, batchId: string, ids
 const endedIn = async (batchId: string): Promise<number> =>
   (await system.api.get(`/v1/batches/${batchId}`)).body.counts?.succeeded ?? 0;
 
-describe("two instances behind a proxy that takes them in turn", () => {
+describe("two instances behind a proxy that alternates between them", () => {
   it(
-    "tell everybody of 200 jobs everything, and a stranger nothing",
+    "send all events of 200 jobs to every client with access, and none to others",
     async () => {
       await using proxy = await startRoundRobinProxy([first, second]);
       const client = new JobServiceClient(proxy.url, QUICK);
@@ -112,7 +112,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
   );
 
   it(
-    "let clients of one that is killed go on at the other: nothing is missed unsaid, nothing comes twice",
+    "take over clients of a killed instance: every gap is reported, and nothing arrives twice",
     async () => {
       await using proxy = await startRoundRobinProxy([first, second]);
       const client = new JobServiceClient(proxy.url, QUICK);
@@ -140,7 +140,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
         expectWholeStories(follower, ids);
         await follower[Symbol.asyncDispose]();
       }
-      // The hub repeats nothing: one of its two clients lost its instance, and reads what it has missed.
+      // The hub repeats nothing. One of its two clients lost its instance and reads the missed part.
       await expect.poll(() => hub.heard.at(-1)?.eventType ?? "", WAIT).toBe("batchCompleted");
       await expect.poll(() => other.heard.at(-1)?.eventType ?? "", WAIT).toBe("batchCompleted");
       for (const follower of [hub, other]) if (follower.reconnectCount === 0) expectWholeStories(follower, ids);
@@ -156,7 +156,7 @@ describe("two instances behind a proxy that takes them in turn", () => {
 
 describe("one instance that is killed in the middle and starts again", () => {
   it(
-    "keeps nobody waiting: every waitForJob returns, and what was missed is said",
+    "blocks no client: every waitForJob returns, and gaps are reported",
     async () => {
       const client = new JobServiceClient(first.url, QUICK);
       const batchId = await client.management.createBatch({ tenantName: tenant, batchName: "Restart" });
@@ -181,7 +181,7 @@ describe("one instance that is killed in the middle and starts again", () => {
         for (const story of storiesOf(follower).values())
           expect(story.filter(({ eventType }) => eventType === "jobCompleted").length, name).toBeLessThanOrEqual(1);
       }
-      // Who came back hears again.
+      // A reconnected client receives events again.
       await client.management.closeBatch(batchId);
       for (const { name, heard } of followers)
         await expect.poll(() => heard.at(-1)?.eventType, { ...WAIT, message: name }).toBe("batchCompleted");
@@ -191,7 +191,7 @@ describe("one instance that is killed in the middle and starts again", () => {
   );
 });
 
-it("a client that came before an instance could hear is told to read what it follows", async () => {
+it("a client that connects before an instance receives events gets missed", async () => {
   const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
   const adminPort = Number(/:(\d+)\/?;/.exec(bus.adminConnectionString ?? "")?.[1]);
   await using proxy = await TcpProxy.to(adminPort);
@@ -204,7 +204,7 @@ it("a client that came before an instance could hear is told to read what it fol
   await bus.close();
 });
 
-/** Connected to an instance that knows it, and not let near the tenant in any way. */
+/** Connected to an instance that knows it, without access to the tenant. */
 async function strangerTo(batchId: string) {
   const api = await system.anotherApi({ caller: { ...LOCAL_CALLER, mayUse: () => false } });
   const connection = new HubConnectionBuilder().withUrl(`${api.url}/hubs/jobs`).configureLogging(LogLevel.None).build();

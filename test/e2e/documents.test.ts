@@ -17,17 +17,17 @@ import { hasProgram } from "../support/has-program.ts";
 import { startLocal, type LocalRun } from "../support/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** What no test can run, and why. */
+/** Commands that no test can run, and why. */
 const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/^(?:az|pulumi|git) |pulumi stack/m, "needs Azure"],
-  [/^npm (?:ci|run|start|install)|^npx @/m, "installs, or is a run of its own"],
-  [/^JOBYARD_\w+=\S+ npm/m, "installs, or is a run of its own"],
+  [/^npm (?:ci|run|start|install)|^npx @/m, "installs, or has its own test"],
+  [/^JOBYARD_\w+=\S+ npm/m, "installs, or has its own test"],
   [/^ADD_FORMATS=1 npx/m, "writes into this clone"],
   [/hooks\.example\.com/, "needs a receiver on the internet"],
   [/^(?:#!|trap )/, "is part of a job"],
 ];
 const reasonOf = (code: string): string | undefined => NOT_RUN.find(([pattern]) => pattern.test(code))?.[1];
-/** They end when their reader goes, as `timeout` makes it. */
+/** These end when their reader disconnects, here by `timeout`. */
 const ENDLESS = /\/v1\/events/;
 const TIMED_OUT = 124;
 
@@ -49,7 +49,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
     return { code, stdout, stderr };
   }
 
-  /** As the document has it, but for the ports of this run. */
+  /** As in the document, except for the ports of this run. */
   function runBlock({ code }: CodeBlock) {
     const script = code
       .replaceAll("http://127.0.0.1:7070", env["API"] ?? "")
@@ -72,7 +72,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
     await stack.says("Published");
     const { authority } = (await (await fetch(`${url}/v1/auth`)).json()) as { authority: string };
     issuer = new URL(authority).origin;
-    // What the documents take to be there: the data and the programs of a clone, and a package that was packed.
+    // The documents assume these: data and programs of a clone, and a packed package.
     await symlink(data, join(folder, ".jobyard"));
     await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
     env = {
@@ -122,12 +122,12 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
 
   const runnable = SCRIPTS.filter(({ code }) => reasonOf(code) === undefined);
 
-  it("are run where they can be", () => {
+  it("run, except for listed exceptions", () => {
     expect(runnable.length).toBeGreaterThan(6);
   });
 
   it.each(runnable.map((block) => [block.place, block] as const))(
-    "do what they say, word for word: %s",
+    "work unchanged: %s",
     async (_place, block) => {
       const ran = await runBlock(block);
       const isEndless = ENDLESS.test(block.code);
@@ -140,7 +140,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
     60_000,
   );
 
-  it("and the README's program do what they say", async () => {
+  it("and the README's program work", async () => {
     const [program] = (await codeBlocks("README.md")).filter(({ code }) => code.includes("new JobServiceClient"));
     const file = join((await desk).path, "program.mjs");
     await writeFile(file, program?.code ?? "");

@@ -8,7 +8,7 @@ import { runCli } from "../support/cli-process.ts";
 import { startLocal } from "../support/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-it("takes a person from an empty folder to an artifact, and through signing in as a user and as an administrator", async () => {
+it("leads from an empty folder to an artifact, and through signing in as a user and as an administrator", async () => {
   await using home = await temporaryDirectory();
   await using desk = await temporaryDirectory();
   await using run = startLocal(home.path, ["--port", "0"]);
@@ -44,7 +44,7 @@ it("takes a person from an empty folder to an artifact, and through signing in a
   expect(submitted.code, submitted.stderr).toBe(0);
   const jobId = submitted.stdout.trim();
 
-  // While it is still at it.
+  // While the job still runs.
   const followed = jobyard("logs", jobId, "--follow");
   const watched = await jobyard("watch", jobId);
   expect(watched, watched.stderr).toMatchObject({ code: 0 });

@@ -1,4 +1,4 @@
-/** Jobs of a whole local system as a page in a browser and a person at a terminal follow them. */
+/** Jobs of a whole local system, followed by a page in a browser and a person at a terminal. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -59,7 +59,7 @@ const jobOf = (jobType: string, jobName = "a job") => ({
   jobProcessorPackageName: "test.zip",
 });
 
-/** Of a function of the page, as the page reads it. */
+/** The result of a function of the page. */
 const call = (name: string, options: object): string => `${name}(${JSON.stringify(options)})`;
 
 interface Followed {
@@ -71,11 +71,11 @@ interface Followed {
 }
 
 describe.skipIf(!hasProgram(CHROMIUM, "--version"))("a page of another origin (needs chromium)", () => {
-  it("hears everything of 200 jobs by our client, EventSource and SignalR's; strangers and other pages nothing", async () => {
+  it("receives all events of 200 jobs with our client, EventSource and SignalR; other users and pages get none", async () => {
     const tokenOf = async (application: typeof DEMO_APPLICATION): Promise<string> =>
       (await signInAs(application, issuer)()).replace("Bearer ", "");
     const token = await tokenOf(DEMO_APPLICATION);
-    // In a container everybody is root, and a container is a sandbox.
+    // In a container the user is root, and the container is the sandbox.
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
     try {
       const page = await browser.newPage();
@@ -133,7 +133,7 @@ describe.skipIf(!hasProgram("tmux", "-V"))("a terminal of 80 columns (needs tmux
     return await terminal.text();
   }
 
-  it("shows a bar that moves on one line, what failed in red, and lists that fit", async () => {
+  it("shows a progress bar on one line, failures in red, and lists that fit", async () => {
     const gate = join(home.path, "gate");
     const batchId = await client.management.createBatch({
       tenantName: TENANT,

@@ -17,7 +17,7 @@ describe("npm start", () => {
       const [, batchId] = await run.says(/as batch (\S+)/);
       await expect.poll(() => runningIn(api, batchId!), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
       process.kill(run.programs().get(program)!, "SIGKILL");
-      await run.says(`${program} ended (SIGKILL); starting it again`);
+      await run.says(`${program} ended (SIGKILL). Restarting it.`);
       await run.says("Press Ctrl-C to stop");
 
       const jobs = await jobsOf(api, batchId!);
@@ -35,7 +35,7 @@ describe("npm start", () => {
     },
   );
 
-  it("gives a killed worker's jobs back as soon as it runs again, long before their locks end", async () => {
+  it("hands back a killed worker's jobs when it restarts, long before their locks expire", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--port", "0", "--workers", "1"], { JOBYARD_LOCK_SECONDS: "300" });
     const api = await apiOf(run, home.path);
@@ -44,7 +44,7 @@ describe("npm start", () => {
     process.kill(run.programs().get("worker-1")!, "SIGKILL");
     const killedAt = performance.now();
     await run.says("Press Ctrl-C to stop");
-    // Whoever waits for the lock to end cannot be done by then.
+    // A job that waits for its lock to expire cannot end by then.
     expect(performance.now() - killedAt).toBeLessThan(250_000);
     const interrupted = (await jobsOf(api, batchId!)).filter(({ interruptions }) => interruptions > 0);
     expect(interrupted.length).toBeGreaterThan(0);
@@ -52,7 +52,7 @@ describe("npm start", () => {
       expect({ state, attempts }).toEqual({ state: "succeeded", attempts: 1 });
   });
 
-  it("is killed: its programs let jobs end and end in order, and the next start waits for them and finds all", async () => {
+  it("is killed: its programs finish jobs and stop in order, and the next start waits for them and loses nothing", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--port", "0"]);
     const first = await apiOf(run, home.path);
@@ -66,7 +66,7 @@ describe("npm start", () => {
     await expect
       .poll(async () => (await api.get<BatchView>(`/batches/${batchId!}`)).counts, { timeout: 60_000 })
       .toMatchObject({ succeeded: JOBS, total: JOBS });
-    // A worker that could not tell storage and broker that it ended would have left its jobs to their locks.
+    // A worker that could not reach storage and broker at its end would have left its jobs locked.
     for (const { interruptions } of await jobsOf(api, batchId!)) expect(interruptions).toBe(0);
     next.process.kill("SIGKILL");
     await next.exited;

@@ -71,22 +71,22 @@ describe("npm start", () => {
     });
     afterAll(() => run[Symbol.asyncDispose]());
 
-    it("lists what it did the first time", async () => {
+    it("lists the jobs of the first time", async () => {
       const { items } = await api.get<{ items: BatchView[] }>(`/batches?tenantName=demo`);
       expect(items.map(({ batchId }) => batchId)).toContain(result.batchId);
       const { counts } = await api.get<BatchView>(`/batches/${result.batchId}`);
       expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
     });
 
-    it("does not submit the samples again, and says how to", async () => {
+    it("does not submit the samples again, and prints how to", async () => {
       await run.says("Press Ctrl-C to stop");
-      expect(run.output.stdout).toContain(`have run here before, as batch ${result.batchId}`);
+      expect(run.output.stdout).toContain(`have already run in this folder, as batch ${result.batchId}`);
       expect(run.output.stdout).toContain("npm start -- --demo");
       const { items } = await api.get<{ items: BatchView[] }>(`/batches?tenantName=demo`);
       expect(items.filter(({ batchName }) => batchName === "Demo").length).toBe(1);
     });
 
-    it("lets nobody in without a token, and prints commands without a secret that sign in and run a job", async () => {
+    it("requires a token, and prints commands without a secret that sign in and run a job", async () => {
       for (const path of ["/v1/batches?tenantName=demo", "/v1/dead-letters", "/v1/nothing"]) {
         expect((await fetch(`${api.url}${path}`)).status).toBe(401);
       }
@@ -95,13 +95,13 @@ describe("npm start", () => {
       expect(run.output.stdout).not.toMatch(/secret/i);
       await using desk = await temporaryDirectory();
       const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: desk.path };
-      // In the words that are printed: quotes, continued lines and all.
+      // Exactly as printed, with quotes and continued lines.
       const { stdout } = await promisify(execFile)("sh", ["-ec", typed], { cwd: ROOT, env });
       expect(stdout).toMatch(/^Signed in at .* for demo\.\nsucceeded after 1 attempt\n[^]*Demo/);
       await run.says(/✓ \S+ FinancialYearEnd FinancialYearEnd succeeded/);
     });
 
-    it("shows a job that fails, with the reason, and its API leads from / to the documents", async () => {
+    it("shows a failed job with its reason, and its API links from / to the documents", async () => {
       const client = await localClient(
         { apiUrl: api.url, issuer: { authority: api.authority, caFile: join(home.path, "identity/ca.pem") } },
         DEMO_APPLICATION,
@@ -114,11 +114,11 @@ describe("npm start", () => {
       expect(await (await fetch(`${api.url}/`)).text()).toContain('href="/docs"');
     });
 
-    it("is refused while it runs there, and goes on", async () => {
+    it("is refused while it runs there, and the first continues", async () => {
       await using second = startLocal(home.path, ["--port", "0"]);
       expect(await second.exited).toBe(1);
       expect(second.output.stdout).toMatch(
-        new RegExp(`Another Jobyard already runs in .* \\(process ${run.process.pid}, since `),
+        new RegExp(`is in use by another Jobyard \\(process ${run.process.pid}, since `),
       );
       expect(existsSync(join(home.path, "storage"))).toBe(true);
       expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
@@ -132,7 +132,7 @@ describe("npm start", () => {
     });
   });
 
-  it("without the samples, runs the packages it is given", async () => {
+  it("runs the given packages without the samples", async () => {
     await using other = await temporaryDirectory();
     await using run = startLocal(other.path, ["--port", "0", "--no-demo", "--packages", join(ROOT, GIVEN)]);
     await run.says("Press Ctrl-C to stop");
@@ -143,7 +143,7 @@ describe("npm start", () => {
   });
 });
 
-describe("npm start says in one sentence what is in its way, and starts nothing", () => {
+describe("npm start reports one sentence and starts nothing for", () => {
   async function refused(home: string, args: string[], sentence: RegExp): Promise<void> {
     await using run = startLocal(home, args);
     expect(await run.exited).toBe(1);
@@ -159,11 +159,11 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
     await new Promise((resolve) => taken.once("listening", resolve));
     const address = taken.address();
     const port = typeof address === "object" && address !== null ? String(address.port) : "";
-    await refused(home.path, ["--port", port], new RegExp(`Port ${port} is taken`));
+    await refused(home.path, ["--port", port], new RegExp(`Port ${port} is in use`));
     taken.close();
   });
 
-  it("a folder that is none", async () => {
+  it("a path that is not a folder", async () => {
     await using home = await temporaryDirectory();
     const file = join(home.path, "file");
     await writeFile(file, "");
@@ -173,7 +173,7 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
 
   it.each([
     ["the same port twice", ["--port", "8080", "--identity-port", "8080"], /--port and --identity-port are both 8080/],
-    ["a folder without packages", ["--port", "0", "--packages", "/dev"], /\/dev holds no package/],
+    ["a folder without packages", ["--port", "0", "--packages", "/dev"], /\/dev contains no package/],
   ])("%s", async (_what, args, sentence) => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, args);
@@ -182,7 +182,7 @@ describe("npm start says in one sentence what is in its way, and starts nothing"
     expect(processesOf(home.path)).toEqual([]);
   });
 
-  it("an option it does not know", async () => {
+  it("an unknown option", async () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, ["--workers", "none"]);
     expect(await run.exited).toBe(1);

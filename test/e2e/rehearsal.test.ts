@@ -1,4 +1,4 @@
-/** A rehearsal that is killed leaves nothing that runs, and what it leaves on disk goes with the next one. */
+/** A killed rehearsal leaves no processes, and the next one deletes its files. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ function rehearse(): { readonly child: ChildProcess; readonly output: () => stri
   return { child, output: () => text };
 }
 
-/** Command lines on this machine that name the folder of that rehearsal. */
+/** Command lines on this machine that contain that rehearsal's folder. */
 async function processesOf(pid: number): Promise<readonly string[]> {
   const names = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(names.map((name) => readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "")));
@@ -33,7 +33,7 @@ const foldersOf = async (pid: number): Promise<readonly string[]> =>
   (await readdir(tmpdir())).filter((name) => name.startsWith(`jobyard-rehearsal-${pid}-`));
 
 describe.skipIf(!canNamespace)("a rehearsal (needs root on Linux)", () => {
-  it("that is killed leaves no process and no mount, and its folder goes with the next start", async () => {
+  it("that is killed leaves no process and no mount, and the next start deletes its folder", async () => {
     const { child, output } = rehearse();
     const pid = child.pid ?? 0;
     await eventually(() => expect(output()).toContain("✓ cloud"), { timeout: 240_000 });
@@ -47,7 +47,7 @@ describe.skipIf(!canNamespace)("a rehearsal (needs root on Linux)", () => {
     const next = rehearse();
     await eventually(() => expect(next.output()).toContain("✓ up"), { timeout: 240_000 });
     expect(await foldersOf(pid)).toEqual([]);
-    // A signal ends it in order: its own folder is gone.
+    // A signal ends it in order, and its own folder is deleted.
     next.child.kill("SIGTERM");
     await once(next.child, "close");
     expect(await foldersOf(next.child.pid ?? 0)).toEqual([]);

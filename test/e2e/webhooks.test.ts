@@ -1,4 +1,4 @@
-/** Two API processes as they are deployed, a real https receiver and the sample of the documents, through the client. */
+/** Two API processes as they are deployed, a real https receiver and the documents' sample, used through the client. */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -58,7 +58,7 @@ async function startApiProcess(instanceId: string) {
   };
 }
 
-/** The sample, with its address; `lines` is what it has printed since. */
+/** The sample, with its address; `lines` is the text that it has printed since. */
 async function startSample(secret: string) {
   const child = spawn(process.execPath, [join(ROOT, "docs/samples/webhook-receiver.ts")], {
     env: { PATH: process.env["PATH"], WEBHOOK_SECRET: secret, PORT: "0" },
@@ -80,7 +80,7 @@ async function startSample(secret: string) {
   };
 }
 
-it("tell a receiver of every completed batch once, also when one of them is killed", async () => {
+it("send every completed batch to a receiver once, also when one of them is killed", async () => {
   const first = await startApiProcess("hooks-a");
   await using second = await startApiProcess("hooks-b");
   const [a, b] = [new JobServiceClient(first.url), new JobServiceClient(second.url)];
@@ -89,7 +89,7 @@ it("tell a receiver of every completed batch once, also when one of them is kill
   expect(await b.management.testWebhook(tenantName, "billing")).toMatchObject({ delivered: true, answerCode: 204 });
   expect(receiver.received).toHaveLength(1);
 
-  /** With one job, which is canceled: no worker is needed for its batch to be complete. */
+  /** With one job, which is canceled, so the batch completes without a worker. */
   const complete = async (client: JobServiceClient, batchName: string): Promise<string> => {
     const batchId = await client.management.createBatch({ batchName, tenantName });
     const request = { tenantName, jobType: "T", jobName: "n", jobProcessorPackageName: "p.zip", publishLater: true };
@@ -100,14 +100,14 @@ it("tell a receiver of every completed batch once, also when one of them is kill
   };
   const told: string[] = [];
   for (let i = 0; i < 6; i++) told.push(await complete(i % 2 === 0 ? a : b, `Batch ${i}`));
-  /** As `b` shows it. */
+  /** The deliveries as `b` lists them. */
   const shown = async (): Promise<readonly string[]> => {
     const all = [];
     for await (const one of b.monitoring.getWebhookDeliveries(tenantName, "billing", { pageSize: 3 })) all.push(one);
     return all.map(({ batchId, state, tries }) => `${batchId} ${state} ${tries}`).toSorted();
   };
   const allDelivered = () => told.map((batchId) => `${batchId} delivered 1`).toSorted();
-  // One that dies after the receiver's answer and before it has noted it would send again.
+  // A process that crashes between the receiver's response and its record would send again.
   await expect.poll(shown, { timeout: 30_000 }).toEqual(allDelivered());
   await first.kill();
   told.push(await complete(b, "Afterwards"));
@@ -131,11 +131,11 @@ it("serve the command and the sample receiver", async () => {
 
   expect((await jobyard()).stdout).toBe("No webhooks.\n");
   const put = await jobyard("--put", "billing", "--to", "http://127.0.0.1:1/hook");
-  const secret = /^The secret of billing, shown this once:\n(whsec_\S+)\n$/.exec(put.stdout)?.[1] ?? "";
+  const secret = /^The secret of billing, shown only once:\n(whsec_\S+)\n$/.exec(put.stdout)?.[1] ?? "";
   await using sample = await startSample(secret);
   const moved = await jobyard("--put", "billing", "--to", sample.url);
   expect(moved.stdout).toBe(`billing is sent to ${sample.url}.\n`);
-  expect((await jobyard("--test", "billing")).stdout).toMatch(/^billing answered 204 after \d+ ms\.\n$/);
+  expect((await jobyard("--test", "billing")).stdout).toMatch(/^billing returned 204 after \d+ ms\.\n$/);
 
   const { management } = new JobServiceClient(api.url);
   const batchId = await management.createBatch({ batchName: "Year end", tenantName });
@@ -144,10 +144,10 @@ it("serve the command and the sample receiver", async () => {
   await expect.poll(() => sample.lines, { timeout: 30_000 }).toEqual(["ping", line]);
   expect((await jobyard("--deliveries", "billing")).stdout).toContain(batchId);
 
-  // It knows the old secret, which counts for a day.
+  // The sample has the old secret, which is valid for a day.
   expect((await jobyard("--rotate", "billing", "--json")).json<{ secret: string }>().secret).toMatch(/^whsec_/);
   expect((await jobyard("--test", "billing", "--json")).json<{ delivered: boolean }>().delivered).toBe(true);
-  // Another one's messages it refuses.
+  // It refuses another sender's messages.
   await jobyard("--put", "forger", "--to", sample.url);
   const refused = await jobyard("--test", "forger");
   expect(refused).toMatchObject({ code: 1, stdout: "It answered 401.\n" });

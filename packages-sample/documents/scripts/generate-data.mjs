@@ -1,5 +1,5 @@
 /**
- * Writes the sample customers and what they ordered in `data`: the same every time. Run it after changing something:
+ * Writes the sample customers and their orders to `data`. The result is always the same. Run it after a change:
  * npm run generate-data -w documents
  */
 import { writeFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const CUSTOMERS = 240;
 
-/** A small random source (mulberry32); whole numbers from low to high. */
+/** A small random generator (mulberry32). Returns whole numbers from low to high. */
 let state = 240;
 function random(low, high) {
   state = (state + 0x6d2b79f5) | 0;

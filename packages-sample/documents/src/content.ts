@@ -1,11 +1,11 @@
-/** What a document says: to whom, about which items. It comes with the job's parameters, or from the package's tables. */
+/** The content of a document: recipient and items. It comes from the job's parameters or from the package's tables. */
 import { NonRetryableError } from "jobyard/job";
 import * as z from "zod";
 import { decimal, decimalText, round } from "./decimal.ts";
 
 const line = z.string().trim().min(1).max(120);
 
-/** Part of a file's name. */
+/** Used as part of a file name. */
 const key = z.string().regex(/^[A-Za-z0-9][\w-]{0,59}$/, "expected letters, digits and hyphens");
 
 const Recipient = z.object({
@@ -32,7 +32,7 @@ export type Item = z.infer<typeof ItemFields>;
 /** In cents. */
 export const amountOf = ({ quantity, unitPrice }: Item): number => round((quantity * unitPrice) / 1_000);
 
-/** In cents: what a column of the table has room for. */
+/** In cents: the largest amount that fits into a column of the table. */
 const AMOUNT_MAX = 9_999_999_999;
 
 const Item = ItemFields.refine(
@@ -41,7 +41,7 @@ const Item = ItemFields.refine(
 );
 
 export const DocumentContent = z.object({
-  /** Names the document and its file. */
+  /** Identifies the document and its file. */
   number: key,
   recipient: Recipient,
   items: z.array(Item).max(2_000).default([]),
@@ -51,11 +51,11 @@ export type DocumentContent = z.infer<typeof DocumentContent>;
 export interface Tables {
   /** Text of a CSV file with the fields of a recipient. */
   readonly customers: string;
-  /** Text of a CSV file with the fields of an item, and whose it is. */
+  /** Text of a CSV file with the fields of an item and its customer. */
   readonly items: string;
 }
 
-/** One document for every customer, in their order. Throws NonRetryableError for tables that are not in order. */
+/** One document for every customer, in the order of the table. Throws NonRetryableError for invalid tables. */
 export function contentsOf({ customers, items }: Tables, year: string): DocumentContent[] {
   const byCustomer = new Map<string, Item[]>();
   for (const row of rowsOf("items", items, ["customer", "description", "quantity", "unit", "unitPrice"])) {
@@ -79,7 +79,7 @@ export function contentsOf({ customers, items }: Tables, year: string): Document
 
 interface Row {
   readonly place: string;
-  /** Without those that are empty. */
+  /** Without empty ones. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
@@ -95,7 +95,7 @@ function rowsOf(table: string, csv: string, columns: readonly string[]): Row[] {
   });
 }
 
-/** Fields may be quoted, with quotes inside doubled; no field spans lines. */
+/** Fields may be quoted, with inner quotes doubled. A field does not span lines. */
 const splitRow = (text: string): string[] =>
   [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain = ""]) =>
     quoted === undefined ? plain : quoted.replaceAll('""', '"'),

@@ -1,4 +1,4 @@
-/** Amounts and quantities as whole numbers of their smallest part: 0.1 + 0.2 has no place on an invoice. */
+/** Amounts and quantities as whole numbers of their smallest unit, so that an invoice has no rounding errors of floats. */
 import * as z from "zod";
 
 /** "189.5" or 189.5 becomes 18950 with two places. */
@@ -11,7 +11,7 @@ export const decimal = (places: number) =>
     return z.NEVER;
   });
 
-/** To the nearest whole number, halves away from zero: a credit is the mirror of its invoice. */
+/** Rounds to the nearest whole number, halves away from zero, so that a credit mirrors its invoice. */
 export const round = (value: number): number => Math.sign(value) * Math.round(Math.abs(value));
 
 /** 18950 → "189.50". */

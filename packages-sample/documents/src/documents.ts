@@ -1,4 +1,4 @@
-/** Renders documents to PDF: one that is described in the parameters, or some of those that the package's tables hold. */
+/** Renders documents to PDF: one that the parameters describe, or several from the package's tables. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { NonRetryableError, defineJob } from "jobyard/job";
@@ -9,7 +9,7 @@ import { loadFonts } from "./fonts.ts";
 import { render } from "./render.ts";
 import { parseTemplate } from "./template.ts";
 
-/** Half of the artifacts a job may have, and a minute or so of work: more documents are more jobs. */
+/** Half of the artifacts that a job may have, and about a minute of work. Submit more jobs for more documents. */
 const DOCUMENTS_MAX = 500;
 
 const DocumentParameters = z
@@ -18,11 +18,11 @@ const DocumentParameters = z
     template: z.string().min(1).default("templates/invoice.json"),
     customers: z.string().min(1).default("customers.csv"),
     items: z.string().min(1).default("items.csv"),
-    /** The day on the documents. They depend on nothing else that time changes: a second attempt makes the same files. */
+    /** The date on the documents. Nothing else in them depends on time, so a second attempt makes the same files. */
     date: z.iso.date(),
-    /** One document. */
+    /** Content of a single document. */
     document: DocumentContent.optional(),
-    /** The documents of so many customers, from this row of their table. */
+    /** Number of customers to render, from this row of their table. */
     from: z.int().min(1).optional(),
     count: z.int().min(1).max(DOCUMENTS_MAX).default(1),
   })

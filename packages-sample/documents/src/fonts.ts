@@ -1,4 +1,4 @@
-/** The fonts of all documents, parsed once: pdfkit takes what fontkit made. */
+/** The fonts of all documents, parsed once. pdfkit accepts fonts that fontkit has parsed. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Font, create } from "fontkit";
@@ -6,13 +6,13 @@ import { type Font, create } from "fontkit";
 export interface Fonts {
   readonly regular: Font;
   readonly bold: Font;
-  /** The text with what the fonts cannot show replaced, by its letter without accents or by "?", and noted. */
+  /** Returns the text with unsupported characters replaced, by the letter without accents or by "?", and records them. */
   showable(text: string): string;
-  /** What had to be replaced so far. */
+  /** The characters replaced so far. */
   readonly replaced: ReadonlySet<string>;
 }
 
-/** IBM Plex Sans: Latin, Greek and Cyrillic, digits of one width. */
+/** IBM Plex Sans: Latin, Greek and Cyrillic, digits of equal width. */
 export async function loadFonts(packagePath: string): Promise<Fonts> {
   const load = async (style: string): Promise<Font> => {
     const font = create(await readFile(join(packagePath, `data/fonts/IBMPlexSans-${style}.ttf`)));
@@ -28,7 +28,7 @@ export async function loadFonts(packagePath: string): Promise<Fonts> {
   function replace(character: string): string {
     if (character === "\n") return character;
     if (/^\s$/.test(character)) return " ";
-    // Marks of direction, soft hyphens and the like have no shape of their own.
+    // Direction marks, soft hyphens and similar characters have no glyph.
     if (/^[\p{Cc}\p{Cf}]$/u.test(character)) return "";
     replaced.add(character);
     const [letter = "?"] = character.normalize("NFKD");

@@ -1,4 +1,4 @@
-/** The table of items: as many pages as it takes, with its head and the sum so far on each, and totals at its end. */
+/** The table of items, over as many pages as needed: each page has the header and a subtotal, the last one the totals. */
 import { type Item, amountOf } from "./content.ts";
 import { round } from "./decimal.ts";
 import { FAINT, PAGE, type Sheet, type TextStyle } from "./sheet.ts";
@@ -15,7 +15,7 @@ const COLUMNS = {
 
 const PADDING = 5;
 const HEAD_HEIGHT = 22;
-/** What a sum needs below the last row of a page. */
+/** Space that a total needs below the last row of a page. */
 const CARRY_HEIGHT = 20;
 
 export interface Totals {
@@ -24,7 +24,7 @@ export interface Totals {
   readonly total: number;
 }
 
-/** In cents. Tax is due on the sum: rounding every line would add up to something else. */
+/** In cents. Tax is computed on the sum, because rounding each line would give another total. */
 export function totalsOf(items: readonly Item[], { taxPercent }: Pick<TableTemplate, "taxPercent">): Totals {
   const net = items.reduce((sum, item) => sum + amountOf(item), 0);
   const tax = round((net * Math.round(taxPercent * 100)) / 10_000);
@@ -36,7 +36,7 @@ export interface TableContent {
   readonly template: TableTemplate;
   readonly wording: Wording;
   readonly colour: string;
-  /** Of the names in the template. */
+  /** Uses the names in the template. */
   readonly values: Readonly<Record<string, string>>;
 }
 
@@ -102,7 +102,7 @@ function drawTotals(sheet: Sheet, { items, template, wording, colour, values }: 
     if (isTotal) sheet.rule(sheet.y, { colour, from: labels.x, thickness: 1 });
     const at = sheet.y + 4;
     sheet.write(fill(label, values), { ...style, ...labels }, at);
-    // A total has more digits than an item, and no neighbour.
+    // A total has more digits than an item. The next column is free.
     const wide = {
       x: COLUMNS.unitPrice.x - 20,
       width: COLUMNS.amount.x + COLUMNS.amount.width - COLUMNS.unitPrice.x + 20,

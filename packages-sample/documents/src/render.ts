@@ -1,4 +1,4 @@
-/** Draws one document: letterhead, address, text, table, and what is known only at the end, the number of pages. */
+/** Draws one document: letterhead, address, text, table, and last the page numbers, which need the number of pages. */
 import { NonRetryableError } from "jobyard/job";
 import type { DocumentContent } from "./content.ts";
 import type { Fonts } from "./fonts.ts";
@@ -10,7 +10,7 @@ import { type Wording, wordingOf } from "./wording.ts";
 export interface RenderRequest {
   readonly template: Template;
   readonly content: DocumentContent;
-  /** The day on the document, and all the time that is in the file. */
+  /** The date on the document, and the only time in the file. */
   readonly date: Date;
   readonly fonts: Fonts;
 }
@@ -25,11 +25,11 @@ export interface Rendered {
 const PARAGRAPH_GAP = 8;
 const DAY_MS = 24 * 60 * 60_000;
 
-/** The same request gives the same bytes, on any machine and in any time zone, as long as Node and the libraries stay. */
+/** The same request gives the same bytes on any machine and in any time zone, with the same Node and libraries. */
 export async function render({ template, content, date, fonts }: RenderRequest): Promise<Rendered> {
   const { colour, sender, table } = template;
   if (table !== undefined && content.items.length === 0) {
-    throw new NonRetryableError(`${content.number} has no items, and the template has a table for them.`);
+    throw new NonRetryableError(`${content.number} has no items, and the template has a table of items.`);
   }
   const wording = wordingOf(template.locale);
   const total = table === undefined ? 0 : totalsOf(content.items, table).total;
@@ -62,7 +62,7 @@ interface Facts extends Omit<RenderRequest, "fonts"> {
   readonly total: number;
 }
 
-/** What templates may name, beside the number of a page and of all. */
+/** The names that templates can use, besides the page number and the number of pages. */
 function valuesOf({ template, content, date, wording, total }: Facts): Record<string, string> {
   const { number, recipient } = content;
   return {
@@ -85,7 +85,7 @@ function drawLetterhead(sheet: Sheet, { colour, sender }: Template): void {
   sheet.rule(100, { colour, thickness: 0.75 });
 }
 
-/** Returns where it ends. */
+/** Returns the position below the text. */
 function drawAddress(
   sheet: Sheet,
   template: Template,
@@ -93,7 +93,7 @@ function drawAddress(
   values: Record<string, string>,
 ): number {
   const { sender, facts } = template;
-  // Where the window of an envelope is.
+  // The position of an envelope's window.
   sheet.write([sender.name, ...sender.address].join(" · "), { size: 6.5, colour: FAINT, width: 260 }, 132);
   const { name, contact, street, postcode, city, country } = recipient;
   const lines = [name, contact, street, `${postcode} ${city}`, country].filter((line) => line !== undefined);

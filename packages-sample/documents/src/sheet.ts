@@ -1,4 +1,4 @@
-/** Paper and pen: pages of one size, a position that moves down them, and text in the fonts of the package. */
+/** The pages of a document: pages of one size, a position that moves down, and text in the package's fonts. */
 import PDFDocument from "pdfkit";
 import type { Fonts } from "./fonts.ts";
 
@@ -19,17 +19,17 @@ export interface TextStyle {
 }
 
 export interface Sheet {
-  /** Where the next thing goes, from the top of the page. */
+  /** Position of the next element, from the top of the page. */
   y: number;
-  /** Writes at `y`, or at `at`, wrapped to the width; returns its height. Moves nothing. */
+  /** Writes at `y`, or at `at`, wrapped to the width. Returns the height and does not move `y`. */
   write(text: string, style?: TextStyle, at?: number): number;
   heightOf(text: string, style?: TextStyle): number;
   rule(at: number, style?: { readonly colour?: string; readonly from?: number; readonly thickness?: number }): void;
   fill(x: number, y: number, width: number, height: number, colour: string): void;
-  /** Whether so much fits on the page. */
+  /** Whether this height fits on the page. */
   fits(height: number): boolean;
   newPage(): void;
-  /** Calls `draw` for every page, once all are known. */
+  /** Calls `draw` for every page, after all pages exist. */
   onEveryPage(draw: (page: number, pages: number) => void): void;
   /** The PDF. */
   end(): Promise<Buffer>;
@@ -40,23 +40,23 @@ export interface SheetOptions {
   readonly title: string;
   readonly author: string;
   readonly language: string;
-  /** Stands in the file, and is all that would differ between two runs. */
+  /** Written to the file. It would be the only difference between two runs. */
   readonly createdAt: Date;
 }
 
 export function createSheet({ fonts, title, author, language, createdAt }: SheetOptions): Sheet {
   const doc = new PDFDocument({
     size: "A4",
-    // Pages end where this file says, not where a line of text happens to reach the margin.
+    // Pages break where this file decides, not where a line reaches the margin.
     margin: 0,
     bufferPages: true,
-    // The default font would be read from files beside pdfkit, which a bundled package does not have.
+    // pdfkit reads its default font from a file that a bundled package does not have.
     font: "",
     lang: language,
     displayTitle: true,
     info: { Title: fonts.showable(title), Author: fonts.showable(author), CreationDate: createdAt },
   });
-  // What pdfkit accepts, but its types do not name: a font that is parsed already.
+  // pdfkit accepts a parsed font, but its types do not say so.
   doc.registerFont("regular", fonts.regular as unknown as Buffer);
   doc.registerFont("bold", fonts.bold as unknown as Buffer);
   const parts: Buffer[] = [];

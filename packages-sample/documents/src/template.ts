@@ -1,4 +1,4 @@
-/** The template of a document: its fixed texts, with names in double braces where a document's own go. */
+/** The template of a document: fixed texts, with names in double braces for the document's own values. */
 import { NonRetryableError } from "jobyard/job";
 import * as z from "zod";
 
@@ -6,7 +6,7 @@ const text = z.string().max(3_000);
 const lines = z.array(text).max(8);
 
 const Template = z.strictObject({
-  /** How numbers and dates are written. */
+  /** Determines how numbers and dates are written. */
   locale: z.string().default("en-GB"),
   currency: z.string().default("EUR"),
   colour: z.string().regex(/^#[0-9a-f]{6}$/i, "expected a colour like #1d6f5f"),
@@ -18,7 +18,7 @@ const Template = z.strictObject({
   /** Paragraphs before and after the table. */
   opening: z.array(text).max(50),
   closing: z.array(text).max(50),
-  /** Left out: a letter. */
+  /** If absent, the document is a letter. */
   table: z
     .strictObject({
       columns: z.strictObject({
@@ -43,7 +43,7 @@ const Template = z.strictObject({
 export type Template = z.infer<typeof Template>;
 export type TableTemplate = NonNullable<Template["table"]>;
 
-/** Throws NonRetryableError: a template will be as wrong next time. */
+/** Throws NonRetryableError, because another attempt would read the same template. */
 export function parseTemplate(json: string): Template {
   let value: unknown;
   try {
@@ -57,10 +57,10 @@ export function parseTemplate(json: string): Template {
   throw new NonRetryableError(`The template is wrong: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}.`);
 }
 
-/** Replaces "{{name}}". A name nobody knows is a mistake in the template, not a gap in a letter. */
+/** Replaces "{{name}}". An unknown name is an error in the template. */
 export const fill = (template: string, values: Readonly<Record<string, string>>): string =>
   template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
     const value = values[name];
     if (value !== undefined) return value;
-    throw new NonRetryableError(`The template names {{${name}}}; known are ${Object.keys(values).join(", ")}.`);
+    throw new NonRetryableError(`The template uses {{${name}}}; known names are ${Object.keys(values).join(", ")}.`);
   });

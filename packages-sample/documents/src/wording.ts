@@ -1,15 +1,15 @@
-/** How a document writes numbers and dates, in the language of its template. */
+/** Writes numbers and dates in the language of the template. */
 import { NonRetryableError } from "jobyard/job";
 
 export interface Wording {
-  /** Of cents. */
+  /** Formats cents. */
   amount(cents: number): string;
-  /** Of thousandths. */
+  /** Formats thousandths. */
   quantity(thousandths: number): string;
   date(date: Date): string;
 }
 
-/** Throws NonRetryableError for a language tag that is none. */
+/** Throws NonRetryableError for an invalid language tag. */
 export function wordingOf(locale: string): Wording {
   try {
     const amount = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });

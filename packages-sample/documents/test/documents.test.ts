@@ -68,7 +68,7 @@ const described = (changes: object = {}) => ({
 });
 
 describe("Documents", () => {
-  it("renders an invoice from what the parameters say, in any European script", async () => {
+  it("renders an invoice from the parameters, in any European script", async () => {
     const items = [item, { description: "Less 3 %", quantity: 1, unit: "pcs", unitPrice: -0.75 }];
     const { output, progress } = await run(described({ items }));
     // 25.03 (25.025 rounded) − 0.75 = 24.28; 8.1 % of it are 1.97.
@@ -98,7 +98,7 @@ describe("Documents", () => {
     ]);
   });
 
-  it("continues a long invoice on more pages, each with its head, its number and the sum so far", async () => {
+  it("continues a long invoice on more pages, each with header, page number and subtotal", async () => {
     const items = Array.from({ length: 70 }, (_, index) => ({
       description: `Row ${index + 1} ${index % 7 === 0 ? "with a description that takes more than a single line of the table" : ""}`,
       quantity: 1,
@@ -130,25 +130,25 @@ describe("Documents", () => {
     expect((await readdir(outputPath)).sort()).toEqual(files);
     const read = await Promise.all(files.map((file) => pdf(file.replace(".pdf", ""))));
     expect((output as { pages: number }).pages).toBe(read.reduce((sum, { pages }) => sum + pages.length, 0));
-    // One of them orders all year.
+    // One of them orders all year and gets several pages.
     expect(read[7]!.pages.length).toBeGreaterThan(2);
     expect(progress.slice(1).map(([fraction]) => fraction)).toEqual(files.map((_, index) => index / 12).concat(1));
   });
 
-  it("has a document ready for each of the shipped customers", async () => {
+  it("has a document for each of the shipped customers", async () => {
     const { output } = await run({ date: "2026-03-02", template: "templates/letter.json", from: 1, count: 240 });
     expect(output).toMatchObject({ documents: 240, pages: 240, total: "0.00", replaced: "" });
     expect((await pdf("2026-C1240")).pages[0]).toContain("Closed for the summer");
   }, 60_000);
 
-  it("makes the same bytes again, alone or among others", async () => {
+  it("makes the same bytes again, for one document or many", async () => {
     await run({ date: "2026-03-02", from: 14, count: 6 });
     const first = await readFile(join(outputPath, "2026-C1017.pdf"));
     await run({ date: "2026-03-02", from: 17 });
     expect(first.equals(await readFile(join(outputPath, "2026-C1017.pdf")))).toBe(true);
   });
 
-  it("shows what its fonts lack without accents or as a question mark, and says so", async () => {
+  it("replaces characters that its fonts lack and logs them", async () => {
     const name = "株 Ṽalue\u202e \tİ e\u0301";
     const { output, logged } = await run(described({ recipient: { ...recipient, name } }));
     expect(output).toMatchObject({ replaced: "株 Ṽ" });
@@ -165,7 +165,7 @@ describe("Documents", () => {
   });
 });
 
-describe("Documents that cannot be", () => {
+describe("Invalid documents", () => {
   it.each([
     ["nothing to render", { date: "2026-03-02" }, "expected either a document, or from which row"],
     ["two things to render", { ...described(), from: 1 }, "expected either a document, or from which row"],
@@ -182,7 +182,7 @@ describe("Documents that cannot be", () => {
     ],
     ["an invoice of nothing", described({ items: [] }), "R-1 has no items"],
     ["no such template", { ...described(), template: "templates/none.json" }, "There is no file"],
-    ["a template that is none", { ...described(), template: "customers.csv" }, "The template is not JSON"],
+    ["a file that is not a template", { ...described(), template: "customers.csv" }, "The template is not JSON"],
   ])("fail for good: %s", async (_, parameters, message) => {
     expect(await failureOf(parameters)).toContain(message);
   });
@@ -190,7 +190,7 @@ describe("Documents that cannot be", () => {
   it.each([
     [{ colour: "green" }, "The template is wrong: colour: expected a colour like #1d6f5f."],
     [{ locale: "no_language" }, "The template is wrong: locale:"],
-    [{ title: "Invoice {{nummer}}" }, "The template names {{nummer}}; known are number, customer, name"],
+    [{ title: "Invoice {{nummer}}" }, "The template uses {{nummer}}; known names are number, customer, name"],
     [{ tilte: "Invoice" }, 'Unrecognized key: "tilte"'],
   ])("fail for good on a template with %j", async (changes, message) => {
     const invoice = JSON.parse(await readFile(join(packagePath, "data/templates/invoice.json"), "utf8")) as object;

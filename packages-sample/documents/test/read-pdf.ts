@@ -1,8 +1,8 @@
-/** Reads back what a test must know about a PDF that pdfkit wrote: its pages, their text, and how it is described. */
+/** Reads a PDF that pdfkit wrote: its pages, their text, and its metadata. */
 import { inflateSync } from "node:zlib";
 
 export interface ReadPdf {
-  /** Text of each page: one line for each piece that was written. */
+  /** Text of each page: one line for each piece of text. */
   readonly pages: readonly string[];
   readonly title: string;
   readonly createdAt: string;
@@ -13,10 +13,10 @@ interface Part {
   readonly stream: string;
 }
 
-/** Throws for anything that is no complete PDF. */
+/** Throws if the data is not a complete PDF. */
 export function readPdf(bytes: Uint8Array): ReadPdf {
   const text = Buffer.from(bytes).toString("latin1");
-  if (!text.startsWith("%PDF-") || !text.trimEnd().endsWith("%%EOF")) throw new Error("This is no complete PDF.");
+  if (!text.startsWith("%PDF-") || !text.trimEnd().endsWith("%%EOF")) throw new Error("The PDF is incomplete.");
   const parts = partsOf(text);
   const part = (reference: string | undefined): Part => {
     const found = parts.get(Number.parseInt(reference ?? "", 10));
@@ -62,7 +62,7 @@ function partsOf(text: string): Map<number, Part> {
   return parts;
 }
 
-/** "(text)": Latin-1, or UTF-16 if it begins so. */
+/** "(text)": Latin-1, or UTF-16 if it starts with a byte order mark. */
 function literal(dictionary: string): string {
   const [, raw = ""] = /^\(([^]*)\)\s*$/.exec(dictionary) ?? [];
   const plain = raw.replaceAll(/\\(.)/gs, (_, escaped: string) => ({ n: "\n", r: "\r", t: "\t" })[escaped] ?? escaped);
@@ -70,7 +70,7 @@ function literal(dictionary: string): string {
   return Buffer.from(plain.slice(2), "latin1").swap16().toString("utf16le");
 }
 
-/** What the glyphs of an embedded font stand for, by their code in hexadecimal. */
+/** Maps the glyphs of an embedded font, by hexadecimal code, to their text. */
 function charactersOf(table: string): Map<string, string> {
   const characters = new Map<string, string>();
   for (const [, first = "", list = ""] of table.matchAll(/<([0-9a-f]{4})> <[0-9a-f]{4}> \[([^\]]*)\]/g)) {

@@ -1,11 +1,11 @@
 /**
- * Writes the sample ledger in `data`: two years of a small workshop, the same every time. Run it after changing
- * something: npm run generate-ledger -w financial-year-end
+ * Writes the sample ledger to `data`: two years of a small workshop. The result is always the same. Run it after a
+ * change: npm run generate-ledger -w financial-year-end
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A small random source (mulberry32); whole numbers from low to high. */
+/** A small random generator (mulberry32). Returns whole numbers from low to high. */
 let state = 2025;
 function random(low, high) {
   state = (state + 0x6d2b79f5) | 0;
@@ -75,7 +75,7 @@ for (const year of [2024, 2025]) {
   book(`${year}-12-31`, "Depreciation of machines", ["6800", 840_000], ["1590", -840_000]);
 }
 
-// By date; entries of one day keep their order.
+// Sorted by date; entries of one day keep their order.
 rows.sort((a, b) => (a.slice(0, 10) < b.slice(0, 10) ? -1 : a.slice(0, 10) > b.slice(0, 10) ? 1 : 0));
 await writeFile(
   join(import.meta.dirname, "../data/ledger.csv"),

@@ -1,13 +1,13 @@
 /**
- * Closes a year: what every account holds at its end, the result, and the entries that carry both into the next year.
- * Pure. A balance is debit minus credit, in cents: positive for what is owned or spent, negative for what is owed or earned.
+ * Closes a year: computes the closing balance of every account, the result, and the entries that carry both into the next
+ * year. Pure. A balance is debit minus credit, in cents: positive for assets and expenses, negative for debts and revenue.
  */
 import { NonRetryableError } from "jobyard/job";
 import { type Account, type Posting, formatAmount } from "./ledger.ts";
 
 export interface AccountBalance {
   readonly account: Account;
-  /** Brought forward from earlier years; zero for revenue and expense, which start afresh. */
+  /** Brought forward from earlier years; zero for revenue and expense accounts. */
   readonly opening: number;
   readonly debit: number;
   readonly credit: number;
@@ -23,22 +23,22 @@ export interface ClosedYear {
   readonly balances: readonly AccountBalance[];
   readonly revenue: number;
   readonly expense: number;
-  /** Revenue less expense: what equity gains. */
+  /** Revenue minus expense: the increase in equity. */
   readonly result: number;
-  /** Bring revenue and expense to zero, and the result into equity. */
+  /** Set revenue and expense accounts to zero and move the result to equity. */
   readonly closingEntries: readonly Posting[];
-  /** What the books of the next year start with. Their sum is zero. */
+  /** Opening balances of the next year. Their sum is zero. */
   readonly nextOpening: ReadonlyMap<string, number>;
 }
 
 export interface Books {
   readonly accounts: ReadonlyMap<string, Account>;
   readonly postings: readonly Posting[];
-  /** The equity account that takes the result. */
+  /** The equity account that receives the result. */
   readonly retainedEarnings: string;
 }
 
-/** Throws NonRetryableError for books that are not in order. */
+/** Throws NonRetryableError for invalid books. */
 export function closeYear({ accounts, postings, retainedEarnings }: Books, year: number): ClosedYear {
   checkAccounts(accounts, postings, retainedEarnings);
   checkEntries(postings);
@@ -77,7 +77,7 @@ const sumOf = (balances: readonly AccountBalance[], kind: Account["kind"]): numb
 
 function checkAccounts(accounts: Books["accounts"], postings: readonly Posting[], retainedEarnings: string): void {
   if (accounts.get(retainedEarnings)?.kind !== "equity") {
-    throw new NonRetryableError(`Account ${retainedEarnings}, which takes the result, is no equity account.`);
+    throw new NonRetryableError(`Account ${retainedEarnings} must be an equity account to receive the result.`);
   }
   const unknown = postings.find(({ account }) => !accounts.has(account));
   if (unknown !== undefined) {
@@ -85,7 +85,7 @@ function checkAccounts(accounts: Books["accounts"], postings: readonly Posting[]
   }
 }
 
-/** Every entry by itself: two wrong ones that cancel each other out are still two wrong ones. */
+/** Checks every entry separately, because two wrong entries can cancel each other out. */
 function checkEntries(postings: readonly Posting[]): void {
   const balances = new Map<string, number>();
   for (const { entry, debit, credit } of postings) balances.set(entry, (balances.get(entry) ?? 0) + debit - credit);
@@ -98,7 +98,7 @@ function checkEntries(postings: readonly Posting[]): void {
   }
 }
 
-/** All earlier years at once: their results are part of retained earnings, whether or not somebody booked that. */
+/** Includes all earlier years: their results are part of retained earnings, even if they were not booked. */
 function openingBalances(
   accounts: Books["accounts"],
   postings: readonly Posting[],

@@ -12,7 +12,7 @@ const YearEndParameters = z.object({
   /** Files of this package's `data` folder, or absolute paths. */
   ledger: z.string().min(1).default("ledger.csv"),
   accounts: z.string().min(1).default("accounts.csv"),
-  /** The equity account that takes the result. */
+  /** The equity account that receives the result. */
   retainedEarnings: z.string().min(1).default("2900"),
 });
 

@@ -1,4 +1,4 @@
-/** Reads the books: the chart of accounts and the ledger, both as CSV. Money is counted in cents, in whole numbers. */
+/** Reads the books, the chart of accounts and the ledger, from CSV. Money is in cents, as whole numbers. */
 import { NonRetryableError } from "jobyard/job";
 
 export const ACCOUNT_KINDS = ["asset", "liability", "equity", "revenue", "expense"] as const;
@@ -10,11 +10,11 @@ export interface Account {
   readonly kind: AccountKind;
 }
 
-/** One line of an entry: either side may be zero, not both. */
+/** One line of an entry. At least one side is not zero. */
 export interface Posting {
-  /** `YYYY-MM-DD`: compares as text. */
+  /** `YYYY-MM-DD`, so that text comparison works. */
   readonly date: string;
-  /** Number of the entry the line belongs to. */
+  /** Number of the line's entry. */
   readonly entry: string;
   readonly account: string;
   readonly text: string;
@@ -27,7 +27,8 @@ export function parseAccounts(csv: string): Map<string, Account> {
   for (const { line, fields } of rowsOf(csv, ["account", "name", "kind"])) {
     const [number = "", name = "", text = ""] = fields;
     const kind = ACCOUNT_KINDS.find((candidate) => candidate === text);
-    if (kind === undefined) throw wrong(line, `"${text}" is no kind of account; expected ${ACCOUNT_KINDS.join(", ")}`);
+    if (kind === undefined)
+      throw wrong(line, `"${text}" is not a kind of account; expected ${ACCOUNT_KINDS.join(", ")}`);
     if (accounts.has(number)) throw wrong(line, `account ${number} is listed twice`);
     accounts.set(number, { number, name, kind });
   }
@@ -37,16 +38,16 @@ export function parseAccounts(csv: string): Map<string, Account> {
 export function parseLedger(csv: string): Posting[] {
   return rowsOf(csv, ["date", "entry", "account", "text", "debit", "credit"]).map(({ line, fields }) => {
     const [date = "", entry = "", account = "", text = "", debit = "", credit = ""] = fields;
-    if (!/^\d{4}-\d{2}-\d{2}$/.test(date)) throw wrong(line, `"${date}" is no date; expected YYYY-MM-DD`);
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(date)) throw wrong(line, `"${date}" is not a date; expected YYYY-MM-DD`);
     return { date, entry, account, text, debit: parseAmount(debit, line), credit: parseAmount(credit, line) };
   });
 }
 
-/** "1234.50" → 123450. Never through a fraction: 0.1 + 0.2 has no place in a ledger. */
+/** "1234.50" → 123450. Parsed as whole numbers, because floats cannot hold 0.1 + 0.2 exactly. */
 function parseAmount(text: string, line: number): number {
   if (text === "") return 0;
   const [, whole, cents = "00"] = /^(\d{1,12})(?:\.(\d{2}))?$/.exec(text) ?? [];
-  if (whole === undefined) throw wrong(line, `"${text}" is no amount; expected something like 1234.50`);
+  if (whole === undefined) throw wrong(line, `"${text}" is not an amount; expected something like 1234.50`);
   return Number(whole) * 100 + Number(cents);
 }
 
@@ -71,7 +72,7 @@ function rowsOf(csv: string, header: readonly string[]): Row[] {
   });
 }
 
-/** Fields may be quoted, with quotes inside doubled; no field spans lines. */
+/** Fields may be quoted, with inner quotes doubled. A field does not span lines. */
 const splitRow = (text: string): string[] =>
   [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain = ""]) =>
     quoted === undefined ? plain : quoted.replaceAll('""', '"'),
@@ -80,5 +81,5 @@ const splitRow = (text: string): string[] =>
 export const formatRow = (fields: readonly string[]): string =>
   fields.map((field) => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(",");
 
-/** The books will be as wrong next time. */
+/** Not retryable, because another attempt would read the same books. */
 const wrong = (line: number, what: string) => new NonRetryableError(`Line ${line}: ${what}.`);

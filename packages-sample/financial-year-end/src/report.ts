@@ -1,4 +1,4 @@
-/** What the year-end leaves behind: tables for machines, a report for people. */
+/** The files of a year-end: tables for programs, a report for people. */
 import type { AccountBalance, ClosedYear } from "./close-year.ts";
 import { type Account, type AccountKind, formatAmount, formatRow } from "./ledger.ts";
 
@@ -81,7 +81,7 @@ function markdown(closed: ClosedYear): string {
   ].join("\n");
 }
 
-/** Amounts as people expect them: what is owed or earned is positive too. */
+/** Amounts as people expect them: debts and revenue are positive too. */
 function section(title: string, balances: readonly AccountBalance[], sign: 1 | -1): string[] {
   const rows = balances.map(
     ({ account, opening, closing }) =>

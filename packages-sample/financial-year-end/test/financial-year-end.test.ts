@@ -103,7 +103,7 @@ describe("FinancialYearEnd", () => {
     ]);
   });
 
-  it("reads books from anywhere", async () => {
+  it("reads books from absolute paths", async () => {
     const [ledger, accounts] = [join(outputPath, "l.csv"), join(outputPath, "a.csv")];
     await writeFile(accounts, ACCOUNTS);
     await writeFile(ledger, `${LEDGER}2025-03-01,a,1,"Fee, once",5.00,\n2025-03-01,a,3,"Fee, once",,5.00\n`);
@@ -118,8 +118,8 @@ describe("FinancialYearEnd", () => {
       "Entry a does not balance: 0.01 too much in debit.",
     ],
     ["an unknown account", "2025-01-01,a,9,,1.00,\n", "Entry a uses account 9, which does not exist."],
-    ["a broken amount", "2025-01-01,a,1,,1.5,\n", 'Line 2: "1.5" is no amount'],
-    ["a broken date", "1.1.2025,a,1,,1.00,\n", 'Line 2: "1.1.2025" is no date'],
+    ["a broken amount", "2025-01-01,a,1,,1.5,\n", 'Line 2: "1.5" is not an amount'],
+    ["a broken date", "1.1.2025,a,1,,1.00,\n", 'Line 2: "1.1.2025" is not a date'],
     ["a missing field", "2025-01-01,a,1\n", "Line 2: expected 6 fields."],
     ["no entries in the year", "2024-01-01,a,1,,1.00,\n2024-01-01,a,3,,,1.00\n", "The ledger has no entries in 2025."],
   ])("fails for good on %s", async (_, rows, message) => {
@@ -132,14 +132,14 @@ describe("FinancialYearEnd", () => {
   it.each([
     [{}, "year: "],
     [{ year: "2025" }, "year: "],
-    [{ year: 2025, retainedEarnings: "1020" }, "Account 1020, which takes the result, is no equity account."],
+    [{ year: 2025, retainedEarnings: "1020" }, "Account 1020 must be an equity account to receive the result."],
   ])("fails for good on the parameters %j", async (parameters, message) => {
     expect(await failureOf(parameters)).toContain(message);
   });
 });
 
 describe("formatAmount and formatRow", () => {
-  it("write what the parser reads", () => {
+  it("write text that the parser reads", () => {
     expect([0, 5, -5, 123_450, -100].map(formatAmount)).toEqual(["0.00", "0.05", "-0.05", "1234.50", "-1.00"]);
     const row = formatRow(["2025-01-01", "e", "1", 'say "hi", twice', "1.00", ""]);
     expect(parseLedger(`${LEDGER}${row}\n`)).toMatchObject([{ text: 'say "hi", twice', debit: 100 }]);

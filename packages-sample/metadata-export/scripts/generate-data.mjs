@@ -1,5 +1,5 @@
 /**
- * Writes the sample documents in `data`: the same every time. Run it after changing something:
+ * Writes the sample documents to `data`. The result is always the same. Run it after a change:
  * npm run generate-data -w metadata-export
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const DOCUMENTS = 48;
 
-/** A small random source (mulberry32); whole numbers from low to high. */
+/** A small random generator (mulberry32). Returns whole numbers from low to high. */
 let state = 48;
 function random(low, high) {
   state = (state + 0x6d2b79f5) | 0;
@@ -36,10 +36,10 @@ for (let index = 1; index <= DOCUMENTS; index++) {
     id: `D${1000 + index}`,
     title: pick(kinds[kind]),
     kind,
-    // Some were never given to anybody: metadata-check finds them.
+    // Some have no owner, so that metadata-check finds them.
     ...(index % 17 === 0 ? {} : { owner: pick(owners) }),
     tags: tags.filter(() => random(0, 3) === 0),
-    // One is larger than 32 bits can say.
+    // One number needs more than 32 bits.
     sizeBytes: index === 30 ? 6_442_450_944 : random(4_000, 9_000_000),
     createdAt: day(1, 200),
     modifiedAt: day(201, 400),

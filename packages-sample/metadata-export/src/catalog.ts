@@ -1,4 +1,4 @@
-/** The documents whose metadata is collected: a folder of JSON files, in folders of their own if there are many. */
+/** The documents and their metadata: a folder of JSON files, optionally in subfolders. */
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
@@ -25,9 +25,9 @@ export interface Refused {
 }
 
 export interface Collected {
-  /** In the order of their ids. */
+  /** Sorted by id. */
   readonly documents: readonly DocumentMetadata[];
-  /** Files that are no metadata: one of them does not keep the others back. */
+  /** Files without valid metadata. They do not stop the export of the others. */
   readonly refused: readonly Refused[];
 }
 
@@ -49,7 +49,7 @@ export const openCatalog = (directory: string): Catalog => ({
   },
 });
 
-/** The reason if it is none. */
+/** The reason why the metadata is invalid, or undefined. */
 function parse(text: string): DocumentMetadata | string {
   let value: unknown;
   try {

@@ -1,13 +1,13 @@
-/** Every five minutes: documents that somebody should look at. */
+/** Lists documents that need attention, every five minutes. */
 import { type TimerContext, scalableTimerJob } from "jobyard/job";
 import type { Services } from "./setup.ts";
 
 export const metadataCheck = scalableTimerJob(
   {
     name: "metadata-check",
-    // A time span: a rhythm that knows no clocks and no daylight saving.
+    // A time span does not depend on clock time or daylight saving.
     cron: "00:05:00",
-    // Tells how things are now, so a check that was missed need not be made up for.
+    // A check reports the current state, so a missed one need not be repeated.
     misfire: "skip",
     graceSeconds: 30,
     timeoutMs: 60_000,
@@ -18,7 +18,7 @@ export const metadataCheck = scalableTimerJob(
     const expired = documents
       .filter(({ retainUntil }) => retainUntil !== undefined && retainUntil <= timer.scheduledAt)
       .map(({ id }) => id);
-    if (withoutOwner.length > 0) log("Nobody owns", withoutOwner.join(", "));
+    if (withoutOwner.length > 0) log("Without an owner:", withoutOwner.join(", "));
     if (expired.length > 0) log("May be destroyed:", expired.join(", "));
     return { output: { documents: documents.length, withoutOwner, expired, refused } };
   },

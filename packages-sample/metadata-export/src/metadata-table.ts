@@ -1,11 +1,11 @@
-/** Documents as a Parquet file: one row each, with columns that any reader knows. */
+/** Documents as a Parquet file: one row each, with columns that every reader supports. */
 import { parquetWriteBuffer } from "hyparquet-writer";
 import type { DocumentMetadata } from "./catalog.ts";
 
 export interface TableFacts {
   /** The time the export was due. */
   readonly exportedAt: Date;
-  /** About where and by what it was made; kept in the file beside the rows. */
+  /** Origin of the file. Stored in it beside the rows. */
   readonly environment: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,4 @@
-/** What the timers of this package share: made once per process, given to each as `ctx.services`. */
+/** Services that the timers of this package share: created once per process and passed to each as `ctx.services`. */
 import { join } from "node:path";
 import type { Setup } from "jobyard/job";
 import { type Catalog, openCatalog } from "./catalog.ts";

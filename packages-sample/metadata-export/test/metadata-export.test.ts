@@ -47,7 +47,7 @@ const written = (): Promise<Buffer> => readFile(join(outputPath, FILE));
 const asBuffer = ({ buffer, byteOffset, byteLength }: Buffer): ArrayBuffer =>
   (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
 
-/** What the shipped document of an id says. */
+/** The content of the shipped document with an id. */
 async function shipped(kind: string, id: string) {
   return JSON.parse(await readFile(join(PACKAGE, "data", kind, `${id}.json`), "utf8")) as Record<string, unknown>;
 }
@@ -70,7 +70,7 @@ describe("metadata-export", () => {
       retain_until: new Date(retainUntil as string),
       exported_at: new Date(SCHEDULED_AT),
     });
-    // More than 32 bits, and nothing where a document says nothing.
+    // A number with more than 32 bits, and null for missing values.
     expect(rows[29]).toMatchObject({ size_bytes: 6_442_450_944n });
     expect(rows[16]?.["owner"]).toBeNull();
     expect(rows.filter(({ retain_until }) => retain_until === null).every(({ kind }) => kind !== "contract")).toBe(
@@ -78,7 +78,7 @@ describe("metadata-export", () => {
     );
   });
 
-  it("says in the file where it comes from", async () => {
+  it("records the origin in the file", async () => {
     await run(metadataExport);
     const { key_value_metadata: facts = [], created_by } = parquetMetadata(asBuffer(await written()));
     expect(created_by).toBe("metadata-export");
@@ -87,14 +87,14 @@ describe("metadata-export", () => {
     });
   });
 
-  it("is read by another reader alike", async () => {
+  it("gives the same rows in another reader", async () => {
     await run(metadataExport);
     const file = await ParquetFile.fromFile(new Blob([asBuffer(await written())]));
     expect(file.metadata().fileMetadata().numRows()).toBe(48);
     const table = await file.read();
     expect([table.recordBatches().length, table.recordBatches()[0]?.numRows]).toEqual([1, 48]);
     expect(table.recordBatches()[0]?.numColumns).toBe(10);
-    // Arrow keeps the values of a text column one after another: all titles in their order are in there.
+    // Arrow stores the values of a text column one after another, so all titles appear in order.
     const rows = await parquetReadObjects({ file: asBuffer(await written()), columns: ["title"] });
     const arrow = Buffer.from(table.intoIPCStream());
     expect(arrow.includes(rows.map(({ title }) => title as string).join(""))).toBe(true);
@@ -111,20 +111,20 @@ describe("metadata-export", () => {
     expect(await readdir(outputPath)).toEqual([FILE]);
   });
 
-  it("says how many exports were missed before it", async () => {
+  it("logs how many exports were missed", async () => {
     expect((await run(metadataExport, {}, 3)).logged).toEqual(["3 exports before this one were missed."]);
   });
 
-  it("leaves out what is no metadata, and says so", async () => {
+  it("leaves out files without valid metadata and logs them", async () => {
     await writeFile(join(packagePath, "data/broken.json"), "{");
     await writeFile(join(packagePath, "data/wrong.json"), JSON.stringify({ id: "X", title: "T", kind: 7, tags: [] }));
     const { output, logged } = await run(metadataExport);
     expect(output).toMatchObject({ rows: 48, refused: 2 });
-    expect(logged[0]).toBe("broken.json is no metadata: is not JSON");
-    expect(logged[1]).toMatch(/^wrong\.json is no metadata: kind: /);
+    expect(logged[0]).toBe("broken.json has no valid metadata: is not JSON");
+    expect(logged[1]).toMatch(/^wrong\.json has no valid metadata: kind: /);
   });
 
-  it("fails when there is nothing to export, and stops when canceled", async () => {
+  it("fails without documents, and stops when canceled", async () => {
     await rm(join(packagePath, "data"), { recursive: true });
     await expect(run(metadataExport)).rejects.toThrow("ENOENT");
     await cp(join(PACKAGE, "data/minutes"), join(packagePath, "data"), { recursive: true });
@@ -136,11 +136,11 @@ describe("metadata-export", () => {
 });
 
 describe("metadata-check", () => {
-  it("names documents without an owner and those that may be destroyed when it was due", async () => {
+  it("lists documents without an owner and those that may be destroyed at the due time", async () => {
     const { output, logged } = await run(metadataCheck);
     expect(output).toMatchObject({ documents: 48, withoutOwner: ["D1017", "D1034"], refused: [] });
     const expired = output["expired"] as string[];
-    expect(logged).toEqual(["Nobody owns D1017, D1034", `May be destroyed: ${expired.join(", ")}`]);
+    expect(logged).toEqual(["Without an owner: D1017, D1034", `May be destroyed: ${expired.join(", ")}`]);
     expect(expired.length).toBeGreaterThan(0);
   });
 });

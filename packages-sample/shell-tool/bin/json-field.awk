@@ -1,13 +1,13 @@
-# Prints one field of a JSON object: text, a number, true or false; nothing if it is absent or null. Exit code 65: the
-# field holds an object or a list, or the whole is no object. What is not valid JSON is not recognised as such; the API
-# accepts none. For small files: it reads all of it and copies the rest with every token.
+# Prints one field of a JSON object: text, a number, true or false. Prints nothing if the field is absent or null. Exit
+# code 65: the field is an object or a list, or the input is not an object. It does not detect invalid JSON, which the API
+# never accepts. For small files: it reads the whole file and copies the rest with every token.
 #
 #   LC_ALL=C awk -v field=log -f json-field.awk parameters.json
 
 { text = text $0 "\n" }
 
 END {
-  if (take() != "{") refuse("The parameters are no object.")
+  if (take() != "{") refuse("The parameters must be an object.")
   while ((key = take()) ~ /^[",]/) {
     if (key == ",") continue
     take() # the colon
@@ -33,7 +33,7 @@ function take(   token) {
   return token
 }
 
-# The rest of an object or a list that has been entered.
+# Skips the rest of an object or a list.
 function skip(   depth, token) {
   for (depth = 1; depth > 0 && (token = take()) != ""; ) {
     if (token ~ /^[[{]/) depth++
@@ -50,7 +50,7 @@ function unquote(token,   rest, plain, at, escape, unit) {
     if (escape == "u") {
       unit = hex(substr(rest, 1, 4))
       rest = substr(rest, 5)
-      # The upper half of a pair: the character takes both.
+      # The first half of a surrogate pair: both halves make one character.
       if (unit >= 55296 && unit <= 56319 && rest ~ /^\\u[dD][c-fC-F]/) {
         unit = 65536 + (unit - 55296) * 1024 + hex(substr(rest, 3, 4)) - 56320
         rest = substr(rest, 7)
@@ -73,7 +73,7 @@ function hex(digits,   i, value) {
   return value
 }
 
-# The bytes of a character. %c of a number is one byte in the C locale.
+# The bytes of a character. In the C locale %c prints a number as one byte.
 function utf8(code) {
   if (code < 128) return sprintf("%c", code)
   if (code < 2048) return sprintf("%c%c", 192 + int(code / 64), 128 + code % 64)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Summarises a log by hour and level: a job in nothing but a POSIX shell and awk. The parameters come in a file, progress
-# goes to stdout, the output into a file, and the exit code says whether trying again could help.
+# Summarises a log by hour and level, with only a POSIX shell and awk. The parameters are in a file, progress
+# goes to stdout, the output to a file, and the exit code says whether another attempt could succeed.
 #
 #   { "log": "webshop-log.txt", "top": 5 }
 #
@@ -8,7 +8,7 @@
 #   top  how many kinds of warnings and errors to list, the most frequent first: 1 to 50, default 5
 set -eu
 
-# Bytes, whatever language the worker speaks: the same order and decimal point everywhere.
+# Compare bytes in every locale, so that order and decimal point are always the same.
 export LC_ALL=C
 
 readonly DO_NOT_RETRY=65 # EX_DATAERR of sysexits.h
@@ -20,13 +20,13 @@ refuse() {
   exit "$DO_NOT_RETRY"
 }
 
-# Prints a parameter, or nothing if it is absent. Ends as awk does: with 65 if the parameter is at fault.
+# Prints a parameter, or nothing if it is absent. Exits as awk does: with 65 if the parameter is wrong.
 parameter() {
   awk -v field="$1" -f "$bin/json-field.awk" "$JOBYARD_PARAMETERS_FILE"
 }
 
-# Told to stop, all of it gets SIGTERM and ends. There is no trap, since nothing has to be tidied up: what is written before
-# the last lines lies in the temporary directory. A trap would run only when the program the shell waits for has ended.
+# On a stop all processes get SIGTERM and end. There is no trap because there is nothing to clean up: until the last lines
+# all output is in the temporary directory. A trap would run only after the current program has ended.
 
 [ "$(wc -c <"$JOBYARD_PARAMETERS_FILE")" -le "$PARAMETERS_MAX_BYTES" ] ||
   refuse "The parameters have more than $PARAMETERS_MAX_BYTES bytes."
@@ -49,7 +49,7 @@ esac
 echo "::progress 0 Counting lines"
 lines=$(wc -l <"$log")
 
-# The names pass through the environment, where awk leaves backslashes alone.
+# The names are passed in the environment, because awk interprets backslashes in -v values.
 report=$TMPDIR/log-summary.md
 result=$TMPDIR/log-summary.json
 LOG_NAME=$name REPORT_FILE=$report RESULT_FILE=$result \

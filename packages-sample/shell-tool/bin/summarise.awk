@@ -1,5 +1,5 @@
-# Counts the lines of a log by hour and level and writes a report for people and a result for machines. A line that does
-# not begin with a time and a level ("2026-03-02T14:05:09Z ERROR checkout: …") belongs to the one before it.
+# Counts the lines of a log by hour and level, and writes a report for people and a result for programs. A line that does
+# not start with a time and a level ("2026-03-02T14:05:09Z ERROR checkout: …") belongs to the previous line.
 #
 # Variables: expected (lines, for progress), top. Environment: LOG_NAME, REPORT_FILE, RESULT_FILE.
 
@@ -43,7 +43,7 @@ END {
   writeResult(ENVIRON["RESULT_FILE"])
 }
 
-# What is left of a message without its numbers, so that the same trouble counts as the same.
+# A message without its numbers, so that similar messages count together.
 function kindOf(line, level) {
   line = substr(line, index(line, " " level " ") + length(level) + 2)
   sub(/^ +/, "", line)
@@ -51,12 +51,12 @@ function kindOf(line, level) {
   gsub(/[\001-\037\177]/, " ", line)
   if (length(line) <= 160) return line
   line = substr(line, 1, 160)
-  # Not half a character.
+  # Do not cut a character in half.
   sub(/[\300-\377][\200-\277]*$/, "", line)
   return line "..."
 }
 
-# By insertion: quick for what is nearly in order, as the hours of a log are.
+# Insertion sort: fast for nearly sorted input, such as the hours of a log.
 function sortHours(   i, j, hour) {
   for (i = 2; i <= hourCount; i++) {
     hour = hours[i]
@@ -65,7 +65,7 @@ function sortHours(   i, j, hour) {
   }
 }
 
-# Among equals the first by its text: awk visits them in no order.
+# Ties are sorted by text, because awk visits keys in no fixed order.
 function mostFrequent(   kind, best) {
   for (kind in kinds) {
     if (best == "" || kinds[kind] > kinds[best] || (kinds[kind] == kinds[best] && kind < best)) best = kind
@@ -113,7 +113,7 @@ function writeResult(file,   i, separator) {
 
 function quote(text) {
   gsub(/[\001-\037\177]/, " ", text)
-  # Not by gsub: how many backslashes its replacement takes for one differs between awks.
+  # gsub is not used, because awks differ in how many backslashes its replacement needs.
   return "\"" replaced(replaced(text, "\\", "\\\\"), "\"", "\\\"") "\""
 }
 

@@ -1,11 +1,11 @@
 /**
- * Writes the sample log in `data`: two days of a web shop with one bad hour, the same every time. Run it after changing
- * something: npm run generate-log -w shell-tool
+ * Writes the sample log to `data`: two days of a web shop with one bad hour. The result is always the same. Run it after
+ * a change: npm run generate-log -w shell-tool
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A small random source (mulberry32); whole numbers from low to high. */
+/** A small random generator (mulberry32). Returns whole numbers from low to high. */
 let state = 2026;
 function random(low, high) {
   state = (state + 0x6d2b79f5) | 0;

@@ -19,10 +19,10 @@ interface Ran {
   readonly error: string;
 }
 
-/** The program needs it; nearly every system has one. */
+/** The program needs awk, which nearly every system has. */
 const hasAwk = spawnSync("sh", ["-c", "awk 'BEGIN { exit }'"]).status === 0;
 
-/** Runs the program as a worker does, with its parameters as JSON text and nothing else in its environment. */
+/** Runs the program as a worker does, with its parameters as JSON text and a minimal environment. */
 async function run(parameters: string): Promise<Ran> {
   const parametersFile = join(directory, "parameters.json");
   await writeFile(parametersFile, parameters);
@@ -75,7 +75,7 @@ describe.skipIf(!hasAwk)("LogSummary (needs awk)", () => {
     expect([fractions.at(0), fractions.at(-1)]).toEqual([0, 1]);
   });
 
-  it("counts by hour whatever the order, and messages that differ in numbers alone as one", async () => {
+  it("counts by hour in any order, and counts messages together that differ only in numbers", async () => {
     const log = await logFile("a b=1.log", [
       "2026-01-01T10:59:59Z ERROR Timeout after 31 ms",
       "  at a line of its own",
@@ -97,7 +97,7 @@ describe.skipIf(!hasAwk)("LogSummary (needs awk)", () => {
     });
   });
 
-  it("writes valid JSON whatever the log holds", async () => {
+  it("writes valid JSON for any log", async () => {
     const log = await logFile('"q\\n".log', [
       `2026-01-01T00:00:00Z ERROR a "quoted" \\n back\\slash\t& tab \u0001`,
       `2026-01-01T00:00:00Z WARN ${"ü".repeat(200)}`,
@@ -112,7 +112,7 @@ describe.skipIf(!hasAwk)("LogSummary (needs awk)", () => {
     });
   });
 
-  it("reads its parameters from any JSON object, however it is written", async () => {
+  it("reads its parameters from any JSON object", async () => {
     const parameters = String.raw`{ "other": {"log": "no", "list": ["}", {"log": 1}]}, "text": "\"log\": \\",
       "log"
       : "w\u0065bshop-log\u002Etxt", "top": "3", "none": null, "number": -1.5e3 }`;
@@ -131,9 +131,9 @@ describe.skipIf(!hasAwk)("LogSummary (needs awk)", () => {
     ['{"log":"webshop-log.txt","top":51}', "top: expected a whole number from 1 to 50, not 51."],
     ['{"log":"webshop-log.txt","top":"1; ls"}', "top: expected a whole number from 1 to 50, not 1; ls."],
     ['{"log":"../package.json"}', "log: ../package.json has no line that begins with a time and a level."],
-    ['["webshop-log.txt"]', "The parameters are no object."],
+    ['["webshop-log.txt"]', "The parameters must be an object."],
     [`{"log":"${"x".repeat(70_000)}"}`, "The parameters have more than 65536 bytes."],
-  ])("is not to be tried again with %j", async (parameters, message) => {
+  ])("exits with 65 for %j", async (parameters, message) => {
     const { exitCode, error } = await run(parameters);
     expect([exitCode, error]).toEqual([65, message]);
     expect((await readdir(directory, { recursive: true })).sort()).toEqual(["output", "parameters.json", "tmp"]);

@@ -1,5 +1,5 @@
 /**
- * Draws the sample images in `data`: the same ones every time, in three formats and many shapes. Run it after changing
+ * Draws the sample images to `data`, in three formats and many shapes. The result is always the same. Run it after changing
  * a scene: npm run generate-images -w thumbnails
  */
 import { mkdir, readdir, rm } from "node:fs/promises";
@@ -8,7 +8,7 @@ import sharp from "sharp";
 
 const DATA = join(import.meta.dirname, "../data");
 
-/** A small random source (mulberry32), so that images depend on their seed alone. */
+/** A small random generator (mulberry32), so that images depend only on their seed. */
 function randomFrom(seed) {
   let state = seed;
   return (low, high) => {
@@ -132,7 +132,7 @@ for (const scene of Object.keys(scenes)) {
   }
 }
 
-// A photograph taken with the camera held upright: its pixels lie on their side, and a tag (6) says so. Seen upright it is
+// A photograph from a camera held upright: the pixels are rotated, and a tag (6) records that. Turned upright it is
 // 480 × 640, and its top left corner is red.
 const marker = { input: { create: { width: 80, height: 80, channels: 3, background: "#e00000" } }, left: 0, top: 0 };
 const upright = await draw("mountains", 480, 640, 200, 99).composite([marker]).png().toBuffer();

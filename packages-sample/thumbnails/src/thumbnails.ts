@@ -19,7 +19,7 @@ interface Thumbnail {
   readonly bytes: number;
 }
 
-/** A picture of 100 million pixels needs 400 MB once decoded: no thumbnail is worth that. */
+/** An image of 100 million pixels needs 400 MB of memory when decoded. */
 const PIXELS_MAX = 100_000_000;
 
 export default defineJob({
@@ -39,7 +39,7 @@ export default defineJob({
       progress(index / parameters.sizes.length, `${size} px`);
       const file = `${basename(source, extname(source))}-${size}${extname(source)}`;
       const made = await sharp(source, { limitInputPixels: PIXELS_MAX })
-        // Cameras write how they were held instead of turning the picture; after this it needs no such note.
+        // Cameras store a rotation tag instead of turning the image. After this step the tag is not needed.
         .autoOrient()
         .resize({ width: size, height: size, fit: "inside", withoutEnlargement: true })
         .toFile(join(outputPath, file));
@@ -50,7 +50,7 @@ export default defineJob({
   },
 });
 
-/** Size as seen upright. A file that is no picture will be none next time either. */
+/** Size after rotation. A file that is not an image fails without a retry. */
 async function readFacts(source: string): Promise<{ width: number; height: number; format: string }> {
   try {
     const { autoOrient, format } = await sharp(source, { limitInputPixels: PIXELS_MAX }).metadata();

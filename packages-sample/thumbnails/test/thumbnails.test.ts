@@ -56,7 +56,7 @@ describe("Thumbnails", () => {
     expect(fractions).toEqual([0, 0.5, 1]);
   });
 
-  it("turns a picture upright that was taken with the camera on its side", async () => {
+  it("rotates an image as its camera tag says", async () => {
     const { output } = await run({ image: "camera-held-upright.jpg", sizes: [160] });
     expect(output).toMatchObject({ width: 480, height: 640, thumbnails: [{ width: 120, height: 160 }] });
     const { data: pixels, info } = await sharp(join(outputPath, "camera-held-upright-160.jpg"))
@@ -80,8 +80,8 @@ describe("Thumbnails", () => {
   it.each([
     ["parameters without an image", {}, "image"],
     ["a size of nothing", { image: "waves-1.jpg", sizes: [0] }, "sizes.0"],
-    ["a file that is not there", { image: "none.jpg" }, "cannot be read as an image"],
-    ["a file that is no image", { image: "../package.json" }, "cannot be read as an image"],
+    ["a missing file", { image: "none.jpg" }, "cannot be read as an image"],
+    ["a file that is not an image", { image: "../package.json" }, "cannot be read as an image"],
   ])("fails for good with %s", async (_, parameters, message) => {
     const failure: unknown = await run(parameters).catch((error: unknown) => error);
     expect(isNonRetryable(failure)).toBe(true);

@@ -1,4 +1,4 @@
-/** `jobyard artifacts list|download <jobId>`: the files a job left. */
+/** `jobyard artifacts list|download <jobId>`: the files of a job. */
 import { randomUUID } from "node:crypto";
 import { constants, createWriteStream } from "node:fs";
 import { copyFile, link, lstat, mkdir, rm } from "node:fs/promises";
@@ -42,7 +42,7 @@ export async function downloadArtifacts(
   const files: string[] = [];
   for (const path of wanted) {
     const file = join(folder, path);
-    if (!resolve(file).startsWith(resolve(folder) + sep)) throw new Error(`${path} lies outside ${folder}.`);
+    if (!resolve(file).startsWith(resolve(folder) + sep)) throw new Error(`${path} is outside ${folder}.`);
     await download(client, jobId, path, file, signal);
     files.push(file);
     if (!options.json) terminal.out(file);
@@ -52,12 +52,12 @@ export async function downloadArtifacts(
 
 function folderOf(jobId: string): string {
   if (parseJobId(jobId) !== undefined) return jobId;
-  throw new UsageError(`${jobId} is no id of a job: name a folder with --to.`);
+  throw new UsageError(`${jobId} is not a job id. Set a folder with --to.`);
 }
 
 const TRIES = 3;
 
-/** The file appears whole or not at all, and never in the place of another. */
+/** The file appears complete or not at all, and never replaces another. */
 async function download(
   { monitoring }: JobServiceClient,
   jobId: string,
@@ -65,9 +65,9 @@ async function download(
   file: string,
   signal: AbortSignal,
 ): Promise<void> {
-  // Before anything is fetched; `place` decides.
+  // Checked before the download. `place` decides.
   if (await isThere(file)) throw new FileExistsError(file);
-  // Nobody's file, whatever lies in the folder.
+  // A name that no other file has.
   const half = join(dirname(file), `.${randomUUID()}.part`);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -77,7 +77,7 @@ async function download(
       await place(half, file);
       return;
     } catch (error) {
-      // The service's answers are final, and so is a file that is there; a broken stream is not.
+      // The service's errors are final, and so is an existing file. A broken stream is repeated.
       const isFinal = isJobServiceError(error) || error instanceof FileExistsError || signal.aborted;
       if (isFinal || attempt === TRIES) throw error;
     } finally {
@@ -96,11 +96,11 @@ class FileExistsError extends Error {
   override readonly name = "FileExistsError";
 
   constructor(file: string) {
-    super(`${file} is there already, and was left as it is.`);
+    super(`${file} already exists and was not changed.`);
   }
 }
 
-/** A second name for the same file, which the system refuses when there is such a name, links included. */
+/** A hard link to the same file. The system refuses it if the name exists, links included. */
 async function place(half: string, file: string): Promise<void> {
   try {
     await link(half, file).catch(async (error: unknown) => {
@@ -112,7 +112,7 @@ async function place(half: string, file: string): Promise<void> {
   }
 }
 
-/** Of file systems that know no second names. */
+/** For file systems without hard links. */
 const NO_LINKS: ReadonlySet<unknown> = new Set(["EPERM", "ENOTSUP", "ENOSYS"]);
 
 const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;

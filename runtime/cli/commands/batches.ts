@@ -1,4 +1,4 @@
-/** `jobyard batches`: a tenant's batches, or one with its counts; closing one. */
+/** `jobyard batches`: lists a tenant's batches, shows one with its counts, closes or creates one. */
 import type { BatchView } from "../../client/index.ts";
 import type { Priority } from "../../core/job/priority.ts";
 import { connect, firstOf, show, showInstant, tenantOf, type RemoteOptions } from "../command.ts";
@@ -23,9 +23,9 @@ export async function batches(
   const { terminal, signal } = around;
   const { create } = options;
   if (create !== undefined && (batchId !== undefined || options.close))
-    throw new UsageError("--create makes a new batch: it goes with no batch id and not with --close.");
+    throw new UsageError("--create makes a new batch and excludes a batch id and --close.");
   if (create === undefined && (options.priority ?? options.pool) !== undefined)
-    throw new UsageError("--priority and --pool are those of a new batch: they go with --create.");
+    throw new UsageError("--priority and --pool require --create.");
   if (options.close && batchId === undefined) throw new UsageError("Name the batch to close.");
   const client = await connect(options, around);
   if (batchId !== undefined) {

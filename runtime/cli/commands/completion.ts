@@ -1,18 +1,18 @@
-/** `jobyard completion <shell>`: a shell function that knows the table of commands as it is now. */
+/** `jobyard completion <shell>`: prints a shell function that contains the current table of commands. */
 import { takesValue, wordsOf, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
 import type { Surroundings } from "../terminal.ts";
 
 export const completionOf =
   (commands: readonly CommandSpec[]) =>
   (_options: object, { terminal }: Surroundings, shell: "bash" | "zsh"): Promise<void> => {
-    // zsh knows bash's completion, when it is asked to.
+    // zsh supports bash's completion after this line.
     const before = shell === "zsh" ? "autoload -U +X compinit bashcompinit && compinit && bashcompinit\n" : "";
     terminal.out(before + bashScript(commands));
     return Promise.resolve();
   };
 
 interface Place {
-  /** `timers show`; empty: before the first word. */
+  /** `timers show`; empty before the first word. */
   readonly words: string;
   readonly spec: CommandSpec;
 }
@@ -46,7 +46,7 @@ function placesIn(spec: CommandSpec, words: string): readonly Place[] {
   return [{ words, spec }, ...(spec.commands ?? []).flatMap((child) => placesIn(child, `${words} ${child.name}`))];
 }
 
-/** After an option with a value: its choices, or whatever the shell knows of files. */
+/** After an option with a value: its choices, or the shell's file names. */
 function optionValues({ words, spec }: Place): readonly string[] {
   return optionsAt(spec)
     .filter(takesValue)
@@ -65,7 +65,7 @@ const wordsAt = (spec: CommandSpec): readonly string[] => [
   "--help",
 ];
 
-/** Those of the command that is meant when none is named count, too. */
+/** Includes those of the default command. */
 const optionsAt = ({ options = [], commands = [], defaultCommand }: CommandSpec) => [
   ...options,
   ...(commands.find(({ name }) => name === defaultCommand)?.options ?? []),

@@ -1,4 +1,4 @@
-/** `jobyard dead-letters`: what the broker has set aside, and removing one of it. */
+/** `jobyard dead-letters`: lists dead letters, or removes one. */
 import { connect, firstOf, show, showInstant, tenantOf, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
@@ -20,7 +20,7 @@ export async function deadLetters(given: DeadLettersOptions, around: Surrounding
   if (remove !== undefined) {
     const [, queue, number] = /^([^/]+)\/(\d+)$/.exec(remove) ?? [];
     if (queue === undefined || number === undefined)
-      throw new UsageError("Name it as the list does: --remove jobs-default-normal/42");
+      throw new UsageError("Use the form of the list: --remove jobs-default-normal/42");
     await management.removeDeadLetter(queue, number, { signal });
     show(terminal, options, { removed: remove }, () => `Removed ${remove}.`);
     return;

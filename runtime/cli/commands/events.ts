@@ -1,4 +1,4 @@
-/** `jobyard events [id]`: what happens to a job, a batch or a tenant, a line for each event, as it happens. */
+/** `jobyard events [id]`: prints a line for each event of a job, a batch or a tenant, as it happens. */
 import type { EventSelection, JobServiceClient, JobServiceError } from "../../client/index.ts";
 import type { SystemEvent } from "../../core/job/events.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
@@ -28,11 +28,13 @@ export async function events(options: EventsOptions, around: Surroundings, id: s
     }
   };
   for (const name of NAMES) client.notifications.on(name, onEvent);
-  client.notifications.on("missed", () => terminal.error("The connection was away for long: some events are missing."));
+  client.notifications.on("missed", () =>
+    terminal.error("The connection was lost for too long. Some events are missing."),
+  );
   client.notifications.on("subscriptionEnded", ({ error }: { readonly error: JobServiceError }) => end.reject(error));
   const stop = (): void => end.reject(signal.reason as Error);
   signal.addEventListener("abort", stop, { once: true });
-  // Rejected while it is being subscribed, it is heard below.
+  // If it is rejected while subscribing, the error is handled below.
   end.promise.catch(() => undefined);
   try {
     await Promise.race([subscribe(client, selection), end.promise]);
@@ -62,11 +64,11 @@ function subscribe({ notifications }: JobServiceClient, { jobId, batchId, tenant
   return notifications.subscribeToTenant(tenantName ?? "");
 }
 
-/** After it, nothing more happens to what is followed, unless somebody runs it again. */
+/** After this event no more follow, unless the job or batch is requeued. */
 const isLast = ({ eventType }: SystemEvent, { jobId, batchId }: EventSelection): boolean =>
   (eventType === "jobCompleted" && jobId !== undefined) || (eventType === "batchCompleted" && batchId !== undefined);
 
-/** Whether it was over before anybody listened. */
+/** Whether the job or batch had ended before the subscription. */
 async function hasEnded(
   { monitoring }: JobServiceClient,
   { jobId, batchId }: EventSelection,

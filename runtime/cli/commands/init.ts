@@ -1,4 +1,4 @@
-/** `jobyard init <directory>`: a package that packs and runs, to be changed into one's own. */
+/** `jobyard init <directory>`: creates a package that packs and runs, as a start for your own. */
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { TIMER_NAME_MAX_LENGTH } from "../../core/limits.ts";
@@ -13,13 +13,13 @@ export async function init(options: InitOptions, { terminal }: Surroundings, giv
   const directory = resolve(given);
   const name = basename(directory);
   if (!NAME.test(name))
-    throw new UsageError(`${name}: a package's name has lower-case letters, digits and hyphens only.`);
+    throw new UsageError(`${name}: a package name can contain only lower-case letters, digits and hyphens.`);
   await mkdir(directory, { recursive: true });
   if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
   const isTimer = options.timer === true;
   if (isTimer && name.length > TIMER_NAME_MAX_LENGTH)
-    throw new UsageError(`${name}: a timer's name has at most ${TIMER_NAME_MAX_LENGTH} characters.`);
-  // A timer goes by the name of its file.
+    throw new UsageError(`${name}: a timer name can have at most ${TIMER_NAME_MAX_LENGTH} characters.`);
+  // A timer takes the name of its file.
   const jobType = isTimer ? name : typeOf(name);
   const source = isTimer ? timerSource : jobSource(jobType);
   const files = filesOf(name, source, relative(directory, ROOT));
@@ -52,7 +52,7 @@ const typeOf = (name: string): string =>
 const filesOf = (name: string, source: string, toRoot: string): Readonly<Record<string, string>> => ({
   "package.json": `${JSON.stringify(
     {
-      // A scope of one's own, to be put in: without one, a registry may have another package of the name.
+      // A placeholder for your own scope. Without a scope, a registry may have another package with the same name.
       name: `@your-scope/${name}`,
       version: "1.0.0",
       private: true,
@@ -66,7 +66,7 @@ const filesOf = (name: string, source: string, toRoot: string): Readonly<Record<
   [`src/${name}.ts`]: source,
 });
 
-const jobSource = (jobType: string): string => `/** Greets, step by step: change it into what your job does. */
+const jobSource = (jobType: string): string => `/** Greets, step by step. Change it to do your work. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -76,7 +76,7 @@ const STEPS = 5;
 
 export default defineJob({
   jobType: "${jobType}",
-  // Parameters come from whoever submits the job: check them. A schema of any validation library does as well.
+  // Submitters send the parameters, so check them. A schema of any validation library works too.
   parameters(value): { name: string } {
     if (typeof value === "object" && value !== null && "name" in value && typeof value.name === "string")
       return { name: value.name };
@@ -90,14 +90,14 @@ export default defineJob({
       progress(step / STEPS, \`step \${step} of \${STEPS}\`);
       log("greeting", name, "for the", step, "time");
     }
-    // What lies below outputPath at the end is kept as an artifact.
+    // Files below outputPath are kept as artifacts.
     await writeFile(join(outputPath, "greeting.txt"), \`Hello, \${name}!\\n\`);
     return { output: { greeted: name } };
   },
 });
 `;
 
-const timerSource = `/** Writes down when it ran: change it into what your timer does. */
+const timerSource = `/** Writes down when it ran. Change it to do your work. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { scalableTimerJob } from "jobyard/job";
@@ -106,9 +106,9 @@ import { scalableTimerJob } from "jobyard/job";
 export default scalableTimerJob({ cron: "0 */10 * * * MON-FRI", timeZone: "UTC" }, async (ctx) => {
   const { trigger, scheduledAt, isPastDue, missedCount } = ctx.timer;
   ctx.log(\`Started by \${trigger}, due at \${scheduledAt.toISOString()}\`, isPastDue ? "and late" : "and in time");
-  // The time it was due is the same whenever this tick is run again; the clock is not.
+  // The due time is the same whenever this tick runs again. The clock is not.
   const day = scheduledAt.toISOString().slice(0, 10);
-  // What lies below outputPath at the end is kept as an artifact.
+  // Files below outputPath are kept as artifacts.
   await writeFile(join(ctx.outputPath, \`\${day}.txt\`), \`missed before: \${missedCount}\\n\`);
   return { output: { day, missedCount } };
 });

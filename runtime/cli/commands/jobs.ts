@@ -1,4 +1,4 @@
-/** `jobyard jobs <id>`: the jobs of a batch, or one job with its history. */
+/** `jobyard jobs <id>`: lists the jobs of a batch, or shows one job with its history. */
 import type { JobState, JobView } from "../../client/index.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
 import { openOf } from "../../core/job/states.ts";
@@ -56,7 +56,7 @@ function describe(job: JobView, terminal: Terminal): string {
   const fraction = progress?.fraction === undefined ? "" : `${Math.round(progress.fraction * 100)}% `;
   return [
     `${job.jobName} (${job.jobType})`,
-    `  state      ${showState(terminal, job.state)}${job.cancelWanted ? ", asked to end" : ""}`,
+    `  state      ${showState(terminal, job.state)}${job.cancelWanted ? ", cancel requested" : ""}`,
     `  job        ${job.jobId}`,
     `  package    ${job.jobProcessorPackageName}${job.packageHash === undefined ? "" : `, version ${shortVersion(job.packageHash)}`}`,
     `  submitted  ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
@@ -78,13 +78,13 @@ function describe(job: JobView, terminal: Terminal): string {
   ].join("\n");
 }
 
-/** Where the values of a description begin. */
+/** Column where the values of a description start. */
 const VALUE_INDENT = 13;
 
-/** From when it could have been started to its first start: what more workers would make shorter. */
+/** The time from the possible start to the first start. More workers would reduce it. */
 function waited({ history, submittedAt, runAt, state }: JobView): readonly string[] {
   const first = history.find(({ execution }) => execution === 1);
-  // Once it has started, `runAt` is that of a retry.
+  // After the first start, `runAt` belongs to a retry.
   if (first !== undefined) return [`  waited     ${showDuration(submittedAt, first.startedAt)} until its first start`];
   const now = new Date().toISOString();
   const from = runAt ?? submittedAt;
@@ -104,7 +104,7 @@ const historyOf = (history: JobView["history"], { columns }: Terminal): string =
       showDuration(entry.startedAt, entry.endedAt),
       [entry.outcome ?? "-", entry.code].filter(Boolean).join(" "),
     ]),
-    // It is indented.
+    // The result is indented.
     { columns: columns - 2, empty: "" },
   );
 
@@ -115,14 +115,14 @@ export async function cancel(options: RemoteOptions, around: Surroundings, id: s
   const { management } = await connect(options, around, LONG);
   if (parseBatchId(id) === undefined) {
     const job = await management.cancelJob(id, { signal });
-    const text = job.state === "running" ? "running, asked to end" : showState(terminal, job.state);
+    const text = job.state === "running" ? "running, cancel requested" : showState(terminal, job.state);
     show(terminal, options, job, () => text);
     return;
   }
   const batch = await management.cancelBatch(id, { signal });
   const open = batch.counts === undefined ? 0 : openOf(batch.counts);
   show(terminal, options, batch, () =>
-    open === 0 ? "All jobs have ended." : `${counted(open, "job has", "jobs have")} been asked to end.`,
+    open === 0 ? "All jobs have ended." : `Cancel requested for ${counted(open, "job")}.`,
   );
 }
 
@@ -136,7 +136,7 @@ export async function requeue(options: RequeueOptions, around: Surroundings, ids
   const { terminal, signal } = around;
   const batches = ids.filter((id) => parseBatchId(id) !== undefined);
   const [batchId] = batches;
-  if (batchId !== undefined && ids.length > 1) throw new UsageError("Name jobs, or one batch.");
+  if (batchId !== undefined && ids.length > 1) throw new UsageError("Give job ids, or one batch id.");
   const { management } = await connect(options, around, LONG);
   if (batchId !== undefined) {
     const requeued = await management.requeueBatch(batchId, { state: options.state }, { signal });

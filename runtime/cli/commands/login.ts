@@ -1,4 +1,4 @@
-/** `jobyard login`, `jobyard logout`: remembers who you are; everything else comes from the service. */
+/** `jobyard login`, `jobyard logout`: stores the sign-in. All other data comes from the service. */
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -42,7 +42,7 @@ const LOCAL_APPLICATIONS = { demo: DEMO_APPLICATION, admin: ADMIN_APPLICATION };
 export async function login(options: LoginOptions, around: Surroundings, given: string | undefined): Promise<void> {
   const { env, terminal, signal } = around;
   const url = given ?? (env[URL_VARIABLE] || undefined) ?? (options.local ? LOCAL_URL : undefined);
-  if (url === undefined) throw new UsageError("Name the service: jobyard login https://…, or --local.");
+  if (url === undefined) throw new UsageError("Add the service's address: jobyard login https://…, or use --local.");
   const facts = await factsOf(url, around);
   const caFile =
     options.caFile ?? (options.local ? join(env["JOBYARD_HOME"] ?? ".jobyard", "identity/ca.pem") : undefined);
@@ -60,13 +60,13 @@ export async function login(options: LoginOptions, around: Surroundings, given: 
       const { clientId, secret } = LOCAL_APPLICATIONS[options.as];
       return { who: { kind: "application", clientId, clientSecret: secret } };
     }
-    // The environment's application is that of the service it names.
+    // The application in the environment belongs to the service in the environment.
     const isOther = Boolean(env[URL_VARIABLE]) && !isSame(env[URL_VARIABLE], url);
     const clientId = options.clientId ?? (options.device || isOther ? undefined : env[CLIENT_ID_VARIABLE]);
     if (clientId !== undefined) {
       const clientSecret = env[CLIENT_SECRET_VARIABLE];
       if (clientSecret === undefined)
-        throw new UsageError(`Put the application's secret into ${CLIENT_SECRET_VARIABLE}.`);
+        throw new UsageError(`Set ${CLIENT_SECRET_VARIABLE} to the application's secret.`);
       return { who: { kind: "application", clientId, clientSecret } };
     }
     const signIn = options.device ? signInByCode : signInHere;
@@ -77,7 +77,7 @@ export async function login(options: LoginOptions, around: Surroundings, given: 
   const before = await file.read().catch(() => undefined);
   await file.write({ ...where, ...(await who()) });
   try {
-    // Without the environment: what was written must do by itself.
+    // Checks without the environment that the stored sign-in works alone.
     const bare = { ...around, env: { XDG_CONFIG_HOME: env["XDG_CONFIG_HOME"], HOME: env["HOME"] } };
     const me = await (await connect({}, bare)).monitoring.getMe({ signal });
     const tenants = me.allTenants ? "every tenant" : tenantsOf(me).join(", ");
@@ -88,7 +88,7 @@ export async function login(options: LoginOptions, around: Surroundings, given: 
       () => `Signed in at ${url} as ${me.name}, for ${tenants || "no tenant yet"}.`,
     );
   } catch (error) {
-    // Who was signed in before still is.
+    // The earlier sign-in stays.
     await (before === undefined ? file.remove() : file.write(before));
     throw error;
   }
@@ -103,10 +103,10 @@ interface UserSignIn {
 const signInByCode = (facts: EntraFacts, { authority, around: { terminal, signal }, fetch }: UserSignIn) =>
   signInWithDeviceCode(facts, { onCode: ({ message }) => terminal.error(message), signal, authority }, fetch);
 
-/** How long a user may take. */
+/** Time limit for the user. */
 const BROWSER_SIGN_IN_MS = 10 * 60_000;
 
-/** In the browser of this machine, which comes back to it. */
+/** Signs in with this machine's browser, which is redirected to this process. */
 async function signInHere(facts: EntraFacts, { authority, around: { terminal, signal, env }, fetch }: UserSignIn) {
   await using callback = await listenForCallback();
   const { redirectUri } = callback;
@@ -122,7 +122,9 @@ async function signInHere(facts: EntraFacts, { authority, around: { terminal, si
         openBrowser(url, { env, platform: process.platform });
         return callback.answerTo(state, until).catch((error: unknown) => {
           signal.throwIfAborted();
-          throw new JobServiceError("TimedOut", "Nobody signed in in time. Run jobyard login again.", { cause: error });
+          throw new JobServiceError("TimedOut", "The sign-in was not completed in time. Run jobyard login again.", {
+            cause: error,
+          });
         });
       },
     },
@@ -134,11 +136,13 @@ async function existing(caFile: string): Promise<string> {
   try {
     return await realpath(caFile);
   } catch {
-    throw new UsageError(`There is no ${caFile}. Run this where npm start runs, or name the file with --ca-file.`);
+    throw new UsageError(
+      `The file ${caFile} does not exist. Run this in the folder of npm start, or set the file with --ca-file.`,
+    );
   }
 }
 
 export async function logout(_options: object, { terminal, env }: Surroundings): Promise<void> {
   const wasThere = await signInFile(env).remove();
-  terminal.out(wasThere ? "Signed out." : "Nobody was signed in.");
+  terminal.out(wasThere ? "Signed out." : "You were not signed in.");
 }

@@ -1,4 +1,4 @@
-/** `jobyard pack <directory>`: makes a package and says what is in it. */
+/** `jobyard pack <directory>`: makes a package and prints its contents. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { ManifestJob, ManifestTimer, PackagePlatform } from "../../core/package/manifest.ts";
@@ -18,7 +18,7 @@ interface PackOptions {
 const NEXT_COUNT = 3;
 
 export async function pack(options: PackOptions, { terminal }: Surroundings, directory: string): Promise<void> {
-  // Loaded here: the compiler it brings along takes longer to load than other commands take to run.
+  // Loaded here, because loading the compiler takes longer than other commands run.
   const { packPackage } = await import("../../package/build/pack.ts");
   const result = await packPackage({ directory, target: targetOf(options) });
   const file = options.out ?? join(directory, "dist", `${result.manifest.name}.zip`);
@@ -75,7 +75,7 @@ const showPlatform = (platform: PackagePlatform | "any"): string =>
 const showEntry = ({ entry }: ManifestJob): string =>
   entry.kind === "module" ? entry.file : [entry.command, ...(entry.args ?? [])].join(" ");
 
-// When a timer will tick, as people read it: on the clocks of its own time zone.
+// The next ticks of a timer, in the local time of its zone.
 
 /** The next ticks after a moment; fewer if there are no more within 40 years. */
 export function nextOccurrences(timer: Pick<ManifestTimer, "cron" | "timeZone">, after: Date, count: number): Date[] {
@@ -87,7 +87,7 @@ export function nextOccurrences(timer: Pick<ManifestTimer, "cron" | "timeZone">,
   return found;
 }
 
-/** 2030-01-31 08:00:00, on the clocks of a zone. */
+/** 2030-01-31 08:00:00, in the local time of a zone. */
 export const showLocal = (instant: Date, timeZone = "UTC"): string =>
-  // Sweden writes dates as ISO 8601 does.
+  // The Swedish locale writes dates as ISO 8601 does.
   new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" }).format(instant);

@@ -1,4 +1,4 @@
-/** `jobyard packages`: what a tenant has published, its versions, an older one again, and none at all. */
+/** `jobyard packages`: lists a tenant's packages and their versions, restores a version, deletes a package. */
 import type { JobServiceClient, PackageVersionView } from "../../client/index.ts";
 import {
   connect,
@@ -83,7 +83,7 @@ export async function restoreVersion(
     terminal,
     options,
     restored,
-    () => `Jobs of ${packageName} run version ${shortVersion(sha256)} again${timersText(restored.timers)}.`,
+    () => `Jobs of ${packageName} now run version ${shortVersion(sha256)}${timersText(restored.timers)}.`,
   );
 }
 
@@ -95,8 +95,8 @@ export async function removePackage(options: DeleteOptions, around: Surroundings
   const { client, tenantName, packageName } = await resolve(given, options, around);
   if (options.yes !== true) {
     throw new UsageError(
-      `This deletes ${packageName} of ${tenantName} with all its versions and timers; jobs of it that wait will fail. ` +
-        "If that is what you want, add --yes.",
+      `This deletes ${packageName} of ${tenantName} with all its versions and timers. Its waiting jobs will fail. ` +
+        "To confirm, add --yes.",
     );
   }
   await client.management.deletePackage(tenantName, packageName, { signal });
@@ -115,7 +115,7 @@ async function resolve(given: string, options: PackageOptions, around: Surroundi
   return { client, tenantName, packageName: given.endsWith(".zip") ? given : `${given}.zip` };
 }
 
-/** The version that begins so. Throws UsageError when none does, or several do. */
+/** The version whose hash starts with this. Throws UsageError if none or several match. */
 function fullVersion(given: string, versions: readonly PackageVersionView[]): string {
   const found = versions.flatMap(({ sha256 }) => (sha256?.startsWith(given.toLowerCase()) ? [sha256] : []));
   const [only, ...others] = new Set(found);
@@ -123,10 +123,10 @@ function fullVersion(given: string, versions: readonly PackageVersionView[]): st
   const known = versions.map(({ sha256 }) => shortVersion(sha256)).join(", ");
   throw new UsageError(
     only === undefined
-      ? `There is no version ${given}. There are: ${known}.`
-      : `${counted(others.length + 1, "version")} begin with ${given}. Name more letters of it: ${found.map(shortVersion).join(", ")}.`,
+      ? `Version ${given} does not exist. Versions: ${known}.`
+      : `${counted(others.length + 1, "version")} start with ${given}. Use more letters: ${found.map(shortVersion).join(", ")}.`,
   );
 }
 
-/** Enough of a version's hash to name it by. */
+/** Enough of a version's hash to identify it. */
 export const shortVersion = (sha256: string | undefined): string => sha256?.slice(0, 12) ?? "-";

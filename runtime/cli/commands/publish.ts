@@ -1,4 +1,4 @@
-/** `jobyard publish <zip>`: uploads a package; the next run of its jobs uses it. */
+/** `jobyard publish <zip>`: uploads a package. The next run of its jobs uses it. */
 import { basename } from "node:path";
 import CliProgress from "cli-progress";
 import type { OnUploadProgress } from "../../client/index.ts";
@@ -37,7 +37,7 @@ export async function publish(options: PublishOptions, around: Surroundings, fil
   }
 }
 
-/** Only where somebody sees it move. */
+/** Only on a terminal. */
 function uploadBar({
   screen,
 }: Terminal): { readonly onProgress: OnUploadProgress; readonly stop: () => void } | undefined {

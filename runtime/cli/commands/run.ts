@@ -1,4 +1,4 @@
-/** `jobyard run <directory|zip>`: runs one job of a package here, as a worker would, without the system. */
+/** `jobyard run <directory|zip>`: runs one job of a package on this machine, as a worker does, without the system. */
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -83,7 +83,7 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   }
 }
 
-/** Looks at what the job left as a worker does, and copies it if that is wanted. */
+/** Checks the job's files as a worker does, and copies them if requested. */
 async function withArtifacts(
   result: ProcessResult,
   { out }: RunOptions,
@@ -96,7 +96,7 @@ async function withArtifacts(
     if (out === undefined) return;
     const target = join(out, path);
     await mkdir(dirname(target), { recursive: true });
-    // Nothing that is there gives way to a file that the job named, and no link is followed.
+    // Existing files are not overwritten, and no link is followed.
     await writeFile(target, blocksOf(content), { flag: "wx" }).catch((error: unknown) => {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
       taken.push(target);
@@ -107,7 +107,7 @@ async function withArtifacts(
   try {
     const kept = await keepArtifacts(request, { put, monotonicNow: () => performance.now(), signal });
     for (const note of kept.notes) terminal.error(note);
-    if (taken.length > 0) throw new Error(`${taken.join(", ")}: already there. Name another folder with --out.`);
+    if (taken.length > 0) throw new Error(`${taken.join(", ")}: already exists. Choose another folder with --out.`);
     return kept.firstRefused === undefined ? result : { kind: "failed", retryable: false, ...refusal(kept) };
   } catch (error) {
     if (!(error instanceof JobFailedError)) throw error;
@@ -151,10 +151,10 @@ function describe(result: ProcessResult, { paint }: Terminal): string {
 
 async function zipOf(path: string, terminal: Terminal): Promise<Uint8Array> {
   const found = await stat(path).catch(() => {
-    throw new UsageError(`There is no ${path}.`);
+    throw new UsageError(`${path} does not exist.`);
   });
   if (!found.isDirectory()) return readFile(path);
-  // Loaded here: the compiler it brings along takes longer to load than other commands take to run.
+  // Loaded here, because loading the compiler takes longer than other commands run.
   const { packPackage } = await import("../../package/build/pack.ts");
   const { zip, warnings } = await packPackage({ directory: path, target: currentPlatform() });
   for (const warning of warnings) terminal.error(`Warning: ${warning}`);
@@ -164,9 +164,9 @@ async function zipOf(path: string, terminal: Terminal): Promise<Uint8Array> {
 function onlyType(types: readonly string[]): string {
   const [only, ...others] = types;
   if (only !== undefined && others.length === 0) return only;
-  throw new UsageError(`Name the job with --type: ${types.join(", ")}`);
+  throw new UsageError(`Choose the job with --type: ${types.join(", ")}`);
 }
 
-/** What the run of a timer is told that somebody asked for. */
+/** The parameters of a manual run of a timer. */
 const manualTrigger = (now: Date): string =>
   JSON.stringify({ trigger: "manual", scheduledAt: now.toISOString(), missedCount: 0 });

@@ -1,4 +1,4 @@
-/** `jobyard submit`: one job from options or a file, or any number as lines of JSON. */
+/** `jobyard submit`: submits one job from options or a file, or many from lines of JSON. */
 import { open } from "node:fs/promises";
 import { linesOf, TOO_LONG, type Line } from "../../core/lines.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -32,13 +32,13 @@ interface SubmitOptions extends RemoteOptions {
 
 export async function submit(options: SubmitOptions, around: Surroundings): Promise<void> {
   if ([options.type, options.file, options.lines].filter((one) => one !== undefined).length !== 1)
-    throw new UsageError("Say what to submit: --type and --package, or --file, or --lines.");
+    throw new UsageError("Nothing to submit. Use --type and --package, or --file, or --lines.");
   if (options.batch !== undefined && options.newBatch !== undefined)
     throw new UsageError("--batch and --new-batch exclude each other.");
   const ofOne = ONLY_FROM_OPTIONS.filter((name) => options[name] !== undefined).map(flagOf);
   if (options.type === undefined && ofOne.length > 0) {
     const where = options.file === undefined ? "lines" : "file";
-    throw new UsageError(`${ofOne.join(", ")}: goes with --type. What a job is stands in the ${where}.`);
+    throw new UsageError(`${ofOne.join(", ")}: only with --type. The ${where} already contains the job.`);
   }
   if (options.delay !== undefined && options.at !== undefined)
     throw new UsageError("--delay and --at exclude each other.");
@@ -47,7 +47,7 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
   else await submitOne(options, runAt, around);
 }
 
-/** Those of a job that is made from options. */
+/** Options of a job that is built from options. */
 const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id", "publishLater"] as const;
 
 /** `--publish-later` of `publishLater`. */
@@ -69,7 +69,7 @@ async function submitOne(options: SubmitOptions, runAt: string | undefined, arou
 
 async function jobOf(options: SubmitOptions, client: JobServiceClient, around: Surroundings): Promise<SubmitJobBody> {
   const { type: jobType = "", package: jobProcessorPackageName } = options;
-  if (jobProcessorPackageName === undefined) throw new UsageError("Name the package with --package.");
+  if (jobProcessorPackageName === undefined) throw new UsageError("Set the package with --package.");
   const parameters = options.parameters === undefined ? undefined : await parametersIn(options.parameters, around);
   return {
     tenantName: await tenantOf(client, options.tenant, around),
@@ -84,12 +84,12 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
   };
 }
 
-/** With its zone: a time of day without one is another moment on another machine. */
+/** With a time zone, because a time without one differs between machines. */
 function instantOf(text: string): string {
   const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text);
   if (hasZone && !Number.isNaN(Date.parse(text))) return new Date(text).toISOString();
   throw new UsageError(
-    `--at ${text}: write an instant with its zone, such as 2030-01-31T08:00:00Z or 2030-01-31T09:00:00+01:00.`,
+    `--at ${text}: expected an instant with a time zone, such as 2030-01-31T08:00:00Z or 2030-01-31T09:00:00+01:00.`,
   );
 }
 
@@ -99,10 +99,10 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
   const client = await connect(options, around, LONG);
   const batchId = await batchOf(options, client, options.tenant, around);
   if (options.wait && batchId === undefined)
-    throw new UsageError("To wait for many jobs give them a batch: --new-batch or --batch.");
+    throw new UsageError("--wait for many jobs needs a batch: use --new-batch or --batch.");
   let submitted = 0;
   const refused: { readonly line: number; readonly code: string; readonly message: string }[] = [];
-  // Lines are counted as they stand in the file, empty ones too.
+  // Counts lines as in the file, including empty ones.
   const lineNumbers: number[] = [];
   function refuse(line: number, error: { readonly code: string; readonly message: string }): void {
     refused.push({ line, ...error });
@@ -114,7 +114,7 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
       number++;
       const line = textOf(bytes);
       if (typeof line !== "string") {
-        // All others would be refused, too.
+        // All other lines would be refused too.
         if (line.message.includes("UTF-16")) throw new UsageError(`${file}, ${line.message}`);
         refuse(number, line);
       } else if (line.trim() !== "") {
@@ -144,7 +144,7 @@ async function submitLines(options: SubmitOptions, file: string, around: Surroun
   if (refused.length > 0) throw new JobsFailedError();
 }
 
-/** What the service would say of a line that cannot be sent as text. */
+/** The service's error for a line that cannot be sent as text. */
 function textOf(line: Line): string | { readonly code: string; readonly message: string } {
   if (line === TOO_LONG)
     return { code: "PayloadTooLarge", message: `line: must have at most ${SUBMIT_LINE_MAX_BYTES} bytes` };

@@ -17,7 +17,7 @@ export async function tenants(options: TenantsOptions, around: Surroundings): Pr
   const { monitoring, management } = await connect(options, around, LONG);
   if (create !== undefined) {
     const tenant = await management.createTenant(create, { signal });
-    show(terminal, options, tenant, () => `There is a tenant ${create}.`);
+    show(terminal, options, tenant, () => `The tenant ${create} exists.`);
   } else if (gone !== undefined) {
     await management.deleteTenant(gone, { signal });
     show(terminal, options, { deleted: gone }, () => `Deleted ${gone}.`);
@@ -33,7 +33,7 @@ export async function tenants(options: TenantsOptions, around: Surroundings): Pr
   }
 }
 
-// `jobyard grants <tenant>`: who may act for a tenant, and how far; for administrators.
+// `jobyard grants <tenant>`: lists and changes the grants of a tenant; for administrators.
 
 interface GrantsOptions extends RemoteOptions {
   readonly grant?: string;
@@ -45,7 +45,7 @@ interface GrantsOptions extends RemoteOptions {
 export async function grants(options: GrantsOptions, around: Surroundings, tenantName: string): Promise<void> {
   const { terminal, signal } = around;
   const { grant, access, name, revoke } = options;
-  if (grant !== undefined && name === undefined) throw new UsageError("Say for people whose it is, with --name.");
+  if (grant !== undefined && name === undefined) throw new UsageError("Add a name for people with --name.");
   const { monitoring, management } = await connect(options, around);
   if (grant !== undefined) {
     const made = await management.putGrant(tenantName, grant, { access, name: name ?? "" }, { signal });
@@ -59,7 +59,7 @@ export async function grants(options: GrantsOptions, around: Surroundings, tenan
       table(
         [{ title: "who", shortens: true }, "access", "object id", "granted", "by"],
         items.map((one) => [one.name, one.access, one.principalId, showInstant(one.grantedAt), one.grantedBy]),
-        { ...terminal, empty: "Nobody." },
+        { ...terminal, empty: "No grants." },
       ),
     );
   }

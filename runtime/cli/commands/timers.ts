@@ -1,4 +1,4 @@
-/** `jobyard timers`: when packages run by themselves, pausing one, running one now. */
+/** `jobyard timers`: lists timers and their ticks; pauses, resumes, reschedules or runs one. */
 import type { JobServiceClient, TimerReference, TimerView } from "../../client/index.ts";
 import { TICK_HORIZON_MIN_MS } from "../../core/limits.ts";
 import { type RemoteOptions, connect, firstOf, show, showInstant, showState, tenantOf } from "../command.ts";
@@ -37,7 +37,7 @@ export async function listTimers(options: ListOptions, around: Surroundings): Pr
   show(terminal, options, { items }, () => describeAll(items, terminal));
   const doubtful = items.filter(({ warnings }) => warnings !== undefined).map(nameOf);
   if (doubtful.length > 0) {
-    terminal.error(`Warning: look at the schedule of ${doubtful.join(", ")}: "jobyard timers show" says why.`);
+    terminal.error(`Warning: check the schedule of ${doubtful.join(", ")}. "jobyard timers show" gives the reason.`);
   }
 }
 
@@ -56,7 +56,7 @@ export async function nextTicks(options: NextOptions, around: Surroundings, name
     table(
       ["utc", "from now"],
       items.map((instant) => [showInstant(instant), showRelative(instant, now)]),
-      { ...around.terminal, empty: "Never again." },
+      { ...around.terminal, empty: "No more ticks." },
     ),
   );
 }
@@ -82,7 +82,8 @@ export async function scheduleTimer(
   name: string,
   cron: string | undefined,
 ): Promise<void> {
-  if ((cron === undefined) !== (options.declared === true)) throw new UsageError("Give a schedule, or --declared.");
+  if ((cron === undefined) !== (options.declared === true))
+    throw new UsageError("Give either a schedule or --declared.");
   const { client, timer } = await resolve(name, options, around);
   const { signal } = around;
   const view =
@@ -108,10 +109,10 @@ async function resolve(
   options: TimerOptions,
   around: Surroundings,
 ): Promise<{ readonly client: JobServiceClient; readonly timer: TimerReference }> {
-  // The names of packages may have dots, those of timers have none.
+  // Package names can contain dots, timer names cannot.
   const dot = name.lastIndexOf(".");
   if (dot < 1 || dot === name.length - 1) {
-    throw new UsageError(`Name the timer as the list does, package.timer, not ${name}.`);
+    throw new UsageError(`Use the form package.timer, as in the list, not ${name}.`);
   }
   const client = await connect(options, around);
   const tenantName = await tenantOf(client, options.tenant, around);
@@ -120,7 +121,7 @@ async function resolve(
 
 const nameOf = ({ packageName, timerName }: TimerView): string => `${packageName.replace(/\.zip$/, "")}.${timerName}`;
 
-/** UTC goes without saying. */
+/** UTC is not printed. */
 const scheduleOf = ({ cron, timeZone, override }: TimerView): string =>
   `${timeZone === "UTC" ? cron : `${cron} ${timeZone}`}${override === undefined ? "" : " (overridden)"}`;
 
@@ -142,7 +143,7 @@ function describeAll(timers: readonly TimerView[], terminal: Terminal): string {
   );
 }
 
-/** A tick that is this near has been sent long ago, unless something is wrong. */
+/** Ticks this near have normally been sent. */
 const SENT_BEFORE_MS = TICK_HORIZON_MIN_MS;
 
 function unsent({ next, sentUpTo }: TimerView, now: Date, terminal: Terminal): string {
@@ -185,7 +186,7 @@ function describe(timer: TimerView, terminal: Terminal): string {
   ].join("\n");
 }
 
-/** How long until an instant, or since: as exact as people need it. */
+/** The time until or since an instant, rounded for people. */
 const UNITS: readonly (readonly [unit: string, seconds: number])[] = [
   ["d", 86_400],
   ["h", 3_600],
@@ -193,11 +194,11 @@ const UNITS: readonly (readonly [unit: string, seconds: number])[] = [
   ["s", 1],
 ];
 
-/** "in 3 min", "2 h ago", "now"; a dash for what has not happened and will not. */
+/** "in 3 min", "2 h ago", "now"; a dash if it is absent. */
 export function showRelative(instant: string | undefined, now: Date): string {
   if (instant === undefined) return "-";
   const seconds = Math.round((new Date(instant).getTime() - now.getTime()) / 1_000);
-  // From twice a unit on: 90 minutes are more than an hour, and less than two.
+  // A unit is used from twice its length: 90 minutes are shown as minutes.
   const found = UNITS.find(([unit, size]) => Math.abs(seconds) >= (unit === "s" ? 1 : 2 * size));
   if (found === undefined) return "now";
   const [unit, size] = found;

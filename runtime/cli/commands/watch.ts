@@ -1,4 +1,4 @@
-/** `jobyard watch <id>`: follows a batch or a job to its end. */
+/** `jobyard watch <id>`: watches a batch or a job until it ends. */
 import { parseBatchId } from "../../core/job/ids.ts";
 import { type RemoteOptions, connect } from "../command.ts";
 import type { Surroundings } from "../terminal.ts";
@@ -15,7 +15,7 @@ export async function watch(given: WatchOptions, around: Surroundings, id: strin
   await follow(client, id, { ...options, timeoutMs: timeout === undefined ? undefined : timeout * 1_000 }, around);
 }
 
-// `jobyard logs <jobId>`: what a job has written, or writes.
+// `jobyard logs <jobId>`: prints or follows the log of a job.
 
 interface LogsOptions {
   readonly url?: string;

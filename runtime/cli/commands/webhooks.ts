@@ -1,4 +1,4 @@
-/** `jobyard webhooks <tenant>`: addresses that are told when a batch is complete, and what became of their messages. */
+/** `jobyard webhooks <tenant>`: manages a tenant's webhooks and lists their deliveries. */
 import type { JobServiceClient, WebhookDeliveryView, WebhookTestView, WebhookView } from "../../client/index.ts";
 import { connect, firstOf, LONG, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -49,7 +49,7 @@ async function act(action: Action, { tenantName, webhookName, client, options, a
   const { management, monitoring } = client;
   switch (action) {
     case "put": {
-      if (options.to === undefined) throw new UsageError("Say where it is sent, with --to https://…");
+      if (options.to === undefined) throw new UsageError("Set the receiver's address with --to https://…");
       const made = await management.putWebhook(tenantName, webhookName, { url: options.to }, { signal });
       show(terminal, options, made, () =>
         made.secret === undefined ? `${webhookName} is sent to ${made.url}.` : secretText(webhookName, made.secret),
@@ -86,7 +86,7 @@ async function act(action: Action, { tenantName, webhookName, client, options, a
   }
 }
 
-/** Said by the exit code too, for scripts. */
+/** The exit code reports it too, for scripts. */
 class PingFailedError extends Error {
   override readonly name = "PingFailedError";
   constructor(webhookName: string) {
@@ -98,11 +98,11 @@ const stateOf = ({ enabled, disabledBecause }: WebhookView): string =>
   enabled ? "enabled" : disabledBecause === undefined ? "disabled" : `disabled: ${disabledBecause}`;
 
 const secretText = (webhookName: string, secret: string): string =>
-  `The secret of ${webhookName}, shown this once:\n${secret}`;
+  `The secret of ${webhookName}, shown only once:\n${secret}`;
 
 const testText = (webhookName: string, { delivered, durationMs, answerCode, error, answer }: WebhookTestView): string =>
   [
-    delivered ? `${webhookName} answered ${answerCode} after ${durationMs} ms.` : (error ?? "It did not arrive."),
+    delivered ? `${webhookName} returned ${answerCode} after ${durationMs} ms.` : (error ?? "The ping did not arrive."),
     ...(answer === undefined ? [] : [answer]),
   ].join("\n");
 

@@ -1,4 +1,4 @@
-/** `jobyard whoami`: who calls, and what the service lets it do. */
+/** `jobyard whoami`: shows the caller and its access. */
 import type { MeView } from "../../client/index.ts";
 import { connect, show, type RemoteOptions } from "../command.ts";
 import { table } from "../table.ts";

@@ -1,4 +1,4 @@
-/** `jobyard workers`: who runs jobs, and asking one to end. */
+/** `jobyard workers`: lists the workers, or drains one. */
 import { connect, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
@@ -15,9 +15,9 @@ export async function workers(given: WorkersOptions, around: Surroundings): Prom
   const { monitoring, management } = await connect(options, around);
   if (drain !== undefined) {
     const [ofPool, workerId] = drain.split("/");
-    if (!ofPool || !workerId) throw new UsageError("Name it as the list does: --drain default/worker-1");
+    if (!ofPool || !workerId) throw new UsageError("Use the form of the list: --drain default/worker-1");
     const worker = await management.drainWorker(ofPool, workerId, { signal });
-    show(terminal, options, worker, () => `${drain} has been asked to drain.`);
+    show(terminal, options, worker, () => `Drain of ${drain} requested.`);
     return;
   }
   const items = await monitoring.getWorkers({ pool, signal });
@@ -26,7 +26,7 @@ export async function workers(given: WorkersOptions, around: Surroundings): Prom
       ["worker", "state", "running", "slots", "version", "heartbeat", "started"],
       items.map((worker) => [
         `${worker.pool}/${worker.workerId}`,
-        worker.drainWanted && worker.state !== "stopped" ? `${worker.state}, to drain` : worker.state,
+        worker.drainWanted && worker.state !== "stopped" ? `${worker.state}, drain requested` : worker.state,
         worker.runningCount,
         worker.slots,
         worker.version,

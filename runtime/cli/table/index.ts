@@ -16,9 +16,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...ADMINISTRATION,
   {
     name: "completion",
-    summary: "Print what makes a shell complete commands and options.",
+    summary: "Print the script for shell completion.",
     examples: ["completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc"],
-    arguments: [{ name: "<shell>", text: "which one", choices: ["bash", "zsh"] }],
+    arguments: [{ name: "<shell>", text: "the shell", choices: ["bash", "zsh"] }],
     load: async () => (await import("../commands/completion.ts")).completionOf(COMMANDS),
   },
 ];

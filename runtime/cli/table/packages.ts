@@ -1,11 +1,11 @@
-/** Commands about packages: made and tried here, published and looked after there. */
+/** Commands about packages: creating and trying them locally, publishing and managing them on the service. */
 import { JSON_OPTION, limit, LOCAL, REMOTE, TENANT, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
 
 const PACKAGE: ArgumentSpec = { name: "<package>", text: "its name, with or without .zip" };
 
 const PUBLISHED: CommandSpec = {
   name: "packages",
-  summary: "List a tenant's published packages; see the versions of one, restore one of them, delete it.",
+  summary: "List a tenant's packages; list, restore and delete versions.",
   defaultCommand: "list",
   commands: [
     {
@@ -17,7 +17,7 @@ const PUBLISHED: CommandSpec = {
     },
     {
       name: "versions",
-      summary: "List the versions of a package that are kept, newest first.",
+      summary: "List the kept versions of a package, newest first.",
       examples: ["packages versions greetings"],
       arguments: [PACKAGE],
       options: [...REMOTE, TENANT],
@@ -25,9 +25,9 @@ const PUBLISHED: CommandSpec = {
     },
     {
       name: "restore",
-      summary: "Make an older version the one that jobs run, again.",
+      summary: "Make an older version current again.",
       examples: ["packages restore greetings 3f9a01c2"],
-      arguments: [PACKAGE, { name: "<version>", text: "as the list of versions names it, or its first letters" }],
+      arguments: [PACKAGE, { name: "<version>", text: "SHA-256 of the version, or its first letters" }],
       options: [...REMOTE, TENANT],
       load: async () => (await import("../commands/packages.ts")).restoreVersion,
     },
@@ -36,7 +36,7 @@ const PUBLISHED: CommandSpec = {
       summary: "Delete a package with all its versions and its timers.",
       examples: ["packages delete greetings --yes"],
       arguments: [PACKAGE],
-      options: [...REMOTE, TENANT, { flags: "--yes", text: "really: jobs of it that wait will fail" }],
+      options: [...REMOTE, TENANT, { flags: "--yes", text: "confirm: its waiting jobs will fail" }],
       load: async () => (await import("../commands/packages.ts")).removePackage,
     },
   ],
@@ -45,15 +45,15 @@ const PUBLISHED: CommandSpec = {
 export const PACKAGES: readonly CommandSpec[] = [
   {
     name: "init",
-    summary: "Make a new package: a folder with one job that runs, or a timer.",
+    summary: "Create a package: a folder with a working job or timer.",
     examples: ["init greetings", "init nightly-report --timer"],
     arguments: [{ name: "<directory>", text: "a new folder; its name becomes the package's" }],
-    options: [...LOCAL, { flags: "--timer", text: "with a job that a schedule starts" }, JSON_OPTION],
+    options: [...LOCAL, { flags: "--timer", text: "with a job that starts on a schedule" }, JSON_OPTION],
     load: async () => (await import("../commands/init.ts")).init,
   },
   {
     name: "run",
-    summary: "Run one job or timer of a package on this machine: packed, unpacked and isolated as a worker does it.",
+    summary: "Run a job or timer of a package on this machine, packed and isolated as on a worker.",
     examples: [
       `run greetings --type Greetings --parameters '{"name":"world"}'`,
       "run greetings/dist/greetings.zip --out results",
@@ -62,19 +62,19 @@ export const PACKAGES: readonly CommandSpec[] = [
     arguments: [{ name: "<package>", text: "its directory, or a ZIP packed for this machine" }],
     options: [
       ...LOCAL,
-      { flags: "--type <jobType>", text: "which job, or timer (default: the only one)" },
+      { flags: "--type <jobType>", text: "job type or timer (default: the only one)" },
       {
         flags: "-p, --parameters <json>",
-        text: "any JSON, or @file (default: null; for a timer, those of a run now)",
+        text: "any JSON, or @file (default: null; for a timer, as for a run now)",
       },
-      { flags: "--out <directory>", text: "copy its artifacts there" },
-      { flags: "--json", text: "print the result as JSON, the log to standard error" },
+      { flags: "--out <directory>", text: "copy its artifacts to this directory" },
+      { flags: "--json", text: "print the result as JSON and the log to standard error" },
     ],
     load: async () => (await import("../commands/run.ts")).run,
   },
   {
     name: "pack",
-    summary: "Make a package: find its jobs and timers, bundle its code, write one ZIP.",
+    summary: "Pack a directory into a ZIP: find its jobs and timers, bundle its code.",
     examples: [
       "pack packages-sample/thumbnails",
       `pack my-package --os ${process.platform} --arch ${process.arch}   # for this machine`,
@@ -82,7 +82,7 @@ export const PACKAGES: readonly CommandSpec[] = [
     arguments: [{ name: "<directory>", text: "the package's directory, with its package.json" }],
     options: [
       ...LOCAL,
-      { flags: "-o, --out <file>", text: "where to write the ZIP (default: <directory>/dist/<name>.zip)" },
+      { flags: "-o, --out <file>", text: "output file (default: <directory>/dist/<name>.zip)" },
       { flags: "--os <os>", text: "the workers' operating system, for native modules", default: "linux" },
       { flags: "--arch <arch>", text: "the workers' processor", default: "x64" },
       {
@@ -97,16 +97,16 @@ export const PACKAGES: readonly CommandSpec[] = [
   },
   {
     name: "publish",
-    summary: "Publish a package: from then on its jobs run this version.",
+    summary: "Publish a package. Jobs that start later run this version.",
     examples: [
       "publish greetings/dist/greetings.zip --tenant demo",
       "publish build/out.zip --tenant demo --name greetings.zip",
     ],
-    arguments: [{ name: "<zip>", text: "as jobyard pack writes it" }],
+    arguments: [{ name: "<zip>", text: "a ZIP from jobyard pack" }],
     options: [
       ...REMOTE,
       TENANT,
-      { flags: "-n, --name <name.zip>", text: "what jobs call it (default: the file's name)" },
+      { flags: "-n, --name <name.zip>", text: "package name for jobs (default: the file's name)" },
     ],
     load: async () => (await import("../commands/publish.ts")).publish,
   },

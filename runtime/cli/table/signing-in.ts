@@ -1,13 +1,13 @@
-/** Commands about who calls, and where the service is. */
+/** Commands about the sign-in and the service's address. */
 import { JSON_OPTION, LOCAL, REMOTE, type CommandSpec } from "../command-spec.ts";
 
 export const SIGNING_IN: readonly CommandSpec[] = [
   {
     name: "login",
-    summary: "Sign in: as a user in your browser, or as an application.",
+    summary: "Sign in as a user in your browser, or as an application.",
     examples: [
       "login --local                              # npm start on this machine, as the demo's program",
-      "login --local --as admin                   # the same, as somebody who may do everything",
+      "login --local --as admin                   # the same, as a user who may do everything",
       "login https://jobs.example.com             # as yourself, in this machine's browser",
       "login https://jobs.example.com --device    # as yourself, with a code, in a browser anywhere",
       "login https://jobs.example.com --client-id <id>   # as an application; secret in JOBYARD_CLIENT_SECRET",
@@ -16,7 +16,7 @@ export const SIGNING_IN: readonly CommandSpec[] = [
     options: [
       ...LOCAL,
       { flags: "--local", text: "a service on this machine, with the issuer that npm start runs" },
-      { flags: "--as <who>", text: "with --local: whose program", choices: ["demo", "admin"], default: "demo" },
+      { flags: "--as <who>", text: "with --local: which program", choices: ["demo", "admin"], default: "demo" },
       { flags: "--device", text: "as a user, with a code you enter in a browser on any machine" },
       { flags: "--client-id <id>", text: "as this application; its secret is read from JOBYARD_CLIENT_SECRET" },
       {
@@ -25,7 +25,7 @@ export const SIGNING_IN: readonly CommandSpec[] = [
       },
       {
         flags: "--authority <address>",
-        text: "an issuer that is not Microsoft's, which may get the secret (default: JOBYARD_AUTHORITY)",
+        text: "trust this issuer with the secret, if it is not Microsoft's (default: JOBYARD_AUTHORITY)",
       },
       JSON_OPTION,
     ],
@@ -33,14 +33,14 @@ export const SIGNING_IN: readonly CommandSpec[] = [
   },
   {
     name: "logout",
-    summary: "Forget who you are.",
+    summary: "Sign out.",
     examples: ["logout"],
     options: LOCAL,
     load: async () => (await import("../commands/login.ts")).logout,
   },
   {
     name: "whoami",
-    summary: "See who you are, and what you may do for which tenant.",
+    summary: "Show who you are and your access to each tenant.",
     examples: ["whoami"],
     options: REMOTE,
     load: async () => (await import("../commands/whoami.ts")).whoami,

@@ -2,23 +2,23 @@
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../../core/limits.ts";
 import { limit, REMOTE, TENANT, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
 
-const TIMER: ArgumentSpec = { name: "<timer>", text: "package.timer, as the list has it" };
+const TIMER: ArgumentSpec = { name: "<timer>", text: "package.timer, as in the list" };
 
 export const TIMERS: CommandSpec = {
   name: "timers",
-  summary: "List a tenant's timers; look at one, pause it, resume it, run it now.",
+  summary: "List a tenant's timers; show, pause, resume or run one.",
   defaultCommand: "list",
   commands: [
     {
       name: "list",
-      summary: "List them, with the next and the latest run of each.",
+      summary: "List the timers with their next and latest runs.",
       examples: ["timers --tenant demo"],
       options: [...REMOTE, TENANT, limit(1_000_000, 200)],
       load: async () => (await import("../commands/timers.ts")).listTimers,
     },
     {
       name: "show",
-      summary: "Look at one.",
+      summary: "Show a timer.",
       examples: ["timers show metadata-export.metadata-export"],
       arguments: [TIMER],
       options: [...REMOTE, TENANT],
@@ -26,7 +26,7 @@ export const TIMERS: CommandSpec = {
     },
     {
       name: "next",
-      summary: "See when it ticks next.",
+      summary: "Show the next ticks of a timer.",
       examples: ["timers next metadata-export.metadata-export --count 20"],
       arguments: [TIMER],
       options: [
@@ -34,7 +34,7 @@ export const TIMERS: CommandSpec = {
         TENANT,
         {
           flags: "-n, --count <count>",
-          text: "how many",
+          text: "number of ticks",
           number: [1, TIMER_OCCURRENCES_MAX],
           default: TIMER_OCCURRENCES_DEFAULT,
         },
@@ -43,7 +43,7 @@ export const TIMERS: CommandSpec = {
     },
     {
       name: "pause",
-      summary: "Let its ticks start nothing, until it is resumed.",
+      summary: "Pause a timer. Its ticks start no runs until it is resumed.",
       examples: ["timers pause metadata-export.metadata-export"],
       arguments: [TIMER],
       options: [...REMOTE, TENANT],
@@ -51,7 +51,7 @@ export const TIMERS: CommandSpec = {
     },
     {
       name: "resume",
-      summary: "Let it tick again, from now on.",
+      summary: "Resume a timer from now on.",
       examples: ["timers resume metadata-export.metadata-export"],
       arguments: [TIMER],
       options: [...REMOTE, TENANT],
@@ -59,7 +59,7 @@ export const TIMERS: CommandSpec = {
     },
     {
       name: "schedule",
-      summary: "Give it another schedule than its package declares, or take that back.",
+      summary: "Override the declared schedule of a timer, or remove the override.",
       examples: [
         'timers schedule metadata-export.metadata-export "0 0 6 * * *" --time-zone Europe/Vienna',
         "timers schedule metadata-export.metadata-export --declared",
@@ -69,19 +69,19 @@ export const TIMERS: CommandSpec = {
         ...REMOTE,
         TENANT,
         { flags: "-z, --time-zone <name>", text: "IANA name (default: UTC)" },
-        { flags: "-d, --declared", text: "as its package declares, again" },
+        { flags: "-d, --declared", text: "return to the declared schedule" },
       ],
       load: async () => (await import("../commands/timers.ts")).scheduleTimer,
     },
     {
       name: "run",
-      summary: "Run it now, beside its schedule.",
+      summary: "Run a timer now, in addition to its schedule.",
       examples: ["timers run metadata-export.metadata-export --wait"],
       arguments: [TIMER],
       options: [
         ...REMOTE,
         TENANT,
-        { flags: "-w, --wait", text: "until the run has ended; exit code 5 unless it succeeded" },
+        { flags: "-w, --wait", text: "wait until the run has ended; exit code 5 unless it succeeded" },
       ],
       load: async () => (await import("../commands/timers.ts")).runTimer,
     },

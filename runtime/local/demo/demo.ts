@@ -1,6 +1,6 @@
 /**
- * What a newcomer watches: the sample packages are packed and published, a batch of thumbnails and a year end are
- * submitted over HTTP, and their results are fetched to a folder.
+ * The demo: packs and publishes the sample packages, submits a batch of thumbnails and a year end over HTTP, and copies
+ * the results to a folder.
  */
 import { createWriteStream } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
@@ -11,12 +11,12 @@ import type { JobServiceClient, JobSubmission, JobView } from "../../client/inde
 import type { PackedPackage } from "../../package/build/pack-folder.ts";
 import type { Report } from "./report.ts";
 
-/** The tenant of everything the demo does. */
+/** The tenant of the demo. */
 export const DEMO_TENANT = "demo";
-/** A bar that moves. */
+/** A progress bar. */
 const LOOK_EVERY_MS = 200;
 
-/** For the demo's tenant, whose timers run from then on. */
+/** Publishes for the demo's tenant. Its timers run from then on. */
 export async function publishPackages(
   packages: readonly PackedPackage[],
   { management }: JobServiceClient,
@@ -49,7 +49,7 @@ export async function runDemo(
   const { management, monitoring } = client;
   const batchId = await management.createBatch({ tenantName: DEMO_TENANT, batchName: "Demo" }, { signal });
   for await (const result of management.submitJobs(requests, batchId, { signal })) {
-    // The demo's jobs are right.
+    // The demo's jobs are valid.
     if ("error" in result) throw new Error(result.error.message);
   }
   await onSubmitted(batchId);
@@ -93,7 +93,7 @@ const yearEnd = (): JobSubmission => ({
   parameters: { year: 2025 },
 });
 
-/** One job for each image the thumbnails package brings along. */
+/** One job for each image in the thumbnails package. */
 async function thumbnails(samples: string): Promise<JobSubmission[]> {
   const images = (await readdir(join(samples, "thumbnails", "data"))).filter((name) =>
     /\.(jpe?g|png|webp)$/.test(name),

@@ -1,4 +1,4 @@
-/** What a person sees of the demo: steps, a progress bar or plain lines, a short table. */
+/** The terminal output of the demo: steps, a progress bar or plain lines, a short table. */
 import { styleText } from "node:util";
 import CliProgress from "cli-progress";
 import Table from "cli-table3";
@@ -8,19 +8,19 @@ import { printable } from "../../core/text.ts";
 
 export interface Report {
   step(text: string): void;
-  /** A problem that is being dealt with. */
+  /** Reports a problem that is being handled. */
   notice(text: string): void;
   progress(counts: StateCounts, total: number): void;
   table(jobs: readonly JobView[]): void;
-  /** What to try next. */
+  /** Prints suggested commands. */
   hints(facts: HintFacts): void;
-  /** Why it ends here. */
+  /** Reports why the program ends. */
   failure(text: string): void;
 }
 
-/** Plain lines are written at every tenth of the way. */
+/** Without a bar, a line is written at every tenth of the progress. */
 const PLAIN_STEPS = 10;
-/** Of the mark before a line; what follows lines up behind it. */
+/** Width of the mark before a line. The text is aligned after it. */
 const MARK_WIDTH = 2;
 
 export function createReport(out: NodeJS.WriteStream): Report {
@@ -28,14 +28,14 @@ export function createReport(out: NodeJS.WriteStream): Report {
   let bar: CliProgress.SingleBar | undefined;
   let lastTenth = -1;
 
-  // styleText honours NO_COLOR and whether the stream is a terminal.
+  // styleText respects NO_COLOR and whether the stream is a terminal.
   const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
     styleText(style, text, { stream: out });
-  // What others have named or said is part of these: nothing in it is for the terminal to obey.
+  // The text includes names and messages of jobs, so control sequences are removed.
   const marked = (style: Parameters<typeof styleText>[0], mark: string, text: string): void =>
     line(`${paint(style, mark)} ${fitted(printable(text)).replaceAll("\n", `\n${" ".repeat(MARK_WIDTH)}`)}`);
   const line = (text: string): void => void out.write(`${text}\n`);
-  // Asked each time: a person may have made the window wider. Only a terminal has a width.
+  // Read each time, because the window can be resized. Only a terminal has a width.
   const fitted = (text: string): string => (isTerminal ? wrapped(text, out.columns - MARK_WIDTH) : text);
 
   function showBar(done: number, total: number, counts: StateCounts): void {
@@ -97,7 +97,7 @@ function startBar(out: NodeJS.WriteStream, total: number): CliProgress.SingleBar
   return bar;
 }
 
-/** One row for the jobs of one type that ended alike. */
+/** One row for the jobs of a type with the same result. */
 function summarise(jobs: readonly JobView[]): string[][] {
   const groups = Map.groupBy(jobs, ({ jobType, state }) => `${jobType}\n${state}`);
   return [...groups.values()].map((group) => {
@@ -117,22 +117,22 @@ function summarise(jobs: readonly JobView[]): string[][] {
 
 const range = (from: number | string, to: number | string): string => (from === to ? String(from) : `${from}–${to}`);
 
-/** Time of the last attempt. */
+/** Duration of the last attempt. */
 const secondsOf = ({ startedAt, endedAt }: JobView): number =>
   startedAt === undefined || endedAt === undefined ? 0 : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
 
-// What a person can do next with the running system: commands that work as they stand, in another terminal.
+// Suggested next commands for the running system, to copy into another terminal.
 
 export interface HintFacts {
   readonly apiUrl: string;
-  /** The local issuer's certificate; undefined: where the command line looks by itself. */
+  /** The local issuer's certificate; undefined: in the default place of the command line. */
   readonly caFile: string | undefined;
   readonly tenantName: string;
   /** Whether the sample packages are published. */
   readonly hasSamples: boolean;
 }
 
-/** Where `jobyard login --local` looks by itself. */
+/** Default place of the certificate for `jobyard login --local`. */
 const DEFAULT_URL = "http://127.0.0.1:7070";
 
 /** Lines of at most 80 characters, unless a path is longer. */
@@ -151,7 +151,7 @@ const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readon
   "Press Ctrl-C to stop.",
 ];
 
-/** Text in lines of a width, broken between words. A word that is longer, such as a path, stays whole. */
+/** Wraps text at word boundaries. A longer word, such as a path, is not broken. */
 const wrapped = (text: string, width: number): string =>
   text
     .split("\n")

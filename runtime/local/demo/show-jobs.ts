@@ -1,6 +1,6 @@
 /**
- * What a person sees while `npm start` runs: each job as it ends, and of a timer only what changes. Events are news: an
- * end whose event is lost is not shown.
+ * The output while `npm start` runs: each job as it ends, and changes of timers. If the event of an end is lost, the end
+ * is not shown.
  */
 import type { JobEvents, JobServiceClient } from "../../client/index.ts";
 import { isTimerBatch } from "../../core/job/ids.ts";
@@ -13,7 +13,7 @@ type Ended = JobEvents["jobCompleted"];
 /** More ends than this in one window are counted, not listed. */
 const LISTED_MAX = 10;
 const WINDOW_MS = 1_000;
-/** For tenants that are made while it runs. */
+/** Includes tenants that are created while it runs. */
 const LOOK_FOR_TENANTS_MS = 15_000;
 
 export async function announceTimers({ timers }: JobServiceClient, tenantName: string, report: Report): Promise<void> {
@@ -24,7 +24,7 @@ export async function announceTimers({ timers }: JobServiceClient, tenantName: s
   if (lines.length > 0) report.step(`Timers run by themselves, next ${lines.join(", ")}`);
 }
 
-/** Decides which ends are shown, and how. `afterWindow` runs its function when a window is over. */
+/** Decides which ends are shown, and how. `afterWindow` calls its function at the end of a window. */
 export function createEndings(report: Report, afterWindow: (then: () => void) => void): (ended: Ended) => void {
   const lastOfTimer = new Map<string, TerminalState>();
   let listed = 0;
@@ -32,7 +32,7 @@ export function createEndings(report: Report, afterWindow: (then: () => void) =>
 
   function closeWindow(): void {
     const counts = [...unlisted].map(([status, count]) => `${count} ${status}`);
-    const text = `and more jobs have ended: ${counts.join(", ")}`;
+    const text = `More jobs have ended: ${counts.join(", ")}`;
     if ([...unlisted.keys()].some((status) => status !== "succeeded")) report.notice(text);
     else if (counts.length > 0) report.step(text);
     listed = 0;
@@ -55,7 +55,8 @@ export function createEndings(report: Report, afterWindow: (then: () => void) =>
     listed++;
     const what = isTimer ? `timer ${jobName}` : `${jobType} ${jobName}`;
     const text = `${clock(new Date(ended.at))} ${what} ${status}${whyOf(ended)}`;
-    if (status === "succeeded") report.step(isTimer ? `${text}; its next runs are shown when that changes` : text);
+    if (status === "succeeded")
+      report.step(isTimer ? `${text}; later runs are shown only if the result changes` : text);
     else report.notice(text);
   };
 }
@@ -64,8 +65,8 @@ const whyOf = ({ failure, jobId }: Ended): string =>
   failure === undefined ? "" : `: ${failure.code}: ${failure.message}\nSee: npx --no jobyard logs ${jobId}`;
 
 /**
- * Of every tenant, until the process ends: jobs that end after Ctrl-C are shown too. After the signal, no new tenants are
- * looked for. `client` may see all of them.
+ * For every tenant, until the process ends, so that jobs that end after Ctrl-C are shown too. After the signal, it does
+ * not look for new tenants. `client` may read all of them.
  */
 export async function showJobs(client: JobServiceClient, report: Report, signal: AbortSignal): Promise<void> {
   const { monitoring, notifications } = client;
@@ -83,21 +84,21 @@ export async function showJobs(client: JobServiceClient, report: Report, signal:
   };
   await followNew();
   const again = (): void => {
-    // The API may be starting again just now: the next look finds the same.
+    // The API may be restarting. The next check finds the same tenants.
     followNew().catch(() => undefined);
   };
   const timer = setInterval(again, LOOK_FOR_TENANTS_MS);
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
-/** What runs right now, by the rows. `client` may see every tenant. */
+/** The running jobs, from their rows. `client` may read every tenant. */
 export async function runningJobs(
   { monitoring }: Pick<JobServiceClient, "monitoring">,
   signal: AbortSignal,
 ): Promise<readonly JobView[]> {
   const running: JobView[] = [];
   for await (const { tenantName } of monitoring.getTenants({ signal })) {
-    // Running jobs are almost always in one of the newest; one page keeps this short.
+    // Running jobs are almost always in one of the newest batches. One page keeps this short.
     for await (const { items } of monitoring.getBatches(tenantName, { signal }).pages()) {
       const open = items.filter(({ counts }) => counts === undefined || openOf(counts) > 0);
       for (const { batchId } of open) {
@@ -109,5 +110,5 @@ export async function runningJobs(
   return running;
 }
 
-/** As on the wall here. */
+/** Local time of day. */
 const clock = (instant: Date): string => instant.toLocaleTimeString("en-GB");

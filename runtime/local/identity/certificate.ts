@@ -1,6 +1,6 @@
 /**
- * The issuer's TLS certificate: made at the first start, signed by an authority of its own whose key is thrown away at
- * once, so that nothing else can ever be signed with it. Only who names the authority's file trusts it.
+ * The issuer's TLS certificate. It is created at the first start and signed by an authority whose key is deleted at once,
+ * so that it can sign nothing else. Only clients with the authority's file trust it.
  */
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
@@ -14,9 +14,9 @@ export interface Certificate {
 
 const DAY_MS = 24 * 60 * 60_000;
 const VALID_MS = 397 * DAY_MS;
-/** Made anew at the start that finds it closer to its end than this. */
+/** A certificate with less time left than this is replaced at the start. */
 const RENEW_BEFORE_MS = 30 * DAY_MS;
-/** A clock that was set back a little must not make a fresh certificate invalid. */
+/** A new certificate must be valid even if a clock is set back a little. */
 const BACKDATED_MS = DAY_MS;
 
 /** The authority's certificate, for clients. */

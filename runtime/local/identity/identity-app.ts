@@ -1,4 +1,4 @@
-/** The local issuer as a value: the part of Entra's v2 endpoints that Jobyard and its clients use, for one directory. */
+/** The local issuer's app: the endpoints of Entra's v2 API that Jobyard and its clients use, for one directory. */
 import type { IncomingMessage } from "node:http";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import * as z from "zod";
@@ -16,17 +16,17 @@ import { createSignIns, DEVICE_LIFE_MS, newUserCode, type DeviceRequest } from "
 
 export interface IdentityAppDeps {
   readonly keys: KeyRing;
-  /** Address it is reached at: scheme, host, port. */
+  /** Its address: scheme, host, port. */
   readonly origin: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Told of what nobody expected. */
+  /** Called with unexpected errors. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Devices should not ask more often. */
+/** Minimum interval of a device's polls. */
 const DEVICE_POLL_S = 1;
-/** Codes are given to programs and pages on this machine only. */
+/** Codes are sent only to programs and pages on this machine. */
 const LOOPBACK_URI = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/|$)/;
 
 const AUTHORIZE_QUERY = z.object({
@@ -39,7 +39,7 @@ const AUTHORIZE_QUERY = z.object({
   response_mode: z.enum(["query", "fragment"]).default("query"),
   code_challenge: z.string().min(43),
   code_challenge_method: z.literal("S256"),
-  /** Who it is: added by the page's links. */
+  /** The user, added by the page's links. */
   login: z.string().optional(),
 });
 
@@ -67,7 +67,7 @@ export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppD
     const query = readQuery(AUTHORIZE_QUERY, request.query);
     checkPublicClient(query.client_id);
     const scopes = readUserScopes(query.scope);
-    // A link of another page may ask for a sign-in, and not choose who signs in.
+    // A link of another page may start a sign-in but must not choose the user.
     const login = isFromElsewhere(request, origin) ? undefined : query.login;
     const user = USERS.find(({ userName }) => userName === login);
     if (user === undefined) {
@@ -113,7 +113,7 @@ export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppD
     });
   });
 
-  // Shows and changes nothing: browsers follow links, and load images, of any page.
+  // Only shows a page and changes nothing, because browsers follow links and load images of any page.
   app.get("/device", (request, response) => {
     const { user_code: typed } = readQuery(z.object({ user_code: z.string().optional() }), request.query);
     if (typed === undefined) {
@@ -127,12 +127,12 @@ export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppD
 
   app.post("/device", (request, response) => {
     if (isFromElsewhere(request, origin))
-      throw new OAuthError("invalid_request", "Only the page of this issuer may sign a device in.");
+      throw new OAuthError("invalid_request", "A device sign-in must come from this issuer's own page.");
     const form = readQuery(z.object({ user_code: z.string(), login: z.string() }), request.body);
     const userCode = userCodeOf(form.user_code);
     const waiting = signIns.devicesByUserCode.peek(userCode);
     const user = USERS.find(({ userName }) => userName === form.login);
-    if (user === undefined) throw new OAuthError("invalid_request", "There is no such user.");
+    if (user === undefined) throw new OAuthError("invalid_request", "The user does not exist.");
     if (waiting === undefined) {
       sendNoSuchCode(response);
       return;
@@ -142,11 +142,11 @@ export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppD
     sendPage(response, messagePage("Signed in", `The device goes on as ${user.name}. You can close this page.`));
   });
 
-  // Not in Entra, which changes its keys when it likes.
+  // Entra has no such endpoint, because it rotates its keys itself.
   app.post(`${tenant}/rotate-keys`, async (request, response) => {
     const form = readQuery(z.object({ client_id: z.string(), client_secret: z.string() }), request.body);
     if (!authenticateApplication(form.client_id, form.client_secret).roles.includes("Jobs.Admin")) {
-      throw new OAuthError("unauthorized_client", "Only an application with Jobs.Admin may do this.");
+      throw new OAuthError("unauthorized_client", "This needs an application with the role Jobs.Admin.");
     }
     await keys.rotate();
     response.json({ keys: keys.publicKeys() });
@@ -174,7 +174,7 @@ const metadata = (origin: string, issuer: string): object => ({
   scopes_supported: ["openid", "profile", "email", "offline_access"],
 });
 
-/** As Entra does for pages: those of this machine may ask, without cookies. */
+/** As Entra does for pages: pages of this machine may call it, without cookies. */
 const allowLocalPages: RequestHandler = (request, response, next) => {
   const { origin } = request.headers;
   if (origin !== undefined && LOOPBACK_URI.test(origin))
@@ -186,14 +186,14 @@ function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {
   const parsed = schema.safeParse(query);
   if (parsed.success) return parsed.data;
   const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join(".") || "the request"))];
-  throw new OAuthError("invalid_request", `Missing or wrong: ${fields.join(", ")}.`);
+  throw new OAuthError("invalid_request", `Missing or invalid: ${fields.join(", ")}.`);
 }
 
 const userCodeOf = (typed: string): string => typed.trim().toUpperCase();
 
 /**
- * Whether a browser says that another page has sent this. Browsers always do, with every form and with every link; a
- * program that says nothing is one that could ask for a token directly.
+ * Whether the request's headers show that another page has sent it. Browsers always send them with forms and links. A
+ * program without them could request a token directly anyway.
  */
 function isFromElsewhere({ headers }: IncomingMessage, own: string): boolean {
   const { origin, "sec-fetch-site": site } = headers;
@@ -214,7 +214,7 @@ const sendPage = (response: Parameters<RequestHandler>[1], html: string): void =
 
 function sendNoSuchCode(response: Parameters<RequestHandler>[1]): void {
   response.status(404);
-  sendPage(response, messagePage("No such code", "It has ended, or was typed differently."));
+  sendPage(response, messagePage("Unknown code", "It has expired, or was mistyped."));
 }
 
 const answerErrors =
@@ -233,7 +233,7 @@ const answerErrors =
     });
   };
 
-/** Errors of the body parser carry one. */
+/** Errors of the body parser have a status. */
 const statusOf = (thrown: unknown): number =>
   typeof thrown === "object" && thrown !== null && "status" in thrown && typeof thrown.status === "number"
     ? thrown.status

@@ -1,4 +1,4 @@
-/** The local issuer on a port of this machine, over HTTPS. */
+/** Serves the local issuer on a port of this machine, over HTTPS. */
 import { chmod, mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
 import { HEADERS_TIMEOUT_MS } from "../../core/limits.ts";
@@ -9,34 +9,34 @@ import { createIdentityApp } from "./identity-app.ts";
 import { openKeyRing, type KeyRing } from "./key-ring.ts";
 
 export interface IdentityServerOptions {
-  /** Keeps certificate and keys; made if it is not there, for this user alone. */
+  /** Stores certificate and keys. Created if necessary, accessible only to this user. */
   readonly directory: string;
-  /** 0: any. */
+  /** 0: any free port. */
   readonly port: number;
   /** Default 127.0.0.1. */
   readonly host?: string;
-  /** Told of what nobody expected. */
+  /** Called with unexpected errors. */
   readonly onFailure: (error: unknown) => void;
   readonly limits?: Partial<HttpLimits>;
 }
 
-/** Sign-ins are short: as many as programs and browsers of one machine open. */
+/** Sign-ins are short: enough for the programs and browsers of one machine. */
 const MAX_CONNECTIONS = 500;
 
 export interface IdentityServer {
-  /** What the API and clients call the authority. */
+  /** The address of the authority for the API and clients. */
   readonly authority: string;
   readonly caFile: string;
   readonly keys: KeyRing;
   close(): Promise<void>;
 }
 
-/** Whoever reaches it can be anybody it knows. */
+/** Every caller can sign in as any of its users. */
 export class NotLoopbackError extends Error {
   override readonly name = "NotLoopbackError";
 
   constructor(host: string) {
-    super(`The local issuer gives tokens to everybody who asks: it listens on 127.0.0.1 and not on ${host}.`);
+    super(`The local issuer gives a token to every caller, so it listens only on 127.0.0.1, not on ${host}.`);
   }
 }
 
@@ -61,7 +61,7 @@ export async function startIdentityServer({
   const bound = await listen(server, port, host);
   const authority = `https://${host}:${bound}`;
   const app = createIdentityApp({ keys, origin: authority, now: Date.now, onFailure });
-  // Pages of this machine sign in here, from ports of their own.
+  // Pages of this machine sign in here, from other ports.
   server.on("request", localOnly(app, { changes: pagesOfThisMachine }));
   return {
     authority,

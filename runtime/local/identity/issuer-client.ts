@@ -1,10 +1,10 @@
-/** Signs a program in with client id and secret at the local issuer, and keeps its token until shortly before its end. */
+/** Signs a program in at the local issuer with client id and secret, and caches the token until shortly before it expires. */
 import { readFile } from "node:fs/promises";
 import { request } from "node:https";
 import { buffer } from "node:stream/consumers";
 import { API_CLIENT_ID, DIRECTORY_ID, type LocalApplication } from "./principals.ts";
 
-/** The value of an Authorization header. */
+/** Returns the value of an Authorization header. */
 export type Authorize = () => Promise<string>;
 
 export interface LocalIssuer {
@@ -12,7 +12,7 @@ export interface LocalIssuer {
   readonly caFile: string;
 }
 
-/** Renewed when less is left: longer than any request waits on its way. */
+/** A token is renewed when less time is left. Longer than any request takes. */
 const RENEW_BEFORE_MS = 5 * 60_000;
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -36,7 +36,7 @@ export function signInAs({ clientId, secret }: LocalApplication, { authority, ca
     if (kept === undefined || performance.now() > kept.until) {
       const header = fetchHeader();
       kept = { header, until: Infinity };
-      // Asked again next time.
+      // The next call requests it again.
       header.catch(() => (kept = undefined));
     }
     return kept.header;
@@ -66,7 +66,7 @@ function postForm(url: string, form: string, ca: string): Promise<Answer> {
         response.once("error", reject);
         response.once("end", () => {
           if (response.statusCode === 200) resolve(JSON.parse(text) as Answer);
-          else reject(new Error(`Signing in was answered with ${String(response.statusCode)}: ${text}`));
+          else reject(new Error(`The sign-in failed with status ${String(response.statusCode)}: ${text}`));
         });
       },
     );
@@ -75,15 +75,15 @@ function postForm(url: string, form: string, ca: string): Promise<Answer> {
   });
 }
 
-// `fetch` for programs that call the local issuer: its certificate is trusted for its own address, and nowhere else.
+// `fetch` for clients of the local issuer. It trusts the issuer's certificate only for the issuer's address.
 
-/** `ca`: the text of the issuer's `ca.pem`. All other requests go the platform's way. */
+/** `ca`: the text of the issuer's `ca.pem`. All other requests use the platform's `fetch`. */
 export function issuerFetch(authority: string, ca: string): (url: string, init?: RequestInit) => Promise<Response> {
   const { origin } = new URL(authority);
   return (url, init = {}) => (new URL(url).origin === origin ? viaHttps(url, init, ca) : fetch(url, init));
 }
 
-/** For the few, small requests of signing in: bodies are text, answers are read whole. */
+/** For the few, small requests of signing in: bodies are text, responses are read completely. */
 function viaHttps(url: string, { method = "GET", headers, body, signal }: RequestInit, ca: string): Promise<Response> {
   const text = typeof body === "string" ? body : "";
   const limit = AbortSignal.timeout(ANSWER_WITHIN_MS);

@@ -1,6 +1,6 @@
 /**
- * The issuer's signing keys. The newest signs; older ones stay published until no token of theirs can be valid. Kept in
- * a file, so that tokens outlive a restart.
+ * The issuer's signing keys. The newest signs. Older ones stay published until all their tokens have expired. They are
+ * stored in a file, so that tokens stay valid after a restart.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, type JsonWebKey } from "node:crypto";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export interface KeyRing {
   sign(claims: Readonly<Record<string, unknown>>): string;
   /** The key set to publish. */
   publicKeys(): readonly PublishedKey[];
-  /** Signs with a new key from now on. */
+  /** Creates a new key and signs with it from now on. */
   rotate(): Promise<void>;
 }
 
@@ -28,14 +28,14 @@ interface SigningKey {
   readonly kid: string;
   readonly privateKey: string;
   readonly published: PublishedKey;
-  /** When a newer one took over, in ms since the epoch. */
+  /** When a newer key replaced it, in ms since the epoch. */
   readonly retiredAt?: number | undefined;
 }
 
 export async function openKeyRing(directory: string, now: () => number): Promise<KeyRing> {
   const file = join(directory, "signing-keys.json");
   const stored = await readIfThere(file);
-  // Newest first.
+  // Sorted newest first.
   let keys = stored === undefined ? [] : STORED_KEYS.parse(JSON.parse(stored)).map(keyOf);
 
   async function rotate(): Promise<void> {

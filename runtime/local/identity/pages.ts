@@ -1,7 +1,7 @@
-/** The pages a person meets when signing in: plain HTML without a script. */
+/** The pages for signing in: plain HTML without a script. */
 import type { LocalUser } from "./principals.ts";
 
-/** Nothing but the page itself and its own style. */
+/** Allows only the page itself and its own style. */
 export const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -27,7 +27,7 @@ const CHOOSE = `<p>This machine only: choose who you are. There are no passwords
 const described = ({ name, userName, roles }: LocalUser): string =>
   `<b>${escaped(name)}</b><br><small>${escaped(userName)} · ${escaped(roles.join(", ") || "no role")}</small>`;
 
-/** `hrefOf` makes the address that signs a user in. */
+/** `hrefOf` returns the address that signs a user in. */
 export const chooseUserPage = (users: readonly LocalUser[], hrefOf: (user: LocalUser) => string): string =>
   page(
     "Sign in",
@@ -35,9 +35,9 @@ export const chooseUserPage = (users: readonly LocalUser[], hrefOf: (user: Local
   );
 
 export interface ChooseForm {
-  /** Where it is posted. */
+  /** Target of the form. */
   readonly action: string;
-  /** Sent beside `login`, the name of the user. */
+  /** Sent with `login`, the name of the user. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
@@ -57,7 +57,7 @@ export const chooseUserForm = (users: readonly LocalUser[], { action, fields }: 
 export const enterCodePage = (): string =>
   page(
     "Sign in a device",
-    `<form><p><label>The code it shows: <input name="user_code" autocomplete="off" autofocus required></label> <button>Next</button></p></form>`,
+    `<form><p><label>Code shown on the device: <input name="user_code" autocomplete="off" autofocus required></label> <button>Next</button></p></form>`,
   );
 
 export const messagePage = (title: string, text: string): string => page(title, `<p>${escaped(text)}</p>`);

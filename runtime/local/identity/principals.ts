@@ -1,25 +1,25 @@
 /**
- * Everybody the local issuer knows: one directory with applications and users for trying things out. The secrets open
- * nothing but an issuer on this machine, whose keys are made there; they are no secrets.
+ * The applications and users of the local issuer, in one directory, for trying things out. Their secrets are public: they
+ * only work with an issuer on this machine, whose keys are created there.
  */
 import type { AppRole, TenantAccess } from "../../core/http/access.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 
 const id = (last: string): string => `10ca1000-0000-4000-8000-${last.padStart(12, "0")}`;
 
-/** The Entra tenant the local issuer plays. */
+/** The Entra tenant of the local issuer. */
 export const DIRECTORY_ID = id("1");
 /** The API's app registration. */
 export const API_CLIENT_ID = id("a1");
-/** The registration that CLI and pages sign in with. */
+/** The registration for the sign-in of CLI and pages. */
 export const PUBLIC_CLIENT_ID = id("c1");
 
 interface Principal {
   readonly principalId: string;
-  /** For people. */
+  /** A name for people. */
   readonly name: string;
   readonly roles: readonly AppRole[];
-  /** What it is granted when its tenant is made. */
+  /** The grants that it gets when its tenant is created. */
   readonly grants: Readonly<Record<string, TenantAccess>>;
 }
 
@@ -93,16 +93,16 @@ export const USERS: readonly LocalUser[] = [
   { userName: "nora@jobyard.local", principalId: id("e5"), name: "Nora Norole", roles: [], grants: {} },
 ];
 
-/** The tenants of Jobyard that the principals are granted. */
+/** The tenants that the principals have grants on. */
 const LOCAL_TENANTS: readonly string[] = [
   ...new Set([...APPLICATIONS, ...USERS].flatMap(({ grants }) => Object.keys(grants))),
 ];
 
-// Makes the tenants of the local principals, and gives the grants they come with.
+// Creates the tenants of the local principals with their grants.
 
 const SEEDED_BY = "npm start";
 
-/** Leaves a tenant that exists alone: a grant taken away by hand stays away. */
+/** Does not change an existing tenant, so that a removed grant stays removed. */
 export async function seedTenants(store: Pick<TenantStore, "get" | "create" | "putGrant">, now: Date): Promise<void> {
   for (const tenantName of LOCAL_TENANTS) {
     if ((await store.get(tenantName)) !== undefined) continue;
@@ -111,7 +111,7 @@ export async function seedTenants(store: Pick<TenantStore, "get" | "create" | "p
       if (access === undefined) continue;
       await store.putGrant({ tenantName, principalId, name, access, grantedAt: now, grantedBy: SEEDED_BY });
     }
-    // Last: a start broken off before it begins with this tenant again.
+    // The tenant is written last, so that a start after a crash repeats its grants.
     await store.create({ tenantName, createdAt: now, createdBy: SEEDED_BY });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Sign-ins under way, and those that can be renewed. In memory: after a restart of the issuer users sign in again, while
- * access tokens they have stay valid.
+ * Pending sign-ins, and sign-ins that can be renewed. In memory: after a restart of the issuer users sign in again, but
+ * their access tokens stay valid.
  */
 import { randomBytes, randomInt } from "node:crypto";
 import type { LocalUser } from "./principals.ts";
@@ -10,18 +10,18 @@ export interface Authorization {
   readonly user: LocalUser;
   readonly clientId: string;
   readonly redirectUri: string;
-  /** The S256 challenge the client must know the answer to. */
+  /** The S256 challenge. The client must send its verifier. */
   readonly codeChallenge: string;
   readonly scopes: readonly string[];
   readonly nonce: string | undefined;
 }
 
-/** A device that waits for a user to sign in somewhere else. */
+/** A device that waits for a user to sign in on another screen. */
 export interface DeviceRequest {
   readonly clientId: string;
   readonly scopes: readonly string[];
   readonly userCode: string;
-  /** Set as soon as somebody has signed in. */
+  /** Set when a user has signed in. */
   user: LocalUser | undefined;
 }
 
@@ -34,9 +34,9 @@ export interface Renewal {
 export interface SignIns {
   readonly authorizations: OneTimeCodes<Authorization>;
   readonly renewals: OneTimeCodes<Renewal>;
-  /** By device code. */
+  /** Requests by device code. */
   readonly devices: OneTimeCodes<DeviceRequest>;
-  /** The same requests by the code the user types. */
+  /** The same requests by user code. */
   readonly devicesByUserCode: OneTimeCodes<DeviceRequest>;
 }
 
@@ -51,23 +51,23 @@ export const createSignIns = (now: () => number): SignIns => ({
   devicesByUserCode: createOneTimeCodes({ lifeMs: DEVICE_LIFE_MS, now }),
 });
 
-/** Letters nobody mistakes for others. */
+/** Letters that are not easily confused. */
 const USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ";
 const USER_CODE_LENGTH = 9;
 
-/** What a person types on another screen. */
+/** The code that a user types on another screen. */
 export const newUserCode = (): string =>
   Array.from({ length: USER_CODE_LENGTH }, () => USER_CODE_LETTERS.charAt(randomInt(USER_CODE_LETTERS.length))).join(
     "",
   );
 
-// Unguessable texts that stand for something for a while, in memory: codes and refresh tokens.
+// Unguessable texts with a value and a time limit, in memory: codes and refresh tokens.
 
 export interface OneTimeCodes<T> {
   /** Default code: 256 random bits. */
   issue(value: T, code?: string): string;
   peek(code: string): T | undefined;
-  /** Gives the value and forgets the code. */
+  /** Returns the value and deletes the code. */
   take(code: string): T | undefined;
 }
 
@@ -76,7 +76,7 @@ export interface OneTimeCodesOptions {
   readonly now: () => number;
 }
 
-/** So many at a time; the oldest is forgotten for one more. */
+/** Maximum number. The oldest one is deleted for a new one. */
 const CODES_MAX = 1_000;
 
 function createOneTimeCodes<T>({ lifeMs, now }: OneTimeCodesOptions): OneTimeCodes<T> {

@@ -1,4 +1,4 @@
-/** `POST /{tenant}/oauth2/v2.0/token`: what each kind of grant needs, and the tokens it yields. */
+/** `POST /{tenant}/oauth2/v2.0/token`: checks each kind of grant and issues its tokens. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
 import { USER_SCOPE } from "../../core/http/auth-facts.ts";
@@ -33,7 +33,7 @@ export interface TokenEndpointDeps {
 
 const API_SCOPE = `api://${API_CLIENT_ID}/${USER_SCOPE}`;
 const DEFAULT_SCOPE = `api://${API_CLIENT_ID}/.default`;
-/** Asks for an ID token, a refresh token, and names. */
+/** Scopes that request an ID token, a refresh token, and names. */
 const OPENID_SCOPES: readonly string[] = ["openid", "offline_access", "profile", "email"];
 
 const FORM = z.object({
@@ -49,7 +49,7 @@ const FORM = z.object({
 });
 type Form = z.infer<typeof FORM>;
 
-/** Throws OAuthError for scopes that are not this API's. */
+/** Throws OAuthError for scopes of another API. */
 export function readUserScopes(text: string | undefined): readonly string[] {
   const scopes = (text ?? "").split(" ").filter((scope) => scope !== "");
   const forApi = scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
@@ -59,16 +59,16 @@ export function readUserScopes(text: string | undefined): readonly string[] {
   return scopes;
 }
 
-/** Throws OAuthError unless it is the one client that users sign in with. */
+/** Throws OAuthError unless it is the public client, which users sign in with. */
 export function checkPublicClient(clientId: string | undefined): void {
   if (clientId !== PUBLIC_CLIENT_ID) throw new OAuthError("unauthorized_client", "This is not the public client.");
 }
 
-/** Throws OAuthError unless id and secret are an application's. */
+/** Throws OAuthError unless id and secret belong to an application. */
 export function authenticateApplication(clientId: string, secret: string | undefined): LocalApplication {
   const application = APPLICATIONS.find((known) => known.clientId === clientId);
   if (application === undefined || !isSame(application.secret, secret ?? "")) {
-    throw new OAuthError("invalid_client", "There is no application with this client id and secret.");
+    throw new OAuthError("invalid_client", "No application has this client id and secret.");
   }
   return application;
 }
@@ -122,16 +122,15 @@ export function createTokenEndpoint({ keys, signIns, issuer, now }: TokenEndpoin
   function deviceCode({ client_id, device_code = "" }: Form): TokenAnswer {
     checkPublicClient(client_id);
     const request = signIns.devices.peek(device_code);
-    if (request?.clientId !== client_id)
-      throw new OAuthError("expired_token", "There is no such device code any more.");
-    if (request.user === undefined) throw new OAuthError("authorization_pending", "Nobody has signed in yet.");
+    if (request?.clientId !== client_id) throw new OAuthError("expired_token", "The device code has expired.");
+    if (request.user === undefined) throw new OAuthError("authorization_pending", "The user has not signed in yet.");
     signIns.devices.take(device_code);
     return forUser(request.user, client_id, request.scopes);
   }
 
   return (body) => {
     const form = FORM.safeParse(body);
-    if (!form.success) throw new OAuthError("invalid_request", "The form must name grant_type and client_id.");
+    if (!form.success) throw new OAuthError("invalid_request", "The form must contain grant_type and client_id.");
     switch (form.data.grant_type) {
       case "client_credentials":
         return clientCredentials(form.data);
@@ -142,7 +141,7 @@ export function createTokenEndpoint({ keys, signIns, issuer, now }: TokenEndpoin
       case "urn:ietf:params:oauth:grant-type:device_code":
         return deviceCode(form.data);
       default:
-        throw new OAuthError("unsupported_grant_type", "This kind of grant is not known here.");
+        throw new OAuthError("unsupported_grant_type", "This grant type is not supported.");
     }
   };
 }
@@ -151,14 +150,14 @@ export function createTokenEndpoint({ keys, signIns, issuer, now }: TokenEndpoin
 
 export type TokenClaims = Readonly<Record<string, unknown>>;
 
-/** The shortest life Entra gives an access token. */
+/** The shortest life of an Entra access token. */
 const TOKEN_LIFE_S = 3_600;
 
 const times = (nowS: number): TokenClaims => ({ iat: nowS, nbf: nowS, exp: nowS + TOKEN_LIFE_S });
 
 const rolesOf = ({ roles }: LocalApplication | LocalUser): TokenClaims => (roles.length > 0 ? { roles } : {});
 
-/** A user's subject differs from client to client, so that no two can compare whom they know. */
+/** A user has a different subject for each client, so that clients cannot compare users. */
 const pairwise = (principalId: string, clientId: string): string =>
   createHash("sha256").update(`${principalId} ${clientId}`).digest("base64url");
 
@@ -192,7 +191,7 @@ const userToken = (user: LocalUser, clientId: string, issuer: string, nowS: numb
   ver: "2.0",
 });
 
-/** Tells the client who signed in; opens nothing. */
+/** Identifies the user to the client. Grants no access. */
 const idToken = (
   user: LocalUser,
   { clientId, nonce }: { readonly clientId: string; readonly nonce: string | undefined },
@@ -211,7 +210,7 @@ const idToken = (
   ver: "2.0",
 });
 
-// The errors of an OAuth endpoint, in the form RFC 6749 gives them.
+// The errors of an OAuth endpoint, in the form of RFC 6749.
 
 type OAuthErrorCode =
   | "invalid_request"

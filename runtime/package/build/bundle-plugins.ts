@@ -1,6 +1,6 @@
 /**
- * Modules that a dependency asks for and that are not installed, because they are a matter of choice: database drivers,
- * accelerators. They stay imports, so that the dependency meets the error it expects, and the author is told.
+ * Optional modules of a dependency that are not installed, such as database drivers and accelerators. They stay imports,
+ * so that the dependency gets the error that it expects. Packing warns of them.
  */
 import { statSync } from "node:fs";
 import { join, posix } from "node:path";
@@ -11,9 +11,9 @@ import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceText, isSourceFile, outputOf, positionOf } from "./source-modules.ts";
 
 export interface AbsentModules {
-  /** Whether an import that leads nowhere may stay one. Remembers it for the warnings. */
+  /** Whether an import that cannot be resolved may stay. Records it for the warnings. */
   mayStay(args: OnResolveArgs): Promise<boolean>;
-  /** One for each dependency. */
+  /** One warning for each dependency. */
   warnings(): readonly PackProblem[];
 }
 
@@ -21,11 +21,11 @@ export function createAbsentModules(): AbsentModules {
   const absent = new Map<string, Set<string>>();
   return {
     async mayStay({ path, importer, kind }) {
-      // A static import is not optional: nothing of its file would run.
+      // A static import is not optional: without it, no code of its file would run.
       if (kind !== "require-call" && kind !== "dynamic-import" && kind !== "require-resolve") return false;
       const asking = await moduleOfFile(importer);
       const name = moduleName(path);
-      // In the author's own code it is a mistake, and so is an installation without what it must have.
+      // In the author's own code this is an error. So is a missing required dependency.
       if (asking === undefined || requires(asking, name)) return false;
       if ((await findModule(name, asking.root)) !== undefined) return false;
       absent.set(asking.name, (absent.get(asking.name) ?? new Set()).add(name));
@@ -52,16 +52,16 @@ const moduleName = (path: string): string =>
     .slice(0, path.startsWith("@") ? 2 : 1)
     .join("/");
 
-// Modules that look for files beside their own code. In a bundle they have another place, and nothing lies beside it. Most
-// of them do so for a feature that few use, so the author is told and decides.
+// Modules that look for files beside their own code. In a bundle their code has another path, without these files. Most
+// modules do so for a rarely used feature, so packing warns and the author decides.
 
 /** The line esbuild writes before each module. */
 const MODULE_LINE = /^\/\/ (?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\/(.+)$/;
 const OTHER_MODULE_LINE = /^\/\/ \S+\.[cm]?[jt]sx?$/;
-/** `__dirname` and `__filename` as node-bundle.ts renames them. Comments are not in a bundle any more. */
+/** `__dirname` and `__filename` as node-bundle.ts renames them. A bundle has no comments. */
 const OWN_PLACE_IN_BUNDLE = /\b__jobyard(?:Dirname|Filename)\b|\bimport\.meta\.(?:url|dirname|filename)\b/;
 
-/** One for each module but those that are known. `code`: bundled files. */
+/** One warning for each module except the known ones. `code`: bundled files. */
 export function placedModuleWarnings(code: readonly string[], known: readonly string[]): readonly PackProblem[] {
   const found = new Map<string, string>();
   for (const text of code) {
@@ -78,14 +78,14 @@ export function placedModuleWarnings(code: readonly string[], known: readonly st
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, file]) => ({
       message:
-        `${name} looks for files beside its own code (${file}), and has none there once it is bundled. If a job misses ` +
+        `${name} looks for files beside its own code (${file}), and does not find them after bundling. If a job needs ` +
         `one, add ${JSON.stringify(name)} to jobyard.external in package.json, else to jobyard.bundled.`,
     }));
 }
 
-// Files that a package's own code names by its own place: `new URL("./resize.ts", import.meta.url)`, mostly to start a
-// worker thread. Code among them is packed as a further entry. Bundled code may lie elsewhere than its source, so the name
-// is a mark in the bundle, and becomes the way from there when all of it has its place.
+// Files that a package's own code names relative to itself: `new URL("./resize.ts", import.meta.url)`, usually to start a
+// worker thread. Such code is packed as another entry. Bundled code can have another path than its source, so the bundle
+// contains a mark, which is replaced by the relative path when all paths are known.
 
 export interface BesideFile {
   /** Relative to the package, with forward slashes. */
@@ -98,7 +98,7 @@ export interface BesideFiles {
   readonly files: readonly BesideFile[];
   /** The source with marks in place of the names. */
   readonly text: string;
-  /** Worker threads whose file cannot be known. */
+  /** Worker threads whose file cannot be determined. */
   readonly problems: readonly PackProblem[];
 }
 
@@ -106,7 +106,7 @@ const MARK = "jobyard-beside:";
 const NAMED_BY_PLACE = /\bimport\.meta\.url\b|\bnew\s+(?:\w+\.)?Worker\b/;
 const OWN_PLACE = /\b__dirname\b|\bimport\.meta\.(?:url|dirname)\b/;
 
-/** Undefined: the source names none. */
+/** Undefined if the source names no file. */
 export function besideFiles(directory: string, { file, text }: SourceText): BesideFiles | undefined {
   if (!NAMED_BY_PLACE.test(text)) return undefined;
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
@@ -135,10 +135,10 @@ export function besideFiles(directory: string, { file, text }: SourceText): Besi
   return { files, text: marked, problems };
 }
 
-/** Without quotes, which would end the text it stands in. */
+/** Without quotes, which would end the string literal around it. */
 const encode = (path: string): string => encodeURIComponent(path).replaceAll("'", "%27");
 
-/** `path`: where the bundled code lies in the package. */
+/** `path`: the path of the bundled code in the package. */
 export const withoutMarks = (path: string, code: string): string =>
   code.replaceAll(new RegExp(`(["'\`])${MARK}([^"'\`]+)\\1`, "g"), (_, _quote, encoded: string) => {
     const way = posix.relative(posix.dirname(path), decodeURIComponent(encoded));
@@ -152,13 +152,13 @@ function nameByPlace({ expression, arguments: given }: ts.NewExpression): ts.Str
   return isUrl && name !== undefined && ts.isStringLiteralLike(name) && name.text.startsWith(".") ? name : undefined;
 }
 
-/** The file a name means: TypeScript is named under its own ending or JavaScript's. */
+/** Finds the named file. TypeScript can be imported with its own ending or with JavaScript's. */
 function fileOf(directory: string, path: string): string | undefined {
   const typed = path.replace(/\.([cm]?)js$/, ".$1ts");
   return [path, typed].find((file) => statSync(join(directory, file), { throwIfNoEntry: false })?.isFile());
 }
 
-/** Why a worker thread would not find its file. */
+/** The reason why a worker thread would not find its file. */
 function workerProblem(node: ts.NewExpression, directory: string, file: string): string | undefined {
   const { expression, arguments: given } = node;
   const called = ts.isPropertyAccessExpression(expression) ? expression.name : expression;
@@ -169,15 +169,15 @@ function workerProblem(node: ts.NewExpression, directory: string, file: string):
   const urls = urlsIn(what);
   const names = urls.flatMap((url) => nameByPlace(url) ?? []);
   const absent = names.find(({ text }) => fileOf(directory, posix.join(posix.dirname(file), text)) === undefined);
-  if (absent !== undefined) return `There is no file ${absent.text} to start a worker thread with.`;
+  if (absent !== undefined) return `The file ${absent.text} of a worker thread does not exist.`;
   if (names.length > 0) return undefined;
-  // The code itself, once more, is where it is.
+  // `new URL(import.meta.url)` names the current file, which is packed.
   const isItself = urls.some(({ arguments: of }) => of?.length === 1 && of[0]?.getText() === "import.meta.url");
   return !isItself && OWN_PLACE.test(what.getText()) ? HOW : undefined;
 }
 
 const HOW =
-  `Packing cannot tell which file this worker thread starts. Name it so, and it is packed: ` +
+  `Packing cannot determine the file of this worker thread. Write it like this: ` +
   `new Worker(new URL("./file.ts", import.meta.url)).`;
 
 function urlsIn(node: ts.Node): ts.NewExpression[] {

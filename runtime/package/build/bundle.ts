@@ -1,6 +1,6 @@
 /**
- * Turns a package's source into few JavaScript files with everything they import inside, except modules that must stay
- * as they are (native ones): those are left as imports and named, to be copied beside the code.
+ * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports; they are
+ * returned, so that they can be copied beside the code.
  */
 import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
@@ -29,11 +29,11 @@ import { JOB_MODULE, outputOf } from "./source-modules.ts";
 
 export interface BundleRequest {
   readonly directory: string;
-  /** What each source file contributes, by its path. */
+  /** The jobs and setup of each source file, by its path. */
   readonly entries: ReadonlyMap<string, BundleEntry>;
-  /** Modules to be copied beside those found to be native. */
+  /** Modules to copy in addition to native ones. */
   readonly external: readonly string[];
-  /** Modules whose looking for files of their own needs no warning. */
+  /** Modules that look for files of their own but need no warning. */
   readonly bundled: readonly string[];
 }
 
@@ -45,12 +45,12 @@ export interface BundleEntry {
 }
 
 export interface Bundle {
-  /** Path in the package by source file. */
+  /** Path in the package for each source file. */
   readonly entryFiles: ReadonlyMap<string, string>;
   readonly files: readonly { readonly path: string; readonly content: Uint8Array }[];
-  /** Modules the code still imports. */
+  /** Modules that the code still imports. */
   readonly externals: readonly InstalledModule[];
-  /** Other files than code that the code names by its own place. */
+  /** Files other than code that the code names relative to itself. */
   readonly besides: readonly BesideFile[];
   readonly warnings: readonly PackProblem[];
 }
@@ -58,7 +58,7 @@ export interface Bundle {
 const ENTRY_NAMESPACE = "jobyard-entry";
 const JOB_MODULE_FILE = join(import.meta.dirname, "../../job-sdk/index.ts");
 
-/** Throws PackError for syntax errors, imports that lead nowhere, and worker threads whose file cannot be known. */
+/** Throws PackError for syntax errors, unresolved imports, and worker threads whose file cannot be determined. */
 export async function bundleSources(request: BundleRequest): Promise<Bundle> {
   const { directory, entries } = request;
   const externals = new Map<string, InstalledModule>();
@@ -68,7 +68,7 @@ export async function bundleSources(request: BundleRequest): Promise<Bundle> {
   const built = await buildWithBeside(request, plugins, beside);
   const problems = [...beside.values()].flatMap((one) => [...one.problems]);
   for (const name of request.external) {
-    // Also what no import names: a plug-in that its module loads by a name given as text.
+    // Includes modules without an import, such as a plug-in that another module loads by its name.
     const module = externals.get(name) ?? (await findModule(name, directory));
     if (module === undefined) problems.push({ message: `jobyard.external names ${name}, which is not installed.` });
     else externals.set(name, module);
@@ -94,7 +94,7 @@ export async function bundleSources(request: BundleRequest): Promise<Bundle> {
   };
 }
 
-/** Code that is started by its file name is found while the code that names it is bundled, and may name more. */
+/** Bundling finds code that is started by file name. That code may name more files. */
 async function buildWithBeside(
   { directory, entries }: BundleRequest,
   plugins: Plugin[],
@@ -136,7 +136,7 @@ function asProblem({ text, location }: Message): PackProblem {
   return { message, position: { file: location.file, line: location.line, column: location.column + 1 } };
 }
 
-/** Every source file with jobs becomes an entry that exports these jobs and the package's `setup`, and nothing else. */
+/** Every source file with jobs becomes an entry that exports only these jobs and the package's `setup`. */
 function entryPlugin(entries: BundleRequest["entries"]): Plugin {
   return {
     name: ENTRY_NAMESPACE,
@@ -156,7 +156,7 @@ function entryPlugin(entries: BundleRequest["entries"]): Plugin {
   };
 }
 
-/** Marks the files that the package's own code names by its place. */
+/** Marks files that the package's own code names relative to itself. */
 function besidePlugin(directory: string, found: Map<string, BesideFiles>): Plugin {
   return {
     name: "jobyard-beside",
@@ -173,11 +173,11 @@ function besidePlugin(directory: string, found: Map<string, BesideFiles>): Plugi
   };
 }
 
-/** As esbuild reads a file of this name. */
+/** The loader that esbuild uses for this file name. */
 const loaderOf = (file: string): Loader =>
   (/\.([jt]sx)$/.exec(file)?.[1] ?? (/ts$/.test(file) ? "ts" : "js")) as Loader;
 
-/** Points `jobyard/job` at the runtime's own, and leaves out modules that are native, absent or listed as external. */
+/** Resolves `jobyard/job` to the runtime's own, and excludes modules that are native, absent or listed as external. */
 function externalPlugin(
   { external }: BundleRequest,
   found: Map<string, InstalledModule>,

@@ -1,4 +1,4 @@
-/** Makes what is published of the client: one JavaScript file for Node and browsers, its types, and a package.json. */
+/** Builds the client for publishing: one JavaScript file for Node and browsers, its types, and a package.json. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -6,9 +6,9 @@ import ts from "typescript";
 
 export interface ClientPackage {
   readonly directory: string;
-  /** Of the JavaScript as a page loads it, minified. */
+  /** Size of the minified JavaScript, as a page loads it. */
   readonly minifiedBytes: number;
-  /** Modules of ours that are in it. */
+  /** Modules of this repository in the bundle. */
   readonly modules: readonly string[];
 }
 
@@ -16,24 +16,24 @@ const ROOT = join(import.meta.dirname, "../..");
 const ENTRY = join(ROOT, "runtime/client/index.ts");
 
 export interface ClientPackageOptions {
-  /** To be published under, in a scope of one's own. Default: the placeholder of this repository, which npm refuses to publish. */
+  /** Name for publishing, in your own scope. Default: this repository's placeholder, which npm refuses to publish. */
   readonly name?: string | undefined;
 }
 
-/** In a scope: a name without one is whoever's comes first. No placeholder either. */
+/** Must have a scope, because anyone can own a name without one. Must not be the placeholder. */
 const PUBLISHABLE_NAME = /^@(?!your-scope\/)[a-z0-9][a-z0-9._-]*\/[a-z0-9][a-z0-9._-]*$/;
 
 export class PackageNameError extends Error {
   override readonly name = "PackageNameError";
 }
 
-/** Throws PackageNameError, and when the client needs anything that is not in a browser. */
+/** Throws PackageNameError, and an error if the client needs something that browsers lack. */
 export async function buildClientPackage(
   directory: string,
   { name }: ClientPackageOptions = {},
 ): Promise<ClientPackage> {
   if (name !== undefined && !PUBLISHABLE_NAME.test(name)) {
-    throw new PackageNameError(`${name} is no name in a scope of yours, such as @acme/jobyard.`);
+    throw new PackageNameError(`${name} must be a name in your own scope, such as @acme/jobyard.`);
   }
   await mkdir(directory, { recursive: true });
   const options = {
@@ -84,12 +84,12 @@ async function describe(published: string | undefined): Promise<object> {
   } & { readonly dependencies: Readonly<Record<string, string>> };
   return {
     ...{ name: published ?? name, version, description, license },
-    // What is published goes to the registry of that scope, and to its members only until somebody says otherwise.
+    // Published to the registry of that scope, and visible only to its members by default.
     ...(published === undefined ? { private: true } : { publishConfig: { access: "restricted" } }),
     type: "module",
     sideEffects: false,
     exports: { "./client": { types: "./types/client/index.d.ts", default: "./client.js" } },
-    // The types are inferred from its schemas; the code needs nothing.
+    // Only the types depend on its schemas. The code does not need it.
     dependencies: { zod: dependencies["zod"] },
   };
 }

@@ -1,4 +1,4 @@
-/** The last look at what goes into a package: names that any system can unpack, limits kept, nothing missing. */
+/** Final checks of a package's files: names that every system can unpack, limits, missing programs. */
 import { lstat, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PACKAGE_MAX_ENTRIES, PACKAGE_MAX_FILE_BYTES, PACKAGE_MAX_UNPACKED_BYTES } from "../../core/limits.ts";
@@ -13,7 +13,7 @@ import {
 } from "../../core/package/program-file.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 
-/** The platform a package is bound to by the machine code in it; "any" if there is none. */
+/** The platform of a package's native modules; "any" if it has none. */
 export function platformOf(
   files: readonly ExtraFile[],
   target: PackagePlatform,
@@ -27,14 +27,14 @@ export function platformOf(
     bound = true;
     if (platform.os === target.os && platform.arch === target.arch) continue;
     const message = `${path} was built for ${platform.os}-${platform.arch}, but the package is for ${target.os}-${target.arch}.`;
-    // A module that was compiled here cannot run elsewhere; programs for several systems may lie side by side.
+    // A module compiled here cannot run elsewhere. Programs for several systems can coexist.
     (path.endsWith(".node") ? problems : warnings).push({ message });
   }
   if (problems.length > 0) throw new PackError(problems);
   return bound ? target : "any";
 }
 
-/** The files as they will be written. Throws PackError. */
+/** The files to write. Throws PackError. */
 export function checkContents(files: readonly ExtraFile[], manifest: Manifest): ExtraFile[] {
   const problems = [...nameProblems(files), ...sizeProblems(files)];
   const byPath = new Map(files.map((file) => [file.path, file]));
@@ -48,7 +48,7 @@ export function checkContents(files: readonly ExtraFile[], manifest: Manifest): 
   return files.map((file) => (programs.has(file.path) ? { ...file, executable: true } : file));
 }
 
-/** Files of the package that are started as programs. */
+/** The files that jobs start as programs. */
 const programsOf = ({ jobs }: Manifest, isInPackage: (path: string) => boolean): ReadonlySet<string> =>
   new Set(
     jobs
@@ -99,19 +99,19 @@ function sizeProblems(files: readonly ExtraFile[]): PackProblem[] {
   return problems;
 }
 
-// Files that go into a package as they are: data, programs, copied modules. Their executable bit is kept.
+// Files that a package contains unchanged: data, programs, copied modules. Their executable bit is kept.
 
 export interface ExtraFile {
-  /** In the package. */
+  /** Path in the package. */
   readonly path: string;
   readonly content: Uint8Array;
   readonly executable: boolean;
 }
 
-/** What desktop systems leave in directories. */
+/** Files that desktop systems create in directories. */
 const LITTER = new Set([".DS_Store", "Thumbs.db", "desktop.ini"]);
 
-/** The files named by `jobyard.files`; directories with everything below. Adds to `problems` what cannot be packed. */
+/** The files in `jobyard.files`; directories with their content. Adds problems for files that cannot be packed. */
 export async function readExtraFiles(
   directory: string,
   paths: readonly string[],
@@ -141,7 +141,7 @@ async function readBelow(directory: string, path: string, problems: PackProblem[
 
 export async function readExtraFile(source: string, path: string): Promise<ExtraFile> {
   const [content, stats] = await Promise.all([readFile(source), lstat(source)]);
-  // Windows keeps no such bit; there a script tells by its first two characters.
+  // Windows has no such bit. There a script is recognised by its first two characters.
   const script = process.platform === "win32" && content[0] === 0x23 && content[1] === 0x21;
   return { path, content, executable: (stats.mode & 0o111) !== 0 || script };
 }

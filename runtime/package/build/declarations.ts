@@ -1,4 +1,4 @@
-/** Reads one call of `defineJob`: what can be known about a job without running it. */
+/** Reads one call of `defineJob`: everything about a job that is known without running it. */
 import { posix } from "node:path";
 import ts from "typescript";
 import type { z } from "zod";
@@ -31,14 +31,14 @@ import { timeZoneSchema } from "./time-zones.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceModule, positionOf } from "./source-modules.ts";
 
-/** What the source says of a job; of the options only those that were written. */
+/** The declaration in the source, with only the written options. */
 export interface JobDeclaration extends Omit<ManifestJob, "entry"> {
   readonly file: string;
   readonly exportName: string;
   readonly position: SourcePosition;
 }
 
-/** Undefined when the declaration cannot be used; `problems` says why. */
+/** Undefined if the declaration is invalid; `problems` has the reason. */
 export function readDeclaration(
   module: SourceModule,
   call: ts.CallExpression,
@@ -59,7 +59,7 @@ export function readDeclaration(
   return { jobType, ...others, file: module.file, exportName, position: positionOf(module, call) };
 }
 
-/** How its attempts are run and repeated. */
+/** How its attempts run and are repeated. */
 const readExecution = (options: Options): Partial<Omit<ManifestJob, "jobType" | "entry">> =>
   withoutGaps({
     retry: options.constant("retry", retrySchema),
@@ -80,15 +80,15 @@ export interface DeclarationScan {
 export interface Options {
   readonly node: ts.ObjectLiteralExpression;
   has(name: string): boolean;
-  /** Undefined when it is not there, or cannot be used; then a problem says why. */
+  /** Undefined if it is absent or invalid; an invalid one adds a problem. */
   constant<T>(name: string, schema: z.ZodType<T>): T | undefined;
-  /** Where an option stands; the whole if it does not. */
+  /** Position of an option; of the whole declaration if it is absent. */
   nodeOf(name: string): ts.Node;
-  /** Adds a problem for each option that nobody has asked for and that is not one of `others`. Called when all are read. */
+  /** Adds a problem for each option that was not read and is not in `others`. Call it after all reads. */
   refuseUnknown(others: readonly string[]): void;
 }
 
-/** Undefined when what is called has no options that can be read; a problem says why. `what`: a job, a timer. */
+/** Undefined if the call has no readable options; adds a problem. `what`: a job, a timer. */
 function readOptions(
   module: SourceModule,
   call: ts.CallExpression,
@@ -135,7 +135,7 @@ function readOptions(
       const [, expression] = propertyOf(property);
       const value = expression === undefined ? new NotConstant(module, property) : evaluate(expression, module);
       if (value instanceof NotConstant) {
-        const message = `The ${name} of a ${what} must be a constant: jobyard pack reads it from the source without running it, and cannot tell what this is.`;
+        const message = `The ${name} of a ${what} must be a constant: jobyard pack reads it from the source without running it. This expression is not constant.`;
         problems.push({ message, position: positionOf(value.module, value.node) });
         return undefined;
       }
@@ -159,20 +159,20 @@ function literalOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLite
   return options !== undefined && ts.isObjectLiteralExpression(options) ? options : undefined;
 }
 
-/** Only the options that were written. */
+/** Only the options that are written. */
 const withoutGaps = <T extends object>(values: T): Partial<T> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 
-// Reads one call of `scalableTimerJob`: when the timer ticks and what its runs are like, without running anything.
+// Reads one call of `scalableTimerJob`: the schedule and options of a timer, without running code.
 
 export interface TimerDeclaration {
   readonly timer: ManifestTimer;
-  /** Its runs are jobs of a type of the same name. */
+  /** Its runs are jobs of a type with the same name. */
   readonly job: JobDeclaration;
   readonly position: SourcePosition;
 }
 
-/** Undefined when the declaration cannot be used; `problems` says why. */
+/** Undefined if the declaration is invalid; `problems` has the reason. */
 export function readTimerDeclaration(
   module: SourceModule,
   call: ts.CallExpression,
@@ -185,7 +185,7 @@ export function readTimerDeclaration(
   const refuse = (message: string, node: ts.Node): void =>
     void scan.problems.push({ message, position: positionOf(module, node) });
   if (call.arguments.length < 2)
-    refuse("A timer has a function to run: scalableTimerJob({ … }, async (ctx) => { … }).", call);
+    refuse("A timer needs a function: scalableTimerJob({ … }, async (ctx) => { … }).", call);
 
   const timerName = options.has("name")
     ? options.constant("name", timerNameSchema)
@@ -218,7 +218,7 @@ const readTimerOptions = (options: Options): Partial<Omit<ManifestTimer, "timerN
     priority: options.constant("priority", prioritySchema),
   });
 
-/** A timer goes by its export; one that is the default, by its file. */
+/** A timer is named by its export; a default export, by its file. */
 function nameOfExport(
   { file }: SourceModule,
   exportName: string,
@@ -228,7 +228,7 @@ function nameOfExport(
   if (timerNameSchema.safeParse(name).success) return name;
   const source = exportName === "default" ? "file" : "export";
   refuse(
-    `The name of this ${source}, ${JSON.stringify(name)}, cannot name a timer (${TIMER_NAME_RULE}); give it a name of its own: name: "…".`,
+    `The name of this ${source}, ${JSON.stringify(name)}, is not a valid timer name (${TIMER_NAME_RULE}). Set name: "…".`,
   );
   return undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Computes constant expressions from source text alone: literals, constants (imported ones too), arithmetic, text
- * templates, object literals. Nothing of a package is executed to learn what it declares.
+ * Computes constant expressions from source text: literals, constants (also imported ones), arithmetic, text templates,
+ * object literals. It executes no code of a package.
  */
 import ts from "typescript";
 import type { SourceModule, SourceModules } from "./source-modules.ts";
@@ -20,7 +20,7 @@ export class NotConstant {
 
 export type Evaluate = (node: ts.Expression, module: SourceModule) => Constant | NotConstant;
 
-/** Every constant is computed once, and one that needs itself is none. */
+/** Computes every constant once. One that depends on itself has no value. */
 export function createEvaluator(modules: SourceModules): Evaluate {
   const constants = new Map<ts.Expression, Constant | NotConstant>();
 
@@ -133,7 +133,7 @@ function evaluateObject(node: ts.ObjectLiteralExpression, module: SourceModule, 
   return values;
 }
 
-/** Name and value of `name: value` and of the shorthand `name`; undefined for what has none (methods, computed names). */
+/** Name and value of `name: value` and of the shorthand `name`; undefined for others (methods, computed names). */
 export function propertyOf(
   property: ts.ObjectLiteralElementLike,
 ): [name: string | undefined, value: ts.Expression | undefined] {

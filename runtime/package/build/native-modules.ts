@@ -1,6 +1,6 @@
 /**
- * Tells modules that contain machine code. They cannot be bundled, and come in one build per platform: inside the
- * module, or as optional dependencies of which npm installs those that fit.
+ * Detects modules with machine code. They cannot be bundled, and have one build for each platform: inside the module, or
+ * as optional dependencies of which npm installs the matching ones.
  */
 import { readFile, readdir, realpath } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
@@ -9,7 +9,7 @@ import type { PackagePlatform } from "../../core/package/manifest.ts";
 import { type ExtraFile, readExtraFile } from "./contents.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 
-/** Whether a module must be copied instead of bundled. Remembers its answers. */
+/** Whether a module must be copied instead of bundled. Caches its results. */
 export function createNativeCheck(): (module: InstalledModule) => Promise<boolean> {
   const answers = new Map<string, Promise<boolean>>();
   return (module) => {
@@ -39,13 +39,13 @@ const PROCESSORS = ["x64", "arm64", "arm", "ia32", "riscv64", "ppc64", "s390x", 
 /** "sharp-linuxmusl-x64" → sharp, linuxmusl, x64. */
 const wordsOf = (name: string): string[] => name.split(/[^a-z0-9]+/);
 
-/** Whether a dependency's name says for which platform it is, as all modules with a build per platform do. */
+/** Whether a dependency's name contains a platform, as in all modules with a build for each platform. */
 function namesPlatform(name: string): boolean {
   const words = wordsOf(name);
   return words.some((word) => SYSTEMS.includes(word)) && words.some((word) => PROCESSORS.includes(word));
 }
 
-/** Whether a dependency's name says that it is the build for this platform. */
+/** Whether a dependency's name matches this platform. */
 function namesThisPlatform(name: string, { os, arch, libc }: PackagePlatform): boolean {
   const words = wordsOf(name);
   if (!words.includes(arch)) return false;
@@ -54,7 +54,7 @@ function namesThisPlatform(name: string, { os, arch, libc }: PackagePlatform): b
   return (musl || words.includes("linux")) && musl === (libc === "musl");
 }
 
-/** What a module's package.json allows: a list of names, or of names it does not run on ("!win32"). */
+/** The platforms in a module's package.json: a list of names, or of excluded names ("!win32"). */
 function runsOn({ os, cpu, libc }: ModuleJson, platform: PackagePlatform): boolean {
   return allows(os, platform.os) && allows(cpu, platform.arch) && allows(libc, platform.libc);
 }
@@ -66,11 +66,11 @@ function allows(list: readonly string[] | undefined, value: string | undefined):
   return wanted.length === 0 || wanted.includes(value);
 }
 
-// Modules installed below `node_modules`: where they are and what their package.json says.
+// Modules installed below `node_modules`: their location and their package.json.
 
 export interface InstalledModule {
   readonly name: string;
-  /** The directory of its package.json, links resolved. */
+  /** The directory of its package.json, with links resolved. */
   readonly root: string;
   readonly json: ModuleJson;
 }
@@ -81,7 +81,7 @@ const platforms = z
   .optional()
   .catch(undefined);
 
-/** What matters here; anything malformed counts as absent, since npm installed it nevertheless. */
+/** The fields used here. Malformed ones count as absent, because npm installed the module anyway. */
 const moduleJson = z.object({
   name: z.string(),
   version: z.string().catch(""),
@@ -96,7 +96,7 @@ const moduleJson = z.object({
 
 export type ModuleJson = z.infer<typeof moduleJson>;
 
-/** The module a file belongs to; undefined for files outside `node_modules` and for links to source (workspaces). */
+/** The module of a file; undefined for files outside `node_modules` and for links to source (workspaces). */
 export async function moduleOfFile(file: string): Promise<InstalledModule | undefined> {
   const marker = `${sep}node_modules${sep}`;
   const path = await realpath(file).catch(() => file);
@@ -107,7 +107,7 @@ export async function moduleOfFile(file: string): Promise<InstalledModule | unde
   return readModule(join(path.slice(0, start + marker.length), name));
 }
 
-/** The module that `name` means inside `from`: Node's walk up through the `node_modules` directories. */
+/** Resolves `name` from `from` as Node does: up through the `node_modules` directories. */
 export async function findModule(name: string, from: string): Promise<InstalledModule | undefined> {
   for (let directory = from; ; directory = dirname(directory)) {
     const found = await readModule(join(directory, "node_modules", name));
@@ -119,7 +119,7 @@ export async function findModule(name: string, from: string): Promise<InstalledM
 async function readModule(path: string): Promise<InstalledModule | undefined> {
   try {
     const root = await realpath(path);
-    // npm takes a byte order mark there, too.
+    // npm accepts a byte order mark in package.json.
     const text = (await readFile(join(root, "package.json"), "utf8")).replace(/^\ufeff/, "");
     const json = moduleJson.parse(JSON.parse(text));
     return { name: json.name, root, json };
@@ -128,8 +128,8 @@ async function readModule(path: string): Promise<InstalledModule | undefined> {
   }
 }
 
-// Lists the modules that must be copied into a package: those its code still imports, and everything they depend on,
-// in the builds of the target platform only, laid out below `node_modules` so that Node finds them.
+// Lists the modules to copy into a package: those that its code still imports, and all their dependencies, only in the
+// builds of the target platform, laid out below `node_modules` so that Node finds them.
 
 export interface PlacedModule {
   readonly module: InstalledModule;
@@ -168,10 +168,10 @@ export async function closureOf(roots: readonly InstalledModule[], target: Packa
 
 function dependenciesOf({ json }: InstalledModule): { name: string; optional: boolean }[] {
   const peers = Object.keys(json.peerDependencies);
-  // A database driver, say: whoever needs it has installed it.
+  // Optional, such as a database driver. It is installed if a job needs it.
   const optionalPeers = peers.filter((name) => json.peerDependenciesMeta[name]?.optional === true);
   const optional = new Set([...Object.keys(json.optionalDependencies), ...optionalPeers]);
-  // npm lists optional dependencies under `dependencies` as well when it publishes.
+  // When publishing, npm lists optional dependencies under `dependencies` too.
   const required = [...Object.keys(json.dependencies), ...peers].filter((name) => !optional.has(name));
   return [
     ...required.map((name) => ({ name, optional: false })),
@@ -182,13 +182,13 @@ function dependenciesOf({ json }: InstalledModule): { name: string; optional: bo
 function missing(module: InstalledModule, name: string, { os, arch, libc }: PackagePlatform): string {
   const flags = [`--os=${os}`, `--cpu=${arch}`, ...(libc === undefined ? [] : [`--libc=${libc}`])].join(" ");
   return namesThisPlatform(name, { os, arch, libc })
-    ? `${module.name} is not installed for the platform to pack for (${name} is missing). Run: npm install ${flags}`
+    ? `${module.name} is not installed for the target platform (${name} is missing). Run: npm install ${flags}`
     : `${module.name} needs ${name}, which is not installed. Run: npm install`;
 }
 
-// Which files of a copied module go into the package: what it needs to run on the target platform.
+// Selects the files of a copied module that it needs to run on the target platform.
 
-/** Types, source maps and source code of native modules: needed to build with a module, not to run it. */
+/** Types, source maps and source code of native modules: needed to build a module, not to run it. */
 const NOT_NEEDED = /\.(?:d\.[cm]?ts|map|cc|cpp|h|hpp|gyp|gypi)$/;
 
 export async function readModuleFiles({ module, path }: PlacedModule, target: PackagePlatform): Promise<ExtraFile[]> {
@@ -209,7 +209,7 @@ async function listFiles(root: string, below: string, target: PackagePlatform): 
   return found.flat().sort();
 }
 
-/** Directories below `prebuilds` are named {os}-{arch}, several processors joined by "+". */
+/** Directories below `prebuilds` are named {os}-{arch}; several processors are joined by "+". */
 function isPrebuildFor(name: string, { os, arch }: PackagePlatform): boolean {
   const separator = name.indexOf("-");
   return (

@@ -1,7 +1,7 @@
-/** How code for Node is bundled, whatever it is: ES modules in which CommonJS ones find what they expect. */
+/** Bundling options for Node: ES modules that provide the globals of CommonJS. */
 import type { BuildOptions } from "esbuild";
 
-/** CommonJS inside ES modules: what the bundled code may expect to find, under names no bundled module declares. */
+/** CommonJS globals for bundled code, under names that no bundled module declares. */
 const BANNER = [
   'import { createRequire as __jobyardCreateRequire } from "node:module";',
   "const require = __jobyardCreateRequire(import.meta.url);",
@@ -14,7 +14,7 @@ export const NODE_BUNDLE = {
   format: "esm",
   platform: "node",
   target: "node24",
-  // Names of classes are shown in errors and logs, and some libraries compare them.
+  // Class names appear in errors and logs, and some libraries compare them.
   keepNames: true,
   charset: "utf8",
   logLevel: "silent",

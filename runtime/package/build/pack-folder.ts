@@ -1,4 +1,4 @@
-/** Packs every package of a folder, each a directory of its own: samples, or a team's own packages. */
+/** Packs every package in a folder, each in its own directory: samples, or a team's packages. */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { PackagePlatform } from "../../core/package/manifest.ts";
@@ -6,11 +6,11 @@ import { packError } from "./problem.ts";
 import { packPackage, type PackResult } from "./pack.ts";
 
 export interface PackedPackage extends PackResult {
-  /** The name of the directory, with `.zip`: what jobs call the package. */
+  /** The name of the directory, with `.zip`. Jobs use it as the package's name. */
   readonly fileName: string;
 }
 
-/** A package, or a folder of packages. Throws PackError, also when there is none. */
+/** Packs a package, or all packages of a folder. Throws PackError, also if there is none. */
 export async function packPackages(folder: string, target: PackagePlatform): Promise<readonly PackedPackage[]> {
   if (await isPackage(folder)) {
     return [{ fileName: `${basename(folder)}.zip`, ...(await packPackage({ directory: folder, target })) }];
@@ -21,11 +21,11 @@ export async function packPackages(folder: string, target: PackagePlatform): Pro
   );
   if (!isFolder) throw packError(`${folder} is not a folder.`);
   const packed = await packFolder(folder, target);
-  if (packed.length === 0) throw packError(`${folder} holds no package: a package is a folder with a package.json.`);
+  if (packed.length === 0) throw packError(`${folder} contains no package. A package is a folder with a package.json.`);
   return packed;
 }
 
-/** In the order of their names. Directories without a package.json are passed over. Throws PackError. */
+/** Sorted by name. Ignores directories without a package.json. Throws PackError. */
 export async function packFolder(directory: string, target: PackagePlatform): Promise<readonly PackedPackage[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -1,4 +1,4 @@
-/** Makes a package: finds its jobs and timers, bundles its code, collects its files, and writes one ZIP with a manifest. */
+/** Makes a package: finds its jobs and timers, bundles its code, collects its files, and writes a ZIP with a manifest. */
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { PACKAGE_MAX_BYTES } from "../../core/limits.ts";
@@ -22,20 +22,20 @@ import { writeZip } from "./zip.ts";
 
 export interface PackRequest {
   readonly directory: string;
-  /** Whose builds of native modules to take. Packages without machine code run anywhere, whatever is given here. */
+  /** Target platform of native modules. Packages without machine code run on every platform. */
   readonly target: PackagePlatform;
 }
 
 export interface PackResult {
   readonly manifest: Manifest;
   readonly zip: Uint8Array<ArrayBuffer>;
-  /** Of the ZIP, in hexadecimal: what tells versions of a package apart. */
+  /** Of the ZIP, in hexadecimal. Identifies the version. */
   readonly sha256: string;
   readonly fileCount: number;
   readonly warnings: readonly string[];
 }
 
-/** The same source gives the same bytes. Throws PackError that lists what the author must change. */
+/** The same source gives the same bytes. Throws PackError with everything that the author must change. */
 export async function packPackage({ directory: given, target }: PackRequest): Promise<PackResult> {
   const directory = await realpath(given).catch((cause: unknown) => {
     throw packError(`There is no directory ${given}.`, cause);
@@ -119,7 +119,7 @@ function besideWarnings({ besides }: Bundle, files: readonly ExtraFile[]): reado
   return besides
     .filter(({ file }) => !packed.has(file))
     .map(({ file, position }) => ({
-      message: `${file} is named here and not packed: list it under jobyard.files in package.json.`,
+      message: `${file} is named here but not packed. List it under jobyard.files in package.json.`,
       position,
     }));
 }

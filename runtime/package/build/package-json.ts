@@ -1,4 +1,4 @@
-/** What `package.json` says about a package: its name, its dependencies, and what `jobyard pack` cannot see in the source. */
+/** Reads `package.json`: the package's name, its dependencies, and what `jobyard pack` cannot find in the source. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -25,18 +25,18 @@ import { PackError, packError } from "./problem.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
 export interface PackageJson {
-  /** The package's name in the job system. */
+  /** The package's name in Jobyard. */
   readonly name: string;
   readonly version: string | undefined;
-  /** Files and directories that go into the ZIP as they are. */
+  /** Files and directories to copy unchanged. */
   readonly files: readonly string[];
-  /** Modules that are copied instead of bundled, beside those found to be native. */
+  /** Modules to copy instead of bundling, in addition to native ones. */
   readonly external: readonly string[];
-  /** Modules that are bundled without a warning that they look for files of their own. */
+  /** Modules that look for files of their own but are bundled without a warning. */
   readonly bundled: readonly string[];
   /** Jobs that are programs. */
   readonly commands: readonly ManifestJob[];
-  /** When jobs run by themselves. */
+  /** Jobs that start on a schedule. */
   readonly timers: readonly ManifestTimer[];
 }
 
@@ -71,7 +71,7 @@ const packageJson = z.object(
   "expected an object",
 );
 
-/** Throws PackError when the file is missing or says something that cannot be. */
+/** Throws PackError if the file is missing or invalid. */
 export async function readPackageJson(directory: string): Promise<PackageJson> {
   const value = await readJson(directory);
   const misspelt = misspeltField(value);
@@ -84,10 +84,12 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
     throw new PackError(problems.map(({ target, message }) => ({ message: `package.json: ${target}: ${message}` })));
   }
   const { jobyard, version } = result.data;
-  // "@scope/thumbnails" is "thumbnails": the name becomes a blob's, and the tenant is scope enough.
+  // "@scope/thumbnails" becomes "thumbnails", because the name is a blob's name and the tenant is the scope.
   const name = jobyard.name ?? result.data.name.replace(/^@[^/]*\//, "");
   if (!PACKAGE_NAME_PATTERN.test(name)) {
-    throw packError(`package.json: "${name}" cannot name a package; set "jobyard": { "name": … } to one that can.`);
+    throw packError(
+      `package.json: "${name}" is not a valid package name. Set a valid one in "jobyard": { "name": … }.`,
+    );
   }
   return {
     name,
@@ -104,7 +106,7 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
   };
 }
 
-/** A package.json has fields of many tools, so that only one that looks like ours can be a slip of the pen. */
+/** A package.json has fields of many tools, so only a name similar to ours can be a misspelling. */
 function misspeltField(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Object.hasOwn(value, FIELD)) return undefined;
   return closestName(FIELD, Object.keys(value));

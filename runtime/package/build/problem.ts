@@ -1,9 +1,9 @@
-/** What an author must change before a package can be packed: all of it at once, each with its place in the source. */
+/** The problems that an author must fix before a package can be packed, all at once, each with its position. */
 
 export interface SourcePosition {
   /** Relative to the package, with forward slashes. */
   readonly file: string;
-  /** From 1, both. */
+  /** Both start at 1. */
   readonly line: number;
   readonly column: number;
 }
@@ -25,7 +25,7 @@ export class PackError extends Error {
 
 export const packError = (message: string, cause?: unknown): PackError => new PackError([{ message }], { cause });
 
-/** In the form editors and terminals turn into a link. */
+/** In a form that editors and terminals turn into a link. */
 export const showProblem = ({ message, position }: PackProblem): string =>
   position === undefined ? message : `${showPosition(position)}: ${message}`;
 

@@ -1,6 +1,6 @@
 /**
- * Finds the jobs and timers a package declares, by reading its source. They are exported calls of `defineJob` and
- * `scalableTimerJob`; their options are constants, because nobody wants to run a package to learn what is in it.
+ * Finds the jobs and timers of a package by reading its source. They are exported calls of `defineJob` and
+ * `scalableTimerJob` with constant options, so that packing need not run the code.
  */
 import ts from "typescript";
 import { type JobDeclaration, type TimerDeclaration, readDeclaration, readTimerDeclaration } from "./declarations.ts";
@@ -16,9 +16,9 @@ import {
 } from "./source-modules.ts";
 
 export interface ScanResult {
-  /** By their types; those of timers among them. */
+  /** Sorted by type, including those of timers. */
   readonly jobs: readonly JobDeclaration[];
-  /** By their names. */
+  /** Sorted by name. */
   readonly timers: readonly TimerDeclaration[];
   /** The file that exports `setup`. */
   readonly setupFile: string | undefined;
@@ -28,7 +28,7 @@ export interface ScanResult {
 const DECLARING = ["defineJob", "scalableTimerJob"] as const;
 type Declaring = (typeof DECLARING)[number];
 
-/** Throws PackError with every problem found in any of the files. */
+/** Throws PackError with all problems of all files. */
 export function scanSources(directory: string, sources: readonly SourceText[]): ScanResult {
   const modules = createSourceModules(directory);
   const evaluate = createEvaluator(modules);
@@ -36,7 +36,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
   const warnings: PackProblem[] = [];
   const jobs: JobDeclaration[] = [];
   const timers: TimerDeclaration[] = [];
-  /** By what they are in the end: one that is exported again from another file is the same. */
+  /** Identified by their declaration: an export from several files is one. */
   const setups = new Map<string, SourcePosition>();
 
   for (const source of sources) {
@@ -52,7 +52,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
     const setup = exported.find(({ name }) => name === "setup");
     if (setup !== undefined) {
       const origin = originOf(module, setup);
-      // A file that declares it is better than one that only exports it again.
+      // The declaring file is preferred to one that only exports it again.
       if (setup.from === undefined || !setups.has(origin)) setups.set(origin, positionOf(module, setup.node));
     }
 
@@ -66,7 +66,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
     warnAboutOthers(module, declared);
   }
 
-  /** Names the file and the export behind a chain of re-exports. */
+  /** Resolves a chain of re-exports to its file and export. */
   function originOf(module: SourceModule, { name, from }: Exported, depth = 0): string {
     const target = from === undefined || depth > 10 ? undefined : modules.load(module, from.specifier);
     const behind = target && exportsOf(target).find((exported) => exported.name === from?.name);
@@ -88,7 +88,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
     jobs.push(timer.job);
   }
 
-  /** The call behind an exported value, seen through constants; undefined if it is something else. */
+  /** The call behind an exported value, through constants; undefined if it is something else. */
   function declarationBehind(module: SourceModule, value: ts.Expression, depth = 0): DeclaringCall | undefined {
     const inner = unwrap(value);
     if (ts.isCallExpression(inner)) {
@@ -128,7 +128,7 @@ interface DeclaringCall {
   readonly by: Declaring;
 }
 
-/** By code units: the same everywhere, unlike the order of a locale. */
+/** By code units, which are the same in every locale. */
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const importsJobModule = ({ source }: SourceModule): boolean =>
@@ -139,7 +139,7 @@ const importsJobModule = ({ source }: SourceModule): boolean =>
       statement.moduleSpecifier.text === JOB_MODULE,
   );
 
-/** `defineJob` or `scalableTimerJob`, under whatever name it was imported, also as a property of `import * as`. */
+/** `defineJob` or `scalableTimerJob`, under any import name, also as a property of `import * as`. */
 function declaringFunction(module: SourceModule, callee: ts.Expression): Declaring | undefined {
   const inner = unwrap(callee);
   if (ts.isIdentifier(inner)) {
@@ -183,23 +183,23 @@ function* repeatedTypes(jobs: readonly JobDeclaration[]): Generator<PackProblem>
 
 function* repeatedSetups([first, ...others]: readonly SourcePosition[]): Generator<PackProblem> {
   for (const position of others) {
-    const where = first === undefined ? "" : `, at ${showPosition(first)}`;
-    yield { message: `A package has one setup; there is one already${where}.`, position };
+    const where = first === undefined ? "" : `; the first one is at ${showPosition(first)}`;
+    yield { message: `A package can have only one setup${where}.`, position };
   }
 }
 
-// What a source file exports by name. What a re-export names is declared elsewhere; `export *` is left out.
+// The named exports of a source file. Re-exports are declared elsewhere; `export *` is ignored.
 
 export interface Exported {
   readonly name: string;
   readonly node: ts.Node;
   /** Absent for functions, classes and re-exports. */
   readonly value?: ts.Expression;
-  /** Of a re-export: what it names. */
+  /** For a re-export: its target. */
   readonly from?: ImportedName;
 }
 
-/** The default export first. */
+/** The default export comes first. */
 function exportsOf(module: SourceModule): Exported[] {
   return module.source.statements
     .flatMap((statement) => exportsOfStatement(statement, module))

@@ -1,4 +1,4 @@
-/** Finds the source files of a package in which jobs may be declared. */
+/** Finds the source files of a package that can declare jobs. */
 import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join, posix } from "node:path";
@@ -7,7 +7,7 @@ import { messageOf } from "../../core/errors.ts";
 import { decodeUtf8 } from "../../core/json.ts";
 import { PackError, type PackProblem, type SourcePosition } from "./problem.ts";
 
-/** A source file that imports the job system. */
+/** A source file that imports `jobyard/job`. */
 export interface SourceText {
   /** Relative to the package, with forward slashes. */
   readonly file: string;
@@ -20,15 +20,15 @@ const SOURCE = /\.[cm]?[jt]sx?$/;
 const NOT_SOURCE = /\.d\.[cm]?ts$|\.(?:test|spec)\.[cm]?[jt]sx?$/;
 export const isSourceFile = (file: string): boolean => SOURCE.test(file) && !NOT_SOURCE.test(file);
 
-/** Where the code of a source file lies in the package. */
+/** Path of a source file's code in the package. */
 export const outputOf = (file: string): string => file.replace(SOURCE, ".mjs");
 
-/** Dependencies, build results and tests declare no jobs of this package. */
+/** Dependencies, build results and tests declare no jobs. */
 const SKIPPED = new Set(["node_modules", "dist", "coverage", "test", "tests", "__tests__"]);
 
 /**
- * In the order of their names, so that the result does not depend on the disk. Throws PackError for those that are not
- * UTF-8, whose texts would change.
+ * Sorted by name, so that the result does not depend on the disk. Throws PackError for files that are not UTF-8, because
+ * their texts would change.
  */
 export async function readJobSources(directory: string): Promise<SourceText[]> {
   const problems: PackProblem[] = [];
@@ -37,7 +37,7 @@ export async function readJobSources(directory: string): Promise<SourceText[]> {
   const contents = await Promise.all(files.map((file) => readFile(join(directory, file))));
   for (const [index, file] of files.entries()) {
     const content = contents[index];
-    // Without the zeros of UTF-16.
+    // Removes the zero bytes of UTF-16.
     if (!content?.toString("latin1").replaceAll("\0", "").includes(JOB_MODULE)) continue;
     try {
       sources.push({ file, text: decodeUtf8(content) });
@@ -62,7 +62,7 @@ async function listSources(directory: string, below: string): Promise<string[]> 
   return found.flat().sort();
 }
 
-// The parsed source of a package: its files, and what a name in one of them stands for.
+// The parsed source of a package: its files, and the values of the names in them.
 
 export interface SourceModule {
   /** Relative to the package, with forward slashes. */
@@ -87,9 +87,9 @@ export interface FoundConstant {
 
 export interface SourceModules {
   parse(source: SourceText): SourceModule;
-  /** The module that a relative specifier names; undefined for others, and where there is no such file. */
+  /** The module of a relative specifier; undefined for other specifiers and missing files. */
   load(from: SourceModule, specifier: string): SourceModule | undefined;
-  /** What a `const` of this name was given, here or in the relative module it is imported from. */
+  /** The value of a `const` with this name, declared here or in the relative module that it is imported from. */
   constant(module: SourceModule, name: string): FoundConstant | undefined;
 }
 
@@ -126,7 +126,7 @@ export function createSourceModules(directory: string): SourceModules {
   return { parse, load, constant };
 }
 
-/** What a relative specifier may mean, as bundlers read it: TypeScript is imported under its own ending or JavaScript's. */
+/** The files that a relative specifier can mean. TypeScript can be imported with its own ending or with JavaScript's. */
 function candidates(path: string): string[] {
   const bare = path.replace(/\.([cm]?)js$/, "");
   return [

@@ -1,4 +1,4 @@
-/** The timers of a package, as its manifest has them: those found in the source, and those `package.json` names. */
+/** The timers in a package's manifest: those in the source, and those in `package.json`. */
 import { didYouMean } from "../../core/text.ts";
 import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts";
 import { scheduleWarnings } from "../../core/schedule/schedule-warnings.ts";
@@ -6,7 +6,7 @@ import type { PackageJson } from "./package-json.ts";
 import { PackError, type PackProblem, showPosition } from "./problem.ts";
 import type { ScanResult } from "./scan.ts";
 
-/** By name. Throws PackError for timers that are named alike, and for those that are no job of the package. */
+/** Sorted by name. Throws PackError for duplicate names, and for timers that are not a job of the package. */
 export function timersOf(json: PackageJson, scan: ScanResult): readonly ManifestTimer[] {
   const problems: PackProblem[] = [];
   const places = new Map<string, string>();
@@ -23,7 +23,7 @@ export function timersOf(json: PackageJson, scan: ScanResult): readonly Manifest
     if (types.has(timerName)) return;
     const known = [...types].sort().join(", ");
     problems.push({
-      message: `${prefix}${name} is no job type of this package${didYouMean(timerName, types)}, which has: ${known}.`,
+      message: `${prefix}${name} is not a job type of this package${didYouMean(timerName, types)}, which has: ${known}.`,
       position,
     });
   };
@@ -42,15 +42,15 @@ interface Place {
 
 const inJson = (index: number): string => `package.json: jobyard.timers[${index}]`;
 
-/** What the authors of timers in `package.json` may have meant otherwise. Those in the source have been told. */
+/** Warnings for timers in `package.json`. Those in the source are checked elsewhere. */
 export const timerWarnings = ({ timers }: PackageJson): PackProblem[] =>
   timers.flatMap((timer, index) =>
     scheduleWarnings(timer).map((message) => ({ message: `${inJson(index)}.cron: ${message}` })),
   );
 
 /**
- * A run of a timer that fails is not tried again unless the timer says so: the next tick comes anyway, and a run that
- * waits for its next attempt would keep it out.
+ * By default a failed run of a timer is not tried again, because the next tick follows anyway, and a run that waits for its
+ * next attempt would block that tick.
  */
 export function withTimerRetry(job: ManifestJob, timers: readonly ManifestTimer[]): ManifestJob {
   if (job.retry !== undefined || !timers.some(({ timerName }) => timerName === job.jobType)) return job;

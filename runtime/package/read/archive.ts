@@ -1,20 +1,20 @@
-/** Reads the directory of a ZIP archive: what it says it contains and where. Believes nothing; judging comes next. */
+/** Reads the directory of a ZIP archive: its declared entries and their positions. Trusts nothing; judge.ts decides. */
 import { fromBufferPromise } from "yauzl";
 import type { Entry } from "yauzl";
 import { PackageError, messageOf } from "../../core/errors.ts";
 import { showPath } from "../../core/package/package-path.ts";
 
-/** One entry as the central directory describes it, and where its bytes lie. */
+/** One entry as described in the central directory, and the position of its bytes. */
 export interface ArchiveEntry {
-  /** As written in the archive: a directory ends with a slash. */
+  /** As written in the archive. A directory ends with a slash. */
   readonly name: string;
-  /** Unix file type and permissions; 0 from systems without. */
+  /** Unix file type and permissions; 0 if the archive was made on another system. */
   readonly mode: number;
   readonly method: number;
   readonly encrypted: boolean;
   readonly bytes: number;
   readonly crc32: number;
-  /** Of the local header, and of the data behind it. */
+  /** Positions of the local header and of the data after it. */
   readonly headerStart: number;
   readonly dataStart: number;
   readonly dataEnd: number;
@@ -29,9 +29,9 @@ const LOCAL_HEADER_SIGNATURE = 0x04034b50;
 const LOCAL_HEADER_BYTES = 30;
 const ENCRYPTED_BIT = 0x1;
 const SIZES_FOLLOW_DATA_BIT = 0x8;
-/** Stands for a size that is found in a ZIP64 field. */
+/** Marks a size that is in a ZIP64 field. */
 const IN_ZIP64_FIELD = 0xffffffff;
-/** Info-ZIP's field for a name in UTF-8, behind its version and a checksum of the other name. */
+/** Info-ZIP's field for a name in UTF-8, after its version and a checksum of the other name. */
 const UNICODE_NAME_FIELD = 0x7075;
 const UNICODE_NAME_START = 5;
 
@@ -60,7 +60,7 @@ export async function readArchive(bytes: Buffer, maxEntries: number): Promise<Ar
   return entries;
 }
 
-/** The directory fills all the room before its end record: readers that count otherwise would see other entries there. */
+/** The directory must end exactly at its end record; otherwise other readers could find other entries there. */
 function judgeDirectory(bytes: Buffer, end: number, directoryBytes: number): void {
   const locator = end - ZIP64_LOCATOR_BYTES;
   const isZip64 = locator >= 0 && bytes.readUInt32LE(locator) === ZIP64_LOCATOR_SIGNATURE;
@@ -68,7 +68,7 @@ function judgeDirectory(bytes: Buffer, end: number, directoryBytes: number): voi
   const said = bytes.readUInt32LE(end + 16);
   const start = isZip64 ? Number(bytes.readBigUInt64LE(directoryEnd + 48)) : said;
   if (start + directoryBytes !== directoryEnd || (said !== start && said !== IN_ZIP64_FIELD)) {
-    throw new Error("its directory is longer or shorter than it says");
+    throw new Error("its directory does not have the declared length");
   }
 }
 
@@ -95,7 +95,7 @@ function locate(bytes: Buffer, entry: Entry): ArchiveEntry {
   const dataEnd = dataStart + entry.compressedSize;
   if (dataEnd > bytes.length) throw broken("truncated data");
 
-  // What the two headers disagree on is what makes two readers see two different archives.
+  // If the two headers differ, two readers see two different archives.
   const localName = header.subarray(LOCAL_HEADER_BYTES, LOCAL_HEADER_BYTES + nameLength);
   const unicodeName = entry.extraFields.find(({ id }) => id === UNICODE_NAME_FIELD)?.data.subarray(UNICODE_NAME_START);
   if (![localName, unicodeName ?? localName].every((other) => other.equals(entry.fileNameRaw))) {
@@ -126,7 +126,7 @@ function locate(bytes: Buffer, entry: Entry): ArchiveEntry {
   };
 }
 
-/** Names are UTF-8 whatever the flag says; old code pages agree with it on ASCII, and anything else would be a guess. */
+/** Names are read as UTF-8, whatever the flag says. ASCII is the same in old code pages, and other text would be a guess. */
 function decodeName(raw: Buffer): string {
   try {
     return utf8.decode(raw);

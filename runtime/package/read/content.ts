@@ -1,4 +1,4 @@
-/** The content of one file of a package: inflated no further than it declares, and checked before anybody has it. */
+/** The content of one file of a package: inflated only up to its declared size, and checked before use. */
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { crc32, inflateRaw, inflateRawSync } from "node:zlib";
@@ -6,9 +6,9 @@ import { PackageError, messageOf } from "../../core/errors.ts";
 import { showPath } from "../../core/package/package-path.ts";
 import { METHOD_STORED, type PlannedFile } from "./judge.ts";
 
-/** Smaller files inflate faster than a thread could be asked to do it. */
+/** Smaller files inflate faster than a thread could start. */
 const INFLATE_HERE_MAX_BYTES = 16 * 1024;
-/** The event loop gets its turn after this much has been checked. */
+/** The event loop gets a turn after checking this many bytes. */
 const CHECKSUM_STEP_BYTES = 2 * 1024 * 1024;
 
 const inflateElsewhere = promisify(inflateRaw);
@@ -30,7 +30,7 @@ async function contentOf(bytes: Buffer, file: PlannedFile): Promise<Buffer> {
   const { entry } = file;
   const data = bytes.subarray(entry.dataStart, entry.dataEnd);
   if (entry.method === METHOD_STORED) return data;
-  // One byte more than declared tells a liar, without inflating what else it has to offer.
+  // One byte more than declared detects a wrong size without inflating the rest.
   const options = { maxOutputLength: entry.bytes + 1, chunkSize: Math.min(Math.max(entry.bytes + 1, 64), 1024 * 1024) };
   try {
     return entry.bytes <= INFLATE_HERE_MAX_BYTES

@@ -1,6 +1,6 @@
 /**
- * Finds everything a worker would refuse a package for, without unpacking it: asked before a package becomes visible, so
- * that a broken one fails its author and not the jobs. Which machine it runs on is the one thing it cannot know.
+ * Checks everything that a worker checks, without unpacking the package. It runs before a package becomes visible, so
+ * that a broken package is refused at publishing and its jobs do not fail. It cannot check the worker's platform.
  */
 import { createHash } from "node:crypto";
 import { PackageError } from "../../core/errors.ts";
@@ -14,20 +14,20 @@ import { UNPACK_LIMITS, type UnpackLimits, type UnpackPlan, judgeEntries } from 
 
 export interface InspectedPackage {
   readonly manifest: Manifest;
-  /** Of the ZIP, in hexadecimal: what tells versions apart. */
+  /** Of the ZIP, in hexadecimal. Identifies the version. */
   readonly sha256: string;
 }
 
-/** Throws PackageError. Inflates one file after the other: as much memory as the largest takes. */
+/** Throws PackageError. Inflates one file at a time, so it needs memory for the largest. */
 export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): Promise<InspectedPackage> {
   const { bytes, plan } = await openPackage(given, limits);
   let manifestBytes: Uint8Array | undefined;
   const files = new Map<string, ProgramFile>();
   for (const file of plan.files) {
-    // Read to be checked, and let go.
+    // Only checked, then released.
     const content = await readContent(bytes, file);
     if (file.path === MANIFEST_FILE) manifestBytes = content;
-    // A copy: the content itself is let go.
+    // A copy, so that the whole content can be released.
     const head = file.executable ? Uint8Array.from(content.subarray(0, PROGRAM_HEAD_BYTES)) : undefined;
     files.set(file.path, { executable: file.executable, head });
   }
@@ -37,7 +37,7 @@ export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): 
   return { manifest, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-// Opens a package: its bytes, judged as a whole before anything in it is read.
+// Opens a package: all its entries are checked before any content is read.
 
 export interface OpenPackage {
   readonly bytes: Buffer;
@@ -56,29 +56,29 @@ export async function openPackage(given: Uint8Array, limits: UnpackLimits = UNPA
   return { bytes, plan: judgeEntries(await readArchive(bytes, limits.entries), limits) };
 }
 
-// Whether what a package's manifest says is in the package.
+// Checks that the files named in a package's manifest are in the package.
 
-/** `paths`: of the files that are there. */
+/** `paths`: the files in the package. */
 export function manifestMissing(paths: readonly string[]): PackageError {
   const elsewhere = paths.find((path) => path.split("/").at(-1)?.toLowerCase() === MANIFEST_FILE);
   const advice =
     elsewhere === undefined
-      ? "Make it with jobyard pack."
+      ? "Make the package with jobyard pack."
       : elsewhere.includes("/")
-        ? `It has ${showPath(elsewhere)}: zip what is in that folder, not the folder itself.`
-        : `It has ${showPath(elsewhere)}: write the name in small letters.`;
+        ? `It has ${showPath(elsewhere)}: zip the content of that folder, not the folder.`
+        : `It has ${showPath(elsewhere)}: write the name in lower case.`;
   return new PackageError("ManifestMissing", `The package has no ${MANIFEST_FILE} at its root. ${advice}`);
 }
 
-/** What is known of a file that may be a program. */
+/** A file that may be a program. */
 export interface ProgramFile {
   readonly executable: boolean;
-  /** Its first PROGRAM_HEAD_BYTES; undefined if they are looked at later, before it is started. */
+  /** Its first PROGRAM_HEAD_BYTES; undefined if they are checked later, before it starts. */
   readonly head: Uint8Array | undefined;
 }
 
 /**
- * Once for a version, instead of once for every job that would fail. `files`: of the package, by path. Throws PackageError
+ * Checks once per version instead of failing every job. `files`: the package's files by path. Throws PackageError
  * "EntryPointInvalid".
  */
 export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMap<string, ProgramFile>): void {
@@ -99,7 +99,7 @@ export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMa
   }
 }
 
-// What is noted of a package when it is published.
+// The facts recorded when a package is published.
 
 export const packageFacts = ({ manifest, sha256 }: InspectedPackage, uploadedBy: string): PackageFacts => ({
   sha256,

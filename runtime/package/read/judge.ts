@@ -1,6 +1,6 @@
 /**
- * Decides from an archive's directory whether it may be unpacked, and what that will create. Pure: nothing has been
- * inflated or written yet, and nothing will be if any entry is refused.
+ * Decides from an archive's directory whether it may be unpacked, and what unpacking creates. Pure: nothing is inflated
+ * or written before every entry has been accepted.
  */
 import { PackageError } from "../../core/errors.ts";
 import {
@@ -19,7 +19,7 @@ export interface UnpackLimits {
   readonly entries: number;
   readonly fileBytes: number;
   readonly unpackedBytes: number;
-  /** Files above the threshold may not inflate beyond this factor. */
+  /** Files above the threshold must not inflate more than this. */
   readonly ratio: number;
   readonly ratioThresholdBytes: number;
 }
@@ -33,7 +33,7 @@ export const UNPACK_LIMITS: UnpackLimits = {
   ratioThresholdBytes: PACKAGE_RATIO_THRESHOLD_BYTES,
 };
 
-/** What unpacking will create. */
+/** The result of unpacking. */
 export interface UnpackPlan {
   /** Relative, parents before their children. */
   readonly directories: readonly string[];
@@ -59,7 +59,7 @@ export function judgeEntries(entries: readonly ArchiveEntry[], limits: UnpackLim
   const files: PlannedFile[] = [];
   let total = 0;
   for (const entry of entries) {
-    // Some programs write every name below "./", and an entry for that itself.
+    // Some programs write every name below "./", and an entry for "./" itself.
     const name = entry.name.replace(/^(?:\.\/)+/, "");
     if (name === "" && entry.name !== "" && entry.bytes === 0) continue;
     const isDirectory = name.endsWith("/");
@@ -114,7 +114,7 @@ function judgeSize({ name, bytes, dataStart, dataEnd }: ArchiveEntry, limits: Un
   }
 }
 
-/** No two entries share a byte: else a small archive could be a large one. */
+/** No two entries share a byte; otherwise a small archive could unpack to a large one. */
 function judgeSpans(entries: readonly ArchiveEntry[]): void {
   const ordered = entries.toSorted((a, b) => a.headerStart - b.headerStart);
   for (const [index, entry] of ordered.entries()) {
@@ -125,9 +125,9 @@ function judgeSpans(entries: readonly ArchiveEntry[]): void {
   }
 }
 
-/** Collects names and refuses those that cannot lie side by side on every file system. */
+/** Collects names and refuses those that cannot coexist on every file system. */
 function createTree() {
-  /** Spelling by key: the same key in another spelling is the same file on some systems and not on others. */
+  /** Spelling by key. The same key in another spelling is the same file on some systems. */
   const directories = new Map<string, string>();
   const explicit = new Set<string>();
   const files = new Map<string, string>();
@@ -162,6 +162,6 @@ function createTree() {
     directories.set(key, path);
   }
 
-  // Insertion puts every parent before its children.
+  // The insertion order has every parent before its children.
   return { addDirectory, addFile, directories: (): string[] => [...directories.values()] };
 }

@@ -13,7 +13,7 @@ import { freshTenant } from "../../support/test-storage.ts";
 import { openTerminal } from "../../support/tmux.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
-/** Writes a line, clears the screen, and writes another. */
+/** Writes a line, clears the screen, and writes another line. */
 const ESCAPE = String.raw`console.log("before" + "\u001b[2J\u001b[H" + " after");`;
 const FILES = `
   const { mkdir, writeFile } = await import("node:fs/promises");
@@ -21,7 +21,7 @@ const FILES = `
   await writeFile(\`\${context.outputPath}/.bashrc\`, "from the job");
   await writeFile(\`\${context.outputPath}/sub/a.txt\`, "from the job");
 `;
-/** Says that it is half way, and ends when the file is there that its parameters name. */
+/** Reports half of its progress, and ends when the file in its parameters exists. */
 const STEPS = `
   const { existsSync } = await import("node:fs");
   context.progress(0.5, "half way");
@@ -52,11 +52,11 @@ afterAll(async () => {
 const jobyard = (args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
   runCliHere(args, { env: { HOME: desk.path, JOBYARD_URL: system.api.url }, ...options });
 
-/** As a shell has it. */
+/** The environment of a shell. */
 const jobyardProcess = (args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
   runCli(args, { cwd: desk.path, env: { HOME: desk.path, JOBYARD_URL: system.api.url }, ...options });
 
-/** Something listened there a moment ago. */
+/** A port without a listener. */
 async function addressOfNobody(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -69,7 +69,7 @@ const lineOf = (jobType: string, fields: object = {}): string =>
   JSON.stringify({ tenantName: tenant, jobType, jobName: jobType, jobProcessorPackageName: "test.zip", ...fields });
 
 describe("many jobs", () => {
-  it("come as lines, are refused one by one, watched, listed and run again", async () => {
+  it("are submitted as lines, refused separately, watched, listed and requeued", async () => {
     await system.api.put(`/v1/tenants/${tenant}/packages/known.zip`, testPackage({ jobs: { Quick: "return {};" } }));
     const lines = [lineOf("Quick"), "", "{nonsense", lineOf("Fail"), lineOf("Quick"), lineOf("")].join("\n");
     const created = ["--new-batch", "Many", "--tenant", tenant];
@@ -108,7 +108,7 @@ describe("many jobs", () => {
 });
 
 describe("a mistake", () => {
-  it("in the job type or the package is refused with what was meant, line by line, unless it is published later", async () => {
+  it("in the job type or the package is refused with a suggestion for each line, unless it is published later", async () => {
     const lines = [
       lineOf("Quick"),
       lineOf("Quikc", { jobProcessorPackageName: "known.zip" }),
@@ -140,7 +140,7 @@ describe("lines of a file", () => {
     return jobyard(["submit", "--lines", file, "--new-batch", "Bytes", "--tenant", tenant, "--json"]);
   };
 
-  it("that are not UTF-8 are refused by their number, and those with numbers that would change", async () => {
+  it("are refused by line number if they are not UTF-8 or contain numbers that would change", async () => {
     const result = await submitFile(
       Buffer.concat([
         Buffer.from(`\ufeff${lineOf("Quick", { jobName: "für" })}\r\n`),
@@ -162,7 +162,7 @@ describe("lines of a file", () => {
 });
 
 describe("one job", () => {
-  it("is submitted, waited for, and says how it ended by the exit code", async () => {
+  it("is submitted and awaited, and the exit code is its result", async () => {
     const good = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "-p", '{"n":1}', "--wait"];
     expect(await jobyard(good)).toMatchObject({
       code: 0,
@@ -185,7 +185,7 @@ describe("one job", () => {
     expect(tooLate.stderr).toMatch(/has succeeded already.*\n {2}\(JobEnded, request /);
   });
 
-  it("is no longer watched after Ctrl-C", async () => {
+  it("is not watched any more after Ctrl-C", async () => {
     const later = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--delay", "3600"];
     const jobId = (await jobyard(later)).stdout.trim();
     const interrupt = new AbortController();
@@ -199,13 +199,13 @@ describe("one job", () => {
   });
 });
 
-describe("one job under way", () => {
+describe("one running job", () => {
   const steps = async (name: string) => {
     const file = join(desk.path, name);
     return { jobId: await system.submit(tenant, "Steps", { parameters: file }), go: () => writeFile(file, "") };
   };
 
-  it("shows its progress to whoever watches it", async () => {
+  it("is watched with its progress", async () => {
     const { jobId, go } = await steps("watched");
     const watched = await jobyardProcess(["watch", jobId], {
       onError: (text) => void (text.includes("running 50% half way") && go()),
@@ -214,7 +214,7 @@ describe("one job under way", () => {
     expect(watched.stderr).toContain("running 50% half way");
   });
 
-  it.skipIf(!hasProgram("tmux", "-V"))("is one line on a terminal, which is gone in the end", async () => {
+  it.skipIf(!hasProgram("tmux", "-V"))("is one line on a terminal, which is removed at the end", async () => {
     const { jobId, go } = await steps("shown");
     const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
     await using window = await openTerminal(`${process.execPath} ${LAUNCHER} watch ${jobId}`, env, desk.path);
@@ -225,7 +225,7 @@ describe("one job under way", () => {
     expect(await window.isCursorVisible()).toBe(true);
   });
 
-  it("tells its events as lines, until it has ended", async () => {
+  it("prints its events as lines until it has ended", async () => {
     const { jobId, go } = await steps("heard");
     const events = await jobyardProcess(["events", jobId, "--json"], { onError: () => void go() });
     expect({ code: events.code, stderr: events.stderr }).toEqual({ code: 0, stderr: `Following ${jobId} …\n` });
@@ -237,7 +237,7 @@ describe("one job under way", () => {
     expect((await jobyard(["events", jobId])).code).toBe(0);
   });
 
-  it("is heard by whoever follows its batch or its tenant", async () => {
+  it("appears in the events of its batch and its tenant", async () => {
     const created = await jobyard(["batches", "--create", "Heard", "--tenant", tenant, "--priority", "high"]);
     const batchId = created.stdout.trim();
     const following = jobyardProcess(["events", batchId, "--count", "1"], { onError: () => void submitInto(batchId) });
@@ -250,7 +250,7 @@ describe("one job under way", () => {
   const submitInto = (batchId: string) =>
     jobyard(["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant, "--batch", batchId]);
 
-  it("starts at the instant that --at names", async () => {
+  it("starts at the instant of --at", async () => {
     const instant = new Date(Date.now() + 86_400_000).toISOString().slice(0, 16);
     const job = ["submit", "--type", "Quick", "--package", "test.zip", "--tenant", tenant];
     const { jobId } = (await jobyard([...job, "--at", `${instant}+00:00`, "--json"])).json<{ jobId: string }>();
@@ -260,7 +260,7 @@ describe("one job under way", () => {
 });
 
 describe("packages", () => {
-  it("are listed, restored as they were, and deleted", async () => {
+  it("are listed, restored and deleted", async () => {
     const other = freshTenant();
     const at = (...args: readonly string[]) => jobyard(["packages", ...args, "--tenant", other]);
     const publish = async (jobType: string) => {
@@ -277,7 +277,7 @@ describe("packages", () => {
     const older = items[1]!.sha256.slice(0, 12);
     expect(await at("restore", "two", older)).toMatchObject({
       code: 0,
-      stdout: `Jobs of two.zip run version ${older} again.\n`,
+      stdout: `Jobs of two.zip now run version ${older}.\n`,
     });
     expect((await at()).stdout).toMatch(/two\.zip .*First/);
     expect(await at("delete", "two", "--yes")).toMatchObject({ code: 0 });
@@ -286,7 +286,7 @@ describe("packages", () => {
 });
 
 describe("artifacts", { tags: "attack/names" }, () => {
-  it("go into a folder called as their job, and never in the place of what is there", async () => {
+  it("are downloaded to a folder named after the job, and overwrite nothing", async () => {
     const jobId = await system.submit(tenant, "Files");
     await system.until(jobId);
     await writeFile(join(desk.path, ".bashrc"), "mine");
@@ -295,12 +295,12 @@ describe("artifacts", { tags: "attack/names" }, () => {
     expect(await readFile(join(desk.path, jobId, "sub/a.txt"), "utf8")).toBe("from the job");
 
     const again = await jobyard(["artifacts", "download", jobId, ".bashrc", "--to", desk.path]);
-    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining(".bashrc is there already") as string });
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining(".bashrc already exists") as string });
     expect(await readFile(join(desk.path, ".bashrc"), "utf8")).toBe("mine");
     expect(await readdir(join(desk.path, jobId))).toEqual([".bashrc", "sub"]);
   });
 
-  it("do not follow a link that has the name of one of them, nor leave half a file behind", async () => {
+  it("do not follow an existing link, and leave no partial file", async () => {
     const jobId = await system.submit(tenant, "Files");
     await system.until(jobId);
     const to = join(desk.path, "linked");
@@ -315,7 +315,7 @@ describe("artifacts", { tags: "attack/names" }, () => {
 });
 
 describe("a log on a terminal", { tags: "attack/names" }, () => {
-  it.skipIf(!hasProgram("tmux", "-V"))("does nothing to the terminal, unless it is wanted raw", async () => {
+  it.skipIf(!hasProgram("tmux", "-V"))("does not control the terminal, except with --raw", async () => {
     const jobId = await system.submit(tenant, "Escape");
     await system.until(jobId);
     const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
@@ -335,8 +335,8 @@ describe("a log on a terminal", { tags: "attack/names" }, () => {
   });
 });
 
-describe("what goes wrong", () => {
-  it("is said in words and by the exit code", async () => {
+describe("an error", () => {
+  it("has a clear message and an exit code", async () => {
     const gone = { env: { HOME: desk.path, JOBYARD_URL: await addressOfNobody() } };
     const [nowhere, noService, noAddress, noSuchJob, noOption, noCommand, twoWays] = await Promise.all([
       jobyard(["jobs", "x"], { env: { HOME: desk.path } }),

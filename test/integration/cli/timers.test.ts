@@ -41,10 +41,10 @@ const timers = (...args: readonly string[]): Promise<CliResult> =>
   });
 
 describe("jobyard timers", () => {
-  it("lists them with what comes next, and says it all as JSON", async () => {
+  it("lists timers with their next ticks, and all fields as JSON", async () => {
     const { code, stdout, stderr } = await timers();
     expect(code).toBe(0);
-    expect(stderr).toBe('Warning: look at the schedule of my.test.Odd: "jobyard timers show" says why.\n');
+    expect(stderr).toBe('Warning: check the schedule of my.test.Odd. "jobyard timers show" gives the reason.\n');
     const [head, ...rows] = stdout.trimEnd().split("\n");
     expect(head).toMatch(/^timer +schedule +next +last +result +missed\/skipped$/);
     expect(rows[0]).toMatch(/^my\.test\.Fail +00:10:00 +in \d+ (min|s)(?: not sent)? +- +- +0\/0$/);
@@ -54,7 +54,7 @@ describe("jobyard timers", () => {
     expect((await timers("--limit", "1", "--json")).json<{ items: TimerView[] }>().items).toHaveLength(1);
   });
 
-  it("shows what a schedule may have been meant to be, and so does publishing it", async () => {
+  it("shows warnings about a schedule, and so does publishing", async () => {
     expect((await timers("show", "my.test.Odd")).stdout).toMatch(
       /\n {2}warning +Cron .* does not run every 45 minutes/,
     );
@@ -66,7 +66,7 @@ describe("jobyard timers", () => {
     expect(published.code).toBe(0);
   });
 
-  it("says of a tick that is near whether it has been sent", async () => {
+  it("shows whether a near tick has been sent", async () => {
     const near = timerOf({ tenantName: freshTenant(), packageName: "my.test.zip", cron: "*/5 * * * * *" });
     const list = async (): Promise<string> => {
       const env = { HOME: desk.path, JOBYARD_URL: system.api.url };
@@ -83,14 +83,14 @@ describe("jobyard timers", () => {
     expect(shown.stdout).toMatch(/sent +up to \d{4}-/);
   });
 
-  it("pauses and resumes one", async () => {
+  it("pauses and resumes a timer", async () => {
     expect((await timers("pause", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick is paused since /);
     expect((await timers()).stdout).toMatch(/my\.test\.Quick .* paused +-/);
     expect((await timers("show", "my.test.Quick")).stdout).toMatch(/state +paused .* by local/);
     expect((await timers("resume", "my.test.Quick")).stdout).toMatch(/^my\.test\.Quick ticks next \d{4}-/);
   });
 
-  it("gives one another schedule, shows it as such, and takes it back", async () => {
+  it("overrides a schedule, shows the override, and removes it", async () => {
     const set = await timers("schedule", "my.test.Fail", "0 0 6 * * *", "--time-zone", "Europe/Vienna");
     expect(set.stdout).toMatch(/^my\.test\.Fail ticks by 0 0 6 \* \* \* Europe\/Vienna \(overridden\), next \d{4}-/);
     expect((await timers()).stdout).toMatch(/my\.test\.Fail +0 0 6 \* \* \* Europe\/Vienna \(overridden\)/);
@@ -101,14 +101,14 @@ describe("jobyard timers", () => {
     expect((await timers("schedule", "my.test.Fail", "00:10:00", "--declared")).code).toBe(2);
   });
 
-  it("says when one ticks next", async () => {
+  it("lists the next ticks of a timer", async () => {
     const { items } = (await timers("next", "my.test.Quick", "--count", "3", "--json")).json<{ items: string[] }>();
     expect(items.map((instant) => instant.slice(11))).toEqual(Array.from({ length: 3 }, () => "06:00:00.000Z"));
     expect((await timers("next", "my.test.Fail", "-n", "2")).stdout.trimEnd().split("\n")).toHaveLength(3);
     expect((await timers("next", "my.test.Fail", "-n", "101")).code).toBe(2);
   });
 
-  it("runs one now, and waits for it when asked to", async () => {
+  it("runs a timer now, and waits for the run with --wait", async () => {
     const good = await timers("run", "my.test.Quick", "--wait");
     expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('"trigger":"manual"') as string });
     const bad = await timers("run", "my.test.Fail", "--wait", "--json");
@@ -117,10 +117,10 @@ describe("jobyard timers", () => {
     expect((await system.until(jobId)).state).toBe("succeeded");
   });
 
-  it("says what is wrong with a name", async () => {
+  it("reports an error in a timer's name", async () => {
     expect(await timers("show", "Quick")).toMatchObject({
       code: 2,
-      stderr: "Name the timer as the list does, package.timer, not Quick.\n",
+      stderr: "Use the form package.timer, as in the list, not Quick.\n",
     });
     expect((await timers("run", "my.test.Nobody")).stderr).toContain("(TimerNotFound, request ");
     const help = await timers("run", "--help");

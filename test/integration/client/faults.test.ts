@@ -27,13 +27,13 @@ const QUICK = { retry: { firstDelayMs: 5, maxDelayMs: 20, maxAttempts: 20 } };
 const clientOf = (options: JobServiceClientOptions = {}): JobServiceClient =>
   new JobServiceClient(proxy.url, { ...QUICK, answerWithinMs: LIMIT_MS, ...options });
 
-/** Nothing comes from a request that hangs: the client's limit passes, here at once. */
+/** A hanging request never gets a response: the client's limit passes, here at once. */
 function met(fate: HttpFate): HttpFate {
   if (fate === "hang") queueMicrotask(limits.pass);
   return fate;
 }
 
-/** The first requests meet these, one each; the rest pass. */
+/** The first requests get one fault each; the rest succeed. */
 function firstMeet(...fates: readonly HttpFate[]): void {
   const left = [...fates];
   proxy.decide = () => met(left.shift() ?? "pass");
@@ -48,7 +48,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 const countIn = async (batchId: string) => (await world.api.get(`/v1/batches/${batchId}`)).body.counts?.total;
 
 describe.each(FAULTS)("a request that meets %s", (fault) => {
-  it("creates one batch and one job, and says their ids", async () => {
+  it("creates one batch and one job, and returns their ids", async () => {
     const tenantName = freshTenant();
     const client = clientOf();
     firstMeet(fault, fault);
@@ -63,7 +63,7 @@ describe.each(FAULTS)("a request that meets %s", (fault) => {
     expect(await world.bellIdsOf(jobId)).toEqual([`${jobId}:1`]);
   });
 
-  it("submits each of many jobs once, and gives each its result, in order", async () => {
+  it("submits each of many jobs once, and returns each result in order", async () => {
     const tenantName = freshTenant();
     firstMeet();
     const client = clientOf();
@@ -85,7 +85,7 @@ describe.each(FAULTS)("a request that meets %s", (fault) => {
     });
   });
 
-  it("cancels and requeues a job, and reads its log and a missing artifact as they are", async () => {
+  it("cancels and requeues a job, and reads its log and a missing artifact", async () => {
     const tenantName = freshTenant();
     firstMeet();
     const client = clientOf();
@@ -106,7 +106,7 @@ describe.each(FAULTS)("a request that meets %s", (fault) => {
 });
 
 describe("a network that fails at random", () => {
-  it.each(breadth([1], [1, 2, 3]))("loses and doubles nothing (seed %i)", async (seed) => {
+  it.each(breadth([1], [1, 2, 3]))("loses and duplicates nothing (seed %i)", async (seed) => {
     const random = seededRandom(seed);
     const tenantName = freshTenant();
     firstMeet();
@@ -127,7 +127,7 @@ describe("a network that fails at random", () => {
   });
 });
 
-describe("what no retry can mend", () => {
+describe("an error that no retry can fix", () => {
   it("is thrown at once, with the service's code and the request's id", async () => {
     firstMeet();
     proxy.requests.length = 0;
@@ -146,7 +146,7 @@ describe("what no retry can mend", () => {
     expect(proxy.requests.length).toBe(1);
   });
 
-  it("is thrown after the last try, as what it was", async () => {
+  it("is thrown unchanged after the last try", async () => {
     const retry = { ...QUICK.retry, maxAttempts: 3 };
     for (const [fate, code] of [
       ["drop", "NetworkFailed"],
@@ -163,7 +163,7 @@ describe("what no retry can mend", () => {
     }
   });
 
-  it("ends with the caller's signal, with the caller's reason", async () => {
+  it("ends with the reason of the caller's signal", async () => {
     proxy.decide = () => "hang";
     const reason = new Error("enough");
     const end = new AbortController();

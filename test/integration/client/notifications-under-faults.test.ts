@@ -1,4 +1,4 @@
-/** Notifications of the real service over a network that breaks streams in their middle and refuses new ones. */
+/** Notifications of the real service over a network that breaks streams and refuses new ones. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { breadth } from "../../support/breadth.ts";
@@ -10,14 +10,14 @@ import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 const JOBS = 60;
-/** Of what is heard: after each so many the network breaks everything that is open. */
+/** The network breaks all open connections after each number of received events. */
 const CUT_EVERY = 20;
 const FAULTS: readonly HttpFate[] = ["drop", "429", "502", "503"];
 const tenant = freshTenant();
 let system: TestSystem;
 
 beforeAll(async () => {
-  // No start but the first: a machine that is too busy to renew a lock in time would make another.
+  // The job must start only once: on a busy machine a late renewal would cause another start.
   system = await startTestSystem({ lockMs: 60_000 });
   const jobs = { Steps: "for (let i = 1; i <= 3; i++) context.progress(i / 3); return { output: job.parameters };" };
   await system.publish(tenant, "test.zip", testPackage({ jobs, isolation: "reuse" }));
@@ -40,7 +40,7 @@ it.each(breadth([1], [1, 2]))(
       cutCount++;
       proxy.cut();
     });
-    // Answers that take long are broken off by the cuts.
+    // The cuts also break long responses.
     proxy.decide = ({ path }) =>
       random.chance(0.4) ? random.pick(path.startsWith("/v1/events") ? ["drop", "429", "503"] : FAULTS) : "pass";
 
@@ -58,7 +58,7 @@ it.each(breadth([1], [1, 2]))(
     stop();
     await expect.poll(() => worker.runningCount).toBe(0);
     expectWholeStories(follower, ids);
-    // The client lets no repeat through, and one instance knows everything a client may have lost on the way.
+    // The client drops repeats, and a single instance keeps every event that a client may have lost.
     expect(new Set(follower.heard.map((event) => JSON.stringify(event))).size).toBe(follower.heard.length);
     expect(follower.missedCount).toBe(0);
     expect(cutCount).toBeGreaterThan(2);

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 
-/** A service that tells events as the contract says, under the test's hands. */
+/** A service that sends events as the contract says, controlled by the test. */
 const streams: { readonly request: IncomingMessage; readonly response: ServerResponse }[] = [];
 const server = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://service");
@@ -31,7 +31,7 @@ const eventOf = (eventType: string, sequence: number, fields: object = {}): stri
 };
 
 describe("notifications", () => {
-  it("come in order, once each, over breaks of the connection and two subscriptions", async () => {
+  it("arrive in order, once each, across broken connections and two subscriptions", async () => {
     const client = new JobServiceClient(url, { retry: { firstDelayMs: 5, maxDelayMs: 10 } });
     const { notifications } = client;
     const heard: string[] = [];
@@ -49,7 +49,7 @@ describe("notifications", () => {
       "/v1/events?batchId=a.1",
     ]);
     one?.response.write(eventOf("jobStarted", 1));
-    // Cut into pieces, with what nobody knows yet, and half an event at the end.
+    // Cut into pieces, with unknown fields, and half an event at the end.
     for (const piece of eventOf("jobProgressed", 2, { progress: { text: "grüß\ndich" } }).split(/(?<=.{7})/su))
       one?.response.write(piece);
     one?.response.write(eventOf("jobDreamt", 3));
@@ -70,7 +70,7 @@ describe("notifications", () => {
     await expect.poll(() => other?.request.socket.destroyed).toBe(true);
   });
 
-  it("say why they cannot come", async () => {
+  it("report why they cannot start", async () => {
     const { notifications } = new JobServiceClient(url);
     await expect(notifications.subscribeToJob("forbidden")).rejects.toMatchObject({ code: "JobNotFound" });
   });

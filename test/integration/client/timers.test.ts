@@ -21,7 +21,7 @@ async function registered(tenantName = freshTenant(), timerName = "Export"): Pro
 }
 
 describe("client.timers", () => {
-  it("lists a tenant's timers, however many pages that takes", async () => {
+  it("lists a tenant's timers over several pages", async () => {
     const { tenantName } = await registered(undefined, "C");
     for (const name of ["A", "D", "B"]) await registered(tenantName, name);
     const { timers } = new JobServiceClient(api.url);
@@ -33,7 +33,7 @@ describe("client.timers", () => {
     expect(sizes).toEqual([3, 1]);
   });
 
-  it("looks at one, pauses and resumes it, and tells when it ticks", async () => {
+  it("reads, pauses and resumes a timer, and lists its next ticks", async () => {
     const timer = await registered();
     const { timers } = new JobServiceClient(api.url);
     expect(await timers.get(timer)).toMatchObject({ ...timer, enabled: true });
@@ -54,7 +54,7 @@ describe("client.timers", () => {
     await expect(timers.get({ ...timer, timerName: "Other" })).rejects.toMatchObject({ code: "TimerNotFound" });
   });
 
-  it("runs it once for one call, also when an answer is lost", async () => {
+  it("runs a timer once for one call, also when a response is lost", async () => {
     await using proxy = await startHttpFaultProxy(api.url);
     const timer = await registered();
     const { timers, monitoring } = new JobServiceClient(proxy.url, {

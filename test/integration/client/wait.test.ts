@@ -35,7 +35,7 @@ const requestOf = (jobType: string, parameters?: unknown) => ({
 });
 
 describe("waitForJob", () => {
-  it("resolves to the job as it ended, well or not", async () => {
+  it("resolves to the ended job, succeeded or failed", async () => {
     const client = new JobServiceClient(system.api.url, QUICK);
     const good = await client.management.submitJob(requestOf("Quick", { n: 1 }));
     const bad = await client.management.submitJob(requestOf("Fail"));
@@ -44,7 +44,7 @@ describe("waitForJob", () => {
     expect(other).toMatchObject({ state: "failed", failure: { message: "no good", retryable: false } });
   });
 
-  it("gives up when told to, and says whose fault that is not", async () => {
+  it("stops after its timeout, without blaming the job", async () => {
     const client = new JobServiceClient(system.api.url, QUICK);
     const jobId = await client.management.submitJob({ ...requestOf("Quick"), delayMs: 3_600_000 });
     await expect(client.waitForJob(jobId, { timeoutMs: 60 })).rejects.toMatchObject({ code: "TimedOut" });
@@ -53,7 +53,7 @@ describe("waitForJob", () => {
     await expect(client.waitForJob("acme.nothing.00.x")).rejects.toMatchObject({ code: "JobNotFound" });
   });
 
-  it("waits through an outage longer than all tries, and through another API in the place of the first", async () => {
+  it("waits through an outage longer than all tries, and through a new API process", async () => {
     await using proxy = await startHttpFaultProxy(system.api.url);
     const first = await startTestApi(system.queue(), { stores: system.api.stores });
     proxy.target = first.url;
@@ -80,8 +80,8 @@ describe("waitForJob", () => {
   });
 });
 
-describe("what a job leaves", () => {
-  it("is read whole: artifacts as streams, logs followed over cuts of the connection", async () => {
+describe("artifacts and logs of a job", () => {
+  it("are read completely: artifacts as streams, logs across broken connections", async () => {
     await using proxy = await startHttpFaultProxy(system.api.url);
     const client = new JobServiceClient(proxy.url, QUICK);
     const jobId = await client.management.submitJob(requestOf("Report"));

@@ -1,4 +1,4 @@
-/** Two API processes as they are deployed, over one broker and one storage: what one is told, the other's clients hear. */
+/** Two API processes as they are deployed, over one broker and one storage: clients of one see changes made at the other. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
@@ -27,7 +27,7 @@ afterAll(async () => {
   await bus.close();
 });
 
-it("share tickets, and let clients of one that is killed go on at the other, then let their followers go", async () => {
+it("share tickets, take over clients of a killed process, and close their followers at shutdown", async () => {
   await using proxy = await startRoundRobinProxy([first, second]);
   const client = new JobServiceClient(proxy.url, QUICK);
   const batchId = await client.management.createBatch({ tenantName, batchName: "One dies" });
@@ -41,7 +41,7 @@ it("share tickets, and let clients of one that is killed go on at the other, the
     await followByClient(new JobServiceClient(proxy.url, QUICK), batchId),
   ];
   const ids: string[] = [];
-  /** Jobs that end by being canceled: no worker is needed. */
+  /** Jobs that end by a cancel, so no worker is needed. */
   async function someJobs(): Promise<void> {
     for (let i = 0; i < 10; i++) {
       const jobId = await client.management.submitJob(jobRequestOf(tenantName), batchId);

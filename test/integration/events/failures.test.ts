@@ -1,4 +1,4 @@
-/** What becomes of jobs and of events when the broker, a worker or an answer is lost. */
+/** Jobs and events when the broker, a worker or a response is lost. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connectServiceBus, createEventPublisher } from "../../../runtime/azure/index.ts";
 import type { PublishedEvent } from "../../../runtime/core/job/events.ts";
@@ -36,7 +36,7 @@ function recordingLog(): { readonly log: Logger; readonly lines: { message: stri
 }
 
 describe("jobs", () => {
-  it("run and end when nobody takes their events", async () => {
+  it("run and end while the broker refuses their events", async () => {
     const topology = { ...busTopology([DEFAULT_POOL]), topics: [] };
     await using bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology }).then((started) => ({
       ...started,
@@ -48,12 +48,12 @@ describe("jobs", () => {
     await expect.poll(() => worker.runningCount).toBe(0);
   });
 
-  it("whose end is found again by a second message are told to have ended once", async () => {
+  it("publish one end, also when a second message finds the end again", async () => {
     const client = await openSse(`${system.api.url}/v1/events?tenantName=${tenant}`);
     await using worker = await system.startWorker();
     const jobId = await system.submit(tenant, "Quick");
     const ended = await system.until(jobId);
-    // As after a crash between the row and the message: the row is terminal, its message comes again.
+    // As after a crash between the row and the message: the row is terminal, and its message is delivered again.
     const { events, close } = publishTo(system.bus);
     for (let i = 0; i < 3; i++) events.completedRow(ended);
     const other = await system.submit(tenant, "Quick");
@@ -69,7 +69,7 @@ describe("jobs", () => {
 });
 
 describe("events", () => {
-  it("wait while the broker is away, in their order; beyond the limit the oldest go, and the log counts them", async () => {
+  it("wait in order while the broker is down; beyond the limit the oldest are dropped, and the log counts them", async () => {
     await using proxy = await TcpProxy.to(system.bus.port);
     const through = system.bus.connectionString.replace(`:${system.bus.port}`, `:${proxy.port}`);
     const { log, lines } = recordingLog();
@@ -103,7 +103,7 @@ describe("events", () => {
     await source.close();
   });
 
-  it("of levels that are not wanted are not published", async () => {
+  it("of disabled levels are not published", async () => {
     const heard: PublishedEvent[] = [];
     const source = hearFrom(system.bus);
     await source.listen(

@@ -1,4 +1,4 @@
-/** The hub, as SignalR's own client sees it. */
+/** The hub, tested with SignalR's own client. */
 import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
 import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ const WAIT = { timeout: 120_000 };
 const TOKEN = "head.payload.signature";
 const NO_JOB = `${tenant}.0000000000aaaaaaaa.00.0000000000aaaaaaaa`;
 
-/** Everybody with the token is known, and may use every tenant but one. */
+/** Every caller with the token is known and may use every tenant but one. */
 const identify: Identify = (needs) => (request, response, next) => {
   if (needs !== "anonymous" && request.headers.authorization !== `Bearer ${TOKEN}`) {
     throw new UnauthenticatedError("No token.");
@@ -71,14 +71,14 @@ const typesOf = (heard: readonly SystemEvent[], jobId: string): readonly string[
   heard.flatMap((event) => ("jobId" in event && event.jobId === jobId ? [event.eventType] : []));
 
 describe("SignalR's client", () => {
-  it("hears at two instances of every job one start, ordered progress and one end", async () => {
+  it("receives at two instances one start, ordered progress and one end of every job", async () => {
     const { body } = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Batch" });
     const { batchId } = body;
     await using one = await connect(system.api);
     await using two = await connect(guarded, { token: TOKEN });
     for (const { connection } of [one, two]) expect(await connection.invoke("SubscribeToBatch", batchId)).toBeNull();
     const jobIds = await Promise.all(Array.from({ length: 60 }, () => system.submit(tenant, "Quick", { batchId })));
-    // Followed twice, told once.
+    // Followed twice, delivered once.
     await one.connection.invoke("SubscribeToJob", jobIds[0]);
     await system.api.post(`/v1/batches/${batchId}/close`);
     for (const { heard } of [one, two]) {
@@ -95,7 +95,7 @@ describe("SignalR's client", () => {
     }
   });
 
-  it("hears no more of what it has unsubscribed from", async () => {
+  it("receives no more events after it unsubscribes", async () => {
     await using client = await connect(system.api);
     const jobId = await system.submit(tenant, "Quick", { delayMs: 3_600_000 });
     const other = await system.submit(tenant, "Quick", { delayMs: 3_600_000 });
@@ -106,7 +106,7 @@ describe("SignalR's client", () => {
     expect(typesOf(client.heard, jobId)).toEqual([]);
   });
 
-  it("is told what is wrong with a call, and goes on", async () => {
+  it("gets an error for an invalid call, and stays connected", async () => {
     await using client = await connect(guarded, { token: TOKEN });
     const { connection } = client;
     await expect(connection.invoke("SubscribeToJob", NO_JOB)).rejects.toThrow(/JobNotFound/);
@@ -123,7 +123,7 @@ describe("SignalR's client", () => {
     expect(connection.state).toBe(HubConnectionState.Connected);
   });
 
-  it("needs a token, in a header or in the address, which no log shows", async () => {
+  it("needs a token, in a header or in the address, and no log contains it", async () => {
     await expect(connect(guarded)).rejects.toThrow(/401/);
     await expect(connect(guarded, { skipNegotiation: true })).rejects.toThrow();
     await using client = await connect(guarded, { token: TOKEN, skipNegotiation: true });
@@ -139,7 +139,7 @@ describe("SignalR's client", () => {
     expect((await fetch(`${guarded.url}/v1/jobs/x?access_token=${TOKEN}`)).status).toBe(401);
   });
 
-  it("may come from our own pages and from those that are let in, and from no other", async () => {
+  it("is accepted from our own pages and from allowed origins only", async () => {
     const api = await system.anotherApi({ traffic: { allowedOrigins: ["https://app.example.com"] } });
     const url = `${api.url.replace("http", "ws")}/hubs/jobs`;
     expect(await opened(url, api.url)).toBe("open");
@@ -147,7 +147,7 @@ describe("SignalR's client", () => {
     expect(await opened(url, "https://evil.example.com")).toBe(403);
   });
 
-  it("reconnects when the instance goes away, and hears signs of life until then", async () => {
+  it("receives pings, and reconnects when the instance stops", async () => {
     const api = await system.anotherApi({ follow: { heartbeatMs: 20 } });
     const frames: string[] = [];
     const socket = new WebSocket(`${api.url.replace("http", "ws")}/hubs/jobs`);
@@ -163,7 +163,7 @@ describe("SignalR's client", () => {
     expect(frames.at(-1)).toBe(`{"type":7,"allowReconnect":true}\u001e`);
   });
 
-  it("that speaks something else is told so and closed", async () => {
+  it("that uses another protocol gets an error and is closed", async () => {
     for (const [sent, answer] of [
       [`{"protocol":"messagepack","version":1}\u001e`, /messagepack/],
       [`hello\u001e`, /handshake/],
@@ -183,7 +183,7 @@ describe("SignalR's client", () => {
     await expect.poll(() => system.api.followerCount).toBe(0);
   });
 
-  it("that does not read is cut off, while another hears everything", async () => {
+  it("that does not read is closed, while another receives everything", async () => {
     const api = await system.anotherApi();
     const slow = await connect(api);
     await slow.connection.invoke("SubscribeToTenant", tenant);

@@ -1,4 +1,4 @@
-/** What workers and API tell of jobs, as an outside program hears it on the topic. */
+/** The events that workers and API publish about jobs, as an outside program receives them. */
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseEvent, type SystemEvent } from "../../../runtime/core/job/events.ts";
@@ -42,7 +42,7 @@ interface Heard {
   readonly properties: Record<string, unknown>;
 }
 
-/** A subscription of an outside service, with a filter of its own. */
+/** An outside service's subscription, with its own filter. */
 async function listen(name: string, filter: string): Promise<{ heard: Heard[]; stop: () => Promise<void> }> {
   const admin = connectAdmin(system.bus.adminConnectionString!);
   await admin.createSubscription(EVENTS_TOPIC, name, {
@@ -67,7 +67,7 @@ const typesOf = (heard: readonly Heard[], jobId: string) =>
   heard.filter(({ event }) => "jobId" in event && event.jobId === jobId).map(({ event }) => event.eventType);
 
 describe("an outside subscriber with a filter", () => {
-  it("hears of 50 jobs one start, ordered progress and exactly one end each, and the end of their batch once", async () => {
+  it("receives one start, ordered progress and one end of each of 50 jobs, and one end of their batch", async () => {
     const batchId = (await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Fifty" })).body.batchId;
     const { heard, stop } = await listen("outside", `BatchId = '${batchId}'`);
     const jobIds = await Promise.all(Array.from({ length: 50 }, () => system.submit(tenant, "Steps", { batchId })));
@@ -85,7 +85,7 @@ describe("an outside subscriber with a filter", () => {
         event.eventType === "jobProgressed" && event.jobId === jobId ? [event.progress.fraction!] : [],
       );
       expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
-      // The last one always, and no flood.
+      // Always the last report, but not all of them.
       expect(fractions.at(-1)).toBe(1);
       expect(fractions.length).toBeLessThanOrEqual(4);
       const sequences = heard.flatMap(({ event }) =>
@@ -105,7 +105,7 @@ describe("an outside subscriber with a filter", () => {
     await stop();
   });
 
-  it("hears of a retry, a requeue and cancels, in an order that never goes back", async () => {
+  it("receives retries, requeues and cancels in growing order", async () => {
     const { heard, stop } = await listen("commands", `TenantName = '${tenant}'`);
     const jobId = await system.submit(tenant, "FailsOnce", { retry: { maxAttempts: 2, initialDelayMs: 10 } });
     await system.until(jobId);

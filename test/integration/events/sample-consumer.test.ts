@@ -1,4 +1,4 @@
-/** The consumer in docs/samples, run as its readers run it. */
+/** The consumer in docs/samples, run as a reader runs it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { startTestSystem } from "../../support/test-system.ts";
 
 const SAMPLE = join(import.meta.dirname, "../../../docs/samples/event-consumer.ts");
 
-it("prints what its own filter lets through, each event once, and stops when it is told to", async () => {
+it("prints each event that passes its filter once, and stops on SIGTERM", async () => {
   const tenant = freshTenant();
   await using system = await startTestSystem();
   await using worker = await system.startWorker();

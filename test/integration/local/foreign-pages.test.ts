@@ -1,4 +1,4 @@
-/** What a web page in the user's browser can do to the servers of `npm start`: each as it runs, asked over the wire. */
+/** Attacks of a web page in the user's browser on the servers of `npm start`, which run as usual. */
 import { stat } from "node:fs/promises";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ import { temporaryDirectory, type TemporaryDirectory } from "../../support/tempo
 import { holdConnections } from "../../support/half-open-client.ts";
 import { openWire } from "../../support/wire.ts";
 
-/** The key that Azurite's documentation names, and every page knows. */
+/** The key in Azurite's documentation, which every page knows. */
 const KNOWN_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const ACCOUNT = "devstoreaccount1";
 const FOREIGN = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
@@ -61,7 +61,7 @@ async function statusAt(url: string, { method = "GET", path = "/", headers }: As
     return (await wire.send({ method, path, headers })).status;
   }
   return new Promise((resolve, reject) => {
-    // Whose certificate it is does not matter to what it answers.
+    // The certificate does not matter for the response.
     const options = { method, headers, rejectUnauthorized: false, agent: false };
     httpsRequest(new URL(path, url), options, (response) => {
       response.resume();
@@ -81,7 +81,7 @@ const servers = (): Readonly<Record<string, string>> => ({
 });
 
 describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", { tags: "attack/hosts" }, (name) => {
-  it("refuses a page that has given this machine's address a name of its own", { tags: "attack/hosts" }, async () => {
+  it("refuses a page that points its own host name at this machine", { tags: "attack/hosts" }, async () => {
     const url = servers()[name] ?? "";
     const { port } = new URL(url);
     for (const host of [`evil.example:${port}`, `0.0.0.0:${port}`, `localhost.evil.example:${port}`]) {
@@ -95,7 +95,7 @@ describe.each(["API", "issuer", "blobs", "tables", "bus administration"])("%s", 
   });
 });
 
-describe("a request that names its server in an odd way", { tags: "attack/hosts" }, () => {
+describe("a request with an unusual name of its server", { tags: "attack/hosts" }, () => {
   const LOOPBACK = "host: 127.0.0.1\r\n";
   it.each([
     ["two Hosts, ours first", `GET / HTTP/1.1\r\n${LOOPBACK}host: evil.example\r\n`],
@@ -118,7 +118,7 @@ describe("a request that names its server in an odd way", { tags: "attack/hosts"
     }
   });
 
-  it("is not taken to be ours by its whole target", async () => {
+  it("is not trusted because of an absolute target", async () => {
     for (const url of Object.values(servers()).filter((one) => !one.startsWith("https:"))) {
       const text = "GET http://127.0.0.1/ HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
       using client = await holdConnections(Number(new URL(url).port), { text });
@@ -128,7 +128,7 @@ describe("a request that names its server in an odd way", { tags: "attack/hosts"
 });
 
 describe("an API without authentication", { tags: "attack/hosts" }, () => {
-  it("lets no foreign page change anything, and no foreign Host open a connection to its hub", async () => {
+  it("allows no change by a foreign page, and no hub connection with a foreign Host", async () => {
     const path = "/v1/jobs/acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa/cancel";
     expect(await statusAt(api.url, { method: "POST", path, headers: FOREIGN })).toBe(403);
     expect(await statusAt(api.url, { method: "POST", path, headers: { origin: api.url } })).toBe(404);
@@ -154,7 +154,7 @@ describe("an API without authentication", { tags: "attack/hosts" }, () => {
     ["an extension", { origin: "chrome-extension://abc", "sec-fetch-site": "cross-site" }],
     ["a page without Origin", { "sec-fetch-site": "cross-site" }],
     ["another port of this machine", { origin: "http://localhost:1", "sec-fetch-site": "same-site" }],
-  ])("takes nothing from %s", async (_what, headers) => {
+  ])("refuses %s", async (_what, headers) => {
     for (const [method, path] of [
       ["POST", "/v1/jobs"],
       ["POST", "/v1/batches/acme.0000000000aaaaaaaa/cancel"],
@@ -182,17 +182,21 @@ describe("an API with tokens", () => {
 });
 
 describe("the issuer", () => {
-  it("lets no foreign page change its keys, although the secrets are public", { tags: "attack/hosts" }, async () => {
-    const path = `/${DIRECTORY_ID}/rotate-keys`;
-    expect(await statusAt(issuer.authority, { method: "POST", path, headers: FOREIGN })).toBe(403);
-    const local = { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" };
-    expect(await statusAt(issuer.authority, { method: "POST", path, headers: local })).toBe(400);
-  });
+  it(
+    "allows no foreign page to change its keys, although the secrets are public",
+    { tags: "attack/hosts" },
+    async () => {
+      const path = `/${DIRECTORY_ID}/rotate-keys`;
+      expect(await statusAt(issuer.authority, { method: "POST", path, headers: FOREIGN })).toBe(403);
+      const local = { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" };
+      expect(await statusAt(issuer.authority, { method: "POST", path, headers: local })).toBe(400);
+    },
+  );
 });
 
 describe("storage", () => {
   it(
-    "knows a key of its own, kept for this user alone, and not the one of the documentation",
+    "accepts only its own key, which only this user can read, not the documented one",
     { tags: "attack/hosts" },
     async () => {
       expect(azurite.accountKey).not.toBe(KNOWN_KEY);

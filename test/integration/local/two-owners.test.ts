@@ -1,4 +1,4 @@
-/** Programs whose folder belongs to another process: each as it runs. */
+/** Programs whose folder another process uses. Each runs as usual. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { access, mkdir, writeFile } from "node:fs/promises";
@@ -35,7 +35,7 @@ function started(args: readonly string[], env: Record<string, string> = {}) {
   };
 }
 
-/** The program's arguments and settings, when it works in this folder. */
+/** The program's arguments and settings for this folder. */
 const PROGRAMS: Record<string, (directory: string) => Promise<[string[], Record<string, string>?]>> = {
   async storage(directory) {
     const [blobs, tables] = await freePorts(2);
@@ -47,8 +47,8 @@ const PROGRAMS: Record<string, (directory: string) => Promise<[string[], Record<
 
 const waitsFor = new RegExp(`Waiting for process ${process.pid}, since \\d{4}-\\d\\d-\\d\\d`);
 
-describe("a program whose folder another process owns", () => {
-  it.each(Object.keys(PROGRAMS))("%s says who it is, waits, and starts when that one has ended", async (name) => {
+describe("a program whose folder another process uses", () => {
+  it.each(Object.keys(PROGRAMS))("%s names the other process, waits, and starts when it has ended", async (name) => {
     await using folder = await temporaryDirectory();
     const owner = await ownFolder({ directory: folder.path });
     await using program = started(...(await PROGRAMS[name]!(folder.path)));
@@ -58,7 +58,7 @@ describe("a program whose folder another process owns", () => {
     await eventually(() => expect(program.isReady(), program.said()).toBe(true));
   });
 
-  it("a worker says who it is, and touches nothing in it", async () => {
+  it("a worker names the other process, and changes nothing in the folder", async () => {
     await using folder = await temporaryDirectory();
     const { release } = await ownFolder({ directory: folder.path });
     const work = join(folder.path, "attempts", "running", "work");
@@ -76,7 +76,7 @@ describe("a program whose folder another process owns", () => {
     release();
   });
 
-  it("storage that was killed leaves nothing that keeps the next one waiting", async () => {
+  it("killed storage leaves nothing that delays the next one", async () => {
     await using folder = await temporaryDirectory();
     for (let round = 0; round < 2; round++) {
       await using program = started(...(await PROGRAMS["storage"]!(folder.path)));

@@ -1,4 +1,4 @@
-/** Well-known libraries, each packed with a job that uses it and run by a job host, as `jobyard run` does it. */
+/** Well-known libraries, each packed with a job that uses it and run by a job host, as in `jobyard run`. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -13,7 +13,7 @@ const ANSWER_WITHIN_MS = 20_000;
 const REPOSITORY = join(import.meta.dirname, "../../..");
 
 const wanted = new Map(LIBRARIES.flatMap(({ modules }) => Object.entries(modules)));
-/** What the repository has in the same version is linked, the rest installed. */
+/** Modules of the same version in the repository are linked, the others installed. */
 const isHere = async ([name, version]: readonly [string, string]): Promise<boolean> => {
   const text = await readFile(join(REPOSITORY, "node_modules", name, "package.json"), "utf8").catch(() => "{}");
   return (JSON.parse(text) as { version?: string }).version === version;

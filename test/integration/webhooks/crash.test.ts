@@ -1,4 +1,4 @@
-/** Between the completion of a batch and the end of its delivery a process may die at any call: nothing gets lost. */
+/** A process can crash at any call between the completion of a batch and the end of its delivery. Nothing gets lost. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
 import { batchOf } from "../../support/builders.ts";
@@ -13,7 +13,7 @@ beforeAll(async () => {
   lab = await startWebhookLab("webhookcrashes");
 });
 
-/** One process completes, announces and delivers, and dies on the way; another comes after. Resolves to the calls made. */
+/** One process completes, announces and delivers, and crashes on the way. Another follows. Resolves to the calls made. */
 async function dieOnce(life: Life) {
   await using receiver = await startReceiver();
   const tenantName = freshTenant();
@@ -35,7 +35,7 @@ async function dieOnce(life: Life) {
       if (!isDead(life)) throw error;
     });
 
-  // What every end of a job and every round of the sweeper does.
+  // The same steps as at every end of a job and every round of the sweeper.
   await complete(lab.batches);
   lab.pass(CLAIM_MS);
   await lab.instance().run(batchId);
@@ -47,11 +47,11 @@ async function dieOnce(life: Life) {
   return { calls: life.calls, sent: receiver.received.length };
 }
 
-describe("a process that dies", () => {
+describe("a process that crashes", () => {
   it.each([
     ["before a call", true],
     ["after a call took effect", false],
-  ])("%s, whichever it is, loses no message", async (_, diesBefore) => {
+  ])("%s, at any call, loses no message", async (_, diesBefore) => {
     let twice = 0;
     let diesAt = 0;
     for (;;) {
@@ -60,15 +60,15 @@ describe("a process that dies", () => {
       if (!isDead(life)) break;
       if (sent === 2) twice++;
     }
-    // Completing reads and writes; announcing, claiming, sending and ending take some more.
+    // Completing reads and writes. Announcing, claiming, sending and ending need more calls.
     expect(diesAt).toBeGreaterThan(12);
-    // Only who dies between the receiver's answer and the note of it sends again.
+    // Only a crash between the receiver's response and its record causes a second send.
     expect(twice).toBeLessThanOrEqual(diesBefore ? 1 : 2);
   });
 });
 
 describe("storage that fails", () => {
-  it("keeps a completion on its batch's row until it can be announced, and does not touch the completion itself", async () => {
+  it("keeps a completion on its batch's row until it is announced, and does not affect the batch's completion", async () => {
     await using receiver = await startReceiver();
     const tenantName = freshTenant();
     await lab.webhook({ tenantName, url: receiver.url });
@@ -81,7 +81,7 @@ describe("storage that fails", () => {
     expect(receiver.received).toHaveLength(1);
   });
 
-  it("that refuses to clear the row because somebody has written it leaves the other's completion there", async () => {
+  it("keeps another process's completion when clearing the row conflicts", async () => {
     await using receiver = await startReceiver();
     const tenantName = freshTenant();
     await lab.webhook({ tenantName, url: receiver.url });

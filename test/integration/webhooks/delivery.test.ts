@@ -1,4 +1,4 @@
-/** What completes a batch, a receiver hears of: once when all is well, again when it did not answer, for a day. */
+/** Delivery of completions: once normally, repeatedly for a day when the receiver fails. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
 import { newSecret } from "../../../runtime/api/webhooks/post.ts";
@@ -39,7 +39,7 @@ afterEach(async () => {
 const register = (fields = {}) => lab.webhook({ tenantName, url: receiver.url, ...fields });
 
 describe("a completed batch", () => {
-  it("is told to every webhook of its tenant, signed, with what the event says and the counts", async () => {
+  it("is sent to every webhook of its tenant, signed, with the event and the counts", async () => {
     const secrets = [newSecret(), newSecret()];
     const webhooks = await Promise.all(
       secrets.map((value, i) =>
@@ -67,7 +67,7 @@ describe("a completed batch", () => {
     expect((await lab.batchOf(batch.batchId)).unannounced).toEqual([]);
   });
 
-  it("is told to no other tenant, and to nobody when its tenant has no webhook", async () => {
+  it("is sent to no other tenant, and not sent without a webhook", async () => {
     const other = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
     const batch = await lab.completedBatch(tenantName);
     await lab.instance().run(batch.batchId);
@@ -76,7 +76,7 @@ describe("a completed batch", () => {
     expect((await lab.batchOf(batch.batchId)).unannounced).toEqual([]);
   });
 
-  it("is told once for each generation, also when both wait", async () => {
+  it("is sent once for each generation, also when both wait", async () => {
     const webhook = await register();
     const { batchId } = await lab.completedBatch(tenantName);
     const { value, etag } = (await lab.batches.get(batchId))!;
@@ -95,7 +95,7 @@ describe("a completed batch", () => {
     expect(await lab.deliveriesOf(webhook)).toHaveLength(2);
   });
 
-  it("keeps the latest of very many completions that nobody announces", () => {
+  it("keeps only the latest completions when they are not announced", () => {
     let unannounced = batchOf().unannounced;
     for (let generation = 1; generation <= UNANNOUNCED_MAX_COUNT + 5; generation++) {
       unannounced = completedChanges({ ...batchOf(), generation, unannounced }, NO_COUNTS, lab.clock).unannounced;
@@ -108,7 +108,7 @@ describe("a completed batch", () => {
 });
 
 describe("a receiver that fails", () => {
-  it("is tried eight times, each later than the one before, with the same message under a new signature", async () => {
+  it("is tried eight times with growing delays, with the same message under a new signature", async () => {
     const webhook = await register();
     receiver.answer = (response) => response.writeHead(500).end("no luck");
     const batch = await lab.completedBatch(tenantName);
@@ -145,14 +145,14 @@ describe("a receiver that fails", () => {
     });
   });
 
-  it("is forgiven by the next message that arrives", async () => {
+  it("has its failures reset by the next delivered message", async () => {
     const webhook = await register({ failuresInRow: 4 });
     const batch = await lab.completedBatch(tenantName);
     await lab.instance().run(batch.batchId);
     expect((await lab.webhooks.get(tenantName, webhook.webhookName))!.value.failuresInRow).toBe(0);
   });
 
-  it("is disabled by its 410, and what waits for it is given up", async () => {
+  it("is disabled by its 410, and its waiting messages are given up", async () => {
     const webhook = await register();
     const { value: current } = (await lab.webhooks.get(tenantName, webhook.webhookName))!;
     const later = deliveryOf(current, { nextTryAt: new Date(lab.clock.getTime() + 60_000) });
@@ -172,7 +172,7 @@ describe("a receiver that fails", () => {
     expect(states.toSorted()).toEqual(["failed: It answered 410.", "failed: The webhook is disabled."]);
   });
 
-  it("is disabled when nobody was there for days", async () => {
+  it("is disabled after failing for days", async () => {
     const webhook = await register({ failuresInRow: WEBHOOK_FAILURES_MAX_COUNT - 1 });
     receiver.answer = 503;
     await lab.deliveries.add(deliveryOf(webhook, { tries: WEBHOOK_MAX_TRIES - 1 }));
@@ -185,12 +185,12 @@ describe("a receiver that fails", () => {
 });
 
 describe("a webhook", () => {
-  it("that is deleted is sent nothing more, nor is another one of its name", async () => {
+  it("that is deleted receives nothing more, nor does a new one with its name", async () => {
     const webhook = await register();
     const batch = await lab.completedBatch(tenantName);
     const instance = lab.instance();
     await instance.announce(batch.batchId);
-    // As the removal of the row alone would leave it, when it is broken off.
+    // The state after an interrupted deletion: only the row is gone.
     await lab.storage.table("webhooks").retrying.deleteEntity(tenantName, webhook.webhookName);
     const namesake = await register();
     await instance.run();
@@ -199,7 +199,7 @@ describe("a webhook", () => {
     expect(await lab.deliveriesOf(namesake)).toEqual([]);
   });
 
-  it("takes all its deliveries along when it is deleted, and no other's", async () => {
+  it("loses all its deliveries when it is deleted, and no other's", async () => {
     const [webhook, other] = [await register(), await register({ webhookName: "other" })];
     for (const one of [webhook, other]) {
       await lab.deliveries.add(deliveryOf(one));
@@ -230,7 +230,7 @@ describe("a webhook", () => {
     });
   });
 
-  it("for which too many wait is given up at once, and shows it", async () => {
+  it("with too many waiting messages gives up new ones at once, and lists them", async () => {
     const webhook = await register();
     const full = { ...lab.deliveries, waitingCount: () => Promise.resolve(WEBHOOK_WAITING_MAX_COUNT) };
     const batch = await lab.completedBatch(tenantName);
@@ -241,7 +241,7 @@ describe("a webhook", () => {
     ]);
   });
 
-  it("shows those that wait, then the latest that have ended, page by page", async () => {
+  it("lists waiting messages, then the latest ended ones, in pages", async () => {
     const webhook = await register();
     const ended = Array.from({ length: WEBHOOK_DELIVERIES_KEPT + 3 }, (_, i) =>
       deliveryOf(webhook, { key: `k${String(i).padStart(4, "0")}`, state: "delivered", nextTryAt: undefined }),
@@ -249,7 +249,7 @@ describe("a webhook", () => {
     for (const one of ended.toReversed()) await lab.deliveries.end(one);
     const waiting = ["w1", "w2"].map((key) => deliveryOf(webhook, { key, nextTryAt: new Date("9999-01-01") }));
     for (const one of waiting) await lab.deliveries.add(one);
-    // What has ended does not wait again.
+    // An ended message does not wait again.
     await lab.deliveries.add(deliveryOf(webhook, { key: "k0001" }));
     expect(await lab.deliveries.waitingCount(webhook, 10)).toBe(2);
     expect(await lab.deliveries.waitingCount(webhook, 1)).toBe(1);
@@ -279,7 +279,7 @@ describe("a webhook", () => {
 });
 
 describe("a receiver that hangs", () => {
-  it("holds its own slots and delays nobody else", async () => {
+  it("occupies only its own slots and delays no other", async () => {
     const hanging = freshTenant();
     const release = Promise.withResolvers<undefined>();
     const open = new Map<string, number>();
@@ -301,7 +301,7 @@ describe("a receiver that hangs", () => {
       });
       for (let n = 0; n < 20; n++) await lab.deliveries.add(deliveryOf(webhook));
     }
-    // Before and behind it in the order in which deliveries are found.
+    // Before and after it in the order in which deliveries are found.
     const others = await Promise.all(
       ["0", "zz"].map((begin) =>
         lab.webhook({ tenantName: `${begin}${freshTenant()}`.slice(0, 15), url: receiver.url }),
@@ -330,7 +330,7 @@ describe("a receiver that hangs", () => {
     }
   });
 
-  it("holds no more than all slots together, and those that had to wait come first afterwards", async () => {
+  it("cannot exceed all slots together, and waiting deliveries come first afterwards", async () => {
     const sent: string[] = [];
     const release = Promise.withResolvers<undefined>();
     const post: typeof postHere = async (url) => {
@@ -352,7 +352,7 @@ describe("a receiver that hangs", () => {
     await deliverer.idle();
     expect(await deliverer.round()).toBeTypeOf("boolean");
     await deliverer.idle();
-    // Those behind the 32 that had their turn, before these have another.
+    // Those after the 32 that had their turn, before these get another.
     const turnsOf = (index: number) => sent.flatMap((url, i) => (url.endsWith(`/${tenants[index]}`) ? [i] : []));
     expect(turnsOf(32)[0]).toBeLessThan(turnsOf(20)[2]!);
     while (await deliverer.round()) await deliverer.next();
@@ -361,8 +361,8 @@ describe("a receiver that hangs", () => {
   });
 });
 
-describe("a sender that dies", () => {
-  it("is replaced when its claim ends, and not before", async () => {
+describe("a sender that crashes", () => {
+  it("is replaced when its claim expires, and not before", async () => {
     const webhook = await register();
     const batch = await lab.completedBatch(tenantName);
     const never = new Promise<never>(() => undefined);
@@ -388,7 +388,7 @@ describe("two instances at the same time", () => {
     // In opposite orders, so that they meet in the middle.
     const [first, second] = [lab.instance(), lab.instance()];
     await Promise.all([first.run(...ids), second.run(...ids.toReversed())]);
-    // What one was announcing while the other had done its rounds.
+    // Messages that one announced while the other had finished its rounds.
     await first.run();
     const told = receiver.received.map(({ body }) => (JSON.parse(body) as WebhookBatchCompleted).batchId);
     expect(told.toSorted()).toEqual(ids.toSorted());

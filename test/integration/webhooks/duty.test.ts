@@ -1,4 +1,4 @@
-/** Who delivers: the one process that holds the lease, as soon as it hears of a batch, and by itself now and then. */
+/** Who delivers: the process that holds the lease, when a batch completes and at intervals. */
 import { beforeAll, beforeEach, afterEach, expect, it } from "vitest";
 import { startWebhookDuty } from "../../../runtime/api/webhooks/duty.ts";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
@@ -34,7 +34,7 @@ const leaseOf = (name: string): LeaderLease =>
 const newsOf = (batch: Batch): PublishedEvent => batchCompletedEvent(batch, batch.completedAt!);
 const LONG_MS = 3_600_000;
 
-it("is done at once when a batch is heard of, by the process that leads, and by the next when it stops", async () => {
+it("runs at once when a batch completes, in the leading process, and in the next one when it stops", async () => {
   const tenantName = freshTenant();
   await lab.webhook({ tenantName, url: receiver.url });
   const duties = [1, 2].map(() =>
@@ -48,7 +48,7 @@ it("is done at once when a batch is heard of, by the process that leads, and by 
     await told();
     await receiver.count(n);
   }
-  // Whichever led.
+  // Any of the two can lead.
   await duties[0]!.stop();
   await told();
   await receiver.count(4);
@@ -56,7 +56,7 @@ it("is done at once when a batch is heard of, by the process that leads, and by 
   expect(receiver.received).toHaveLength(4);
 });
 
-it("is done without news too", async () => {
+it("also runs without a notification", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   const duty = startWebhookDuty({ lease: leaseOf("quiet"), ...lab.instance(), log: silentLog, everyMs: 20 });
   await lab.deliveries.add(deliveryOf(webhook));
@@ -64,7 +64,7 @@ it("is done without news too", async () => {
   await duty.stop();
 });
 
-it("goes on after an outage of storage, and says that there was one", async () => {
+it("continues after an outage of storage, and logs it", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   const log = recordingLog();
   let failures = 3;
@@ -79,7 +79,7 @@ it("goes on after an outage of storage, and says that there was one", async () =
   expect(log.messages().filter((message) => message === "webhooks were not looked at")).toHaveLength(3);
 });
 
-it("is not done by a process that does not lead, and ends after what is being sent", async () => {
+it("does not run in a process that does not lead, and stops after sending the current message", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   await lab.deliveries.add(deliveryOf(webhook));
   const asked = Promise.withResolvers<undefined>();

@@ -102,7 +102,7 @@ describe("a worker in which an error is caught by nobody", () => {
     expect((await system.api.get(`/v1/jobs/${jobId}/log`)).body).toContain(
       "sys Interrupted: An error in the worker was caught by nobody.",
     );
-    expect(worker.output()).toContain("nobody caught an error; handing back all jobs and ending");
+    expect(worker.output()).toContain("uncaught error; handing back all jobs and exiting");
     expect(worker.output()).toContain("injected");
   });
 });

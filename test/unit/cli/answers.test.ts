@@ -1,4 +1,4 @@
-/** How commands show what a service answers: tenants, names, numbers, JSON on a terminal. */
+/** How commands show the service's responses: tenants, names, numbers, JSON on a terminal. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
 import { startLoopbackServer, type LoopbackAnswer, type LoopbackServer } from "../../support/loopback-server.ts";
@@ -53,27 +53,29 @@ const jobyard = (args: readonly string[], columns?: number) =>
   });
 
 describe("a tenant", () => {
-  it("that the caller does not have is refused with those it has, and the one that was meant", async () => {
+  it("without a grant is refused with the caller's tenants and the nearest name", async () => {
     for (const command of [["batches"], ["timers"], ["packages"], ["dead-letters"], ["packages", "versions", "a"]]) {
       const { code, stderr } = await jobyard([...command, "--tenant", "acounting"]);
       expect([command, code]).toEqual([command, EXIT.usage]);
-      expect(stderr).toBe("You have no tenant acounting. Did you mean accounting? You have: accounting, demo.\n");
+      expect(stderr).toBe(
+        "You have no grant on the tenant acounting. Did you mean accounting? Your tenants: accounting, demo.\n",
+      );
     }
     expect((await jobyard(["batches", "--tenant", "zzz"])).stderr).toBe(
-      "You have no tenant zzz. You have: accounting, demo.\n",
+      "You have no grant on the tenant zzz. Your tenants: accounting, demo.\n",
     );
     expect(await jobyard(["batches", "--tenant", "demo"])).toMatchObject({ code: EXIT.done, stdout: "No batches.\n" });
   });
 
-  it("is asked for when there is more than one, and how to get one is said when there is none", async () => {
-    expect((await jobyard(["batches"])).stderr).toBe("Name a tenant with --tenant. You have: accounting, demo.\n");
+  it("must be set when there are several, and the message explains how to get one when there is none", async () => {
+    expect((await jobyard(["batches"])).stderr).toBe("Name a tenant with --tenant. Your tenants: accounting, demo.\n");
     answers["GET /v1/me"] = { status: 200, body: { ...ME, grants: [] } };
     expect((await jobyard(["batches"])).stderr).toContain("jobyard grants <tenant> --grant <your object id>");
   });
 });
 
 describe("whoami", () => {
-  it("says name, object id, roles and tenants; as JSON on one line, on a terminal indented", async () => {
+  it("shows name, object id, roles and tenants, and prints JSON on one line, indented on a terminal", async () => {
     const { stdout } = await jobyard(["whoami"]);
     expect(stdout).toBe(
       [
@@ -91,18 +93,18 @@ describe("whoami", () => {
     expect((await jobyard(["whoami", "--json"], 80)).stdout).toBe(`${JSON.stringify(ME, null, 2)}\n`);
   });
 
-  it("of somebody without the role says which command gives it", async () => {
+  it("without the role names the command that assigns it", async () => {
     const message = "This takes the app role Jobs.Admin, and the token has Jobs.Submit.";
     answers["GET /v1/workers"] = { status: 403, body: { error: { code: "Forbidden", message, requestId: "r1" } } };
     const { code, stderr } = await jobyard(["workers"]);
     expect(code).toBe(EXIT.notAllowed);
-    expect(stderr).toContain(`${message}\n  An administrator assigns roles with az rest: docs/deploy.md`);
+    expect(stderr).toContain(`${message}\n  An administrator assigns roles with az rest: see docs/deploy.md`);
     expect(stderr).toContain("jobyard login --local --as admin\n  (Forbidden, request r1)\n");
   });
 });
 
 describe("one job", () => {
-  it("is shown with its package's version, its parameters, and how long it waited", async () => {
+  it("is shown with its package's version, its parameters and its waiting time", async () => {
     answers["GET /v1/jobs/demo.b.00.j"] = { status: 200, body: JOB };
     const { stdout } = await jobyard(["jobs", "demo.b.00.j"]);
     expect(stdout).toContain("  package    greet.zip, version 3f9a01c2d4e5\n");
@@ -115,7 +117,7 @@ describe("one job", () => {
 });
 
 describe("numbers", () => {
-  it("are said of one and of many", async () => {
+  it("have the right singular and plural", async () => {
     const counts = { queued: 0, running: 0, succeeded: 1, failed: 0, canceled: 0, total: 1 };
     const batchId = "demo.0000000000aaaaaaaa";
     answers[`POST /v1/batches/${batchId}/requeue`] = { status: 200, body: { requeued: 1 } };
@@ -125,7 +127,7 @@ describe("numbers", () => {
     };
     answers[`GET /v1/batches/${batchId}`] = { status: 200, body: { batchId, counts } };
     expect((await jobyard(["requeue", batchId])).stdout).toBe("1 job runs again.\n");
-    expect((await jobyard(["cancel", batchId])).stdout).toBe("1 job has been asked to end.\n");
+    expect((await jobyard(["cancel", batchId])).stdout).toBe("Cancel requested for 1 job.\n");
     expect(await jobyard(["watch", batchId])).toMatchObject({
       stdout: "1 job: 1 succeeded, 0 failed, 0 canceled\n",
       stderr: expect.stringContaining("1 of 1 job done") as string,
@@ -152,23 +154,23 @@ describe("a version of a package", () => {
     answers[`DELETE ${at}`] = { status: 204 };
   });
 
-  it("is restored by the letters it alone begins with", async () => {
+  it("is restored by an unambiguous prefix", async () => {
     expect((await jobyard(["packages", "versions", "greet", "-t", "demo"])).stdout).toMatch(/3f9a01c2d4e5 .*current/);
     const restored = await jobyard(["packages", "restore", "greet", "3F9A01F", "-t", "demo"]);
     expect(restored).toMatchObject({
       code: EXIT.done,
-      stdout: "Jobs of greet.zip run version 3f9a01ffffff again, with 1 timer: nightly.\n",
+      stdout: "Jobs of greet.zip now run version 3f9a01ffffff, with 1 timer: nightly.\n",
     });
     const many = await jobyard(["packages", "restore", "greet", "3f9a", "-t", "demo"]);
     expect(many).toMatchObject({
       code: EXIT.usage,
-      stderr: expect.stringContaining("2 versions begin with 3f9a") as string,
+      stderr: expect.stringContaining("2 versions start with 3f9a") as string,
     });
     const none = await jobyard(["packages", "restore", "greet", "abc", "-t", "demo"]);
-    expect(none.stderr).toBe("There is no version abc. There are: 3f9a01c2d4e5, 3f9a01ffffff.\n");
+    expect(none.stderr).toBe("Version abc does not exist. Versions: 3f9a01c2d4e5, 3f9a01ffffff.\n");
   });
 
-  it("goes with all others only when --yes says so", async () => {
+  it("is deleted with all others only with --yes", async () => {
     const refused = await jobyard(["packages", "delete", "greet", "-t", "demo"]);
     expect(refused).toMatchObject({ code: EXIT.usage, stderr: expect.stringContaining("add --yes") as string });
     expect(asked.some((line) => line.startsWith("DELETE"))).toBe(false);

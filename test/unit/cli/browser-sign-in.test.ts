@@ -1,4 +1,4 @@
-/** `jobyard login` with the local issuer and a browser that is a script: from the address to the file. */
+/** `jobyard login` with the local issuer and a scripted browser: from the address to the stored sign-in. */
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -6,6 +6,7 @@ import { startIdentityServer, type IdentityServer } from "../../../runtime/local
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../../runtime/local/identity/principals.ts";
 import { runCliHere } from "../../support/cli-in-process.ts";
 import { factsOf, startEntraService, type EntraService } from "../../support/entra-service.ts";
+import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 let desk: TemporaryDirectory;
@@ -34,7 +35,7 @@ afterAll(async () => {
   await desk[Symbol.asyncDispose]();
 });
 
-/** A browser whose user chooses Sam, and which keeps the page it ends on. */
+/** A browser whose user chooses Sam. It keeps its last page. */
 async function browserOf(query: string): Promise<Readonly<Record<string, string>>> {
   const program = join(desk.path, "xdg-open");
   const page = join(desk.path, "page.html");
@@ -47,13 +48,16 @@ async function browserOf(query: string): Promise<Readonly<Record<string, string>
 const login = (env: Readonly<Record<string, string>>) =>
   runCliHere(["login", service.url, "--ca-file", issuer.caFile], { env });
 
-it("signs a user in by this machine's browser, with PKCE, and says nothing secret on the terminal", async () => {
+it("signs a user in with this machine's browser and PKCE, and prints no secret", async () => {
   const { code, stdout, stderr } = await login(await browserOf("&login=sam@jobyard.local"));
   expect([code, stderr]).toEqual([0, stderr]);
   expect(stdout).toContain("Signed in at");
   expect(stderr).toContain(`${issuer.authority}/${DIRECTORY_ID}/oauth2/v2.0/authorize?`);
   expect(stderr).toContain("--device");
-  expect(await readFile(join(desk.path, "page.html"), "utf8")).toContain("You can close this page");
+  // The browser may still be writing its page when the command ends.
+  await eventually(async () =>
+    expect(await readFile(join(desk.path, "page.html"), "utf8")).toContain("You can close this page"),
+  );
   const kept = JSON.parse(await readFile(join(desk.path, ".jobyard/sign-in.json"), "utf8")) as {
     who: { kind: string; refreshToken: string };
     token: { token: string };

@@ -1,4 +1,4 @@
-/** The table of commands: what help, parsing, completion and the documents say must be the same. */
+/** The table of commands: help, parsing, completion and documents must agree with it. */
 import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -23,7 +23,7 @@ interface Found {
   readonly rest: readonly string[];
 }
 
-/** The command that these words name, and the words after it. */
+/** The command at these words, and the remaining words. */
 function specAt(words: readonly string[], specs = COMMANDS, usual?: string): Found | undefined {
   const [first, ...rest] = words;
   const named = specs.find(({ name }) => name === first);
@@ -35,7 +35,7 @@ function specAt(words: readonly string[], specs = COMMANDS, usual?: string): Fou
 
 const HELP: OptionSpec = { flags: "-h, --help", text: "" };
 
-/** What is wrong with a line of a document; undefined: nothing. */
+/** The error in a line of a document, or undefined. */
 function problemOf(line: string): string | undefined {
   const words = line.match(/'[^']*'|"[^"]*"|[^\s'"]+/g) ?? [];
   if (words[0]?.startsWith("-") || words[0] === "help") return undefined;
@@ -55,7 +55,7 @@ function callsIn(text: string): readonly string[] {
 }
 
 describe("the table of commands", () => {
-  it("says everything in whole words, and each option once", () => {
+  it("has full sentences, and each option once", () => {
     for (const { words, spec } of all) {
       const flags = (spec.options ?? []).flatMap(wordsOf);
       expect([words, new Set(flags).size]).toEqual([words, flags.length]);
@@ -64,11 +64,11 @@ describe("the table of commands", () => {
     }
   });
 
-  it("has something to load behind every row", async () => {
+  it("has an action for every command", async () => {
     for (const { words, spec } of all) expect([words, typeof (await spec.load?.())]).toEqual([words, "function"]);
   });
 
-  it("has examples that it takes itself", () => {
+  it("has examples that parse", () => {
     const wrong = all.flatMap(({ spec }) =>
       (spec.examples ?? []).flatMap((example) => {
         const line = example
@@ -104,7 +104,7 @@ describe("the table of commands", () => {
     expect(new Set(EXIT_MEANINGS.map(([code]) => code))).toEqual(new Set(Object.values(EXIT)));
   });
 
-  it("takes every call of jobyard that a document shows", async () => {
+  it("accepts every call of jobyard in a document", async () => {
     const folder = join(ROOT, "docs");
     const documents = (await readdir(folder)).filter((name) => name.endsWith(".md")).map((name) => join(folder, name));
     const wrong: string[] = [];
@@ -124,8 +124,8 @@ describe("the table of commands", () => {
 const usageOf = (words: readonly string[], { arguments: given = [] }: CommandSpec): string =>
   [...words, ...given.map(({ name }) => name)].join(" ");
 
-describe("a word that is not known", () => {
-  it("is answered with the one that was meant", async () => {
+describe("an unknown word", () => {
+  it("gets a suggestion", async () => {
     expect((await runCliHere(["sumbit"])).stderr).toContain("(Did you mean submit?)");
     expect((await runCliHere(["timers", "show", "x", "--tennant", "a"])).stderr).toContain("(Did you mean --tenant?)");
     expect((await runCliHere(["jobs", "x", "--state", "faild"])).stderr).toContain("Allowed choices are");
@@ -133,7 +133,7 @@ describe("a word that is not known", () => {
 });
 
 describe("what help loads", () => {
-  /** Libraries and files that a file imports when it is loaded, however far below. */
+  /** Libraries and files that a file imports when it is loaded, at any depth. */
   async function loadedBy(file: string, seen: Set<string>): Promise<Set<string>> {
     if (seen.has(file)) return seen;
     seen.add(file);
@@ -146,7 +146,7 @@ describe("what help loads", () => {
     return seen;
   }
 
-  it("is the table and Commander, so that it prints at once", async () => {
+  it("is only the table and Commander, so that help starts fast", async () => {
     const loaded = await loadedBy(join(ROOT, "runtime/cli/cli.ts"), new Set());
     const libraries = [...loaded].filter((name) => !name.startsWith("/") && !name.startsWith("node:"));
     expect(libraries).toEqual(["commander"]);
@@ -159,7 +159,7 @@ describe("the package of the command", () => {
   const packageAt = async (folder: string) =>
     JSON.parse(await readFile(join(ROOT, folder, "package.json"), "utf8")) as { version: string; bin?: object };
 
-  it("is not the repository's: npx would install that anew before each run", async () => {
+  it("is not the repository's package, which npx would install before each run", async () => {
     const [root, cli] = await Promise.all([packageAt("."), packageAt("runtime/cli")]);
     expect(root.bin).toBeUndefined();
     expect(cli).toMatchObject({ bin: { jobyard: "jobyard.mjs" }, version: root.version });
@@ -186,7 +186,7 @@ describe("completion", () => {
     return ran.stdout.trim().split(/\s+/).filter(Boolean);
   }
 
-  it.each(["bash", "zsh"])("knows commands, what is below them, options and their choices, for %s", async (shell) => {
+  it.each(["bash", "zsh"])("offers commands, subcommands, options and their choices, for %s", async (shell) => {
     expect(await completed(shell, "su")).toEqual(["submit"]);
     expect(await completed(shell, "timers", "p")).toEqual(["pause"]);
     expect(await completed(shell, "timers", "next", "a.b", "--co")).toEqual(["--count"]);
@@ -194,7 +194,7 @@ describe("completion", () => {
     expect(await completed(shell, "submit", "--priority", "h")).toEqual(["high"]);
     expect(await completed(shell, "jobs", "x", "-s", "")).toContain("succeeded");
     expect(await completed(shell, "completion", "z")).toEqual(["zsh"]);
-    // A name that nobody knows here: what the shell does by itself.
+    // For other values the shell's own completion applies.
     expect(await completed(shell, "submit", "--type", "s")).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** What a service that means harm may do to the files of who downloads from it: nothing but fill the folder it was given. */
+/** A hostile service can only create files in the download folder. */
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -46,14 +46,14 @@ describe("a service that names its artifacts", { tags: "attack/names" }, () => {
     ["nothing", ""],
     ["a step up alone", ".."],
     ["a way up, again and again", `${"../".repeat(50)}tmp/jobyard-owned`],
-  ])("as %s leaves nothing", async (_what, path) => {
+  ])("as %s creates no file", async (_what, path) => {
     paths = [path];
     expect((await download()).code).not.toBe(0);
     expect((await readdir(desk.path)).filter((name) => name !== "out")).toEqual(["mine"]);
     expect(await readFile(join(desk.path, "mine"), "utf8")).toBe("mine");
   });
 
-  it("as an absolute path leaves it below the folder", async () => {
+  it("as an absolute path creates a file below the folder", async () => {
     paths = ["/etc/jobyard-owned"];
     expect((await download()).code).toBe(0);
     expect(await readFile(join(to, "etc/jobyard-owned"), "utf8")).toBe("owned");
@@ -70,7 +70,7 @@ describe("a service that names its artifacts", { tags: "attack/names" }, () => {
     expect(await readdir(to)).toEqual(["a", "b"]);
   });
 
-  it("as a link that is there writes nothing behind it", async () => {
+  it("as an existing link writes nothing to its target", async () => {
     await mkdir(to);
     await symlink(join(desk.path, "mine"), join(to, "link"));
     await symlink(join(desk.path, "missing"), join(to, "dangling"));

@@ -33,7 +33,7 @@ const files = {
 };
 
 describe("jobyard pack", () => {
-  it("writes the ZIP and says what is in it", async () => {
+  it("writes the ZIP and prints its contents", async () => {
     await using source = await sourcePackage(files);
     const { code, out, error } = await jobyard("pack", source.path);
     expect(code).toBe(EXIT.done);
@@ -45,7 +45,7 @@ describe("jobyard pack", () => {
     expect(existsSync(join(source.path, "dist/sample.zip"))).toBe(true);
   });
 
-  it("writes where it is told to and prints JSON", async () => {
+  it("writes to the given file and prints JSON", async () => {
     await using source = await sourcePackage(files);
     const file = join(source.path, "some/where/x.zip");
     const { code, out } = await jobyard(
@@ -69,7 +69,7 @@ describe("jobyard pack", () => {
     });
   });
 
-  it("shows when its timers will run next, on the clocks of their zone", async () => {
+  it("shows the next runs of its timers in their time zone", async () => {
     const timer = (name: string, options: string) =>
       `export const ${name} = scalableTimerJob({ ${options} }, () => {});`;
     await using source = await sourcePackage({
@@ -101,7 +101,7 @@ describe("jobyard pack", () => {
     expect(next.map((time) => time - (next[0] ?? 0))).toEqual([0, 600_000, 1_200_000]);
   });
 
-  it("says what is wrong with a package", async () => {
+  it("reports the problems of a package", async () => {
     await using source = await sourcePackage({
       "a.ts": 'import { defineJob } from "jobyard/job";\nexport default defineJob({ run() {} });',
     });
@@ -112,7 +112,7 @@ describe("jobyard pack", () => {
     });
   });
 
-  it("says how it is called", async () => {
+  it("prints its usage", async () => {
     expect(await jobyard("pack")).toMatchObject({
       code: EXIT.usage,
       error: "error: missing required argument 'directory'",
@@ -130,7 +130,7 @@ describe("jobyard pack", () => {
 });
 
 describe("jobyard init --timer", () => {
-  it("makes a package whose timer runs here, once and now", async () => {
+  it("makes a package whose timer can be run once", async () => {
     await using place = await temporaryDirectory();
     const directory = join(place.path, "nightly-report");
     expect(await jobyard("init", directory, "--timer")).toMatchObject({
@@ -149,7 +149,7 @@ describe("jobyard init --timer", () => {
     expect(await readFile(join(place.path, "out", `${output.day}.txt`), "utf8")).toBe("missed before: 0\n");
   }, 30_000);
 
-  it("keeps what lies in the folder for its files, and no link that it left", async () => {
+  it("does not overwrite files in the output folder, and copies no link", async () => {
     await using source = await sourcePackage({
       "package.json": JSON.stringify({
         name: "sample",
@@ -165,7 +165,7 @@ describe("jobyard init --timer", () => {
     expect(await readFile(join(out, "a.txt"), "utf8")).toBe("mine");
   }, 30_000);
 
-  it("tells a program that is a timer the same", async () => {
+  it("passes the same facts to a program that is a timer", async () => {
     await using source = await sourcePackage({
       "package.json": JSON.stringify({
         name: "sample",
@@ -184,7 +184,7 @@ describe("jobyard init --timer", () => {
     });
   }, 30_000);
 
-  it("fails a job that leaves what a worker would not keep, and copies the rest", async () => {
+  it("fails a job with files that a worker would refuse, and copies the rest", async () => {
     await using place = await temporaryDirectory();
     await using source = await sourcePackage({
       "package.json": JSON.stringify({
@@ -205,7 +205,7 @@ describe("jobyard init --timer", () => {
 });
 
 describe("nodeVersionProblem", () => {
-  it("lets in what runs TypeScript, and tells others why not", () => {
+  it("accepts versions that run TypeScript, and explains why others cannot be used", () => {
     expect(["22.18.0", "22.20.1", "24.0.0", "26.1.0"].map((version) => nodeVersionProblem(version))).toEqual([
       undefined,
       undefined,

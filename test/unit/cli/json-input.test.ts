@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 const inputOf = (bytes: Uint8Array) => ({ input: Readable.from([bytes]) });
 const NOTHING = inputOf(Buffer.alloc(0));
 
-/** As each kind of file that a command reads. */
+/** The same JSON for each kind of input. */
 async function readAs(kind: "--file" | "--parameters" | "-", bytes: Uint8Array): Promise<unknown> {
   if (kind === "-") return jsonIn("-", inputOf(bytes));
   await using directory = await temporaryDirectory();
@@ -19,7 +19,7 @@ async function readAs(kind: "--file" | "--parameters" | "-", bytes: Uint8Array):
 }
 
 describe.each(["--file", "--parameters", "-"] as const)("JSON given by %s", (kind) => {
-  it("may begin with a byte order mark", async () => {
+  it("can start with a byte order mark", async () => {
     expect(await readAs(kind, Buffer.from('\ufeff{"name":"für"}'))).toEqual({ name: "für" });
   });
 
@@ -40,7 +40,7 @@ describe.each(["--file", "--parameters", "-"] as const)("JSON given by %s", (kin
   });
 });
 
-it("takes parameters as an option's text", async () => {
+it("accepts parameters as an option's text", async () => {
   expect(await parametersIn('{"n":"9223372036854775807"}', NOTHING)).toEqual({ n: "9223372036854775807" });
   await expect(parametersIn('{"n":9223372036854775807}', NOTHING)).rejects.toThrow(
     "--parameters holds n: 9223372036854775807 would arrive as 9223372036854776000; send it as text",

@@ -1,4 +1,4 @@
-/** The listener of `jobyard login`, asked by browsers, by pages of other sites and by other programs of this machine. */
+/** The listener of `jobyard login`, called by browsers, pages of other sites and other programs of this machine. */
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect } from "node:net";
@@ -49,7 +49,7 @@ const canConnect = (host: string, port: number): Promise<boolean> =>
   });
 
 describe("the callback of a sign-in", { tags: "attack/hosts" }, () => {
-  it("takes the answer to its own sign-in, shows a page without any of it, and takes no second one", async () => {
+  it("accepts the response to its own sign-in, shows a page without its data, and accepts no second one", async () => {
     const answered = callback.answerTo("mine", new AbortController().signal);
     const { status, body, policy } = await ask("/?code=the-code&state=mine");
     expect(status).toBe(200);
@@ -60,13 +60,18 @@ describe("the callback of a sign-in", { tags: "attack/hosts" }, () => {
     expect((await ask("/?code=other&state=mine")).status).toBe(400);
   });
 
-  it("hears nobody before it is asked to", async () => {
+  it("accepts nothing before the wait starts", async () => {
     expect((await ask("/?code=x&state=undefined")).status).toBe(400);
     expect((await ask("/?code=x")).status).toBe(400);
   });
 
   it.each<[string, string, Asked, number]>([
-    ["a page of another site by a name of its own", "/?code=x&state=mine", { headers: { host: "evil.example" } }, 403],
+    [
+      "a page of another site with its own host name",
+      "/?code=x&state=mine",
+      { headers: { host: "evil.example" } },
+      403,
+    ],
     ["another port's name", "/?code=x&state=mine", { headers: { host: "localhost:1" } }, 403],
     ["a script of another page", "/?code=x&state=mine", { headers: { origin: "https://evil.example" } }, 403],
     ["a script of a sandbox", "/?code=x&state=mine", { headers: { origin: "null" } }, 403],
@@ -74,22 +79,22 @@ describe("the callback of a sign-in", { tags: "attack/hosts" }, () => {
     ["an answer to another sign-in", "/?code=x&state=other", {}, 400],
     ["an answer without a state", "/?code=x", {}, 400],
     ["another path", "/favicon.ico?code=x&state=mine", {}, 404],
-    ["what is no address", "//?code=x&state=mine", {}, 404],
-  ])("refuses %s, and goes on waiting", async (_who, path, asked, status) => {
+    ["an invalid address", "//?code=x&state=mine", {}, 404],
+  ])("refuses %s, and continues to wait", async (_who, path, asked, status) => {
     const answered = callback.answerTo("mine", new AbortController().signal);
     expect((await ask(path, asked)).status).toBe(status);
     expect((await ask("/?code=the-code&state=mine")).status).toBe(200);
     expect((await answered).get("code")).toBe("the-code");
   });
 
-  it("listens on this machine's own addresses alone, and no longer than it is needed", async () => {
+  it("listens only on loopback addresses, and only while it waits", async () => {
     const port = portOf(callback);
     const others = Object.values(networkInterfaces()).flatMap((all) =>
       (all ?? []).filter(({ internal, family }) => !internal && family === "IPv4").map(({ address }) => address),
     );
     for (const address of others) expect(await canConnect(address, port)).toBe(false);
     expect(await canConnect("127.0.0.1", port)).toBe(true);
-    // A browser keeps connections on which it has said nothing.
+    // Browsers keep unused connections open.
     const silent = connect({ host: "127.0.0.1", port });
     await new Promise((resolve) => silent.once("connect", resolve));
     const ended = new Promise((resolve) => silent.once("close", resolve));
@@ -107,7 +112,7 @@ describe("the callback of a sign-in", { tags: "attack/hosts" }, () => {
 });
 
 describe("the user's browser", () => {
-  it("gets the whole address, without a shell in between, and no secret of the environment", async () => {
+  it("gets the whole address without a shell, and no secret of the environment", async () => {
     await using directory = await temporaryDirectory();
     const [program, seen] = [join(directory.path, "xdg-open"), join(directory.path, "seen")];
     await writeFile(
@@ -121,7 +126,7 @@ describe("the user's browser", () => {
     expect(given).toBe("https://issuer.example/?a=1&b=$(touch%20x)\nsecret:\n");
   });
 
-  it("is not looked for where nobody would see it, and may be missing", () => {
+  it("is not started without a display, and may be missing", () => {
     expect(() => openBrowser("https://issuer.example/", { env: {}, platform: "linux" })).not.toThrow();
     expect(() =>
       openBrowser("https://issuer.example/", { env: { PATH: "/nowhere" }, platform: "darwin" }),

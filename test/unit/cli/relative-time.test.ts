@@ -20,7 +20,7 @@ describe("a time from now", () => {
     expect(shown(seconds)).toBe(text);
   });
 
-  it("that is not is a dash", () => {
+  it("that is absent is a dash", () => {
     expect(showRelative(undefined, NOW)).toBe("-");
   });
 });

@@ -1,4 +1,4 @@
-/** What `jobyard` remembers of a sign-in, and which service it gives it to. */
+/** The sign-in that `jobyard` stores, and the services that receive it. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -25,7 +25,7 @@ const login = () => jobyard(["login", service.url, "--client-id", "app"], { JOBY
 const secretsAt = ({ seen }: EntraService) => seen.filter((line) => /the-secret|refresh-1|issued-token/.test(line));
 const file = () => join(desk.path, ".jobyard/sign-in.json");
 
-/** As after a sign-in by code, with a token that has ended. */
+/** As after a sign-in with a code, with an expired token. */
 async function signedInAsUser(): Promise<void> {
   await login();
   const { token: _token, ...kept } = JSON.parse(await readFile(file(), "utf8")) as { token: object };
@@ -34,7 +34,7 @@ async function signedInAsUser(): Promise<void> {
 }
 
 describe("a sign-in", { tags: "attack/addresses" }, () => {
-  it("is for the issuer, the directory and the application it was made with", async () => {
+  it("is bound to its issuer, directory and application", async () => {
     expect((await login()).code).toBe(EXIT.done);
     await signedInAsUser();
     const changes = [
@@ -59,7 +59,7 @@ describe("a sign-in", { tags: "attack/addresses" }, () => {
     expect(secretsAt(service).join("\n")).toContain("refresh-1");
   });
 
-  it("is given to no other service", async () => {
+  it("is sent to no other service", async () => {
     await signedInAsUser();
     for (const url of [other.url, `${service.url}/x`, service.url.replace("127.0.0.1", "localhost")]) {
       await jobyard(["tenants", "--url", url]);
@@ -73,7 +73,7 @@ describe("a sign-in", { tags: "attack/addresses" }, () => {
     expect(secretsAt(service).join("\n")).toContain("refresh-1");
   });
 
-  it("is made anew when it was made before issuers were pinned", async () => {
+  it("must be repeated if it was stored before issuers were pinned", async () => {
     await login();
     const { facts: _facts, ...kept } = JSON.parse(await readFile(file(), "utf8")) as { facts: object };
     await writeFile(file(), JSON.stringify({ ...kept, version: 1 }));
@@ -83,20 +83,20 @@ describe("a sign-in", { tags: "attack/addresses" }, () => {
     expect((await login()).code).toBe(EXIT.done);
   });
 
-  it("is not made with a foreign issuer, unless the user names it", async () => {
+  it("is refused with a foreign issuer, unless the user names it", async () => {
     service.facts = factsOf("https://login.example.com");
     const refused = await login();
     expect(refused).toMatchObject({ code: EXIT.notAllowed });
     expect(refused.stderr).toContain("JOBYARD_AUTHORITY");
     expect(secretsAt(service)).toEqual([]);
-    // Nothing listens there: it is asked, which is all that is wanted.
+    // Nothing listens there. The test only needs the request.
     service.facts = factsOf("https://127.0.0.1:1");
     expect((await login()).code).toBe(EXIT.unavailable);
   });
 });
 
 describe("an application's secret in the environment", () => {
-  it("is for the service that JOBYARD_URL names", { tags: "attack/addresses" }, async () => {
+  it("is sent only to the service in JOBYARD_URL", { tags: "attack/addresses" }, async () => {
     await jobyard(["tenants"], { ...credentials, JOBYARD_URL: service.url });
     expect(secretsAt(service).join("\n")).toContain(SECRET);
     service.seen.length = 0;

@@ -6,7 +6,7 @@ import { jsonLine, standardTerminal } from "../../../runtime/cli/terminal.ts";
 import { printable } from "../../../runtime/core/text.ts";
 import { table } from "../../../runtime/cli/table.ts";
 
-/** What no terminal may be sent: every control but tab and line feed, and controls of the direction of text. */
+/** Characters that no terminal may receive: control characters except tab and line feed, and bidirectional controls. */
 const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
 const HOSTILE: Readonly<Record<string, readonly [text: string, shown: string]>> = {
@@ -24,7 +24,7 @@ const HOSTILE: Readonly<Record<string, readonly [text: string, shown: string]>> 
   "a null and a delete": ["a\u0000\u007fb", "ab"],
 };
 
-describe("text from elsewhere", () => {
+describe("text of jobs and services", () => {
   it.each(Object.entries(HOSTILE))("is shown without %s", { tags: "attack/names" }, (_what, [given, shown]) => {
     expect(printable(given)).toBe(shown);
   });
@@ -34,7 +34,7 @@ describe("text from elsewhere", () => {
     expect(printable(good)).toBe(good);
   });
 
-  it("holds nothing that a terminal obeys, also when it comes in pieces cut anywhere", { tags: "attack/names" }, () => {
+  it("contains no control sequence, also when it arrives in pieces", { tags: "attack/names" }, () => {
     const unit = fc.constantFrom(
       "\u001b",
       "\u009b",
@@ -60,7 +60,7 @@ describe("text from elsewhere", () => {
     );
   });
 
-  it("takes no longer when it is nothing but beginnings of sequences", { tags: "attack/names" }, () => {
+  it("is filtered in linear time, even if it consists of starts of sequences", { tags: "attack/names" }, () => {
     for (const beginning of [
       "\u001b",
       "\u001b[",
@@ -73,12 +73,12 @@ describe("text from elsewhere", () => {
     ]) {
       const started = performance.now();
       expect(printable(beginning.repeat(100_000))).not.toMatch(OBEYED);
-      // Quadratic, it would take minutes.
+      // In quadratic time this would take minutes.
       expect(performance.now() - started).toBeLessThan(10_000);
     }
   });
 
-  it("is the same value as JSON, in characters no terminal obeys", { tags: "attack/names" }, () => {
+  it("has the same value as JSON, without control characters", { tags: "attack/names" }, () => {
     for (const given of [...Object.values(HOSTILE).map(([text]) => text), "a\u2028b\u2029c"]) {
       expect(jsonLine({ given })).not.toMatch(OBEYED);
       expect(jsonLine({ given })).not.toMatch(/[\u2028\u2029]/);
@@ -87,7 +87,7 @@ describe("text from elsewhere", () => {
   });
 });
 
-/** A stream as the process has it, which says whether it is a terminal. */
+/** A stream like the process's, with or without a terminal. */
 function stream(isTTY: boolean) {
   const written = new PassThrough();
   const content = text(written);
@@ -106,7 +106,7 @@ const ALL = Object.values(HOSTILE)
   .join("|");
 
 describe("the terminal of the process", () => {
-  it("filters results, problems and logs where a terminal would obey them", { tags: "attack/names" }, async () => {
+  it("filters results, errors and logs on a terminal", { tags: "attack/names" }, async () => {
     const { terminal, ends } = open();
     terminal.out(ALL);
     terminal.error(ALL);
@@ -116,7 +116,7 @@ describe("the terminal of the process", () => {
     expect(error).not.toMatch(OBEYED);
   });
 
-  it("filters each stream for itself: a file gets what was written", async () => {
+  it("filters each stream separately: a file gets the unchanged text", async () => {
     const { terminal, ends } = open({ stdoutTTY: false });
     terminal.out(ALL);
     terminal.write(ALL);
@@ -126,7 +126,7 @@ describe("the terminal of the process", () => {
     expect(error).not.toMatch(OBEYED);
   });
 
-  it("shows everything as it comes to those who want it", async () => {
+  it("shows unchanged text with --raw", async () => {
     const { terminal, ends } = open();
     terminal.showRaw();
     terminal.out(ALL);
@@ -135,7 +135,7 @@ describe("the terminal of the process", () => {
     expect(await ends()).toEqual({ out: `${ALL}\n${ALL}`, error: `${ALL}\n` });
   });
 
-  it("shows colours of its own, and none that come with the text in them", { tags: "attack/names" }, async () => {
+  it("shows its own colours, and none from the text", { tags: "attack/names" }, async () => {
     const { terminal, ends } = open();
     terminal.out(`${terminal.paint("red", `failed\u001b[8m`)} \u001b[32mspoofed\u001b[39m`);
     const cells = [[terminal.paint("green", "succeeded"), "\u001b[2Jname"]];
@@ -145,7 +145,7 @@ describe("the terminal of the process", () => {
     expect(out).toBe(`${RED}failed${OFF} spoofed\nstate      name\n${GREEN}succeeded${OFF}  name\n`);
   });
 
-  it("does not let text in by a signature that is not its own", { tags: "attack/names" }, async () => {
+  it("removes colours with a wrong signature", { tags: "attack/names" }, async () => {
     const [one, other] = [open(), open()];
     const foreign = one.terminal.paint("red", "x");
     other.terminal.out(foreign);

@@ -10,7 +10,7 @@ const ROWS = [
 const rendered = (columns: number): readonly string[] => table(HEAD, ROWS, { columns, empty: "None." }).split("\n");
 
 describe("a list", () => {
-  it("has one line a row, nothing shortened, where there is room, and always for programs that read it", () => {
+  it("has one full line for each row if there is room, and always for programs", () => {
     for (const columns of [120, Infinity]) {
       const [head, first, second] = rendered(columns);
       expect(head).toMatch(/^id +state +name +ended$/);
@@ -27,7 +27,7 @@ describe("a list", () => {
     expect(lines.join("\n")).toMatch(/Year end of the nor.*(…|\n|$)/);
   });
 
-  it("says what it says when there is nothing", () => {
+  it("prints its text for an empty list", () => {
     expect(table(HEAD, [], { columns: 80, empty: "None." })).toBe("None.");
   });
 });

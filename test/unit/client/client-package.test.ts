@@ -54,7 +54,7 @@ try {
 `;
 
 describe("the client as a package", () => {
-  it("compiles in a program of somebody else's, and runs there", async () => {
+  it("compiles and runs in another program", async () => {
     await writeFile(join(consumer.path, "package.json"), '{ "type": "module" }');
     await writeFile(join(consumer.path, "program.ts"), PROGRAM);
     const tsc = join(MODULES, "typescript/bin/tsc");
@@ -65,10 +65,10 @@ describe("the client as a package", () => {
     });
     const { stdout } = await run(process.execPath, ["out/program.js"], { cwd: consumer.path });
     expect(stdout).toBe("NetworkFailed undefined\n");
-    // A run of the compiler, on a machine with other things to do.
+    // The compiler runs on a busy machine.
   }, 90_000);
 
-  it("is called by a scope, and cannot be published before it has one of its publisher's own", async () => {
+  it("has a name in a scope, and cannot be published under the placeholder", async () => {
     interface Described {
       readonly name: string;
       readonly private?: boolean;
@@ -88,7 +88,7 @@ describe("the client as a package", () => {
     }
   }, 60_000);
 
-  it("holds nothing but the client and plain rules: no Node built-in, no library", async () => {
+  it("contains no Node built-in module and no library", async () => {
     expect(built.modules.filter((file) => !/^runtime\/(client|core)\//.test(file))).toEqual([]);
     const code = await readFile(join(built.directory, "client.js"), "utf8");
     for (const name of [...builtinModules, "node:"])

@@ -23,10 +23,10 @@ const REFUSED: readonly (readonly [what: string, parameters: unknown, target: st
   ["a promise that was not awaited", { user: Promise.resolve(1) }, "parameters.user", "a value of type Promise cannot"],
   ["bytes", { file: new Uint8Array(2) }, "parameters.file", "a value of type Uint8Array cannot"],
   ["an error", { cause: new Error("x") }, "parameters.cause", "a value of type Error cannot"],
-  ["a date that is none", { at: new Date("x") }, "parameters.at", "an invalid Date cannot"],
+  ["an invalid date", { at: new Date("x") }, "parameters.at", "an invalid Date cannot"],
 ];
 
-describe("a job with what JSON cannot say", () => {
+describe("a job with values that JSON cannot hold", () => {
   it.each(REFUSED)(
     "is refused for %s, by the field, before anything is sent",
     async (_what, parameters, target, problem) => {
@@ -46,7 +46,7 @@ describe("a job with what JSON cannot say", () => {
     },
   );
 
-  it("is refused alone among many, in its place", async () => {
+  it("is refused in its place among other jobs", async () => {
     const sent: string[] = [];
     const fetch = (_url: string, init: RequestInit = {}): Promise<Response> => {
       const lines = (init.body as string).trim().split("\n");
@@ -69,7 +69,7 @@ describe("a job with what JSON cannot say", () => {
     expect(sent).toHaveLength(2);
   });
 
-  it("is none for what JSON can say: the text is that of JSON.stringify", () => {
+  it("serializes valid values as JSON.stringify does", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.date({ noInvalidDate: true }), (value, at) => {
         const given = { value, at, absent: undefined, url: new URL("https://a.example/"), shared: [value, value] };
@@ -78,13 +78,13 @@ describe("a job with what JSON cannot say", () => {
     );
   });
 
-  it("is refused when it is nested without end", () => {
+  it("is refused when it is nested too deeply", () => {
     let deep: unknown = 1;
     for (let level = 0; level < 100_000; level++) deep = [deep];
     expect(() => jsonText(deep)).toThrow("more than 64 levels");
   });
 
-  it("is sent with its type, and again with a new token", async () => {
+  it("is sent with its content type, and again with a new token", async () => {
     const sent: unknown[] = [];
     const fetch = (_url: string, init: RequestInit = {}): Promise<Response> => {
       sent.push(init.body, (init.headers as Record<string, string>)["content-type"]);

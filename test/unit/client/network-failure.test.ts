@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { JobServiceClient, type Fetch } from "../../../runtime/client/index.ts";
 import { listening } from "../../support/listening.ts";
 
-/** A quick client, and how often it has tried. */
+/** A client with short delays, and its number of tries. */
 function counting(url: string, answer: Fetch = (address, init) => fetch(address, init)) {
   const tried = { calls: 0 };
   const client = new JobServiceClient(url, {
@@ -30,21 +30,26 @@ const failing = (code: string, message = "deep down"): Fetch => {
   return () => Promise.reject(new TypeError("fetch failed", { cause }));
 };
 
-describe("what no answer came from", () => {
-  it("is told from each other, in words, and the hopeless is not tried again", async () => {
+describe("a failed request", () => {
+  it("has a reason and a message, and is repeated only if that can help", async () => {
     for (const [code, reason, calls, text] of [
-      ["ENOTFOUND", "unknown-host", 1, "There is no host with the name jobs.example.com (ENOTFOUND)."],
-      ["EAI_AGAIN", "broken", 3, "No answer from https://jobs.example.com: deep down"],
+      ["ENOTFOUND", "unknown-host", 1, "The host jobs.example.com does not exist (ENOTFOUND)."],
+      ["EAI_AGAIN", "broken", 3, "No response from https://jobs.example.com: deep down"],
       ["ECONNREFUSED", "refused", 3, "Nothing listens at https://jobs.example.com (ECONNREFUSED)."],
-      ["ECONNRESET", "broken", 3, "No answer from https://jobs.example.com: deep down"],
-      ["UND_ERR_CONNECT_TIMEOUT", "silent", 3, "No answer from https://jobs.example.com: deep down"],
-      ["SELF_SIGNED_CERT_IN_CHAIN", "certificate", 1, "in NODE_EXTRA_CA_CERTS (SELF_SIGNED_CERT_IN_CHAIN)."],
+      ["ECONNRESET", "broken", 3, "No response from https://jobs.example.com: deep down"],
+      ["UND_ERR_CONNECT_TIMEOUT", "silent", 3, "No response from https://jobs.example.com: deep down"],
+      [
+        "SELF_SIGNED_CERT_IN_CHAIN",
+        "certificate",
+        1,
+        "with the certificate of its authority (SELF_SIGNED_CERT_IN_CHAIN).",
+      ],
       ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "certificate", 1, "is not trusted."],
       ["CERT_HAS_EXPIRED", "certificate", 1, "The certificate of https://jobs.example.com has expired"],
-      ["CERT_NOT_YET_VALID", "certificate", 1, "is the clock of this machine right?"],
-      ["ERR_TLS_CERT_ALTNAME_INVALID", "certificate", 1, "is for another name (ERR_TLS_CERT_ALTNAME_INVALID)."],
-      ["ERR_SSL_WRONG_VERSION_NUMBER", "protocol", 1, "Is the address http:// perhaps?"],
-      ["EPROTO", "protocol", 1, "does not speak TLS as it should"],
+      ["CERT_NOT_YET_VALID", "certificate", 1, "Check the clock of this machine"],
+      ["ERR_TLS_CERT_ALTNAME_INVALID", "certificate", 1, "is for another host name (ERR_TLS_CERT_ALTNAME_INVALID)."],
+      ["ERR_SSL_WRONG_VERSION_NUMBER", "protocol", 1, "Check whether the address must start with http://."],
+      ["EPROTO", "protocol", 1, "is not valid TLS"],
       ["HPE_INVALID_CONSTANT", "protocol", 1, "(HPE_INVALID_CONSTANT)"],
     ] as const) {
       const { client, tried } = counting("https://jobs.example.com", failing(code));
@@ -58,7 +63,7 @@ describe("what no answer came from", () => {
     }
   });
 
-  it("is an outage when a name that has answered is not found any more", async () => {
+  it("counts as an outage if a known host name is not found", async () => {
     const answers: Fetch[] = [() => Promise.resolve(Response.json({})), failing("ENOTFOUND"), failing("ENOTFOUND")];
     const next: Fetch = (url, init) =>
       (answers.shift() ?? (() => Promise.resolve(Response.json({ name: "Ada" }))))(url, init);
@@ -67,7 +72,7 @@ describe("what no answer came from", () => {
     expect(await client.monitoring.getMe()).toEqual({ name: "Ada" });
   });
 
-  it("is known by what Node says of a real certificate, of no TLS and of no HTTP", async () => {
+  it("has the right reason for real errors of certificates, TLS and HTTP", async () => {
     const { private: key, cert } = await generate([{ name: "commonName", value: "127.0.0.1" }]);
     await using secure = await listening(createHttpsServer({ key, cert }));
     await using plain = await listening(createHttpServer());
@@ -90,7 +95,7 @@ describe("what no answer came from", () => {
     ]);
   });
 
-  it("is no other protocol when a connection breaks off: another try may do", async () => {
+  it("is repeated when a connection breaks", async () => {
     const cuts = [
       "HTTP/1.1 200 OK\r\ncontent-le",
       "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{",
@@ -107,7 +112,7 @@ describe("what no answer came from", () => {
     expect(reasons).toEqual(cuts.map(() => ["broken", true]));
   });
 
-  it("ends after the time given, however many tries are left", async () => {
+  it("ends after the given time, even if tries are left", async () => {
     let calls = 0;
     const client = new JobServiceClient("http://127.0.0.1:9", {
       answerWithinMs: 20,
@@ -126,7 +131,7 @@ describe("what no answer came from", () => {
     expect(calls).toBeLessThan(100);
   });
 
-  it("is not tried again by the calls around one whose tries are used up", async () => {
+  it("is not repeated by an outer call when the tries are used up", async () => {
     const { client, tried } = counting("https://jobs.example.com", failing("ECONNRESET"));
     const withToken = new JobServiceClient("https://jobs.example.com", {
       retry: { firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 },

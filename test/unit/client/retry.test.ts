@@ -6,20 +6,20 @@ const policy = retryPolicy();
 const away = (retryAfterMs?: number): JobServiceError =>
   new JobServiceError("StorageUnavailable", "away", { retryable: true, status: 503, retryAfterMs });
 
-describe("the wait before another try", () => {
-  it("doubles up to its bound, with jitter over all of it", () => {
+describe("the delay before another try", () => {
+  it("doubles up to its bound, with full jitter", () => {
     expect([1, 2, 3, 6, 7].map((attempt) => delayAfter(attempt, away(), policy, 1))).toEqual([
       250, 500, 1_000, 8_000, 10_000,
     ]);
     expect(delayAfter(7, away(), policy, 0)).toBe(0);
   });
 
-  it("is never shorter than the service asks for, and none when it asks for more than a minute", () => {
+  it("is at least what the service requests; no try follows if that is more than a minute", () => {
     expect(delayAfter(1, away(7_000), policy, 0)).toBe(7_000);
     expect(delayAfter(1, away(61_000), policy, 0)).toBeUndefined();
   });
 
-  it("is none after the last try, and for what no try can mend", () => {
+  it("is undefined after the last try and for errors that no try can fix", () => {
     expect(delayAfter(8, away(), policy, 0)).toBeUndefined();
     expect(delayAfter(1, new JobServiceError("JobNotFound", "no"), policy, 0)).toBeUndefined();
   });
@@ -28,7 +28,7 @@ describe("the wait before another try", () => {
 describe("tries", () => {
   const quick = retryPolicy({ firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 });
 
-  it("count anew whenever the call has come further", async () => {
+  it("are counted from the start after progress", async () => {
     let calls = 0;
     const result = await withRetries(quick, undefined, async ({ progressed }) => {
       calls++;
@@ -40,7 +40,7 @@ describe("tries", () => {
     expect(result).toBe(9);
   });
 
-  it("say whether one before may have been carried out", async () => {
+  it("report whether an earlier try may have been carried out", async () => {
     const thrown = [away(), new JobServiceError("JobEnded", "ended", { status: 409 })];
     const error: unknown = await withRetries(quick, undefined, () =>
       Promise.reject(thrown.shift() ?? new Error("one too many")),

@@ -1,4 +1,4 @@
-/** The authorization code flow, with an issuer that answers wrongly in every way an answer can be wrong. */
+/** The authorization code flow, with an issuer that returns every kind of wrong response. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { signInWithBrowser, type BrowserSignIn, type Fetch } from "../../../runtime/client/index.ts";
@@ -12,12 +12,12 @@ const idToken = (claims: object): string => `e30.${Buffer.from(JSON.stringify(cl
 
 interface Lab {
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Of the answer, from the query of the address. */
+  /** The parameters of the redirect, from the query. */
   readonly answer?: (query: URLSearchParams) => Record<string, string>;
   readonly idToken?: (query: URLSearchParams) => string | undefined;
 }
 
-/** Signs in; the forms that the token endpoint got, and the query the browser was sent with. */
+/** Signs in. Returns the forms that the token endpoint received and the query that the browser was sent with. */
 async function signIn({ metadata, answer, idToken: issue }: Lab = {}) {
   let query = new URLSearchParams();
   const forms: URLSearchParams[] = [];
@@ -45,7 +45,7 @@ async function signIn({ metadata, answer, idToken: issue }: Lab = {}) {
 const stateOf = (query: URLSearchParams): { state: string } => ({ state: query.get("state") ?? "" });
 
 describe("signing in with a browser", { tags: "attack/addresses" }, () => {
-  it("sends the browser with a challenge, and only the verifier of it turns the code into a token", async () => {
+  it("sends a challenge with the browser and its verifier with the code", async () => {
     const { token, forms, query } = await signIn();
     expect(token).toMatchObject({ token: "token", refreshToken: "refresh" });
     expect(Object.fromEntries(query)).toMatchObject({
@@ -64,7 +64,7 @@ describe("signing in with a browser", { tags: "attack/addresses" }, () => {
     expect(query.toString()).not.toContain(verifier);
   });
 
-  it("uses another state, nonce and verifier each time", async () => {
+  it("uses a new state, nonce and verifier each time", async () => {
     const [one, two] = [await signIn(), await signIn()];
     for (const name of ["state", "nonce", "code_challenge"]) expect(one.query.get(name)).not.toBe(two.query.get(name));
   });
@@ -73,13 +73,13 @@ describe("signing in with a browser", { tags: "attack/addresses" }, () => {
     ["to another sign-in", () => ({ code: "x", state: "other" }), /another sign-in/],
     ["without a state", () => ({ code: "x" }), /another sign-in/],
     ["without a code", (query) => stateOf(query), /no code/],
-    ["by which the user refuses", (query) => ({ ...stateOf(query), error: "access_denied" }), /access_denied/],
+    ["with the user's refusal", (query) => ({ ...stateOf(query), error: "access_denied" }), /access_denied/],
     [
       "with the issuer's reason",
       (query) => ({ ...stateOf(query), error: "x", error_description: "AADSTS50105: not assigned" }),
       /AADSTS50105/,
     ],
-  ])("refuses an answer %s, and asks for no token", async (_what, answer, message) => {
+  ])("refuses a response %s, and requests no token", async (_what, answer, message) => {
     const { token, forms } = await signIn({ answer });
     expect(token).toMatchObject({ code: "SignInFailed", message: expect.stringMatching(message) as string });
     expect(forms).toEqual([]);
@@ -98,7 +98,7 @@ describe("signing in with a browser", { tags: "attack/addresses" }, () => {
     });
   });
 
-  it("sends the browser to no address but the issuer's own", async () => {
+  it("sends the browser only to the issuer's own address", async () => {
     const { token, query } = await signIn({ metadata: { authorization_endpoint: "https://evil.example/authorize" } });
     expect(token).toMatchObject({ code: "SignInFailed" });
     expect(query.size).toBe(0);

@@ -25,7 +25,7 @@ function cacheOf(give: (call: number) => AccessToken | null, lifeClock = { now: 
 }
 
 describe("a kept token", () => {
-  it("serves all callers until shortly before its end, and is asked for once by those who wait together", async () => {
+  it("serves all callers until shortly before it expires, and is requested once for concurrent callers", async () => {
     const { cache, asked, clock } = cacheOf((call) => ({
       token: `t${call}`,
       expiresOnTimestamp: clock.now + HOUR_MS,
@@ -39,7 +39,7 @@ describe("a kept token", () => {
     expect(asked).toEqual([["api://x/.default"], ["api://x/.default"], ["api://x/.default"]]);
   });
 
-  it("of a short life is used for half of it", async () => {
+  it("with a short life is used for half of it", async () => {
     const { cache, clock } = cacheOf((call) => ({ token: `t${call}`, expiresOnTimestamp: clock.now + 60_000 }));
     await cache();
     clock.now = 29_000;
@@ -48,7 +48,7 @@ describe("a kept token", () => {
     expect(await cache()).toBe("t2");
   });
 
-  it("is asked for again while the issuer is away, and not when it refuses", async () => {
+  it("is requested again during an outage of the issuer, but not after a refusal", async () => {
     const outage = new JobServiceError("NetworkFailed", "away", { retryable: true });
     const away = cacheOf((call) => {
       if (call < 3) throw outage;
@@ -63,7 +63,7 @@ describe("a kept token", () => {
     await expect(cacheOf(() => null).cache()).rejects.toMatchObject({ code: "SignInFailed" });
   });
 
-  it("is not waited for by a caller who has gone, and comes for the others", async () => {
+  it("still arrives for other callers when one aborts", async () => {
     const { cache } = cacheOf(() => ({ token: "t", expiresOnTimestamp: HOUR_MS }));
     const reason = new Error("gone");
     const [gone, other] = await Promise.allSettled([cache({ signal: AbortSignal.abort(reason) }), cache()]);

@@ -8,7 +8,7 @@ import { ROOT, tablesOf } from "../../support/document-tables.ts";
 const BLOCKS = (await Promise.all(DOCUMENTS.map(codeBlocks))).flat();
 const inLanguage = (...names: readonly string[]) => BLOCKS.filter(({ language }) => names.includes(language));
 
-/** What the text around a block speaks of, by the beginning of its place. */
+/** Declarations that the code of a document uses, by document. */
 const AROUND: Readonly<Record<string, string>> = {
   "docs/client.md": `
     import { JobServiceClient } from "jobyard/client";
@@ -26,7 +26,7 @@ const AROUND: Readonly<Record<string, string>> = {
 };
 
 describe("code in documents", () => {
-  it("is there", () => {
+  it("exists in every language", () => {
     expect(inLanguage("ts").length).toBeGreaterThan(10);
     expect(inLanguage("json").length).toBeGreaterThan(8);
     expect(inLanguage("sh").length).toBeGreaterThan(20);
@@ -46,7 +46,7 @@ describe("code in documents", () => {
     expect(compile(new Map([...files, ...around]))).toEqual([]);
   }, 60_000);
 
-  it.each(inLanguage("json").map(({ place, code }) => [place, code]))("is JSON at %s", (_place, code) => {
+  it.each(inLanguage("json").map(({ place, code }) => [place, code]))("is valid JSON at %s", (_place, code) => {
     const isLines =
       code.trim().split("\n").length > 1 && code.split("\n").every((line) => line === "" || line.startsWith('{"'));
     for (const text of isLines ? code.trim().split("\n") : [code]) JSON.parse(text);
@@ -62,7 +62,7 @@ describe("code in documents", () => {
 });
 
 describe("tables in documents", () => {
-  it.each(DOCUMENTS)("of %s have as many cells in each row as in their head", async (document) => {
+  it.each(DOCUMENTS)("of %s have the same number of cells in each row", async (document) => {
     for (const [head = [], ...rows] of tablesOf(await readFile(join(ROOT, document), "utf8"))) {
       expect(rows.filter((row) => row.length !== head.length)).toEqual([]);
     }

@@ -25,15 +25,15 @@ const ALL: readonly ErrorCode[] = [
   ...[...CONFLICT_CODES, ...PACKAGE_CODES, ...JOB_CODES, ...ENDED_CODES, ...UNAVAILABLE_CODES, ...INVARIANT_CODES],
 ];
 
-/** Nothing is called here: the list alone says what each operation may answer. */
+/** No operation is called: the list alone determines the possible errors. */
 const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);
 
-/** What is answered before an operation is found. */
+/** Errors sent before an operation is found. */
 const OF_NO_OPERATION: readonly ErrorCode[] = ["RouteNotFound", "MethodNotAllowed"];
 const answered = new Set([...OF_NO_OPERATION, ...operations.flatMap((one) => [...errorsOf(one).values()].flat())]);
 const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost", "TimerSkipped", "TimerMissed"]);
 
-/** What is answered before there is an operation, or an app. */
+/** Errors sent before the app handles the request. */
 const refusals: readonly { readonly code: string; readonly status: number }[] = [
   ...Object.values(REFUSALS),
   ...Object.values(LOCAL_REFUSALS),
@@ -45,12 +45,12 @@ const codesOf = (heading: string): readonly string[] =>
 const sorted = (codes: Iterable<string>): readonly string[] => [...codes].toSorted();
 
 describe("docs/errors.md", () => {
-  it("has every code the API can answer, and no other", () => {
+  it("lists exactly the codes that the API can return", () => {
     const refused = refusals.map(({ code }) => code);
     expect(sorted(codesOf("## Answers of the API"))).toEqual(sorted([...answered, ...refused]));
   });
 
-  it("has each with the status it is answered with", () => {
+  it("lists each code with its status", () => {
     const refused = refusals.map(({ code, status }) => [code, String(status)]);
     const expected = [...[...answered].map((code) => [code, String(statusOf(code))]), ...refused];
     const documented = rowsOf(sectionOf(document, "## Answers of the API")).map(([code = "", status]) => [
@@ -60,16 +60,16 @@ describe("docs/errors.md", () => {
     expect(new Map(documented as [string, string][])).toEqual(new Map(expected as [string, string][]));
   });
 
-  it("has every code a job can end with, and no other", () => {
+  it("lists exactly the codes that a job can end with", () => {
     expect(sorted(codesOf("## What jobs end with"))).toEqual(sorted(ended));
   });
 
-  it("names all others as what nobody sees", () => {
+  it("lists all other codes as internal", () => {
     const others = ALL.filter((code) => !answered.has(code) && !ended.has(code));
     expect(sorted(codesIn(sectionOf(document, "## Never seen from outside")))).toEqual(sorted(others));
   });
 
-  it("says of each what it means and what to do", () => {
+  it("has a meaning and an action for each code", () => {
     for (const row of rowsOf(document)) {
       expect([row[0], row.length, row.every((cell) => cell !== "")]).toEqual([row[0], 4, true]);
     }

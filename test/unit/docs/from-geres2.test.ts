@@ -8,14 +8,14 @@ import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/topology.ts
 import { batchViewSchema, jobViewSchema } from "../../../runtime/core/http/views.ts";
 import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
 
-/** Nothing is called here. */
+/** No operation is called. */
 const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);
 const paths = openApiDocument(operations).paths ?? {};
 
 const document = await readDocument("from-geres2.md");
 const rows = (heading: string) => rowsOf(sectionOf(document, heading));
 
-/** The operation a route leads to in the OpenAPI document. */
+/** The operation id of a route in the OpenAPI document. */
 function operationAt(route: string): unknown {
   const [method = "", path = ""] = route.split(" ");
   const item = paths[path] as Readonly<Record<string, { readonly operationId?: unknown } | undefined>> | undefined;
@@ -41,19 +41,19 @@ describe("docs/from-geres2.md", () => {
     expect(old).toEqual(expect.arrayContaining(OLD));
   });
 
-  it("leads each to routes that are there, by the name of their operation", () => {
+  it("maps each to existing routes with their operation ids", () => {
     for (const [old, routes = "", , names = ""] of rows("## Operations")) {
       expect([old, codesIn(routes).map(operationAt)]).toEqual([old, codesIn(names)]);
     }
   });
 
-  it("names routes of the API only, wherever it names one", () => {
+  it("mentions only existing routes", () => {
     const routes = codesIn(document).filter((code) => /^[A-Z]+ \/v1/.test(code));
     expect(routes.length).toBeGreaterThan(10);
     expect(routes.filter((route) => operationAt(route) === undefined)).toEqual([]);
   });
 
-  it("names fields, states, codes and settings that are there", async () => {
+  it("mentions only existing fields, states, codes and settings", async () => {
     const newNames = (heading: string): readonly string[] =>
       rows(heading).flatMap(([, cell = ""]) => codesIn(cell).filter((code) => !code.startsWith("GET ")));
     const wrong = (heading: string, known: readonly string[]): readonly string[] =>

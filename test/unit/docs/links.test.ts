@@ -5,13 +5,13 @@ import { describe, expect, it } from "vitest";
 import { DOCUMENTS } from "../../support/code-blocks.ts";
 import { codesIn, readDocument, ROOT, rowsOf, sectionOf } from "../../support/document-tables.ts";
 
-/** Targets of links to files of ours, without what they point at within them. */
+/** Targets of links to files of this repository, without anchors. */
 const linksIn = (text: string): readonly string[] =>
   [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = ""]) => target)
     .filter((target) => !/^(?:[a-z]+:|#)/.test(target));
 
-/** As the heading's anchor is made. */
+/** Makes a heading's anchor as GitHub does. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -19,7 +19,7 @@ const anchorOf = (heading: string): string =>
     .replaceAll(" ", "-");
 
 describe("links in documents", () => {
-  it.each(DOCUMENTS)("of %s lead to files and headings that are there", async (document) => {
+  it.each(DOCUMENTS)("of %s point to existing files and headings", async (document) => {
     const text = await readFile(join(ROOT, document), "utf8");
     const broken = linksIn(text).map(async (link) => {
       const [target = "", anchor] = link.split("#");
@@ -34,7 +34,7 @@ describe("links in documents", () => {
 });
 
 describe("docs/security.md", () => {
-  it("names for every threat the test that shows how it is held, or says that it is not", async () => {
+  it("names a test for every threat, or marks it as not held", async () => {
     const rows = rowsOf(sectionOf(await readDocument("security.md"), "## Who could want what"));
     expect(rows.length).toBeGreaterThan(10);
     for (const [, wants = "", how = "", shownBy = ""] of rows) {
@@ -43,7 +43,7 @@ describe("docs/security.md", () => {
     }
   });
 
-  it("names tests that are there", async () => {
+  it("names existing tests", async () => {
     const rows = rowsOf(sectionOf(await readDocument("security.md"), "## Held by tests"));
     const files = rows.flatMap(([, tests = ""]) => codesIn(tests));
     expect(files.length).toBeGreaterThan(5);

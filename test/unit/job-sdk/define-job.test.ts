@@ -44,14 +44,14 @@ const sum = defineJob({
 });
 
 describe("defineJob", () => {
-  it("returns a frozen, recognisable definition", () => {
+  it("returns a frozen definition that is recognised", () => {
     expect(isJobDefinition(sum)).toBe(true);
     expect(Object.isFrozen(sum)).toBe(true);
     expect(sum).toMatchObject({ jobType: "Sum", retry: { maxAttempts: 5 }, timeoutMs: 1_000 });
     expectTypeOf(sum).toEqualTypeOf<JobDefinition>();
   });
 
-  it("does not take a look-alike for a definition", () => {
+  it("does not recognise an object that only looks like a definition", () => {
     expect([undefined, null, 1, "Sum", {}, { jobType: "Sum", run: () => undefined }].some(isJobDefinition)).toBe(false);
   });
 
@@ -59,17 +59,17 @@ describe("defineJob", () => {
     await expect(sum.run(job, context)).resolves.toEqual({ output: 50 });
   });
 
-  it("passes parameters on unchanged when nothing checks them", async () => {
+  it("passes unchecked parameters on unchanged", async () => {
     const echo = defineJob<{ a: number }>({ jobType: "Echo", run: ({ parameters }) => ({ output: parameters.a }) });
     await expect(echo.run(job, context)).resolves.toEqual({ output: 2 });
   });
 
-  it("lets a job return nothing", async () => {
+  it("allows a job to return nothing", async () => {
     const silent = defineJob({ jobType: "Silent", async run() {} });
     await expect(silent.run(job, context)).resolves.toBeUndefined();
   });
 
-  it("turns refused parameters into a failure that is not retried", async () => {
+  it("fails without a retry when parameters are refused", async () => {
     const picky = defineJob({
       jobType: "Picky",
       parameters: (): number => {
@@ -100,7 +100,7 @@ describe("defineJob", () => {
     expect(String(failure)).toContain("; list.1: ");
   });
 
-  it("hands on what the job throws", async () => {
+  it("rethrows the job's error", async () => {
     const failing = defineJob({
       jobType: "Failing",
       run() {

@@ -37,7 +37,7 @@ const context: JobContext = {
 };
 
 describe("scalableTimerJob", () => {
-  it("returns a definition like any job's, that goes by its name, or by none", () => {
+  it("returns a job definition, with or without a name", () => {
     const options = { cron: "0 30 2 * * *", retry: { maxAttempts: 2 }, timeoutMs: 5_000 };
     const named = scalableTimerJob({ ...options, name: "nightly" }, () => undefined);
     expect([isJobDefinition(named), Object.isFrozen(named)]).toEqual([true, true]);
@@ -46,7 +46,7 @@ describe("scalableTimerJob", () => {
     expectTypeOf(named).toEqualTypeOf<JobDefinition>();
   });
 
-  it("gives its function what a job has, what it is and why it runs", async () => {
+  it("passes the job's context and the timer's facts to its function", async () => {
     let given: TimerContext<{ factor: number }> | undefined;
     const definition = scalableTimerJob({ cron: "0 30 2 * * *" }, (ctx: TimerContext<{ factor: number }>) => {
       given = ctx;
@@ -64,7 +64,7 @@ describe("scalableTimerJob", () => {
     });
   });
 
-  it("lets a run return nothing", async () => {
+  it("allows a run to return nothing", async () => {
     await expect(scalableTimerJob({ cron: "00:10:00" }, async () => {}).run(job, context)).resolves.toBeUndefined();
   });
 });
@@ -73,14 +73,14 @@ describe("timerFactsOf", () => {
   const facts = (parameters: unknown, now = at("02:30:01"), graceSeconds?: number) =>
     timerFactsOf({ jobType: "nightly", parameters, fence: undefined }, now, graceSeconds);
 
-  it.each([[undefined], [null], [{}]])("takes a job with the parameters %j for a manual run now", (parameters) => {
+  it.each([[undefined], [null], [{}]])("treats a job with the parameters %j as a manual run now", (parameters) => {
     expect(facts(parameters)).toEqual({
       ...{ name: "nightly", trigger: "manual", scheduledAt: at("02:30:01"), isPastDue: false },
       ...{ missedCount: 0, fence: 0 },
     });
   });
 
-  it("reads which ticks a run stands for", () => {
+  it("reads how many ticks a run replaces", () => {
     const parameters = {
       ...{ trigger: "schedule", scheduledAt: "2030-01-31T02:30:00.000Z", missedCount: 2 },
       ...{ firstMissedAt: "2030-01-31T02:10:00Z", lastMissedAt: "2030-01-31T02:20:00Z" },
@@ -92,7 +92,7 @@ describe("timerFactsOf", () => {
     });
   });
 
-  it("is past due after the grace period, and only when a schedule made it due", () => {
+  it("is past due after the grace period, only for scheduled runs", () => {
     const due = (trigger: string, now: string, graceSeconds?: number) =>
       facts({ trigger, scheduledAt: "2030-01-31T02:30:00Z", missedCount: 0 }, at(now), graceSeconds).isPastDue;
     expect([due("schedule", "02:31:00"), due("schedule", "02:31:00.001")]).toEqual([false, true]);
@@ -110,7 +110,7 @@ describe("timerFactsOf", () => {
     [{ ...valid, scheduledAt: undefined }, "scheduledAt: expected an instant"],
     [{ ...valid, missedCount: 1.5 }, "missedCount: expected a whole number"],
     [{ ...valid, lastMissedAt: 1 }, "lastMissedAt: expected an instant"],
-  ])("refuses the parameters %j for good", (parameters, message) => {
+  ])("refuses the parameters %j without a retry", (parameters, message) => {
     try {
       facts(parameters);
       expect.unreachable();

@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
 
 describe("the folder of the local stack", () => {
-  it("is for its user alone, also when it was there before", async () => {
+  it("is accessible only to its user, also if it existed before", async () => {
     await using root = await temporaryDirectory();
     const open = join(root.path, "open");
     await mkdir(open);
@@ -28,7 +28,7 @@ describe("the folder of the local stack", () => {
     (await openHome(root.path)).release();
   });
 
-  it("waits for the programs that a killed stack left behind, the workers first", async () => {
+  it("waits for the programs of a killed stack, the workers first", async () => {
     await using root = await temporaryDirectory();
     const first = await openHome(root.path);
     first.release();

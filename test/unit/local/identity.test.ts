@@ -1,4 +1,4 @@
-/** The local issuer over its own HTTPS, asked as any client asks it. */
+/** The local issuer over its own HTTPS, called as any client calls it. */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { request } from "node:https";
@@ -29,7 +29,7 @@ const DAY_MS = 24 * 60 * 60_000;
 const USER_SCOPES = `openid offline_access api://${API_CLIENT_ID}/access_as_user`;
 const REDIRECT = "http://127.0.0.1:7070/signed-in";
 
-/** What browsers say of a form or a link that another page has sent. */
+/** Headers that browsers send for a form or a link of another page. */
 const FROM_ELSEWHERE: readonly Record<string, string>[] = [
   { origin: "https://evil.example" },
   { origin: "null" },
@@ -106,14 +106,14 @@ const clientCredentials = {
 };
 
 describe("the local issuer", () => {
-  it("publishes metadata that lead to its keys, and no private part of them", async () => {
+  it("publishes metadata that lead to its public keys only", async () => {
     const { json } = await ask(`/${DIRECTORY_ID}/v2.0/.well-known/openid-configuration`);
     expect(json["issuer"]).toBe(`${server.authority}/${DIRECTORY_ID}/v2.0`);
     const keys = await ask(new URL(json["jwks_uri"]!).pathname);
     expect(keys.text).not.toMatch(/"(d|p|q|dp|dq|qi)":/);
   });
 
-  it("gives an application the token Entra would", async () => {
+  it("issues an application a token like Entra's", async () => {
     const { status, json } = await tokenOf(clientCredentials);
     expect(status).toBe(200);
     expect(decodeProtectedHeader(json["access_token"]!)).toMatchObject({ alg: "RS256", typ: "JWT" });
@@ -184,7 +184,7 @@ describe("the local issuer", () => {
     const id = await claimsOf(json["id_token"]);
     expect(id).toMatchObject({ aud: PUBLIC_CLIENT_ID, nonce: "n-1" });
     expect(() => identityOf(id, DIRECTORY_ID)).toThrow();
-    // A code opens once.
+    // A code can be used once.
     expect((await tokenOf(form)).json["error"]).toBe("invalid_grant");
 
     const renewal = { grant_type: "refresh_token", client_id: PUBLIC_CLIENT_ID, refresh_token: json["refresh_token"]! };
@@ -193,7 +193,7 @@ describe("the local issuer", () => {
     expect((await tokenOf(renewal)).json["error"]).toBe("invalid_grant");
   });
 
-  it("gives no tokens for a stolen code: the proof is wrong", { tags: "attack/tokens" }, async () => {
+  it("issues no token for a stolen code without its verifier", { tags: "attack/tokens" }, async () => {
     const query = new URLSearchParams({
       client_id: PUBLIC_CLIENT_ID,
       response_type: "code",
@@ -241,14 +241,14 @@ describe("the local issuer", () => {
     expect((await ask("/device?user_code=WRONG")).status).toBe(404);
     expect((await ask("/device", { user_code: "WRONG", ...sam })).status).toBe(404);
     const typed = json["user_code"]!.toLowerCase();
-    // Whatever a link says, looking changes nothing.
+    // Opening the link changes nothing, whatever it contains.
     const shown = await ask(`/device?user_code=${typed}&login=sam@jobyard.local`);
     expect(shown).toMatchObject({ status: 200, text: expect.stringContaining('method="post"') as string });
     expect(shown.text).toContain(`name="user_code" value="${json["user_code"]!}"`);
     expect((await tokenOf(form)).json["error"]).toBe("authorization_pending");
     expect((await ask("/device", { user_code: typed, login: "nobody@jobyard.local" })).status).toBe(400);
     for (const headers of FROM_ELSEWHERE) {
-      // By the rule for all local servers, or by the page's own.
+      // Refused by the rule for all local servers, or by the page's own.
       expect([400, 403]).toContain((await ask("/device", { user_code: typed, ...sam }, headers)).status);
       expect((await tokenOf(form)).json["error"]).toBe("authorization_pending");
     }
@@ -259,7 +259,7 @@ describe("the local issuer", () => {
     expect((await tokenOf(form)).json["error"]).toBe("expired_token");
   });
 
-  it("lets no page of another origin choose who signs in", { tags: "attack/hosts" }, async () => {
+  it("does not let a page of another origin choose the user", { tags: "attack/hosts" }, async () => {
     const query = new URLSearchParams({
       ...{ client_id: PUBLIC_CLIENT_ID, response_type: "code", redirect_uri: REDIRECT, scope: USER_SCOPES },
       ...{ code_challenge: "c".repeat(43), code_challenge_method: "S256", login: USERS[0]!.userName },
@@ -275,7 +275,7 @@ describe("the local issuer", () => {
     }
   });
 
-  it("rotates its keys when an admin says so, and older tokens can still be checked", async () => {
+  it("rotates its keys on request, and older tokens stay valid", async () => {
     const before = (await tokenOf(clientCredentials)).json["access_token"]!;
     const rotate = (application: { clientId: string; secret: string }): Promise<Answer> =>
       ask(`/${DIRECTORY_ID}/rotate-keys`, { client_id: application.clientId, client_secret: application.secret });
@@ -287,14 +287,14 @@ describe("the local issuer", () => {
     await claimsOf(after);
   });
 
-  it("signs our own programs in, once for many requests", async () => {
+  it("signs in our own programs once for many requests", async () => {
     const authorize = signInAs(ADMIN_APPLICATION, server);
     const [one, two] = await Promise.all([authorize(), authorize()]);
     expect(one).toBe(two);
     expect(await claimsOf(one.replace("Bearer ", ""))).toMatchObject({ roles: ["Jobs.Admin"] });
   });
 
-  it("is trusted with its own authority only", async () => {
+  it("is trusted only by its own authority's certificate", async () => {
     await expect(
       new Promise((resolve, reject) => {
         request(server.authority, { agent: false }, resolve).once("error", reject).end();
@@ -312,8 +312,8 @@ describe("the local issuer", () => {
   );
 });
 
-describe("what the local issuer keeps", () => {
-  it("is for this user alone, and the authority's key is kept nowhere", async () => {
+describe("the local issuer's stored data", () => {
+  it("is readable only by this user, and the authority's key is not stored", async () => {
     const directory = join(home.path, "identity");
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     for (const name of ["ca.pem", "server.pem", "server-key.pem", "signing-keys.json"]) {
@@ -325,7 +325,7 @@ describe("what the local issuer keeps", () => {
     expect(leaf.subjectAltName).toContain("127.0.0.1");
   });
 
-  it("is used again: the certificate until it nears its end, keys with what was signed by them", async () => {
+  it("is used again: the certificate until it nears its expiry, keys for tokens signed by them", async () => {
     await using own = await temporaryDirectory();
     const now = Date.now();
     const first = await certificateIn(own.path, now);
@@ -352,7 +352,7 @@ describe("what the local issuer keeps", () => {
 });
 
 describe("the local principals", () => {
-  it("differ in every id", () => {
+  it("differ in all ids", () => {
     const ids = [
       DIRECTORY_ID,
       API_CLIENT_ID,

@@ -25,7 +25,7 @@ function screen() {
 }
 
 describe("while it runs, npm start shows", () => {
-  it("each job that ends, and of a failed one why and where to read more", () => {
+  it("each ended job, and the reason and the log command of a failed one", () => {
     const { lines, ended } = screen();
     ended("a", "succeeded");
     ended("b", "failed");
@@ -35,7 +35,7 @@ describe("while it runs, npm start shows", () => {
     ]);
   });
 
-  it("of a timer, only when a run ends otherwise than the last", () => {
+  it("a timer's run only when its result differs from the last", () => {
     const { lines, ended } = screen();
     const batch = timerBatchId("demo", "0".repeat(TIMER_DIGITS));
     for (const status of ["succeeded", "succeeded", "failed", "failed", "succeeded"] as const) {
@@ -52,12 +52,12 @@ describe("while it runs, npm start shows", () => {
     ).toEqual(["ok at timer nightly succeeded;", "! at timer nightly failed:", "ok at timer nightly succeeded;"]);
   });
 
-  it("a few of very many, and counts the others", () => {
+  it("some of very many, and the number of others", () => {
     const { lines, ended, closeWindow } = screen();
     for (let i = 0; i < 500; i++) ended(`n${i}`, i % 100 === 99 ? "failed" : "succeeded");
     closeWindow();
     expect(lines.length).toBe(11);
-    expect(lines.at(-1)).toBe("! and more jobs have ended: 485 succeeded, 5 failed");
+    expect(lines.at(-1)).toBe("! More jobs have ended: 485 succeeded, 5 failed");
     ended("later", "succeeded");
     closeWindow();
     expect(lines.length).toBe(12);

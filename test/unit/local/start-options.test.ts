@@ -4,14 +4,14 @@ import { readStartOptions } from "../../../runtime/local/start-options.ts";
 const read = (args: readonly string[], env: Record<string, string> = {}) => readStartOptions(args, env, "/default");
 
 describe("npm start", () => {
-  it("runs the samples unless they have run before, on its own ports and in its own folder", () => {
+  it("runs the samples at the first start, on its own ports and in its own folder", () => {
     expect(read([])).toMatchObject({
       ...{ once: false, json: false, demo: undefined, packages: [], workers: 2 },
       ...{ port: 7070, identityPort: 7443, home: "/default" },
     });
   });
 
-  it("takes what it is told", () => {
+  it("accepts its options", () => {
     const args = ["--no-demo", "--packages", "/a", "--packages", "/b", "--port", "0", "--pool", "gpu=2"];
     const options = read(args, { JOBYARD_HOME: "/data" });
     expect(options).toMatchObject({ demo: false, packages: ["/a", "/b"], port: 0, identityPort: 0, home: "/data" });
@@ -28,15 +28,15 @@ describe("npm start", () => {
     ],
     ["the issuer's default port for the API", ["--port", "7443"], {}, /both 7443/],
     ["a folder without a name", [], { JOBYARD_HOME: "" }, /^JOBYARD_HOME is empty/],
-    ["a word that is no option", ["4"], {}, /"4".*npm start -- --workers 4/],
+    ["a word that is not an option", ["4"], {}, /"4".*npm start -- --workers 4/],
     ["samples wanted and not wanted", ["--once", "--no-demo"], {}, /--once .* --no-demo/],
     [
-      "an option that npm took for itself",
+      "an option that npm consumed",
       [],
       { npm_lifecycle_event: "start", npm_config_identity_port: "1" },
-      /^npm kept --identity-port .*npm start -- --identity-port$/,
+      /^npm consumed --identity-port .*npm start -- --identity-port$/,
     ],
-  ])("says in one sentence what is wrong: %s", (_what, args, env, sentence) => {
+  ])("reports in one sentence: %s", (_what, args, env, sentence) => {
     expect(() => read(args, env)).toThrow(sentence);
   });
 });

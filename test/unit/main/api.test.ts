@@ -9,7 +9,7 @@ interface Ended {
   readonly output: string;
 }
 
-/** Runs the API's program until it ends by itself. */
+/** Runs the API's program until it exits. */
 const runApi = (env: Readonly<Record<string, string>>): Promise<Ended> =>
   new Promise((resolve) => {
     const args = [join(ROOT, "runtime/main/start.mjs"), "api"];
@@ -34,11 +34,11 @@ describe("the API's program", () => {
         [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",
       });
       expect(code).toBeGreaterThan(0);
-      expect(output).toContain("without authentication the API serves this machine only");
+      expect(output).toContain("without authentication the API accepts only loopback addresses");
     },
   );
 
-  it("does not start without being told whose tokens count", async () => {
+  it("does not start without settings for its tokens", async () => {
     const { code, output } = await runApi({
       [SETTING.storageConnectionString]: "UseDevelopmentStorage=true",
       [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",

@@ -1,4 +1,4 @@
-/** Asks a server of this process in each way our programs ask; says what they answer. Its proxy is one that refuses. */
+/** Sends a request to a server of this process with each kind of client, and prints the responses. Its proxy refuses all. */
 import http from "node:http";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { keepLoopbackDirect } from "../../../runtime/platform/loopback-direct.mjs";

@@ -1,4 +1,4 @@
-/** A service that is ready and then throws as its argument says; a second error follows while it hands back. */
+/** A service that is ready and then throws in the way of its argument; a second error follows while it hands back. */
 import { setTimeout as delay } from "node:timers/promises";
 import { runService } from "../../../runtime/main/service-process.ts";
 

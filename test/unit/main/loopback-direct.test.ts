@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { expect, it } from "vitest";
 
 const ASKS = fileURLToPath(new URL("asks-loopback.mjs", import.meta.url));
-/** Nothing listens there. */
+/** A port without a listener. */
 const PROXY = "http://127.0.0.1:9";
 const DIRECT = "fetch: direct\nfetch by name: direct\nhttp: direct\nazure: direct\n";
 
@@ -15,7 +15,7 @@ it.each<Record<string, string>>([
   { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: PROXY, http_proxy: PROXY },
   { NODE_USE_ENV_PROXY: "1", HTTP_PROXY: PROXY, no_proxy: "intranet", NO_PROXY: "elsewhere" },
   { NODE_OPTIONS: "--use-env-proxy", http_proxy: PROXY, NO_PROXY: "*" },
-])("what runs on this machine is asked without a proxy: %j", async (environment) => {
+])("requests to this machine bypass the proxy: %j", async (environment) => {
   const env = { PATH: process.env["PATH"], ...environment };
   const { stdout } = await promisify(execFile)(process.execPath, [ASKS], { env });
   expect(stdout).toBe(DIRECT);

@@ -10,21 +10,21 @@ function run(how: string): { readonly code: number | null; readonly out: string;
   return { code: status, out: stdout, err: stderr };
 }
 
-describe("a service in which an error is caught by nobody", () => {
-  it.each(["exception", "rejection"])("hands back what it holds, then ends for good: %s", (how) => {
+describe("a service with an uncaught error", () => {
+  it.each(["exception", "rejection"])("hands back its jobs and exits: %s", (how) => {
     const { code, out, err } = run(how);
     expect(code).toBe(GIVEN_UP);
     expect(out).toBe("fault: Error: first\nhanded back\n");
     expect(err).toContain("Error: second");
   });
 
-  it("ends all the same when it cannot hand back", () => {
+  it("exits even if it cannot hand back", () => {
     const { code, err } = run("hopeless");
     expect(code).toBe(GIVEN_UP);
     expect(err).toContain("Error: third");
   });
 
-  it("ends at once when it holds nothing", () => {
+  it("exits at once when it holds nothing", () => {
     const { code, err } = run("unprepared");
     expect(code).toBe(1);
     expect(err).toContain("Error: first");

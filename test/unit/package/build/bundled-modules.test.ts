@@ -1,4 +1,4 @@
-/** What dependencies and own code ask for at run time: absent drivers, files beside them, worker threads. */
+/** Modules and files that code needs at run time: optional drivers, files beside the code, worker threads. */
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ async function pack(files: Files) {
   return await packPackage({ directory: source.path, target: LINUX });
 }
 
-/** Packs, and runs the only job in a fresh Node where nothing else is installed. */
+/** Packs, and runs the only job in a fresh Node without any installed module. */
 async function run(files: Files) {
   const { zip, manifest, warnings } = await pack(files);
   await using root = await temporaryDirectory();
@@ -49,7 +49,7 @@ async function run(files: Files) {
   return { output: JSON.parse(stdout) as unknown, warnings, files: tree.files };
 }
 
-describe("a module that a dependency can do without", () => {
+describe("an optional module of a dependency", () => {
   const driver = {
     ...module(
       "db",
@@ -72,7 +72,7 @@ describe("a module that a dependency can do without", () => {
     ),
   };
 
-  it("and that is not installed is named in a warning, and missing when it is asked for", async () => {
+  it("that is not installed causes a warning, and is missing when a job uses it", async () => {
     const { output, warnings } = await run(driver);
     expect(output).toEqual(["MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]);
     expect(warnings).toEqual([
@@ -80,7 +80,7 @@ describe("a module that a dependency can do without", () => {
     ]);
   });
 
-  it("and that is installed is packed", async () => {
+  it("that is installed is packed", async () => {
     const lazy = module("lazy", {}, { "index.js": 'exports.connect = () => { throw { code: "connected" }; };' });
     const { output, warnings } = await run({ ...driver, ...lazy });
     expect(output).toEqual(["MODULE_NOT_FOUND", "connected", "ERR_MODULE_NOT_FOUND"]);
@@ -89,12 +89,12 @@ describe("a module that a dependency can do without", () => {
 
   it.each([
     [
-      "it must have",
+      "package.json of the dependency requires it",
       { ...driver, ...module("db", { dependencies: { lazy: "1" } }, { "index.js": 'require("lazy");' }) },
     ],
-    ["it imports before anything else", { ...driver, ...module("db", {}, { "index.js": 'import "lazy";' }) }],
-    ["the job itself asks for", { "a.ts": jobThat('await import("lazy");') }],
-  ])("is not one that %s: this is refused", async (_, files) => {
+    ["the dependency imports it statically", { ...driver, ...module("db", {}, { "index.js": 'import "lazy";' }) }],
+    ["the job itself imports it", { "a.ts": jobThat('await import("lazy");') }],
+  ])("is refused when it is missing if %s", async (_, files) => {
     await expect(pack(files)).rejects.toThrow('Cannot find "lazy": list it under "dependencies"');
   });
 });
@@ -116,7 +116,7 @@ describe("a module that looks for files beside its own code", () => {
   };
   const listing = (jobyard: object): Files => ({ "package.json": JSON.stringify({ name: "sample", jobyard }) });
 
-  it("is named in a warning, and finds them when it is copied", async () => {
+  it("causes a warning, and finds them when it is copied", async () => {
     const { warnings } = await pack(fonts);
     expect(warnings).toEqual([
       expect.stringContaining("fonts looks for files beside its own code (index.js)") as unknown,
@@ -125,12 +125,12 @@ describe("a module that looks for files beside its own code", () => {
     expect(copied).toMatchObject({ output: "serif", warnings: [] });
   });
 
-  it("is bundled without a word when the author has said so", async () => {
+  it("is bundled without a warning when package.json lists it", async () => {
     expect((await pack({ ...fonts, ...listing({ bundled: ["fonts"] }) })).warnings).toEqual([]);
   });
 });
 
-describe("a file that own code names by its place", () => {
+describe("a file that own code names by import.meta.url", () => {
   const START = `
     const answer = (file: URL) => new Promise((resolve, reject) =>
       new Worker(file, { workerData: 20 }).once("message", resolve).once("error", reject));`;
@@ -141,7 +141,7 @@ describe("a file that own code names by its place", () => {
   const IMPORT = 'import { Worker } from "node:worker_threads";';
   const DOUBLE = "export const double = (n: number): number => n * 2;";
 
-  it("is packed when it is the code of a worker thread, with what it imports and the threads it starts itself", async () => {
+  it("is packed with its imports and its own threads when it is the code of a worker thread", async () => {
     const { output, files, warnings } = await run({
       "src/a.ts": jobThat(`${START} return answer(new URL("./threads/outer.js", import.meta.url));`, IMPORT),
       "src/threads/outer.ts": `${IMPORT}
@@ -158,7 +158,7 @@ describe("a file that own code names by its place", () => {
     expect(files.join()).not.toContain("never");
   });
 
-  it("is found from code that several jobs share, wherever that lies in the package", async () => {
+  it("is found from code that several jobs share", async () => {
     const job = jobThat("return start();", 'import { start } from "./deep/start.ts";');
     const { output, files } = await run({
       "a.ts": job,
@@ -171,7 +171,7 @@ describe("a file that own code names by its place", () => {
     expect(files.some((file) => file.startsWith("chunks/"))).toBe(true);
   });
 
-  it("is a file of the package when it is listed, and named in a warning when it is not", async () => {
+  it("is packed when it is listed, and causes a warning when it is not", async () => {
     const files = {
       "src/a.ts": jobThat(
         'return readFileSync(new URL("../data/x.txt", import.meta.url), "utf8");',
@@ -182,16 +182,16 @@ describe("a file that own code names by its place", () => {
     const listed = { "package.json": '{ "name": "sample", "jobyard": { "files": ["data"] } }' };
     expect(await run({ ...files, ...listed })).toMatchObject({ output: "listed", warnings: [] });
     expect((await pack(files)).warnings).toEqual([
-      "src/a.ts:3:76: data/x.txt is named here and not packed: list it under jobyard.files in package.json.",
+      "src/a.ts:3:76: data/x.txt is named here but not packed. List it under jobyard.files in package.json.",
     ]);
   });
 
   it.each([
-    ['new Worker("./thread.ts")', "Packing cannot tell which file"],
-    ['new Worker(join(import.meta.dirname, "thread.ts"))', "Packing cannot tell which file"],
-    ["new threads.Worker(new URL(name, import.meta.url))", "Packing cannot tell which file"],
-    ['new Worker(new URL("./gone.ts", import.meta.url))', "There is no file ./gone.ts to start a worker thread with."],
-  ])("cannot be told in %s: this is refused with its place", async (call, message) => {
+    ['new Worker("./thread.ts")', "Packing cannot determine the file"],
+    ['new Worker(join(import.meta.dirname, "thread.ts"))', "Packing cannot determine the file"],
+    ["new threads.Worker(new URL(name, import.meta.url))", "Packing cannot determine the file"],
+    ['new Worker(new URL("./gone.ts", import.meta.url))', "The file ./gone.ts of a worker thread does not exist."],
+  ])("is unknown in %s: packing refuses it with its position", async (call, message) => {
     await expect(pack({ "a.ts": jobThat(call) })).rejects.toThrow(/^a\.ts:3:\d+: /);
     await expect(pack({ "a.ts": jobThat(call) })).rejects.toThrow(message);
   });
@@ -203,7 +203,7 @@ describe("a file that own code names by its place", () => {
     "new Worker(file)",
     'new URL("https://example.com/", import.meta.url)',
     'new URL("./made-later.txt", import.meta.url)',
-  ])("is left as it is in %s", async (call) => {
+  ])("is left unchanged in %s", async (call) => {
     expect((await pack({ "a.ts": jobThat(call) })).warnings).toEqual([]);
   });
 });

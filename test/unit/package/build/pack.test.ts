@@ -40,7 +40,7 @@ async function contentsOf({ zip }: PackResult): Promise<Map<string, string>> {
   );
 }
 
-/** Runs one job of a package in a fresh Node, in a folder without `node_modules` above it. */
+/** Runs one job of a package in a fresh Node, in a folder without a parent `node_modules`. */
 async function runPacked({ zip, manifest }: PackResult, parameters: unknown, services = "undefined") {
   await using root = await temporaryDirectory();
   const directory = join(root.path, "package");
@@ -66,7 +66,7 @@ async function runPacked({ zip, manifest }: PackResult, parameters: unknown, ser
 }
 
 describe("packPackage", () => {
-  it("writes a manifest of the jobs it found", async () => {
+  it("writes a manifest of the jobs that it finds", async () => {
     const retry = 'retry: { maxAttempts: 2 }, timeoutMs: 60 * 1000, isolation: "reuse", memoryMb: 256,';
     const result = await packed({
       "package.json": packageJson(undefined),
@@ -96,7 +96,7 @@ describe("packPackage", () => {
     expect(result.fileCount).toBe(contents.size);
   });
 
-  it("bundles what the code imports, and what it shares only once", async () => {
+  it("bundles imports, and shared code only once", async () => {
     const text = (type: string) =>
       `import { greet } from "./shared.ts";\n${job(type, `return { output: greet("${type}") }`)}`;
     const result = await packed({
@@ -125,7 +125,7 @@ describe("packPackage", () => {
     expect(output).toEqual({ ready: true });
   });
 
-  it("takes files as they are, with their executable bit", async () => {
+  it("copies files unchanged, with their executable bit", async () => {
     await using source = await sourcePackage({
       "package.json": packageJson({ files: ["data", "bin/tool", "notes.txt"] }),
       "job.ts": job("A"),
@@ -183,7 +183,7 @@ describe("packPackage", () => {
     });
     await using root = await temporaryDirectory();
     await unpackPackage({ bytes: result.zip, directory: join(root.path, "package") });
-    // Started as a program, so it is one, whatever the disk it was packed from could remember.
+    // It is started as a program, so it gets the executable bit even if the disk has none.
     expect((await stat(join(root.path, "package/convert.sh"))).mode & 0o777).toBe(0o755);
   });
 
@@ -197,7 +197,7 @@ describe("packPackage", () => {
     expect([...executables]).toEqual(["tool"]);
   });
 
-  it("takes sources and a package.json that begin with a byte order mark, also of modules", async () => {
+  it("accepts sources and package.json files with a byte order mark, also of modules", async () => {
     const { manifest } = await packed({
       "package.json": `\ufeff${packageJson({ external: ["marked"] })}`,
       "a.ts": `\ufeffimport "marked";\n${job("A")}`,
@@ -207,9 +207,9 @@ describe("packPackage", () => {
     expect(manifest.name).toBe("sample");
   });
 
-  it("compresses large files, unless they would then look like a bomb to whoever unpacks them", async () => {
+  it("compresses large files unless the result would look like a ZIP bomb", async () => {
     const [plain, zeros] = [Buffer.alloc(2_000_000), Buffer.alloc(2_000_000)];
-    // Bytes of four bits each: half their size when compressed.
+    // Bytes of four bits each compress to half their size.
     const random = seededRandom(1);
     for (let i = 0; i < plain.length; i++) plain[i] = Math.floor(random.next() * 16);
     const files = { "src/a.ts": job("A"), "package.json": packageJson({ files: ["data"] }) };
@@ -218,7 +218,7 @@ describe("packPackage", () => {
     expect(await sizeWith(zeros)).toBeGreaterThan(zeros.length);
   });
 
-  it("makes the same bytes of the same source, wherever and whenever", async () => {
+  it("makes the same bytes from the same source, in any place and at any time", async () => {
     await using first = await sourcePackage({});
     await using second = await sourcePackage({});
     const files: Readonly<Record<string, string>> = {
@@ -250,7 +250,7 @@ describe("packPackage", () => {
   });
 
   it.each<[string, Record<string, string | Uint8Array>, string]>([
-    ["a package.json that is no JSON", { "package.json": "{" }, "package.json is not JSON"],
+    ["a package.json that is not JSON", { "package.json": "{" }, "package.json is not JSON"],
     [
       "a package.json in UTF-16",
       { "package.json": Buffer.from(`\ufeff${packageJson({})}`, "utf16le"), "a.ts": job("A") },
@@ -285,7 +285,7 @@ describe("packPackage", () => {
     [
       "a misspelt job type of a timer",
       { "package.json": packageJson({ timers: [{ timerName: "Nightl", cron: "1:00:00" }] }), "a.ts": job("Nightly") },
-      '"Nightl" is no job type of this package (did you mean "Nightly"?), which has: Nightly.',
+      '"Nightl" is not a job type of this package (did you mean "Nightly"?), which has: Nightly.',
     ],
     ...(
       [
@@ -310,9 +310,9 @@ describe("packPackage", () => {
       'package.json: jobyard: expected only known fields, not "file" (did you mean "files"?)',
     ],
     [
-      "a name that no package can have",
+      "an invalid package name",
       { "package.json": '{ "name": "~x" }', "a.ts": job("A") },
-      'package.json: "~x" cannot name a package',
+      'package.json: "~x" is not a valid package name',
     ],
     ["no job", { "a.ts": "export {}" }, "No job is declared in "],
     [
@@ -330,7 +330,7 @@ describe("packPackage", () => {
       { "a.ts": `import "left-pad";\n${job("A")}` },
       'a.ts:1:8: Cannot find "left-pad": list it under "dependencies" in package.json and run npm install.',
     ],
-    ["a file that is not there", { "a.ts": `import "./b.ts";\n${job("A")}` }, 'a.ts:1:8: Could not resolve "./b.ts"'],
+    ["a missing file", { "a.ts": `import "./b.ts";\n${job("A")}` }, 'a.ts:1:8: Could not resolve "./b.ts"'],
     [
       "a syntax error in an imported file",
       { "a.ts": `import "./b.ts";\n${job("A")}`, "b.ts": "const = 1;" },
@@ -342,12 +342,12 @@ describe("packPackage", () => {
       "jobyard.jobs runs x.sh, which is not in the package; list it under jobyard.files",
     ],
     [
-      "a directory in the place of a program",
+      "a directory instead of a program",
       { "package.json": packageJson({ files: ["bin"], jobs: [{ jobType: "A", command: "./bin" }] }), "bin/x.sh": "" },
       "jobyard.jobs runs bin, which is a directory.",
     ],
     [
-      "a type declared here and there",
+      "a type declared in two files",
       { "package.json": packageJson({ jobs: [{ jobType: "A", command: "sh" }] }), "a.ts": job("A") },
       'package.json: job type "A" is declared already, in a.ts:2:16.',
     ],
@@ -357,15 +357,15 @@ describe("packPackage", () => {
       "d/X and d/x are the same file on some systems",
     ],
     [
-      "a file in the place of another",
+      "two files with one path",
       { "package.json": packageJson({ files: ["job.json"] }), "a.ts": job("A"), "job.json": "{}" },
       "job.json would be in the package twice",
     ],
-  ])("says what to change for %s", async (_, files, message) => {
+  ])("reports what to change for %s", async (_, files, message) => {
     expect(await problemOf(files)).toContain(message);
   });
 
-  it("says what to change for a directory without package.json, and for none at all", async () => {
+  it("reports what to change for a missing package.json and a missing directory", async () => {
     await using root = await temporaryDirectory();
     await expect(packPackage({ directory: root.path, target: LINUX })).rejects.toThrow(
       `There is no package.json in ${root.path}.`,

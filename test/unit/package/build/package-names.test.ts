@@ -1,4 +1,4 @@
-/** No package of this repository has a name that somebody else could publish, and no document tells anybody to ask for one. */
+/** Another publisher must not own a package name that this repository or its documents use. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -25,7 +25,7 @@ describe.each([".", "runtime/cli", ...samples])("package %s", (directory) => {
   });
 });
 
-it("is never run from a registry by what the documents say", async () => {
+it("is never run from a registry by a command in the documents", async () => {
   const documents = (await readdir(join(ROOT, "docs"), { recursive: true }))
     .filter((name) => /\.(md|ts|js|html)$/.test(name))
     .map((name) => join("docs", name));

@@ -1,4 +1,4 @@
-/** The sample packages as workers meet them: packed, unpacked where nothing is installed, run by a real job process. */
+/** The sample packages on a worker: packed, unpacked without installed modules, run by a real job process. */
 import { execFile } from "node:child_process";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -60,7 +60,7 @@ describe("shell-tool", () => {
   beforeAll(() => packSample("shell-tool"));
   afterAll(() => root[Symbol.asyncDispose]());
 
-  it("is a package for any platform, its program executable after unpacking and nothing else", async () => {
+  it("is a package for any platform, and only its program is executable after unpacking", async () => {
     expect(packed.warnings).toEqual([]);
     expect(packed.manifest).toMatchObject({
       platform: "any",
@@ -77,7 +77,7 @@ describe("shell-tool", () => {
     expect(await artifacts(attempt)).toEqual(["log-summary.md"]);
   });
 
-  it.skipIf(!hasAwk)("is not tried again with parameters that are wrong (needs awk)", async () => {
+  it.skipIf(!hasAwk)("fails without a retry for wrong parameters (needs awk)", async () => {
     expect(await (await start({ log: "none.txt" })).result).toEqual({
       kind: "failed",
       code: "JobFailed",
@@ -86,8 +86,8 @@ describe("shell-tool", () => {
     });
   });
 
-  it.skipIf(!hasAwk)("stops by itself when canceled, and leaves no half of a report (needs awk)", async () => {
-    // A pipe nobody writes to: a log that takes for ever.
+  it.skipIf(!hasAwk)("stops when canceled, and leaves no partial report (needs awk)", async () => {
+    // A pipe without a writer is a log that never ends.
     const log = join(root.path, "endless");
     await promisify(execFile)("mkfifo", [log]);
     const attempt = await start({ log });
@@ -103,7 +103,7 @@ describe("metadata-export", () => {
   beforeAll(() => packSample("metadata-export"), 30_000);
   afterAll(() => root[Symbol.asyncDispose]());
 
-  /** Runs the timer of a name, as its tick would have it run. */
+  /** Runs the timer with this name, as its tick does. */
   const tick = (name: string, parameters: unknown): Promise<Attempt> => {
     const job = packed.manifest.jobs.find(({ jobType }) => jobType === name);
     if (job === undefined) throw new Error(`The package has no ${name}.`);
@@ -117,7 +117,7 @@ describe("metadata-export", () => {
     );
   };
 
-  it("is a package for any platform with two timers, tried once for each tick", () => {
+  it("is a package for any platform with two timers, each with one attempt", () => {
     expect(packed.warnings).toEqual([]);
     expect(packed.manifest).toMatchObject({
       platform: "any",
@@ -132,7 +132,7 @@ describe("metadata-export", () => {
     });
   });
 
-  it("writes Parquet when its tick comes, with the services its setup has made", async () => {
+  it("writes Parquet at its tick, with the services of its setup", async () => {
     const scheduledAt = "2026-03-02T08:15:00.000Z";
     const attempt = await tick("metadata-export", { trigger: "schedule", scheduledAt, missedCount: 2 });
     expect(await outputOf(attempt)).toMatchObject({ file: "metadata-2026-03-02T08-15-00Z.parquet", rows: 48 });
@@ -142,11 +142,11 @@ describe("metadata-export", () => {
     expect([file.subarray(0, 4), file.subarray(-4)].map(String)).toEqual(["PAR1", "PAR1"]);
   });
 
-  it("runs the other timer of the package, also without being told of a tick", async () => {
+  it("runs the other timer of the package, also without a tick", async () => {
     expect(await outputOf(await tick("metadata-check", null))).toMatchObject({ documents: 48 });
   });
 
-  it("is not tried again with parameters that are none of a timer's", async () => {
+  it("fails without a retry for parameters that are not a timer's", async () => {
     expect(await (await tick("metadata-check", { year: 2026 })).result).toMatchObject({
       ...{ kind: "failed", code: "JobFailed", retryable: false },
       message: expect.stringContaining("trigger: expected schedule, manual or deploy") as string,
@@ -158,7 +158,7 @@ describe("documents", () => {
   beforeAll(() => packSample("documents"), 30_000);
   afterAll(() => root[Symbol.asyncDispose]());
 
-  it("is code in one file and data, for any platform", async () => {
+  it("consists of one code file and data, for any platform", async () => {
     expect(packed.warnings).toEqual([]);
     expect(packed.manifest.platform).toBe("any");
     expect((await readdir(join(root.path, "package"))).sort()).toEqual(["data", "job.json", "src"]);
@@ -178,7 +178,7 @@ describe("documents", () => {
     expect(pages.at(-1)).toContain(`Page ${pages.length} of ${pages.length}`);
   });
 
-  it("is not tried again with parameters that are wrong", async () => {
+  it("fails without a retry for wrong parameters", async () => {
     expect(await (await start({ date: "tomorrow", from: 1 })).result).toMatchObject({
       kind: "failed",
       code: "JobFailed",
@@ -187,7 +187,7 @@ describe("documents", () => {
     });
   });
 
-  it("stops by itself when canceled among many", async () => {
+  it("stops when canceled between documents", async () => {
     const attempt = await start({ date: "2026-03-02", from: 1, count: 240 });
     await eventuallyTrue(() => attempt.progress.some(({ fraction = 0 }) => fraction > 0));
     attempt.process.cancel("cancel");

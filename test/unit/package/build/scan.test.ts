@@ -75,7 +75,7 @@ describe("scanSources", () => {
     expect(await found(text)).toEqual([["A", exportName]]);
   });
 
-  it("finds types that are constants of other files", async () => {
+  it("finds job types that are constants of other files", async () => {
     const text = `${IMPORT}import { TYPES as T } from "./names.js";\nexport default defineJob({ jobType: T.first, run() {} });`;
     const more = {
       "src/names.ts": 'import { LETTER } from "../letter.ts";\nexport const TYPES = { first: LETTER + "1" };',
@@ -100,7 +100,7 @@ describe("scanSources", () => {
     ]);
   });
 
-  it("does not run anything, and looks only where source is", async () => {
+  it("runs no code, and reads only source files", async () => {
     const job = (type: string) =>
       `${IMPORT}throw new Error("executed");\nexport default defineJob({ jobType: "${type}", run() {} });`;
     const { jobs } = await scan({
@@ -145,7 +145,7 @@ describe("scanSources", () => {
       "src/a.ts:2:28: jobType: expected one line of 1 to 200 characters",
     ],
     [
-      "a type that is no text",
+      "a type that is not text",
       "export default defineJob({ jobType: 7, run() {} });",
       "src/a.ts:2:28: jobType: expected a text",
     ],
@@ -202,12 +202,12 @@ describe("scanSources", () => {
       'retry: expected only known fields, not "attempts"',
     ],
     [
-      "a timeout that is no number",
+      "a timeout that is not a number",
       'export default defineJob({ jobType: "A", timeoutMs: "1h", run() {} });',
       "src/a.ts:2:42: timeoutMs: expected a whole number from 1 to",
     ],
     ["a syntax error", 'export default defineJob({ jobType: "A" run() {} });', "src/a.ts:2:41: ',' expected."],
-  ])("says where and why for %s", async (_, text, message) => {
+  ])("reports position and reason for %s", async (_, text, message) => {
     expect(await problemsOf({ "src/a.ts": IMPORT + text })).toContain(message);
   });
 
@@ -234,7 +234,7 @@ describe("scanSources", () => {
     ]);
   });
 
-  it("warns about jobs that nobody can see", async () => {
+  it("warns of jobs that are not exported", async () => {
     const { jobs, warnings } = await scan({
       "a.ts": `${IMPORT}const job = defineJob({ jobType: "A", run() {} });\nexport function make() {\n  return defineJob({ jobType: "B", run() {} });\n}`,
     });
@@ -250,11 +250,11 @@ describe("scanSources", () => {
     expect((await scan({ "a.ts": `${IMPORT}export async function setup() {}` })).setupFile).toBe("a.ts");
     expect((await scan({ "b.ts": unrelated })).setupFile).toBeUndefined();
     expect(await problemsOf({ "a.ts": setup, "b.ts": setup })).toBe(
-      "b.ts:2:14: A package has one setup; there is one already, at a.ts:2:14.",
+      "b.ts:2:14: A package can have only one setup; the first one is at a.ts:2:14.",
     );
   });
 
-  it("takes a setup that is exported again for one, wherever it comes from", async () => {
+  it("accepts a setup that is exported again from another file", async () => {
     const job = `${IMPORT}export default defineJob({ jobType: "A", run() {} });\n`;
     const setup = 'import type { Setup } from "jobyard/job";\nexport const setup: Setup = () => ({});';
     const plain = "export const setup = () => ({});\nexport const connect = () => ({});";
@@ -263,13 +263,13 @@ describe("scanSources", () => {
     for (const by of [again, imported]) {
       expect((await scan({ "a.ts": job + by, "setup.ts": setup })).setupFile).toBe("setup.ts");
       expect((await scan({ "z.ts": job + by, "setup.ts": setup })).setupFile).toBe("setup.ts");
-      // One that is no source of a job itself is found through the file that exports it again.
+      // A file without jobs is found through the file that exports its setup again.
       expect((await scan({ "a.ts": job + by, "setup.ts": plain })).setupFile).toBe("a.ts");
     }
     const renamed = 'export { connect as setup } from "./plain.ts";';
     expect((await scan({ "a.ts": job + renamed, "plain.ts": plain })).setupFile).toBe("a.ts");
     const both = { "a.ts": job + renamed, "plain.ts": plain, "setup.ts": setup };
-    expect(await problemsOf(both)).toContain("there is one already, at a.ts:3:10");
+    expect(await problemsOf(both)).toContain("the first one is at a.ts:3:10");
     const chain = { "a.ts": job + again, "setup.ts": 'export { setup } from "./deep.ts";', "deep.ts": setup };
     expect((await scan(chain)).setupFile).toBe("deep.ts");
   });

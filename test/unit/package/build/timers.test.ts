@@ -27,7 +27,7 @@ const zoneIn = async (name: string): Promise<string | undefined> =>
   (await timersIn({ "src/a.ts": source(`${CRON}, timeZone: ${JSON.stringify(name)}`) }))[0]?.timeZone;
 
 describe("timers of a package", () => {
-  it("are found in its source, in every file and under every name, with all they say", async () => {
+  it("are found in every source file and under every import name, with all options", async () => {
     const { manifest, warnings } = await pack({
       "src/nightly.ts": `import { scalableTimerJob as timer } from "jobyard/job";
         import { ZONE } from "./zone.ts";
@@ -63,7 +63,7 @@ describe("timers of a package", () => {
     ]);
   });
 
-  it("are also what package.json says of its jobs, programs or not", async () => {
+  it("can be declared in package.json, for programs and other jobs", async () => {
     const { manifest, warnings } = await pack({
       "package.json": JSON.stringify({
         name: "sample",
@@ -97,7 +97,7 @@ describe("timers of a package", () => {
     ]);
   });
 
-  it("leave a package without any as it is", async () => {
+  it("do not change a package without timers", async () => {
     const { manifest } = await pack({
       "src/a.ts": 'import { defineJob } from "jobyard/job";\nexport default defineJob({ jobType: "A", run() {} });',
     });
@@ -116,11 +116,11 @@ describe("timers of a package", () => {
     ["W. Europe Standard Time", "Europe/Berlin"],
     ["eastern standard time", "America/New_York"],
     ["UTC-11", "Etc/GMT+11"],
-  ])("take the zone %s for %s", async (given, expected) => {
+  ])("store the zone %s as %s", async (given, expected) => {
     expect(await zoneIn(given)).toBe(expected);
   });
 
-  it("warn of what was probably meant otherwise, where it is written", async () => {
+  it("warn of schedules that probably mean something else, with the position", async () => {
     const { warnings } = await pack({
       "src/a.ts": `${IMPORT}export const a = ${timer('cron: "* 10 * * * *"')};
 export const b = ${timer('timeZone: "Europe/Vienna", cron: "00:10:00"')};
@@ -145,15 +145,11 @@ export const make = () => ${timer(CRON)};`,
       { "src/a.ts": source(`${CRON}, runOnStartup: true`) },
       'scalableTimerJob has no option "runOnStartup".',
     ],
-    [
-      "a type, which is its name",
-      { "src/a.ts": source(`${CRON}, jobType: "A"`) },
-      'scalableTimerJob has no option "jobType".',
-    ],
+    ["a jobType option", { "src/a.ts": source(`${CRON}, jobType: "A"`) }, 'scalableTimerJob has no option "jobType".'],
     [
       "no function",
       { "src/a.ts": `${IMPORT}export default scalableTimerJob({ ${CRON} });` },
-      "src/a.ts:2:16: A timer has a function to run: scalableTimerJob({ … }, async (ctx) => { … }).",
+      "src/a.ts:2:16: A timer needs a function: scalableTimerJob({ … }, async (ctx) => { … }).",
     ],
     [
       "a schedule that is not constant",
@@ -166,7 +162,7 @@ export const make = () => ${timer(CRON)};`,
       "src/a.ts:2:33: scalableTimerJob expects an object literal here",
     ],
     [
-      "a field that cannot be",
+      "an invalid field",
       { "src/a.ts": source('cron: "0 60 * * * *"') },
       'src/a.ts:2:35: cron: Cron field minute: "60" must be of 0-59, as *, a, a-b, with /n for steps.',
     ],
@@ -176,12 +172,12 @@ export const make = () => ${timer(CRON)};`,
       'src/a.ts:2:35: cron: Cron "0 0 0 31 2 *" never matches: none of the months it names has a day 31.',
     ],
     [
-      "a zone that is none",
+      "an unknown zone",
       { "src/a.ts": source(`${CRON}, timeZone: "Europe/Wien"`) },
       'src/a.ts:2:59: timeZone: Time zone "Europe/Wien" is not in the IANA database; use a name such as Europe/Vienna.',
     ],
     [
-      "a misfire that is none",
+      "an invalid misfire",
       { "src/a.ts": source(`${CRON}, misfire: "all"`) },
       'src/a.ts:2:59: misfire: expected "once", "skip" or { "all": a whole number from 1 to 100 }.',
     ],
@@ -193,25 +189,25 @@ export const make = () => ${timer(CRON)};`,
     [
       "a file whose name cannot be a timer's",
       { "src/a.timer.ts": source(CRON) },
-      'src/a.timer.ts:2:16: The name of this file, "a.timer", cannot name a timer (1 to 60 letters',
+      'src/a.timer.ts:2:16: The name of this file, "a.timer", is not a valid timer name (1 to 60 letters',
     ],
     [
       "an export whose name cannot be a timer's",
       { "src/a.ts": `${IMPORT}export const $a = ${timer(CRON)};` },
-      'src/a.ts:2:19: The name of this export, "$a", cannot name a timer',
+      'src/a.ts:2:19: The name of this export, "$a", is not a valid timer name',
     ],
     [
-      "two of one name",
+      "two timers with one name",
       { "src/a.ts": source(CRON), "src/b.ts": source(`${CRON}, name: "a"`) },
       'src/b.ts:2:16: Job type "a" is declared already, at src/a.ts:2:16.',
     ],
     [
-      "two whose names differ in capitals",
+      "two timers whose names differ only in case",
       { "src/a.ts": source(CRON), "src/b.ts": source(`${CRON}, name: "A"`) },
       'src/a.ts:2:16: Timer "a" is declared already, at src/b.ts:2:16: names must not differ only in capitals.',
     ],
     [
-      "one in the source and one in package.json",
+      "one timer in the source and in package.json",
       {
         "package.json": '{ "name": "sample", "jobyard": { "timers": [{ "timerName": "a", "cron": "00:10:00" }] } }',
         "src/a.ts": source(CRON),
@@ -219,12 +215,12 @@ export const make = () => ${timer(CRON)};`,
       'package.json: jobyard.timers[0]: Timer "a" is declared already, at src/a.ts:2:16',
     ],
     [
-      "one in package.json that is no job",
+      "a timer in package.json without a job",
       {
         "package.json": '{ "name": "sample", "jobyard": { "timers": [{ "timerName": "b", "cron": "00:10:00" }] } }',
         "src/a.ts": source(CRON),
       },
-      'package.json: jobyard.timers[0]: "b" is no job type of this package, which has: a.',
+      'package.json: jobyard.timers[0]: "b" is not a job type of this package, which has: a.',
     ],
     [
       "fields in package.json that cannot be",
@@ -234,7 +230,7 @@ export const make = () => ${timer(CRON)};`,
       },
       'package.json: jobyard.timers[0].cron: Time span "24:00:00" must be hh:mm:ss or d.hh:mm:ss',
     ],
-  ])("refuse %s, with the place", async (_, files, expected) => {
+  ])("are refused for %s, with the position", async (_, files, expected) => {
     expect(await problemsOf(files)).toContainEqual(expect.stringContaining(expected));
   });
 });

@@ -18,7 +18,7 @@ const command = (name: string) => ({ kind: "command", command: name });
 const manifestOf = (entry: object): string =>
   JSON.stringify({ manifestVersion: 1, name: "p", platform: "any", jobs: [{ jobType: "Echo", entry }] });
 
-/** A package of one job type that starts there. */
+/** A package with one job type that starts at the given file. */
 const startingAt = (entry: object, files: readonly ZipEntry[] = []): Buffer =>
   buildZip([{ name: "job.json", content: manifestOf(entry) }, ...files]);
 
@@ -33,14 +33,14 @@ const programs = (...cases: readonly [what: string, content: string, message: st
   ]);
 
 describe("inspectPackage", () => {
-  it("tells what a sound package can run, and the hash of its bytes", async () => {
+  it("returns the manifest and the hash of a valid package", async () => {
     const zip = testPackage({ jobs: { Echo: "", Other: "" } });
     const { manifest, sha256 } = await inspectPackage(zip);
     expect(manifest.jobs.map(({ jobType }) => jobType)).toEqual(["Echo", "Other"]);
     expect(sha256).toBe(createHash("sha256").update(zip).digest("hex"));
   });
 
-  it("takes an archive with ZIP64's records, unless the two ends name different directories", async () => {
+  it("accepts an archive with ZIP64 records, unless its two end records differ", async () => {
     const writer = new ZipFile();
     writer.addBuffer(Buffer.from(manifestOf(command("python3"))), "job.json", { forceZip64Format: true });
     writer.end({ forceZip64Format: true, comment: "" });
@@ -50,7 +50,7 @@ describe("inspectPackage", () => {
     await expect(inspectPackage(zip)).rejects.toMatchObject({ code: "PackageCorrupt" });
   });
 
-  it("finds the package in the middle of a larger buffer", async () => {
+  it("reads a package from the middle of a larger buffer", async () => {
     const zip = testPackage({ jobs: { Echo: "" } });
     const around = Buffer.concat([Buffer.from("before"), zip, Buffer.from("after")]);
     const view = new Uint8Array(around.buffer, around.byteOffset + 6, zip.length);
@@ -74,15 +74,15 @@ describe("inspectPackage", () => {
       "a ZIP of the folder itself",
       buildZip([{ name: "p/" }, { name: "p/job.json", content: "{}" }, { name: "__MACOSX/p/._job.json" }]),
       "ManifestMissing",
-      'no job.json at its root. It has "p/job.json": zip what is in that folder, not the folder itself.',
+      'no job.json at its root. It has "p/job.json": zip the content of that folder, not the folder.',
     ],
     [
       "a ZIP of a folder in a folder, below ./",
       buildZip([{ name: "./" }, { name: "./a/p/job.json", content: "{}" }]),
       "ManifestMissing",
-      'It has "a/p/job.json": zip what is in that folder',
+      'It has "a/p/job.json": zip the content of that folder',
     ],
-    ["a manifest in capitals", buildZip([{ name: "Job.JSON" }]), "ManifestMissing", "write the name in small letters"],
+    ["a manifest in capitals", buildZip([{ name: "Job.JSON" }]), "ManifestMissing", "write the name in lower case"],
     [
       "a manifest in UTF-16",
       buildZip([{ name: "job.json", content: Buffer.from("\ufeff{}", "utf16le") }]),
@@ -107,20 +107,20 @@ describe("inspectPackage", () => {
       "PackageUnsafe",
       'entries "a" and "a" are the same file',
     ],
-    ["a way up behind ./", buildZip([{ name: "./../a" }]), "PackageUnsafe", 'contains ".."'],
-    ["an absolute path behind ./", buildZip([{ name: ".//a" }]), "PackageUnsafe", "is absolute"],
+    ["a path upwards after ./", buildZip([{ name: "./../a" }]), "PackageUnsafe", 'contains ".."'],
+    ["an absolute path after ./", buildZip([{ name: ".//a" }]), "PackageUnsafe", "is absolute"],
     ["content of the folder itself", buildZip([{ name: "./", content: "x" }]), "PackageUnsafe", "is empty"],
-    ["a manifest that is no JSON", buildZip([{ name: "job.json", content: "{" }]), "ManifestInvalid", "is not JSON"],
+    ["a manifest that is not JSON", buildZip([{ name: "job.json", content: "{" }]), "ManifestInvalid", "is not JSON"],
     [
       "a manifest without fields",
       buildZip([{ name: "job.json", content: "{}" }]),
       "ManifestInvalid",
       "manifestVersion",
     ],
-    ["a module that is not there", startingAt(module("main.mjs")), "EntryPointInvalid", "Echo starts at main.mjs"],
-    ["a program that is not there", startingAt(command("./bin/run")), "EntryPointInvalid", "starts at bin/run"],
+    ["a missing module", startingAt(module("main.mjs")), "EntryPointInvalid", "Echo starts at main.mjs"],
+    ["a missing program", startingAt(command("./bin/run")), "EntryPointInvalid", "starts at bin/run"],
     [
-      "a directory where a program should be",
+      "a directory instead of a program",
       startingAt(command("./bin"), [{ name: "bin/run" }]),
       "EntryPointInvalid",
       "starts at bin, which is a directory",
@@ -134,7 +134,7 @@ describe("inspectPackage", () => {
       ["that names no interpreter", "#!\n", "which names no interpreter"],
     ),
     [
-      "a file of the package that stands for an installed program",
+      "a file of the package with the name of an installed program",
       startingAt(command("python3"), [{ name: "python3", mode: 0o100644 }]),
       "EntryPointInvalid",
       "starts at python3, which is not executable",
@@ -167,14 +167,14 @@ describe("inspectPackage", () => {
     });
   });
 
-  it("takes programs of the package and of the machine", async () => {
+  it("accepts programs of the package and of the machine", async () => {
     const run = { name: "bin/run", mode: 0o100755, content: "#!/bin/sh\n" };
     for (const zip of [startingAt(command("./bin/run"), [run]), startingAt(command("python3"))]) {
       expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
     }
   });
 
-  it("takes names below ./ and a manifest behind a byte order mark", async () => {
+  it("accepts names below ./ and a manifest with a byte order mark", async () => {
     const manifest = {
       ...{ manifestVersion: 1, name: "p", platform: "any" },
       jobs: [{ jobType: "Größe", entry: command("./bin/run") }],
@@ -191,7 +191,7 @@ describe("inspectPackage", () => {
     expect([directories, files]).toEqual([["bin"], ["bin/run", "job.json"]]);
   });
 
-  it("refuses every cut of a sound package", { tags: "attack/archives" }, async () => {
+  it("refuses every truncation of a valid package", { tags: "attack/archives" }, async () => {
     const zip = testPackage({ jobs: { Echo: "return { output: 1 };" } });
     for (let length = 0; length < zip.length; length += 7) {
       await expect(inspectPackage(zip.subarray(0, length)), `${length} bytes`).rejects.toMatchObject({

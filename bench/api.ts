@@ -1,6 +1,7 @@
 /**
- * The web API under mixed load: 64 connections for 30 seconds after a warm-up, against a real API process with tokens,
- * storage and broker of the local stack. No workers: what is measured is the front door. Fails when a request does.
+ * Measures the web API under mixed load: 64 connections for 30 seconds after a warm-up, against a real API process with
+ * tokens, storage and broker of the local stack. There are no workers, so only the API is measured. Fails if a request
+ * fails.
  */
 import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
@@ -17,7 +18,7 @@ import { rssKiBOf } from "./memory.ts";
 const CONNECTIONS = 64;
 const WARM_UP_MS = 15_000;
 const MEASURED_MS = 30_000;
-/** After the load: what is garbage only is given back. */
+/** After the load, unused memory is returned in this time. */
 const REST_MS = 5_000;
 const BULK_JOBS = 50;
 const TENANT = "demo";
@@ -109,7 +110,7 @@ async function load(forMs: number, batchId: string, send: Send): Promise<readonl
       taken.push({ name: call.name, ms, failure: isRight ? undefined : `${status} ${text.slice(0, 200)}` });
       if (call.name !== "submit" || !isRight) continue;
       jobIds.push((JSON.parse(text) as { jobId: string }).jobId);
-      // The latest hundred: what people look at.
+      // The latest hundred, which people read most.
       if (jobIds.length > 100) jobIds.shift();
     }
   };
@@ -125,7 +126,7 @@ const job = (number: number) => ({
   parameters: { number, text: "x".repeat(200) },
 });
 
-/** Of 20 requests: 8 submits, 6 looks at a job, 3 at the batch's counts, 2 at a page of it, 1 bulk submit. */
+/** Of 20 requests: 8 submits, 6 reads of a job, 3 of the batch's counts, 2 of a page of it, 1 bulk submit. */
 function callFor(number: number, batchId: string, jobId: string | undefined): Call {
   const turn = number % 20;
   if (turn === 19) {

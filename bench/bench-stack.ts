@@ -1,4 +1,4 @@
-/** A local stack for one measurement: its own folder and ports, gone afterwards. */
+/** A local stack for one measurement, with its own folder and ports. It is removed afterwards. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** `npm run bench -- <component> [--json]`: measures one component and prints what it found. */
+/** `npm run bench -- <component> [--json]`: measures one component and prints the results. */
 import { keepLoopbackDirect } from "../runtime/platform/loopback-direct.mjs";
 
 interface Figure {

@@ -1,6 +1,6 @@
 /**
- * The local Service Bus under load: durable, in its own process, with the unmodified SDK in this one. Rates are of
- * acknowledged operations.
+ * Measures the local Service Bus under load: durable, in a separate process, with the unmodified SDK in this one. Rates
+ * count acknowledged operations.
  */
 import { ServiceBusClient, type ServiceBusReceiver, type ServiceBusSender } from "@azure/service-bus";
 import { startBusProcess } from "../test/support/bus-process.ts";
@@ -39,7 +39,7 @@ export const benchmark: Benchmark = async (report) => {
   await rate("batches of 100, 8 in flight", 200_000, () => sendBatches(batched, 200_000, 8));
 
   await sendBatches(client.createSender("drained"), 40_000, 4);
-  // Warms up on another queue: a receiver that is closed has taken more than it was counted for.
+  // Warms up on another queue, because a receiver takes more messages than it handles before it closes.
   await drain([client.createReceiver("single")], 5_000, 32);
   const drained = client.createReceiver("drained");
   await rate("receive and complete, 32 concurrent calls", 40_000, () => drain([drained], 40_000, 32));
@@ -57,7 +57,7 @@ async function manyReceivers(connect: () => ServiceBusClient, report: Report, ra
   const probe = connect().createSender("many");
   const groups = Array.from({ length: 40 }, () => connect());
   const receivers = groups.flatMap((each) => Array.from({ length: 20 }, () => each.createReceiver("many")));
-  // The queue is empty: when every receiver has taken part in a wait for messages, all are attached.
+  // The queue is empty. When every receiver has taken part in a wait for messages, all are attached.
   const started = performance.now();
   const counter = new Counter();
   const subscriptions = receivers.map((receiver) => subscribe(receiver, 1, counter));
@@ -77,7 +77,7 @@ async function manyReceivers(connect: () => ServiceBusClient, report: Report, ra
   await Promise.all(subscriptions.map((each) => each.close()));
 }
 
-/** The SDK tells nobody when a subscription's link is open, but a receiver knows its link. */
+/** The SDK does not report when a subscription's link is open, but a receiver has a reference to its link. */
 async function attached(receivers: readonly ServiceBusReceiver[]): Promise<void> {
   const isOpen = (receiver: ServiceBusReceiver): boolean => {
     const { _streamingReceiver: streaming } = receiver as unknown as { _streamingReceiver?: { isOpen(): boolean } };

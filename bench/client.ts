@@ -1,4 +1,4 @@
-/** What the client costs a page: its size as it is loaded, and as it travels. */
+/** Measures the size of the client in a page: uncompressed, and as transferred. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";

@@ -1,14 +1,17 @@
-/** Clients that follow a tenant's events, over raw connections: as little as a client can be, so that the API is measured. */
+/**
+ * Clients that follow a tenant's events over raw connections. They do as little as possible, so that the API is
+ * measured.
+ */
 import { request, type IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 
 export interface EventFollower {
   /** Events so far. */
   readonly count: number;
-  /** When the latest came, by `performance.now()`. */
+  /** The time of the latest, by `performance.now()`. */
   readonly heardAt: number;
   readonly isOpen: boolean;
-  /** Reads no more, and leaves what comes to the network; and goes on reading. */
+  /** Stops reading, so that data stays in the network, and resumes. */
   pause(): void;
   resume(): void;
   close(): void;
@@ -33,14 +36,14 @@ function count(state: Counted, text: string, mark: string): void {
   state.heardAt = performance.now();
 }
 
-/** Server-Sent Events; resolves when the stream has begun. */
+/** Server-Sent Events. Resolves when the stream has begun. */
 export function followByStream({ url, tenantName, token }: Target): Promise<EventFollower> {
   const state: Counted = { count: 0, heardAt: 0, isOpen: true };
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}` };
     const sent = request(`${url}/v1/events?tenantName=${tenantName}`, { agent: false, headers }, (response) => {
       if (response.statusCode !== 200) {
-        reject(new Error(`A stream was answered with ${String(response.statusCode)}.`));
+        reject(new Error(`The API answered a stream with ${String(response.statusCode)}.`));
         return;
       }
       listen(response);
@@ -56,7 +59,7 @@ export function followByStream({ url, tenantName, token }: Target): Promise<Even
       response.setEncoding("utf8");
       response.on("data", (text: string) => count(state, text, "\nevent: "));
       response.once("close", () => (state.isOpen = false));
-      // A broken one is a closed one.
+      // A broken connection counts as closed.
       response.on("error", () => undefined);
     };
     sent.once("error", reject);
@@ -66,7 +69,7 @@ export function followByStream({ url, tenantName, token }: Target): Promise<Even
 
 const END = "\u001e";
 
-/** The hub, by SignalR's JSON protocol; resolves when the subscription is confirmed. */
+/** The hub, with SignalR's JSON protocol. Resolves when the subscription is confirmed. */
 export function followByHub({ url, tenantName, token }: Target): Promise<EventFollower> {
   const state: Counted = { count: 0, heardAt: 0, isOpen: true };
   const headers = { authorization: `Bearer ${token}` };

@@ -1,7 +1,8 @@
 /**
- * Following events at one API process: what an idle connection costs it, how soon one event has reached all of a thousand
- * clients of each kind, and that clients that do not read are cut while the others hear everything. Clients and
- * measurement share this process, and the machine with the API: times are upper bounds. Fails when an event is missed.
+ * Measures events at one API process: the memory of an idle connection, the time until one event has reached a thousand
+ * clients of each kind, and that the API disconnects clients that do not read while the others receive everything.
+ * Clients and measurement share this process, and the machine with the API, so times are upper bounds. Fails if an
+ * event is missed.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { connectServiceBus, createEventPublisher } from "../runtime/azure/index.ts";
@@ -18,16 +19,16 @@ import { followByHub, followByStream, type EventFollower } from "./event-followe
 import { rssKiBOf } from "./memory.ts";
 
 const CONNECTIONS = 1_000;
-/** Opened and closed before anything is measured: code is compiled, buffers have their size. */
+/** Opened and closed before the measurement, so that code is compiled and buffers have their size. */
 const WARM_UP_CONNECTIONS = 300;
 /** Opened at a time. */
 const AT_ONCE = 50;
-/** What is garbage only is given back, and every connection has had a sign of life. */
+/** In this time unused memory is returned, and every connection gets a heartbeat. */
 const REST_MS = FOLLOWER_HEARTBEAT_MS + 3_000;
 const ROUNDS = 30;
-/** Of each kind, beside one that does not read. */
+/** Of each kind, in addition to one that does not read. */
 const KEEN = 10;
-/** Beyond what the system's buffers and FOLLOWER_WAITING_MAX_BYTES hold for one connection. */
+/** More than the system's buffers and FOLLOWER_WAITING_MAX_BYTES hold for one connection. */
 const FLOOD_EVENTS = 1_200;
 const FLOOD_EVENT_CHARACTERS = 20_000;
 const FLOOD_AT_ONCE = 50;
@@ -68,7 +69,7 @@ async function measure(stack: Stack, report: Report): Promise<void> {
     report({ name: `${name}: of ${CONNECTIONS}, open`, value: openIn(followers), unit: "connections" });
     all.push(...followers);
   }
-  // The heap grows in leaps, more for whoever comes first: this is the figure to plan with.
+  // The heap grows in steps, more for the first kind. This is the figure to plan with.
   const mean = Math.round(((await rss()) - atStart) / all.length);
   report({ name: "memory (RSS) per idle connection, both kinds", value: mean, unit: "KiB" });
   report({ name: "memory of the API with all of them", value: Math.round((await rss()) / 1_024), unit: "MiB" });
@@ -115,19 +116,27 @@ async function measureFlood(
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   const whole = keen.filter(({ count, isOpen }) => isOpen && count === FLOOD_EVENTS).length;
-  report({ name: `flood of ${FLOOD_EVENTS} events of 20 KB, heard whole`, value: whole, unit: `of ${2 * KEEN} keen` });
+  report({
+    name: `flood of ${FLOOD_EVENTS} events of 20 KB, received completely`,
+    value: whole,
+    unit: `of ${2 * KEEN} readers`,
+  });
   const mebibytes = (FLOOD_EVENTS * FLOOD_EVENT_CHARACTERS * keen.length) / 1024 / 1024;
   report({ name: "sent to them", value: Math.round(mebibytes / seconds), unit: "MiB/s" });
   for (const { name, follower } of slow) {
     follower.resume();
     await until(() => !follower.isOpen);
-    report({ name: `${name}: one that did not read was cut after`, value: follower.count, unit: "events" });
-    if (follower.count >= FLOOD_EVENTS) throw new Error(`${name}: a client that did not read was not cut.`);
+    report({
+      name: `${name}: a client that did not read was disconnected after`,
+      value: follower.count,
+      unit: "events",
+    });
+    if (follower.count >= FLOOD_EVENTS) throw new Error(`${name}: a client that did not read was not disconnected.`);
   }
   await closeAll(keen);
 }
 
-/** A job that exists in its events only. */
+/** A job that exists only in its events. */
 const jobOf = (tenantName: string, number: number) => ({
   jobId: `${tenantName}.0000000000aaaaaaaa.00.${String(number).padStart(18, "0")}`,
   ...{ jobName: "n", jobType: "T", ring: 1, executions: 1, runAt: undefined },

@@ -1,4 +1,4 @@
-/** What a process takes of the machine's memory. */
+/** Reads a process's memory use. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 

@@ -1,8 +1,8 @@
 /**
- * Kill -9 of a worker with 200 jobs in flight: 600 jobs that sleep two seconds, one worker of 200 slots, default
- * settings (locks of 60 s), started again at once by its supervisor. The ideal is a little over four seconds: the 200
- * that were killed and the 200 that had not begun, each for two seconds. For each isolation level; beside the isolated
- * one, a bare loop of forks doing the same.
+ * Kills a worker with 200 running jobs: 600 jobs that sleep two seconds, one worker of 200 slots, default settings
+ * (locks of 60 s), restarted at once by its supervisor. The ideal is a little over four seconds: two seconds for the
+ * 200 that were killed, and two for the 200 that had not started. Runs for each isolation level, and for comparison a
+ * bare loop of forks that does the same as the isolated level.
  */
 import { fork } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,11 +21,11 @@ import { withStack } from "./bench-stack.ts";
 const JOBS = 600;
 const SLOTS = 200;
 const SLEEP_MS = 2_000;
-/** Of the slots, at one look: some job is always just ending or starting. */
+/** Of the slots, in one sample: some jobs are always ending or starting. */
 const NEARLY_ALL_SLOTS = 0.95 * SLOTS;
-/** Before the kill: the moment at which every slot is taken is short. */
+/** Before the kill, because all slots are taken only for a short time. */
 const WATCH_EVERY_MS = 20;
-/** After it: each look makes the API and the storage work, on the same machine that is measured. */
+/** After the kill, because each sample costs the API and the storage time on the measured machine. */
 const LOOK_EVERY_MS = 100;
 
 export const benchmark: Benchmark = async (report) => {
@@ -71,7 +71,7 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
   }
 
   let running = 0;
-  // In the second wave; with every slot taken where starting jobs is quicker than running them.
+  // In the second wave. All slots are taken only if starting jobs is quicker than running them.
   await until(async () => {
     const current = await counts();
     if (openOf(current) === 0) throw new Error("All jobs were done before the worker could be killed.");
@@ -79,7 +79,7 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
     return current.succeeded >= SLOTS && (isolation === "process" || running >= NEARLY_ALL_SLOTS);
   }, WATCH_EVERY_MS);
   const pid = stack.supervisor.pidOf("worker-1");
-  if (pid === undefined) throw new Error("The worker is gone already.");
+  if (pid === undefined) throw new Error("The worker has already ended.");
   process.kill(pid, "SIGKILL");
   const killedAt = performance.now();
   await until(async () => openOf(await counts()) === 0, LOOK_EVERY_MS);
@@ -94,7 +94,7 @@ async function killInTheMiddle(stack: Stack, isolation: "process" | "reuse"): Pr
 
   async function counts(): Promise<StateCounts> {
     const batch = await monitoring.getBatch(batchId);
-    if (batch.counts === undefined) throw new Error("The API left the counts out.");
+    if (batch.counts === undefined) throw new Error("The API returned no counts.");
     return batch.counts;
   }
 }
@@ -103,7 +103,7 @@ async function until(condition: () => Promise<boolean>, everyMs: number): Promis
   while (!(await condition())) await pause(everyMs);
 }
 
-/** What the machine can do at best when every job is a process of its own. */
+/** The machine's best case when every job is a process. */
 async function forkLoop(): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "jobyard-bench-"));
   const file = join(directory, "sleep.mjs");

@@ -1,6 +1,6 @@
 /**
- * One look of the scheduler at as many timers as there may be: how much of the process it takes, and how long nothing else
- * gets a turn meanwhile, both in CPU time. Table and broker are in memory, so that only the scheduler's own work counts.
+ * Measures one pass of the scheduler over the maximum number of timers: its CPU time, and the longest time that it
+ * blocks the event loop, also in CPU time. Table and broker are in memory, so only the scheduler's own work counts.
  */
 import { TIMERS_MAX_COUNT } from "../runtime/core/limits.ts";
 import type { Timer } from "../runtime/core/timer/timer.ts";
@@ -12,7 +12,7 @@ import type { Benchmark } from "./bench.ts";
 
 const START = new Date("2026-03-01T08:00:00Z");
 const ROUND_MS = 20_000;
-/** The first is that of a process that has just started; the last, of one that has seen all timers. */
+/** The first pass is in a process that has just started. The last is in one that has seen all timers. */
 const ROUNDS = 4;
 
 const zones = Intl.supportedValuesOf("timeZone");
@@ -47,7 +47,7 @@ export const benchmark: Benchmark = async (report) => {
       if (i !== 1 && i !== ROUNDS) continue;
       const which = i === 1 ? "first round" : "later round";
       report({ name: `${name}: ${which}`, value: cpuMs, unit: "ms of CPU" });
-      report({ name: `${name}: ${which}, longest without a turn`, value: blockedMs, unit: "ms" });
+      report({ name: `${name}: ${which}, longest block of the event loop`, value: blockedMs, unit: "ms" });
     }
   }
 };
@@ -70,7 +70,7 @@ async function measure(work: () => Promise<void>): Promise<{ readonly cpuMs: num
   return { cpuMs: Math.round(cpuNow() - start), blockedMs: Math.round(blockedMs) };
 }
 
-/** Of the thread the loop runs in: what other processes of the machine do does not count. */
+/** CPU time of the loop's thread. Other processes on the machine do not count. */
 function cpuNow(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;

@@ -1,6 +1,6 @@
 /**
- * Makes the deployable packages of API and worker from the source: bundled, zipped, named by their content. The API's also
- * carries the job packages, which it publishes when it starts. The same source gives the same bytes.
+ * Builds the deployable packages of API and worker from the source: bundled, zipped, named by their content. The API's
+ * package contains the job packages, which the API publishes at start. The same source gives the same bytes.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -13,28 +13,28 @@ import { writeZip } from "../runtime/package/build/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";
 import { programFiles, type Program, type ProgramFile } from "./program-files.ts";
 
-/** What a package declares that is deployed with the code. */
+/** The declarations of a job package that is deployed with the code. */
 export interface DeployedPackage {
-  /** The name jobs call it by: ends in `.zip`. */
+  /** The name that jobs use for it. It ends in `.zip`. */
   readonly packageName: string;
   readonly manifest: Pick<Manifest, "timers">;
 }
 
 export interface Bundles {
   readonly api: ReleasePackage;
-  /** File in the API's package that is started. */
+  /** The file in the API's package to start. */
   readonly apiEntry: string;
   readonly worker: ReleasePackage;
-  /** Job packages that the API's carries. */
+  /** The job packages in the API's package. */
   readonly packages: readonly DeployedPackage[];
 }
 
 /** Not under version control. */
 const OUTPUT = join(import.meta.dirname, "..", "dist", "release");
-/** What the scale sets run. */
+/** The platform of the scale sets. */
 const WORKER_PLATFORM: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
 
-/** `packagesDirectory`: its directories are job packages; absent: none are deployed. Throws PackError, and RangeError. */
+/** Each directory in `packagesDirectory` is a job package. Absent: none. Throws PackError, and RangeError. */
 export async function buildBundles(packagesDirectory?: string): Promise<Bundles> {
   const [packed, programs] = await Promise.all([packJobs(packagesDirectory), programFiles()]);
   const files = packed.map(({ fileName, zip }) => ({
@@ -52,7 +52,7 @@ export async function buildBundles(packagesDirectory?: string): Promise<Bundles>
 
 async function packJobs(directory: string | undefined): Promise<readonly PackedPackage[]> {
   if (directory === undefined) return [];
-  if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: there is no folder ${directory}.`);
+  if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: the folder ${directory} does not exist.`);
   return packFolder(directory, WORKER_PLATFORM);
 }
 
@@ -61,7 +61,7 @@ async function packageOf(name: Program, files: readonly ProgramFile[]): Promise<
   const sha256 = createHash("sha256").update(zip).digest("hex");
   const file = join(OUTPUT, `${name}-${sha256}.zip`);
   await mkdir(OUTPUT, { recursive: true });
-  // Complete at every moment: a preview and a deployment may run side by side.
+  // Complete at every moment, because a preview and a deployment may run side by side.
   const half = `${file}.${process.pid}`;
   await writeFile(half, zip);
   await rename(half, file);

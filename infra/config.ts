@@ -1,6 +1,6 @@
 /**
- * Every setting of a stack, parsed by one schema into one typed object. Whatever is wrong is reported at once, each
- * problem with its key and what is allowed. Reading the stack's configuration is left to `stack-config.ts`.
+ * Parses every setting of a stack with one schema into one typed object. It reports all problems at once, each with its
+ * key and the allowed values. `stack-config.ts` reads the stack's configuration.
  */
 import { z } from "zod";
 import { DEFAULT_POOL } from "../runtime/core/deployment/topology.ts";
@@ -8,7 +8,7 @@ import { SETTINGS, strictMessage, type FlatConfig } from "./plan/settings.ts";
 import { API_SKUS } from "./plan/skus.ts";
 import { parseAddressSpace, poolCapacity, type AddressSpace } from "./plan/subnets.ts";
 
-/** A configuration that cannot be deployed; the message lists every problem. */
+/** A configuration that cannot be deployed. The message lists every problem. */
 export class InfraConfigError extends Error {
   override readonly name = "InfraConfigError";
   readonly problems: readonly string[];
@@ -21,7 +21,7 @@ export class InfraConfigError extends Error {
 
 export interface PoolConfig {
   readonly name: string;
-  /** Which /22 of the address space is its own: 0 for the default pool. */
+  /** The number of the pool's /22 in the address space. The default pool has 0. */
   readonly subnet: number;
   readonly vmSize: string;
   readonly osDiskGb: number;
@@ -48,7 +48,7 @@ export interface InfraConfig extends Omit<
   readonly pools: readonly PoolConfig[];
   readonly addressSpace: AddressSpace & { readonly text: string };
   readonly auth: AuthConfig;
-  /** Job packages to deploy: where they lie in the project, and whose they become. */
+  /** Job packages to deploy: their folder in the project, and their tenant. */
   readonly packages: { readonly path: string; readonly tenant: string } | undefined;
 }
 
@@ -57,11 +57,11 @@ const schema = z.strictObject(shape, {
   error: strictMessage("is not a setting; docs/deploy.md lists all of them"),
 });
 
-/** Values by key, without the `jobyard:` before it. Throws InfraConfigError with every problem there is. */
+/** Takes values by key, without the prefix `jobyard:`. Throws InfraConfigError with all problems. */
 export function parseInfraConfig(given: Readonly<Record<string, unknown>>): InfraConfig {
   const parsed = schema.safeParse(given);
   if (!parsed.success) throw new InfraConfigError(parsed.error.issues.flatMap(explain));
-  // Each property has been parsed by the schema of its own entry; the mapped type says the same.
+  // Each property was parsed with the schema of its entry. The mapped type states that.
   const flat = parsed.data as unknown as FlatConfig;
   const pools = poolsOf(flat);
   const space = parseAddressSpace(flat.addressSpace);
@@ -83,7 +83,7 @@ export function parseInfraConfig(given: Readonly<Record<string, unknown>>): Infr
   };
 }
 
-/** By their subnets, the default pool first: Pulumi hands objects over with their keys sorted, however they were written. */
+/** Sorted by subnet, the default pool first: Pulumi passes objects with sorted keys, not in the written order. */
 function poolsOf(flat: FlatConfig): readonly PoolConfig[] {
   const { [DEFAULT_POOL]: forDefault = {}, ...others } = flat.pools;
   const pools = Object.entries({ [DEFAULT_POOL]: forDefault, ...others }).map(([name, own]) => ({
@@ -108,10 +108,10 @@ const scaleProblems = (flat: FlatConfig, pools: readonly PoolConfig[]): readonly
     if (scale.kind === "fixed" || scale.min <= scale.max) return [];
     const own = flat.pools[name];
     const key = own?.min === undefined && own?.max === undefined ? "jobyard:workerMin" : `jobyard:pools.${name}.min`;
-    return [`${key} is ${scale.min}, more than the most workers of the pool (${scale.max})`];
+    return [`${key} is ${scale.min}, more than the maximum of the pool (${scale.max})`];
   });
 
-/** A pool keeps its subnet for ever, so each says which is its own, and no two say the same. */
+/** A pool keeps its subnet forever, so each pool names its own, and no two are the same. */
 function subnetProblems(
   flat: FlatConfig,
   space: AddressSpace | undefined,
@@ -119,15 +119,16 @@ function subnetProblems(
 ): readonly string[] {
   if (space === undefined) return [];
   const room = poolCapacity(space);
-  if (room < 1) return ["jobyard:addressSpace has room for 0 worker pools, a /22 each"];
+  if (room < 1) return ["jobyard:addressSpace is too small for a worker pool, which takes a /22"];
   return pools.flatMap(({ name, subnet }) => {
     const key = `jobyard:pools.${name}.subnet`;
     if (name === DEFAULT_POOL)
       return flat.pools[name]?.subnet === undefined ? [] : [`${key} is always ${DEFAULT_SUBNET}`];
     const taken = pools.find((other) => other.name !== name && other.subnet === subnet);
-    if (flat.pools[name]?.subnet === undefined) return [`${key} is missing: a number from 1 to ${room - 1} of its own`];
+    if (flat.pools[name]?.subnet === undefined)
+      return [`${key} is missing: choose an unused number from 1 to ${room - 1}`];
     if (subnet >= room) return [`${key} must be from 1 to ${room - 1} in ${flat.addressSpace}`];
-    return taken === undefined ? [] : [`${key} is ${subnet}, as that of pool ${taken.name}`];
+    return taken === undefined ? [] : [`${key} is ${subnet}, which pool ${taken.name} uses`];
   });
 }
 
@@ -138,7 +139,9 @@ function apiProblems({ apiSku, apiMin, apiMax }: FlatConfig): readonly string[] 
     ...(autoscale && apiMax > maxInstances
       ? [`jobyard:apiMax must be from 1 to ${maxInstances} with apiSku ${apiSku}`]
       : []),
-    ...(!autoscale && apiMax > 1 ? [`jobyard:apiMax needs a plan that scales by itself (S or P), not ${apiSku}`] : []),
+    ...(!autoscale && apiMax > 1
+      ? [`jobyard:apiMax needs a plan that scales automatically (S or P), not ${apiSku}`]
+      : []),
     ...(autoscale && apiMax > 1 && apiMin > apiMax
       ? [`jobyard:apiMin is ${apiMin}, more than apiMax (${apiMax})`]
       : []),
@@ -163,7 +166,7 @@ function authOf(flat: FlatConfig): { readonly value?: AuthConfig; readonly probl
     return { value: { mode: "existing", clientId, publicClientId }, problems: [] };
   }
   const missing = (["authClientId", "authPublicClientId"] as const).filter((key) => flat[key] === undefined);
-  return { problems: missing.map((key) => `jobyard:${key} is needed with authMode existing`) };
+  return { problems: missing.map((key) => `jobyard:${key} is required with authMode existing`) };
 }
 
 type Issue = z.core.$ZodIssue;
@@ -174,7 +177,7 @@ function explain(issue: Issue): readonly string[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((name) => `${issue.path.length === 0 ? key : `${key}.`}${name} ${issue.message}`);
   }
-  // The name of a pool or tag: what its own pattern says of it.
+  // For the name of a pool or tag, the error of its own pattern.
   if (issue.code === "invalid_key") return issue.issues.map(({ message }) => `${key} ${message}`);
   return [`${key} ${issue.message}`];
 }

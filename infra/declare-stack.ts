@@ -1,4 +1,4 @@
-/** What the Pulumi program does: reads the stack's configuration, bundles the code, and declares the stack. */
+/** Runs the Pulumi program: reads the stack's configuration, bundles the code, and declares the stack. */
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { buildBundles } from "./bundles.ts";
@@ -7,9 +7,9 @@ import { deleteWithGroup } from "./deleted-with-group.ts";
 import { createStack, type StackOutputs } from "./stack.ts";
 import { readStackConfig } from "./stack-config.ts";
 
-/** `bundle` is given by who declares many stacks of the same code. */
+/** Callers that declare many stacks of the same code pass their own `bundle`. */
 export async function declareStack(bundle = buildBundles): Promise<StackOutputs> {
-  // First, because it says in a moment what is wrong.
+  // First, because it finds errors within a moment.
   const config = parseInfraConfig(readStackConfig());
   const { packages } = config;
   const bundles = await bundle(packages && join(import.meta.dirname, "..", packages.path));

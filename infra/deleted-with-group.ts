@@ -1,10 +1,11 @@
-/** How a stack is removed: the resource group goes as a whole. */
+/** Deletes a stack's resources together with their resource group. */
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * From now on `pulumi destroy` leaves to Azure what is in the first resource group: Azure knows an order that it refuses one
- * by one, since an app keeps a hold on its subnet for a while after it is gone. Role assignments and definitions are still
- * deleted one by one: a definition lives outside the group, and cannot go before its assignments.
+ * After this call, `pulumi destroy` leaves the resources of the first resource group to Azure. Azure knows the order.
+ * One by one it refuses, because an app holds its subnet for a while after it was deleted. Role assignments and
+ * definitions are still deleted one by one: a definition is outside the group, and must be deleted after its
+ * assignments.
  */
 export function deleteWithGroup(): void {
   let group: pulumi.Resource | undefined;

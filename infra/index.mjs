@@ -1,5 +1,5 @@
-// What Pulumi starts. Plain JavaScript, because the engine takes the Node that is first on the PATH: one too old for
-// TypeScript ends in a sentence instead of a stack trace.
+// Pulumi starts this file. It is plain JavaScript, because the engine uses the first Node on the PATH. A Node too old
+// for TypeScript then fails with a clear sentence instead of a stack trace.
 import * as pulumi from "@pulumi/pulumi";
 import { nodeVersionProblem } from "../runtime/platform/node-version.mjs";
 

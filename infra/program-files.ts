@@ -1,6 +1,6 @@
 /**
- * The programs of a release as few JavaScript files with everything they import inside, so that a machine needs Node and
- * nothing else. The same source gives the same bytes.
+ * Bundles the programs of a release into a few JavaScript files that include all imports. A machine then needs only
+ * Node. The same source gives the same bytes.
  */
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
@@ -16,22 +16,22 @@ export interface ProgramFile {
 
 const RUNTIME = join(import.meta.dirname, "../runtime");
 
-/** Imported only by those who run from source, or by libraries that do without. */
+/** Imported only when running from source, or optional for the libraries that import it. */
 const LEFT_OUT = ["esbuild", "dtrace-provider"];
 
-/** By program, which is started as `node {program}.mjs`. Throws esbuild's BuildFailure when the source cannot be bundled. */
+/** Files by program, started as `node {program}.mjs`. Throws esbuild's BuildFailure if the source cannot be bundled. */
 export async function programFiles(): Promise<Record<Program, readonly ProgramFile[]>> {
-  // Both in one build, because they share most of their modules.
+  // One build for both, because they share most modules.
   const [programs, host] = await Promise.all([
     bundle([main("api"), main("worker")], ".mjs", NODE_BUNDLE),
     bundle([{ in: "worker/process/host/main.ts", out: "host" }], ".cjs", COMMON_JS),
   ]);
   const named = (name: string): ProgramFile => {
     const found = [...programs, ...host].find(({ path }) => path === name);
-    if (found === undefined) throw new Error(`No bundle was made of ${name}.`);
+    if (found === undefined) throw new Error(`The build made no bundle for ${name}.`);
     return found;
   };
-  // A worker finds the host of its children beside itself.
+  // A worker looks for the host of its children next to itself.
   return { api: [named("api.mjs")], worker: [named("worker.mjs"), named("host.cjs")] };
 }
 
@@ -41,7 +41,7 @@ interface Entry {
 }
 const main = (program: Program): Entry => ({ in: `main/${program}.ts`, out: program });
 
-/** Needs nothing that has to be made up for: the host imports no library. */
+/** Needs none of the shims in NODE_BUNDLE, because the host imports no library. */
 const COMMON_JS: BuildOptions = {
   bundle: true,
   format: "cjs",
@@ -60,7 +60,7 @@ async function bundle(entryPoints: Entry[], extension: string, options: BuildOpt
     outExtension: { ".js": extension },
     write: false,
     minify: true,
-    // Licences of what is inside stay with it.
+    // The licences of bundled code stay with it.
     legalComments: "eof",
     external: LEFT_OUT,
   });

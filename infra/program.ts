@@ -1,4 +1,4 @@
-/** The Pulumi program: its exports are the stack's outputs. */
+/** The Pulumi program. Its exports are the stack's outputs. */
 import { declareStack } from "./declare-stack.ts";
 
 export const {

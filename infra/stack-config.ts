@@ -1,4 +1,4 @@
-/** Reads the stack's configuration, as text or objects; what it means is decided in `config.ts`. */
+/** Reads the stack's configuration, as text or objects. `config.ts` decides what it means. */
 import * as pulumi from "@pulumi/pulumi";
 import { InfraConfigError } from "./config.ts";
 
@@ -6,8 +6,8 @@ import { InfraConfigError } from "./config.ts";
 const NAMESPACE = "jobyard";
 
 /**
- * Every value under `jobyard:`, unknown keys too, so that a misspelt one is noticed. Throws InfraConfigError for keys under
- * the name of a project that is called otherwise: `pulumi config set` puts a key without a colon there.
+ * Returns every value under `jobyard:`, unknown keys too, so that a misspelt key is noticed. Throws InfraConfigError
+ * for keys under the name of a renamed project: `pulumi config set` stores a key without a colon there.
  */
 export function readStackConfig(): Readonly<Record<string, unknown>> {
   const all = pulumi.runtime.allConfig();
@@ -23,13 +23,13 @@ export function readStackConfig(): Readonly<Record<string, unknown>> {
 const unread = (key: string, name: string): string =>
   `${key} is not read; run: pulumi config rm ${key} && pulumi config set ${NAMESPACE}:${name} <value>`;
 
-/** Objects and lists arrive as JSON; everything else is left as text for the schema. */
+/** Objects and lists arrive as JSON. The schema parses all other text. */
 function parsed(value: string): unknown {
   if (!/^\s*[[{]/.test(value)) return value;
   try {
     return JSON.parse(value) as unknown;
   } catch {
-    // Then it is a text that begins with a bracket, and the schema says what is wrong with that.
+    // Not JSON: a text that begins with a bracket. The schema reports what is wrong with it.
     return value;
   }
 }

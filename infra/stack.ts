@@ -1,4 +1,4 @@
-/** One stack: which components there are, and what each is told of the others. */
+/** Composes one stack: creates the components and connects them. */
 import * as authorization from "@pulumi/azure-native/authorization/index.js";
 import * as resources from "@pulumi/azure-native/resources/index.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -30,11 +30,11 @@ import { planTimers } from "./plan/timers.ts";
 export interface StackArgs {
   readonly stack: string;
   readonly config: InfraConfig;
-  /** What is deployed. */
+  /** The code to deploy. */
   readonly bundles: Bundles;
 }
 
-/** What `pulumi stack output` shows. */
+/** The output of `pulumi stack output`. */
 export interface StackOutputs {
   readonly apiUrl: pulumi.Output<string>;
   readonly tenantId: pulumi.Output<string>;
@@ -49,13 +49,13 @@ export interface StackOutputs {
   readonly workerVersion: string;
 }
 
-/** A resource group's name has at most 90 characters, eight of them the digits that Pulumi appends. */
+/** A resource group's name has at most 90 characters. Pulumi appends eight digits. */
 const STACK_NAME_MAX_LENGTH = 90 - "jobyard-".length - 8;
 
-/** Throws InfraConfigError for a name of the stack that Azure would refuse. */
+/** Throws InfraConfigError if Azure would refuse the stack's name. */
 export function createStack({ stack, config, bundles }: StackArgs): StackOutputs {
   if (stack.length > STACK_NAME_MAX_LENGTH) {
-    throw new InfraConfigError([`the stack's name must have at most ${STACK_NAME_MAX_LENGTH} characters`]);
+    throw new InfraConfigError([`the name of the stack must have at most ${STACK_NAME_MAX_LENGTH} characters`]);
   }
   const tags = { ...config.tags, app: "jobyard", stack, managedBy: "pulumi" };
   const client = authorization.getClientConfigOutput();
@@ -68,7 +68,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     config.packages === undefined
       ? []
       : planTimers({ packages: bundles.packages, tenantName: config.packages.tenant, pools: poolNames });
-  // One maker of subscriptions: the API, which makes each with its filter in one request, or Pulumi where the API may not.
+  // Only one of them creates subscriptions: the API, each with its filter in one request, or Pulumi if the API may not.
   const timers = config.runtimeRegistration ? [] : declared;
   const topology = busTopology(poolNames, { lockMs: config.lockSeconds * 1_000, timers });
   const grants = planGrants({ topology, pools: poolNames, runtimeRegistration: config.runtimeRegistration });
@@ -128,7 +128,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       case "telemetry":
         return observability.insightsId;
       case "scaleSet":
-        throw new RangeError("A scale set comes after its identity and grants its role itself.");
+        throw new RangeError("The component of the scale set assigns this role, after its identity.");
     }
   };
   const identityFor = (name: string, own: readonly Grant[]): WorkloadIdentity =>
@@ -141,7 +141,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     lockSeconds: config.lockSeconds,
   });
 
-  // The one place where it is decided whose tokens the API takes.
+  // The only place that decides whose tokens the API accepts.
   const entra = config.auth.mode === "create" ? createEntra(stack, client.objectId, config.auth) : undefined;
   const auth: AuthFacts<pulumi.Input<string>> = { tenantId, ...clientIds(config.auth, entra) };
 
@@ -167,7 +167,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       timerRegistration: config.runtimeRegistration,
     }),
     subnetId: network.apiSubnetId,
-    // It registers timers when it starts, and their subscriptions must be there by then.
+    // The API registers timers at start. Their subscriptions must exist by then.
     after: messaging.subscriptions,
   });
   if (entra !== undefined && config.auth.mode === "create") {
@@ -181,9 +181,10 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
   const createPool = (pool: PoolConfig): WorkerPool => {
     const own = grants.filter(({ to }) => to.kind === "pool" && to.name === pool.name);
     const [protect, ...others] = own.toSorted((a) => (a.role === "instanceProtector" ? -1 : 1));
-    if (protect?.role !== "instanceProtector") throw new RangeError(`Pool ${pool.name} cannot protect its machines.`);
+    if (protect?.role !== "instanceProtector")
+      throw new RangeError(`Pool ${pool.name} has no role to protect its machines.`);
     const identity = identityFor(`pool-${pool.name}`, others);
-    // A minute is left for the machine to answer the notice and stop.
+    // One minute remains for the machine to answer the notice and stop.
     const drainSeconds = (config.terminateNoticeMinutes - 1) * 60;
     const environment = workerEnvironment({
       ...surroundings(identity),
@@ -263,6 +264,6 @@ const createEntra = (
 
 function clientIds(config: AuthConfig, entra: EntraApplications | undefined) {
   if (config.mode === "existing") return { clientId: config.clientId, publicClientId: config.publicClientId };
-  if (entra === undefined) throw new RangeError("There are no Entra applications to name.");
+  if (entra === undefined) throw new RangeError("With authMode create, the Entra applications must exist here.");
   return { clientId: entra.clientId, publicClientId: entra.publicClientId };
 }

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Brings this machine to the code the release pointer names: a pinned Node, the worker's package, both judged by their
-# checksum. Runs as root before every start of the worker, changes nothing that is right already, and may be broken off
-# at any moment. What it needs to know comes from /etc/jobyard/worker.env.
+# Installs the code that the release pointer names: a pinned Node and the worker's package, both checked by checksum. It
+# runs as root before every start of the worker. It does not repeat finished work, and it may be interrupted at any
+# moment. Its settings are in /etc/jobyard/worker.env.
 set -euo pipefail
 umask 022
-# What is called with || or if runs without -e: there every step says itself that it failed.
+# Functions called with || or if run without -e. There, every step checks for errors itself.
 
 : "${JOBYARD_RELEASES_URL:?is not set}" "${JOBYARD_NODE_URL:?is not set}" "${JOBYARD_NODE_SHA256:?is not set}"
 metadata_url=${JOBYARD_METADATA_URL:-http://169.254.169.254}
-# Empty on a machine; a scratch folder in a test.
+# Empty on a machine. A temporary folder in a test.
 home=${JOBYARD_ROOT:-}/opt/jobyard
 run=${JOBYARD_ROOT:-}/run/jobyard
-# Roles take up to ten minutes to reach every part of Azure. A machine that has code to run waits less long for other code.
+# Roles take up to ten minutes to be effective everywhere in Azure. A machine that has a release waits less for a new
+# one.
 patience_seconds=${JOBYARD_PATIENCE_SECONDS:-900}
 patience_with_release_seconds=60
 first_pause_seconds=${JOBYARD_PAUSE_SECONDS:-2}
 longest_pause_seconds=30
 checksum_tries=3
-# The running one, and the one before it for a rollback.
+# The running release, and the previous one for a rollback.
 releases_kept=2
 
 say() { echo "bootstrap: $*" >&2; }
@@ -29,8 +30,8 @@ fail() {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# fetch URL FILE [HEADER]: prints the status, 000 when there was no answer. Headers go by stdin, because everybody on the
-# machine can see arguments. The metadata service refuses what came through a proxy.
+# fetch URL FILE [HEADER]: prints the status, 000 without an answer. Headers are passed on stdin, because every user of
+# the machine can see arguments. The metadata service refuses requests from a proxy.
 fetch() {
   local url=$1 file=$2 header=${3:-}
   printf 'header = "%s"\n' "${header:-Accept: */*}" 'x-ms-version: 2021-12-02' |
@@ -38,8 +39,8 @@ fetch() {
       --output "$file" --write-out '%{http_code}' "$url" || true
 }
 
-# insist WHAT COMMAND...: repeats a command that prints a status until that is 200; gives up on an answer that time does
-# not change, or when its time is over.
+# insist WHAT COMMAND...: repeats a command that prints a status until the status is 200. It gives up if waiting cannot
+# change the status, or when the time is over.
 insist() {
   local what=$1 pause=$first_pause_seconds status deadline
   deadline=$((SECONDS + patience_seconds))
@@ -48,7 +49,7 @@ insist() {
     status=$("$@")
     case $status in
     200) return 0 ;;
-    # Not allowed or not there: not yet. The pointer is absent for a moment with every deployment.
+    # Not allowed or not found: not yet. Each deployment removes the pointer for a moment.
     000 | 403 | 404 | 408 | 409 | 410 | 429 | 5??) ;;
     *)
       say "$what: status $status"
@@ -59,7 +60,7 @@ insist() {
       say "$what: still status $status after $patience_seconds s"
       return 1
     fi
-    say "$what: status $status, once more in $pause s"
+    say "$what: status $status, retry in $pause s"
     sleep "$pause"
     pause=$((pause * 2 < longest_pause_seconds ? pause * 2 : longest_pause_seconds))
   done
@@ -67,7 +68,7 @@ insist() {
 
 metadata() { fetch "$metadata_url/metadata/$1" "$2" "Metadata: true"; }
 
-# field NAME FILE: a text of a JSON object.
+# field NAME FILE: prints a text of a JSON object.
 field() {
   python3 -c 'import json, sys
 value = json.load(open(sys.argv[2]))[sys.argv[1]]
@@ -76,7 +77,7 @@ sys.exit(f"{sys.argv[1]} is no text") if not isinstance(value, str) else print(v
 
 has_checksum() { echo "$2  $1" | sha256sum --check --status; }
 
-# obtain WHAT FILE SHA256 COMMAND...: insists on the command until the file it leaves has the checksum.
+# obtain WHAT FILE SHA256 COMMAND...: repeats the command until its file has the checksum.
 obtain() {
   local what=$1 file=$2 sha256=$3 try
   shift 3
@@ -102,7 +103,7 @@ install_node() {
   link "$target" "$home/node"
 }
 
-# A directory, and a link, that is whole whenever it is there.
+# A directory and a link. The directory is complete as soon as it exists.
 put() { rm -rf "$2" && mv -T "$1" "$2"; }
 link() { ln -sfn "$1" "$2.$$" && mv -T "$2.$$" "$2"; }
 
@@ -111,7 +112,7 @@ name_worker() {
   mkdir -p "$run" || return 1
   [ -s "$run/worker-id" ] && return 0
   insist "the machine's name" metadata "instance/compute?api-version=2021-02-01" "$work/compute" || return 1
-  # An instance is called set_4; a worker's name has letters, digits and hyphens.
+  # An instance is called set_4. A worker's name has only letters, digits and hyphens.
   name=$(field name "$work/compute") || return 1
   echo "${name//[^A-Za-z0-9]/-}" >"$run/.worker-id" && mv "$run/.worker-id" "$run/worker-id"
 }
@@ -134,7 +135,7 @@ follow_pointer() {
   # They become parts of paths and addresses.
   if [[ ! $version =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$ || ! $blob_name =~ ^[A-Za-z0-9][A-Za-z0-9._/-]*$ ||
     ! $sha256 =~ ^[0-9a-f]{64}$ ]]; then
-    say "the release pointer lacks a usable version, blob or sha256"
+    say "the release pointer has no valid version, blob or sha256"
     return 1
   fi
   target="$home/releases/$version"
@@ -143,7 +144,7 @@ follow_pointer() {
     half=$(mktemp -d "$home/releases/.half.XXXXXX") || return 1
     python3 -m zipfile -e "$work/package.zip" "$half" || return 1
     if [ ! -f "$half/worker.mjs" ]; then
-      say "package $blob_name holds no worker.mjs"
+      say "package $blob_name contains no worker.mjs"
       return 1
     fi
     echo "$sha256" >"$half/.sha256" && chmod -R a+rX,go-w "$half" && put "$half" "$target" || return 1
@@ -154,7 +155,7 @@ follow_pointer() {
 
 remove_old() {
   local name
-  # What an earlier run did not finish.
+  # Leftovers of an interrupted run.
   rm -rf "$home"/.node.* "$home"/releases/.half.*
   # Newest first.
   find "$home/releases" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %f\n' | sort -rn | cut -d ' ' -f 2 |
@@ -166,9 +167,9 @@ if [ -f "$home/current/worker.mjs" ] && [ "$patience_seconds" -gt "$patience_wit
   patience_seconds=$patience_with_release_seconds
 fi
 install_node || fail "Node could not be installed"
-name_worker || fail "the machine does not know its name"
+name_worker || fail "the metadata service did not return the machine's name"
 if ! follow_pointer; then
-  [ -f "$home/current/worker.mjs" ] || fail "there is no release to run"
-  say "goes on with release $(basename "$(readlink "$home/current")")"
+  [ -f "$home/current/worker.mjs" ] || fail "no release is installed"
+  say "continues with release $(basename "$(readlink "$home/current")")"
 fi
 remove_old

@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -IS
-"""Starts the worker: the release the bootstrap has left, by the name the bootstrap has found. Runs as the service user.
+"""Starts the worker from the installed release, under the machine's name. Runs as the service user.
 
-It stays the service's main process, the only one that systemd listens to: jobs are in the same control group, and could
-have the service stopped otherwise. It passes on that the worker lives and that the worker is to stop, and nothing else.
+It stays the service's main process, the only one from which systemd accepts messages. Jobs are in the same control group,
+and could otherwise stop the service. It forwards the worker's signs of life and the stop signal, and nothing else.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 
 root = os.environ.get("JOBYARD_ROOT", "")
 home = root + "/opt/jobyard"
-# By its own place, not through the link: the next bootstrap moves that.
+# By its real path, not through the link, because the next bootstrap moves the link.
 release = os.path.realpath(home + "/current", strict=True)
 with open(root + "/run/jobyard/worker-id", encoding="ascii") as file:
     worker_id = file.read().strip()
@@ -23,7 +23,7 @@ environment = {name: value for name, value in os.environ.items() if name not in 
 environment["JOBYARD_VERSION"] = os.path.basename(release)
 environment["JOBYARD_WORKER_ID"] = worker_id
 environment["JOBYARD_WORKER_DIRECTORY"] = root + "/var/lib/jobyard"
-# Jobs that call Node get this one.
+# Jobs that call node get this one.
 standard_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 environment["PATH"] = home + "/node/bin:" + environment.get("PATH", standard_path)
 
@@ -41,14 +41,14 @@ if address.startswith("@"):
     address = "\0" + address[1:]
 systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 systemd.settimeout(5)
-# What the worker writes does not matter, only that it does. Nothing can be read any more when it has ended.
+# The content does not matter: each write is a sign of life. An end of file means that the worker has ended.
 while os.read(signs_of_life, 4096):
     try:
         if address:
             systemd.sendto(b"WATCHDOG=1", address)
     except OSError as error:
-        print("start-worker: systemd could not be told:", error, file=sys.stderr, flush=True)
+        print("start-worker: cannot notify systemd:", error, file=sys.stderr, flush=True)
 
 code = worker.wait()
-# As a shell would tell of a signal.
+# The shell's exit code for a signal.
 sys.exit(code if code >= 0 else 128 - code)

@@ -1,4 +1,4 @@
-/** The API on App Service: a Linux plan, the app that runs from its package, and the plan's own scaling. */
+/** The API on App Service: a Linux plan, the app that runs from its package, and the plan's autoscale. */
 import * as monitor from "@pulumi/azure-native/monitor/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import * as web from "@pulumi/azure-native/web/index.js";
@@ -12,17 +12,17 @@ export interface ApiHostArgs {
   readonly place: Place;
   readonly sku: ApiSkuName;
   readonly min: number;
-  /** More than `min` only where the plan scales by itself. */
+  /** May exceed `min` only if the plan scales automatically. */
   readonly max: number;
   readonly identity: WorkloadIdentity;
-  /** ZIP in the release container; a new address is a new version. */
+  /** ZIP in the release container. A new address is a new version. */
   readonly packageUrl: pulumi.Input<string>;
-  /** File in the package that is started. */
+  /** The file in the package to start. */
   readonly entry: string;
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
-  /** The app's outgoing traffic to storage and Service Bus leaves from here. */
+  /** The subnet for the app's outgoing traffic to storage and Service Bus. */
   readonly subnetId: pulumi.Input<string>;
-  /** What must be there before it starts, besides what its settings name. */
+  /** Resources that must exist before it starts, in addition to those its settings name. */
   readonly after: readonly pulumi.Resource[];
 }
 
@@ -43,7 +43,7 @@ export class ApiHost extends pulumi.ComponentResource {
       {
         ...place,
         kind: "linux",
-        // What Azure calls a Linux plan.
+        // Azure's name for a Linux plan.
         reserved: true,
         sku: { name: args.sku, tier, capacity: args.min },
       },
@@ -54,7 +54,7 @@ export class ApiHost extends pulumi.ComponentResource {
       WEBSITE_RUN_FROM_PACKAGE: args.packageUrl,
       WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID: identity.id,
       SCM_DO_BUILD_DURING_DEPLOYMENT: "false",
-      // Two processes of one machine would write under the same name.
+      // Two processes on one machine would write under the same name.
       WEBSITE_DISABLE_OVERLAPPED_RECYCLING: "1",
     };
     const site = new web.WebApp(
@@ -80,7 +80,7 @@ export class ApiHost extends pulumi.ComponentResource {
           scmMinTlsVersion: web.SupportedTlsVersions.SupportedTlsVersions_1_2,
           healthCheckPath: "/healthz",
           webSocketsEnabled: true,
-          // Private addresses and service endpoints go through the subnet, all else as without a network.
+          // Private addresses and service endpoints use the subnet. All other traffic does not.
           vnetRouteAllEnabled: false,
           remoteDebuggingEnabled: false,
           appSettings: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
@@ -95,7 +95,7 @@ export class ApiHost extends pulumi.ComponentResource {
         `${name}-autoscale`,
         {
           ...place,
-          // Azure's default is off.
+          // Off by default in Azure.
           enabled: true,
           targetResourceUri: plan.id,
           targetResourceLocation: place.location,

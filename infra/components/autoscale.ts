@@ -1,4 +1,4 @@
-/** Lets a worker pool follow its queues, by the rules of core. */
+/** Scales a worker pool with its queues, by the rules of core. */
 import * as monitor from "@pulumi/azure-native/monitor/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { AutoscalePlan } from "../../runtime/core/deployment/autoscale.ts";
@@ -9,9 +9,9 @@ export interface AutoscaleArgs {
   readonly place: Place;
   readonly plan: AutoscalePlan;
   readonly scaleSetId: pulumi.Input<string>;
-  /** The namespace whose metrics are read. */
+  /** The namespace that provides the metrics. */
   readonly busId: pulumi.Input<string>;
-  /** Where each decision and its reasons are written down. */
+  /** The workspace for the log of decisions and their reasons. */
   readonly workspaceId: pulumi.Input<string>;
 }
 
@@ -23,7 +23,7 @@ export class Autoscale extends pulumi.ComponentResource {
       `${name}-setting`,
       {
         ...place,
-        // Azure's default is off.
+        // Off by default in Azure.
         enabled: true,
         targetResourceUri: args.scaleSetId,
         targetResourceLocation: place.location,

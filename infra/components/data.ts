@@ -1,4 +1,4 @@
-/** The storage account that holds the truth: every table and container of the topology, opened by identities alone. */
+/** The data account: all tables and containers of the topology. Only identities have access. */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { CONTAINERS, TABLES } from "../../runtime/core/deployment/topology.ts";
@@ -10,12 +10,12 @@ import { storageNetworkRules } from "./storage-network.ts";
 export interface DataArgs {
   readonly place: Place;
   readonly replication: "LRS" | "ZRS" | "GRS" | "GZRS" | "RAGRS" | "RAGZRS";
-  /** How long deleted and overwritten blobs can be had back; 0: not at all. */
+  /** How long deleted and overwritten blobs can be restored. 0: not at all. */
   readonly softDeleteDays: number;
   readonly retention: Retention;
-  /** Whether the account and what is in it refuse to be deleted or replaced. */
+  /** Whether the account and its contents are protected from deletion and replacement. */
   readonly protect: boolean;
-  /** Who reaches the account besides those Azure itself lets in; undefined: any address, with a token. */
+  /** Who reaches the account, in addition to trusted Azure services. Undefined: any address with a token. */
   readonly allowOnly: AllowedNetworks | undefined;
 }
 
@@ -32,7 +32,7 @@ export class Data extends pulumi.ComponentResource {
     const child = { parent: this, protect };
 
     const account = new storage.StorageAccount(
-      // Account names take neither hyphens nor many letters; Pulumi adds eight of its own.
+      // Account names are short and have no hyphens. Pulumi adds eight characters.
       `jobyard${name}`,
       {
         ...place,

@@ -13,13 +13,13 @@ import {
 } from "../plan/entra.ts";
 
 export interface EntraApplicationsArgs {
-  /** Shown where people sign in and consent. */
+  /** The name on the pages where people sign in and consent. */
   readonly displayName: string;
-  /** Who owns the registrations to begin with: the deployer, who could not change them otherwise. */
+  /** The first owner of the registrations: the deployer, who could not change them otherwise. */
   readonly ownerObjectId: pulumi.Input<string>;
   /** Users and groups that get Jobs.Admin. */
   readonly adminObjectIds: readonly string[];
-  /** Whether `az account get-access-token` gives tokens for the API without a question. */
+  /** Whether `az account get-access-token` returns tokens for the API without a consent prompt. */
   readonly allowAzureCli: boolean;
 }
 
@@ -32,7 +32,7 @@ export class EntraApplications extends pulumi.ComponentResource {
     super("jobyard:infra:EntraApplications", name, {}, options);
     const child = { parent: this };
     const owners = [args.ownerObjectId];
-    // Whoever runs `pulumi up` next is somebody else, and owners are looked after by people.
+    // Another person may run the next `pulumi up`. People manage the owners after the first one.
     const owned = { ...child, ignoreChanges: ["owners"] };
 
     const api = new azuread.Application(
@@ -65,7 +65,7 @@ export class EntraApplications extends pulumi.ComponentResource {
           allowedMemberTypes: ["User", "Application"],
         })),
       },
-      // Set below: the URI contains the id that the application gets only now.
+      // Set below, because the URI contains the id that the application gets here.
       { ...child, ignoreChanges: ["owners", "identifierUris"] },
     );
     new azuread.ApplicationIdentifierUri(
@@ -75,7 +75,7 @@ export class EntraApplications extends pulumi.ComponentResource {
     );
     const principal = new azuread.ServicePrincipal(
       `${name}-api-principal`,
-      // Nobody gets a token without a role.
+      // Only callers with a role get a token.
       { clientId: api.clientId, owners, appRoleAssignmentRequired: true },
       owned,
     );
@@ -93,18 +93,18 @@ export class EntraApplications extends pulumi.ComponentResource {
         displayName: `${args.displayName} sign-in`,
         signInAudience: "AzureADMyOrg",
         owners,
-        // For the device code flow: a client that cannot keep a secret says so.
+        // For the device code flow, a client that cannot keep a secret must be marked as public.
         fallbackPublicClientEnabled: true,
         publicClient: { redirectUris: [...PUBLIC_CLIENT_REDIRECTS] },
         requiredResourceAccesses: [
           { resourceAppId: api.clientId, resourceAccesses: [{ id: userScopeId(), type: "Scope" }] },
         ],
       },
-      // The pages' addresses are set by allowPages, once the API has one.
+      // allowPages sets the addresses of the pages after the API has one.
       { ...child, ignoreChanges: ["owners", "singlePageApplication"] },
     );
     new azuread.ServicePrincipal(`${name}-client-principal`, { clientId: client.clientId, owners }, owned);
-    // Users are not asked again whether this client may use the API.
+    // Users need not consent to this client's use of the API.
     new azuread.ApplicationPreAuthorized(
       `${name}-client-preauthorized`,
       { applicationId: api.id, authorizedClientId: client.clientId, permissionIds: [userScopeId()] },
@@ -124,7 +124,7 @@ export class EntraApplications extends pulumi.ComponentResource {
     this.registerOutputs({ clientId: this.clientId, publicClientId: this.publicClientId });
   }
 
-  /** Lets people sign in from these pages. Apart, because the API's address depends on its app's settings. */
+  /** Lets people sign in from these pages. It is separate, because the API's address depends on its app's settings. */
   allowPages(name: string, redirectUris: readonly pulumi.Input<string>[]): void {
     new azuread.ApplicationRedirectUris(
       `${name}-client-pages`,

@@ -1,4 +1,4 @@
-/** The custom role that lets workers protect their own machine from scale-in: no built-in role is as small. */
+/** The custom role that lets workers protect their own machine from scale-in. No built-in role is as narrow. */
 import * as authorization from "@pulumi/azure-native/authorization/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { INSTANCE_PROTECTOR } from "../plan/grants.ts";
@@ -17,7 +17,7 @@ export class InstanceProtection extends pulumi.ComponentResource {
       `${name}-role`,
       {
         scope: args.resourceGroupId,
-        // Unique in the whole directory, as the name of the resource group is not; its suffix is.
+        // Must be unique in the whole directory. The name of the resource group is not, but its suffix is.
         roleName: pulumi.interpolate`${INSTANCE_PROTECTOR.title} (${args.resourceGroupName})`,
         roleType: "CustomRole",
         description: INSTANCE_PROTECTOR.description,

@@ -1,4 +1,7 @@
-/** The Service Bus namespace with every queue, topic, subscription and filter of the topology; opened by identities alone. */
+/**
+ * The Service Bus namespace with all queues, topics, subscriptions and filters of the topology. Only identities have
+ * access.
+ */
 import * as servicebus from "@pulumi/azure-native/servicebus/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { BusTopology, SubscriptionSettings, TopicSettings } from "../../runtime/core/deployment/topology.ts";
@@ -13,15 +16,17 @@ export interface MessagingArgs {
   readonly capacity: number;
   readonly topology: BusTopology;
   readonly protect: boolean;
-  /** Subnets that alone reach a premium namespace; undefined: any address, with a token. Standard knows no such rule. */
+  /**
+   * The only subnets that reach a premium namespace. Undefined: any address with a token. Standard has no such rule.
+   */
   readonly allowOnly: AllowedNetworks | undefined;
 }
 
 export class Messaging extends pulumi.ComponentResource {
   readonly namespaceId: pulumi.Output<string>;
-  /** Host name clients connect to. */
+  /** The host name for clients. */
   readonly hostName: pulumi.Output<string>;
-  /** Of all topics, with their filters. */
+  /** The subscriptions of all topics, with their filters. */
   readonly subscriptions: readonly pulumi.Resource[];
   readonly #queueIds = new Map<string, pulumi.Output<string>>();
   readonly #topicIds = new Map<string, pulumi.Output<string>>();
@@ -72,7 +77,7 @@ export class Messaging extends pulumi.ComponentResource {
       this.#queueIds.set(settings.name, queue.id);
       return queue;
     });
-    // What a subscription forwards to must be there before it.
+    // The target of a forwarding subscription must exist first.
     this.subscriptions = topology.topics.flatMap((topic) => this.#createTopic(name, topic, queues));
 
     this.namespaceId = namespace.id;
@@ -110,14 +115,15 @@ export class Messaging extends pulumi.ComponentResource {
     const subscription = new servicebus.Subscription(
       name,
       { ...this.#entity(), topicName, subscriptionName: settings.name, ...subscriptionProperties(settings) },
-      // One that forwards holds nothing, and comes and goes with what it is for.
+      // A subscription that forwards holds no messages, so it needs no protection.
       { parent: this, protect: this.#protect && settings.forwardTo === undefined, dependsOn: [...queues] },
     );
     const at = { ...this.#entity(), topicName, subscriptionName: subscription.name };
     const [first, ...more] = settings.rules ?? [];
-    // No rules: the `$Default` that Azure adds matches everything, which is what is wanted.
+    // No rules are needed: the `$Default` rule that Azure adds matches everything.
     if (first === undefined) return [subscription];
-    // Rules add up, so `$Default` has to become the first one: beside it no other would filter anything.
+    // A message passes if any rule matches, so `$Default` becomes the first rule. Otherwise the others would filter
+    // nothing.
     const filter = new servicebus.DefaultRule(
       `${name}-filter`,
       { ...at, ...ruleProperties(first.filter) },

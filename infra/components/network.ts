@@ -1,4 +1,4 @@
-/** The virtual network: nothing comes in, and what goes out takes a way that is written down here. */
+/** The virtual network: no inbound traffic, and outgoing traffic only in the ways declared here. */
 import * as network from "@pulumi/azure-native/network/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { lookUp } from "../plan/look-up.ts";
@@ -9,11 +9,11 @@ export interface NetworkArgs {
   readonly place: Place;
   readonly addressSpace: string;
   readonly subnets: SubnetPlan;
-  /** `nat`: one gateway for all workers. `instancePublicIp`: each machine has an address of its own. */
+  /** `nat`: one gateway for all workers. `instancePublicIp`: a public address for each machine. */
   readonly egress: "nat" | "instancePublicIp";
 }
 
-/** Between the subnets and these services traffic stays in Azure, and the services see which subnet it comes from. */
+/** Traffic from the subnets to these services stays in Azure, and the services see the subnet it comes from. */
 const SERVICE_ENDPOINTS = [{ service: "Microsoft.Storage" }, { service: "Microsoft.ServiceBus" }];
 
 export class Network extends pulumi.ComponentResource {
@@ -33,7 +33,7 @@ export class Network extends pulumi.ComponentResource {
         securityRules: [
           {
             name: "deny-everything-in",
-            description: "Workers fetch their work; nobody connects to them, not even from their own network.",
+            description: "Workers receive their work. All inbound traffic is blocked, also from their own network.",
             priority: 4096,
             direction: network.SecurityRuleDirection.Inbound,
             access: network.SecurityRuleAccess.Deny,
@@ -50,7 +50,7 @@ export class Network extends pulumi.ComponentResource {
     const virtualNetwork = new network.VirtualNetwork(
       `${name}-vnet`,
       { ...place, addressSpace: { addressPrefixes: [args.addressSpace] } },
-      // Subnets are resources of their own; the list on the network would undo them.
+      // Subnets are separate resources. A list on the network would remove them.
       { ...child, ignoreChanges: ["subnets"] },
     );
     const gateway = args.egress === "nat" ? this.#natGateway(name, place) : undefined;
@@ -69,7 +69,7 @@ export class Network extends pulumi.ComponentResource {
       },
       child,
     );
-    // One after the other: Azure refuses to change two subnets of a network at once.
+    // One at a time: Azure refuses to change two subnets of a network at once.
     let last = apiSubnet;
     for (const [pool, addressPrefix] of subnets.pools) {
       last = new network.Subnet(
@@ -95,7 +95,7 @@ export class Network extends pulumi.ComponentResource {
 
   poolSubnetId = (pool: string): pulumi.Output<string> => lookUp(this.#poolSubnetIds, "subnet of pool", pool);
 
-  /** All of them: whom storage and Service Bus let in. */
+  /** All subnets, for the network rules of storage and Service Bus. */
   get subnetIds(): readonly pulumi.Output<string>[] {
     return [this.apiSubnetId, ...this.#poolSubnetIds.values()];
   }

@@ -1,4 +1,4 @@
-/** Where telemetry goes: a Log Analytics workspace, Application Insights on it, and whom alerts are told. */
+/** The destinations of telemetry and alerts: a Log Analytics workspace, Application Insights, and an alert receiver. */
 import * as applicationinsights from "@pulumi/azure-native/applicationinsights/index.js";
 import * as monitor from "@pulumi/azure-native/monitor/index.js";
 import * as operationalinsights from "@pulumi/azure-native/operationalinsights/index.js";
@@ -8,9 +8,9 @@ import type { Place } from "./place.ts";
 export interface ObservabilityArgs {
   readonly place: Place;
   readonly retentionDays: number;
-  /** Beyond so much a day the rest is dropped; absent: no cap. */
+  /** The daily cap, after which data is dropped. Absent: no cap. */
   readonly dailyCapGb?: number | undefined;
-  /** Absent: alerts are raised and shown, and nobody is told. */
+  /** Absent: alerts are raised and shown, but not sent. */
   readonly alertEmail?: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export class Observability extends pulumi.ComponentResource {
         applicationType: applicationinsights.ApplicationType.Web,
         ingestionMode: applicationinsights.IngestionMode.LogAnalytics,
         workspaceResourceId: workspace.id,
-        // The connection string then only says where to send; sending takes an identity.
+        // The connection string then only contains the destination. Sending needs an identity.
         disableLocalAuth: true,
       },
       child,

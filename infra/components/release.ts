@@ -1,7 +1,7 @@
 /**
- * Puts the deployed code where API and workers fetch it: content-addressed packages that are never overwritten, and one
- * pointer that workers follow. Older packages are removed at the end of a deployment, when nothing names them any more.
- * What is in the packages is decided by whoever calls.
+ * Uploads the deployed code for API and workers: content-addressed packages that are never overwritten, and one pointer
+ * that workers follow. Older packages are deleted at the end of a deployment, when nothing names them any more.
+ * The caller decides what the packages contain.
  */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -21,14 +21,14 @@ export interface ReleaseArgs {
   readonly place: Place;
   readonly api: ReleasePackage;
   readonly worker: ReleasePackage;
-  /** Who reaches the account: API and workers that fetch, and the machine that uploads; undefined: any address. */
+  /** Who reaches the account: API and workers that download, and the machine that uploads. Undefined: any address. */
   readonly allowOnly: AllowedNetworks | undefined;
 }
 
-/** A signature made with the account's key may last so long, and no longer. Nothing of ours makes any. */
+/** The maximum lifetime of a signature made with the account's key. Our code makes none. */
 const SIGNATURES_MAX = "00.01:00:00";
 
-/** Enough of a hash to tell releases apart, short enough to read. */
+/** Long enough to tell releases apart, short enough to read. */
 const VERSION_LENGTH = 12;
 
 export const versionOf = ({ sha256 }: Pick<ReleasePackage, "sha256">): string => sha256.slice(0, VERSION_LENGTH);
@@ -45,7 +45,7 @@ export class Release extends pulumi.ComponentResource {
     const { resourceGroupName } = args.place;
     const child = { parent: this };
 
-    // An account of its own, because Pulumi uploads blobs with an account key: the data account has none to use.
+    // A separate account, because Pulumi uploads blobs with an account key, and the data account has none.
     const account = new storage.StorageAccount(
       `jobyard${name}`,
       {
@@ -103,7 +103,7 @@ export class Release extends pulumi.ComponentResource {
         contentType: "application/json",
         source: new pulumi.asset.StringAsset(JSON.stringify(pointer)),
       },
-      // A new text means a new blob of the same name; removing the old one afterwards would remove the new one.
+      // A new text is a new blob with the same name. Deleting the old one afterwards would delete the new one.
       { ...child, dependsOn: [worker], deleteBeforeReplace: true },
     );
 

@@ -1,8 +1,8 @@
-/** Who reaches a storage account, as Azure wants it written. */
+/** Access to a storage account, in Azure's form. */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import type { AllowedNetworks } from "./place.ts";
 
-/** Undefined: any address. Azure's own services that are trusted get in either way, with an identity of their own. */
+/** Undefined: any address. Trusted Azure services with an identity have access in both cases. */
 export const storageNetworkRules = (allowOnly: AllowedNetworks | undefined) =>
   allowOnly === undefined
     ? { defaultAction: storage.DefaultAction.Allow, bypass: storage.Bypass.AzureServices }

@@ -1,4 +1,4 @@
-/** Watches what has been deployed: diagnostic logs, alerts, and the workbook that shows it all. */
+/** Monitoring of the deployment: diagnostic logs, alerts, and the workbook. */
 import * as applicationinsights from "@pulumi/azure-native/applicationinsights/index.js";
 import * as monitor from "@pulumi/azure-native/monitor/index.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -16,7 +16,7 @@ export interface WatchArgs {
   readonly apiId: pulumi.Input<string>;
   /** Scale sets by pool. */
   readonly pools: ReadonlyMap<string, pulumi.Input<string>>;
-  /** Waiting messages in one queue that raise an alert. */
+  /** Number of waiting messages in one queue that raises an alert. */
   readonly backlog: number;
 }
 
@@ -57,7 +57,7 @@ export class Watch extends pulumi.ComponentResource {
       `${name}-workbook`,
       {
         ...place,
-        // Workbooks are named by a UUID; a stable one keeps the links people have saved.
+        // Workbooks are named by a UUID. A stable one keeps saved links valid.
         resourceName: stableUuid("workbook", args.stack),
         kind: applicationinsights.WorkbookSharedTypeKind.Shared,
         displayName: `Jobyard ${args.stack}`,
@@ -98,7 +98,7 @@ export class Watch extends pulumi.ComponentResource {
               timeAggregation: plan.aggregation,
               operator: plan.operator,
               threshold: plan.threshold,
-              // A machine that has just booted may not report this metric yet; the alert is accepted all the same.
+              // A new machine may not report this metric yet. The alert is accepted anyway.
               skipMetricValidation: true,
               ...(plan.splitBy === undefined
                 ? {}

@@ -1,4 +1,7 @@
-/** The machines of one worker pool: a Uniform scale set that Azure Monitor may grow, and that removes no busy machine. */
+/**
+ * The machines of one worker pool: a Uniform scale set. Azure Monitor may scale it, and scale-in removes no busy
+ * machine.
+ */
 import * as compute from "@pulumi/azure-native/compute/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
@@ -14,23 +17,23 @@ export interface WorkerPoolArgs {
   readonly pool: PoolConfig;
   readonly identity: WorkloadIdentity;
   readonly subnetId: pulumi.Input<string>;
-  /** Whether each machine has an address of its own to reach the internet from. */
+  /** Whether each machine has its own public address for outgoing traffic. */
   readonly publicIp: boolean;
-  /** The first boot, as text. Free of anything that changes with a release: a change here means another model. */
+  /** The first boot, as text. It must not change with a release, because a change creates a new model. */
   readonly customData: pulumi.Input<string>;
-  /** Who may log in; undefined: nobody. */
+  /** The key for SSH login. Undefined: no login. */
   readonly sshPublicKey: string | undefined;
   readonly terminateNoticeMinutes: number;
-  /** The identity's right to protect the machines, and the role that gives it. */
+  /** The identity's right to protect the machines, and its role. */
   readonly protection: { readonly grant: Grant; readonly roleDefinitionId: pulumi.Input<string> };
-  /** What must be there before a machine boots, such as the release it fetches. */
+  /** Resources that must exist before a machine boots, such as the release that it downloads. */
   readonly after: readonly pulumi.Resource[];
 }
 
 const ADMIN = "jobyard";
-/** A machine that boots is not judged for so long: longer than installing Node and fetching the release may take. */
+/** Health is ignored for this long after a boot. It exceeds the time to install Node and download the release. */
 const HEALTH_GRACE_SECONDS = 900;
-/** The shortest time Azure takes before it replaces an unhealthy machine is 10 minutes; a boot takes up to 15. */
+/** Azure's minimum before it replaces an unhealthy machine is 10 minutes. A boot takes up to 15. */
 const REPAIR_GRACE = "PT30M";
 
 export class WorkerPool extends pulumi.ComponentResource {
@@ -47,13 +50,13 @@ export class WorkerPool extends pulumi.ComponentResource {
       {
         ...place,
         orchestrationMode: compute.OrchestrationMode.Uniform,
-        // Surplus machines would take jobs, and be deleted.
+        // Extra machines would take jobs and then be deleted.
         overprovision: false,
         singlePlacementGroup: shape.singlePlacementGroup,
         platformFaultDomainCount: shape.faultDomains,
         sku: { name: pool.vmSize, tier: "Standard", capacity: shape.capacity },
         identity: { type: compute.ResourceIdentityType.UserAssigned, userAssignedIdentities: [identity.id] },
-        // A deployment touches no machine: workers follow the release pointer by themselves.
+        // A deployment touches no machine: workers follow the release pointer.
         upgradePolicy: { mode: compute.UpgradeMode.Manual },
         scaleInPolicy: { rules: [compute.VirtualMachineScaleSetScaleInRules.OldestVM], forceDeletion: false },
         automaticRepairsPolicy: {
@@ -92,9 +95,9 @@ export class WorkerPool extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: [identity, ...args.after],
-        // Azure changes none of them in place: a new scale set is made, then the old one goes.
+        // Azure cannot change these in place: the new scale set is created first, then the old one is deleted.
         replaceOnChanges: [...IMMUTABLE],
-        // How many there are belongs to autoscale; a deployment must not send them home.
+        // Autoscale owns the number of machines. A deployment must not reset it.
         ...(pool.scale.kind === "auto" ? { ignoreChanges: ["sku.capacity"] } : {}),
       },
     );
@@ -119,7 +122,7 @@ const IMMUTABLE = [
   "virtualMachineProfile.osProfile.computerNamePrefix",
 ] as const;
 
-/** The extension asks the worker how it is, and tells the scale set. */
+/** The extension polls the worker's health and reports it to the scale set. */
 const HEALTH_EXTENSION = {
   name: "health",
   publisher: "Microsoft.ManagedServices",
@@ -142,18 +145,18 @@ const spotProfile = (spot: boolean) =>
     ? {
         priority: compute.VirtualMachinePriorityTypes.Spot,
         evictionPolicy: compute.VirtualMachineEvictionPolicyTypes.Delete,
-        // Up to the price of an ordinary machine: taken away for capacity alone.
+        // Up to the price of an ordinary machine, so Azure evicts only for capacity.
         billingProfile: { maxPrice: -1 },
       }
     : { priority: compute.VirtualMachinePriorityTypes.Regular };
 
-/** Azure refuses it on Spot machines, which are told 30 seconds ahead. */
+/** Azure refuses this on Spot machines, which get 30 seconds of notice. */
 const terminateNotice = (minutes: number) => ({
   terminateNotificationProfile: { enable: true, notBeforeTimeout: `PT${minutes}M` },
 });
 
 const osProfile = (pool: string, customData: pulumi.Input<string>, sshPublicKey: string | undefined) => ({
-  // At most 9 characters are left of a Linux name by the six that Azure adds.
+  // At most 9 characters: Azure adds six to a Linux name.
   computerNamePrefix: pool.replaceAll("-", "").slice(0, 9),
   adminUsername: ADMIN,
   customData: pulumi.output(customData).apply((text) => Buffer.from(text).toString("base64")),

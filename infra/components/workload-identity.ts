@@ -1,4 +1,4 @@
-/** A managed identity and everything it may do. What it may do is decided in `plan/grants.ts`. */
+/** A managed identity and its role assignments. `plan/grants.ts` decides which ones. */
 import * as authorization from "@pulumi/azure-native/authorization/index.js";
 import * as managedidentity from "@pulumi/azure-native/managedidentity/index.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -8,13 +8,13 @@ import type { Place } from "./place.ts";
 export interface WorkloadIdentityArgs {
   readonly place: Place;
   readonly subscriptionId: pulumi.Input<string>;
-  /** Roles on built-in definitions, all to this identity. */
+  /** Roles with built-in definitions, all for this identity. */
   readonly grants: readonly Grant[];
-  /** The resource a grant is about. */
+  /** The resource of a grant. */
   readonly scopeId: (scope: GrantScope) => pulumi.Input<string>;
 }
 
-/** Whoever starts something as this identity depends on the component, so that it does not start before its rights. */
+/** To start something as this identity, depend on the component, so that the rights exist first. */
 export class WorkloadIdentity extends pulumi.ComponentResource {
   readonly id: pulumi.Output<string>;
   readonly clientId: pulumi.Output<string>;
@@ -24,7 +24,7 @@ export class WorkloadIdentity extends pulumi.ComponentResource {
     super("jobyard:infra:WorkloadIdentity", name, {}, options);
     const identity = new managedidentity.UserAssignedIdentity(`${name}-identity`, { ...args.place }, { parent: this });
     for (const grant of args.grants) {
-      if (grant.role === "instanceProtector") throw new RangeError(`${grant.id} is no grant of a built-in role.`);
+      if (grant.role === "instanceProtector") throw new RangeError(`${grant.id} does not have a built-in role.`);
       assignRole(this, grant, {
         principalId: identity.principalId,
         scope: args.scopeId(grant.scope),
@@ -53,11 +53,11 @@ export const assignRole = (
     id,
     {
       ...target,
-      // Without it Azure looks the identity up in a directory that may not have heard of it yet.
+      // Without it, Azure looks up the identity in a directory that may not contain it yet.
       principalType: authorization.PrincipalType.ServicePrincipal,
       description: why,
     },
-    // One and the same permission cannot be there twice: the old goes first.
+    // The same permission cannot exist twice: the old one is deleted first.
     { parent, deleteBeforeReplace: true },
   );
 

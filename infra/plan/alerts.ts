@@ -1,17 +1,17 @@
-/** What raises an alert, as data. */
+/** The alert rules, as data. */
 
 export interface AlertPlan {
   /** Logical name, and the name shown. */
   readonly id: string;
   readonly description: string;
-  /** Which resource is watched; workers stand for every pool. */
+  /** The watched resource. `workers` means every pool. */
   readonly on: "bus" | "api" | "workers";
   readonly metricNamespace: string;
   readonly metricName: string;
   readonly aggregation: "Average" | "Maximum" | "Total";
   readonly operator: "GreaterThan" | "LessThan";
   readonly threshold: number;
-  /** Raised for each value of this dimension alone. */
+  /** Raised separately for each value of this dimension. */
   readonly splitBy?: string;
   /** 0 critical to 4 verbose. */
   readonly severity: 0 | 1 | 2 | 3;
@@ -22,15 +22,15 @@ export interface AlertPlan {
 const BUS = "Microsoft.ServiceBus/namespaces";
 const SITE = "Microsoft.Web/sites";
 
-/** Some failed requests an hour belong to any deployment; more than these in a quarter of one do not. */
+/** Any deployment has some failed requests an hour. More than this in 15 minutes is a problem. */
 const API_ERRORS = 10;
-/** A throttled namespace slows down by itself; a steady stream of refusals means that it is too small. */
+/** A throttled namespace slows its clients down. A steady stream of refusals means that it is too small. */
 const THROTTLED = 100;
 
 export const planAlerts = ({ backlog }: { readonly backlog: number }): readonly AlertPlan[] => [
   {
     id: "dead-letters",
-    description: "Jobs have failed for good, or messages could not be read. See GET /v1/dead-letters.",
+    description: "Jobs have failed finally, or messages could not be read. See GET /v1/dead-letters.",
     on: "bus",
     metricNamespace: BUS,
     metricName: "DeadletteredMessages",
@@ -44,7 +44,7 @@ export const planAlerts = ({ backlog }: { readonly backlog: number }): readonly 
   },
   {
     id: "backlog",
-    description: "A queue holds more messages than its workers get done. More workers, or a job type that hangs?",
+    description: "A queue has more messages than its workers can process. Check for jobs that hang, or add workers.",
     on: "bus",
     metricNamespace: BUS,
     metricName: "ActiveMessages",
@@ -71,7 +71,7 @@ export const planAlerts = ({ backlog }: { readonly backlog: number }): readonly 
   },
   {
     id: "workers-unavailable",
-    description: "Machines of a pool are unavailable for longer than a repair takes.",
+    description: "Machines of a pool have been unavailable for longer than a repair takes.",
     on: "workers",
     metricNamespace: "Microsoft.Compute/virtualMachineScaleSets",
     metricName: "VmAvailabilityMetric",
@@ -84,7 +84,7 @@ export const planAlerts = ({ backlog }: { readonly backlog: number }): readonly 
   },
   {
     id: "api-errors",
-    description: "The API answers with 5xx.",
+    description: "The API answers 5xx.",
     on: "api",
     metricNamespace: SITE,
     metricName: "Http5xx",

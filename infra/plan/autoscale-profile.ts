@@ -1,7 +1,7 @@
-/** Spells the autoscale plans of core, and that of the API's plan, as Azure Monitor wants them. */
+/** Converts the autoscale plans of core, and that of the API's plan, to Azure Monitor's form. */
 import type { AutoscalePlan, AutoscaleRule, ScaleChange } from "../../runtime/core/deployment/autoscale.ts";
 
-/** Where a rule reads. */
+/** The source of a rule's metric. */
 export interface MetricSource<Text> {
   readonly resourceId: Text;
   readonly location: Text;
@@ -9,7 +9,7 @@ export interface MetricSource<Text> {
 
 const minutes = (count: number): string => `PT${count}M`;
 
-/** The profile of a worker pool: readings of its queues, from the namespace's metrics. */
+/** The profile of a worker pool. It reads its queues from the namespace's metrics. */
 export const poolProfile = <Text>(plan: AutoscalePlan, source: MetricSource<Text>) => ({
   name: "follow-the-queues",
   capacity: {
@@ -36,7 +36,7 @@ export const poolProfile = <Text>(plan: AutoscalePlan, source: MetricSource<Text
   })),
 });
 
-/** The namespace's metric, of this queue alone. */
+/** The namespace's metric, for this queue only. */
 const queueDimension = (queue: string): { dimensionName: string; operator: "Equals"; values: string[] }[] => [
   { dimensionName: "EntityName", operator: "Equals", values: [queue] },
 ];
@@ -59,7 +59,7 @@ const CHANGE_TYPE = {
 const CPU_OUT_PERCENT = 70;
 const CPU_IN_PERCENT = 30;
 
-/** The profile of the API's plan: one instance more or less by processor load. */
+/** The profile of the API's plan: adds or removes one instance by processor load. */
 export const apiProfile = <Text>(
   range: { readonly min: number; readonly max: number },
   source: MetricSource<Text>,

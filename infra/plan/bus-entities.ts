@@ -1,4 +1,4 @@
-/** Turns the topology's queues, topics, subscriptions and rules into what Azure Resource Manager calls them. */
+/** Converts the topology's queues, topics, subscriptions and rules to Azure Resource Manager's form. */
 import type {
   QueueSettings,
   RuleFilter,
@@ -6,13 +6,13 @@ import type {
   TopicSettings,
 } from "../../runtime/core/deployment/topology.ts";
 
-/** ISO 8601 as ARM takes it: `PT60S`, `PT0.5S`. */
+/** ISO 8601 in ARM's form: `PT60S`, `PT0.5S`. */
 const duration = (ms: number): string => `PT${ms / 1_000}S`;
 
-/** Megabytes a queue or topic may hold: the most the Standard tier has without partitions. */
+/** Maximum megabytes of a queue or topic: the Standard tier's limit without partitions. */
 const MAX_SIZE_MB = 5_120;
 
-/** What queues and subscriptions have in common. */
+/** The common properties of queues and subscriptions. */
 function receivingProperties(settings: SubscriptionSettings) {
   const { lockMs, maxDeliveryCount, timeToLiveMs, deadLetterOnExpiry, requiresSession, autoDeleteOnIdleMs } = settings;
   return {
@@ -51,11 +51,11 @@ export const topicProperties = ({ duplicateWindowMs, timeToLiveMs, autoDeleteOnI
 
 export const subscriptionProperties = (subscription: SubscriptionSettings) => ({
   ...receivingProperties(subscription),
-  // A filter that cannot be evaluated is a fault to be seen, not a message to be lost.
+  // A filter that cannot be evaluated is a fault to report. It must not lose a message.
   deadLetteringOnFilterEvaluationExceptions: true,
 });
 
-/** System properties of a correlation filter that have a field of their own. */
+/** System properties of a correlation filter that have their own field. */
 const SYSTEM_PROPERTIES = [
   "contentType",
   "correlationId",
@@ -67,7 +67,7 @@ const SYSTEM_PROPERTIES = [
   "to",
 ] as const;
 
-/** ARM spells `subject` as it was called before. */
+/** ARM uses the old name for `subject`. */
 const SYSTEM_ALIASES: Readonly<Record<string, string>> = { subject: "label" };
 
 /** Throws RangeError for a system property that no filter can compare. */
@@ -105,12 +105,12 @@ function systemProperties(
   return Object.fromEntries(entries) as Partial<Record<(typeof SYSTEM_PROPERTIES)[number], string>>;
 }
 
-/** ARM has texts only; a number or boolean needs a SQL filter. Throws RangeError. */
+/** ARM has only texts. A number or boolean needs a SQL filter. Throws RangeError. */
 function texts(properties: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(properties).map(([name, value]) => {
       if (typeof value === "string") return [name, value];
-      throw new RangeError(`A correlation filter in Azure compares texts; use a SQL filter for ${name}.`);
+      throw new RangeError(`A correlation filter in Azure compares only texts. Use a SQL filter for ${name}.`);
     }),
   );
 }

@@ -1,6 +1,6 @@
 /**
- * What a new worker machine does at its first boot, as a cloud-init document around the files in `infra/cloud-init`. It
- * names where the code lies, never its version: a scale set whose model changed with every release would soon have more
+ * The first boot of a worker machine, as a cloud-init document with the files in `infra/cloud-init`. It contains the
+ * location of the code, never its version. If a scale set's model changed with every release, it would soon have more
  * models than Azure allows.
  */
 import { readFileSync } from "node:fs";
@@ -13,26 +13,26 @@ export interface CloudInitRequest {
   readonly environment: Readonly<Record<string, string>>;
   /** Address of the container that holds the releases. */
   readonly releasesUrl: string;
-  /** Jobs that run at a time. */
+  /** Number of jobs that run at a time. */
   readonly slots: number;
-  /** Whether jobs reach the machine's devices, such as a GPU. */
+  /** Whether jobs can use the machine's devices, such as a GPU. */
   readonly devices: boolean;
-  /** What running jobs get when the worker is told to stop. */
+  /** The time that running jobs get after the worker receives the stop signal. */
   readonly drainSeconds: number;
-  /** Whether somebody may log in; otherwise the machine does not even listen. */
+  /** Whether SSH login is possible. Otherwise the machine does not listen for SSH. */
   readonly ssh: boolean;
 }
 
-/** The group of all users that jobs run as, and how their names begin; `firewall.nft` shuts it in. */
+/** The group of all users that jobs run as, and the prefix of their names. `firewall.nft` restricts it. */
 export const JOB_GROUP = "jobyard-job";
-/** Those users, as the worker is told. */
+/** Those users, in the form of the worker's setting. */
 export const JOB_USERS = `${JOB_GROUP}-*`;
-/** Above those that the system gives out, so that there is room for every slot, and the same on every machine. */
+/** Above the ids that the system assigns, with room for every slot, and the same on every machine. */
 const JOB_USER_FIRST_ID = 30_001;
-/** Beside one for each slot: for processes that wait ready, and for shared ones that rest. */
+/** In addition to one for each slot: for processes that wait ready, and for idle shared ones. */
 const JOB_USERS_BEYOND_SLOTS = 8;
 
-/** Between the end of the drain and systemd's SIGKILL: leases are handed back, the log gets its last lines. */
+/** The time between the end of the drain and systemd's SIGKILL, to release leases and write the last log lines. */
 const STOP_MARGIN_SECONDS = 60;
 
 interface MachineFile {
@@ -41,13 +41,13 @@ interface MachineFile {
   readonly content: string;
 }
 
-/** The same request gives the same text. JSON is YAML, and needs no quoting rules. */
+/** The same request gives the same text. JSON is valid YAML and needs no quoting rules. */
 export function workerCloudInit(request: CloudInitRequest): string {
   const document = { write_files: machineFiles(request), runcmd: commands(request) };
   return `#cloud-config\n${JSON.stringify(document, undefined, 2)}\n`;
 }
 
-/** Everything Jobyard puts on a machine, besides Node and its own code. */
+/** All files that Jobyard puts on a machine, except Node and its own code. */
 export function machineFiles(request: CloudInitRequest): readonly MachineFile[] {
   const { environment, releasesUrl, slots } = request;
   return [
@@ -71,7 +71,7 @@ export function machineFiles(request: CloudInitRequest): readonly MachineFile[] 
   ];
 }
 
-/** What differs between pools in the worker's unit. */
+/** The differences between pools in the worker's unit. */
 const poolUnit = ({ drainSeconds, devices }: CloudInitRequest): string =>
   [
     "[Service]",
@@ -80,7 +80,7 @@ const poolUnit = ({ drainSeconds, devices }: CloudInitRequest): string =>
     "",
   ].join("\n");
 
-/** For sysusers.d. Users without a name of their own would do for us, but not for programs that ask who they are. */
+/** For sysusers.d. Jobyard could use users without names, but some programs look up their user's name. */
 const jobUsers = (slots: number): string =>
   Array.from(
     { length: slots + JOB_USERS_BEYOND_SLOTS },
@@ -99,10 +99,10 @@ const UNITS = ["jobyard-firewall.service", "jobyard-worker.service"];
 const commands = ({ ssh }: CloudInitRequest): readonly (readonly string[])[] => [
   ...(ssh ? [] : [["systemctl", "disable", "--now", "ssh.socket", "ssh.service"]]),
   ["systemd-sysusers", "/etc/sysusers.d/jobyard.conf", "/etc/sysusers.d/jobyard-jobs.conf"],
-  // Part of Ubuntu's image; without it no worker starts.
+  // Part of Ubuntu's image. Without it no worker starts.
   ["sh", "-c", "command -v nft || { apt-get update && apt-get install -y nftables; }"],
   ["systemctl", "daemon-reload"],
-  // Not waited for: from here on systemd sees to it, at this boot and at every other.
+  // cloud-init does not wait: from here on systemd starts it, at this boot and every other.
   ["systemctl", "enable", "--now", "--no-block", ...UNITS],
 ];
 
@@ -114,7 +114,7 @@ const file = (path: string, name: string, permissions: MachineFile["permissions"
   content: readFileSync(join(FOLDER, name), "utf8"),
 });
 
-/** As systemd reads it. Throws RangeError for a value that does not fit on a line. */
+/** The setting in systemd's format. Throws RangeError for a value that does not fit on one line. */
 function environmentFile(environment: Readonly<Record<string, string>>): string {
   const lines = Object.entries(environment).map(([name, value]) => {
     if (/[\r\n]/.test(value)) throw new RangeError(`The setting ${name} must be one line.`);

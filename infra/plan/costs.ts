@@ -1,19 +1,19 @@
 /**
- * What a stack costs a month, as arithmetic on list prices. The prices are orders of magnitude to plan with, in US
- * dollars before discounts; what a region asks today is in https://azure.microsoft.com/pricing/calculator.
+ * The monthly cost of a stack, computed from list prices. Prices are in US dollars before discounts and are for planning
+ * only. The current prices of a region are in https://azure.microsoft.com/pricing/calculator.
  */
 
 const HOURS_A_MONTH = 730;
 
 export interface CostLine {
   readonly what: string;
-  /** As a formula people can follow: price × quantity. */
+  /** The cost is price × quantity. */
   readonly unitPrice: number;
   readonly unit: string;
   readonly quantity: number;
 }
 
-/** List prices by what they buy. */
+/** List prices. */
 const PRICE = {
   planB1Hour: 0.018,
   planP0v3Hour: 0.085,
@@ -43,7 +43,7 @@ const monthly = (what: string, unitPrice: number, quantity = 1): CostLine => ({
   quantity,
 });
 
-/** With the default pool only. Alerts are priced by what they watch: each queue and topic is a series of its own. */
+/** With the default pool only. Each queue and topic is a series of its own, and Azure bills by series. */
 const ALERTS = monthly("alert series (two for each of 3 queues and 2 topics, 4 more)", PRICE.alertMonth, 14);
 
 export const IDLE_DEV: readonly CostLine[] = [
@@ -75,7 +75,7 @@ export const PER_MILLION_JOBS: readonly CostLine[] = [
     quantity: PER_JOB.busOperations,
   },
   {
-    what: "tables: insert, claim, settle (at most; writes of one moment go together)",
+    what: "tables: insert, claim, settle (upper bound; concurrent writes share a transaction)",
     unitPrice: PRICE.tableMillionTransactions,
     unit: "million transactions",
     quantity: PER_JOB.tableTransactions,
@@ -87,7 +87,7 @@ export const PER_MILLION_JOBS: readonly CostLine[] = [
     quantity: PER_JOB.blobWrites,
   },
   {
-    what: `machines: ${SECONDS_A_JOB} s a job on one slot, always busy`,
+    what: `machines: ${SECONDS_A_JOB} s per job on one slot that is always busy`,
     unitPrice: PRICE.vmD2asHour,
     unit: "hour",
     quantity: Math.round((1_000_000 * SECONDS_A_JOB) / 3_600),

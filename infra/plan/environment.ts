@@ -1,19 +1,19 @@
 /**
- * The settings API and workers start with, by the names of core. Values are whatever the caller has: texts in a test,
- * outputs of resources in the program.
+ * The settings of API and workers, by the names of core. Values have the caller's type: texts in a test, outputs of
+ * resources in the program.
  */
 import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/deployment/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { JOB_USERS } from "./cloud-init.ts";
 
-/** What the API must know to judge tokens. */
+/** What the API needs to verify tokens. */
 export interface AuthFacts<Text> {
   readonly tenantId: Text;
   readonly clientId: Text;
   readonly publicClientId: Text;
 }
 
-/** What API and workers have in common. */
+/** The settings that API and workers share. */
 export interface Surroundings<Text> {
   readonly storageAccount: Text;
   /** Host name of the namespace. */
@@ -22,17 +22,17 @@ export interface Surroundings<Text> {
   readonly identityClientId: Text;
   readonly insightsConnectionString: Text;
   readonly lockSeconds: number;
-  /** Of the deployed code. */
+  /** Version of the deployed code. */
   readonly version: string;
 }
 
 type Environment<Text> = Readonly<Record<string, Text | string>>;
 
-/** The port App Service hands requests to. */
+/** The port to which App Service sends requests. */
 const API_PORT = 8080;
-/** App Service itself is the only proxy in front of the API. */
+/** App Service is the only proxy in front of the API. */
 const API_PROXY_HOPS = 1;
-/** The same on every machine of Azure; nothing else answers there. */
+/** The same on every machine in Azure. No other service has this address. */
 const METADATA_URL = "http://169.254.169.254";
 
 const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
@@ -40,7 +40,7 @@ const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
   [SETTING.serviceBusNamespace]: given.serviceBusNamespace,
   [SETTING.lockSeconds]: String(given.lockSeconds),
   AZURE_CLIENT_ID: given.identityClientId,
-  // The one credential there is: nothing else is tried, so nothing else can be used by mistake.
+  // The only credential. No other is tried, so none can be used by mistake.
   AZURE_TOKEN_CREDENTIALS: "ManagedIdentityCredential",
   APPLICATIONINSIGHTS_CONNECTION_STRING: given.insightsConnectionString,
 });
@@ -49,11 +49,11 @@ export const apiEnvironment = <Text>(
   given: Surroundings<Text> & {
     readonly pools: readonly string[];
     readonly auth: AuthFacts<Text>;
-    /** Other web sites whose pages may call the API. */
+    /** Origins of other web sites whose pages may call the API. */
     readonly allowedOrigins: readonly string[];
-    /** Gets the job packages that come with the API; undefined: there are none. */
+    /** The tenant of the job packages that come with the API. Undefined: there are none. */
     readonly packagesTenant: string | undefined;
-    /** Whether it makes subscriptions of timers itself. */
+    /** Whether the API creates subscriptions of timers. */
     readonly timerRegistration: boolean;
   },
 ): Environment<Text> => ({
@@ -74,15 +74,15 @@ export const apiEnvironment = <Text>(
 });
 
 /**
- * Names each API instance by its machine, and drops the rest of the long id. App Service never runs two processes of an
- * app on one machine, since overlapped recycling is off.
+ * Names each API instance after its machine, with a shortened id. App Service never runs two processes of an app on one
+ * machine, because overlapped recycling is off.
  */
 export const apiCommandLine = (entry: string): string =>
   `${SETTING.instanceId}=api-$(echo "$WEBSITE_INSTANCE_ID" | cut -c1-12) exec node ${entry}`;
 
 /**
- * Without the version of the code: a machine's model must not change with every release. The worker learns it from what
- * it loads; its id is its machine's.
+ * Without the version of the code, because a machine's model must not change with every release. The worker gets its
+ * version from the release that it loads, and its id from its machine.
  */
 export const workerEnvironment = <Text>(
   given: Omit<Surroundings<Text>, "version"> & {

@@ -1,6 +1,6 @@
 /**
- * Who may do what on what, as data: the only place where a permission is given. Each identity gets the narrowest
- * built-in role on the narrowest scope Azure offers for it.
+ * All permissions, as data. No other file grants one. Each identity gets the narrowest built-in role on the narrowest
+ * scope that Azure offers for it.
  */
 import { InvariantError } from "../../runtime/core/errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
 } from "../../runtime/core/deployment/topology.ts";
 import { PRIORITIES } from "../../runtime/core/job/priority.ts";
 
-/** Built-in roles by what we call them. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
+/** Built-in roles by our names. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
 export const BUILT_IN_ROLES = {
   blobContributor: { id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", title: "Storage Blob Data Contributor" },
   blobReader: { id: "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", title: "Storage Blob Data Reader" },
@@ -24,10 +24,10 @@ export const BUILT_IN_ROLES = {
   metricsPublisher: { id: "3913510d-42f4-4e42-8a64-420c390055eb", title: "Monitoring Metrics Publisher" },
 } as const;
 
-/** What the custom role allows: to set the protection of instances, and what that needs to read. */
+/** The custom role: it may change the protection of instances, and read what that needs. */
 export const INSTANCE_PROTECTOR = {
   title: "Jobyard instance protector",
-  description: "Protects instances of a scale set from being scaled in, and lifts that protection.",
+  description: "Protects instances of a scale set from scale-in, and removes that protection.",
   actions: [
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
@@ -41,11 +41,11 @@ export type GrantScope =
   | { readonly kind: "releases" | "telemetry" }
   | { readonly kind: "scaleSet"; readonly name: string };
 
-/** An identity: the API's, or that of the workers of one pool. */
+/** An identity: the API's, or the one that all workers of a pool share. */
 export type Grantee = { readonly kind: "api" } | { readonly kind: "pool"; readonly name: string };
 
 export interface Grant {
-  /** Logical name of the assignment: unique, and stable, since another name would take the permission away for a moment. */
+  /** Logical name of the assignment. It is unique and stable: a new name would remove the permission for a moment. */
   readonly id: string;
   readonly to: Grantee;
   readonly role: RoleName;
@@ -63,15 +63,15 @@ interface TableAccess {
   readonly worker?: string;
 }
 
-/** By table; one that is missing here stops the program, so that nobody forgets to say who may use it. */
+/** By table. The program stops if a table is missing here, so no table stays without a rule. */
 const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   batches: { api: "creates, closes and cancels batches", worker: "completes batches" },
   jobs: { api: "submits, cancels and requeues; sweeps", worker: "claims, runs and settles jobs" },
-  keys: { api: "remembers which requests were made already; removes expired keys" },
-  workers: { api: "lists workers; leaves wishes for them", worker: "heartbeats" },
-  tenants: { api: "keeps who may act for which tenant" },
-  webhooks: { api: "keeps webhooks and their deliveries" },
-  timers: { api: "registers, pauses and schedules timers", worker: "notes what becomes of ticks" },
+  keys: { api: "stores idempotency keys; removes expired ones" },
+  workers: { api: "lists workers; writes requests for them", worker: "writes heartbeats" },
+  tenants: { api: "stores tenants and grants" },
+  webhooks: { api: "stores webhooks and their deliveries" },
+  timers: { api: "registers, pauses and schedules timers", worker: "records the outcome of ticks" },
 };
 
 interface ContainerAccess {
@@ -86,20 +86,21 @@ const CONTAINER_ACCESS: Readonly<Record<string, ContainerAccess>> = {
   },
   [CONTAINERS.logs]: { api: { role: READ, why: "shows logs" }, worker: { role: READ_WRITE, why: "writes logs" } },
   [CONTAINERS.output]: {
-    api: { role: READ, why: "hands out artifacts" },
-    worker: { role: READ_WRITE, why: "keeps artifacts" },
+    api: { role: READ, why: "serves artifacts" },
+    worker: { role: READ_WRITE, why: "stores artifacts" },
   },
   [CONTAINERS.input]: {
-    api: { role: READ_WRITE, why: "keeps large parameters" },
+    api: { role: READ_WRITE, why: "stores large parameters" },
     worker: { role: READ, why: "reads large parameters" },
   },
-  [CONTAINERS.leases]: { api: { role: READ_WRITE, why: "elects who sweeps and who delivers webhooks" } },
+  [CONTAINERS.leases]: {
+    api: { role: READ_WRITE, why: "elects the instance that sweeps and the one that delivers webhooks" },
+  },
 };
 
 function accessTo<Access>(table: Readonly<Record<string, Access>>, name: string): Access {
   const access = table[name];
-  if (access === undefined)
-    throw new InvariantError(`Nobody has said who may use "${name}"; infra/plan/grants.ts does.`);
+  if (access === undefined) throw new InvariantError(`infra/plan/grants.ts does not define access to "${name}".`);
   return access;
 }
 
@@ -116,7 +117,7 @@ export function planGrants({ topology, pools, runtimeRegistration }: GrantsReque
 
 function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean): readonly Grant[] {
   const grant = grantTo({ kind: "api" }, "api");
-  // A subscription that forwards may be created only by who manages both the topic and the queue it forwards to.
+  // To create a subscription that forwards, the API must manage both the topic and the target queue.
   const owns = runtimeRegistration && topics.some(({ name }) => name === TIMERS_TOPIC);
   return [
     ...Object.values(TABLES).map((name) =>
@@ -128,23 +129,23 @@ function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean
     }),
     ...queues.flatMap(({ name }) =>
       owns
-        ? [grant("busOwner", { kind: "queue", name }, "rings, sweeps, and lets subscriptions forward here")]
+        ? [grant("busOwner", { kind: "queue", name }, "sends bells, sweeps, and forwards subscriptions to this queue")]
         : [
-            grant("busSender", { kind: "queue", name }, "rings for submitted jobs"),
+            grant("busSender", { kind: "queue", name }, "sends bells for submitted jobs"),
             grant("busReceiver", { kind: "queue", name }, "sweeps; reads dead letters"),
           ],
     ),
     ...topics.map(({ name }) => {
-      // Each instance listens through a subscription of its own, which it creates when it starts.
+      // Each instance receives through its own subscription, which it creates at start.
       if (name === EVENTS_TOPIC) {
-        return grant("busOwner", { kind: "topic", name }, "publishes, listens, and creates subscriptions");
+        return grant("busOwner", { kind: "topic", name }, "publishes, receives, and creates subscriptions");
       }
       return owns
-        ? grant("busOwner", { kind: "topic", name }, "sends ticks, and makes a subscription for each timer")
+        ? grant("busOwner", { kind: "topic", name }, "sends ticks, and creates a subscription for each timer")
         : grant("busSender", { kind: "topic", name }, "sends ticks");
     }),
     grant(READ, { kind: "releases" }, "loads its own code"),
-    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; nothing is sent yet"),
+    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; sends nothing yet"),
   ];
 }
 
@@ -162,14 +163,14 @@ function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
     }),
     ...own.flatMap((name) => [
       grant("busReceiver", { kind: "queue", name }, "receives its jobs"),
-      grant("busSender", { kind: "queue", name }, "rings again for retries"),
+      grant("busSender", { kind: "queue", name }, "sends bells for retries"),
     ]),
-    // Ticks reach it through its queues.
+    // Ticks reach the workers through their queues.
     ...topics
       .filter(({ name }) => name === EVENTS_TOPIC)
-      .map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes what happens to jobs")),
+      .map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes job events")),
     grant(READ, { kind: "releases" }, "loads its own code"),
-    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; nothing is sent yet"),
+    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; sends nothing yet"),
     grant("instanceProtector", { kind: "scaleSet", name: pool }, "protects itself while it works"),
   ];
 }
@@ -200,6 +201,6 @@ const grantTo =
     why,
   });
 
-/** The name people read for a role, custom ones included. */
+/** The display name of a role, for custom roles too. */
 export const roleTitle = (role: RoleName): string =>
   role === "instanceProtector" ? INSTANCE_PROTECTOR.title : BUILT_IN_ROLES[role].title;

@@ -1,18 +1,18 @@
-/** When blobs go, as rules of the storage account. Packages and leases stay. */
+/** When blobs are deleted, as rules of the storage account. Packages and leases stay. */
 import { CONTAINERS } from "../../runtime/core/deployment/topology.ts";
 
-/** Days; 0: for ever. */
+/** Days; 0: forever. */
 export interface Retention {
   readonly logDays: number;
   readonly outputDays: number;
 }
 
-/** Replaced versions only exist where deleted blobs can be had back, and go with them. */
+/** Previous versions exist only if deleted blobs can be restored. They are deleted with them. */
 export function lifecycleRules({ logDays, outputDays }: Retention, softDeleteDays: number) {
   const ends = [
     { container: CONTAINERS.logs, days: logDays },
     { container: CONTAINERS.output, days: outputDays },
-    // A job's large parameters are of use for as long as what it made of them.
+    // A job's large parameters are useful for as long as its results.
     { container: CONTAINERS.input, days: outputDays },
   ];
   return [
@@ -23,7 +23,7 @@ export function lifecycleRules({ logDays, outputDays }: Retention, softDeleteDay
         type: "Lifecycle",
         enabled: true,
         definition: {
-          // Logs are append blobs, which Azure deletes by rule but does not move.
+          // Logs are append blobs. Azure rules can delete these but not move them.
           filters: { blobTypes: ["blockBlob", "appendBlob"], prefixMatch: [`${container}/`] },
           actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: days } } },
         },

@@ -1,15 +1,15 @@
-/** The form of a scale set, which follows from how its pool scales. */
+/** The form of a scale set. It depends on how its pool scales. */
 import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/deployment/autoscale.ts";
 import type { PoolConfig } from "../config.ts";
 
 export interface ScaleSetShape {
-  /** One placement group holds 100 machines, and is a second guard that no rule passes. */
+  /** One placement group holds 100 machines. This limit also stops a faulty rule. */
   readonly singlePlacementGroup: boolean;
-  /** Racks the machines are spread over; with several placement groups Azure spreads as far as it can. */
+  /** The fault domains of the machines. With several placement groups Azure spreads them as far as possible. */
   readonly faultDomains: number;
-  /** Machines to begin with; with autoscale the number changes from then on. */
+  /** The initial number of machines. With autoscale it changes later. */
   readonly capacity: number;
-  /** Whether Azure replaces machines that report themselves unhealthy. */
+  /** Whether Azure replaces machines that report themselves as unhealthy. */
   readonly repairs: boolean;
 }
 

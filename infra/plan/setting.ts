@@ -1,21 +1,21 @@
 /**
- * What a setting is made of: a schema that also takes the text a stack's configuration holds, a default, and the words
- * for its place in the documentation. Messages complete the sentence that begins with the key.
+ * The parts of a setting: a schema that also accepts text, because stack configuration is text; a default; and the texts
+ * for the documentation. Error messages continue a sentence that starts with the key.
  */
 import { z } from "zod";
 
-/** What a change of a setting comes to. */
+/** The effect of a later change of a setting. */
 export const CHANGES = {
   inPlace: "in place",
   newMachines: "on new machines",
-  newScaleSet: "a new scale set, then the old one goes",
-  newStack: "never: only in a new stack",
+  newScaleSet: "creates a new scale set, then deletes the old one",
+  newStack: "only in a new stack",
 } as const;
 export type Change = (typeof CHANGES)[keyof typeof CHANGES];
 
 export interface Setting<Value> {
   readonly schema: z.ZodType<Value>;
-  /** As shown in the documentation; undefined: none. */
+  /** The default, as the documentation shows it. Undefined means none. */
   readonly fallback: Value;
   readonly allowed: string;
   readonly meaning: string;
@@ -38,7 +38,7 @@ export const setting = <Value>(
   change,
 });
 
-/** Stack configuration is text; objects in it hold numbers and booleans. Both are meant. */
+/** Stack configuration is text, but objects in it hold numbers and booleans. Both are accepted. */
 const fromText = (read: (text: string) => unknown) => (value: unknown) =>
   typeof value === "string" && value.trim() !== "" ? read(value) : value;
 
@@ -68,7 +68,7 @@ export const text = (pattern: RegExp, what: string): z.ZodType<string> => {
   return z.string({ error }).regex(pattern, { error });
 };
 
-/** A text judged by a function that says what is wrong with it. */
+/** A text that a function checks. The function returns the problem, if there is one. */
 export const named = (what: string, problem: (value: string) => string | undefined): z.ZodType<string> =>
   z.string({ error: `must be ${what}` }).superRefine((value, context) => {
     const message = problem(value);

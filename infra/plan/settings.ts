@@ -1,4 +1,4 @@
-/** The settings of a stack, as data: what each may be, its default, and what it is for. The documentation's table is this one. */
+/** The settings of a stack, as data: allowed values, default, meaning. `npm run infra:docs` writes them to docs/deploy.md. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/deployment/autoscale.ts";
@@ -37,13 +37,13 @@ import {
 } from "./skus.ts";
 import { parseAddressSpace } from "./subnets.ts";
 
-/** The error of an object with keys nobody knows. */
+/** The error message for an object with unknown keys. */
 export const strictMessage =
   (unknown: string) =>
   (issue: { readonly code?: string }): string =>
     issue.code === "unrecognized_keys" ? unknown : "must be an object";
 
-/** Instances of a scale set over several placement groups; what the design is made for. */
+/** Instances of a scale set over several placement groups. The design supports no more. */
 const FIXED_MAX_INSTANCES = 800;
 const SLOTS_MAX = 1_000;
 const RETENTION_MAX_DAYS = 3_650;
@@ -56,12 +56,12 @@ const SSH_KEY = /^(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: .*)?$/;
 const HTTPS_URL = /^https:\/\/[^\s#]+$|^http:\/\/localhost(?::\d+)?(?:\/\S*)?$/;
 /** As a browser sends it. */
 const ORIGIN = /^https:\/\/[a-z0-9.-]+(?::\d+)?$|^http:\/\/localhost(?::\d+)?$/;
-/** Not absolute: a stack's file is the same on every machine. */
+/** Not absolute, because a stack's file is the same on every machine. */
 const RELATIVE_PATH = /^[^/\\].*$/;
 /** https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources; storage accounts take the shortest. */
 const TAG_NAME = /^[^<>%&\\?/]{1,128}$/;
 const TAG_VALUE = /^[^]{0,256}$/;
-/** Of the 50 that Azure takes, three are the stack's own. */
+/** Azure allows 50. The stack sets three of its own. */
 const TAGS_MAX = 47;
 
 const PUBLIC_RANGE = "a public IPv4 address or range, such as 203.0.113.0/24";
@@ -74,10 +74,10 @@ const publicRange = named(PUBLIC_RANGE, (value) => {
 const guid = (): z.ZodType<string> => text(GUID, "a GUID");
 const vmSize = named("a VM size, such as Standard_D2as_v5", (value) => vmSizeProblem(value));
 
-/** A network of 10.0.0.0/8 has room for so many pools. */
+/** The number of pools that fit into a network of 10.0.0.0/8. */
 const SUBNET_MAX = 16_382;
 
-/** The keys of one worker pool, in `pools`; absent ones but `subnet` are those of the stack (`workerVmSize` and so on). */
+/** The keys of one worker pool, in `pools`. All but `subnet` default to the stack's own (`workerVmSize` and so on). */
 const POOL_FIELDS = {
   subnet: integer(1, SUBNET_MAX),
   vmSize: vmSize,
@@ -92,11 +92,11 @@ const POOL_FIELDS = {
 
 const poolOverrides = z
   .strictObject(POOL_FIELDS, {
-    error: strictMessage(`is not a key of a pool; there are ${Object.keys(POOL_FIELDS).join(", ")}`),
+    error: strictMessage(`is not a key of a pool; the keys are ${Object.keys(POOL_FIELDS).join(", ")}`),
   })
   .partial();
 
-/** Every key under `jobyard:`, with its default and what it is for. */
+/** Every key under `jobyard:`, with its default and meaning. */
 export const SETTINGS = {
   tags: setting(
     z
@@ -107,52 +107,47 @@ export const SETTINGS = {
       .refine((tags) => Object.keys(tags).length <= TAGS_MAX, { error: `must be at most ${TAGS_MAX}` }),
     {},
     `at most ${TAGS_MAX} names and values`,
-    "tags of every resource, besides app, stack and managedBy",
+    "tags for every resource, in addition to app, stack and managedBy",
   ),
-  protectData: setting(
-    bool(),
-    false,
-    "true, false",
-    "whether storage and Service Bus refuse to be deleted or replaced",
-  ),
+  protectData: setting(bool(), false, "true, false", "protects storage and Service Bus from deletion and replacement"),
 
   storageReplication: setting(
     oneOf(STORAGE_REPLICATIONS),
     "LRS",
     STORAGE_REPLICATIONS.join(", "),
-    "copies of the data account",
+    "replication of the data account",
     CHANGES.newStack,
   ),
   softDeleteDays: setting(
     integer(0, 365),
     0,
-    "0 to 365; 0: off",
-    "how long deleted or overwritten blobs can be had back",
+    "0 to 365; 0 means off",
+    "days during which deleted or overwritten blobs can be restored",
   ),
-  logRetentionDays: setting(integer(0, RETENTION_MAX_DAYS), 30, "0 to 3650; 0: for ever", "how long job logs are kept"),
+  logRetentionDays: setting(integer(0, RETENTION_MAX_DAYS), 30, "0 to 3650; 0 means forever", "days to keep job logs"),
   outputRetentionDays: setting(
     integer(0, RETENTION_MAX_DAYS),
     90,
-    "0 to 3650; 0: for ever",
-    "how long artifacts and large parameters are kept",
+    "0 to 3650; 0 means forever",
+    "days to keep artifacts and large parameters",
   ),
   dataNetwork: setting(
     oneOf(DATA_NETWORKS),
     "vnet",
     DATA_NETWORKS.join(", "),
-    "who reaches the data account: API and workers only, or any address with a token",
+    "`vnet`: only the API and the workers reach the data account; `internet`: any address with a token",
   ),
   allowedIpRanges: setting(
     list(publicRange),
     [],
     "list of public IPv4 ranges",
-    "further addresses that reach the data account",
+    "more addresses that can reach the data account",
   ),
   deployerIpRanges: setting(
     list(publicRange),
     [],
     "list of public IPv4 ranges",
-    "where `pulumi up` runs: given, nobody else but API and workers reaches the release account",
+    "addresses that `pulumi up` runs from; if set, only these, the API and the workers reach the release account",
   ),
 
   busSku: setting(
@@ -174,14 +169,14 @@ export const SETTINGS = {
     integer(30, 300),
     LOCK_MS / 1_000,
     "30 to 300",
-    "how long a silent worker keeps its jobs",
+    "seconds until a silent worker loses its jobs",
     CHANGES.newMachines,
   ),
   runtimeRegistration: setting(
     bool(),
     true,
     "true, false",
-    "whether the API makes subscriptions for the timers of packages it publishes; off: only `pulumi up` makes them",
+    "`true`: the API creates subscriptions for the timers of packages it publishes; `false`: only `pulumi up` does",
   ),
 
   apiSku: setting(
@@ -190,15 +185,15 @@ export const SETTINGS = {
     Object.keys(API_SKUS).join(", "),
     "App Service plan of the API",
   ),
-  apiMin: setting(integer(1, 30), 1, "1 to 30", "API instances; the fewest where the plan scales by itself"),
-  apiMax: setting(integer(1, 30), 1, "1 to 30", "most API instances, for plans that scale by themselves (S and P)"),
+  apiMin: setting(integer(1, 30), 1, "1 to 30", "API instances; the minimum if the plan scales automatically"),
+  apiMax: setting(integer(1, 30), 1, "1 to 30", "maximum API instances, for plans that scale automatically (S and P)"),
 
-  workerVmSize: setting(vmSize, "Standard_D2as_v5", "an x64 VM size", "machine of a worker", CHANGES.newMachines),
+  workerVmSize: setting(vmSize, "Standard_D2as_v5", "an x64 VM size", "VM size of a worker", CHANGES.newMachines),
   workerOsDiskGb: setting(
     integer(30, 1_023),
     64,
     "30 to 1023",
-    "its disk; packages and workspaces lie there",
+    "size of its disk, which holds packages and workspaces",
     CHANGES.newMachines,
   ),
   workerSlots: setting(integer(1, SLOTS_MAX), 1, "1 to 1000", "jobs a worker runs at a time", CHANGES.newMachines),
@@ -206,42 +201,47 @@ export const SETTINGS = {
     bool(),
     true,
     "true, false",
-    "whether the pool follows its queues; off: always `workerCount`",
+    "`true`: the pool scales with its queues; `false`: it always has `workerCount` workers",
   ),
-  workerMin: setting(integer(0, AUTOSCALE_MAX_INSTANCES), 1, "0 to 100", "fewest workers; 0 lets an idle pool sleep"),
-  workerMax: setting(integer(1, AUTOSCALE_MAX_INSTANCES), 100, "1 to 100", "most workers with autoscale"),
+  workerMin: setting(
+    integer(0, AUTOSCALE_MAX_INSTANCES),
+    1,
+    "0 to 100",
+    "minimum workers; 0 lets an idle pool scale to zero",
+  ),
+  workerMax: setting(integer(1, AUTOSCALE_MAX_INSTANCES), 100, "1 to 100", "maximum workers with autoscale"),
   workerCount: setting(
     integer(0, FIXED_MAX_INSTANCES),
     1,
     "0 to 800",
-    "workers without autoscale; a new scale set where it passes 100",
+    "workers without autoscale; a change across 100 creates a new scale set",
   ),
   workerSpot: setting(
     bool(),
     false,
     "true, false",
-    "whether workers are Spot machines: cheaper, and taken away at need",
+    "uses Spot machines: cheaper, but Azure can take them away",
     CHANGES.newScaleSet,
   ),
   workerProtection: setting(
     oneOf(PROTECTION_MODES),
     "required",
     PROTECTION_MODES.join(", "),
-    "whether a job starts only on a machine that scale-in spares, or also when Azure does not grant that in time",
+    "`required`: a job starts only on a machine protected from scale-in; `best-effort`: also if Azure does not protect it in time",
     CHANGES.newMachines,
   ),
   workerIdleGraceSeconds: setting(
     integer(0, IDLE_GRACE_SECONDS_MAX),
     PROTECTION_IDLE_GRACE_MS / 1_000,
     `0 to ${IDLE_GRACE_SECONDS_MAX}`,
-    "how long a worker without work is spared by scale-in",
+    "how long an idle worker stays protected from scale-in",
     CHANGES.newMachines,
   ),
   workerReleasePatienceMinutes: setting(
     integer(0, RELEASE_PATIENCE_MINUTES_MAX),
     RELEASE_PATIENCE_MINUTES_DEFAULT,
     `0 to ${RELEASE_PATIENCE_MINUTES_MAX}`,
-    "how long a busy worker with several slots goes on taking jobs after a new release; each adds up to as much again",
+    "how long a busy worker with several slots keeps taking jobs after a new release; each worker adds a random time up to the same length",
     CHANGES.newMachines,
   ),
   terminateNoticeMinutes: setting(
@@ -262,13 +262,13 @@ export const SETTINGS = {
     ),
     {},
     `names to ${Object.keys(POOL_FIELDS).join(", ")}`,
-    "further worker pools (and changes to `default`), each with a `subnet` of its own and what differs",
+    "more worker pools, or changes to `default`; each new pool needs its own `subnet`, other keys default to the stack's",
   ),
   sshPublicKey: setting(
     text(SSH_KEY, "an ssh-rsa or ssh-ed25519 public key").optional(),
     undefined,
     "an SSH public key",
-    "who may log in to workers; absent: nobody",
+    "key for SSH login to workers; absent: no login",
     CHANGES.newMachines,
   ),
 
@@ -278,14 +278,14 @@ export const SETTINGS = {
     ),
     "10.20.0.0/16",
     "a private IPv4 network",
-    "addresses of the virtual network; a pool takes a /22",
+    "address space of the virtual network; each pool takes a /22",
     CHANGES.newStack,
   ),
   egress: setting(
     oneOf(EGRESSES),
     "nat",
     EGRESSES.join(", "),
-    "how workers reach the internet: one NAT gateway, or an address for each (nothing comes in either way)",
+    "how workers reach the internet: one NAT gateway, or a public address for each; inbound traffic is blocked in both cases",
     CHANGES.newMachines,
   ),
 
@@ -293,69 +293,74 @@ export const SETTINGS = {
     oneOf(["create", "existing"]),
     "create",
     "create, existing",
-    "whether the Entra applications are created or given",
+    "`create`: the stack creates the Entra applications; `existing`: you provide them",
   ),
-  authClientId: setting(guid().optional(), undefined, "a GUID", "application (client) id of the API, with `existing`"),
-  authPublicClientId: setting(guid().optional(), undefined, "a GUID", "client id people sign in with, with `existing`"),
+  authClientId: setting(guid().optional(), undefined, "a GUID", "application (client) id of the API, for `existing`"),
+  authPublicClientId: setting(
+    guid().optional(),
+    undefined,
+    "a GUID",
+    "client id that people sign in with, for `existing`",
+  ),
   authAdminObjectIds: setting(
     list(guid()),
     [],
     "list of GUIDs",
-    "object ids of users and groups that get Jobs.Admin, with `create`",
+    "object ids of users and groups that get Jobs.Admin, for `create`",
   ),
   authRedirectUris: setting(
     list(text(HTTPS_URL, "an https URL, or http://localhost")),
     [],
     "list of URLs",
-    "further pages people may sign in from, with `create`",
+    "more pages that people may sign in from, for `create`",
   ),
   authAllowAzureCli: setting(
     bool(),
     true,
     "true, false",
-    "whether the Azure CLI gets tokens for people (`az account get-access-token`), with `create`",
+    "lets people get tokens with the Azure CLI (`az account get-access-token`), for `create`",
   ),
   allowedOrigins: setting(
     list(text(ORIGIN, "an origin, such as https://app.example.com, or http://localhost")),
     [],
     "list of origins",
-    "other web sites whose pages may call the API",
+    "origins of other web sites whose pages may call the API",
   ),
 
   packagesPath: setting(
     text(RELATIVE_PATH, "a folder, relative to the project").optional(),
     undefined,
     "a folder of the project",
-    "job packages, a directory each, that are deployed with the code; absent: none",
+    "job packages to deploy with the code, one directory each; absent: none",
   ),
   packagesTenant: setting(
     text(TENANT_NAME_PATTERN, `a tenant name of 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits and hyphens`),
     "demo",
     "a tenant name",
-    "the tenant they are published to",
+    "tenant that these packages are published to",
   ),
 
-  insightsRetentionDays: setting(integer(30, 730), 30, "30 to 730", "how long telemetry is kept"),
+  insightsRetentionDays: setting(integer(30, 730), 30, "30 to 730", "days to keep telemetry"),
   insightsDailyCapGb: setting(
     number(0.1, 1_000).optional(),
     undefined,
     "0.1 to 1000; absent: none",
-    "telemetry a day after which the rest is dropped",
+    "daily limit of telemetry; the rest is dropped",
   ),
   alertEmail: setting(
     text(EMAIL, "an e-mail address").optional(),
     undefined,
     "an e-mail address",
-    "who is told of alerts; absent: they are only shown",
+    "address that receives alerts; absent: alerts are only shown in the portal",
   ),
   backlogAlert: setting(
     integer(1, 1_000_000),
     1_000,
     "1 to 1000000",
-    "waiting messages in one queue that raise an alert",
+    "number of waiting messages in one queue that raises an alert",
   ),
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
 
 type SettingName = keyof typeof SETTINGS;
-/** Every setting, parsed, as it is named in the configuration. */
+/** Every setting, parsed, under its name in the configuration. */
 export type FlatConfig = { readonly [Name in SettingName]: SettingValue<(typeof SETTINGS)[Name]> };

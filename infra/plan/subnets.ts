@@ -1,4 +1,4 @@
-/** How the virtual network's address space is shared out. */
+/** Divides the virtual network's address space into subnets. */
 
 export interface AddressSpace {
   /** First address, as a 32-bit number. */
@@ -7,21 +7,21 @@ export interface AddressSpace {
 }
 
 export interface SubnetPlan {
-  /** What the API's outgoing traffic leaves from. */
+  /** The subnet of the API's outgoing traffic. */
   readonly api: string;
   /** By pool name. */
   readonly pools: ReadonlyMap<string, string>;
 }
 
-/** 1,024 addresses less the five Azure keeps: a pool of 800, with room to replace instances. */
+/** 1,024 addresses minus the five that Azure reserves: a pool of 800, with room to replace instances. */
 const POOL_PREFIX = 22;
-/** App Service wants 64 addresses for its largest plans. */
+/** App Service needs 64 addresses for its largest plans. */
 const API_PREFIX = 26;
 const POOL_SIZE = 2 ** (32 - POOL_PREFIX);
-/** The first block of a pool's size is the API's. */
+/** The API has the first block of a pool's size. */
 const RESERVED_BLOCKS = 1;
 
-/** Reads `10.20.0.0/16`; undefined for what is no private network of IPv4. */
+/** Reads `10.20.0.0/16`. Undefined if the text is not a private IPv4 network. */
 export function parseAddressSpace(text: string): AddressSpace | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
   if (match === null) return undefined;
@@ -33,13 +33,13 @@ export function parseAddressSpace(text: string): AddressSpace | undefined {
   return isPrivate && base % 2 ** (32 - prefix) === 0 ? { base, prefix } : undefined;
 }
 
-/** Worker pools the address space has room for. */
+/** The number of worker pools that fit into the address space. */
 export const poolCapacity = ({ prefix }: AddressSpace): number =>
   Math.max(0, Math.floor(2 ** (32 - prefix) / POOL_SIZE) - RESERVED_BLOCKS);
 
 /**
- * A pool's subnet follows from its own number, from 0, and from nothing else: Azure does not move a subnet that is in use,
- * so no pool may change the place of another. Throws RangeError for a number that has no room.
+ * A pool's subnet depends only on its own number, from 0. Azure does not move a subnet that is in use, so a pool must
+ * not change the place of another. Throws RangeError if the number does not fit.
  */
 export function planSubnets(
   space: AddressSpace,
@@ -48,7 +48,9 @@ export function planSubnets(
   const block = (index: number, prefix: number): string => `${dotted(space.base + index * POOL_SIZE)}/${prefix}`;
   const ofPool = (subnet: number): string => {
     if (subnet < poolCapacity(space)) return block(subnet + RESERVED_BLOCKS, POOL_PREFIX);
-    throw new RangeError(`The address space has room for ${poolCapacity(space)} worker pools; there is no ${subnet}.`);
+    throw new RangeError(
+      `The address space has room for ${poolCapacity(space)} worker pools, so subnet ${subnet} does not exist.`,
+    );
   };
   return { api: block(0, API_PREFIX), pools: new Map(pools.map(({ name, subnet }) => [name, ofPool(subnet)])) };
 }

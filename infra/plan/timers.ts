@@ -1,4 +1,4 @@
-/** The subscriptions of timers that come with the deployment: one for each that a deployed package declares. */
+/** Creates one subscription for each timer in the deployed packages. */
 import { checkTimers, declaredTimers } from "../../runtime/core/timer/declared.ts";
 import { messageOf } from "../../runtime/core/errors.ts";
 import { TIMERS_MAX_COUNT } from "../../runtime/core/limits.ts";
@@ -9,12 +9,12 @@ import { InfraConfigError } from "../config.ts";
 
 export interface DeployedTimersRequest {
   readonly packages: readonly { readonly packageName: string; readonly manifest: Pick<Manifest, "timers"> }[];
-  /** Whose packages they become. */
+  /** The tenant of the packages. */
   readonly tenantName: string;
   readonly pools: readonly string[];
 }
 
-/** Throws InfraConfigError for timers that these worker pools cannot run, all problems at once. */
+/** Throws InfraConfigError with all timers that these worker pools cannot run. */
 export function planTimers({ packages, tenantName, pools }: DeployedTimersRequest): readonly TimerSubscription[] {
   const problems = packages.flatMap(({ packageName, manifest }) => {
     try {
@@ -26,7 +26,7 @@ export function planTimers({ packages, tenantName, pools }: DeployedTimersReques
   });
   const timers = packages.flatMap(({ packageName, manifest }) => declaredTimers(manifest, { tenantName, packageName }));
   if (timers.length > TIMERS_MAX_COUNT) {
-    problems.push(`jobyard:packagesPath: its packages declare ${timers.length} timers, more than ${TIMERS_MAX_COUNT}`);
+    problems.push(`jobyard:packagesPath: the packages declare ${timers.length} timers, more than ${TIMERS_MAX_COUNT}`);
   }
   if (problems.length > 0) throw new InfraConfigError(problems);
   return timers.map(subscriptionOf);

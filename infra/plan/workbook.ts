@@ -1,4 +1,4 @@
-/** The page in the Azure portal that shows queues, workers and API: a workbook, as the JSON Azure keeps. */
+/** The workbook in the Azure portal that shows queues, workers and API, as the JSON that Azure stores. */
 
 export interface WorkbookTargets {
   readonly busId: string;
@@ -16,10 +16,10 @@ interface MetricPanel {
 
 type Aggregation = "total" | "average" | "maximum";
 
-/** How Azure numbers aggregations. */
+/** Azure's numbers for aggregations. */
 const AGGREGATION: Readonly<Record<Aggregation, number>> = { total: 1, maximum: 3, average: 4 };
 const DAY_MS = 24 * 60 * 60_000;
-/** Kinds of workbook items. */
+/** Azure's numbers for kinds of workbook items. */
 const TEXT = 1;
 const QUERY = 3;
 const METRICS = 10;
@@ -41,7 +41,7 @@ export function workbookJson({ busId, apiId, pools }: WorkbookTargets): string {
       metrics: [{ name: "DeadletteredMessages", aggregation: "maximum", splitBy: "EntityName" }],
     },
     {
-      title: "Jobs rung and taken",
+      title: "Bells sent and received",
       resourceType: bus,
       resourceIds: [busId],
       metrics: [
@@ -73,12 +73,12 @@ export function workbookJson({ busId, apiId, pools }: WorkbookTargets): string {
   const items = [
     { type: TEXT, name: "intro", content: { json: "## Jobyard\nQueues, workers and API of this deployment." } },
     ...panels.map(metricItem),
-    queryItem("What autoscale did, and why", [
+    queryItem("Autoscale decisions and reasons", [
       "AutoscaleScaleActionsLog",
       "| project TimeGenerated, ResourceId, CurrentInstanceCount, NewInstanceCount, ScaleDirection, ResultType",
       "| order by TimeGenerated desc | take 100",
     ]),
-    queryItem("What the API wrote last", [
+    queryItem("Latest log lines of the API", [
       "AppServiceConsoleLogs",
       "| project TimeGenerated, Level, ResultDescription",
       "| order by TimeGenerated desc | take 200",

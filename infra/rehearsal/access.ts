@@ -1,16 +1,16 @@
 /**
- * Judges every request by the role assignments of the record, and keeps two lists: what was denied, and which
- * assignments were ever needed.
+ * Decides on every request by the recorded role assignments. It keeps two lists: denied requests, and assignments that
+ * were used.
  */
 import { BUILT_IN_ROLES } from "../plan/grants.ts";
 import type { Estate, RecordedAssignment } from "./estate.ts";
 
-/** A data action, or an action of Resource Manager as custom roles name it. */
+/** A data action, or an action of Resource Manager in the form of custom roles. */
 export type Action =
   "blob.read" | "blob.write" | "table" | "bus.send" | "bus.listen" | "bus.manage" | `Microsoft.${string}`;
 
 export interface Denial {
-  /** Name of the identity, or what came in its place. */
+  /** Name of the identity, or what the request had instead. */
   readonly who: string;
   readonly action: string;
   readonly resource: string;
@@ -18,17 +18,17 @@ export interface Denial {
 }
 
 export interface Access {
-  /** `resourceId`: of what is touched; a role on it, or on anything above it, allows. */
+  /** `resourceId`: the resource of the request. A role on it, or on any resource above it, allows the request. */
   allows(principalId: string, action: Action, resourceId: string): boolean;
   deny(who: string, action: string, resource: string): void;
-  /** From now on every assignment is effective; denials before do not count. */
+  /** From now on all assignments are effective. Earlier denials do not count. */
   takeEffect(): void;
   readonly denials: readonly Denial[];
-  /** Names of assignments that nothing has needed. */
+  /** Names of assignments that no request has needed. */
   unused(): readonly string[];
 }
 
-/** What each built-in role allows. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
+/** The actions of each built-in role. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
 const ALLOWS: Readonly<Record<string, readonly Action[]>> = {
   [BUILT_IN_ROLES.blobContributor.id]: ["blob.read", "blob.write"],
   [BUILT_IN_ROLES.blobReader.id]: ["blob.read"],
@@ -41,7 +41,9 @@ const ALLOWS: Readonly<Record<string, readonly Action[]>> = {
 
 type Rules = Pick<Estate, "assignments" | "customRoles" | "identities">;
 
-/** `rules`: as they are now. Nothing is allowed before `takeEffect`: roles need time to spread through Azure. */
+/**
+ * `rules`: the current ones. Nothing is allowed before `takeEffect`, because roles need time to spread through Azure.
+ */
 export function createAccess(rules: () => Rules): Access {
   let inEffect = false;
   const used = new Set<string>();
@@ -88,7 +90,7 @@ export function createAccess(rules: () => Rules): Access {
 const isWithin = (resourceId: string, scope: string): boolean =>
   `${resourceId}/`.toLowerCase().startsWith(`${scope}/`.toLowerCase());
 
-/** What the local Service Bus must know of the assignments: by entity, what each principal may do. */
+/** The assignments in the local Service Bus's form: for each entity, the rights of each principal. */
 export function busAssignments({ assignments, namespaceId }: Pick<Estate, "assignments" | "namespaceId">) {
   return assignments.flatMap(({ principalId, role, scope }) => {
     const rights = (ALLOWS[role] ?? []).flatMap((action) => (action.startsWith("bus.") ? [action.slice(4)] : []));

@@ -1,12 +1,15 @@
-/** Addresses in the rehearsal's network: one for everything public, and in each recorded subnet those Azure would give. */
+/**
+ * Addresses in the rehearsal's network: one for all public names, and in each recorded subnet those that Azure would
+ * give.
+ */
 
-/** Of all host names that are Azure's; from the block that is kept for documentation. */
+/** The address of all Azure host names, from the block that is reserved for documentation. */
 export const PUBLIC_ADDRESS = "198.51.100.1";
 export const METADATA_ADDRESS = "169.254.169.254";
-/** Where App Service hands its apps the tokens of their identities. */
+/** The address where App Service gives apps the tokens of their identities. */
 export const APP_IDENTITY_ADDRESS = "169.254.129.1";
 
-/** Azure keeps the first three addresses of a subnet for itself. */
+/** Azure reserves the first three addresses of a subnet. */
 const FIRST_USABLE = 4;
 
 interface Prefix {
@@ -35,7 +38,7 @@ export function gatewayOf(prefix: string): { readonly address: string; readonly 
 export const memberAddress = (prefix: string, index: number): string =>
   addressOf(parsePrefix(prefix).base + FIRST_USABLE + index);
 
-/** The id of the subnet that an address lies in. */
+/** The id of the subnet that contains an address. */
 export function subnetOf(subnets: ReadonlyMap<string, string>, address: string): string | undefined {
   const number = numberOf(address.replace(/^::ffff:/, ""));
   return [...subnets].find(([, text]) => {

@@ -1,4 +1,6 @@
-/** What hostile jobs try on a deployed machine, with its real systemd, units and users; and what must come of it. */
+/**
+ * Attacks of hostile jobs on a deployed machine, with its real systemd, units and users, and their required outcomes.
+ */
 import { join } from "node:path";
 import { packPackage } from "../../runtime/package/build/pack.ts";
 import { WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
@@ -29,7 +31,7 @@ interface Ended {
   readonly log: string;
 }
 
-/** Runs a script as a job, to whatever end. */
+/** Runs a script as a job, whether it succeeds or fails. */
 async function attack(rehearsal: Rehearsal, name: string, script: string, timeoutMs?: number): Promise<Ended> {
   const jobId = await submit(rehearsal, name, script, timeoutMs);
   const job = await rehearsal.client.waitForJob(jobId, { signal: AbortSignal.timeout(LIMIT_SECONDS * 1_000) });
@@ -37,7 +39,7 @@ async function attack(rehearsal: Rehearsal, name: string, script: string, timeou
   return { job, log: await rehearsal.client.monitoring.getLog(jobId) };
 }
 
-/** What systemd thinks of the worker of each machine, as one line. */
+/** The state of each machine's worker unit, as one line. */
 const unitsOf = async (machines: readonly PoolMachine[]): Promise<string> =>
   (
     await Promise.all(
@@ -47,7 +49,7 @@ const unitsOf = async (machines: readonly PoolMachine[]): Promise<string> =>
     )
   ).join("\n");
 
-/** The processes of jobs, apart from those of spares, by machine. */
+/** The processes of jobs by machine, without the spare ones. */
 const jobProcesses = async ({ machine }: PoolMachine): Promise<string> =>
   machine.exec("sh", "-c", "ps -eo group:20,pid,args | grep '^jobyard-job ' | grep -v 'host.cjs' || true");
 
@@ -63,9 +65,9 @@ for text in ("WATCHDOG=trigger", "STOPPING=1", "RELOADING=1", "MAINPID=%d" % os.
 
 const notify: Step<Rehearsal> = {
   name: "attack-notify",
-  title: "systemd takes no word from a job: the worker stays, and with it every other job.",
+  title: "systemd accepts no message from a job: the worker and all other jobs continue.",
   needs: ["samples"],
-  // They end workers, which here would look like the work of a job.
+  // Other steps end workers, which would look here like the effect of the job.
   after: ["kill", "hang", "release", "rollback", "reboot", "silence"],
   machines: true,
   async run(rehearsal) {
@@ -84,13 +86,13 @@ const notify: Step<Rehearsal> = {
     expect(job.state === "succeeded", `The job ${job.state}: ${log}`);
     expect(log.includes("sent MAINPID"), `The job sent nothing: ${log}`);
     const after = await unitsOf(pool.machines);
-    expect(after === before, `Units were ${before}, and are ${after}.`);
+    expect(after === before, `The units were ${before} and are now ${after}.`);
   },
 };
 
 const outlive: Step<Rehearsal> = {
   name: "attack-outlive",
-  title: "Nothing outlives its job: no daemon without environment, no fork bomb, no file in /tmp.",
+  title: "No process or file outlives its job: no daemon without an environment, no fork bomb, no file in /tmp.",
   needs: ["attack-notify"],
   machines: true,
   async run(rehearsal) {
@@ -104,15 +106,15 @@ const outlive: Step<Rehearsal> = {
     );
     for (const member of pool.machines) {
       const left = await jobProcesses(member);
-      expect(left === "", `On ${member.workerId} there still runs: ${left}`);
+      expect(left === "", `Processes that still run on ${member.workerId}: ${left}`);
     }
     const { log } = await attack(rehearsal, "after", "ls /tmp; echo fine");
     expect(log.includes("fine") && !log.includes("left"), `The next job found: ${log}`);
   },
 };
 
-/** Prints a word for each door, which stays closed. */
-const doors = (worker: number, node: number, neighbour: string): string => `
+/** Prints a word for each access. All must be closed. */
+const accesses = (worker: number, node: number, neighbour: string): string => `
 try() { name=$1; shift; if "$@" >/dev/null 2>&1; then echo "OPEN $name"; else echo "closed $name"; fi; }
 try settings cat /etc/jobyard/worker.env
 try run-as cat /proc/${worker}/environ
@@ -132,24 +134,24 @@ try neighbour-write touch ${neighbour}/mine
 try more-rights setpriv --reuid 0 true
 try group setpriv --regid 0 --clear-groups true
 try device head -c 0 /dev/kmsg
-ask() { try "$1" node -e 'const s = require("net").connect({ host: process.argv[1], port: process.argv[2] }, () => process.exit(0)); s.on("error", () => process.exit(1)); setTimeout(() => process.exit(1), 3000)' "$2" \${3:-80}; }
-ask metadata 169.254.169.254
-ask platform 168.63.129.16
-ask metadata-by-ipv6 ::ffff:169.254.169.254
-ask platform-by-ipv6 ::ffff:168.63.129.16
-ask health 127.0.0.1 ${WORKER_HEALTH.port}
+reach() { try "$1" node -e 'const s = require("net").connect({ host: process.argv[1], port: process.argv[2] }, () => process.exit(0)); s.on("error", () => process.exit(1)); setTimeout(() => process.exit(1), 3000)' "$2" \${3:-80}; }
+reach metadata 169.254.169.254
+reach platform 168.63.129.16
+reach metadata-by-ipv6 ::ffff:169.254.169.254
+reach platform-by-ipv6 ::ffff:168.63.129.16
+reach health 127.0.0.1 ${WORKER_HEALTH.port}
 echo all tried; echo "user $(id -un)"; ls -l /proc/self/fd`;
-const DOOR_COUNT = 23;
+const ACCESS_COUNT = 23;
 
 const reach: Step<Rehearsal> = {
   name: "attack-reach",
-  title: "A job reaches neither the worker, nor another slot's job, nor the platform, and has another user than that.",
+  title: "A job reaches neither the worker, nor the job of another slot, nor the platform. Each job has its own user.",
   needs: ["attack-outlive"],
   machines: true,
   async run(rehearsal) {
     const { pool, client } = rehearsal;
     await Promise.all(pool.machines.map((member) => addSlot(rehearsal, member)));
-    // All slots but one: whoever comes next has a neighbour.
+    // Fills all slots but one, so that the next job has a neighbour.
     const victims = await Promise.all(
       pool.machines
         .flatMap((member) => [member, member])
@@ -158,7 +160,7 @@ const reach: Step<Rehearsal> = {
     );
     const members = await Promise.all(victims.map((jobId) => machineOf(rehearsal, jobId)));
     const target = pool.machines.find((one) => members.filter((other) => other === one).length === 1);
-    expect(target !== undefined, "No machine has a slot that is free and one that is not.");
+    expect(target !== undefined, "No machine has both a free and a busy slot.");
     const { machine } = target;
     const secret = await until("the victim has its secret", 20, async () => {
       const found = await machine.exec("sh", "-c", "ls /var/lib/jobyard/attempts/*/work/secret 2>/dev/null || true");
@@ -166,15 +168,15 @@ const reach: Step<Rehearsal> = {
     });
     const main = await machine.mainPid(WORKER);
     const [node = ""] = (await machine.exec("pgrep", "--parent", String(main))).trim().split("\n");
-    const script = doors(main, Number(node), secret.replace(/\/secret$/, ""));
-    const { job, log } = await attack(rehearsal, "doors", script);
+    const script = accesses(main, Number(node), secret.replace(/\/secret$/, ""));
+    const { job, log } = await attack(rehearsal, "accesses", script);
     expect(job.workerId === target.workerId, `The job ran on ${job.workerId ?? "no machine"}, not ${target.workerId}.`);
     expect(job.state === "succeeded" && log.includes("all tried"), `The job ${job.state}: ${log}`);
-    expect(!log.includes("OPEN"), `Doors were open: ${log}`);
-    expect(log.split("closed ").length - 1 === DOOR_COUNT, `Not every door was tried: ${log}`);
-    // The neighbour was there all the time.
+    expect(!log.includes("OPEN"), `Accesses were open: ${log}`);
+    expect(log.split("closed ").length - 1 === ACCESS_COUNT, `Not every access was tried: ${log}`);
+    // The neighbour ran all the time.
     expect((await machine.exec("cat", secret)).trim() === "mine", "The victim has lost its secret.");
-    expect((await machine.mainPid(WORKER)) === main, "The worker was started anew.");
+    expect((await machine.mainPid(WORKER)) === main, "The worker was restarted.");
     const theirs = userOf(await client.monitoring.getLog(victims[members.indexOf(target)] ?? ""));
     expect(userOf(log) !== theirs, `Both jobs ran as ${theirs}.`);
     await Promise.all(victims.map((jobId) => client.management.cancelJob(jobId)));
@@ -183,14 +185,14 @@ const reach: Step<Rehearsal> = {
 
 const VICTIM = 'echo "user $(id -un)"; echo mine >secret; sleep 50';
 
-/** Throws when the job did not say it. */
+/** Throws if the job's log names no user. */
 function userOf(log: string): string {
   const user = /user (jobyard-job-\d+)/.exec(log)?.[1];
   expect(user !== undefined, `The log names no user: ${log}`);
   return user;
 }
 
-/** As a pool with two slots would be set up; it has users for more. */
+/** Sets the worker to two slots. Its machine has users for more. */
 async function addSlot(rehearsal: Rehearsal, member: PoolMachine): Promise<void> {
   const before = (await workerOf(rehearsal, member))?.startedAt ?? "";
   await member.machine.exec("sed", "-i", 's/^JOBYARD_SLOTS=.*/JOBYARD_SLOTS="2"/', "/etc/jobyard/worker.env");

@@ -1,6 +1,6 @@
 /**
- * Azure Monitor's autoscale for a rehearsed pool: the recorded rules decide on the real queues, by the model that the
- * simulation has, with a minute of Azure in less time here. Protected machines are passed over.
+ * Azure Monitor's autoscale for a rehearsed pool. The recorded rules decide on the real queues, with the model of the
+ * simulation. A minute of Azure takes less time here. Protected machines are skipped.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { decideScale, type AutoscalePlan } from "../../runtime/core/deployment/autoscale.ts";
@@ -10,12 +10,12 @@ import type { Pool, PoolMachine } from "./pool.ts";
 export interface AutoscalerDeps {
   readonly plan: AutoscalePlan;
   readonly pool: Pool;
-  /** Active messages of a queue, now. */
+  /** The current number of active messages in a queue. */
   readonly depth: (queue: string) => Promise<number>;
   readonly isProtected: (machine: PoolMachine) => boolean;
-  /** What a minute of Azure takes here. */
+  /** The duration of an Azure minute here. */
   readonly minuteMs: number;
-  /** More do not fit on this machine. */
+  /** The maximum that fits on this machine. */
   readonly maxMachines: number;
 }
 
@@ -25,7 +25,7 @@ export interface ScaleHistory {
   readonly unready: number;
 }
 
-/** Runs until the signal. Resolves when no machine is on its way out any more. */
+/** Runs until the signal. Resolves when no machine is being removed any more. */
 export async function autoscale(deps: AutoscalerDeps, signal: AbortSignal): Promise<ScaleHistory> {
   const { plan, pool, depth, isProtected, minuteMs, maxMachines } = deps;
   const queues = [...new Set(plan.rules.map(({ queue }) => queue))];

@@ -1,19 +1,22 @@
 /**
- * Ids and names of the Azure resources this project deploys: which input names a resource, whether Pulumi makes that name
- * up, and the path of its id. A resource type that is missing here cannot be rehearsed.
+ * Ids and names of the Azure resources that this project deploys: the input that names a resource, whether Pulumi
+ * generates the name, and the path of the id. A resource type that is missing here cannot be rehearsed.
  */
 import { createHash } from "node:crypto";
 
 export const SUBSCRIPTION_ID = "00000000-0000-4000-8000-000000000001";
 
 interface Naming {
-  /** The input that holds the name; undefined where the path says it all. */
+  /** The input that contains the name. Undefined if the path says everything. */
   readonly input?: string;
-  /** Pulumi appends random digits to the logical name unless the program gives a name. */
+  /** Pulumi appends random digits to the logical name if the program gives no name. */
   readonly auto?: boolean;
-  /** What Azure takes as its name. https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules */
+  /**
+   * The names that Azure accepts.
+   * https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+   */
   readonly form?: RegExp;
-  /** Of the id, with inputs in braces. `{scope}` begins at the scope, everything else at the resource group. */
+  /** The path of the id, with inputs in braces. It begins at the resource group, or at the scope with `{scope}`. */
   readonly path: string;
 }
 
@@ -26,7 +29,7 @@ const named = (input: string, path: string, form?: RegExp): Naming => ({ input, 
 const auto = (input: string, path: string, form?: RegExp): Naming => ({ ...named(input, path, form), auto: true });
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** Of most of compute and network: no hyphen or dot at the end. */
+/** For most of compute and network: no hyphen or dot at the end. */
 const plain = (max: number): RegExp => new RegExp(`^[A-Za-z0-9](?:[\\w.-]{0,${max - 2}}\\w)?$`);
 
 const ENTITY = /^[A-Za-z0-9](?:[\w./-]{0,258}[A-Za-z0-9])?$/;
@@ -121,7 +124,7 @@ type Inputs = Readonly<Record<string, unknown>>;
 /** The input that names a resource of this type, if there is one. */
 export const namingInput = (type: string): string | undefined => NAMING[type]?.input;
 
-/** What is wrong with the name of a resource; undefined: nothing. */
+/** The problem with a resource's name. Undefined: none. */
 export function nameProblem(type: string, inputs: Inputs): string | undefined {
   const { input, form } = NAMING[type] ?? {};
   if (input === undefined || form === undefined) return undefined;
@@ -129,7 +132,7 @@ export function nameProblem(type: string, inputs: Inputs): string | undefined {
   return form.test(name) ? undefined : `'${name}' is no name of ${type}, which takes ${form.source}`;
 }
 
-/** The same text for the same words, in the form of a GUID. */
+/** A GUID that depends only on the words. */
 export const stableGuid = (...words: readonly string[]): string =>
   createHash("sha256")
     .update(words.join("\n"))
@@ -137,8 +140,8 @@ export const stableGuid = (...words: readonly string[]): string =>
     .replace(/^(.{8}).(.{3}).(.{3}).(.{3})(.{12}).*$/, "$1-0$2-4$3-8$4-$5");
 
 /**
- * What Pulumi calls a resource that the program left unnamed; undefined when it has a name, or needs none. Each call for what
- * is there already gives another name.
+ * The name that Pulumi generates for a resource. Undefined if the resource has a name or needs none. Each call returns
+ * another name if the first is taken.
  */
 export function autoName(
   type: string,
@@ -157,13 +160,13 @@ export function autoName(
 function madeUpName(type: string, logicalName: string, guid: string): string {
   if (type.startsWith("authorization:")) return guid;
   const name = `${logicalName}${guid.slice(0, 8)}`;
-  // Not cut: too long a name is the program's mistake.
+  // Not cut: a name that is too long is a mistake in the program.
   return type === "storage:StorageAccount" ? name.toLowerCase().replaceAll(/[^a-z0-9]/g, "") : name;
 }
 
 /**
- * The id Azure gives to a resource of these inputs. Throws RangeError for a type that is unknown here, and for a part that is
- * not known.
+ * The id that Azure gives to a resource with these inputs. Throws RangeError for an unknown type, and for a part of the
+ * id that is not known.
  */
 export function resourceId(type: string, inputs: Inputs, subscriptionId = SUBSCRIPTION_ID): string {
   const naming = NAMING[type];

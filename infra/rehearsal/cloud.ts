@@ -1,6 +1,6 @@
 /**
- * Azure on this machine: everything the record names, behind the names that Azure gives it. It runs in the rehearsal's own
- * namespaces; the programs it starts end with them.
+ * Azure on this machine: runs everything in the record under the names that Azure gives it. It runs in the rehearsal's
+ * own namespaces. The programs that it starts end with them.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -36,25 +36,25 @@ export interface Cloud {
   readonly resourceManager: ResourceManager;
   /** Instances of scale sets, by address. */
   readonly instances: Map<string, Instance>;
-  /** For everything on the bus, past its roles. */
+  /** Full access to the bus, without its roles. */
   readonly busConnectionString: string;
   readonly busAdminConnectionString: string;
-  /** What leads where, as lines of a hosts file. */
+  /** Names and addresses, as lines of a hosts file. */
   readonly hosts: string;
-  /** Brings storage and the API to what the last deployment recorded. */
+  /** Updates storage and the API to the last deployment's record. */
   deploy(estate: Estate): Promise<void>;
-  /** Notes which roles were used on the bus, and what was denied there. */
+  /** Records the roles that were used on the bus, and the requests that it denied. */
   readBusAudit(): Promise<void>;
 }
 
 export interface CloudOptions {
   readonly estate: Estate;
-  /** For everything it writes. */
+  /** The folder for all its files. */
   readonly folder: string;
   readonly certificate: Certificate;
-  /** Of the authority that signed the certificate. */
+  /** The certificate of the authority that signed the server's certificate. */
   readonly caFile: string;
-  /** Seconds that tokens of managed identities live. */
+  /** The lifetime of managed identities' tokens in seconds. */
   readonly tokenSeconds: number;
   /** Served to machines at NODE_PORT. */
   readonly nodeArchive: string;
@@ -64,7 +64,7 @@ export const NODE_PORT = 8000;
 const LOGIN_HOST = "login.microsoftonline.com";
 const RESOURCE_MANAGER_HOST = "management.azure.com";
 const PORTS = { blob: 10_000, table: 10_002, amqp: 5_672, admin: 5_300 };
-/** What a certificate for all of it is for. */
+/** The host names of the certificate. */
 export const CERTIFICATE_NAMES: readonly string[] = [
   "localhost",
   "*.blob.core.windows.net",
@@ -76,7 +76,7 @@ export const CERTIFICATE_NAMES: readonly string[] = [
 ];
 const ROOT = join(import.meta.dirname, "../..");
 
-/** Resolves when everything but the API answers. Nothing is allowed until `access.takeEffect`. */
+/** Resolves when everything except the API answers. Nothing is allowed until `access.takeEffect`. */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { folder, certificate, caFile, tokenSeconds } = options;
   let { estate } = options;
@@ -158,7 +158,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       const host = hostOf(request);
       if (storage.serves(host)) return storage.handle(request, response);
       if (host === estate.namespace) {
-        // The local Service Bus answers to names of its own machine only.
+        // The local Service Bus accepts only loopback names.
         const headers = { host: `127.0.0.1:${PORTS.admin}` };
         forward(request, response, { host: "127.0.0.1", port: PORTS.admin, secure: false, headers });
       } else if (host === estate.site.host) site.handle(request, response);
@@ -177,7 +177,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     amqpFront(certificate),
   ]);
 
-  /** As Azure Resource Manager does it: with no role on the data. */
+  /** As Azure Resource Manager does: without a role on the data. */
   async function provision(): Promise<void> {
     for (const account of estate.accounts) {
       const key = storageKeys.get(account.name) ?? "";
@@ -198,7 +198,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   return {
     ...{ access, tokens, site, storage, metadata, resourceManager, instances, hosts },
     busConnectionString: String(busReady["connectionString"]),
-    // Its client insists on TLS, which the namespace's own name has.
+    // Its client requires TLS, and only the namespace's name has a certificate.
     busAdminConnectionString: String(busReady["connectionString"])
       .replace(/^Endpoint=[^;]*/, `Endpoint=sb://${estate.namespace}/`)
       .replace(/;UseDevelopmentEmulator=true/, ""),
@@ -223,10 +223,10 @@ const busUseSchema = z.object({
   reason: z.string().optional(),
 });
 
-/** The bus has judged by the same assignments; here uses are noted, and what was refused for another reason. */
+/** The bus decides by the same assignments. This records their use, and refusals with another reason. */
 function noteBusUse(access: Access, { namespaceId, topology }: Estate, line: string): void {
   const { principalId, entity, right, allowed, reason } = busUseSchema.parse(JSON.parse(line));
-  // The rehearsal itself looks at queues with the namespace's key.
+  // The rehearsal itself reads queues with the namespace's key.
   if (principalId === BUS_KEY_NAME) return;
   if (principalId === null || right === null) {
     access.deny("without a usable token", reason ?? "unknown", `${namespaceId}/${entity}`);
@@ -239,7 +239,7 @@ function noteBusUse(access: Access, { namespaceId, topology }: Estate, line: str
   }
 }
 
-/** The key every namespace has. */
+/** The key that every namespace has. */
 const BUS_KEY_NAME = "RootManageSharedAccessKey";
 
 const hostNames = ({ accounts, namespace, site }: Estate): readonly string[] => [
@@ -247,7 +247,7 @@ const hostNames = ({ accounts, namespace, site }: Estate): readonly string[] => 
   ...[namespace, site.host, LOGIN_HOST, RESOURCE_MANAGER_HOST],
 ];
 
-/** What the deployment put there, and nothing it took away. */
+/** Uploads the deployment's blobs. Deleted ones stay. */
 async function syncBlobs(service: BlobServiceClient, { blobs }: Estate, account: string): Promise<void> {
   const wanted = blobs.filter((blob) => blob.account === account);
   for (const container of new Set(wanted.map((blob) => blob.container))) {
@@ -290,7 +290,7 @@ function startProgram(
   });
 }
 
-/** What a program says when it is ready. Rejects when it ends instead. */
+/** The ready message of a program. Rejects if the program ends first. */
 function ready(program: ChildProcess): Promise<Readonly<Record<string, unknown>>> {
   return new Promise((resolve, reject) => {
     program.once("message", (message) => resolve(message as Record<string, unknown>));
@@ -298,7 +298,7 @@ function ready(program: ChildProcess): Promise<Readonly<Record<string, unknown>>
   });
 }
 
-/** Resolves when the port of this machine takes connections. */
+/** Resolves when the port of this machine accepts connections. */
 async function answers(port: number): Promise<void> {
   for (;;) {
     const open = await new Promise<boolean>((resolve) => {

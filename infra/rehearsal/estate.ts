@@ -1,4 +1,4 @@
-/** What a deployment recorded, in the form the rehearsal needs: nothing here is known but from the record. */
+/** Reads the record of a deployment into the form that the rehearsal needs. The record is its only source. */
 import { z } from "zod";
 import type { AutoscalePlan, AutoscaleRule, ScaleChange } from "../../runtime/core/deployment/autoscale.ts";
 import type { BusTopology } from "../../runtime/core/deployment/topology.ts";
@@ -16,7 +16,7 @@ export interface RecordedAccount {
   readonly id: string;
   readonly name: string;
   readonly allowsKeys: boolean;
-  /** Ids of the subnets it may be reached from; undefined: from everywhere. */
+  /** Ids of the subnets that can reach it. Undefined: all. */
   readonly subnetIds: readonly string[] | undefined;
   readonly containers: readonly string[];
   readonly tables: readonly string[];
@@ -57,7 +57,7 @@ export interface RecordedScaleSet {
   readonly customData: string;
   readonly identityIds: readonly string[];
   readonly subnetId: string;
-  /** Undefined where autoscale is off. */
+  /** Undefined if autoscale is off. */
   readonly autoscale: AutoscalePlan | undefined;
 }
 
@@ -165,7 +165,7 @@ const schemas = {
   }),
 };
 
-/** Throws ZodError when a resource lacks what Azure would need of it. */
+/** Throws ZodError if a resource lacks an input that Azure would need. */
 export function readEstate(cloud: CloudRecord): Estate {
   const all = Object.entries(cloud).map(([id, { type, name, inputs }]) => ({ id, type, name, inputs }));
   const of = <Shape>(type: string, schema: z.ZodType<Shape>) =>
@@ -179,7 +179,7 @@ export function readEstate(cloud: CloudRecord): Estate {
   const [site] = of("web:WebApp", schemas.site);
   const [namespace] = of("servicebus:Namespace", schemas.namespace);
   if (site === undefined || namespace === undefined) throw new RangeError("The record has no API or no Service Bus.");
-  // The API's own plan scales by other metrics, and not here.
+  // The API's plan scales by other metrics. It does not scale here.
   const autoscales = all
     .filter(
       ({ type, inputs }) =>
@@ -335,7 +335,7 @@ const CHANGE_KINDS = {
   ExactCount: "exactly",
 } as const satisfies Record<string, ScaleChange["kind"]>;
 
-/** The recorded setting as the plan that core's model of Azure Monitor decides by. */
+/** Converts the recorded setting to the plan that core's model of Azure Monitor uses. */
 function planOf({ profiles: [profile] }: z.infer<typeof schemas.autoscale>): AutoscalePlan {
   const minutes = (iso: string): number => durationMs(iso) / 60_000;
   return {

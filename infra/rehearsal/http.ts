@@ -1,4 +1,4 @@
-/** Small HTTP servers and a proxy, for the parts of the cloud that speak HTTP. */
+/** Small HTTP servers and a proxy, for the parts of the cloud that use HTTP. */
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { request as secureRequest } from "node:https";
@@ -7,21 +7,21 @@ import type { Duplex } from "node:stream";
 import type { Certificate } from "../../runtime/local/identity/certificate.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
-/** For a request that wants another protocol on its connection, and what came behind it. */
+/** Handles a request that upgrades its connection, with the bytes that followed it. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface ListenAt {
   readonly host: string;
   readonly port: number;
-  /** With TLS if there is one. */
+  /** Uses TLS if it is set. */
   readonly certificate?: Certificate;
-  /** A connection that is silent for longer is ended; default: never. */
+  /** Ends a connection that is silent for longer. Default: never. */
   readonly idleMs?: number;
-  /** Default: such requests are served without another protocol. */
+  /** Default: such requests are served without an upgrade. */
   readonly onUpgrade?: UpgradeHandler;
 }
 
-/** A handler that fails answers 500, and says why on standard error. */
+/** If a handler fails, the server answers 500 and prints the reason on standard error. */
 export async function serve(
   { host, port, certificate, idleMs = 0, onUpgrade }: ListenAt,
   handler: Handler,
@@ -57,14 +57,14 @@ export interface ForwardTo {
   readonly host: string;
   readonly port: number;
   readonly secure: boolean;
-  /** In place of the request's own. */
+  /** Replaces the request's own. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string | undefined>>;
-  /** In place of the request's own, which was read already. */
+  /** Replaces the request's own, which was read already. */
   readonly body?: Buffer;
 }
 
-/** Hands a request to upgrade on; from then on both connections are one. */
+/** Forwards an upgrade request. Afterwards both connections are one. */
 export function forwardUpgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer, to: ForwardTo): void {
   const { host, port } = to;
   const headers = Object.fromEntries(
@@ -86,7 +86,7 @@ export function forwardUpgrade(incoming: IncomingMessage, socket: Duplex, head: 
     inner.on("error", end).on("close", end);
     socket.on("close", () => inner.destroy());
   });
-  // It was refused.
+  // The upgrade was refused.
   outgoing.on("response", (response) => {
     answer(response);
     response.pipe(socket);
@@ -96,14 +96,14 @@ export function forwardUpgrade(incoming: IncomingMessage, socket: Duplex, head: 
   outgoing.end();
 }
 
-/** Hands a request on, and its answer back. An upstream that is gone ends the connection, as a proxy's would. */
+/** Forwards a request, and its answer back. If the upstream is gone, the connection ends, as with a proxy. */
 export function forward(incoming: IncomingMessage, response: ServerResponse, to: ForwardTo): void {
   const length = { "content-length": String(to.body?.length), "transfer-encoding": undefined };
   const all = { ...incoming.headers, ...to.headers, ...(to.body !== undefined && length) };
   const headers = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   const { host, port } = to;
   const options = { host, port, method: incoming.method, path: to.path ?? incoming.url, headers };
-  // An upstream of this run, on loopback: its certificate is that of the name it stands behind.
+  // An upstream of this run, on loopback. Its certificate has the name of the original host.
   const outgoing = to.secure ? secureRequest({ ...options, rejectUnauthorized: false }) : request(options);
   outgoing.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);

@@ -1,4 +1,6 @@
-/** The rehearsal itself, inside namespaces of its own, which `main.ts` makes. Its request is its only argument, as JSON. */
+/**
+ * The rehearsal itself, inside separate namespaces that `main.ts` creates. Its only argument is the request, as JSON.
+ */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,12 +22,12 @@ import { STEPS } from "./steps.ts";
 
 const request = JSON.parse(process.argv[2] ?? "") as RehearsalRequest;
 const { folder, json } = request;
-/** People read standard output, unless programs do. */
+/** Standard output is for people, or for programs with `--json`. */
 const say = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
 
 /** Settings that make a day of Azure fit into minutes, by key. */
 const OVERRIDES: Readonly<Record<string, string>> = {
-  // The default keeps an idle machine from being scaled in for five minutes.
+  // The default protects an idle machine from scale-in for five minutes.
   "jobyard:workerIdleGraceSeconds": "5",
   // Protected data could not be destroyed.
   "jobyard:protectData": "false",
@@ -33,16 +35,16 @@ const OVERRIDES: Readonly<Record<string, string>> = {
 const TOKEN_SECONDS = 150;
 
 const DIFFERENCES: readonly string[] = [
-  "Machines get Node from here and trust this run's certificates: both are set in their cloud-init document.",
+  "The machines' cloud-init document is changed: Node comes from this machine, and they trust this run's certificates.",
   "Machines run Debian in containers, not Ubuntu in virtual machines.",
-  "Storage is Azurite; Service Bus and Entra ID are this project's own stand-ins.",
+  "Storage is Azurite; Service Bus and Entra ID are this project's stand-ins.",
   `Tokens of managed identities live for ${TOKEN_SECONDS} s.`,
-  "App Service's image, and its fetch of the package, are imitated.",
-  `A minute of Azure Monitor takes less than a second, and ${request.maxMachines} machines start at most.`,
+  "App Service's image and its download of the package are imitated.",
+  `A minute of Azure Monitor takes less than a second, and at most ${request.maxMachines} machines run.`,
   ...Object.entries(OVERRIDES).map(([key, value]) => `The setting ${key} is ${value}.`),
 ];
 
-/** What the first two steps leave for the others. */
+/** The results of the first two steps for the others. */
 interface Beginning {
   readonly project: RehearsedProject;
   readonly stack: RehearsedStack;
@@ -59,7 +61,7 @@ const BEGINNING: readonly Step<Beginning>[] = [
   },
   {
     name: "cloud",
-    title: "What was recorded answers behind Azure's names.",
+    title: "The recorded services answer under Azure's names.",
     needs: ["up"],
     async run(beginning) {
       beginning.rehearsal = await prepareRehearsal(beginning);
@@ -113,7 +115,7 @@ async function prepareRehearsal({ project, stack, up }: Beginning): Promise<Rehe
   };
 }
 
-/** What a person needs to look around while everything runs. */
+/** Prints how to reach everything while it runs. */
 function sayHowToReach({ estate, pool }: Rehearsal): void {
   const enter = `nsenter --target ${process.ppid} --net --mount --pid --`;
   say(`The API: ${enter} curl --cacert ${join(folder, "ca.pem")} https://${estate().site.host}/healthz`);
@@ -121,10 +123,10 @@ function sayHowToReach({ estate, pool }: Rehearsal): void {
   say("Ctrl-C ends everything.");
 }
 
-/** What the API and the workers wrote last, for whoever must find out why a step failed. */
+/** The last log lines of the API and the workers, to find out why a step failed. */
 async function sayLastWords({ pool }: Rehearsal): Promise<void> {
   const log = await readFile(join(folder, "cloud", "site", "api-0.log"), "utf8").catch(() => "");
-  // Requests are many, and a step asks again and again.
+  // Without the request lines, because steps repeat requests often.
   const lines = log
     .trimEnd()
     .split("\n")
@@ -171,5 +173,5 @@ await preparePlace();
 const result = await rehearse();
 for (const line of reportLines(result)) say(line);
 if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-// Whatever still runs ends with these namespaces, and they end with this process.
+// All remaining processes end with these namespaces, and these end with this process.
 if (!request.keep) process.exit(isGood(result) ? 0 : 1);

@@ -1,4 +1,4 @@
-/** What a year of deployments does to a stack, one after the other, and how much each may change. */
+/** The deployments of a year, one after the other, and the changes that each may make. */
 import { z } from "zod";
 import { expect } from "./rehearsal.ts";
 import { expectChanges, expectNone, expectRefusal, inputsOf, up, type Changes, type Life } from "./life.ts";
@@ -6,16 +6,16 @@ import { at, type CloudRecord, type Properties } from "./record.ts";
 import { timePasses } from "./stand-in.ts";
 import type { Step } from "./step.ts";
 
-/** Each needs the one before it. */
+/** Each step needs the one before it. */
 type LifeStep = Omit<Step<Life>, "needs">;
 
 const WORKERS = "pool-default-workers";
-/** What autoscale has made of the pool. */
+/** The number of machines after autoscale. */
 const DRIFTED = 37;
-/** Creations of a first deployment before its engine dies, of some ninety. */
+/** The creations before the engine is killed. A first deployment has about ninety. */
 const DEATH_AFTER = 61;
 
-/** A release: its packages, the pointer that is replaced in place, and the API's setting. Not one machine. */
+/** The changes of a release: its packages, the pointer that is replaced in place, and the API's setting. No machine. */
 const RELEASE: Changes = {
   create: ["release-api", "release-worker", "release-worker-pointer"],
   update: ["jobyard-api-host"],
@@ -25,7 +25,10 @@ const RELEASE: Changes = {
 /** Queues, identity with its roles, subnet, machines, rules, alert. */
 const POOL_RESOURCES = 30;
 
-/** Another scale set comes before the old one goes, with the right to protect its machines; what names it is told. */
+/**
+ * A new scale set, with the right to protect its machines, before the old one is deleted; and updates of all
+ * references.
+ */
 const NEW_SCALE_SET: Changes = {
   create: [WORKERS, "pool-default-protect-scale-set"],
   update: ["autoscale-default-setting", "watch-workbook", "watch-workers-unavailable-default"],
@@ -35,30 +38,30 @@ const NEW_SCALE_SET: Changes = {
 const poolsSchema = z.record(z.string(), z.looseObject({ subnet: z.number().optional() }));
 type Pools = z.infer<typeof poolsSchema>;
 
-/** Those of the settings, however they are written. */
+/** The pools in the settings, in either form. */
 function pools({ settings }: Life): Pools {
   const { pools: given = {} } = settings;
   return poolsSchema.parse(typeof given === "string" ? JSON.parse(given) : given);
 }
 
-/** The default pool with these keys of its own. */
+/** Adds these keys to the default pool. */
 const withDefault = (life: Life, own: Properties): { readonly pools: Pools } => ({
   pools: { ...pools(life), default: { ...pools(life)["default"], ...own } },
 });
 
 const capacity = (life: Life): unknown => at(inputsOf(life, WORKERS), "sku.capacity");
 
-/** Does with the stand-in what `recover` asks a person to do with the Azure CLI. */
-function deleteBlobs(cloud: CloudRecord, said: string): void {
-  const asked = /az storage blob delete --account-name (\S+) --container-name (\S+) --name (\S+)/g;
-  for (const [, account = "", container = "", name = ""] of said.matchAll(asked)) {
+/** Does in the stand-in what `recover` prints for the Azure CLI. */
+function deleteBlobs(cloud: CloudRecord, output: string): void {
+  const command = /az storage blob delete --account-name (\S+) --container-name (\S+) --name (\S+)/g;
+  for (const [, account = "", container = "", name = ""] of output.matchAll(command)) {
     const isIt = (id: string): boolean =>
       id.includes(`/storageAccounts/${account}/`) && id.endsWith(`/containers/${container}/blobs/${name}`);
     for (const id of Object.keys(cloud)) if (isIt(id)) Reflect.deleteProperty(cloud, id);
   }
 }
 
-/** Changed by hand, or by Azure. */
+/** A change by hand, or by Azure. */
 function drift({ stack }: Life, name: string, change: (inputs: Properties) => Properties): void {
   for (const [id, resource] of Object.entries(stack.cloud)) {
     if (resource.name === name) stack.cloud[id] = { ...resource, inputs: change(resource.inputs) };
@@ -68,17 +71,21 @@ function drift({ stack }: Life, name: string, change: (inputs: Properties) => Pr
 export const LIFE_STEPS: readonly LifeStep[] = [
   {
     name: "up",
-    title: "Everything is made.",
+    title: "Everything is created.",
     async run(life) {
       const changes = await up(life);
       expectChanges(changes, { create: Object.values(life.stack.cloud).map(({ name }) => name) });
-      expect(changes.create.length > 90, `Only ${changes.create.length} resources were made.`);
+      expect(changes.create.length > 90, `Only ${changes.create.length} resources were created.`);
     },
   },
-  { name: "again", title: "The same again changes nothing.", run: async (life) => expectNone(await up(life)) },
+  {
+    name: "again",
+    title: "The same deployment again changes nothing.",
+    run: async (life) => expectNone(await up(life)),
+  },
   {
     name: "release",
-    title: "A change of the code changes packages, pointer and the API's setting; the old ones go.",
+    title: "A change of the code changes packages, pointer and the API's setting. The old packages are deleted.",
     async run(life) {
       await life.project.writeRelease("next");
       expectChanges(await up(life), RELEASE);
@@ -86,7 +93,7 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "rollback",
-    title: "The release before comes back by the same changes.",
+    title: "A rollback to the previous release makes the same changes.",
     async run(life) {
       await life.project.writeRelease("");
       expectChanges(await up(life), RELEASE);
@@ -94,7 +101,7 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "forward",
-    title: "The release that was rolled back is deployed once more.",
+    title: "The later release is deployed again.",
     async run(life) {
       await life.project.writeRelease("next");
       expectChanges(await up(life), RELEASE);
@@ -108,7 +115,7 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "autoscale",
-    title: `A deployment leaves the ${DRIFTED} machines that autoscale has made of the pool.`,
+    title: `A deployment keeps the ${DRIFTED} machines that autoscale has created.`,
     async run(life) {
       drift(life, WORKERS, (inputs) => ({
         ...inputs,
@@ -120,7 +127,7 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "size",
-    title: "Another size of machine changes the pool's model, and not how many machines there are.",
+    title: "Another machine size changes the pool's model, not the number of machines.",
     async run(life) {
       expectChanges(await up(life, withDefault(life, { vmSize: "Standard_D4as_v5" })), { update: [WORKERS] });
       expect(capacity(life) === DRIFTED, `There are ${String(capacity(life))} machines.`);
@@ -128,7 +135,7 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "tags",
-    title: "Tags are changed in place, on everything that has them.",
+    title: "Tags are changed in place, on every resource that has tags.",
     async run(life) {
       const tagged = Object.values(life.stack.cloud).filter(({ inputs }) => inputs["tags"] !== undefined);
       expectChanges(await up(life, { tags: { team: "jobs" } }), { update: tagged.map(({ name }) => name) });
@@ -137,7 +144,7 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "egress",
-    title: "The way out changes on every pool, and back again.",
+    title: "The outbound route of every pool changes, and changes back.",
     async run(life) {
       const { egress } = life.settings;
       const names = ["default", ...Object.keys(pools(life)).filter((name) => name !== "default")];
@@ -153,15 +160,15 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "pool",
-    title: "A pool whose name comes before the others is added and removed; no subnet moves.",
+    title: "A pool whose name sorts first is added and removed. No subnet moves.",
     async run(life) {
       const { pools: before, protectData } = life.settings;
       const used = Object.values(pools(life)).map(({ subnet = 0 }) => subnet);
       const added = await up(life, { pools: { ...pools(life), archive: { subnet: Math.max(0, ...used) + 1 } } });
       const update = ["jobyard-api-host", "jobyarddata", "watch-workbook"];
       expectChanges(added, { create: added.create.filter((name) => name.includes("archive")), update });
-      expect(added.create.length === POOL_RESOURCES, `A pool is ${added.create.length} resources.`);
-      // Its queues would be refused in a protected stack.
+      expect(added.create.length === POOL_RESOURCES, `A pool has ${added.create.length} resources.`);
+      // A protected stack would refuse to delete its queues.
       expectNone(await up(life, { protectData: false }));
       expectChanges(await up(life, { pools: before }), { update, remove: added.create });
       expectNone(await up(life, { protectData }));
@@ -169,14 +176,15 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "spot",
-    title: "Spot machines come with a new scale set, and go with another.",
+    title: "A change to Spot machines creates a new scale set, and so does the change back.",
     async run(life) {
       for (const spot of [true, false]) expectChanges(await up(life, withDefault(life, { spot })), NEW_SCALE_SET);
     },
   },
   {
     name: "fixed",
-    title: "A fixed number takes the pool from autoscale; past 100 it takes a new scale set, past 200 no repairs.",
+    title:
+      "A fixed number of machines removes autoscale. Above 100 it creates a new scale set, above 200 it turns repairs off.",
     async run(life) {
       const fixed = (count: number) => withDefault(life, { autoscale: false, count });
       const rules = ["autoscale-default-log", "autoscale-default-setting"];
@@ -192,7 +200,8 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "timers",
-    title: "Subscriptions of timers go to Pulumi and back to the API; their filters cannot be read for minutes.",
+    title:
+      "Pulumi takes over the timers' subscriptions, and then the API again. Their filters cannot be read for minutes.",
     async run(life) {
       // Without packages there are no timers.
       if (life.settings["packagesPath"] === undefined) return;
@@ -207,12 +216,12 @@ export const LIFE_STEPS: readonly LifeStep[] = [
       expectNone(await up(life));
       const { remove } = await up(life, { runtimeRegistration: undefined });
       const gone = remove.filter((name) => name.startsWith("bus-"));
-      expect(gone.join() === made.join(), `Of ${made.join()} only these went: ${gone.join()}.`);
+      expect(gone.join() === made.join(), `Of ${made.join()} only these were deleted: ${gone.join()}.`);
     },
   },
   {
     name: "never",
-    title: "What Azure never changes in place is refused, and the settings of before are still deployed.",
+    title: "Changes that Azure cannot make in place are refused, and the old settings stay deployed.",
     async run(life) {
       const { storageReplication = "LRS", busSku, addressSpace } = life.settings;
       const otherReplication = storageReplication === "LRS" ? "ZRS" : "LRS";
@@ -227,21 +236,21 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "protect",
-    title: "Protected data is not destroyed, and neither is anything else.",
+    title: "A destroy of protected data is refused, and nothing is deleted.",
     async run(life) {
       expectNone(await up(life, { protectData: true }));
       const before = Object.keys(life.stack.cloud);
       await expectRefusal(life.stack.destroy(), "protected");
       expect(
         before.every((id) => life.stack.cloud[id] !== undefined),
-        "Something went all the same.",
+        "Something was deleted.",
       );
       expectNone(await up(life, { protectData: false }));
     },
   },
   {
     name: "destroy",
-    title: "Everything goes that was made.",
+    title: "Every created resource is deleted.",
     async run({ stack }) {
       await stack.destroy();
       expect(Object.keys(stack.cloud).length === 0, `Left: ${Object.keys(stack.cloud).join(", ")}.`);
@@ -249,21 +258,22 @@ export const LIFE_STEPS: readonly LifeStep[] = [
   },
   {
     name: "death",
-    title: "A deployment whose engine is killed in the middle is recovered by one command; the next one ends it.",
+    title: "One command recovers a deployment whose engine was killed halfway. The next deployment finishes it.",
     async run(life) {
       const { stack } = life;
       await expectRefusal(up(life, {}, { dieAfter: DEATH_AFTER }), "");
       await expectRefusal(up(life), "");
-      const said = await stack.recover();
-      deleteBlobs(stack.cloud, said);
+      const output = await stack.recover();
+      deleteBlobs(stack.cloud, output);
       const { create, ...others } = await up(life);
-      expect(create.length > 0, "Nothing was left to make.");
+      expect(create.length > 0, "Nothing was left to create.");
       expectChanges({ create: [], ...others }, {});
       expectNone(await up(life));
-      // Only Entra ID gives ids that follow from nothing.
+      // Only ids of Entra ID do not follow from the inputs.
       const names = Object.values(stack.cloud).map(({ name }) => name);
       const doubles = names.filter((name, index) => names.indexOf(name) !== index);
-      for (const name of doubles) expect(said.includes(`::${name}`), `${name} is there twice, and nobody was told.`);
+      for (const name of doubles)
+        expect(output.includes(`::${name}`), `${name} exists twice, and recover did not report it.`);
       await stack.destroy();
       const left = Object.values(stack.cloud).map(({ name }) => name);
       expect(left.toSorted().join() === doubles.toSorted().join(), `Left: ${left.join(", ")}.`);

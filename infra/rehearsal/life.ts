@@ -1,33 +1,33 @@
-/** What the steps of a stack's life share: deploying with other settings, and judging what that changed. */
+/** Shared by the steps of a stack's life: deploys with other settings, and checks the changes. */
 import { settingText } from "../tools/stack-graph.ts";
 import { ProgramFailedError } from "../tools/stub-engine.ts";
 import type { Deployment } from "./pulumi-stack.ts";
 import type { RehearsedProject, RehearsedStack } from "./rehearsed-stack.ts";
 import type { Properties } from "./record.ts";
 
-/** Settings without `jobyard:`, as values; undefined takes one away. */
+/** Settings without `jobyard:`, as values. Undefined removes one. */
 export type LifeSettings = Readonly<Record<string, unknown>>;
 
 export interface Life {
   readonly project: Pick<RehearsedProject, "writeRelease">;
   readonly stack: RehearsedStack;
-  /** Those of the last deployment. */
+  /** The settings of the last deployment. */
   settings: LifeSettings;
-  /** By full key; no setting of this project. */
+  /** By full key. These are not settings of this project. */
   readonly config: Readonly<Record<string, string>>;
 }
 
-/** What a deployment changed in the cloud: names in the program, in order. */
+/** The changes of a deployment in the cloud: names in the program, in order. */
 export interface Changes {
   readonly create: readonly string[];
   readonly update: readonly string[];
   readonly remove: readonly string[];
 }
 
-/** Before each setting of this project. */
+/** The prefix of each setting of this project. */
 export const KEY = "jobyard:";
 
-/** Deploys with these settings changed, for good. */
+/** Deploys with these settings changed. The change is permanent. */
 export async function up(
   life: Life,
   settings: LifeSettings = {},
@@ -40,14 +40,14 @@ export async function up(
   return changesOf(await life.stack.up({ ...options, config: { ...life.config, ...Object.fromEntries(own) } }));
 }
 
-/** Throws unless the deployment fails with this in its message. */
+/** Throws unless the deployment fails with this message. */
 export async function expectRefusal(act: Promise<unknown>, message: string): Promise<void> {
   const refusal = await act.then(
     () => undefined,
     (error: unknown) => error,
   );
   if (!(refusal instanceof ProgramFailedError)) throw new Error(`Not refused: ${message}`, { cause: refusal });
-  if (!refusal.message.includes(message)) throw new Error(`Refused, but not for ${message}:\n${refusal.message}`);
+  if (!refusal.message.includes(message)) throw new Error(`Refused, but not with ${message}:\n${refusal.message}`);
 }
 
 /** Throws unless exactly this was changed. */
@@ -72,9 +72,9 @@ function changesOf(lines: readonly string[]): Changes {
   return { create: named("create"), update: named("update"), remove: named("remove") };
 }
 
-/** Inputs of the resource of that name, the newest if there are two. */
+/** Inputs of the resource of that name, of the newest if there are two. */
 export function inputsOf({ stack }: Pick<Life, "stack">, name: string): Properties {
   const found = Object.values(stack.cloud).findLast((resource) => resource.name === name);
-  if (found === undefined) throw new Error(`There is no ${name}.`);
+  if (found === undefined) throw new Error(`${name} does not exist.`);
   return found.inputs;
 }

@@ -1,6 +1,6 @@
 /**
- * Lives of stacks, each from its first deployment to its end: no services and no machines, only the program, an engine and
- * the stand-in. What happens in a life is told in `life-steps.ts`.
+ * Lives of stacks, each from its first deployment to its end. A life has no services and no machines, only the program,
+ * an engine and the stand-in. `life-steps.ts` has the steps of a life.
  */
 import { join } from "node:path";
 import { readStackFile } from "../tools/stack-graph.ts";
@@ -9,24 +9,24 @@ import { KEY, type Life } from "./life.ts";
 import { createRehearsedProject, type RehearsedProject } from "./rehearsed-stack.ts";
 import { runSteps, type Step, type Verdict } from "./step.ts";
 
-/** What every fork makes of the template sooner or later. */
+/** Pools that a typical fork has. */
 const FORK_POOLS = {
   gpu: { subnet: 1, vmSize: "Standard_NC4as_T4_v3", min: 0, max: 4 },
   farm: { subnet: 2, autoscale: false, count: 800, spot: true },
 };
 
 export interface LivesOptions {
-  /** Stacks to live; `fork` has the settings of another, and three pools. */
+  /** The stacks. `fork` has the settings of another stack, and three pools. */
   readonly stacks: readonly string[];
   readonly forkOf: string;
-  /** For everything that is written; must exist. */
+  /** The folder for all files. It must exist. */
   readonly folder: string;
   readonly onEnd: (verdict: Verdict, step: Pick<Step<unknown>, "title">) => void;
 }
 
 export const FORK = "fork";
 
-/** One life after the other. */
+/** Runs one life after the other. */
 export async function runLives({ stacks, forkOf, folder, onEnd }: LivesOptions): Promise<{
   readonly engine: string;
   readonly verdicts: readonly Verdict[];

@@ -15,9 +15,9 @@ import {
 import { publishedNames } from "./service-steps.ts";
 import { until, type Step } from "./step.ts";
 
-/** systemd's watchdog, and what it needs to end the unit and start it again. */
+/** The time of systemd's watchdog, and of ending and restarting the unit. */
 const WATCHDOG_SECONDS = 60 + 40;
-/** The sweeper looks at batches that have been calm for a minute. docs/reliability.md */
+/** The sweeper checks batches without changes for a minute. docs/reliability.md */
 const RECOVERY_SECONDS = 180;
 const SILENCE_MS = 30_000;
 /** Azure's minute in the autoscale step. */
@@ -38,7 +38,7 @@ export const recovery: Step<Rehearsal> = {
 
 export const boot: Step<Rehearsal> = {
   name: "boot",
-  title: "A new machine installs itself by cloud-init and its worker takes jobs.",
+  title: "A new machine installs itself with cloud-init, and its worker takes jobs.",
   needs: ["packages"],
   after: ["purge"],
   machines: true,
@@ -56,14 +56,14 @@ export const boot: Step<Rehearsal> = {
 export const sampleJobs: Step<Rehearsal> = {
   name: "samples",
   title:
-    "A job of each sample runs as another user than the worker, with log, artifacts and, where it fails, another try.",
+    "A job of each sample runs as another user than the worker, with log and artifacts, and is retried if it fails.",
   needs: ["boot"],
   machines: true,
   async run(rehearsal) {
     const { client, tenantName } = rehearsal;
     const submit = (jobType: string, jobProcessorPackageName: string, parameters: object): Promise<string> =>
       client.management.submitJob({ tenantName, jobType, jobName: jobType, jobProcessorPackageName, parameters });
-    // Whoever has removed a sample rehearses without it.
+    // A fork that has removed a sample rehearses without it.
     const published = await publishedNames(rehearsal);
     const samples = SAMPLE_JOBS.filter(([, packageName]) => published.includes(packageName));
     const low = await submitWork(rehearsal, "low", 0, { priority: "low", jobType: "WorkTwice" });
@@ -75,14 +75,14 @@ export const sampleJobs: Step<Rehearsal> = {
     const jobs = await Promise.all([low, ...others].map((jobId) => succeeded(rehearsal, jobId)));
     for (const { jobId, jobName } of jobs) {
       const artifacts = await client.monitoring.getArtifacts(jobId);
-      expect(artifacts.length > 0, `${jobName} left no artifact.`);
+      expect(artifacts.length > 0, `${jobName} has no artifact.`);
       const { stream } = await client.monitoring.openArtifact(jobId, artifacts[0]?.path ?? "");
       const content = await new Response(stream).text();
-      expect(content.length > 0, `${jobName} left an empty artifact.`);
+      expect(content.length > 0, `${jobName} has an empty artifact.`);
       if (jobName === "high") expect(/^jobyard-job-\d+\n$/.test(content), `A job ran as ${content}.`);
     }
     const log = await client.monitoring.getLog(low);
-    expect(log.includes("working for 0 s as jobyard-job-"), `The log says: ${log}`);
+    expect(log.includes("working for 0 s as jobyard-job-"), `The log is: ${log}`);
   },
 };
 
@@ -94,7 +94,7 @@ const SAMPLE_JOBS: readonly (readonly [string, string, object])[] = [
   ["Thumbnails", "thumbnails.zip", { image: "bubbles-1.jpg", sizes: [64] }],
 ];
 
-/** More than fits beside the job. */
+/** Too large to be stored in the job's row. */
 const LARGE_PARAMETERS_BYTES = 100_000;
 
 export const timers: Step<Rehearsal> = {
@@ -105,7 +105,7 @@ export const timers: Step<Rehearsal> = {
   async run({ client, tenantName, estate }) {
     const hasPackages = estate().site.settings["JOBYARD_PACKAGES_TENANT"] !== undefined;
     if (!hasPackages) return;
-    await until("a run by schedule has succeeded", 150, async () => {
+    await until("a scheduled run has succeeded", 150, async () => {
       for await (const { isRunning, lastScheduledAt, lastResult, lastJobId } of client.timers.list(tenantName)) {
         if (isRunning || lastScheduledAt === undefined || lastResult !== "succeeded" || lastJobId === undefined)
           continue;
@@ -119,7 +119,7 @@ export const timers: Step<Rehearsal> = {
 
 export const kill: Step<Rehearsal> = {
   name: "kill",
-  title: "A worker that is killed starts again, and its job runs again.",
+  title: "A killed worker starts again, and its job runs again.",
   needs: ["samples"],
   machines: true,
   async run(rehearsal) {
@@ -128,15 +128,15 @@ export const kill: Step<Rehearsal> = {
     const pid = await machine.mainPid("jobyard-worker");
     await machine.exec("kill", "-KILL", String(pid));
     const job = await succeeded(rehearsal, jobId);
-    expect(outcomes(job).join() === "interrupted,succeeded", `The job's starts ended as ${outcomes(job).join()}.`);
+    expect(outcomes(job).join() === "interrupted,succeeded", `The job's executions ended as ${outcomes(job).join()}.`);
   },
 };
 
 export const hang: Step<Rehearsal> = {
   name: "hang",
-  title: "A worker that hangs is ended by the watchdog, and starts again.",
+  title: "The watchdog ends a worker that hangs, and it starts again.",
   needs: ["samples"],
-  // A frozen worker keeps what it was sent until its lock ends: jobs of other steps must not be among that.
+  // A frozen worker keeps its messages until their locks end. These must not include jobs of other steps.
   after: ["kill", "rollback", "recovery"],
   machines: true,
   async run({ pool }) {
@@ -144,7 +144,7 @@ export const hang: Step<Rehearsal> = {
     expect(member !== undefined, "There is no machine.");
     const { machine } = member;
     const pid = await machine.mainPid("jobyard-worker");
-    // The worker itself: the main process only passes on that it lives.
+    // The worker itself, because the main process only forwards its signs of life.
     await machine.exec("pkill", "-STOP", "--parent", String(pid));
     await until("another worker process runs", WATCHDOG_SECONDS, async () => {
       const now = await machine.mainPid("jobyard-worker");
@@ -155,7 +155,7 @@ export const hang: Step<Rehearsal> = {
 
 export const reboot: Step<Rehearsal> = {
   name: "reboot",
-  title: "A machine that is restarted works again.",
+  title: "A restarted machine works again.",
   needs: ["boot"],
   after: ["hang"],
   machines: true,
@@ -173,7 +173,7 @@ export const reboot: Step<Rehearsal> = {
 
 export const release: Step<Rehearsal> = {
   name: "release",
-  title: "A new release leaves a running job alone, and takes over when it has ended.",
+  title: "A new release does not interrupt a running job, and starts after it.",
   needs: ["samples"],
   after: ["kill"],
   machines: true,
@@ -182,7 +182,7 @@ export const release: Step<Rehearsal> = {
 
 export const rollback: Step<Rehearsal> = {
   name: "rollback",
-  title: "The release before comes back in the same way.",
+  title: "The previous release returns in the same way.",
   needs: ["release"],
   machines: true,
   run: (rehearsal) => deployUnderJob(rehearsal, ""),
@@ -206,7 +206,7 @@ async function deployUnderJob(rehearsal: Rehearsal, text: string): Promise<void>
 
 export const silence: Step<Rehearsal> = {
   name: "silence",
-  title: `A data account that answers nothing for ${SILENCE_MS / 1_000} s loses and doubles no job.`,
+  title: `No job is lost or runs twice if the data account does not answer for ${SILENCE_MS / 1_000} s.`,
   needs: ["samples"],
   after: ["rollback", "reboot"],
   machines: true,
@@ -227,7 +227,7 @@ export const silence: Step<Rehearsal> = {
 
 export const notice: Step<Rehearsal> = {
   name: "notice",
-  title: "A machine that is told of its end hands its work on, and approves.",
+  title: "A machine with a terminate notice hands back its jobs and approves.",
   needs: ["samples"],
   after: ["silence", "attack-reach"],
   machines: true,
@@ -243,14 +243,14 @@ const LOAD_COUNT = 24;
 
 export const scale: Step<Rehearsal> = {
   name: "scale",
-  title: "Autoscale takes the pool from nothing to its peak and back under load; no job is lost or run twice.",
+  title: "Under load, the pool grows from zero to its peak and shrinks again. No job is lost or runs twice.",
   needs: ["boot"],
   after: ["notice", "recovery", "timers"],
   machines: true,
   async run(rehearsal) {
     const { pool, cloud, busAdmin, estate, client, tenantName, maxMachines } = rehearsal;
     await Promise.all(pool.machines.map((machine) => pool.terminate(machine)));
-    // Their runs would keep the pool awake.
+    // Their runs would keep the pool busy.
     for await (const timer of client.timers.list(tenantName)) await client.timers.pause(timer);
     const [scaleSet] = estate().scaleSets;
     expect(scaleSet?.autoscale !== undefined, "The pool has no autoscale.");
@@ -274,7 +274,7 @@ export const scale: Step<Rehearsal> = {
       await until("the pool is empty again", 180, () => pool.machines.length === 0);
     };
     const [{ peak, unready }] = await Promise.all([scaling, working().finally(() => ended.abort())]);
-    expect(peak > 1, `The pool grew to ${peak} only.`);
+    expect(peak > 1, `The pool grew only to ${peak}.`);
     expect(unready === 0, `${unready} machines did not approve their end.`);
   },
 };

@@ -1,6 +1,6 @@
 /**
- * The file system that machines start from: a small Debian with systemd and cloud-init. It is built once from Debian's
- * packages, and kept in the user's cache under the list of its packages.
+ * The file system of the machines: a small Debian with systemd and cloud-init. It is built once from Debian's packages,
+ * and cached for the user under the list of its packages.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { command } from "./command.ts";
 
-/** Ubuntu's image has these too; everything else of a machine comes by cloud-init. */
+/** Ubuntu's image has these too. cloud-init installs everything else. */
 const PACKAGES: readonly string[] = [
   "ca-certificates",
   "cloud-init",
@@ -29,7 +29,7 @@ const SUITE = "bookworm";
 export const cacheFolder = (): string =>
   join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "jobyard", "rehearsal");
 
-/** Where the tree is, or will be. */
+/** The folder of the tree. It may not exist yet. */
 function treeFolder(): string {
   const key = createHash("sha256")
     .update([SUITE, ...PACKAGES].join(" "))
@@ -38,13 +38,13 @@ function treeFolder(): string {
   return join(cacheFolder(), `tree-${key}`);
 }
 
-/** Builds the tree unless it is there. Takes minutes the first time; needs root and mmdebstrap. */
+/** Builds the tree unless it exists. This takes minutes the first time, and needs root and mmdebstrap. */
 export async function prepareTree(say: (line: string) => void): Promise<string> {
   const folder = treeFolder();
   if (existsSync(folder)) return folder;
   say(`Building the machines' file system in ${folder}, once; this takes minutes.`);
   await mkdir(dirname(folder), { recursive: true });
-  // Under another name until it is whole.
+  // Under another name until it is complete.
   const half = await mkdtemp(`${folder}.half-`);
   try {
     await command("mmdebstrap", "--quiet", "--variant=minbase", `--include=${PACKAGES.join(",")}`, SUITE, half);

@@ -1,6 +1,6 @@
 /**
- * A worker machine: systemd started in a container, set up by cloud-init from the scale set's own custom data. What is
- * changed in that document: where Node comes from, and whom TLS trusts.
+ * A worker machine: a container with systemd, set up by cloud-init from the scale set's own custom data. Two things in
+ * that document are changed: the source of Node, and the certificates that TLS trusts.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -22,12 +22,12 @@ export interface MachineOptions {
   readonly customData: string;
   /** Layers of the file system, the upper first. */
   readonly layers: readonly string[];
-  /** For what the machine writes. */
+  /** The folder for what the machine writes. */
   readonly folder: string;
   readonly node: NodeSource;
 }
 
-/** Where the machine gets Node. */
+/** The address from which the machine downloads Node. */
 export interface NodeSource {
   readonly url: string;
   readonly sha256: string;
@@ -35,13 +35,13 @@ export interface NodeSource {
 
 export interface Machine {
   readonly name: string;
-  /** Runs a program in the machine; its output. Rejects when it fails. */
+  /** Runs a program in the machine and returns its output. Rejects if it fails. */
   exec(...args: readonly string[]): Promise<string>;
-  /** The main process of a unit; 0 when there is none. */
+  /** The main process of a unit. 0: none. */
   mainPid(unit: string): Promise<number>;
-  /** Resolves when it has gone down and begun to start again. */
+  /** Resolves when it has shut down and begun to start again. */
   reboot(): Promise<void>;
-  /** An orderly shutdown; cut off after the time. */
+  /** Shuts the machine down, and kills it after the time. */
   stop(afterMs: number): Promise<void>;
   readonly consoleFile: string;
 }
@@ -54,7 +54,7 @@ const documentSchema = z.looseObject({
 });
 const SETTINGS_FILE = "/etc/jobyard/worker.env";
 
-/** What all machines of a run have: whom they trust, where names lead, and a cloud-init that looks at its own disk. */
+/** Shared by all machines of a run: trusted certificates, host names, and a cloud-init that reads its own disk. */
 export async function prepareLayer(
   tree: string,
   folder: string,
@@ -90,7 +90,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   );
   const consoleFile = join(folder, "console.log");
   let container = await startContainer(name, root, consoleFile);
-  /** Until the machine is powered off; a restart of it is a start of the container. */
+  /** Runs until the machine is powered off. A restart of the machine is a new start of the container. */
   const ended = (async (): Promise<void> => {
     while ((await exitCode(container)) === REBOOT_CODE) container = await startContainer(name, root, consoleFile);
   })();
@@ -116,7 +116,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
       await until(`${name} starts again`, REBOOT_SECONDS, async () => (await leader()) !== before);
     },
     async stop(afterMs) {
-      // Asks the machine's systemd to power off.
+      // Sends the machine's systemd the signal to power off.
       container.kill("SIGTERM");
       const timer = setTimeout(() => container.kill("SIGKILL"), afterMs);
       await ended;
@@ -126,9 +126,9 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
   return machine;
 }
 
-/** The worker has this long to end its jobs, and more to stop. */
+/** The time for the worker to end its jobs, plus the time to stop. */
 const REBOOT_SECONDS = 120;
-/** What systemd-nspawn ends with when the machine wants to be started again. */
+/** systemd-nspawn's exit code for a machine that restarts. */
 const REBOOT_CODE = 133;
 
 async function exitCode(child: ChildProcess): Promise<number | null> {

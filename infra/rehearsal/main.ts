@@ -1,7 +1,7 @@
 /**
- * `npm run rehearse`: deploys a stack into a cloud on this machine and tries what a deployed system must survive. Here the
- * command line is read and the place is made; `inside.ts` does the rest in Linux namespaces of its own, with which
- * everything ends that was started in them, however this process ends. Lives of stacks need none of that.
+ * `npm run rehearse`: deploys a stack into a cloud on this machine and tests what a deployed system must survive. This
+ * file reads the command line and prepares the folder. `inside.ts` does the rest in separate Linux namespaces. All
+ * processes end with the namespaces, even if this process is killed. Lives of stacks need no namespaces.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -42,12 +42,12 @@ function machineCount(text: string): number {
 }
 
 const options = new Command("npm run rehearse --")
-  .description("Deploys a stack into a cloud on this machine, and tries what a deployed system must survive.")
+  .description("Deploys a stack into a cloud on this machine, and tests what a deployed system must survive.")
   .option("--stack <name>", "the stack; its configuration is Pulumi.<name>.yaml (default: dev; for life all)")
-  .option("--only <steps>", "steps, separated by commas, with those they need", (text) => text.split(","), [])
-  .option("--machines <count>", "most worker machines at a time", machineCount, Math.max(3, availableParallelism()))
-  .option("--keep", "leave everything running at the end, until Ctrl-C", false)
-  .option("--json", "one JSON object as the last line of standard output, all else on standard error", false)
+  .option("--only <steps>", "run these steps and those they need, separated by commas", (text) => text.split(","), [])
+  .option("--machines <count>", "maximum worker machines at a time", machineCount, Math.max(3, availableParallelism()))
+  .option("--keep", "keep everything running at the end, until Ctrl-C", false)
+  .option("--json", "print one JSON object as the last line of standard output, and all else on standard error", false)
   .allowExcessArguments(false)
   .parse()
   .opts<Options>();
@@ -55,7 +55,7 @@ const options = new Command("npm run rehearse --")
 const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
 const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 
-/** What machines need, by the Debian package that has it. */
+/** Programs that machines need, by Debian package. */
 const MACHINE_PROGRAMS: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   "systemd-nspawn": "systemd-container",
@@ -63,11 +63,11 @@ const MACHINE_PROGRAMS: Readonly<Record<string, string>> = {
   nft: "nftables",
 };
 
-/** Why no machines can be started here; undefined: they can. */
+/** The reason why no machines can start here. Undefined: they can. */
 function obstacle(): string | undefined {
-  if (process.getuid?.() !== 0) return "They need root.";
+  if (process.getuid?.() !== 0) return "Machines need root.";
   const missing = Object.entries(MACHINE_PROGRAMS).flatMap(([program, name]) => (has(program) ? [] : [name]));
-  return missing.length === 0 ? undefined : `They need: apt-get install ${missing.join(" ")}`;
+  return missing.length === 0 ? undefined : `Machines need: apt-get install ${missing.join(" ")}`;
 }
 
 /** Folders of runs that were killed. */
@@ -79,7 +79,7 @@ async function removeOldFolders(): Promise<void> {
   }
 }
 
-/** Node as an archive, as machines fetch it: this very one. */
+/** This Node as an archive, for the machines to download. */
 async function prepareNode(): Promise<string> {
   const file = join(cacheFolder(), `node-${process.version}.tar`);
   if (existsSync(file)) return file;
@@ -91,7 +91,7 @@ async function prepareNode(): Promise<string> {
   return file;
 }
 
-/** Deployments alone, in this process: of one stack, or of all that there are and of a fork with three pools. */
+/** Deployments alone, in this process: of one stack, or of all stacks and of a fork with three pools. */
 async function live(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
   try {
@@ -121,7 +121,7 @@ const stackNames = async (): Promise<readonly string[]> =>
 
 async function main(): Promise<number> {
   if (options.only.includes(LIFE)) {
-    if (options.only.length > 1) throw new Error(`"${LIFE}" is a part of its own: --only ${LIFE}.`);
+    if (options.only.length > 1) throw new Error(`"${LIFE}" cannot be combined with other steps: --only ${LIFE}.`);
     return live();
   }
   if (process.platform !== "linux") {
@@ -129,7 +129,7 @@ async function main(): Promise<number> {
   }
   await removeOldFolders();
   const why = obstacle();
-  if (why !== undefined) say(`Without worker machines: only record and API are rehearsed. ${why}`);
+  if (why !== undefined) say(`Only record and API are rehearsed, without worker machines. ${why}`);
   else await removeOldCgroups();
   const [tree, nodeArchive] = await Promise.all([why === undefined ? prepareTree(say) : undefined, prepareNode()]);
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
@@ -157,7 +157,7 @@ async function main(): Promise<number> {
 }
 
 /**
- * In a network, a mount and a process namespace of its own. When this process ends, the kernel kills the first process
+ * Runs in a separate network, mount and process namespace. When this process ends, the kernel kills the first process
  * there, and with it all others, their mounts and their network.
  */
 async function runInside(request: RehearsalRequest, folder: string): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * What a machine, or an app of App Service, is told by the platform: who it is, what will happen to it, and the tokens of
- * the identities it was given. It is known by its address.
+ * The platform's answers to a machine or to an app of App Service: its name, its scheduled events, and the tokens of
+ * its identities. The service identifies the caller by its address.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
@@ -20,14 +20,14 @@ export interface Instance {
 
 export interface MetadataService {
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** Announces the end of an instance; resolves when it has said that it is ready, or with false after the wait. */
+  /** Announces the end of an instance. Resolves when the instance has approved, or with false after the wait. */
   announceEnd(name: string, waitMs: number): Promise<boolean>;
 }
 
 export interface MetadataServiceDeps {
   readonly identities: Estate["identities"];
   readonly tokens: Tokens;
-  /** Undefined for an address that is no instance's. */
+  /** Undefined for an address without an instance. */
   readonly instanceAt: (address: string) => Instance | undefined;
   readonly now: () => number;
 }
@@ -112,7 +112,7 @@ export function createMetadataService({ identities, tokens, instanceAt, now }: M
 
 const addressOf = (request: IncomingMessage): string => (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
 
-/** Of the identities that were given, the one that is asked for; the only one when none is named. */
+/** The requested identity. Without a name in the request, the only one. */
 export function ownIdentity(
   identities: readonly RecordedIdentity[],
   ownIds: readonly string[],
@@ -124,7 +124,7 @@ export function ownIdentity(
   return own.find((identity) => identity.clientId === clientId);
 }
 
-/** The same answer from the metadata service and from App Service. */
+/** The metadata service and App Service give the same answer. */
 export function answerToken(
   url: URL,
   response: ServerResponse,

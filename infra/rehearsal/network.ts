@@ -1,4 +1,4 @@
-/** The network of a rehearsal, inside its own namespace: a bridge that stands for Azure, its subnets and its addresses. */
+/** The network of a rehearsal, in its own namespace: a bridge for Azure, its subnets and its addresses. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readlink, writeFile } from "node:fs/promises";
@@ -10,20 +10,20 @@ import { command } from "./command.ts";
 /** Machines and apps are connected to it. */
 export const BRIDGE = "azure0";
 /**
- * A bridge without an address of its own takes the lowest of its ports'. That changes when a port comes or goes, and then
- * every machine sends to the old one until its ARP entry ends half a minute later.
+ * A bridge without an address uses the lowest of its ports' addresses, which changes when a port is added or removed.
+ * Then every machine sends to the old one until its ARP entry expires half a minute later.
  */
 const BRIDGE_MAC = "02:00:00:00:00:01";
 
 const ip = (...args: readonly string[]): Promise<string> => command("ip", ...args);
 
-/** New namespaces have no network, not even loopback, and show the host's /run, which is not to be written to. */
+/** New namespaces have no network, not even loopback, and show the host's /run, which must not be written to. */
 export async function preparePlace(): Promise<void> {
   await ip("link", "set", "lo", "up");
   await command("mount", "-t", "tmpfs", "tmpfs", "/run");
 }
 
-/** Throws unless this process has a network namespace of its own, where it may do so. */
+/** Throws unless this process has its own network namespace, where changes are safe. */
 export async function createNetwork(subnets: ReadonlyMap<string, string>): Promise<void> {
   await ip("link", "add", BRIDGE, "address", BRIDGE_MAC, "type", "bridge");
   await ip("link", "set", BRIDGE, "up");
@@ -32,11 +32,11 @@ export async function createNetwork(subnets: ReadonlyMap<string, string>): Promi
   for (const address of [...gateways, ...single]) await ip("address", "add", address, "dev", BRIDGE);
 }
 
-/** What each name of Azure leads to, as lines of a hosts file. */
+/** The addresses of Azure's names, as lines of a hosts file. */
 export const hostLines = (names: readonly string[]): string =>
   ["127.0.0.1 localhost", ...names.map((name) => `${PUBLIC_ADDRESS} ${name}`), ""].join("\n");
 
-/** Lets this namespace, and it alone, look names up in these lines. */
+/** Makes this namespace, and only this one, resolve names with these lines. */
 export async function useHosts(lines: string, folder: string): Promise<void> {
   const file = join(folder, "hosts");
   await writeFile(file, lines);
@@ -49,7 +49,7 @@ export interface ConnectedProcess {
 }
 
 export interface ConnectedProcessOptions {
-  /** Of its network device on our side: 15 characters at most. */
+  /** The name of its network device on our side, of 15 characters at most. */
   readonly device: string;
   readonly address: string;
   readonly prefix: string;
@@ -61,11 +61,11 @@ export interface ConnectedProcessOptions {
   readonly output: number;
 }
 
-/** Starts a program with an address of its own, as a container of App Service has one. */
+/** Starts a program with its own address, as a container of App Service has one. */
 export async function startConnected(options: ConnectedProcessOptions): Promise<ConnectedProcess> {
   const { device, address, prefix, commandLine, cwd, env, output } = options;
   const own = await readlink("/proc/self/ns/net");
-  // It waits for a line, which comes when its network is there.
+  // The program waits for a line, which it gets when its network exists.
   const script = 'read -r _ && exec sh -c "$0"';
   const child = spawn("unshare", ["--net", "--", "sh", "-c", script, commandLine], {
     cwd,

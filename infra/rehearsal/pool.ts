@@ -1,4 +1,4 @@
-/** A scale set: its machines, by the numbers Azure gives them, and what becomes of them when it grows and shrinks. */
+/** A scale set: its machines, numbered as in Azure, and how it grows and shrinks. */
 import { join } from "node:path";
 import { gatewayOf, memberAddress } from "./addresses.ts";
 import type { Cloud } from "./cloud.ts";
@@ -10,16 +10,18 @@ export interface PoolMachine {
   readonly number: number;
   readonly machine: Machine;
   readonly instance: Instance;
-  /** As the worker calls itself. */
+  /** The worker's own name. */
   readonly workerId: string;
 }
 
 export interface Pool {
   /** Oldest first. */
   readonly machines: readonly PoolMachine[];
-  /** Starts one more; resolves when it is booting. */
+  /** Starts one more. Resolves when it is booting. */
   add(): Promise<PoolMachine>;
-  /** Announces the end, waits for the machine's word, and removes it. Resolves with whether the word came. */
+  /**
+   * Announces the end, waits for the machine's approval, and removes it. Resolves with whether the machine approved.
+   */
   terminate(machine: PoolMachine): Promise<boolean>;
   stop(): Promise<void>;
 }
@@ -32,9 +34,9 @@ export interface PoolDeps {
   readonly node: NodeSource;
 }
 
-/** What a machine gets to answer the notice. Azure gives the minutes that are configured; jobs here take seconds. */
+/** The time for a machine to answer the notice. Azure gives the configured minutes, but jobs here take seconds. */
 const NOTICE_MS = 60_000;
-/** What it gets to power off before it is cut off. */
+/** The time for a machine to power off before it is killed. */
 const POWER_OFF_MS = 20_000;
 
 export function createPool({ cloud, estate, layers, folder, node }: PoolDeps): Pool {

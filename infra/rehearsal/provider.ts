@@ -1,6 +1,7 @@
 /**
- * One of the two providers as Pulumi's engine starts it: a process that serves the stand-in over gRPC and keeps its part of
- * the cloud in a file, and what it changed in another. Arguments: the provider's name, the file, then those of the engine.
+ * One of the two providers, as a process that Pulumi's engine starts. It serves the stand-in over gRPC. It keeps its
+ * part of the cloud in one file and its changes in another. Arguments: the provider's name, the file, then those of the
+ * engine.
  */
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +15,7 @@ const [name = "", file = "", ...engineArguments] = process.argv.slice(2);
 
 const read = (): CloudRecord => JSON.parse(readFileSync(file, "utf8")) as CloudRecord;
 
-/** Whole at every moment: the engine may end this process. */
+/** Complete at every moment, because the engine may end this process. */
 function write(cloud: CloudRecord): void {
   const half = `${file}.${process.pid}`;
   writeFileSync(half, JSON.stringify(cloud));
@@ -33,7 +34,7 @@ const standIn = (cloud: CloudRecord): StandIn =>
 let created = 0;
 const isDying = (): boolean => dieAfter !== undefined && created >= Number(dieAfter);
 
-/** In one go, so that no other request comes between. */
+/** Synchronous, so that no other request can come between. */
 const change = <Result>(make: (cloud: StandIn) => Result): Promise<Result> =>
   new Promise((resolve) => {
     const cloud = read();
@@ -44,24 +45,24 @@ const change = <Result>(make: (cloud: StandIn) => Result): Promise<Result> =>
   });
 
 const engine = process.ppid;
-// One that was killed cannot end its plugins.
+// A killed engine cannot end its plugins.
 setInterval(() => {
   if (process.ppid !== engine) process.exit();
 }, 1_000).unref();
 
-/** As a machine that is switched off: what the engine has asked for by then is made, and it never hears of it. */
+/** Like a machine that is switched off: pending requests are carried out, and the engine never gets an answer. */
 function endEngine(): void {
   const end = (): void => {
     if (process.ppid === engine) process.kill(engine, "SIGKILL");
     process.exit();
   };
-  unheard++;
-  if (unheard === UNHEARD_MAX) end();
-  // Fewer, when nothing more can be made without those.
-  if (unheard === 1) setTimeout(end, LAST_REQUESTS_MS);
+  unanswered++;
+  if (unanswered === UNANSWERED_MAX) end();
+  // Fewer, if no more can be created without those.
+  if (unanswered === 1) setTimeout(end, LAST_REQUESTS_MS);
 }
-let unheard = 0;
-const UNHEARD_MAX = 6;
+let unanswered = 0;
+const UNANSWERED_MAX = 6;
 const LAST_REQUESTS_MS = 2_000;
 
 const look = <Result>(at: (cloud: StandIn) => Result): Promise<Result> =>
@@ -73,7 +74,7 @@ function resourceOf(urn: string): { readonly type: string; readonly name: string
   return { type: types.split("$").at(-1) ?? "", name: names.join("::") };
 }
 
-/** Assets cannot be given back. Without inputs the engine keeps those it has, as with the real provider. */
+/** Assets cannot be returned. Without inputs the engine keeps those it has, as with the real provider. */
 const readable = (inputs: Properties): Properties | undefined =>
   Object.values(inputs).some((value) => assetOf(value) !== undefined) ? undefined : inputs;
 
@@ -88,8 +89,8 @@ const provider: Provider = {
   diff(id, urn, _before, inputs: Properties) {
     return look((cloud) => {
       const { changed, replaces } = cloud.diff(id, resourceOf(urn).type, inputs);
-      // Pulumi's server for providers cannot tell the paths. Without a verdict the engine finds them itself, and only with
-      // them it obeys `replaceOnChanges`.
+      // Pulumi's server for providers cannot return the paths. Without a verdict the engine finds them itself. It needs
+      // them for `replaceOnChanges`.
       return { ...(changed.length === 0 && { changes: false }), replaces: [...replaces] };
     });
   },
@@ -103,7 +104,7 @@ const provider: Provider = {
   read(id) {
     return look((cloud) => {
       const found = cloud.read(id);
-      // An empty id says that it is gone.
+      // An empty id means that the resource does not exist.
       if (found === undefined) return { id: "", props: {} };
       return { id, props: found.outputs, inputs: readable(found.inputs) };
     });

@@ -1,6 +1,6 @@
 /**
- * Deploys the program with Pulumi's own engine, which finds the stand-in's two providers as plugins. The engine's state,
- * plugins and home are in a folder of the run; nothing is asked of the network or of the user's own Pulumi.
+ * Deploys the program with Pulumi's own engine, which loads the stand-in's two providers as plugins. The engine's
+ * state, plugins and home are in a folder of the run. It uses neither the network nor the user's own Pulumi.
  */
 import { execFile } from "node:child_process";
 import { constants } from "node:fs";
@@ -23,33 +23,33 @@ export interface PulumiStackOptions {
   readonly cloud: CloudRecord;
 }
 
-/** How a deployment is run, besides the stack's settings. */
+/** Options of a deployment, in addition to the stack's settings. */
 export interface Deployment {
-  /** By full key; objects as JSON. */
+  /** By full key. Objects are JSON. */
   readonly config: Readonly<Record<string, string>>;
-  /** The object id of whoever deploys. */
+  /** The object id of the deployer. */
   readonly deployer?: string;
-  /** The engine is killed when so many resources were made, and those it has asked for. */
+  /** The engine is killed after this many creations. Its pending requests are carried out. */
   readonly dieAfter?: number;
 }
 
-/** What deploys. */
+/** The name and version of the engine. */
 export interface Engine {
-  /** Each throws ProgramFailedError with what the engine says, and resolves with what it changed: `create release-api`. */
+  /** Each throws ProgramFailedError with the engine's message, and resolves with its changes: `create release-api`. */
   up(deployment: Deployment): Promise<readonly string[]>;
   destroy(): Promise<readonly string[]>;
-  /** Does what `npm run recover` does. Resolves with what that says. */
+  /** Does what `npm run recover` does. Resolves with its output. */
   recover(): Promise<string>;
 }
 
 const PROVIDERS = ["azure-native", "azuread"];
-/** Makes the stack's state what the cloud has, after an `up` that died. */
+/** Makes the stack's state match the cloud after a killed `up`. */
 const RECOVER = join("infra", "tools", "recover.ts");
 const ENGINE_PROGRAMS = ["pulumi", "pulumi-language-nodejs"];
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 const run = promisify(execFile);
 
-/** The first folder of a search path that has Pulumi, and beside it what runs programs in Node; undefined: there is none. */
+/** The first folder of a search path that has Pulumi and its language host for Node. Undefined: none. */
 export async function findPulumi(searchPath: string): Promise<string | undefined> {
   for (const folder of searchPath.split(delimiter)) {
     const found = ENGINE_PROGRAMS.map((program) => access(join(folder, program), constants.X_OK));
@@ -95,7 +95,7 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<En
   const pulumi = (args: readonly string[], more?: NodeJS.ProcessEnv): Promise<string> =>
     execute(join(programs, "pulumi"), [...args, "--non-interactive", "--color=never"], more);
 
-  /** Each provider is a process with a file of its own; the record is both. */
+  /** Each provider is a process with its own file. The record is both. */
   async function withProviders(act: () => Promise<unknown>): Promise<readonly string[]> {
     for (const provider of PROVIDERS) {
       const own = Object.entries(cloud).filter(([, { type }]) => type.startsWith(`${provider}:`));
@@ -125,21 +125,21 @@ export async function createPulumiStack(options: PulumiStackOptions): Promise<En
         }),
       );
     },
-    // Its preview refuses to delete what is protected before anything is deleted.
+    // Its preview refuses to delete protected resources before anything is deleted.
     destroy: () => withProviders(() => pulumi(["destroy", ...unattended])),
     recover: () => execute(process.execPath, [RECOVER, "--stack", stack, "--unlock"]),
   };
 }
 
-/** Objects and lists as a person writes them, so that it is the engine that hands them over in its own form. */
+/** Objects and lists as a person writes them, so that the engine passes them on in its own form. */
 const settingOf = (text: string): unknown => (/^[[{]/.test(text) ? JSON.parse(text) : text);
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** The engine ends what it prints with what went wrong. */
+/** The end of the engine's output contains the error. */
 function complaint(error: unknown): string {
   const { stdout = "", stderr = "", message } = error as Error & { readonly stdout?: string; readonly stderr?: string };
   const [, diagnostics] = /^Diagnostics:\n([\s\S]*?)(?=^\w|(?![\s\S]))/m.exec(stdout) ?? [];
-  // That plugins are taken from the PATH is what it warns of.
+  // Removes the warning that plugins are loaded from the PATH.
   return (diagnostics ?? stderr).replaceAll(/^ +warning: .*\n/gm, "").trim() || message;
 }

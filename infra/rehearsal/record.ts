@@ -1,4 +1,4 @@
-/** What is kept of a deployed cloud: resources with their inputs, by id, and how values are kept and compared. */
+/** The record of a deployed cloud: resources with their inputs, by id, and how values are stored and compared. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Properties } from "../tools/stub-engine.ts";
@@ -11,14 +11,16 @@ export interface RecordedResource {
   /** Its name in the program. */
   readonly name: string;
   readonly inputs: Properties;
-  /** Azure is not done with its last change: a filter cannot be read, a subnet cannot be deleted. Until `timePasses`. */
+  /**
+   * Azure has not finished its last change: a filter cannot be read, a subnet cannot be deleted. Until `timePasses`.
+   */
   readonly unsettled?: true;
 }
 
-/** Everything there is, by id. JSON. */
+/** All resources, by id. JSON. */
 export type CloudRecord = Record<string, RecordedResource>;
 
-/** Where the content of a blob lies, and its hash. */
+/** The path of a blob's content, and its hash. */
 export interface RecordedAsset {
   readonly hash: string;
   readonly path?: string;
@@ -28,11 +30,11 @@ export interface RecordedAsset {
 /** `storage:Table` of `azure-native:storage:Table`. */
 export const shortType = (type: string): string => type.replace(/^azure-native:/, "");
 
-/** How Pulumi marks special values on the wire: an asset, a secret. */
+/** Pulumi's marks for special values on the wire: an asset, a secret. */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
-/** Values as they are kept: an asset as its hash and its place, a secret in the open. */
+/** Values in stored form: an asset as its hash and path, a secret in plain text. */
 export function recordable(value: Properties): Properties {
   return plain(value) as Properties;
 }
@@ -47,14 +49,14 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, field]) => [key, plain(field)]));
 }
 
-/** Programs give no hash. The engine adds it, and gives nothing else where it asks for differences. */
+/** Programs give no hash. The engine adds it, and gives only the hash when it requests differences. */
 function recordedAsset({ hash, path, text }: Properties): RecordedAsset {
   const hashOr = (content: string | Buffer): string =>
     typeof hash === "string" ? hash : createHash("sha256").update(content).digest("hex");
   if (typeof path === "string") return { hash: hashOr(readFileSync(path)), path };
   if (typeof text === "string") return { hash: hashOr(text), text };
   if (typeof hash === "string") return { hash };
-  throw new RangeError("An asset has neither a path nor a text; others cannot be rehearsed.");
+  throw new RangeError("An asset has neither a path nor a text. Other kinds cannot be rehearsed.");
 }
 
 /** The asset in a recorded value, if it is one. */
@@ -67,7 +69,7 @@ export const at = (value: unknown, path: string): unknown =>
 
 export const same = (a: unknown, b: unknown): boolean => JSON.stringify(ordered(a)) === JSON.stringify(ordered(b));
 
-/** Objects with their keys in order; an asset is its content. */
+/** Sorts the keys of objects, and reduces an asset to its content. */
 function ordered(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(ordered);
   if (typeof value !== "object" || value === null) return value;

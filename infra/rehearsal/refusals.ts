@@ -1,14 +1,14 @@
-/** What Azure and its providers refuse to create, to change and to remove. docs/rehearse.md lists it. */
+/** What Azure and its providers refuse to create, change and delete. docs/rehearse.md has the list. */
 import { parseAddressSpace } from "../plan/subnets.ts";
 import { nameProblem } from "./azure-names.ts";
 import { at, same, shortType, type CloudRecord, type Properties, type RecordedResource } from "./record.ts";
 
-/** Azure, or the provider in front of it, does not do that. The message is close to the original. */
+/** Azure, or its provider, refuses this. The message is close to the original. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
 
-/** What Azure refuses to change in place. */
+/** Properties that Azure cannot change in place. */
 const IMMUTABLE: Readonly<Record<string, readonly string[]>> = {
   "compute:VirtualMachineScaleSet": [
     "platformFaultDomainCount",
@@ -21,9 +21,9 @@ const IMMUTABLE: Readonly<Record<string, readonly string[]>> = {
   "servicebus:Topic": ["requiresDuplicateDetection", "enablePartitioning"],
   "servicebus:Namespace": ["sku.tier"],
 };
-/** Between these, copies of an account change in place; between the two it is a migration. */
+/** Azure changes copies in place among these, and among the others. Between the two groups it is a migration. */
 const ZONAL_REPLICATION = /^Standard_(?:ZRS|GZRS|RAGZRS)$/;
-/** What App Service runs in a subnet keeps a hold on it for a while after it is gone. */
+/** An app of App Service holds its subnet for a while after it was deleted. */
 export const SITE = "web:WebApp";
 export const FILTER = "servicebus:DefaultRule";
 
@@ -42,7 +42,7 @@ export function judgeCreation(cloud: CloudRecord, id: string, type: string, inpu
   if (short === "authorization:RoleAssignment") judgeRoleAssignment(cloud, id, inputs);
 }
 
-/** Of a resource that is there. Throws RefusedError. */
+/** For an existing resource. Throws RefusedError. */
 export function judgeUpdate(cloud: CloudRecord, id: string, inputs: Properties): void {
   const { type, inputs: before } = present(cloud, id);
   const short = shortType(type);
@@ -62,7 +62,7 @@ export function judgeUpdate(cloud: CloudRecord, id: string, inputs: Properties):
   judgeCreation(cloud, id, type, inputs);
 }
 
-/** Of a resource that is there. Throws RefusedError. */
+/** For an existing resource. Throws RefusedError. */
 export function judgeRemoval(cloud: CloudRecord, id: string): void {
   const { type, unsettled } = present(cloud, id);
   if (shortType(type) === "network:Subnet") {
@@ -74,7 +74,7 @@ export function judgeRemoval(cloud: CloudRecord, id: string): void {
   if (assigned !== undefined) throw new RefusedError(`RoleDefinitionHasAssignments: ${id}, by ${assigned[0]}`);
 }
 
-/** Throws RefusedError when it is not there. */
+/** Throws RefusedError if it does not exist. */
 export function present(cloud: CloudRecord, id: string): RecordedResource {
   const resource = cloud[id];
   if (resource === undefined) throw new RefusedError(`ResourceNotFound: ${id}`);
@@ -102,7 +102,7 @@ function judgeScaleSet(inputs: Properties): void {
   }
 }
 
-/** It lies in its network, beside the others. */
+/** A subnet must be inside its network and must not overlap with others. */
 function judgeSubnet(cloud: CloudRecord, id: string, inputs: Properties): void {
   const [networkId = ""] = id.split("/subnets/");
   const own = rangeOf(inputs["addressPrefix"]);
@@ -118,7 +118,7 @@ function judgeSubnet(cloud: CloudRecord, id: string, inputs: Properties): void {
   }
 }
 
-/** It has room for the subnets that are there. */
+/** A network must contain its existing subnets. */
 function judgeNetwork(cloud: CloudRecord, id: string, inputs: Properties): void {
   for (const [subnetId, { addressPrefix }] of subnetsOf(cloud, id)) {
     if (!prefixesOf(inputs).some((prefix) => isWithin(rangeOf(addressPrefix), rangeOf(prefix)))) {
@@ -127,7 +127,7 @@ function judgeNetwork(cloud: CloudRecord, id: string, inputs: Properties): void 
   }
 }
 
-/** One and the same permission is there once, whatever its name. */
+/** A permission can exist only once, under any name. */
 function judgeRoleAssignment(cloud: CloudRecord, id: string, inputs: Properties): void {
   const key = (of: Properties): string => JSON.stringify([of["scope"], of["principalId"], of["roleDefinitionId"]]);
   const twin = Object.entries(cloud).find(

@@ -1,4 +1,4 @@
-/** What the steps of a rehearsal share, and the few things that several of them do. */
+/** Shared by the steps of a rehearsal: its context and common actions. */
 import { ServiceBusAdministrationClient, ServiceBusClient } from "@azure/service-bus";
 import { JobServiceClient } from "../../runtime/client/index.ts";
 import type { JobView } from "../../runtime/core/http/views.ts";
@@ -12,30 +12,30 @@ import { until } from "./step.ts";
 export interface Rehearsal {
   readonly project: RehearsedProject;
   readonly stack: RehearsedStack;
-  /** What the last deployment recorded. */
+  /** The record of the last deployment. */
   readonly estate: () => Estate;
-  /** Whose jobs are run: the one that deployed packages are published to, if there are any. */
+  /** The tenant of the jobs: the one that deployed packages are published to, if there are any. */
   readonly tenantName: string;
   readonly cloud: Cloud;
   readonly pool: Pool;
-  /** Deploys, and brings the running cloud to what was recorded. */
+  /** Deploys, and updates the running cloud to the record. */
   deploy(): Promise<void>;
   /** A program with the role Jobs.Submit. */
   readonly client: JobServiceClient;
-  /** One with Jobs.Admin. */
+  /** A program with Jobs.Admin. */
   readonly admin: JobServiceClient;
   /** The job package "rehearsal-work.zip". */
   readonly workPackage: Uint8Array<ArrayBuffer>;
   readonly bus: ServiceBusClient;
   readonly busAdmin: ServiceBusAdministrationClient;
-  /** Jobs whose messages were taken away; filled by one step, waited for by another. */
+  /** Jobs whose messages were removed. One step adds them, another waits for them. */
   readonly bereft: { jobIds: readonly string[]; since: number };
   readonly maxMachines: number;
 }
 
 export const WORK_PACKAGE = "rehearsal-work.zip";
 
-/** Makes no request: nobody is signed in yet. */
+/** Sends no request: nobody is signed in yet. */
 export const createClients = (
   cloud: Pick<Cloud, "busConnectionString" | "busAdminConnectionString">,
   host: string,
@@ -47,7 +47,7 @@ export const createClients = (
 });
 
 export const signIn = ({ client, admin }: Pick<Rehearsal, "client" | "admin">): Promise<true> =>
-  until("the API answers, and signs callers in", 60, async () => {
+  until("the API answers and accepts callers", 60, async () => {
     await client.authenticate(DEMO_APPLICATION.clientId, DEMO_APPLICATION.secret);
     await admin.authenticate(ADMIN_APPLICATION.clientId, ADMIN_APPLICATION.secret);
     return true;
@@ -73,7 +73,7 @@ export const submitWork = (
     ...more,
   });
 
-/** Waits for the end, and insists on success. */
+/** Waits for the end, and throws unless the job succeeded. */
 export async function succeeded({ client }: Pick<Rehearsal, "client">, jobId: string, seconds = 120): Promise<JobView> {
   const job = await client.waitForJob(jobId, { signal: AbortSignal.timeout(Math.ceil(seconds * 1_000)) });
   if (job.state !== "succeeded") {
@@ -82,7 +82,7 @@ export async function succeeded({ client }: Pick<Rehearsal, "client">, jobId: st
   return job;
 }
 
-/** The machine that a job runs on, once it runs. */
+/** The machine that a job runs on. Waits until it runs. */
 export function machineOf(rehearsal: Pick<Rehearsal, "client" | "pool">, jobId: string): Promise<PoolMachine> {
   return until(`job ${jobId} runs`, 120, async () => {
     const job = await rehearsal.client.monitoring.getJob(jobId);
@@ -94,13 +94,13 @@ export function machineOf(rehearsal: Pick<Rehearsal, "client" | "pool">, jobId: 
 export const workerOf = async ({ admin }: Pick<Rehearsal, "admin">, { workerId }: PoolMachine) =>
   (await admin.monitoring.getWorkers()).find((worker) => worker.workerId === workerId);
 
-/** Throws when the job was started more than once, with how each start ended. */
+/** Throws if the job was started more than once, with the end of each start. */
 export function expectOneStart({ jobName, history }: JobView): void {
   const starts = history.map(({ outcome, code, workerId }) => [outcome, code, workerId].join(" "));
   expect(history.length === 1, `${jobName} was started ${history.length} times: ${starts.join("; ")}.`);
 }
 
-/** How a job's starts ended, oldest first. */
+/** How each execution of a job ended, oldest first. */
 export const outcomes = ({ history }: JobView): readonly (string | undefined)[] =>
   history.map(({ outcome }) => outcome);
 

@@ -1,6 +1,6 @@
 /**
- * Stacks that are deployed into the stand-in cloud, from a copy of the project: nothing of the user's own stacks, Pulumi
- * settings or build output is touched, and the copy's code can be changed to make another release.
+ * Stacks that are deployed into the stand-in cloud, from a copy of the project. The user's own stacks, Pulumi settings
+ * and build output do not change. The copy's code can be changed to make another release.
  */
 import { appendFile, cp, readFile, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -17,15 +17,15 @@ import { createStandIn, type ChangeVerb } from "./stand-in.ts";
 import { createStubStack } from "./stub-stack.ts";
 
 export interface RehearsedStack extends Engine {
-  /** Everything there is after the last deployment. */
+  /** All resources after the last deployment. */
   readonly cloud: CloudRecord;
 }
 
 export interface RehearsedProject {
-  /** What deploys: `pulumi v3.…` where it is on the PATH, else `stub` with the version of Pulumi's SDK. */
+  /** The engine: `pulumi v3.…` if it is on the PATH, else `stub` with the version of Pulumi's SDK. */
   readonly engine: string;
   createStack(name: string): Promise<RehearsedStack>;
-  /** Makes the next deployment another release; the same text makes the same release. */
+  /** Makes the next deployment another release. The same text makes the same release. */
   writeRelease(text: string): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export interface RehearsedProjectOptions {
   readonly resident: boolean;
 }
 
-/** Top-level folders that are no source. */
+/** Top-level folders that contain no source. */
 const LEFT_OUT: readonly string[] = ["node_modules", ".git", "dist", ".jobyard", "coverage"];
 /** A file that both programs import. */
 const RELEASE_FILE = join("runtime", "core", "limits.ts");
@@ -73,7 +73,7 @@ export async function createRehearsedProject({ folder, resident }: RehearsedProj
     async writeRelease(text) {
       release = text;
       await writeFile(releaseFile, original);
-      // An effect that no bundler drops.
+      // A side effect that no bundler removes.
       if (text !== "")
         await appendFile(releaseFile, `\nObject.assign(globalThis, { release: ${JSON.stringify(text)} });\n`);
     },

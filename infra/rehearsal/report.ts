@@ -1,11 +1,11 @@
-/** What a rehearsal found, for people and for programs. */
+/** The results of a rehearsal, for people and for programs. */
 import type { Denial } from "./access.ts";
 import type { Step, Verdict } from "./step.ts";
 
 export interface UnusedGrant {
   /** Its name in the program. */
   readonly grant: string;
-  /** Why nothing needs to have used it; absent: it may be one too many. */
+  /** Why no request needs it. Absent: it may be unnecessary. */
   readonly reason?: string;
 }
 
@@ -14,21 +14,21 @@ export interface Report {
   readonly failed: number;
   readonly denied: readonly Denial[];
   readonly unusedGrants: readonly UnusedGrant[];
-  /** Where this is not as in Azure. */
+  /** Differences from Azure. */
   readonly differences: readonly string[];
-  /** What ran the program. */
+  /** The engine that ran the program. */
   readonly engine: string;
 }
 
-/** Grants that a rehearsal does not use, and why they are right all the same. */
+/** Grants that a rehearsal does not use although they are correct, with the reason. */
 const REASONS: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
-  { pattern: /-publish-telemetry$/, reason: "There is no Application Insights here to publish to." },
+  { pattern: /-publish-telemetry$/, reason: "The rehearsal has no Application Insights." },
 ];
 
 export function unusedGrants(names: readonly string[], partial: boolean): readonly UnusedGrant[] {
   return names.map((grant) => {
     const reason = REASONS.find(({ pattern }) => pattern.test(grant))?.reason;
-    const known = reason ?? (partial ? "Only a part was rehearsed." : undefined);
+    const known = reason ?? (partial ? "The rehearsal ran only some steps." : undefined);
     return { grant, ...(known !== undefined && { reason: known }) };
   });
 }
@@ -54,13 +54,13 @@ export function reportLines({
   const unexplained = unused.filter(({ reason }) => reason === undefined);
   return [
     "",
-    `${steps.length - failed} of ${steps.length} steps held; the program was run by: ${engine}.`,
+    `${steps.length - failed} of ${steps.length} steps passed. Engine: ${engine}.`,
     ...denied.map(({ who, action, resource, count }) => `denied ${count} times: ${who}, ${action} on ${resource}`),
     ...unexplained.map(({ grant }) => `never used: ${grant}`),
-    "Not as in Azure:",
+    "Differences from Azure:",
     ...differences.map((difference) => `- ${difference}`),
   ];
 }
 
-/** Whether everything held, and nothing was denied. */
+/** Whether every step passed and no request was denied. */
 export const isGood = ({ failed, denied }: Report): boolean => failed === 0 && denied.length === 0;

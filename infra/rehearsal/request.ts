@@ -1,19 +1,19 @@
-/** What is to be rehearsed, as `main.ts` tells it to `inside.ts`. */
+/** The rehearsal's request, which `main.ts` passes to `inside.ts`. */
 export interface RehearsalRequest {
   readonly stack: string;
-  /** Names of steps; none: all. */
+  /** Names of steps. Empty: all. */
   readonly only: readonly string[];
-  /** Whether worker machines can be started here. */
+  /** Whether worker machines can start here. */
   readonly machines: boolean;
-  /** Most machines at a time. */
+  /** Maximum machines at a time. */
   readonly maxMachines: number;
-  /** Leaves everything running at the end, until it is interrupted. */
+  /** Keeps everything running at the end, until it is interrupted. */
   readonly keep: boolean;
   readonly json: boolean;
-  /** For everything that is written; with the certificates of this run in it. */
+  /** The folder for all files. It contains the certificates of this run. */
   readonly folder: string;
-  /** The machines' file system; undefined without machines. */
+  /** The machines' file system. Undefined without machines. */
   readonly tree: string | undefined;
-  /** A tar archive with Node in it, as Node's own have it. */
+  /** A tar archive with Node, in the form of Node's own archives. */
   readonly nodeArchive: string;
 }

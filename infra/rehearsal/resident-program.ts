@@ -1,6 +1,6 @@
 /**
- * Runs the program in this process, as Pulumi's automation API runs programs that are functions: loading the program, its
- * providers and a bundler takes seconds, declaring a stack a fraction of one.
+ * Runs the program in this process, as Pulumi's automation API runs programs that are functions. Loading the program,
+ * its providers and a bundler takes seconds. Declaring a stack takes a fraction of one.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const { LanguageServer } = createRequire(import.meta.url)("@pulumi/pulumi/automa
   };
 };
 
-/** `project` holds the program. `release` names its code: what was bundled of it once is not bundled again. */
+/** `project` contains the program. `release` names its code, so that each release is bundled only once. */
 export async function residentProgram(project: string, release: () => string): Promise<StartProgram> {
   const { declareStack } = (await import(join(project, "infra/declare-stack.ts"))) as {
     readonly declareStack: (bundle: BuildBundles) => Promise<unknown>;
@@ -41,7 +41,7 @@ export async function residentProgram(project: string, release: () => string): P
     for (const [key, value] of Object.entries(config)) request.getConfigMap().set(key, value);
     const server = new LanguageServer(() => declareStack(bundle));
     const { stackTraceLimit } = Error;
-    // Pulumi notes where each of thousands of promises was made.
+    // Otherwise Pulumi records where thousands of promises were created.
     Error.stackTraceLimit = 0;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -56,5 +56,5 @@ export async function residentProgram(project: string, release: () => string): P
   };
 }
 
-/** Registrations at a time, as the engine has it by default. */
+/** Registrations at a time. This is the engine's default. */
 const PARALLEL = 16;

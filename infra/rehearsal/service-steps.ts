@@ -11,7 +11,7 @@ const ROLES_SPREAD_MS = 6_000;
 
 export const roles: Step<Rehearsal> = {
   name: "roles",
-  title: "The API starts although its roles come late, and takes callers with tokens of Entra.",
+  title: "The API starts although its roles come late, and accepts callers with tokens of Entra ID.",
   needs: [],
   async run(rehearsal) {
     const { cloud, admin, tenantName } = rehearsal;
@@ -20,7 +20,7 @@ export const roles: Step<Rehearsal> = {
     cloud.access.takeEffect();
     await deploying;
     await signIn(rehearsal);
-    // With deployed packages the API makes their tenant by itself.
+    // With deployed packages, the API creates their tenant.
     if (!hasPackages(rehearsal)) await admin.management.createTenant(tenantName);
     await until(`tenant ${tenantName} exists`, 60, async () => {
       const grant = { access: "manage", name: "Rehearsal" } as const;
@@ -35,7 +35,7 @@ const hasPackages = ({ estate }: Pick<Rehearsal, "estate">): boolean =>
 
 export const packages: Step<Rehearsal> = {
   name: "packages",
-  title: "The API has published the packages it was deployed with, and takes another.",
+  title: "The API publishes its deployed packages, and accepts another.",
   needs: ["roles"],
   async run(rehearsal) {
     const { client, workPackage, tenantName } = rehearsal;
@@ -54,11 +54,11 @@ export async function publishedNames({ client, tenantName }: Rehearsal): Promise
 
 export const api: Step<Rehearsal> = {
   name: "api",
-  title: "Jobs are submitted, listed and canceled, on every instance; large parameters go by blob.",
+  title: "Jobs are submitted, listed and canceled, on every instance; large parameters are stored in a blob.",
   needs: ["packages"],
   async run(rehearsal) {
     const { client, cloud } = rehearsal;
-    // Twice for each instance, which take turns.
+    // Two jobs for each instance. Instances take turns.
     for (let turn = 0; turn < 2 * cloud.site.pids.length; turn++) {
       const later = new Date(Date.now() + 3_600_000).toISOString();
       const jobId = await submitWork(rehearsal, `later-${turn}`, 1, { runAt: later });
@@ -71,26 +71,26 @@ export const api: Step<Rehearsal> = {
 
 export const events: Step<Rehearsal> = {
   name: "events",
-  title: "The end of a job is heard through the front, by the SDK's event stream and by SignalR's client.",
+  title: "The end of a job arrives through the front, in the SDK's event stream and in SignalR's client.",
   needs: ["api"],
   async run(rehearsal) {
     const { client, estate, tenantName } = rehearsal;
     const url = `https://${estate().site.host}`;
-    const heard = { stream: "", hub: "" };
-    client.notifications.on("jobCompleted", ({ jobId }) => void (heard.stream = jobId));
+    const received = { stream: "", hub: "" };
+    client.notifications.on("jobCompleted", ({ jobId }) => void (received.stream = jobId));
     await client.notifications.subscribeToTenant(tenantName);
     const hub = new HubConnectionBuilder()
       .withUrl(`${url}/hubs/jobs`, { accessTokenFactory: () => applicationToken(url) })
       .configureLogging(LogLevel.None)
       .build();
-    hub.on("jobCompleted", (event: { readonly jobId: string }) => void (heard.hub = event.jobId));
+    hub.on("jobCompleted", (event: { readonly jobId: string }) => void (received.hub = event.jobId));
     await hub.start();
     try {
       await hub.invoke("SubscribeToTenant", tenantName);
       const runAt = new Date(Date.now() + 3_600_000).toISOString();
       const jobId = await submitWork(rehearsal, "followed", 0, { runAt });
       await client.management.cancelJob(jobId);
-      await until("both have heard of its end", 30, () => heard.stream === jobId && heard.hub === jobId);
+      await until("both have received its end", 30, () => received.stream === jobId && received.hub === jobId);
     } finally {
       client.notifications.disconnect();
       await hub.stop();
@@ -102,13 +102,13 @@ async function applicationToken(url: string): Promise<string> {
   const facts = (await (await fetch(`${url}/v1/auth`)).json()) as EntraFacts;
   const { clientId, secret: clientSecret } = DEMO_APPLICATION;
   const token = await clientSecretCredential(facts, { clientId, clientSecret }, fetch).getToken([]);
-  if (token === null) throw new Error("There is no token.");
+  if (token === null) throw new Error("The CLI returned no token.");
   return token.token;
 }
 
 export const purge: Step<Rehearsal> = {
   name: "purge",
-  title: "Every message in the queues is taken away, under waiting jobs and a delayed one.",
+  title: "All messages are removed from the queues, while jobs and a delayed job wait.",
   needs: ["api"],
   machines: true,
   async run(rehearsal) {
@@ -116,14 +116,14 @@ export const purge: Step<Rehearsal> = {
     const waiting = await Promise.all(names.map((name) => submitWork(rehearsal, name, 0)));
     const runAt = new Date(Date.now() + 20_000).toISOString();
     const delayed = await submitWork(rehearsal, "bereft-delayed", 0, { runAt });
-    await until("their messages are there", 20, async () => (await takeMessages(rehearsal)) > 0);
+    await until("their messages are in the queues", 20, async () => (await takeMessages(rehearsal)) > 0);
     while ((await takeMessages(rehearsal)) > 0);
     rehearsal.bereft.jobIds = [...waiting, delayed];
     rehearsal.bereft.since = performance.now();
   },
 };
 
-/** Removes what the queues hold, scheduled messages too; how many those were. */
+/** Removes all messages from the queues, scheduled ones too. Returns their number. */
 async function takeMessages({ bus, estate }: Rehearsal): Promise<number> {
   let count = 0;
   for (const { name } of estate().topology.queues) {
@@ -143,24 +143,24 @@ async function takeMessages({ bus, estate }: Rehearsal): Promise<number> {
 
 export const tokens: Step<Rehearsal> = {
   name: "tokens",
-  title: "Tokens have expired and were renewed, and nothing was refused for it.",
+  title: "Tokens have expired and were renewed, and no request was refused for it.",
   needs: ["samples"],
   after: ["scale", "recovery"],
   machines: true,
   async run({ cloud, client }) {
-    expect(cloud.tokens.issuedCount > TOKENS_MIN, `Only ${cloud.tokens.issuedCount} tokens were asked for.`);
+    expect(cloud.tokens.issuedCount > TOKENS_MIN, `Only ${cloud.tokens.issuedCount} tokens were issued.`);
     const refused = cloud.access.denials.filter(({ who }) => who === "without a usable token");
     expect(refused.length === 0, `Refused for their token: ${refused.map(({ resource }) => resource).join(", ")}.`);
     await client.monitoring.getMe();
   },
 };
 
-/** Each program asks once for each service; more are renewals. */
+/** Each program requests one token for each service. All others are renewals. */
 const TOKENS_MIN = 20;
 
 export const destroy: Step<Rehearsal> = {
   name: "destroy",
-  title: "Everything goes that was made.",
+  title: "Every created resource is deleted.",
   needs: [],
   async run({ stack, cloud, pool }) {
     await pool.stop();

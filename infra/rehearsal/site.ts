@@ -1,6 +1,6 @@
 /**
- * The API as App Service runs it: from the package that its settings name, fetched with its identity, by its recorded
- * command line, as many instances as the plan has; each is started again when it ends.
+ * The API as App Service runs it: from the package in its settings, downloaded with its identity, with its recorded
+ * command line. There are as many instances as the plan has. An instance that ends is started again.
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -19,12 +19,12 @@ import { startConnected, type ConnectedProcess } from "./network.ts";
 import type { Tokens } from "./tokens.ts";
 
 export interface Site {
-  /** A request for the site's host name. */
+  /** Handles a request for the site's host name. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   handleUpgrade: UpgradeHandler;
-  /** A request for the tokens of its identity. */
+  /** Handles a request for the tokens of its identity. */
   handleIdentity(request: IncomingMessage, response: ServerResponse): void;
-  /** Brings it to these settings: fetches the package, and starts every instance anew when anything changed. */
+  /** Applies these settings: downloads the package, and restarts every instance if anything changed. */
   deploy(site: RecordedSite): Promise<void>;
   /** The processes of the instances. */
   readonly pids: readonly number[];
@@ -42,7 +42,7 @@ export interface SiteDeps {
 export const IDENTITY_PORT = 8081;
 /** The front of App Service ends a connection that is silent for longer. https://learn.microsoft.com/azure/app-service/faq-availability-performance-application-issues */
 export const IDLE_MS = 230_000;
-/** What an instance gets to end well before it is killed. */
+/** The time for an instance to stop before it is killed. */
 const STOP_MS = 15_000;
 const RESTART_MS = 1_000;
 const IDENTITY_SECRET = randomUUID();
@@ -60,11 +60,11 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
 
   const identityOf = (site: RecordedSite, id: string) => {
     const identity = estate().identities.find((one) => one.id === id && site.identityIds.includes(id));
-    if (identity === undefined) throw new RangeError(`The app was not given the identity ${id}.`);
+    if (identity === undefined) throw new RangeError(`The app does not have the identity ${id}.`);
     return identity;
   };
 
-  /** Repeats until the role that allows it has spread. */
+  /** Retries until the role is effective. */
   async function fetchPackage(site: RecordedSite): Promise<Buffer> {
     const url = site.settings["WEBSITE_RUN_FROM_PACKAGE"] ?? "";
     const identity = identityOf(site, site.settings["WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID"] ?? "");
@@ -73,7 +73,8 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
       const headers = { authorization: `Bearer ${accessToken}`, "x-ms-version": "2021-12-02" };
       const answer = await fetch(url, { headers });
       if (answer.ok) return Buffer.from(await answer.arrayBuffer());
-      if (answer.status !== 403) throw new Error(`The API's package ${url} answers ${answer.status}.`);
+      if (answer.status !== 403)
+        throw new Error(`The download of the API's package ${url} failed with ${answer.status}.`);
       await sleep(RESTART_MS);
     }
   }
@@ -104,7 +105,7 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
         const { child } = current;
         const end = (): void => void child.kill("SIGTERM");
         stopping.signal.addEventListener("abort", end);
-        // It may have been told to stop while it started.
+        // A stop may have been requested while it started.
         if (isStopping()) end();
         if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
         await sleep(RESTART_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
@@ -124,7 +125,7 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
     };
   }
 
-  /** Instances take turns: affinity is off. */
+  /** Instances take turns, because affinity is off. */
   function nextTarget({ socket, headers }: IncomingMessage): ForwardTo | undefined {
     const instance = instances[turn++ % Math.max(1, instances.length)];
     if (instance === undefined || deployed === undefined) return undefined;

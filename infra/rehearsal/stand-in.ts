@@ -1,6 +1,6 @@
 /**
- * Stands in for Azure behind both Pulumi providers: keeps every resource with its inputs, answers with the outputs the
- * program reads, and refuses what Azure and the providers refuse.
+ * The stand-in for Azure behind both Pulumi providers. It stores every resource with its inputs, returns the outputs
+ * that the program reads, and refuses what Azure and the providers refuse.
  */
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
 import { autoName, namingInput, resourceId, stableGuid, SUBSCRIPTION_ID } from "./azure-names.ts";
@@ -17,40 +17,42 @@ import { FILTER, judgeCreation, judgeRemoval, judgeUpdate, present, RefusedError
 
 export interface ResourceDiff {
   readonly changed: readonly string[];
-  /** Those of them that cannot be changed in place: the resource is replaced. */
+  /** The changed inputs that cannot change in place: the resource is replaced. */
   readonly replaces: readonly string[];
 }
 
 export interface StandIn {
-  /** The inputs with the name that Pulumi makes up, or made up before. */
+  /** The inputs with the name that Pulumi generates, or has generated before. */
   check(type: string, name: string, inputs: Properties, before: Properties | undefined): Properties;
   diff(id: string, type: string, inputs: Properties): ResourceDiff;
   /** Each throws RefusedError. */
   create(type: string, name: string, inputs: Properties): { readonly id: string; readonly outputs: Properties };
   update(id: string, type: string, inputs: Properties): Properties;
   remove(id: string): void;
-  /** Undefined when it is not there. */
+  /** Undefined if it does not exist. */
   read(id: string): { readonly inputs: Properties; readonly outputs: Properties } | undefined;
   invoke(token: string): Properties;
 }
 
 export interface StandInOptions {
-  /** The object id of whoever runs `pulumi up`. */
+  /** The object id of the identity that runs `pulumi up`. */
   readonly deployer?: () => string | undefined;
-  /** Hears of each change after it was made. */
+  /** Called after each change. */
   readonly onChange?: (verb: ChangeVerb, name: string) => void;
 }
 
 export type ChangeVerb = "create" | "update" | "remove";
 
-/** What is replaced when it changes, besides its name. From azure-native's own lists, as far as this project uses them. */
+/**
+ * A change of these replaces the resource, in addition to its name. From azure-native's own lists, as far as used here.
+ */
 const REPLACING: Readonly<Record<string, readonly string[]>> = {
   "storage:Blob": ["accountName", "containerName", "source", "type"],
   "authorization:RoleAssignment": ["principalId", "roleDefinitionId", "scope", "principalType", "description"],
 };
 const REPLACING_ALWAYS: readonly string[] = ["location", "resourceGroupName", "accountName", "namespaceName"];
 
-/** `cloud` is changed in place; whoever keeps it saves it after each change. */
+/** Changes `cloud` in place. The caller saves it after each change. */
 export function createStandIn(cloud: CloudRecord, { deployer, onChange }: StandInOptions = {}): StandIn {
   return {
     check(type, name, inputs, before) {
@@ -96,7 +98,7 @@ export function createStandIn(cloud: CloudRecord, { deployer, onChange }: StandI
     remove(id) {
       const resource = present(cloud, id);
       judgeRemoval(cloud, id);
-      // With a group goes what is in it.
+      // A group is deleted with its resources.
       const isGroup = shortType(resource.type) === "resources:ResourceGroup";
       const gone = isGroup ? Object.keys(cloud).filter((other) => other.startsWith(`${id}/`)) : [];
       for (const other of [...gone, id]) Reflect.deleteProperty(cloud, other);
@@ -128,12 +130,12 @@ export function createStandIn(cloud: CloudRecord, { deployer, onChange }: StandI
 
 const DEPLOYER = stableGuid("deployer");
 
-/** Some minutes: from now on Azure is done with its changes. */
+/** Some minutes pass: Azure finishes its changes. */
 export function timePasses(cloud: CloudRecord): void {
   for (const [id, { unsettled: _done, ...resource }] of Object.entries(cloud)) cloud[id] = resource;
 }
 
-/** The directory makes a new id each time, and minds no second one of the same name. */
+/** The directory creates a new id each time, and allows two with the same name. */
 function entraId(cloud: CloudRecord, type: string, name: string): string {
   for (let turn = 0; ; turn++) {
     const id = `${type}/${stableGuid(type, name, ...(turn === 0 ? [] : [String(turn)]))}`;
@@ -143,7 +145,7 @@ function entraId(cloud: CloudRecord, type: string, name: string): string {
 
 const isEntra = (type: string): boolean => type.startsWith("azuread:");
 
-/** The outputs this program reads, besides the inputs. */
+/** The outputs that this program reads, in addition to the inputs. */
 function outputsOf(id: string, { type, name, inputs }: RecordedResource): Properties {
   const lastName = id.split("/").at(-1) ?? name;
   const plain = Object.fromEntries(Object.entries(inputs).filter(([, value]) => assetOf(value) === undefined));

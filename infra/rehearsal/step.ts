@@ -1,17 +1,17 @@
-/** What a step of the rehearsal is, and the order steps run in: each as soon as those before it have ended. */
+/** The steps of a rehearsal, and their order: each runs as soon as those before it have ended. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Step<Context> {
   readonly name: string;
-  /** One sentence: what holds when it succeeds. */
+  /** One sentence: what holds if it succeeds. */
   readonly title: string;
-  /** Steps that must have succeeded; they run too when only this one is asked for. */
+  /** Steps that must have succeeded. They run too if only this one was selected. */
   readonly needs: readonly string[];
-  /** Steps that must have ended, if they run at all. Like those it needs, they stand before it in the list. */
+  /** Steps that must have ended, if they run at all. Like those it needs, they come before it in the list. */
   readonly after?: readonly string[];
   /** Whether it needs worker machines. */
   readonly machines?: boolean;
-  /** Throws when it does not hold. */
+  /** Throws if it does not hold. */
   run(context: Context): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export interface Verdict {
   readonly error?: string;
 }
 
-/** The steps of these names with all that they need, in the order given; all steps for no names. */
+/** The steps of these names and all that they need, in the given order. All steps for no names. */
 export function selectSteps<Context>(all: readonly Step<Context>[], only: readonly string[]): readonly Step<Context>[] {
   if (only.length === 0) return all;
   const wanted = new Set<string>();
@@ -38,7 +38,7 @@ export function selectSteps<Context>(all: readonly Step<Context>[], only: readon
   return all.filter(({ name }) => wanted.has(name));
 }
 
-/** Runs all of them. A step whose needs failed fails too, without being run. */
+/** Runs all steps. A step whose needs failed fails without being run. */
 export async function runSteps<Context>(
   steps: readonly Step<Context>[],
   context: Context,
@@ -72,17 +72,19 @@ async function judge<Context>(step: Step<Context>, context: Context): Promise<Ve
   return { name: step.name, ok: error === undefined, ms, ...(error !== undefined && { error: error.message }) };
 }
 
-/** Asks again until there is an answer other than undefined and false. Rejects, naming what it waited for, after the time. */
+/**
+ * Calls again until the result is neither undefined nor false. Rejects after the time, and names what it waited for.
+ */
 export async function until<Value>(
   what: string,
   seconds: number,
-  ask: () => Promise<Value | undefined | false> | Value | undefined | false,
+  probe: () => Promise<Value | undefined | false> | Value | undefined | false,
 ): Promise<Value> {
   const end = performance.now() + seconds * 1_000;
   let last: unknown;
   while (performance.now() < end) {
     try {
-      const value = await ask();
+      const value = await probe();
       if (value !== undefined && value !== false) return value;
       last = undefined;
     } catch (error) {
@@ -91,5 +93,5 @@ export async function until<Value>(
     await sleep(200);
   }
   const why = last instanceof Error ? ` (${last.message})` : "";
-  throw new Error(`After ${seconds} s still not: ${what}${why}.`, { cause: last });
+  throw new Error(`Timed out after ${seconds} s: ${what}${why}.`, { cause: last });
 }

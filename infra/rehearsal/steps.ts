@@ -1,4 +1,4 @@
-/** All steps of a rehearsal, in the order they are told in. */
+/** All steps of a rehearsal, in the order of the report. */
 import {
   boot,
   hang,

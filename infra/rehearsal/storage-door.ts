@@ -1,6 +1,6 @@
 /**
- * The front of the storage accounts: checks network rules, token and role of every request, and hands what is allowed to
- * Azurite. An account can be made to answer nothing for a while.
+ * The front of the storage accounts. It checks network rules, token and role of every request, and forwards allowed
+ * requests to Azurite. An account can stop answering for a while.
  */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -14,7 +14,7 @@ export interface StorageDoor {
   /** Whether this host is one of the accounts. */
   serves(host: string): boolean;
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  /** From now on the account takes requests and answers none; call what is returned to end that. */
+  /** From now on the account accepts requests and answers none. Call the returned function to end that. */
   silence(account: string): () => void;
 }
 
@@ -53,7 +53,7 @@ export function createStorageDoor({ estate, access, tokens, blobPort, tablePort 
 
     async handle(request, response) {
       const place = placeOf(hostOf(request));
-      if (place === undefined) throw new RangeError(`There is no account ${hostOf(request)}.`);
+      if (place === undefined) throw new RangeError(`The account ${hostOf(request)} does not exist.`);
       const { account, service } = place;
       const quiet = silent.get(account.name)?.signal;
       if (quiet !== undefined) {
@@ -107,7 +107,7 @@ function intentOf(
     const action = READS.includes(method) ? "blob.read" : "blob.write";
     return { action, resourceId: `${account.id}/blobServices/default/containers/${container}` };
   }
-  // A transaction names its table in the addresses of its parts, and all are of one table.
+  // A transaction names its table in the addresses of its parts. All parts have the same table.
   const place = path === "/$batch" ? /https:\/\/[^/]+(\/[A-Za-z0-9]+)/.exec(body?.toString("latin1") ?? "")?.[1] : path;
   const table = /^\/(?:Tables\(')?([A-Za-z0-9]+)/.exec(place ?? "")?.[1] ?? "";
   return { action: "table", resourceId: `${account.id}/tableServices/default/tables/${table}` };

@@ -1,6 +1,7 @@
 /**
- * Deploys the program without Pulumi's engine: the program registers its resources with the stub engine, and each is
- * created, changed or replaced in the stand-in cloud by the engine's own rules. What is no longer registered goes last.
+ * Deploys the program without Pulumi's engine. The program registers its resources with the stub engine, which creates,
+ * changes or replaces each in the stand-in cloud by Pulumi's rules. Resources that are no longer registered are deleted
+ * last.
  */
 import { ProgramFailedError, type EngineCloud, type RecordedProgram, type Registration } from "../tools/stub-engine.ts";
 import { recoveredState, recoveryLines } from "../tools/recovered-state.ts";
@@ -8,7 +9,7 @@ import { at, recordable, same, type Properties } from "./record.ts";
 import { RefusedError } from "./refusals.ts";
 import type { StandIn } from "./stand-in.ts";
 
-/** What the last deployment left, in the order of creation. */
+/** The resources of the last deployment, in the order of creation. */
 interface Deployed {
   readonly key: string;
   readonly registration: Registration;
@@ -20,23 +21,23 @@ export interface StubStack {
   /** Both throw ProgramFailedError: the program failed, or the cloud refused something. */
   up(program: (engine: EngineCloud) => Promise<RecordedProgram>, options?: UpOptions): Promise<void>;
   destroy(): void;
-  /** What `npm run recover` does to the state, and what it says. */
+  /** What `npm run recover` does to the state. Resolves with its output. */
   recover(): string;
 }
 
 export interface UpOptions {
-  /** The engine dies when so many resources were made, and has not recorded the last of them. */
+  /** The engine dies after this many creations, and has not recorded the last of them. */
   readonly dieAfter?: number;
 }
 
-/** Creations that are under way at a time, and lost when the engine dies. */
+/** Concurrent creations, which are lost when the engine dies. */
 const UNDER_WAY = 6;
 
 export function createStubStack(cloud: StandIn): StubStack {
   const deployed: Deployed[] = [];
-  /** Replaced, and to be removed at the end of a deployment that succeeds; oldest first. */
+  /** Replaced resources, deleted at the end of a successful deployment. Oldest first. */
   const outgoing: Deployed[] = [];
-  /** Begun by an engine that died. */
+  /** Started by an engine that died. */
   const begun: Deployed[] = [];
 
   function refuseProtected(entries: readonly Deployed[]): void {
@@ -44,14 +45,14 @@ export function createStubStack(cloud: StandIn): StubStack {
     if (kept !== undefined) throw new RefusedError(`${kept.registration.name} is protected and cannot be deleted.`);
   }
 
-  /** Everything is read first; what went behind the engine's back is forgotten. */
+  /** Reads everything first, and forgets what was deleted outside the engine. */
   function refresh(): void {
     for (const entry of [...deployed]) {
       if (cloud.read(entry.id) === undefined) deployed.splice(deployed.indexOf(entry), 1);
     }
   }
 
-  /** Newest first, so that nothing goes before what is in it. What is refused stays for the next time. */
+  /** Newest first, so that contents are deleted before their container. A refused deletion stays for the next time. */
   function removeAll(entries: Deployed[]): void {
     const going = new Set(entries.map(({ key }) => key));
     for (let last = entries.at(-1); last !== undefined; last = entries.at(-1)) {
@@ -62,7 +63,7 @@ export function createStubStack(cloud: StandIn): StubStack {
     }
   }
 
-  /** The inputs to reach: those of the program, but what is ignored stays as the cloud has it. */
+  /** The target inputs: those of the program, but ignored ones stay as in the cloud. */
   function wanted(registration: Registration, before: Deployed | undefined): Properties {
     const { type, name, ignoreChanges } = registration;
     const inputs = cloud.check(type, name, recordable(registration.inputs), before?.inputs);
@@ -89,20 +90,20 @@ export function createStubStack(cloud: StandIn): StubStack {
     if (replaces.length > 0 || isReplaced) {
       refuseProtected([before]);
       deployed.splice(deployed.indexOf(before), 1);
-      // The old one goes first where two cannot live side by side, else at the end.
+      // The old one is deleted first if two cannot exist, else at the end.
       if (registration.deleteBeforeReplace) removeAll([before]);
       else outgoing.push(before);
-      // Its name is made up anew.
+      // A new name is generated.
       return create(wanted(registration, undefined));
     }
     const state = changed.length > 0 ? cloud.update(before.id, type, inputs) : cloud.read(before.id)?.outputs;
-    // In the order of this deployment: what is removed goes in the opposite one.
+    // In the order of this deployment, because deletion uses the reverse order.
     deployed.splice(deployed.indexOf(before), 1);
     deployed.push({ ...before, registration, inputs });
     return { id: before.id, state: state ?? {} };
   }
 
-  /** What the engine had asked for when it died was made, and is not in its state. */
+  /** The engine's pending requests were carried out when it died, and are not in its state. */
   function die(): never {
     begun.push(...deployed.splice(-UNDER_WAY));
     throw new RefusedError("The engine was killed.");
@@ -118,7 +119,7 @@ export function createStubStack(cloud: StandIn): StubStack {
         invoke: (token) => cloud.invoke(token),
         register(registration) {
           try {
-            if (created >= dieAfter) throw new RefusedError("There is no engine.");
+            if (created >= dieAfter) throw new RefusedError("The engine is dead.");
             const known = deployed.length;
             const answer = deploy(registration);
             created += deployed.length - known;
@@ -188,7 +189,7 @@ function programFailed(error: unknown, refusals: readonly string[]): unknown {
   return all.length === 0 ? error : new ProgramFailedError(all.join("\n"), { cause: error });
 }
 
-/** `target` with the value that `source` has at the path; without it where `source` has none. */
+/** `target` with the value that `source` has at the path, or without it if `source` has none. */
 function withValueOf(target: Properties, source: Properties, [key = "", ...rest]: readonly string[]): Properties {
   if (rest.length === 0) {
     const { [key]: _ignored, ...others } = target;

@@ -10,14 +10,14 @@ export interface IssuedToken {
 }
 
 export interface Tokens {
-  /** `resource`: as the metadata service is asked for it. */
+  /** `resource`: the resource in the request to the metadata service. */
   issue(principalId: string, resource: string): IssuedToken;
-  /** The principal that an `Authorization: Bearer …` header names; undefined for a token that is not for this audience. */
+  /** The principal in an `Authorization: Bearer …` header. Undefined for a token with another audience. */
   principalOf(header: string | undefined, audience: string): string | undefined;
   readonly issuedCount: number;
 }
 
-/** Entra's issuer for tokens of its first version, which managed identities get. */
+/** Entra's issuer for v1 tokens, which managed identities get. */
 export const TOKEN_ISSUER = `https://sts.windows.net/${DIRECTORY_ID}/`;
 /** Clocks differ. */
 const BACKDATED_SECONDS = 5;
@@ -30,7 +30,7 @@ export interface TokensDeps {
 }
 
 export function createTokens({ keys, lifeSeconds, now }: TokensDeps): Tokens {
-  /** What was issued is what is valid: nothing else has to be verified. */
+  /** A token is valid if it was issued here. No other check is needed. */
   const issued = new Map<
     string,
     { readonly principalId: string; readonly audience: string; readonly expiresOn: number }

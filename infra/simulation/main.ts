@@ -1,14 +1,12 @@
-/** `npm run simulate [-- --json]`: the autoscale rules under every load, and whether each came out as it must. */
+/** `npm run simulate [-- --json]`: runs the autoscale rules under every load and checks each outcome. */
 import Table from "cli-table3";
 import { Command } from "commander";
 import { breaches, SCENARIOS } from "./scenarios.ts";
 import { simulate } from "./world.ts";
 
 const command = new Command("npm run simulate --")
-  .description(
-    "Runs the autoscale rules against a model of Azure Monitor. Exits 1 when something that must hold does not.",
-  )
-  .option("--json", "one JSON object on standard output", false)
+  .description("Runs the autoscale rules against a model of Azure Monitor. Exits with 1 if a check fails.")
+  .option("--json", "print one JSON object on standard output", false)
   .allowExcessArguments(false);
 command.parse();
 

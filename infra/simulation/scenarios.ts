@@ -1,11 +1,11 @@
-/** The loads autoscale is judged by, and what must hold under each. */
+/** The loads that test autoscale, and what must hold under each. */
 import type { Outcome, Scenario } from "./world.ts";
 
 interface Judged {
   readonly scenario: Scenario;
-  /** Times the pool may turn between growing and shrinking. */
+  /** How often the pool may change between growing and shrinking. */
   readonly maxTurns: number;
-  /** Where the pool must be in the end. */
+  /** The number of instances at the end. */
   readonly final: { readonly min: number; readonly max: number };
 }
 
@@ -68,7 +68,7 @@ export const SCENARIOS: readonly Judged[] = [
     scenario: {
       ...pool,
       min: 0,
-      name: "a sleeping pool is woken by one job, and sleeps again",
+      name: "one job starts a sleeping pool, which then sleeps again",
       arrivals: (minute, queue) => (minute === 30 && queue === 2 ? 1 : 0),
       jobMinutes: 15,
     },
@@ -98,17 +98,17 @@ export const SCENARIOS: readonly Judged[] = [
   },
 ];
 
-/** The same load with workers that do not protect themselves: shows what protection is for. */
+/** The same load with workers that do not protect themselves. It shows what protection prevents. */
 export const UNPROTECTED: Scenario = { ...THROTTLED, name: "the zero readings, without protection", protection: false };
 
-/** What an outcome breaks; empty when all is well. */
+/** The violations of an outcome. Empty if there are none. */
 export function breaches({ scenario, maxTurns, final }: Judged, outcome: Outcome): readonly string[] {
   const { peakInstances, busyRemoved, finished, jobs, turns, finalInstances } = outcome;
   const steady = outcome.drainedMinute === undefined && scenario.minutes === DAY;
   return [
     ...(peakInstances > scenario.max ? [`${peakInstances} instances, more than ${scenario.max}`] : []),
     ...(busyRemoved > 0 ? [`${busyRemoved} busy workers were removed`] : []),
-    ...(finished < jobs && !steady ? [`${jobs - finished} jobs did not end`] : []),
+    ...(finished < jobs && !steady ? [`${jobs - finished} jobs have not ended`] : []),
     ...(turns > maxTurns ? [`turned ${turns} times, more than ${maxTurns}`] : []),
     ...(finalInstances < final.min || finalInstances > final.max
       ? [`ends at ${finalInstances} instances, not ${final.min} to ${final.max}`]

@@ -1,12 +1,13 @@
 /**
- * A worker pool under Azure Monitor, minute by minute: jobs come and run, machines boot and go, readings arrive late and
- * as averages, and the rules of core decide. What autoscale cannot see here it cannot see there.
+ * Simulates a worker pool under Azure Monitor, minute by minute. Jobs arrive and run, machines boot and are deleted,
+ * readings arrive late and as averages, and the rules of core decide. The simulated autoscale sees only what the real
+ * one sees.
  */
 import { decideScale, planAutoscale, type AutoscalePlan } from "../../runtime/core/deployment/autoscale.ts";
 
 export interface Scenario {
   readonly name: string;
-  /** Jobs that come to a queue in a minute. */
+  /** The number of jobs that arrive at a queue in a minute. */
   readonly arrivals: (minute: number, queue: number) => number;
   readonly jobMinutes: number;
   readonly minutes: number;
@@ -14,9 +15,9 @@ export interface Scenario {
   readonly min: number;
   readonly max: number;
   readonly slots: number;
-  /** What the metrics say instead of the truth, as when the namespace is throttled; undefined: no reading at all. */
+  /** What the metrics show instead of the real values, as with a throttled namespace. Undefined: no reading. */
   readonly falseReading?: (minute: number) => { readonly value: number | undefined } | undefined;
-  /** Whether a message that is locked by a worker counts as active. Sources differ, so both must work. */
+  /** Whether a message that a worker has locked counts as active. Sources differ, so both must work. */
   readonly lockedCount: boolean;
   /** Whether workers protect themselves while they work. Off only to show what that prevents. */
   readonly protection: boolean;
@@ -26,27 +27,27 @@ export interface Outcome {
   readonly name: string;
   readonly jobs: number;
   readonly finished: number;
-  /** When the last job had ended. */
+  /** When the last job ended. */
   readonly drainedMinute: number | undefined;
   readonly peakInstances: number;
   readonly finalInstances: number;
-  /** Machines removed with a job on them. Must be 0. */
+  /** The number of machines removed while they ran a job. Must be 0. */
   readonly busyRemoved: number;
-  /** Times the pool turned from growing to shrinking or back. */
+  /** How often the pool changed between growing and shrinking. */
   readonly turns: number;
-  /** Hours machines waited for work: what the comfort costs. */
+  /** The hours that machines waited for work: the price of spare capacity. */
   readonly idleHours: number;
   /** Instances at each minute. */
   readonly trace: readonly number[];
 }
 
-/** Readings are this old when the engine sees them. */
+/** The age of readings when the engine sees them. */
 const METRIC_LAG_MINUTES = 2;
-/** From the decision to the first job. */
+/** The time from the decision to the first job. */
 const BOOT_MINUTES = 3;
-/** Readings there are when the simulation begins. */
+/** The readings that exist when the simulation begins. */
 const QUIET_PAST_MINUTES = 15;
-/** A worker keeps its protection for so long after its last job. */
+/** How long a worker stays protected after its last job. */
 const IDLE_GRACE_MINUTES = 5;
 
 interface Machine {
@@ -107,7 +108,7 @@ export function simulate(scenario: Scenario): Outcome {
     } else if (instances < before) {
       const gone = chooseGone(machines, before - instances, minute, scenario.protection);
       busyRemoved += [...gone].filter((machine) => machine.jobs.length > 0).length;
-      // Their jobs come back to the queues when their locks end.
+      // Their jobs return to the queues when their locks end.
       for (const { queue } of [...gone].flatMap((machine) => machine.jobs)) waiting[queue] = (waiting[queue] ?? 0) + 1;
       machines = machines.filter((machine) => !gone.has(machine));
     }
@@ -132,7 +133,7 @@ export function simulate(scenario: Scenario): Outcome {
   };
 }
 
-/** Takes up to `count` messages, first queue first; returns the queue of each. */
+/** Takes up to `count` messages, first queue first. Returns the queue of each. */
 function take(waiting: number[], count: number): readonly number[] {
   const taken: number[] = [];
   for (const [index, here] of waiting.entries()) {
@@ -143,7 +144,7 @@ function take(waiting: number[], count: number): readonly number[] {
   return taken;
 }
 
-/** The oldest first, as the scale set's policy says; protected ones are passed over. */
+/** The oldest first, as the scale set's policy requires. Protected machines are skipped. */
 function chooseGone(machines: readonly Machine[], count: number, minute: number, protection: boolean): Set<Machine> {
   const isProtected = (machine: Machine): boolean =>
     machine.jobs.length > 0 || machine.lastBusyAt + IDLE_GRACE_MINUTES > minute;
@@ -152,8 +153,8 @@ function chooseGone(machines: readonly Machine[], count: number, minute: number,
 }
 
 /**
- * What Azure Monitor reads of a metric with a value each minute: the average of the window that ends where readings end;
- * undefined when there is none in it.
+ * What Azure Monitor reads from a metric with a value each minute: the average of the window that ends at the newest
+ * reading. Undefined if the window has no reading.
  */
 export function readingOf(depth: readonly (number | undefined)[], windowMinutes: number): number | undefined {
   const end = depth.length - METRIC_LAG_MINUTES;

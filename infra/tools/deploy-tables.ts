@@ -1,4 +1,4 @@
-/** The tables of docs/deploy.md that follow from the code: settings, permissions, costs. A test compares them. */
+/** Generates the tables of docs/deploy.md from the code: settings, permissions, costs. A test compares them. */
 import { busTopology } from "../../runtime/core/deployment/topology.ts";
 import { costOf, IDLE_DEV, IDLE_PROD, PER_MILLION_JOBS, total, type CostLine } from "../plan/costs.ts";
 import { planGrants, roleTitle, type Grant, type GrantScope } from "../plan/grants.ts";
@@ -7,7 +7,7 @@ import { SETTINGS } from "../plan/settings.ts";
 type Table = readonly (readonly string[])[];
 
 const code = (text: string): string => `\`${text}\``;
-/** A default, as one would write it in the stack's file. */
+/** A default, in the form of the stack's file. */
 const shown = (value: unknown): string =>
   value === undefined ? "–" : code(typeof value === "string" ? value : JSON.stringify(value));
 
@@ -22,7 +22,7 @@ const settingsTable = (): Table => [
   ]),
 ];
 
-/** With one pool: further ones have the same, on their own queues and machines. */
+/** For one pool. Other pools have the same, on their own queues and machines. */
 function grantsTable(): Table {
   const topology = busTopology(["default"]);
   const grants = planGrants({ topology, pools: ["default"], runtimeRegistration: true });
@@ -63,7 +63,7 @@ const costTable = (lines: readonly CostLine[]): Table => [
   ["**together**", "", "", `**${dollars(total(lines))}**`],
 ];
 
-/** By the marker that stands before each in the document. */
+/** By the marker before each table in the document. */
 const DEPLOY_TABLES: Readonly<Record<string, () => Table>> = {
   settings: settingsTable,
   permissions: grantsTable,
@@ -75,10 +75,10 @@ const DEPLOY_TABLES: Readonly<Record<string, () => Table>> = {
 const markdown = ([head = [], ...rows]: Table): string =>
   [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
-/** What stands between a table's marker and the next text. */
+/** The text between a table's marker and the next text. */
 const place = (name: string): RegExp => new RegExp(`(<!-- table: ${name} -->\n)(?:\n?\\|[^\n]*\n)*`);
 
-/** The document with every table as the code has it. Throws RangeError when a marker is missing. */
+/** Returns the document with every table generated from the code. Throws RangeError if a marker is missing. */
 export function withTables(document: string): string {
   return Object.entries(DEPLOY_TABLES).reduce((text, [name, table]) => {
     if (!place(name).test(text)) throw new RangeError(`docs/deploy.md has no marker for the table ${name}.`);

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Lets .github/workflows/deploy.yml deploy: environments with reviewers, an application that GitHub's token is exchanged for,
-# its roles, a place for Pulumi's state and key, and the variables the workflow reads. It prints each command that changes
-# something, and can be run again: what is there is left alone. There is no secret in any of it. How to use it: docs/deploy.md.
+# Sets up .github/workflows/deploy.yml: environments with reviewers, an application that trusts GitHub's token, its
+# roles, storage for Pulumi's state and key, and the variables of the workflow. It prints each command that changes
+# something. You can run it again: it changes nothing that exists. It creates no secret. How to use it: docs/deploy.md.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
 infra/tools/github-deployer.sh --repo <owner>/<name> --reviewer <GitHub login> [options]
-  --location <region>   of Pulumi's state and key (default: westeurope)
+  --location <region>   for Pulumi's state and key (default: westeurope)
   --name <name>         of the application; its state is in the group <name>-state (default: jobyard-deployer)
   --no-graph            no rights in Entra ID: for stacks with authMode existing
   --dry-run             print the commands that would change something, and run none of them
@@ -35,13 +35,13 @@ if [ -z "$reviewer" ] || ! [[ $repo =~ ^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$ ]]; then 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
-# Prints a command that changes something, as it can be pasted, and runs it.
+# Prints a command that changes something, ready to paste, and runs it.
 change() {
   announce "$@"
   [ -n "$dry_run" ] || "$@" >/dev/null
 }
 
-# As `change`, for a command that answers with an id. In a dry run nothing has one.
+# Like `change`, for a command that prints an id. In a dry run there is no id.
 change_for_id() {
   announce "$@" >&2
   if [ -n "$dry_run" ]; then say '<new>'; else "$@"; fi
@@ -53,19 +53,19 @@ announce() {
   printf '\n'
 }
 
-# ---- Azure and GitHub: where this is -------------------------------------------------------------------------------
+# ---- Azure and GitHub: the account and the repository --------------------------------------------------------------
 
 subscription=$(az account show --query id --output tsv)
 tenant=$(az account show --query tenantId --output tsv)
 me=$(az ad signed-in-user show --query id --output tsv)
-# Names that are unique in the world, and the same at each run.
+# Names that are unique worldwide, and the same at each run.
 unique=$(printf %s "$subscription/$repo" | git hash-object --stdin | cut -c1-16)
 group=$name-state account=jobyard$unique vault=jobyard-$unique
 say "Repository $repo, subscription $subscription, tenant $tenant"
 
-# ---- GitHub: nobody's code gets an identity unread. Before Azure trusts anything that GitHub says ------------------
+# ---- GitHub: reviewers, before Azure trusts GitHub. Code needs a review before it gets an identity ------------------
 
-# gh prints the body of a refusal too, so only an answer counts.
+# gh prints the body of a refusal too, so only a success counts.
 answer_or() {
   local answer
   if answer=$("${@:2}" 2>/dev/null); then say "$answer"; else say "$1"; fi
@@ -74,7 +74,7 @@ reviewers_of() {
   answer_or 0 gh api "repos/$repo/environments/$1" --jq '[.protection_rules[] | select(.type == "required_reviewers")] | length'
 }
 
-# The reviewers of an environment that has some are left alone.
+# An environment that has reviewers keeps them.
 ensure_environment() {
   [ "$(reviewers_of "$1")" = 0 ] || return 0
   local id
@@ -107,7 +107,7 @@ principal=''
 subject_of() {
   az ad app federated-credential list --id "$client" --query "[?name=='$1'].subject" --output tsv
 }
-# One for each environment of the workflow, and none for pull requests: without its reviewers a run gets no token.
+# One for each environment of the workflow, and none for pull requests: a run without reviewers gets no token.
 for environment in preview prod; do
   wanted=repo:$repo:environment:$environment
   found=''
@@ -137,7 +137,7 @@ if ! grep -qx "$account" <<<"$there"; then
   change az storage account create --name "$account" --resource-group "$group" --location "$location" --sku Standard_ZRS \
     --allow-blob-public-access false --allow-shared-key-access false --min-tls-version TLS1_2
 fi
-# Both say what is, however often. The state's history: what an interrupted run has left behind can be undone.
+# Both commands can be repeated. The versions of the state make it possible to undo an interrupted run.
 change az storage account blob-service-properties update --account-name "$account" --resource-group "$group" \
   --enable-versioning true --enable-delete-retention true --delete-retention-days 30
 change az storage container-rm create --name state --storage-account "$account" --resource-group "$group"
@@ -145,7 +145,7 @@ if ! grep -qx "$vault" <<<"$there"; then
   change az keyvault create --name "$vault" --resource-group "$group" --location "$location" \
     --enable-rbac-authorization true --enable-purge-protection true
 fi
-# Through Resource Manager, which needs no role in the vault. It makes a key once, and leaves one that is there.
+# Through Resource Manager, which needs no role in the vault. It creates a key once, and keeps an existing one.
 change az rest --method put --url "https://management.azure.com$resource/Microsoft.KeyVault/vaults/$vault/keys/pulumi?api-version=2023-07-01" \
   --body '{"properties":{"kty":"RSA","keySize":3072}}'
 
@@ -155,7 +155,7 @@ say 'Roles:'
 # ensure_role <role> <scope> <object id> <ServicePrincipal|User>
 ensure_role() {
   local found=''
-  # In a dry run what is new cannot be asked about.
+  # In a dry run, a new principal cannot be queried.
   [ "$3" = '<new>' ] || [ "$dry_run$is_new" = yesyes ] ||
     found=$(az role assignment list --role "$1" --scope "$2" --assignee "$3" --query '[].id' --output tsv)
   [ -n "$found" ] || change az role assignment create --role "$1" --scope "$2" \
@@ -199,7 +199,7 @@ ensure_variable AZURE_SUBSCRIPTION_ID "$subscription"
 ensure_variable PULUMI_BACKEND_URL "azblob://state?storage_account=$account"
 ensure_variable PULUMI_SECRETS_PROVIDER "azurekeyvault://$vault.vault.azure.net/keys/pulumi"
 
-# ---- Checked: as GitHub and Azure now have it -----------------------------------------------------------------------
+# ---- Check the result in GitHub and Azure ----------------------------------------------------------------------------
 
 if [ -z "$dry_run" ]; then
   for environment in preview prod; do

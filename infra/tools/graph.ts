@@ -1,15 +1,15 @@
 /**
- * `npm run infra:graph -- --stack dev [--json]`: what `pulumi up` would register for a stack, without an account: the
- * real program in Pulumi's own loader, with a stub for the engine.
+ * `npm run infra:graph -- --stack dev [--json]`: lists what `pulumi up` would register for a stack, without an account.
+ * It runs the real program in Pulumi's own loader, with a stub of the engine.
  */
 import { Command } from "commander";
 import { ProgramFailedError, type Registration } from "./stub-engine.ts";
 import { stackGraph } from "./stack-graph.ts";
 
 const command = new Command("npm run infra:graph --")
-  .description("Prints every resource a stack registers, with its inputs and dependencies.")
+  .description("Prints every resource that a stack registers, with its inputs and dependencies.")
   .requiredOption("--stack <name>", "the stack; its configuration is Pulumi.<name>.yaml")
-  .option("--json", "everything, as one JSON object on one line", false)
+  .option("--json", "print everything as one JSON object on one line", false)
   .allowExcessArguments(false);
 command.parse();
 const { stack, json } = command.opts<{ readonly stack: string; readonly json: boolean }>();
@@ -23,7 +23,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Components and what is in them. */
+/** Components and their children. */
 function tree(all: readonly Registration[], parent: string, indent = ""): readonly string[] {
   return all
     .filter((registration) => registration.parent === parent)

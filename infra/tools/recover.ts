@@ -1,4 +1,7 @@
-/** `npm run recover`: makes a stack deployable again after a `pulumi up` that died. docs/deploy.md, "When `up` has died" */
+/**
+ * `npm run recover`: makes a stack deployable again after a killed `pulumi up`. docs/deploy.md, "When `pulumi up` has
+ * died"
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,14 +11,14 @@ import { recoveredState, recoveryLines, stateSchema } from "./recovered-state.ts
 import { ROOT } from "./stack-graph.ts";
 
 const { stack, unlock } = new Command("npm run recover --")
-  .description("Writes down what a `pulumi up` that died has created, so that the next one goes on from there.")
+  .description("Adds what a killed `pulumi up` has created to the state, so that the next one continues from there.")
   .requiredOption("--stack <name>", "the stack")
-  .option("--unlock", "take away the lock of the `up` that died; only when nobody is deploying this stack", false)
+  .option("--unlock", "remove the lock of the killed `up`; only if nobody else is deploying this stack", false)
   .allowExcessArguments(false)
   .parse()
   .opts<{ readonly stack: string; readonly unlock: boolean }>();
 
-/** Its standard error goes to ours. */
+/** Runs Pulumi and returns its output. Its standard error goes to the standard error of this process. */
 const pulumi = (args: readonly string[]): string =>
   execFileSync("pulumi", [...args, "--stack", stack, "--non-interactive"], {
     encoding: "utf8",
@@ -30,10 +33,10 @@ function recover(): void {
   const folder = join(ROOT, "dist", "recover");
   const stamp = new Date().toISOString().replaceAll(/[:.]/g, "-");
   mkdirSync(folder, { recursive: true });
-  // It has what the stack knows of its resources, secrets encrypted.
+  // The files contain the state, with encrypted secrets.
   writeFileSync(file("before"), before, { mode: 0o600 });
   writeFileSync(file("after"), JSON.stringify(recovered.state), { mode: 0o600 });
-  console.log(`The state as it was: ${file("before")}`);
+  console.log(`The old state: ${file("before")}`);
 
   if (unlock) pulumi(["cancel", "--yes"]);
   pulumi(["stack", "import", "--file", file("after")]);
@@ -44,8 +47,8 @@ function recover(): void {
 try {
   recover();
 } catch (error) {
-  // What Pulumi has said is on the screen already.
+  // Pulumi has printed its message already.
   console.error(error instanceof Error ? error.message : error);
-  console.error("If the stack is locked by an `up` that is dead: npm run recover -- --stack", stack, "--unlock");
+  console.error("If a killed `up` has locked the stack: npm run recover -- --stack", stack, "--unlock");
   process.exitCode = 1;
 }

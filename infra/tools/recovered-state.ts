@@ -1,7 +1,7 @@
 /**
- * What a stack's state lacks after a `pulumi up` that died: it notes each creation before it asks for it, with the inputs,
- * names that it made up among them. The id follows from those, so the resource can be written down after the fact.
- * The next `pulumi up` reads every resource first, and forgets again what the cloud does not have.
+ * Computes what a stack's state lacks after a killed `pulumi up`. Pulumi records each creation before its request, with
+ * all inputs, including generated names. The id follows from those, so the resource can be added to the state
+ * afterwards. The next `pulumi up` reads every resource first, and removes from the state what the cloud does not have.
  */
 import { z } from "zod";
 import { resourceId } from "../rehearsal/azure-names.ts";
@@ -12,7 +12,7 @@ const resourceSchema = z.looseObject({
   id: z.string().optional(),
   inputs: z.record(z.string(), z.unknown()).optional(),
 });
-/** What `pulumi stack export` prints, as far as it is read here. The rest is kept as it is. */
+/** The output of `pulumi stack export`, as far as it is read here. Other parts stay unchanged. */
 export const stateSchema = z.looseObject({
   deployment: z.looseObject({
     resources: z.array(resourceSchema).optional(),
@@ -24,20 +24,20 @@ type StateResource = z.infer<typeof resourceSchema>;
 
 export interface RecoveredState {
   readonly state: StackState;
-  /** Ids of resources that may be in the cloud, and are in the state now. */
+  /** Ids of resources that may exist in the cloud, and are now in the state. */
   readonly added: readonly string[];
-  /** URNs of resources whose id only their maker knows: one may be there, and the next `up` makes another. */
+  /** URNs of resources whose id only the service knows. One may exist, and the next `up` creates another. */
   readonly unknown: readonly string[];
-  /** Ids of resources beside which another is recorded: made again by a later `up`, or to be replaced. Nobody owns these. */
+  /** Ids of resources that have a second one in the state: created again by a later `up`, or to be replaced. */
   readonly doubles: readonly string[];
-  /** Ids of blobs that must be deleted if they are there: Pulumi can neither adopt nor overwrite a blob. */
+  /** Ids of blobs that must be deleted if they exist: Pulumi can neither adopt nor overwrite a blob. */
   readonly blobs: readonly string[];
 }
 
 const BLOB = "azure-native:storage:Blob";
 const AZURE = "azure-native:";
 
-/** `subscriptionId` is needed only where the state knows no Azure resource yet. */
+/** `subscriptionId` is needed only if the state contains no Azure resource yet. */
 export function recoveredState(given: StackState, subscriptionId?: string): RecoveredState {
   const { resources = [], pending_operations: pending = [], ...deployment } = given.deployment;
   const subscription = subscriptionOf(resources) ?? subscriptionId;
@@ -46,7 +46,7 @@ export function recoveredState(given: StackState, subscriptionId?: string): Reco
   const added: StateResource[] = [];
   const [unknown, doubles, blobs]: [string[], string[], string[]] = [[], [], []];
   for (const { type, resource } of pending) {
-    // Whatever else was under way has its resource in the state already.
+    // All other pending operations have their resource in the state already.
     if (type !== "creating") continue;
     const id = idOf(resource, subscription);
     if (id === undefined) unknown.push(resource.urn);
@@ -69,7 +69,7 @@ function idOf({ type, inputs }: StateResource, subscriptionId: string | undefine
   try {
     return resourceId(type.slice(AZURE.length), inputs, subscriptionId);
   } catch (error) {
-    // A type nobody has entered, or a name that is encrypted.
+    // A type that is not in the table, or a name that is encrypted.
     if (error instanceof RangeError) return undefined;
     throw error;
   }
@@ -78,20 +78,20 @@ function idOf({ type, inputs }: StateResource, subscriptionId: string | undefine
 const subscriptionOf = (resources: readonly StateResource[]): string | undefined =>
   resources.map(({ id }) => /^\/subscriptions\/([^/]+)\//.exec(id ?? "")?.[1]).find((found) => found !== undefined);
 
-/** What a person is told, and may have to do. */
+/** The message for the user, with the steps that are left to do. */
 export function recoveryLines({ added, unknown, doubles, blobs }: RecoveredState): readonly string[] {
   const section = (title: string, items: readonly string[]): readonly string[] =>
     items.length === 0 ? [] : [title, ...items.map((item) => `  ${item}`)];
   return [
-    `${added.length} resources were begun and not recorded. They are in the state now; if they were made, \`up\` finds them.`,
+    `${added.length} resources were started and not recorded. They are in the state now. \`up\` finds those that exist.`,
     ...section("Written down:", added),
     ...section(
-      "Another is in the state under the same name of the program. Delete these, if they are there and nothing uses them:",
+      "The state has another resource for each of these. Delete these if they exist and nothing uses them:",
       doubles.map((id) => `az resource delete --ids ${id}`),
     ),
-    ...section("Delete these, since `up` can neither take over nor overwrite a blob:", blobs.map(deleteCommand)),
+    ...section("Delete these, because `up` can neither adopt nor overwrite a blob:", blobs.map(deleteCommand)),
     ...section(
-      "Perhaps made, with an id that only Entra ID knows. `up` makes another; delete the first:",
+      "These may exist, with an id that only Entra ID knows. `up` creates another. Delete the first:",
       unknown.map(nameOf),
     ),
   ];

@@ -1,4 +1,4 @@
-/** Everything a stack registers, in a form that is the same on every machine and in every run. */
+/** Every resource that a stack registers, in a form that is the same on every machine and in every run. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -19,21 +19,26 @@ const projectSchema = z.object({
 });
 const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
 
-/** The configuration in Pulumi.<stack>.yaml, as the engine hands it to a program. Throws ProgramFailedError without one. */
+/**
+ * The configuration in Pulumi.<stack>.yaml, as the engine passes it to a program. Throws ProgramFailedError without
+ * one.
+ */
 export async function readStackFile(stack: string): Promise<Readonly<Record<string, string>>> {
   const name = `Pulumi.${stack}.yaml`;
   const text = await readFile(join(ROOT, name), "utf8").catch((cause: unknown) => {
-    throw new ProgramFailedError(`There is no ${name}: stack ${stack} has no configuration here.`, { cause });
+    throw new ProgramFailedError(`${name} does not exist: stack ${stack} has no configuration here.`, { cause });
   });
   const { config } = stackSchema.parse(parse(text));
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, settingText(value)]));
 }
 
-/** A setting as the engine hands it to the program. */
+/** A setting, as the engine passes it to the program. */
 export const settingText = (value: unknown): string =>
   typeof value === "string" ? value : JSON.stringify(value, sortedKeys);
 
-/** As the engine writes objects: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/config/plaintext.go */
+/**
+ * Objects in the engine's form: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/config/plaintext.go
+ */
 const sortedKeys = (_key: string, value: unknown): unknown =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
@@ -41,13 +46,13 @@ const sortedKeys = (_key: string, value: unknown): unknown =>
 
 export interface GraphRequest {
   readonly stack: string;
-  /** Of this process; the program gets it, as it would from the CLI. */
+  /** The environment of this process. The program gets it, as from the CLI. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Values that replace those of the stack's file, by full key. */
   readonly overrides?: Readonly<Record<string, string>>;
 }
 
-/** Throws ProgramFailedError when the program does not run to its end. */
+/** Throws ProgramFailedError if the program does not run to its end. */
 export async function stackGraph({ stack, environment, overrides }: GraphRequest): Promise<StackGraph> {
   const project = projectSchema.parse(parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")));
   const cloud = createStandIn({});
@@ -74,7 +79,7 @@ export async function stackGraph({ stack, environment, overrides }: GraphRequest
   };
 }
 
-/** Files by their place in the project, and what is larger than its meaning in short. */
+/** Shortens files to their place in the project, and large values to a digest. */
 function portable(properties: Properties): Properties {
   return JSON.parse(JSON.stringify(properties).replaceAll(`${ROOT}/`, "")) as Properties;
 }

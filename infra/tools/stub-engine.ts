@@ -1,6 +1,7 @@
 /**
- * Stands in for the Pulumi engine: runs a program through Pulumi's own loader, as `pulumi preview` would, and records
- * what it registers. No CLI, no account, no cloud: what resources answer is the caller's.
+ * A stand-in for the Pulumi engine. It runs a program through Pulumi's own loader, as `pulumi preview` would, and
+ * records what the program registers. It needs no CLI, no account and no cloud. The caller provides the outputs of
+ * resources.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,22 +25,22 @@ export interface ProgramRun {
   readonly root: string;
   /** The program, relative to the root. */
   readonly main: string;
-  /** Configuration by full key; objects as JSON. */
+  /** Configuration by full key. Objects are JSON. */
   readonly config: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What answers for the providers. */
+  /** The stand-in for the providers. */
   readonly cloud: EngineCloud;
-  /** Runs the program against the engine at an address; absent: Pulumi's own loader, in a process of its own. */
+  /** Runs the program against the engine at an address. Absent: Pulumi's own loader in a separate process. */
   readonly start?: StartProgram;
 }
 
-/** Rejects when the program fails. */
+/** Rejects if the program fails. */
 export type StartProgram = (run: ProgramRun, engineAddress: string) => Promise<void>;
 
-/** The providers, as an engine sees them. What they throw ends the program. */
+/** The providers, from the engine's view. An error that they throw ends the program. */
 export interface EngineCloud {
   readonly preview: boolean;
-  /** Creates the resource, or brings the one that is there to these inputs. */
+  /** Creates the resource, or updates the existing one to these inputs. */
   register(registration: Registration): { readonly id: string; readonly state: Properties };
   invoke(token: string): Properties;
 }
@@ -53,9 +54,9 @@ export interface Registration {
   readonly protect: boolean;
   readonly retainOnDelete: boolean;
   readonly deleteBeforeReplace: boolean;
-  /** Paths whose change makes a new resource. */
+  /** Paths whose change replaces the resource. */
   readonly replaceOnChanges: readonly string[];
-  /** Goes by itself when that goes; absent: must be deleted. */
+  /** Deleted together with that resource. Absent: must be deleted itself. */
   readonly deletedWith?: string;
   readonly ignoreChanges: readonly string[];
   readonly dependsOn: readonly string[];
@@ -67,16 +68,16 @@ export interface RecordedProgram {
   readonly outputs: Properties;
 }
 
-/** The program did not run to its end; the message is what it logged. */
+/** The program did not run to its end. The message is its log. */
 export class ProgramFailedError extends Error {
   override readonly name = "ProgramFailedError";
 }
 
-/** What the program may rely on; everything newer it does without. */
+/** The features that the program may use. It works without newer ones. */
 const FEATURES = new Set(["secrets", "aliasSpecs", "deletedWith"]);
 const STACK_TYPE = "pulumi:pulumi:Stack";
 
-/** Resolves when the program has ended well. Throws ProgramFailedError otherwise. */
+/** Resolves when the program has ended successfully. Throws ProgramFailedError otherwise. */
 export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
   const registrations: Registration[] = [];
   const complaints: string[] = [];
@@ -161,7 +162,7 @@ export async function recordProgram(run: ProgramRun): Promise<RecordedProgram> {
   } finally {
     server.forceShutdown();
   }
-  // Registrations arrive as promises settle; their order says nothing.
+  // Registrations arrive as promises settle. Their order has no meaning.
   const key = ({ type, name }: Registration): string => `${type}::${name}`;
   return { registrations: registrations.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)), outputs };
 }
@@ -176,7 +177,7 @@ async function runLoader(
   const child = spawn(
     process.execPath,
     [
-      // Pulumi notes where each of thousands of promises was made, and translates every frame by source maps.
+      // Otherwise Pulumi records where thousands of promises were created, and maps every frame through source maps.
       "--stack-trace-limit=2",
       loader,
       `--project=${run.project}`,
@@ -202,10 +203,10 @@ async function runLoader(
 }
 
 const environmentOf = ({ environment, root, config }: ProgramRun): NodeJS.ProcessEnv => ({
-  // Modules that have not changed are compiled once.
+  // Unchanged modules are compiled once.
   NODE_COMPILE_CACHE: join(root, "node_modules/.cache/jobyard/compiled"),
   ...environment,
-  // Else a proxy of this machine would be asked for the engine, which is in this process.
+  // Otherwise a proxy of this machine would get the requests to the engine, which is in this process.
   no_grpc_proxy: "127.0.0.1",
   PULUMI_CONFIG: JSON.stringify(config),
 });
@@ -213,7 +214,7 @@ const environmentOf = ({ environment, root, config }: ProgramRun): NodeJS.Proces
 const struct = (properties: Properties): structProto.Struct =>
   structProto.Struct.fromJavaScript(properties as Record<string, JavaScriptValue>);
 
-/** A handler that answers at once, or with the error it throws. */
+/** A handler that answers at once, or with the error that it throws. */
 const unary =
   <Request, Response>(answer: (request: Request) => Response): grpc.handleUnaryCall<Request, Response> =>
   (call, callback) => {
@@ -224,7 +225,7 @@ const unary =
     }
   };
 
-/** Every method there is, saying that it is not there; so that the loader learns what it has to do without. */
+/** Every method, answering that it is not implemented. The loader then works without it. */
 const unimplemented = (service: object): Record<string, grpc.handleUnaryCall<unknown, unknown>> =>
   Object.fromEntries(
     Object.keys(service).map((method): [string, grpc.handleUnaryCall<unknown, unknown>] => [

@@ -1,4 +1,4 @@
-/** `npm run infra:docs`: writes the tables of docs/deploy.md anew. */
+/** `npm run infra:docs`: regenerates the tables of docs/deploy.md. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { format } from "prettier";

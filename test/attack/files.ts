@@ -1,10 +1,10 @@
-/** The test files that hold attacks. */
+/** The test files that contain attacks. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** Absolute paths. Loading only these saves most of the time that the tag's filter would take. */
+/** Absolute paths. Loading only these files saves most of the time that filtering by tag would take. */
 export const attackFiles = (): readonly string[] =>
   globSync("test/**/*.test.ts", { cwd: ROOT })
     .map((path) => join(ROOT, path))

@@ -1,10 +1,10 @@
-/** `npm run attack`: everything hostile that the tests hold, as one suite with a count by family. */
+/** `npm run attack`: runs all hostile tests as one suite and counts them by family. */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { attackFiles } from "./files.ts";
 import { tagOf } from "./families.ts";
 
-// Long tests too. The same rules over other stores are not another attack.
+// Includes the long tests. The same rules over other stores do not count as another attack.
 process.env["TEST_BREADTH"] = "full";
 const projects = ["unit", "integration", "api", "infra"].flatMap((name) => ["--project", name]);
 const reporters = ["--reporter=default", "--reporter=./test/attack/report.ts"];

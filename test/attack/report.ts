@@ -1,6 +1,6 @@
 /**
- * Reports how many cases of each family ran, and keeps the numbers in docs/security.md true: a run of all of them that
- * counts otherwise fails. With `--update` it writes them there.
+ * Reports the number of cases of each family, and checks the numbers in docs/security.md. A complete run fails if they
+ * differ. With `--update` it writes them.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { ATTACK_FAMILIES, tagOf, type AttackFamily } from "./families.ts";
 import { attackFiles } from "./files.ts";
 
 const DOCUMENT = join(import.meta.dirname, "../../docs/security.md");
-/** The same tests as those of `api`, over other stores. */
+/** The same tests as in `api`, over other stores. */
 const REPEATED = "api-azurite";
 const FAMILIES = Object.keys(ATTACK_FAMILIES) as AttackFamily[];
 type State = ReturnType<TestCase["result"]>["state"];
@@ -52,7 +52,7 @@ const countOf = (states: readonly State[], state: string): number => states.filt
 
 type Counts = ReadonlyMap<AttackFamily, readonly State[]>;
 
-/** The row of a family ends with its number. */
+/** The last cell of a family's row is its number. */
 const rowOf = (family: AttackFamily): RegExp => new RegExp(`^(\\| ${family} +\\|.*\\| +)(\\d+)( +\\|)$`, "m");
 
 function problemsOf(counts: Counts): readonly string[] {
@@ -61,7 +61,9 @@ function problemsOf(counts: Counts): readonly string[] {
     const said = rowOf(family).exec(text)?.[2];
     return said === String(length)
       ? []
-      : [`docs/security.md says ${said ?? "nothing"} for ${family}: ${length}. npm run attack -- --update writes it.`];
+      : [
+          `docs/security.md has ${said ?? "no number"} for ${family}, but there are ${length}. To fix it: npm run attack -- --update`,
+        ];
   });
 }
 

@@ -1,4 +1,4 @@
-/** Whether Azure Resource Manager takes what the program gives it: every input of every variant, judged without Azure. */
+/** Checks that Azure Resource Manager would accept every input of every variant of the program, without Azure. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { autoName } from "../../infra/rehearsal/azure-names.ts";
 import { armProblems, hasInput } from "../support/arm/judge.ts";
@@ -10,7 +10,7 @@ const GUID = "11111111-1111-4111-8111-111111111111";
 const POOL_OF_20 = "a-pool-of-20-letters";
 const PACKAGE = { packageName: "nightly.zip", manifest: { timers: [{ timerName: "Close", cron: "0 0 2 * * *" }] } };
 
-/** Every choice that changes what is created, and settings at both ends of what they may be. */
+/** Every choice that changes which resources are created, and settings at both ends of their range. */
 const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly settings: Record<string, unknown> }>> = {
   dev: { stack: "dev", settings: {} },
   prod: { stack: "prod", settings: {} },
@@ -38,7 +38,7 @@ const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly setti
       authPublicClientId: GUID,
     },
   },
-  "the least of everything": {
+  "the minimum of every setting": {
     stack: "prod",
     settings: {
       softDeleteDays: 0,
@@ -55,7 +55,7 @@ const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly setti
       backlogAlert: 1,
     },
   },
-  "the most of everything": {
+  "the maximum of every setting": {
     stack: "prod",
     settings: {
       tags: Object.fromEntries(
@@ -81,7 +81,7 @@ const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly setti
       backlogAlert: 1_000_000,
     },
   },
-  "timers that Pulumi registers": {
+  "timers registered by Pulumi": {
     stack: "dev",
     settings: { packagesPath: "jobs", packagesTenant: "t".repeat(15), runtimeRegistration: false },
   },
@@ -89,7 +89,7 @@ const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly setti
 
 const armType = ({ type }: MockedResource): string => type.slice(PREFIX.length);
 
-/** As Azure gets them: with the names that Pulumi makes up. */
+/** The inputs that Azure gets, with the names that Pulumi generates. */
 async function resourcesOf(variant: string): Promise<readonly MockedResource[]> {
   const { stack, settings } = VARIANTS[variant]!;
   const packages = settings["packagesPath"] === undefined ? [] : [PACKAGE];
@@ -106,7 +106,7 @@ beforeAll(async () => {
 const all = (): readonly MockedResource[] => [...deployed.values()].flat();
 
 describe("Azure Resource Manager", () => {
-  it.each(Object.keys(VARIANTS))("takes every input of: %s", (variant) => {
+  it.each(Object.keys(VARIANTS))("Azure Resource Manager accepts every input of: %s", (variant) => {
     const resources = deployed.get(variant) ?? [];
     expect(resources.length).toBeGreaterThan(80);
     const problems = resources.flatMap(({ type, name, inputs }) =>
@@ -115,7 +115,7 @@ describe("Azure Resource Manager", () => {
     expect(problems).toEqual([]);
   });
 
-  it("is asked for every type there are limits of, and each limit is of an input that exists", () => {
+  it("every type that has limits is deployed, and every limit names an existing input", () => {
     expect(Object.keys(LIMITS).toSorted()).toEqual([...new Set([...all().map(armType), "servicebus:Rule"])].toSorted());
     for (const [type, limits] of Object.entries(LIMITS)) {
       for (const path of Object.keys(limits)) expect([type, path, hasInput(type, path)]).toEqual([type, path, true]);
@@ -123,13 +123,13 @@ describe("Azure Resource Manager", () => {
   });
 });
 
-/** A change of one input, as `[type, path, value]`; undefined takes it away. */
+/** A change of one input, as `[type, path, value]`. Undefined removes the input. */
 type Change = readonly [type: string, path: string, value: unknown];
 
-/** Assets hold promises, which cannot be cloned otherwise. */
+/** Without this, assets could not be cloned, because they hold promises. */
 const copyOf = (inputs: object) => JSON.parse(JSON.stringify(inputs)) as Record<string, unknown>;
 
-/** What is wrong with the first deployed resource of the type that has what the path leads through. */
+/** The problems after a change of the first deployed resource of the type that has the parent of the path. */
 function problemsWith([type, path, value]: Change): readonly string[] {
   const keys = path.split(".");
   const last = keys.pop() ?? "";
@@ -140,7 +140,7 @@ function problemsWith([type, path, value]: Change): readonly string[] {
     (place as Record<string, unknown>)[last] = value;
     return armProblems(PREFIX + type, changed);
   }
-  throw new RangeError(`Nothing that is deployed has ${type} ${path}.`);
+  throw new RangeError(`No deployed resource has ${type} ${path}.`);
 }
 
 const ACCOUNT = "storage:StorageAccount";
@@ -186,19 +186,19 @@ describe("the check of inputs", () => {
     [ALERT, "severity", 5],
     [ACCOUNT, "networkRuleSet.ipRules", [{ iPAddressOrRange: "10.0.0.1" }]],
     [ACCOUNT, "tags", { ["t".repeat(129)]: "" }],
-    // Words that Azure does not know, or writes otherwise.
+    // Unknown or differently spelt words.
     [ACCOUNT, "sku.name", "Standard_XRS"],
     [ACCOUNT, "minimumTlsVersion", "1.2"],
     ["web:WebApp", "siteConfig.ftpsState", "disabled"],
     [AUTOSCALE, "profiles.0.rules.0.scaleAction.type", "ChangeCounts"],
     [ALERT, "criteria.allOf.0.operator", "MoreThan"],
     [ALERT, "criteria.odataType", "Microsoft.Azure.Monitor.Criteria"],
-    // What only Azure writes, or nobody.
+    // Inputs that only Azure writes, and unknown inputs.
     [ACCOUNT, "primaryEndpoints", {}],
     [SCALE_SET, "provisioningState", "Succeeded"],
     ["network:NatGateway", "resourceGuid", GUID],
     [SCALE_SET, "virtualMachineProfile.osProfile.computerName", "one"],
-    // What is missing, and what is of another type.
+    // Missing inputs, and inputs of another type.
     [ACCOUNT, "kind", undefined],
     ["servicebus:Namespace", "sku.name", undefined],
     [AUTOSCALE, "profiles.0.capacity", undefined],
@@ -206,11 +206,11 @@ describe("the check of inputs", () => {
     ["servicebus:Queue", "requiresSession", "false"],
     ["network:VirtualNetwork", "addressSpace.addressPrefixes", "10.0.0.0/8"],
     ["web:WebApp", "siteConfig.appSettings", { PORT: "80" }],
-  ])("refuses %s with %s of %j", (...change) => {
+  ])("the check refuses %s with %s of %j", (...change) => {
     expect(problemsWith(change)).not.toEqual([]);
   });
 
-  it("notices every name of an input that is misspelt, however deep", () => {
+  it("the check finds every misspelt input name at any depth", () => {
     const seen = new Set<string>();
     for (const resource of all()) {
       for (const keys of keysOf(resource.inputs)) {
@@ -233,7 +233,7 @@ describe("the check of inputs", () => {
 /** Settings of an extension, tags and the source of a blob are free in form. */
 const FREE = ["settings", "tags", "source"];
 
-/** The way to every key of an object. */
+/** The path to every key of an object. */
 function keysOf(value: unknown, before: readonly string[] = []): readonly (readonly string[])[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => [

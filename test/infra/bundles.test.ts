@@ -8,10 +8,10 @@ import { ROOT } from "../../infra/tools/stack-graph.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { unzip } from "../support/unzip.ts";
 
-/** App Service and a VM fetch them at every start of a machine. */
+/** App Service and VMs download the packages at every start of a machine. */
 const BUNDLE_MAX_BYTES = 8 * 1024 * 1024;
 
-/** Where nothing else is: no node_modules to fall back on. */
+/** An empty folder, with no node_modules to fall back on. */
 async function startFrom(files: ReadonlyMap<string, Buffer>, program: string): Promise<string> {
   await using directory = await temporaryDirectory();
   for (const [name, content] of files) await writeFile(join(directory.path, name), content);
@@ -29,17 +29,17 @@ describe("the deployed packages", () => {
     withSamples = await buildBundles(join(ROOT, "packages-sample"));
   });
 
-  it("are named by their content", () => {
+  it("deployed packages are named by their content", () => {
     expect(bare.api.file).toContain(bare.api.sha256);
     expect(bare.worker.file).toContain(bare.worker.sha256);
     expect(bare.api.sha256).not.toBe(bare.worker.sha256);
   });
 
-  it("have the same bytes from the same source", async () => {
+  it("deployed packages have the same bytes from the same source", async () => {
     expect(await buildBundles(join(ROOT, "packages-sample"))).toEqual(withSamples);
   });
 
-  it("carry the job packages in the API's, which alone changes with them", async () => {
+  it("only the API's package contains the job packages and changes with them", async () => {
     expect(withSamples.worker).toEqual(bare.worker);
     expect(withSamples.api.sha256).not.toBe(bare.api.sha256);
     expect([...(await unzip(withSamples.api.file)).keys()].sort()).toEqual([
@@ -52,11 +52,13 @@ describe("the deployed packages", () => {
     ]);
   });
 
-  it("are not made when the folder of packages is none", async () => {
-    await expect(buildBundles("/no/such/folder")).rejects.toThrow("jobyard:packagesPath: there is no folder");
+  it("packages are not built if the folder of job packages does not exist", async () => {
+    await expect(buildBundles("/no/such/folder")).rejects.toThrow(
+      "jobyard:packagesPath: the folder /no/such/folder does not exist",
+    );
   });
 
-  it("are whole: each program starts from an empty folder, and asks for its settings", async () => {
+  it("each deployed program starts from an empty folder and reports its missing settings", async () => {
     const [apiFiles, workerFiles] = [await unzip(bare.api.file), await unzip(bare.worker.file)];
     for (const content of [...apiFiles.values(), ...workerFiles.values()]) {
       expect(content.length).toBeLessThan(BUNDLE_MAX_BYTES);

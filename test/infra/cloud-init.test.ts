@@ -1,4 +1,4 @@
-/** The first boot of a machine, judged by the programs that will read it there. `.ci/run` installs them. */
+/** Tests the first boot of a machine with the programs that read its files there. `.ci/run` installs them. */
 import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -22,7 +22,7 @@ const REQUEST = {
 
 const run = promisify(execFile);
 
-/** A folder with everything where a machine has it. */
+/** A folder with every file at its path on a machine. */
 async function machineRoot(): Promise<TemporaryDirectory> {
   const root = await temporaryDirectory();
   for (const { path, permissions, content } of machineFiles(REQUEST)) {
@@ -33,20 +33,20 @@ async function machineRoot(): Promise<TemporaryDirectory> {
 }
 
 describe("the first boot", () => {
-  it("brings every file of infra/cloud-init to the machine", async () => {
+  it("the first boot writes every file of infra/cloud-init to the machine", async () => {
     const contents = machineFiles(REQUEST).map(({ content }) => content);
     for (const name of await readdir(FOLDER)) {
       expect(contents, name).toContain(await readFile(join(FOLDER, name), "utf8"));
     }
   });
 
-  it("names one group for jobs: where it is made, and where it is shut in", async () => {
+  it("the same group of jobs is created and restricted by the firewall", async () => {
     const text = (name: string): Promise<string> => readFile(join(FOLDER, name), "utf8");
     expect(await text("sysusers.conf")).toContain(`g ${JOB_GROUP} -`);
     expect(await text("firewall.nft")).toContain(`meta skgid "${JOB_GROUP}"`);
   });
 
-  it.skipIf(!hasProgram("cloud-init", "--version"))("is valid (needs cloud-init)", async () => {
+  it.skipIf(!hasProgram("cloud-init", "--version"))("the cloud-init document is valid (needs cloud-init)", async () => {
     await using root = await temporaryDirectory();
     const file = join(root.path, "user-data");
     for (const ssh of [true, false]) {
@@ -60,7 +60,7 @@ describe("the first boot", () => {
   });
 
   it.skipIf(!hasProgram("shellcheck", "--version"))(
-    "has scripts without a doubtful line (needs shellcheck)",
+    "the scripts of the first boot pass shellcheck (needs shellcheck)",
     async () => {
       const scripts = (await readdir(FOLDER)).filter((name) => name.endsWith(".sh"));
       expect(scripts).toHaveLength(1);
@@ -69,10 +69,10 @@ describe("the first boot", () => {
   );
 
   it.skipIf(!hasProgram("systemd-analyze", "--version"))(
-    "has units that systemd takes (needs systemd-analyze)",
+    "systemd accepts the units of the first boot (needs systemd-analyze)",
     async () => {
       await using root = await machineRoot();
-      // What the units are started after, and what they start.
+      // The units that must come before, and the programs that the units start.
       await cp("/lib/systemd/system", join(root.path, "usr/lib/systemd/system"), {
         recursive: true,
         verbatimSymlinks: true,
@@ -81,7 +81,7 @@ describe("the first boot", () => {
       await writeFile(join(root.path, "usr/sbin/nft"), "#!/bin/sh\n", { mode: 0o755 });
       const verify = () => run("systemd-analyze", ["verify", "--man=no", `--root=${root.path}`, ...UNITS]);
       expect(await verify()).toEqual({ stdout: "", stderr: "" });
-      // It tells what it does not know.
+      // It prints what it does not know.
       await writeFile(
         join(root.path, "etc/systemd/system", UNITS[0]!),
         "[Service]\nExecStart=/usr/sbin/nft\nRestartSecs=5\n",
@@ -91,7 +91,7 @@ describe("the first boot", () => {
   );
 
   it.skipIf(!hasProgram("systemd-sysusers", "--version"))(
-    "makes a user for the worker and those of its jobs, all of one group (needs systemd-sysusers)",
+    "sysusers creates the worker's user and the job users, all in one group (needs systemd-sysusers)",
     async () => {
       await using root = await machineRoot();
       await run("systemd-sysusers", [
@@ -112,10 +112,10 @@ describe("the first boot", () => {
   );
 });
 
-/** Behind the sign a port other than the test's. */
+/** After the sign, a port other than the test's. */
 const HEALTH = `127.0.0.1#${WORKER_HEALTH.port}`;
 
-/** What jobs must not reach, and what they may: none of it leaves the namespace. */
+/** Addresses that jobs must not reach, and addresses that they may. No request leaves the namespace. */
 const FIREWALL_ADDRESSES = {
   IPv4: {
     closed: [
@@ -134,7 +134,7 @@ const FIREWALL_ADDRESSES = {
   },
 } as const;
 
-/** Jobs of the test are those of the group `nogroup`. Everything listens; the rules decide who gets there. */
+/** In the test, processes of the group `nogroup` are jobs. Every address listens, so the rules alone decide. */
 const FIREWALL_TEST = `
 ip link set lo up
 nft -f "$1" && nft -f "$1" || exit 9
@@ -150,24 +150,24 @@ done
 "$node" -e 'const serve = (port, then) => require("node:net").createServer((s) => s.end()).listen(port, "::", then);
   serve(${WORKER_HEALTH.port}, () => serve(8099))' &
 server=$!
-ask() {
+reach() {
   "$@" "$node" -e '
     const { connect } = require("node:net");
-    const ask = (address) => new Promise((resolve) => {
+    const probe = (address) => new Promise((resolve) => {
       const [host, port = 8099] = address.split("#");
       const socket = connect(port, host, () => (socket.destroy(), resolve("open")));
       socket.on("error", ({ code }) => resolve(code === "EACCES" || code === "EHOSTUNREACH" ? "closed" : code));
     });
     (async () => {
-      while ((await ask("127.0.0.1")) !== "open");
-      // All at once: IPv6 hears of a refusal with its second packet only.
-      const answers = await Promise.all(process.argv.slice(1).map(async (host) => [host, await ask(host)]));
+      while ((await probe("127.0.0.1")) !== "open");
+      // All at once, because IPv6 notices a refusal only with its second packet.
+      const answers = await Promise.all(process.argv.slice(1).map(async (host) => [host, await probe(host)]));
       console.log(JSON.stringify(Object.fromEntries(answers)));
     })();' $addresses
 }
 addresses="$*"
-ask env
-ask setpriv --reuid 65534 --regid 65534 --clear-groups --
+reach env
+reach setpriv --reuid 65534 --regid 65534 --clear-groups --
 kill $server`;
 
 const canFilter =
@@ -178,9 +178,9 @@ const canFilter =
 const canFilterIPv6 =
   canFilter && hasProgram("unshare", "--net", "ip", "-6", "address", "add", "fd12::1/128", "dev", "lo");
 
-describe.each(["IPv4", "IPv6"] as const)("over %s", (protocol) => {
+describe.each(["IPv4", "IPv6"] as const)("the firewall over %s", (protocol) => {
   it.skipIf(!(protocol === "IPv4" ? canFilter : canFilterIPv6))(
-    "keeps jobs, and nobody else, from the services of their machine (needs root, unshare, nft, ip and setpriv)",
+    "the firewall blocks only jobs from the services of their machine (needs root, unshare, nft, ip and setpriv)",
     { tags: "attack/jobs" },
     async () => {
       await using root = await temporaryDirectory();
@@ -188,8 +188,8 @@ describe.each(["IPv4", "IPv6"] as const)("over %s", (protocol) => {
       const file = join(root.path, "firewall.nft");
       await writeFile(file, rules.replaceAll(JOB_GROUP, "nogroup"));
       const { open, closed } = FIREWALL_ADDRESSES[protocol];
-      const asked = ["sh", "-c", FIREWALL_TEST, "sh", file, process.execPath, ...open, ...closed];
-      const { stdout } = await run("unshare", ["--net", ...asked]);
+      const command = ["sh", "-c", FIREWALL_TEST, "sh", file, process.execPath, ...open, ...closed];
+      const { stdout } = await run("unshare", ["--net", ...command]);
       const [others, jobs] = stdout
         .trim()
         .split("\n")

@@ -16,7 +16,7 @@ function problemsOf(settings: Readonly<Record<string, unknown>>): readonly strin
   return [];
 }
 
-/** Storage firewalls know neither private addresses nor the two smallest ranges. */
+/** Storage firewalls accept neither private addresses nor the two smallest ranges. */
 const RANGES_REFUSED = [
   "home",
   "10.0.0.1",
@@ -28,7 +28,7 @@ const RANGES_REFUSED = [
 ];
 
 describe("a stack's configuration", () => {
-  it("needs nothing: the defaults are a stack that works", () => {
+  it("a configuration without settings is valid", () => {
     expect(parseInfraConfig({})).toMatchObject({
       protectData: false,
       busSku: "Standard",
@@ -39,13 +39,13 @@ describe("a stack's configuration", () => {
     });
   });
 
-  it("is read from text, as Pulumi keeps it, and from values", () => {
+  it("settings are read from text, as Pulumi stores them, and from values", () => {
     const fromText = parseInfraConfig({ workerMin: "0", workerMax: "7", protectData: "true" });
     expect(fromText).toEqual(parseInfraConfig({ workerMin: 0, workerMax: 7, protectData: true }));
     expect(fromText.pools[0]?.scale).toEqual({ kind: "auto", min: 0, max: 7 });
   });
 
-  it("gives a pool what it says itself, and the rest from the stack", () => {
+  it("a pool has its own settings, and the stack's for all others", () => {
     const { pools } = parseInfraConfig({
       workerSlots: 2,
       pools: {
@@ -69,29 +69,32 @@ describe("a stack's configuration", () => {
     [{ workerCount: 801 }, /^jobyard:workerCount must be a whole number from 0 to 800$/],
     [{ workerSlots: 1.5 }, /^jobyard:workerSlots must be a whole number from 1 to 1000$/],
     [{ apiSku: "F1" }, /^jobyard:apiSku must be one of B1, B2, /],
-    [{ workerVmSize: "D2as_v5" }, /^jobyard:workerVmSize must be a VM size as Azure writes it/],
+    [{ workerVmSize: "D2as_v5" }, /^jobyard:workerVmSize must be a VM size in Azure's notation/],
     [{ workerVmSize: "Standard_D2ps_v5" }, /^jobyard:workerVmSize must be an x64 size/],
     [{ storageReplication: "XRS" }, /^jobyard:storageReplication must be one of LRS/],
     [{ busCapacity: 3 }, /^jobyard:busCapacity must be one of 1, 2, 4, 8, 16$/],
     [{ pools: { "GPU!": {} } }, /^jobyard:pools\.GPU! must be a pool name of 1 to 20 lower-case letters/],
     [{ pools: { gpu: { max: 101 } } }, /^jobyard:pools\.gpu\.max must be a whole number from 1 to 100$/],
-    [{ pools: { gpu: { size: "x" } } }, /^jobyard:pools\.gpu\.size is not a key of a pool; there are subnet, vmSize/],
+    [
+      { pools: { gpu: { size: "x" } } },
+      /^jobyard:pools\.gpu\.size is not a key of a pool; the keys are subnet, vmSize/,
+    ],
     [{ pools: "gpu" }, /^jobyard:pools must be an object of pools by name$/],
-    [{ pools: { gpu: { min: 9, max: 3 } } }, /^jobyard:pools\.gpu\.min is 9, more than the most workers of the pool/],
+    [{ pools: { gpu: { min: 9, max: 3 } } }, /^jobyard:pools\.gpu\.min is 9, more than the maximum of the pool/],
     [{ workerMin: 9, workerMax: 3 }, /^jobyard:workerMin is 9, more than/],
     [{ workerMx: 3 }, /^jobyard:workerMx is not a setting/],
     [{ protectData: "yes" }, /^jobyard:protectData must be true or false$/],
     [{ addressSpace: "11.0.0.0/16" }, /^jobyard:addressSpace must be a private IPv4 network/],
-    [{ pools: { gpu: {} } }, /^jobyard:pools\.gpu\.subnet is missing: a number from 1 to 62 of its own$/],
+    [{ pools: { gpu: {} } }, /^jobyard:pools\.gpu\.subnet is missing: choose an unused number from 1 to 62$/],
     [{ pools: { gpu: { subnet: 0 } } }, /^jobyard:pools\.gpu\.subnet must be a whole number from 1 to/],
     [{ pools: { gpu: { subnet: 63 } } }, /^jobyard:pools\.gpu\.subnet must be from 1 to 62 in 10\.20\.0\.0\/16$/],
-    [{ pools: { a: { subnet: 1 }, b: { subnet: 1 } } }, /^jobyard:pools\.a\.subnet is 1, as that of pool b$/],
+    [{ pools: { a: { subnet: 1 }, b: { subnet: 1 } } }, /^jobyard:pools\.a\.subnet is 1, which pool b uses$/],
     [{ pools: { default: { subnet: 1 } } }, /^jobyard:pools\.default\.subnet is always 0$/],
-    [{ addressSpace: "10.0.0.0/22" }, /^jobyard:addressSpace has room for 0 worker pools/],
+    [{ addressSpace: "10.0.0.0/22" }, /^jobyard:addressSpace is too small for a worker pool/],
     [{ apiMin: 4 }, /^jobyard:apiMin must be from 1 to 3 with apiSku B1$/],
-    [{ apiMax: 3 }, /^jobyard:apiMax needs a plan that scales by itself \(S or P\), not B1$/],
+    [{ apiMax: 3 }, /^jobyard:apiMax needs a plan that scales automatically \(S or P\), not B1$/],
     [{ apiSku: "S1", apiMax: 11 }, /^jobyard:apiMax must be from 1 to 10 with apiSku S1$/],
-    [{ authMode: "existing" }, /^jobyard:authClientId is needed with authMode existing$/],
+    [{ authMode: "existing" }, /^jobyard:authClientId is required with authMode existing$/],
     [{ authClientId: crypto.randomUUID() }, /^jobyard:authClientId is for authMode existing$/],
     [{ authAdminObjectIds: ["me"] }, /^jobyard:authAdminObjectIds\.0 must be a GUID$/],
     [{ deployerIpRanges: ["home"] }, /^jobyard:deployerIpRanges\.0 must be a public IPv4 address or range/],
@@ -113,28 +116,28 @@ describe("a stack's configuration", () => {
     [{ workerIdleGraceSeconds: 3_601 }, /^jobyard:workerIdleGraceSeconds must be a whole number from 0 to 3600$/],
     [{ allowedOrigins: ["https://app.example.com/page"] }, /^jobyard:allowedOrigins\.0 must be an origin/],
     [{ allowedOrigins: ["http://evil.example"] }, /^jobyard:allowedOrigins\.0 must be an origin/],
-  ])("is refused with the key and what is allowed: %j", (settings, message) => {
+  ])("an invalid configuration is refused with the key and the allowed values: %j", (settings, message) => {
     const problems = problemsOf(settings);
     expect(problems[0]).toMatch(message);
   });
 
-  it("is refused with all problems at once", () => {
+  it("a refused configuration lists all problems at once", () => {
     expect(problemsOf({ workerMax: 101, apiSku: "F1", pools: { "GPU!": {} }, tpyo: 1 })).toHaveLength(4);
     expect(problemsOf({ workerMin: 5, workerMax: 2, apiMin: 4, authMode: "existing" })).toHaveLength(4);
   });
 
-  it.each(["dev", "prod"])("of stack %s is accepted", async (stack) => {
+  it.each(["dev", "prod"])("the configuration file of stack %s is valid", async (stack) => {
     expect(problemsOf(await stackSettings(stack))).toEqual([]);
   });
 
-  it("that `pulumi new` proposes is accepted, every key described", async () => {
+  it("the settings that `pulumi new` proposes are valid, and every key has a description", async () => {
     const { template } = parse(await readFile(join(ROOT, "Pulumi.yaml"), "utf8")) as {
       template: { config: Record<string, { description: string; default: string }> };
     };
-    const asked = Object.entries(template.config).filter(([key]) => key.startsWith("jobyard:"));
-    expect(asked.length).toBeGreaterThan(3);
-    for (const [, { description }] of asked) expect(description).toMatch(/./);
-    const answers = asked.map(([key, value]): [string, unknown] => [
+    const prompts = Object.entries(template.config).filter(([key]) => key.startsWith("jobyard:"));
+    expect(prompts.length).toBeGreaterThan(3);
+    for (const [, { description }] of prompts) expect(description).toMatch(/./);
+    const answers = prompts.map(([key, value]): [string, unknown] => [
       key.replace("jobyard:", ""),
       value.default.startsWith("[") ? JSON.parse(value.default) : value.default,
     ]);

@@ -7,16 +7,16 @@ import { busTopology } from "../../runtime/core/deployment/topology.ts";
 import { withTables } from "../../infra/tools/deploy-tables.ts";
 import { ROOT } from "../../infra/tools/stack-graph.ts";
 
-/** Cells alone: padding belongs to the formatter. */
+/** Removes padding, which belongs to the formatter. */
 const cells = (document: string): string => document.replaceAll(/ *\| */g, "|").replaceAll(/-{3,}/g, "---");
 
 describe("docs/deploy.md", () => {
-  it("has the settings, permissions and costs as the code has them (else: npm run infra:docs)", async () => {
+  it("docs/deploy.md has the settings, permissions and costs of the code (to fix: npm run infra:docs)", async () => {
     const document = await readFile(join(ROOT, "docs", "deploy.md"), "utf8");
     expect(cells(document)).toBe(cells(withTables(document)));
   });
 
-  it("counts every alert there is: one that is split is paid for each queue and topic", () => {
+  it("the costs count every alert, and a split alert once for each queue and topic", () => {
     const { queues, topics } = busTopology(["default"]);
     const entities = queues.length + topics.length;
     const series = planAlerts({ backlog: 1 }).reduce((sum, { splitBy }) => sum + (splitBy ? entities : 1), 0);

@@ -1,4 +1,4 @@
-/** infra/tools/github-deployer.sh: what it sets up is what the workflow asks for, and no more, however often it runs. */
+/** Tests infra/tools/github-deployer.sh: it sets up exactly what the workflow needs, however often it runs. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { hasProgram } from "../support/has-program.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const SCRIPT = join(ROOT, "infra/tools/github-deployer.sh");
 const ARGUMENTS = ["--repo", "acme/jobs", "--reviewer", "ada"];
-/** What is said again at each run: it holds however often. */
+/** Commands that run every time. Repeating them has no effect. */
 const AGAIN = ["az storage account blob-service-properties update", "az storage container-rm create", "az rest put"];
 
 const run = promisify(execFile);
@@ -24,7 +24,7 @@ const setUp = async (cloud: FakeCloud, ...more: readonly string[]): Promise<stri
 const workflow = await readFile(join(ROOT, ".github/workflows/deploy.yml"), "utf8");
 
 describe("github-deployer.sh", () => {
-  it("sets the variables that the workflow reads, and lets Azure trust its environments alone", async () => {
+  it("github-deployer.sh sets the variables that the workflow reads, and makes Azure trust only its environments", async () => {
     await using cloud = await fakeAzAndGh();
     await setUp(cloud);
     const read = new Set([...workflow.matchAll(/\bvars\.(\w+)/g)].map(([, name]) => name));
@@ -61,18 +61,18 @@ describe("github-deployer.sh", () => {
       `User Access Administrator on /subscriptions/${SUBSCRIPTION} for 00000000-0000-4000-8000-0000000000c2`,
     ]);
     expect(cloud.graphPermissions.size).toBe(2);
-    const documented = (await readFile(join(ROOT, "docs/deploy.md"), "utf8")).match(/Microsoft\.\w+(?=,|\. And)/g);
+    const documented = (await readFile(join(ROOT, "docs/deploy.md"), "utf8")).match(/Microsoft\.\w+(?=[,.])/g);
     expect(cloud.providers).toEqual(new Set(documented));
   });
 
-  it("asks for reviewers before Azure trusts GitHub, and goes no further without them", async () => {
+  it("github-deployer.sh sets reviewers before Azure trusts GitHub, and stops if there are none", async () => {
     await using cloud = await fakeAzAndGh();
     cloud.hasReviewers = false;
     await expect(setUp(cloud)).rejects.toThrow(/preview has no required reviewers/);
     expect(cloud.changes).toEqual(["gh api repos/acme/jobs/environments/preview PUT"]);
   });
 
-  it("changes nothing when it runs again, and puts a subject right that names another repository", async () => {
+  it("github-deployer.sh changes nothing when it runs again, and corrects a subject that names another repository", async () => {
     await using cloud = await fakeAzAndGh();
     await setUp(cloud);
     cloud.changes.length = 0;
@@ -87,7 +87,7 @@ describe("github-deployer.sh", () => {
     expect(subjects.get("prod")).toBe("repo:acme/jobs:environment:prod");
   });
 
-  it("prints the same commands with --dry-run, and runs none of them", async () => {
+  it("github-deployer.sh prints the same commands with --dry-run, and runs none of them", async () => {
     await using cloud = await fakeAzAndGh();
     const commands = (printed: string): readonly string[] =>
       printed.split("\n").flatMap((line) => /^\+ ((?:az|gh)(?: [a-z]\S*)*)/.exec(line)?.[1] ?? []);
@@ -100,14 +100,14 @@ describe("github-deployer.sh", () => {
     );
   });
 
-  it("gives no rights in Entra ID with --no-graph", async () => {
+  it("github-deployer.sh assigns no rights in Entra ID with --no-graph", async () => {
     await using cloud = await fakeAzAndGh();
     await setUp(cloud, "--no-graph");
     expect(cloud.graphPermissions.size).toBe(0);
   });
 
   it.each([[["--repo", "acme"]], [["--repo", "acme/jobs:ref"]], [["--colour"]], [["--location"]]])(
-    "refuses %j and asks nobody",
+    "github-deployer.sh refuses %j and calls no other program",
     async (more) => {
       await using cloud = await fakeAzAndGh();
       await expect(setUp(cloud, ...more)).rejects.toMatchObject({ code: 2 });
@@ -115,7 +115,10 @@ describe("github-deployer.sh", () => {
     },
   );
 
-  it.skipIf(!hasProgram("shellcheck", "--version"))("has no doubtful line (needs shellcheck)", async () => {
-    await run("shellcheck", [SCRIPT]);
-  });
+  it.skipIf(!hasProgram("shellcheck", "--version"))(
+    "github-deployer.sh passes shellcheck (needs shellcheck)",
+    async () => {
+      await run("shellcheck", [SCRIPT]);
+    },
+  );
 });

@@ -1,4 +1,7 @@
-/** What the program registers in Pulumi's own loader. Each load takes seconds, so variants are judged under mocks. */
+/**
+ * Tests what the program registers in Pulumi's own loader. A load takes seconds, so other tests check variants with
+ * mocks.
+ */
 import { relative } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readStackFile, ROOT, stackGraph, type StackGraph } from "../../infra/tools/stack-graph.ts";
@@ -19,7 +22,7 @@ const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}
 /** With the digits that Pulumi appends. */
 const withDigits = (name: string, end = ""): string => expect.stringMatching(`^${name}[0-9a-f]{8}${end}$`) as string;
 
-/** Nothing is registered before the settings are judged. */
+/** The program checks the settings before it registers anything. */
 const createCloud = (): EngineCloud => ({
   preview: true,
   register: ({ name }) => ({ id: name, state: {} }),
@@ -36,7 +39,7 @@ function checkShape({ stack, registrations, outputs }: StackGraph): void {
     if (registration.type === STACK) continue;
     expect(keys, `parent of ${registration.name}`).toContain(registration.parent);
     for (const dependency of registration.dependsOn) expect(keys).toContain(dependency);
-    // Whatever is not a component of the stack is a child of one; only the group stands for itself.
+    // Every resource is a component of the stack or the child of one, except the group.
     const loose = registration.parent.startsWith(STACK) && !registration.type.startsWith("jobyard:infra:");
     expect(loose, registration.name).toBe(registration.type === "azure-native:resources:ResourceGroup");
   }
@@ -57,17 +60,17 @@ describe("the program in Pulumi's own loader", () => {
     dev = await graphOf("dev");
   });
 
-  it("registers dev whole and connected", () => {
+  it("the program registers all resources of dev, connected", () => {
     checkShape(dev);
     expect(dev.registrations.filter((registration) => registration.protect)).toEqual([]);
     expect(JSON.stringify(dev)).not.toContain(process.cwd());
   });
 
-  it.runIf(breadth(false, true))("registers the same in every run", async () => {
+  it.runIf(breadth(false, true))("the program registers the same in every run", async () => {
     expect(await graphOf("dev")).toEqual(dev);
   });
 
-  it("protects in prod what holds data, starts nothing before its rights, and leaves scaling to autoscale", async () => {
+  it("the program protects prod's data, starts nothing before its rights, and leaves scaling to autoscale", async () => {
     await using packages = await sourcePackage({
       "sweep/package.json": JSON.stringify({
         ...{ name: "sweep", version: "1.0.0" },
@@ -82,7 +85,7 @@ describe("the program in Pulumi's own loader", () => {
     checkShape(graph);
     const named = (name: string): Registration => {
       const found = graph.registrations.find((registration) => registration.name === name && registration.custom);
-      if (found === undefined) throw new Error(`Nothing is registered as ${name}.`);
+      if (found === undefined) throw new Error(`No resource is registered as ${name}.`);
       return found;
     };
     const protectedTypes = new Set(graph.registrations.filter(({ protect }) => protect).map(({ type }) => type));
@@ -96,11 +99,11 @@ describe("the program in Pulumi's own loader", () => {
       "azure-native:storage:Table",
     ]);
     expect(named("jobyardrelease").protect).toBe(false);
-    // A timer holds nothing; one that is gone must not keep the rest of the stack from being deployed.
+    // A timer's subscription holds no data. If it was deleted, the rest of the stack must still deploy.
     expect(Object.values(subscriptionsOf(graph.registrations))).toEqual([
       { to: "jobs-default-normal", rules: ["Listener = 'team.sweep.Sweep'"] },
     ]);
-    // Each is there with its rule before the API looks for it.
+    // Each exists with its rule before the API looks for it.
     const made = graph.registrations.filter(({ name }) => name.startsWith("bus-topic-timers-team.sweep."));
     expect(made).toHaveLength(2);
     for (const registration of made) expect(named("jobyard-api-host").dependsOn).toContain(keyOf(registration));
@@ -115,22 +118,22 @@ describe("the program in Pulumi's own loader", () => {
     );
     expect(named("pool-default-workers").dependsOn).toContain("azure-native:storage:Blob::release-worker-pointer");
     expect(named("pool-default-workers").ignoreChanges).toEqual(["sku.capacity"]);
-    // A blob that replaces one of the same name must not be removed with it.
+    // A blob that replaces one with the same name must not be deleted with it.
     expect(named("release-worker-pointer")).toMatchObject({ deleteBeforeReplace: true, retainOnDelete: false });
-    // A rollback makes the older package anew, which Azure refuses while the old one is still there.
+    // A rollback creates the older package again. Azure refuses that while the old blob still exists.
     expect(named("release-worker")).toMatchObject({ deleteBeforeReplace: false, retainOnDelete: false });
   });
 
-  it("leaves the subscriptions of timers to the API, which makes each with its filter", () => {
+  it("the program leaves the subscriptions of timers to the API, which creates each with its filter", () => {
     expect(subscriptionsOf(dev.registrations)).toEqual({});
   });
 
-  it("leaves to the group what lies in it, when the stack is destroyed", () => {
+  it("a destroy leaves the resources of the group to the group", () => {
     const [group] = dev.registrations.filter(({ type }) => type === "azure-native:resources:ResourceGroup");
     const alone = dev.registrations
       .filter(({ custom, type, deletedWith }) => custom && type !== STACK && deletedWith !== keyOf(group!))
       .map(({ type }) => type.split(":").slice(0, 2).join(":"));
-    // The directory, and roles, whose definition lives outside the group.
+    // The directory, and roles, whose definition is outside the group.
     expect([...new Set(alone)].sort()).toEqual([
       "azure-native:authorization",
       "azure-native:resources",
@@ -142,18 +145,18 @@ describe("the program in Pulumi's own loader", () => {
     ]);
   });
 
-  it("has no graph of a stack without a configuration", async () => {
-    await expect(graphOf("nope")).rejects.toThrow("There is no Pulumi.nope.yaml");
+  it("a stack without a configuration has no graph", async () => {
+    await expect(graphOf("nope")).rejects.toThrow("Pulumi.nope.yaml does not exist");
   });
 
-  it("refuses a configuration that cannot be deployed, naming every key", async () => {
+  it("the program refuses an invalid configuration and names every key", async () => {
     const refused = graphOf("dev", { "jobyard:workerMax": "101", "jobyard:apiSku": "F1" });
     await expect(refused).rejects.toThrow(ProgramFailedError);
     await expect(refused).rejects.toThrow(/jobyard:workerMax must be a whole number from 1 to 100/);
     await expect(refused).rejects.toThrow(/jobyard:apiSku must be one of B1/);
   });
 
-  it("refuses settings under the name of a project that is called otherwise, with the command that mends it", async () => {
+  it("the program refuses settings under another project name, with the command that fixes them", async () => {
     const refused = recordProgram({
       ...{ project: "farmjobs", stack: "dev", root: ROOT, main: "infra/index.mjs", cloud: createCloud() },
       config: { ...(await readStackFile("dev")), "farmjobs:workerMin": "3" },

@@ -31,7 +31,7 @@ const TOPOLOGY: BusTopology = {
   ],
 };
 
-/** What the component registers, by name. */
+/** The resources that the component registers, by name. */
 async function registered(topology: BusTopology): Promise<ReadonlyMap<string, MockedResource>> {
   const found = new Map<string, MockedResource>();
   await pulumi.runtime.setMocks(mockedCloud((resource) => found.set(resource.name, resource)));
@@ -41,7 +41,7 @@ async function registered(topology: BusTopology): Promise<ReadonlyMap<string, Mo
 }
 
 describe("topics", () => {
-  it("have their subscriptions, which forward to queues", async () => {
+  it("topics have their subscriptions, which forward to queues", async () => {
     const bus = await registered(TOPOLOGY);
     expect(bus.get("bus-topic-timers")?.inputs).toMatchObject({
       topicName: "timers",
@@ -55,7 +55,7 @@ describe("topics", () => {
     });
   });
 
-  it("have no rule that matches everything beside a filter: the first filter takes the place of $Default", async () => {
+  it("the first filter of a subscription replaces the rule $Default, which matches everything", async () => {
     const bus = await registered(TOPOLOGY);
     expect(bus.get("bus-topic-timers-nightly-filter")).toMatchObject({
       type: "azure-native:servicebus:DefaultRule",
@@ -76,7 +76,7 @@ describe("topics", () => {
       [...bus.values()].filter(({ type, inputs }) => /Rule$/.test(type) && inputs["subscriptionName"] === subscription);
     expect(rulesOf("nightly")).toHaveLength(1);
     expect(rulesOf("two-rules")).toHaveLength(2);
-    // Nothing to filter: what Azure adds by itself is right.
+    // Without a filter, the rule that Azure adds is correct.
     expect(rulesOf("everything")).toHaveLength(0);
   });
 });

@@ -31,7 +31,7 @@ const addressOf = (cidr: string): { readonly first: number; readonly last: numbe
 describe("subnets", () => {
   const pools = (count: number) => Array.from({ length: count }, (_, subnet) => ({ name: `pool-${subnet}`, subnet }));
 
-  it("never overlap, lie within the network, and hold 800 workers each", () => {
+  it("subnets never overlap, are inside the network, and have room for 800 workers each", () => {
     fc.assert(
       fc.property(fc.integer({ min: 10, max: 20 }), fc.integer({ min: 0, max: 30 }), (prefix, wanted) => {
         const text = `10.0.0.0/${prefix}`;
@@ -50,7 +50,7 @@ describe("subnets", () => {
     );
   });
 
-  it("of a pool stay where they are whatever other pools come and go, in any order", () => {
+  it("a pool's subnet stays in place when other pools are added and removed, in any order", () => {
     const space = parseAddressSpace("10.20.0.0/16")!;
     const [own, gpu, farm] = [
       { name: "default", subnet: 0 },
@@ -65,14 +65,14 @@ describe("subnets", () => {
     expect(before.pools.get("default")).toBe("10.20.4.0/22");
   });
 
-  it("are refused when the network has no room for them", () => {
+  it("subnets are refused if the network has no room for them", () => {
     const space = parseAddressSpace("10.0.0.0/20")!;
     expect(poolCapacity(space)).toBe(3);
-    expect(() => planSubnets(space, pools(4))).toThrow(/room for 3 worker pools; there is no 3/);
+    expect(() => planSubnets(space, pools(4))).toThrow(/room for 3 worker pools, so subnet 3 does not exist/);
   });
 
   it.each(["10.0.0.0", "10.0.0.0/33", "10.0.0.1/16", "8.8.8.0/24", "172.32.0.0/16", "10.0.300.0/24", "a"])(
-    "are not planned in %s",
+    "subnets are not planned in %s",
     (text) => {
       expect(parseAddressSpace(text)).toBeUndefined();
     },
@@ -80,18 +80,18 @@ describe("subnets", () => {
 });
 
 describe("stable ids", () => {
-  it("depend on their words alone, and are UUIDs", () => {
+  it("stable ids are UUIDs that depend only on their words", () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (a, b) => {
         expect(stableUuid(a)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
         expect(stableUuid(a) === stableUuid(b)).toBe(a === b);
       }),
     );
-    // Assignments in deployed directories refer to this one.
+    // Assignments in deployed directories refer to this id.
     expect(stableUuid("app-role", "Jobs.Admin")).toMatchInlineSnapshot(`"4993d0c2-847c-8519-af23-7e04ca8f6275"`);
   });
 
-  it("include a key that is well formed", () => {
+  it("the placeholder SSH key is well formed", () => {
     const bytes = Buffer.from(keyOfNobody().split(" ")[1]!, "base64");
     expect(bytes.length).toBe(4 + 11 + 4 + 32);
     expect(bytes.subarray(4, 15).toString()).toBe("ssh-ed25519");
@@ -100,13 +100,13 @@ describe("stable ids", () => {
 
 describe("VM sizes", () => {
   it.each(["Standard_D2as_v5", "Standard_B2s", "Standard_NC4as_T4_v3", "Standard_F4s_v2", "Standard_E4-2ads_v5"])(
-    "%s may exist",
+    "the VM size %s is accepted",
     (size) => {
       expect(vmSizeProblem(size)).toBeUndefined();
     },
   );
   it.each(["", "D2", "standard_d2", "Standard_", "Standard_D2as_v5; rm", "Standard_D2pls_v5"])(
-    "%j is refused",
+    "the VM size %j is refused",
     (size) => {
       expect(vmSizeProblem(size)).toBeDefined();
     },
@@ -114,7 +114,7 @@ describe("VM sizes", () => {
 });
 
 describe("Service Bus entities", () => {
-  it("have the settings of the topology, in Azure's words", () => {
+  it("Service Bus entities have the settings of the topology, in Azure's terms", () => {
     const [queue] = busTopology(["default"]).queues;
     expect(queueProperties(queue!)).toEqual({
       lockDuration: "PT60S",
@@ -133,7 +133,7 @@ describe("Service Bus entities", () => {
     });
   });
 
-  it("have filters of every kind, and refuse what Azure cannot compare", () => {
+  it("rules have filters of every kind, and refuse comparisons that Azure cannot make", () => {
     expect(ruleProperties({ kind: "sql", expression: "a = 1" })).toMatchObject({
       sqlFilter: { sqlExpression: "a = 1" },
     });
@@ -143,7 +143,7 @@ describe("Service Bus entities", () => {
       filterType: "CorrelationFilter",
       correlationFilter: { label: "x", properties: { Listener: "l" } },
     });
-    expect(() => ruleProperties({ kind: "correlation", properties: { n: 1 } })).toThrow(/use a SQL filter for n/);
+    expect(() => ruleProperties({ kind: "correlation", properties: { n: 1 } })).toThrow(/Use a SQL filter for n/);
     expect(() => ruleProperties({ kind: "correlation", system: { size: "1" } })).toThrow(/system property size/);
   });
 });
@@ -154,14 +154,14 @@ describe("grants", () => {
   const plan = (topology: BusTopology, runtimeRegistration: boolean) =>
     planGrants({ topology, pools: ["default", "gpu"], runtimeRegistration });
 
-  it("say for every table and container who may use it", () => {
+  it("grants cover every table and container", () => {
     const grants = plan(whole, true);
     for (const name of [...Object.values(TABLES), ...Object.values(CONTAINERS)]) {
       expect(grants.some(({ to, scope }) => to.kind === "api" && "name" in scope && scope.name === name)).toBe(true);
     }
   });
 
-  it("have stable and unique names, and go no further than one table, container, queue or topic", () => {
+  it("grants have stable, unique names, and apply to one table, container, queue or topic", () => {
     const grants = plan(whole, true);
     expect(new Set(grants.map(({ id }) => id)).size).toBe(grants.length);
     for (const { scope } of grants) {
@@ -169,7 +169,7 @@ describe("grants", () => {
     }
   });
 
-  it("let a worker take jobs from its own pool only, and protect only its own machines", () => {
+  it("a worker can take jobs only from its own pool, and protect only its own machines", () => {
     const grants = plan(whole, true).filter(({ to }) => to.kind === "pool" && to.name === "gpu");
     const queues = grants.flatMap(({ scope }) => (scope.kind === "queue" ? [scope.name] : []));
     expect(queues.every((queue) => queue.startsWith("jobs-gpu-"))).toBe(true);
@@ -181,7 +181,7 @@ describe("grants", () => {
     ).toMatchObject([{ role: "blobReader" }]);
   });
 
-  it("make the API alone an owner: of the events it listens to, and of queues where it registers subscriptions", () => {
+  it("only the API is an owner: of the events topic, and of queues for which it registers subscriptions", () => {
     const owners = (grants: ReturnType<typeof plan>) => grants.filter(({ role }) => role === "busOwner");
     for (const grants of [plan(whole, false), plan(withoutTimers, true)]) {
       expect(owners(grants)).toMatchObject([{ to: { kind: "api" }, scope: { kind: "topic", name: EVENTS_TOPIC } }]);
@@ -192,7 +192,7 @@ describe("grants", () => {
     expect(names.toSorted()).toEqual([...whole.queues.map(({ name }) => name), EVENTS_TOPIC, TIMERS_TOPIC].toSorted());
   });
 
-  it("let the API send ticks in any case, and workers only receive them, from their queues", () => {
+  it("the API can always send ticks, and workers only receive them, from their queues", () => {
     const onTimers = (grants: ReturnType<typeof plan>) =>
       grants
         .filter(({ scope }) => scope.kind === "topic" && scope.name === TIMERS_TOPIC)
@@ -201,14 +201,14 @@ describe("grants", () => {
     expect(onTimers(plan(whole, false))).toEqual([["api", "busSender"]]);
   });
 
-  it("use roles by names people can look up", () => {
+  it("roles have the names in Azure's documentation", () => {
     expect(roleTitle("busOwner")).toBe("Azure Service Bus Data Owner");
     expect(roleTitle("instanceProtector")).toBe("Jobyard instance protector");
   });
 });
 
 describe("lifecycle rules", () => {
-  it("end logs and results, and leave packages and leases alone", () => {
+  it("lifecycle rules delete logs and results, and keep packages and leases", () => {
     const rules = lifecycleRules({ logDays: 30, outputDays: 90 }, 14);
     expect(rules.map(({ name }) => name)).toEqual([
       "end-of-job-logs",
@@ -231,7 +231,7 @@ describe("what programs start with", () => {
     lockSeconds: 45,
   };
 
-  it("is accepted by the API's own settings", () => {
+  it("the API's own parser accepts its environment", () => {
     const auth = { tenantId: stableUuid("t"), clientId: stableUuid("c"), publicClientId: stableUuid("p") };
     const allowedOrigins = ["https://a.example.com", "http://localhost:3000"];
     const env = apiEnvironment({
@@ -251,7 +251,7 @@ describe("what programs start with", () => {
     });
   });
 
-  it("is accepted by the worker's, once the machine has added who it is", () => {
+  it("the worker's own parser accepts its environment after the machine has added its name", () => {
     const env = workerEnvironment({
       ...{ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840 },
       ...{ protection: "best-effort", idleGraceSeconds: 60, releaseAccount: "release", releasePatienceMinutes: 90 },
@@ -270,7 +270,7 @@ describe("what programs start with", () => {
   });
 });
 
-/** Azure takes 64 KiB of custom data, in base64. */
+/** Azure accepts 64 KiB of custom data, in base64. */
 const CUSTOM_DATA_MAX_LENGTH = Math.ceil(65_535 / 3) * 4;
 
 describe("cloud-init", () => {
@@ -284,7 +284,7 @@ describe("cloud-init", () => {
     ssh: false,
   };
 
-  it("is a document that writes the worker's settings, as systemd reads them", () => {
+  it("the cloud-init document writes the worker's settings in systemd's format", () => {
     const text = workerCloudInit(request);
     expect(text.startsWith("#cloud-config\n")).toBe(true);
     const document = JSON.parse(text.slice(text.indexOf("\n"))) as { write_files: { content: string }[] };
@@ -296,18 +296,18 @@ describe("cloud-init", () => {
     expect(Buffer.from(text).toString("base64").length).toBeLessThan(CUSTOM_DATA_MAX_LENGTH);
   });
 
-  it("stops a worker later than the worker stops its jobs", () => {
+  it("systemd stops the worker later than the worker stops its jobs", () => {
     const [unit] = machineFiles(request).filter(({ path }) => path.endsWith("pool.conf"));
     expect(unit?.content).toBe("[Service]\nTimeoutStopSec=900s\n");
   });
 
-  it("gives jobs the machine's devices where there is a GPU", () => {
+  it("jobs can use the machine's devices if there is a GPU", () => {
     const devices = hasAccelerator("Standard_NC4as_T4_v3") && !hasAccelerator("Standard_D2as_v5");
     const [unit] = machineFiles({ ...request, devices }).filter(({ path }) => path.endsWith("pool.conf"));
     expect(unit?.content).toBe("[Service]\nTimeoutStopSec=900s\nPrivateDevices=no\n");
   });
 
-  it("makes a user for each slot and eight more, and still fits with the most slots a pool may have", () => {
+  it("cloud-init creates a user for each slot and eight more, and fits into custom data with the maximum of slots", () => {
     const usersOf = (slots: number): readonly string[] =>
       machineFiles({ ...request, slots })
         .filter(({ path }) => path.endsWith("jobyard-jobs.conf"))
@@ -319,7 +319,7 @@ describe("cloud-init", () => {
     expect(Buffer.from(text).toString("base64").length).toBeLessThan(CUSTOM_DATA_MAX_LENGTH);
   });
 
-  it("closes SSH unless somebody has a key, and refuses a setting of two lines", () => {
+  it("cloud-init closes SSH without a key, and refuses a setting of two lines", () => {
     expect(workerCloudInit(request)).toContain("ssh.socket");
     expect(workerCloudInit({ ...request, ssh: true })).not.toContain("ssh.socket");
     expect(() => workerCloudInit({ ...request, environment: { A: "1\nB=2" } })).toThrow(/A must be one line/);
@@ -327,7 +327,7 @@ describe("cloud-init", () => {
 });
 
 describe("the workbook", () => {
-  it("shows queues, every pool and the API, and is the same text for the same targets", () => {
+  it("the workbook shows queues, every pool and the API, and is the same text for the same targets", () => {
     const targets = { busId: "/bus", apiId: "/api", pools: { default: "/vmss/default", gpu: "/vmss/gpu" } };
     const text = workbookJson(targets);
     expect(text).toBe(workbookJson(targets));

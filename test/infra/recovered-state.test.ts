@@ -1,4 +1,4 @@
-/** What `npm run recover` makes of the state that an engine leaves when it dies. */
+/** Tests how `npm run recover` repairs the state that a killed engine leaves. */
 import { describe, expect, it } from "vitest";
 import { recoveredState, recoveryLines, type StackState } from "../../infra/tools/recovered-state.ts";
 
@@ -19,7 +19,7 @@ const state = (...pending: readonly ReturnType<typeof creating>[]): StackState =
 });
 
 describe("the recovered state", () => {
-  it("has what was begun, with the id that follows from its inputs, and nothing pending", () => {
+  it("the recovered state has the started resources, with ids that follow from their inputs, and no pending operation", () => {
     const site = creating("azure-native:web:WebApp", "api", { resourceGroupName: "jobyard-dev1", name: "api0a1b" });
     const given = state(creating(TABLE, "jobs", tableInputs("jobs")), site);
     const recovered = recoveredState(given);
@@ -30,7 +30,7 @@ describe("the recovered state", () => {
         resources: [
           group,
           { ...given.deployment.pending_operations?.[0]?.resource, id: tableId("jobs"), outputs: {} },
-          // A name that the engine made up is among the inputs.
+          // The inputs contain the name that the engine generated.
           { ...site.resource, id: `${GROUP}/providers/Microsoft.Web/sites/api0a1b`, outputs: {} },
         ],
       },
@@ -38,7 +38,7 @@ describe("the recovered state", () => {
     expect(recovered.added).toHaveLength(2);
   });
 
-  it("has nothing twice: neither what is recorded, nor what was begun twice", () => {
+  it("the recovered state has no resource twice: neither a recorded one, nor one that was started twice", () => {
     const one = creating(TABLE, "jobs", tableInputs("jobs"));
     const given = state(one, one);
     given.deployment.resources?.push({ urn: one.resource.urn, type: TABLE, id: tableId("jobs").toUpperCase() });
@@ -46,7 +46,7 @@ describe("the recovered state", () => {
     expect(recoveredState(state(one, one)).added).toEqual([tableId("jobs")]);
   });
 
-  it("keeps one of a kind: what a later deployment has made under another name is named, not recorded", () => {
+  it("a resource that a later deployment created under another name is reported, not recorded", () => {
     const inputs = (accountName: string) => ({ resourceGroupName: "jobyard-dev1", accountName });
     const account = (name: string) => creating("azure-native:storage:StorageAccount", "data", inputs(name));
     const id = (name: string): string => `${GROUP}/providers/Microsoft.Storage/storageAccounts/${name}`;
@@ -61,12 +61,12 @@ describe("the recovered state", () => {
     });
   });
 
-  it("leaves out changes and removals, whose resource is recorded", () => {
+  it("the recovered state ignores pending updates and deletions, whose resource is recorded", () => {
     const updating = { ...creating(TABLE, "jobs", tableInputs("jobs")), type: "updating" };
     expect(recoveredState(state(updating))).toMatchObject({ added: [], unknown: [], blobs: [] });
   });
 
-  it("names what cannot be found: by a person, by a command, or only by Entra ID", () => {
+  it("recover reports resources that need a person, a command or Entra ID", () => {
     const recovered = recoveredState(
       state(
         creating("azure-native:storage:Blob", "release-api", {
@@ -84,7 +84,7 @@ describe("the recovered state", () => {
     expect(lines).toContain(`${TABLE}::jobs`);
   });
 
-  it("needs to be told the subscription while nothing of Azure is recorded", () => {
+  it("recover needs the subscription if no Azure resource is recorded", () => {
     const only = {
       deployment: {
         pending_operations: state(creating(TABLE, "jobs", tableInputs("jobs"))).deployment.pending_operations,

@@ -4,13 +4,16 @@ import { breaches, SCENARIOS, UNPROTECTED } from "../../infra/simulation/scenari
 import { simulate } from "../../infra/simulation/world.ts";
 
 describe("autoscale under simulated loads", () => {
-  it.each(SCENARIOS.map((judged) => [judged.scenario.name, judged] as const))("holds: %s", (_name, judged) => {
-    const outcome = simulate(judged.scenario);
-    expect(breaches(judged, outcome)).toEqual([]);
-    expect(outcome.jobs).toBeGreaterThan(0);
-  });
+  it.each(SCENARIOS.map((judged) => [judged.scenario.name, judged] as const))(
+    "autoscale passes: %s",
+    (_name, judged) => {
+      const outcome = simulate(judged.scenario);
+      expect(breaches(judged, outcome)).toEqual([]);
+      expect(outcome.jobs).toBeGreaterThan(0);
+    },
+  );
 
-  it("meets a burst with a hundred machines within a quarter of an hour", () => {
+  it("autoscale reaches a hundred machines within 15 minutes of a burst", () => {
     const { trace } = simulate(SCENARIOS[0]!.scenario);
     const reached = trace.findIndex((instances) => instances === 100);
     expect(reached).toBeGreaterThan(0);
@@ -18,11 +21,11 @@ describe("autoscale under simulated loads", () => {
     expect(reached - 5).toBeLessThanOrEqual(15);
   });
 
-  it("would remove busy workers if they did not protect themselves", () => {
+  it("autoscale would remove busy workers if they did not protect themselves", () => {
     expect(simulate(UNPROTECTED).busyRemoved).toBeGreaterThan(0);
   });
 
-  it("never passes its bounds and loses no job, whatever comes", () => {
+  it("autoscale never exceeds its limits and loses no job under any load", () => {
     const load = fc.record({
       min: fc.integer({ min: 0, max: 5 }),
       extra: fc.integer({ min: 1, max: 95 }),

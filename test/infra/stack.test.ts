@@ -28,7 +28,7 @@ const settingsOf = (stack: MockedStack): Record<string, unknown> => {
   return Object.fromEntries(appSettings.map(({ name, value }) => [name, value]));
 };
 
-/** As their files have them; made once, since each takes a moment. */
+/** In the form of their files. Created once, because each takes a moment. */
 let dev: MockedStack;
 let prod: MockedStack;
 beforeAll(async () => {
@@ -36,7 +36,7 @@ beforeAll(async () => {
   prod = await mockedStack("prod");
 });
 
-it("is not made under a name that its resource group cannot have", () => {
+it("a stack is refused if its resource group cannot have its name", () => {
   const config = parseInfraConfig({});
   expect(() => createStack({ stack: "s".repeat(75), config, bundles: FAKE_BUNDLES })).toThrow(/at most 74 characters/);
 });
@@ -47,11 +47,11 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     stack = name === "dev" ? dev : prod;
   });
 
-  it("has these resources: their names are their identities, and another name is another resource", () => {
+  it("the stack has these resources; a renamed resource is another resource", () => {
     expect(stack.resources.map((resource) => `${resource.type}  ${resource.name}`).sort()).toMatchSnapshot();
   });
 
-  it("has every table, container and queue of the topology", () => {
+  it("the stack has every table, container and queue of the topology", () => {
     const names = (type: string, input: string) => stack.ofType(type).map(({ inputs }) => inputs[input]);
     expect(names("azure-native:storage:Table", "tableName").sort()).toEqual(Object.values(TABLES).sort());
     expect(names("azure-native:storage:BlobContainer", "containerName").sort()).toEqual(
@@ -64,7 +64,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     );
   });
 
-  it("opens storage to identities alone, except for the account releases are uploaded to", () => {
+  it("storage accepts only identities, except the account for releases", () => {
     for (const { name: account, inputs } of stack.ofType(ACCOUNT)) {
       expect(inputs["allowSharedKeyAccess"]).toBe(account === "jobyardrelease");
       expect(inputs).toMatchObject({
@@ -88,12 +88,12 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     }
   });
 
-  it("opens Service Bus to identities alone", () => {
+  it("Service Bus accepts only identities", () => {
     expect(stack.ofType(NAMESPACE)).toHaveLength(1);
     expect(stack.named("jobyard-bus")).toMatchObject({ disableLocalAuth: true, minimumTlsVersion: "1.2" });
   });
 
-  it("accepts telemetry and logs from identities alone", () => {
+  it("telemetry and logs are accepted only from identities", () => {
     expect(
       stack.named("observability-insights")["DisableLocalAuth"] ??
         stack.named("observability-insights")["disableLocalAuth"],
@@ -101,7 +101,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     expect(stack.named("observability-logs")["features"]).toMatchObject({ disableLocalAuth: true });
   });
 
-  it("lets nothing in: every subnet has the closed group, and no way out by default", () => {
+  it("inbound traffic is blocked: every subnet has the closed group, and no way out by default", () => {
     const [group] = stack.ofType("azure-native:network:NetworkSecurityGroup");
     expect(group?.inputs["securityRules"]).toEqual([
       expect.objectContaining({
@@ -118,14 +118,14 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     }
   });
 
-  it("names the kind of principal in every role assignment, and assigns exactly what the plan says", () => {
+  it("every role assignment names the kind of principal, and the assignments match the plan", () => {
     const assignments = stack.ofType(ASSIGNMENT);
     for (const { inputs } of assignments) expect(inputs["principalType"]).toBe("ServicePrincipal");
     const planned = planGrants({ topology: busTopology(["default"]), pools: ["default"], runtimeRegistration: true });
     expect(assignments.map((assignment) => assignment.name).sort()).toEqual(planned.map(({ id }) => id).sort());
   });
 
-  it("assigns every role on one resource, never on the group, an account or the subscription", () => {
+  it("every role is assigned on one resource, never on the group, an account or the subscription", () => {
     for (const { name: assignment, inputs } of stack.ofType(ASSIGNMENT)) {
       expect(inputs["scope"], assignment).toMatch(
         /\/(tables|containers|queues|topics|virtualMachineScaleSets|components)\/[^/]+$/,
@@ -133,7 +133,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     }
   });
 
-  it("has one custom role, with two rights, assignable in its own group", () => {
+  it("the stack has one custom role, with two rights, assignable in its own group", () => {
     expect(stack.ofType("azure-native:authorization:RoleDefinition")).toHaveLength(1);
     const role = stack.named("protection-role");
     expect(role["permissions"]).toEqual([{ actions: [...INSTANCE_PROTECTOR.actions] }]);
@@ -144,7 +144,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     expect(role["assignableScopes"]).toEqual([role["scope"]]);
   });
 
-  it("has worker machines nobody logs in to, that are not made in surplus, and that are told before they go", () => {
+  it("worker machines allow no login, are not overprovisioned, and get a terminate notice", () => {
     const [pool] = stack.ofType(SCALE_SET);
     expect(pool?.inputs).toMatchObject({
       orchestrationMode: "Uniform",
@@ -160,7 +160,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     });
   });
 
-  it("never puts the version of the code on a machine", () => {
+  it("a machine's document never contains the version of the code", () => {
     const [pool] = stack.ofType(SCALE_SET);
     const { customData } = (pool?.inputs["virtualMachineProfile"] as { osProfile: { customData: string } }).osProfile;
     const text = Buffer.from(customData, "base64").toString();
@@ -178,7 +178,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     expect(text).not.toContain(FAKE_BUNDLES.worker.sha256.slice(0, 12));
   });
 
-  it("scales the workers within Azure's limits, switched on", () => {
+  it("autoscale of the workers is on and within Azure's limits", () => {
     const { profiles, enabled } = stack.named("autoscale-default-setting");
     expect(enabled).toBe(true);
     const [profile] = profiles as {
@@ -195,7 +195,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     }
   });
 
-  it("serves the API over TLS alone, without publishing credentials, and starts it with core's settings", () => {
+  it("the API accepts only TLS, has no publishing credentials, and starts with core's settings", () => {
     expect(stack.named("jobyard-api-host")).toMatchObject({
       httpsOnly: true,
       siteConfig: {
@@ -225,7 +225,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     expect(JSON.stringify(settings)).not.toMatch(/AccountKey|SharedAccessKey|sig=/);
   });
 
-  it("registers the API with three roles, a scope, and a client that is not asked for consent", () => {
+  it("the API is registered with three roles, a scope, and a client that needs no consent", () => {
     const api = stack.named("entra-api") as { appRoles: { value: string; id: string }[]; api: Json };
     expect(api.appRoles.map(({ value }) => value).sort()).toEqual(["Jobs.Admin", "Jobs.Read", "Jobs.Submit"]);
     expect(new Set(api.appRoles.map(({ id }) => id)).size).toBe(3);
@@ -237,7 +237,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
     ]);
   });
 
-  it("tags whatever takes tags", () => {
+  it("every resource that can have tags has them", () => {
     const { inputs } = stack.ofType("azure-native:resources:ResourceGroup")[0]!;
     expect(inputs["tags"]).toEqual({ app: "jobyard", stack: name, managedBy: "pulumi" });
     for (const type of [ACCOUNT, NAMESPACE, SCALE_SET, AUTOSCALE, ALERT, "azure-native:web:WebApp"]) {
@@ -247,14 +247,14 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
 });
 
 describe("configuration", () => {
-  it("decides how workers reach the internet: one gateway, or an address each", () => {
+  it("the setting egress selects one gateway, or an address for each worker", () => {
     expect(prod.named("network-pool-default-subnet")["natGateway"]).toBeDefined();
     expect(JSON.stringify(prod.named("pool-default-workers"))).not.toContain(PUBLIC_IP_INPUT);
     expect(dev.named("network-pool-default-subnet")["natGateway"]).toBeUndefined();
     expect(JSON.stringify(dev.named("pool-default-workers"))).toContain(PUBLIC_IP_INPUT);
   });
 
-  it("gives a further pool its own queues, identity, subnet, machines, rules and alert", async () => {
+  it("another pool has its own queues, identity, subnet, machines, rules and alert", async () => {
     const stack = await mockedStack("dev", {
       pools: { gpu: { subnet: 1, vmSize: "Standard_NC4as_T4_v3", slots: 2, spot: true } },
     });
@@ -270,7 +270,7 @@ describe("configuration", () => {
     expect(machines.virtualMachineProfile["scheduledEventsProfile"]).toBeUndefined();
   });
 
-  it("turns autoscale off: a fixed number, over several placement groups beyond a hundred", async () => {
+  it("without autoscale the number of machines is fixed, in several placement groups above a hundred", async () => {
     const stack = await mockedStack("prod", { workerAutoscale: false, workerCount: 800 });
     expect(stack.resources.some(({ name }) => name.startsWith("autoscale-default"))).toBe(false);
     expect(stack.named("pool-default-workers")).toMatchObject({
@@ -285,7 +285,7 @@ describe("configuration", () => {
     expect(smaller.named("pool-default-workers")["automaticRepairsPolicy"]).toMatchObject({ enabled: true });
   });
 
-  it("scales the API's plan where the tier allows it", () => {
+  it("the API's plan scales if the tier allows it", () => {
     expect(prod.named("api-host-autoscale")).toMatchObject({
       enabled: true,
       profiles: [{ capacity: { minimum: "2", maximum: "5" } }],
@@ -293,7 +293,7 @@ describe("configuration", () => {
     expect(dev.resources.some(({ name }) => name === "api-host-autoscale")).toBe(false);
   });
 
-  it("takes applications somebody else has registered, and then touches no directory", async () => {
+  it("with existing applications the stack changes nothing in the directory", async () => {
     const ids = { authClientId: crypto.randomUUID(), authPublicClientId: crypto.randomUUID() };
     const stack = await mockedStack("prod", { authMode: "existing", ...ids });
     expect(stack.resources.filter(({ type }) => type.startsWith("azuread:"))).toEqual([]);
@@ -303,26 +303,26 @@ describe("configuration", () => {
     });
   });
 
-  it("tells the API which other sites may call it; App Service itself adds no headers of its own", async () => {
+  it("the API gets the allowed origins, and App Service adds no headers", async () => {
     const stack = await mockedStack("prod", { allowedOrigins: ["https://a.example.com", "http://localhost:5173"] });
     expect(settingsOf(stack)[SETTING.allowedOrigins]).toBe("https://a.example.com,http://localhost:5173");
     expect(stack.named("jobyard-api-host")["siteConfig"]).not.toHaveProperty("cors");
   });
 
-  it("makes administrators", async () => {
+  it("administrators get the role Jobs.Admin", async () => {
     const admin = crypto.randomUUID();
     const stack = await mockedStack("dev", { authAdminObjectIds: [admin] });
     expect(stack.named(`entra-admin-${admin}`)).toMatchObject({ principalObjectId: admin });
   });
 
-  it("tells somebody of alerts, when there is an address", async () => {
+  it("alerts are sent if there is an address", async () => {
     for (const { inputs } of prod.ofType(ALERT)) expect(inputs["actions"]).toBeUndefined();
     const loud = await mockedStack("prod", { alertEmail: "ops@example.com" });
     expect(loud.named("observability-alerts")).toMatchObject({ emailReceivers: [{ emailAddress: "ops@example.com" }] });
     for (const { inputs } of loud.ofType(ALERT)) expect(inputs["actions"]).toHaveLength(1);
   });
 
-  it("has a premium namespace reached from the network alone", async () => {
+  it("only the network reaches a premium namespace", async () => {
     const stack = await mockedStack("prod", { busSku: "Premium", busCapacity: 2, allowedIpRanges: ["203.0.113.0/24"] });
     expect(stack.named("jobyard-bus")["sku"]).toEqual({ name: "Premium", tier: "Premium", capacity: 2 });
     expect(stack.named("bus-network")).toMatchObject({
@@ -331,7 +331,7 @@ describe("configuration", () => {
     });
   });
 
-  it("closes the release account to all but those who fetch and the machine that uploads, when told where that is", async () => {
+  it("with deployerIpRanges, only these, the API and the workers reach the release account", async () => {
     const closed = await mockedStack("prod", {
       deployerIpRanges: ["198.51.100.7"],
       allowedIpRanges: ["203.0.113.0/24"],
@@ -340,7 +340,7 @@ describe("configuration", () => {
     const { networkRuleSet: data } = closed.named("jobyarddata") as {
       readonly networkRuleSet: { readonly virtualNetworkRules: readonly unknown[] };
     };
-    // The subnets of the API and of every pool; not who looks at data.
+    // The subnets of the API and of every pool, without the addresses that reach only the data account.
     expect(own).toEqual({
       defaultAction: "Deny",
       bypass: "AzureServices",
@@ -350,7 +350,7 @@ describe("configuration", () => {
     expect(data.virtualNetworkRules).toHaveLength(closed.ofType(SUBNET).length);
   });
 
-  it("opens the data account to any address only when told to", async () => {
+  it("the data account is open to any address only with dataNetwork internet", async () => {
     const stack = await mockedStack("dev", { dataNetwork: "internet" });
     expect(stack.named("jobyarddata")["networkRuleSet"]).toMatchObject({ defaultAction: "Allow" });
   });
@@ -358,7 +358,7 @@ describe("configuration", () => {
 
 describe("a change of the code", () => {
   const FRESH = { file: "/c.zip", sha256: "c".repeat(64) };
-  /** Names of the resources that differ from prod's; the same ones are there. */
+  /** Names of the resources that differ from prod's. The set of resources must be the same. */
   function changesOf(after: MockedStack): readonly string[] {
     const text = ({ resources }: MockedStack) =>
       new Map(resources.map(({ type, name, inputs }) => [`${type}  ${name}`, JSON.stringify(inputs)]));
@@ -368,12 +368,12 @@ describe("a change of the code", () => {
     return changed.map(([key]) => key.split("  ")[1]!).sort();
   }
 
-  it("alters the release, and what the API runs; no machine and no permission", async () => {
+  it("a change of the code changes the release and the API's package, no machine and no permission", async () => {
     const after = await mockedStack("prod", {}, { ...FAKE_BUNDLES, api: FRESH, worker: FRESH });
     expect(changesOf(after)).toEqual(["jobyard-api-host", "release-api", "release-worker", "release-worker-pointer"]);
   });
 
-  it("of job packages alters the API's package, and the app that runs from it", async () => {
+  it("a change of job packages changes the API's package, and the app that runs from it", async () => {
     const after = await mockedStack("prod", {}, { ...FAKE_BUNDLES, api: FRESH });
     expect(changesOf(after)).toEqual(["jobyard-api-host", "release-api"]);
     const [old, fresh] = [settingsOf(prod), settingsOf(after)];

@@ -1,4 +1,4 @@
-/** Timers that are deployed: what the packages of a folder declare becomes subscriptions of topic `timers`. */
+/** Tests deployed timers: the timers in a folder's packages become subscriptions of topic `timers`. */
 import { describe, expect, it } from "vitest";
 import type { Bundles } from "../../infra/bundles.ts";
 import { InfraConfigError } from "../../infra/config.ts";
@@ -10,7 +10,7 @@ import { packFolder } from "../../runtime/package/build/pack-folder.ts";
 import { sourcePackage } from "../support/source-package.ts";
 import { subscriptionsOf } from "../support/timer-subscriptions.ts";
 
-/** As `buildBundles` tells of a folder's packages. */
+/** A folder's packages, as `buildBundles` returns them. */
 async function deployedFrom(folder: string): Promise<Bundles> {
   const packed = await packFolder(folder, { os: "linux", arch: "x64", libc: "glibc" });
   const packages = packed.map(({ fileName, manifest }) => ({ packageName: fileName, manifest }));
@@ -24,7 +24,7 @@ const packageJson = (name: string, jobyard: object = {}): string =>
   JSON.stringify({ name, version: "1.0.0", type: "module", jobyard });
 
 describe("a fork's own folder", () => {
-  it("gets one subscription with one rule for every timer its packages declare, and no other", async () => {
+  it("a fork's folder gets one subscription with one rule for every declared timer, and no other", async () => {
     await using folder = await sourcePackage({
       "nightly/package.json": packageJson("nightly"),
       "nightly/close-books.ts": timerSource("0 0 2 * * *", ', pool: "gpu", priority: "high"'),
@@ -66,7 +66,7 @@ describe("a deployed package", () => {
       .map(({ name }) => name)
       .toSorted();
 
-  it("has its subscriptions from Pulumi only where the API makes none; the API is then nobody's owner but the events'", async () => {
+  it("Pulumi creates timer subscriptions only if the API does not; then the API is owner of the events topic alone", async () => {
     const every = { timerName: "every", cron: "0 * * * * *" };
     const [on, off] = [
       await mockedStack("dev", {}, withTimers(every)),
@@ -89,7 +89,7 @@ describe("a deployed package", () => {
     expect([settingOf(on), settingOf(off)]).toEqual(["on", "off"]);
   });
 
-  it("is refused when the stack has no pool for a timer of it, naming each", () => {
+  it("a package is refused if the stack has no pool for a timer, naming each timer", () => {
     const packages = [
       { packageName: "a.zip", manifest: { timers: [{ timerName: "x", cron: "0 * * * * *", pool: "gpu" }] } },
       { packageName: "b.zip", manifest: { timers: [{ timerName: "y", cron: "0 * * * * *", pool: "farm" }] } },

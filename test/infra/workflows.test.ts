@@ -1,4 +1,4 @@
-/** What the pipeline may do: nobody's code gets an identity unread, and nothing it runs can be moved under its hands. */
+/** Tests the rights of the pipeline: code needs a review before it gets an identity, and its tools are pinned. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -37,7 +37,7 @@ const jobs = workflows.flatMap(({ name, workflow }) =>
 const steps = jobs.flatMap(({ job }) => job.steps);
 
 describe("the workflows", () => {
-  it("run actions by full commit, with the version beside it, the same everywhere", () => {
+  it("workflows run actions by full commit, with the version in a comment, the same everywhere", () => {
     const versions = new Map<string, string>();
     for (const { name, text } of workflows) {
       const uses = text.split("\n").filter((line) => /\buses:/.test(line));
@@ -51,7 +51,7 @@ describe("the workflows", () => {
     }
   });
 
-  it("give a job what it needs and no more: an identity only where an environment has reviewers", () => {
+  it("a workflow job has minimal rights, and an identity only in an environment with reviewers", () => {
     for (const { id, job } of jobs) {
       const { contents, "id-token": token, ...others } = job.permissions;
       expect([id, contents, others]).toEqual([id, "read", {}]);
@@ -60,14 +60,14 @@ describe("the workflows", () => {
     expect(jobs.flatMap(({ job }) => job.environment ?? [])).toEqual(["preview", "prod"]);
   });
 
-  it("never run a pull request with the rights of the branch it is for, nor its texts as commands", () => {
+  it("workflows never run a pull request with the rights of its target branch, nor its texts as commands", () => {
     for (const { id, triggers } of jobs) {
       expect([id, triggers.filter((one) => !["pull_request", "push"].includes(one))]).toEqual([id, []]);
     }
     for (const { run } of steps) expect(run ?? "").not.toContain("${{");
   });
 
-  it("leave no token of the repository behind, and cache nothing for jobs that have an identity", () => {
+  it("workflows store no token of the repository, and cache nothing for jobs that have an identity", () => {
     for (const { uses, with: inputs } of steps) {
       if (uses?.startsWith("actions/checkout@")) expect(inputs["persist-credentials"]).toBe(false);
     }
@@ -78,7 +78,7 @@ describe("the workflows", () => {
     }
   });
 
-  it("run no install script but the one that is allowed by name", async () => {
+  it("workflows run only the one install script that is allowed by name", async () => {
     const installs = steps.flatMap(({ run }) => (run !== undefined && /\bnpm (ci|i|install)\b/.test(run) ? [run] : []));
     expect(new Set(installs)).toEqual(new Set(["npm ci --ignore-scripts && npm rebuild node"]));
     const { allowScripts } = z
@@ -90,12 +90,12 @@ describe("the workflows", () => {
     const withScript = Object.entries(packages).flatMap(([path, { hasInstallScript }]) =>
       hasInstallScript === true ? [path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)] : [],
     );
-    // Each is judged by name; of all of them one runs.
+    // Each is listed by name. Only one of them runs.
     expect(Object.keys(allowScripts).toSorted()).toEqual([...new Set(withScript)].toSorted());
     expect(Object.keys(allowScripts).filter((name) => allowScripts[name])).toEqual(["node"]);
   });
 
-  it("deploy with the version of Pulumi that the program is written for", async () => {
+  it("workflows deploy with the version of Pulumi that the program is written for", async () => {
     const { dependencies } = z
       .object({ dependencies: z.record(z.string(), z.string()) })
       .parse(JSON.parse(await readFile(join(FOLDER, "../../package.json"), "utf8")));
@@ -105,7 +105,7 @@ describe("the workflows", () => {
     expect(new Set(versions)).toEqual(new Set([dependencies["@pulumi/pulumi"]]));
   });
 
-  it("check and test every pull request", () => {
+  it("workflows check and test every pull request", () => {
     const check = workflows.find(({ name }) => name === "check.yml")?.workflow;
     expect(check?.on).toEqual({ pull_request: null });
     expect(check?.jobs["check"]?.if).toBeUndefined();

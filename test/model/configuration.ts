@@ -1,4 +1,4 @@
-/** What is run: a model within bounds, and a rule switched off within bounds that show what it is for. */
+/** A run: a model within bounds, or a rule switched off within bounds that show its purpose. */
 import type { SearchResult } from "./search.ts";
 
 /**

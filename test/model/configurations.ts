@@ -1,4 +1,4 @@
-/** Everything the models are run with. */
+/** All runs of the models. */
 import { BATCH_CONFIGURATIONS, BATCH_RULES_OFF } from "./batch/configurations.ts";
 import type { Configuration, RuleOff } from "./configuration.ts";
 import { COUNTER_CONFIGURATIONS, COUNTER_RULES_OFF } from "./counters/configurations.ts";

@@ -1,6 +1,6 @@
 /**
- * `npm run model`: explores every interleaving of the protocol's steps with faults, within bounds, and says whether
- * what must always hold does. With a rule switched off it must not.
+ * `npm run model`: explores every interleaving of the protocol's steps with faults, within bounds, and reports whether
+ * the invariants hold. With a rule switched off they must not.
  */
 import { Command, Option } from "commander";
 import type { Configuration, RuleOff } from "./configuration.ts";
@@ -16,11 +16,13 @@ interface ModelOptions {
 const MODELS = [...new Set(CONFIGURATIONS.map(({ model }) => model))];
 
 const command = new Command("npm run model --")
-  .description("Searches the states that the job protocol can reach, for one that it must not.")
+  .description("Searches all states that the job protocol can reach for a violation.")
   .argument("[models...]", `only these: ${MODELS.join(", ")}`)
-  .addOption(new Option("--full", "also the large searches: minutes and a gigabyte of memory").default(false))
-  .addOption(new Option("--without <rule>", "switch a rule off, such as R8, and show what goes wrong"))
-  .addOption(new Option("--trace", "show the counterexample of every rule, not only that there is one").default(false));
+  .addOption(
+    new Option("--full", "run the large searches too; they take minutes and a gigabyte of memory").default(false),
+  )
+  .addOption(new Option("--without <rule>", "switch off a rule, such as R8, and show the violation"))
+  .addOption(new Option("--trace", "show the counterexample of every rule").default(false));
 command.parse();
 
 function main(models: readonly string[], options: ModelOptions): boolean {
@@ -84,7 +86,7 @@ function showWithout(rule: string): boolean {
   const found = RULES_OFF.filter(({ name }) => name.toLowerCase().startsWith(`${wanted}:`));
   if (found.length === 0) {
     const known = [...new Set(RULES_OFF.map(({ name }) => name.split(":")[0]))];
-    console.error(`There is no rule ${rule}. There are ${known.join(", ")}.`);
+    console.error(`The rule ${rule} does not exist. The rules are ${known.join(", ")}.`);
     return false;
   }
   return found.map((ruleOff) => checkBroken(ruleOff, true)).every(({ asExpected }) => asExpected);

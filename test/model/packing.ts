@@ -1,4 +1,4 @@
-/** States as short texts: every field becomes one byte, so that millions of states fit into memory. */
+/** Packs states into short texts. Every field becomes one byte, so that millions of states fit into memory. */
 
 export interface Field<T> {
   readonly toByte: (value: T) => number;
@@ -9,7 +9,7 @@ const MAX_BYTE = 255;
 
 export const count: Field<number> = {
   toByte(value) {
-    if (value < 0 || value > MAX_BYTE) throw new RangeError(`A field of the model does not hold ${value}.`);
+    if (value < 0 || value > MAX_BYTE) throw new RangeError(`A field of the model cannot hold ${value}.`);
     return value;
   },
   fromByte: (byte) => byte,
@@ -57,7 +57,7 @@ export class Bytes {
     return this.#buffer[this.#at++]!;
   }
 
-  /** What was put since `start`. */
+  /** The text since `start`. */
   text(): string {
     return this.#buffer.toString("latin1", 0, this.#at);
   }
@@ -78,7 +78,7 @@ export function packer<T extends object>(layout: Layout<T>): Packer<T> {
   };
 }
 
-/** Records of one kind, as many as there are. */
+/** Any number of records of one kind. */
 export function listOf<T extends object>({ write, read }: Packer<T>): Packer<T[]> {
   return {
     write(bytes, values) {

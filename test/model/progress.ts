@@ -1,9 +1,9 @@
 /**
- * What happens when nothing fails any more: from every state, every run must end, and must end done. A run that can go
- * round in circles, or stop anywhere else, is a job that is never finished.
+ * Checks progress without further faults: from every state, every run must end, and end in a done state. A run that can
+ * loop, or stop elsewhere, is a job that never finishes.
  */
 
-/** Steps that are no faults, as pairs of state numbers. */
+/** Steps without a fault, as pairs of state numbers. */
 export class EdgeList {
   #from = new Uint32Array(1 << 16);
   #to = new Uint32Array(1 << 16);
@@ -39,7 +39,7 @@ function grown(numbers: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 
 export interface Stall {
   readonly text: string;
-  /** States from the stalled one to where it ends, or round the circle once. */
+  /** States from the stalled one to its end, or once around the loop. */
   readonly path: readonly number[];
 }
 
@@ -52,12 +52,12 @@ export function checkProgress(
   for (let edge = 0; edge < edges.count; edge++) stepsLeft[edges.from(edge)]! += 1;
   const incoming = indexByTarget(stateCount, edges);
 
-  // Peels states all of whose steps lead to peeled ones. What is never peeled can go round for ever.
+  // Removes states whose steps all lead to removed ones. States that remain can loop forever.
   const peeled = new Uint8Array(stateCount);
   const ready: number[] = [];
   for (let state = 0; state < stateCount; state++) {
     if (stepsLeft[state] !== 0) continue;
-    if (!isDone(state)) return { text: "stalled: nothing more can happen, and it is not done", path: [state] };
+    if (!isDone(state)) return { text: "stalled: nothing more can happen, but the state is not done", path: [state] };
     ready.push(state);
   }
   for (let state = ready.pop(); state !== undefined; state = ready.pop()) {
@@ -70,7 +70,7 @@ export function checkProgress(
   }
   const first = peeled.indexOf(0);
   if (first < 0) return undefined;
-  return { text: "stalled: it can go round for ever without another fault", path: circleFrom(first, peeled, edges) };
+  return { text: "stalled: it can loop forever without another fault", path: circleFrom(first, peeled, edges) };
 }
 
 /** For each state the edges that lead to it, as linked lists. */
@@ -84,7 +84,7 @@ function indexByTarget(stateCount: number, edges: EdgeList): { head: Int32Array;
   return { head, next };
 }
 
-/** Walks along unpeeled states, each of which has an unpeeled successor, until one is met again. */
+/** Walks along remaining states, each of which has a remaining successor, until one repeats. */
 function circleFrom(start: number, peeled: Uint8Array, edges: EdgeList): number[] {
   const successor = new Map<number, number>();
   for (let edge = 0; edge < edges.count; edge++) {

@@ -1,33 +1,33 @@
 /**
- * The search: visits every state a model can reach, breadth first, so that a counterexample is a shortest one. Safety
- * is checked in every state and at every write. What happens after the last fault is checked by `progress.ts`.
+ * The search: visits every state that a model can reach, breadth first, so that a counterexample is a shortest one. It
+ * checks safety in every state and at every write. `progress.ts` checks what happens after the last fault.
  */
 import { checkProgress, EdgeList } from "./progress.ts";
 
-/** Emits what can happen next: `change` is applied to a copy of the state. */
+/** Emits the possible next steps. `change` is applied to a copy of the state. */
 export interface Steps<S> {
-  /** The system, its network and its broker do this by themselves. */
+  /** A step that the system, its network or its broker takes without outside action. */
   take(label: string, change: (next: S) => void): void;
-  /** A fault, or somebody's wish: it need not happen. */
+  /** A fault, or a caller's request. It need not happen. */
   fault(label: string, change: (next: S) => void): void;
 }
 
 export interface Model<S> {
   initial(): S;
   copy(state: S): S;
-  /** The same text for states that no later step can tell apart. */
+  /** The same text for states that no later step can distinguish. */
   pack(state: S): string;
   unpack(text: string): S;
   steps(state: S, steps: Steps<S>): void;
   /** Throws Violation. */
   check(state: S): void;
-  /** Everything is at rest, as it should be. */
+  /** Nothing more needs to happen. */
   isDone(state: S): boolean;
   /** One line for traces. */
   describe(state: S): string;
 }
 
-/** What must always hold does not. */
+/** A violated invariant. */
 class Violation extends Error {
   override readonly name = "Violation";
 }
@@ -38,18 +38,18 @@ export function must(holds: boolean, otherwise: string): asserts holds {
 
 export interface TraceLine {
   readonly step: string;
-  /** The state after it; undefined for the step that breaks something. */
+  /** The state after it. Undefined for the step that violates something. */
   readonly after: string | undefined;
 }
 
 export interface SearchResult {
   readonly states: number;
   readonly violation: { readonly text: string; readonly trace: readonly TraceLine[] } | undefined;
-  /** The search was given up at its limit: nothing is proven. */
+  /** The search was stopped at its limit. Nothing is proven. */
   readonly cut: boolean;
 }
 
-/** More states than this do not fit into the Map that tells them apart. */
+/** More states do not fit into the Map that distinguishes them. */
 const MAX_STATES = 16_000_000;
 
 export function search<S>(model: Model<S>, maxStates = MAX_STATES): SearchResult {
@@ -118,7 +118,7 @@ export function search<S>(model: Model<S>, maxStates = MAX_STATES): SearchResult
   ];
   return { states: texts.length, violation: { text, trace }, cut: false };
 
-  /** What leads from one state to another: the trace of a stall leaves the tree of first visits. */
+  /** The step from one state to another. The trace of a stall leaves the tree of first visits. */
   function stepTo(from: number, to: number): string {
     const state = model.unpack(texts[from] ?? "");
     let found = "?";

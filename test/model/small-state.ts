@@ -1,4 +1,4 @@
-/** What small models share: their states are packed as JSON, and steps may belong to one of several actors. */
+/** Shared by small models: their states are packed as JSON, and a step may belong to one of several actors. */
 import type { Model } from "./search.ts";
 
 export const jsonStates = <S>(): Pick<Model<S>, "copy" | "pack" | "unpack"> => ({

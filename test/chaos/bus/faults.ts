@@ -4,7 +4,7 @@ import { startBus } from "../../support/bus-fixture.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 import { chaosTopology, drainAll, Ledger, startLoad } from "./workload.ts";
 
-/** The second one comes first; the first, which waits a minute for the SDK to give a link up, last. */
+/** The second break comes first. The first comes last, because the SDK waits a minute before it gives up a link. */
 const FAULTS = ["blackhole", "cut", "stall"] as const;
 
 export interface FaultOptions {
@@ -21,7 +21,7 @@ export async function faultRounds({ rounds, clientCount, onRound }: FaultOptions
   const connectionString = bus.connectionString.replace(`:${bus.port};`, `:${proxy.port};`);
   for (let round = 1; round <= rounds; round++) {
     const load = startLoad({ connectionString, ledger, clientCount, senderCount: Math.min(16, clientCount) });
-    // The SDK gives a connection that breaks while it is set up a whole minute.
+    // The SDK waits a whole minute for a connection that breaks while it is set up.
     await load.established;
     await delay(Math.random() * 700);
     const fault = FAULTS[round % FAULTS.length];

@@ -1,4 +1,4 @@
-/** The long share of the bus tests: `npm run chaos -- bus`. */
+/** The long part of the bus tests: `npm run chaos -- bus`. */
 import { crashRounds } from "./crash.ts";
 import { faultRounds } from "./faults.ts";
 import { runQueueModel, runSessionModel } from "./model.ts";
@@ -33,5 +33,5 @@ function judge(what: string, rounds: number, ledger: Ledger): void {
   for (const violation of [...missing.map((id) => `${id} was lost`), ...ledger.violations].slice(0, 20)) {
     console.log(`  ${violation}`);
   }
-  if (missing.length + ledger.violations.length > 0) throw new Error(`The bus broke its word under ${what}.`);
+  if (missing.length + ledger.violations.length > 0) throw new Error(`The bus broke a guarantee under ${what}.`);
 }

@@ -1,4 +1,4 @@
-/** Runs random commands against broker and reference models until at least so many were carried out. */
+/** Runs random commands against broker and reference models until this many have run. */
 import fc from "fast-check";
 import { TestBus } from "../../support/bus-engine.ts";
 import { modelTopology, queueCommands, QueueModel } from "../../support/bus-queue-model.ts";

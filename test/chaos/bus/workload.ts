@@ -1,6 +1,6 @@
 /**
- * Traffic on one queue through the real SDK, and a ledger of what the bus has promised: what was acknowledged must
- * arrive, what was settled must not come back, and while a lock is valid nobody else may get the message.
+ * Traffic on one queue through the real SDK, and a ledger of the bus's promises: acknowledged messages must arrive,
+ * settled messages must not return, and while a lock is valid no other receiver may get the message.
  */
 import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiver } from "@azure/service-bus";
 
@@ -14,14 +14,14 @@ const IMPATIENT = { retryOptions: { maxRetries: 0, timeoutInMs: 2_000, retryDela
 
 interface Sighting {
   readonly sequenceNumber: string;
-  /** Until when nobody else may see the message; 0 once its holder gave it up or may have. */
+  /** Until when no other receiver may get the message. 0 once its holder released it or may have. */
   lockedUntil: number;
 }
 
 export class Ledger {
   readonly acknowledged = new Set<string>();
   readonly settled = new Set<string>();
-  /** A settlement whose answer never came: it may have been carried out. */
+  /** A settlement without an answer. It may have been carried out. */
   readonly maybeSettled = new Set<string>();
   readonly sightings = new Map<string, Sighting>();
   readonly violations: string[] = [];
@@ -32,7 +32,7 @@ export class Ledger {
     return `m-${++this.#sent}`;
   }
 
-  /** One of the acknowledged ids: sending it again must change nothing. */
+  /** One of the acknowledged ids. Sending it again must change nothing. */
   anyAcknowledged(): string | undefined {
     const ids = [...this.acknowledged];
     return ids[Math.floor(Math.random() * ids.length)];
@@ -54,7 +54,7 @@ export class Ledger {
     this.sightings.set(id, { sequenceNumber, lockedUntil: message.lockedUntilUtc?.getTime() ?? 0 });
   }
 
-  /** What was acknowledged and never seen, once the queue is empty. */
+  /** Acknowledged messages that were never received, once the queue is empty. */
   missing(): string[] {
     return [...this.acknowledged].filter((id) => !this.sightings.has(id));
   }
@@ -98,7 +98,7 @@ export function startLoad({ connectionString, ledger, clientCount, senderCount }
     established: Promise.all(first),
     stop: async () => {
       stopped = true;
-      // Closing first would leave settlements to the SDK's longest timeout.
+      // Closing first would make settlements wait for the SDK's longest timeout.
       await Promise.allSettled(running);
       await Promise.allSettled(clients.map((client) => client.close()));
     },
@@ -121,7 +121,7 @@ async function sendUntil(
       for (const id of ids) ledger.acknowledged.add(id);
       begun();
     } catch {
-      // Not acknowledged: whether it arrived is open, and the connection is probably gone.
+      // Not acknowledged: whether it arrived is unknown, and the connection is probably broken.
       return;
     }
   }
@@ -138,11 +138,11 @@ async function receiveUntil(
       const messages = await receiver.receiveMessages(5, { maxWaitTimeInMs: 200 });
       begun();
       for (const message of messages) ledger.delivered(message);
-      // One after the other: the SDK's rhea gives a delivery that is settled in the same turn as the one before it the
-      // outcome of that one, so that a completion next to an abandonment may abandon.
+      // One at a time: the SDK's rhea gives a delivery the outcome of one that is settled before it in the same turn,
+      // so a completion next to an abandonment may abandon.
       for (const message of messages) await settle(receiver, message, ledger);
     } catch {
-      // The connection is gone; the round is about to end.
+      // The connection is broken. The round is about to end.
       return;
     }
   }
@@ -153,7 +153,7 @@ async function settle(receiver: ServiceBusReceiver, message: ServiceBusReceivedM
   const choice = Math.random();
   if (choice < 0.1) return;
   const sighting = ledger.sightings.get(id);
-  // From here on its lock may end any moment, whether we hear of it or not.
+  // From here on its lock may end at any moment, even without a message to this client.
   if (sighting) sighting.lockedUntil = 0;
   if (choice < 0.2) {
     await receiver.abandonMessage(message);
@@ -164,7 +164,7 @@ async function settle(receiver: ServiceBusReceiver, message: ServiceBusReceivedM
   ledger.settled.add(id);
 }
 
-/** Completes everything that is left, waiting for locks of receivers that are gone. */
+/** Completes all remaining messages, and waits for locks of closed receivers. */
 export async function drainAll(connectionString: string, ledger: Ledger): Promise<void> {
   const client = new ServiceBusClient(connectionString, IMPATIENT);
   try {

@@ -1,10 +1,10 @@
-/** What the API answered must have been so: at some moment between a command's first request and its answer. */
+/** Every answer of the API must have been true at some moment between a command's first request and its answer. */
 import type { Command, JobAnswer } from "./commands.ts";
 import type { JobRow } from "./recorded-rows.ts";
 import type { History, JobChange } from "./replay.ts";
 import { CLOCK_SLACK_MS, isOfBatch, isTerminal, type RunFacts } from "./run-facts.ts";
 
-/** A row, and the time for which it was so. */
+/** A row, and the time for which it had this content. */
 interface Version {
   readonly row: JobRow;
   readonly from: number;
@@ -24,8 +24,8 @@ export function brokenAnswers({ changes }: History, { commands }: RunFacts): str
 
 const IS_TRUE: Readonly<Record<JobAnswer, (row: JobRow) => boolean>> = {
   canceled: ({ state }) => state === "canceled",
-  // From then on its row says that it is to be canceled, and every way out of running honours that.
-  asked: ({ state, cancelWanted }) => state === "running" && cancelWanted,
+  // From then on its row records the cancel, and every exit from running honours it.
+  requested: ({ state, cancelWanted }) => state === "running" && cancelWanted,
   "too-late": ({ state }) => state === "succeeded" || state === "failed",
   // It may have been claimed as soon as it was queued.
   requeued: ({ state, ring }) => !isTerminal(state) && ring > 1,
@@ -41,11 +41,11 @@ function untrueAnswers(
   return [...answers].flatMap(([jobId, answer]) =>
     within(versions(jobId), from, answeredAt).some(({ row }) => IS_TRUE[answer](row))
       ? []
-      : [`${jobId}: the answer to its ${kind} was "${answer}", and it was never so`],
+      : [`${jobId}: the answer to its ${kind} was "${answer}", which was never true`],
   );
 }
 
-/** Jobs that were in a batch when the answered request to cancel it was sent, and that it did not reach. */
+/** Jobs that were in a batch when the answered request to cancel it was sent, and that were not canceled. */
 function passedOver(
   { triedAt, answeredAt }: Command,
   batchId: string,
@@ -59,9 +59,11 @@ function passedOver(
     .filter((jobId) => {
       const all = versions(jobId);
       const wasThere = (all[0]?.from ?? Infinity) < from;
-      return wasThere && !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.asked(row));
+      return (
+        wasThere && !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.requested(row))
+      );
     })
-    .map((jobId) => `${jobId}: its batch was canceled, and it was passed over`);
+    .map((jobId) => `${jobId}: its batch was canceled, but it was not`);
 }
 
 const versionsOf = (changes: readonly JobChange[]): Version[] =>

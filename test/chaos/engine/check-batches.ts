@@ -1,4 +1,4 @@
-/** What must be true of batches: counted exactly, completed once per generation and not while a job runs. */
+/** Rules for batches: counted exactly, completed once per generation and not while a job runs. */
 import { add, type Counts, isSame, minus } from "./counts.ts";
 import type { BatchChange, History, JobChange } from "./replay.ts";
 import { isOfBatch, type RunFacts } from "./run-facts.ts";
@@ -6,7 +6,7 @@ import { isOfBatch, type RunFacts } from "./run-facts.ts";
 const isComplete = (batch: { readonly generation: number; readonly completedGeneration: number }): boolean =>
   batch.completedGeneration === batch.generation;
 
-/** A batch that accepts no more jobs, whose jobs have all ended, and of which nobody said so. */
+/** A batch that accepts no more jobs and whose jobs have all ended, but that was not completed. */
 export const lostBatches = ({ batches }: History): string[] =>
   [...batches].flatMap(([batchId, batch]) =>
     batch.state === "open" || isComplete(batch)
@@ -15,8 +15,8 @@ export const lostBatches = ({ batches }: History): string[] =>
   );
 
 /**
- * "Complete" is said once for each generation, with no job running; and none starts before the batch is open again:
- * a requeued job opens a new generation.
+ * Each generation is completed once, while no job runs. No job starts before the batch is open again: a requeued job
+ * opens a new generation.
  */
 export function doubleCompletions({ changes, batchChanges }: History): string[] {
   const completed = new Set<string>();
@@ -79,7 +79,9 @@ function wrongWith({ before, after }: BatchChange): string | undefined {
     : `generation ${before.generation} became ${after.generation} and was not complete`;
 }
 
-/** Every transaction counts exactly what it moves; in the end all three ways of counting agree, for each batch. */
+/**
+ * Every transaction counts exactly the changes it makes. In the end all three ways of counting agree, for each batch.
+ */
 export function counterMismatch(history: History, { found, counts }: RunFacts): string[] {
   const wrong = history.transactions.flatMap(({ partition, changes, counted }) => {
     const moved = changes.reduce((sum, { before, after }) => add(sum, moveOf(before?.state, after.state)), {});
@@ -107,7 +109,7 @@ function wrongTotals(
   ];
   const scanned = sumOf(found);
   return totals.flatMap(([name, total]) =>
-    isSame(total, scanned) ? [] : [`${batchId}: ${name} say ${text(total)}, the tables hold ${text(scanned)}`],
+    isSame(total, scanned) ? [] : [`${batchId}: ${name} show ${text(total)}, but the tables contain ${text(scanned)}`],
   );
 }
 

@@ -1,9 +1,9 @@
-/** What may become of a job's row, write by write: written down again, on purpose, and not read from the code under test. */
+/** Rules for a job's row, write by write. They are written independently of the code under test. */
 import type { JobRow } from "./recorded-rows.ts";
 import { type History, isInTurn, type JobChange } from "./replay.ts";
 import { isTerminal, requestsFor, type RunFacts } from "./run-facts.ts";
 
-/** A job that was accepted, or that has a row, and has not ended; or whose row is not what was last written. */
+/** An accepted job, or one with a row, that has not ended, or whose row differs from the last recorded write. */
 export function lostJobs({ rows }: History, { accepted, found }: RunFacts): string[] {
   const jobIds = new Set([...accepted, ...rows.keys(), ...found.keys()]);
   return [...jobIds].flatMap((jobId) => {
@@ -11,11 +11,11 @@ export function lostJobs({ rows }: History, { accepted, found }: RunFacts): stri
     if (row === undefined) return [`${jobId} has no row`];
     if (!isTerminal(row.state)) return [`${jobId} is still ${row.state}`];
     const last = rows.get(jobId);
-    return last?.etag === row.etag ? [] : [`${jobId} is not as its last recorded write left it`];
+    return last?.etag === row.etag ? [] : [`${jobId} differs from its last recorded write`];
   });
 }
 
-/** A job that has ended stays as it is, unless somebody requeues it; one request requeues it once at most. */
+/** An ended job does not change unless a caller requeues it. One request requeues it at most once. */
 export function doubleTerminal({ changes }: History, { commands }: RunFacts): string[] {
   const requeued = new Map<string, number>();
   return changes.flatMap(({ at, jobId, before, after }) => {
@@ -23,14 +23,16 @@ export function doubleTerminal({ changes }: History, { commands }: RunFacts): st
     if (after.state !== "queued") return [`${jobId} had ended as ${before?.state ?? ""} and became ${after.state}`];
     const count = (requeued.get(jobId) ?? 0) + 1;
     requeued.set(jobId, count);
-    const asked = requestsFor(commands, "requeue", { jobId, at });
-    return count <= asked ? [] : [`${jobId} had ended and was queued ${count} times, asked for ${asked} times`];
+    const requested = requestsFor(commands, "requeue", { jobId, at });
+    return count <= requested
+      ? []
+      : [`${jobId} had ended and was queued ${count} times, but requested ${requested} times`];
   });
 }
 
 /**
- * A write that was not made on the row as it was; or one that ends a start which no longer holds the job: its worker
- * should have been fenced off.
+ * A write that was made on another version of the row, or that ends an execution that no longer owns the job: its
+ * worker should have been fenced off.
  */
 export const staleWrites = ({ changes, transactions, batchChanges }: History): string[] => [
   ...changes.flatMap((change) => {
@@ -73,11 +75,11 @@ function wrongWith({ before, after }: JobChange): string | undefined {
   return (from === "running" ? wrongAfterRunning(before, after) : undefined) ?? wrongWithStart(before, after);
 }
 
-/** As new, but under the next ring, and with a note for whoever claims it that its batch may have to be reopened. */
+/** Like a new job, but with the next ring, and with a note that the claim may have to reopen the batch. */
 function wrongWithRequeue(before: JobRow, after: JobRow): string | undefined {
   if (after.ring !== before.ring + 1) return `it was requeued from ring ${before.ring} to ${after.ring}`;
-  if (after.attempts + after.interruptions > 0) return "it was requeued with counts of its earlier life";
-  if (after.cancelWanted || after.claimId !== "") return "it was requeued with a claim or a cancel of its earlier life";
+  if (after.attempts + after.interruptions > 0) return "it was requeued with counts from before";
+  if (after.cancelWanted || after.claimId !== "") return "it was requeued with a claim or a cancel from before";
   return after.reopen ? undefined : "it was requeued without a note to reopen its batch";
 }
 
@@ -85,13 +87,15 @@ const isRecorded = (before: JobRow, after: JobRow): boolean =>
   after.attempts + after.interruptions > before.attempts + before.interruptions;
 
 function wrongAfterRunning(before: JobRow, after: JobRow): string | undefined {
-  // R8: a cancel that is on the row is honoured on every way out, unless the job succeeded first.
+  // R8: every exit honours a cancel in the row, unless the job succeeded first.
   if (before.cancelWanted) {
-    if (after.state === "failed" || after.state === "queued") return `it was to be canceled and became ${after.state}`;
-    if (after.state === "running" && !after.cancelWanted) return "the wish to cancel it was forgotten";
-    if (after.state === "running" && after.claimId !== before.claimId) return "it was to be canceled and was started";
+    if (after.state === "failed" || after.state === "queued")
+      return `its cancel was requested and it became ${after.state}`;
+    if (after.state === "running" && !after.cancelWanted) return "the request to cancel it was lost";
+    if (after.state === "running" && after.claimId !== before.claimId)
+      return "its cancel was requested and it was started";
   }
-  if (after.state === "canceled" && !before.cancelWanted) return "it was canceled while its row did not say so";
+  if (after.state === "canceled" && !before.cancelWanted) return "it was canceled without a cancel in its row";
   if (after.state !== "queued") return undefined;
   if (after.ring !== before.ring + 1) return `ring ${before.ring} became ${after.ring} on its way back to queued`;
   return isRecorded(before, after) ? undefined : "it went back to queued without a reason";
@@ -104,12 +108,10 @@ function wrongWithStart(before: JobRow, after: JobRow): string | undefined {
   return "it was taken over without a recorded interruption";
 }
 
-/** Nobody is canceled, and nobody is to be, whom nobody has asked to cancel. */
+/** No job is canceled, or marked to be canceled, without a request. */
 function unwanted({ at, jobId, before, after }: JobChange, { commands }: RunFacts): string | undefined {
   const isCanceled = after.state === "canceled" && before?.state !== "canceled";
   const isWanted = after.cancelWanted && before?.cancelWanted !== true;
   if (!isCanceled && !isWanted) return undefined;
-  return requestsFor(commands, "cancel", { jobId, at }) > 0
-    ? undefined
-    : "it was canceled, and nobody had asked for it";
+  return requestsFor(commands, "cancel", { jobId, at }) > 0 ? undefined : "it was canceled without a request";
 }

@@ -1,6 +1,6 @@
 /**
- * What must be true of a run, whatever was killed in it. Every rule is a function from the history, and from what the
- * run knows besides, to sentences about what is wrong.
+ * The rules that must hold for a run, whatever was killed in it. Every rule is a function from the history and the
+ * run's other facts to sentences about violations.
  */
 import { brokenAnswers } from "./check-answers.ts";
 import { counterMismatch, doubleCompletions, illegalBatchChanges, lostBatches } from "./check-batches.ts";

@@ -1,10 +1,10 @@
-/** The API as a patient caller uses it: what is not answered is asked again, and may then have been done twice. */
+/** A patient caller of the API: it repeats requests without an answer, which may then have been carried out twice. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
 import type { BatchView } from "../../../runtime/core/http/views.ts";
 import type { Authorize } from "../../../runtime/local/identity/issuer-client.ts";
 
-/** What the API says when it has understood: everything but a failure of its own. */
+/** An answer of the API, except a failure of its own. */
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
@@ -13,7 +13,7 @@ export interface Answer {
 export interface SubmitOutcome {
   /** Ids of the accepted jobs. */
   readonly accepted: readonly string[];
-  /** What the batch was closed to. */
+  /** The state of the batch after it was closed. */
   readonly refused: readonly JobRequestBody[];
 }
 
@@ -27,7 +27,7 @@ export interface ChaosClient {
 /** A link may fail for as long as a stack takes to notice, and again right after. */
 const PATIENCE_MS = 180_000;
 const PAUSE_MS = 250;
-/** A paused API answers late; its caller does not wait for it longer than this. */
+/** A paused API answers late. Its caller waits no longer than this. */
 const ANSWER_WITHIN_MS = 10_000;
 const CONFLICT = 409;
 
@@ -79,7 +79,7 @@ export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosCl
   };
 }
 
-/** Throws for what nobody should have been told. */
+/** Throws for an answer that the API should not give. */
 export function expected(answer: Answer, also?: number): Answer {
   if (answer.status < 300 || answer.status === also) return answer;
   throw new Error(`The API answered ${answer.status}: ${JSON.stringify(answer.body)}`);

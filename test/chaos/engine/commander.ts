@@ -1,17 +1,17 @@
-/** Carries out wishes over the API, with repetitions until there is an answer, and notes what was said when. */
+/** Sends commands to the API, repeats them until there is an answer, and records the answers with their times. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { JobState } from "../../../runtime/core/job/states.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { type Answer, type ChaosClient, expected } from "./client.ts";
-import type { Aim, Command, JobAnswer, Wish } from "./commands.ts";
+import type { Aim, Command, JobAnswer, Intent } from "./commands.ts";
 
 export interface CommanderDeps {
   readonly client: Pick<ChaosClient, "command">;
   readonly store: Pick<JobStore, "list">;
   readonly random: SeededRandom;
-  /** Those with jobs in them. */
+  /** Batches with jobs in them. */
   readonly batches: () => readonly Batch[];
 }
 
@@ -19,16 +19,16 @@ export interface Commander {
   readonly commands: readonly Command[];
   /** Commands under way. */
   readonly pending: number;
-  /** Looks for somebody whom it can be done to, and asks until it is answered. */
-  fulfil(wish: Wish): void;
+  /** Finds a suitable job or batch, and repeats the command until it is answered. */
+  fulfil(intent: Intent): void;
   cancelBatch(batchId: string): Promise<void>;
-  /** Resolves when all is answered; rejects when something was not. */
+  /** Resolves when all commands are answered. Rejects if one was not. */
   done(): Promise<void>;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Of a page of candidates one is chosen. */
+/** Takes one from a page of candidates. */
 const CANDIDATES = 50;
 const MANY = 20;
 const CANDIDATES_WITHIN_MS = 5_000;
@@ -57,11 +57,11 @@ export function createCommander({ client, store, random, batches }: CommanderDep
   const cancelBatch = (batchId: string): Promise<void> =>
     issue({ kind: "cancel", jobIds: [], batchId }, `/batches/${batchId}/cancel`, {}, () => new Map());
 
-  async function carryOut(wish: Wish): Promise<void> {
-    const candidates = await awaitCandidates(wish);
+  async function carryOut(intent: Intent): Promise<void> {
+    const candidates = await awaitCandidates(intent);
     if (candidates.length === 0) return;
     const { jobId, batchId } = random.pick(candidates);
-    switch (wish.kind) {
+    switch (intent.kind) {
       case "cancel":
         return issue({ kind: "cancel", jobIds: [jobId], batchId: undefined }, `/jobs/${jobId}/cancel`, {}, (answer) =>
           one(jobId, cancelAnswer(answer)),
@@ -78,17 +78,17 @@ export function createCommander({ client, store, random, batches }: CommanderDep
         return issue(
           { kind: "requeue", jobIds: [], batchId },
           `/batches/${batchId}/requeue`,
-          { state: wish.aim },
+          { state: intent.aim },
           () => new Map(),
         );
     }
   }
 
-  /** None: nobody came for a while, as at the end of a run. */
-  async function awaitCandidates(wish: Wish): Promise<readonly Job[]> {
+  /** Undefined if there was no candidate for a while, as at the end of a run. */
+  async function awaitCandidates(intent: Intent): Promise<readonly Job[]> {
     const until = performance.now() + CANDIDATES_WITHIN_MS;
     for (;;) {
-      for (const aim of aimsOf(wish)) {
+      for (const aim of aimsOf(intent)) {
         const candidates = await candidatesFor(aim);
         if (candidates.length > 0) return candidates;
       }
@@ -97,7 +97,7 @@ export function createCommander({ client, store, random, batches }: CommanderDep
     }
   }
 
-  /** From a batch chosen by chance; from any other when that one has none. */
+  /** From a random batch, or from any other if that one has no candidate. */
   async function candidatesFor(aim: Aim): Promise<readonly Job[]> {
     const all = batches();
     const first = Math.floor(random.next() * all.length);
@@ -114,8 +114,8 @@ export function createCommander({ client, store, random, batches }: CommanderDep
     get pending() {
       return pending.size;
     },
-    fulfil(wish) {
-      const under = carryOut(wish)
+    fulfil(intent) {
+      const under = carryOut(intent)
         .catch((error: unknown) => void failures.push(error))
         .finally(() => pending.delete(under));
       pending.add(under);
@@ -123,22 +123,22 @@ export function createCommander({ client, store, random, batches }: CommanderDep
     cancelBatch,
     async done() {
       await Promise.all(pending);
-      if (failures.length > 0) throw new AggregateError(failures, "Commands were answered wrongly, or never.");
+      if (failures.length > 0) throw new AggregateError(failures, "Commands got a wrong answer or none.");
     },
   };
 }
 
-/** The best first, then what will do. */
-function aimsOf(wish: Wish): readonly Aim[] {
-  switch (wish.kind) {
+/** The best first, then acceptable ones. */
+function aimsOf(intent: Intent): readonly Aim[] {
+  switch (intent.kind) {
     case "cancel":
-      return [wish.aim, "running", "queued"];
+      return [intent.aim, "running", "queued"];
     case "requeue":
-      return [wish.aim, "failed", "canceled", "succeeded"];
+      return [intent.aim, "failed", "canceled", "succeeded"];
     case "requeue-many":
       return ["failed", "canceled", "succeeded"];
     case "requeue-batch":
-      return [wish.aim];
+      return [intent.aim];
   }
 }
 
@@ -147,7 +147,7 @@ const stateOf = (aim: Aim): JobState => (aim === "delayed" ? "queued" : aim);
 const one = (jobId: string, answer: JobAnswer): ReadonlyMap<string, JobAnswer> => new Map([[jobId, answer]]);
 
 const cancelAnswer = ({ status }: Answer): JobAnswer =>
-  status === CONFLICT ? "too-late" : status === 202 ? "asked" : "canceled";
+  status === CONFLICT ? "too-late" : status === 202 ? "requested" : "canceled";
 
 interface RequeueItem {
   readonly jobId: string;

@@ -1,26 +1,26 @@
-/** What callers want of jobs and batches while things die, and when: made from a seed. And what is known of each wish. */
+/** Commands that callers send during a run, with their times, made from a seed; and what is known of each. */
 import type { SeededRandom } from "../../support/seeded-random.ts";
 
-/** Which job of those there are at that moment. */
+/** The kind of job to choose at that moment. */
 export type Aim = "queued" | "delayed" | "running" | "succeeded" | "failed" | "canceled";
 
-export type Wish =
+export type Intent =
   | { readonly kind: "cancel"; readonly aim: Aim }
   | { readonly kind: "requeue"; readonly aim: Aim }
   | { readonly kind: "requeue-many" }
   | { readonly kind: "requeue-batch"; readonly aim: "failed" | "canceled" };
 
-export interface ScheduledWish {
+export interface ScheduledIntent {
   /** Due when this share of the jobs has ended. */
   readonly afterShare: number;
-  readonly wish: Wish;
+  readonly intent: Intent;
 }
 
-const CANCELS: readonly Wish[] = (["running", "queued", "delayed", "running", "succeeded"] as const).map((aim) => ({
+const CANCELS: readonly Intent[] = (["running", "queued", "delayed", "running", "succeeded"] as const).map((aim) => ({
   kind: "cancel",
   aim,
 }));
-const REQUEUES: readonly Wish[] = [
+const REQUEUES: readonly Intent[] = [
   { kind: "requeue", aim: "failed" },
   { kind: "requeue-many" },
   { kind: "requeue", aim: "canceled" },
@@ -29,32 +29,32 @@ const REQUEUES: readonly Wish[] = [
   { kind: "requeue", aim: "running" },
   { kind: "requeue-batch", aim: "canceled" },
 ];
-/** Of a hundred jobs; besides them, whole batches are canceled. */
+/** Of a hundred jobs. Whole batches are canceled in addition. */
 const CANCELS_OF_HUNDRED = 6;
 const REQUEUES_OF_HUNDRED = 4;
-/** Before, nobody has ended who could be requeued. */
+/** Before this share, there is no ended job to requeue. */
 const FIRST_SHARE = 0.05;
 const LAST_SHARE = 0.95;
 
 /** In the order in which they are due. */
-export function wishesOf(random: SeededRandom, jobCount: number): ScheduledWish[] {
-  const inTurns = (wishes: readonly Wish[], ofHundred: number): Wish[] =>
-    Array.from({ length: Math.ceil((jobCount * ofHundred) / 100) }, (_, index) => wishes[index % wishes.length]!);
+export function intentsOf(random: SeededRandom, jobCount: number): ScheduledIntent[] {
+  const inTurns = (intents: readonly Intent[], ofHundred: number): Intent[] =>
+    Array.from({ length: Math.ceil((jobCount * ofHundred) / 100) }, (_, index) => intents[index % intents.length]!);
   return [...inTurns(CANCELS, CANCELS_OF_HUNDRED), ...inTurns(REQUEUES, REQUEUES_OF_HUNDRED)]
-    .map((wish) => ({ afterShare: FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * random.next(), wish }))
+    .map((intent) => ({ afterShare: FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * random.next(), intent }))
     .sort((a, b) => a.afterShare - b.afterShare);
 }
 
-/** What the API said of one job: its state as the call left it, that it has been asked, or why nothing was done. */
-export type JobAnswer = "canceled" | "asked" | "too-late" | "requeued" | "not-ended";
+/** The API's answer about one job: its state after the call, that a cancel was requested, or why nothing was done. */
+export type JobAnswer = "canceled" | "requested" | "too-late" | "requeued" | "not-ended";
 
 /** A request to cancel or requeue, with all its repetitions. Instants in ms since the epoch. */
 export interface Command {
   readonly kind: "cancel" | "requeue";
-  /** The jobs it names; of a whole batch: none. */
+  /** The jobs in the request. Empty for a whole batch. */
   readonly jobIds: readonly string[];
   readonly batchId: string | undefined;
-  /** When each try was sent. More than one: those before the last were not answered. */
+  /** When each try was sent. All but the last got no answer. */
   readonly triedAt: readonly number[];
   /** Undefined: never. */
   readonly answeredAt: number | undefined;

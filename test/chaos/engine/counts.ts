@@ -1,4 +1,4 @@
-/** Jobs per state, as counter rows have them: signed, and a state that is not there counts as zero. */
+/** Jobs per state, in the form of counter rows: signed, and a missing state counts as zero. */
 
 export type Counts = Readonly<Record<string, number>>;
 

@@ -1,6 +1,6 @@
 /**
- * The middle of a chaos run: jobs are fed in, programs are hurt, connections break and callers change their minds, each
- * when its share of the jobs has ended; until every job has ended, or nothing moves any more.
+ * The middle of a chaos run. It submits jobs, kills and pauses programs, breaks connections and sends commands, each
+ * when its share of the jobs has ended, until every job has ended or nothing changes any more.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Batch } from "../../../runtime/core/job/job.ts";
@@ -8,7 +8,7 @@ import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/job/states.ts";
 import type { Commander } from "./commander.ts";
-import type { ScheduledWish } from "./commands.ts";
+import type { ScheduledIntent } from "./commands.ts";
 import type { Feeder } from "./feeder.ts";
 import type { Injurer } from "./injurer.ts";
 import type { Network } from "./network.ts";
@@ -29,16 +29,16 @@ export interface Plan {
   readonly jobCount: number;
   readonly injuries: readonly ScheduledInjury[];
   readonly faults: readonly ScheduledFault[];
-  readonly wishes: readonly ScheduledWish[];
+  readonly intents: readonly ScheduledIntent[];
 }
 
-/** Jobs that have not ended are kept below this number, so that the API has work during the whole run. */
+/** The number of open jobs stays below this, so that the API has work during the whole run. */
 const OPEN_MAX = 80;
 const LOOK_EVERY_MS = 250;
-/** Without any job ending for this long, the run is over and what has not ended counts as lost. The sweeper needs two. */
+/** If no job ends for this long, the run is over and open jobs count as lost. The sweeper needs two minutes. */
 const STALLED_AFTER_MS = 300_000;
 
-export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, wishes }: Plan): Promise<void> {
+export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, intents }: Plan): Promise<void> {
   const { store, batchStore, feeder, commander, injurer, network, onProgress } = deps;
   let feeding: Promise<void> | undefined;
   const failures: unknown[] = [];
@@ -49,7 +49,7 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, w
   const isDue = ({ afterShare }: { readonly afterShare: number }): boolean => afterShare <= endedMost / jobCount;
   const takeInjuries = inTurn(injuries, isDue);
   const takeFaults = inTurn(faults, isDue);
-  const takeWishes = inTurn(wishes, isDue);
+  const takeIntents = inTurn(intents, isDue);
 
   async function allComplete(batches: readonly Batch[]): Promise<boolean> {
     const rows = await Promise.all(batches.map(({ batchId }) => batchStore.get(batchId)));
@@ -63,7 +63,7 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, w
     const ended = totalOf(counts) - open;
     if (last !== JSON.stringify(counts)) movedAt = performance.now();
     last = JSON.stringify(counts);
-    // Requeues take back what had ended; what was due stays due.
+    // Requeues reduce the number of ended jobs. Items that were due stay due.
     endedMost = Math.max(endedMost, ended);
 
     const where = `${ended} of ${jobCount} ended`;
@@ -75,7 +75,7 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, w
       onProgress(`${where}: ${describeFault(fault)}`);
       network.inflict(fault);
     }
-    for (const { wish } of takeWishes()) commander.fulfil(wish);
+    for (const { intent } of takeIntents()) commander.fulfil(intent);
     if (failures.length > 0) throw new AggregateError(failures, "Jobs could not be submitted.");
     if (feeding === undefined && !feeder.done && open < OPEN_MAX) {
       feeding = feeder
@@ -86,7 +86,7 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, w
     const quiet = commander.pending === 0 && injurer.pending === 0 && network.pending === 0 && feeding === undefined;
     if (feeder.done && open === 0 && quiet && (await allComplete(batches))) break;
     if (performance.now() - movedAt > STALLED_AFTER_MS) {
-      onProgress(`nothing has moved for ${STALLED_AFTER_MS / 1_000} s; giving up`);
+      onProgress(`nothing has changed for ${STALLED_AFTER_MS / 1_000} s; giving up`);
       break;
     }
     await pause(LOOK_EVERY_MS);
@@ -94,7 +94,7 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, w
   await Promise.all([injurer.done(), network.done(), commander.done()]);
 }
 
-/** Takes the items that are due, of a list in the order in which they become due. */
+/** Takes the due items from a list in the order in which they become due. */
 function inTurn<T>(items: readonly T[], isDue: (item: T) => boolean): () => readonly T[] {
   let next = 0;
   return () => {

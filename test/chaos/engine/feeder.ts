@@ -1,6 +1,6 @@
 /**
- * Feeds the jobs of a run into batches, one batch after the other, each closed when it is full. Some are canceled while
- * their last jobs arrive; what such a batch refuses goes into the next one.
+ * Submits the jobs of a run to batches, one batch after the other, and closes each when it is full. Some batches are
+ * canceled while their last jobs arrive. Jobs that such a batch refuses go into the next one.
  */
 import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
@@ -20,7 +20,7 @@ export interface FeederDeps {
 }
 
 export interface Feeder {
-  /** As they were when they were created. */
+  /** The batches, as they were when created. */
   readonly batches: readonly Batch[];
   readonly accepted: readonly string[];
   /** All jobs are accepted and all batches closed. */
@@ -36,13 +36,13 @@ export function createFeeder(deps: FeederDeps): Feeder {
   const batches: Batch[] = [];
   const accepted: string[] = [];
   let rest = deps.jobs;
-  /** The batch that takes jobs, and how many more. */
+  /** The current batch, and how many more jobs it takes. */
   let current: { readonly batchId: string; room: number } | undefined;
 
   async function openBatch(): Promise<{ readonly batchId: string; room: number }> {
     const batchId = await client.createBatch(tenantName, `Chaos ${batches.length + 1}`);
     const stored = await batchStore.get(batchId);
-    if (stored === undefined) throw new Error(`There is no batch ${batchId}.`);
+    if (stored === undefined) throw new Error(`The batch ${batchId} does not exist.`);
     batches.push(stored.value);
     return { batchId, room: batchSize };
   }

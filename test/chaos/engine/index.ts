@@ -25,15 +25,21 @@ const atLeast =
 
 const command = new Command("npm run chaos -- engine")
   .description(
-    "Kills and pauses the programs of the local stack and breaks its connections while it works and callers cancel and requeue, then checks every write it made.",
+    "Kills and pauses programs of the local stack and breaks its connections, while jobs run and callers cancel and requeue. Then checks every write.",
   )
-  .addOption(new Option("--seed <number>", "of the jobs and of what is killed when").argParser(atLeast(0)).default(1))
+  .addOption(new Option("--seed <number>", "seed of the jobs and the faults").argParser(atLeast(0)).default(1))
   .addOption(new Option("--jobs <count>").argParser(atLeast(1)).default(200))
-  .addOption(new Option("--kills <count>", "and half as many pauses").argParser(atLeast(0)).default(5))
-  .addOption(new Option("--faults <count>", "of the network; as many as kills if not given").argParser(atLeast(0)))
+  .addOption(
+    new Option("--kills <count>", "number of kills; there are half as many pauses").argParser(atLeast(0)).default(5),
+  )
+  .addOption(
+    new Option("--faults <count>", "number of network faults; default: as many as kills").argParser(atLeast(0)),
+  )
   .addOption(new Option("--workers <count>").argParser(atLeast(1)).default(3))
-  .addOption(new Option("--json", "one JSON object on standard output, all else on standard error").default(false))
-  .addOption(new Option("--keep", "keep the run's folder also when all is well").default(false));
+  .addOption(
+    new Option("--json", "print one JSON object on standard output, and all else on standard error").default(false),
+  )
+  .addOption(new Option("--keep", "keep the run's folder even if all checks pass").default(false));
 
 export async function run(): Promise<void> {
   command.parse(process.argv.slice(3), { from: "user" });
@@ -42,7 +48,7 @@ export async function run(): Promise<void> {
   const startedAt = performance.now();
   const elapsed = (): string => `${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s`;
   const say = (line: string): void => console.error(`${elapsed()}  ${line}`);
-  say(`seed ${options.seed}; everything lies in ${directory}`);
+  say(`seed ${options.seed}; all files are in ${directory}`);
 
   const result = await runChaos({
     seed: options.seed,
@@ -68,7 +74,7 @@ export async function run(): Promise<void> {
   }
   await writeFile(join(directory, "findings.txt"), wrong.join("\n"));
   say(`kept: ${directory}`);
-  if (wrong.length > 0) throw new Error(`It did not hold:\n${wrong.slice(0, 20).join("\n")}`);
+  if (wrong.length > 0) throw new Error(`Checks failed:\n${wrong.slice(0, 20).join("\n")}`);
 }
 
 const reportOf = (result: ChaosResult) => {

@@ -1,4 +1,4 @@
-/** Kills and pauses programs of the stack by their process ids, and notes what it did when. */
+/** Kills and pauses programs of the stack by their process ids, and records when. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Supervisor } from "../../../runtime/local/supervisor.ts";
 import type { Injury, ScheduledInjury } from "./schedule.ts";
@@ -19,14 +19,14 @@ export interface Injurer {
   done(): Promise<void>;
 }
 
-/** A program that is just starting again is hurt as soon as it has a process. */
+/** If a program is just starting, it is hurt as soon as it has a process. */
 const APPEARS_WITHIN_MS = 20_000;
 const LOOK_EVERY_MS = 50;
 
 export function createInjurer(supervisor: Pick<Supervisor, "pidOf">): Injurer {
   const inflicted: Inflicted[] = [];
   const pending = new Set<Promise<void>>();
-  /** One injury of a program at a time: a kill of a paused one would end its pause unnoticed. */
+  /** One injury of a program at a time, because a kill of a paused program would end its pause. */
   const lastOf = new Map<string, Promise<void>>();
 
   async function appears(program: string): Promise<number | undefined> {
@@ -68,7 +68,7 @@ export function createInjurer(supervisor: Pick<Supervisor, "pidOf">): Injurer {
   };
 }
 
-/** It may have ended by itself in between. */
+/** It may have ended by itself meanwhile. */
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);

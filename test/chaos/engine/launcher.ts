@@ -1,4 +1,4 @@
-/** Starts one program of a chaos run as runtime/main/start.mjs does, but recorded storage, and clients behind a network. */
+/** Starts a program of a chaos run like runtime/main/start.mjs, but with recorded storage and a faulty network. */
 const program = process.argv[2];
 if (program === "storage") await import("./recorded-storage.ts");
 else if (program === "api" || program === "worker") await import("./linked-program.ts");

@@ -1,4 +1,4 @@
-/** A worker or the API of a chaos run: the usual program, but its connections lead through the run's network. */
+/** A worker or the API of a chaos run: the usual program, but its connections go through the run's network. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SETTING } from "../../../runtime/core/settings/names.ts";

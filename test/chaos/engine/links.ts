@@ -1,7 +1,7 @@
-/** How a program of a chaos run asks the network for its links: words that both sides use. */
+/** The interface by which a program of a chaos run gets its ports from the network. */
 
-/** In the run's folder: where the network listens. */
+/** A file in the run's folder with the network's port. */
 export const NETWORK_FILE = "network.json";
 
-/** Query parameters of a question; the answer is the port to use instead. */
+/** Query parameters of the request. The answer is the port to use instead. */
 export const LINK = { program: "program", service: "service", port: "port" } as const;

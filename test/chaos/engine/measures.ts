@@ -1,7 +1,7 @@
-/** What a run says about itself besides right and wrong: how often jobs were started, and how fast they came back. */
+/** Figures about a run, in addition to its checks: how often jobs were started, and how fast they recovered. */
 import type { History, JobChange } from "./replay.ts";
 
-/** A worker that was killed, or stopped for longer than its locks lasted. */
+/** A worker that was killed, or paused for longer than its locks lasted. */
 export interface WorkerLoss {
   readonly at: number;
   readonly workerId: string;
@@ -12,7 +12,7 @@ export interface Measures {
   readonly executions: number;
   /** Starts that followed a recorded interruption. */
   readonly redeliveries: number;
-  /** From a worker's loss to the next start, or the end, of each job it had; undefined: it had none. */
+  /** The time from a worker's loss to the next start, or the end, of each of its jobs. Undefined: it had none. */
   readonly recoverySecondsP50: number | undefined;
   readonly recoverySecondsP99: number | undefined;
 }

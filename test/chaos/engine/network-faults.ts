@@ -1,4 +1,4 @@
-/** What goes wrong between a program and a service it uses, and when: made from a seed. */
+/** Faults between a program and a service that it uses, with their times, made from a seed. */
 import type { SeededRandom } from "../../support/seeded-random.ts";
 
 export const SERVICES = ["bus", "storage"] as const;
@@ -7,13 +7,13 @@ export type ServiceName = (typeof SERVICES)[number];
 export type NetworkFault =
   /** All connections break. */
   | { readonly kind: "cut" }
-  /** Nothing arrives, nothing is said; then the connections break. */
+  /** No data arrives and no error is reported. Then the connections break. */
   | { readonly kind: "blackhole"; readonly forMs: number }
-  /** Nothing arrives; then everything does. */
+  /** No data arrives for a while. Then all of it does. */
   | { readonly kind: "stall"; readonly forMs: number }
-  /** Everything arrives later. */
+  /** All data arrives later. */
   | { readonly kind: "slow"; readonly forMs: number; readonly byMs: number }
-  /** The connections break; what was sent shortly before arrives long after. */
+  /** The connections break. Data that was sent shortly before arrives long after. */
   | { readonly kind: "late"; readonly forMs: number; readonly byMs: number };
 
 export interface ScheduledFault {
@@ -31,9 +31,9 @@ export interface FaultOptions {
 }
 
 const KINDS = ["cut", "stall", "late", "blackhole", "slow"] as const satisfies readonly NetworkFault["kind"][];
-/** The last jobs must be able to show that nothing was lost. */
+/** No faults for the last jobs, so that the run can show that nothing was lost. */
 const LAST_SHARE = 0.9;
-/** Some faults hit the API; it has work during the whole run as well. */
+/** Some faults hit the API, which has work during the whole run too. */
 const API_SHARE = 0.3;
 
 /** In the order in which they are due. */

@@ -1,6 +1,6 @@
 /**
- * The network of a chaos run: every connection of a worker or of the API to bus and storage leads through a proxy of
- * its own here, which outlives them all. A program asks for its ports before it starts (`linked-program.ts`).
+ * The network of a chaos run. Every connection of a worker or of the API to bus and storage goes through a proxy here,
+ * which runs for the whole run. A program requests its ports before it starts (`linked-program.ts`).
  */
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -12,18 +12,18 @@ import { LINK, NETWORK_FILE } from "./links.ts";
 import { type NetworkFault, type ScheduledFault, SERVICES, type ServiceName } from "./network-faults.ts";
 
 export interface Network extends AsyncDisposable {
-  /** Faults that hit a program with a link. */
+  /** The faults of a program's links. */
   readonly inflicted: readonly ScheduledFault[];
   /** Faults under way. */
   readonly pending: number;
   inflict(fault: ScheduledFault): void;
-  /** Resolves when all is well again. */
+  /** Resolves when no fault is active. */
   done(): Promise<void>;
 }
 
-/** Says where it is in a file in `directory`. */
+/** Writes its port to a file in `directory`. */
 export async function startNetwork(directory: string): Promise<Network> {
-  /** By program and service; storage has two ports, which fail together. */
+  /** By program and service. Storage has two ports, which fail together. */
   const links = new Map<string, Map<number, Promise<TcpProxy>>>();
   const inflicted: ScheduledFault[] = [];
   const pending = new Set<Promise<void>>();
@@ -98,7 +98,7 @@ async function breakFor(proxy: TcpProxy, fault: NetworkFault): Promise<void> {
     case "blackhole":
       proxy.blackhole(true);
       await pause(fault.forMs);
-      // What was swallowed is missing: nobody may go on with such a connection.
+      // Some data was dropped, so no side may continue with such a connection.
       proxy.cut();
       proxy.blackhole(false);
       return;

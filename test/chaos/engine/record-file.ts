@@ -1,4 +1,4 @@
-/** Where the recorder writes, inside the storage folder of a run, and how it is read back. */
+/** The recorder's file in the storage folder of a run, and how to read it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { WireRecord } from "../../support/chaos-wire.ts";

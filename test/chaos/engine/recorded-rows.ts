@@ -1,4 +1,4 @@
-/** Rows as the record has them: what the checker must know of a job's and of a batch's, read from their cells. */
+/** Rows in the record: the fields of a job and of a batch that the checker needs, read from their cells. */
 
 export interface JobRow {
   readonly state: string;

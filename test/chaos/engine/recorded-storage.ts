@@ -1,4 +1,4 @@
-/** The storage process of a chaos run: Azurite, and before its tables, on the port that everybody knows, the recorder. */
+/** The storage process of a chaos run: Azurite, with the recorder in front of its tables, on the public port. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { azuriteConnectionString, startAzurite } from "../../../runtime/local/azurite.ts";

@@ -1,6 +1,6 @@
 /**
- * Replays recorded writes: what each made of its row, in the order in which storage carried them out. Nothing is judged
- * here; `checker.ts` does that.
+ * Replays recorded writes: the effect of each on its row, in the order in which storage carried them out. `checker.ts`
+ * judges them.
  */
 import { TABLES } from "../../../runtime/core/deployment/topology.ts";
 import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
@@ -15,11 +15,11 @@ import {
   type WrittenStart,
 } from "./recorded-rows.ts";
 
-/** One write of a job's row that landed. */
+/** One successful write of a job's row. */
 export interface JobChange {
   /** In ms since the epoch. */
   readonly at: number;
-  /** Place in the record, which all tables share; the changes of one transaction have the same. */
+  /** Place in the record, which all tables share. The changes of one transaction have the same. */
   readonly order: number;
   readonly jobId: string;
   readonly partition: string;
@@ -29,24 +29,24 @@ export interface JobChange {
   readonly starts: readonly WrittenStart[];
 }
 
-/** One write of a batch's row that landed. */
+/** One successful write of a batch's row. */
 export interface BatchChange {
   readonly order: number;
   readonly batchId: string;
   readonly before: BatchRow | undefined;
   readonly after: BatchRow;
   readonly write: Pick<RowWrite, "kind" | "ifMatch">;
-  /** The generation this write says is complete; undefined: it says nothing of that. */
+  /** The generation that this write completes. Undefined: it completes none. */
   readonly completes: number | undefined;
 }
 
-/** One transaction: its jobs, and what it did to the counters. */
+/** One transaction: its jobs, and its changes to the counters. */
 export interface Transaction {
   readonly partition: string;
   readonly changes: readonly JobChange[];
-  /** By state: how much all counter rows in it grew. */
+  /** By state: the growth of all counter rows in it. */
   readonly counted: Counts;
-  /** Counter rows that were written on a condition that did not hold, or on none. */
+  /** Counter rows written on a condition that did not hold, or without one. */
   readonly staleCounters: number;
 }
 
@@ -61,7 +61,7 @@ export interface History {
   readonly counters: ReadonlyMap<string, Counts>;
 }
 
-/** Counter rows sort behind all jobs. */
+/** Counter rows sort after all jobs. */
 const COUNTER_PREFIX = "~";
 
 interface Applied {
@@ -70,7 +70,7 @@ interface Applied {
   readonly after: StoredCells;
 }
 
-/** Tables as they are after the writes so far. */
+/** Tables after the writes so far. */
 type Tables = Map<string, Map<string, StoredCells>>;
 
 export function replay(records: readonly WireRecord[]): History {
@@ -106,13 +106,13 @@ export function replay(records: readonly WireRecord[]): History {
   };
 }
 
-/** The write was made on the row as it was: nothing there, or the very version that was. */
+/** The write was made on the current version of the row, or on no row for an insert. */
 export const isInTurn = ({ kind, ifMatch }: Pick<RowWrite, "kind" | "ifMatch">, etag: string | undefined): boolean =>
   kind === "insert" ? etag === undefined : etag !== undefined && ifMatch === etag;
 
 const isCounter = (row: string): boolean => row.startsWith(COUNTER_PREFIX);
 
-// Neither keys of ours nor counters' contain a space.
+// Neither our keys nor those of counters contain a space.
 const keyOf = ({ partition, row }: RowWrite): string => `${partition} ${row}`;
 
 function addressOf(key: string): { readonly partition: string; readonly row: string } {

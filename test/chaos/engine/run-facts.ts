@@ -1,4 +1,4 @@
-/** What a run knows besides the recorded writes, and questions to both that more than one rule asks. */
+/** The facts of a run in addition to the recorded writes, and queries on both that several rules use. */
 import type { Command } from "./commands.ts";
 import type { Counts } from "./counts.ts";
 import type { JobRow } from "./recorded-rows.ts";
@@ -6,11 +6,11 @@ import type { JobRow } from "./recorded-rows.ts";
 export interface RunFacts {
   /** Jobs whose submit was answered. */
   readonly accepted: readonly string[];
-  /** The rows in the tables at the end, read by the system's own means, by job. */
+  /** The rows in the tables at the end, by job, read with the system's own code. */
   readonly found: ReadonlyMap<string, Pick<JobRow, "state" | "etag">>;
-  /** What the system itself says of its batches at the end, by batch. */
+  /** The system's own view of its batches at the end, by batch. */
   readonly counts: ReadonlyMap<string, Counts>;
-  /** What callers have asked for. */
+  /** The commands of callers. */
   readonly commands: readonly Command[];
 }
 
@@ -18,8 +18,8 @@ const TERMINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "canceled"
 export const isTerminal = (state: string | undefined): boolean => state !== undefined && TERMINAL.has(state);
 
 /**
- * The record has the moment at which storage had answered the recorder, which is a little after others could see the
- * write; on a busy machine a little is long.
+ * The record has the time at which storage answered the recorder. Others could see the write a little earlier, and on a
+ * busy machine that can be long.
  */
 export const CLOCK_SLACK_MS = 1_000;
 

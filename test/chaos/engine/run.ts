@@ -23,7 +23,7 @@ import { seededRandom } from "../../support/seeded-random.ts";
 import { judge, type Verdict } from "./checker.ts";
 import { createChaosClient } from "./client.ts";
 import { createCommander } from "./commander.ts";
-import { type Command, wishesOf } from "./commands.ts";
+import { type Command, intentsOf } from "./commands.ts";
 import { disturb } from "./disturb.ts";
 import { createFeeder } from "./feeder.ts";
 import { createInjurer, type Inflicted } from "./injurer.ts";
@@ -42,7 +42,7 @@ export interface ChaosOptions {
   readonly killCount: number;
   readonly faultCount: number;
   readonly workerCount: number;
-  /** Of everything, storage and logs included. */
+  /** The folder for everything, including storage and logs. */
   readonly directory: string;
   readonly onProgress: (line: string) => void;
 }
@@ -51,7 +51,7 @@ export interface ChaosResult {
   readonly jobs: readonly Job[];
   readonly verdict: Verdict;
   readonly measures: Measures;
-  /** Jobs that ended otherwise than their own code and their callers make them end. */
+  /** Jobs with an end that neither their own code nor their callers explain. */
   readonly unexpectedEndings: readonly string[];
   readonly commands: readonly Command[];
   readonly inflicted: readonly Inflicted[];
@@ -59,11 +59,11 @@ export interface ChaosResult {
   readonly writes: number;
 }
 
-/** Short, so that what is lost with a worker comes back while one looks on. */
+/** Short, so that a worker's jobs return during the run. */
 const LOCK_MS = 5_000;
 const DRAIN_MS = 5_000;
 const BATCHES = 8;
-/** Of every so many batches one is canceled. */
+/** One batch of this many is canceled. */
 const BATCHES_PER_VICTIM = 4;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
@@ -108,7 +108,7 @@ interface Observed extends RunFacts {
   readonly inflicted: readonly Inflicted[];
 }
 
-/** From the first submit until every job has ended, or nothing moves any more. */
+/** From the first submit until every job has ended, or nothing changes any more. */
 async function carryOut(stack: Stack, network: Network, options: ChaosOptions): Promise<Observed> {
   const { seed, jobCount, killCount, faultCount, workerCount, onProgress } = options;
   const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
@@ -123,7 +123,7 @@ async function carryOut(stack: Stack, network: Network, options: ChaosOptions): 
     jobCount,
     injuries: scheduleOf(random.fork(), { killCount, workers, lockMs: LOCK_MS }),
     faults: faultsOf(random.fork(), { faultCount, workers, lockMs: LOCK_MS }),
-    wishes: wishesOf(random.fork(), jobCount),
+    intents: intentsOf(random.fork(), jobCount),
   };
   const jobsRandom = random.fork();
   const jobs = Array.from({ length: jobCount }, (_, index) => chaosJob(jobsRandom, index));
@@ -169,7 +169,7 @@ async function observe(
   return { jobs, found, counts };
 }
 
-/** A worker that was killed, or paused for longer than its locks: its jobs had to come back without it. */
+/** A worker that was killed, or paused for longer than its locks. Its jobs had to run elsewhere. */
 const losses = (inflicted: readonly Inflicted[]) =>
   inflicted.flatMap(({ at, program, injury }) =>
     program.startsWith("worker") && (injury.kind === "kill" || injury.pauseMs > LOCK_MS)
@@ -177,7 +177,7 @@ const losses = (inflicted: readonly Inflicted[]) =>
       : [],
   );
 
-/** That a cancel was asked for allows a job to end as canceled, and never obliges one that was faster. */
+/** A requested cancel allows a job to end as canceled. It does not require it, because the job may be faster. */
 const unexpectedEndings = (jobs: readonly Job[], commands: readonly Command[]): string[] =>
   jobs.flatMap(({ jobId, jobType, state, failure }) => {
     const { state: usual, code } = expectedEnding(jobType);

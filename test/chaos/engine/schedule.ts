@@ -1,4 +1,4 @@
-/** Which program is hurt when, and how: made from a seed, so that a run can be named and repeated. */
+/** The times and kinds of kills and pauses, made from a seed, so that a run can be repeated. */
 import type { SeededRandom } from "../../support/seeded-random.ts";
 
 export type Injury =
@@ -19,24 +19,24 @@ export interface ScheduleOptions {
   readonly lockMs: number;
 }
 
-/** The storage emulator is spared: it keeps its tables in memory for seconds, and would itself forget writes. */
+/** The storage emulator is not killed: it keeps its tables in memory for seconds, and would itself lose writes. */
 const TURNS = ["worker", "bus", "worker", "api", "worker"] as const;
-/** Pauses come on top of the kills: one for every two. */
+/** Pauses are in addition to the kills: one for every two. */
 const KILLS_PER_PAUSE = 2;
-/** The last jobs must be able to show that nothing was lost. */
+/** No kills for the last jobs, so that the run can show that nothing was lost. */
 const LAST_SHARE = 0.9;
 
 /** In the order in which they are due. */
 export function scheduleOf(random: SeededRandom, { killCount, workers, lockMs }: ScheduleOptions): ScheduledInjury[] {
   const pauseCount = Math.ceil(killCount / KILLS_PER_PAUSE);
-  // In turns, so that a short run does not pass one of them over; when each is due is left to chance.
+  // In turns, so that a short run includes every program. The times are random.
   const program = (index: number): string => {
     const turn = TURNS[index % TURNS.length]!;
     return turn === "worker" ? random.pick(workers) : turn;
   };
   const injuries: Injury[] = [
     ...Array.from({ length: killCount }, () => ({ kind: "kill" }) as const),
-    // Every second one outlasts the lock: its program comes back to find others at its work.
+    // Every second pause is longer than the lock, so that other workers have taken over when the program continues.
     ...Array.from({ length: pauseCount }, (_, index) => ({
       kind: "pause" as const,
       pauseMs: Math.round(index % 2 === 0 ? lockMs * (1.2 + random.next()) : lockMs * (0.1 + 0.4 * random.next())),

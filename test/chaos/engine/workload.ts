@@ -1,4 +1,4 @@
-/** The jobs of a chaos run: a package written by hand, and a mix of what jobs do. */
+/** The jobs of a chaos run: a package written by hand, and a mix of job types. */
 import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
 import { testPackage } from "../../support/test-package.ts";
@@ -13,9 +13,9 @@ export const chaosPackage = (): Buffer =>
     jobs: {
       Quick: "return { output: job.attempt };",
       Slow: `${SLEEP} await sleep(1_500); return { output: job.attempt };`,
-      // Longer than two locks: it lives by their renewal, and it reports, so that there is something to fence.
+      // Longer than two locks, so it needs their renewal. It reports progress, so that there are writes to fence.
       Long: `${SLEEP} for (let i = 1; i <= 24; i++) { await sleep(500); context.progress(i / 24); } return {};`,
-      // As long, and it ends when it is told to.
+      // As long, and it ends when it is canceled.
       Polite: `${SLEEP} for (let i = 1; i <= 16; i++) { await sleep(500); context.signal.throwIfAborted(); } return {};`,
       Flaky: `if (job.attempt < 3) throw new Error("not yet"); return { output: job.attempt };`,
       Doomed: `throw new Error("never");`,
@@ -33,14 +33,14 @@ const MIX: Readonly<Record<Kind, number>> = {
 const KINDS = Object.entries(MIX).flatMap(([kind, share]) => Array.from({ length: share }, () => kind as Kind));
 
 const RETRY = { maxAttempts: 3, initialDelayMs: 300, factor: 1, jitter: 0 } as const;
-/** Only the hanging ones need a limit; others would meet it on a slow machine. */
+/** Only the hanging ones need a limit. Others would reach it on a slow machine. */
 const HANGING_TIMEOUT_MS = 1_500;
 const DELAYED_SHARE = 0.12;
 const DELAY_MIN_MS = 1_000;
 const DELAY_RANGE_MS = 7_000;
 const PRIORITIES = ["high", "normal", "normal", "low"] as const;
 
-/** How jobs of a type end when nobody cancels them. */
+/** How jobs of a type end without a cancel. */
 export const expectedEnding = (jobType: string): { readonly state: "succeeded" | "failed"; readonly code?: string } => {
   switch (jobType) {
     case "Doomed":

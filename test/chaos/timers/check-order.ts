@@ -1,7 +1,7 @@
 /** Runs of one timer start in the order of their ticks: none starts while one for an earlier tick waits. */
 import { clock, type TimerFacts } from "./facts.ts";
 
-/** A run has come to the gate when its row is older than this, whoever was killed meanwhile (`patienceMs`). */
+/** A run has reached the gate when its row is older than this, even after a kill (`patienceMs`). */
 export const outOfOrder = ({ timers, moves, patienceMs }: TimerFacts): string[] =>
   timers
     .filter(({ overlap }) => overlap !== "allow")

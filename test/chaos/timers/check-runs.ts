@@ -1,9 +1,9 @@
-/** How runs of timers stand to each other: one at a time, with growing fences, on all workers, and each timer in its turn. */
+/** Rules between runs of timers: one at a time, with growing fences, on all workers, and no timer without its turn. */
 import { clock, isOver, type Move, type Note, type TimerFacts, type WatchedTimer } from "./facts.ts";
 
 /**
- * The record has the moment at which storage had answered the recorder, which is a little after others could see the
- * write; on a busy machine a little is long.
+ * The record has the time at which storage answered the recorder. Others could see the write a little earlier, and on a
+ * busy machine that can be long.
  */
 const CLOCK_SLACK_MS = 1_000;
 
@@ -19,7 +19,7 @@ const movesOf = ({ moves }: TimerFacts, { jobs }: WatchedTimer): readonly Move[]
   return moves.filter(({ jobId }) => own.has(jobId));
 };
 
-/** Runs of a timer that were alive at the same moment, by their rows or by what they did. */
+/** Runs of a timer that overlapped, by their rows or by their own notes. */
 export const overlaps = (facts: TimerFacts): string[] =>
   facts.timers
     .filter(({ overlap }) => overlap !== "allow")
@@ -29,7 +29,7 @@ export const overlaps = (facts: TimerFacts): string[] =>
       return [...overlapsOfRows(moves), ...overlapsOfWork(notes, moves)].map((text) => `${timer.name}: ${text}`);
     });
 
-/** From its first start until its row has ended, a run is alive, also while it waits for another attempt. */
+/** A run is alive from its first start until its row has ended, even while it waits for another attempt. */
 function overlapsOfRows(moves: readonly Move[]): string[] {
   const alive = new Set<string>();
   return moves.flatMap(({ at, jobId, state }) => {
@@ -41,7 +41,7 @@ function overlapsOfRows(moves: readonly Move[]): string[] {
   });
 }
 
-/** What has no note of its end was killed; its row says when that was known. */
+/** A run without a note of its end was killed. Its row has the time at which that was known. */
 function overlapsOfWork(notes: readonly Note[], moves: readonly Move[]): string[] {
   const open = new Map<string, Note>();
   return notes.flatMap((note) => {
@@ -57,11 +57,11 @@ function overlapsOfWork(notes: readonly Note[], moves: readonly Move[]): string[
     }
     const others = [...open.values()];
     open.set(note.claimId, note);
-    return others.map(({ jobId }) => `${note.jobId} began its work at ${clock(note.at)} while ${jobId} was at it`);
+    return others.map(({ jobId }) => `${note.jobId} began its work at ${clock(note.at)} while ${jobId} worked`);
   });
 }
 
-/** A later start has a larger fence; of runs that may overlap, each its own. */
+/** A later start has a larger fence. Runs that may overlap each have their own. */
 export const staleFences = ({ timers, notes }: TimerFacts): string[] =>
   timers.flatMap(({ name, overlap, run }) => {
     const seen = new Set<number>();
@@ -74,7 +74,7 @@ export const staleFences = ({ timers, notes }: TimerFacts): string[] =>
         seen.add(fence);
         largest = Math.max(largest, fence);
         if (isNew && fence <= run.fence) return [];
-        return [`${name}: ${jobId} began with fence ${fence}; ${before} had been used, the row says ${run.fence}`];
+        return [`${name}: ${jobId} began with fence ${fence}; ${before} had been used, the row has ${run.fence}`];
       });
   });
 
@@ -83,7 +83,7 @@ export const idleWorkers = ({ workers, moves }: TimerFacts): string[] => {
   return workers.filter((worker) => !used.has(worker)).map((worker) => `${worker} has run nothing`);
 };
 
-/** Timers that did not get their turn, whatever others did. One that hangs keeps only itself out. */
+/** Timers that did not get their turn while others ran. A timer that hangs blocks only itself. */
 export const starved = (facts: TimerFacts): string[] =>
   facts.timers
     .filter(({ hangs }) => !hangs)
@@ -101,10 +101,10 @@ export const starved = (facts: TimerFacts): string[] =>
 
 /** Subscriptions that are missing, and orphans. */
 export const wrongSubscriptions = ({ subscriptions: { wanted, found } }: TimerFacts): string[] => [
-  ...wanted.filter((name) => !found.includes(name)).map((name) => `subscription ${name} is not there`),
-  ...found.filter((name) => !wanted.includes(name)).map((name) => `subscription ${name} is of no timer`),
+  ...wanted.filter((name) => !found.includes(name)).map((name) => `subscription ${name} does not exist`),
+  ...found.filter((name) => !wanted.includes(name)).map((name) => `subscription ${name} belongs to no timer`),
 ];
 
-/** A message nobody can read is put aside for people to see, and holds up nobody. */
+/** An unreadable message is dead-lettered and blocks no other message. */
 export const lostPoison = ({ poison: { sent, deadLetters } }: TimerFacts): string[] =>
   sent.filter((id) => !deadLetters.includes(id)).map((id) => `poison ${id} is not among the dead letters`);

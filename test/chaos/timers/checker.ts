@@ -1,4 +1,7 @@
-/** What must be true of a run of timers, whatever was killed in it: each rule yields sentences about what is wrong. */
+/**
+ * The rules that must hold for a run of timers, whatever was killed in it. Each rule returns sentences about
+ * violations.
+ */
 import { idleWorkers, lostPoison, overlaps, staleFences, starved, wrongSubscriptions } from "./check-runs.ts";
 import { outOfOrder } from "./check-order.ts";
 import { countMismatch, doubleRuns, leftWaiting, lostTicks, nothingMissed, unexpectedEndings } from "./check-ticks.ts";

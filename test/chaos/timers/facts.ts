@@ -1,22 +1,22 @@
-/** What a run of timers leaves behind, as the checker sees it: rows, moves of rows, and what the jobs themselves noted. */
+/** The facts of a run of timers for the checker: rows, changes of rows, and the notes of the jobs themselves. */
 import type { Misfire, Overlap } from "../../../runtime/core/package/manifest.ts";
 
-/** Moments are in ms since the epoch everywhere here. */
+/** All times are in ms since the epoch. */
 export interface WatchedTimer {
   readonly name: string;
   /** Ticks are the multiples of it, counted from TICK_EPOCH. */
   readonly periodMs: number;
   readonly overlap: Overlap;
   readonly misfire: Misfire;
-  /** Its runs end when they run out of time, and not before. */
+  /** Its runs end only when they run out of time. */
   readonly hangs: boolean;
-  /** Ticks up to here are nobody's. */
+  /** Ticks up to here do not count. */
   readonly activeFrom: number;
   readonly run: WatchedRun;
   readonly jobs: readonly WatchedJob[];
 }
 
-/** What the timer's row says at the end. */
+/** The timer's row at the end. */
 export interface WatchedRun {
   readonly coveredUpTo: number | undefined;
   readonly overtakenTicks: readonly number[];
@@ -28,7 +28,7 @@ export interface WatchedRun {
 
 export interface WatchedJob {
   readonly jobId: string;
-  /** Undefined: its parameters are none of a timer's. */
+  /** Undefined: its parameters are not those of a timer. */
   readonly trigger: string | undefined;
   readonly scheduledAt: number;
   readonly state: string;
@@ -46,7 +46,7 @@ export interface Move {
   readonly worker: string;
 }
 
-/** A line a job wrote when it began, and when it was done. */
+/** A line that a job wrote when it began, and when it was done. */
 export interface Note {
   readonly kind: "start" | "end";
   readonly at: number;
@@ -63,20 +63,20 @@ export interface TimerFacts {
   readonly moves: readonly Move[];
   /** In the order in which they were written. */
   readonly notes: readonly Note[];
-  /** Names that should be there, and those that are. */
+  /** Names that should exist, and those that do. */
   readonly subscriptions: { readonly wanted: readonly string[]; readonly found: readonly string[] };
   readonly workers: readonly string[];
-  /** Ticks up to here must have come to something. */
+  /** Ticks up to here must have an outcome. */
   readonly endAt: number;
   /** How long a timer may go without a start, beyond three of its periods. */
   readonly patienceMs: number;
-  /** Messages that nobody can read: which were sent, and which the dead letters hold. */
+  /** Unreadable messages: those that were sent, and those among the dead letters. */
   readonly poison: { readonly sent: readonly string[]; readonly deadLetters: readonly string[] };
-  /** Ticks must have been missed: the run was made for it. */
+  /** The run was made to miss ticks, so some must be missed. */
   readonly mustMiss: boolean;
 }
 
-/** Time spans are counted from here, and cron with a step that divides the minute comes to the same. */
+/** Time spans are counted from here. Cron with a step that divides the minute gives the same ticks. */
 export const TICK_EPOCH = Date.UTC(2023, 0, 1);
 
 /** Due after one moment and up to another. */

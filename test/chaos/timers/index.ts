@@ -27,27 +27,31 @@ const atLeast =
   };
 
 const OUTAGE_MS = 30_000;
-/** The shortest that may be set. */
+/** The shortest period that may be set. */
 const HORIZON_SECONDS = 30;
-/** What the second part takes: time to start, an outage of twice the horizon, and time to come back. */
+/** The length of the second part: time to start, an outage of twice the horizon, and time to recover. */
 const MISFIRE_SECONDS_MIN = 90;
 const HANG_MS = { min: 10_000, max: 60_000 };
 
 const command = new Command("npm run chaos -- timers")
   .description(
-    "Kills workers and APIs of the local stack while timers tick, has all schedulers away, and a timer that hangs, then checks what became of every due tick. A second part has them away for longer than ticks are sent ahead.",
+    "Kills workers and APIs of the local stack while timers tick, stops all schedulers for a while, and lets one timer hang. Then checks the outcome of every due tick. A second part stops the schedulers for longer than ticks are sent ahead.",
   )
-  .addOption(new Option("--seed <number>", "of the timers and of what is killed when").argParser(atLeast(0)).default(1))
+  .addOption(new Option("--seed <number>", "seed of the timers and the kills").argParser(atLeast(0)).default(1))
   .addOption(new Option("--timers <count>").argParser(atLeast(2)).default(60))
-  .addOption(new Option("--seconds <count>", "of the first part").argParser(atLeast(30)).default(300))
+  .addOption(new Option("--seconds <count>", "length of the first part").argParser(atLeast(30)).default(300))
   .addOption(
-    new Option("--misfire-seconds <count>", "of the second; 0: none")
+    new Option("--misfire-seconds <count>", "length of the second part; 0: none")
       .argParser(atLeast(MISFIRE_SECONDS_MIN, 0))
       .default(120),
   )
-  .addOption(new Option("--kills <count>", "of workers and APIs, in each part").argParser(atLeast(0)).default(8))
-  .addOption(new Option("--json", "one JSON object on standard output, all else on standard error").default(false))
-  .addOption(new Option("--keep", "keep the run's folder also when all is well").default(false));
+  .addOption(
+    new Option("--kills <count>", "number of kills of workers and APIs, in each part").argParser(atLeast(0)).default(8),
+  )
+  .addOption(
+    new Option("--json", "print one JSON object on standard output, and all else on standard error").default(false),
+  )
+  .addOption(new Option("--keep", "keep the run's folder even if all checks pass").default(false));
 
 export async function run(): Promise<void> {
   command.parse(process.argv.slice(3), { from: "user" });
@@ -56,7 +60,7 @@ export async function run(): Promise<void> {
   const startedAt = performance.now();
   const elapsed = (): string => `${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s`;
   const say = (line: string): void => console.error(`${elapsed()}  ${line}`);
-  say(`seed ${seed}; everything lies in ${directory}`);
+  say(`seed ${seed}; all files are in ${directory}`);
 
   const part = (name: string, lastsMs: number, rest: Pick<TimersOptions, "outage" | "horizonSeconds">) =>
     runTimers({
@@ -98,7 +102,7 @@ export async function run(): Promise<void> {
   }
   await writeFile(join(directory, "findings.txt"), wrong.join("\n"));
   say(`kept: ${directory}`);
-  if (wrong.length > 0) throw new Error(`It did not hold:\n${wrong.slice(0, 20).join("\n")}`);
+  if (wrong.length > 0) throw new Error(`Checks failed:\n${wrong.slice(0, 20).join("\n")}`);
 }
 
 function violationsOf(parts: readonly TimersResult[]): Readonly<Record<string, number>> {

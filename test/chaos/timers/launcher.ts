@@ -1,4 +1,7 @@
-/** Starts one program of a run of timers as runtime/main/start.mjs does, but recorded storage, no API while all are away, and APIs whose clocks jump. */
+/**
+ * Starts a program of a timer run like runtime/main/start.mjs, but with recorded storage, outages of all APIs, and APIs
+ * whose clocks jump.
+ */
 import { outageOver } from "./outage.ts";
 import { followClock } from "./wrong-clock.ts";
 

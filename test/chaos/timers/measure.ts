@@ -1,4 +1,4 @@
-/** Figures about a run of timers, beside what must be true of it. */
+/** Figures about a run of timers, in addition to its checks. */
 import { percentile } from "../engine/measures.ts";
 import { dueTicks } from "./facts.ts";
 import type { TimersResult } from "./run.ts";

@@ -1,4 +1,4 @@
-/** Looks at a running system of timers by its own means: rows, counts, subscriptions, dead letters. */
+/** Reads a running system of timers with its own code: rows, counts, subscriptions, dead letters. */
 import { randomUUID } from "node:crypto";
 import { ServiceBusClient } from "@azure/service-bus";
 import {
@@ -28,7 +28,7 @@ import { PACKAGE_NAME, type PlannedTimer, TENANT } from "./workload.ts";
 
 export interface Observed extends Pick<TimerFacts, "timers" | "subscriptions"> {
   readonly deadLetters: readonly string[];
-  /** Of all jobs and batches, for the rules that every job keeps. */
+  /** Of all jobs and batches, for the rules that apply to every job. */
   readonly rows: Pick<RunFacts, "found" | "counts">;
 }
 
@@ -36,7 +36,7 @@ export interface Observer extends AsyncDisposable {
   /** Due ticks that their timers have not recorded yet. */
   openTicks(endAt: number): Promise<number>;
   openJobs(): Promise<number>;
-  /** Sends what nobody can read to a timer's subscription and to the queue of its pool; resolves to their ids. */
+  /** Sends unreadable messages to a timer's subscription and to the queue of its pool. Resolves to their ids. */
   poison(timer: PlannedTimer): Promise<readonly string[]>;
   look(): Promise<Observed>;
 }

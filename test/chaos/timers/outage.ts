@@ -1,4 +1,4 @@
-/** That no API may run for a while: said in a file, and heeded by each before it starts again. */
+/** Stops all APIs for a while: a file sets the time, and each API waits for it before it starts. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";

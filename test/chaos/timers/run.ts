@@ -1,6 +1,6 @@
 /**
- * One run of timers: starts the local stack with several APIs and workers, publishes the timers, hurts the stack while
- * they tick, pauses them, reads what is left, and lets the checker judge it.
+ * One run of timers: starts the local stack with several APIs and workers, publishes the timers, disturbs the stack
+ * while they tick, pauses them, reads the results, and lets the checker judge it.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -33,9 +33,9 @@ export interface TimersOptions {
   readonly lastsMs: number;
   readonly killCount: number;
   readonly outage: { readonly afterMs: number; readonly forMs: number };
-  /** How far ticks are sent ahead; undefined: as ever. */
+  /** How far ticks are sent ahead. Undefined: the default. */
   readonly horizonSeconds: number | undefined;
-  /** How long the timer that hangs does. */
+  /** The duration of the timer that hangs. */
   readonly hangMs: number;
   readonly directory: string;
   readonly onProgress: (line: string) => void;
@@ -54,12 +54,12 @@ const SLOTS = 8;
 const API_COUNT = 3;
 const WORKER_COUNT = 4;
 const REQUESTS_PER_MINUTE = 100_000;
-/** A killed worker's runs come back after its lock; a restarted program takes its time on a busy machine. */
+/** A killed worker's runs return after its lock, and a restarted program needs time on a busy machine. */
 const PATIENCE_MS = 30_000;
-/** Without any change for so long, what is not done is left. */
+/** If nothing changes for this long, the open runs stay open. */
 const STALLED_AFTER_MS = 90_000;
 const LOOK_EVERY_MS = 1_000;
-/** A token is asked for again before; who signs in keeps it. */
+/** A token is renewed before this age. */
 const TOKEN_MS = 60_000;
 const TELL_EVERY_MS = 20_000;
 
@@ -119,7 +119,7 @@ interface Carried {
   readonly rows: Observed["rows"];
 }
 
-/** From publishing the timers until the last of their runs has ended, or nothing moves any more. */
+/** From publishing the timers until the last of their runs has ended, or nothing changes any more. */
 async function carryOut(
   stack: Stack,
   directory: string,
@@ -180,17 +180,17 @@ async function carryOut(
   }
   await injurer.done();
   const endAt = Date.now();
-  onProgress("the last due ticks are awaited");
+  onProgress("waiting for the last due ticks");
   await untilDone(() => observer.openTicks(endAt), "ticks", onProgress);
   await Promise.all(planned.map(({ name }) => client.timers.pause({ ...PLACE, timerName: name })));
-  onProgress("the last runs are awaited");
+  onProgress("waiting for the last runs");
   await untilDone(() => observer.openJobs(), "jobs", onProgress);
 
   const { timers, subscriptions, deadLetters, rows } = await observer.look();
   return {
     facts: {
       ...{ timers, subscriptions, workers, endAt },
-      // While nothing is sent ahead far enough, nobody gets a turn.
+      // While ticks are not sent far enough ahead, no timer gets its turn.
       patienceMs: PATIENCE_MS + (horizonSeconds === undefined ? 0 : outage.forMs),
       poison: { sent: poisoned, deadLetters },
       mustMiss: horizonSeconds !== undefined && outage.forMs > horizonSeconds * 1_000,
@@ -201,7 +201,7 @@ async function carryOut(
 
 const PLACE = { tenantName: TENANT, packageName: PACKAGE_NAME } as const;
 
-/** Until nothing is open, or nothing changes any more: the checker then says what is wrong. */
+/** Until nothing is open, or nothing changes any more. The checker then reports the problem. */
 async function untilDone(
   countOpen: () => Promise<number>,
   what: string,
@@ -215,7 +215,7 @@ async function untilDone(
     if (open < fewest) movedAt = performance.now();
     fewest = Math.min(fewest, open);
     if (performance.now() - movedAt > STALLED_AFTER_MS) {
-      onProgress(`${open} ${what} have not come to an end for ${STALLED_AFTER_MS / 1_000} s; giving up`);
+      onProgress(`${open} ${what} have not ended for ${STALLED_AFTER_MS / 1_000} s; giving up`);
       return;
     }
     await pause(LOOK_EVERY_MS);

@@ -1,4 +1,4 @@
-/** The timers of a run: a package written by hand whose jobs do nothing but note when they began and when they were done. */
+/** The timers of a run: a package written by hand. Its jobs only record when they began and when they ended. */
 import { appendFileSync, readFileSync } from "node:fs";
 import type { ManifestTimer, Misfire, Overlap } from "../../../runtime/core/package/manifest.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
@@ -16,17 +16,17 @@ export interface PlannedTimer {
   readonly misfire: Misfire;
   readonly graceSeconds: number;
   readonly hangs: boolean;
-  /** How long a run takes, and every fourth one. */
+  /** The duration of a run, and of every fourth one. */
   readonly workMs: number;
   readonly longWorkMs: number;
 }
 
 const PERIOD_MIN_S = 5;
 const PERIOD_MAX_S = 60;
-/** More ticks a second than this, and a laptop is what is tested. */
+/** With more ticks a second, the laptop would be the bottleneck. */
 const RATE_MAX = 8;
 const GRACES_SECONDS = [5, 10, 60] as const;
-/** In turns: most timers are as timers are by default. */
+/** In turns. Most timers have the default. */
 const MODES: readonly (readonly [Overlap, Misfire])[] = [
   ["skip", "once"],
   ["queue", "once"],
@@ -39,7 +39,7 @@ const MODES: readonly (readonly [Overlap, Misfire])[] = [
   ["queue", { all: 5 }],
   ["skip", "once"],
 ];
-/** Of so many timers, one has runs that take longer than its period now and then, unless that is a long time. */
+/** One timer of this many has runs that sometimes take longer than its period, unless that is long. */
 const TIMERS_PER_SLOW = 3;
 const SLOW_PERIOD_MAX_S = 20;
 const SLOW_FACTOR = 1.5;
@@ -83,7 +83,7 @@ export function timerPackage(
       jobType: name,
       entry: { kind: "module", file: "main.mjs", export: name },
       retry: { maxAttempts: 1 },
-      // What runs out of time takes its process with it.
+      // A run that exceeds its time ends its process too.
       ...(hangs ? { timeoutMs: hangMs } : { isolation: "reuse" }),
     })),
     timers: timers.map(({ name, cron, overlap, misfire, graceSeconds }): ManifestTimer => ({
@@ -108,7 +108,7 @@ export function timerPackage(
   );
 }
 
-/** `declare` leaves the mark by which the runtime knows a declared job (runtime/job-sdk/define-job.ts). */
+/** `declare` sets the mark by which the runtime recognises a declared job (runtime/job-sdk/define-job.ts). */
 const SOURCE = `
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function run({ jobId, claimId, jobType: timer, fence, parameters }) {
@@ -130,5 +130,5 @@ export function readNotes(file: string): readonly Note[] {
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Note);
 }
 
-/** The file must be there before the first job. */
+/** The file must exist before the first job. */
 export const startNotes = (file: string): void => appendFileSync(file, "");

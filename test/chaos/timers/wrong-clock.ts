@@ -1,4 +1,7 @@
-/** Clocks of single programs that jump: said in a file per program, which it looks at several times a second. */
+/**
+ * Makes the clocks of single programs jump. A file per program sets the jump, and the program reads it several times a
+ * second.
+ */
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,11 +9,11 @@ import { join } from "node:path";
 const LOOK_EVERY_MS = 200;
 const fileIn = (directory: string, program: string): string => join(directory, `clock-${program}`);
 
-/** 0: set right again. */
+/** 0: corrected. */
 export const setClock = (directory: string, program: string, aheadMs: number): Promise<void> =>
   writeFile(fileIn(directory, program), String(aheadMs));
 
-/** Makes this process's `Date` follow its file. The clock that never jumps (`performance.now()`) stays as it is. */
+/** Makes this process's `Date` follow its file. The monotonic clock (`performance.now()`) does not change. */
 export function followClock(directory: string, program: string): void {
   const file = fileIn(directory, program);
   let aheadMs = 0;

@@ -1,4 +1,7 @@
-/** What the rehearsal reads from the record of the real program, under mocks, and what it lets the recorded identities do. */
+/**
+ * Tests what the rehearsal reads from the record of the real program, under mocks, and the rights of the recorded
+ * identities.
+ */
 import { beforeAll, describe, expect, it } from "vitest";
 import { busAssignments, createAccess } from "../../../infra/rehearsal/access.ts";
 import { gatewayOf, memberAddress, subnetOf } from "../../../infra/rehearsal/addresses.ts";
@@ -26,7 +29,7 @@ beforeAll(async () => {
 });
 
 describe("the estate of stack dev", () => {
-  it("has the tables, containers and queues of the topology", () => {
+  it("the record has the tables, containers and queues of the topology", () => {
     const data = estate.accounts.find(({ name }) => name === estate.site.settings["JOBYARD_STORAGE_ACCOUNT"]);
     expect(data?.tables.toSorted()).toEqual(Object.values(TABLES).toSorted());
     expect(data?.containers.toSorted()).toEqual(Object.values(CONTAINERS).toSorted());
@@ -36,23 +39,23 @@ describe("the estate of stack dev", () => {
     expect(estate.topology.queues[0]).toMatchObject({ lockMs: 60_000, duplicateWindowMs: 600_000 });
   });
 
-  it("lets only the recorded subnets reach the data account, and takes no key for it", () => {
+  it("only the recorded subnets reach the data account, and it accepts no key", () => {
     const data = estate.accounts.find(({ allowsKeys }) => !allowsKeys);
     expect(data?.subnetIds?.toSorted()).toEqual([...estate.subnets.keys()].toSorted());
   });
 
-  it("has the autoscale plan that the program made", () => {
+  it("the record has the autoscale plan of the program", () => {
     const queues = PRIORITIES.map((priority) => jobQueueName("default", priority));
     expect(estate.scaleSets[0]?.autoscale).toEqual(planAutoscale({ queues, min: 0, max: 10, slots: 1 }));
   });
 
-  it("has the settings and the start of the API", () => {
+  it("the record has the settings and the command line of the API", () => {
     expect(estate.site.settings).toMatchObject({ JOBYARD_AUTH: "entra", PORT: "8080" });
     expect(estate.site.commandLine).toContain("exec node api.mjs");
     expect(estate.site.identityIds).toEqual([estate.identities.find(({ name }) => name.startsWith("api-"))?.id]);
   });
 
-  it("gives machines their document, with Node from here and trust in this run alone changed", () => {
+  it("machines get their own document, changed only in the source of Node and the trusted certificates", () => {
     const original = estate.scaleSets[0]?.customData ?? "";
     const node = { url: "http://198.51.100.1/node.tar", sha256: "f".repeat(64) };
     const changed = rehearsedCustomData(original, node);
@@ -80,13 +83,13 @@ describe("access by the recorded assignments", () => {
   const container = (name: string): string =>
     Object.keys(cloud).find((id) => id.endsWith(`/blobServices/default/containers/${name}`)) ?? "";
 
-  it("is none before roles have spread, and that is no denial", () => {
+  it("nothing is allowed before roles are effective, and that is not a denial", () => {
     const access = createAccess(() => estate);
     expect(access.allows(principal("api-"), "blob.read", container(CONTAINERS.packages))).toBe(false);
     expect(access.denials).toEqual([]);
   });
 
-  it("lets workers read packages, and denies them to write any", () => {
+  it("workers can read packages and cannot write them", () => {
     const access = createAccess(() => estate);
     access.takeEffect();
     const packages = container(CONTAINERS.packages);
@@ -99,20 +102,20 @@ describe("access by the recorded assignments", () => {
     ]);
   });
 
-  it("does not pass from one container to another whose name begins with its name", () => {
+  it("a right for a container does not apply to another whose name begins with its name", () => {
     const access = createAccess(() => estate);
     access.takeEffect();
     expect(access.allows(principal("api-"), "blob.read", `${container(CONTAINERS.packages)}-more`)).toBe(false);
   });
 
-  it("denies a stranger everything", () => {
+  it("a stranger is denied everything", () => {
     const access = createAccess(() => estate);
     access.takeEffect();
     expect(access.allows("nobody", "table", container(CONTAINERS.logs))).toBe(false);
     expect(access.denials.map(({ who }) => who)).toEqual(["nobody"]);
   });
 
-  it("knows what was never needed", () => {
+  it("access lists assignments that were never used", () => {
     const access = createAccess(() => estate);
     access.takeEffect();
     const all = estate.assignments.map(({ name }) => name);
@@ -123,7 +126,7 @@ describe("access by the recorded assignments", () => {
     ]);
   });
 
-  it("lets a worker protect the instances of its own scale set", () => {
+  it("a worker can protect the instances of its own scale set", () => {
     const access = createAccess(() => estate);
     access.takeEffect();
     const write = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write";
@@ -133,7 +136,7 @@ describe("access by the recorded assignments", () => {
     expect(access.allows(principal("api-"), write, `${own}/virtualMachines/3`)).toBe(false);
   });
 
-  it("tells the bus who may do what, by entity", () => {
+  it("the bus gets the rights of each principal by entity", () => {
     expect(busAssignments(estate)).toContainEqual({
       principalId: principal("pool-default"),
       entity: "jobs-default-high",
@@ -148,13 +151,13 @@ describe("access by the recorded assignments", () => {
 });
 
 describe("addresses", () => {
-  it("begin where Azure's begin", () => {
+  it("addresses begin where Azure's begin", () => {
     expect(gatewayOf("10.20.4.0/22")).toEqual({ address: "10.20.4.1", bits: 22 });
     expect(memberAddress("10.20.4.0/22", 0)).toBe("10.20.4.4");
     expect(memberAddress("10.20.4.0/22", 252)).toBe("10.20.5.0");
   });
 
-  it("tell their subnet, also when they are written as IPv6", () => {
+  it("the subnet of an address is found, also for an address in IPv6 form", () => {
     const subnets = new Map([
       ["api", "10.20.0.0/26"],
       ["pool", "10.20.4.0/22"],
@@ -174,5 +177,5 @@ describe("durations", () => {
     ["PT0.5S", 500],
   ])("%s is %i ms", (iso, ms) => expect(durationMs(iso)).toBe(ms));
 
-  it("refuses what is none", () => expect(() => durationMs("1 minute")).toThrow(RangeError));
+  it("a text that is not a duration is refused", () => expect(() => durationMs("1 minute")).toThrow(RangeError));
 });

@@ -31,7 +31,7 @@ const answerTo = <Response>(
     });
   });
 
-/** The provider as the engine starts it: it prints its port. */
+/** The provider, started as the engine starts it. It prints its port. */
 async function startProvider(name: string, file: string) {
   const child = spawn(process.execPath, [PROVIDER, name, file, "127.0.0.1:1"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -108,7 +108,7 @@ async function startProvider(name: string, file: string) {
 }
 
 describe("a provider as a process", () => {
-  it("does to the cloud what an engine asks, and keeps it in its file", async () => {
+  it("a provider makes the engine's changes to the cloud and stores them in its file", async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, "azure native's.json");
     await writeFile(file, "{}");
@@ -143,11 +143,11 @@ describe("a provider as a process", () => {
     expect(await provider.read(id, site)).toEqual({ id: "", outputs: {}, inputs: undefined });
     await expect(provider.update(id, site, inputs)).rejects.toThrow(`ResourceNotFound: ${id}`);
     expect((await readdir(directory.path)).toSorted()).toEqual(["azure native's.json", "azure native's.json.changes"]);
-    // What was refused is no change.
+    // A refused request is not a change.
     expect(await readFile(`${file}.changes`, "utf8")).toBe("create api\nupdate api\nremove api\n");
   });
 
-  it("gives no inputs back where there is an asset among them, so that the engine keeps its own", async () => {
+  it("a provider returns no inputs if one is an asset, so that the engine keeps its own", async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, "azure-native.json");
     await writeFile(file, "{}");

@@ -11,7 +11,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 const executable = (folder: string, name: string, text = ""): Promise<void> =>
   writeFile(join(folder, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
 
-/** Makes one resource of each provider, then fails. */
+/** Creates one resource of each provider, then fails. */
 const FAILING_ENGINE = `
 case "$1" in
 stack) echo "$@" >stack ;;
@@ -40,7 +40,7 @@ esac
 `;
 
 describe("Pulumi's engine", () => {
-  it("is found where its language host is beside it", async () => {
+  it("the engine is found in a folder that also has its language host", async () => {
     await using directory = await temporaryDirectory();
     const folders = ["half", "whole", "later"].map((name) => join(directory.path, name));
     for (const folder of folders) {
@@ -52,7 +52,7 @@ describe("Pulumi's engine", () => {
     expect(await findPulumi(["/nowhere", ...folders].join(":"))).toBe(folders[1]);
   });
 
-  it("gets a place of its own; what it did is recorded, also when it fails", async () => {
+  it("the engine runs in its own folder, and its changes are recorded even if it fails", async () => {
     await using directory = await temporaryDirectory();
     const [programs, project] = [join(directory.path, "bin"), join(directory.path, "it's a project")];
     for (const folder of [programs, project]) await mkdir(folder);
@@ -74,7 +74,7 @@ describe("Pulumi's engine", () => {
         ...["  azure-native:storage:Blob (pointer):", "    error: cannot create already existing resource"],
       ].join("\n"),
     );
-    // Objects as a person writes them: it is the engine that turns them into text.
+    // Objects as a person writes them. The engine converts them to text.
     const settings = 'config:\n  jobyard:apiMin: "2"\n  jobyard:pools:\n    gpu:\n      subnet: 1\n';
     expect(await written("Pulumi.dev.yaml")).toBe(settings);
     expect(cloud).toEqual({ application, "/table": { type: "azure-native:storage:Table", name: "jobs", inputs: {} } });
@@ -82,7 +82,7 @@ describe("Pulumi's engine", () => {
 
     expect(await stack.destroy()).toEqual(["remove jobs"]);
     expect(cloud).toEqual({});
-    // Without one, the engine deletes what is not protected before it refuses the rest.
+    // Without a preview, the engine deletes unprotected resources before it refuses the rest.
     expect(await written("destroy")).not.toContain("--skip-preview");
 
     const environment = (await written("environment")).trim().split("\n");
@@ -91,7 +91,7 @@ describe("Pulumi's engine", () => {
     for (const line of folders) expect(line).toContain(join(project, ".rehearsal"));
   });
 
-  it("finds both providers as plugins that start", async () => {
+  it("the engine finds both providers as plugins, and they start", async () => {
     await using directory = await temporaryDirectory();
     const project = join(directory.path, "it's a project");
     await mkdir(project);

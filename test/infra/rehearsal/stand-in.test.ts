@@ -35,7 +35,7 @@ function emptyCloud() {
 }
 
 describe("the stand-in for both providers", () => {
-  it("creates, shows, changes and removes a resource", () => {
+  it("the stand-in creates, reads, changes and deletes a resource", () => {
     const { record, cloud } = emptyCloud();
     const table = { ...inGroup, accountName: "data", tableName: "jobs" };
     const { id, outputs } = cloud.create("azure-native:storage:Table", "data-jobs", table);
@@ -50,7 +50,7 @@ describe("the stand-in for both providers", () => {
     expect(cloud.read(id)).toBeUndefined();
   });
 
-  it("refuses what is there already, and what is not there", () => {
+  it("the stand-in refuses to create an existing resource and to change a missing one", () => {
     const { cloud } = emptyCloud();
     const { id } = cloud.create(SUBNET, "one", subnet("one", "10.0.0.0/24"));
     expect(() => cloud.create(SUBNET, "again", subnet("one", "10.0.1.0/24"))).toThrow(
@@ -65,7 +65,7 @@ describe("the stand-in for both providers", () => {
     }
   });
 
-  it("gives outputs that only Azure knows, by the id", () => {
+  it("the stand-in derives outputs that only Azure knows from the id", () => {
     const { cloud } = emptyCloud();
     const create = (type: string, name: string, inputs: Properties): Properties =>
       cloud.create(type, name, { ...inGroup, ...inputs }).outputs;
@@ -89,7 +89,7 @@ describe("the stand-in for both providers", () => {
     expect(application.outputs["clientId"]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it("keeps the name that was made up before", () => {
+  it("the stand-in keeps a name that it generated before", () => {
     const { cloud } = emptyCloud();
     const type = "azure-native:web:WebApp";
     const made = cloud.check(type, "api", inGroup, undefined);
@@ -100,7 +100,7 @@ describe("the stand-in for both providers", () => {
 });
 
 describe("differences", () => {
-  it("are by value: neither the order of keys nor what is undefined counts", () => {
+  it("differences are by value: the order of keys and undefined values do not count", () => {
     const { cloud } = emptyCloud();
     const { id } = cloud.create(SCALE_SET, "workers", scaleSet({ sku: { name: "B1", capacity: 1 }, tags: { a: "b" } }));
     const diff = (more: Properties) => cloud.diff(id, SCALE_SET, scaleSet(more));
@@ -111,7 +111,7 @@ describe("differences", () => {
     expect(diff({ sku: { name: "B2", capacity: 1 } })).toEqual({ changed: ["sku", "tags"], replaces: [] });
   });
 
-  it("replace a resource when its name or its place changes", () => {
+  it("a change of name or location replaces a resource", () => {
     const { cloud } = emptyCloud();
     const { id } = cloud.create(SCALE_SET, "workers", scaleSet({ location: "westeurope" }));
     expect(cloud.diff(id, SCALE_SET, { ...inGroup, vmScaleSetName: "other", location: "northeurope" })).toEqual({
@@ -120,7 +120,7 @@ describe("differences", () => {
     });
   });
 
-  it("replace a blob when its content changes, wherever the content lies", async () => {
+  it("a change of content replaces a blob, wherever the content is", async () => {
     await using directory = await temporaryDirectory();
     const [file, copy] = [join(directory.path, "one"), join(directory.path, "two")];
     await Promise.all([writeFile(file, "content"), writeFile(copy, "content")]);
@@ -137,7 +137,7 @@ describe("differences", () => {
 });
 
 describe("values on the wire", () => {
-  it("are kept in the open: secrets by their value, assets by hash and place", () => {
+  it("values are stored in plain form: secrets by their value, assets by hash and path", () => {
     expect(
       recordable({ key: secret("word"), list: [secret({ deep: textAsset("text") })], none: undefined, zero: null }),
     ).toEqual({ key: "word", list: [{ deep: { asset: { hash: sha256("text"), text: "text" } } }], zero: null });
@@ -147,7 +147,7 @@ describe("values on the wire", () => {
 });
 
 describe("what Azure refuses", () => {
-  it("is a change of what a scale set or a queue is made with", () => {
+  it("Azure refuses to change immutable properties of a scale set or a queue", () => {
     const { record, cloud } = emptyCloud();
     const profile = (priority: string) => scaleSet({ virtualMachineProfile: { priority } });
     const { id } = cloud.create(SCALE_SET, "workers", profile("Regular"));
@@ -166,7 +166,7 @@ describe("what Azure refuses", () => {
     expect(() => cloud.update(made.id, "azure-native:servicebus:Queue", queue(false))).toThrow(RefusedError);
   });
 
-  it("is more machines than repairs and one placement group allow", () => {
+  it("Azure refuses more machines than repairs and one placement group allow", () => {
     const { cloud } = emptyCloud();
     const create = (capacity: number, repairs: boolean, singlePlacementGroup: boolean) => () =>
       cloud.create(
@@ -179,7 +179,7 @@ describe("what Azure refuses", () => {
     expect(create(201, false, false)).not.toThrow();
   });
 
-  it("is a subnet that overlaps, that lies outside its network, that moves or goes while it is used", () => {
+  it("Azure refuses a subnet that overlaps, is outside its network, or is moved or deleted while in use", () => {
     const { cloud } = emptyCloud();
     const network = (prefix: string) => ({
       ...inGroup,
@@ -208,7 +208,7 @@ describe("what Azure refuses", () => {
     expect(() => cloud.remove(id)).not.toThrow();
   });
 
-  it("is the removal of an app's subnet, for a while after the app", () => {
+  it("Azure refuses to delete an app's subnet for a while after the app was deleted", () => {
     const { record, cloud } = emptyCloud();
     const { id } = cloud.create(SUBNET, "api", subnet("api", "10.0.0.0/26"));
     const app = cloud.create("azure-native:web:WebApp", "api", { ...inGroup, name: "api", virtualNetworkSubnetId: id });
@@ -220,7 +220,7 @@ describe("what Azure refuses", () => {
     expect(record).toEqual({});
   });
 
-  it("is nothing of that when the whole group goes", () => {
+  it("Azure deletes a subnet in use with its whole group", () => {
     const { record, cloud } = emptyCloud();
     const group = cloud.create("azure-native:resources:ResourceGroup", "group", inGroup);
     const { id } = cloud.create(SUBNET, "api", subnet("api", "10.0.0.0/26"));
@@ -229,7 +229,7 @@ describe("what Azure refuses", () => {
     expect(record).toEqual({});
   });
 
-  it("is to show a filter soon after it was set", () => {
+  it("Azure refuses to read a filter soon after it was set", () => {
     const { record, cloud } = emptyCloud();
     const at = { ...inGroup, namespaceName: "bus", topicName: "timers", subscriptionName: "one" };
     const { id } = cloud.create("azure-native:servicebus:DefaultRule", "filter", at);
@@ -240,7 +240,7 @@ describe("what Azure refuses", () => {
     expect(() => cloud.read(id)).toThrow("could not read $Default rule");
   });
 
-  it("is a move between copies of an account that takes a migration, and another tier of a namespace", () => {
+  it("Azure refuses a change of replication that needs a migration, and another tier of a namespace", () => {
     const { cloud } = emptyCloud();
     const account = (sku: string) => ({ ...inGroup, accountName: "data", sku: { name: `Standard_${sku}` } });
     const type = "azure-native:storage:StorageAccount";
@@ -252,7 +252,7 @@ describe("what Azure refuses", () => {
     expect(() => cloud.update(made.id, "azure-native:servicebus:Namespace", bus("Premium"))).toThrow("sku.tier");
   });
 
-  it("is the same permission under another name, and a role that goes before its assignments", () => {
+  it("Azure refuses the same permission under another name, and to delete a role before its assignments", () => {
     const { cloud } = emptyCloud();
     const role = cloud.create("azure-native:authorization:RoleDefinition", "role", {
       scope: "/group",
@@ -279,7 +279,7 @@ describe("what Azure refuses", () => {
     ["servicebus:Namespace", { namespaceName: "short" }],
     ["servicebus:Subscription", { namespaceName: "the-bus", topicName: "t", subscriptionName: "x".repeat(51) }],
     ["compute:VirtualMachineScaleSet", { vmScaleSetName: "x".repeat(65) }],
-  ])("is a name that %s does not take", (type, inputs) => {
+  ])("Azure refuses an invalid name for %s", (type, inputs) => {
     const { cloud } = emptyCloud();
     const create = () => cloud.create(`azure-native:${type}`, "one", { ...inGroup, ...inputs });
     expect(create).toThrow("InvalidResourceName");
@@ -287,7 +287,7 @@ describe("what Azure refuses", () => {
 });
 
 describe("names and ids that are made up", () => {
-  it("are new each time: a second scale set lives beside the first, and so does a second application", () => {
+  it("names and ids are new each time: a second scale set can exist next to the first, and so can a second application", () => {
     const { record, cloud } = emptyCloud();
     for (let turn = 0; turn < 2; turn++) {
       cloud.create(SCALE_SET, "workers", cloud.check(SCALE_SET, "workers", inGroup, undefined));

@@ -24,22 +24,22 @@ const run = async (steps: readonly Step<string[]>[]) => {
 describe("the steps of a rehearsal", () => {
   const all = [step("a", []), step("b", ["a"]), step("c", ["b"], { after: ["d"] }), step("d", [])];
 
-  it("are all of them when none is named", () => expect(selectSteps(all, [])).toBe(all));
+  it("all steps run if none is named", () => expect(selectSteps(all, [])).toBe(all));
 
-  it("are the named ones with everything they need, in their order", () => {
+  it("the named steps run with all steps they need, in their order", () => {
     expect(selectSteps(all, ["c"]).map(({ name }) => name)).toEqual(["a", "b", "c"]);
     expect(selectSteps(all, ["d", "a"]).map(({ name }) => name)).toEqual(["a", "d"]);
   });
 
-  it("have names, and an unknown one is refused with those there are", () => {
+  it("an unknown step is refused with a list of the steps", () => {
     expect(() => selectSteps(all, ["e"])).toThrow('There is no step "e". Steps: a, b, c, d.');
   });
 
-  it("run after those they need", async () => {
+  it("a step runs after those it needs", async () => {
     expect((await run([step("a", []), step("b", ["a"])])).log).toEqual(["a", "b"]);
   });
 
-  it("fail without being run when one they need has failed", async () => {
+  it("a step fails without being run if one it needs has failed", async () => {
     const { log, verdicts } = await run([failing("a"), step("b", ["a"]), step("c", ["b"]), step("d", [])]);
     expect(log).toEqual(["d"]);
     expect(verdicts).toEqual([
@@ -50,12 +50,12 @@ describe("the steps of a rehearsal", () => {
     ]);
   });
 
-  it("run after the end of others, however those ended, and whether they run at all", async () => {
+  it("a step runs after the end of others, successful or not, even if they do not run", async () => {
     const later = step("b", [], { after: ["a", "absent"] });
     expect((await run([failing("a"), later])).log).toEqual(["b"]);
   });
 
-  it("run side by side when nothing orders them", async () => {
+  it("steps without an order run in parallel", async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const first = step("a", [], { run: () => promise });
     const second = step("b", [], {
@@ -69,16 +69,16 @@ describe("the steps of a rehearsal", () => {
 });
 
 describe("waiting for a state", () => {
-  it("ends with the first answer that is one", async () => {
+  it("waiting ends with the first answer", async () => {
     const answers = [undefined, false, "there"] as const;
-    let asked = 0;
-    expect(await until("it is there", 10, () => answers[asked++])).toBe("there");
+    let calls = 0;
+    expect(await until("it is there", 10, () => answers[calls++])).toBe("there");
   });
 
-  it("ends after the time with what was waited for, and the last error", async () => {
-    const ask = (): Promise<never> => Promise.reject(new Error("no route"));
-    await expect(until("the API answers", 0.1, ask)).rejects.toThrow(
-      "After 0.1 s still not: the API answers (no route).",
+  it("waiting times out with its subject and the last error", async () => {
+    const probe = (): Promise<never> => Promise.reject(new Error("no route"));
+    await expect(until("the API answers", 0.1, probe)).rejects.toThrow(
+      "Timed out after 0.1 s: the API answers (no route).",
     );
   });
 });

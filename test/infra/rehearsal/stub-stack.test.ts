@@ -48,7 +48,7 @@ const workers = (capacity: number, vmSize: string): Registration =>
     },
   );
 
-/** A program that registers these, one after the other. */
+/** A program that registers these resources, one after the other. */
 const program =
   (...registrations: readonly Registration[]) =>
   (engine: EngineCloud): Promise<RecordedProgram> =>
@@ -57,7 +57,7 @@ const program =
       resolve({ registrations, outputs: {} });
     });
 
-/** A stack, with what it did in the cloud: the verb and the last part of the id. */
+/** A stack, with its changes in the cloud: the verb and the last part of the id. */
 function watchedStack() {
   const record: CloudRecord = {};
   const cloud = createStandIn(record);
@@ -82,7 +82,7 @@ function watchedStack() {
   const stack = createStubStack(watched);
   return {
     ...{ record, stack, cloud },
-    /** What one deployment of these did. */
+    /** The changes of one deployment of these resources. */
     up: async (...registrations: readonly Registration[]): Promise<readonly string[]> => {
       done.length = 0;
       await stack.up(program(...registrations));
@@ -97,7 +97,7 @@ function watchedStack() {
 }
 
 describe("a deployment without Pulumi's engine", () => {
-  it("changes nothing the second time", async () => {
+  it("the second deployment changes nothing", async () => {
     const { up, record } = watchedStack();
     const all = [table("jobs"), workers(1, "B1"), resource("web:WebApp", "api", {})];
     expect(await up(...all)).toHaveLength(3);
@@ -106,7 +106,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(record).toEqual(before);
   });
 
-  it("changes in place what can be, and keeps the name that was made up", async () => {
+  it("a deployment changes in place what it can, and keeps a generated name", async () => {
     const { up, record } = watchedStack();
     await up(resource("web:WebApp", "api", { tags: { a: "1" } }));
     const [id] = Object.keys(record);
@@ -114,7 +114,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(Object.keys(record)).toEqual([id]);
   });
 
-  it("replaces: the new one first and the old one at the end, or the old one first where it must be", async () => {
+  it("a replacement creates the new resource first and deletes the old one at the end, or the reverse if required", async () => {
     const { up } = watchedStack();
     const pointer = (text: string) => blob("pointer", "current.json", text, { deleteBeforeReplace: true });
     await up(blob("package", "a.zip", "a"), pointer("a"), table("jobs"));
@@ -127,14 +127,14 @@ describe("a deployment without Pulumi's engine", () => {
     ]);
   });
 
-  it("removes what is no longer registered, newest first, and keeps what is to be retained", async () => {
+  it("a deployment deletes unregistered resources, newest first, and keeps retained ones", async () => {
     const { up, record } = watchedStack();
     await up(table("one"), table("two"), table("kept", { retainOnDelete: true }));
     expect(await up()).toEqual(["remove two", "remove one"]);
     expect(Object.values(record).map(({ name }) => name)).toEqual(["kept"]);
   });
 
-  it("replaces what the program says cannot be changed, before the cloud refuses to change it", async () => {
+  it("a deployment replaces a resource on changes that the program lists, before the cloud refuses to change it", async () => {
     const { up, record } = watchedStack();
     const spot = (priority: string, more: Partial<Registration> = {}): Registration => ({
       ...workers(1, "B1"),
@@ -151,7 +151,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(Object.keys(record)).toHaveLength(1);
   });
 
-  it("leaves to the group what goes with it", async () => {
+  it("a deployment leaves the deletion of a group's resources to the group", async () => {
     const { up, destroy, record } = watchedStack();
     const group = resource("resources:ResourceGroup", "all", { resourceGroupName: "group" });
     const deletedWith = "azure-native:resources:ResourceGroup::all";
@@ -161,7 +161,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(record).toEqual({});
   });
 
-  it("leaves alone what it is told to ignore, also when something else of it changes", async () => {
+  it("a deployment keeps ignored properties, even when others of the resource change", async () => {
     const { up, record, cloud } = watchedStack();
     await up(workers(1, "B1"));
     const [id = ""] = Object.keys(record);
@@ -173,7 +173,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(record[id]?.inputs["sku"]).toEqual({ capacity: 37, name: "B2" });
   });
 
-  it("creates again what went behind its back", async () => {
+  it("a deployment creates a resource again that was deleted outside Pulumi", async () => {
     const { up, cloud, record } = watchedStack();
     await up(table("jobs"));
     for (const id of Object.keys(record)) cloud.remove(id);
@@ -181,7 +181,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(await up()).toEqual(["remove jobs"]);
   });
 
-  it("says what was refused; the next deployment removes what this one has replaced", async () => {
+  it("a deployment reports a refusal, and the next one deletes what this one has replaced", async () => {
     const { up, stack } = watchedStack();
     await up(blob("package", "a.zip", "a"));
     const refused = up(blob("package", "b.zip", "b"), table("jobs"), {
@@ -196,7 +196,7 @@ describe("a deployment without Pulumi's engine", () => {
     await expect(failing).rejects.toThrow(TypeError);
   });
 
-  it("removes nothing that is protected: neither by destroy, nor by replacement, nor for being left out", async () => {
+  it("a protected resource is never deleted: not by destroy, not by replacement, not when unregistered", async () => {
     const { up, destroy, record } = watchedStack();
     const protectedOne = (blobName: string) => blob("precious", blobName, "text", { protect: true });
     await up(table("jobs"), protectedOne("a"));
@@ -210,7 +210,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(record).toEqual({});
   });
 
-  it("makes another scale set before the old one goes, with another name", async () => {
+  it("a new scale set is created with another name before the old one is deleted", async () => {
     const { up } = watchedStack();
     const spot = (priority: string): Registration => ({
       ...workers(1, "B1"),
@@ -224,7 +224,7 @@ describe("a deployment without Pulumi's engine", () => {
     expect(created).not.toBe(first);
   });
 
-  it("reads everything first, and fails when something cannot be read", async () => {
+  it("a deployment reads everything first, and fails if something cannot be read", async () => {
     const cloud = createStandIn({});
     const read = (): never => {
       throw new RefusedError("could not read");
@@ -235,14 +235,14 @@ describe("a deployment without Pulumi's engine", () => {
     expect(() => stack.destroy()).toThrow("could not read");
   });
 
-  it("is refused what was made before the engine died, until that is recovered", async () => {
+  it("after a killed engine, deployments are refused until the state is recovered", async () => {
     const { stack, record, up } = watchedStack();
     const all = ["a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1"].map((name) => table(`${name}rows`));
     await expect(stack.up(program(...all), { dieAfter: 7 })).rejects.toThrow("The engine was killed.");
     expect(Object.keys(record)).toHaveLength(7);
     await expect(up(...all)).rejects.toThrow("cannot create already existing resource");
-    expect(stack.recover()).toContain("6 resources were begun and not recorded.");
-    // One of them has gone meanwhile.
+    expect(stack.recover()).toContain("6 resources were started and not recorded.");
+    // One of them was deleted meanwhile.
     Reflect.deleteProperty(record, Object.keys(record).at(-1) ?? "");
     expect(await up(...all)).toEqual(["create g1rows", "create h1rows"]);
     expect(await up(...all)).toEqual([]);

@@ -1,4 +1,4 @@
-/** What the batch model is run with. */
+/** The runs of the batch model. */
 import type { Configuration, RuleOff } from "../configuration.ts";
 import { search } from "../search.ts";
 import { batchModel, type BatchRules } from "./model.ts";
@@ -16,10 +16,10 @@ const holds = (name: string, share: Configuration["share"], faults: Faults): Con
 export const BATCH_CONFIGURATIONS: readonly Configuration[] = [
   holds("crash, requeue", "quick", { crash: 1, requeue: 1 }),
   holds("2 crashes, requeue, lost reopen, silent cancel", "usual", {
-    ...{ crash: 2, requeue: 1, "lost reopen": 1, "cancel, nobody asks": 1 },
+    ...{ crash: 2, requeue: 1, "lost reopen": 1, "cancel without check": 1 },
   }),
   holds("2 crashes, 2 requeues, lost reopen, silent cancel", "full", {
-    ...{ crash: 2, requeue: 2, "lost reopen": 1, "cancel, nobody asks": 1 },
+    ...{ crash: 2, requeue: 2, "lost reopen": 1, "cancel without check": 1 },
   }),
 ];
 
@@ -31,8 +31,12 @@ const breaks = (name: string, rules: Partial<BatchRules>, faults: Faults): RuleO
 
 export const BATCH_RULES_OFF: readonly RuleOff[] = [
   breaks("R12: counters are summed once", { sumsTwice: false }, { requeue: 1 }),
-  breaks("R12: a redelivery does not ask again", { redeliveryAsks: false, sweeperAsks: false }, { crash: 1 }),
-  breaks("R12: the sweeper does not ask", { sweeperAsks: false }, { "cancel, nobody asks": 1 }),
+  breaks(
+    "R12: a redelivery does not check completion again",
+    { redeliveryAsks: false, sweeperAsks: false },
+    { crash: 1 },
+  ),
+  breaks("R12: the sweeper does not check completion", { sweeperAsks: false }, { "cancel without check": 1 }),
   breaks("R13: a requeue does not touch an open batch", { requeueAlwaysWrites: false }, { requeue: 1 }),
   breaks("R13: only the api reopens", { receiverReopens: false }, { requeue: 1, "lost reopen": 1 }),
 ];

@@ -1,8 +1,8 @@
 /**
- * When a batch is complete (R12, R13): two jobs in two partitions, workers that end them and then ask, a sweeper that
- * asks when nobody else will, requeues that open the batch again. What "complete" takes is decided by runtime/core.
+ * The completion of a batch (R12, R13): two jobs in two partitions, workers that end them and then check completion, a
+ * sweeper that checks otherwise, and requeues that reopen the batch. runtime/core decides when a batch is complete.
  *
- * Versions are compared for equality only: a holder's bit says that the row has not been written since it was read.
+ * Versions are compared only for equality: a holder's bit means that the row has not been written since it was read.
  */
 import {
   completedChanges,
@@ -28,10 +28,10 @@ import {
 export interface BatchRules {
   /** R12: counters are summed twice, and nothing may have been written in between. */
   readonly sumsTwice: boolean;
-  /** R12: a redelivered message of an ended job asks again. */
+  /** R12: a redelivered message of an ended job checks completion again. */
   readonly redeliveryAsks: boolean;
   readonly sweeperAsks: boolean;
-  /** R13: a requeue writes the batch row, also when it is open anyway. */
+  /** R13: a requeue writes the batch row, even if it is open. */
   readonly requeueAlwaysWrites: boolean;
   /** R13: the receiver reopens the batch before it claims. */
   readonly receiverReopens: boolean;
@@ -63,7 +63,7 @@ export function batchModel(
       })),
       batch: { generation: 1, completedGeneration: 0 },
       askers: [{ ...IDLE }, { ...IDLE }],
-      budget: { crash: 0, requeue: 0, "lost reopen": 0, "cancel, nobody asks": 0, ...faults },
+      budget: { crash: 0, requeue: 0, "lost reopen": 0, "cancel without check": 0, ...faults },
     }),
     steps(state, steps) {
       const paid = payingFor(state, steps);
@@ -75,7 +75,7 @@ export function batchModel(
       const isComplete = batch.completedGeneration === batch.generation;
       must(
         !isComplete || jobs.every((job) => job.state === "ended" || job.reopen),
-        "I5: the batch is complete, a job of it is not, and nobody is going to reopen it",
+        "I5: the batch is complete, one of its jobs is not, and no step will reopen it",
       );
     },
     isDone: ({ jobs, batch, askers }) =>
@@ -146,7 +146,7 @@ function jobSteps(state: BatchState, steps: PaidSteps, index: number, rules: Bat
     if (job.reopened) {
       steps.fault("crash", `the receiver of ${name} dies`, (next) => (next.jobs[index]!.reopened = false));
     }
-    steps.fault("cancel, nobody asks", `${name} is canceled, its bell is lost`, (next) => {
+    steps.fault("cancel without check", `${name} is canceled, its bell is lost`, (next) => {
       writeJob(next, index, { state: "ended", reopened: false });
     });
   }
@@ -154,7 +154,7 @@ function jobSteps(state: BatchState, steps: PaidSteps, index: number, rules: Bat
     steps.take(`${name} ends`, (next) => writeJob(next, index, { state: "ended", ask: "due" }));
   }
   if (job.state === "ended") {
-    steps.fault("requeue", `somebody requeues ${name}`, (next) => {
+    steps.fault("requeue", `a caller requeues ${name}`, (next) => {
       writeJob(next, index, { state: "queued", reopen: true });
       next.jobs[index]!.owed += 1;
     });
@@ -170,16 +170,19 @@ function apiSteps(state: BatchState, steps: PaidSteps, rules: BatchRules): void 
     });
     steps.fault("lost reopen", "the api dies before it reopens the batch", (next) => (next.jobs[job]!.owed -= 1));
   });
-  const nobodyAsks =
+  const noCheckPending =
     state.jobs.every(({ ask }) => ask === "none") && state.askers.every(({ phase }) => phase === "idle");
-  if (rules.sweeperAsks && nobodyAsks && allEnded(state) && isUndecided({ ...state.batch, state: "closed" })) {
-    steps.take("the sweeper sees a batch with ended jobs only, and asks", (next) => (next.jobs[0]!.ask = "due"));
+  if (rules.sweeperAsks && noCheckPending && allEnded(state) && isUndecided({ ...state.batch, state: "closed" })) {
+    steps.take(
+      "the sweeper finds a batch with only ended jobs, and checks completion",
+      (next) => (next.jobs[0]!.ask = "due"),
+    );
   }
 }
 
 function askerSteps(state: BatchState, steps: PaidSteps, index: number, rules: BatchRules): void {
   const asker = state.askers[index]!;
-  const name = `asker ${index + 1}`;
+  const name = `check ${index + 1}`;
   const take = (label: string, change: (next: BatchState, same: Asker) => void): void =>
     steps.take(`${name} ${label}`, (next) => change(next, next.askers[index]!));
   const finish = (next: BatchState, same: Asker): void => {
@@ -198,7 +201,7 @@ function askerSteps(state: BatchState, steps: PaidSteps, index: number, rules: B
     case "idle":
       state.jobs.forEach(({ ask }, job) => {
         if (ask !== "due") return;
-        take(`asks after job ${job + 1}`, (next, same) => {
+        take(`starts after job ${job + 1}`, (next, same) => {
           next.jobs[job]!.ask = "asking";
           Object.assign(same, { phase: "read", job });
         });
@@ -217,7 +220,7 @@ function askerSteps(state: BatchState, steps: PaidSteps, index: number, rules: B
       take(`sums partition ${asker.partition + 1}`, (next, same) => {
         sumPartition(next, same);
         advance(same, rules.sumsTwice ? "sum again" : "write");
-        // Whoever ends the open one asks again.
+        // The worker that ends the open job checks again.
         if (same.phase !== "sum" && openPartitions(same) > 0) finish(next, same);
       });
       return;
@@ -234,7 +237,7 @@ function askerSteps(state: BatchState, steps: PaidSteps, index: number, rules: B
           startAgain(same);
           return;
         }
-        must(same.restSeen, "I5: the batch is completed although its jobs were never all ended at one moment");
+        must(same.restSeen, "I5: the batch is completed, but at no moment had all its jobs ended");
         must(isUndecided({ ...next.batch, state: "closed" }), "I5: one generation is completed twice");
         next.batch.completedGeneration = completedChanges(
           { ...next.batch, state: "closed", unannounced: [] },

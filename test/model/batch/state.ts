@@ -3,11 +3,11 @@ import { Bytes, count, flag, listOf, oneOf, packer } from "../packing.ts";
 
 export interface MemberJob {
   state: "queued" | "running" | "ended";
-  /** The row says: whoever claims it reopens the batch first. */
+  /** The row has a note that the claim must reopen the batch first. */
   reopen: boolean;
   /** Its receiver has reopened the batch and is about to claim. */
   reopened: boolean;
-  /** Its message is settled only after somebody has asked whether the batch is complete. */
+  /** Its message is settled only after a check whether the batch is complete. */
   ask: "none" | "due" | "asking";
   /** How often the API has yet to reopen the batch for it. */
   owed: number;
@@ -22,20 +22,20 @@ export type AskerPhase = "idle" | "read" | "sum" | "sum again" | "write";
 
 export interface Asker {
   phase: AskerPhase;
-  /** The job it asks for. */
+  /** The job after which it checks. */
   job: number;
   /** The next partition to sum. */
   partition: number;
-  /** The batch row is as it was read. */
+  /** The batch row has not changed since it was read. */
   fresh: boolean;
-  /** Partitions written between the two sums; partitions with an open job at the latest. */
+  /** Partitions written between the two sums, and partitions with an open job in the last sum. */
   moved: number;
   open: number;
-  /** Not part of the system: all jobs had ended at one moment since it read the batch row. */
+  /** Not part of the system: at some moment since it read the batch row, all jobs had ended. */
   restSeen: boolean;
 }
 
-export const BATCH_FAULTS = ["crash", "requeue", "lost reopen", "cancel, nobody asks"] as const;
+export const BATCH_FAULTS = ["crash", "requeue", "lost reopen", "cancel without check"] as const;
 export type BatchFault = (typeof BATCH_FAULTS)[number];
 
 export interface BatchState {
@@ -82,7 +82,7 @@ const budget = packer<Record<BatchFault, number>>({
   crash: count,
   requeue: count,
   "lost reopen": count,
-  "cancel, nobody asks": count,
+  "cancel without check": count,
 });
 
 const bytes = new Bytes();

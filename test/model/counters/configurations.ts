@@ -1,4 +1,4 @@
-/** What the counter model is run with. */
+/** The runs of the counter model. */
 import type { Configuration, RuleOff } from "../configuration.ts";
 import { search } from "../search.ts";
 import { counterModel } from "./model.ts";
@@ -19,7 +19,7 @@ export const COUNTER_RULES_OFF: readonly RuleOff[] = [
   },
   {
     model: "counters",
-    name: "R11: unconditionally, but read again after a timeout",
+    name: "R11: the counter row is written unconditionally, but read again after a timeout",
     run: () => search(counterModel({ "ambiguous write": 1 }, { conditional: false })),
   },
 ];

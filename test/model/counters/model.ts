@@ -1,12 +1,12 @@
 /**
- * Counter rows (R11): two writers move two jobs of one partition on, each with its own counter row in the same
- * transaction. The sum of the counter rows must equal the jobs' states at every moment. Written after
- * runtime/azure/tables/writer-counter.ts; there is no pure function to call.
+ * Counter rows (R11): two writers change two jobs of one partition, each with its own counter row in the same
+ * transaction. The sum of the counter rows must equal the jobs' states at every moment. The model follows
+ * runtime/azure/tables/writer-counter.ts, which has no pure function to call.
  */
 import { type Model, must, type Steps } from "../search.ts";
 import { jsonStates } from "../small-state.ts";
 
-/** Jobs go through three states; a counter row has a number for each. */
+/** Jobs go through three states. A counter row has a number for each. */
 const STATES = ["queued", "running", "ended"] as const;
 const LAST = STATES.length - 1;
 const JOBS = 2;
@@ -15,10 +15,10 @@ const WRITERS = 2;
 interface Writer {
   phase: "idle" | "write";
   job: number;
-  /** Its ETags of the job's row and of its own counter row are still theirs. */
+  /** Its ETags of the job's row and of its own counter row are still current. */
   jobFresh: boolean;
   counterFresh: boolean;
-  /** What it believes its counter row says. */
+  /** Its copy of its counter row. */
   believed: number[];
 }
 
@@ -33,7 +33,7 @@ interface Transaction {
 interface CountersState {
   /** By job: an index into STATES. */
   jobs: number[];
-  /** By writer; the last is the API's, which has counted the inserts. */
+  /** By writer. The last is the API's, which has counted the inserts. */
   counters: number[][];
   writers: Writer[];
   late: Transaction[];
@@ -45,7 +45,7 @@ export type CounterFault = "ambiguous write" | "crash";
 export interface CounterRules {
   /** The counter row is written on its own ETag. */
   readonly conditional: boolean;
-  /** After a transaction of unknown fate the counter row is read. */
+  /** After a transaction with unknown outcome, the counter row is read. */
   readonly rereads: boolean;
 }
 
@@ -95,7 +95,7 @@ export function counterModel(
 const fits = ({ jobFresh, counterFresh }: Transaction, { conditional }: CounterRules): boolean =>
   jobFresh && (counterFresh || !conditional);
 
-/** As storage applies it: both rows or none, and all older ETags of both are old now. */
+/** As storage applies it: both rows or none. All older ETags of both become stale. */
 function commit(state: CountersState, { writer, job, counter }: Transaction): void {
   state.jobs[job]! += 1;
   state.counters[writer] = counter;
@@ -164,7 +164,7 @@ function writerSteps(state: CountersState, steps: Steps<CountersState>, index: n
     commit(next, transaction);
     unanswered(same);
   });
-  fault("ambiguous write", `moves job ${job + 1} on; no answer, it is still on its way`, (next, same) => {
+  fault("ambiguous write", `moves job ${job + 1} on; no answer, it may still arrive`, (next, same) => {
     next.late.push({ ...transaction, counterFresh: true });
     unanswered(same);
   });

@@ -1,4 +1,4 @@
-/** The API: submits, and somebody's wishes to cancel a job or to run it again. It may die before it sends the bell. */
+/** The API: submits, and callers' requests to cancel a job or to run it again. It may die before it sends the bell. */
 import { send, sendSteps } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
 import { jobOf, NOW, writeRow } from "./rows.ts";
@@ -33,17 +33,17 @@ function jobSteps({ world, protocol }: Context, steps: JobSteps, job: number): v
     return;
   }
   if (row.state === "queued")
-    steps.fault("re-submit", `${which} is submitted again: it is there, and is rung`, oweBell);
+    steps.fault("re-submit", `${which} is submitted again: it exists, and gets a bell`, oweBell);
 
   const cancel = protocol.decisions.cancelOf(current, NOW);
   if (cancel.action === "end" || cancel.action === "ask") {
-    steps.fault("cancel", `somebody cancels${which} (${row.state})`, (next) => {
+    steps.fault("cancel", `a caller cancels${which} (${row.state})`, (next) => {
       writeRow(next, job, "cancel", cancel);
     });
   }
   const requeue = protocol.decisions.requeueOf(current);
   if (requeue !== undefined) {
-    steps.fault("requeue", `somebody requeues${which} (${row.state})`, (next) => {
+    steps.fault("requeue", `a caller requeues${which} (${row.state})`, (next) => {
       writeRow(next, job, "requeue", requeue);
       oweBell(next);
     });

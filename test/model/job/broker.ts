@@ -1,6 +1,6 @@
 /**
- * Service Bus as the protocol needs it: locks, redelivery, duplicate detection, scheduled and dead-lettered messages;
- * and the network, on which a write may arrive late.
+ * Service Bus, as far as the protocol needs it: locks, redelivery, duplicate detection, scheduled and dead-lettered
+ * messages. Also the network, on which a write may arrive late.
  */
 import type { Context, JobSteps } from "./context.ts";
 import { landLate } from "./worker-writes.ts";
@@ -12,7 +12,7 @@ export interface Bell {
   readonly fresh: boolean;
   readonly interruptions: number;
   readonly scheduled?: boolean;
-  /** Not `jobId:ring`, but one nobody has used. */
+  /** Not `jobId:ring`, but an unused one. */
   readonly ownMessageId?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function send({ world, protocol }: Context, bell: Bell, forgotten = false
   });
 }
 
-/** A send that duplicate detection may swallow, or may no longer. */
+/** A send that duplicate detection may drop, or may no longer. */
 export function sendSteps(
   steps: JobSteps,
   { world }: Context,
@@ -51,7 +51,7 @@ export function sendSteps(
   change: (next: Context, forgotten: boolean) => void,
 ): void {
   const swallowed = bell.ownMessageId !== true && isKnown(world, bell);
-  steps.take(`${who} sends bell ${bell.ring}${swallowed ? ", which is swallowed as a duplicate" : ""}`, (next) =>
+  steps.take(`${who} sends bell ${bell.ring}${swallowed ? ", which is dropped as a duplicate" : ""}`, (next) =>
     change(next, false),
   );
   if (swallowed) {
@@ -99,7 +99,7 @@ export function brokerSteps(context: Context, steps: JobSteps): void {
       redeliver(next, messageOf(next.world, seq)!);
       if (holder >= 0) next.world.workers[holder]!.locked = false;
     };
-    if (holder < 0) steps.take(`the lock of ${name} ends; nobody holds it`, endLock);
+    if (holder < 0) steps.take(`the lock of ${name} ends; it has no holder`, endLock);
     else if (!(bounds.watchdog && runsUserCode(world.workers[holder]!))) {
       steps.fault("lock expiry", `the lock of ${name} ends under worker ${holder + 1}`, endLock);
     }

@@ -1,13 +1,13 @@
 /**
- * One form for all worlds that no later step can tell apart: sequence numbers and claim ids are renamed, workers put in
- * order, and what nobody will read again is cleared. There are fewer states then, and none is lost.
+ * Brings all worlds that no later step can distinguish into one form: it renames sequence numbers and claim ids, sorts
+ * workers, and clears values that are never read again. This reduces the number of states and loses none.
  */
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { FAULTS, type Message, type Phase, PHASES, RESULTS, type Worker, type World } from "./world.ts";
 
 export interface CanonicalOptions {
   readonly namedWorkers: boolean;
-  /** Claim ids mean nothing but themselves. */
+  /** Claim ids have no meaning except identity. */
   readonly renameClaims: boolean;
 }
 
@@ -20,11 +20,12 @@ export function makeCanonical(world: World, { namedWorkers, renameClaims }: Cano
   world.owed.sort((a, b) => a.job - b.job || a.ring - b.ring || Number(a.fresh) - Number(b.fresh));
 }
 
-// --- What nobody will read again --------------------------------------------------------------------------------------
+// --- Values that are never read again
+// ---------------------------------------------------------------------------------
 
 const inPhases = (...phases: readonly Phase[]): ReadonlySet<Phase> => new Set(phases);
 
-/** In which phases a worker still reads what it knows. */
+/** The phases in which a worker still reads its copies. */
 const READ_IN = {
   ring: inPhases("claim", "read", "run", "end", "reread"),
   fresh: inPhases("claim", "run", "end", "ring"),
@@ -98,7 +99,7 @@ function rankOf({ rows, workers }: World, message: Message): number {
   return numberOf(digits);
 }
 
-/** A claim id that stands in no row and in no late write is known to its worker alone: 0, until it is written. */
+/** A claim id that is in no row and in no late write is known only to its worker: 0, until it is written. */
 function renameClaimIds({ rows, late, workers }: World): void {
   const names = new Map([[0, 0]]);
   for (const holder of [...rows, ...late]) if (!names.has(holder.claim)) names.set(holder.claim, names.size);

@@ -1,11 +1,11 @@
-/** What the job model is run with: bounds under which the protocol must hold, and those that show what a rule is for. */
+/** The runs of the job model: bounds under which the protocol must hold, and bounds that show the purpose of a rule. */
 import type { Configuration, RuleOff } from "../configuration.ts";
 import { search } from "../search.ts";
 import { jobModel } from "./model.ts";
 import type { Bounds } from "./context.ts";
 import { BROKEN, type Protocol, WITHOUT_ETAG_IN_BELL } from "./protocol.ts";
 
-/** Each may happen at any moment; how many in all, the configuration says. */
+/** Each fault may happen at any moment. The configuration sets how many in all. */
 const ANY: Bounds["faults"] = {
   crash: 2,
   "lock expiry": 1,
@@ -23,7 +23,7 @@ const ANY: Bounds["faults"] = {
   purge: 1,
 };
 
-/** Assumption A1 holds: no worker goes on without noticing that its lock has ended. */
+/** Assumption A1 holds: every worker notices that its lock has ended. */
 const ANY_WATCHED: Bounds["faults"] = { ...ANY, "blind lock expiry": 0 };
 
 const holds = (
@@ -54,7 +54,7 @@ export const JOB_CONFIGURATIONS: readonly Configuration[] = [
     faults: { ...ANY, "lost send": 0, purge: 0, "needless sweep": 0 },
     sweeper: false,
   }),
-  holds("any 2, failures that no attempt can help", "usual", { faultsInAll: 2, faults: ANY, results: ["hopeless"] }),
+  holds("any 2, failures without retry", "usual", { faultsInAll: 2, faults: ANY, results: ["hopeless"] }),
   holds("any 2, bells without ETag", "usual", { faultsInAll: 2, faults: ANY }, WITHOUT_ETAG_IN_BELL),
   holds("2 crashes, lock expiry, cancel", "usual", { faults: { crash: 2, "lock expiry": 1, cancel: 1 } }),
   holds("lock expiry, cancel, requeue", "usual", { faults: { "lock expiry": 1, cancel: 1, requeue: 1 } }),
@@ -84,12 +84,12 @@ export const JOB_RULES_OFF: readonly RuleOff[] = [
   breaks("R2: a running row means a live worker", { sweeper: false, maxDeliveries: 3, faults: { crash: 1 } }),
   breaks("R2: any bell takes over", { watchdog: true, faults: { "needless sweep": 1 } }),
   breaks("R2: the same MessageId takes over", { watchdog: true, faults: { "re-submit": 1, "window over": 1 } }),
-  breaks("R3: starts without a look at the lock", { watchdog: true, faults: { "lock expiry": 1 } }),
+  breaks("R3: starts without checking the lock", { watchdog: true, faults: { "lock expiry": 1 } }),
   breaks("R4: own claim not recognised", { faults: { "ambiguous write": 1 } }),
   breaks("R4: claims named after the worker", { faults: { crash: 1 } }),
   breaks("R4: a new claim id for every try", { sweeper: false, faults: { "ambiguous write": 1 } }),
   breaks("R4: after an outage the claim starts again from the bell", { faults: { outage: 1, crash: 1 } }),
-  breaks("R5: another ETag means another's job", { maxDeliveries: 3, faults: {} }),
+  breaks("R5: another ETag means another owner", { maxDeliveries: 3, faults: {} }),
   breaks("R6: an old bell is only completed", { sweeper: false, faults: { crash: 1 } }),
   breaks("R7: next bell before the row", { sweeper: false }),
   breaks("R7: old bell completed before the next", { sweeper: false, faults: { crash: 1 } }),
@@ -97,7 +97,7 @@ export const JOB_RULES_OFF: readonly RuleOff[] = [
   breaks("R8: a takeover forgets the cancel", { results: ["succeeded"], faults: { cancel: 1, crash: 1 } }),
   breaks("R8: a hand-back forgets the cancel", { results: ["succeeded"], faults: { cancel: 1, crash: 1 } }),
   breaks("R9: a dead letter ends a live job", { maxDeliveries: 2, faults: { crash: 2 } }),
-  breaks("R10: rings for a running row without writing it", { faults: { purge: 1, crash: 1 } }),
+  breaks("R10: sends a bell for a running row without writing it", { faults: { purge: 1, crash: 1 } }),
   breaks("R10: the sweeper's bell has the usual MessageId", { faults: { purge: 1 } }),
   breaks("fence: writes without the claim's ETag", { faults: { "lock expiry": 1 } }),
   breaks("record: a takeover counts no interruption", { faults: { crash: 1 } }),

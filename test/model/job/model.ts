@@ -103,7 +103,7 @@ function check({ world, bounds }: Context): void {
   });
 }
 
-/** All jobs have ended, nothing is on its way, and only the records of failures lie in the dead-letter queue. */
+/** All jobs have ended, nothing is pending, and the dead-letter queue has only the records of failures. */
 const isDone = ({ world, bounds }: Context): boolean =>
   world.rows.every(({ state }) => state !== "absent" && isTerminal(state)) &&
   world.owed.length === 0 &&

@@ -1,4 +1,4 @@
-/** Worlds as texts, and copies of them. */
+/** Packs worlds into texts, and copies them. */
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { Bytes, count, flag, type Layout, listOf, oneOf, packer } from "../packing.ts";
 import {

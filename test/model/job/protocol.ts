@@ -1,6 +1,6 @@
 /**
- * What the model checks: the decisions of runtime/core, as they are, and the order in which the rest of the system
- * acts on them. A switched-off rule is a wrapper around one of the decisions, or another order.
+ * The subject of the model: the decisions of runtime/core, unchanged, and the order in which the rest of the system
+ * carries them out. A switched-off rule is a wrapper around one of the decisions, or another order.
  */
 import { cancelOf, requeueOf } from "../../../runtime/core/job/cancel-requeue.ts";
 import {
@@ -14,7 +14,7 @@ import {
 import { handbackOf, isClaimDead } from "../../../runtime/core/job/handback.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
 
-/** The real decisions, and what a broken one may say instead. */
+/** The real decisions, and the additional results of a broken one. */
 export interface Decisions {
   readonly decideDelivery: (
     ...facts: Parameters<typeof decideDelivery>
@@ -29,29 +29,29 @@ export interface Decisions {
   ) => DeadLetterDecision | { readonly action: "fail" };
 }
 
-/** What the system does around the decisions. */
+/** The system's actions around the decisions. */
 export interface Procedure {
-  /** R1: what is written into the row's ring, and so into the MessageId. */
+  /** R1: the value of the row's ring, and so of the MessageId. */
   readonly ringOf: (row: { readonly ring: number; readonly attempts: number }) => number;
   /** R3: a claimed job is started only while the lock still has its margin. */
   readonly checksLockBeforeStart: boolean;
-  /** R4: fresh for every delivery and the same for all tries; or the worker's name; or a new one for every try. */
+  /** R4: new for every delivery and the same for all tries; or the worker's name; or a new one for every try. */
   readonly claimId: "per delivery" | "worker name" | "per try";
   /** R7. */
   readonly order: "row, bell, complete" | "bell, row, complete" | "row, complete, bell";
   /** R10: a running row is handed back before its new bell is sent. */
   readonly sweeperWritesFirst: boolean;
-  /** R10: the sweeper's bell for a queued row has a MessageId nothing swallows. */
+  /** R10: the sweeper's bell for a queued row has a MessageId that duplicate detection does not drop. */
   readonly sweeperOwnMessageId: boolean;
   /** Writes of a worker are conditional on its claim's ETag. */
   readonly fenced: boolean;
-  /** A takeover counts the try it ends as interruption. */
+  /** A takeover counts the ended try as an interruption. */
   readonly takeOverRecords: boolean;
   /** Bells carry the row's ETag, which saves the first read. */
   readonly etagInBell: boolean;
   /**
-   * After an outage in which neither the claim's write nor the read behind it was answered, a claim that is found to
-   * stand is continued with the counts of the bell, instead of those of the row.
+   * After an outage in which neither the claim's write nor the following read was answered, a claim that turns out to
+   * be valid continues with the counts of the bell, instead of those of the row.
    */
   readonly claimRestartsFromBell: boolean;
 }
@@ -103,10 +103,10 @@ const meetExcept = (
 
 const noCancel = <T extends { readonly cancelWanted: boolean }>(facts: T): T => ({ ...facts, cancelWanted: false });
 
-/** Bells that carry no ETag, or an old one: every claim begins with a read. */
+/** Bells carry no ETag or an old one, so every claim begins with a read. */
 export const WITHOUT_ETAG_IN_BELL = withProcedure({ etagInBell: false });
 
-/** The protocol without one of its rules, by a name that begins with the rule's. */
+/** The protocol without one of its rules, by a name that begins with the rule's number. */
 export const BROKEN = {
   "R1: MessageId and ring from the attempt": withProcedure({ ringOf: ({ attempts }) => attempts + 1 }),
   "R2: a running row means a live worker": withDecisions({
@@ -119,14 +119,14 @@ export const BROKEN = {
   "R2: the same MessageId takes over": meetExcept("complete-surplus", (row, { bell }) =>
     row?.ring === bell.ring ? { action: "take-over", as: "running" } : { action: "complete-surplus" },
   ),
-  "R3: starts without a look at the lock": withProcedure({ checksLockBeforeStart: false }),
+  "R3: starts without checking the lock": withProcedure({ checksLockBeforeStart: false }),
   "R4: own claim not recognised": withDecisions({
     decideDelivery: (row, delivered) => decideDelivery(row, delivered, undefined),
   }),
   "R4: claims named after the worker": withProcedure({ claimId: "worker name" }),
   "R4: a new claim id for every try": withProcedure({ claimId: "per try" }),
   "R4: after an outage the claim starts again from the bell": withProcedure({ claimRestartsFromBell: true }),
-  "R5: another ETag means another's job": {
+  "R5: another ETag means another owner": {
     ...meetExcept("claim", () => ({ action: "abandon" })),
     procedure: { ...PROTOCOL.procedure, etagInBell: false },
   },
@@ -144,7 +144,7 @@ export const BROKEN = {
       return meeting.action === "keep" || meeting.action === "remove" ? meeting : { action: "fail" };
     },
   }),
-  "R10: rings for a running row without writing it": withProcedure({ sweeperWritesFirst: false }),
+  "R10: sends a bell for a running row without writing it": withProcedure({ sweeperWritesFirst: false }),
   "R10: the sweeper's bell has the usual MessageId": withProcedure({ sweeperOwnMessageId: false }),
   "fence: writes without the claim's ETag": withProcedure({ fenced: false }),
   "record: a takeover counts no interruption": withProcedure({ takeOverRecords: false }),

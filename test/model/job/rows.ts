@@ -1,6 +1,6 @@
 /**
- * Model rows as the jobs that runtime/core decides about, and the writes of its decisions. Every write of a row goes
- * through `writeRow`, which checks it against a list of its own of what each writer may do.
+ * Model rows in the form of the jobs that runtime/core decides about, and the writes of its decisions. Every write of a
+ * row goes through `writeRow`, which checks it against its own list of what each writer may do.
  */
 import type { Claim, Job } from "../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
@@ -19,12 +19,12 @@ export const QUEUE = "queue";
 const TEMPLATE = buildJob();
 
 /**
- * Interruptions a model job may have before it counts as killing its workers. The real limit is larger; a model job
- * stands for one that has used up the difference before.
+ * The interruptions of a model job before it counts as killing its workers. The real limit is larger. A model job
+ * represents one that has used up the difference before.
  */
 export const INTERRUPTION_CAP = 2;
 const USED_UP = MAX_INTERRUPTIONS - INTERRUPTION_CAP;
-/** A model job fails for good at its second failure. */
+/** A model job fails finally at its second failure. */
 export const MAX_ATTEMPTS = 2;
 
 export const realInterruptions = (modelled: number): number => modelled + USED_UP;
@@ -39,7 +39,7 @@ export const claimOf = (claim: number, seq: number): Claim => ({
   since: NOW,
 });
 
-/** The job a row is about; undefined: there is none yet. */
+/** The job of a row. Undefined: there is none yet. */
 export function jobOf(row: Row): Job | undefined {
   if (row.state === "absent") return undefined;
   return {
@@ -56,7 +56,7 @@ export function jobOf(row: Row): Job | undefined {
 
 export type Writer = "submit" | "claim" | "takeover" | "progress" | "end" | "cancel" | "requeue" | "sweep" | "letter";
 
-/** Written down again, on purpose: `from → to` by writer. */
+/** Written independently of the code under test: `from → to` by writer. */
 const LEGAL: Readonly<Record<Writer, readonly `${Row["state"]} ${JobState}`[]>> = {
   submit: ["absent queued"],
   claim: ["queued running"],
@@ -72,22 +72,22 @@ const LEGAL: Readonly<Record<Writer, readonly `${Row["state"]} ${JobState}`[]>> 
 export interface RowWrite {
   readonly to: JobState;
   readonly changes: JobChanges;
-  /** The job itself said that no other attempt can help. */
+  /** The job itself declared that another attempt cannot help. */
   readonly hopeless?: boolean;
 }
 
-/** The write has passed its condition: it lands, and every other holder's ETag is an old one. */
+/** The write has passed its condition: it is applied, and the ETags of all other holders become stale. */
 export function writeRow({ world, protocol }: Context, job: number, by: Writer, write: RowWrite): void {
   const { to, changes, hopeless = false } = write;
   const row = world.rows[job]!;
   const from = row.state;
   must(LEGAL[by].includes(`${from} ${to}`), `I1, I4: ${from} → ${to} by ${by}`);
-  if (by === "claim") must(!row.cancelWanted, "I1: a job that somebody canceled is claimed");
+  if (by === "claim") must(!row.cancelWanted, "I1: a canceled job is claimed");
   if (from === "running" && to === "queued") {
-    must(!row.cancelWanted, "I1: a job that somebody canceled goes back to queued");
+    must(!row.cancelWanted, "I1: a canceled job goes back to queued");
   }
   if (by === "takeover" && to === "running") {
-    must(!row.cancelWanted, "I1: a job that somebody canceled is started again");
+    must(!row.cancelWanted, "I1: a canceled job is started again");
   }
   const { attempts, interruptions } = row;
   row.state = to;
@@ -100,7 +100,7 @@ export function writeRow({ world, protocol }: Context, job: number, by: Writer, 
       `I9: failed after ${row.attempts} failures and ${row.interruptions} interruptions`,
     );
   }
-  // I3: what allows another start is on the row.
+  // I3: the row has the reason for another start.
   if (by === "submit" || by === "requeue" || row.attempts > attempts || row.interruptions > interruptions) {
     row.mayStart = true;
   }

@@ -1,7 +1,7 @@
 /**
- * The sweeper (steps 10 to 12): rings for queued rows without a bell, hands running rows of dead workers back, and looks
- * at dead letters. It writes first and rings afterwards, and may die in between. A worker that comes back and hands its
- * own dead jobs back takes the same steps.
+ * The sweeper (steps 10 to 12): sends bells for queued rows without one, hands back running rows of dead workers, and
+ * handles dead letters. It writes first and sends bells afterwards, and may die in between. A restarted worker that
+ * hands back its own jobs takes the same steps.
  */
 import type { Job } from "../../../runtime/core/job/job.ts";
 import { remove, send, sendSteps } from "./broker.ts";
@@ -25,7 +25,7 @@ export function sweeperSteps(context: Context, steps: JobSteps): void {
   for (const message of world.messages) if (message.dead) letterSteps(context, steps, message);
 }
 
-/** The second half: ring, then remove the dead letter that gave rise to it. */
+/** The second half: sends the bell, then removes the dead letter that caused it. */
 function finishSteps(context: Context, steps: JobSteps): void {
   const { job, ring, letter, ownMessageId } = context.world.sweeper;
   const { interruptions } = context.world.rows[job]!;
@@ -45,7 +45,7 @@ function ringLater(world: World, job: number, ownMessageId: boolean, letter = 0)
   world.sweeper = { rings: true, job, ring, fresh: state === "queued", letter, ownMessageId };
 }
 
-/** Something will look at the job, now or when a lock ends. An old dead letter will not. */
+/** The job will be checked, now or when a lock ends. An old dead letter does not count. */
 function isAttendedTo(world: World, job: number, row: Row): boolean {
   return (
     world.messages.some((message) => message.job === job && !(message.dead && message.ring < row.ring)) ||
@@ -86,7 +86,7 @@ function runningSteps(context: Context, steps: JobSteps, job: number, current: J
 const LOCK = { lockMs: 60_000, marginMs: 10_000 };
 const LONG_AGO_MS = LOCK.lockMs;
 
-/** A live worker's heartbeat lists the claim; a restarted one beats under another boot or lists others. */
+/** A live worker's heartbeat lists the claim. A restarted worker has another boot id or lists others. */
 function claimIsDead({ protocol }: Context, row: Row, isHeld: boolean): boolean {
   const heartbeatAt = new Date(NOW.getTime() + LONG_AGO_MS);
   return protocol.decisions.isClaimDead(
@@ -120,7 +120,7 @@ function letterSteps({ world, protocol }: Context, steps: JobSteps, letter: Mess
         const { to, changes } = protocol.decisions.handbackOf(current!, NOW);
         writeRow(next, job, "letter", { to, changes });
         if (to === "queued") ringLater(next.world, job, false, seq);
-        // Failed: the letter is of an older ring than none, and stays as the record.
+        // Failed: the letter has the ring of an older bell, and stays as the record.
       });
       return;
     case "fail":

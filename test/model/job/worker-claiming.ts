@@ -1,4 +1,4 @@
-/** A worker that receives a message and claims its job: on the ETag in the bell, reading only after a refusal. */
+/** A worker that receives a message and claims its job on the ETag in the bell. It reads only after a refusal. */
 import { must } from "../search.ts";
 import { messageOf, nameOf } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
@@ -22,14 +22,14 @@ export function receiveSteps({ world, protocol }: Context, steps: JobSteps, inde
         ...IDLE,
         // A write on an old ETag would only be refused.
         ...{ phase: fresh ? "claim" : "read", job, seq, ring, locked: true, fresh, interruptions },
-        // 0: an id that nobody else knows yet.
+        // 0: an id that no other knows yet.
         claim: protocol.procedure.claimId === "worker name" ? index + 1 : 0,
       };
     });
   }
 }
 
-/** Messages that differ in nothing but their number lead to the same. */
+/** Messages that differ only in their number lead to the same states. */
 function likeness({ rows, workers }: Context["world"], message: Message): string {
   const { seq, job, ring, fresh, interruptions, deliveries } = message;
   const named = rows[job]!.seq === seq || workers.some((worker) => worker.seq === seq);
@@ -73,12 +73,12 @@ export function claimSteps({ worker, context }: Turn, own: OwnSteps): void {
     landClaimOf(turn);
     tryAgain(turn.worker);
   });
-  own.fault("ambiguous write", "writes its claim; no answer, it is still on its way", (turn) => {
+  own.fault("ambiguous write", "writes its claim; no answer, it may still arrive", (turn) => {
     nameClaim(turn.context, turn.worker);
     turn.context.world.late.push(lateWrite("claim", turn.worker));
     tryAgain(turn.worker);
   });
-  own.fault("outage", "writes its claim; it lands, neither that nor the row can be read", (turn) => {
+  own.fault("outage", "writes its claim; it lands, but neither the answer nor the row can be read", (turn) => {
     const { interruptions = 0 } = messageOf(turn.context.world, turn.worker.seq) ?? {};
     landClaimOf(turn);
     tryAgain(turn.worker);
@@ -106,7 +106,7 @@ export function readSteps({ worker, row }: Turn, own: OwnSteps): void {
   own.take(`reads the row, ${rowText(row)}`, meetRow);
 }
 
-/** The table decides what the delivered bell means for the row just read. */
+/** The table decides what the delivered bell means for the current row. */
 function meetRow(turn: Turn): void {
   const { context, worker, row } = turn;
   const meeting = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));

@@ -1,4 +1,4 @@
-/** A worker that runs its job, writes how it ended, and sends the next bell. Its message is settled last. */
+/** A worker that runs its job, writes its end, and sends the next bell. It settles its message last. */
 import { remove, send, sendSteps } from "./broker.ts";
 import type { JobSteps } from "./context.ts";
 import { jobOf, writeRow } from "./rows.ts";
@@ -14,7 +14,7 @@ export function runSteps({ context, worker, row }: Turn, own: OwnSteps): void {
   for (const result of context.bounds.results) own.take(`sees its job end: ${result}`, ends(result));
   const isMine = row.state === "running" && row.claim === worker.claim;
   if (worker.cancel || (row.cancelWanted && isMine)) {
-    own.take("hears of the cancel and ends its job", (turn) => {
+    own.take("receives the cancel and ends its job", (turn) => {
       turn.worker.cancel = true;
       ends("canceled")(turn);
     });
@@ -65,7 +65,7 @@ export function endSteps({ context, worker }: Turn, own: OwnSteps): void {
     landEnd(turn.context, turn.worker);
     unanswered(turn);
   });
-  own.fault("ambiguous write", "writes the end; no answer, it is still on its way", (turn) => {
+  own.fault("ambiguous write", "writes the end; no answer, it may still arrive", (turn) => {
     turn.context.world.late.push(lateWrite("end", turn.worker));
     unanswered(turn);
   });
@@ -106,7 +106,7 @@ function afterReread(turn: Turn): void {
       return;
     case "claim":
     case "take-over":
-      // The claim is gone and nothing says what becomes of the message: it is left to its lock.
+      // The claim is lost and nothing decides about the message: it stays until its lock ends.
       stop(worker);
       return;
     case "set-aside":

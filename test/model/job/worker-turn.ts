@@ -1,6 +1,6 @@
 /**
- * One worker's turn: its steps speak of the worker and its row in the state they lead to. And what claiming and ending
- * share: how a meeting that starts nothing goes on, and writes that are still on their way.
+ * One worker's turn: its steps refer to the worker and its row in their next state. Shared by claiming and ending: how
+ * a meeting that starts nothing continues, and late writes.
  */
 import type { Context, JobSteps } from "./context.ts";
 import type { LateWrite, Phase, Row, Worker } from "./world.ts";
@@ -20,7 +20,7 @@ export const IDLE: Worker = {
   delayed: false,
 };
 
-/** The steps of one worker, with the worker and its row of the state that the step leads to. */
+/** The steps of one worker, with the worker and its row in the state after the step. */
 export interface Turn {
   readonly context: Context;
   readonly worker: Worker;
@@ -69,7 +69,7 @@ export function settleAfter(turn: Turn, meeting: Settling): void {
 
 export const go = ({ worker }: Turn, phase: Phase): void => void (worker.phase = phase);
 
-/** It will send the bell of the row as it is now. */
+/** It will send the bell of the row in its current state. */
 export function readyToRing({ worker, row }: Turn): void {
   Object.assign(worker, { phase: "ring", fresh: true, toSend: row.ring, interruptions: row.interruptions });
   worker.delayed = row.delayed;

@@ -1,4 +1,6 @@
-/** What a worker's writes do to a row: the same whether they land at once or late, because their ETag fits. */
+/**
+ * The effect of a worker's writes on a row. It is the same for immediate and late writes, because their ETag matches.
+ */
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
 import type { AttemptResult, DeliveredBell, TakeOver } from "../../../runtime/core/job/protocol.ts";
 import { must } from "../search.ts";
@@ -19,7 +21,7 @@ export function landLate(context: Context, late: LateWrite): void {
   else landEnd(context, late);
 }
 
-/** On the version the worker has decided upon: a queued row is claimed, a running one taken over. */
+/** On the version that the worker has decided on: a queued row is claimed, a running one taken over. */
 export function landClaim(context: Context, write: WorkerWrite): void {
   const { world, protocol } = context;
   const row = world.rows[write.job]!;

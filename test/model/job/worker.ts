@@ -1,7 +1,7 @@
 /**
- * A worker, one step at a time, as runtime/worker acts: it claims on the ETag in the bell, reads only after a refused or
- * unanswered write, lets the table decide, and settles its message last. It may die, lose its lock, or have its answers
- * lost between any two steps.
+ * A worker, one step at a time, following runtime/worker. It claims on the ETag in the bell, reads only after a refused
+ * or unanswered write, lets the table decide, and settles its message last. Between any two steps it may die, lose its
+ * lock, or lose an answer.
  */
 import { messageOf, redeliver, remove } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
@@ -68,7 +68,7 @@ function phaseSteps(now: Turn, own: OwnSteps, steps: JobSteps): void {
       return;
     case "abandon":
     case "let-go":
-      own.take(settling(worker, "gives its message back"), (turn) => {
+      own.take(settling(worker, "abandons its message"), (turn) => {
         if (turn.worker.locked) redeliver(turn.context, messageOf(turn.context.world, turn.worker.seq)!);
         stop(turn.worker);
       });

@@ -1,9 +1,9 @@
 /**
- * The state of the job model: rows, workers, messages, and what is on its way between them. Only what decides the
- * future is kept; times, payloads and logs are not.
+ * The state of the job model: rows, workers, messages, and writes between them. It contains only what decides the
+ * future; times, payloads and logs are left out.
  *
- * ETags are compared for equality and never return, so every holder of one needs a single bit: `fresh`, it is still the
- * row's. Sequence numbers and claim ids are compared for equality too; `canonical.ts` renames them.
+ * ETags are compared only for equality and never return, so every holder of one needs a single bit: `fresh`, it is
+ * still the row's. Sequence numbers and claim ids are compared only for equality too; `canonical.ts` renames them.
  */
 import type { JobState } from "../../../runtime/core/job/states.ts";
 
@@ -14,12 +14,15 @@ export interface Row {
   interruptions: number;
   /** 0: none. */
   claim: number;
-  /** Sequence number of the message the claim was made with. */
+  /** Sequence number of the message of the claim. */
   seq: number;
   cancelWanted: boolean;
-  /** `runAt` lies ahead. */
+  /** `runAt` is in the future. */
   delayed: boolean;
-  /** Not part of the system: a start of the user's code is due. Unset by the start, set by whatever allows another. */
+  /**
+   * Not part of the system: a start of the user's code is allowed. The start clears it, and a reason for another sets
+   * it.
+   */
   mayStart: boolean;
 }
 
@@ -29,12 +32,12 @@ export interface Row {
  * | idle        | receive                                                                 |
  * | claim       | write its claim                                                         |
  * | read        | read the row, because the claim was refused or not answered             |
- * | run         | let the user's code go on                                               |
- * | end         | write how the attempt ended                                             |
+ * | run         | continue the user's code                                                |
+ * | end         | write the end of the attempt                                            |
  * | reread      | read the row, because a write of its own was refused or not answered    |
  * | ring        | send the row's next bell                                                |
  * | complete, dead-letter, abandon | settle its message                                   |
- * | let-go      | leave its message to the lock, having killed the user's code            |
+ * | let-go      | leave its message to the lock, after killing the user's code            |
  */
 export const PHASES = [
   "idle",
@@ -52,7 +55,7 @@ export const PHASES = [
 
 export type Phase = (typeof PHASES)[number];
 
-/** How the attempt ended (`hopeless`: failed, and no other attempt can help), or why the row is read while it runs. */
+/** The end of the attempt (`hopeless`: failed without retry), or why the row is read while it runs. */
 export const RESULTS = ["none", "succeeded", "failed", "hopeless", "canceled", "interrupted", "progress"] as const;
 
 export type Result = (typeof RESULTS)[number];
@@ -60,19 +63,19 @@ export type Result = (typeof RESULTS)[number];
 export interface Worker {
   phase: Phase;
   job: number;
-  /** The message it works on. */
+  /** The message that it works on. */
   seq: number;
   ring: number;
-  /** The broker still holds the message for it. It may not have noticed yet that this has ended. */
+  /** The broker still holds the message for it. It may not have noticed the end of the lock. */
   locked: boolean;
   fresh: boolean;
   claim: number;
   result: Result;
-  /** It knows that a cancel is wanted. */
+  /** It knows that a cancel was requested. */
   cancel: boolean;
-  /** What it believes the row says; phase `ring`: what the bell will say. */
+  /** Its copy of the row. In phase `ring`: the content of the bell. */
   interruptions: number;
-  /** Phase `ring`: the ring to send, and whether for later. */
+  /** Phase `ring`: the ring to send, and whether it is scheduled. */
   toSend: number;
   delayed: boolean;
 }
@@ -83,24 +86,24 @@ export interface Message {
   ring: number;
   /** The ETag in it is still the row's. */
   fresh: boolean;
-  /** As the row had them when it was made. */
+  /** The row's values when it was made. */
   interruptions: number;
   locked: boolean;
   /** Deliveries that ended without settlement. */
   deliveries: number;
   scheduled: boolean;
-  /** It lies in the dead-letter queue. */
+  /** It is in the dead-letter queue. */
   dead: boolean;
 }
 
-/** A bell the API has yet to send. */
+/** A bell that the API has yet to send. */
 export interface OwedBell {
   job: number;
   ring: number;
   fresh: boolean;
 }
 
-/** A write its sender has given up on and that may still land, if its ETag fits. */
+/** A write that its sender has given up and that may still be applied, if its ETag matches. */
 export interface LateWrite {
   kind: "claim" | "end";
   job: number;
@@ -121,7 +124,7 @@ export interface Sweeper {
   fresh: boolean;
   /** The dead letter to remove afterwards; 0: none. */
   letter: number;
-  /** It uses a MessageId of its own, which nothing swallows. */
+  /** It has its own MessageId, which duplicate detection does not drop. */
   ownMessageId: boolean;
 }
 
@@ -147,7 +150,7 @@ export type Fault = (typeof FAULTS)[number];
 /** How often each fault may still happen. */
 export type Budget = Record<Fault, number>;
 
-/** Faults each of which may interrupt one job once. */
+/** Faults that may each interrupt one job once. */
 export const INTERRUPTING: readonly Fault[] = [
   "crash",
   "lock expiry",

@@ -1,4 +1,4 @@
-/** What the timer model is run with. */
+/** The runs of the timer model. */
 import type { Configuration, RuleOff } from "../configuration.ts";
 import { search } from "../search.ts";
 import { timerModel } from "./model.ts";
@@ -18,7 +18,7 @@ const queue = (ticks: number, waitingMax: number, faults: Faults): TimerBounds =
   ...{ ticks, overlap: "queue", waitingMax, faults },
 });
 
-/** Of three ticks, the first of which runs already. */
+/** The first tick already runs. */
 const begun = (bounds: TimerBounds): TimerBounds => ({ ...bounds, begun: true });
 
 export const TIMER_CONFIGURATIONS: readonly Configuration[] = [
@@ -67,29 +67,37 @@ const breaks = (name: string, rules: Partial<TimerRules>, bounds: TimerBounds): 
 });
 
 export const TIMER_RULES_OFF: readonly RuleOff[] = [
-  breaks("R14: nobody asks the timer", { gate: false }, skip(2, {})),
-  breaks("R14: the timer before the row", { rowFirst: false }, skip(2, {})),
+  breaks("R14: a claim does not check the timer", { gate: false }, skip(2, {})),
+  breaks("R14: the timer is written before the row", { rowFirst: false }, skip(2, {})),
   breaks("R15: the holder does not write the timer again", { rewrites: false }, skip(2, { requeue: 1, cancel: 1 })),
   breaks(
-    "R15: a refused claim does not ask the timer again",
+    "R15: a refused claim does not check the timer again",
     { gatesAgain: false },
     {
       ...skip(2, { requeue: 1, cancel: 1 }),
     },
   ),
   breaks("R16: the holder's row is read before the timer's", { holderAfterTimer: false }, skip(2, { crash: 1 })),
-  breaks("R17: a waiter writes over others", { waitsByVersion: false }, begun(queue(3, 2, {}))),
-  breaks("R17: a waiter does not look at the holder again", { looksAgain: false }, queue(2, 1, {})),
-  breaks("R18: nobody asks after an end", { endAsks: false }, queue(2, 1, {})),
-  breaks("R18: a redelivery of an ended run does not ask", { redeliveryAsks: false }, queue(2, 1, { crash: 1 })),
-  breaks("R18: one that waits and has ended is rung for", { passesOver: false }, begun(queue(3, 2, { cancel: 1 }))),
-  breaks("R19: a waiter is rung for under the usual MessageId", { ringsFresh: false }, queue(2, 1, {})),
-  breaks("R20: a newcomer passes although an earlier one waits", { inOrder: false }, begun(queue(3, 1, {}))),
+  breaks("R17: a waiting run overwrites others", { waitsByVersion: false }, begun(queue(3, 2, {}))),
+  breaks("R17: a waiting run does not read the holder again", { looksAgain: false }, queue(2, 1, {})),
+  breaks("R18: the end of a run does not wake a waiting run", { endAsks: false }, queue(2, 1, {})),
   breaks(
-    "R20: one that is dropped is not on record",
+    "R18: a redelivery of an ended run does not wake a waiting run",
+    { redeliveryAsks: false },
+    queue(2, 1, { crash: 1 }),
+  ),
+  breaks("R18: a waiting run that has ended gets the bell", { passesOver: false }, begun(queue(3, 2, { cancel: 1 }))),
+  breaks("R19: the bell of a waiting run has the usual MessageId", { ringsFresh: false }, queue(2, 1, {})),
+  breaks("R20: a run passes while an earlier one waits", { inOrder: false }, begun(queue(3, 1, {}))),
+  breaks(
+    "R20: a dropped run is not recorded",
     { dropsOnRecord: false },
     { ...begun(queue(3, 1, { crash: 1 })), keepsLatest: true },
   ),
-  breaks("R20: who finds all ended does not look again", { readsAgain: false }, begun(queue(3, 2, { cancel: 1 }))),
-  breaks("R19: who passes stays among those that wait", { passLeavesList: false }, queue(2, 1, {})),
+  breaks(
+    "R20: the timer is not read again if all waiting runs have ended",
+    { readsAgain: false },
+    begun(queue(3, 2, { cancel: 1 })),
+  ),
+  breaks("R19: a run that passes stays in the waiting list", { passLeavesList: false }, queue(2, 1, {})),
 ];

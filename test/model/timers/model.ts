@@ -1,7 +1,7 @@
 /**
  * Timers (R14 to R20): ticks without rows, of which at most one may run at a time, and some may wait. The timer's row
- * names the job that may run; it is free when that job has ended. Nothing expires and nothing is released. Who passes,
- * waits, is left out or is rung for is decided by runtime/core; what is modelled is who may die in between.
+ * names the job that may run. The timer is free when that job has ended. Nothing expires and nothing is released.
+ * runtime/core decides which tick passes, waits, is skipped or gets a bell. The model adds crashes between the steps.
  */
 import { type Model, must, type Steps } from "../search.ts";
 import { jsonStates } from "../small-state.ts";
@@ -45,16 +45,16 @@ export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {})
     },
     check({ ticks: all, turns, outOfOrder, dropped }) {
       must(all.filter((tick) => tick === "running").length <= 1, "I6: two runs of one timer at once");
-      must(turns.waiting.length <= waitingMax, "I6: more wait than may");
+      must(turns.waiting.length <= waitingMax, "I6: more runs wait than allowed");
       must(
         turns.waiting.every((tick) => all[tick] !== "running"),
-        "I6: it runs and waits",
+        "I6: a run both runs and waits",
       );
       must(
         faults.requeue !== undefined || dropped.every((tick) => all[tick] !== "running"),
-        "overlap: a run that was dropped for later ones runs",
+        "overlap: a run that was dropped for a later one runs",
       );
-      must(!outOfOrder, "overlap: a run has passed while an earlier one waited");
+      must(!outOfOrder, "overlap: a run passed while an earlier one waited");
     },
     isDone: (state) =>
       state.ticks.every(isOverTick) &&
@@ -62,7 +62,7 @@ export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {})
       state.orphaned.every((messages) => messages === 0) &&
       state.workers.every(({ phase }) => phase === "idle"),
     describe: ({ ticks: all, turns: { current, waiting } }) =>
-      `${all.join(", ")}; the timer names ${current === NOBODY ? "nobody" : `tick ${current + 1}`}` +
+      `${all.join(", ")}; the timer names ${current === NOBODY ? "no run" : `tick ${current + 1}`}` +
       (waiting.length === 0 ? "" : `, waiting: ${waiting.map((tick) => tick + 1).join(", ")}`),
   };
 }
@@ -71,16 +71,20 @@ function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): v
   const name = `tick ${tick + 1}`;
   const current = state.ticks[tick]!;
   if (current === "queued") {
-    // Whoever cancels asks for those that wait, and may die before.
-    paid(state, steps, "cancel")(`somebody cancels ${name}`, (next) => writeTick(next, tick, "canceled"));
-    paid(state, steps, "needless ring")(`the sweeper rings for ${name}`, (next) => void (next.waiting[tick]! += 1));
+    // The canceler then wakes the waiting runs, and may die before that.
+    paid(state, steps, "cancel")(`a caller cancels ${name}`, (next) => writeTick(next, tick, "canceled"));
+    paid(
+      state,
+      steps,
+      "needless ring",
+    )(`the sweeper sends a bell for ${name}`, (next) => void (next.waiting[tick]! += 1));
   }
   if (isOverTick(current)) {
     paid(
       state,
       steps,
       "requeue",
-    )(`somebody requeues ${name}`, (next) => {
+    )(`a caller requeues ${name}`, (next) => {
       writeTick(next, tick, "queued");
       next.waiting[tick]! += 1;
     });
@@ -91,7 +95,7 @@ function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): v
       next.waiting[tick]! += 1;
     });
   }
-  // A tick that is lost before it has a row is a tick nobody knows of.
+  // A message that is lost before the row exists would leave no trace of the tick.
   if (state.waiting[tick]! > 0 && current !== "absent") {
     paid(
       state,
@@ -111,14 +115,14 @@ function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): v
 }
 
 /**
- * Without a message, and nobody alive whose end could bring one. That happens when a message was lost; or when a run
- * waits, its message completed, and a worker that has not noticed the end of its lock takes it out of there and dies.
- * That anything more could be found by nobody but the sweeper would be a fault of the protocol.
+ * The tick has no message, and no live worker whose end could send one. This happens if a message was lost. It also
+ * happens if a run waits with its message completed, and a worker that has not noticed the end of its lock removes it
+ * from the waiting list and dies. Any other case that only the sweeper could find would be an error in the protocol.
  */
 function isForgotten(state: TimerState, tick: number): boolean {
   const { ticks, turns, owner, mayBeForgotten, dropped, workers } = state;
   if (hasMessage(state, tick)) return false;
-  // Whoever dropped it has died before it ended its row.
+  // The worker that dropped it died before it ended its row.
   const isDropped = dropped.includes(tick) && !workers.some(({ drops }) => drops.includes(tick));
   if (isDropped && ticks[tick] === "queued") return true;
   if (!mayBeForgotten) return false;

@@ -1,37 +1,37 @@
-/** Which rules hold in the timer model, and within which bounds it is searched. */
+/** The rules of the timer model, and the bounds of a search. */
 import type { Overlap } from "../../../runtime/core/package/manifest.ts";
 import type { TimerFault } from "./state.ts";
 
 export interface TimerRules {
-  /** R14: the timer is asked before a tick is claimed. */
+  /** R14: the timer is checked before a tick is claimed. */
   readonly gate: boolean;
-  /** R14: the row is there before the timer names it. */
+  /** R14: the row exists before the timer names it. */
   readonly rowFirst: boolean;
-  /** R15: the timer is written also when it names this tick already. */
+  /** R15: the timer is written even if it names this tick already. */
   readonly rewrites: boolean;
-  /** R15: a refused claim begins again at the row. */
+  /** R15: a refused claim starts again with the row. */
   readonly gatesAgain: boolean;
   /** R16: the row that the timer names is read after the timer. */
   readonly holderAfterTimer: boolean;
-  /** R17: whoever waits is written down before the message is completed, on the version that was read. */
+  /** R17: a waiting run is recorded before its message is completed, on the version that was read. */
   readonly waitsByVersion: boolean;
-  /** R17: whoever has been written down looks at the holder again. */
+  /** R17: after a waiting run was recorded, the holder is read again. */
   readonly looksAgain: boolean;
-  /** R18: whoever ends a run asks for those that wait. */
+  /** R18: the end of a run wakes a waiting run. */
   readonly endAsks: boolean;
-  /** R18: whoever finds one ended asks, too. */
+  /** R18: a redelivery of an ended run does so too. */
   readonly redeliveryAsks: boolean;
-  /** R18: ended ones among those that wait are passed over. */
+  /** R18: ended runs in the waiting list are skipped. */
   readonly passesOver: boolean;
-  /** R19: the bell of one that waits has a MessageId nothing swallows. */
+  /** R19: the bell of a waiting run has a MessageId that duplicate detection does not drop. */
   readonly ringsFresh: boolean;
-  /** R19: who passes waits no longer. */
+  /** R19: a run that passes is removed from the waiting list. */
   readonly passLeavesList: boolean;
-  /** R20: nobody passes while an earlier one waits. */
+  /** R20: no run passes while an earlier one waits. */
   readonly inOrder: boolean;
-  /** R20: who finds that all that waited have ended reads the timer again. */
+  /** R20: if all waiting runs have ended, the timer is read again. */
   readonly readsAgain: boolean;
-  /** R20: one that is dropped for a later one is on record as missed before its row says so. */
+  /** R20: a run that is dropped for a later one is recorded as missed before its row ends. */
   readonly dropsOnRecord: boolean;
 }
 
@@ -56,11 +56,11 @@ export const ALL_RULES: TimerRules = {
 export interface TimerBounds {
   readonly ticks: number;
   readonly overlap: Exclude<Overlap, "allow">;
-  /** So many may wait. */
+  /** Maximum number of waiting runs. */
   readonly waitingMax: number;
-  /** Of too many that would wait, the latest are kept. */
+  /** If too many would wait, the latest are kept. */
   readonly keepsLatest?: boolean;
-  /** The first worker runs the first tick already. */
+  /** The first worker already runs the first tick. */
   readonly begun?: boolean;
   readonly faults: Partial<Readonly<Record<TimerFault, number>>>;
 }

@@ -1,4 +1,4 @@
-/** What the timer model is in: rows of ticks, the timer's row, messages, and workers between two steps. */
+/** The state of the timer model: rows of ticks, the timer's row, messages, and workers between two steps. */
 import { isOver, type Known, type KnownState } from "../../../runtime/core/timer/gate.ts";
 import type { Steps } from "../search.ts";
 
@@ -24,7 +24,7 @@ export type TimerPhase =
   | "ring"
   | "complete";
 
-/** The timer's row: who may run, and who waits. */
+/** The timer's row: the run that may start, and the waiting runs. */
 export interface TurnsState {
   current: number;
   waiting: number[];
@@ -41,23 +41,23 @@ export interface TimerWorker {
   /** The timer's row and the rows of ticks, as it read them. */
   seen: TurnsState | null;
   known: Record<string, KnownState>;
-  /** Those it drops. */
+  /** The runs that it drops. */
   drops: number[];
 }
 
 export interface TimerState {
   ticks: TickState[];
-  /** Messages by tick: waiting, and locked by somebody who is gone. */
+  /** Messages by tick: waiting ones, and those that a dead worker has locked. */
   waiting: number[];
   orphaned: number[];
   turns: TurnsState;
-  /** Ticks that the timer's row has on record as dropped for later ones. */
+  /** Ticks that the timer's row records as dropped for later ones. */
   dropped: number[];
   /** A tick has passed while an earlier one waited. */
   outOfOrder: boolean;
-  /** By tick: the worker that runs it; -1: nobody. */
+  /** By tick: the worker that runs it. -1: none. */
   owner: number[];
-  /** A message was lost, or a lock has ended under a living worker. */
+  /** A message was lost, or a lock ended under a live worker. */
   mayBeForgotten: boolean;
   workers: TimerWorker[];
   budget: Record<TimerFault, number>;
@@ -114,7 +114,7 @@ export function writeTurns(state: TimerState, turns: TurnsState): void {
   for (const worker of state.workers) worker.timerFresh = false;
 }
 
-/** Some message of the tick is waiting, or will come again, or is in a worker's hands. */
+/** A message of the tick is waiting, will be redelivered, or is with a worker. */
 export const hasMessage = ({ waiting, orphaned, workers }: TimerState, tick: number): boolean =>
   waiting[tick]! > 0 ||
   orphaned[tick]! > 0 ||

@@ -1,4 +1,4 @@
-/** A worker's steps between two moments at which it may die, as in runtime/worker/attempt/claim.ts and pass-gate.ts. */
+/** A worker's steps, between any two of which it may die, as in runtime/worker/attempt/claim.ts and pass-gate.ts. */
 import { nextRunOf, decideGate, isOver, type GateDecision } from "../../../runtime/core/timer/gate.ts";
 import type { Steps } from "../search.ts";
 import type { TimerBounds, TimerRules } from "./rules.ts";
@@ -71,7 +71,7 @@ function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
   const { state, index, rules } = turn;
   const { phase, tick, tickFresh } = state.workers[index]!;
   const gate = (same: TimerWorker): void => void (same.phase = rules.gate ? "gate" : "claim");
-  /** Runs, unless the lock is known to be over by now. */
+  /** Runs, unless the lock is known to have ended. */
   const run: Change = (next, same) => {
     writeTick(next, tick, "running");
     forget(same);
@@ -95,7 +95,7 @@ function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
         } else if (isOverTick(current)) {
           same.phase = rules.redeliveryAsks ? "ask" : "complete";
         } else if (current === "running") {
-          // Takeover is the job model's; here it is enough that a dead owner is succeeded.
+          // Takeover is part of the job model. Here a dead owner is simply replaced.
           if (next.owner[tick] !== NOBODY) same.phase = "complete";
           else if (same.lost) Object.assign(same, IDLE);
           else run(next, same);
@@ -130,7 +130,7 @@ function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
         next.owner[tick] = NOBODY;
         same.phase = rules.endAsks ? "ask" : "complete";
       });
-      fault("retry", "sees its job fail; it is to be tried again", (next, same) => {
+      fault("retry", "sees its job fail; it will be retried", (next, same) => {
         writeTick(next, tick, "queued");
         next.owner[tick] = NOBODY;
         next.waiting[tick]! += 1;
@@ -177,7 +177,7 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
   const decisionOf = (worker: TimerWorker): GateDecision => {
     const seen = turnsOf(worker.seen ?? { current: NOBODY, waiting: [] });
     if (rules.inOrder) return decideGate(seen, request, knownTo(worker));
-    // As if the earlier ones were not there.
+    // Ignores the earlier ones.
     const earlier = seen.waitingJobIds.filter((id) => id > jobId);
     const later = { ...seen, waitingJobIds: seen.waitingJobIds.filter((id) => id <= jobId) };
     const decision = decideGate(later, request, knownTo(worker));
@@ -190,7 +190,7 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
     if (action === "pass" && !rules.rewrites && same.seen?.current === tick) same.phase = "claim";
     if (action === "stay") forget(same);
   };
-  /** Writes the timer's row on the version read; refused, it begins again with a look at it. */
+  /** Writes the timer's row on the version read. If refused, it starts again with a read. */
   const write = (label: string, isConditional: boolean, change: Change): void =>
     take(timerFresh || !isConditional ? label : `${label}: refused`, (next, same) => {
       if (isConditional && !same.timerFresh) {
@@ -202,7 +202,7 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
     });
   const turnsIn = (worker: TimerWorker) => {
     const decision = decisionOf(worker);
-    if (decision.action !== "pass" && decision.action !== "wait") throw new Error("There is nothing to write.");
+    if (decision.action !== "pass" && decision.action !== "wait") throw new Error("The decision writes nothing.");
     const { currentJobId, waitingJobIds } = decision.turns;
     const drops = decision.action === "wait" ? decision.dropped.map(tickOf) : [];
     return {
@@ -220,7 +220,7 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
           same.phase = "leave out";
           return;
         }
-        // Without R16, what was read of the holder at some time before.
+        // Without R16, the holder's state from an earlier read.
         const earlier = rules.holderAfterTimer || current === NOBODY ? {} : pastOf(ticks[current]!, current);
         Object.assign(same, { timerFresh: true, seen: { current, waiting: [...waiting] }, known: earlier });
         decide(same);
@@ -229,7 +229,7 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
     case "look": {
       const decision = decisionOf(state.workers[index]!);
       const [wanted] = decision.action === "look" ? decision.jobIds : [];
-      if (wanted === undefined) throw new Error("There is nothing to look at.");
+      if (wanted === undefined) throw new Error("The decision reads no row.");
       take(`reads the row of tick ${tickOf(wanted) + 1}`, ({ ticks }, same) => {
         same.known[wanted] = ticks[tickOf(wanted)]!;
         decide(same);
@@ -246,7 +246,7 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
       });
       return;
     case "write waiting":
-      write("writes that it waits", rules.waitsByVersion, (next, same) => {
+      write("records that it waits", rules.waitsByVersion, (next, same) => {
         const { drops, ...turns } = turnsIn(same);
         writeTurns(next, turns);
         next.dropped = [...new Set([...next.dropped, ...drops])].toSorted();
@@ -265,21 +265,21 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
       });
       return;
     case "look again":
-      take("looks at the holder again", ({ ticks }, same) => {
+      take("reads the holder again", ({ ticks }, same) => {
         const holder = ticks[same.seen!.current]!;
         forget(same);
         same.phase = isOver(holder) ? "gate" : "complete";
       });
       return;
     case "write left out":
-      write("counts the tick as left out", true, (next, same) => {
+      write("counts the tick as skipped", true, (next, same) => {
         writeTurns(next, next.turns);
         forget(same);
         same.phase = "leave out";
       });
       return;
     case "leave out":
-      take(tickFresh ? "ends the tick as left out" : "ends the tick as left out: refused", (next, same) => {
+      take(tickFresh ? "ends the tick as skipped" : "ends the tick as skipped: refused", (next, same) => {
         if (!same.tickFresh) {
           same.phase = "read";
           return;
@@ -292,11 +292,11 @@ function gateSteps({ state, index, rules, bounds }: Turn, phase: GatePhase, take
 
 const turnsOnly = ({ current, waiting }: TurnsState): TurnsState => ({ current, waiting });
 
-/** Somebody earlier waits, and has not ended. A run that was tried before keeps the timer. */
+/** An earlier run waits and has not ended. A retried run keeps the timer. */
 const overtakes = ({ turns, ticks }: TimerState, tick: number): boolean =>
   turns.current !== tick && turns.waiting.some((one) => one < tick && ticks[one] === "queued");
 
-/** What a row may have been before. */
+/** The possible earlier states of a row. */
 const pastOf = (state: string, tick: number): TimerWorker["known"] =>
   state === "queued" ? { [idOf(tick)]: "absent" } : {};
 
@@ -314,7 +314,7 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
     if (same.phase === "complete") forget(same);
   };
   if (phase === "ask again") {
-    take("reads again who waits", ({ turns: { current, waiting } }, same) => {
+    take("reads the waiting list again", ({ turns: { current, waiting } }, same) => {
       const isSame = same.seen?.current === current && same.seen.waiting.join() === waiting.join();
       Object.assign(same, { seen: { current, waiting: [...waiting] }, known: {} });
       if (isSame) {
@@ -327,7 +327,7 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
     return;
   }
   if (phase === "ask") {
-    take("reads who waits", ({ turns: { current, waiting } }, same) => {
+    take("reads the waiting list", ({ turns: { current, waiting } }, same) => {
       Object.assign(same, { seen: { current, waiting: [...waiting] }, known: {}, timerFresh: false });
       decide(same);
     });
@@ -336,14 +336,14 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
   const decision = decisionOf(state.workers[index]!);
   if (decision.action === "look") {
     const [wanted] = decision.jobIds;
-    if (wanted === undefined) throw new Error("There is nothing to look at.");
+    if (wanted === undefined) throw new Error("The decision reads no row.");
     take(`reads the row of tick ${tickOf(wanted) + 1}`, ({ ticks }, same) => {
       same.known[wanted] = ticks[tickOf(wanted)]!;
       decide(same);
     });
   } else if (decision.action === "ring") {
     const rung = tickOf(decision.jobId);
-    take(`rings for tick ${rung + 1}`, (next, same) => {
+    take(`sends a bell for tick ${rung + 1}`, (next, same) => {
       if (rules.ringsFresh) next.waiting[rung]! += 1;
       forget(same);
       same.phase = "complete";

@@ -201,7 +201,7 @@ describe("the checker", () => {
   it("finds counters that were right in each step and are wrong in the end", () => {
     const verdict = verdictOn(GOOD, { counts: new Map([[BATCH, { succeeded: 2 }]]) });
     expect(verdict.counterMismatch).toEqual([
-      `${BATCH}: the system's counts say 2 succeeded, the tables hold 1 succeeded`,
+      `${BATCH}: the system's counts show 2 succeeded, but the tables contain 1 succeeded`,
     ]);
   });
 });
@@ -213,7 +213,7 @@ describe("the checker, on canceled jobs,", () => {
     counter: { queued: 0, running: 0, canceled: 1 },
   };
   const canceledQueued: Step = { cells: { state: "canceled" }, counter: { queued: 0, canceled: 1 } };
-  const asked = command("cancel", [1, 2], "asked");
+  const asked = command("cancel", [1, 2], "requested");
   const CANCELED = [insert, claim, wanted, canceled];
 
   it("has nothing against one that its worker ended", () => {
@@ -243,7 +243,7 @@ describe("the checker, on canceled jobs,", () => {
   it("finds one whose row did not say so", () => {
     const facts = { ...found("e3", "canceled"), commands: [command("cancel", [0, 2])] };
     expect(verdictOn([insert, claim, canceled], facts).illegalTransitions).toEqual([
-      `${JOB}: it was canceled while its row did not say so`,
+      `${JOB}: it was canceled without a cancel in its row`,
     ]);
   });
 
@@ -259,7 +259,7 @@ describe("the checker, on canceled jobs,", () => {
       "failed",
     ],
     ["one that is taken over", { cells: { ...takeover.cells } }, "running"],
-    ["a wish that is forgotten", { cells: { cancelWanted: false } }, "running"],
+    ["an intent that is forgotten", { cells: { cancelWanted: false } }, "running"],
   ])("finds %s", (_what, wrong, state) => {
     const facts = { ...found("e4", state), commands: [asked] };
     expect(verdictOn([insert, claim, wanted, wrong], facts).illegalTransitions).toHaveLength(1);
@@ -267,7 +267,7 @@ describe("the checker, on canceled jobs,", () => {
 
   it.each<[JobAnswer, string]>([
     ["canceled", "a cancel that was confirmed and never was"],
-    ["asked", "a wish that was confirmed and never written"],
+    ["requested", "an intent that was confirmed and never written"],
     ["too-late", "a job that was said to have ended and had not"],
   ])("finds, answered as %s, %s", (answer) => {
     const facts = { commands: [command("cancel", [0, 1], answer)] };
@@ -276,12 +276,12 @@ describe("the checker, on canceled jobs,", () => {
 
   it("finds a job that the cancel of its batch passed over", () => {
     const facts = { commands: [command("cancel", [1.2, 1.5], undefined, BATCH)] };
-    expect(verdictOn(GOOD, facts).brokenAnswers).toEqual([`${JOB}: its batch was canceled, and it was passed over`]);
+    expect(verdictOn(GOOD, facts).brokenAnswers).toEqual([`${JOB}: its batch was canceled, but it was not`]);
   });
 
   it("has nothing against a job that came after the cancel of its batch, or was never answered about", () => {
     const late = command("cancel", [-9, -8], undefined, BATCH);
-    const unanswered = { ...command("cancel", [1, 2], "asked"), answeredAt: undefined };
+    const unanswered = { ...command("cancel", [1, 2], "requested"), answeredAt: undefined };
     expect(complaints(verdictOn(GOOD, { commands: [late, unanswered] }))).toEqual([]);
   });
 });
@@ -330,8 +330,8 @@ describe("the checker, on requeued jobs,", () => {
 
   it.each([
     ["under its old ring", { ring: 1 }],
-    ["with failures of its earlier life", { attempts: 1 }],
-    ["with a cancel of its earlier life", { cancelWanted: true }],
+    ["with failures from before", { attempts: 1 }],
+    ["with a cancel from before", { cancelWanted: true }],
     ["with its old claim", { claimId: "b" }],
     ["without a note to reopen its batch", { reopen: false }],
   ])("finds one that was requeued %s", (_what, cells) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { wishesOf } from "../../chaos/engine/commands.ts";
+import { intentsOf } from "../../chaos/engine/commands.ts";
 import { measure, percentile } from "../../chaos/engine/measures.ts";
 import { faultsOf } from "../../chaos/engine/network-faults.ts";
 import type { JobRow } from "../../chaos/engine/recorded-rows.ts";
@@ -113,18 +113,18 @@ describe("the network faults of a run", () => {
   });
 });
 
-describe("the wishes of callers", () => {
+describe("the intents of callers", () => {
   it("are the same for the same seed and others for another", () => {
-    expect(wishesOf(seededRandom(7), 200)).toEqual(wishesOf(seededRandom(7), 200));
-    expect(wishesOf(seededRandom(8), 200)).not.toEqual(wishesOf(seededRandom(7), 200));
+    expect(intentsOf(seededRandom(7), 200)).toEqual(intentsOf(seededRandom(7), 200));
+    expect(intentsOf(seededRandom(8), 200)).not.toEqual(intentsOf(seededRandom(7), 200));
   });
 
   it("are of every kind, for jobs in every state", () => {
-    const wishes = wishesOf(seededRandom(1), 200).map(({ wish }) => wish);
-    expect(new Set(wishes.map(({ kind }) => kind))).toEqual(
+    const intents = intentsOf(seededRandom(1), 200).map(({ intent }) => intent);
+    expect(new Set(intents.map(({ kind }) => kind))).toEqual(
       new Set(["cancel", "requeue", "requeue-many", "requeue-batch"]),
     );
-    const aims = wishes.flatMap((wish) => ("aim" in wish ? [wish.aim] : []));
+    const aims = intents.flatMap((intent) => ("aim" in intent ? [intent.aim] : []));
     expect(new Set(aims)).toEqual(new Set(["queued", "delayed", "running", "succeeded", "failed", "canceled"]));
   });
 });

@@ -1,4 +1,4 @@
 #!/bin/sh
-# Runs the script in its parameters, with this machine's Node at hand to read them.
+# Runs the script in its parameters. It reads them with this machine's Node.
 script=$(node -p 'JSON.parse(fs.readFileSync(process.env.JOBYARD_PARAMETERS_FILE)).script')
 exec sh -c "$script"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Works for as many seconds as the parameters say, { "seconds": 5 }, and leaves the name of its user as an artifact. Started
-# with the argument "twice", its first attempt fails.
+# Works for the number of seconds in its parameters, { "seconds": 5 }, and writes the name of its user as an artifact.
+# With the argument "twice", its first attempt fails.
 set -eu
 seconds=$(sed 's/[^0-9]//g' "$JOBYARD_PARAMETERS_FILE")
 echo "working for $seconds s as $(id -un)"

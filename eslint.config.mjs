@@ -46,7 +46,7 @@ export default tseslint.config(
     rules: { "no-restricted-properties": "off", "no-console": "off" },
   },
   {
-    files: ["test/**/*.ts", "packages-sample/**/*.test.ts"],
+    files: ["test/**/*.ts", "packages{,-sample}/**/*.test.ts"],
     rules: {
       "no-restricted-properties": [
         "error",

@@ -43,7 +43,11 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/unit/**/*.test.ts", "packages-sample/*/test/**/*.test.ts"],
+          include: [
+            "test/unit/**/*.test.ts",
+            "packages{,-sample}/*/test/**/*.test.ts",
+            "packages-sample/test/unit/**/*.test.ts",
+          ],
           exclude: LONG,
           // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
           // them back.
@@ -88,7 +92,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "packages-sample/test/e2e/**/*.test.ts"],
           globalSetup: ["test/support/azurite.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,

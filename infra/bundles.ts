@@ -8,7 +8,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Manifest, PackagePlatform } from "../runtime/core/package/manifest.ts";
 import { RELEASES } from "../runtime/core/deployment/topology.ts";
-import { packFolder, type PackedPackage } from "../runtime/package/build/pack-folder.ts";
+import { assertNamesDiffer, packFolder, type PackedPackage } from "../runtime/package/build/pack-folder.ts";
 import { writeZip } from "../runtime/package/build/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";
 import { programFiles, type Program, type ProgramFile } from "./program-files.ts";
@@ -34,9 +34,9 @@ const OUTPUT = join(import.meta.dirname, "..", "dist", "release");
 /** The platform of the scale sets. */
 const WORKER_PLATFORM: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
 
-/** Each directory in `packagesDirectory` is a job package. Absent: none. Throws PackError, and RangeError. */
-export async function buildBundles(packagesDirectory?: string): Promise<Bundles> {
-  const [packed, programs] = await Promise.all([packJobs(packagesDirectory), programFiles()]);
+/** Each directory in these folders is a job package, which is deployed with the code. Throws PackError and RangeError. */
+export async function buildBundles(packageFolders: readonly string[] = []): Promise<Bundles> {
+  const [packed, programs] = await Promise.all([packJobs(packageFolders), programFiles()]);
   const files = packed.map(({ fileName, zip }) => ({
     path: `${RELEASES.packagesFolder}/${fileName}`,
     content: zip,
@@ -50,10 +50,12 @@ export async function buildBundles(packagesDirectory?: string): Promise<Bundles>
   return { api, apiEntry: "api.mjs", worker, packages };
 }
 
-async function packJobs(directory: string | undefined): Promise<readonly PackedPackage[]> {
-  if (directory === undefined) return [];
-  if (!existsSync(directory)) throw new RangeError(`jobyard:packagesPath: the folder ${directory} does not exist.`);
-  return packFolder(directory, WORKER_PLATFORM);
+async function packJobs(folders: readonly string[]): Promise<readonly PackedPackage[]> {
+  const missing = folders.find((folder) => !existsSync(folder));
+  if (missing !== undefined) throw new RangeError(`jobyard:packagesPath: the folder ${missing} does not exist.`);
+  const packed = (await Promise.all(folders.map((folder) => packFolder(folder, WORKER_PLATFORM)))).flat();
+  assertNamesDiffer(packed);
+  return packed;
 }
 
 async function packageOf(name: Program, files: readonly ProgramFile[]): Promise<ReleasePackage> {

@@ -43,13 +43,20 @@ export type AuthConfig =
 
 export interface InfraConfig extends Omit<
   FlatConfig,
-  "pools" | "addressSpace" | `auth${string}` | `packages${string}`
+  "pools" | "addressSpace" | "deploySamples" | `auth${string}` | `packages${string}`
 > {
   readonly pools: readonly PoolConfig[];
   readonly addressSpace: AddressSpace & { readonly text: string };
   readonly auth: AuthConfig;
-  /** Job packages to deploy: their folder in the project, and their tenant. */
-  readonly packages: { readonly path: string; readonly tenant: string } | undefined;
+  /** Job packages to deploy. */
+  readonly packages: {
+    /** The project's folder of packages. */
+    readonly path: string;
+    /** Whether the samples are deployed too. */
+    readonly samples: boolean;
+    /** The tenant they are published to. */
+    readonly tenant: string;
+  };
 }
 
 const shape = Object.fromEntries(Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema]));
@@ -73,13 +80,13 @@ export function parseInfraConfig(given: Readonly<Record<string, unknown>>): Infr
     ...auth.problems,
   ];
   if (problems.length > 0 || space === undefined || auth.value === undefined) throw new InfraConfigError(problems);
-  const { packagesPath: path, packagesTenant: tenant } = flat;
+  const { packagesPath: path, packagesTenant: tenant, deploySamples: samples } = flat;
   return {
     ...flat,
     pools,
     addressSpace: { ...space, text: flat.addressSpace },
     auth: auth.value,
-    packages: path === undefined ? undefined : { path, tenant },
+    packages: { path, samples, tenant },
   };
 }
 

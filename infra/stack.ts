@@ -64,10 +64,8 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
   const place: Place = { resourceGroupName: group.name, location: group.location, tags };
 
   const poolNames = config.pools.map(({ name }) => name);
-  const declared =
-    config.packages === undefined
-      ? []
-      : planTimers({ packages: bundles.packages, tenantName: config.packages.tenant, pools: poolNames });
+  const { packages } = bundles;
+  const declared = planTimers({ packages, tenantName: config.packages.tenant, pools: poolNames });
   // Only one of them creates subscriptions: the API, each with its filter in one request, or Pulumi if the API may not.
   const timers = config.runtimeRegistration ? [] : declared;
   const topology = busTopology(poolNames, { lockMs: config.lockSeconds * 1_000, timers });
@@ -163,7 +161,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       pools: poolNames,
       auth,
       allowedOrigins: config.allowedOrigins,
-      packagesTenant: config.packages?.tenant,
+      packagesTenant: packages.length === 0 ? undefined : config.packages.tenant,
       timerRegistration: config.runtimeRegistration,
     }),
     subnetId: network.apiSubnetId,

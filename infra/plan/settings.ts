@@ -328,10 +328,16 @@ export const SETTINGS = {
   ),
 
   packagesPath: setting(
-    text(RELATIVE_PATH, "a folder, relative to the project").optional(),
-    undefined,
+    text(RELATIVE_PATH, "a folder, relative to the project"),
+    "packages",
     "a folder of the project",
-    "job packages to deploy with the code, one directory each; absent: none",
+    "your job packages to deploy with the code, one directory each",
+  ),
+  deploySamples: setting(
+    bool(),
+    false,
+    "true, false",
+    "whether the packages in `packages-sample` are deployed too; no effect without that folder",
   ),
   packagesTenant: setting(
     text(TENANT_NAME_PATTERN, `a tenant name of 1 to ${TENANT_NAME_MAX_LENGTH} lower-case letters, digits and hyphens`),

@@ -8,7 +8,7 @@ import languageProto from "@pulumi/pulumi/proto/language_pb.js";
 import type { Bundles } from "../bundles.ts";
 import type { StartProgram } from "../tools/stub-engine.ts";
 
-type BuildBundles = (packagesDirectory?: string) => Promise<Bundles>;
+type BuildBundles = (packageFolders?: readonly string[]) => Promise<Bundles>;
 /** It has no types of its own. */
 const { LanguageServer } = createRequire(import.meta.url)("@pulumi/pulumi/automation/server.js") as {
   readonly LanguageServer: new (program: () => Promise<unknown>) => {

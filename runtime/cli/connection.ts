@@ -33,10 +33,31 @@ export interface ConnectionOptions {
  * address is unknown, SignInFailed if a secret must not be sent, NetworkFailed.
  */
 export async function connect(
-  { url }: ConnectionOptions,
+  options: ConnectionOptions,
   around: Surroundings,
   patience: Patience = QUICK,
 ): Promise<JobServiceClient> {
+  const { address, fetch, credential } = await sessionOf(options, around);
+  return clientAt(address, { ...patience, fetch, ...(credential && { credential }) });
+}
+
+/** The token that a command would send. Throws as `connect` does, and UsageError when there is nobody to get one for. */
+export async function accessToken(options: ConnectionOptions, around: Surroundings): Promise<AccessToken> {
+  const { address, credential } = await sessionOf(options, around);
+  // It knows the scope from what the service says of its issuer.
+  const token = await credential?.getToken([], { abortSignal: around.signal });
+  if (!token) throw new UsageError(`You are not signed in at ${address}. Sign in with: jobyard login ${address}`);
+  return token;
+}
+
+interface Session {
+  readonly address: string;
+  readonly fetch: Fetch;
+  /** Undefined: nobody is signed in there, or the service takes no tokens. */
+  readonly credential: TokenCredential | undefined;
+}
+
+async function sessionOf({ url }: ConnectionOptions, around: Surroundings): Promise<Session> {
   const { env, terminal } = around;
   const file = signInFile(env);
   const kept = await file.read();
@@ -54,12 +75,11 @@ export async function connect(
   }
   const mine = isMeant && given !== undefined ? given : known;
   const facts = await factsOf(address, around);
-  if (mine === undefined) return clientAt(address, { ...patience, fetch: watched(platformFetch, terminal) });
+  if (mine === undefined) return { address, fetch: watched(platformFetch, terminal), credential: undefined };
   if (mine === known) assertPinned(known, facts);
   const signIn: SignIn = { facts, ...mine, version: 2, url: address };
   const fetch = watched(await fetchFor(signIn), terminal);
-  const credential = credentialOf(signIn, { fetch, file: mine === known ? file : undefined });
-  return clientAt(address, { ...patience, fetch, ...(credential && { credential }) });
+  return { address, fetch, credential: credentialOf(signIn, { fetch, file: mine === known ? file : undefined }) };
 }
 
 /** How to sign in there. On this machine a refused connection is not retried. */

@@ -13,7 +13,7 @@ export interface StartOptions {
   readonly json: boolean;
   /** Run the sample jobs. Undefined: only if they have not run in this folder. False: no samples at all. */
   readonly demo: boolean | undefined;
-  /** Folders of packages to publish. */
+  /** Folders of packages to publish beside those in `packages/`. */
   readonly packages: readonly string[];
   readonly workers: number;
   readonly port: number;

@@ -1,12 +1,13 @@
-/** `npm start`: runs the whole system and the samples on this machine. */
+/** `npm start`: runs the whole system and, if they exist, the samples on this machine. */
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
 import type { JobServiceClient } from "../client/index.ts";
 import { parseLockMs } from "../core/settings/service.ts";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
 import type { JobView } from "../core/http/views.ts";
-import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo } from "../local/demo/demo.ts";
+import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo, sampleJobs } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
 import {
@@ -22,12 +23,14 @@ import { ADMIN_APPLICATION, DEMO_APPLICATION, seedTenants } from "../local/ident
 import { type Stack, type StackPart, localClient, startStack } from "../local/stack.ts";
 import { readStartOptions, type StartOptions } from "../local/start-options.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
-import { packPackages, type PackedPackage } from "../package/build/pack-folder.ts";
+import { assertNamesDiffer, packFolder, packPackages, type PackedPackage } from "../package/build/pack-folder.ts";
 import { PackError } from "../package/build/problem.ts";
 import { currentPlatform } from "../worker/package-cache/unpack.ts";
 import { explain } from "./explain.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+/** One's own packages. */
+const OWN = join(ROOT, "packages");
 const SAMPLES = join(ROOT, "packages-sample");
 const DEFAULT_HOME = join(ROOT, ".jobyard");
 /** If the programs have just ended, no second try is needed. */
@@ -110,7 +113,7 @@ async function main(): Promise<void> {
       apiUrl: stack.apiUrl,
       caFile: home.directory === DEFAULT_HOME ? undefined : stack.issuer.caFile,
       tenantName: DEMO_TENANT,
-      hasSamples: options.demo !== false,
+      hasSamples: packages.some(({ fileName }) => fileName === "financial-year-end.zip"),
     });
     await aborted(signal);
     await stop(0);
@@ -121,10 +124,17 @@ async function main(): Promise<void> {
   }
 }
 
-/** The samples and the given packages. Throws PackError. */
+/** The packages in `packages/`, the samples, and those given by option. Throws PackError. */
 async function packAll({ demo, packages }: StartOptions): Promise<readonly PackedPackage[]> {
-  const folders = demo === false ? packages : [SAMPLES, ...packages];
-  const packed = await Promise.all(folders.map((folder) => packPackages(folder, currentPlatform())));
+  const platform = currentPlatform();
+  const built = (demo === false ? [OWN] : [OWN, SAMPLES]).filter((folder) => existsSync(folder));
+  const more = packages.filter((folder) => !built.includes(folder) && !built.includes(dirname(folder)));
+  const packed = await Promise.all([
+    // These may be empty; a folder that a person names must have a package.
+    ...built.map((folder) => packFolder(folder, platform)),
+    ...more.map((folder) => packPackages(folder, platform)),
+  ]);
+  assertNamesDiffer(packed.flat());
   return packed.flat();
 }
 
@@ -168,7 +178,7 @@ function startLocalStack(home: Home, options: StartOptions, report: Report, sign
   });
 }
 
-/** Runs the samples, unless they are turned off, and shows the results. Returns whether all succeeded. */
+/** Runs the samples, unless they are turned off or deleted, and shows the results. Returns whether all succeeded. */
 async function demonstrate(
   client: JobServiceClient,
   home: Home,
@@ -177,6 +187,12 @@ async function demonstrate(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (demo === false) return true;
+  const requests = await sampleJobs(SAMPLES);
+  if (requests.length === 0) {
+    report.step("There are no sample jobs to run: packages-sample has been deleted");
+    if (json) console.log(JSON.stringify({ submitted: 0, succeeded: 0, failed: 0, seconds: 0 }));
+    return true;
+  }
   const ranBefore = await readIfThere(home.demo);
   if (ranBefore !== undefined && demo === undefined && !once) {
     report.step(
@@ -185,7 +201,7 @@ async function demonstrate(
     return true;
   }
   const onSubmitted = (batchId: string): Promise<void> => writePrivateFile(home.demo, batchId);
-  const { batchId, jobs, seconds } = await runDemo(client, { samples: SAMPLES, report, signal, onSubmitted });
+  const { batchId, jobs, seconds } = await runDemo(client, { requests, report, signal, onSubmitted });
   const folder = join(home.artifacts, batchId);
   const count = await fetchArtifacts(client, jobs, folder);
   report.table(jobs);

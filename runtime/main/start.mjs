@@ -5,9 +5,10 @@ import module from "node:module";
 import { join } from "node:path";
 import { keepLoopbackDirect } from "../platform/loopback-direct.mjs";
 import { nodeVersionProblem } from "../platform/node-version.mjs";
+import { windowsProblem } from "../platform/windows.mjs";
 import { missingModule } from "./missing-module.mjs";
 
-const problem = nodeVersionProblem();
+const problem = windowsProblem() ?? nodeVersionProblem();
 if (problem !== undefined) {
   console.error(problem);
   process.exit(1);

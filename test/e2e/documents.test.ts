@@ -16,6 +16,7 @@ import { ROOT } from "../support/document-tables.ts";
 import { hasProgram } from "../support/has-program.ts";
 import { startLocal, type LocalRun } from "../support/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { WITH_TEST_PACKAGES } from "../support/test-packages.ts";
 
 /** Commands that no test can run, and why. */
 const NOT_RUN: readonly (readonly [RegExp, string])[] = [
@@ -67,7 +68,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
 
   beforeAll(async () => {
     const [{ path: data }, { path: folder }] = await Promise.all([home, desk]);
-    stack = startLocal(data, ["--port", "0"]);
+    stack = startLocal(data, WITH_TEST_PACKAGES);
     const [, url = ""] = await stack.says(/Running at (http:\S+)/);
     await stack.says("Published");
     const { authority } = (await (await fetch(`${url}/v1/auth`)).json()) as { authority: string };

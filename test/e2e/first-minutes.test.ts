@@ -11,7 +11,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 it("leads from an empty folder to an artifact, and through signing in as a user and as an administrator", async () => {
   await using home = await temporaryDirectory();
   await using desk = await temporaryDirectory();
-  await using run = startLocal(home.path, ["--port", "0"]);
+  await using run = startLocal(home.path, ["--port", "0", "--no-demo"]);
   const [, url = ""] = await run.says(/Running at (http:\S+)/);
   const env = { HOME: desk.path, JOBYARD_HOME: home.path };
   const jobyard = (...args: string[]) => runCli(args, { env, cwd: desk.path });
@@ -81,7 +81,7 @@ it("leads from an empty folder to an artifact, and through signing in as a user 
   });
   expect(device.code, device.stderr).toBe(0);
   expect(device.json<{ name: string }>().name).toMatch(/sam/i);
-  expect((await jobyard("batches", "--tenant", "demo")).stdout).toMatch(/Demo/);
+  expect((await jobyard("batches", "--tenant", "demo")).stdout).toMatch(/Jobs of /);
   expect((await jobyard("logout")).stdout).toBe("Signed out.\n");
   expect((await jobyard("batches", "--tenant", "demo", "--url", url)).code).toBe(3);
   run.process.kill("SIGTERM");

@@ -31,7 +31,7 @@ let client: JobServiceClient;
 
 beforeAll(async () => {
   [home, pages] = await Promise.all([temporaryDirectory(), startPageServer()]);
-  run = startLocal(home.path, ["--port", "0"], { JOBYARD_ALLOWED_ORIGINS: pages.origin });
+  run = startLocal(home.path, ["--port", "0", "--no-demo"], { JOBYARD_ALLOWED_ORIGINS: pages.origin });
   [, apiUrl = ""] = await run.says(/Running at (http:\S+)/);
   const { authority } = (await (await fetch(`${apiUrl}/v1/auth`)).json()) as { authority: string };
   issuer = { authority, caFile: join(home.path, "identity/ca.pem") };

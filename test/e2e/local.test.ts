@@ -4,86 +4,38 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BatchView } from "../../runtime/core/http/views.ts";
 import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
 import { localClient } from "../../runtime/local/stack.ts";
 import { apiOf, type LocalApi } from "../support/local-api.ts";
 import { processesOf, startLocal, type LocalRun } from "../support/local-run.ts";
+import { sourcePackage } from "../support/source-package.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
+import { WITH_TEST_PACKAGES } from "../support/test-packages.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BIN = join(ROOT, "node_modules/.bin");
-const GIVEN = "packages-sample/financial-year-end";
-const IMAGES = 25;
-const JOBS = IMAGES + 1;
-
-interface Result {
-  readonly batchId: string;
-  readonly submitted: number;
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly seconds: number;
-}
-
-const lastLine = ({ output }: LocalRun): Result => JSON.parse(output.stdout.trim().split("\n").at(-1) ?? "") as Result;
 
 describe("npm start", () => {
-  let home: TemporaryDirectory;
-  beforeAll(async () => {
-    home = await temporaryDirectory();
-  });
-  afterAll(() => home[Symbol.asyncDispose]());
-  let result: Result;
-
-  it("runs every sample to its end, copies the artifacts, prints one JSON line and leaves no process behind", async () => {
-    await using run = startLocal(home.path, ["--once", "--json", "--port", "0"]);
-    expect(await run.exited, run.output.stderr).toBe(0);
-    expect(run.output.stdout.trim().split("\n").length).toBe(1);
-    result = lastLine(run);
-    expect(result).toMatchObject({ submitted: JOBS, succeeded: JOBS, failed: 0 });
-    expect(processesOf(home.path)).toEqual([]);
-
-    const artifacts = join(home.path, "artifacts", result.batchId);
-    const upright = await sharp(join(artifacts, "camera-held-upright", "camera-held-upright-160.jpg")).metadata();
-    expect(upright).toMatchObject({ format: "jpeg", height: 160 });
-    expect(upright.width).toBeLessThan(160);
-    expect(upright.orientation ?? 1).toBe(1);
-    for (const [name, format] of [
-      ["waves-1", "jpg"],
-      ["waves-2", "png"],
-      ["waves-3", "webp"],
-    ] as const) {
-      for (const size of [64, 160, 320]) {
-        const { width, height } = await sharp(join(artifacts, name, `${name}-${size}.${format}`)).metadata();
-        expect(Math.max(width, height)).toBe(size);
-      }
-    }
-  });
-
-  describe("a second time in the same folder", () => {
+  describe("without the samples", () => {
+    let home: TemporaryDirectory;
     let run: LocalRun;
     let api: LocalApi;
     beforeAll(async () => {
-      run = startLocal(home.path, ["--port", "0"]);
+      home = await temporaryDirectory();
+      run = startLocal(home.path, WITH_TEST_PACKAGES);
       api = await apiOf(run, home.path);
     });
-    afterAll(() => run[Symbol.asyncDispose]());
-
-    it("lists the jobs of the first time", async () => {
-      const { items } = await api.get<{ items: BatchView[] }>(`/batches?tenantName=demo`);
-      expect(items.map(({ batchId }) => batchId)).toContain(result.batchId);
-      const { counts } = await api.get<BatchView>(`/batches/${result.batchId}`);
-      expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });
+    afterAll(async () => {
+      await run[Symbol.asyncDispose]();
+      await home[Symbol.asyncDispose]();
     });
 
-    it("does not submit the samples again, and prints how to", async () => {
+    it("publishes the packages it is given, runs none of them by itself, and says what to try", async () => {
       await run.says("Press Ctrl-C to stop");
-      expect(run.output.stdout).toContain(`have already run in this folder, as batch ${result.batchId}`);
-      expect(run.output.stdout).toContain("npm start -- --demo");
-      const { items } = await api.get<{ items: BatchView[] }>(`/batches?tenantName=demo`);
-      expect(items.filter(({ batchName }) => batchName === "Demo").length).toBe(1);
+      expect(run.output.stdout).toMatch(/✓ Published .*financial-year-end\.zip, metadata-export\.zip\n/);
+      expect(run.output.stdout).toMatch(/✓ Timers run by themselves, next .*metadata-export at /);
+      expect(run.output.stdout).not.toMatch(/Submitted|sample/);
     });
 
     it("requires a token, and prints commands without a secret that sign in and run a job", async () => {
@@ -97,7 +49,7 @@ describe("npm start", () => {
       const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: desk.path };
       // Exactly as printed, with quotes and continued lines.
       const { stdout } = await promisify(execFile)("sh", ["-ec", typed], { cwd: ROOT, env });
-      expect(stdout).toMatch(/^Signed in at .* for demo\.\nsucceeded after 1 attempt\n[^]*Demo/);
+      expect(stdout).toMatch(/^Signed in at .* for demo\.\nsucceeded after 1 attempt\n[^]*Jobs of /);
       await run.says(/✓ \S+ FinancialYearEnd FinancialYearEnd succeeded/);
     });
 
@@ -132,14 +84,18 @@ describe("npm start", () => {
     });
   });
 
-  it("runs the given packages without the samples", async () => {
-    await using other = await temporaryDirectory();
-    await using run = startLocal(other.path, ["--port", "0", "--no-demo", "--packages", join(ROOT, GIVEN)]);
-    await run.says("Press Ctrl-C to stop");
-    expect(run.output.stdout).toContain("✓ Published financial-year-end.zip\n");
-    expect(run.output.stdout).not.toMatch(/Submitted|thumbnails/);
-    run.process.kill("SIGTERM");
-    expect(await run.exited).toBe(0);
+  it("refuses two packages of one name", async () => {
+    await using home = await temporaryDirectory();
+    await using other = await sourcePackage({
+      "metadata-export/package.json":
+        '{ "name": "metadata-export", "jobyard": { "jobs": [{ "jobType": "A", "command": "true" }] } }',
+    });
+    await using run = startLocal(home.path, [...WITH_TEST_PACKAGES, "--packages", join(other.path, "metadata-export")]);
+    expect(await run.exited).toBe(1);
+    expect(run.output.stdout).toContain(
+      "✗ Two packages are called metadata-export.zip. Rename the folder of one of them.\n",
+    );
+    expect(processesOf(home.path)).toEqual([]);
   });
 });
 

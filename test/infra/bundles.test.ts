@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Bundles, buildBundles } from "../../infra/bundles.ts";
-import { ROOT } from "../../infra/tools/stack-graph.ts";
+import { sourcePackage } from "../support/source-package.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { TEST_PACKAGES } from "../support/test-packages.ts";
 import { unzip } from "../support/unzip.ts";
 
 /** App Service and VMs download the packages at every start of a machine. */
@@ -23,10 +24,10 @@ async function startFrom(files: ReadonlyMap<string, Buffer>, program: string): P
 
 describe("the deployed packages", () => {
   let bare: Bundles;
-  let withSamples: Bundles;
+  let withPackages: Bundles;
   beforeAll(async () => {
     bare = await buildBundles();
-    withSamples = await buildBundles(join(ROOT, "packages-sample"));
+    withPackages = await buildBundles([TEST_PACKAGES]);
   });
 
   it("deployed packages are named by their content", () => {
@@ -35,25 +36,45 @@ describe("the deployed packages", () => {
     expect(bare.api.sha256).not.toBe(bare.worker.sha256);
   });
 
-  it("deployed packages have the same bytes from the same source", async () => {
-    expect(await buildBundles(join(ROOT, "packages-sample"))).toEqual(withSamples);
+  it("have the same bytes from the same source", async () => {
+    expect(await buildBundles([TEST_PACKAGES])).toEqual(withPackages);
   });
 
-  it("only the API's package contains the job packages and changes with them", async () => {
-    expect(withSamples.worker).toEqual(bare.worker);
-    expect(withSamples.api.sha256).not.toBe(bare.api.sha256);
-    expect([...(await unzip(withSamples.api.file)).keys()].sort()).toEqual([
+  it("carry the job packages in the API's, which alone changes with them", async () => {
+    expect(withPackages.worker).toEqual(bare.worker);
+    expect(withPackages.api.sha256).not.toBe(bare.api.sha256);
+    expect([...(await unzip(withPackages.api.file)).keys()].sort()).toEqual([
       "api.mjs",
-      "packages/documents.zip",
       "packages/financial-year-end.zip",
       "packages/metadata-export.zip",
-      "packages/shell-tool.zip",
-      "packages/thumbnails.zip",
     ]);
   });
 
-  it("packages are not built if the folder of job packages does not exist", async () => {
-    await expect(buildBundles("/no/such/folder")).rejects.toThrow(
+  it("carry the packages of every folder, and none when a folder has none yet", async () => {
+    await using own = await sourcePackage({
+      "close/package.json": '{ "name": "close", "jobyard": { "jobs": [{ "jobType": "Close", "command": "true" }] } }',
+    });
+    await using none = await temporaryDirectory();
+    const { packages } = await buildBundles([own.path, none.path, TEST_PACKAGES]);
+    expect(packages.map(({ packageName }) => packageName)).toEqual([
+      "close.zip",
+      "financial-year-end.zip",
+      "metadata-export.zip",
+    ]);
+  });
+
+  it("are not made when two folders have a package of the same name", async () => {
+    await using own = await sourcePackage({
+      "metadata-export/package.json":
+        '{ "name": "metadata-export", "jobyard": { "jobs": [{ "jobType": "Sweep", "command": "true" }] } }',
+    });
+    await expect(buildBundles([own.path, TEST_PACKAGES])).rejects.toThrow(
+      "Two packages are called metadata-export.zip.",
+    );
+  });
+
+  it("are not made when the folder of packages is none", async () => {
+    await expect(buildBundles(["/no/such/folder"])).rejects.toThrow(
       "jobyard:packagesPath: the folder /no/such/folder does not exist",
     );
   });

@@ -219,7 +219,8 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
       [SETTING.proxyHops]: "1",
     });
     expect(Object.keys(settings)).not.toContain(SETTING.allowedOrigins);
-    expect(settings[SETTING.packagesTenant]).toBe(name === "dev" ? "demo" : undefined);
+    // For packages that the API brings along; here it brings none.
+    expect(Object.keys(settings)).not.toContain(SETTING.packagesTenant);
     expect(Object.keys(settings)).not.toContain(SETTING.storageConnectionString);
     expect(Object.keys(settings)).not.toContain(SETTING.serviceBusConnectionString);
     expect(JSON.stringify(settings)).not.toMatch(/AccountKey|SharedAccessKey|sig=/);
@@ -376,8 +377,14 @@ describe("a change of the code", () => {
   it("a change of job packages changes the API's package, and the app that runs from it", async () => {
     const after = await mockedStack("prod", {}, { ...FAKE_BUNDLES, api: FRESH });
     expect(changesOf(after)).toEqual(["jobyard-api-host", "release-api"]);
-    const [old, fresh] = [settingsOf(prod), settingsOf(after)];
-    const changed = Object.keys(fresh).filter((name) => JSON.stringify(fresh[name]) !== JSON.stringify(old[name]));
-    expect(changed.sort()).toEqual([SETTING.version, "WEBSITE_RUN_FROM_PACKAGE"]);
+    const changed = (to: MockedStack) => {
+      const [old, fresh] = [settingsOf(prod), settingsOf(to)];
+      return Object.keys(fresh).filter((name) => JSON.stringify(fresh[name]) !== JSON.stringify(old[name]));
+    };
+    expect(changed(after).sort()).toEqual([SETTING.version, "WEBSITE_RUN_FROM_PACKAGE"]);
+    const packages = [{ packageName: "close.zip", manifest: {} }];
+    const withFirst = await mockedStack("prod", { packagesTenant: "team" }, { ...FAKE_BUNDLES, api: FRESH, packages });
+    expect(changed(withFirst).sort()).toEqual([SETTING.packagesTenant, SETTING.version, "WEBSITE_RUN_FROM_PACKAGE"]);
+    expect(settingsOf(withFirst)[SETTING.packagesTenant]).toBe("team");
   });
 });

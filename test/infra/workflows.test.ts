@@ -95,14 +95,14 @@ describe("the workflows", () => {
     expect(Object.keys(allowScripts).filter((name) => allowScripts[name])).toEqual(["node"]);
   });
 
-  it("workflows deploy with the version of Pulumi that the program is written for", async () => {
-    const { dependencies } = z
-      .object({ dependencies: z.record(z.string(), z.string()) })
-      .parse(JSON.parse(await readFile(join(FOLDER, "../../package.json"), "utf8")));
+  it("deploy with the version of Pulumi that the program is written for", async () => {
+    const { devDependencies } = z
+      .object({ devDependencies: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(await readFile(join(FOLDER, "../../infra/package.json"), "utf8")));
     const versions = steps.flatMap(({ uses, with: inputs }) =>
       uses?.startsWith("pulumi/actions@") ? [inputs["pulumi-version"]] : [],
     );
-    expect(new Set(versions)).toEqual(new Set([dependencies["@pulumi/pulumi"]]));
+    expect(new Set(versions)).toEqual(new Set([devDependencies["@pulumi/pulumi"]]));
   });
 
   it("workflows check and test every pull request", () => {

@@ -17,6 +17,7 @@ export const DOCUMENTS: readonly string[] = [
   "README.md",
   "ARCHITECTURE.md",
   "CHANGELOG.md",
+  "CONTRIBUTING.md",
   ...inDocs.map((name) => join("docs", name)),
 ];
 

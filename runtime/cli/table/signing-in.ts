@@ -45,4 +45,11 @@ export const SIGNING_IN: readonly CommandSpec[] = [
     options: REMOTE,
     load: async () => (await import("../commands/whoami.ts")).whoami,
   },
+  {
+    name: "token",
+    summary: "Print your access token, for curl and other programs. It is a secret and expires within hours.",
+    examples: ["token", "token --json"],
+    options: REMOTE,
+    load: async () => (await import("../commands/token.ts")).token,
+  },
 ];

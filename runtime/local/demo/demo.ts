@@ -1,8 +1,8 @@
 /**
- * The demo: packs and publishes the sample packages, submits a batch of thumbnails and a year end over HTTP, and copies
- * the results to a folder.
+ * The demo: submits a batch of thumbnails and a year end over HTTP, and copies the results to a folder. Without the sample
+ * packages it submits nothing.
  */
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -31,21 +31,29 @@ export interface DemoResult {
 }
 
 export interface DemoOptions {
-  /** The folder of the sample packages. */
-  readonly samples: string;
+  /** At least one. */
+  readonly requests: readonly JobSubmission[];
   readonly report: Report;
   readonly signal: AbortSignal;
   /** All jobs are accepted. */
   readonly onSubmitted: (batchId: string) => Promise<void>;
 }
 
+/** One year end and a job for each image, of those samples that are in the folder. */
+export async function sampleJobs(samples: string): Promise<readonly JobSubmission[]> {
+  const has = (name: string): boolean => existsSync(join(samples, name));
+  return [
+    ...(has("financial-year-end") ? [yearEnd()] : []),
+    ...(has("thumbnails") ? await thumbnails(join(samples, "thumbnails")) : []),
+  ];
+}
+
 /** Submits, and resolves when every job has ended. */
 export async function runDemo(
   client: JobServiceClient,
-  { samples, report, signal, onSubmitted }: DemoOptions,
+  { requests, report, signal, onSubmitted }: DemoOptions,
 ): Promise<DemoResult> {
   const startedAt = performance.now();
-  const requests = [yearEnd(), ...(await thumbnails(samples))];
   const { management, monitoring } = client;
   const batchId = await management.createBatch({ tenantName: DEMO_TENANT, batchName: "Demo" }, { signal });
   for await (const result of management.submitJobs(requests, batchId, { signal })) {
@@ -94,10 +102,8 @@ const yearEnd = (): JobSubmission => ({
 });
 
 /** One job for each image in the thumbnails package. */
-async function thumbnails(samples: string): Promise<JobSubmission[]> {
-  const images = (await readdir(join(samples, "thumbnails", "data"))).filter((name) =>
-    /\.(jpe?g|png|webp)$/.test(name),
-  );
+async function thumbnails(sample: string): Promise<JobSubmission[]> {
+  const images = (await readdir(join(sample, "data"))).filter((name) => /\.(jpe?g|png|webp)$/.test(name));
   return images.sort().map((image) => ({
     tenantName: DEMO_TENANT,
     jobType: "Thumbnails",

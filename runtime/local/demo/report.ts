@@ -128,7 +128,7 @@ export interface HintFacts {
   /** The local issuer's certificate; undefined: in the default place of the command line. */
   readonly caFile: string | undefined;
   readonly tenantName: string;
-  /** Whether the sample packages are published. */
+  /** Whether the sample `financial-year-end` is published. */
   readonly hasSamples: boolean;
 }
 
@@ -145,7 +145,7 @@ const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readon
         "  npx --no jobyard submit --type FinancialYearEnd \\",
         `    --package financial-year-end.zip --parameters '{"year":2025}' --wait`,
       ]
-    : ["  npx --no jobyard init my-package"]),
+    : ["  npx --no jobyard init packages/my-package"]),
   `  npx --no jobyard batches --tenant ${tenantName}`,
   `API and its documents: ${apiUrl}/`,
   "Press Ctrl-C to stop.",

@@ -25,6 +25,14 @@ export async function packPackages(folder: string, target: PackagePlatform): Pro
   return packed;
 }
 
+/** Throws PackError for two packages of one name: one would replace the other in the tenant. */
+export function assertNamesDiffer(packed: readonly PackedPackage[]): void {
+  const [twice] = packed.filter(({ fileName }, index) => packed.findIndex((one) => one.fileName === fileName) < index);
+  if (twice !== undefined) {
+    throw packError(`Two packages are called ${twice.fileName}. Rename the folder of one of them.`);
+  }
+}
+
 /** Sorted by name. Ignores directories without a package.json. Throws PackError. */
 export async function packFolder(directory: string, target: PackagePlatform): Promise<readonly PackedPackage[]> {
   const entries = await readdir(directory, { withFileTypes: true });

@@ -36,7 +36,7 @@ it("runs a job of a package that came with it, with nothing but its own files", 
     "greet/package.json": JSON.stringify({ name: "greet", version: "1.0.0", type: "module", exports: "./greet.ts" }),
     "greet/greet.ts": GREET,
   });
-  const bundles = await buildBundles(packages.path);
+  const bundles = await buildBundles([packages.path]);
 
   const start = async (program: Program, settings: Record<string, string>): Promise<Record<string, unknown>> => {
     const directory = join(folder.path, program);

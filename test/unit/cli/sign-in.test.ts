@@ -95,6 +95,40 @@ describe("a sign-in", { tags: "attack/addresses" }, () => {
   });
 });
 
+describe("jobyard token", () => {
+  it("prints the token of who is signed in and nothing else, and with --json when it ends", async () => {
+    await login();
+    expect(await jobyard(["token"])).toMatchObject({ code: EXIT.done, stdout: "issued-token\n", stderr: "" });
+    const { expiresAt, ...rest } = JSON.parse((await jobyard(["token", "--json"])).stdout) as { expiresAt: string };
+    expect(rest).toEqual({ token: "issued-token" });
+    expect(Date.parse(expiresAt)).toBeGreaterThan(Date.now());
+  });
+
+  it("asks the issuer when the kept token has ended, and keeps the new one", async () => {
+    await signedInAsUser();
+    expect((await jobyard(["token"])).stdout).toBe("issued-token\n");
+    expect(secretsAt(service).join("\n")).toContain("refresh-1");
+    service.seen.length = 0;
+    expect((await jobyard(["token"])).stdout).toBe("issued-token\n");
+    expect(secretsAt(service)).toEqual([]);
+  });
+
+  it("takes an application from the environment, without a sign-in", async () => {
+    const { code, stdout } = await jobyard(["token"], { ...credentials, JOBYARD_URL: service.url });
+    expect([code, stdout]).toEqual([EXIT.done, "issued-token\n"]);
+  });
+
+  it("says how to sign in when nobody is, or when the sign-in is for another service", async () => {
+    const nobody = await jobyard(["token", "--url", service.url]);
+    expect(nobody).toMatchObject({ code: EXIT.usage, stdout: "" });
+    expect(nobody.stderr).toContain(`jobyard login ${service.url}`);
+    await login();
+    expect(await jobyard(["token", "--url", other.url])).toMatchObject({ code: EXIT.usage, stdout: "" });
+    service.facts = { kind: "none" };
+    expect(await jobyard(["token", "--url", service.url])).toMatchObject({ stdout: "" });
+  });
+});
+
 describe("an application's secret in the environment", () => {
   it("is sent only to the service in JOBYARD_URL", { tags: "attack/addresses" }, async () => {
     await jobyard(["tenants"], { ...credentials, JOBYARD_URL: service.url });

@@ -387,30 +387,3 @@ describe("packPackage", () => {
     );
   });
 });
-
-describe("the sample packages", () => {
-  const samples = join(import.meta.dirname, "../../../../packages-sample");
-
-  it("financial-year-end runs from its ZIP", async () => {
-    const result = await packPackage({ directory: join(samples, "financial-year-end"), target: LINUX });
-    expect(result.warnings).toEqual([]);
-    expect(result.manifest.platform).toBe("any");
-    const { output, files } = await runPacked(result, { year: 2025 });
-    expect(output).toMatchObject({ year: 2025, entries: 560 });
-    expect(files).toContain("year-end-2025.md");
-  });
-
-  it.runIf(process.platform === "linux")(
-    "thumbnails runs from its ZIP, with its native module",
-    async () => {
-      const target: PackagePlatform = { ...LINUX, arch: process.arch };
-      const result = await packPackage({ directory: join(samples, "thumbnails"), target });
-      expect(result.warnings).toEqual([]);
-      expect(result.manifest.platform).toEqual(target);
-      const { output, files } = await runPacked(result, { image: "camera-held-upright.jpg", sizes: [64] });
-      expect(output).toMatchObject({ width: 480, height: 640, thumbnails: [{ width: 48, height: 64 }] });
-      expect(files).toContain("camera-held-upright-64.jpg");
-    },
-    30_000,
-  );
-});

@@ -1,6 +1,6 @@
 /** Another publisher must not own a package name that this repository or its documents use. */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { glob, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../../../support/document-tables.ts";
 
@@ -11,11 +11,10 @@ interface PackageJson {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-const samples = (await readdir(join(ROOT, "packages-sample"), { withFileTypes: true }))
-  .filter((entry) => entry.isDirectory())
-  .map(({ name }) => `packages-sample/${name}`);
+const samples: string[] = [];
+for await (const file of glob("packages-sample/*/package.json", { cwd: ROOT })) samples.push(dirname(file));
 
-describe.each([".", "runtime/cli", ...samples])("package %s", (directory) => {
+describe.each([".", "runtime/cli", "infra", ...samples.toSorted()])("package %s", (directory) => {
   it("has a name in a scope, is private, and takes jobyard from this folder", async () => {
     const json = JSON.parse(await readFile(join(ROOT, directory, "package.json"), "utf8")) as PackageJson;
     expect(json.name).toMatch(/^@your-scope\//);

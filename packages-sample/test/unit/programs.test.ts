@@ -4,15 +4,15 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { readPdf } from "../../../../packages-sample/documents/test/read-pdf.ts";
-import { type PackResult, packPackage } from "../../../../runtime/package/build/pack.ts";
-import { unpackPackage } from "../../../../runtime/worker/package-cache/unpack.ts";
-import { hasProgram } from "../../../support/has-program.ts";
-import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
-import { type Attempt, FACTS, type Lab, createLab } from "../../worker/process/lab.ts";
-import { eventuallyTrue } from "../../../support/eventually.ts";
+import { readPdf } from "../../documents/test/read-pdf.ts";
+import { type PackResult, packPackage } from "../../../runtime/package/build/pack.ts";
+import { unpackPackage } from "../../../runtime/worker/package-cache/unpack.ts";
+import { hasProgram } from "../../../test/support/has-program.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../../../test/support/temporary-directory.ts";
+import { type Attempt, FACTS, type Lab, createLab } from "../../../test/unit/worker/process/lab.ts";
+import { eventuallyTrue } from "../../../test/support/eventually.ts";
 
-const SAMPLES = join(import.meta.dirname, "../../../../packages-sample");
+const SAMPLES = join(import.meta.dirname, "../..");
 
 let packed: PackResult;
 let root: TemporaryDirectory;
@@ -55,6 +55,35 @@ const outputOf = async ({ result }: Attempt): Promise<unknown> => {
 const artifacts = ({ spec }: Attempt): Promise<string[]> => readdir(spec.workspace.outputPath);
 
 const hasAwk = hasProgram("awk", "BEGIN { exit }");
+
+describe("financial-year-end", () => {
+  beforeAll(() => packSample("financial-year-end"));
+  afterAll(() => root[Symbol.asyncDispose]());
+
+  it("is a package for any platform that closes a year from its ZIP", async () => {
+    expect(packed.warnings).toEqual([]);
+    expect(packed.manifest.platform).toBe("any");
+    const attempt = await start({ year: 2025 });
+    expect(await outputOf(attempt)).toMatchObject({ year: 2025, entries: 560 });
+    expect(await artifacts(attempt)).toContain("year-end-2025.md");
+  });
+});
+
+describe.runIf(process.platform === "linux")("thumbnails", () => {
+  beforeAll(() => packSample("thumbnails"), 30_000);
+  afterAll(() => root[Symbol.asyncDispose]());
+
+  it("runs from its ZIP with the native module for this platform", async () => {
+    expect(packed.warnings).toEqual([]);
+    expect(packed.manifest.platform).toEqual({ os: "linux", arch: process.arch, libc: "glibc" });
+    const attempt = await start({ image: "camera-held-upright.jpg", sizes: [64] });
+    expect(await outputOf(attempt)).toMatchObject({
+      ...{ width: 480, height: 640 },
+      thumbnails: [{ width: 48, height: 64 }],
+    });
+    expect(await artifacts(attempt)).toContain("camera-held-upright-64.jpg");
+  });
+});
 
 describe("shell-tool", () => {
   beforeAll(() => packSample("shell-tool"));

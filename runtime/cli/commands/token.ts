@@ -1,0 +1,10 @@
+/** `jobyard token`: the access token of who is signed in, for curl and other programs. */
+import { show, type RemoteOptions } from "../command.ts";
+import { accessToken } from "../connection.ts";
+import type { Surroundings } from "../terminal.ts";
+
+export async function token(options: RemoteOptions, around: Surroundings): Promise<void> {
+  const { token: text, expiresOnTimestamp } = await accessToken(options, around);
+  const expiresAt = new Date(expiresOnTimestamp).toISOString();
+  show(around.terminal, options, { token: text, expiresAt }, () => text);
+}

@@ -3,33 +3,37 @@
  * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md says what it does and does not do.
  */
 import { randomUUID } from "node:crypto";
-import { isLoopback } from "../../core/loopback.ts";
-import type { BusTopology } from "../../core/deployment/topology.ts";
 import { openAccessFile } from "./access/access-file.ts";
-import type { AuditListener } from "./access/audit.ts";
-import { createGate } from "./access/gate.ts";
-import { createTokenVerifier } from "./access/token-verifier.ts";
+import type { AuditListener } from "./access/claims.ts";
+import { createGate, createTokenVerifier } from "./access/gate.ts";
+import type { SasKey } from "./access/sas.ts";
 import { startAdminServer } from "./admin/server.ts";
+import type { ConnectionLimits } from "./amqp/connection.ts";
+import { WIRE_LIMITS } from "./amqp/front.ts";
 import { amqpCodec } from "./amqp/message-codec.ts";
-import type { SasKey } from "./amqp/sas.ts";
-import type { ConnectionLimits } from "./amqp/end-silent.ts";
 import { startAmqpServer } from "./amqp/server.ts";
-import { WIRE_LIMITS } from "./amqp/wire-limits.ts";
-import { connectionStringOf } from "./connection-string.ts";
-import type { OwnFolderOptions } from "../../platform/own-folder.ts";
-import { keptKey, openDataDirectory, randomKey } from "./data-directory.ts";
 import { Broker } from "./engine/broker.ts";
+import type { BusTopology } from "./engine/descriptions.ts";
 import { BusError } from "./engine/errors.ts";
 import { BrokerHost, type RecordLog } from "./host.ts";
+import { type ClaimDirectory, keptKey, openDataDirectory, randomKey } from "./journal/data-directory.ts";
 import { Journal } from "./journal/journal.ts";
-import { MemoryLog } from "./journal/memory-log.ts";
+import { MemoryLog } from "./journal/record-log.ts";
 import { recover } from "./journal/recovery.ts";
+import { isLoopback } from "./network.ts";
 
 export { BusError } from "./engine/errors.ts";
-export { JournalError } from "./journal/journal-error.ts";
-export type { AccessUse } from "./access/audit.ts";
+export { JournalError } from "./journal/files.ts";
+export type { AccessUse } from "./access/claims.ts";
 export { InputFileError } from "./input-file.ts";
 export { readTopologyFile } from "./topology-file.ts";
+export type {
+  BusTopology,
+  QueueSettings,
+  RuleFilter,
+  SubscriptionSettings,
+  TopicSettings,
+} from "./engine/descriptions.ts";
 
 export interface LocalServiceBusOptions {
   /** Address to listen on; must be of the loopback interface. Default 127.0.0.1. */
@@ -40,8 +44,8 @@ export interface LocalServiceBusOptions {
   readonly adminPort?: number;
   /** Where the namespace is kept. Absent: in memory, gone with `close`. One process at a time may use a directory. */
   readonly dataDir?: string;
-  /** How long another process that uses the directory gets to end. Default: not at all. */
-  readonly owner?: Omit<OwnFolderOptions, "directory">;
+  /** Makes the data directory this process's own. Default: a lock that fails at once when another process has it. */
+  readonly claimDirectory?: ClaimDirectory;
   /** Entities that must exist. Those that do are updated and keep their messages; others are left alone. */
   readonly topology: BusTopology;
   /** Default `RootManageSharedAccessKey`, as in Azure. */
@@ -100,8 +104,7 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   const access = accessFile === undefined ? undefined : openAccessFile({ path: accessFile, onUnusable: onFault });
   // Whatever was opened before something fails is closed again, and `close` closes the same in the same order.
   await using opened = new AsyncDisposableStack();
-  const directory =
-    dataDir === undefined ? undefined : await openDataDirectory({ ...options.owner, directory: dataDir });
+  const directory = dataDir === undefined ? undefined : await openDataDirectory(dataDir, options.claimDirectory);
   opened.defer(() => directory?.release());
   const broker = new Broker({ codec: amqpCodec, newLockToken: randomUUID });
   const log = openLog(broker, dataDir, onFatal);
@@ -156,3 +159,17 @@ function throwLater(error: unknown): void {
     throw error;
   });
 }
+
+// The connection string under which a client finds the local Service Bus.
+
+/**
+ * `UseDevelopmentEmulator=true` makes the SDK speak AMQP without TLS.
+ * https://learn.microsoft.com/azure/service-bus-messaging/overview-emulator
+ */
+const connectionStringOf = (host: string, port: number, { name, key }: SasKey): string =>
+  [
+    `Endpoint=sb://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    `SharedAccessKeyName=${name}`,
+    `SharedAccessKey=${key}`,
+    "UseDevelopmentEmulator=true",
+  ].join(";");

@@ -1,8 +1,6 @@
 /** Reads the JSON files that are handed to the bus when it starts. */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
-import { messageOf } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
 
 /** The file cannot be used. The message is one sentence for the person who wrote it. */
 export class InputFileError extends Error {
@@ -28,8 +26,8 @@ export function readInputFile<Schema extends z.ZodType>(what: string, path: stri
 
 function readJsonFile(what: string, path: string): unknown {
   try {
-    return parseJson(readFileSync(path));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)));
   } catch (error) {
-    throw new InputFileError(`The ${what} ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    throw new InputFileError(`The ${what} ${path} cannot be read: ${(error as Error).message}.`, { cause: error });
   }
 }

@@ -1,10 +1,8 @@
 /** What the client at one connection has proved, and what that lets it do now. */
-import { covers } from "../amqp/sas.ts";
 import { BusError } from "../engine/errors.ts";
-import type { AuditListener } from "./audit.ts";
-import type { Bearer } from "./gate.ts";
-import { entityOf, type Right } from "./rights.ts";
-import { expiredToken } from "./token-verifier.ts";
+import { type Bearer, expiredToken } from "./gate.ts";
+import { type Right, entityOf } from "./rights.ts";
+import { covers } from "./sas.ts";
 
 export interface ClaimsDeps {
   readonly now: () => number;
@@ -71,4 +69,69 @@ export class Claims {
 function withoutToken(expired: readonly Bearer[]): string {
   const [bearer] = expired;
   return bearer === undefined ? "No token for it has been put to $cbs." : expiredToken(bearer.expiresAt);
+}
+
+// Tells who used which right, and who was refused. Each connection is told of once for each change of an answer.
+
+export interface AccessUse {
+  /** Null when the token itself was refused or none was brought. */
+  readonly principalId: string | null;
+  readonly entity: string;
+  /** Null when it was about a token for the entity. */
+  readonly right: Right | null;
+  readonly allowed: boolean;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+/** What the one who started the bus is told. */
+export type AuditListener = (use: AccessUse) => void;
+
+/** Passes on what is new for one connection, so that load does not make a million entries. */
+export function connectionAudit(listener: AuditListener): AuditListener {
+  const answers = new Map<string, boolean>();
+  return (use) => {
+    const key = JSON.stringify([use.principalId, use.entity, use.right]);
+    if (answers.get(key) === use.allowed) return;
+    answers.set(key, use.allowed);
+    listener(use);
+  };
+}
+
+// Ends a link when the token behind it has expired and none has taken its place, as Azure does.
+
+export interface ClaimWatch {
+  readonly claims: Claims;
+  readonly path: string;
+  readonly right: Right | undefined;
+  /** Until when the claim holds that the link was opened with, in epoch milliseconds. */
+  readonly until: number;
+  readonly now: () => number;
+  /** Called once, with the refusal. */
+  readonly onLost: (error: unknown) => void;
+}
+
+/** setTimeout takes at most this; a later instant is simply looked at again then. */
+const LONGEST_TIMEOUT_MS = 2_000_000_000;
+
+/** @returns what stops the watch. */
+export function watchClaim({ claims, path, right, until, now, onLost }: ClaimWatch): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (at: number): void => {
+    if (at === Infinity) return;
+    timer = setTimeout(() => look(at), Math.min(Math.max(0, Math.ceil(at - now())), LONGEST_TIMEOUT_MS));
+  };
+  const look = (at: number): void => {
+    if (now() < at) {
+      arm(at);
+      return;
+    }
+    try {
+      arm(claims.demand(path, right));
+    } catch (error) {
+      onLost(error);
+    }
+  };
+  arm(until);
+  return () => clearTimeout(timer);
 }

@@ -1,5 +1,5 @@
 /** Reads what a client asks an entity or rule to be. */
-import { correlationProperties, sqlAction, sqlFilter } from "../rule-filters.ts";
+import { correlationProperties, sqlAction, sqlFilter } from "../engine/rules.ts";
 import {
   DEFAULT_RULE_NAME,
   LIMITS,
@@ -12,8 +12,7 @@ import {
 } from "../engine/descriptions.ts";
 import type { EntityChange } from "../engine/entity-commands.ts";
 import { BusError } from "../engine/errors.ts";
-import { parseDuration } from "./duration.ts";
-import { KEPT, readKept } from "./kept-fields.ts";
+import { KEPT, parseDuration, readKept } from "./description-fields.ts";
 import { child, childText, type XmlElement } from "./xml.ts";
 
 /** Where the request says the entity is. */

@@ -3,10 +3,9 @@ import type { Broker } from "../engine/broker.ts";
 import type { QueueDescription } from "../engine/descriptions.ts";
 import { rulesByName, type Entity } from "../engine/entities.ts";
 import { BusError, entityNotFound } from "../engine/errors.ts";
-import { atomEntry, atomFeed, type AtomEntry, type Page } from "./atom.ts";
+import { type AtomEntry, type Page, type XmlElement, atomEntry, atomFeed, child, parseXml } from "./xml.ts";
 import { readEntity, readRule, type Place } from "./read-description.ts";
 import { writeEntity, writeNamespace, writeRule } from "./write-description.ts";
-import { child, parseXml, type XmlElement } from "./xml.ts";
 
 export interface AdminRequest {
   readonly method: string;

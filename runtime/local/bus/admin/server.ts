@@ -1,14 +1,12 @@
 /** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { localOnly } from "../../../core/loopback.ts";
-import { createLimitedServer } from "../../../platform/server-limits.ts";
-import { connectionAudit, type AuditListener } from "../access/audit.ts";
-import { Claims } from "../access/claims.ts";
+import { type AuditListener, Claims, connectionAudit } from "../access/claims.ts";
 import type { Gate } from "../access/gate.ts";
 import { BusError, type BusErrorCode } from "../engine/errors.ts";
 import type { BrokerHost } from "../host.ts";
-import { atomError } from "./atom.ts";
+import { createLimitedServer, isForThisMachine } from "../network.ts";
+import { atomError } from "./xml.ts";
 import { serve, type AdminRequest, type AdminResponse } from "./routes.ts";
 
 export interface AdminServerOptions {
@@ -44,13 +42,16 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     headersTimeoutMs: openTimeoutMs,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
-  const serveRequest = (request: IncomingMessage, response: ServerResponse): void => {
+  server.on("request", (request, response) => {
+    if (!isForThisMachine(request)) {
+      refuseHost(response);
+      return;
+    }
     answer(options, request, response).catch((error: unknown) => {
       options.onFault(error);
       response.destroy();
     });
-  };
-  server.on("request", localOnly(serveRequest, { changes: "by-proof" }));
+  });
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
@@ -60,6 +61,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         server.closeAllConnections();
       }),
   };
+}
+
+function refuseHost(response: ServerResponse): void {
+  const message = "This server serves its own machine only: call it as localhost or 127.0.0.1.";
+  response
+    .writeHead(421, { "content-type": "application/json", connection: "close" })
+    .end(JSON.stringify({ error: { code: "HostRefused", message } }));
 }
 
 const listen = (server: Server, { port, address }: AdminServerOptions): Promise<void> =>

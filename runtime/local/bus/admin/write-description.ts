@@ -1,9 +1,8 @@
 /** Writes entities and rules the way the SDK reads them: it expects every field of a description to be there. */
 import { LIMITS, type MessageFilter, type RuleAction, type RuleDescription } from "../engine/descriptions.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "../engine/entities.ts";
-import type { MessageStore } from "../engine/message-store.ts";
-import { formatDuration } from "./duration.ts";
-import { KEPT, keptFlag, writeAuthorizationRules } from "./kept-fields.ts";
+import type { MessageStore } from "../engine/store/message-store.ts";
+import { KEPT, formatDuration, keptFlag, writeAuthorizationRules } from "./description-fields.ts";
 import { elements, escapeXml } from "./xml.ts";
 
 const NAMESPACES =

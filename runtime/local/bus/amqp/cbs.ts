@@ -2,10 +2,10 @@
 import { BusError } from "../engine/errors.ts";
 import { toWireError } from "./amqp-errors.ts";
 import type { AmqpDeps, ConnectionState } from "./front.ts";
-import { plainString } from "./plain-map.ts";
+import { plainString } from "./values.ts";
 import type { RequestService, Response } from "./request-link.ts";
 import { types, type Connection, type DecodedMessage } from "./rhea.ts";
-import { audiencePath } from "./sas.ts";
+import { audiencePath } from "../access/sas.ts";
 
 /** What clients call an access token of Microsoft Entra ID, and a shared access signature. */
 const TOKEN_TYPES: Readonly<Record<string, "jwt" | "sas">> = { jwt: "jwt", "servicebus.windows.net:sastoken": "sas" };

@@ -1,7 +1,6 @@
 /** Encodes a message for a receiver: a fresh header, the broker's annotations, and the stored bytes as they are. */
 import type { Delivery, MessageStatus } from "../engine/message.ts";
-import { asBuffer, encodeCollection, encodeSymbol, encodeUuid, writeInt64 } from "./encoding.ts";
-import { tokenToUuid } from "./lock-token.ts";
+import { asBuffer, encodeCollection, encodeSymbol, encodeUuid, tokenToUuid, writeInt64 } from "./values.ts";
 import { annotation, senderHeader } from "./message-codec.ts";
 import { itemOffsets, scan, SECTION } from "./sections.ts";
 

@@ -8,7 +8,7 @@ import type {
   MessageEdits,
   PropertyChanges,
 } from "../engine/message.ts";
-import { asBuffer, encodeCollection, encodeString, encodeSymbol, encodeUbyte, encodeValue } from "./encoding.ts";
+import { asBuffer, encodeCollection, encodeString, encodeSymbol, encodeUbyte, encodeValue } from "./values.ts";
 import { decodeMessage, types, type DecodedMessage, type Typed } from "./rhea.ts";
 import {
   itemOffsets,

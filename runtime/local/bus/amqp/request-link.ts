@@ -1,8 +1,8 @@
 /** Request and response over a pair of links, as `$cbs` and `$management` use it. */
 import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
-import { refuse, type AmqpDeps, type ConnectionState } from "./front.ts";
-import { plainString } from "./plain-map.ts";
+import { type AmqpDeps, type ConnectionState, WIRE_LIMITS, refuse } from "./front.ts";
+import { plainString } from "./values.ts";
 import {
   ACCEPTED,
   decodeMessage,
@@ -17,7 +17,6 @@ import {
 } from "./rhea.ts";
 import { takeOversized } from "./rhea-hardening.ts";
 import { bodyOffset, itemOffsets, scan } from "./sections.ts";
-import { WIRE_LIMITS } from "./wire-limits.ts";
 
 export interface Response {
   readonly application_properties: Readonly<Record<string, unknown>>;

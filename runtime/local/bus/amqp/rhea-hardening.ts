@@ -3,7 +3,7 @@
  * ending that connection.
  */
 import { internals, types, type ReceiverLink, type RheaReader, type TransferFrame } from "./rhea.ts";
-import { WIRE_LIMITS } from "./wire-limits.ts";
+import { WIRE_LIMITS } from "./front.ts";
 
 class WireLimitError extends Error {
   override readonly name = "WireLimitError";

@@ -1,36 +1,31 @@
 /** The AMQP front: listens, and gives each link the client attaches to the part that serves its address. */
 import type { AddressInfo, Server, Socket } from "node:net";
-import { limitSockets } from "../../../platform/server-limits.ts";
-import { connectionAudit } from "../access/audit.ts";
-import { Claims } from "../access/claims.ts";
+import { limitSockets } from "../network.ts";
+import { Claims, connectionAudit, watchClaim } from "../access/claims.ts";
 import type { Right } from "../access/rights.ts";
 import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
 import { tokenService } from "./cbs.ts";
-import { watchClaim } from "./claim-watch.ts";
-import { EgressLink } from "./egress-link.ts";
+import { EgressLink, openIngress } from "./entity-links.ts";
 import {
-  addressOf,
+  type AmqpDeps,
   CBS_ADDRESS,
   ConnectionState,
+  type LinkEnd,
+  type LinkRegistry,
+  WIRE_LIMITS,
+  addressOf,
   entityPath,
   isManagement,
   refuse,
   withoutManagement,
-  type AmqpDeps,
-  type LinkEnd,
-  type LinkRegistry,
 } from "./front.ts";
-import { endSilent, type ConnectionLimits } from "./end-silent.ts";
-import { openIngress } from "./ingress-link.ts";
+import { type ConnectionLimits, answerQuickly, corkSocket, endSilent, refusePlain } from "./connection.ts";
 import { handleManagement, managementRefusal } from "./management/operations.ts";
 import { openRequests } from "./request-link.ts";
 import { createContainer, type Connection, type Container, type ReceiverLink, type SenderLink } from "./rhea.ts";
 import { hardenRhea } from "./rhea-hardening.ts";
-import { refusePlain } from "./sasl-plain.ts";
 import { openSession, wantsSession } from "./session-link.ts";
-import { answerQuickly, corkSocket } from "./socket-tuning.ts";
-import { WIRE_LIMITS } from "./wire-limits.ts";
 
 export interface AmqpServerOptions extends AmqpDeps {
   readonly address: string;

@@ -1,11 +1,10 @@
 /** Accepting a session: the attach is answered only when a session is locked for the client. */
-import type { SessionWaiter } from "../engine/receivers.ts";
+import type { SessionWaiter } from "../engine/store/receivers.ts";
 import { toAmqpError } from "./amqp-errors.ts";
-import { EgressLink } from "./egress-link.ts";
+import { EgressLink } from "./entity-links.ts";
 import { refuse, type AmqpDeps, type LinkRegistry } from "./front.ts";
-import { plainInteger, unwrap } from "./plain-map.ts";
+import { int64, plainInteger, unwrap } from "./values.ts";
 import { types, type SenderLink } from "./rhea.ts";
-import { int64 } from "./encoding.ts";
 
 const SESSION_FILTER = "com.microsoft:session-filter";
 const TIMEOUT_PROPERTY = "com.microsoft:timeout";

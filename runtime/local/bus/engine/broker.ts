@@ -2,26 +2,22 @@
  * The broker: the namespace's state, the commands that change it, and the records of every change. It has no sockets,
  * files, timers or clock of its own; its host runs commands at an instant, makes the records durable, and wakes it up.
  */
-import type { BusTopology } from "../../../core/deployment/topology.ts";
-import { deleteMessages, type DeleteRange } from "./batch-delete.ts";
+import { type DeleteRange, type PeekRange, deleteMessages, peek, receiveDeferred } from "./message-commands.ts";
 import type { EngineContext } from "./context.ts";
-import type { RuleDescription } from "./descriptions.ts";
-import { receiveDeferred } from "./deferral.ts";
+import type { BusTopology, RuleDescription } from "./descriptions.ts";
 import { dispatch } from "./dispatch.ts";
-import { DueSchedule } from "./due-schedule.ts";
+import { DueSchedule, nextDueAt, sweep } from "./expiry.ts";
 import { EntityDirectory, type Entity, type SubscriptionEntity } from "./entities.ts";
 import * as entityCommands from "./entity-commands.ts";
 import { BusError, entityNotFound } from "./errors.ts";
-import { nextDueAt, sweep } from "./expiry.ts";
 import { cancelScheduled, send } from "./intake.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { Delivery, IncomingMessage, MessageCodec } from "./message.ts";
-import { peek, type PeekRange } from "./peek.ts";
-import type { Receiver, SessionWaiter } from "./receivers.ts";
+import type { Receiver, SessionWaiter } from "./store/receivers.ts";
 import type { BrokerRecord } from "./records.ts";
+import { snapshot } from "./snapshot.ts";
 import { acceptSession, closeSession, renewSessionLock, setSessionState } from "./sessions.ts";
 import { renewLock, returnMessage, settle, type Settlement } from "./settlement.ts";
-import { snapshot } from "./snapshot.ts";
 
 export interface BrokerDeps {
   readonly codec: MessageCodec;

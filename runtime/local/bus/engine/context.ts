@@ -1,6 +1,6 @@
 /** What the broker's commands work with: the instant, the state, and the only way to change it. */
 import type { EntityDirectory } from "./entities.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { MessageCodec } from "./message.ts";
 import type { BrokerRecord } from "./records.ts";
 

@@ -3,9 +3,9 @@ import type { EngineContext } from "./context.ts";
 import { LIMITS } from "./descriptions.ts";
 import { BusError, entityNotFound } from "./errors.ts";
 import { send } from "./intake.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import { toReceived, type MessageLock, type StoredMessage } from "./message.ts";
-import type { Receiver } from "./receivers.ts";
+import type { Receiver } from "./store/receivers.ts";
 import { grantSessions } from "./sessions.ts";
 import { deadLetter } from "./settlement.ts";
 

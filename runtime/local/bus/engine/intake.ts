@@ -2,7 +2,7 @@
 import type { EngineContext } from "./context.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "./entities.ts";
 import { BusError } from "./errors.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { FilterableMessage, IncomingMessage, MessageEdits } from "./message.ts";
 import { addDeadLetter } from "./settlement.ts";
 

@@ -1,9 +1,9 @@
 /** Who holds a session, for how long, and the state it carries. https://learn.microsoft.com/azure/service-bus-messaging/message-sessions */
 import type { EngineContext } from "./context.ts";
 import { BusError } from "./errors.ts";
-import type { MessageStore } from "./message-store.ts";
-import type { Receiver, SessionWaiter } from "./receivers.ts";
-import type { Session } from "./session-table.ts";
+import type { MessageStore } from "./store/message-store.ts";
+import type { Receiver, SessionWaiter } from "./store/receivers.ts";
+import type { Session } from "./store/waiting-messages.ts";
 import { returnMessage } from "./settlement.ts";
 
 const sessionLockLost = (sessionId: string): BusError =>

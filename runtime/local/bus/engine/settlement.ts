@@ -1,7 +1,7 @@
 /** How a delivery ends: complete, abandon, defer, dead-letter, a lost lock, an expired message. */
 import type { EngineContext } from "./context.ts";
 import { BusError, lockLost } from "./errors.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { PropertyChanges, StoredMessage } from "./message.ts";
 
 /** What a receiver decided about a message it holds. `changes` are set on its application properties. */

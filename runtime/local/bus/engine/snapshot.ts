@@ -1,6 +1,6 @@
 /** The shortest list of records that rebuilds a state. */
 import type { Entity, EntityDirectory } from "./entities.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { StoredMessage } from "./message.ts";
 import type { BrokerRecord } from "./records.ts";
 

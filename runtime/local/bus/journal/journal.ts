@@ -5,12 +5,10 @@
 import { closeSync, constants, fdatasync, openSync, rmSync, write, writeSync, fstatSync } from "node:fs";
 import type { BrokerRecord } from "../engine/records.ts";
 import type { RecordLog } from "../host.ts";
-import { DurableCallbacks } from "./durable-callbacks.ts";
-import { FILE_HEADER, logPath, syncDirectory } from "./files.ts";
+import { DurableCallbacks } from "./record-log.ts";
+import { FILE_HEADER, JournalError, encodeSnapshot, logPath, syncDirectory, writeSnapshot } from "./files.ts";
 import { encodeFrame } from "./frame.ts";
-import { JournalError } from "./journal-error.ts";
 import type { RecoveredJournal } from "./recovery.ts";
-import { encodeSnapshot, writeSnapshot } from "./snapshot-file.ts";
 
 export interface JournalOptions {
   readonly directory: string;

@@ -1,9 +1,8 @@
 /** Reads a data directory back: the newest snapshot, then every command logged after it. */
 import { readFileSync, truncateSync } from "node:fs";
 import type { BrokerRecord } from "../engine/records.ts";
-import { listFiles, readStart, type JournalFile } from "./files.ts";
+import { JournalError, type JournalFile, listFiles, readStart } from "./files.ts";
 import { decodeFrame } from "./frame.ts";
-import { JournalError } from "./journal-error.ts";
 
 export interface RecoveredJournal {
   /** The generation of the log to go on writing. */

@@ -15,7 +15,7 @@ const samples = (await readdir(join(ROOT, "packages-sample"), { withFileTypes: t
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => `packages-sample/${name}`);
 
-describe.each([".", "runtime/cli", ...samples])("package %s", (directory) => {
+describe.each([".", "runtime/cli", "runtime/local/bus", ...samples])("package %s", (directory) => {
   it("has a name in a scope, is private, and takes jobyard from this folder", async () => {
     const json = JSON.parse(await readFile(join(ROOT, directory, "package.json"), "utf8")) as PackageJson;
     expect(json.name).toMatch(/^@your-scope\//);

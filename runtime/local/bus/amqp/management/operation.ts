@@ -1,7 +1,7 @@
 /** What a management operation is, and how its arguments are read. */
 import type { Broker } from "../../engine/broker.ts";
 import { BusError } from "../../engine/errors.ts";
-import { plainInteger, plainString } from "../plain-map.ts";
+import { plainInteger, plainString } from "../values.ts";
 
 /** The arguments of an operation by their names in the protocol. */
 export type Arguments = Readonly<Record<string, unknown>>;

@@ -6,13 +6,13 @@ import type { Right } from "../../access/rights.ts";
 import { BusError } from "../../engine/errors.ts";
 import { toWireError } from "../amqp-errors.ts";
 import type { AmqpDeps } from "../front.ts";
-import { plainMap } from "../plain-map.ts";
+import { plainMap } from "../values.ts";
 import type { Response } from "../request-link.ts";
 import { types, type Connection, type DecodedMessage } from "../rhea.ts";
 import * as messages from "./message-operations.ts";
 import type { Operation } from "./operation.ts";
 import * as rules from "./rule-operations.ts";
-import * as sessions from "./session-operations.ts";
+import * as sessions from "./message-operations.ts";
 
 interface Entry {
   readonly right: Right;

@@ -1,8 +1,8 @@
 /** Management operations on the rules of a subscription. */
 import type { MessageFilter, RuleAction } from "../../engine/descriptions.ts";
 import { rulesByName } from "../../engine/entities.ts";
-import { correlationProperties, sqlAction, sqlFilter } from "../../rule-filters.ts";
-import { plainMap, plainString } from "../plain-map.ts";
+import { correlationProperties, sqlAction, sqlFilter } from "../../engine/rules.ts";
+import { plainMap, plainString } from "../values.ts";
 import { types, type Typed } from "../rhea.ts";
 import { integerArgument, stringArgument, type Operation } from "./operation.ts";
 

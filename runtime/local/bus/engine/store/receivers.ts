@@ -1,0 +1,90 @@
+/** The receivers attached to one store, and whose turn it is. */
+import type { BusError } from "../errors.ts";
+import { Fifo } from "./collections.ts";
+import type { Delivery } from "../message.ts";
+
+/** The receiving end of one link. The broker lowers `credit` with every delivery; the link raises it. */
+export interface Receiver {
+  /** Messages it will still take. */
+  credit: number;
+  /** true: the message is gone with its delivery; false: it is locked until settled. */
+  readonly receiveAndDelete: boolean;
+  /**
+   * Hands over one message. The records of the current command are not durable yet: nothing of this may leave the
+   * process before they are.
+   */
+  deliver(delivery: Delivery): void;
+  /** The entity or the session lock is gone: nothing more will come. */
+  ended(reason: BusError): void;
+}
+
+/** Someone waiting for a session to become free. */
+export interface SessionWaiter {
+  /** Absent: any session that has a message waiting. */
+  readonly sessionId: string | undefined;
+  readonly receiver: Receiver;
+  granted(sessionId: string, lockedUntil: number): void;
+}
+
+export class Receivers {
+  readonly #attached = new Set<Receiver>();
+  /** May hold receivers that have left; `#queued` tells who still waits. */
+  #ready = new Fifo<Receiver>();
+  readonly #queued = new Set<Receiver>();
+  /** Who holds which session. */
+  readonly holders = new Map<string, Receiver>();
+  readonly waiters = new Set<SessionWaiter>();
+
+  get count(): number {
+    return this.#attached.size + this.holders.size + this.waiters.size;
+  }
+
+  attach(receiver: Receiver): void {
+    this.#attached.add(receiver);
+  }
+
+  /** Says that a receiver's credit may have risen from nothing. */
+  offer(receiver: Receiver): void {
+    if (receiver.credit <= 0 || this.#queued.has(receiver) || !this.#attached.has(receiver)) return;
+    this.#queued.add(receiver);
+    this.#ready.push(receiver);
+  }
+
+  detach(receiver: Receiver): void {
+    this.#attached.delete(receiver);
+    this.#queued.delete(receiver);
+    // An idle queue never looks at its line, so those who left it must not pile up there.
+    if (this.#ready.size > 2 * this.#queued.size + 64) this.#closeRanks();
+  }
+
+  /** The next receiver with credit, in turn; it goes to the end of the line if it has more. */
+  next(): Receiver | undefined {
+    for (;;) {
+      const receiver = this.#ready.shift();
+      if (!receiver) return undefined;
+      if (!this.#queued.delete(receiver) || receiver.credit <= 0) continue;
+      if (receiver.credit > 1) {
+        this.#queued.add(receiver);
+        this.#ready.push(receiver);
+      }
+      return receiver;
+    }
+  }
+
+  #closeRanks(): void {
+    const waiting = new Fifo<Receiver>();
+    for (let next = this.#ready.shift(); next; next = this.#ready.shift())
+      if (this.#queued.has(next)) waiting.push(next);
+    this.#ready = waiting;
+  }
+
+  /** Ends all of them, because the entity was removed. */
+  end(reason: BusError): void {
+    const all = [...this.#attached, ...this.holders.values(), ...[...this.waiters].map((waiter) => waiter.receiver)];
+    this.#attached.clear();
+    this.#queued.clear();
+    this.holders.clear();
+    this.waiters.clear();
+    for (const receiver of all) receiver.ended(reason);
+  }
+}

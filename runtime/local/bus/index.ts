@@ -1,6 +1,6 @@
 /**
  * The local Service Bus: Azure Service Bus queues, topics and sessions over AMQP on this machine, for the unmodified
- * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md says what it does and does not do.
+ * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md lists what it does and does not do.
  */
 import { randomUUID } from "node:crypto";
 import { openAccessFile } from "./access/access-file.ts";
@@ -36,42 +36,42 @@ export type {
 } from "./engine/descriptions.ts";
 
 export interface LocalServiceBusOptions {
-  /** Address to listen on; must be of the loopback interface. Default 127.0.0.1. */
+  /** The loopback address to listen on. Default 127.0.0.1. */
   readonly host?: string;
   /** AMQP port; 0 takes any free one. */
   readonly port: number;
-  /** Port of the administration API over HTTP; 0 takes any free one. Absent: no administration API. */
+  /** The port of the administration API over HTTP; 0 takes any free one. Absent: there is no administration API. */
   readonly adminPort?: number;
-  /** Where the namespace is kept. Absent: in memory, gone with `close`. One process at a time may use a directory. */
+  /** The directory that keeps the namespace, for one process at a time. Absent: it is in memory, and ends with `close`. */
   readonly dataDir?: string;
   /** Makes the data directory this process's own. Default: a lock that fails at once when another process has it. */
   readonly claimDirectory?: ClaimDirectory;
-  /** Entities that must exist. Those that do are updated and keep their messages; others are left alone. */
+  /** Entities that must exist. Existing ones are updated and keep their messages. Other entities are left alone. */
   readonly topology: BusTopology;
   /** Default `RootManageSharedAccessKey`, as in Azure. */
   readonly sasKeyName?: string;
-  /** Default: a random key, kept in the data directory if there is one. */
+  /** Default: a random key. A data directory keeps it. */
   readonly sasKey?: string;
   /**
-   * File with role assignments: access tokens of Microsoft Entra ID are taken too, for what it says. It is read again
-   * when it has changed. Default: only shared access signatures are taken.
+   * A file with role assignments. With it, the bus also accepts access tokens of Microsoft Entra ID. A changed file is
+   * read again. Default: the bus accepts only shared access signatures.
    */
   readonly accessFile?: string;
-  /** Told who used which right and who was refused, once for each connection and change of the answer. */
+  /** Called with each use of a right and each refusal, once for each connection and change of the answer. */
   readonly onAccess?: AuditListener;
   /** The largest message, batch or request in KiB. Default 256, as in the Standard tier; Premium takes 1,024 and more. */
   readonly maxMessageKilobytes?: number;
-  /** Time limits of connections that prove nothing. */
+  /** Time limits of connections that bring no valid token. */
   readonly limits?: ConnectionLimits;
-  /** The present in epoch milliseconds. Default `Date.now`. */
+  /** The current time in epoch milliseconds. Default `Date.now`. */
   readonly clock?: () => number;
   /**
-   * Told when the bus cannot go on (the disk refuses the journal): nothing is acknowledged any more. Default: the error
-   * is thrown where nobody catches it, which ends the process.
+   * Called when the journal cannot be written. The bus then acknowledges nothing any more. Default: an uncaught
+   * exception, which ends the process.
    */
   readonly onFatal?: (error: Error) => void;
   /**
-   * Told of an error of ours while serving one request, whose client got `amqp:internal-error`, and of a changed access
+   * Called with a bug of the bus that broke one request, whose client got `amqp:internal-error`, and with a changed access
    * file that cannot be used. Default: a process warning.
    */
   readonly onFault?: (error: unknown) => void;
@@ -85,7 +85,7 @@ export interface LocalServiceBus {
   readonly connectionString: string;
   /** For `ServiceBusAdministrationClient`; absent when there is no administration API. */
   readonly adminConnectionString: string | undefined;
-  /** Ends all connections, writes what is waiting, releases port and directory. Locks and messages stay as they are. */
+  /** Ends all connections, writes pending records, and releases ports and directory. Locks and messages stay. */
   close(): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   if (!isLoopback(address)) throw notLoopback(address);
   const { onFatal = throwLater, onFault = warn, accessFile, onAccess: audit = () => undefined } = options;
   const access = accessFile === undefined ? undefined : openAccessFile({ path: accessFile, onUnusable: onFault });
-  // Whatever was opened before something fails is closed again, and `close` closes the same in the same order.
+  // If a step fails, the steps before it are undone. `close` undoes them all in the same order.
   await using opened = new AsyncDisposableStack();
   const directory = dataDir === undefined ? undefined : await openDataDirectory(dataDir, options.claimDirectory);
   opened.defer(() => directory?.release());
@@ -159,8 +159,6 @@ function throwLater(error: unknown): void {
     throw error;
   });
 }
-
-// The connection string under which a client finds the local Service Bus.
 
 /**
  * `UseDevelopmentEmulator=true` makes the SDK speak AMQP without TLS.

@@ -1,4 +1,4 @@
-/** Reads the JSON files that are handed to the bus when it starts. */
+/** Reads the JSON files that configure the bus. */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 
@@ -12,7 +12,7 @@ export class InputFileError extends Error {
 
 /**
  * @param what names the file in errors, such as "topology file".
- * @throws InputFileError when it cannot be read or says something the schema does not allow; every such field is named.
+ * @throws InputFileError when the file cannot be read or does not match the schema. The message names every wrong field.
  */
 export function readInputFile<Schema extends z.ZodType>(what: string, path: string, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(readJsonFile(what, path));

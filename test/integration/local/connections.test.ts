@@ -10,7 +10,7 @@ import { hasEnded, holdConnections, isReset } from "../../support/half-open-clie
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 describe("the local issuer", () => {
-  test("lets clients go that say nothing, before TLS and after", { tags: "attack/connections" }, async () => {
+  test("closes connections that send nothing, before TLS and after", { tags: "attack/connections" }, async () => {
     await using directory = await temporaryDirectory();
     const faults: unknown[] = [];
     const issuer = await startIdentityServer({
@@ -33,19 +33,26 @@ describe("the local issuer", () => {
 
 describe("a worker's health", () => {
   test.each([
-    ["say nothing", ""],
+    ["send nothing", ""],
     ["send half of their headers", "GET /health HTTP/1.1\r\nhost: a\r\n"],
     ["send half of a body", "POST /health HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{"],
-    ["have their connections closed", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"],
+    [
+      "ask to close the connection and do not close their side",
+      "GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    ],
     ["offer an upgrade", "GET /health HTTP/1.1\r\nhost: a\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n"],
-  ])("lets clients go that %s, and is told to who asks", { tags: "attack/connections" }, async (_what, text) => {
-    const limits = { maxCount: 6, headersTimeoutMs: 200, requestTimeoutMs: 200, lingerMs: 20 };
-    const health = await serveHealth(0, { isWell: () => true, unreadable: silentUnreadable }, limits);
-    onTestFinished(() => health.close());
-    using clients = await holdConnections(health.port, { text, count: 5 });
-    const answer = await fetch(`http://127.0.0.1:${health.port}/health`);
-    expect(await answer.json()).toEqual({ ApplicationHealthState: "Healthy" });
-    await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));
-    await Promise.all(clients.sockets.map(isReset));
-  });
+  ])(
+    "closes connections of clients that %s, and still answers others",
+    { tags: "attack/connections" },
+    async (_what, text) => {
+      const limits = { maxCount: 6, headersTimeoutMs: 200, requestTimeoutMs: 200, lingerMs: 20 };
+      const health = await serveHealth(0, { isWell: () => true, unreadable: silentUnreadable }, limits);
+      onTestFinished(() => health.close());
+      using clients = await holdConnections(health.port, { text, count: 5 });
+      const answer = await fetch(`http://127.0.0.1:${health.port}/health`);
+      expect(await answer.json()).toEqual({ ApplicationHealthState: "Healthy" });
+      await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));
+      await Promise.all(clients.sockets.map(isReset));
+    },
+  );
 });

@@ -1,15 +1,15 @@
-/** Takes tokens of both kinds and says who brings them: the key's holder, or a principal with role assignments. */
+/** Verifies tokens of both kinds: shared access signatures, and access tokens of Microsoft Entra ID. */
 import { type JWTVerifyGetKey, createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from "jose";
 import { BusError } from "../engine/errors.ts";
 import type { AccessList, KeySource } from "./access-file.ts";
 import { type Right, isAllowed } from "./rights.ts";
 import { type SasKey, audiencePath, covers, verifySasToken } from "./sas.ts";
 
-/** Who brought a token. */
+/** The owner of a verified token. */
 export interface Bearer {
   /** The token's `oid`; the name of the key for a shared access signature. */
   readonly principalId: string;
-  /** Epoch milliseconds. A shared access signature is only judged when it arrives. */
+  /** Epoch milliseconds. A shared access signature is checked only when it arrives. */
   readonly expiresAt: number;
   allows(right: Right, path: string): boolean;
 }
@@ -17,17 +17,17 @@ export interface Bearer {
 export interface BroughtToken {
   readonly kind: "jwt" | "sas";
   readonly token: string;
-  /** What it is to open: an address, or a path in the namespace. */
+  /** What the token is for: an address, or a path in the namespace. */
   readonly audience: string;
 }
 
-/** @throws BusError `unauthorized`; an error of another kind when the issuer's keys cannot be had. */
+/** @throws BusError `unauthorized`. @throws Error of another kind when the issuer's keys cannot be read. */
 export type Gate = (brought: BroughtToken) => Promise<Bearer>;
 
 export interface GateDeps {
   readonly sasKey: SasKey;
   readonly now: () => number;
-  /** The access list as it is now. Absent: only shared access signatures are taken. */
+  /** The current access list. Absent: only shared access signatures are accepted. */
   readonly access?: (() => AccessList) | undefined;
   readonly verify: TokenVerifier;
 }
@@ -42,7 +42,7 @@ export function createGate({ sasKey, now, access, verify }: GateDeps): Gate {
   };
 }
 
-/** As in Azure, a right that is given counts at once, and one that is taken away counts until the token is renewed. */
+/** As in Azure, a new right counts at once, and a removed right counts until the token is renewed. */
 function bearerOf(verified: Pick<Bearer, "principalId" | "expiresAt">, access: () => AccessList): Bearer {
   const { assignments } = access();
   return {
@@ -54,8 +54,6 @@ function bearerOf(verified: Pick<Bearer, "principalId" | "expiresAt">, access: (
   };
 }
 
-// Decides whether a bearer token is genuine: an access token of Microsoft Entra ID for Service Bus.
-
 export interface VerifiedToken {
   /** The `oid` claim. */
   readonly principalId: string;
@@ -64,14 +62,14 @@ export interface VerifiedToken {
 }
 
 /**
- * @throws BusError `unauthorized`, saying why as Azure does.
- * @throws Error of another kind when the issuer's keys cannot be had.
+ * @throws BusError `unauthorized` with Azure's reason.
+ * @throws Error of another kind when the issuer's keys cannot be read.
  */
 export type TokenVerifier = (token: string, access: AccessList) => Promise<VerifiedToken>;
 
-/** Clocks of issuer and bus may differ by so much. */
+/** The clocks of issuer and bus may differ by this. */
 export const TOLERANCE_S = 5;
-/** The only algorithm Entra signs with: neither `none` nor a shared secret can be smuggled in. */
+/** The only algorithm that Entra signs with. Tokens with `none` or a shared secret are refused. */
 const ALGORITHMS = ["RS256"];
 
 export function createTokenVerifier({ now }: { readonly now: () => number }): TokenVerifier {
@@ -95,13 +93,13 @@ export function createTokenVerifier({ now }: { readonly now: () => number }): To
   };
 }
 
-/** The SDK asks for the scope `https://servicebus.azure.net//.default`, of which Entra makes either form. */
+/** The SDK requests the scope `https://servicebus.azure.net//.default`. Entra writes any of these forms for it. */
 function withSlashes(audience: string): string[] {
   const bare = audience.replace(/\/+$/, "");
   return [bare, `${bare}/`, `${bare}//`];
 }
 
-/** Keys that came from the network are kept for as long as the access list names the same address. */
+/** Caches keys from the network while the access list names the same address. */
 function keyCache(): (source: KeySource) => JWTVerifyGetKey {
   let remote: { readonly url: string; readonly keys: JWTVerifyGetKey } | undefined;
   return (source) => {
@@ -113,7 +111,7 @@ function keyCache(): (source: KeySource) => JWTVerifyGetKey {
 
 const refused = (reason: string): BusError => new BusError("unauthorized", reason);
 
-/** The refusal behind an error of the library; undefined when the token is not what is wrong. */
+/** The refusal for an error of the library. Undefined when the token is not the cause. */
 function refusalOf(error: unknown): BusError | undefined {
   if (error instanceof errors.JWTExpired) return refused(expiredToken((error.payload.exp ?? 0) * 1_000));
   if (error instanceof errors.JWTClaimValidationFailed) {

@@ -12,7 +12,7 @@ const unauthorized = (reason: string): BusError => new BusError("unauthorized", 
 /**
  * Checks signature, key name and expiry of a token.
  *
- * @returns the path the token is good for, lower case, without slashes at its ends; empty: the whole namespace.
+ * @returns the path that the token is for, lower case, without slashes at its ends. Empty: the whole namespace.
  * @throws BusError `unauthorized`
  */
 export function verifySasToken(token: string, { name, key }: SasKey, now: number): string {

@@ -1,4 +1,4 @@
-/** ISO 8601 durations, as the administration API writes them. */
+/** Fields of descriptions in XML: durations in ISO 8601, and the fields that the bus keeps without acting on them. */
 import type {
   AuthorizationRule,
   KeptFields,
@@ -8,13 +8,13 @@ import type {
 import { BusError } from "../engine/errors.ts";
 import { type XmlElement, child, childText, elements } from "./xml.ts";
 
-/** The longest time span of .NET, which stands for "for ever". */
+/** The longest time span of .NET. It means "never". */
 const FOREVER = "P10675199DT2H48M5.4775807S";
 const FOREVER_MS = 10_675_199 * 86_400_000;
 
 const DURATION = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$/;
 
-/** Milliseconds; undefined for "for ever". @throws BusError `invalid-argument` */
+/** Milliseconds, or undefined for "never". @throws BusError `invalid-argument` */
 export function parseDuration(text: string): number | undefined {
   const match = DURATION.exec(text);
   if (!match || text === "P" || text.endsWith("T")) {
@@ -37,10 +37,10 @@ export function formatDuration(milliseconds: number | undefined): string {
   return `P${days ? `${days}D` : ""}${time && `T${time}`}`;
 }
 
-// Fields that the service keeps for its clients and that change nothing here. They are answered as they were given, so
-// that a client that compares what is with what it wants finds no difference.
-
-/** By entity, with the service's defaults. */
+/**
+ * Fields that change nothing here, by entity, with the service's defaults. The bus answers them as they were set, so that
+ * a client that compares the entity with what it wants finds no difference.
+ */
 export const KEPT = {
   queue: { EnableBatchedOperations: "true", EnablePartitioning: "false", EnableExpress: "false" },
   topic: {

@@ -15,7 +15,7 @@ export interface AdminRequest {
   /** `If-Match` was sent: a PUT updates instead of creating. */
   readonly update: boolean;
   readonly body: string;
-  /** `http://host:port/` as the client addressed us. */
+  /** `http://host:port/`, as the client wrote it. */
   readonly base: string;
 }
 
@@ -77,7 +77,7 @@ function serveEntity(broker: Broker, request: AdminRequest, { place, demand }: W
 }
 
 /**
- * As the service: what messages are passed on to must be there first, and the client must manage it too.
+ * As in the service, the target of a forwarding entity must exist, and the client must manage it too.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-auto-forwarding
  */
 function assertTargets(

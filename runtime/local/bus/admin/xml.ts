@@ -1,4 +1,4 @@
-/** As much XML as the administration API needs: elements, attributes and text; no document types, no entities of one's own. */
+/** The XML that the administration API needs: elements, attributes, text, and Atom documents. It has no document types. */
 import { BusError } from "../engine/errors.ts";
 
 export interface XmlElement {
@@ -74,10 +74,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&apos;",
 };
 
-/** By names: the SDK's parser leaves numeric references as they are. */
+/** Uses named references, because the SDK's parser does not decode numeric ones. */
 export const escapeXml = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
 
-/** `<name>value</name>` for each value that is there, in their order. */
+/** `<name>value</name>` for each defined value, in order. */
 export const elements = (values: Readonly<Record<string, string | number | boolean | undefined>>): string =>
   Object.entries(values)
     .map(([name, value]) => (value === undefined ? "" : `<${name}>${escapeXml(String(value))}</${name}>`))
@@ -104,15 +104,13 @@ function decodeEntities(text: string): string {
   });
 }
 
-// Atom documents around descriptions.
-
 export interface AtomEntry {
   /** The path of the resource; the SDK reads names from it. */
   readonly path: string;
   readonly content: string;
 }
 
-/** The dollar of `$Default` stays one: the SDK takes names as they stand in addresses. */
+/** The dollar of `$Default` is not encoded, because the SDK reads names from addresses without decoding. */
 const encodePath = (path: string): string =>
   path
     .split("/")
@@ -135,7 +133,7 @@ export interface Page {
   readonly top: number;
 }
 
-/** One page of a list, with the address of the next one if there is more. */
+/** One page of a list, with the address of the next page if there is one. */
 export function atomFeed(base: string, path: string, entries: readonly AtomEntry[], { skip, top }: Page): string {
   const address = escapeXml(base + encodePath(path));
   const more = skip + top < entries.length;

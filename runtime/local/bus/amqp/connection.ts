@@ -1,4 +1,4 @@
-/** Ends connections that prove nothing: not opened in time, or opened and without a token. */
+/** What the AMQP front does to each connection: time limits, SASL, and quick small exchanges. */
 import type { Server, Socket } from "node:net";
 import { WIRE_LIMITS } from "./front.ts";
 import type { AmqpError, Connection, Container } from "./rhea.ts";
@@ -8,7 +8,7 @@ export interface ConnectionLimits {
   readonly openTimeoutMs?: number;
   /** Default WIRE_LIMITS.tokenTimeoutMs. */
   readonly tokenTimeoutMs?: number;
-  /** How long a connection stays after our end of it. Default SOCKET_LINGER_MS. */
+  /** How long a connection stays after our end of it. Default 2 s. */
   readonly lingerMs?: number;
 }
 
@@ -18,6 +18,7 @@ export interface EndSilentOptions {
   readonly isProved: (connection: Connection) => boolean;
 }
 
+/** Ends connections that do not open in time, or open and bring no valid token in time. */
 export function endSilent(server: Server, container: Container, { limits = {}, isProved }: EndSilentOptions): void {
   const { openTimeoutMs = WIRE_LIMITS.openTimeoutMs, tokenTimeoutMs = WIRE_LIMITS.tokenTimeoutMs } = limits;
   const opened = new WeakSet<Socket>();
@@ -35,10 +36,7 @@ function endUnless(socket: Socket, afterMs: number, isFine: () => boolean): void
   socket.once("close", () => clearTimeout(timer));
 }
 
-// SASL PLAIN (key name and key) is not offered here. SASL has no words for a refusal, so the mechanism succeeds and the
-// connection is then closed with a reason.
-
-/** What rhea asks of a mechanism. */
+/** The interface of a SASL mechanism in rhea. */
 class RefusedPlain {
   outcome: boolean | undefined;
 
@@ -53,6 +51,10 @@ const REFUSAL: AmqpError = {
     "SASL PLAIN is not supported by the local Service Bus: use ANONYMOUS or MSSBCBS and put a token to $cbs.",
 };
 
+/**
+ * Refuses SASL PLAIN (key name and key), which the bus does not support. A SASL refusal has no text, so the mechanism
+ * succeeds and the connection is then closed with a reason.
+ */
 export function refusePlain(container: Container): void {
   container.sasl_server_mechanisms.PLAIN = () => new RefusedPlain();
   container.on("connection_open", ({ connection }) => {
@@ -62,9 +64,7 @@ export function refusePlain(container: Container): void {
 
 const usesPlain = ({ sasl_transport: sasl }: Connection): boolean => sasl?.selected?.mechanism instanceof RefusedPlain;
 
-// What makes small exchanges over TCP quick: few system calls on our side, no waiting for acknowledgements on theirs.
-
-/** One system call for all that is written in one go: rhea writes every frame by itself. */
+/** Writes all frames of one turn in one system call. rhea writes every frame by itself. */
 export function corkSocket(socket: Socket): void {
   const write = socket.write.bind(socket);
   let corked = false;
@@ -72,7 +72,7 @@ export function corkSocket(socket: Socket): void {
     if (!corked) {
       corked = true;
       socket.cork();
-      // Behind everything this turn still writes, before the event loop waits again.
+      // After everything that this turn writes, before the event loop waits again.
       setImmediate(() => {
         corked = false;
         socket.uncork();
@@ -83,17 +83,17 @@ export function corkSocket(socket: Socket): void {
   socket.write = corkingWrite as Socket["write"];
 }
 
-/** A frame without content: AMQP's keep-alive, which the peer passes over. */
+/** A frame without content: AMQP's keep-alive, which the peer ignores. */
 const EMPTY_FRAME = Buffer.from([0, 0, 0, 8, 2, 0, 0, 0]);
 
 const ANSWER_WITHIN_MS = 1;
-/** While results are on their way to the disk an answer is about to come anyway; but it may be for someone else. */
+/** While results wait for the disk, an answer will come soon. It may be for another client, so the wait has a limit. */
 const MOST_LOOKS = 8;
 
 /**
- * Sends an empty frame when nothing else answers what the client has sent. The SDK leaves Nagle's algorithm on: after a
- * packet of its own (say, new credit) it holds the next one (say, a message) until we acknowledge, and the kernel puts
- * that off by 40 ms unless there is data to go with it. To be used once the connection is open.
+ * Sends an empty frame when nothing else answers the client. The SDK leaves Nagle's algorithm on: after a packet (say,
+ * new credit) it holds the next one (say, a message) until we acknowledge. The kernel delays an acknowledgement without
+ * data by 40 ms. Call it once the connection is open.
  */
 export function answerQuickly(socket: Socket, resultsPending: () => boolean): void {
   let timer: NodeJS.Timeout | undefined;
@@ -106,7 +106,7 @@ export function answerQuickly(socket: Socket, resultsPending: () => boolean): vo
     else socket.write(EMPTY_FRAME);
   };
   socket.on("data", () => {
-    // Only what is written after the latest of their packets acknowledges that one too.
+    // Only a write after the latest packet of the client acknowledges that packet too.
     writtenBefore = socket.bytesWritten;
     looks = 0;
     timer ??= setTimeout(look, ANSWER_WITHIN_MS);

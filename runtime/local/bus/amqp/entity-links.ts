@@ -1,4 +1,4 @@
-/** A link on which a client receives messages: deliveries out, settlements in. Sessions use it once they are granted. */
+/** The links on which clients receive messages from queues, subscriptions and sessions, and send to queues and topics. */
 import { BusError } from "../engine/errors.ts";
 import type { Delivery } from "../engine/message.ts";
 import type { Settlement } from "../engine/settlement.ts";
@@ -22,12 +22,12 @@ import {
 import { batchItems } from "./sections.ts";
 import { plainMap, tokenToTag } from "./values.ts";
 
-/** `snd-settle-mode` settled: the client wants messages removed with their delivery. */
+/** `snd-settle-mode` settled: the client wants messages to be removed when they are delivered. */
 const SETTLED = 1;
 
 const wantsSettled = (link: SenderLink): boolean => link.remote.attach?.snd_settle_mode === SETTLED;
 
-/** The broker's receiver behind one link. */
+/** A link on which a client receives messages. It is a receiver of the broker: deliveries go out, settlements come in. */
 export class EgressLink implements Receiver {
   credit = 0;
   readonly receiveAndDelete: boolean;
@@ -35,7 +35,7 @@ export class EgressLink implements Receiver {
   readonly #link: SenderLink;
   readonly #path: string;
   readonly #counter: CreditCounter;
-  /** Handed out by the broker, not yet durable. */
+  /** Deliveries that are not durable yet. */
   #inFlight = 0;
   readonly #unsettled = new WeakMap<RheaDelivery, string>();
 
@@ -67,7 +67,7 @@ export class EgressLink implements Receiver {
 
   #send(delivery: Delivery): void {
     const { lock } = delivery;
-    // The link may have gone while the lock was being written: nobody has seen the message.
+    // The link may have ended while the lock was being written. The client has not seen the message.
     if (!this.#link.is_open() || this.#link.session.outgoing.available() === 0) {
       if (lock) this.#deps.host.execute((broker) => broker.undelivered(this.#path, lock.token));
       return;
@@ -84,7 +84,7 @@ export class EgressLink implements Receiver {
     });
     if (!this.#link._draining) return;
     this.credit = 0;
-    // Behind the deliveries this flow set off.
+    // After the deliveries that this flow caused.
     this.#deps.host.whenDurable(() => {
       if (this.#link.is_open()) this.#counter.answerDrain();
     });
@@ -94,7 +94,7 @@ export class EgressLink implements Receiver {
     if (!delivery) return;
     const token = this.#unsettled.get(delivery);
     if (token === undefined) {
-      // Settled twice, or sent settled: nothing is left to decide.
+      // Settled twice, or sent settled: there is nothing to decide.
       delivery.settled = true;
       delivery.remote_settled = true;
       return;
@@ -111,7 +111,7 @@ export class EgressLink implements Receiver {
     }
   }
 
-  /** rhea calls some handlers outside of its own error handling: nothing may escape from there. */
+  /** rhea calls some handlers outside of its own error handling, so no error may leave them. */
   #guard(action: () => void): void {
     try {
       action();
@@ -122,8 +122,8 @@ export class EgressLink implements Receiver {
 }
 
 /**
- * The SDK settles second: it waits for our settled answer and never confirms it. rhea would keep the delivery until it
- * does, so it is told that it has.
+ * The SDK waits for our settled answer and never confirms it. rhea would keep the delivery until then, so we mark it as
+ * confirmed.
  */
 function finish(link: SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
   settleDelivery(link, delivery, outcome);
@@ -149,18 +149,19 @@ function rejectedSettlement({ remote_state: state }: RheaDelivery): Settlement {
   };
 }
 
-// Counts what a client will still take on one link. rhea's own `credit` does not know of deliveries that wait to be
-// written, and its per-session queue is in order: one message sent without credit would hold up the whole session.
-
+/**
+ * Counts how many messages a client will still take on one link. rhea's `credit` does not count deliveries that wait to be
+ * written. rhea's queue of a session is in order, so one message without credit would block the whole session.
+ */
 export class CreditCounter {
   readonly #link: SenderLink;
-  /** Deliveries handed to rhea plus credit given back by draining: the delivery count the client will see. */
+  /** Deliveries handed to rhea plus credit returned by draining. The client will see it as the delivery count. */
   #used = 0;
 
   constructor(link: SenderLink) {
     this.#link = link;
-    // rhea answers a drain only if credit is left. When the last message crosses the drain none is, and the SDK would
-    // wait and then give up the link: so answer always.
+    // rhea answers a drain only if credit is left. If the last message uses it up meanwhile, the SDK would wait and then
+    // give up the link. So we always answer.
     link._get_drain = (): boolean => {
       if (!link._draining || !link._drained) return false;
       link.delivery_count += link.credit;
@@ -170,7 +171,7 @@ export class CreditCounter {
     };
   }
 
-  /** Messages that may be handed out now, on top of those on their way. */
+  /** How many more messages may be handed out now, besides those in flight. */
   available(inFlight: number): number {
     const granted = this.#link.credit + this.#link.delivery_count - this.#used - inFlight;
     return Math.max(0, Math.min(granted, this.#link.session.outgoing.available() - inFlight));
@@ -180,7 +181,7 @@ export class CreditCounter {
     this.#used++;
   }
 
-  /** Gives back all credit, if the client asked for that. Everything handed out must have been sent before. */
+  /** Returns all credit, if the client asked for that. Everything handed out must have been sent before. */
   answerDrain(): void {
     if (!this.#link._draining) return;
     this.#used = this.#link.credit + this.#link.delivery_count;
@@ -188,15 +189,14 @@ export class CreditCounter {
   }
 }
 
-// A link on which a client sends messages to a queue or topic.
-
-/** Each data section of a message in this format is an encoded message of its own. */
+/** In this format, each data section of a message is an encoded message. */
 const BATCH_FORMAT = 0x8001_3700;
 
+/** Opens a link on which a client sends messages to a queue or topic. */
 export function openIngress({ host, onFault, messageBytes }: AmqpDeps, receiver: ReceiverLink, path: string): void {
   receiver.add_credit(WIRE_LIMITS.senderCredit);
   receiver.on("message", ({ delivery, message }: EventContext) => {
-    // What was under way when we closed the link is not taken any more.
+    // Messages that arrive after we closed the link are ignored.
     if (!delivery || !message || !receiver.is_open()) return;
     try {
       if (takeOversized(receiver)) {

@@ -1,7 +1,10 @@
-/** Small pieces of AMQP 1.0 encoding, written by hand where rhea's generic writer would cost too much per message. */
+/**
+ * AMQP values: small encoders where rhea's generic writer would cost too much per message, lock tokens, and readers for the
+ * maps that rhea decodes.
+ */
 import { types } from "./rhea.ts";
 
-/** A view on the same bytes; the engine and the journal speak of Uint8Array only. */
+/** A view on the same bytes. The engine and the journal use Uint8Array only. */
 export const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -23,7 +26,7 @@ export function encodeSymbol(text: string): Buffer {
   return Buffer.concat([Buffer.from([0xa3, text.length]), Buffer.from(text, "ascii")]);
 }
 
-/** A section that is a list (properties) or map (annotations, application properties) of already encoded items. */
+/** A section that is a list (properties) or map (annotations, application properties) of encoded items. */
 export function encodeCollection(section: number, kind: "list" | "map", count: number, items: Buffer): Buffer {
   const head = Buffer.allocUnsafe(12);
   head[0] = 0x00;
@@ -48,8 +51,8 @@ export function int64(value: number): Buffer {
   return buffer;
 }
 
-// A lock token is a UUID. On the link it travels as the 16-byte delivery tag in the byte order of a .NET Guid; in
-// management requests and in what the SDK shows, in the order it is read.
+// A lock token is a UUID. On a link it is the 16-byte delivery tag, in the byte order of a .NET Guid. In management requests
+// and in the SDK it is in reading order.
 
 const GUID_ORDER = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15] as const;
 
@@ -68,7 +71,7 @@ export function uuidToToken(uuid: Uint8Array): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-// Reads the maps rhea decodes: some arrive as objects, some as typed lists of alternating keys and values.
+// rhea decodes some maps as objects, and others as typed lists of alternating keys and values.
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
@@ -91,7 +94,7 @@ export function plainMap(map: unknown): Record<string, unknown> {
   return plain;
 }
 
-/** Typed scalars become plain; typed maps and lists stay as they are, for who knows what to expect in them. */
+/** Typed scalars become plain. Typed maps and lists stay typed for the caller, who knows their content. */
 function keep(value: unknown): unknown {
   const inner = unwrap(value);
   return Array.isArray(inner) ? value : inner;
@@ -104,7 +107,7 @@ export function plainList(value: unknown): readonly unknown[] {
   return Array.isArray(inner) ? (inner as readonly unknown[]) : [inner];
 }
 
-/** An integer of up to eight bytes, as number; undefined when it is none. */
+/** An integer of up to eight bytes as a number. Undefined for anything else. */
 export function plainInteger(value: unknown): number | undefined {
   const inner = unwrap(value);
   if (Buffer.isBuffer(inner) && inner.length === 8) return Number(inner.readBigInt64BE(0));

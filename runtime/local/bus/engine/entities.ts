@@ -16,7 +16,7 @@ import { Fifo } from "./store/collections.ts";
 import { MessageStore } from "./store/message-store.ts";
 
 interface EntityBase {
-  /** As written by its creator. Names are compared without regard to case. */
+  /** As its creator wrote it. Names are compared without regard to case. */
   readonly path: string;
   readonly createdAt: number;
   updatedAt: number;
@@ -95,7 +95,7 @@ export class EntityDirectory {
     return entity;
   }
 
-  /** Queues and topics, subscriptions right after their topic: the order in which they can be created again. */
+  /** Queues, then topics, each followed by its subscriptions. In this order they can be created again. */
   *all(): IterableIterator<Entity> {
     yield* this.queues.values();
     for (const topic of this.topics.values()) {
@@ -240,11 +240,10 @@ export const defaultRule = (createdAt: number): RuleDescription => ({
   createdAt,
 });
 
-// The MessageIds an entity has accepted within its duplicate detection window.
-
+/** The MessageIds that an entity has accepted within its duplicate detection window. */
 export class DuplicateHistory {
   readonly #seenAt = new Map<string, number>();
-  // A list beside the map, because walking a map from its start is slow after many deletions.
+  // A list beside the map, because iterating a map from its start is slow after many deletions.
   readonly #order = new Fifo<{ readonly messageId: string; readonly at: number }>();
 
   has(messageId: string, now: number, windowMs: number): boolean {

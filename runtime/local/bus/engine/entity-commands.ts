@@ -1,4 +1,4 @@
-/** Creating, updating and removing entities and rules. */
+/** Creates, updates and removes entities and rules. */
 import type { EngineContext } from "./context.ts";
 import {
   type BusTopology,
@@ -109,7 +109,7 @@ export function removeRule(context: EngineContext, subscription: SubscriptionEnt
   context.emit({ type: "rule-removed", subscription: subscription.path, name });
 }
 
-/** Creates what is missing and updates what differs. What the topology does not mention is left alone. */
+/** Creates missing entities and updates those that differ. Entities that the topology does not mention are left alone. */
 export function applyTopology(context: EngineContext, topology: BusTopology): void {
   for (const description of topology.queues) ensure(context, { kind: "queue", description });
   for (const { subscriptions = [], ...description } of topology.topics) {
@@ -153,7 +153,7 @@ export function armIdleDeletion(context: EngineContext, { store }: Entity): void
   if (idleMs !== undefined) context.arm(store, store.lastUsedAt + idleMs);
 }
 
-/** Removes the entity of this store when it has been idle for too long; an attached receiver keeps it in use. */
+/** Removes the entity of this store when it has been idle for too long. An attached receiver counts as use. */
 export function removeIfIdle(context: EngineContext, store: MessageStore): void {
   const idleMs = store.options.autoDeleteOnIdleMs;
   if (idleMs === undefined) return;
@@ -163,7 +163,7 @@ export function removeIfIdle(context: EngineContext, store: MessageStore): void 
   else context.emit({ type: "entity-removed", path: store.path });
 }
 
-/** Whether two descriptions say the same. They are plain data; an absent property equals an undefined one. */
+/** Whether two descriptions are equal. They are plain data. An absent property equals an undefined one. */
 function deepEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -1,4 +1,4 @@
-/** Looking at messages without receiving them. https://learn.microsoft.com/azure/service-bus-messaging/message-browsing */
+/** Commands on messages that need no receiver link: peek, receive deferred messages, delete. */
 import type { EngineContext } from "./context.ts";
 import { lock } from "./dispatch.ts";
 import { BusError } from "./errors.ts";
@@ -6,14 +6,17 @@ import { type Delivery, toDelivery } from "./message.ts";
 import type { MessageStore } from "./store/message-store.ts";
 
 export interface PeekRange {
-  /** The first sequence number to look at. */
+  /** The first sequence number. */
   readonly from: number;
   readonly count: number;
   /** Only messages of this session. */
   readonly sessionId?: string;
 }
 
-/** Messages of any status, locked ones too, in the order of their sequence numbers. */
+/**
+ * Messages of any status, locked ones too, in the order of their sequence numbers.
+ * https://learn.microsoft.com/azure/service-bus-messaging/message-browsing
+ */
 export function peek(store: MessageStore, { from, count, sessionId }: PeekRange): Delivery[] {
   const found: Delivery[] = [];
   for (const message of store.messages.values()) {
@@ -25,10 +28,9 @@ export function peek(store: MessageStore, { from, count, sessionId }: PeekRange)
   return found;
 }
 
-// Receiving deferred messages. https://learn.microsoft.com/azure/service-bus-messaging/message-deferral
-
 /**
- * Hands out deferred messages by their sequence numbers: all of them or none.
+ * Delivers deferred messages by their sequence numbers, all of them or none.
+ * https://learn.microsoft.com/azure/service-bus-messaging/message-deferral
  *
  * @throws BusError `message-not-found` when one of them is not deferred here, or locked.
  */
@@ -56,8 +58,6 @@ export function receiveDeferred(
   });
 }
 
-// Deleting messages without receiving them. https://learn.microsoft.com/azure/service-bus-messaging/batch-delete
-
 export interface DeleteRange {
   readonly count: number;
   /** Only messages enqueued before this instant (epoch milliseconds). */
@@ -68,8 +68,9 @@ export interface DeleteRange {
 
 /**
  * Deletes waiting messages, oldest first. Locked, deferred and scheduled ones stay.
+ * https://learn.microsoft.com/azure/service-bus-messaging/batch-delete
  *
- * @returns how many it were.
+ * @returns their number.
  */
 export function deleteMessages(
   context: EngineContext,

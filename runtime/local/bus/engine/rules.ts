@@ -1,4 +1,7 @@
-/** Turns the filter of a subscription rule into a test on messages. https://learn.microsoft.com/azure/service-bus-messaging/topic-filters */
+/**
+ * The rules of subscriptions: filters and actions as clients write them, compiled to functions on messages.
+ * https://learn.microsoft.com/azure/service-bus-messaging/topic-filters
+ */
 import type { MessageFilter, RuleAction } from "./descriptions.ts";
 import { BusError } from "./errors.ts";
 import type { FilterableMessage, MessageEdits } from "./message.ts";
@@ -8,7 +11,7 @@ import type { Parameters, Property } from "./sql/syntax.ts";
 
 export type FilterMatcher = (message: FilterableMessage) => boolean;
 
-/** System properties a correlation filter can name, lower case. */
+/** The system properties that a correlation filter can name, lower case. */
 const CORRELATION_PROPERTIES = new Set([
   ...[
     "contenttype",
@@ -23,7 +26,7 @@ const CORRELATION_PROPERTIES = new Set([
   ],
 ]);
 
-/** @throws BusError `invalid-argument` when the filter cannot be understood. */
+/** @throws BusError `invalid-argument` when the filter is not valid. */
 export function compileFilter(filter: MessageFilter): FilterMatcher {
   switch (filter.kind) {
     case "true":
@@ -42,7 +45,7 @@ function compileSql({ expression, parameters }: Extract<MessageFilter, { kind: "
   return (message) => evaluate(message) === true;
 }
 
-/** All given properties must be equal. Unlike in SQL filters, nothing is compared that was not given. */
+/** All given properties must be equal. */
 function compileCorrelation({
   system = {},
   properties = {},
@@ -63,8 +66,7 @@ function compileCorrelation({
     propertyPairs.every(([name, value]) => message.application(name) === value);
 }
 
-// Compiles a SQL rule action to a function that says what it changes in a message.
-
+/** Returns the changes that an action makes to a message. */
 export type Action = (message: FilterableMessage) => MessageEdits;
 
 interface Step {
@@ -73,19 +75,19 @@ interface Step {
   readonly compute?: (message: FilterableMessage) => unknown;
 }
 
-/** @throws BusError `invalid-argument` when the action cannot be understood. */
+/** @throws BusError `invalid-argument` when the action is not valid. */
 export function compileAction(expression: string, parameters: Parameters = {}): Action {
   const steps = parseAction(expression, parameters).map((statement): Step => {
     const { property } = statement;
     if (statement.kind === "remove") return { property };
     const { value } = statement;
-    // A property that is only copied keeps its type, also where the language has none for it.
+    // A property that is only copied keeps its AMQP type, also a type that the language does not have.
     return { property, compute: value.kind === "property" ? rawReader(value) : compileNode(value) };
   });
   return (message) => run(steps, message);
 }
 
-/** Each statement sees what the ones before it have changed. */
+/** Each statement sees the changes of the statements before it. */
 function run(steps: readonly Step[], message: FilterableMessage): MessageEdits {
   const application = new Map<string, { readonly name: string; readonly value: unknown }>();
   const system = new Map<string, string | undefined>();
@@ -98,7 +100,7 @@ function run(steps: readonly Step[], message: FilterableMessage): MessageEdits {
     newId: () => message.newId(),
   };
   for (const { property, compute } of steps) {
-    // What is unknown becomes null: the property is there and has no value.
+    // An unknown value becomes null: the property exists and has no value.
     const value = compute === undefined ? undefined : (compute(changed) ?? null);
     const { scope, name } = property;
     if (scope === "user") application.set(name.toLowerCase(), { name, value });
@@ -117,9 +119,7 @@ const rawReader =
 
 const asText = (value: unknown): string => (value instanceof Date ? value.toISOString() : String(value));
 
-// How clients write the filters and actions of rules, whichever way they come.
-
-/** The service stores the two constant expressions as filters of their own kind. */
+/** A SQL filter. The service stores the two constant expressions as filters of their own kind. */
 export function sqlFilter(expression: string, parameters: Readonly<Record<string, unknown>> = {}): MessageFilter {
   const compact = expression.replace(/\s/g, "");
   if (compact === "1=1") return { kind: "true" };
@@ -127,7 +127,7 @@ export function sqlFilter(expression: string, parameters: Readonly<Record<string
   return { kind: "sql", expression, ...withParameters(parameters) };
 }
 
-/** An empty expression is no action. */
+/** A SQL action. An empty expression is no action. */
 export const sqlAction = (
   expression: string | undefined,
   parameters: Readonly<Record<string, unknown>> = {},

@@ -1,4 +1,4 @@
-/** The directory that keeps a namespace. It is made on first use, belongs to one process at a time, and has a key of its own. */
+/** The directory that keeps a namespace. One process at a time owns it. It has a shared access key of its own. */
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

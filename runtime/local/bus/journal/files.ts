@@ -1,4 +1,4 @@
-/** The files of a data directory: `N.snapshot` is the state before `N.log`, and later logs follow on it. */
+/** The files of a data directory. `N.snapshot` is the state before `N.log`. Later logs continue it. */
 import { closeSync, fsyncSync, openSync, readdirSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -38,12 +38,12 @@ export function listFiles(directory: string): JournalFile[] {
 export interface FileStart {
   /** Where the frames begin. */
   readonly offset: number;
-  /** Whether this program may append to the file: it would not be readable by the version its first line names. */
+  /** Whether the file has the current version. Only then may this program append to it. */
   readonly isCurrent: boolean;
 }
 
 /**
- * What the first line says; undefined when the file ends within it, as a crash right after its creation leaves it.
+ * Reads the first line. Undefined when the file ends within it, after a crash during its creation.
  *
  * @throws JournalError when the file is not ours or of a version that cannot be read.
  */
@@ -68,12 +68,12 @@ function parseHeader(line: string): { readonly format?: unknown; readonly versio
     const header: unknown = JSON.parse(line);
     return typeof header === "object" && header !== null ? header : undefined;
   } catch {
-    // Not JSON: then it is not our header, which is what the caller says.
+    // Not JSON, so not our header. The caller throws.
     return undefined;
   }
 }
 
-/** Makes created, renamed and removed names of a directory durable. */
+/** Makes the creation, renaming and removal of files in a directory durable. */
 export function syncDirectory(directory: string): void {
   // Windows cannot open directories, and does not need it.
   if (process.platform === "win32") return;
@@ -93,11 +93,9 @@ export class JournalError extends Error {
   }
 }
 
-// Writes a snapshot so that it is there as a whole or not at all.
-
 const RECORDS_PER_FRAME = 256;
 
-/** Encodes the whole state at once: it must not change in between. Takes about as much memory as the state itself. */
+/** Encodes the whole state at once, because it must not change meanwhile. Needs about as much memory as the state. */
 export function encodeSnapshot(records: Iterable<BrokerRecord>): Buffer[] {
   const frames: Buffer[] = [];
   let group: BrokerRecord[] = [];
@@ -112,7 +110,7 @@ export function encodeSnapshot(records: Iterable<BrokerRecord>): Buffer[] {
   return frames;
 }
 
-/** @returns its size in bytes. Afterwards the files of older generations are gone. */
+/** Writes a complete snapshot or none, and removes the files of older generations. @returns its size in bytes. */
 export async function writeSnapshot(directory: string, generation: number, frames: readonly Buffer[]): Promise<number> {
   const path = snapshotPath(directory, generation);
   const temporary = `${path}.tmp`;
@@ -129,7 +127,7 @@ export async function writeSnapshot(directory: string, generation: number, frame
   } finally {
     await file.close();
   }
-  // The name appears only when the content is safe, and the old files go only when the name is.
+  // The content is durable before the name, and the name before the old files are removed.
   await rename(temporary, path);
   syncDirectory(directory);
   for (const old of listFiles(directory)) if (old.generation < generation) await rm(old.path);

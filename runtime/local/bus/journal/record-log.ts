@@ -1,7 +1,8 @@
-/** Keeps nothing: for a namespace that lives only as long as its process. */
+/** A record log that keeps nothing, and the callbacks that every record log needs. */
 import { Fifo } from "../engine/store/collections.ts";
 import type { RecordLog } from "../host.ts";
 
+/** For a namespace that ends with its process. */
 export class MemoryLog implements RecordLog {
   readonly busy = false;
   readonly #callbacks = new DurableCallbacks();
@@ -15,14 +16,13 @@ export class MemoryLog implements RecordLog {
   }
 }
 
-// Callbacks that wait for appended frames to be durable; they run in their order, never one within another.
-
 interface Waiting {
   /** How many frames must be durable first. */
   readonly frames: number;
   readonly callback: () => void;
 }
 
+/** Callbacks that wait until appended frames are durable. They run in order, never one within another. */
 export class DurableCallbacks {
   readonly #waiting = new Fifo<Waiting>();
   #appended = 0;
@@ -34,13 +34,13 @@ export class DurableCallbacks {
     this.#appended++;
   }
 
-  /** That many more frames are durable. */
+  /** So many more frames are durable. */
   written(frames: number): void {
     this.#durable += frames;
     this.#run();
   }
 
-  /** Calls back when everything appended so far is durable: at once, if it is. */
+  /** Calls back when everything appended so far is durable, which may be at once. */
   add(callback: () => void): void {
     this.#waiting.push({ frames: this.#appended, callback });
     this.#run();

@@ -1,4 +1,4 @@
-/** Management operations on messages: renew, peek, schedule, cancel, receive deferred, settle. */
+/** Management operations on messages (renew, peek, schedule, cancel, receive deferred, settle) and on sessions. */
 import type { IncomingMessage } from "../../engine/message.ts";
 import type { Settlement } from "../../engine/settlement.ts";
 import { encodeDelivery, encodeManagedDelivery } from "../delivery-encoder.ts";
@@ -21,7 +21,7 @@ import { type Arguments, type Operation, integerArgument, invalidArgument, strin
 const LONG_ITEMS = 0x81;
 const TIMESTAMP_ITEMS = 0x83;
 
-/** `receiver-settle-mode` first: the message is removed as it is received. */
+/** `receiver-settle-mode` first: the message is removed when it is received. */
 const RECEIVE_AND_DELETE = 0;
 
 function lockTokens(args: Arguments): string[] {
@@ -131,15 +131,13 @@ function settlementOf(args: Arguments): Settlement {
   }
 }
 
-// Management operations on sessions: renew the lock, read and write the state, list.
-
 export const renewSessionLock: Operation = (broker, path, args) => ({
   body: { expiration: types.wrap_timestamp(broker.renewSessionLock(path, stringArgument(args, "session-id"))) },
 });
 
 export const setSessionState: Operation = (broker, path, args) => {
   const state = plainBytes(args["session-state"]);
-  // A copy: the argument is a piece of a socket buffer.
+  // A copy, because the argument is a view on a socket buffer.
   broker.setSessionState(path, stringArgument(args, "session-id"), state && Buffer.from(state));
   return {};
 };

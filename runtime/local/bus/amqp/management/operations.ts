@@ -1,5 +1,5 @@
 /**
- * The operations a client asks for at `<entity>/$management`.
+ * The operations that clients request at `<entity>/$management`.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response
  */
 import type { Right } from "../../access/rights.ts";
@@ -52,7 +52,7 @@ const statusOf = (statusCode: number, statusDescription: string): object => ({
   statusDescription,
 });
 
-/** Runs one request and turns the outcome, or the refusal, into its response. */
+/** Runs one request and makes a response of its result or error. */
 export function handleManagement(
   { host, onFault }: Pick<AmqpDeps, "host" | "onFault">,
   { entity, demand, connection }: ManagedEntity,

@@ -1,6 +1,6 @@
 /**
- * Compiles a parsed SQL expression to a function of messages. Logic has three values: a property that is absent, or values that
- * cannot be compared, are unknown (undefined here), and only a filter that is true lets a message pass.
+ * Compiles a parsed SQL expression to a function of messages. Logic has three values: an absent property and a comparison
+ * of different types are unknown (undefined here). A message passes only if its filter is true.
  */
 import type { FilterableMessage } from "../message.ts";
 import type { Arithmetic, Comparison, Node, Property } from "./syntax.ts";
@@ -79,7 +79,7 @@ function propertyReader({ scope, name }: Property): Evaluator {
   return (message) => toValue(message.application(name));
 }
 
-/** Instants are compared by their time; what has no literal in the language is unknown. */
+/** Dates are compared by their time. Types that the language does not have are unknown. */
 function toValue(raw: unknown): Value {
   if (typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean") return raw;
   return raw instanceof Date ? raw.getTime() : undefined;
@@ -88,7 +88,7 @@ function toValue(raw: unknown): Value {
 const truth = (value: Value): boolean | undefined => (typeof value === "boolean" ? value : undefined);
 const negate = (value: boolean | undefined): boolean | undefined => (value === undefined ? undefined : !value);
 
-/** OR is decided by a true side, AND by a false one; otherwise an unknown side makes the result unknown. */
+/** A true side decides OR, a false side decides AND. Otherwise an unknown side makes the result unknown. */
 function combine(leftNode: Node, rightNode: Node, deciding: boolean): Evaluator {
   const [left, right] = [compileNode(leftNode), compileNode(rightNode)];
   return (message) => {
@@ -145,7 +145,7 @@ function calculate(operator: Arithmetic, left: Value, right: Value): Value {
   }
 }
 
-// The LIKE operator: `%` stands for any characters, `_` for one, and what follows the escape character for itself.
+// LIKE: `%` stands for any characters and `_` for one. The escape character makes the next character stand for itself.
 
 type Part = { readonly kind: "any" } | { readonly kind: "one" } | { readonly kind: "text"; readonly character: string };
 
@@ -171,7 +171,7 @@ export function compileLike(pattern: string, escape: string | undefined): LikePa
   return parts;
 }
 
-/** Goes back only to the last `%`, so that no pattern takes more than pattern length times text length. */
+/** Backtracks only to the last `%`, so that no pattern takes longer than pattern length times text length. */
 export function matchesLike(text: string, pattern: LikePattern): boolean {
   const characters = Array.from(text);
   let at = 0;

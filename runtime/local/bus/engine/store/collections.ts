@@ -1,4 +1,4 @@
-/** A binary min-heap: `peek` is the smallest item by the given order. */
+/** A binary min-heap. `peek` returns the smallest item by the given order. */
 export class Heap<T> {
   #items: T[] = [];
   readonly #compare: (a: T, b: T) => number;
@@ -36,7 +36,7 @@ export class Heap<T> {
     return smallest;
   }
 
-  /** Drops the items that fail the test; linear. */
+  /** Removes the items that fail the test. Takes linear time. */
   retain(keep: (item: T) => boolean): void {
     const kept = this.#items.filter(keep);
     this.#items = [];
@@ -59,7 +59,7 @@ export class Heap<T> {
   }
 }
 
-/** A first-in first-out list with constant-time `shift`, which an array does not give. */
+/** A first-in first-out list. Its `shift` takes constant time, unlike that of an array. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -84,7 +84,7 @@ export class Fifo<T> {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined;
-    // Copying only when at least half is dead keeps the cost per item constant.
+    // Copying only when at least half of the array is unused keeps the cost per item constant.
     if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

@@ -1,6 +1,6 @@
 /**
- * The messages of one queue, subscription or dead-letter queue: the state, and how each record changes it. Deciding
- * which record to write is left to the commands (`settlement.ts`, `dispatch.ts`, `expiry.ts`, …).
+ * The messages of one queue, subscription or dead-letter queue: the state, and how each record changes it. The commands
+ * (`settlement.ts`, `dispatch.ts`, `expiry.ts`, …) decide which records to write.
  */
 import { AvailableMessages, SessionTable } from "./waiting-messages.ts";
 import type { StoreOptions } from "../descriptions.ts";
@@ -9,7 +9,7 @@ import type { StoredMessage } from "../message.ts";
 import { Receivers } from "./receivers.ts";
 import type { MessageAdded, MessageRecord } from "../records.ts";
 
-/** A message and the instant something happens to it, as it was when the entry was made. */
+/** A message, and when it is due as of the time of the entry. */
 interface DueEntry {
   readonly at: number;
   readonly message: StoredMessage;
@@ -20,34 +20,34 @@ const byInstant = (a: DueEntry, b: DueEntry): number =>
   a.at - b.at || a.message.sequenceNumber - b.message.sequenceNumber;
 
 interface StoreParts {
-  /** Told of the instant of anything new that will fall due. */
+  /** Called with the instant of each new due time. */
   readonly onDue: (store: MessageStore, at: number) => void;
   readonly deadLetters?: MessageStore;
   readonly transferDeadLetters?: MessageStore;
 }
 
 export class MessageStore {
-  /** The entity path with the writing its creator chose; `key` is the same in lower case. */
+  /** The entity path as its creator wrote it. `key` is the same in lower case. */
   readonly path: string;
   readonly key: string;
   options: StoreOptions;
-  /** In the order of their sequence numbers, because numbers only grow. */
+  /** In the order of sequence numbers, because these only grow. */
   readonly messages = new Map<number, StoredMessage>();
   readonly available = new AvailableMessages();
   readonly sessions = new SessionTable();
-  /** By lock token. Without sessions, in the order the locks end, because all last equally long (but see below). */
+  /** By lock token. Without sessions, in the order in which locks end, because all last equally long (but see below). */
   readonly locked = new Map<string, StoredMessage>();
   readonly scheduled = new Heap<DueEntry>(byInstant);
   readonly expiring = new Heap<DueEntry>(byInstant);
-  /** Set when the lock duration changed while locks were held: then `locked` is not ordered until it is empty. */
+  /** Set when the lock duration changes while messages are locked. `locked` is then unordered until it is empty. */
   mixedLockDurations = false;
-  /** Who is waiting for messages of this store. Not part of the state: receivers do not outlive the process. */
+  /** Not part of the recovered state, because receivers end with the process. */
   readonly receivers = new Receivers();
-  /** Where messages go that cannot be delivered; absent for dead-letter queues themselves. */
+  /** For messages that cannot be delivered. Absent for dead-letter queues. */
   readonly deadLetters: MessageStore | undefined;
-  /** Where messages go that cannot be forwarded. */
+  /** For messages that cannot be forwarded. */
   readonly transferDeadLetters: MessageStore | undefined;
-  /** The last send, receive or update, for auto-delete on idle. Starts anew with the process. */
+  /** The last send, receive or update, for auto-delete on idle. It is reset when the process starts. */
   lastUsedAt = 0;
   lastSequenceNumber = 0;
   bytes = 0;
@@ -123,7 +123,7 @@ export class MessageStore {
     }
   }
 
-  /** Where this message waits for a receiver. */
+  /** The list in which this message waits for a receiver. */
   #shelf(message: StoredMessage): AvailableMessages {
     return this.options.requiresSession ? this.sessions.of(message).available : this.available;
   }
@@ -201,7 +201,7 @@ export class MessageStore {
     message.body = body;
   }
 
-  /** Entries of messages that are gone stay in a heap until their instant; far instants must not pile them up. */
+  /** Entries of removed messages stay in a heap until their instant. This removes them when there are too many. */
   #dropDeadEntries(heap: Heap<DueEntry>): void {
     if (heap.size <= 64 || heap.size <= 2 * this.messages.size) return;
     heap.retain(({ message }) => this.holds(message));

@@ -1,24 +1,24 @@
-/** The receivers attached to one store, and whose turn it is. */
+/** The receivers that are attached to one store, and the order in which they get messages. */
 import type { BusError } from "../errors.ts";
 import { Fifo } from "./collections.ts";
 import type { Delivery } from "../message.ts";
 
-/** The receiving end of one link. The broker lowers `credit` with every delivery; the link raises it. */
+/** The receiving end of one link. The broker lowers `credit` with every delivery, and the link raises it. */
 export interface Receiver {
-  /** Messages it will still take. */
+  /** How many more messages it takes. */
   credit: number;
-  /** true: the message is gone with its delivery; false: it is locked until settled. */
+  /** True: a message is removed when it is delivered. False: it is locked until it is settled. */
   readonly receiveAndDelete: boolean;
   /**
-   * Hands over one message. The records of the current command are not durable yet: nothing of this may leave the
-   * process before they are.
+   * Takes one message. The records of the current command are not durable yet, and the message must not leave the process
+   * before they are.
    */
   deliver(delivery: Delivery): void;
-  /** The entity or the session lock is gone: nothing more will come. */
+  /** The entity or the session lock has ended. No more messages will come. */
   ended(reason: BusError): void;
 }
 
-/** Someone waiting for a session to become free. */
+/** A receiver that waits for a session. */
 export interface SessionWaiter {
   /** Absent: any session that has a message waiting. */
   readonly sessionId: string | undefined;
@@ -28,10 +28,10 @@ export interface SessionWaiter {
 
 export class Receivers {
   readonly #attached = new Set<Receiver>();
-  /** May hold receivers that have left; `#queued` tells who still waits. */
+  /** It may contain detached receivers. `#queued` has those that still wait. */
   #ready = new Fifo<Receiver>();
   readonly #queued = new Set<Receiver>();
-  /** Who holds which session. */
+  /** The receiver of each locked session. */
   readonly holders = new Map<string, Receiver>();
   readonly waiters = new Set<SessionWaiter>();
 
@@ -43,7 +43,7 @@ export class Receivers {
     this.#attached.add(receiver);
   }
 
-  /** Says that a receiver's credit may have risen from nothing. */
+  /** To be called when a receiver's credit may have risen from zero. */
   offer(receiver: Receiver): void {
     if (receiver.credit <= 0 || this.#queued.has(receiver) || !this.#attached.has(receiver)) return;
     this.#queued.add(receiver);
@@ -53,11 +53,11 @@ export class Receivers {
   detach(receiver: Receiver): void {
     this.#attached.delete(receiver);
     this.#queued.delete(receiver);
-    // An idle queue never looks at its line, so those who left it must not pile up there.
+    // An idle queue never reads its line, so detached receivers must not pile up there.
     if (this.#ready.size > 2 * this.#queued.size + 64) this.#closeRanks();
   }
 
-  /** The next receiver with credit, in turn; it goes to the end of the line if it has more. */
+  /** The next receiver with credit, in turn. It goes to the end of the line if it has more credit. */
   next(): Receiver | undefined {
     for (;;) {
       const receiver = this.#ready.shift();

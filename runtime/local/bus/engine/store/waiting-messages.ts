@@ -1,21 +1,21 @@
-/** The sessions of one store: which messages wait in each, who holds it, and the state the application keeps there. */
+/** The messages of one store that wait for a receiver, and its sessions with their messages, locks and states. */
 import type { MessageLock, StoredMessage } from "../message.ts";
 import { Fifo, Heap } from "./collections.ts";
 
 export interface Session {
   readonly id: string;
   readonly available: AvailableMessages;
-  /** Messages of this session still in the store, in whatever status. */
+  /** Messages of this session in the store, of any status. */
   messageCount: number;
   lock: MessageLock | undefined;
   state: Uint8Array | undefined;
   updatedAt: number;
 }
 
-/** A session exists while it has messages, a holder or a state. */
+/** A session exists while it has messages, a lock or a state. */
 export class SessionTable {
   readonly #sessions = new Map<string, Session>();
-  /** Sessions that may have a message waiting, oldest mention first; checked when one is looked for. */
+  /** Sessions that may have a waiting message, oldest first. `nextFree` removes those that have none. */
   readonly #candidates = new Set<string>();
 
   get(id: string): Session | undefined {
@@ -30,7 +30,7 @@ export class SessionTable {
     return this.#open(message.sessionId ?? "");
   }
 
-  /** The session that has waited longest among those with a waiting message and no holder. */
+  /** The session that has waited longest, of those with a waiting message and no lock. */
   nextFree(): Session | undefined {
     for (const id of this.#candidates) {
       const session = this.#sessions.get(id);
@@ -96,11 +96,10 @@ export class SessionTable {
   }
 }
 
-// The messages waiting for a receiver, in the order of their sequence numbers.
-
 /**
- * New messages arrive in order and go to a list; only those that come back (abandoned, lock expired) need a heap.
- * Entries of messages that have left by another way stay until they reach the front, where `available` tells them.
+ * Waiting messages in the order of their sequence numbers. New messages arrive in order and go to a list. Only returned
+ * messages (abandoned, lock expired) need a heap. Entries of removed messages stay until they reach the front, where
+ * `available` shows that they do not wait any more.
  */
 export class AvailableMessages {
   readonly #fresh = new Fifo<StoredMessage>();

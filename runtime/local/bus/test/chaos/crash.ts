@@ -10,7 +10,7 @@ export async function crashRounds(rounds: number, onRound: (round: number) => vo
   for (let round = 1; round <= rounds; round++) {
     const load = startLoad({ connectionString, ledger, clientCount: 4, senderCount: 8 });
     await load.established;
-    // The moment of the crash is what is random here, not something to wait for.
+    // The moment of the crash is random on purpose. There is no state to wait for.
     await delay(Math.random() * 500);
     await bus.kill();
     await load.stop();

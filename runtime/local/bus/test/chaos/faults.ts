@@ -4,7 +4,7 @@ import { startBus } from "../support/start-bus.ts";
 import { TcpProxy } from "../../../../../test/support/tcp-proxy.ts";
 import { chaosTopology, drainAll, Ledger, startLoad } from "./workload.ts";
 
-/** The second one comes first; the first, which waits a minute for the SDK to give a link up, last. */
+/** Rounds count from 1, so `cut` is first. `blackhole` is last, because the SDK takes a minute to give up such a link. */
 const FAULTS = ["blackhole", "cut", "stall"] as const;
 
 export interface FaultOptions {

@@ -1,4 +1,4 @@
-/** Runs random commands against broker and reference models until at least so many were carried out. */
+/** Runs random commands against broker and reference models, at least so many. */
 import fc from "fast-check";
 import { TestBus } from "../support/engine.ts";
 import { modelTopology, queueCommands, QueueModel } from "../support/queue-model.ts";

@@ -1,6 +1,6 @@
 /**
- * Traffic on one queue through the real SDK, and a ledger of what the bus has promised: what was acknowledged must
- * arrive, what was settled must not come back, and while a lock is valid nobody else may get the message.
+ * Traffic on one queue through the real SDK, and a ledger of what the bus has promised: an acknowledged message must
+ * arrive, a settled message must not come back, and while a lock is valid no other receiver may get the message.
  */
 import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiver } from "@azure/service-bus";
 
@@ -14,14 +14,14 @@ const IMPATIENT = { retryOptions: { maxRetries: 0, timeoutInMs: 2_000, retryDela
 
 interface Sighting {
   readonly sequenceNumber: string;
-  /** Until when nobody else may see the message; 0 once its holder gave it up or may have. */
+  /** Until when no other receiver may get the message. 0 when its receiver has settled it, or may have. */
   lockedUntil: number;
 }
 
 export class Ledger {
   readonly acknowledged = new Set<string>();
   readonly settled = new Set<string>();
-  /** A settlement whose answer never came: it may have been carried out. */
+  /** Settlements without an answer. The bus may have executed them. */
   readonly maybeSettled = new Set<string>();
   readonly sightings = new Map<string, Sighting>();
   readonly violations: string[] = [];
@@ -32,7 +32,7 @@ export class Ledger {
     return `m-${++this.#sent}`;
   }
 
-  /** One of the acknowledged ids: sending it again must change nothing. */
+  /** One of the acknowledged ids. Sending it again must change nothing. */
   anyAcknowledged(): string | undefined {
     const ids = [...this.acknowledged];
     return ids[Math.floor(Math.random() * ids.length)];
@@ -54,7 +54,7 @@ export class Ledger {
     this.sightings.set(id, { sequenceNumber, lockedUntil: message.lockedUntilUtc?.getTime() ?? 0 });
   }
 
-  /** What was acknowledged and never seen, once the queue is empty. */
+  /** Acknowledged messages that never arrived, once the queue is empty. */
   missing(): string[] {
     return [...this.acknowledged].filter((id) => !this.sightings.has(id));
   }
@@ -68,7 +68,7 @@ export interface LoadOptions {
 }
 
 export interface Load {
-  /** Resolves when every link has carried something, or failed to. */
+  /** Resolves when every link has worked once, or failed. */
   readonly established: Promise<unknown>;
   /** Stops starting new operations, waits for those that run, and closes the clients. */
   stop(): Promise<void>;
@@ -98,7 +98,7 @@ export function startLoad({ connectionString, ledger, clientCount, senderCount }
     established: Promise.all(first),
     stop: async () => {
       stopped = true;
-      // Closing first would leave settlements to the SDK's longest timeout.
+      // Closing first would make settlements wait for the SDK's longest timeout.
       await Promise.allSettled(running);
       await Promise.allSettled(clients.map((client) => client.close()));
     },
@@ -121,7 +121,7 @@ async function sendUntil(
       for (const id of ids) ledger.acknowledged.add(id);
       begun();
     } catch {
-      // Not acknowledged: whether it arrived is open, and the connection is probably gone.
+      // Not acknowledged, so it may or may not have arrived. The connection is probably gone.
       return;
     }
   }
@@ -153,7 +153,7 @@ async function settle(receiver: ServiceBusReceiver, message: ServiceBusReceivedM
   const choice = Math.random();
   if (choice < 0.1) return;
   const sighting = ledger.sightings.get(id);
-  // From here on its lock may end any moment, whether we hear of it or not.
+  // From here on its lock may end at any moment, with or without an answer.
   if (sighting) sighting.lockedUntil = 0;
   if (choice < 0.2) {
     await receiver.abandonMessage(message);
@@ -164,7 +164,7 @@ async function settle(receiver: ServiceBusReceiver, message: ServiceBusReceivedM
   ledger.settled.add(id);
 }
 
-/** Completes everything that is left, waiting for locks of receivers that are gone. */
+/** Completes all remaining messages. It waits for locks of receivers that have ended. */
 export async function drainAll(connectionString: string, ledger: Ledger): Promise<void> {
   const client = new ServiceBusClient(connectionString, IMPATIENT);
   try {

@@ -1,4 +1,4 @@
-// The real SDK with access tokens: what role assignments allow and refuse, and what becomes of links when tokens expire.
+// The real SDK with access tokens: what role assignments allow and refuse, and what happens to links when tokens expire.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServiceBusReceiver } from "@azure/service-bus";
@@ -22,10 +22,10 @@ const all = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   return found;
 };
 
-/** Claims of a token that lives for so many seconds from the moment it is made; the tolerance counts too. */
+/** Claims of a token that expires so many seconds after its creation, including the tolerance. */
 const livingFor = (seconds: number) => () => ({ exp: nowS() + seconds - TOLERANCE_S });
 
-/** What becomes of a subscription: message bodies and errors, as they come. */
+/** The message bodies and errors of a subscription, in order. */
 const subscribed = (receiver: ServiceBusReceiver) => {
   const bodies: unknown[] = [];
   const errors: unknown[] = [];
@@ -75,7 +75,7 @@ describe("with role assignments", () => {
   });
   const clientOf = (oid: string) => fixture.clientAs(tokens.credential(oid), NO_RETRIES);
 
-  test("a sender sends, schedules and cancels, and does not receive, peek or manage", async () => {
+  test("a sender can send, schedule and cancel, and cannot receive, peek or manage", async () => {
     const client = clientOf("sender");
     const sender = client.createSender("q");
     await sender.sendMessages([{ body: 1 }, { body: 2 }]);
@@ -96,7 +96,7 @@ describe("with role assignments", () => {
     });
   });
 
-  test("a receiver receives, renews, peeks and settles, and does not send or schedule", async () => {
+  test("a receiver can receive, renew, peek and settle, and cannot send or schedule", async () => {
     const client = clientOf("receiver");
     await clientOf("sender").createSender("q").sendMessages({ body: 1 });
     const receiver = client.createReceiver("q");
@@ -114,7 +114,7 @@ describe("with role assignments", () => {
     expect(await receiver.peekMessages(5)).toEqual([]);
   });
 
-  test("a right on a subscription covers its rules, and neither its topic nor its neighbour", async () => {
+  test("a right on a subscription covers its rules, but not its topic or other subscriptions", async () => {
     const client = clientOf("subscriber");
     await clientOf("owner").createSender("t").sendMessages({ body: 1 });
     const receiver = client.createReceiver("t", "s");
@@ -127,7 +127,7 @@ describe("with role assignments", () => {
     await expect(client.createSender("t").sendMessages({ body: 1 })).rejects.toMatchObject(UNAUTHORIZED);
   });
 
-  test("a topic's owner makes subscriptions and rules, which may forward only to what it manages too", async () => {
+  test("the owner of a topic can create subscriptions and rules, and forward only to entities that it manages", async () => {
     const admin = fixture.adminAs(tokens.credential("owner"));
     await admin.createSubscription("t", "made", {
       defaultRuleOptions: { name: "r", filter: { sqlExpression: "a = 1" } },
@@ -150,7 +150,7 @@ describe("with role assignments", () => {
     expect(await root.getNamespaceProperties()).toMatchObject({ messagingSku: "Standard" });
   });
 
-  test("a session is accepted with the right to listen only", async () => {
+  test("accepting a session needs the right to listen", async () => {
     const owner = clientOf("root");
     await owner.createSender("sessions").sendMessages({ body: 1, sessionId: "a" });
     const session = await owner.acceptSession("sessions", "a");
@@ -160,7 +160,7 @@ describe("with role assignments", () => {
     await expect(clientOf("receiver").acceptNextSession("sessions")).rejects.toMatchObject(UNAUTHORIZED);
   });
 
-  test("tokens that are not genuine are refused with their reason, over both protocols", async () => {
+  test("forged tokens are refused with a reason, over AMQP and HTTP", async () => {
     for (const [claims, message] of [
       [{ exp: 1_000 }, /ExpiredToken: The token is expired/],
       [{ iss: "https://other.example" }, /InvalidIssuer/],
@@ -179,7 +179,7 @@ describe("with role assignments", () => {
     expect(faults).toEqual([]);
   });
 
-  test("a role that spreads late counts with the next try, one that is taken away when the token ends", async () => {
+  test("a new role counts with the next attempt, and a removed role counts until the token expires", async () => {
     const client = fixture.clientAs(tokens.credential("late", { claims: livingFor(5) }), NO_RETRIES);
     const sender = client.createSender("q");
     await expect(sender.sendMessages({ body: 1 })).rejects.toMatchObject(UNAUTHORIZED);
@@ -190,7 +190,7 @@ describe("with role assignments", () => {
     await eventually(() => expect(sender.sendMessages({ body: 3 })).rejects.toMatchObject(UNAUTHORIZED));
   });
 
-  test("links whose tokens are renewed stay open; those whose tokens expire are closed, and their sessions are free", async () => {
+  test("a link stays open while its token is renewed, and closes and frees its session when the token expires", async () => {
     const renewed = fixture.clientAs(tokens.credential("root", { claims: livingFor(6), renewMs: 500 }), NO_RETRIES);
     const forgotten = fixture.clientAs(tokens.credential("root", { claims: livingFor(3) }), NO_RETRIES);
     const kept = subscribed(renewed.createReceiver("q"));
@@ -215,7 +215,7 @@ describe("with role assignments", () => {
     ).toBe(true);
   });
 
-  test("the shared access key goes on working, and every use and refusal is told once for each connection", async () => {
+  test("the shared access key still works, and each use and refusal is audited once for each connection", async () => {
     const client = clientOf("sender");
     const sender = client.createSender("q");
     for (let count = 0; count < 5; count++) await sender.sendMessages({ body: count });
@@ -231,7 +231,7 @@ describe("with role assignments", () => {
   });
 });
 
-test("the bus command takes an access file and writes what it decides to an audit file", async () => {
+test("the command reads an access file and writes its decisions to an audit file", async () => {
   await using tokens = await startBusTokens({ principalId: "p", entity: "q", rights: ["send"] });
   await using directory = await temporaryDirectory();
   const audit = join(directory.path, "audit.jsonl");

@@ -46,7 +46,7 @@ describe("the administration API", () => {
     await expect(admin.createQueue("bad", { maxDeliveryCount: 3_000 })).rejects.toThrow(/maxDeliveryCount/);
   });
 
-  test("keeps what it does not act on, and answers the service's defaults", async () => {
+  test("keeps settings that have no effect, and answers the service's defaults", async () => {
     const authorizationRules = [
       { claimType: "SharedAccessKey", accessRights: rights("Manage", "Send", "Listen"), keyName: "all" },
       { claimType: "SharedAccessKey", accessRights: rights("Listen"), keyName: "one", primaryKey: "a+b/<=" },
@@ -74,7 +74,7 @@ describe("the administration API", () => {
     });
   });
 
-  test("refuses what only Premium has, and changes that the service refuses", async () => {
+  test("refuses Premium settings, and changes that the service does not allow", async () => {
     await expect(admin.createQueue("premium", { maxMessageSizeInKilobytes: 1_024 })).rejects.toThrow(/Premium/);
     const queue = await admin.createQueue("undetected");
     await expect(admin.updateQueue({ ...queue, requiresDuplicateDetection: true })).rejects.toThrow(/duplicates/);

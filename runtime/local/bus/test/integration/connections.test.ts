@@ -28,13 +28,13 @@ const OPEN = Buffer.from([...[0, 0, 0, 0x11, 2, 0, 0, 0], ...[0, 0x53, 0x10, 0xc
 
 describe("the AMQP port", () => {
   test.each([
-    ["says nothing", ""],
-    ["begins and stops", SASL.slice(0, 4)],
-    ["greets and says no more", SASL],
+    ["sends nothing", ""],
+    ["stops within the protocol header", SASL.slice(0, 4)],
+    ["sends the protocol header and nothing more", SASL],
     ["speaks AMQP without SASL and never opens", AMQP],
-    ["is no AMQP", "GET / HTTP/1.1\r\n\r\n"],
+    ["does not speak AMQP", "GET / HTTP/1.1\r\n\r\n"],
     ["opens and brings no token", AMQP + OPEN],
-  ])("lets a client go that %s", { tags: "attack/connections" }, async (_what, text) => {
+  ])("closes the connection of a client that %s", { tags: "attack/connections" }, async (_what, text) => {
     using clients = await holdConnections(fixture.bus.port, { text: "", count: 5 });
     for (const socket of clients.sockets) {
       socket.write(text, "latin1");
@@ -43,7 +43,7 @@ describe("the AMQP port", () => {
     await Promise.all(clients.sockets.map(isReset));
   });
 
-  test("keeps a client that has brought a token, however little it says", async () => {
+  test("keeps the connection of a client with a valid token, even if the client sends nothing", async () => {
     const receiver = fixture.client().createReceiver("q", { receiveMode: "receiveAndDelete" });
     const received = receiver.receiveMessages(1, { maxWaitTimeInMs: 20_000 });
     using silent = await holdConnections(fixture.bus.port, { text: AMQP + OPEN });
@@ -55,27 +55,30 @@ describe("the AMQP port", () => {
 });
 
 describe("the administration port", () => {
-  test("refuses a stranger before its body has come", { tags: "attack/connections" }, async () => {
+  test("answers 401 to an unknown client before its body has arrived", { tags: "attack/connections" }, async () => {
     const text = "PUT /q HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n<entry";
     using clients = await holdConnections(fixture.bus.adminPort!, { text });
     await eventually(() => expect(clients.heard(0)).toMatch(/^HTTP\/1\.1 401 /));
   });
 
   test.each([
-    ["says nothing", ""],
+    ["sends nothing", ""],
     ["sends half of its headers", "PUT /q HTTP/1.1\r\nhost: localhost\r\n"],
-    ["has its connection closed", "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"],
+    [
+      "asks to close the connection and does not close its side",
+      "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    ],
     [
       "offers an upgrade",
       "GET /q HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n",
     ],
-  ])("lets a client go that %s", { tags: "attack/connections" }, async (_what, text) => {
+  ])("closes the connection of a client that %s", { tags: "attack/connections" }, async (_what, text) => {
     using clients = await holdConnections(fixture.bus.adminPort!, { text, count: 5 });
     await Promise.all(clients.sockets.map((socket) => eventually(() => expect(hasEnded(socket)).toBe(true))));
     await Promise.all(clients.sockets.map(isReset));
   });
 
-  test("serves the owner of the key meanwhile, and tells it when its body is too large", async () => {
+  test("serves a client with the key, and refuses a body that is too large", async () => {
     const admin = connectAdmin(fixture.bus.adminConnectionString!);
     expect(await admin.queueExists("q")).toBe(true);
     await expect(admin.createQueue("big", { userMetadata: "x".repeat(300_000) })).rejects.toThrow(/too large/);

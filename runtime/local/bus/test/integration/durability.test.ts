@@ -32,7 +32,7 @@ describe("a killed bus", () => {
     const [again] = await reader.receiveMessages(1, { maxWaitTimeInMs: 500 });
     expect(again).toMatchObject({ body: "abandoned", deliveryCount: 1 });
     await reader.completeMessage(again!);
-    // Both others are still locked: the owner settles one with its old token, the other comes back at its old time.
+    // The two others are still locked. The owner settles one with its old token, and the other comes back at its old time.
     await reader.completeMessage(held!);
     const [scheduled] = await reader.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
     expect(scheduled!.body).toBe("scheduled");

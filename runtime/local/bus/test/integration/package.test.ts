@@ -1,4 +1,4 @@
-/** The packed tarball, unpacked beside its dependencies, is a working bus for a program that knows nothing else of ours. */
+/** The packed tarball works in a program of another project, beside its dependencies. */
 import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";

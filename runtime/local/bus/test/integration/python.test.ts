@@ -1,4 +1,4 @@
-// Azure's SDK for Python against the local Service Bus: it judges types and orders more strictly than that for JavaScript.
+// Azure's SDK for Python against the local Service Bus. It checks types and orders more strictly than the one for JavaScript.
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connect, type AddressInfo } from "node:net";

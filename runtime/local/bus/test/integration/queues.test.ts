@@ -3,7 +3,7 @@ import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually, startBus, type BusFixture } from "../support/start-bus.ts";
 
-/** The SDK renews locks by itself otherwise. */
+/** Without it the SDK renews locks by itself. */
 const NO_RENEWAL = { maxAutoLockRenewalDurationInMs: 0 };
 
 describe("queues", () => {
@@ -138,7 +138,7 @@ describe("queues", () => {
     expect(letter).toMatchObject({ deadLetterReason: "MaxDeliveryCountExceeded", deliveryCount: 3 });
   });
 
-  test("end a lock in time, refuse its token, and deliver again", async () => {
+  test("end a lock at its time, refuse its token, and deliver the message again", async () => {
     const { client, name, sender, receiver } = open("brief-lock");
     await sender.sendMessages({ body: "x" });
     const first = await one(receiver);
@@ -192,7 +192,7 @@ describe("queues", () => {
     expect(peeked.map(({ body }) => body as unknown)).toEqual([1, 3, 5]);
   });
 
-  test("hold scheduled messages until their time, under a new number then, and cancel them", async () => {
+  test("hold scheduled messages until their time, give them a new number then, and cancel them", async () => {
     const { sender, receiver } = open();
     const at = new Date(Date.now() + 400);
     const [kept, canceled] = await sender.scheduleMessages([{ body: "kept" }, { body: "canceled" }], at);
@@ -229,7 +229,7 @@ describe("queues", () => {
     expect(await receiver.peekMessages(1)).toEqual([]);
   });
 
-  test("remove on receipt where the receiver asks for that", async () => {
+  test("remove messages on delivery in receive-and-delete mode", async () => {
     const { client, name, sender, receiver } = open();
     await sender.sendMessages([{ body: 1 }, { body: 2 }]);
     const remover = client.createReceiver(name, { receiveMode: "receiveAndDelete" });
@@ -237,7 +237,7 @@ describe("queues", () => {
     expect((await receiver.peekMessages(5)).map(({ body }) => body as unknown)).toEqual([2]);
   });
 
-  test("peek in order, page by page, whatever state messages are in", async () => {
+  test("peek messages of any state in order, page by page", async () => {
     const { sender, receiver } = open();
     await sender.sendMessages(Array.from({ length: 25 }, (_, index) => ({ body: index })));
     await receiver.deferMessage(await one(receiver));
@@ -249,7 +249,7 @@ describe("queues", () => {
     expect((await receiver.peekMessages(1, { fromSequenceNumber: from }))[0]!.body).toBe(10);
   });
 
-  test("dead-letter expired messages without anyone receiving, or let them vanish", async () => {
+  test("dead-letter or remove expired messages without a receiver", async () => {
     const { client, name, sender } = open("fleeting");
     await sender.sendMessages([{ body: "x" }, { body: "longer than the queue allows", timeToLive: 60_000 }]);
     const letters = client.createReceiver(name, { subQueueType: "deadLetter" });
@@ -258,13 +258,13 @@ describe("queues", () => {
     const vanishing = open("vanishing");
     await vanishing.sender.sendMessages({ body: "x" });
     await eventually(async () => {
-      // Each receiver goes on peeking where it stopped, so a new one looks from the start.
+      // A receiver continues to peek where it stopped, so a new one starts at the beginning.
       const fresh = vanishing.client.createReceiver("vanishing");
       return (await fresh.peekMessages(1)).length === 0;
     });
   });
 
-  test("feed subscribers, each message to one of them", async () => {
+  test("deliver each message to one of several subscribers", async () => {
     const { client, name, sender } = open();
     const seen: unknown[] = [];
     const subscriptions = [1, 2, 3].map(() =>

@@ -63,7 +63,7 @@ describe("sessions", () => {
     expect((await accepting).sessionId).toBe("late");
   });
 
-  test("refuse a session that is held", async () => {
+  test("refuse a session that is locked", async () => {
     const { client, name, sender } = open();
     await sender.sendMessages({ body: 1, sessionId: "a" });
     const held = await client.acceptSession(name, "a");
@@ -85,7 +85,7 @@ describe("sessions", () => {
     expect(await again.getSessionState()).toBeFalsy();
   });
 
-  test("end a session lock in time, count the delivery, and let others have it", async () => {
+  test("end a session lock at its time, count the delivery, and give the session to others", async () => {
     const { client, sender } = open("brief");
     await sender.sendMessages({ body: 1, sessionId: "a" });
     const session = await client.acceptSession("brief", "a", { maxAutoLockRenewalDurationInMs: 0 });

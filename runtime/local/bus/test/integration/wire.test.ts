@@ -1,4 +1,4 @@
-// What the local Service Bus writes, judged by strict AMQP types and orders: the SDK for JavaScript forgives what others do not.
+// The AMQP types and the order of frames that the bus writes. The SDK for JavaScript does not check them, but others do.
 import { createHmac, randomUUID } from "node:crypto";
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -118,7 +118,7 @@ describe("what the local Service Bus writes", () => {
     expect(codes.filter((code) => code === DISPOSITION || code === TRANSFER)).toEqual([DISPOSITION, TRANSFER]);
   });
 
-  test("takes a token back, and refuses other operations and types of tokens", async () => {
+  test("removes a token, and refuses other operations and types of tokens", async () => {
     const { cbs, connection } = await open();
     const status = async (properties: object) => {
       const { applicationProperties } = await cbs.request(putToken(properties));
@@ -171,7 +171,7 @@ describe("what the local Service Bus writes", () => {
     expect(nothing.applicationProperties["statusCode"]).toEqual({ type: "Int", value: 204 });
   });
 
-  test("deletes waiting messages of before an instant, and leaves locked, deferred and scheduled ones", async () => {
+  test("deletes waiting messages enqueued before an instant, and keeps locked, deferred and scheduled ones", async () => {
     const client = fixture.client();
     const sender = client.createSender("deleted");
     const receiver = client.createReceiver("deleted");
@@ -250,7 +250,7 @@ describe("what the local Service Bus writes", () => {
     await new Promise<void>((resolve) => link.once("receiver_open", () => resolve()));
     const { source, properties } = link.remote.attach;
     expect(source).toMatchObject({ address, filter: { "com.microsoft:session-filter": "b" } });
-    // Ticks: too large for a number, so the library gives the eight bytes of a long.
+    // Ticks are too large for a number, so the library returns the eight bytes of a long.
     expect(properties["com.microsoft:locked-until-utc"]).toBeInstanceOf(Buffer);
   });
 
@@ -290,7 +290,7 @@ describe("what the local Service Bus writes", () => {
     expect(sender.error).toMatchObject({ condition: "com.microsoft:argument-error" });
   });
 
-  test("takes an aborted transfer for no message, and goes on", async () => {
+  test("ignores an aborted transfer, and accepts the next message", async () => {
     const { connection } = await open();
     const sender = connection.open_sender("aborted");
     await new Promise<void>((resolve) => sender.once("sendable", () => resolve()));
@@ -318,7 +318,7 @@ describe("what the local Service Bus writes", () => {
     ["a coordinator of transactions", coordinator(), "amqp:not-implemented", /transactions/],
     ["a dynamic node", { dynamic: true }, "amqp:not-implemented", /dynamic/],
     ["no address", {}, "com.microsoft:argument-error", /names no entity/],
-  ])("refuses a link to %s in words", async (_what, target, condition, description) => {
+  ])("refuses a link to %s with a reason", async (_what, target, condition, description) => {
     const { connection } = await open();
     const sender = connection.open_sender({ target: {} });
     // Before the attach is written, at the end of this turn.
@@ -328,7 +328,7 @@ describe("what the local Service Bus writes", () => {
     expect(sender.error).toMatchObject({ condition, description: expect.stringMatching(description) as unknown });
   });
 
-  test("refuses SASL PLAIN in words", async () => {
+  test("refuses SASL PLAIN with a reason", async () => {
     const connection = connect({ username: "RootManageSharedAccessKey", password: KEY });
     await new Promise<void>((resolve) => connection.on("connection_error", () => resolve()));
     expect(connection.error).toMatchObject({

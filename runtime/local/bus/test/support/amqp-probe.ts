@@ -1,6 +1,6 @@
 /**
  * A bare AMQP client that shows what the local Service Bus writes: responses as bytes, their values with their AMQP
- * types, and the order of frames. It uses the server's private copy of the library, which hands messages on undecoded.
+ * types, and the order of frames. It uses the server's private copy of the library, which does not decode messages.
  */
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
@@ -64,7 +64,7 @@ export const connectRaw = (port: number, options: object = {}): RawConnection =>
     .create_container({ id: "probe" })
     .connect({ host: "127.0.0.1", port, username: "anonymous", reconnect: false, hostname: "namespace", ...options });
 
-/** Names of the library's encodings, without what only says how long a value is: `Str8` and `Str32` are both `Str`. */
+/** The type of an encoding of the library, without the width: `Str8` and `Str32` are both `Str`. */
 const nameOf = (name: string): string => name.replace(/^(Small)?(.*?)(0|8|32)?$/, "$2");
 
 function simplify(typed: unknown): unknown {

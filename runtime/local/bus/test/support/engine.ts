@@ -6,7 +6,7 @@ import type { BrokerRecord } from "../../engine/records.ts";
 import { decodeFrame, encodeFrame } from "../../journal/frame.ts";
 import type { BusTopology } from "../../engine/descriptions.ts";
 
-/** Bodies are JSON objects of application properties; good enough for an engine that never looks into them. */
+/** Bodies are JSON objects of application properties. The engine never reads them. */
 const jsonCodec: MessageCodec = {
   filterable: (body) => {
     const properties = parseBody(body);
@@ -73,7 +73,7 @@ export class TestBus {
     this.run(() => undefined);
   }
 
-  /** Attaches a receiver, takes what it gets at once, and detaches it. */
+  /** Attaches a receiver, returns what it gets at once, and detaches it. */
   receive(path: string, count: number, receiveAndDelete = false): Delivery[] {
     const receiver = new HeldReceiver(count, receiveAndDelete);
     this.run((broker) => broker.attachReceiver(path, receiver));
@@ -82,7 +82,7 @@ export class TestBus {
     return receiver.deliveries;
   }
 
-  /** Forgets everything but the records, and starts over from them. */
+  /** Creates a new broker from the records alone. */
   crash({ compact }: { readonly compact: boolean }): void {
     if (compact) this.#frames = [encodeFrame([...this.broker.snapshot()])];
     this.broker = this.#newBroker();

@@ -1,4 +1,4 @@
-/** Steps of a model-based test that run on the model and the bus alike, after each of which the two must agree. */
+/** Steps of a model-based test. Each runs on the model and on the bus, and then the two must agree. */
 import type fc from "fast-check";
 import type { TestBus } from "./engine.ts";
 

@@ -1,6 +1,6 @@
 /**
- * A reference model of one queue, as simple as it can be, and commands that are run against it and the broker side by
- * side: after every one of them both must agree about every message.
+ * A simple reference model of one queue, and commands that run against it and the broker. After each command, both must
+ * agree about every message.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -47,10 +47,10 @@ export class QueueModel {
   now: number;
   lastSeq = 0;
   messages: ModelMessage[] = [];
-  /** Ids of dead letters in the order they died. */
+  /** Ids of dead letters, oldest first. */
   dead: string[] = [];
   seen = new Map<string, number>();
-  /** Every token ever handed out, live or not. */
+  /** Every token that was ever given out, valid or not. */
   held: Held[] = [];
   commands = 0;
 
@@ -102,7 +102,7 @@ export class QueueModel {
 
   holder({ seq, token }: Held): ModelMessage | undefined {
     const message = this.messages.find((each) => each.seq === seq && each.lockedUntil !== undefined);
-    // A message that was delivered again is held under its newest token only.
+    // A message that was delivered again is locked by its newest token only.
     return message && this.held.findLast((each) => each.seq === seq)?.token === token ? message : undefined;
   }
 
@@ -151,7 +151,7 @@ type Command = ModelCommand<QueueModel>;
 
 const command = commandsWith<QueueModel>((model, bus) => agree(model, bus));
 
-/** The code of the refusal, or undefined when the command was carried out. */
+/** The code of the error, or undefined when the command succeeded. */
 function refusal(action: () => void): string | undefined {
   try {
     action();

@@ -1,4 +1,4 @@
-/** Commands on a session queue, against what must hold there: one holder per session, order within it, nothing lost. */
+/** Commands on a session queue, and what must hold after each: one receiver per session, order within it, nothing lost. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BusError } from "../../engine/errors.ts";
@@ -20,7 +20,7 @@ interface Holding {
 
 export class SessionModel {
   now: number;
-  /** Unsettled message numbers of each session, in the order they were sent. */
+  /** The numbers of unsettled messages of each session, in the order in which they were sent. */
   readonly waiting = new Map<string, number[]>();
   holdings: Holding[] = [];
   sent = 0;
@@ -81,7 +81,7 @@ const accept = (wanted: string | undefined): Command =>
     checkOrder(model, granted.sessionId, receiver);
   });
 
-/** What a holder got is the beginning of what waits in its session. */
+/** The messages of a receiver are the first of its session. */
 function checkOrder(model: SessionModel, sessionId: string, receiver: HeldReceiver): void {
   const got = receiver.deliveries.map(({ body }) => parseBody(body)["n"]);
   assert.deepEqual(got, (model.waiting.get(sessionId) ?? []).slice(0, got.length));
@@ -118,7 +118,7 @@ const advance = (milliseconds: number): Command =>
     model.now += milliseconds;
     bus.advance(milliseconds);
     for (const { until, receiver } of model.holdings) {
-      // After a crash the holder's link is gone, so nobody is told.
+      // After a crash the link of the receiver is gone, so nothing is reported.
       if (until <= model.now && receiver.credit >= 0) receiver.credit = 0;
     }
     model.holdings = model.holdings.filter(({ until }) => until > model.now);

@@ -51,7 +51,7 @@ export async function startBus(
   };
 }
 
-/** Waits until the check returns something other than undefined or false, looking again every few milliseconds. */
+/** Repeats the check every few milliseconds until it returns something other than undefined, null or false. */
 export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -63,8 +63,8 @@ export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_
 }
 
 /**
- * The SDK takes TLS for granted when it is given a credential. It puts the namespace into a connection string of its own,
- * where what follows the address switches TLS off.
+ * The SDK always uses TLS when it gets a credential. It puts the namespace into a connection string of its own, so the
+ * text after the address switches TLS off.
  */
 const plainNamespace = (port: number): string => `127.0.0.1:${port}/;UseDevelopmentEmulator=true;Rest=/`;
 
@@ -72,8 +72,8 @@ export const connectAdmin = (connectionString: string): ServiceBusAdministration
   speakingPlainHttp(new ServiceBusAdministrationClient(connectionString, { retryOptions: { maxRetries: 0 } }));
 
 /**
- * Has an administration client speak plain HTTP. Release 7.9.5 of the SDK always writes `https://`, whatever the
- * connection string says; a policy in its public pipeline changes that.
+ * Makes an administration client use plain HTTP. Release 7.9.5 of the SDK always writes `https://`, whatever the
+ * connection string says. A policy in its public pipeline changes that.
  */
 function speakingPlainHttp(admin: ServiceBusAdministrationClient): ServiceBusAdministrationClient {
   admin.pipeline.addPolicy({

@@ -16,7 +16,7 @@ export interface BusTokens extends AsyncDisposable {
   readonly pair: SigningPair;
   /** The access list as the bus reads it. */
   list(assignments?: readonly Assignment[]): AccessList;
-  /** Has these assignments count from now on. */
+  /** Replaces the assignments. */
   assign(...assignments: readonly Assignment[]): Promise<void>;
   /** An access token as Entra writes it for a managed identity; undefined removes a claim. */
   token(oid: string, claims?: object, header?: object): Promise<string>;
@@ -25,7 +25,7 @@ export interface BusTokens extends AsyncDisposable {
 }
 
 export interface CredentialOptions {
-  /** Made anew for each token. */
+  /** Created for each token. */
   readonly claims?: () => object;
   readonly renewMs?: number;
 }

@@ -1,4 +1,4 @@
-// The access list: what it may say, and how it changes while the bus runs.
+// The access list: its content, and how it changes while the bus runs.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -27,7 +27,7 @@ describe("the access file", () => {
   const open = (path: string, onUnusable: (error: Error) => void = () => undefined) =>
     openAccessFile({ path, onUnusable });
 
-  test("takes tokens for Service Bus if it names no audience", () => {
+  test("has the audience of Service Bus as its default", () => {
     expect(open(write(GOOD))()).toEqual({
       issuer: GOOD.issuer,
       audiences: ["https://servicebus.azure.net"],
@@ -36,7 +36,7 @@ describe("the access file", () => {
     });
   });
 
-  test("names keys by address, or by a file beside it", () => {
+  test("names keys by URL or by a file beside it", () => {
     const url = "https://issuer.example/keys";
     expect(open(write({ ...GOOD, jwks: { url } }))().keys).toEqual({ kind: "url", url });
     write({ keys: [KEY] }, join(directory.path, "keys.json"));
@@ -66,11 +66,11 @@ describe("the access file", () => {
     ],
     ["text that is not JSON", "{", /cannot be read/],
     ["a missing key file", { ...GOOD, jwks: { file: "absent.json" } }, /The key file .*absent\.json cannot be read/],
-  ])("is refused with the place of %s", (_what, content, message) => {
+  ])("is refused, and the message names %s", (_what, content, message) => {
     expect(() => open(write(content))).toThrow(message);
   });
 
-  test("is read again when it was written, or replaced by another", () => {
+  test("is read again when it was changed or replaced", () => {
     const path = write(GOOD);
     const current = open(path);
     write({ ...GOOD, assignments: [] }, path);
@@ -86,7 +86,7 @@ describe("the access file", () => {
     expect(current().keys).toEqual({ kind: "keys", keys: { keys: [KEY, KEY] } });
   });
 
-  test("goes on as it was while it cannot be used, says so once, and counts as soon as it can", () => {
+  test("keeps its last good content while it cannot be used, and reports that once", () => {
     const told: string[] = [];
     const path = write(GOOD);
     const current = open(path, (error) => told.push(error.message));

@@ -77,7 +77,7 @@ describe("SQL rule actions", () => {
     expect(() => compileAction(expression)).toThrow(reason);
   });
 
-  test("never fail otherwise than by refusing, whatever the text", () => {
+  test("fail only with invalid-argument, whatever the text", () => {
     const word = fc.constantFrom(
       ...[
         "SET",
@@ -116,7 +116,7 @@ describe("SQL rule actions", () => {
 describe("rules with actions", () => {
   const sql = (expression: string) => ({ kind: "sql", expression }) as const;
 
-  test("each give a copy of their own, beside one copy for all rules without, over restarts of every kind", () => {
+  test("each make a copy, beside one copy for all rules without an action, after any kind of restart", () => {
     const bus = new TestBus({ topics: [{ name: "t", subscriptions: [{ name: "s", rules: [] }] }] });
     const path = "t/Subscriptions/s";
     for (const rule of [
@@ -144,7 +144,7 @@ describe("rules with actions", () => {
     expect([1, 2, 3].map(copiesOf)).toEqual(expected);
   });
 
-  test("give a message its session, or take it away", () => {
+  test("set or remove the session of a message", () => {
     const subscription = (name: string) => ({ name, requiresSession: true, rules: [] });
     const bus = new TestBus({ topics: [{ name: "t", subscriptions: [subscription("gives"), subscription("takes")] }] });
     const act = (name: string, expression: string) =>

@@ -24,7 +24,7 @@ describe("the broker", () => {
     expect(bus.broker.entities.store("q").available.size).toBe(2);
   });
 
-  test("takes back what never left, in its place and uncounted", () => {
+  test("returns an undelivered message to its place without counting it", () => {
     const bus = new TestBus({ queues: [{ name: "q" }] });
     bus.run((broker) => broker.send("q", [message("1"), message("2")]));
     const [first] = bus.receive("q", 1);
@@ -34,7 +34,7 @@ describe("the broker", () => {
     expect(again[0]!.deliveryCount).toBe(0);
   });
 
-  test("counts deferrals, and nothing that happens in a dead-letter queue, as the service does", () => {
+  test("counts deferrals, but nothing in a dead-letter queue, as the service does", () => {
     const bus = new TestBus({ queues: [{ name: "q", lockMs: 1_000 }] });
     const letters = "q/$DeadLetterQueue";
     const peekCounts = (path: string) =>
@@ -69,7 +69,7 @@ describe("the broker", () => {
     }
   });
 
-  test("calls a message scheduled that waited for its time, when it is received, over a restart too", () => {
+  test("delivers a scheduled message with the state scheduled, also after a restart", () => {
     const bus = new TestBus({ queues: [{ name: "q" }], topics: [{ name: "t", subscriptions: [{ name: "s" }] }] });
     for (const path of ["q", "t"]) {
       bus.run((broker) => broker.send(path, [message("1", { scheduledAt: bus.now + 100 }), message("2")]));
@@ -84,7 +84,7 @@ describe("the broker", () => {
     }
   });
 
-  test("shows the time to live that counts, which is the entity's where the sender gave more or none", () => {
+  test("shows the shorter time to live of entity and message", () => {
     const bus = new TestBus({
       queues: [{ name: "q", timeToLiveMs: 5_000 }],
       topics: [{ name: "t", timeToLiveMs: 4_000, subscriptions: [{ name: "s", timeToLiveMs: 3_000 }] }],
@@ -96,7 +96,7 @@ describe("the broker", () => {
     expect(copies.map(({ timeToLiveMs }) => timeToLiveMs)).toEqual([3_000, 1_000, 3_000]);
   });
 
-  test("ends locks at their own time when the lock duration is changed under them", () => {
+  test("ends locks at their own time after the lock duration has changed", () => {
     const bus = new TestBus({ queues: [{ name: "q", lockMs: 10_000 }] });
     bus.run((broker) => broker.send("q", [message("long"), message("short")]));
     bus.receive("q", 1);
@@ -108,7 +108,7 @@ describe("the broker", () => {
     expect(idsOf(bus.receive("q", 2))).toEqual(["long", "short"]);
   });
 
-  test("says when it wants to be woken, and does what is due then", () => {
+  test("names the instant of its next work, and does the work then", () => {
     const bus = new TestBus({ queues: [{ name: "q", lockMs: 5_000 }] });
     expect(bus.broker.nextDueAt()).toBe(Infinity);
     bus.run((broker) => broker.send("q", [message("1", { scheduledAt: bus.now + 700 })]));

@@ -25,13 +25,13 @@ describe("an access token", () => {
       throw error;
     });
 
-  test.each(["", "/", "//"])("is taken for the audience with %j at its end", async (slashes) => {
+  test.each(["", "/", "//"])("is accepted for the audience with %j at its end", async (slashes) => {
     const exp = nowS() + 60;
     const token = await tokens.token("p", { aud: `https://servicebus.azure.net${slashes}`, exp });
     expect(await outcome(token)).toEqual({ principalId: "p", expiresAt: (exp + TOLERANCE_S) * 1_000 });
   });
 
-  test("is taken a little before and after its time", async () => {
+  test("is accepted within the tolerance before and after its time", async () => {
     const token = await tokens.token("p", { nbf: nowS() + 2, exp: nowS() - 2 });
     expect(await outcome(token)).toMatchObject({ principalId: "p" });
   });
@@ -63,7 +63,7 @@ describe("an access token", () => {
     expect(await outcome("no token")).toMatch(/^MalformedToken/);
   });
 
-  test("is verified with keys fetched from their address; an address that is away is not the token's fault", async () => {
+  test("is verified with keys from a URL, and is not refused when the URL is unavailable", async () => {
     const pair = await newPair(tokens.pair.kid);
     const published = { keys: [tokens.pair.jwk] };
     const server = createServer((_request, response) => response.end(JSON.stringify(published)));
@@ -85,7 +85,7 @@ describe("an access token", () => {
 describe("the gate", () => {
   const send: Assignment = { principalId: "p", entity: "q", rights: ["send"] };
 
-  test("lets a right that was given count at once, and one that was taken away until the next token", async () => {
+  test("applies a new right at once, and a removed right until the next token", async () => {
     let assignments: Assignment[] = [];
     const gate = createGate({
       sasKey: { name: "n", key: "k" },
@@ -104,7 +104,7 @@ describe("the gate", () => {
     expect((await gate(brought)).allows("send", "q")).toBe(false);
   });
 
-  test("takes no access token without an access list", async () => {
+  test("refuses access tokens without an access list", async () => {
     const gate = createGate({
       sasKey: { name: "n", key: "k" },
       now: Date.now,
@@ -134,7 +134,7 @@ describe("the claims of a connection", () => {
     });
   });
 
-  test("allow what the bearer may do, where its token was put, until it expires", () => {
+  test("allow the rights of a token on its path until it expires", () => {
     claims.put("q", bearer());
     expect(claims.demand("Q/$DeadLetterQueue", "listen")).toBe(10_000);
     expect(() => claims.demand("q", "send")).toThrow(
@@ -147,7 +147,7 @@ describe("the claims of a connection", () => {
     expect(claims.demand("q", "listen")).toBe(20_000);
   });
 
-  test("tell of each use and refusal once, and again when the answer changes", () => {
+  test("audit each use and refusal once, and again when the answer changes", () => {
     let may = true;
     claims.put("q", bearer({ allows: () => may }));
     for (let count = 0; count < 3; count++) claims.demand("q/$management", "listen");
@@ -192,7 +192,7 @@ describe("the claims of a connection", () => {
       vi.advanceTimersByTime(passed);
     };
 
-    test("end it when they expire", () => {
+    test("close the link when they expire", () => {
       passUntil(9_999);
       expect(lost).toEqual([]);
       passUntil(10_000);
@@ -201,7 +201,7 @@ describe("the claims of a connection", () => {
       expect(lost).toHaveLength(1);
     });
 
-    test("keep it open while they are renewed, and end it when that stops", () => {
+    test("keep the link open while they are renewed, and close it when renewal stops", () => {
       passUntil(5_000);
       claims.put("q", bearer({ expiresAt: 30_000 }));
       passUntil(29_999);
@@ -210,7 +210,7 @@ describe("the claims of a connection", () => {
       expect(lost).toHaveLength(1);
     });
 
-    test("end it at the end of the old token when the new one does not allow it", () => {
+    test("close the link when the old token expires and the new one does not allow it", () => {
       claims.put("q", bearer({ expiresAt: 30_000, allows: () => false }));
       passUntil(9_999);
       expect(lost).toEqual([]);
@@ -218,13 +218,13 @@ describe("the claims of a connection", () => {
       expect(lost).toEqual([expect.stringMatching(/'Listen' claim/)]);
     });
 
-    test("do nothing after the link is gone", () => {
+    test("do nothing after the link has ended", () => {
       stop();
       passUntil(20_000);
       expect(lost).toEqual([]);
     });
 
-    test("are looked at again when the clock runs behind the timer", () => {
+    test("are checked again when the clock is behind the timer", () => {
       vi.advanceTimersByTime(9_000);
       expect(lost).toEqual([]);
       now = 10_000;

@@ -78,7 +78,7 @@ describe("SQL filters", () => {
     expect(passes(expression)).toBe(true);
   });
 
-  test.each(NOT_TRUE)("hold a message back: %s", (expression) => {
+  test.each(NOT_TRUE)("do not let a message pass: %s", (expression) => {
     expect(passes(expression)).toBe(false);
   });
 
@@ -86,7 +86,7 @@ describe("SQL filters", () => {
     expect(() => passes(expression)).toThrow(reason);
   });
 
-  test("compare with the values of their parameters, whatever the case of a name, with or without its sign", () => {
+  test("compare with parameters, whose names have any case, with or without @", () => {
     const parameters = { "@Whole": 7, text: "abc", "@yes": true };
     const expression = "whole = @whole AND text LIKE @TEXT AND yes = @yes AND whole IN (1, @whole)";
     expect(compileFilter({ kind: "sql", expression, parameters })(message)).toBe(true);
@@ -97,7 +97,7 @@ describe("SQL filters", () => {
     expect(passes("newid() = 'new-id'")).toBe(true);
   });
 
-  test("never fail otherwise than by refusing, whatever the text", () => {
+  test("fail only with invalid-argument, whatever the text", () => {
     const word = fc.constantFrom(
       ...[
         "AND",
@@ -185,7 +185,7 @@ describe("correlation filters", () => {
     expect(correlation({}, { missing: 1 })).toBe(false);
   });
 
-  test("are refused when they say nothing, or name an unknown property", () => {
+  test("are refused when they are empty or name an unknown property", () => {
     expect(() => correlation({})).toThrow(/at least one/);
     expect(() => correlation({ size: "1" })).toThrow(/'size'/);
   });

@@ -52,7 +52,7 @@ describe("the journal", () => {
   };
   const seqsOf = (records: readonly BrokerRecord[]) => records.map((each) => ("seq" in each ? each.seq : undefined));
 
-  test("gives back what was durable, in order, over several openings", async () => {
+  test("restores durable records in order, over several openings", async () => {
     await write(1, 2);
     await write(3);
     const { journal, restored } = open();
@@ -82,7 +82,7 @@ describe("the journal", () => {
     await journal.close();
   });
 
-  test("drops a frame that a crash cut off at any byte, and goes on behind the ones before it", async () => {
+  test("drops a frame that a crash cut off at any byte, and continues after the frames before it", async () => {
     await write(1, 2);
     const path = join(directory, "000001.log");
     const whole = readFileSync(path);
@@ -109,7 +109,7 @@ describe("the journal", () => {
     await journal.close();
   });
 
-  test("starts anew where a crash left a file without its first line", async () => {
+  test("starts again in a file whose first line a crash cut off", async () => {
     writeFileSync(join(directory, "000001.log"), '{"form');
     await write(1);
     const { journal, restored } = open();
@@ -117,7 +117,7 @@ describe("the journal", () => {
     await journal.close();
   });
 
-  test("reads a log of the version before, and goes on in a new one that says its own version", async () => {
+  test("reads a log of the version before, and continues in a new log of the current version", async () => {
     await write(1);
     const path = join(directory, "000001.log");
     const content = readFileSync(path, "latin1").replace('"version":2', '"version":1');
@@ -132,7 +132,7 @@ describe("the journal", () => {
     await journal.close();
   });
 
-  test("refuses another version, a foreign file, a missing log and damage in the middle, each with a sentence", async () => {
+  test("refuses another version, a foreign file, a missing log and damage in the middle, each with a reason", async () => {
     const path = join(directory, "000001.log");
     writeFileSync(path, '{"format":"jobyard-bus-journal","version":7}\n');
     expect(() => open()).toThrow(/journal version 7.*reads only version 1 or 2/);
@@ -192,7 +192,7 @@ describe("the journal", () => {
     await journal.close();
   });
 
-  test("decodes what it encoded, and nothing that was changed", () => {
+  test("decodes what it encoded, and refuses changed bytes", () => {
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(

@@ -49,14 +49,14 @@ describe("a role assignment", () => {
     expect(may({ entity, rights: ["manage"] }, "listen", path)).toBe(false);
   });
 
-  test("counts for its principal only, whose id is compared without regard to case", () => {
+  test("applies to its principal only, whose id is compared without regard to case", () => {
     const assignments: Assignment[] = [{ principalId: "ABC", entity: "*", rights: ["send"] }];
     expect(isAllowed(assignments, { principalId: "abc", right: "send", path: "q" })).toBe(true);
     expect(isAllowed(assignments, { principalId: "abcd", right: "send", path: "q" })).toBe(false);
     expect(isAllowed([], { principalId: "abc", right: "send", path: "q" })).toBe(false);
   });
 
-  test("only ever adds to what others give", () => {
+  test("only adds to the rights of other assignments", () => {
     const part = fc.constantFrom("a", "b", "*", "a/subscriptions/b", "a/b");
     const assignment = fc.record({
       principalId: fc.constantFrom("p", "other"),

@@ -35,6 +35,8 @@ export default tseslint.config(
     files: [
       "runtime/main/**/*.ts",
       "runtime/cli/**/*.ts",
+      "runtime/local/bus/cli.ts",
+      "runtime/local/bus/test/**/*.ts",
       "infra/tools/**/*.ts",
       "infra/rehearsal/**/*.ts",
       "infra/simulation/main.ts",
@@ -46,7 +48,7 @@ export default tseslint.config(
     rules: { "no-restricted-properties": "off", "no-console": "off" },
   },
   {
-    files: ["test/**/*.ts", "packages{,-sample}/**/*.test.ts"],
+    files: ["test/**/*.ts", "runtime/local/bus/test/**/*.ts", "packages{,-sample}/**/*.test.ts"],
     rules: {
       "no-restricted-properties": [
         "error",

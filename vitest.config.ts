@@ -16,9 +16,9 @@ const LONG =
   process.env["TEST_BREADTH"] === "full"
     ? []
     : [
+        "runtime/local/bus/test/integration/{chaos,package,python}.test.ts",
         "test/infra/{graph,github-deployer}.test.ts",
         "test/integration/azure/{counters,job-queue}.test.ts",
-        "test/integration/bus/{chaos,python}.test.ts",
         "test/integration/client/notifications-under-faults.test.ts",
         "test/integration/events/failures.test.ts",
         "test/integration/faults/{real-services,timers}.test.ts",
@@ -44,7 +44,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "test/unit/**/*.test.ts",
+            "{test,runtime/local/bus/test}/unit/**/*.test.ts",
             "packages{,-sample}/*/test/**/*.test.ts",
             "packages-sample/test/unit/**/*.test.ts",
           ],
@@ -59,7 +59,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          include: ["test/integration/**/*.test.ts"],
+          include: ["{test,runtime/local/bus/test}/integration/**/*.test.ts"],
           exclude: [API_TESTS, ...LONG],
           globalSetup: ["test/support/azurite.ts"],
           testTimeout: 180_000,

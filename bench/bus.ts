@@ -3,7 +3,7 @@
  * count acknowledged operations.
  */
 import { ServiceBusClient, type ServiceBusReceiver, type ServiceBusSender } from "@azure/service-bus";
-import { startBusProcess } from "../test/support/bus-process.ts";
+import { startBusProcess } from "../runtime/local/bus/test/support/bus-process.ts";
 import type { Benchmark } from "./bench.ts";
 
 const BODY = Buffer.alloc(256, "x");

@@ -23,7 +23,7 @@ export interface SocketLimits {
  * To be called before the server listens. An ended connection stays for one to two times the linger time: the peer may
  * read our last words. TCP alone would keep it for as long as the peer does not end its own side, or does not read.
  */
-export function limitSockets(server: NetServer, { maxCount, lingerMs = SOCKET_LINGER_MS }: SocketLimits): void {
+function limitSockets(server: NetServer, { maxCount, lingerMs = SOCKET_LINGER_MS }: SocketLimits): void {
   server.maxConnections = maxCount;
   const sockets = new Set<Socket>();
   const ending = new WeakSet<Socket>();

@@ -2,7 +2,7 @@
 import { keepLoopbackDirect } from "../../runtime/platform/loopback-direct.mjs";
 
 const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
-  bus: () => import("./bus/index.ts"),
+  bus: () => import("../../runtime/local/bus/test/chaos/index.ts"),
   engine: () => import("./engine/index.ts"),
   timers: () => import("./timers/index.ts"),
 };

@@ -6,7 +6,7 @@ import { inject } from "vitest";
 import { REQUESTS_PER_MINUTE_MAX } from "../../runtime/core/limits.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
-import { eventually } from "./bus-fixture.ts";
+import { eventually } from "../../runtime/local/bus/test/support/start-bus.ts";
 import { openSse } from "./sse-client.ts";
 
 type TestBus = Pick<LocalServiceBus, "connectionString" | "adminConnectionString">;

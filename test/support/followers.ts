@@ -7,7 +7,7 @@ import type { JobServiceClient } from "../../runtime/client/index.ts";
 import { EVENT_TYPES, parseEvent, type JobEvent, type SystemEvent } from "../../runtime/core/job/events.ts";
 import { EVENTS_TOPIC } from "../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
-import { connectAdmin } from "./bus-fixture.ts";
+import { connectAdmin } from "../../runtime/local/bus/test/support/start-bus.ts";
 
 export interface Follower extends AsyncDisposable {
   readonly name: string;

@@ -1,6 +1,8 @@
 /** Clients that hold connections: they say something or nothing, and never end their own side. */
 import { once } from "node:events";
 import { connect, type Server, type Socket } from "node:net";
+import { expect } from "vitest";
+import { eventually } from "./eventually.ts";
 
 export interface HalfOpenClients extends Disposable {
   readonly sockets: readonly Socket[];
@@ -54,3 +56,13 @@ export function watchConnections(server: Server): ConnectionsByPort {
   });
   return byPort;
 }
+
+/** Whether the server has ended its side of a connection. */
+export const hasEnded = (socket: Socket): boolean => socket.readableEnded || socket.destroyed;
+
+/** Resolves when the server has let go of a connection: it resets what still comes on it. */
+export const isReset = (socket: Socket): Promise<void> =>
+  eventually(() => {
+    if (!socket.destroyed) socket.write("x");
+    expect(socket.destroyed).toBe(true);
+  });

@@ -18,7 +18,7 @@ import { jobQueueName, TIMERS_TOPIC } from "../../runtime/core/deployment/topolo
 import { outgoingBell } from "../../runtime/core/ports/job-queue.ts";
 import { newTimerJob, wakeTimerBatch } from "../../runtime/timers/run/timer-jobs.ts";
 import { timerOf } from "./builders.ts";
-import { connectAdmin } from "./bus-fixture.ts";
+import { connectAdmin } from "../../runtime/local/bus/test/support/start-bus.ts";
 import { testStorage } from "./test-storage.ts";
 import type { TestSystem } from "./test-system.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Runs the broker: gives it the time, makes its records durable, lets results out only after that, and wakes it when
- * something falls due.
+ * Runs the broker: gives it the time, makes its records durable, publishes results only after that, and wakes it when
+ * something is due.
  */
 import type { Broker } from "./engine/broker.ts";
 import type { BrokerRecord } from "./engine/records.ts";
@@ -21,7 +21,7 @@ export interface HostDeps {
   readonly now: () => number;
 }
 
-/** setTimeout takes at most this; a later instant is simply looked at again then. */
+/** The longest that setTimeout takes. The timer is set again for a later instant. */
 const LONGEST_TIMEOUT_MS = 2_000_000_000;
 
 export class BrokerHost {
@@ -40,7 +40,7 @@ export class BrokerHost {
     this.#now = now;
   }
 
-  /** Runs a command now. What it must not show before it is durable goes through `whenDurable`. */
+  /** Runs a command now. A result that must not be visible before it is durable goes through `whenDurable`. */
   execute<T>(command: (broker: Broker) => T): T {
     this.#depth++;
     try {
@@ -85,7 +85,7 @@ export class BrokerHost {
 
   #armTimer(): void {
     const dueAt = this.#broker.nextDueAt();
-    // A timer that is too early costs one look; one that is too late would hold up a message.
+    // A timer that is too early costs one check. A timer that is too late would delay a message.
     if (this.#closed || dueAt >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = dueAt;

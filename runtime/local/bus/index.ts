@@ -1,73 +1,77 @@
 /**
  * The local Service Bus: Azure Service Bus queues, topics and sessions over AMQP on this machine, for the unmodified
- * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md says what it does and does not do.
+ * Azure SDKs, with a journal that survives a crash. docs/local-service-bus.md lists what it does and does not do.
  */
 import { randomUUID } from "node:crypto";
-import { isLoopback } from "../../core/loopback.ts";
-import type { BusTopology } from "../../core/deployment/topology.ts";
 import { openAccessFile } from "./access/access-file.ts";
-import type { AuditListener } from "./access/audit.ts";
-import { createGate } from "./access/gate.ts";
-import { createTokenVerifier } from "./access/token-verifier.ts";
+import type { AuditListener } from "./access/claims.ts";
+import { createGate, createTokenVerifier } from "./access/gate.ts";
+import type { SasKey } from "./access/sas.ts";
 import { startAdminServer } from "./admin/server.ts";
+import type { ConnectionLimits } from "./amqp/connection.ts";
+import { WIRE_LIMITS } from "./amqp/front.ts";
 import { amqpCodec } from "./amqp/message-codec.ts";
-import type { SasKey } from "./amqp/sas.ts";
-import type { ConnectionLimits } from "./amqp/end-silent.ts";
 import { startAmqpServer } from "./amqp/server.ts";
-import { WIRE_LIMITS } from "./amqp/wire-limits.ts";
-import { connectionStringOf } from "./connection-string.ts";
-import type { OwnFolderOptions } from "../../platform/own-folder.ts";
-import { keptKey, openDataDirectory, randomKey } from "./data-directory.ts";
 import { Broker } from "./engine/broker.ts";
+import type { BusTopology } from "./engine/descriptions.ts";
 import { BusError } from "./engine/errors.ts";
 import { BrokerHost, type RecordLog } from "./host.ts";
+import { type ClaimDirectory, keptKey, openDataDirectory, randomKey } from "./journal/data-directory.ts";
 import { Journal } from "./journal/journal.ts";
-import { MemoryLog } from "./journal/memory-log.ts";
+import { MemoryLog } from "./journal/record-log.ts";
 import { recover } from "./journal/recovery.ts";
+import { isLoopback } from "./network.ts";
 
 export { BusError } from "./engine/errors.ts";
-export { JournalError } from "./journal/journal-error.ts";
-export type { AccessUse } from "./access/audit.ts";
+export { JournalError } from "./journal/files.ts";
+export type { AccessUse } from "./access/claims.ts";
 export { InputFileError } from "./input-file.ts";
 export { readTopologyFile } from "./topology-file.ts";
+export type {
+  BusTopology,
+  QueueSettings,
+  RuleFilter,
+  SubscriptionSettings,
+  TopicSettings,
+} from "./engine/descriptions.ts";
 
 export interface LocalServiceBusOptions {
-  /** Address to listen on; must be of the loopback interface. Default 127.0.0.1. */
+  /** The loopback address to listen on. Default 127.0.0.1. */
   readonly host?: string;
   /** AMQP port; 0 takes any free one. */
   readonly port: number;
-  /** Port of the administration API over HTTP; 0 takes any free one. Absent: no administration API. */
+  /** The port of the administration API over HTTP; 0 takes any free one. Absent: there is no administration API. */
   readonly adminPort?: number;
-  /** Where the namespace is kept. Absent: in memory, gone with `close`. One process at a time may use a directory. */
+  /** The directory that keeps the namespace, for one process at a time. Absent: it is in memory, and ends with `close`. */
   readonly dataDir?: string;
-  /** How long another process that uses the directory gets to end. Default: not at all. */
-  readonly owner?: Omit<OwnFolderOptions, "directory">;
-  /** Entities that must exist. Those that do are updated and keep their messages; others are left alone. */
+  /** Makes the data directory this process's own. Default: a lock that fails at once when another process has it. */
+  readonly claimDirectory?: ClaimDirectory;
+  /** Entities that must exist. Existing ones are updated and keep their messages. Other entities are left alone. */
   readonly topology: BusTopology;
   /** Default `RootManageSharedAccessKey`, as in Azure. */
   readonly sasKeyName?: string;
-  /** Default: a random key, kept in the data directory if there is one. */
+  /** Default: a random key. A data directory keeps it. */
   readonly sasKey?: string;
   /**
-   * File with role assignments: access tokens of Microsoft Entra ID are taken too, for what it says. It is read again
-   * when it has changed. Default: only shared access signatures are taken.
+   * A file with role assignments. With it, the bus also accepts access tokens of Microsoft Entra ID. A changed file is
+   * read again. Default: the bus accepts only shared access signatures.
    */
   readonly accessFile?: string;
-  /** Told who used which right and who was refused, once for each connection and change of the answer. */
+  /** Called with each use of a right and each refusal, once for each connection and change of the answer. */
   readonly onAccess?: AuditListener;
   /** The largest message, batch or request in KiB. Default 256, as in the Standard tier; Premium takes 1,024 and more. */
   readonly maxMessageKilobytes?: number;
-  /** Time limits of connections that prove nothing. */
+  /** Time limits of connections that bring no valid token. */
   readonly limits?: ConnectionLimits;
-  /** The present in epoch milliseconds. Default `Date.now`. */
+  /** The current time in epoch milliseconds. Default `Date.now`. */
   readonly clock?: () => number;
   /**
-   * Told when the bus cannot go on (the disk refuses the journal): nothing is acknowledged any more. Default: the error
-   * is thrown where nobody catches it, which ends the process.
+   * Called when the journal cannot be written. The bus then acknowledges nothing any more. Default: an uncaught
+   * exception, which ends the process.
    */
   readonly onFatal?: (error: Error) => void;
   /**
-   * Told of an error of ours while serving one request, whose client got `amqp:internal-error`, and of a changed access
+   * Called with a bug of the bus that broke one request, whose client got `amqp:internal-error`, and with a changed access
    * file that cannot be used. Default: a process warning.
    */
   readonly onFault?: (error: unknown) => void;
@@ -81,7 +85,7 @@ export interface LocalServiceBus {
   readonly connectionString: string;
   /** For `ServiceBusAdministrationClient`; absent when there is no administration API. */
   readonly adminConnectionString: string | undefined;
-  /** Ends all connections, writes what is waiting, releases port and directory. Locks and messages stay as they are. */
+  /** Ends all connections, writes pending records, and releases ports and directory. Locks and messages stay. */
   close(): Promise<void>;
 }
 
@@ -98,10 +102,9 @@ export async function startLocalServiceBus(options: LocalServiceBusOptions): Pro
   if (!isLoopback(address)) throw notLoopback(address);
   const { onFatal = throwLater, onFault = warn, accessFile, onAccess: audit = () => undefined } = options;
   const access = accessFile === undefined ? undefined : openAccessFile({ path: accessFile, onUnusable: onFault });
-  // Whatever was opened before something fails is closed again, and `close` closes the same in the same order.
+  // If a step fails, the steps before it are undone. `close` undoes them all in the same order.
   await using opened = new AsyncDisposableStack();
-  const directory =
-    dataDir === undefined ? undefined : await openDataDirectory({ ...options.owner, directory: dataDir });
+  const directory = dataDir === undefined ? undefined : await openDataDirectory(dataDir, options.claimDirectory);
   opened.defer(() => directory?.release());
   const broker = new Broker({ codec: amqpCodec, newLockToken: randomUUID });
   const log = openLog(broker, dataDir, onFatal);
@@ -156,3 +159,15 @@ function throwLater(error: unknown): void {
     throw error;
   });
 }
+
+/**
+ * `UseDevelopmentEmulator=true` makes the SDK speak AMQP without TLS.
+ * https://learn.microsoft.com/azure/service-bus-messaging/overview-emulator
+ */
+const connectionStringOf = (host: string, port: number, { name, key }: SasKey): string =>
+  [
+    `Endpoint=sb://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    `SharedAccessKeyName=${name}`,
+    `SharedAccessKey=${key}`,
+    "UseDevelopmentEmulator=true",
+  ].join(";");

@@ -1,8 +1,6 @@
-/** Reads the JSON files that are handed to the bus when it starts. */
+/** Reads the JSON files that configure the bus. */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
-import { messageOf } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
 
 /** The file cannot be used. The message is one sentence for the person who wrote it. */
 export class InputFileError extends Error {
@@ -14,7 +12,7 @@ export class InputFileError extends Error {
 
 /**
  * @param what names the file in errors, such as "topology file".
- * @throws InputFileError when it cannot be read or says something the schema does not allow; every such field is named.
+ * @throws InputFileError when the file cannot be read or does not match the schema. The message names every wrong field.
  */
 export function readInputFile<Schema extends z.ZodType>(what: string, path: string, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(readJsonFile(what, path));
@@ -28,8 +26,8 @@ export function readInputFile<Schema extends z.ZodType>(what: string, path: stri
 
 function readJsonFile(what: string, path: string): unknown {
   try {
-    return parseJson(readFileSync(path));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)));
   } catch (error) {
-    throw new InputFileError(`The ${what} ${path} cannot be read: ${messageOf(error)}.`, { cause: error });
+    throw new InputFileError(`The ${what} ${path} cannot be read: ${(error as Error).message}.`, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
-/** Reads a topology from JSON, as `npm run bus -- --topology file.json` takes it. */
+/** Reads a topology from JSON, as `--topology file.json` takes it. */
 import { z } from "zod";
-import type { BusTopology } from "../../core/deployment/topology.ts";
+import type { BusTopology } from "./engine/descriptions.ts";
 import { readInputFile } from "./input-file.ts";
 
 const name = z.string().min(1);
@@ -47,9 +47,9 @@ const topology = z.strictObject({
 });
 
 /**
- * Absent and undefined mean the same everywhere settings are read.
+ * The cast is safe: code that reads settings treats absent and undefined alike.
  *
- * @throws InputFileError when it cannot be read or says something the bus does not understand.
+ * @throws InputFileError when the file cannot be read or has a setting that the bus does not know.
  */
 export const readTopologyFile = (path: string): BusTopology =>
   readInputFile("topology file", path, topology) as BusTopology;

@@ -5,7 +5,7 @@ import { LISTENER_PROPERTY, outgoingTick, parseTick } from "../../../runtime/cor
 import { listenerOf, scheduleHashOf, subscriptionNameOf } from "../../../runtime/core/timer/timer.ts";
 import { TIMERS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { timerOf } from "../../support/builders.ts";
-import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
+import { startBus, type BusFixture } from "../../../runtime/local/bus/test/support/start-bus.ts";
 
 const timer = timerOf();
 const other = timerOf({ timerName: "Other" });

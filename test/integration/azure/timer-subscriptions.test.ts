@@ -12,7 +12,12 @@ import {
   timerSubscription,
   TIMERS_TOPIC,
 } from "../../../runtime/core/deployment/topology.ts";
-import { connectAdmin, eventually, startBus, type BusFixture } from "../../support/bus-fixture.ts";
+import {
+  connectAdmin,
+  eventually,
+  startBus,
+  type BusFixture,
+} from "../../../runtime/local/bus/test/support/start-bus.ts";
 
 const OTHER_QUEUE = "jobs-gpu-normal";
 const RULE = "$Default";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { EVENTS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
-import { connectAdmin } from "../../support/bus-fixture.ts";
+import { connectAdmin } from "../../../runtime/local/bus/test/support/start-bus.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem } from "../../support/test-system.ts";

@@ -9,7 +9,7 @@ import type { Program } from "../../../infra/program-files.ts";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
-import { startBusProcess } from "../../support/bus-process.ts";
+import { startBusProcess } from "../../../runtime/local/bus/test/support/bus-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { sourcePackage } from "../../support/source-package.ts";

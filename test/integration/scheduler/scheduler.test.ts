@@ -14,7 +14,7 @@ import { listenerOf, subscriptionNameOf, type Timer } from "../../../runtime/cor
 import { TABLES, TIMERS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { createRound, startScheduler, type SchedulerDeps } from "../../../runtime/timers/schedule/scheduler.ts";
 import { timerOf } from "../../support/builders.ts";
-import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
+import { startBus, type BusFixture } from "../../../runtime/local/bus/test/support/start-bus.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { ofAccount } from "../../support/azurite.ts";

@@ -16,7 +16,7 @@ import type { PackageCatalog } from "../../../runtime/core/ports/package-store.t
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
-import { connectAdmin } from "../../support/bus-fixture.ts";
+import { connectAdmin } from "../../../runtime/local/bus/test/support/start-bus.ts";
 import { silentLog } from "../../support/silent-log.ts";
 import { startTestApi, type Answer, type TestApi, type TestApiOptions } from "../../support/test-api.ts";
 import { testPackage } from "../../support/test-package.ts";

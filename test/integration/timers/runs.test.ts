@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { eventually } from "../../support/bus-fixture.ts";
+import { eventually } from "../../../runtime/local/bus/test/support/start-bus.ts";
 import { testPackage } from "../../support/test-package.ts";
 import { freshTenant } from "../../support/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";

@@ -1,6 +1,6 @@
 /**
- * The access list: whose tokens count, and the role assignments. A file, so that assignments can change while the bus
- * runs: it is looked at with every token that comes in, and read again when it has changed.
+ * The access list: which issuer's tokens count, and the role assignments. It is a file, so that assignments can change
+ * while the bus runs. Every new token makes the bus check whether the file has changed.
  */
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -9,16 +9,16 @@ import { z } from "zod";
 import { InputFileError, readInputFile } from "../input-file.ts";
 import { RIGHTS, type Assignment } from "./rights.ts";
 
-/** What the Azure SDK asks tokens for. */
+/** The audience for which the Azure SDK requests tokens. */
 const SERVICE_BUS_AUDIENCE = "https://servicebus.azure.net";
 
 export type KeySource =
   { readonly kind: "url"; readonly url: string } | { readonly kind: "keys"; readonly keys: JSONWebKeySet };
 
 export interface AccessList {
-  /** What `iss` must be. */
+  /** The `iss` that tokens must have. */
   readonly issuer: string;
-  /** What `aud` may be, each with any number of slashes at its end. */
+  /** The values of `aud` that are accepted, each with no, one or two slashes at its end. */
   readonly audiences: readonly string[];
   readonly keys: KeySource;
   readonly assignments: readonly Assignment[];
@@ -41,12 +41,12 @@ const access = z.strictObject({
 
 export interface AccessFileOptions {
   readonly path: string;
-  /** Told of a changed file that cannot be used, once for each reason; what was read before goes on meanwhile. */
+  /** Called when a changed file cannot be used, once for each reason. The last good content stays valid. */
   readonly onUnusable: (error: InputFileError) => void;
 }
 
 /**
- * Reads the file now, and gives what it says whenever asked.
+ * Reads the file now. The returned function gives the current content.
  *
  * @throws InputFileError when it cannot be used now.
  */
@@ -70,7 +70,7 @@ export function openAccessFile({ path, onUnusable }: AccessFileOptions): () => A
 
 interface ReadFiles {
   readonly access: AccessList;
-  /** Of all files that were read, as they were before. */
+  /** Of each file, as it was before it was read. */
   readonly versions: readonly (readonly [file: string, version: string])[];
 }
 
@@ -87,7 +87,7 @@ function keySourceOf({ url, keys: inline = [] }: z.output<typeof access>["jwks"]
   return { kind: "keys", keys: file === undefined ? { keys: inline } : readInputFile("key file", file, keySet) };
 }
 
-/** Differs after every change, also when another file took its place. */
+/** Changes with every write, and when another file takes the place of this one. */
 function versionOf(file: string): string {
   const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
   return stat ? `${stat.ino} ${stat.mtimeNs} ${stat.size}` : "absent";

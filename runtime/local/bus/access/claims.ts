@@ -1,16 +1,14 @@
-/** What the client at one connection has proved, and what that lets it do now. */
-import { covers } from "../amqp/sas.ts";
+/** The tokens that one connection has put, the rights they give now, and the audit of each answer. */
 import { BusError } from "../engine/errors.ts";
-import type { AuditListener } from "./audit.ts";
-import type { Bearer } from "./gate.ts";
-import { entityOf, type Right } from "./rights.ts";
-import { expiredToken } from "./token-verifier.ts";
+import { type Bearer, expiredToken } from "./gate.ts";
+import { type Right, entityOf } from "./rights.ts";
+import { covers } from "./sas.ts";
 
 export interface ClaimsDeps {
   readonly now: () => number;
-  /** Told of every decision, of the same ones over and over too. */
+  /** Called with every decision, repeated ones too. */
   readonly audit: AuditListener;
-  /** The address of the namespace in refusals, such as `sb://127.0.0.1`. */
+  /** The address of the namespace for error messages, such as `sb://127.0.0.1`. */
   readonly namespace: string;
 }
 
@@ -22,28 +20,28 @@ export class Claims {
     this.#deps = deps;
   }
 
-  /** Takes the place of an earlier token for the same path (lower case; empty: the whole namespace). */
+  /** Replaces an earlier token for the same path (lower case; empty: the whole namespace). */
   put(path: string, bearer: Bearer): void {
     this.#bearers.set(path, bearer);
   }
 
-  /** Takes a token back. Links it has opened stay until its time, as when a token is replaced. */
+  /** Removes a token. Links that it opened stay until it would have expired, as when a token is replaced. */
   remove(path: string): void {
     this.#bearers.delete(path);
   }
 
-  /** Whether any token was accepted; what it opens is another question. */
+  /** Whether any token was accepted, whatever its rights. */
   get isProved(): boolean {
     return this.#bearers.size > 0;
   }
 
-  /** Says that a token was refused. */
+  /** Audits that a token was refused. */
   refused(path: string, reason: string): void {
     this.#deps.audit({ principalId: null, entity: entityOf(path), right: null, allowed: false, reason });
   }
 
   /**
-   * @param right undefined: any valid token for the path will do.
+   * @param right undefined: any valid token for the path is enough.
    * @returns until when this is allowed.
    * @throws BusError `unauthorized`
    */
@@ -71,4 +69,64 @@ export class Claims {
 function withoutToken(expired: readonly Bearer[]): string {
   const [bearer] = expired;
   return bearer === undefined ? "No token for it has been put to $cbs." : expiredToken(bearer.expiresAt);
+}
+
+export interface AccessUse {
+  /** Null when the token itself was refused, or there was none. */
+  readonly principalId: string | null;
+  readonly entity: string;
+  /** Null when the request was to put a token for the entity. */
+  readonly right: Right | null;
+  readonly allowed: boolean;
+  /** Why not. */
+  readonly reason?: string;
+}
+
+export type AuditListener = (use: AccessUse) => void;
+
+/** Passes on an answer only when it is new for this connection, so that load does not make a million entries. */
+export function connectionAudit(listener: AuditListener): AuditListener {
+  const answers = new Map<string, boolean>();
+  return (use) => {
+    const key = JSON.stringify([use.principalId, use.entity, use.right]);
+    if (answers.get(key) === use.allowed) return;
+    answers.set(key, use.allowed);
+    listener(use);
+  };
+}
+
+export interface ClaimWatch {
+  readonly claims: Claims;
+  readonly path: string;
+  readonly right: Right | undefined;
+  /** When the token expires that opened the link, in epoch milliseconds. */
+  readonly until: number;
+  readonly now: () => number;
+  /** Called once, with the refusal, when no valid token is left. Azure ends the link then. */
+  readonly onLost: (error: unknown) => void;
+}
+
+/** The longest that setTimeout takes. The timer is set again for a later instant. */
+const LONGEST_TIMEOUT_MS = 2_000_000_000;
+
+/** Watches the token behind an open link. @returns a function that stops the watch. */
+export function watchClaim({ claims, path, right, until, now, onLost }: ClaimWatch): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (at: number): void => {
+    if (at === Infinity) return;
+    timer = setTimeout(() => look(at), Math.min(Math.max(0, Math.ceil(at - now())), LONGEST_TIMEOUT_MS));
+  };
+  const look = (at: number): void => {
+    if (now() < at) {
+      arm(at);
+      return;
+    }
+    try {
+      arm(claims.demand(path, right));
+    } catch (error) {
+      onLost(error);
+    }
+  };
+  arm(until);
+  return () => clearTimeout(timer);
 }

@@ -1,5 +1,5 @@
 /**
- * Who may do what: role assignments as Azure Service Bus applies them. Pure; names are compared without regard to case.
+ * Role assignments as Azure Service Bus applies them. Names are compared without regard to case.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas#rights-required-for-service-bus-operations
  */
 
@@ -24,7 +24,7 @@ export interface Question {
   readonly path: string;
 }
 
-/** A right on a topic covers its subscriptions, one on the namespace everything; manage includes send and listen. */
+/** A right on a topic covers its subscriptions, and one on the namespace covers everything. Manage includes the others. */
 export function isAllowed(assignments: readonly Assignment[], { principalId, right, path }: Question): boolean {
   const entity = entityOf(path);
   return assignments.some(
@@ -35,7 +35,7 @@ export function isAllowed(assignments: readonly Assignment[], { principalId, rig
   );
 }
 
-/** The entity a path belongs to: without rules, dead-letter queues and `$management`. */
+/** The entity of a path, without rules, dead-letter queues and `$management`. */
 export const entityOf = (path: string): string =>
   path
     .replace(/^\/+|\/+$/g, "")
@@ -45,7 +45,7 @@ export const entityOf = (path: string): string =>
 function reaches(scope: string, entity: string): boolean {
   if (scope === NAMESPACE || isSame(scope, entity)) return true;
   const rest = entity.slice(scope.length);
-  // A queue may be named like a folder of another: only what belongs to a topic is below it.
+  // A queue name can contain slashes, so only `/subscriptions` makes an entity part of another.
   return isSame(scope, entity.slice(0, scope.length)) && /^\/subscriptions(?:\/|$)/i.test(rest);
 }
 

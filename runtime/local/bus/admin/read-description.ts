@@ -1,5 +1,5 @@
-/** Reads what a client asks an entity or rule to be. */
-import { correlationProperties, sqlAction, sqlFilter } from "../rule-filters.ts";
+/** Reads the description of an entity or rule from a request. */
+import { correlationProperties, sqlAction, sqlFilter } from "../engine/rules.ts";
 import {
   DEFAULT_RULE_NAME,
   LIMITS,
@@ -12,11 +12,10 @@ import {
 } from "../engine/descriptions.ts";
 import type { EntityChange } from "../engine/entity-commands.ts";
 import { BusError } from "../engine/errors.ts";
-import { parseDuration } from "./duration.ts";
-import { KEPT, readKept } from "./kept-fields.ts";
+import { KEPT, parseDuration, readKept } from "./description-fields.ts";
 import { child, childText, type XmlElement } from "./xml.ts";
 
-/** Where the request says the entity is. */
+/** The entity that the path of the request names. */
 export type Place =
   | { readonly kind: "entity"; readonly name: string }
   | { readonly kind: "subscription"; readonly topic: string; readonly name: string };
@@ -141,7 +140,7 @@ function readSized(element: XmlElement) {
 
 const STANDARD_MESSAGE_KILOBYTES = 256;
 
-/** Leaves out what was not said: the types of the broker know no undefined settings. */
+/** Leaves out absent fields. The types of the broker do not allow undefined settings. */
 function present<T extends object>(settings: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
 }

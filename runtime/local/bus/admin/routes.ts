@@ -3,10 +3,9 @@ import type { Broker } from "../engine/broker.ts";
 import type { QueueDescription } from "../engine/descriptions.ts";
 import { rulesByName, type Entity } from "../engine/entities.ts";
 import { BusError, entityNotFound } from "../engine/errors.ts";
-import { atomEntry, atomFeed, type AtomEntry, type Page } from "./atom.ts";
+import { type AtomEntry, type Page, type XmlElement, atomEntry, atomFeed, child, parseXml } from "./xml.ts";
 import { readEntity, readRule, type Place } from "./read-description.ts";
 import { writeEntity, writeNamespace, writeRule } from "./write-description.ts";
-import { child, parseXml, type XmlElement } from "./xml.ts";
 
 export interface AdminRequest {
   readonly method: string;
@@ -16,7 +15,7 @@ export interface AdminRequest {
   /** `If-Match` was sent: a PUT updates instead of creating. */
   readonly update: boolean;
   readonly body: string;
-  /** `http://host:port/` as the client addressed us. */
+  /** `http://host:port/`, as the client wrote it. */
   readonly base: string;
 }
 
@@ -78,7 +77,7 @@ function serveEntity(broker: Broker, request: AdminRequest, { place, demand }: W
 }
 
 /**
- * As the service: what messages are passed on to must be there first, and the client must manage it too.
+ * As in the service, the target of a forwarding entity must exist, and the client must manage it too.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-auto-forwarding
  */
 function assertTargets(

@@ -1,26 +1,24 @@
 /** The administration API over HTTP, for the unmodified `ServiceBusAdministrationClient`. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { localOnly } from "../../../core/loopback.ts";
-import { createLimitedServer } from "../../../platform/server-limits.ts";
-import { connectionAudit, type AuditListener } from "../access/audit.ts";
-import { Claims } from "../access/claims.ts";
+import { type AuditListener, Claims, connectionAudit } from "../access/claims.ts";
 import type { Gate } from "../access/gate.ts";
 import { BusError, type BusErrorCode } from "../engine/errors.ts";
 import type { BrokerHost } from "../host.ts";
-import { atomError } from "./atom.ts";
+import { createLimitedServer, isForThisMachine } from "../network.ts";
+import { atomError } from "./xml.ts";
 import { serve, type AdminRequest, type AdminResponse } from "./routes.ts";
 
 export interface AdminServerOptions {
   readonly host: BrokerHost;
   readonly gate: Gate;
-  /** Told of decisions about tokens and rights. */
+  /** Called with decisions about tokens and rights. */
   readonly audit: AuditListener;
   readonly now: () => number;
   readonly address: string;
   readonly port: number;
   readonly limits?: { readonly lingerMs?: number; readonly openTimeoutMs?: number } | undefined;
-  /** Told of what should never happen; the client got status 500. */
+  /** Called with a bug of the bus. The client got status 500. */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -30,9 +28,9 @@ export interface AdminServer {
 }
 
 const MAX_BODY_BYTES = 262_144;
-/** A description of an entity: small, and sent at once. */
+/** Descriptions of entities are small, and clients send them at once. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** Far more than administration clients open. */
+/** Far more than administration clients need. */
 const MAX_CONNECTIONS = 500;
 const PAGE_SIZE = 100;
 
@@ -44,13 +42,16 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     headersTimeoutMs: openTimeoutMs,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
-  const serveRequest = (request: IncomingMessage, response: ServerResponse): void => {
+  server.on("request", (request, response) => {
+    if (!isForThisMachine(request)) {
+      refuseHost(response);
+      return;
+    }
     answer(options, request, response).catch((error: unknown) => {
       options.onFault(error);
       response.destroy();
     });
-  };
-  server.on("request", localOnly(serveRequest, { changes: "by-proof" }));
+  });
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
@@ -60,6 +61,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         server.closeAllConnections();
       }),
   };
+}
+
+function refuseHost(response: ServerResponse): void {
+  const message = "This server serves its own machine only: call it as localhost or 127.0.0.1.";
+  response
+    .writeHead(421, { "content-type": "application/json", connection: "close" })
+    .end(JSON.stringify({ error: { code: "HostRefused", message } }));
 }
 
 const listen = (server: Server, { port, address }: AdminServerOptions): Promise<void> =>
@@ -76,16 +84,16 @@ async function answer(options: AdminServerOptions, request: IncomingMessage, res
   };
   try {
     const head = parseHead(request);
-    // Before the body: a stranger's is thrown away as it comes.
+    // Before the body, so that the bus does not buffer the body of an unknown client.
     const claims = await identify(options, request, head.path);
     claims.demand(head.path, "manage");
     const body = await readBody(request);
     if (body === undefined) throw new BusError("invalid-argument", "The request is too large.");
-    // Again: the token may have ended, or lost its right, while the body came.
+    // Again, because the token may have expired or lost its right while the body came.
     claims.demand(head.path, "manage");
     const demand = (path: string): unknown => claims.demand(path, "manage");
     const result = options.host.execute((broker) => serve(broker, { ...head, body }, demand));
-    // The client may rely on an entity from the moment it hears of it.
+    // The client may rely on an entity as soon as it has the answer.
     options.host.whenDurable(() => send(result));
   } catch (error) {
     if (!(error instanceof BusError)) options.onFault(error);
@@ -129,7 +137,7 @@ function decodePath(path: string): string {
 
 const audits = new WeakMap<Socket, AuditListener>();
 
-/** The claims of whoever sent this request; requests on one connection may come from different ones. */
+/** The claims of one request. Requests on one connection may have different tokens. */
 async function identify(options: AdminServerOptions, request: IncomingMessage, path: string): Promise<Claims> {
   const { gate, now, address } = options;
   const audit = audits.get(request.socket) ?? connectionAudit(options.audit);
@@ -147,7 +155,7 @@ async function identify(options: AdminServerOptions, request: IncomingMessage, p
   return claims;
 }
 
-/** The whole body; undefined when it is longer than any description. Throws BusError when the client breaks off. */
+/** The whole body. Undefined when it is longer than any description. Throws BusError when it ends early. */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;

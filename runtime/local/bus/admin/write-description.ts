@@ -1,9 +1,8 @@
-/** Writes entities and rules the way the SDK reads them: it expects every field of a description to be there. */
+/** Writes entities and rules as the SDK reads them. The SDK expects every field of a description. */
 import { LIMITS, type MessageFilter, type RuleAction, type RuleDescription } from "../engine/descriptions.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "../engine/entities.ts";
-import type { MessageStore } from "../engine/message-store.ts";
-import { formatDuration } from "./duration.ts";
-import { KEPT, keptFlag, writeAuthorizationRules } from "./kept-fields.ts";
+import type { MessageStore } from "../engine/store/message-store.ts";
+import { KEPT, formatDuration, keptFlag, writeAuthorizationRules } from "./description-fields.ts";
 import { elements, escapeXml } from "./xml.ts";
 
 const NAMESPACES =
@@ -164,7 +163,7 @@ const totalOf = (store: MessageStore): number => storesOf(store).reduce((sum, ea
 
 const sizeOf = (store: MessageStore): number => storesOf(store).reduce((sum, each) => sum + each.bytes, 0);
 
-/** The SDK looks for the one namespace declaration of the element to find its prefix. */
+/** The SDK finds the prefix by the only namespace declaration of the element. */
 function writeCounts(store: MessageStore): string {
   const counts = {
     ActiveMessageCount: store.activeCount,

@@ -1,4 +1,4 @@
-/** As much XML as the administration API needs: elements, attributes and text; no document types, no entities of one's own. */
+/** The XML that the administration API needs: elements, attributes, text, and Atom documents. It has no document types. */
 import { BusError } from "../engine/errors.ts";
 
 export interface XmlElement {
@@ -74,10 +74,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&apos;",
 };
 
-/** By names: the SDK's parser leaves numeric references as they are. */
+/** Uses named references, because the SDK's parser does not decode numeric ones. */
 export const escapeXml = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
 
-/** `<name>value</name>` for each value that is there, in their order. */
+/** `<name>value</name>` for each defined value, in order. */
 export const elements = (values: Readonly<Record<string, string | number | boolean | undefined>>): string =>
   Object.entries(values)
     .map(([name, value]) => (value === undefined ? "" : `<${name}>${escapeXml(String(value))}</${name}>`))
@@ -103,3 +103,47 @@ function decodeEntities(text: string): string {
     return code > 0 && code <= 0x10_ff_ff ? String.fromCodePoint(code) : whole;
   });
 }
+
+export interface AtomEntry {
+  /** The path of the resource; the SDK reads names from it. */
+  readonly path: string;
+  readonly content: string;
+}
+
+/** The dollar of `$Default` is not encoded, because the SDK reads names from addresses without decoding. */
+const encodePath = (path: string): string =>
+  path
+    .split("/")
+    .map((part) => encodeURIComponent(part).replaceAll("%24", "$"))
+    .join("/");
+
+export function atomEntry(base: string, { path, content }: AtomEntry): string {
+  const address = escapeXml(base + encodePath(path));
+  const now = new Date().toISOString();
+  return [
+    '<entry xmlns="http://www.w3.org/2005/Atom">',
+    `<id>${address}?api-version=2021-05</id><title type="text">${escapeXml(path.split("/").at(-1) ?? "")}</title>`,
+    `<published>${now}</published><updated>${now}</updated><link rel="self" href="${address}"/>`,
+    `<content type="application/xml">${content}</content></entry>`,
+  ].join("");
+}
+
+export interface Page {
+  readonly skip: number;
+  readonly top: number;
+}
+
+/** One page of a list, with the address of the next page if there is one. */
+export function atomFeed(base: string, path: string, entries: readonly AtomEntry[], { skip, top }: Page): string {
+  const address = escapeXml(base + encodePath(path));
+  const more = skip + top < entries.length;
+  const next = more ? `<link rel="next" href="${address}?$skip=${skip + top}&amp;$top=${top}"/>` : "";
+  const page = entries.slice(skip, skip + top).map((entry) => atomEntry(base, entry));
+  return [
+    `<feed xmlns="http://www.w3.org/2005/Atom"><title type="text">${escapeXml(path)}</title><id>${address}</id>`,
+    `<updated>${new Date().toISOString()}</updated><link rel="self" href="${address}"/>${next}${page.join("")}</feed>`,
+  ].join("");
+}
+
+export const atomError = (status: number, detail: string): string =>
+  `<Error><Code>${status}</Code><Detail>${escapeXml(detail)}</Detail></Error>`;

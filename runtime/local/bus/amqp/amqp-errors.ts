@@ -1,4 +1,4 @@
-/** The broker's refusals in AMQP: the condition decides which `ServiceBusError.code` the SDK raises. */
+/** The broker's errors in AMQP. The condition decides which `ServiceBusError.code` the SDK raises. */
 import { BusError, type BusErrorCode } from "../engine/errors.ts";
 import type { AmqpError, Connection } from "./rhea.ts";
 
@@ -43,12 +43,12 @@ export interface WireError extends AmqpError {
   readonly status: number;
 }
 
-/** A connection as far as refusals speak of it. */
+/** The part of a connection that error messages need. */
 type Peer = Pick<Connection, "remote">;
 
 /**
- * Anything but a `BusError` is a fault of ours: it is passed on without its text, which could hold anything. Entities are
- * named as in the service, by their address in the namespace that the client opened.
+ * Anything but a `BusError` is a bug of ours. Its text is not sent, because it could contain anything. As in the service,
+ * an entity is named by its address in the namespace that the client opened.
  */
 export function toWireError(error: unknown, { remote }: Peer): WireError {
   if (!(error instanceof BusError)) {

@@ -1,16 +1,16 @@
-/** Claims-based security: a client puts a token for what it wants to do before it attaches its links. */
+/** Claims-based security: a client puts a token for an entity before it attaches links to it. */
 import { BusError } from "../engine/errors.ts";
 import { toWireError } from "./amqp-errors.ts";
 import type { AmqpDeps, ConnectionState } from "./front.ts";
-import { plainString } from "./plain-map.ts";
+import { plainString } from "./values.ts";
 import type { RequestService, Response } from "./request-link.ts";
 import { types, type Connection, type DecodedMessage } from "./rhea.ts";
-import { audiencePath } from "./sas.ts";
+import { audiencePath } from "../access/sas.ts";
 
-/** What clients call an access token of Microsoft Entra ID, and a shared access signature. */
+/** The protocol's names for an access token of Microsoft Entra ID and for a shared access signature. */
 const TOKEN_TYPES: Readonly<Record<string, "jwt" | "sas">> = { jwt: "jwt", "servicebus.windows.net:sastoken": "sas" };
 
-/** Tokens are told apart by what they open, so taking one back needs no token. */
+/** A token is identified by its path, so a request to remove one needs no token. */
 export function tokenService(deps: AmqpDeps, state: ConnectionState, connection: Connection): RequestService {
   const refusal = (error: unknown): Response => {
     const { status, condition, description } = toWireError(error, connection);

@@ -1,7 +1,6 @@
 /** Encodes a message for a receiver: a fresh header, the broker's annotations, and the stored bytes as they are. */
 import type { Delivery, MessageStatus } from "../engine/message.ts";
-import { asBuffer, encodeCollection, encodeSymbol, encodeUuid, writeInt64 } from "./encoding.ts";
-import { tokenToUuid } from "./lock-token.ts";
+import { asBuffer, encodeCollection, encodeSymbol, encodeUuid, tokenToUuid, writeInt64 } from "./values.ts";
 import { annotation, senderHeader } from "./message-codec.ts";
 import { itemOffsets, scan, SECTION } from "./sections.ts";
 
@@ -56,12 +55,12 @@ export function encodeManagedDelivery(delivery: Delivery): Buffer {
 }
 
 interface OwnParts {
-  /** Encoded annotations the sender (or dead-lettering) put there. */
+  /** The encoded annotations of the sender. */
   readonly pairs: Buffer;
   readonly count: number;
   readonly durable: boolean;
   readonly priority: number | undefined;
-  /** Where the stored bytes go on behind them. */
+  /** Where the rest of the stored bytes begins. */
   readonly bodyStart: number;
 }
 
@@ -69,7 +68,7 @@ const NOTHING: OwnParts = { pairs: Buffer.alloc(0), count: 0, durable: false, pr
 
 function ownParts(body: Buffer, deadLetterSource: string | undefined): OwnParts {
   let own = NOTHING;
-  // Stored messages begin with the sender's header and annotations, where there are any.
+  // Stored messages begin with the sender's header and annotations, if there are any.
   if (body[1] === 0x53 && (body[2] === SECTION.messageAnnotations || body[2] === SECTION.header)) {
     const { header, messageAnnotations } = scan(body);
     if (header) own = { ...own, ...senderHeader(body, header), bodyStart: header.end };

@@ -1,6 +1,5 @@
-/** What the parts of the AMQP front share. */
-import type { AuditListener } from "../access/audit.ts";
-import type { Claims } from "../access/claims.ts";
+/** What the parts of the AMQP front share: their dependencies, the state of a connection, addresses and limits. */
+import type { AuditListener, Claims } from "../access/claims.ts";
 import type { Gate } from "../access/gate.ts";
 import type { BrokerHost } from "../host.ts";
 import type { AmqpError, Connection, ReceiverLink, SenderLink } from "./rhea.ts";
@@ -8,16 +7,16 @@ import type { AmqpError, Connection, ReceiverLink, SenderLink } from "./rhea.ts"
 export interface AmqpDeps {
   readonly host: BrokerHost;
   readonly gate: Gate;
-  /** Told of decisions about tokens and rights. */
+  /** Called with decisions about tokens and rights. */
   readonly audit: AuditListener;
   readonly now: () => number;
   /** The largest message, batch or request. */
   readonly messageBytes: number;
-  /** Told of what should never happen; the connection it happened on has been closed. */
+  /** Called with a bug of the bus. */
   readonly onFault: (error: unknown) => void;
 }
 
-/** What one connection has proved, and where its replies go. */
+/** The tokens of one connection, and the links for its replies. */
 export class ConnectionState {
   readonly claims: Claims;
   readonly #replyLinks = new Set<ReplyLink>();
@@ -26,10 +25,10 @@ export class ConnectionState {
     this.claims = claims;
   }
 
-  /** Adds a link on which the client receives replies. @returns what removes it again. */
+  /** Adds a link on which the client receives replies. @returns a function that removes it. */
   addReplyLink(link: SenderLink): () => void {
     const { source, target } = link.remote.attach ?? {};
-    // A client names its reply link by the target of the link, or by the name of the link itself.
+    // A client names its reply link by the target or by the name of the link.
     const names = [addressOf(target), link.name];
     const entry = { link, names, node: nodeOf(addressOf(source)) };
     this.#replyLinks.add(entry);
@@ -37,8 +36,8 @@ export class ConnectionState {
   }
 
   /**
-   * Where the reply to a request goes: to the link it names, else to one that receives from the node it was sent to,
-   * which is all that clients by uAMQP say. The newest wins, and one in the session of the request before any other.
+   * The link for the reply to a request: the link that the request names, or else one that receives from the same node.
+   * Clients that use uAMQP name no link. A link in the session of the request comes first, then the newest.
    */
   replyLink(request: ReceiverLink, replyTo: string | undefined): SenderLink | undefined {
     const links = [...this.#replyLinks].reverse();
@@ -62,21 +61,18 @@ const nodeOf = (address: unknown): string => entityPath(address).toLowerCase();
 export const addressOf = (terminus: object | null | undefined): unknown =>
   terminus && "address" in terminus ? terminus.address : undefined;
 
-/** What happens when a link, its session or its connection ends: called once. */
+/** Called once, when a link, its session or its connection ends. */
 export interface LinkEnd {
   (): void;
 }
 
 export interface LinkRegistry {
-  /** Has `end` called when the link is gone, however that comes about; there may be several. */
+  /** Registers a call for the end of the link. A link can have several. */
   onEnd(link: ReceiverLink | SenderLink, end: LinkEnd): void;
   stateOf(connection: Connection): ConnectionState;
 }
 
-/**
- * Ends a link after its attach was answered: the SDK only reads the error of a detach. A client that goes away first
- * needs none.
- */
+/** Ends a link after its attach was answered, because the SDK reads only the error of a detach. */
 export function refuse(link: ReceiverLink | SenderLink, error: AmqpError): void {
   setImmediate(() => link.close(error));
 }
@@ -94,3 +90,31 @@ export const isManagement = (path: string): boolean => MANAGEMENT.test(path);
 export const withoutManagement = (path: string): string => path.replace(MANAGEMENT, "");
 
 export const CBS_ADDRESS = "$cbs";
+
+/** Limits of the AMQP front. */
+export const WIRE_LIMITS = {
+  /** The service's frame size. */
+  frameBytes: 65_536,
+  /** The default limit of one message, batch or request, as in the Standard tier. */
+  messageBytes: 262_144,
+  /** Unsettled deliveries in one AMQP session, per direction. */
+  sessionDeliveries: 16_384,
+  /**
+   * Messages that a client may have in flight on one link. The SDK sleeps a full second when it runs out of credit, so
+   * this is well above what it sends at once. Half-used credit is filled up.
+   */
+  senderCredit: 5_000,
+  managementCredit: 500,
+  /** The SDK sends heartbeats more often. */
+  idleTimeoutMs: 240_000,
+  /** Connections at a time. A further one is closed at once. Azure takes 1,000 (Basic, Standard) or 5,000. */
+  connections: 5_000,
+  /** The time from the TCP connection to AMQP's open. The SDK takes milliseconds. */
+  openTimeoutMs: 15_000,
+  /** The time in which an open connection must bring a valid token, as in Azure. */
+  tokenTimeoutMs: 60_000,
+  /** Messages that one peek returns at most. */
+  peekCount: 1_000,
+  /** Messages that one request may delete. https://learn.microsoft.com/azure/service-bus-messaging/batch-delete */
+  deleteCount: 4_000,
+} as const;

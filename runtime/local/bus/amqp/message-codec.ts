@@ -1,4 +1,4 @@
-/** Takes incoming messages apart for the broker, and rewrites the few bytes the broker asks to change. */
+/** Parses incoming messages for the broker, and rewrites the few bytes that the broker changes. */
 import { randomUUID } from "node:crypto";
 import { BusError } from "../engine/errors.ts";
 import type {
@@ -8,7 +8,7 @@ import type {
   MessageEdits,
   PropertyChanges,
 } from "../engine/message.ts";
-import { asBuffer, encodeCollection, encodeString, encodeSymbol, encodeUbyte, encodeValue } from "./encoding.ts";
+import { asBuffer, encodeCollection, encodeString, encodeSymbol, encodeUbyte, encodeValue } from "./values.ts";
 import { decodeMessage, types, type DecodedMessage, type Typed } from "./rhea.ts";
 import {
   itemOffsets,
@@ -26,7 +26,7 @@ const PROPERTY = { messageId: 0, groupId: 10 } as const;
 
 const SCHEDULED_AT = "x-opt-scheduled-enqueue-time";
 
-/** Annotations only the broker sets: whatever a sender puts there is dropped. */
+/** Annotations that only the broker sets. Those of a sender are dropped. */
 const BROKER_ANNOTATIONS = new Set([
   "x-opt-enqueued-time",
   "x-opt-sequence-number",
@@ -37,8 +37,8 @@ const BROKER_ANNOTATIONS = new Set([
 ]);
 
 /**
- * Reads what the broker acts on from an encoded message. The result owns its bytes: those of the argument are a piece
- * of a socket buffer, which they would keep in memory.
+ * Reads the fields that the broker acts on. The result has a copy of the bytes, because a view would keep the whole
+ * socket buffer in memory.
  *
  * @throws BusError `invalid-argument` when the message is malformed.
  */
@@ -88,7 +88,7 @@ function withoutBrokerAnnotations(encoded: Buffer, sections: Sections): StoredBo
 
 const NO_HEADER = Buffer.alloc(0);
 
-/** What of the header belongs to the sender: whether the message is durable, and its priority. */
+/** The sender's part of the header: whether the message is durable, and its priority. */
 function keptHeader(encoded: Buffer, header: Section | undefined): Buffer {
   const durable = listField(encoded, header, HEADER.durable);
   const priority = listField(encoded, header, HEADER.priority);
@@ -190,7 +190,7 @@ function encodeProperty(key: string, value: unknown, wrap: (value: unknown) => T
   }
 }
 
-/** Fields of the properties section by the names actions set them under. */
+/** Fields of the properties section, by the names that actions use. */
 const PROPERTY_FIELDS: Readonly<Record<string, number>> = {
   ...{ messageid: 0, to: 2, label: 3, subject: 3, replyto: 4, correlationid: 5, contenttype: 6 },
   ...{ sessionid: 10, replytosessionid: 12 },
@@ -213,11 +213,11 @@ function withEdits(stored: Uint8Array, { application, system }: MessageEdits): B
   return changeApplicationProperties(body, (key) => changed.has(key.toLowerCase()), added, wrapSqlValue);
 }
 
-/** The language's numbers are long or double. */
+/** Numbers of the SQL language are long or double. */
 const wrapSqlValue = (value: unknown): Typed =>
   Number.isSafeInteger(value) ? types.wrap_long(Number(value)) : types.wrap(value);
 
-/** Filter names of system properties and rhea's names for them. */
+/** rhea's names of system properties, by their names in filters. */
 const SYSTEM_PROPERTIES: Readonly<Record<string, string>> = {
   messageid: "message_id",
   correlationid: "correlation_id",

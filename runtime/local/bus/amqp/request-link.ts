@@ -1,8 +1,8 @@
-/** Request and response over a pair of links, as `$cbs` and `$management` use it. */
+/** Requests and responses over a pair of links, as `$cbs` and `$management` use them. */
 import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
-import { refuse, type AmqpDeps, type ConnectionState } from "./front.ts";
-import { plainString } from "./plain-map.ts";
+import { type AmqpDeps, type ConnectionState, WIRE_LIMITS, refuse } from "./front.ts";
+import { plainString } from "./values.ts";
 import {
   ACCEPTED,
   decodeMessage,
@@ -17,7 +17,6 @@ import {
 } from "./rhea.ts";
 import { takeOversized } from "./rhea-hardening.ts";
 import { bodyOffset, itemOffsets, scan } from "./sections.ts";
-import { WIRE_LIMITS } from "./wire-limits.ts";
 
 export interface Response {
   readonly application_properties: Readonly<Record<string, unknown>>;
@@ -26,15 +25,15 @@ export interface Response {
 
 /** Who serves the requests of one link. */
 export interface RequestService {
-  /** Must not throw or reject: an error of the protocol is a response too. */
+  /** Must not throw or reject. An error of the protocol is a response too. */
   readonly handle: (request: DecodedMessage) => Response | Promise<Response>;
-  /** The response to a request that cannot be handed on. */
+  /** The response to a request that cannot be handled. */
   readonly refusal: (error: unknown) => Response;
 }
 
-/** What a response needs of its request. */
+/** The fields of a request that its response repeats. */
 interface RequestHead {
-  /** As it was encoded: the answer repeats it in the same type. */
+  /** With its AMQP type, which the response repeats. */
   readonly messageId: Typed | undefined;
   readonly replyTo: string | undefined;
 }
@@ -50,7 +49,7 @@ export function openRequests(
   const answer = ({ messageId, replyTo }: RequestHead, response: Response): void => {
     host.whenDurable(() => {
       const link = state.replyLink(receiver, replyTo);
-      // Without its reply link the client cannot be waiting any more.
+      // A client without a reply link does not wait any more.
       if (!link?.is_open()) return;
       link.send(encodeMessage({ to: replyTo, correlation_id: messageId, ...response }), undefined, 0);
     });
@@ -75,7 +74,7 @@ export function openRequests(
       refuse(receiver, error);
       return;
     }
-    // Clients wait for the outcome of their request before they look for its response, so it leaves first.
+    // Clients wait for the outcome of their request before they read the response, so the outcome is sent first.
     settleAtOnce(receiver, delivery, ACCEPTED);
     const response = respond(message);
     if (response instanceof Promise) response.then((each) => answer(head, each)).catch(onFault);
@@ -88,7 +87,7 @@ export function openRequests(
 
 export const tooLarge = (limit: number): string => `A message or request may have at most ${limit} bytes.`;
 
-/** Works for a request that was cut off within its body, too. */
+/** Also works for a request that was cut off within its body. */
 function readHead(message: Buffer): RequestHead | BusError {
   try {
     const head = message.subarray(0, bodyOffset(message));

@@ -1,9 +1,9 @@
 /**
- * Bounds on what a peer can make rhea do. Each one replaces unbounded memory or time by an error, which rhea answers by
- * ending that connection.
+ * Limits on what a peer can make rhea do. Each one replaces unbounded memory or time by an error. rhea then ends the
+ * connection.
  */
 import { internals, types, type ReceiverLink, type RheaReader, type TransferFrame } from "./rhea.ts";
-import { WIRE_LIMITS } from "./wire-limits.ts";
+import { WIRE_LIMITS } from "./front.ts";
 
 class WireLimitError extends Error {
   override readonly name = "WireLimitError";
@@ -13,14 +13,14 @@ const oversized = new WeakMap<ReceiverLink, number>();
 
 const limitOf = (link: ReceiverLink): number => link.local.attach.max_message_size ?? WIRE_LIMITS.messageBytes;
 
-/** Whether the message that just ended on this link was longer than allowed; only its beginning was kept. */
+/** Whether the message that just ended on this link was longer than allowed. Only its beginning was kept. */
 export function takeOversized(link: ReceiverLink): boolean {
   const bytes = oversized.get(link) ?? 0;
   oversized.delete(link);
   return bytes > limitOf(link);
 }
 
-/** Applies the bounds to this process's private copy of the library. Safe to call more than once. */
+/** Applies the limits to the private copy of the library. Safe to call more than once. */
 export function hardenRhea(): void {
   if (hardened) return;
   hardened = true;
@@ -47,7 +47,7 @@ function boundFrames(): void {
   };
 }
 
-/** A list can announce more items than bytes follow; an array of nulls would even get them. */
+/** A list can announce more items than there are bytes. rhea would even create them for an array of nulls. */
 function boundCollections(): void {
   const { prototype } = types.Reader;
   const readSizeCount = Reflect.get(prototype, "read_size_count");
@@ -74,8 +74,8 @@ function boundDispositions(): void {
 }
 
 /**
- * A message can come in any number of frames; past the limit only their length is. One that its sender aborts is
- * none: rhea would hand it on as if it were whole.
+ * A message can have any number of frames. Past the limit, only their lengths are counted. rhea would deliver a message
+ * that its sender aborts as if it were complete.
  */
 function boundMessages(): void {
   const { prototype } = internals.Session;
@@ -96,7 +96,7 @@ function boundMessages(): void {
   };
 }
 
-/** Has rhea count the frame as one of a delivery that goes on, and then forgets the delivery. It has used up its credit. */
+/** Lets rhea count the frame as part of an unfinished delivery, and then drops the delivery. The credit is used up. */
 function abort(link: ReceiverLink, count: () => void, frame: TransferFrame): void {
   oversized.delete(link);
   frame.payload = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 /**
- * The parts of rhea (the AMQP 1.0 library) the server uses, with types, from a copy of its own: `rhea-emulator` is the
- * npm alias of the same release the Azure SDK depends on, so that changing it here can never change a client that runs
- * in this process.
+ * The parts of rhea (the AMQP 1.0 library) that the server uses, with types. `rhea-emulator` is an npm alias of the
+ * release that the Azure SDK depends on. It is a copy of its own, so that our changes to it never affect a client in the
+ * same process.
  */
 import { createRequire } from "node:module";
 import type { Server, Socket } from "node:net";
@@ -134,7 +134,7 @@ export interface RheaDelivery {
 }
 
 export interface Session {
-  /** Writes a frame at once, past what is collected for the end of the turn. */
+  /** Writes a frame at once, before the frames that are collected for the end of the turn. */
   output(frame: object): void;
   readonly outgoing: { available(): number };
   readonly incoming: { next_transfer_id: number };
@@ -171,7 +171,7 @@ export interface Container {
   listen(options: object): Server;
 }
 
-/** Library internals that `rhea-hardening.ts` bounds. */
+/** Internals of the library that `rhea-hardening.ts` limits. */
 export interface RheaInternals {
   readonly Session: { readonly prototype: SessionPrototype };
   readonly Transport: { readonly prototype: { peek_size(buffer: Buffer): number | undefined } };
@@ -210,30 +210,30 @@ export const createContainer = (id: string): Container => library.create_contain
 const frames = load("rhea-emulator/lib/frames.js") as { disposition(fields: object): object };
 
 /**
- * Ends a delivery with an outcome. rhea writes the outcomes of consecutive deliveries as one range, and overlooks when
- * only the second differs from the first: a refusal behind an acceptance would reach the client as acceptance. So
- * everything but an acceptance is written by itself.
+ * Ends a delivery with an outcome. rhea writes the outcomes of consecutive deliveries as one range, and does not notice
+ * when the second differs from the first: a rejection after an acceptance would reach the client as an acceptance. So
+ * only acceptances go through rhea.
  */
 export function settleDelivery(link: ReceiverLink | SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
   if (outcome === ACCEPTED) delivery.update(true, outcome);
   else settleAtOnce(link, delivery, outcome);
 }
 
-/** Ends a delivery before anything else that this turn will write. */
+/** Ends a delivery. The frame is written before all others of this turn. */
 export function settleAtOnce(link: ReceiverLink | SenderLink, delivery: RheaDelivery, outcome: Outcome): void {
   delivery.settled = true;
   const role = link.is_receiver();
   link.session.output(
     frames.disposition({ role, first: delivery.id, last: delivery.id, settled: true, state: outcome }),
   );
-  // Has rhea drop the delivery from its buffer at the end of the turn.
+  // Makes rhea drop the delivery from its buffer at the end of the turn.
   link.connection._register();
 }
 
 export const ACCEPTED: Outcome = message.accepted().described();
 export const rejected = (error: AmqpError): Outcome => message.rejected({ error }).described();
 
-/** rhea knows no coordinators: it prints a warning and gives null. */
+/** rhea does not know coordinators. It would print a warning and return null. */
 const COORDINATOR = new Set<unknown>([0x30, "amqp:coordinator:list"]);
 
 interface RheaTerminus {
@@ -245,9 +245,9 @@ const unwrapTerminus = terminus.unwrap.bind(terminus);
 terminus.unwrap = (field) =>
   COORDINATOR.has(field?.descriptor?.value) ? ({ coordinator: true } satisfies Coordinator) : unwrapTerminus(field);
 
-/** A disposition may settle without saying how; rhea prints that as an error. */
+/** A disposition may settle without an outcome. rhea would print that as an error. */
 const unwrapOutcome = message.unwrap_outcome.bind(message);
 message.unwrap_outcome = (outcome) => (outcome ? unwrapOutcome(outcome) : undefined);
 
-/** rhea would decode every message it receives; the broker wants the bytes, and re-encodes nothing it does not change. */
+/** rhea would decode every message. The broker needs the bytes, and encodes only what it changes. */
 (message as { decode: unknown }).decode = (buffer: Buffer): Buffer => buffer;

@@ -1,4 +1,4 @@
-/** Finds the sections of an encoded AMQP message, and fields in them, without decoding what is not asked for. */
+/** Finds the sections of an encoded AMQP message and fields in them, without decoding the rest. */
 import { BusError } from "../engine/errors.ts";
 
 /** Offsets into the message: the whole section, and where its value begins. */
@@ -29,10 +29,10 @@ export const SECTION = {
 
 const malformed = (what: string): BusError => new BusError("invalid-argument", `The message is malformed: ${what}.`);
 
-/** Descriptors within descriptors are legal, but nobody nests them. */
+/** Descriptors within descriptors are legal, but not used. */
 const MAX_DESCRIPTOR_DEPTH = 8;
 
-/** The offset behind the value that begins at `offset`. @throws BusError when it does not fit into the buffer. */
+/** The offset after the value that begins at `offset`. @throws BusError when the value does not fit into the buffer. */
 export function skipValue(buffer: Buffer, offset: number, depth = 0): number {
   const code = buffer[offset];
   if (code === undefined) throw malformed("it ends within a value");
@@ -110,7 +110,7 @@ export function scan(buffer: Buffer): Sections {
     const { code, value } = readDescriptor(buffer, offset);
     if (code >= SECTION.data) {
       found.bodyStart = offset;
-      // The rest is never looked at, but whoever receives it will: it must at least be complete.
+      // The bus does not read the body, but receivers will. It must at least be complete.
       for (let rest = offset; rest < buffer.length;) rest = skipValue(buffer, readDescriptor(buffer, rest).value);
       break;
     }
@@ -226,7 +226,7 @@ export function listField(
   return start === undefined ? undefined : readScalar(buffer, start);
 }
 
-/** Walks to one item without collecting the offsets of all: this runs several times for every message sent. */
+/** Finds one item without collecting all offsets, because this runs several times for every message. */
 function listItem(buffer: Buffer, section: Section, index: number): number | undefined {
   const code = buffer[section.value];
   if (code === 0x45) return undefined;

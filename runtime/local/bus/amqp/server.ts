@@ -1,36 +1,31 @@
-/** The AMQP front: listens, and gives each link the client attaches to the part that serves its address. */
+/** The AMQP front: it listens, and gives each link of a client to the part that serves its address. */
 import type { AddressInfo, Server, Socket } from "node:net";
-import { limitSockets } from "../../../platform/server-limits.ts";
-import { connectionAudit } from "../access/audit.ts";
-import { Claims } from "../access/claims.ts";
+import { limitSockets } from "../network.ts";
+import { Claims, connectionAudit, watchClaim } from "../access/claims.ts";
 import type { Right } from "../access/rights.ts";
 import { BusError } from "../engine/errors.ts";
 import { toAmqpError } from "./amqp-errors.ts";
 import { tokenService } from "./cbs.ts";
-import { watchClaim } from "./claim-watch.ts";
-import { EgressLink } from "./egress-link.ts";
+import { EgressLink, openIngress } from "./entity-links.ts";
 import {
-  addressOf,
+  type AmqpDeps,
   CBS_ADDRESS,
   ConnectionState,
+  type LinkEnd,
+  type LinkRegistry,
+  WIRE_LIMITS,
+  addressOf,
   entityPath,
   isManagement,
   refuse,
   withoutManagement,
-  type AmqpDeps,
-  type LinkEnd,
-  type LinkRegistry,
 } from "./front.ts";
-import { endSilent, type ConnectionLimits } from "./end-silent.ts";
-import { openIngress } from "./ingress-link.ts";
+import { type ConnectionLimits, answerQuickly, corkSocket, endSilent, refusePlain } from "./connection.ts";
 import { handleManagement, managementRefusal } from "./management/operations.ts";
 import { openRequests } from "./request-link.ts";
 import { createContainer, type Connection, type Container, type ReceiverLink, type SenderLink } from "./rhea.ts";
 import { hardenRhea } from "./rhea-hardening.ts";
-import { refusePlain } from "./sasl-plain.ts";
 import { openSession, wantsSession } from "./session-link.ts";
-import { answerQuickly, corkSocket } from "./socket-tuning.ts";
-import { WIRE_LIMITS } from "./wire-limits.ts";
 
 export interface AmqpServerOptions extends AmqpDeps {
   readonly address: string;
@@ -85,7 +80,7 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
     corkSocket(socket);
     socket.once("close", () => {
       sockets.delete(socket);
-      // rhea stops its timers and tells of the disconnection only when it sees the peer's end.
+      // rhea stops its timers and emits `disconnected` only when it sees the peer's end.
       if (!socket.readableEnded) socket.emit("end");
     });
   });
@@ -103,7 +98,7 @@ class AmqpFront implements LinkRegistry {
     this.container = createContainer("local-service-bus");
     const mechanisms = this.container.sasl_server_mechanisms;
     mechanisms.enable_anonymous();
-    // The SDK proves itself at $cbs; what it says in SASL is of no consequence.
+    // The SDK sends its token to $cbs. What it sends in SASL does not matter.
     mechanisms.MSSBCBS = mechanisms.ANONYMOUS;
     refusePlain(this.container);
     this.#listenToContainer();
@@ -136,8 +131,8 @@ class AmqpFront implements LinkRegistry {
     container.on("session_close", ({ session }) => session.each_link((link) => this.#end(link)));
     container.on("connection_close", ({ connection }) => connection.each_link((link) => this.#end(link)));
     container.on("disconnected", ({ connection }) => connection.each_link((link) => this.#end(link)));
-    // rhea raises an unhandled error for each of these nobody listens to. They are the peer's doing, and the connection
-    // is already being ended.
+    // rhea throws for each of these events that has no listener. The peer caused them, and rhea already ends the
+    // connection.
     for (const event of [
       "connection_error",
       "session_error",
@@ -157,7 +152,7 @@ class AmqpFront implements LinkRegistry {
     for (const end of ends) end();
   }
 
-  /** The client sends: to an entity, or requests. */
+  /** The client sends messages to an entity, or requests. */
   #openReceiver(receiver: ReceiverLink, connection: Connection): void {
     const { source, target } = receiver.remote.attach ?? {};
     const targetAddress = addressOf(target);
@@ -165,7 +160,7 @@ class AmqpFront implements LinkRegistry {
     const state = this.stateOf(connection);
     receiver.set_target({ address: targetAddress });
     receiver.set_source(source?.address === undefined ? {} : { address: source.address });
-    // Without it the SDK would pack batches of any size.
+    // Without it the SDK would make batches of any size.
     receiver.local.attach.max_message_size = this.#deps.messageBytes;
     if (path.toLowerCase() === CBS_ADDRESS) {
       openRequests(this.#deps, state, receiver, tokenService(this.#deps, state, connection));
@@ -175,7 +170,7 @@ class AmqpFront implements LinkRegistry {
       refuse(receiver, toAmqpError(withoutEntity(target), receiver));
       return;
     }
-    // What a request on a management link needs depends on its operation.
+    // On a management link, the right depends on the operation of each request.
     const right = isManagement(path) ? undefined : "send";
     this.#whenAllowed({ link: receiver, state, path, right }, (watch) => {
       const entity = withoutManagement(path);
@@ -193,7 +188,7 @@ class AmqpFront implements LinkRegistry {
     });
   }
 
-  /** The client receives: from an entity, from one of its sessions, or replies. */
+  /** The client receives from an entity, from a session, or replies. */
   #openSender(sender: SenderLink, connection: Connection): void {
     const { source, target, snd_settle_mode, rcv_settle_mode } = sender.remote.attach ?? {};
     const path = entityPath(source?.address);
@@ -235,7 +230,7 @@ class AmqpFront implements LinkRegistry {
     for (const event of ["sender_flow", "settled", "sendable"]) sender.on(event, () => undefined);
   }
 
-  /** Opens a link to which the client has a right; `watch` ends it when that is over. */
+  /** Opens a link if the client has the right. `watch` ends the link when the right ends. */
   #whenAllowed({ link, state, path, right }: WantedLink, open: (watch: () => void) => void): void {
     const { now, onFault } = this.#deps;
     const { claims } = state;
@@ -243,7 +238,7 @@ class AmqpFront implements LinkRegistry {
       const until = claims.demand(path, right);
       open(() => {
         const onLost = (error: unknown): void => {
-          // First: what the link holds is free at once, and nothing more is handed to it.
+          // First, so that its session is free at once and it gets no more messages.
           this.#end(link);
           refuse(link, toAmqpError(error, link));
         };
@@ -256,13 +251,13 @@ class AmqpFront implements LinkRegistry {
   }
 }
 
-/** Why a link that names no entity is refused. */
+/** The error for a link that names no entity. */
 function withoutEntity(terminus: object | null | undefined): BusError {
   if (terminus && "coordinator" in terminus) {
     return new BusError("not-implemented", "The local Service Bus does not support transactions.");
   }
   if (terminus && "dynamic" in terminus && terminus.dynamic === true) {
-    return new BusError("not-implemented", "The local Service Bus makes no dynamic nodes: name an entity.");
+    return new BusError("not-implemented", "The local Service Bus does not support dynamic nodes: name an entity.");
   }
   return new BusError("invalid-argument", "The link names no entity.");
 }

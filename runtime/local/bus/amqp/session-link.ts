@@ -1,18 +1,17 @@
-/** Accepting a session: the attach is answered only when a session is locked for the client. */
-import type { SessionWaiter } from "../engine/receivers.ts";
+/** Accepts a session. The attach is answered only when a session is locked for the client. */
+import type { SessionWaiter } from "../engine/store/receivers.ts";
 import { toAmqpError } from "./amqp-errors.ts";
-import { EgressLink } from "./egress-link.ts";
+import { EgressLink } from "./entity-links.ts";
 import { refuse, type AmqpDeps, type LinkRegistry } from "./front.ts";
-import { plainInteger, unwrap } from "./plain-map.ts";
+import { int64, plainInteger, unwrap } from "./values.ts";
 import { types, type SenderLink } from "./rhea.ts";
-import { int64 } from "./encoding.ts";
 
 const SESSION_FILTER = "com.microsoft:session-filter";
 const TIMEOUT_PROPERTY = "com.microsoft:timeout";
 const LOCKED_UNTIL_PROPERTY = "com.microsoft:locked-until-utc";
 
 const DEFAULT_WAIT_MS = 60_000;
-/** The client gives up at its own timeout; our answer has to be there before. */
+/** Our answer must arrive before the client gives up at its own timeout. */
 const ANSWER_MARGIN_MS = 100;
 
 /** .NET counts ticks of 100 ns since the year 1. */
@@ -83,7 +82,7 @@ interface HeldAttach {
   held: boolean;
 }
 
-/** rhea has marked its answer as to be written before it calls us; this takes the mark back. */
+/** rhea marks its answer for writing before it calls us. This removes the mark. */
 function holdAttach(link: SenderLink): HeldAttach {
   link.state.local_open = false;
   link.state.open_requests--;
@@ -93,7 +92,7 @@ function holdAttach(link: SenderLink): HeldAttach {
 function answer(link: SenderLink, sessionId: string | undefined, attach: HeldAttach): void {
   if (!attach.held || link.is_closed()) return;
   attach.held = false;
-  // Clients by uAMQP compare it with what they wrote.
+  // Clients that use uAMQP compare it with the address that they sent.
   const address = link.remote.attach?.source?.address;
   link.set_source({ address, filter: sessionId === undefined ? {} : { [SESSION_FILTER]: sessionId } });
   link.open();

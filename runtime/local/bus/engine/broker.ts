@@ -1,37 +1,33 @@
 /**
  * The broker: the namespace's state, the commands that change it, and the records of every change. It has no sockets,
- * files, timers or clock of its own; its host runs commands at an instant, makes the records durable, and wakes it up.
+ * files, timers or clock. Its host runs commands at an instant, makes the records durable, and wakes it up.
  */
-import type { BusTopology } from "../../../core/deployment/topology.ts";
-import { deleteMessages, type DeleteRange } from "./batch-delete.ts";
+import { type DeleteRange, type PeekRange, deleteMessages, peek, receiveDeferred } from "./message-commands.ts";
 import type { EngineContext } from "./context.ts";
-import type { RuleDescription } from "./descriptions.ts";
-import { receiveDeferred } from "./deferral.ts";
+import type { BusTopology, RuleDescription } from "./descriptions.ts";
 import { dispatch } from "./dispatch.ts";
-import { DueSchedule } from "./due-schedule.ts";
+import { DueSchedule, nextDueAt, sweep } from "./expiry.ts";
 import { EntityDirectory, type Entity, type SubscriptionEntity } from "./entities.ts";
 import * as entityCommands from "./entity-commands.ts";
 import { BusError, entityNotFound } from "./errors.ts";
-import { nextDueAt, sweep } from "./expiry.ts";
 import { cancelScheduled, send } from "./intake.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { Delivery, IncomingMessage, MessageCodec } from "./message.ts";
-import { peek, type PeekRange } from "./peek.ts";
-import type { Receiver, SessionWaiter } from "./receivers.ts";
+import type { Receiver, SessionWaiter } from "./store/receivers.ts";
 import type { BrokerRecord } from "./records.ts";
+import { snapshot } from "./snapshot.ts";
 import { acceptSession, closeSession, renewSessionLock, setSessionState } from "./sessions.ts";
 import { renewLock, returnMessage, settle, type Settlement } from "./settlement.ts";
-import { snapshot } from "./snapshot.ts";
 
 export interface BrokerDeps {
   readonly codec: MessageCodec;
-  /** A fresh, unguessable lock token; never the same twice. */
+  /** A new, unguessable lock token. Never the same twice. */
   readonly newLockToken: () => string;
 }
 
 /**
- * Use: `execute(now, () => broker.send(…))` for everything that may change something, then take the records.
- * Every command either succeeds, or throws a `BusError` and has changed nothing.
+ * Run every command that may change something as `execute(now, () => broker.send(…))`, then take the records. A command
+ * either succeeds, or throws a `BusError` and has changed nothing.
  */
 export class Broker {
   readonly entities = new EntityDirectory((store, at) => this.#due.arm(store, at));
@@ -63,7 +59,7 @@ export class Broker {
     return this.#now;
   }
 
-  /** Runs a command as of the given instant: first what has fallen due, then the command, then all deliveries it allows. */
+  /** Does what is due by the given instant, then runs the command, then makes all deliveries that are possible. */
   execute<T>(now: number, command: () => T): T {
     this.#now = Math.max(this.#now, now);
     this.#sweepDue();
@@ -75,7 +71,7 @@ export class Broker {
     }
   }
 
-  /** When `execute` should be called at the latest, even without a command. Infinity: never. */
+  /** The latest instant for the next `execute`, even without a command. Infinity: never. */
   nextDueAt(): number {
     return this.#due.nextAt();
   }
@@ -92,7 +88,7 @@ export class Broker {
     this.#apply(record);
   }
 
-  /** Ends recovery: from here idle times count from this instant. */
+  /** Ends recovery. Idle times count from this instant. */
   restored(now: number): void {
     this.#now = Math.max(this.#now, now);
     for (const entity of this.entities.all()) {
@@ -109,7 +105,7 @@ export class Broker {
     return snapshot(this.entities);
   }
 
-  /** Creates what is missing and updates what is there; messages stay, and so do entities that are not mentioned. */
+  /** Creates missing entities and updates existing ones. Messages stay, and so do entities that it does not mention. */
   applyTopology(topology: BusTopology): void {
     entityCommands.applyTopology(this.#context, topology);
   }
@@ -128,7 +124,7 @@ export class Broker {
     return peek(store, range);
   }
 
-  /** @throws BusError as `attachReceiver`, but for sessions */
+  /** @throws BusError as `attachReceiver`. Entities with sessions are allowed. */
   deleteMessages(path: string, range: DeleteRange): number {
     return deleteMessages(this.#context, this.#receivable(path), range);
   }
@@ -151,14 +147,14 @@ export class Broker {
     store.lastUsedAt = this.#now;
   }
 
-  /** Says that the receiver's credit has risen. */
+  /** To be called when the receiver's credit has risen. */
   offerCredit(path: string, receiver: Receiver): void {
     const store = this.entities.store(path);
     store.receivers.offer(receiver);
     this.#touched.add(store);
   }
 
-  /** Forgets a receiver; its locks stay until they end. A session it holds is free at once. */
+  /** Removes a receiver. Its message locks stay until they end. Its session is free at once. */
   detachReceiver(path: string, receiver: Receiver): void {
     const store = this.#storeIfThere(path);
     if (!store) return;
@@ -182,7 +178,7 @@ export class Broker {
     settle(this.#context, this.entities.store(path), token, settlement);
   }
 
-  /** Takes back a delivery that never left the process. It does not count as a delivery. */
+  /** Returns a message that never left the process. It does not count as a delivery. */
   undelivered(path: string, token: string): void {
     const store = this.#storeIfThere(path);
     if (!store) return;
@@ -194,7 +190,7 @@ export class Broker {
     return renewLock(this.#context, this.entities.store(path), token);
   }
 
-  /** @throws BusError `message-not-found`; then none of them is handed out. */
+  /** Delivers all of the messages or none. @throws BusError `message-not-found` */
   receiveDeferred(path: string, sequenceNumbers: readonly number[], receiveAndDelete: boolean): Delivery[] {
     return receiveDeferred(this.#context, this.entities.store(path), sequenceNumbers, receiveAndDelete);
   }
@@ -252,7 +248,7 @@ export class Broker {
     return entity;
   }
 
-  /** The store of that path, unless its entity has been removed meanwhile. */
+  /** The store of that path. Undefined when its entity has been removed meanwhile. */
   #storeIfThere(path: string): MessageStore | undefined {
     return this.entities.hasPath(path) ? this.entities.store(path) : undefined;
   }
@@ -286,7 +282,7 @@ export class Broker {
     }
   }
 
-  /** Deliveries make room for others and forwarding feeds other stores, so this goes on until nothing moves. */
+  /** Deliveries make room for others, and forwarding feeds other stores. So this repeats until nothing moves. */
   #dispatchTouched(): void {
     for (const store of this.#touched) {
       this.#touched.delete(store);

@@ -1,19 +1,19 @@
-/** What the broker's commands work with: the instant, the state, and the only way to change it. */
+/** What the broker's commands get: the current time, the state, and the only way to change it. */
 import type { EntityDirectory } from "./entities.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { MessageCodec } from "./message.ts";
 import type { BrokerRecord } from "./records.ts";
 
 export interface EngineContext {
-  /** Epoch milliseconds; never goes backwards. */
+  /** Epoch milliseconds. It never goes backwards. */
   readonly now: number;
   readonly codec: MessageCodec;
   readonly entities: EntityDirectory;
-  /** Applies a record and keeps it for the journal. */
+  /** Applies a record and adds it to the records for the journal. */
   emit(record: BrokerRecord): void;
   newLockToken(): string;
-  /** Asks for a sweep of this store at the given instant. */
+  /** Requests a sweep of this store at the given instant. */
   arm(store: MessageStore, at: number): void;
-  /** Says that something may be deliverable in this store; looked at when the command is done. */
+  /** Requests a check of this store for possible deliveries after the command. */
   touch(store: MessageStore): void;
 }

@@ -1,15 +1,62 @@
-/** What an entity is told to be: the settings of the topology, plus what only the admin API can set, with defaults. */
-import type {
-  QueueSettings,
-  RuleFilter,
-  SubscriptionSettings,
-  TopicSettings,
-} from "../../../core/deployment/topology.ts";
+/** Descriptions of entities: the settings of a topology, those that only the administration API can set, and defaults. */
 import { BusError } from "./errors.ts";
+
+/** The settings of one Service Bus queue, with the meaning that the service gives them. */
+export interface QueueSettings {
+  readonly name: string;
+  /** How long a received message stays invisible to others. Default 1 min, at most 5 min (a service limit). */
+  readonly lockMs?: number;
+  /** Deliveries after which the broker dead-letters a message by itself. Default 10. */
+  readonly maxDeliveryCount?: number;
+  /** How long a MessageId is remembered; absent: no duplicate detection. 20 s to 7 days. */
+  readonly duplicateWindowMs?: number;
+  /** Default and longest time to live of a message. Absent: no limit. */
+  readonly timeToLiveMs?: number;
+  /** Whether an expired message goes to the dead-letter queue instead of vanishing. Default false. */
+  readonly deadLetterOnExpiry?: boolean;
+  readonly requiresSession?: boolean;
+  /** The queue or topic to which every message is forwarded. */
+  readonly forwardTo?: string;
+  /** The queue or topic to which every dead-lettered message is forwarded. */
+  readonly forwardDeadLetteredTo?: string;
+  /** Removes the entity after this time without a send or receive; absent: never. At least 5 min in Azure. */
+  readonly autoDeleteOnIdleMs?: number;
+}
+
+/** What a subscription lets through. `properties` and `system` of a correlation filter must all be equal. */
+export type RuleFilter =
+  | { readonly kind: "sql"; readonly expression: string }
+  | {
+      readonly kind: "correlation";
+      readonly system?: Readonly<Record<string, string>>;
+      readonly properties?: Readonly<Record<string, string | number | boolean>>;
+    }
+  | { readonly kind: "true" }
+  | { readonly kind: "false" };
+
+export interface SubscriptionSettings extends Omit<QueueSettings, "duplicateWindowMs"> {
+  /** Named rules; a message passes when any matches. Absent: one rule `$Default` that matches everything. */
+  readonly rules?: readonly { readonly name: string; readonly filter: RuleFilter }[];
+}
+
+export interface TopicSettings {
+  readonly name: string;
+  readonly duplicateWindowMs?: number;
+  readonly timeToLiveMs?: number;
+  /** Removes the topic after this time without a send or receive; absent: never. At least 5 min in Azure. */
+  readonly autoDeleteOnIdleMs?: number;
+  readonly subscriptions?: readonly SubscriptionSettings[];
+}
+
+/** What a Service Bus namespace contains. */
+export interface BusTopology {
+  readonly queues: readonly QueueSettings[];
+  readonly topics: readonly TopicSettings[];
+}
 
 export type EntityStatus = "Active" | "Disabled" | "SendDisabled" | "ReceiveDisabled";
 
-/** Access to one entity by keys of its own. It is kept for the clients that ask; the keys open nothing here. */
+/** Keys for one entity. The bus returns them to clients, but does not accept them. */
 export interface AuthorizationRule {
   readonly claimType?: string;
   readonly claimValue?: string;
@@ -19,9 +66,9 @@ export interface AuthorizationRule {
   readonly secondaryKey?: string;
 }
 
-/** What the service keeps for its clients and the broker does not act on. */
+/** Settings that the broker stores and returns, and does not act on. */
 export interface KeptFields {
-  /** `true` and `false` by the names of the administration API. */
+  /** `true` or `false`, by the names of the administration API. */
   readonly flags: Readonly<Record<string, string>>;
   readonly authorizationRules?: readonly AuthorizationRule[];
 }
@@ -35,7 +82,7 @@ interface AdminFields {
 interface SizedEntity {
   /** Mebibytes of waiting messages the entity takes before it refuses more. Default 1,024. */
   readonly maxSizeMegabytes?: number;
-  /** The duplicate detection window of an entity without duplicate detection: kept, and without effect. */
+  /** The duplicate detection window of an entity without duplicate detection. It has no effect. */
   readonly idleDuplicateWindowMs?: number;
 }
 
@@ -51,13 +98,13 @@ export interface SqlExpression {
   readonly parameters?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** The filters of a topology, and what clients can ask for beyond them. */
+/** The filters of a topology, and those that only clients can set. */
 export type MessageFilter = Exclude<RuleFilter, { kind: "sql" }> | ({ readonly kind: "sql" } & SqlExpression);
 
 /** What a rule changes in its own copy of a message: `SET …` and `REMOVE …`. */
 export type RuleAction = SqlExpression;
 
-/** A named filter of a subscription, and what happens to the messages it lets through. */
+/** A named filter of a subscription, and its action on the messages that match. */
 export interface RuleDescription {
   readonly name: string;
   readonly filter: MessageFilter;
@@ -65,7 +112,7 @@ export interface RuleDescription {
   readonly createdAt: number;
 }
 
-/** The rule a subscription has when none is given. https://learn.microsoft.com/azure/service-bus-messaging/topic-filters */
+/** The rule of a subscription that is created without rules. https://learn.microsoft.com/azure/service-bus-messaging/topic-filters */
 export const DEFAULT_RULE_NAME = "$Default";
 
 const DAY_MS = 86_400_000;
@@ -78,14 +125,14 @@ export const LIMITS = {
   defaultMaxDeliveryCount: 10,
   duplicateWindowMs: 7 * DAY_MS,
   defaultDuplicateWindowMs: 10 * 60_000,
-  /** Auto-forwarding passes a message on at most this often. */
+  /** How often auto-forwarding passes a message on at most. */
   hops: 4,
   defaultSizeMegabytes: 1_024,
   entityPathLength: 260,
   nameLength: 50,
 } as const;
 
-/** The complete settings a message store works by. */
+/** The complete settings of a message store. */
 export interface StoreOptions {
   readonly lockMs: number;
   readonly maxDeliveryCount: number;
@@ -106,7 +153,7 @@ const within = (name: string, value: number | undefined, min: number, max: numbe
   }
 };
 
-/** Fills in the service's defaults. @throws BusError `invalid-argument` for a value the service would refuse. */
+/** Adds the service's defaults. @throws BusError `invalid-argument` for a value that the service would refuse. */
 export function compileOptions(settings: QueueDescription | TopicDescription | SubscriptionDescription): StoreOptions {
   const queue: Partial<QueueDescription> = settings;
   within("lockMs", queue.lockMs, 1, LIMITS.lockMs);
@@ -130,7 +177,7 @@ export function compileOptions(settings: QueueDescription | TopicDescription | S
   };
 }
 
-/** Dead-letter queues keep messages for ever and hand them out any number of times. */
+/** Dead-letter queues have no time to live and no limit of deliveries. */
 export const deadLetterOptions = (parent: StoreOptions, forwardTo: string | undefined): StoreOptions => ({
   lockMs: parent.lockMs,
   maxDeliveryCount: Infinity,
@@ -148,7 +195,7 @@ export const deadLetterOptions = (parent: StoreOptions, forwardTo: string | unde
 
 const NAME = /^[A-Za-z0-9](?:[\w.\-/~]*[A-Za-z0-9_])?$/;
 
-/** @throws BusError `invalid-argument` when the service would not accept the name. */
+/** @throws BusError `invalid-argument` when the service would refuse the name. */
 export function checkName(name: string, kind: "queue" | "topic" | "subscription" | "rule"): void {
   const short = kind === "subscription" || kind === "rule";
   const longest = short ? LIMITS.nameLength : LIMITS.entityPathLength;

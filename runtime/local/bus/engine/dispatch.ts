@@ -1,11 +1,11 @@
-/** Hands waiting messages to receivers with credit, or passes them on where the entity forwards. */
+/** Delivers waiting messages to receivers with credit, or forwards them where the entity forwards. */
 import type { EngineContext } from "./context.ts";
 import { LIMITS } from "./descriptions.ts";
 import { BusError, entityNotFound } from "./errors.ts";
 import { send } from "./intake.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import { toReceived, type MessageLock, type StoredMessage } from "./message.ts";
-import type { Receiver } from "./receivers.ts";
+import type { Receiver } from "./store/receivers.ts";
 import { grantSessions } from "./sessions.ts";
 import { deadLetter } from "./settlement.ts";
 
@@ -103,7 +103,7 @@ function forward(context: EngineContext, store: MessageStore, message: StoredMes
     context.emit({ type: "removed", queue: store.key, seq: message.sequenceNumber });
   } catch (error) {
     if (!(error instanceof BusError)) throw error;
-    // A message that cannot be passed on must not block the ones behind it.
+    // A message that cannot be forwarded must not block the messages behind it.
     const cause = { reason: error.code, description: error.message };
     deadLetter(context, store, message, cause, store.transferDeadLetters);
   }

@@ -1,23 +1,22 @@
 /** The queues, topics and subscriptions of the namespace, and how entity records change them. */
 import {
-  compileOptions,
   DEFAULT_RULE_NAME,
-  deadLetterOptions,
   type QueueDescription,
   type RuleDescription,
   type StoreOptions,
   type SubscriptionDescription,
   type TopicDescription,
+  compileOptions,
+  deadLetterOptions,
 } from "./descriptions.ts";
-import { DuplicateHistory } from "./duplicate-history.ts";
 import { BusError, entityNotFound } from "./errors.ts";
-import { compileFilter, type FilterMatcher } from "./filter.ts";
-import { MessageStore } from "./message-store.ts";
 import type { EntityRecord } from "./records.ts";
-import { compileAction, type Action } from "./sql/action.ts";
+import { type Action, type FilterMatcher, compileAction, compileFilter } from "./rules.ts";
+import { Fifo } from "./store/collections.ts";
+import { MessageStore } from "./store/message-store.ts";
 
 interface EntityBase {
-  /** As written by its creator. Names are compared without regard to case. */
+  /** As its creator wrote it. Names are compared without regard to case. */
   readonly path: string;
   readonly createdAt: number;
   updatedAt: number;
@@ -96,7 +95,7 @@ export class EntityDirectory {
     return entity;
   }
 
-  /** Queues and topics, subscriptions right after their topic: the order in which they can be created again. */
+  /** Queues, then topics, each followed by its subscriptions. In this order they can be created again. */
   *all(): IterableIterator<Entity> {
     yield* this.queues.values();
     for (const topic of this.topics.values()) {
@@ -240,3 +239,34 @@ export const defaultRule = (createdAt: number): RuleDescription => ({
   filter: { kind: "true" },
   createdAt,
 });
+
+/** The MessageIds that an entity has accepted within its duplicate detection window. */
+export class DuplicateHistory {
+  readonly #seenAt = new Map<string, number>();
+  // A list beside the map, because iterating a map from its start is slow after many deletions.
+  readonly #order = new Fifo<{ readonly messageId: string; readonly at: number }>();
+
+  has(messageId: string, now: number, windowMs: number): boolean {
+    const at = this.#seenAt.get(messageId);
+    return at !== undefined && now - at < windowMs;
+  }
+
+  add(messageId: string, at: number, windowMs: number): void {
+    this.#forgetBefore(at - windowMs);
+    this.#seenAt.delete(messageId);
+    this.#seenAt.set(messageId, at);
+    this.#order.push({ messageId, at });
+  }
+
+  /** Oldest first. */
+  entries(): IterableIterator<[string, number]> {
+    return this.#seenAt.entries();
+  }
+
+  #forgetBefore(instant: number): void {
+    for (let first = this.#order.peek(); first !== undefined && first.at <= instant; first = this.#order.peek()) {
+      this.#order.shift();
+      if (this.#seenAt.get(first.messageId) === first.at) this.#seenAt.delete(first.messageId);
+    }
+  }
+}

@@ -1,19 +1,18 @@
-/** Creating, updating and removing entities and rules. */
-import type { BusTopology } from "../../../core/deployment/topology.ts";
+/** Creates, updates and removes entities and rules. */
 import type { EngineContext } from "./context.ts";
 import {
-  checkName,
-  compileOptions,
+  type BusTopology,
   type QueueDescription,
   type RuleDescription,
   type StoreOptions,
   type SubscriptionDescription,
   type TopicDescription,
+  checkName,
+  compileOptions,
 } from "./descriptions.ts";
-import { compileRule, defaultRule, subscriptionPath, type Entity, type SubscriptionEntity } from "./entities.ts";
+import { type Entity, type SubscriptionEntity, compileRule, defaultRule, subscriptionPath } from "./entities.ts";
 import { BusError, entityExists, entityNotFound } from "./errors.ts";
-import { deepEqual } from "./deep-equal.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 
 export type EntityChange =
   | { readonly kind: "queue"; readonly description: QueueDescription }
@@ -110,7 +109,7 @@ export function removeRule(context: EngineContext, subscription: SubscriptionEnt
   context.emit({ type: "rule-removed", subscription: subscription.path, name });
 }
 
-/** Creates what is missing and updates what differs. What the topology does not mention is left alone. */
+/** Creates missing entities and updates those that differ. Entities that the topology does not mention are left alone. */
 export function applyTopology(context: EngineContext, topology: BusTopology): void {
   for (const description of topology.queues) ensure(context, { kind: "queue", description });
   for (const { subscriptions = [], ...description } of topology.topics) {
@@ -154,7 +153,7 @@ export function armIdleDeletion(context: EngineContext, { store }: Entity): void
   if (idleMs !== undefined) context.arm(store, store.lastUsedAt + idleMs);
 }
 
-/** Removes the entity of this store when it has been idle for too long; an attached receiver keeps it in use. */
+/** Removes the entity of this store when it has been idle for too long. An attached receiver counts as use. */
 export function removeIfIdle(context: EngineContext, store: MessageStore): void {
   const idleMs = store.options.autoDeleteOnIdleMs;
   if (idleMs === undefined) return;
@@ -162,4 +161,14 @@ export function removeIfIdle(context: EngineContext, store: MessageStore): void 
   const idleAt = store.lastUsedAt + idleMs;
   if (idleAt > context.now) context.arm(store, idleAt);
   else context.emit({ type: "entity-removed", path: store.path });
+}
+
+/** Whether two descriptions are equal. They are plain data. An absent property equals an undefined one. */
+function deepEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = new Map<string, unknown>(Object.entries(a));
+  const right = new Map<string, unknown>(Object.entries(b));
+  return [...new Set([...left.keys(), ...right.keys()])].every((key) => deepEqual(left.get(key), right.get(key)));
 }

@@ -1,4 +1,4 @@
-/** What the broker refuses, in its own words; the AMQP and HTTP fronts translate the code into their protocol. */
+/** The errors of the broker. The AMQP and HTTP fronts translate the code into their protocols. */
 
 export type BusErrorCode =
   | "entity-not-found"
@@ -15,10 +15,10 @@ export type BusErrorCode =
   | "not-implemented"
   | "unauthorized";
 
-/** A request the broker refused. Nothing has changed when this is thrown. Test by `code`, not by message. */
+/** The broker refused a request and changed nothing. Test by `code`, not by message. */
 export class BusError extends Error {
   readonly code: BusErrorCode;
-  /** The path of the entity that the message is about, where the service would give its whole address. */
+  /** The path of the entity in the message. The service writes its whole address there. */
   readonly entity: string | undefined;
 
   constructor(code: BusErrorCode, message: string, entity?: string) {

@@ -1,12 +1,12 @@
-/** How messages enter the namespace: checks, duplicate detection, scheduling, and the way from a topic to its subscriptions. */
+/** Accepts messages: checks, duplicate detection, scheduling, and copies from a topic to its subscriptions. */
 import type { EngineContext } from "./context.ts";
 import type { Entity, QueueEntity, SubscriptionEntity, TopicEntity } from "./entities.ts";
 import { BusError } from "./errors.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { FilterableMessage, IncomingMessage, MessageEdits } from "./message.ts";
 import { addDeadLetter } from "./settlement.ts";
 
-/** A message on its way in, with what it carries from an earlier stop. */
+/** A message that enters an entity, with what it keeps from an entity before. */
 export interface Transit extends IncomingMessage {
   readonly hops?: number;
   readonly enqueuedSequenceNumber?: number;
@@ -111,14 +111,14 @@ function arrive(context: EngineContext, store: MessageStore, message: Transit): 
   }
 }
 
-/** Puts a message into a store under the next sequence number. */
+/** Adds a message to a store under the next sequence number. */
 export function place(
   context: EngineContext,
   store: MessageStore,
   message: Transit,
   status: "active" | "scheduled",
 ): void {
-  // The entity's setting is both the default and the ceiling; the time runs from the moment the message can be received.
+  // The entity's setting is the default and the maximum. The time runs from when the message can be received.
   // https://learn.microsoft.com/azure/service-bus-messaging/message-expiration#entity-level-expiration
   const timeToLiveMs = Math.min(message.timeToLiveMs ?? Infinity, store.options.timeToLiveMs);
   const expires = status === "active" && timeToLiveMs !== Infinity;
@@ -142,7 +142,7 @@ export function place(
   if (status === "active") context.touch(store);
 }
 
-/** @throws BusError `message-not-found` when one of them is not scheduled here (any more); then none is canceled. */
+/** Cancels all or none. @throws BusError `message-not-found` when one of them is not scheduled here (any more). */
 export function cancelScheduled(context: EngineContext, store: MessageStore, sequenceNumbers: readonly number[]): void {
   for (const seq of sequenceNumbers) {
     if (store.messages.get(seq)?.status !== "scheduled") {

@@ -1,12 +1,12 @@
 /** Messages as the broker sees them: opaque bytes, the few system properties it acts on, and the state it keeps. */
 
-/** What a sender hands in, already taken apart by the protocol front. */
+/** A message from a sender, parsed by the AMQP front. */
 export interface IncomingMessage {
-  /** The encoded message from its annotations on. Never changed in place: it is shared between copies and the journal. */
+  /** The encoded message from its annotations on. It is never changed in place, because copies and the journal share it. */
   readonly body: Uint8Array;
   readonly messageId: string;
   readonly sessionId?: string;
-  /** How long it may wait, in milliseconds; absent: for ever, unless the entity says less. */
+  /** In milliseconds. Absent: the time to live of the entity. */
   readonly timeToLiveMs?: number;
   /** Not to be delivered before this instant (epoch milliseconds). */
   readonly scheduledAt?: number;
@@ -23,11 +23,11 @@ export interface MessageLock {
   readonly until: number;
 }
 
-/** A message at rest in a queue, subscription or dead-letter queue. Only `applyRecord` changes it. */
+/** A message at rest in a queue, subscription or dead-letter queue. Only records change it. */
 export interface StoredMessage {
   /** Unique in its queue, grows with every message, and never changes while the message stays there. */
   readonly sequenceNumber: number;
-  /** The sequence number it was given where it first entered the namespace. */
+  /** Its sequence number in the entity where it first entered the namespace. */
   readonly enqueuedSequenceNumber: number;
   readonly messageId: string;
   readonly sessionId: string | undefined;
@@ -36,22 +36,22 @@ export interface StoredMessage {
   readonly expiresAt: number;
   readonly timeToLiveMs: number | undefined;
   readonly scheduledAt: number | undefined;
-  /** How often it was passed on by auto-forwarding. */
+  /** How often auto-forwarding has passed it on. */
   readonly hops: number;
   /** The entity it was dead-lettered from. */
   readonly deadLetterSource: string | undefined;
-  /** Whether it waited here for its time, or did so in the topic. The service goes on calling such a message scheduled. */
+  /** Whether it was scheduled, here or in the topic. Receivers see the state `scheduled` then. */
   readonly wasScheduled: boolean;
   body: Uint8Array;
   status: MessageStatus;
-  /** Deliveries that ended without a settlement that removed it: 0 on the first delivery. */
+  /** Earlier deliveries that did not remove it: 0 on the first delivery. */
   deliveryCount: number;
   lock: MessageLock | undefined;
-  /** Whether it waits for a receiver; false while locked, deferred, scheduled or gone. */
+  /** Whether it waits for a receiver. False while locked, deferred or scheduled, and after its removal. */
   available: boolean;
 }
 
-/** One message on its way to a receiver, as it was at the moment the broker decided to hand it out. */
+/** One message for a receiver, as it was when the broker decided to deliver it. */
 export interface Delivery {
   readonly sequenceNumber: number;
   readonly enqueuedSequenceNumber: number;
@@ -84,10 +84,10 @@ export const toDelivery = (message: StoredMessage, lock: MessageLock | undefined
   lock,
 });
 
-/** Application properties to set on a message; values are whatever the protocol front can encode. */
+/** Application properties to set on a message. Values are what the AMQP front can encode. */
 export type PropertyChanges = Readonly<Record<string, unknown>>;
 
-/** What filters look at. Absent properties are undefined. */
+/** The properties that filters compare. Absent properties are undefined. */
 export interface FilterableMessage {
   /** A system property by its lower-case filter name, for example `messageid` or `label`. */
   system(name: string): unknown;
@@ -98,13 +98,13 @@ export interface FilterableMessage {
 
 /** What a rule's action changes in its copy of a message. */
 export interface MessageEdits {
-  /** Application properties to set, and undefined for those to remove. Names are compared without regard to case. */
+  /** Application properties to set; undefined removes one. Names are compared without regard to case. */
   readonly application: ReadonlyMap<string, unknown>;
-  /** System properties by their lower-case filter names; undefined: removed. */
+  /** System properties by their lower-case filter names; undefined removes one. */
   readonly system: ReadonlyMap<string, string | undefined>;
 }
 
-/** Reads and rewrites the bytes the broker itself never looks into. */
+/** Reads and rewrites the bytes that the broker does not interpret. */
 export interface MessageCodec {
   filterable(body: Uint8Array): FilterableMessage;
   withApplicationProperties(body: Uint8Array, changes: PropertyChanges): Uint8Array;

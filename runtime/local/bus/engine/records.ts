@@ -1,17 +1,17 @@
 /**
- * Every change of the broker's state, as data. The journal stores these records and recovery applies them again, so a
- * state is exactly the sum of its records: nothing else may change it.
+ * Every change of the broker's state, as data. The journal stores these records, and recovery applies them again. Nothing
+ * else may change the state.
  */
 import type { QueueDescription, RuleDescription, SubscriptionDescription, TopicDescription } from "./descriptions.ts";
 import type { MessageStatus } from "./message.ts";
 
 /**
- * Raise this when an older reader would misread what we write: it then refuses. Version 2 has rule actions, SQL
- * parameters and delivery counts of deferrals, which version 1 lacks.
+ * Raise this when an older program would misread what this one writes. The older program then refuses the journal.
+ * Version 2 added rule actions, SQL parameters and delivery counts of deferrals.
  */
 export const RECORD_VERSION = 2;
 
-/** Versions this program reads. What it writes is always the newest. */
+/** The versions that this program reads. It writes the newest. */
 export const READABLE_RECORD_VERSIONS: readonly number[] = [1, RECORD_VERSION];
 
 export interface QueueSet {
@@ -60,7 +60,7 @@ export interface SequenceReached {
   readonly last: number;
 }
 
-/** A message entered a queue. In a snapshot it also says how far the message has come. */
+/** A message entered a queue. In a snapshot it also has the current state of the message. */
 export interface MessageAdded {
   readonly type: "added";
   readonly queue: string;

@@ -1,16 +1,16 @@
-/** Who holds a session, for how long, and the state it carries. https://learn.microsoft.com/azure/service-bus-messaging/message-sessions */
+/** Locks and states of sessions. https://learn.microsoft.com/azure/service-bus-messaging/message-sessions */
 import type { EngineContext } from "./context.ts";
 import { BusError } from "./errors.ts";
-import type { MessageStore } from "./message-store.ts";
-import type { Receiver, SessionWaiter } from "./receivers.ts";
-import type { Session } from "./session-table.ts";
+import type { MessageStore } from "./store/message-store.ts";
+import type { Receiver, SessionWaiter } from "./store/receivers.ts";
+import type { Session } from "./store/waiting-messages.ts";
 import { returnMessage } from "./settlement.ts";
 
 const sessionLockLost = (sessionId: string): BusError =>
   new BusError("session-lock-lost", `The lock on session '${sessionId}' has expired or was never held.`);
 
 /**
- * Asks for a session. `waiter.granted` is called at once when one is free, else when one becomes free.
+ * Requests a session. `waiter.granted` is called when a session is free, which may be at once.
  *
  * @throws BusError `session-cannot-be-locked` when the named session is held by another receiver.
  */
@@ -27,7 +27,7 @@ export function acceptSession(context: EngineContext, store: MessageStore, waite
   context.touch(store);
 }
 
-/** Gives free sessions to those who wait, in the order they asked. */
+/** Gives free sessions to the waiting receivers, in the order of their requests. */
 export function grantSessions(context: EngineContext, store: MessageStore): void {
   for (const waiter of store.receivers.waiters) {
     const sessionId = waiter.sessionId ?? store.sessions.nextFree()?.id;
@@ -49,7 +49,7 @@ export function renewSessionLock(context: EngineContext, store: MessageStore, se
   return until;
 }
 
-/** The receiver went away: its session is free at once, and what it had not settled was not delivered in vain. */
+/** Frees the session of a receiver that has ended. Its unsettled messages do not count as delivered. */
 export function closeSession(context: EngineContext, store: MessageStore, receiver: Receiver): void {
   for (const [sessionId, holder] of store.receivers.holders) {
     if (holder === receiver) endSession(context, store, sessionId, { countsAsDelivery: false });
@@ -79,7 +79,7 @@ function endSession(
   context.touch(store);
 }
 
-/** @throws BusError `session-lock-lost` when nobody holds the session. */
+/** @throws BusError `session-lock-lost` when no receiver holds the session. */
 export function setSessionState(
   context: EngineContext,
   store: MessageStore,

@@ -1,14 +1,14 @@
-/** How a delivery ends: complete, abandon, defer, dead-letter, a lost lock, an expired message. */
+/** Ends deliveries: complete, abandon, defer, dead-letter, expired locks and expired messages. */
 import type { EngineContext } from "./context.ts";
 import { BusError, lockLost } from "./errors.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { PropertyChanges, StoredMessage } from "./message.ts";
 
-/** What a receiver decided about a message it holds. `changes` are set on its application properties. */
+/** A receiver's decision about a message that it has locked. `changes` are set on its application properties. */
 export type Settlement =
   | { readonly kind: "complete" }
   | { readonly kind: "abandon"; readonly changes?: PropertyChanges }
-  /** Given back unseen: it does not count as a delivery. */
+  /** Returned unseen. It does not count as a delivery. */
   | { readonly kind: "release" }
   | { readonly kind: "defer"; readonly changes?: PropertyChanges }
   | {
@@ -18,7 +18,7 @@ export type Settlement =
       readonly changes?: PropertyChanges;
     };
 
-/** @throws BusError `message-lock-lost` when the token locks nothing (any more) here. */
+/** @throws BusError `message-lock-lost` when the token locks no message here (any more). */
 export function settle(context: EngineContext, store: MessageStore, token: string, settlement: Settlement): void {
   const message = store.locked.get(token);
   if (!message) throw lockLost();
@@ -40,7 +40,7 @@ export function settle(context: EngineContext, store: MessageStore, token: strin
         ...{ type: "deferred", queue: store.key, seq: message.sequenceNumber, deliveryCount },
         ...(body && { body }),
       });
-      // Its time may have come while it was locked.
+      // It may have expired while it was locked.
       if (message.expiresAt <= context.now) expire(context, store, message);
       return;
     }
@@ -63,20 +63,20 @@ export function renewLock(context: EngineContext, store: MessageStore, token: st
   return until;
 }
 
-/** Deliveries so far, the one that ends now included. In a dead-letter queue nothing counts: the number stays what it was. */
+/** Deliveries including the one that ends now. In a dead-letter queue the count does not change. */
 const countAfter = ({ deadLetters }: MessageStore, { deliveryCount }: StoredMessage): number =>
   deadLetters === undefined ? deliveryCount : deliveryCount + 1;
 
 interface ReturnOptions {
   /**
-   * An abandoned message and one whose lock ended were delivered; one whose link vanished before was not.
+   * True for an abandoned message and an expired lock. False when the link ended before.
    * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues#maximum-delivery-count
    */
   readonly countsAsDelivery: boolean;
   readonly changes?: PropertyChanges | undefined;
 }
 
-/** Ends the lock of a message that stays: it waits again, or has had its last delivery, or its time is over. */
+/** Ends a lock. The message waits again, or it is dead-lettered after its last delivery, or it has expired. */
 export function returnMessage(
   context: EngineContext,
   store: MessageStore,
@@ -132,7 +132,7 @@ export function deadLetter(
   addDeadLetter(context, target, message, cause);
 }
 
-/** The part of a message that survives dead-lettering. */
+/** The fields of a message that dead-lettering keeps. */
 type DeadLettered = Pick<StoredMessage, "enqueuedAt" | "body" | "messageId"> &
   Partial<Pick<StoredMessage, "enqueuedSequenceNumber" | "sessionId" | "timeToLiveMs" | "hops" | "deliveryCount">>;
 

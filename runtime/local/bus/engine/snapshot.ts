@@ -1,6 +1,6 @@
-/** The shortest list of records that rebuilds a state. */
+/** The shortest list of records that rebuilds the current state. */
 import type { Entity, EntityDirectory } from "./entities.ts";
-import type { MessageStore } from "./message-store.ts";
+import type { MessageStore } from "./store/message-store.ts";
 import type { StoredMessage } from "./message.ts";
 import type { BrokerRecord } from "./records.ts";
 
@@ -42,7 +42,7 @@ function* storeRecords(store: MessageStore): IterableIterator<BrokerRecord> {
     if (state) yield { type: "session-state", queue, sessionId, body: state };
   }
   for (const message of store.messages.values()) yield added(queue, message);
-  // After the messages and in their own order, which is the order in which the locks end.
+  // After the messages, in the order in which the locks end.
   for (const { sequenceNumber: seq, lock } of store.locked.values()) {
     if (lock) yield { type: "locked", queue, seq, ...lock };
   }

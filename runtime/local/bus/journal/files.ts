@@ -1,8 +1,9 @@
-/** The files of a data directory: `N.snapshot` is the state before `N.log`, and later logs follow on it. */
+/** The files of a data directory. `N.snapshot` is the state before `N.log`. Later logs continue it. */
 import { closeSync, fsyncSync, openSync, readdirSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { READABLE_RECORD_VERSIONS, RECORD_VERSION } from "../engine/records.ts";
-import { JournalError } from "./journal-error.ts";
+import { type BrokerRecord, READABLE_RECORD_VERSIONS, RECORD_VERSION } from "../engine/records.ts";
+import { encodeFrame } from "./frame.ts";
 
 const FORMAT = "jobyard-bus-journal";
 
@@ -12,7 +13,7 @@ export const FILE_HEADER = Buffer.from(`${JSON.stringify({ format: FORMAT, versi
 export const logPath = (directory: string, generation: number): string =>
   join(directory, `${String(generation).padStart(6, "0")}.log`);
 
-export const snapshotPath = (directory: string, generation: number): string =>
+const snapshotPath = (directory: string, generation: number): string =>
   join(directory, `${String(generation).padStart(6, "0")}.snapshot`);
 
 export interface JournalFile {
@@ -37,12 +38,12 @@ export function listFiles(directory: string): JournalFile[] {
 export interface FileStart {
   /** Where the frames begin. */
   readonly offset: number;
-  /** Whether this program may append to the file: it would not be readable by the version its first line names. */
+  /** Whether the file has the current version. Only then may this program append to it. */
   readonly isCurrent: boolean;
 }
 
 /**
- * What the first line says; undefined when the file ends within it, as a crash right after its creation leaves it.
+ * Reads the first line. Undefined when the file ends within it, after a crash during its creation.
  *
  * @throws JournalError when the file is not ours or of a version that cannot be read.
  */
@@ -67,12 +68,12 @@ function parseHeader(line: string): { readonly format?: unknown; readonly versio
     const header: unknown = JSON.parse(line);
     return typeof header === "object" && header !== null ? header : undefined;
   } catch {
-    // Not JSON: then it is not our header, which is what the caller says.
+    // Not JSON, so not our header. The caller throws.
     return undefined;
   }
 }
 
-/** Makes created, renamed and removed names of a directory durable. */
+/** Makes the creation, renaming and removal of files in a directory durable. */
 export function syncDirectory(directory: string): void {
   // Windows cannot open directories, and does not need it.
   if (process.platform === "win32") return;
@@ -82,4 +83,53 @@ export function syncDirectory(directory: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** The journal cannot be read or written. The message is one sentence for the person who runs the bus. */
+export class JournalError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "JournalError";
+  }
+}
+
+const RECORDS_PER_FRAME = 256;
+
+/** Encodes the whole state at once, because it must not change meanwhile. Needs about as much memory as the state. */
+export function encodeSnapshot(records: Iterable<BrokerRecord>): Buffer[] {
+  const frames: Buffer[] = [];
+  let group: BrokerRecord[] = [];
+  for (const record of records) {
+    group.push(record);
+    if (group.length === RECORDS_PER_FRAME) {
+      frames.push(encodeFrame(group));
+      group = [];
+    }
+  }
+  if (group.length > 0) frames.push(encodeFrame(group));
+  return frames;
+}
+
+/** Writes a complete snapshot or none, and removes the files of older generations. @returns its size in bytes. */
+export async function writeSnapshot(directory: string, generation: number, frames: readonly Buffer[]): Promise<number> {
+  const path = snapshotPath(directory, generation);
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.write(FILE_HEADER);
+    for (const frame of frames) {
+      for (let offset = 0; offset < frame.length;) {
+        const { bytesWritten } = await file.write(frame, offset, frame.length - offset);
+        offset += bytesWritten;
+      }
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // The content is durable before the name, and the name before the old files are removed.
+  await rename(temporary, path);
+  syncDirectory(directory);
+  for (const old of listFiles(directory)) if (old.generation < generation) await rm(old.path);
+  return frames.reduce((sum, frame) => sum + frame.length, 0);
 }

@@ -1,15 +1,15 @@
 /**
- * How records lie in a file: one frame per command, so that a command is there as a whole or not at all.
+ * The encoding of records in a file: one frame for each command, so that a command is stored completely or not at all.
  *
- * `length u32 | crc32 u32 | payload`, payload = `json length u32 | json | bodies`. The JSON is the list of records; where
- * a record has a body, it holds the length, and the bytes follow in the same order.
+ * `length u32 | crc32 u32 | payload`, payload = `json length u32 | json | bodies`. The JSON is the list of records, with
+ * lengths instead of bodies. The bodies follow in the same order.
  */
 import { crc32 } from "node:zlib";
 import type { BrokerRecord } from "../engine/records.ts";
 
 const HEAD_BYTES = 8;
 
-/** More than any command writes: a longer length is not a frame. */
+/** More than any command writes. A longer frame is damaged. */
 const MAX_FRAME_BYTES = 512 * 1_048_576;
 
 const hasBody = (record: BrokerRecord): record is BrokerRecord & { readonly body: Uint8Array } =>
@@ -55,7 +55,7 @@ export function decodeFrame(file: Buffer, offset: number): DecodedFrame | undefi
   const payload = file.subarray(offset + HEAD_BYTES, end);
   if (crc32(payload) !== file.readUInt32BE(offset + 4)) return undefined;
   const jsonBytes = payload.readUInt32BE(0);
-  // What passed the checksum is what we wrote.
+  // The checksum has proved that we wrote this.
   const plain = JSON.parse(payload.toString("utf8", 4, 4 + jsonBytes)) as (BrokerRecord & { body?: unknown })[];
   let at = 4 + jsonBytes;
   const records = plain.map((record): BrokerRecord => {

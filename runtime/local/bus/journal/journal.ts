@@ -1,31 +1,29 @@
 /**
- * The durable record log: appends frames in groups, one disk synchronisation per group, and replaces old logs by a
- * snapshot when they have grown. What is waiting while one group is being written forms the next.
+ * The durable record log. It appends frames in groups, with one disk synchronisation for each group. Frames that arrive
+ * while a group is being written form the next. A snapshot replaces old logs when they have grown.
  */
 import { closeSync, constants, fdatasync, openSync, rmSync, write, writeSync, fstatSync } from "node:fs";
 import type { BrokerRecord } from "../engine/records.ts";
 import type { RecordLog } from "../host.ts";
-import { DurableCallbacks } from "./durable-callbacks.ts";
-import { FILE_HEADER, logPath, syncDirectory } from "./files.ts";
+import { DurableCallbacks } from "./record-log.ts";
+import { FILE_HEADER, JournalError, encodeSnapshot, logPath, syncDirectory, writeSnapshot } from "./files.ts";
 import { encodeFrame } from "./frame.ts";
-import { JournalError } from "./journal-error.ts";
 import type { RecoveredJournal } from "./recovery.ts";
-import { encodeSnapshot, writeSnapshot } from "./snapshot-file.ts";
 
 export interface JournalOptions {
   readonly directory: string;
   readonly recovered: RecoveredJournal;
-  /** The records that rebuild the state as it is now, including everything appended so far. */
+  /** The records that rebuild the current state, including everything appended so far. */
   readonly snapshot: () => Iterable<BrokerRecord>;
-  /** Told once when nothing more can be written; callbacks that wait are never called. */
+  /** Called once when nothing more can be written. Waiting callbacks are never called then. */
   readonly onFailure: (error: JournalError) => void;
-  /** Logs are replaced by a snapshot when they exceed this and twice the last snapshot. Default 64 MiB. */
+  /** A snapshot replaces logs that exceed this and twice the last snapshot. Default 64 MiB. */
   readonly compactAtBytes?: number;
 }
 
 const DEFAULT_COMPACT_AT_BYTES = 64 * 1_048_576;
 
-/** One call instead of write and fdatasync, where the platform has it. */
+/** With it, one call does the work of write and fdatasync. Some platforms do not have it. */
 const { O_DSYNC } = constants as { readonly O_DSYNC?: number };
 const OPEN_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (O_DSYNC ?? 0);
 
@@ -68,7 +66,7 @@ export class Journal implements RecordLog {
     this.#callbacks.add(callback);
   }
 
-  /** Writes what is waiting and closes the file. */
+  /** Writes waiting records and closes the file. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
@@ -78,7 +76,7 @@ export class Journal implements RecordLog {
     closeSync(this.#descriptor);
   }
 
-  /** The group is collected until the current turn of the event loop is over. */
+  /** Collects a group until the current turn of the event loop ends. */
   #schedule(): void {
     if (this.#writing || this.#scheduled) return;
     this.#scheduled = true;
@@ -95,7 +93,7 @@ export class Journal implements RecordLog {
     this.#pending = [];
     const { compactAtBytes = DEFAULT_COMPACT_AT_BYTES } = this.#options;
     const compact = !this.#compacting && this.#logBytes > Math.max(compactAtBytes, 2 * this.#snapshotBytes);
-    // Taken in the same instant as the group, so that snapshot and later logs together are exactly the state.
+    // Taken together with the group, so that the snapshot and the later logs are exactly the state.
     const snapshot = compact ? encodeSnapshot(this.#options.snapshot()) : undefined;
     this.#write(Buffer.concat(frames), 0, () => {
       this.#writing = false;
@@ -126,7 +124,7 @@ export class Journal implements RecordLog {
     return descriptor;
   }
 
-  /** Goes on in a new log; when the snapshot before it is safe, everything older is removed. */
+  /** Continues in a new log. Older files are removed when the snapshot before it is durable. */
   #startGeneration(snapshot: readonly Buffer[]): void {
     try {
       closeSync(this.#descriptor);

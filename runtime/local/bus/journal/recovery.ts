@@ -1,12 +1,11 @@
-/** Reads a data directory back: the newest snapshot, then every command logged after it. */
+/** Reads a data directory: the newest snapshot, then every command logged after it. */
 import { readFileSync, truncateSync } from "node:fs";
 import type { BrokerRecord } from "../engine/records.ts";
-import { listFiles, readStart, type JournalFile } from "./files.ts";
+import { JournalError, type JournalFile, listFiles, readStart } from "./files.ts";
 import { decodeFrame } from "./frame.ts";
-import { JournalError } from "./journal-error.ts";
 
 export interface RecoveredJournal {
-  /** The generation of the log to go on writing. */
+  /** The generation of the log to continue. */
   readonly generation: number;
   /** Bytes that were logged since the snapshot. */
   readonly logBytes: number;
@@ -16,8 +15,8 @@ export interface RecoveredJournal {
 }
 
 /**
- * Hands every record to `restore`, in order. A frame cut off by a crash at the end of the last log was never
- * acknowledged: it is removed.
+ * Passes every record to `restore`, in order. An incomplete frame at the end of the last log was never acknowledged, and
+ * is removed.
  *
  * @throws JournalError for an unknown version, or damage anywhere else.
  */
@@ -31,7 +30,7 @@ export function recover(directory: string, restore: (record: BrokerRecord) => vo
   const replayed = logs.map((log, index) => replay(log, restore, { mayBeTorn: index === logs.length - 1 }));
   const last = logs.at(-1)?.generation ?? first;
   return {
-    // A log of an older version is left as it is: what we append, its readers would misread.
+    // This program does not append to a log of an older version, whose readers would misread it.
     generation: replayed.at(-1)?.isCurrent === false ? last + 1 : last,
     logBytes: replayed.reduce((sum, { bytes }) => sum + bytes, 0),
     snapshotBytes,
@@ -82,7 +81,7 @@ function apply(path: string, record: BrokerRecord, restore: (record: BrokerRecor
   try {
     restore(record);
   } catch (error) {
-    throw new JournalError(`${path} holds a record that does not fit the ones before it (${String(error)}).`, {
+    throw new JournalError(`${path} has a record that does not fit the records before it (${String(error)}).`, {
       cause: error,
     });
   }

@@ -14,7 +14,7 @@ interface PackageJson {
 const samples: string[] = [];
 for await (const file of glob("packages-sample/*/package.json", { cwd: ROOT })) samples.push(dirname(file));
 
-describe.each([".", "runtime/cli", "infra", ...samples.toSorted()])("package %s", (directory) => {
+describe.each([".", "runtime/cli", "runtime/local/bus", "infra", ...samples.toSorted()])("package %s", (directory) => {
   it("has a name in a scope, is private, and takes jobyard from this folder", async () => {
     const json = JSON.parse(await readFile(join(ROOT, directory, "package.json"), "utf8")) as PackageJson;
     expect(json.name).toMatch(/^@your-scope\//);

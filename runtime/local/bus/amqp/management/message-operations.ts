@@ -1,20 +1,27 @@
-/** Management operations on messages: renew, peek, schedule, cancel, receive deferred, settle. */
+/** Management operations on messages (renew, peek, schedule, cancel, receive deferred, settle) and on sessions. */
 import type { IncomingMessage } from "../../engine/message.ts";
 import type { Settlement } from "../../engine/settlement.ts";
 import { encodeDelivery, encodeManagedDelivery } from "../delivery-encoder.ts";
-import { int64 } from "../encoding.ts";
-import { tokenToUuid, uuidToToken } from "../lock-token.ts";
+import { WIRE_LIMITS } from "../front.ts";
 import { parseMessage } from "../message-codec.ts";
-import { plainBytes, plainInteger, plainList, plainMap, plainString } from "../plain-map.ts";
 import { types } from "../rhea.ts";
-import { WIRE_LIMITS } from "../wire-limits.ts";
-import { integerArgument, invalidArgument, stringArgument, type Arguments, type Operation } from "./operation.ts";
+import {
+  int64,
+  plainBytes,
+  plainInteger,
+  plainList,
+  plainMap,
+  plainString,
+  tokenToUuid,
+  uuidToToken,
+} from "../values.ts";
+import { type Arguments, type Operation, integerArgument, invalidArgument, stringArgument } from "./operation.ts";
 
 /** AMQP type codes of array items. */
 const LONG_ITEMS = 0x81;
 const TIMESTAMP_ITEMS = 0x83;
 
-/** `receiver-settle-mode` first: the message is removed as it is received. */
+/** `receiver-settle-mode` first: the message is removed when it is received. */
 const RECEIVE_AND_DELETE = 0;
 
 function lockTokens(args: Arguments): string[] {
@@ -123,3 +130,31 @@ function settlementOf(args: Arguments): Settlement {
       throw invalidArgument("disposition-status");
   }
 }
+
+export const renewSessionLock: Operation = (broker, path, args) => ({
+  body: { expiration: types.wrap_timestamp(broker.renewSessionLock(path, stringArgument(args, "session-id"))) },
+});
+
+export const setSessionState: Operation = (broker, path, args) => {
+  const state = plainBytes(args["session-state"]);
+  // A copy, because the argument is a view on a socket buffer.
+  broker.setSessionState(path, stringArgument(args, "session-id"), state && Buffer.from(state));
+  return {};
+};
+
+export const getSessionState: Operation = (broker, path, args) => ({
+  body: { "session-state": broker.sessionState(path, stringArgument(args, "session-id")) ?? null },
+});
+
+/** .NET's largest instant, with which clients ask for sessions that have active messages. */
+const ACTIVE_ONLY = 253_402_300_799_999;
+
+/** Sessions that were used since `last-updated-time`, a page of them. */
+export const getMessageSessions: Operation = (broker, path, args) => {
+  const since = integerArgument(args, "last-updated-time", 0);
+  const skip = integerArgument(args, "skip", 0);
+  const top = integerArgument(args, "top", 100);
+  const ids = broker.sessionIds(path, since >= ACTIVE_ONLY ? "active" : since).slice(skip, skip + top);
+  if (ids.length === 0) return { empty: true };
+  return { body: { skip: types.wrap_int(skip + ids.length), "sessions-ids": types.wrap_list(ids) } };
+};

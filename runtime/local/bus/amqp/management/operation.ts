@@ -1,12 +1,12 @@
-/** What a management operation is, and how its arguments are read. */
+/** The type of a management operation, and readers for its arguments. */
 import type { Broker } from "../../engine/broker.ts";
 import { BusError } from "../../engine/errors.ts";
-import { plainInteger, plainString } from "../plain-map.ts";
+import { plainInteger, plainString } from "../values.ts";
 
 /** The arguments of an operation by their names in the protocol. */
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** What an operation answers; `empty` means that there is nothing (more) to return. */
+/** The result of an operation. `empty`: there is nothing (more) to return. */
 export interface Result {
   readonly body?: unknown;
   readonly empty?: boolean;

@@ -1,18 +1,18 @@
 /**
- * The operations a client asks for at `<entity>/$management`.
+ * The operations that clients request at `<entity>/$management`.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response
  */
 import type { Right } from "../../access/rights.ts";
 import { BusError } from "../../engine/errors.ts";
 import { toWireError } from "../amqp-errors.ts";
 import type { AmqpDeps } from "../front.ts";
-import { plainMap } from "../plain-map.ts";
+import { plainMap } from "../values.ts";
 import type { Response } from "../request-link.ts";
 import { types, type Connection, type DecodedMessage } from "../rhea.ts";
 import * as messages from "./message-operations.ts";
 import type { Operation } from "./operation.ts";
 import * as rules from "./rule-operations.ts";
-import * as sessions from "./session-operations.ts";
+import * as sessions from "./message-operations.ts";
 
 interface Entry {
   readonly right: Right;
@@ -52,7 +52,7 @@ const statusOf = (statusCode: number, statusDescription: string): object => ({
   statusDescription,
 });
 
-/** Runs one request and turns the outcome, or the refusal, into its response. */
+/** Runs one request and makes a response of its result or error. */
 export function handleManagement(
   { host, onFault }: Pick<AmqpDeps, "host" | "onFault">,
   { entity, demand, connection }: ManagedEntity,

@@ -1,8 +1,8 @@
 /** Management operations on the rules of a subscription. */
 import type { MessageFilter, RuleAction } from "../../engine/descriptions.ts";
 import { rulesByName } from "../../engine/entities.ts";
-import { correlationProperties, sqlAction, sqlFilter } from "../../rule-filters.ts";
-import { plainMap, plainString } from "../plain-map.ts";
+import { correlationProperties, sqlAction, sqlFilter } from "../../engine/rules.ts";
+import { plainMap, plainString } from "../values.ts";
 import { types, type Typed } from "../rhea.ts";
 import { integerArgument, stringArgument, type Operation } from "./operation.ts";
 
@@ -17,10 +17,10 @@ const DESCRIPTOR = {
   correlationFilter: 83_483_426_825,
 } as const;
 
-/** Of the SQL language: the only one the service has. */
+/** The only version of the SQL language. */
 const COMPATIBILITY_LEVEL = 20;
 
-/** The system properties of a correlation filter: our names, and theirs in the protocol, in the order they are listed. */
+/** The system properties of a correlation filter, our name and the protocol's name, in the protocol's order. */
 const CORRELATION_FIELDS = [
   ["correlationId", "correlation-id"],
   ["messageId", "message-id"],

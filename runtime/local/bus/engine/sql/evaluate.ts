@@ -1,9 +1,8 @@
 /**
- * Compiles a parsed SQL expression to a function of messages. Logic has three values: a property that is absent, or values that
- * cannot be compared, are unknown (undefined here), and only a filter that is true lets a message pass.
+ * Compiles a parsed SQL expression to a function of messages. Logic has three values: an absent property and a comparison
+ * of different types are unknown (undefined here). A message passes only if its filter is true.
  */
 import type { FilterableMessage } from "../message.ts";
-import { compileLike, matchesLike } from "./like.ts";
 import type { Arithmetic, Comparison, Node, Property } from "./syntax.ts";
 
 export type Value = string | number | boolean | undefined;
@@ -80,7 +79,7 @@ function propertyReader({ scope, name }: Property): Evaluator {
   return (message) => toValue(message.application(name));
 }
 
-/** Instants are compared by their time; what has no literal in the language is unknown. */
+/** Dates are compared by their time. Types that the language does not have are unknown. */
 function toValue(raw: unknown): Value {
   if (typeof raw === "string" || typeof raw === "number" || typeof raw === "boolean") return raw;
   return raw instanceof Date ? raw.getTime() : undefined;
@@ -89,7 +88,7 @@ function toValue(raw: unknown): Value {
 const truth = (value: Value): boolean | undefined => (typeof value === "boolean" ? value : undefined);
 const negate = (value: boolean | undefined): boolean | undefined => (value === undefined ? undefined : !value);
 
-/** OR is decided by a true side, AND by a false one; otherwise an unknown side makes the result unknown. */
+/** A true side decides OR, a false side decides AND. Otherwise an unknown side makes the result unknown. */
 function combine(leftNode: Node, rightNode: Node, deciding: boolean): Evaluator {
   const [left, right] = [compileNode(leftNode), compileNode(rightNode)];
   return (message) => {
@@ -144,4 +143,56 @@ function calculate(operator: Arithmetic, left: Value, right: Value): Value {
     case "%":
       return right === 0 ? undefined : left % right;
   }
+}
+
+// LIKE: `%` stands for any characters and `_` for one. The escape character makes the next character stand for itself.
+
+type Part = { readonly kind: "any" } | { readonly kind: "one" } | { readonly kind: "text"; readonly character: string };
+
+export type LikePattern = readonly Part[];
+
+export function compileLike(pattern: string, escape: string | undefined): LikePattern {
+  const parts: Part[] = [];
+  let escaped = false;
+  for (const character of pattern) {
+    if (!escaped && character === escape) {
+      escaped = true;
+      continue;
+    }
+    if (!escaped && character === "%") {
+      if (parts.at(-1)?.kind !== "any") parts.push({ kind: "any" });
+    } else if (!escaped && character === "_") {
+      parts.push({ kind: "one" });
+    } else {
+      parts.push({ kind: "text", character });
+    }
+    escaped = false;
+  }
+  return parts;
+}
+
+/** Backtracks only to the last `%`, so that no pattern takes longer than pattern length times text length. */
+export function matchesLike(text: string, pattern: LikePattern): boolean {
+  const characters = Array.from(text);
+  let at = 0;
+  let part = 0;
+  let retryPart = -1;
+  let retryAt = 0;
+  while (at < characters.length) {
+    const current = pattern[part];
+    if (current?.kind === "any") {
+      retryPart = part++;
+      retryAt = at;
+    } else if (current && (current.kind === "one" || current.character === characters[at])) {
+      part++;
+      at++;
+    } else if (retryPart >= 0) {
+      part = retryPart + 1;
+      at = ++retryAt;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[part]?.kind === "any") part++;
+  return part === pattern.length;
 }

@@ -9,7 +9,7 @@ export type Token =
   | { readonly kind: "parameter"; readonly text: string; readonly at: number }
   /** A regular identifier, which may be a keyword. */
   | { readonly kind: "word"; readonly text: string; readonly at: number }
-  /** A name in brackets or double quotes, which never is a keyword. */
+  /** A name in brackets or double quotes. It is never a keyword. */
   | { readonly kind: "quoted-name"; readonly text: string; readonly at: number };
 
 /** https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
@@ -35,7 +35,7 @@ const TOKENS: readonly (readonly [RegExp, (match: RegExpExecArray) => Token])[] 
   [/<>|<=|>=|!=|[=<>()+\-*/%,.;]/y, (match) => ({ kind: "operator", text: match[0], at: match.index })],
 ];
 
-/** What a text is, for its errors. */
+/** The kind of text, for error messages. */
 export type SqlText = "SQL filter" | "SQL action";
 
 /** @throws BusError `invalid-argument` */

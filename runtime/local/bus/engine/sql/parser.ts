@@ -3,10 +3,10 @@ import { BusError } from "../errors.ts";
 import { tokenize, type SqlText, type Token } from "./lexer.ts";
 import type { Arithmetic, Comparison, Node, Parameters, Property, Statement } from "./syntax.ts";
 
-/** Deeper nesting has no use, and each level takes stack. */
+/** Each level takes stack, and no sensible filter is nested deeper. */
 const MAX_DEPTH = 64;
 
-/** The system properties a filter can name, lower case. */
+/** The system properties that a filter can name, lower case. */
 const SYSTEM_PROPERTIES = new Set(
   [
     "ContentType",
@@ -30,7 +30,7 @@ const RESERVED = new Set(["AND", "OR", "NOT", "LIKE", "IN", "IS", "NULL", "ESCAP
 /** https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
 const MAX_STATEMENTS = 32;
 
-/** @throws BusError `invalid-argument` saying where the text leaves the grammar, or which parameter has no value. */
+/** @throws BusError `invalid-argument` with the position of a syntax error, or the parameter without a value. */
 export function parseFilter(expression: string, parameters: Parameters = {}): Node {
   return new Parser("SQL filter", expression, parameters).filter();
 }

@@ -1,5 +1,5 @@
 /**
- * What a SQL filter or action means, as a tree.
+ * The syntax tree of SQL filters and actions.
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-filter
  * https://learn.microsoft.com/azure/service-bus-messaging/service-bus-messaging-sql-rule-action
  */

@@ -10,18 +10,15 @@ import {
   provesCompletion,
   reopenedChanges,
 } from "../core/job/completion.ts";
-import { isTimerBatch } from "../core/job/ids.ts";
 import { openOf } from "../core/job/states.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
-import { type NextTimerRunDeps, startNextTimerRun } from "../timers/run/next-run.ts";
 import type { JobEvents } from "./job-events.ts";
 
 export interface BatchCompletion {
   /**
    * To be called after a job has ended, or was found ended, and before its message is settled: completes the batch if
-   * this was its last one. The batch of a timer is never complete; its next run is let in, if one waits (R18). Throws
-   * UnavailableError.
+   * this was its last one. Throws UnavailableError.
    */
   afterJobEnded(batchId: string): Promise<void>;
   /**
@@ -31,9 +28,9 @@ export interface BatchCompletion {
   reopenBatch(batchId: string): Promise<void>;
 }
 
-export interface BatchCompletionDeps extends NextTimerRunDeps {
+export interface BatchCompletionDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
-  readonly jobs: Pick<JobStore, "snapshot" | "get">;
+  readonly jobs: Pick<JobStore, "snapshot">;
   readonly events: JobEvents;
   readonly now: () => Date;
 }
@@ -46,10 +43,8 @@ const ASK_TRIES = 8;
 /** A reopening must not stop. Each refusal is somebody else's write of the same row, so this many are an outage. */
 const REOPEN_TRIES = 100;
 
-export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletion {
-  const { batches, jobs, events, now } = deps;
+export function createBatchCompletion({ batches, jobs, events, now }: BatchCompletionDeps): BatchCompletion {
   async function ask(batchId: string): Promise<void> {
-    if (isTimerBatch(batchId)) return startNextTimerRun(batchId, deps);
     for (let tries = 0; tries < ASK_TRIES; tries++) {
       // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
       const batch = await batches.get(batchId);

@@ -10,13 +10,13 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
-import type { TimerReconcile } from "../timers/register/reconcile.ts";
 import { type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { type LetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
 
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
-  readonly timers: TimerReconcile;
+  /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
+  readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
   readonly log: Logger;
 }
 
@@ -52,8 +52,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
           lettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
         }
       }
-      if (current % TIMERS_EVERY === 0) {
-        await unlessUnreadable("the timers", deps.unreadable, () => deps.timers.run(() => deps.lease.hold()));
+      const { reconcileTimers } = deps;
+      if (reconcileTimers !== undefined && current % TIMERS_EVERY === 0) {
+        await unlessUnreadable("the timers", deps.unreadable, () => reconcileTimers(() => deps.lease.hold()));
       }
       // Last, because nothing waits for it.
       const keysRemoved = await keySweep.sweep();

@@ -5,7 +5,7 @@
 import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
+import { connectScaleSet, connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job/job.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
@@ -15,6 +15,7 @@ import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
+import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
 import { bundleHost } from "../../runtime/worker/process/host-child.ts";
@@ -135,6 +136,7 @@ export async function startTestSystem({
         releases: releases && { kind: "connection-string", storage: "the test's" },
       },
       connectReleases: () => (releases ? Promise.resolve(releases) : Promise.reject(new Error("No releases."))),
+      connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { ...clocks, log }),
       version: "test",
       slots,
       lockMs: options.lockMs ?? lockMs,
@@ -144,14 +146,16 @@ export async function startTestSystem({
       end: () => ended.resolve(undefined),
       log,
     });
+    const now = (): Date => new Date();
+    const completion = createBatchCompletion({ batches, jobs, events, now });
+    const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
+    const timerRuns = createTimerRuns(forTimers);
     const worker = await startWorkerNode({
       jobs,
       queue: ownQueue,
       files,
       workers,
-      timers,
-      batches: batches,
-      completion: createBatchCompletion({ batches, jobs, timers, queue: ownQueue, events, now: () => new Date() }),
+      ...timerRuns,
       events,
       packages: createPackageCache({
         store: packages,

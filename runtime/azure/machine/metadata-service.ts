@@ -11,29 +11,14 @@
  */
 import { z } from "zod";
 import { sleep } from "../../core/clock.ts";
-import { jsonOf, PlatformError, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
-import type { EventsDocument } from "../../core/ports/machine.ts";
+import { jsonOf, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
+import { type MachineMetadata, PlatformError } from "../../core/ports/machine.ts";
 
-export interface Instance {
-  /** As scheduled events name it: `{scaleSet}_{number}`. */
-  readonly name: string;
-  /** `/subscriptions/…/virtualMachineScaleSets/{scaleSet}/virtualMachines/{number}` on a Uniform scale set. */
-  readonly resourceId: string;
-  readonly location: string;
-  /** Empty on a machine of its own. */
-  readonly scaleSetName: string;
-}
-
-export interface MetadataService {
-  /** Each may throw PlatformError, or the signal's reason. */
-  instance(signal: AbortSignal): Promise<Instance>;
-  /** A token for the resource; the same one until it is about to expire. */
+export interface MetadataService extends MachineMetadata {
+  /** A token for the resource; the same one until it is about to expire. Throws PlatformError, or the signal's reason. */
   token(resource: string, signal: AbortSignal): Promise<string>;
   /** That token was not accepted: the next one is a new one. */
   forgetToken(resource: string): void;
-  scheduledEvents(signal: AbortSignal): Promise<EventsDocument>;
-  /** Says that the platform need not wait any longer. */
-  approve(eventIds: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 export interface MetadataServiceDeps {

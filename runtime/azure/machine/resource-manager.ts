@@ -9,14 +9,9 @@
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";
 import { sleep } from "../../core/clock.ts";
-import type { Instance, MetadataService } from "./metadata-service.ts";
-import { jsonOf, PlatformError, request, type PlatformAnswer } from "./platform-request.ts";
-import type { ChangeAnswer } from "../../core/ports/machine.ts";
-
-export interface InstanceProtection {
-  /** Never throws: an answer that did not come is one, too. */
-  change(protect: boolean, signal: AbortSignal): Promise<ChangeAnswer>;
-}
+import type { MetadataService } from "./metadata-service.ts";
+import { jsonOf, request, type PlatformAnswer } from "./platform-request.ts";
+import { type ChangeAnswer, type Instance, type InstanceProtection, PlatformError } from "../../core/ports/machine.ts";
 
 export interface InstanceProtectionDeps {
   readonly metadata: Pick<MetadataService, "token" | "forgetToken">;

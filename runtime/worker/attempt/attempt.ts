@@ -8,9 +8,9 @@ import { subjectOfTick } from "../../core/job/message.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { TickHandler } from "../../core/ports/admission.ts";
 import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
-import { type AdmitDeps, admitTick } from "../../timers/run/admit-tick.ts";
 import type { HeldClaims } from "../claim-journal.ts";
 import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob } from "./claim.ts";
 import { type ExecutionDeps, execute } from "./execution.ts";
@@ -21,14 +21,11 @@ import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { type SettlementDeps, settle } from "./settlement.ts";
 
 export interface AttemptDeps
-  extends
-    Omit<ClaimDeps, "jobs" | "now">,
-    Omit<AdmitDeps, "jobs" | "now">,
-    ExecutionDeps,
-    Omit<SettlementDeps, "now">,
-    Omit<LockDeps, "now"> {
-  readonly jobs: Pick<JobStore, "update" | "get" | "insert">;
+  extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
+  readonly jobs: Pick<JobStore, "update" | "get">;
   readonly queue: Pick<JobQueue, "send">;
+  /** Default: no timers run here, and a tick is set aside. */
+  readonly onTick?: TickHandler | undefined;
   readonly held: HeldClaims;
   readonly permit: Pick<WorkPermit, "acquire">;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -70,12 +67,13 @@ async function attempt(
   // Left to its lock, which is the delay: this worker could only judge it. Others receive it then, for as long as the broker
   // delivers it.
   if (parsed.kind === "unreadable") throw new UnreadableError(parsed.format, parsed.reason);
-  if (parsed.kind === "malformed") {
-    log.warn({ reason: parsed.reason }, "message set aside");
-    const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);
-    await retryWhileLocked("setting aside", setAside, { until: lock.signal, log });
-    return;
-  }
+  const setAside = (reason: string): Promise<void> => {
+    log.warn({ reason }, "message set aside");
+    const deadLetter = (): Promise<void> => delivery.deadLetter("MalformedMessage", reason);
+    return retryWhileLocked("setting aside", deadLetter, { until: lock.signal, log });
+  };
+  if (parsed.kind === "malformed") return setAside(parsed.reason);
+  if (parsed.kind === "tick" && deps.onTick === undefined) return setAside("This worker runs no timers.");
   const bell = parsed.kind === "bell" ? parsed.bell : subjectOfTick(parsed.tick);
   using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
   if (permitted === undefined) {
@@ -111,7 +109,7 @@ async function claimAndRun(
   const claimDeps = { ...deps, now, log };
   const claim = async (): Promise<Claimed | undefined> => {
     // Before anything else of a tick: the row comes first, then the timer, then the claim (R14).
-    if (parsed.kind === "tick" && !(await admitTick(parsed.tick, delivery, claimDeps))) return undefined;
+    if (parsed.kind === "tick" && (await deps.onTick?.(parsed.tick, { delivery, log })) !== true) return undefined;
     return claimJob(request, claimDeps, lock.signal);
   };
   const claimed = await retryWhileLocked("claiming", claim, patience);

@@ -2,32 +2,37 @@
  * From a received message to a claimed job (steps 2 and 3 of the protocol), or to a settled message that starts nothing.
  * The first write is made on the ETag in the message, without a read; after anything but a clear success the protocol's
  * table decides. Two kinds of jobs are read first: requeued ones, because their batch is written before the claim, and
- * runs of timers, because they have to pass the gate.
+ * those that an admission decides about.
  */
 import { startDataOf, type Bell, type StartData } from "../../core/job/bell.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { EndedJob, EventJob } from "../../core/job/events.ts";
 import { closeLastEntry, workerLostFailure } from "../../core/job/handback.ts";
-import { isTimerBatch, jobIdParts } from "../../core/job/ids.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
 import type { Claim, Failure, HistoryEntry, Job } from "../../core/job/job.ts";
 import type { Subject } from "../../core/job/message.ts";
+import type { Admission } from "../../core/ports/admission.ts";
 import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobChanges, JobStore, JobUpdate } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
 import type { JobState } from "../../core/job/states.ts";
+import type { Logger } from "../../core/logger.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { passGate, renewFence, type GateDeps } from "../../timers/run/pass-gate.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
-export interface ClaimDeps extends GateDeps {
+export interface ClaimDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
+  /** Default: every queued job may start. */
+  readonly admission?: Admission | undefined;
   readonly workerId: string;
   readonly bootId: string;
+  readonly now: () => Date;
+  readonly log: Logger;
 }
 
 export interface Claimed {
@@ -39,7 +44,7 @@ export interface Claimed {
   readonly start: StartData;
   /** This start, as its row's history has it. */
   readonly entry: HistoryEntry;
-  /** Of a run of a timer: larger than that of every start before. */
+  /** Of an admitted job: larger than that of every start before. */
   readonly fence?: number | undefined;
 }
 
@@ -71,11 +76,11 @@ export async function claimJob(
     sequenceNumber: delivery.sequenceNumber,
     since: deps.now(),
   };
-  const isOfTimer = isTimerBatch(jobIdParts(jobId).batchId);
+  const admission = deps.admission?.appliesTo(jobId) === true ? deps.admission : undefined;
   let step: Step | undefined;
   let fence: number | undefined;
   // R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete.
-  if ("start" in bell && bell.start.reopen !== true && !isOfTimer) {
+  if ("start" in bell && bell.start.reopen !== true && admission === undefined) {
     const { ring, start, etag } = bell;
     step = await stepFrom({ jobId, ring, etag, from: "queued", start, claim }, deps);
   }
@@ -97,14 +102,14 @@ export async function claimJob(
       return undefined;
     }
     if (current === undefined) throw new InvariantError("A job without a row cannot start.");
-    if (isOfTimer && meeting.action === "claim") {
-      const gate = await passGate(current, delivery, deps, signal);
-      if (gate.kind === "settled") return undefined;
+    if (admission !== undefined && meeting.action === "claim") {
+      const admitted = await admission.admit(current, { delivery, signal, log: deps.log });
+      if (admitted.kind === "settled") return undefined;
       step = undefined;
-      if (gate.kind === "moved") continue;
-      ({ fence } = gate);
-    } else if (isOfTimer) {
-      fence = await renewFence(current.value, deps);
+      if (admitted.kind === "moved") continue;
+      ({ fence } = admitted);
+    } else if (admission !== undefined) {
+      fence = await admission.renewFence(current.value);
     }
     if (meeting.action === "adopt") return announced({ ...adopt(current, claim), fence }, deps);
     if (meeting.action === "take-over" && meeting.as !== "running") {

@@ -1,14 +1,14 @@
 /** Asks every few seconds what is scheduled for this machine, has the worker leave in time, and approves what need not wait. */
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { MachineMetadata } from "../../core/ports/machine.ts";
 import { sleep } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
 import { keepLooking } from "./keep-looking.ts";
-import type { MetadataService } from "../../azure/machine/metadata-service.ts";
 import { planFor } from "./scheduled-events.ts";
 
 export interface EventWatchDeps {
-  readonly metadata: Pick<MetadataService, "scheduledEvents" | "approve">;
+  readonly metadata: Pick<MachineMetadata, "scheduledEvents" | "approve">;
   /** This machine's name, as events have it. */
   readonly name: string;
   readonly departure: Departure;

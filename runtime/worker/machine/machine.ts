@@ -2,8 +2,13 @@
  * Everything a worker owes the machine it runs on, each part only where it is set: health, the service watchdog,
  * protection from scale-in, scheduled events, following releases. What they decide meets in one departure.
  */
-import type { ReleaseSettings, WorkerMachineSettings } from "../../core/deployment/machine-settings.ts";
+import type {
+  ReleaseSettings,
+  ScaleSetSettings,
+  WorkerMachineSettings,
+} from "../../core/deployment/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { ScaleSetServices } from "../../core/ports/machine.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
@@ -16,6 +21,7 @@ import { joinScaleSet } from "./scale-set-member.ts";
 export interface MachineDeps {
   readonly settings: WorkerMachineSettings;
   readonly connectReleases: (settings: ReleaseSettings) => Promise<ReleaseReader>;
+  readonly connectScaleSet: (settings: ScaleSetSettings) => ScaleSetServices;
   /** Of the code that runs. */
   readonly version: string;
   readonly slots: number;
@@ -82,6 +88,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
     (await joinScaleSet({
       ...deps,
       settings: scaleSet,
+      services: deps.connectScaleSet(scaleSet),
       departure,
       runningCount,
       ...(eventPollMs !== undefined && { eventPollMs }),

@@ -10,9 +10,9 @@
 import type { ProtectionMode } from "../../core/deployment/machine-settings.ts";
 import { lockMarginMs, PROTECTION_CHANGES_MAX, PROTECTION_CHANGES_WINDOW_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { InstanceProtection } from "../../core/ports/machine.ts";
 import { sleep } from "../../core/clock.ts";
 import type { WorkPermit } from "../attempt/attempt.ts";
-import type { InstanceProtection } from "../../azure/machine/resource-manager.ts";
 import {
   advance,
   isProtected,

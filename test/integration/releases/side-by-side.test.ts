@@ -10,6 +10,7 @@ import { parseJobId } from "../../../runtime/core/job/ids.ts";
 import { DEFAULT_POOL, EVENTS_TOPIC, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -79,7 +80,10 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
         lockMs: 2_000,
         marginMs: 500,
       },
-      completion: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
+      completion: withTimerBatches(
+        createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }),
+        { jobs, timers, queue },
+      ),
       batches: {
         update: (...given) => batches.update(...given),
         async *active(onUnreadable) {
@@ -168,7 +172,11 @@ describe("after a rollback", () => {
     const unreadable = createUnreadable({ monotonicNow: () => 0, log: silentLog });
     const sweepLetters = (queue: ReturnType<TestSystem["queue"]>): Promise<number> => {
       const now = (): Date => new Date();
-      const completion = createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now });
+      const completion = withTimerBatches(createBatchCompletion({ batches, jobs, events: silentEvents, now }), {
+        jobs,
+        timers,
+        queue,
+      });
       const deps = { jobs, queue, completion, events: silentEvents, unreadable, now };
       return sweepDeadLetters(QUEUE, new Map(), deps);
     };

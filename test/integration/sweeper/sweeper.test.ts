@@ -23,6 +23,7 @@ import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { busTopology, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
@@ -70,7 +71,11 @@ beforeEach(async () => {
 const deps = (): SweepBatchesDeps => ({
   jobs,
   queue,
-  completion: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
+  completion: withTimerBatches(createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }), {
+    jobs,
+    timers,
+    queue,
+  }),
   events: silentEvents,
   unreadable: silentUnreadable,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { subjectOf } from "../../../runtime/core/job/message.ts";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
-import { admitTick } from "../../../runtime/timers/run/admit-tick.ts";
+import { createTimerRuns } from "../../../runtime/timers/run/timer-runs.ts";
 import { claimJob, type Claimed } from "../../../runtime/worker/attempt/claim.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
@@ -44,13 +44,13 @@ async function dieAfter(moment: "receipt" | "row" | "claim"): Promise<Claimed | 
   const { timers } = bench;
   const now = (): Date => new Date();
   const shared = { jobs, batches, timers, queue, events: silentEvents, pool: DEFAULT_POOL, now, log: silentLog };
-  const completion = createBatchCompletion(shared);
+  const { onTick, ...forClaim } = createTimerRuns({ ...shared, completion: createBatchCompletion(shared) });
   let claimed: Claimed | undefined;
-  if (moment !== "receipt") await admitTick(delivery.parsed.tick, delivery, shared);
+  if (moment !== "receipt") await onTick(delivery.parsed.tick, { delivery, log: silentLog });
   if (moment === "claim") {
     const request = { delivery, bell: subjectOf(delivery.parsed)!, claimId: randomUUID() };
     const dead = { workerId: "dead", bootId: "dead" };
-    claimed = await claimJob(request, { ...shared, ...dead, completion }, new AbortController().signal);
+    claimed = await claimJob(request, { ...shared, ...forClaim, ...dead }, new AbortController().signal);
   }
   return claimed;
 }

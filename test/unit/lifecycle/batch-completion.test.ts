@@ -6,8 +6,6 @@ import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "..
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/interleave.ts";
-import { fakeQueue } from "../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 
 type Gate = () => Promise<void>;
@@ -68,9 +66,7 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
     };
     const completion = createBatchCompletion({
       batches,
-      jobs: { snapshot, get: () => Promise.resolve(undefined) },
-      timers: createMemoryStores().timers,
-      queue: fakeQueue(),
+      jobs: { snapshot },
       events: silentEvents,
       now: () => new Date(0),
     });

@@ -12,6 +12,7 @@ import {
   type TimerRun,
 } from "../../../../runtime/core/timer/timer.ts";
 import { createBatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../../runtime/timers/run/timer-runs.ts";
 import { admitTick } from "../../../../runtime/timers/run/admit-tick.ts";
 import { passGate, renewFence } from "../../../../runtime/timers/run/pass-gate.ts";
 import { timerOf } from "../../../support/builders.ts";
@@ -35,7 +36,7 @@ async function setUp(fields: Partial<Timer> = {}) {
   let time = NOW;
   const now = (): Date => time;
   const shared = { jobs, timers, batches, queue, events: silentEvents, pool: "default", now, log: silentLog };
-  const deps = { ...shared, completion: createBatchCompletion(shared) };
+  const deps = { ...shared, completion: withTimerBatches(createBatchCompletion(shared), shared) };
   let completed = 0;
   const delivery = {
     complete: () => {
@@ -262,7 +263,7 @@ describe("a run at the gate", () => {
     await admit(minute(1));
     await gate(minute(1));
     await become(minute(0), "succeeded");
-    const elsewhere = createBatchCompletion({ ...deps, pool: "other" });
+    const elsewhere = withTimerBatches(createBatchCompletion(deps), { ...deps, pool: "other" });
     await elsewhere.afterJobEnded(batchIdOf(timer));
     expect(queue.sent).toEqual([]);
   });

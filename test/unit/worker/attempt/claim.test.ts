@@ -2,22 +2,20 @@ import { describe, expect, it } from "vitest";
 import { bellMessageId } from "../../../../runtime/core/job/bell.ts";
 import type { Claim, Job } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
+import type { Admission, Admitted } from "../../../../runtime/core/ports/admission.ts";
 import type { ReceivedMessage } from "../../../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../../../runtime/core/ports/stored.ts";
 import type { BatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
 import { claimJob } from "../../../../runtime/worker/attempt/claim.ts";
 import { jobOf } from "../../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
 import { createMemoryStore } from "../../../support/memory-store.ts";
 import { silentEvents } from "../../../support/silent-events.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 
-/** No run of a timer is claimed here. */
-const noTimers = { timers: createMemoryStores().timers, log: silentLog };
 const NOW = new Date("2026-03-01T09:00:00Z");
 
-function setUp(claimId?: string) {
+function setUp(claimId?: string, admission?: Admission) {
   const jobs = createMemoryStore();
   const queue = fakeQueue();
   const asked: string[] = [];
@@ -39,7 +37,8 @@ function setUp(claimId?: string) {
       queue,
       completion,
       events: silentEvents,
-      ...noTimers,
+      admission,
+      log: silentLog,
       workerId: "w1",
       bootId: "b1",
       now: () => NOW,
@@ -264,5 +263,67 @@ describe("claiming a job", () => {
     expect(await claim(delivery)).toBeUndefined();
     expect(delivery.settled).toEqual([expect.stringMatching(/^dead-letter JobNotFound/)]);
     expect(jobs.transitions).toEqual([]);
+  });
+});
+
+describe("claiming a job that an admission decides about", () => {
+  /** Answers in this order, and notes the version of the row it was asked about. */
+  function admissionOf(...answers: readonly Admitted[]) {
+    const askedAbout: string[] = [];
+    const admission: Admission = {
+      appliesTo: () => true,
+      admit: ({ etag }) => {
+        askedAbout.push(etag);
+        return Promise.resolve(answers[askedAbout.length - 1]!);
+      },
+      renewFence: () => Promise.resolve(9),
+    };
+    return { askedAbout, admission };
+  }
+
+  it("reads the row, asks, and claims on the version that was admitted", async () => {
+    const { askedAbout, admission } = admissionOf({ kind: "passed", fence: 4 });
+    const { jobs, claim } = setUp("mine", admission);
+    const stored = jobs.put(jobOf());
+    expect(await claim(oldBellOf(stored))).toMatchObject({ claim: { id: "mine" }, fence: 4 });
+    expect(askedAbout).toEqual([stored.etag]);
+    expect(jobs.transitions).toEqual(["queued → running"]);
+  });
+
+  it("writes nothing when the admission has settled the message", async () => {
+    const { admission } = admissionOf({ kind: "settled" });
+    const { jobs, claim } = setUp("mine", admission);
+    const delivery = deliveryOf(jobs.put(jobOf()));
+    expect(await claim(delivery)).toBeUndefined();
+    expect(jobs.transitions).toEqual([]);
+    expect(delivery.settled).toEqual([]);
+  });
+
+  it("reads the row again when it has moved, and asks about the new version", async () => {
+    const { askedAbout, admission } = admissionOf({ kind: "moved" }, { kind: "passed", fence: 5 });
+    const { jobs, claim } = setUp("mine", admission);
+    expect(await claim(deliveryOf(jobs.put(jobOf())))).toMatchObject({ fence: 5 });
+    expect(askedAbout).toHaveLength(2);
+  });
+
+  it("asks again after a refused claim", async () => {
+    const { askedAbout, admission } = admissionOf({ kind: "passed", fence: 4 }, { kind: "passed", fence: 5 });
+    const { jobs, claim } = setUp("mine", admission);
+    const stored = jobs.put(jobOf());
+    jobs.fault = () => {
+      jobs.fault = undefined;
+      jobs.put({ ...stored.value, jobName: "renamed" });
+      return undefined;
+    };
+    expect(await claim(deliveryOf(stored))).toMatchObject({ fence: 5 });
+    expect(askedAbout).toHaveLength(2);
+  });
+
+  it("takes a running job over with a new fence and does not ask", async () => {
+    const { askedAbout, admission } = admissionOf();
+    const { jobs, claim } = setUp("mine", admission);
+    const stored = jobs.put(runningRow(theirs()));
+    expect(await claim(oldBellOf(stored, { deliveryCount: 2 }))).toMatchObject({ fence: 9 });
+    expect(askedAbout).toEqual([]);
   });
 });

@@ -10,13 +10,10 @@ import { ownRow, type RowChange } from "../../../../runtime/worker/attempt/owned
 import { settle } from "../../../../runtime/worker/attempt/settlement.ts";
 import { jobOf } from "../../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
 import { createMemoryStore } from "../../../support/memory-store.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 import { silentEvents } from "../../../support/silent-events.ts";
 
-/** No run of a timer is claimed here. */
-const noTimers = { timers: createMemoryStores().timers, log: silentLog };
 const NOW = new Date("2026-03-01T09:00:00Z");
 const facts = { packageHash: "hash", progress: { fraction: 1 }, retry: DEFAULT_RETRY };
 const succeeded: Execution = { ...facts, kind: "succeeded", output: '{"sum":3}', artifactCount: 2 };
@@ -47,7 +44,7 @@ async function setUp(fields: Partial<Job> = {}) {
   };
   const claimed = await claimJob(
     { delivery, bell: delivery.parsed.bell, claimId: "mine" },
-    { jobs, queue, completion, events: silentEvents, ...noTimers, workerId: "w1", bootId: "b1", now: () => NOW },
+    { jobs, queue, completion, events: silentEvents, log: silentLog, workerId: "w1", bootId: "b1", now: () => NOW },
     lost.signal,
   );
   if (claimed === undefined) throw new Error("not claimed");

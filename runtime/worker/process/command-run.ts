@@ -78,7 +78,7 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
     tree: process.tree,
     finished: process.exit,
     // A command tells its end by exiting.
-    told: new Promise(() => undefined),
+    endReported: new Promise(() => undefined),
     drained,
     stop() {
       stopping = true;
@@ -89,10 +89,10 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
       const exit = await process.exit;
       const problem = neverStarted(entry.command, exit, printed);
       if (problem !== undefined) {
-        return { ended: failed("EntryPointInvalid", problem, false), told: false, stopping: wasStopping };
+        return { ended: failed("EntryPointInvalid", problem, false), reported: false, stopping: wasStopping };
       }
       const exhausted = heap.exhausted(exit);
-      if (exhausted !== undefined) return { ended: exhausted, told: false, stopping: wasStopping };
+      if (exhausted !== undefined) return { ended: exhausted, reported: false, stopping: wasStopping };
       return { ...(await endOf(exit, workspace, lastError, wasStopping)), stopping: wasStopping };
     },
     destroy() {
@@ -108,13 +108,13 @@ async function endOf(
   lastError: string,
   stopping: boolean,
 ): Promise<Omit<Conclusion, "stopping">> {
-  if (exit.code === null) return { ended: crashed(exit), told: false };
+  if (exit.code === null) return { ended: crashed(exit), reported: false };
   if (exit.code === 0) {
     const { ended, written } = await readResultFile(workspace);
-    // Many programs exit with 0 when they are told to stop: only a result shows that the work was done.
-    return { ended, told: !stopping || written };
+    // Many programs exit with 0 when they are asked to stop: only a result shows that the work was done.
+    return { ended, reported: !stopping || written };
   }
-  return { ended: commandFailed(exit.code, lastError), told: !stopping };
+  return { ended: commandFailed(exit.code, lastError), reported: !stopping };
 }
 
 function commandFailed(code: number, lastError: string): Ended {

@@ -93,7 +93,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     // Requested in the moment between.
     if (facts.stop !== undefined) run.stop(facts.stop);
     const stopWatching = watchMemory(run);
-    void run.told.then(() => forceAfter(EXIT_GRACE_MS));
+    void run.endReported.then(() => forceAfter(EXIT_GRACE_MS));
     facts.forced = (await Promise.race([run.finished.then(() => "finished"), force.promise])) === undefined;
     const left = await run.clear();
     stopWatching();
@@ -163,7 +163,7 @@ interface EndFacts {
  */
 function endOf({ spec, stop, killed, forced, exceeded }: EndFacts, conclusion?: Conclusion): ProcessResult {
   const timedOut = stop === "timeout" || stop === "idle";
-  if (conclusion?.told === true) {
+  if (conclusion?.reported === true) {
     const { ended, stopping } = conclusion;
     const hasOutput = ended.kind === "succeeded" && ended.output !== undefined;
     if (!stopping || (hasOutput && !timedOut)) return ended;

@@ -23,8 +23,8 @@ export interface Run {
   readonly pid: number;
   /** Whose memory is the job's; undefined if others use it too. */
   readonly tree: ProcessTree | undefined;
-  /** Resolves if the job has told its end; what follows is only the exit of its process. */
-  readonly told: Promise<void>;
+  /** Resolves if the job has reported its end; what follows is only the exit of its process. */
+  readonly endReported: Promise<void>;
   /** Nothing has to be waited for any more. */
   readonly finished: Promise<unknown>;
   /** All pipes have been read to their end. */
@@ -43,8 +43,8 @@ export type Ended = Extract<ProcessResult, { kind: "succeeded" | "failed" | "int
 
 export interface Conclusion {
   readonly ended: Ended;
-  /** The job said this itself; otherwise it is read off its exit. */
-  readonly told: boolean;
+  /** The job reported this itself; otherwise it is read off its exit. */
+  readonly reported: boolean;
   /** It had been asked to stop before. */
   readonly stopping: boolean;
   /** Others kept it from noticing that its time was over. */

@@ -120,18 +120,18 @@ export interface AnswerWatch {
 export interface AnswerWatchDeps {
   /** Counts questions, not time, so that a worker that was itself asleep accuses nobody. */
   readonly blockedMs: number;
-  /** Asks, unless there is no reason to. */
-  readonly ask: () => boolean;
+  /** Sends a question, unless no job waits for answers. False: none was sent. */
+  readonly ping: () => boolean;
   /** Called again at every question that would follow. */
   readonly onBlocked: () => void;
 }
 
-export function startAnswerWatch({ blockedMs, ask, onBlocked }: AnswerWatchDeps): AnswerWatch {
+export function startAnswerWatch({ blockedMs, ping, onBlocked }: AnswerWatchDeps): AnswerWatch {
   let answeredAt = 0;
   let unanswered = 0;
   const timer = setInterval(() => {
     if (unanswered >= PINGS_UNTIL_BLOCKED) onBlocked();
-    unanswered = ask() ? unanswered + 1 : 0;
+    unanswered = ping() ? unanswered + 1 : 0;
   }, blockedMs / PINGS_UNTIL_BLOCKED);
   return {
     answered() {

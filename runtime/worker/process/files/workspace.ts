@@ -5,6 +5,8 @@
  */
 import { chmod, lchown, mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "../../../core/errors.ts";
+import type { Logger } from "../../../core/logger.ts";
 import type { JobUser, UserLease } from "../users/job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
@@ -38,6 +40,22 @@ export interface Workspaces {
   /** Removes what a crashed worker left. Call before the first `create`, and after leftover processes are gone. */
   sweep(): Promise<void>;
   create(): Promise<Workspace>;
+}
+
+/** A workspace that is removed when its scope is left. What resists is logged and left for the next sweep. */
+export async function openWorkspace(
+  workspaces: Pick<Workspaces, "create">,
+  log: Logger,
+): Promise<Workspace & AsyncDisposable> {
+  const workspace = await workspaces.create();
+  return {
+    ...workspace,
+    async [Symbol.asyncDispose]() {
+      await workspace.remove().catch((error: unknown) => {
+        log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
+      });
+    },
+  };
 }
 
 export interface WorkspacesConfig {

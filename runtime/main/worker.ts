@@ -11,14 +11,14 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
 import { createPackageCache } from "../worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../worker/package-cache/unpack.ts";
-import { hostFile } from "../worker/process/host-child.ts";
+import { hostFile } from "../worker/process/module/host-bundle.ts";
 import { ownFolder } from "../platform/own-folder.ts";
-import { findJobUsers, type JobUserChoice } from "../worker/process/users/job-user.ts";
+import { findJobUsers, type JobUserChoice } from "../worker/process/os/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/files/workspace.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
-import { startWorkerNode } from "../worker/worker.ts";
+import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases, createLogger } from "./connect.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 
@@ -81,7 +81,7 @@ async function start(): Promise<Service> {
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
-  const worker = await startWorkerNode({
+  const worker = await startWorker({
     jobs,
     queue,
     files,

@@ -18,11 +18,11 @@ import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.
 import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
-import { bundleHost } from "../../runtime/worker/process/host-child.ts";
+import { bundleHost } from "../../runtime/worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../runtime/worker/process/files/workspace.ts";
 import { openMachine, type MachineDeps } from "../../runtime/worker/machine/machine.ts";
-import { type Worker, startWorkerNode } from "../../runtime/worker/worker.ts";
+import { type Worker, startWorker } from "../../runtime/worker/worker.ts";
 import { silentLog } from "./silent-log.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { publishTo } from "./test-events.ts";
@@ -52,7 +52,7 @@ export interface TestMachine extends Pick<MachineDeps, "pace"> {
   readonly releases?: ReleaseReader;
 }
 
-export interface TestWorker extends Worker, AsyncDisposable {
+export interface TestWorker extends Pick<Worker, "runningCount" | "drain">, AsyncDisposable {
   readonly workerId: string;
   /** Resolves when it wants to end, to be started anew. */
   readonly ended: Promise<void>;
@@ -150,7 +150,7 @@ export async function startTestSystem({
     const completion = createBatchCompletion({ batches, jobs, events, now });
     const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
     const timerRuns = createTimerRuns(forTimers);
-    const worker = await startWorkerNode({
+    const worker = await startWorker({
       jobs,
       queue: ownQueue,
       files,

@@ -17,7 +17,7 @@ import { type CollectDeps, collect, collectAfterFailure, withHint } from "../out
 import { type LogContext, noteInLog, shipLog } from "../output/job-log.ts";
 import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
-import { preparePackage } from "../package-cache/prepare-package.ts";
+import { preparePackage } from "../package-cache/package-cache.ts";
 import type { JobProcesses } from "../process/job-processes.ts";
 import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../process/spec.ts";
 import { openWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";

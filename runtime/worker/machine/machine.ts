@@ -12,7 +12,7 @@ import type { ScaleSetServices } from "../../core/ports/machine.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
-import type { WorkerNode } from "../worker.ts";
+import type { Worker } from "../worker.ts";
 import { createDeparture, type Departure } from "./departure.ts";
 import { type Vitals, feedServiceWatchdog, isAlive, isWell, serveHealth } from "./health.ts";
 import { followReleases } from "./release-follow.ts";
@@ -52,7 +52,7 @@ export interface Machine {
   /** Undefined where health is not served. */
   readonly healthPort: number | undefined;
   /** The worker receives from now on. */
-  attach(worker: WorkerNode): void;
+  attach(worker: Worker): void;
   /** The machine is to be replaced once it is idle. */
   reportDefect(): void;
   /** Once the worker has drained. */
@@ -64,7 +64,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { settings, connectReleases, version, slots, monotonicNow, random, log, pace = {} } = deps;
   const { eventPollMs } = pace;
   const startedAt = monotonicNow();
-  let worker: WorkerNode | undefined;
+  let worker: Worker | undefined;
   let defective = false;
   const runningCount = (): number => worker?.runningCount ?? 0;
   const departure = createDeparture({ end: deps.end, monotonicNow, log });

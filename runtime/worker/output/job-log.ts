@@ -5,7 +5,7 @@ import type { Logger } from "../../core/logger.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import type { Claimed } from "../attempt/claim.ts";
 import { retryWhileLocked } from "../attempt/retry-while-locked.ts";
-import { logLine } from "../process/attempt-log.ts";
+import { logLine } from "../process/log/attempt-log.ts";
 import type { JobProcess } from "../process/spec.ts";
 
 export interface LogContext {

@@ -5,14 +5,22 @@ import { PackageError } from "../../core/errors.ts";
 import type { Progress } from "../../core/job/job.ts";
 import type { CommandEntry } from "../../core/package/manifest.ts";
 import { PROGRAM_HEAD_BYTES, programProblem, readInterpreter } from "../../core/package/program-file.ts";
-import { captureOutput, createHeapWitness } from "./captured-output.ts";
+import { captureOutput } from "./log/captured-output.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
 import { readResultFile } from "./files/job-file.ts";
-import { type Launcher, type ProcessExit, findProgram, isExecutable } from "./launch.ts";
+import { type Launcher, type ProcessExit, findProgram, isExecutable } from "./os/launch.ts";
 import { presentable } from "./progress.ts";
-import { type Conclusion, type Ended, type Run, type RunListener, crashed, failed } from "./run.ts";
+import {
+  type Conclusion,
+  type Ended,
+  type Run,
+  type RunListener,
+  crashed,
+  createHeapErrorReader,
+  failed,
+} from "./run.ts";
 import type { JobProcessSpec } from "./spec.ts";
-import type { JobUsers } from "./users/job-users.ts";
+import type { JobUsers } from "./os/job-users.ts";
 
 /** EX_DATAERR of sysexits.h, "the input data was incorrect": another attempt cannot help. */
 const DO_NOT_RETRY_EXIT_CODE = 65;
@@ -54,13 +62,13 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
   let lastError = "";
   /** The first lines: enough to tell whether the program itself has printed anything. */
   const printed: string[] = [];
-  const heap = createHeapWitness();
+  const heap = createHeapErrorReader();
   const drained = captureOutput(process.child, {
     line(source, line) {
       listener.line(source, line);
       if (printed.length < 2) printed.push(line.toString("utf8").trim());
       if (source === "err") {
-        heap.see(line);
+        heap.read(line);
         lastError = line.toString("utf8").trim().slice(0, REASON_MAX_LENGTH) || lastError;
       } else {
         const progress = parseProgressLine(line);

@@ -6,13 +6,13 @@
 import { isSystemError, messageOf } from "../../core/errors.ts";
 import { GRACE_DEFAULT_MS, LOG_MAX_BYTES, REUSE_ALONE_AFTER_INTERRUPTIONS } from "../../core/limits.ts";
 import { type Interruption, interruptionOf, isMachineFault } from "../attempt/machine-fault.ts";
-import { type AttemptLog, createAttemptLog } from "./attempt-log.ts";
-import type { ChildPool } from "./child-pool.ts";
+import { type AttemptLog, createAttemptLog } from "./log/attempt-log.ts";
+import type { ChildPool } from "./module/child-pool.ts";
 import { startCommand } from "./command-run.ts";
 import { type MemoryWatch, startIdleLimit } from "./watches.ts";
-import type { JobUsers } from "./users/job-users.ts";
-import type { Launcher } from "./launch.ts";
-import { startModule } from "./module-run.ts";
+import type { JobUsers } from "./os/job-users.ts";
+import type { Launcher } from "./os/launch.ts";
+import { startModule } from "./module/module-run.ts";
 import { EXIT_GRACE_MS, PIPE_GRACE_MS, PROGRESS_INTERVAL_MS } from "./process-limits.ts";
 import { mergeProgress } from "./progress.ts";
 import { type Conclusion, type Run, type RunListener, type Stop, failed, outOfMemory, within } from "./run.ts";

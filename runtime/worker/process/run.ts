@@ -3,9 +3,9 @@ import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts"
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job/job.ts";
 import { parseJson } from "../../core/json.ts";
-import type { LogSource } from "./attempt-log.ts";
-import type { ProcessExit } from "./launch.ts";
-import type { ProcessTree } from "./users/process-tree.ts";
+import type { LogSource } from "./log/attempt-log.ts";
+import type { ProcessExit } from "./os/launch.ts";
+import type { ProcessTree } from "./os/process-tree.ts";
 import type { ProcessResult, StopReason } from "./spec.ts";
 
 /** Why a job is told to stop. `lost`: it belongs to somebody else by now. */
@@ -74,6 +74,33 @@ function hintOf(signal: NodeJS.Signals): string {
 export function outOfMemory(bytes: number, limitMb: number): Failed {
   const usedMb = Math.ceil(bytes / 1024 / 1024);
   return failed("JobOutOfMemory", `The job used ${usedMb} MiB of memory; its limit is ${limitMb} MiB.`, true);
+}
+
+/** Notices on stderr that Node has ended a process because its heap was full. */
+export interface HeapErrorReader {
+  /** Takes a line of stderr. */
+  read(line: Buffer): void;
+  /** The failure, if that was the reason of this exit. */
+  exhausted(exit: ProcessExit): Failed | undefined;
+}
+
+/** "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", then SIGABRT. */
+const LAST_WORDS = "FATAL ERROR: ";
+const REASON = "JavaScript heap out of memory";
+/** A shell reports a signal of its child as 128 plus its number; SIGABRT has 6. */
+const ABORTED_EXIT_CODE = 134;
+
+export function createHeapErrorReader(): HeapErrorReader {
+  let seen = false;
+  return {
+    read(line) {
+      seen ||= line.includes(REASON) && line.includes(LAST_WORDS);
+    },
+    exhausted({ code, signal }) {
+      if (!seen || (signal !== "SIGABRT" && code !== ABORTED_EXIT_CODE)) return undefined;
+      return failed("JobOutOfMemory", "The job's JavaScript heap is full: Node has ended its process.", true);
+    },
+  };
 }
 
 /** Whichever comes first: the work, or the end of the time. */

@@ -1,8 +1,8 @@
 /** Looks regularly how much memory processes and all their descendants use, one look for everybody who is watched. */
 import { MEMORY_CHECK_MS } from "../../core/limits.ts";
 import { PINGS_UNTIL_BLOCKED } from "./process-limits.ts";
-import { type ProcessTable, createTableReader, userOf } from "./users/proc-table.ts";
-import { MARK_VARIABLE, type ProcessTree } from "./users/process-tree.ts";
+import { type ProcessTable, createTableReader, userOf } from "./os/proc-table.ts";
+import { MARK_VARIABLE, type ProcessTree } from "./os/process-tree.ts";
 
 export interface MemoryWatch {
   /** Tells the use after every look. The returned function ends the watch. Tells nothing where there is no /proc. */

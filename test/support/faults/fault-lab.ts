@@ -17,7 +17,7 @@ import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import type { PackageCache } from "../../../runtime/worker/package-cache/package-cache.ts";
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../../runtime/worker/process/files/workspace.ts";
-import { type Worker, startWorkerNode } from "../../../runtime/worker/worker.ts";
+import { type Worker, startWorker } from "../../../runtime/worker/worker.ts";
 import { silentLog } from "../silent-log.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type Answer, startFaultApi } from "./fault-api.ts";
@@ -113,7 +113,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     const processes = await services.processes(home, { mended: () => mended, released: released.promise });
     const completion = createBatchCompletion({ ...ports, events: silentEvents, now });
     const timerRuns = createTimerRuns({ ...ports, completion, events: silentEvents, pool, now });
-    const node = await startWorkerNode({
+    const node = await startWorker({
       ...ports,
       events: silentEvents,
       ...timerRuns,

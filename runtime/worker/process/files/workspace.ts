@@ -7,7 +7,7 @@ import { chmod, lchown, mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../../core/errors.ts";
 import type { Logger } from "../../../core/logger.ts";
-import type { JobUser, UserLease } from "../users/job-user.ts";
+import type { JobUser, UserLease } from "../os/job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface Workspace {

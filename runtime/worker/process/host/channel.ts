@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { splitLines } from "../captured-output.ts";
+import { splitLines } from "../log/captured-output.ts";
 import { CONTROL_LINE_MAX_BYTES } from "../process-limits.ts";
 import { COMMANDS_DESCRIPTOR, type HostCommand, type HostReport, REPORTS_DESCRIPTOR } from "./messages.ts";
 

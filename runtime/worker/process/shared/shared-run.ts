@@ -1,5 +1,5 @@
 /** One job in a shared child, from the moment it was handed over. It ends when it reports its end, or with the child. */
-import type { JobReports } from "../job-reports.ts";
+import type { JobReports } from "../module/job-reports.ts";
 import { KILL_PATIENCE_MS } from "../process-limits.ts";
 import { type Ended, type Failed, type Run, type Stop, within } from "../run.ts";
 

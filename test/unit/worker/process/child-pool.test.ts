@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type ChildPool, createChildPool } from "../../../../runtime/worker/process/child-pool.ts";
-import type { HostChild } from "../../../../runtime/worker/process/host-child.ts";
-import { LaunchError } from "../../../../runtime/worker/process/launch.ts";
+import { type ChildPool, createChildPool } from "../../../../runtime/worker/process/module/child-pool.ts";
+import type { HostChild } from "../../../../runtime/worker/process/module/host-child.ts";
+import { LaunchError } from "../../../../runtime/worker/process/os/launch.ts";
 import { createLab, markedProcesses } from "./lab.ts";
 import { eventuallyTrue } from "../../../support/eventually.ts";
 

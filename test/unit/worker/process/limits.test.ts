@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { memoryOf, startIdleLimit } from "../../../../runtime/worker/process/watches.ts";
-import { createHeapWitness } from "../../../../runtime/worker/process/captured-output.ts";
-import type { ProcessEntry } from "../../../../runtime/worker/process/users/proc-table.ts";
+import { createHeapErrorReader } from "../../../../runtime/worker/process/run.ts";
+import type { ProcessEntry } from "../../../../runtime/worker/process/os/proc-table.ts";
 import { type Lab, createLab, markedProcesses, sharedPackage } from "./lab.ts";
 
 let lab: Lab;
@@ -107,9 +107,9 @@ describe("the last words of a process", () => {
   const line = Buffer.from("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory");
 
   it("count only together with its exit", () => {
-    const heap = createHeapWitness();
+    const heap = createHeapErrorReader();
     expect(heap.exhausted({ code: null, signal: "SIGABRT" })).toBeUndefined();
-    heap.see(line);
+    heap.read(line);
     expect(heap.exhausted({ code: 0, signal: null })).toBeUndefined();
     expect(heap.exhausted({ code: null, signal: "SIGABRT" })).toMatchObject({ code: "JobOutOfMemory" });
     expect(heap.exhausted({ code: 134, signal: null })).toMatchObject({ code: "JobOutOfMemory" });

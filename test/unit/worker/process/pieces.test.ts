@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createAttemptLog } from "../../../../runtime/worker/process/attempt-log.ts";
+import { createAttemptLog } from "../../../../runtime/worker/process/log/attempt-log.ts";
 import { parseProgressLine } from "../../../../runtime/worker/process/command-run.ts";
-import { splitLines } from "../../../../runtime/worker/process/captured-output.ts";
-import { membersOf } from "../../../../runtime/worker/process/users/process-tree.ts";
-import type { ProcessEntry } from "../../../../runtime/worker/process/users/proc-table.ts";
+import { splitLines } from "../../../../runtime/worker/process/log/captured-output.ts";
+import { membersOf } from "../../../../runtime/worker/process/os/process-tree.ts";
+import type { ProcessEntry } from "../../../../runtime/worker/process/os/proc-table.ts";
 import { mergeProgress, presentable } from "../../../../runtime/worker/process/progress.ts";
 
 describe("lines", () => {

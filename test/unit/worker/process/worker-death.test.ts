@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { MARK_VARIABLE } from "../../../../runtime/worker/process/users/process-tree.ts";
+import { MARK_VARIABLE } from "../../../../runtime/worker/process/os/process-tree.ts";
 import { FOREVER, HOST_ENTRY, isAlive, jobSource, markedProcesses, ownerOf } from "./lab.ts";
 import { hasProgram } from "../../../support/has-program.ts";
 import { eventually } from "../../../support/eventually.ts";

@@ -1,10 +1,10 @@
 /** Checks what a child reports about one job, and passes it on. The job's code runs in the child, so no report is trusted. */
-import { OUTPUT_MAX_BYTES } from "../../core/limits.ts";
-import type { EndReport, HostReport } from "./host/messages.ts";
-import { splitLines } from "./captured-output.ts";
-import { presentable } from "./progress.ts";
-import { LOG_LINE_MAX_BYTES } from "./process-limits.ts";
-import { type Ended, type RunListener, failed, succeeded } from "./run.ts";
+import { OUTPUT_MAX_BYTES } from "../../../core/limits.ts";
+import type { EndReport, HostReport } from "../host/messages.ts";
+import { splitLines } from "../log/captured-output.ts";
+import { presentable } from "../progress.ts";
+import { LOG_LINE_MAX_BYTES } from "../process-limits.ts";
+import { type Ended, type RunListener, failed, succeeded } from "../run.ts";
 
 export interface JobReports {
   take(report: HostReport): void;

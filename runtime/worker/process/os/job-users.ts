@@ -17,7 +17,7 @@ import { promisify } from "node:util";
 import { messageOf } from "../../../core/errors.ts";
 import { abortable } from "../../../core/clock.ts";
 import { becomeArguments, type JobUser, type JobUserChoice, type UserLease } from "./job-user.ts";
-import { LaunchError } from "../launch.ts";
+import { LaunchError } from "./launch.ts";
 import { END_PATIENCE_MS, START_TIMEOUT_MS } from "../process-limits.ts";
 import { processesOf } from "./proc-table.ts";
 import { signal as sendSignal } from "./process-tree.ts";

@@ -3,7 +3,7 @@
  * Each is given away once: to one attempt, or to the jobs of one package that share it.
  */
 import type { HostChild } from "./host-child.ts";
-import { LaunchError } from "./launch.ts";
+import { LaunchError } from "../os/launch.ts";
 
 export interface ChildPool {
   /** A child nobody else will get. Throws LaunchError, or the signal's reason. */

@@ -7,9 +7,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { accessSync, constants, readFileSync, statSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { delimiter, join } from "node:path";
-import { becomeArguments, type UserLease } from "./users/job-user.ts";
-import { JOB_NICENESS, JOB_PROCESSES_MAX } from "./process-limits.ts";
-import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./users/process-tree.ts";
+import { becomeArguments, type UserLease } from "./job-user.ts";
+import { JOB_NICENESS, JOB_PROCESSES_MAX } from "../process-limits.ts";
+import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./process-tree.ts";
 
 export interface LaunchSpec {
   readonly file: string;

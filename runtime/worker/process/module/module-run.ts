@@ -1,12 +1,12 @@
 /** Runs a Node module of a package in a child host of its own. */
-import type { ModuleEntry } from "../../core/package/manifest.ts";
-import { captureOutput, createHeapWitness } from "./captured-output.ts";
+import type { ModuleEntry } from "../../../core/package/manifest.ts";
+import { captureOutput } from "../log/captured-output.ts";
 import type { ChildPool } from "./child-pool.ts";
-import { jobEnvironment } from "./environment.ts";
+import { jobEnvironment } from "../environment.ts";
 import { endHostChild } from "./host-child.ts";
 import { createJobReports } from "./job-reports.ts";
-import { type Run, type RunListener, crashed, failed } from "./run.ts";
-import type { JobProcessSpec } from "./spec.ts";
+import { type Run, type RunListener, crashed, createHeapErrorReader, failed } from "../run.ts";
+import type { JobProcessSpec } from "../spec.ts";
 
 /** Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
 export async function startModule(
@@ -24,7 +24,7 @@ export async function startModule(
     throw error;
   }
   const reports = createJobReports(listener);
-  const heap = createHeapWitness();
+  const heap = createHeapErrorReader();
   let problem: string | undefined;
 
   listen({
@@ -36,7 +36,7 @@ export async function startModule(
   });
   const printed = captureOutput(process.child, {
     line(source, line) {
-      if (source === "err") heap.see(line);
+      if (source === "err") heap.read(line);
       listener.line(source, line);
     },
     printed: listener.alive,

@@ -70,7 +70,7 @@ interface HeldToken {
 
 export function createMetadataService({ url, identityClientId, monotonicNow }: MetadataServiceDeps): MetadataService {
   const tokens = new Map<string, HeldToken>();
-  let eventsHeard = false;
+  let eventsAnswered = false;
 
   const call = (path: string, query: Record<string, string>, options: Omit<PlatformRequest, "headers">) =>
     request(`${url}/metadata/${path}?${new URLSearchParams(query).toString()}`, {
@@ -79,7 +79,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
     });
 
   /** Repeats what may pass; the last failure is thrown. */
-  async function insisting(what: string, step: () => Promise<PlatformAnswer>, signal: AbortSignal): Promise<string> {
+  async function retried(what: string, step: () => Promise<PlatformAnswer>, signal: AbortSignal): Promise<string> {
     for (let tries = 0; ; tries++) {
       const failure = await step().then(
         (answer) => (answer.status === 200 ? answer : refusal(what, answer)),
@@ -94,7 +94,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
 
   return {
     async instance(signal) {
-      const text = await insisting(
+      const text = await retried(
         "the instance",
         () => call("instance/compute", { "api-version": INSTANCE_VERSION }, { timeoutMs: TIMEOUT_MS, signal }),
         signal,
@@ -111,25 +111,25 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
         resource,
         ...(identityClientId !== undefined && { client_id: identityClientId }),
       };
-      const asked = monotonicNow();
-      const text = await insisting(
+      const requestedAt = monotonicNow();
+      const text = await retried(
         "a token",
         () => call("identity/oauth2/token", query, { timeoutMs: TIMEOUT_MS, signal }),
         signal,
       );
       const { access_token, expires_in } = parsed(tokenSchema, text, "a token");
-      tokens.set(resource, { text: access_token, until: asked + expires_in * 1_000 - TOKEN_MARGIN_MS });
+      tokens.set(resource, { text: access_token, until: requestedAt + expires_in * 1_000 - TOKEN_MARGIN_MS });
       return access_token;
     },
 
     forgetToken: (resource) => void tokens.delete(resource),
 
     async scheduledEvents(signal) {
-      const timeoutMs = eventsHeard ? EVENTS_TIMEOUT_MS : FIRST_EVENTS_TIMEOUT_MS;
+      const timeoutMs = eventsAnswered ? EVENTS_TIMEOUT_MS : FIRST_EVENTS_TIMEOUT_MS;
       const answer = await call("scheduledevents", { "api-version": EVENTS_VERSION }, { timeoutMs, signal });
       if (answer.status !== 200) throw refusal("scheduled events", answer);
       const { DocumentIncarnation, Events } = parsed(eventsSchema, answer.text, "scheduled events");
-      eventsHeard = true;
+      eventsAnswered = true;
       return {
         incarnation: DocumentIncarnation,
         events: Events.map((event) => ({

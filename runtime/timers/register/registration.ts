@@ -56,7 +56,7 @@ export interface TimerRegistration {
   removeTenant(tenantName: string): Promise<void>;
 }
 
-/** Others may publish the same package at the same time; so often in a row is no coincidence. */
+/** Others may publish the same package at the same time. So many conflicts in a row are an error. */
 const TRIES = 10;
 
 export function createTimerRegistration(deps: RegistrationDeps): TimerRegistration {
@@ -197,11 +197,12 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
 const versionKey = (stored: StoredPackage | undefined): string =>
   stored === undefined ? "" : [stored.sha256, stored.uploadedAt.getTime(), stored.bytes].join();
 
-// Does something for each of many, a few at a time: enough to hide the way to the service, and no flood.
-
 const AT_A_TIME = 8;
 
-/** What came of each, in their order. Begins no more once one has failed; rejects with its error when all have ended. */
+/**
+ * Takes a step for each item, a few at a time. Results are in the order of the items. Begins no more once one has failed,
+ * and rejects with its error when all have ended.
+ */
 async function eachOf<T, R>(items: readonly T[], step: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];
   const waiting = items.entries();

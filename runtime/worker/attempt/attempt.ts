@@ -1,6 +1,6 @@
 /**
- * One received message from arrival to settlement: claim, run, settle, under a lock that is kept all the while. It
- * never throws: whatever goes wrong leaves the message to its lock, and the row to the protocol's table.
+ * One received message from arrival to settlement: claim, run, settle, under a lock that is renewed all the while. It
+ * never throws. After an error the lock of the message ends, and its next receiver decides by the protocol's table.
  */
 import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../../core/errors.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
@@ -47,7 +47,7 @@ export async function runAttempt(delivery: ReceivedMessage, deps: AttemptDeps, d
     } else if (error instanceof UnreadableError) {
       deps.unreadable.note(`${delivery.queue} ${delivery.messageId}`, error);
     } else if (error instanceof UnavailableError) {
-      log.warn({ error: error.message }, "a service is away; leaving the message to its lock");
+      log.warn({ error: error.message }, "a service is unavailable; leaving the message to its lock");
     } else {
       log.error({ err: error }, "attempt broke off; leaving the message to its lock");
     }
@@ -147,10 +147,9 @@ async function letGo(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptD
   if (startsNothing(meeting)) await settleByTable(delivery, current, meeting, deps);
 }
 
-// What must hold on this machine before a received message may start a job, beside the job's own claim.
-
+/** What must hold on this machine before a received message may start a job. */
 export interface WorkPermit {
-  /** Whether messages may be asked for. */
+  /** Whether to receive messages. */
   readonly open: boolean;
   /** Calls back whenever `open` may have changed. */
   onChange(listener: () => void): void;
@@ -163,7 +162,7 @@ export interface WorkPermit {
 
 const NOTHING: Disposable = { [Symbol.dispose]: () => undefined };
 
-/** Where nothing has to hold. */
+/** For machines that need no permit. */
 export const ALWAYS_PERMITTED: WorkPermit = {
   open: true,
   onChange: () => undefined,

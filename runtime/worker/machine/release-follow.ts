@@ -15,7 +15,7 @@ import type { Logger } from "../../core/logger.ts";
 import type { ReleasePointer, ReleaseReader } from "../../core/ports/release-reader.ts";
 import { sleep } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
-import { keepLooking } from "./keep-looking.ts";
+import { keepPolling } from "./keep-polling.ts";
 
 export interface ReleaseFacts {
   readonly ownVersion: string;
@@ -76,7 +76,7 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const patienceMs = ownPatienceMs(deps.patienceMs, random());
   let differentSince: number | undefined;
 
-  async function look(signal: AbortSignal): Promise<void> {
+  async function poll(signal: AbortSignal): Promise<void> {
     const pointer = await releases.current(signal);
     const facts = { ownVersion, pointer, differentSince, slots, runningCount: runningCount(), patienceMs };
     const decision = decideRelease({ ...facts, now: monotonicNow() });
@@ -87,10 +87,10 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
     if (decision.leave) departure.leave({ reason: "another release", drainMs: Infinity, machineGoes: false });
   }
 
-  return keepLooking({
-    look,
+  return keepPolling({
+    poll,
     pause: (signal) => sleep(pollMs * (1 + SPREAD * (random() - 0.5)), signal),
-    complaint: "the release pointer cannot be read; trying again",
+    failureMessage: "the release pointer cannot be read; trying again",
     log,
   });
 }

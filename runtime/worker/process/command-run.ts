@@ -85,7 +85,7 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
     pid: process.pid,
     tree: process.tree,
     finished: process.exit,
-    // A command tells its end by exiting.
+    // A command reports its end by exiting.
     endReported: new Promise(() => undefined),
     drained,
     stop() {
@@ -130,8 +130,6 @@ function commandFailed(code: number, lastError: string): Ended {
   return failed("JobFailed", `The command ended with exit code ${code}${reason}`, code !== DO_NOT_RETRY_EXIT_CODE);
 }
 
-// Progress of commands: lines on stdout in one of two forms, both kept in the log as well.
-
 /** `::progress 0.5 Half way`, `::progress 50% Half way`, `::progress Half way`; `Progress:` in the same place. */
 const FORM = /^(?:::progress(?=\s)|Progress:)\s*(?:(?<number>\d*\.?\d+)(?<percent>%)?(?=\s|$))?\s*(?<text>.*)$/s;
 
@@ -150,8 +148,6 @@ export function parseProgressLine(line: Buffer): Progress | undefined {
 
 const COLON = 58;
 const LETTER_P = 80;
-
-// Finds the program of a command entry, and says in words what keeps it from being started.
 
 /**
  * An absolute path: a file of the package if `command` contains a slash or names one, else the first such program on

@@ -60,7 +60,7 @@ const readyz = async (port: number | undefined): Promise<unknown> =>
   (await fetch(`http://127.0.0.1:${port!}/readyz`)).json();
 
 /** One round of this release's sweeper, an hour from now, in this tenant's batch alone. */
-async function sweep(jobId: string): Promise<{ readonly rung: number; readonly noted: readonly unknown[] }> {
+async function sweep(jobId: string): Promise<{ readonly bellsSent: number; readonly noted: readonly unknown[] }> {
   const { jobs, batches, timers, workers } = createAzureStores();
   const queue = system.queue();
   const noted: unknown[] = [];
@@ -69,7 +69,7 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
     log: { ...silentLog, warn: (told) => noted.push(told) },
   });
   const { batchId } = parseJobId(jobId)!;
-  const { rung } = await sweepBatches(
+  const { bellsSent } = await sweepBatches(
     {
       ...{
         jobs,
@@ -95,7 +95,7 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
     },
     { thorough: true },
   );
-  return { rung, noted };
+  return { bellsSent, noted };
 }
 
 describe("a worker beside a later API", () => {
@@ -149,7 +149,7 @@ describe("after a rollback", () => {
     const jobId = await submitToLater();
     await using worker = await olderWorker();
     await eventually(async () => expect(await readyz(worker.healthPort)).toHaveProperty("unreadable"));
-    expect(await sweep(jobId)).toMatchObject({ rung: 1 });
+    expect(await sweep(jobId)).toMatchObject({ bellsSent: 1 });
     expect(await system.until(jobId)).toMatchObject({ state: "succeeded", executions: 1, interruptions: 0 });
     expect(await letters()).toEqual([]);
     // The later release comes again, and finds that its message is no longer needed.

@@ -129,13 +129,13 @@ describe("sweeping batches", () => {
     const orphan = await insert();
     const healthy = await insert();
     await ring(healthy);
-    expect(await sweep()).toMatchObject({ rung: 1, handedBack: 0 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1, handedBack: 0 });
     const bells = await peek();
     expect(bells.map(({ messageId }) => messageId).sort()).toEqual(
       [bellMessageId(healthy.value.jobId, 1), expect.stringMatching(`^${orphan.value.jobId}:1:`) as unknown].sort(),
     );
     expect((await rowOf(orphan.value.jobId)).ring).toBe(1);
-    expect(await sweep()).toMatchObject({ rung: 0 });
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
   });
 
   it("takes the tick of a timer that lies in the queue for the bell of its run", async () => {
@@ -148,12 +148,12 @@ describe("sweeping batches", () => {
     const trigger = { trigger: "schedule", scheduledAt: at, missedCount: 0 } as const;
     await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
     await queue.send(queueName, [{ bell: tick as never, messageId }]);
-    expect(await sweep()).toMatchObject({ rung: 0 });
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
     const [delivery] = [await queue.receiver(queueName).receive(5_000)];
     expect(delivery?.parsed).toEqual({ kind: "tick", tick });
     await delivery!.complete();
     // Its message is gone: it waits, or somebody died.
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([jobId]);
   });
 
@@ -164,7 +164,7 @@ describe("sweeping batches", () => {
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 1, completedGeneration: 1 });
     // The API had found the batch open, and died after the insert.
     const late = await insert();
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 1 });
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([late.value.jobId]);
     await sweep();
@@ -178,13 +178,13 @@ describe("sweeping batches", () => {
     // The API had found the batch open, and died after the insert.
     const { value: late } = await insert();
     const { value: delayed } = await insert({ runAt: new Date(Date.now() + 24 * HOUR_MS) });
-    expect(await sweep()).toMatchObject({ canceled: 2, rung: 0 });
+    expect(await sweep()).toMatchObject({ canceled: 2, bellsSent: 0 });
     for (const { jobId } of [late, delayed]) {
       expect(await rowOf(jobId)).toMatchObject({ state: "canceled", executions: 0, endedAt: expect.any(Date) as Date });
     }
     expect(await peek()).toEqual([]);
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 2 });
-    expect(await sweep()).toMatchObject({ canceled: 0, rung: 0 });
+    expect(await sweep()).toMatchObject({ canceled: 0, bellsSent: 0 });
   });
 
   it("rings for a job of a canceled batch that was made to run again", async () => {
@@ -193,7 +193,7 @@ describe("sweeping batches", () => {
     await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "queued", changes });
     const stored = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, stored.etag, { state: "canceled" });
-    expect(await sweep()).toMatchObject({ canceled: 0, rung: 1 });
+    expect(await sweep()).toMatchObject({ canceled: 0, bellsSent: 1 });
     expect((await rowOf(job.jobId)).state).toBe("queued");
   });
 
@@ -207,7 +207,7 @@ describe("sweeping batches", () => {
       unreadable: { note: (key: string) => void unreadable.push(key) },
     };
     const orphan = await insert();
-    expect(await sweepBatches(told, { thorough: true })).toMatchObject({ handedBack: 0, rung: 1 });
+    expect(await sweepBatches(told, { thorough: true })).toMatchObject({ handedBack: 0, bellsSent: 1 });
     expect(unreadable).toEqual(["the workers"]);
     expect(await rowOf(running.value.jobId)).toMatchObject({ state: "running" });
     expect((await rowOf(orphan.value.jobId)).state).toBe("queued");
@@ -221,7 +221,7 @@ describe("sweeping batches", () => {
     await queue.send(queueName, [
       { bell: bellOf(scheduled.value, scheduled.etag), messageId: `${scheduled.value.jobId}:1`, enqueueAt: runAt },
     ]);
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
     const bells = await peek();
     expect(bells.map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId).sort()).toEqual(
       [scheduled.value.jobId, lost.value.jobId].sort(),
@@ -255,7 +255,7 @@ describe("sweeping batches", () => {
         claims: [claim.id],
       },
     ];
-    expect(await sweep()).toMatchObject({ handedBack: 0, rung: 0 });
+    expect(await sweep()).toMatchObject({ handedBack: 0, bellsSent: 0 });
     expect((await rowOf(stored.value.jobId)).state).toBe("running");
   });
 

@@ -63,7 +63,7 @@ function createWorld(fields: Partial<Job> = {}) {
               did.push("reopen");
             },
           },
-          ring: async (_queue, bells) => {
+          sendBells: async (_queue, bells) => {
             await gate();
             did.push(...bells.map(({ messageId }) => messageId.replace(jobId, "bell")));
           },
@@ -95,7 +95,7 @@ describe("cancel", () => {
     for (const state of ["queued", "running"] as const) {
       const world = createWorld({ state, claim: state === "running" ? CLAIM : undefined });
       world.store.fault = () => "lose-answer";
-      expect((await world.connect().cancel()).outcome).toBe(state === "queued" ? "canceled" : "asked");
+      expect((await world.connect().cancel()).outcome).toBe(state === "queued" ? "canceled" : "requested");
     }
   });
 
@@ -125,9 +125,9 @@ describe("cancel", () => {
             const { state, cancelWanted } = world.row();
             const requeued = world.did.some((step) => step.endsWith("→ queued"));
             if (outcome === "too-late") expect(world.did).toContain("running → succeeded");
-            if (outcome === "asked") expect(world.intents).toHaveLength(1);
+            if (outcome === "requested") expect(world.intents).toHaveLength(1);
             if (outcome === "canceled") expect(world.did.some((step) => step.endsWith("→ canceled"))).toBe(true);
-            if (outcome === "asked" && !requeued) expect(cancelWanted || state === "succeeded").toBe(true);
+            if (outcome === "requested" && !requeued) expect(cancelWanted || state === "succeeded").toBe(true);
             if (!requeued) expect(isTerminal(state) || cancelWanted).toBe(true);
           },
         };
@@ -149,7 +149,7 @@ describe("requeue", () => {
   it("repeated after the process died before the bell reopens and rings again", async () => {
     const world = createWorld({ state: "queued", ring: 4, reopen: true });
     const [result] = await world.connect().requeue();
-    expect(result?.outcome).toBe("rung-again");
+    expect(result?.outcome).toBe("bell-resent");
     expect(world.did).toEqual(["reopen", "bell:4"]);
   });
 
@@ -169,7 +169,7 @@ describe("requeue", () => {
       jobs: store,
       events: silentEvents,
       completion: { reopenBatch: () => Promise.resolve() },
-      ring: (_queue, bells) => {
+      sendBells: (_queue, bells) => {
         rung.push(...bells.map(({ bell }) => bell.jobId));
         return Promise.resolve();
       },

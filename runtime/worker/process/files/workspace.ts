@@ -1,7 +1,7 @@
 /**
  * The private directories of one attempt: created fresh, removed afterwards whatever the job has left in them. The folder
- * they lie in stays the worker's, so a job with a user of its own cannot put anything in their place. What lies in the
- * package directory is somebody else's business (the package cache puts it there).
+ * they lie in stays the worker's, so a job with a user of its own cannot put anything in their place. The package cache
+ * fills the package directory.
  */
 import { chmod, lchown, mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { removeTree } from "./remove-tree.ts";
 export interface Workspace {
   /** Everything of the attempt is below. The worker's own. */
   readonly root: string;
-  /** Who owns what the job leaves. Undefined when it may be anybody, as with a worker and jobs of root. */
+  /** The user that owns what the job leaves. Undefined: any user may, as with a worker and jobs of root. */
   owner(): number | undefined;
   /** Not created: reserved for the attempt's copy of the package. */
   readonly packagePath: string;
@@ -32,7 +32,7 @@ export interface Workspace {
    * when everything the job needs is there, before it runs.
    */
   handOver(lease: UserLease): Promise<void>;
-  /** Idempotent. Rejects if something resists; the next `sweep` tries again, and the user is nobody's until then. */
+  /** Idempotent. Rejects if something cannot be removed. The next `sweep` tries again, and no job gets the user until then. */
   remove(): Promise<void>;
 }
 
@@ -132,10 +132,7 @@ function ownUserUnlessRoot(): number | undefined {
   return own === 0 ? undefined : own;
 }
 
-// Hands the files of an attempt to the user its job runs as. The folder above them stays the worker's, so that a job can
-// replace none of them by something else.
-
-/** What keeps the thread pool for files busy. */
+/** Enough to keep the thread pool for files busy. */
 const CHANGES_AT_ONCE = 32;
 /** The worker may all; the job's group passes through and sees no names. */
 const GROUP_PASSAGE = 0o710;

@@ -118,7 +118,7 @@ const reports = z.discriminatedUnion("type", [
 ]);
 
 /** `listener()` is asked at every report, because a spare child is listened to by others than the one that started it. */
-export function openControlChannel(child: ChildProcess, listener: () => ControlListener): ControlChannel {
+function openControlChannel(child: ChildProcess, listener: () => ControlListener): ControlChannel {
   const incoming = child.stdio[REPORTS_DESCRIPTOR];
   const outgoing = child.stdio[COMMANDS_DESCRIPTOR];
   if (!(incoming instanceof Readable) || !(outgoing instanceof Writable)) {

@@ -33,7 +33,7 @@ function machine() {
   const hear = (input: ProtectionInput): Protection => {
     const step = advance(state, input, now, limits);
     state = step.state;
-    if (step.ask !== undefined) asked.push({ at: now, protect: step.ask });
+    if (step.request !== undefined) asked.push({ at: now, protect: step.request });
     return state;
   };
   return {
@@ -172,14 +172,14 @@ interface World {
 const START: World = { state: PROTECTION_AT_START, now: 0, out: undefined, maybeUnprotected: true, requests: [] };
 
 function hear(world: World, input: ProtectionInput): World {
-  const { state, ask } = advance(world.state, input, world.now, limits);
-  if (ask !== undefined && world.out !== undefined) throw new Error("Two requests are out.");
-  if (ask === undefined) return { ...world, state };
+  const { state, request } = advance(world.state, input, world.now, limits);
+  if (request !== undefined && world.out !== undefined) throw new Error("Two requests are out.");
+  if (request === undefined) return { ...world, state };
   return {
     ...world,
     state,
-    out: ask,
-    maybeUnprotected: world.maybeUnprotected || !ask,
+    out: request,
+    maybeUnprotected: world.maybeUnprotected || !request,
     requests: [...world.requests, world.now],
   };
 }
@@ -207,7 +207,7 @@ function apply(world: World, { ...one }: Event): World {
 function check(world: World): void {
   // A job may start, and goes on, only while nothing Azure may have done leaves the machine to scale-in.
   if (isProtected(world.state)) expect(world.maybeUnprotected).toBe(false);
-  expect(world.state.asked).toBe(world.out !== undefined);
+  expect(world.state.requested).toBe(world.out !== undefined);
   if (world.out === false) expect(isProtected(world.state)).toBe(false);
   const { requests } = world;
   requests.forEach((at, i) => {

@@ -99,7 +99,7 @@ async function sweep(jobId: string): Promise<{ readonly bellsSent: number; reado
 }
 
 describe("a worker beside a later API", () => {
-  it("hands a later message back, says so, goes on with others, and leaves the job to a later worker", async () => {
+  it("a worker returns a message of a later release and goes on with others", async () => {
     await using worker = await olderWorker();
     const jobId = await submitToLater();
     await eventually(async () => {
@@ -163,7 +163,7 @@ describe("after a rollback", () => {
     expect(await letters()).toEqual([]);
   });
 
-  it("a message that the broker has given up is rung for again by the release that can read it", async () => {
+  it("the release that can read a dead-lettered message sends its bell again", async () => {
     const jobId = await submitToLater();
     const delivery = await system.queue().receiver(QUEUE).receive(5_000);
     // As the broker does after 2,000 deliveries.
@@ -191,7 +191,7 @@ describe("after a rollback", () => {
 });
 
 describe("an API beside a later release", () => {
-  it("answers 503 for a row that it cannot read, says so at /readyz, and never touches the row", async () => {
+  it("an API answers 503 for a row of a later release, reports it at /readyz and never changes it", async () => {
     const jobId = await system.submit(tenant, "Quick");
     const { rows } = createAzureStores();
     await rows.merge("jobs", jobKeys(jobId), { state: "paused" });

@@ -125,7 +125,7 @@ const rowOf = async (jobId: string): Promise<Job> => (await jobs.get(jobId))!.va
 const peek = (deadLetter = false) => queue.peek(queueName, { deadLetter, maxCount: 100 });
 
 describe("sweeping batches", () => {
-  it("rings a queued row that has no bell, under a fresh message id, and leaves others alone", async () => {
+  it("the sweeper sends a lost bell under a new message id and leaves other jobs alone", async () => {
     const orphan = await insert();
     const healthy = await insert();
     await ring(healthy);
@@ -138,7 +138,7 @@ describe("sweeping batches", () => {
     expect(await sweep()).toMatchObject({ bellsSent: 0 });
   });
 
-  it("takes the tick of a timer that lies in the queue for the bell of its run", async () => {
+  it("a queued tick counts as the bell of its run", async () => {
     const timer = timerOf({ tenantName: freshTenant(), pool });
     const at = new Date("2026-03-01T08:00:00Z");
     await wakeTimerBatch(batches, timer, at);
@@ -157,7 +157,7 @@ describe("sweeping batches", () => {
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([jobId]);
   });
 
-  it("reopens a complete batch before it rings for a job that was added too late to be counted", async () => {
+  it("the sweeper reopens a complete batch before it sends the bell of a late job", async () => {
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "closed" });
     await deps().completion.afterJobEnded(batch.batchId);
@@ -171,7 +171,7 @@ describe("sweeping batches", () => {
     expect((await batches.get(batch.batchId))?.value.generation).toBe(2);
   });
 
-  it("ends a job that was added while its batch was canceled, instead of ringing for it", async () => {
+  it("the sweeper ends a job that was added while its batch was canceled", async () => {
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "canceled" });
     await deps().completion.afterJobEnded(batch.batchId);
@@ -187,7 +187,7 @@ describe("sweeping batches", () => {
     expect(await sweep()).toMatchObject({ canceled: 0, bellsSent: 0 });
   });
 
-  it("rings for a job of a canceled batch that was made to run again", async () => {
+  it("the sweeper sends the lost bell of a requeued job in a canceled batch", async () => {
     const { value: job, etag } = await insert();
     const changes = { ring: 2, reopen: true };
     await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "queued", changes });
@@ -197,7 +197,7 @@ describe("sweeping batches", () => {
     expect((await rowOf(job.jobId)).state).toBe("queued");
   });
 
-  it("hands no job back while a worker's row is of another release, since nobody knows whose claims live", async () => {
+  it("the sweeper hands back no job while a worker's row cannot be read", async () => {
     const running = await insert();
     await claimed(running);
     const unreadable: string[] = [];
@@ -214,7 +214,7 @@ describe("sweeping batches", () => {
     expect(await sweep()).toMatchObject({ handedBack: 1 });
   });
 
-  it("leaves a delayed row alone whose bell is scheduled, and rings one whose bell is not", async () => {
+  it("the sweeper sends the bell of a delayed job only if none is scheduled", async () => {
     const runAt = new Date(Date.now() + HOUR_MS / 2);
     const scheduled = await insert({ runAt });
     const lost = await insert({ runAt });
@@ -228,7 +228,7 @@ describe("sweeping batches", () => {
     );
   });
 
-  it("hands back what a dead worker ran although its bell is gone, and rings the next ring", async () => {
+  it("the sweeper hands back the job of a dead worker and sends its next bell", async () => {
     const stored = await insert();
     await claimed(stored);
     expect(await sweep()).toMatchObject({ handedBack: 1 });
@@ -243,7 +243,7 @@ describe("sweeping batches", () => {
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
   });
 
-  it("never touches a job whose worker lives and says that it runs it", async () => {
+  it("the sweeper leaves a job alone whose living worker names it", async () => {
     const stored = await insert();
     const claim = claimOf();
     await claimed(stored, claim);
@@ -259,7 +259,7 @@ describe("sweeping batches", () => {
     expect((await rowOf(stored.value.jobId)).state).toBe("running");
   });
 
-  it("looks for a job's worker in the job's own pool: that of a timer's batch is the one it began in", async () => {
+  it("the sweeper looks for a job's worker in the job's own pool", async () => {
     const stored = await insert();
     const claim = claimOf();
     await claimed(stored, claim);
@@ -273,7 +273,7 @@ describe("sweeping batches", () => {
     expect(swept).toMatchObject({ handedBack: 0 });
   });
 
-  it("ends a dead worker's job as canceled when a cancel was wanted, and the batch hears of it", async () => {
+  it("the sweeper cancels a dead worker's job when a cancel was wanted, and completes its batch", async () => {
     const stored = await insert({ cancelWanted: true });
     await claimed(stored);
     const { etag } = (await batches.get(batch.batchId))!;
@@ -284,7 +284,7 @@ describe("sweeping batches", () => {
     expect(await peek()).toEqual([]);
   });
 
-  it("completes a closed batch whose last asker died, tells webhooks, and lets it rest afterwards", async () => {
+  it("the sweeper completes a closed batch that nobody completed, and lets it rest later", async () => {
     const webhook = webhookOf({ tenantName: batch.tenantName });
     await webhooks.create(webhook);
     const stored = await insert();
@@ -313,7 +313,7 @@ describe("sweeping dead letters", () => {
   const letters = async () => (await peek(true)).map(({ messageId }) => messageId);
   const sweepLetters = () => sweepDeadLetters(queueName, new Map(), deps());
 
-  it("keep the record of a failure, and drop it once the job was requeued", async () => {
+  it("a dead letter is kept while its job is failed, and removed after a requeue", async () => {
     const stored = await insert();
     await deadLetter(stored);
     const { jobId } = stored.value;
@@ -327,7 +327,7 @@ describe("sweeping dead letters", () => {
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(jobId, 2)]);
   });
 
-  it("revive a queued job whose own bell the broker gave up, as interrupted", async () => {
+  it("a queued job whose bell was dead-lettered by the broker is handed back as interrupted", async () => {
     const stored = await insert();
     await deadLetter(stored);
     expect(await sweepLetters()).toBe(1);
@@ -335,7 +335,7 @@ describe("sweeping dead letters", () => {
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
   });
 
-  it("become the record of a job that loses its last chance that way", async () => {
+  it("the dead letter of a job with no interruption left stays as the record of its failure", async () => {
     const stored = await insert({ interruptions: MAX_INTERRUPTIONS });
     await deadLetter(stored);
     expect(await sweepLetters()).toBe(0);
@@ -343,7 +343,7 @@ describe("sweeping dead letters", () => {
     expect(await letters()).toEqual([bellMessageId(stored.value.jobId, 1)]);
   });
 
-  it("never touch a running row, and look again when it has moved", async () => {
+  it("a dead letter of a running job waits until the row has moved", async () => {
     const stored = await insert();
     await deadLetter(stored);
     await claimed((await jobs.get(stored.value.jobId))!);
@@ -356,7 +356,7 @@ describe("sweeping dead letters", () => {
     expect(await letters()).toEqual([]);
   });
 
-  it("stay for people to look at when they belong to no job", async () => {
+  it("a dead letter without a job is kept", async () => {
     await deadLetter({ value: jobOf({ pool }, batch), etag: "none" });
     expect(await sweepLetters()).toBe(0);
     expect((await letters()).length).toBe(1);

@@ -56,7 +56,7 @@ async function dieAfter(moment: "receipt" | "row" | "claim"): Promise<Claimed | 
 }
 
 describe("a worker that dies", () => {
-  it("in the middle of a run leaves the timer to it: the next tick is skipped until another has taken it over", async () => {
+  it("a worker that dies in a run keeps the timer held until another takes the run over", async () => {
     const quick = await quickTimer();
     const first = await quick.tick(base(0));
     const claimed = await dieAfter("claim");
@@ -77,7 +77,7 @@ describe("a worker that dies", () => {
     expect((JSON.parse(next.output!) as { fence: number }).fence).toBeGreaterThan(output.fence);
   });
 
-  it.each(["receipt", "row"] as const)("after %s leaves a tick that another runs once", async (moment) => {
+  it.each(["receipt", "row"] as const)("a tick whose worker died after %s runs once elsewhere", async (moment) => {
     const quick = await quickTimer();
     const first = await quick.tick(base(0));
     await dieAfter(moment);
@@ -93,7 +93,7 @@ describe("a worker that dies", () => {
 });
 
 describe("a run in a shared process", () => {
-  it("has its fence, too", async () => {
+  it("a run in a shared process has its fence", async () => {
     await using worker = await system.startWorker({ slots: 2 });
     const quick = await quickTimer("reuse");
     for (const count of [1, 2]) {

@@ -65,7 +65,7 @@ function setUp({ waiting = false, held = false }) {
 }
 
 describe("the receive watchdog", () => {
-  it("does nothing while the queue is empty, or the wait is short", async () => {
+  it("the watchdog does nothing while the queue is empty or the wait is short", async () => {
     const idle = setUp({});
     await idle.check(STUCK_AFTER_MS * 10);
     expect(idle.events).toEqual([]);
@@ -74,20 +74,20 @@ describe("the receive watchdog", () => {
     expect(short.events).toEqual([]);
   });
 
-  it("does not take messages that others hold for a sign of deafness", async () => {
+  it("the watchdog ignores messages that other workers hold", async () => {
     const { events, check } = setUp({ waiting: true, held: true });
     await check(STUCK_AFTER_MS);
     expect(events).toEqual(["probe closed"]);
   });
 
-  it("replaces the receivers when a fresh link hears what the open ones do not, and gives the message back", async () => {
+  it("the watchdog replaces the receivers when only a new link receives a message", async () => {
     const { events, probed, check } = setUp({ waiting: true });
     await check(STUCK_AFTER_MS);
     expect(events).toEqual(["probe closed", "replaced"]);
     expect(probed.map((delivery) => (delivery as ReturnType<typeof deliveryOf>).settled)).toEqual([["abandon"]]);
   });
 
-  it("gives the process up when replacing does not help, and starts counting anew when something was delivered", async () => {
+  it("the watchdog gives the process up when replacing does not help", async () => {
     const { events, check, deliver, wait } = setUp({ waiting: true });
     await check(STUCK_AFTER_MS);
     await check(STUCK_AFTER_MS);

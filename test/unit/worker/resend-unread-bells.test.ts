@@ -47,7 +47,7 @@ const running: Partial<Job> = {
 };
 
 describe("looking for bells a killed worker had not read", () => {
-  it("rings a queued job behind the last message that was read, with the version of its row and an id of its own", async () => {
+  it("a second bell is sent for a queued job behind the last message that was read", async () => {
     const { stored, queue, resend, jobs } = setUp([{}, {}]);
     expect(await resend(1n)).toBe(1);
     const [, unread] = stored;
@@ -60,19 +60,19 @@ describe("looking for bells a killed worker had not read", () => {
     expect(jobs.transitions).toEqual([]);
   });
 
-  it("begins at the front of a queue from which nothing was read", async () => {
+  it("the search begins at the front of a queue from which nothing was read", async () => {
     const { resend } = setUp([{}]);
     expect(await resend(undefined)).toBe(1);
   });
 
-  it("names the same second bell however often it looks", async () => {
+  it("a second bell has the same id at every restart", async () => {
     const { queue, resend } = setUp([{}]);
     await resend(0n);
     await resend(0n);
     expect(new Set(queue.sent.map(({ messageId }) => messageId)).size).toBe(1);
   });
 
-  it("leaves alone what runs, has ended, waits for its time or for another bell, and what is no bell", async () => {
+  it("no second bell is sent for jobs that run, have ended or wait for another bell", async () => {
     const { jobs, stored, messages, queue, resend } = setUp([
       running,
       { state: "succeeded" },
@@ -87,13 +87,13 @@ describe("looking for bells a killed worker had not read", () => {
     expect(queue.sent).toEqual([]);
   });
 
-  it("finds an unread one behind those that other workers run", async () => {
+  it("an unread message is found behind messages of other workers", async () => {
     const { stored, queue, resend } = setUp([...Array.from({ length: 100 }, () => running), {}]);
     expect(await resend(0n)).toBe(1);
     expect(queue.sent[0]?.bell.jobId).toBe(stored[100]!.value.jobId);
   });
 
-  it("rings the first few of a long queue and reads no more rows than that", async () => {
+  it("only a few second bells are sent for a long queue", async () => {
     const { stored, queue, resend, reads } = setUp(Array.from({ length: 2 * PEEKED_MAX }, () => ({})));
     expect(await resend(0n)).toBe(SECOND_BELLS_MAX);
     expect(queue.sent.map(({ bell }) => bell.jobId)).toEqual(
@@ -102,7 +102,7 @@ describe("looking for bells a killed worker had not read", () => {
     expect(reads()).toBe(SECOND_BELLS_MAX);
   });
 
-  it("looks at a bounded part of a queue in which everything runs", async () => {
+  it("a bounded part of a queue is searched", async () => {
     const { resend, reads } = setUp(Array.from({ length: 2 * PEEKED_MAX }, () => running));
     expect(await resend(0n)).toBe(0);
     expect(reads()).toBe(PEEKED_MAX);

@@ -22,7 +22,7 @@ import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases, createLogger } from "./connect.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 
-/** Children kept ready. More would only hold memory: a machine cannot start them faster than a few at a time anyway. */
+/** Children kept ready. More would only use memory, because a machine starts a few at a time anyway. */
 const SPARES_MAX = 4;
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
@@ -32,7 +32,7 @@ async function start(): Promise<Service> {
   // Before anything else: the sweeps below end whatever runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
-  /** As if told from outside, but never a second time: that would cut short what is under way. */
+  /** As a stop from outside, but never a second time: that would cut short what is under way. */
   const end = (): void => {
     if (!ending) process.kill(process.pid, "SIGTERM");
     ending = true;
@@ -119,7 +119,7 @@ async function start(): Promise<Service> {
       ending = true;
       log.error(
         { err: error, running: worker.runningCount },
-        "nobody caught an error; handing back all jobs and ending",
+        "an error was not caught; handing back all jobs and ending",
       );
       await worker.drain(0, new WorkerFault(error));
       await processes.close();

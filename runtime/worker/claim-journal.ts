@@ -138,7 +138,7 @@ export function createHeldClaims(journal: Pick<ClaimJournal, "begin" | "end">, l
         journal.end(claimId);
       } catch (error) {
         if (!isMachineFault(error)) throw error;
-        // The next run of this worker asks the row, which says that this claim is over.
+        // The next run of this worker reads the row, which says that this claim is over.
         log.warn({ error: messageOf(error), claimId }, "the journal still has a claim that is over");
       }
     },

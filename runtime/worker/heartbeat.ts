@@ -1,6 +1,6 @@
 /**
- * Says every few seconds that this worker lives and what it runs, and hears what others want of it. The write is
- * conditional on the version written last, so that it costs a read only when somebody left a wish on the row.
+ * Writes every few seconds that this worker lives and what it runs, and reads what is wanted of it. The write is
+ * conditional on the version written last, so that it costs a read only when a wish was left on the row.
  *
  * | state   | meaning                         | leaves by                                                  |
  * |---------|---------------------------------|------------------------------------------------------------|

@@ -50,7 +50,7 @@ export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit"> {
   readonly permit?: WorkPermit | undefined;
   /** Between two beats, which also bring wishes to cancel. Default HEARTBEAT_MS. */
   readonly heartbeatMs?: number | undefined;
-  /** Somebody wants this worker to drain and end. */
+  /** Its row says that this worker must drain and end. */
   readonly onDrainWanted: () => void;
   /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
   readonly onGiveUp: (reason: string) => void;

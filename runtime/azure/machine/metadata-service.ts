@@ -1,5 +1,5 @@
 /**
- * The instance metadata service, which tells a machine in Azure who it is, what will happen to it, and gives it tokens.
+ * The instance metadata service, by which a machine in Azure reads which instance it is, its scheduled events and tokens.
  * It answers on a link-local address, to this machine only.
  * https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
  *
@@ -36,7 +36,7 @@ const EVENTS_TIMEOUT_MS = 10_000;
 /** The first call turns scheduled events on, which may take two minutes. */
 const FIRST_EVENTS_TIMEOUT_MS = 150_000;
 const RETRY_PAUSES_MS: readonly number[] = [500, 1_000, 3_000, 10_000];
-/** Busy, or an update of the service under way: it asks to be asked again. */
+/** Busy, or an update of the service under way: the call should be repeated. */
 const PASSING_STATUS: readonly number[] = [404, 410, 429];
 /** A token is replaced this long before its end. */
 const TOKEN_MARGIN_MS = 5 * 60_000;
@@ -156,7 +156,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
   };
 }
 
-/** Answered, and asking again would be answered the same: a wrong identity, for instance. */
+/** A repeated call would be answered the same: a wrong identity, for instance. */
 class RefusedError extends PlatformError {
   readonly lasting = true;
 }

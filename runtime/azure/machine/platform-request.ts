@@ -18,7 +18,7 @@ export interface PlatformAnswer {
   readonly text: string;
 }
 
-/** Follows no redirect: a token is for the host it was asked for. Throws the signal's reason once it has fired. */
+/** Follows no redirect: a token is for the host it was requested for. Throws the signal's reason once it has fired. */
 export async function request(url: string, options: PlatformRequest): Promise<PlatformAnswer> {
   const { method = "GET", headers, body, timeoutMs, signal } = options;
   signal.throwIfAborted();

@@ -117,7 +117,7 @@ interface GateTry extends Candidate {
   readonly rows: RowCache;
 }
 
-/** "again": somebody else has written the timer's row. */
+/** "again": another process has written the timer's row. */
 type Tried = Admitted | "again";
 
 async function tryGate(candidate: Candidate, deps: GateDeps): Promise<Tried> {

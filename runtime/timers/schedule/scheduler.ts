@@ -4,8 +4,8 @@
  *
  * | a round meets                      | then                                                                      |
  * |------------------------------------|---------------------------------------------------------------------------|
- * | an end between sending and noting  | somebody sends the same again; the broker or the job's row swallows it    |
- * | a row that was written meanwhile   | somebody has noted as much, or the timer has changed: the next round sees |
+ * | a crash between sending and noting | the same is sent again; the broker or the job's row drops it              |
+ * | a row that was written meanwhile   | another instance noted as much, or the timer changed: the next round sees |
  * | a timer that cannot be planned     | the others are served; it is said once until it changes                   |
  * | a row that cannot be written       | the others are served; its ticks are sent again in the next round         |
  * | table or broker away               | the round ends; the next one goes on from what the rows say               |
@@ -119,7 +119,7 @@ export function createRound({
   async function serve(group: readonly Planned[]): Promise<void> {
     if (group.length === 0) return;
     await sender.send(group.flatMap(({ plan }) => plan.ticks));
-    // After the ticks: noted first, they would be lost by whoever ends in between.
+    // After the ticks: noted first, they would be lost by a crash in between.
     const noting = group.map(async ({ stored: { value: timer, etag }, plan: { scheduledUpTo, activeFrom } }) => {
       try {
         await timers.write({ ...timer, activeFrom, scheduledUpTo }, etag);

@@ -64,8 +64,7 @@ async function attempt(
   log: Logger,
 ): Promise<void> {
   const { parsed } = delivery;
-  // Left to its lock, which is the delay: this worker could only judge it. Others receive it then, for as long as the broker
-  // delivers it.
+  // Left to its lock, which is the delay before another worker receives it. That one may be able to read it.
   if (parsed.kind === "unreadable") throw new UnreadableError(parsed.format, parsed.reason);
   const setAside = (reason: string): Promise<void> => {
     log.warn({ reason }, "message set aside");
@@ -83,7 +82,7 @@ async function attempt(
     return;
   }
   const claimId = deps.newId();
-  // Before the claim is written: one that its worker did not announce would count as dead (A4).
+  // Before the claim is written: a claim that its worker did not announce would count as dead (A4).
   const { queue, sequenceNumber } = delivery;
   const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
   try {
@@ -123,7 +122,7 @@ async function claimAndRun(
     entry,
   } = claimed;
   log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
-  // R3: the claim may have taken longer than the lock; then somebody else may be taking the job over already.
+  // R3: the claim may have taken longer than the lock; then another worker may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
 
   const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted });
@@ -132,14 +131,14 @@ async function claimAndRun(
   const execution = await execute({ claimed, row, lost, drain, log, fault: request.fault }, deps);
   lock.signal.throwIfAborted();
   if (execution.kind === "lost") {
-    await letGo(delivery, claimed, deps, log);
+    await settleLost(delivery, claimed, deps, log);
     return;
   }
   await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, { ...deps, now });
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */
-async function letGo(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
+async function settleLost(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
   const current = await deps.jobs.get(claimed.jobId);
   const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
   const meeting = decideDelivery(current?.value, delivered, claimed.claim.id);

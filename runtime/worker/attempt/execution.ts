@@ -48,7 +48,7 @@ export type Execution =
       readonly artifactCount: number;
     })
   | (ExecutionFacts & { readonly kind: "canceled" })
-  /** The worker ends: `fault` says why, unless somebody wanted it to. */
+  /** The worker ends: `fault` says why, unless it was asked to. */
   | (ExecutionFacts & {
       readonly kind: "interrupted";
       readonly because: "drain";
@@ -83,7 +83,7 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
   } catch (error) {
     if (lost.aborted) return { kind: "lost" };
     if (!isSystemError(error) || error.code === "InternalError" || error instanceof UnreadableError) {
-      // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
+      // An error of the system, not of the job: the job runs elsewhere or later, and the log has the error.
       if (error instanceof UnreadableError) deps.unreadable.note(claimed.start.jobProcessorPackageName, error);
       else log.error({ err: error }, "the attempt could not be carried out");
       const fault = interruptionOf(error);
@@ -116,7 +116,7 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
     start.parameters ?? (await retryWhileLocked("fetching parameters", getParameters, patience)) ?? "null";
   const ended = { packageHash: hash, progress: undefined, retry: retryPolicyOf(start.retry, job.retry) };
 
-  // R3: from here on user code runs, so everything that forbids it is asked once more.
+  // R3: from here on user code runs, so everything that forbids it is checked once more.
   lost.throwIfAborted();
   if (row.cancelWanted.aborted) return { ...ended, kind: "canceled" };
   const spec: JobProcessSpec = {
@@ -200,7 +200,7 @@ async function conclude(
   }
 }
 
-/** What ends this worker when nobody wanted it to end. The job's log says it too. */
+/** What ends this worker when it was not asked to end. The job's log says it too. */
 async function faultOfDrain(context: ExecutionContext, deps: ExecutionDeps): Promise<Interruption | undefined> {
   const reason: unknown = context.drain.reason;
   if (!(reason instanceof WorkerFault)) return undefined;

@@ -1,14 +1,14 @@
 /**
  * Brings new code to a worker without ending a job: when the release pointer names another version, the worker stops
  * receiving as soon as that costs nothing, lets its jobs end and exits; its supervisor starts the new code. The decision
- * is pure; the rest of the file asks and obeys.
+ * is pure; the rest of the file polls and acts.
  *
  * | the pointer names         | nothing runs | every slot's job is the only one (1 slot) | several slots, some busy                  |
  * |---------------------------|--------------|-------------------------------------------|-------------------------------------------|
  * | this version, or no answer | go on        | go on                                     | go on                                     |
  * | another one               | leave        | leave: receive no more, the job ends      | go on; leave when patience is over        |
  *
- * Who leaves with long jobs runs with empty slots until the last one has ended. So that a fleet does not do that all at
+ * A worker that leaves with long jobs has empty slots until the last one has ended. So that a fleet does not do that all at
  * once, each worker's patience is its own: between the time that is set and twice that time.
  */
 import type { Logger } from "../../core/logger.ts";

@@ -1,5 +1,5 @@
 /**
- * When this machine asks to be protected from scale-in, and when a job may start on it: a state machine without a clock,
+ * When this machine requests protection from scale-in, and when a job may start on it: a state machine without a clock,
  * a network or a timer of its own. protection-driver.ts gives it those.
  *
  * | phase          | meaning                                          | leaves by                                                     |

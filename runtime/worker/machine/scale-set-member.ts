@@ -1,4 +1,4 @@
-/** A worker on an instance of a scale set: who this machine is, its protection from scale-in, the events that concern it. */
+/** A worker on an instance of a scale set: which instance it is, its protection from scale-in, its scheduled events. */
 import type { ScaleSetSettings } from "../../core/deployment/machine-settings.ts";
 import { SettingsError } from "../../core/settings/environment.ts";
 import { SETTING } from "../../core/settings/names.ts";
@@ -35,7 +35,7 @@ export interface ScaleSetMember {
 const INSTANCE_WITHIN_MS = 5 * 60_000;
 const INSTANCE_RETRY_MS = 5_000;
 
-/** Begins to watch and to ask for protection. Throws when it cannot learn which instance this is. */
+/** Begins to watch events and to request protection. Throws when it cannot learn which instance this is. */
 export async function joinScaleSet(deps: ScaleSetMemberDeps): Promise<ScaleSetMember> {
   const { settings, services, departure, lockMs, drainMs, monotonicNow, log } = deps;
   const { protection: mode, idleGraceMs } = settings;
@@ -85,7 +85,7 @@ async function knownInstance(metadata: Pick<MachineMetadata, "instance">, deps: 
           cause: error,
         });
       }
-      log.warn({ error: error.message }, "this machine cannot be told who it is yet; trying again");
+      log.warn({ error: error.message }, "the metadata service does not say yet which instance this is; trying again");
       await sleep(INSTANCE_RETRY_MS, signal);
     }
   }

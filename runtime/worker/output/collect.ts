@@ -1,5 +1,5 @@
 /**
- * What a worker does with the files of a job that has ended, and with what is to be said about them: in the log, and in
+ * What a worker does with the files of a job that has ended, and how it reports on them: in the log, and in
  * how the job ended. Errors of the job's own files are the job's; faults of the machine are thrown.
  */
 import { type ErrorCode, isSystemError } from "../../core/errors.ts";
@@ -68,7 +68,7 @@ export async function collectAfterFailure(
 
 const HINT = " Besides, not all of its files were kept: see its log.";
 
-/** The job's own failure stands, and tells that there is more in the log. */
+/** The job's own failure counts. Its message says that there is more in the log. */
 export function withHint(message: string, { failure }: Collected): string {
   const hint = failure === undefined ? "" : HINT;
   return message.slice(0, FAILURE_MESSAGE_MAX_LENGTH - hint.length) + hint;

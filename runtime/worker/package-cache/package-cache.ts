@@ -1,6 +1,6 @@
 /**
- * Keeps the package versions a worker uses unpacked on its disk. The store is asked at every use whether there is a newer
- * version, so an upload counts for the very next run; unpacking happens once per content, whoever asks.
+ * Keeps the package versions a worker uses unpacked on its disk. Every use checks the store for a newer
+ * version, so an upload counts for the very next run; unpacking happens once per content.
  *
  * | state of a version | meaning                                   | leaves by                                            |
  * |--------------------|-------------------------------------------|------------------------------------------------------|
@@ -89,7 +89,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
       throw error;
     }));
     const key = `${tenantName}/${packageName}`;
-    // Whoever comes second to a package nobody has yet would download it again: it waits, then asks for news only.
+    // A second caller would download a new package again. It waits, and then only checks for a newer version.
     for (let first = firstFetches.get(key); first !== undefined; first = firstFetches.get(key)) {
       await abortable(first, signal);
     }
@@ -115,12 +115,13 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
     const key = `${tenantName}/${packageName}`;
     const last = known.get(key);
     const held = heldVersion(key);
-    // Held while the store is asked: its answer may be that this is the one.
+    // Held while the store is checked: its answer may be that this is the version.
     if (held !== undefined) hold(held);
     try {
       const answer = await store.fetch(tenantName, packageName, held === undefined ? undefined : last?.version, signal);
       if (answer === "unchanged") {
-        if (held === undefined) throw new InvariantError("The package store calls unchanged what nobody has.");
+        if (held === undefined)
+          throw new InvariantError('The package store answered "unchanged" about a version that is not here.');
         return hold(held);
       }
       if (answer === undefined) {

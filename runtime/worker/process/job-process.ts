@@ -1,6 +1,6 @@
 /**
  * One attempt from its start to the moment when nothing of it runs any more: limits of time, silence and memory, stop
- * with grace, force, and what the end means. How modules and commands are run and heard is left to them. States: see
+ * with grace, force, and what the end means. How modules and commands run is in files of their own. States: see
  * `JobProcess`.
  */
 import { isSystemError, messageOf } from "../../core/errors.ts";
@@ -90,7 +90,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     const begun = await begin();
     if ("kind" in begun) return begun;
     run = begun;
-    // Requested in the moment between.
+    // It was requested while the job started.
     if (facts.stop !== undefined) run.stop(facts.stop);
     const stopWatching = watchMemory(run);
     void run.endReported.then(() => forceAfter(EXIT_GRACE_MS));
@@ -116,7 +116,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
 
   timers.push(setTimeout(() => requestStop("timeout"), spec.timeoutMs));
   const result = execute()
-    // Ours, and nothing a job should cause; the contract is that a result never rejects.
+    // An error of the worker, not of the job. The contract is that a result never rejects.
     .catch((error: unknown) => failed("JobCrashed", `The worker lost sight of the job: ${messageOf(error)}`, true))
     .then((ended) => {
       for (const timer of timers) clearTimeout(timer);
@@ -158,7 +158,7 @@ interface EndFacts {
 }
 
 /**
- * What the attempt came to. What a job told before it was asked to stop stands. After that only an output shows that it
+ * The result of the attempt. What a job reported before it was asked to stop counts. After that only an output shows that it
  * finished its work instead of stopping; and a time limit that was exceeded stays exceeded.
  */
 function endOf({ spec, stop, killed, forced, exceeded }: EndFacts, conclusion?: Conclusion): ProcessResult {
@@ -183,7 +183,7 @@ function timeLimit(stop: "timeout" | "idle", { timeoutMs, idleTimeoutMs = 0 }: E
   return failed("JobTimedOut", message, true);
 }
 
-/** The last line of a log says how the attempt ended, for whoever reads nothing else. */
+/** The last line of a log says how the attempt ended. */
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {
   if (ended.kind === "succeeded") return;
   if (ended.kind === "failed") log.write("sys", `${ended.code}: ${ended.message}`);

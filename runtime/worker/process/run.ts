@@ -1,4 +1,4 @@
-/** What a module and a command have in common while they run, and the words in which their ends are told. */
+/** What a module and a command have in common while they run, and how their ends are described. */
 import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job/job.ts";
@@ -8,10 +8,10 @@ import type { ProcessExit } from "./os/launch.ts";
 import type { ProcessTree } from "./os/process-tree.ts";
 import type { ProcessResult, StopReason } from "./spec.ts";
 
-/** Why a job is told to stop. `lost`: it belongs to somebody else by now. */
+/** Why a job has to stop. `lost`: the job no longer belongs to this worker. */
 export type Stop = StopReason | "timeout" | "idle" | "lost";
 
-/** Where a running job's words go. */
+/** Where a running job's output goes. */
 export interface RunListener {
   readonly line: (source: LogSource, line: Uint8Array | string) => void;
   readonly progress: (progress: Progress) => void;
@@ -60,7 +60,7 @@ export const failed = (code: JobCode | PackageCode, message: string, retryable: 
   retryable,
 });
 
-/** A process that ended in a way no job ends on purpose. */
+/** A process that ended before there was a result. */
 export function crashed({ code, signal }: ProcessExit): Failed {
   const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}${hintOf(signal)}`;
   return failed("JobCrashed", `The job's process ${how} before there was a result.`, true);
@@ -103,7 +103,7 @@ export function createHeapErrorReader(): HeapErrorReader {
   };
 }
 
-/** Whichever comes first: the work, or the end of the time. */
+/** Resolves with the work or after the time, whichever comes first. */
 export async function within(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const end = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));

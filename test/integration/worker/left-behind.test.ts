@@ -100,9 +100,9 @@ describe("a worker in which an error is caught by nobody", () => {
       history: [{ workerId: "breaks", outcome: "interrupted", code: "InternalError" }],
     });
     expect((await system.api.get(`/v1/jobs/${jobId}/log`)).body).toContain(
-      "sys Interrupted: An error in the worker was caught by nobody.",
+      "sys Interrupted: An error in the worker was not caught.",
     );
-    expect(worker.output()).toContain("nobody caught an error; handing back all jobs and ending");
+    expect(worker.output()).toContain("an error was not caught; handing back all jobs and ending");
     expect(worker.output()).toContain("injected");
   });
 });

@@ -28,7 +28,7 @@ export interface Refused {
   readonly isGone?: true;
 }
 
-/** `owner` undefined: anybody. Rejects with faults of the machine only. */
+/** `owner` undefined: any user. Rejects with faults of the machine only. */
 export async function openJobFile(path: Buffer, owner: number | undefined): Promise<JobFile | Refused> {
   let handle: FileHandle;
   try {

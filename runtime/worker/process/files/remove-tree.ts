@@ -79,7 +79,7 @@ async function removeAtOnce(path: Buffer, isDirectory: boolean): Promise<Buffer 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
-    // It may have become something else meanwhile, or its directory may be closed: the next look tells.
+    // It may have become something else meanwhile, or its directory may be closed. The next try shows.
     if (isDirectory) return path;
     throw error;
   }

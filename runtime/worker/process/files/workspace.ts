@@ -83,7 +83,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
     async create() {
       await mkdir(root, { recursive: true });
       await chmod(root, PASSAGE);
-      // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
+      // mkdtemp: a fresh name, and no other user may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
       const resultPath = join(path, "result");
       let kept: UserLease | undefined;
@@ -126,7 +126,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
   };
 }
 
-/** What a job of root leaves may belong to anybody, and root reads it all anyway. */
+/** Files of a job of root may belong to any user, and root reads them all anyway. */
 function ownUserUnlessRoot(): number | undefined {
   const own = process.getuid?.();
   return own === 0 ? undefined : own;
@@ -138,7 +138,7 @@ const CHANGES_AT_ONCE = 32;
 const GROUP_PASSAGE = 0o710;
 
 /**
- * Gives everything below `root` to the user, and last of all opens `root` for it. Until then nobody else can reach what
+ * Gives everything below `root` to the user, and last of all opens `root` for it. Until then no other user can reach what
  * is below: `root` must be the worker's, closed to others (mode 700), and never opened before.
  */
 async function giveTree(root: string, user: JobUser): Promise<void> {

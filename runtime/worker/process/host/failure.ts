@@ -47,7 +47,7 @@ const ERRORS_MAX_COUNT = 5;
 
 /**
  * "message", or "TypeError: message" where the name says more than that something went wrong, and behind it in brackets
- * what caused it: "fetch failed" alone helps nobody. Bounded, since causes may go in a circle.
+ * what caused it: "fetch failed" alone does not help. Bounded, since causes may go in a circle.
  */
 function messageOf(thrown: unknown, depth = 0): string {
   if (!(thrown instanceof Error))

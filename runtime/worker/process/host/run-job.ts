@@ -164,7 +164,7 @@ function writeOutput(result: unknown): WrittenOutput {
 
 const FIELDS_SHOWN = 5;
 
-/** What was returned that nobody would see; undefined if it is a result. */
+/** What was returned that would be lost; undefined if it is a result. */
 function strayIn(result: unknown): string | undefined {
   if (result === undefined || result === null) return undefined;
   if (typeof result !== "object") return `a ${typeof result}`;

@@ -4,7 +4,7 @@
  *
  * | state of a job | meaning                           | leaves by                                             |
  * |----------------|-----------------------------------|-------------------------------------------------------|
- * | running        | its code is loaded, set up or runs | its end, an error nobody caught in its context → ended |
+ * | running        | its code is loaded, set up or runs | its end, an uncaught error in its context → ended      |
  * | ended          | the end was reported              | –                                                     |
  *
  * The process itself ends when its worker says so, or with a job that leaves it in an unknown state.

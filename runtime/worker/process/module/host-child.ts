@@ -28,7 +28,7 @@ export interface HostChildConfig {
 export interface HostChild {
   readonly process: LaunchedProcess;
   readonly channel: ControlChannel;
-  /** Who hears its reports from now on. */
+  /** Sets who gets its reports from now on. */
   readonly listen: (listener: ControlListener) => void;
 }
 
@@ -59,7 +59,7 @@ export async function startHostChild(
   }
 }
 
-/** Ends a child that has served nobody. */
+/** Ends a child that has served no job. */
 export async function endHostChild({ process, channel }: HostChild): Promise<void> {
   await process.clear();
   channel.destroy();
@@ -117,7 +117,7 @@ const reports = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** `listener()` is asked at every report, because a spare child is listened to by others than the one that started it. */
+/** `listener()` is called at every report, because the listener of a spare child changes when it is taken. */
 function openControlChannel(child: ChildProcess, listener: () => ControlListener): ControlChannel {
   const incoming = child.stdio[REPORTS_DESCRIPTOR];
   const outgoing = child.stdio[COMMANDS_DESCRIPTOR];

@@ -1,7 +1,7 @@
 /**
  * A process with everything it has started, found again and ended: its process group and session, children of children,
- * and whoever still carries its mark in the environment, even in a session of its own. What has left group, session and
- * parent and also wiped its environment cannot be told from a stranger; only a user of its own finds it (`job-users.ts`).
+ * and every process with its mark in the environment, even in a session of its own. A process that has left group, session and
+ * parent and also wiped its environment looks like a stranger. Only a user of its own finds it (`job-users.ts`).
  */
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
 import { type ProcessEntry, type ProcessTable, createTableReader, readEntry, readProcessTable } from "./proc-table.ts";
@@ -30,7 +30,7 @@ export const treeOf = (leader: number, mark: string, uid?: number): ProcessTree 
 /** Living processes of a tree. */
 export function membersOf(tree: ProcessTree, table: ProcessTable): readonly ProcessEntry[] {
   const { leader, startedAt = 0, mark } = tree;
-  // Once the leader is gone its number may belong to somebody else, and group and session numbers with it.
+  // Once the leader is gone its number may belong to another process, and group and session numbers with it.
   const isStranger = table.processes.some((entry) => entry.pid === leader && entry.startedAt !== startedAt);
   const younger = table.processes.filter((entry) => !entry.dead && entry.startedAt >= startedAt);
   const members = new Map<number, ProcessEntry>();
@@ -63,7 +63,7 @@ export function createTreeKiller(): TreeKiller {
   let earliest = 0;
   const readTable = createTableReader();
 
-  /** A snapshot taken after the call. Whoever asks while one is awaited gets the same. */
+  /** A snapshot taken after the call. Calls that wait at the same time share one. */
   function freshTable(): Promise<ProcessTable | undefined> {
     nextTable ??= (async () => {
       const wait = earliest - performance.now();
@@ -129,7 +129,7 @@ async function clearGroup(leader: number): Promise<void> {
   while (signal(-leader, "SIGKILL")) await delay(10);
 }
 
-/** Whether there was somebody to receive it. */
+/** Whether there was a process to receive it. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);

@@ -61,7 +61,7 @@ export interface SharedChild {
   start(request: JobRequest): Promise<Run>;
   /** Ends it; resolves when nothing is left. */
   end(): Promise<void>;
-  /** Nothing is left, whoever ended it. */
+  /** Resolves when nothing is left, whatever the reason for its end. */
   readonly gone: Promise<void>;
 }
 

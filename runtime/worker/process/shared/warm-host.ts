@@ -1,4 +1,4 @@
-/** A child host with a package of its own: how it comes to be, and how it goes. What it is used for is left to others. */
+/** A child host with a copy of a package: how it starts and how it ends. shared-child.ts decides about its jobs. */
 import { captureOutput } from "../log/captured-output.ts";
 import type { ChildPool } from "../module/child-pool.ts";
 import { sharedChildEnvironment } from "../environment.ts";
@@ -33,7 +33,7 @@ export interface WarmHost {
   readonly packagePath: string;
   readonly lease: UserLease;
   readonly send: (command: HostCommand) => void;
-  /** Ends it; resolves when nothing of it runs and all it has said was heard, to what its exit means for its only job. */
+  /** Ends it. Resolves when nothing of it runs and all its reports were read, to what its exit means for its only job. */
   clear(): Promise<Failed>;
   /** Removes its directory, afterwards. What resists is left for the next sweep. */
   remove(): Promise<void>;

@@ -116,7 +116,7 @@ describe("settling an attempt", () => {
 
   it.each([
     ["whose worker drains", undefined],
-    ["whose worker is broken", { code: "InternalError", message: "An error in the worker was caught by nobody." }],
+    ["whose worker is broken", { code: "InternalError", message: "An error in the worker was not caught." }],
   ])("hands an interrupted job %s back at once, and the attempt does not count", async (_whose, fault) => {
     const { jobs, queue, end, jobId } = await setUp();
     await end({ ...facts, kind: "interrupted", because: "drain", fault });

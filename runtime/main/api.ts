@@ -93,7 +93,7 @@ async function start(): Promise<Service> {
   const tickSender = connected.tickSender();
   const { tickHorizonMs: horizonMs } = settings;
   const scheduler = startScheduler({
-    ...{ timers, sender: tickSender, horizonMs, now: trustedNow, random: Math.random, pause, log },
+    ...{ timers, sender: tickSender, horizonMs, now: trustedNow, random: Math.random, log },
   });
   const wakeScheduler = (): void => scheduler.wake();
   const { timerRegistration, timerReconcile } = composeTimers({

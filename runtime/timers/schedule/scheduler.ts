@@ -15,6 +15,7 @@
  * changed only when something of it falls due.
  */
 import { setImmediate } from "node:timers/promises";
+import { sleep } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";
@@ -34,8 +35,8 @@ export interface SchedulerDeps {
   readonly monotonicMs?: () => number;
   /** 0 to 1. */
   readonly random: () => number;
-  /** Resolves after so long, or at once when the signal fires. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Between rounds. Default: `sleep` of core/clock.ts. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -83,8 +84,8 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
         deps.log.warn({ error: messageOf(error) }, "ticks could not be sent; trying again");
       }
       const spread = 1 + ROUND_SPREAD * (2 * deps.random() - 1);
-      const isAsked = (): boolean => woken || stopping.signal.aborted;
-      if (!isAsked()) await deps.pause(ROUND_EVERY_MS * spread, waiting.signal);
+      const hasToGoOn = (): boolean => woken || stopping.signal.aborted;
+      if (!hasToGoOn()) await (deps.sleep ?? sleep)(ROUND_EVERY_MS * spread, waiting.signal);
     }
   }
   const running = run();

@@ -47,8 +47,8 @@ function depsOf(): SchedulerDeps {
   const sender = createTickSender({ bus: connectServiceBus({ kind: "connection-string", serviceBus }) });
   senders.push(sender);
   // Each looks again as soon as it has looked.
-  const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
-  return { timers, sender, now: () => new Date(), random: Math.random, pause, log: silentLog };
+  const sleep = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+  return { timers, sender, now: () => new Date(), random: Math.random, sleep, log: silentLog };
 }
 
 async function receive(count: number): Promise<readonly string[]> {

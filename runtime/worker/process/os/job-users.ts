@@ -12,10 +12,9 @@
  * | closed   | something of it cannot be ended: no job gets it     | the worker's next start                    |
  */
 import { execFile } from "node:child_process";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { messageOf } from "../../../core/errors.ts";
-import { abortable } from "../../../core/clock.ts";
+import { abortable, sleep } from "../../../core/clock.ts";
 import { becomeArguments, type JobUser, type JobUserChoice, type UserLease } from "./job-user.ts";
 import { LaunchError } from "./launch.ts";
 import { END_PATIENCE_MS, START_TIMEOUT_MS } from "../process-limits.ts";
@@ -78,7 +77,7 @@ export function createJobUsers({ choice, searchPath, onShort, onClosed }: JobUse
       if (left.length === 0 && count !== undefined) return count;
       if (performance.now() > deadline) throw new Error(`processes ${left.join(", ")} do not end. ${problem}`);
       for (const pid of left) sendSignal(pid, "SIGKILL");
-      await delay(pauseMs);
+      await sleep(pauseMs);
     }
   }
 

@@ -43,7 +43,7 @@ function createWorld(...first: readonly Timer[]) {
     sender: { send: (ticks) => world.send(ticks) },
     now: () => world.now,
     random: () => 0.5,
-    pause: (ms, signal) =>
+    sleep: (ms, signal) =>
       new Promise((end) => {
         pauses.push({ ms, end });
         signal.addEventListener("abort", () => end());

@@ -16,19 +16,18 @@ export const ROOMS = [
   { room: "runtime/azure", imports: ["runtime/core"], why: "Adapters know the rules and nothing else." },
   {
     room: "runtime/lifecycle",
-    imports: ["runtime/core", "runtime/timers"],
+    imports: ["runtime/core"],
     pure: [],
     why: "It needs ports only; each caller brings its own.",
   },
   {
     room: "runtime/timers",
     imports: ["runtime/core", "runtime/lifecycle", "runtime/package"],
-    types: ["runtime/api"],
     why: "Nothing on the path of an ordinary job needs it.",
   },
   {
     room: "runtime/sweeper",
-    imports: ["runtime/core", "runtime/lifecycle", "runtime/timers"],
+    imports: ["runtime/core", "runtime/lifecycle"],
     why: "It repairs through ports.",
   },
   {
@@ -38,15 +37,7 @@ export const ROOMS = [
   },
   {
     room: "runtime/worker",
-    imports: [
-      "runtime/core",
-      "runtime/platform",
-      "runtime/package",
-      "runtime/job-sdk",
-      "runtime/lifecycle",
-      "runtime/timers",
-      "runtime/azure",
-    ],
+    imports: ["runtime/core", "runtime/platform", "runtime/package", "runtime/job-sdk", "runtime/lifecycle"],
     why: "It receives its adapters, so that tests run it over memory.",
   },
   {

@@ -38,7 +38,7 @@ export const benchmark: Benchmark = async (report) => {
       sender: { send: () => Promise.resolve() },
       now: () => now,
       random: () => 0.5,
-      pause: () => Promise.resolve(),
+      sleep: () => Promise.resolve(),
       log: silentLog,
     });
     for (let i = 1; i <= ROUNDS; i++) {

@@ -100,7 +100,7 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
           for await (const rows of chunks(batch, state, deadline)) {
             const fresh = rows.filter(({ value }) => !(value.cancelWanted && asked.has(value.claim?.id)));
             const results = await Promise.all(fresh.map((row) => cancelJob(row, deps)));
-            for (const result of results) if (result.outcome === "asked") asked.add(result.job.claim?.id);
+            for (const result of results) if (result.outcome === "requested") asked.add(result.job.claim?.id);
             found ||= fresh.length > 0;
           }
         }
@@ -117,7 +117,7 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
           jobs,
           completion,
           events,
-          ring: (name, bells) => outbox.send(name, bells),
+          sendBells: (name, bells) => outbox.send(name, bells),
         });
         requeued += results.filter(({ outcome }) => outcome === "requeued").length;
       }

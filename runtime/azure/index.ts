@@ -26,4 +26,5 @@ export { createTimerSubscriptions } from "./bus/timer-topic.ts";
 export { createTickSender } from "./bus/timer-topic.ts";
 export { createTimerStore } from "./tables/timer-store.ts";
 export { createReleaseReader } from "./blobs/open-blob.ts";
+export { connectScaleSet } from "./machine/scale-set-services.ts";
 export { createWorkerStore } from "./tables/worker-store.ts";

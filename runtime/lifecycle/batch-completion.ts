@@ -1,6 +1,6 @@
 /**
- * Decides when a batch is complete, and undoes the decision when one of its jobs runs again. The rules are in
- * core/job/completion.ts; this is the I/O around them, for everybody who ends or requeues jobs.
+ * Decides when a batch is complete, and undoes the decision when one of its jobs runs again. API, worker and sweeper share
+ * it. The rules are in core/job/completion.ts; this file reads and writes.
  */
 import { UnavailableError } from "../core/errors.ts";
 import {
@@ -10,18 +10,15 @@ import {
   provesCompletion,
   reopenedChanges,
 } from "../core/job/completion.ts";
-import { isTimerBatch } from "../core/job/ids.ts";
 import { openOf } from "../core/job/states.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
-import { type NextTimerRunDeps, startNextTimerRun } from "../timers/run/next-run.ts";
 import type { JobEvents } from "./job-events.ts";
 
 export interface BatchCompletion {
   /**
    * To be called after a job has ended, or was found ended, and before its message is settled: completes the batch if
-   * this was its last one. The batch of a timer is never complete; its next run is let in, if one waits (R18). Throws
-   * UnavailableError.
+   * this was its last one. Throws UnavailableError.
    */
   afterJobEnded(batchId: string): Promise<void>;
   /**
@@ -31,37 +28,32 @@ export interface BatchCompletion {
   reopenBatch(batchId: string): Promise<void>;
 }
 
-export interface BatchCompletionDeps extends NextTimerRunDeps {
+export interface BatchCompletionDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
-  readonly jobs: Pick<JobStore, "snapshot" | "get">;
+  readonly jobs: Pick<JobStore, "snapshot">;
   readonly events: JobEvents;
   readonly now: () => Date;
 }
 
-/**
- * An asker that is always overtaken may stop: whoever overtook it has written a row and asks in turn, and a batch that
- * was forgotten all the same is asked for by the sweeper.
- */
-const ASK_TRIES = 8;
-/** A reopening must not stop. Each refusal is somebody else's write of the same row, so this many are an outage. */
+/** Giving up after these is safe: each conflict is another writer, which checks completion too. The sweeper checks last. */
+const COMPLETE_TRIES = 8;
+/** A reopening must not give up. Each refusal is another write of the same row, so this many mean an outage. */
 const REOPEN_TRIES = 100;
 
-export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletion {
-  const { batches, jobs, events, now } = deps;
-  async function ask(batchId: string): Promise<void> {
-    if (isTimerBatch(batchId)) return startNextTimerRun(batchId, deps);
-    for (let tries = 0; tries < ASK_TRIES; tries++) {
+export function createBatchCompletion({ batches, jobs, events, now }: BatchCompletionDeps): BatchCompletion {
+  async function completeIfEnded(batchId: string): Promise<void> {
+    for (let tries = 0; tries < COMPLETE_TRIES; tries++) {
       // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
       const batch = await batches.get(batchId);
       if (batch === undefined) return;
       if (!isUndecided(batch.value)) {
-        // Whoever completed it may have died before it told anybody; the broker keeps one of those who do.
+        // The process that completed it may have died before it sent the event. The broker drops a second one.
         const { completedAt } = batch.value;
         if (isComplete(batch.value) && completedAt !== undefined) events.batchCompleted(batch.value, completedAt);
         return;
       }
       const first = await jobs.snapshot(batch.value);
-      // Whoever ends the last of them asks.
+      // The end of the last open job leads here again.
       if (openOf(first.counts) > 0) return;
       const second = await jobs.snapshot(batch.value);
       if (!provesCompletion(first, second)) continue;
@@ -75,8 +67,8 @@ export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletio
   }
 
   return {
-    // Jobs of one batch end together; what R12 wants is a look that begins after the job has ended, not one of its own.
-    afterJobEnded: joinCalls(ask),
+    // Jobs of one batch end together. R12 needs a check that begins after the job has ended; it may be shared.
+    afterJobEnded: joinCalls(completeIfEnded),
 
     async reopenBatch(batchId) {
       let batch = await batches.get(batchId);
@@ -91,10 +83,11 @@ export function createBatchCompletion(deps: BatchCompletionDeps): BatchCompletio
   };
 }
 
-// One run for many callers who want the same thing looked at: whoever calls while a run is under way shares the next one
-// with all who wait, so that every caller gets a run that began after its call, and no two go on at once.
-
-/** The returned function rejects with what the shared run rejected with; a caller that calls again gets a new run. */
+/**
+ * One run for many callers with the same key. A call while a run is under way shares the next run with all other waiting
+ * calls. So each caller gets a run that began after its call, and only one run goes on at a time. Rejects with what the
+ * shared run rejected with.
+ */
 export function joinCalls(run: (key: string) => Promise<void>): (key: string) => Promise<void> {
   const underWay = new Map<string, Promise<void>>();
   const next = new Map<string, Promise<void>>();

@@ -1,6 +1,6 @@
 /**
  * Cancels one job, whatever it is doing: a queued one ends here, a running one is ended by its worker (steps 8 and 8'
- * of the protocol). The batch is asked by the caller, who may have canceled many.
+ * of the protocol). The caller looks at the batch afterwards, since it may have canceled many.
  */
 import { cancelOf } from "../core/job/cancel-requeue.ts";
 import { UnavailableError } from "../core/errors.ts";
@@ -13,8 +13,8 @@ import type { JobEvents } from "./job-events.ts";
 export type CancelResult =
   /** It has ended as canceled, now or before. */
   | { readonly outcome: "canceled"; readonly job: Job }
-  /** Its worker has been asked, now or before; it ends as canceled unless it succeeds first. */
-  | { readonly outcome: "asked"; readonly job: Job }
+  /** The cancel was requested of its worker, now or before. It ends as canceled unless it succeeds first. */
+  | { readonly outcome: "requested"; readonly job: Job }
   /** It has ended otherwise. */
   | { readonly outcome: "too-late"; readonly job: Job }
   | { readonly outcome: "gone" };
@@ -29,7 +29,7 @@ export interface CancelDeps {
 /** A running job's row moves with its progress, a few times a second at most. */
 const TRIES = 50;
 
-/** `stored` may be stale: the row is then decided upon as it is now. Throws UnavailableError. */
+/** `stored` may be stale: the decision is made on the row as it is now. Throws UnavailableError. */
 export async function cancelJob(
   stored: Stored<Job>,
   { jobs, workers, events, now }: CancelDeps,
@@ -40,12 +40,13 @@ export async function cancelJob(
     const job: Job = current.value;
     const decision = cancelOf(job, now());
     if (decision.action === "too-late") return { outcome: "too-late", job };
-    if (decision.action === "none") return job.state === "canceled" ? { outcome: "canceled", job } : ask(job, workers);
+    if (decision.action === "none")
+      return job.state === "canceled" ? { outcome: "canceled", job } : request(job, workers);
     const { to, changes } = decision;
     const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from: job.state, to, changes });
     if (result.written) {
       const canceled = { ...job, ...changes, state: to };
-      if (to !== "canceled") return ask(canceled, workers);
+      if (to !== "canceled") return request(canceled, workers);
       events.completedRow(canceled);
       return { outcome: "canceled", job: canceled };
     }
@@ -58,11 +59,11 @@ export async function cancelJob(
 }
 
 /**
- * The row already says it, and the worker finds it there at its next write; this makes it look at once. Left again for
- * a job that was asked before, because whoever asked may have died in between.
+ * The row already says it, and the worker finds it there at its next write. The note on the worker's row makes that
+ * faster. It is left again on a repeat, because the first caller may have died in between.
  */
-async function ask(job: Job, workers: CancelDeps["workers"]): Promise<CancelResult> {
+async function request(job: Job, workers: CancelDeps["workers"]): Promise<CancelResult> {
   const { claim, jobId, pool } = job;
   if (claim !== undefined) await workers.requestCancel(pool, claim.workerId, { jobId, claimId: claim.id });
-  return { outcome: "asked", job };
+  return { outcome: "requested", job };
 }

@@ -1,6 +1,6 @@
 /**
- * Tells what happens to jobs and batches to whoever follows them, as far as the setting allows. Everybody who writes a
- * row calls it after the write; nothing here waits for anything, and nothing that goes wrong reaches the caller.
+ * Publishes what happens to jobs and batches, as far as the setting allows. Every writer of a row calls it after the write.
+ * Calls return at once, and errors do not reach the caller.
  */
 import { messageOf } from "../core/errors.ts";
 import {
@@ -27,10 +27,10 @@ export interface JobEvents {
   started(job: EventJob, entry: HistoryEntry): void;
   /** `number` counts the progress of this start, from 1. */
   progressed(job: EventJob, entry: HistoryEntry, progress: Progress, number: number): void;
-  /** It waits again. `failure` undefined: the try was ended by us. */
+  /** It waits again. `failure` undefined: the system ended the try. */
   retrying(job: EventJob & Pick<Job, "runAt">, failure: Failure | undefined): void;
   completed(job: EndedJob): void;
-  /** A row found or made terminal; anything else is passed over. */
+  /** A row found or made terminal; other rows are ignored. */
   completedRow(job: Job): void;
   batchCompleted(batch: Batch, completedAt: Date): void;
 }
@@ -43,27 +43,28 @@ export interface JobEventsDeps {
 }
 
 export function createJobEvents({ publisher, level, now, log }: JobEventsDeps): JobEvents {
-  function tell(make: () => PublishedEvent): void {
+  function publish(make: () => PublishedEvent): void {
     try {
       const made = make();
       if (isPublishedAt(level, made.event.eventType)) publisher.publish(made);
     } catch (error) {
-      // An event nobody hears of is a pity; a job that fails because of one would be a fault.
+      // A lost event must not make a job fail.
       log.error({ error: messageOf(error) }, "an event could not be made");
     }
   }
 
-  const completed = (job: EndedJob): void => tell(() => jobCompletedEvent(job));
+  const completed = (job: EndedJob): void => publish(() => jobCompletedEvent(job));
   return {
-    queued: (job) => tell(() => jobQueuedEvent(job, now())),
-    started: (job, entry) => tell(() => jobStartedEvent(job, entry)),
-    progressed: (job, entry, progress, number) => tell(() => jobProgressedEvent(job, entry, progress, number, now())),
-    retrying: (job, failure) => tell(() => jobRetryingEvent(job, failure, now())),
+    queued: (job) => publish(() => jobQueuedEvent(job, now())),
+    started: (job, entry) => publish(() => jobStartedEvent(job, entry)),
+    progressed: (job, entry, progress, number) =>
+      publish(() => jobProgressedEvent(job, entry, progress, number, now())),
+    retrying: (job, failure) => publish(() => jobRetryingEvent(job, failure, now())),
     completed,
     completedRow(job) {
       const { state, claim } = job;
       if (isTerminal(state)) completed({ ...job, state, claimId: claim?.id, endedAt: job.endedAt ?? now() });
     },
-    batchCompleted: (batch, completedAt) => tell(() => batchCompletedEvent(batch, completedAt)),
+    batchCompleted: (batch, completedAt) => publish(() => batchCompletedEvent(batch, completedAt)),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Makes ended jobs run again (step 9 of the protocol): the rows, then their batches, then the bells, in this order. A
- * crash in between leaves queued rows whose `reopen` and missing bell are made good by whoever finds them.
+ * Makes ended jobs run again (step 9 of the protocol): the rows, then their batches, then the bells, in this order. After
+ * a crash in between, the next process that finds the queued rows reopens their batches and sends their bells.
  */
 import { requeueOf } from "../core/job/cancel-requeue.ts";
 import { UnavailableError } from "../core/errors.ts";
@@ -15,8 +15,8 @@ import { outgoingBell } from "../core/ports/job-queue.ts";
 
 export type RequeueResult =
   | { readonly outcome: "requeued"; readonly job: Job }
-  /** It had returned to queued before, perhaps by a call whose answer was lost: its bell has been sent once more. */
-  | { readonly outcome: "rung-again"; readonly job: Job }
+  /** It had returned to queued before, perhaps by a call whose answer was lost. Its bell was sent again. */
+  | { readonly outcome: "bell-resent"; readonly job: Job }
   | { readonly outcome: "not-ended"; readonly job: Job }
   | { readonly outcome: "gone" };
 
@@ -24,19 +24,19 @@ export interface RequeueDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly completion: Pick<BatchCompletion, "reopenBatch">;
   readonly events: JobEvents;
-  readonly ring: (queueName: string, bells: readonly OutgoingBell[]) => Promise<void>;
+  readonly sendBells: (queueName: string, bells: readonly OutgoingBell[]) => Promise<void>;
 }
 
-/** Whoever refuses the write of an ended job has requeued it, and only a purge or another requeue can follow. */
+/** A write of an ended job is refused only after another requeue; then only a purge or one more requeue can follow. */
 const TRIES = 20;
 
 /**
- * Results in the order of the rows, which may be stale: each is decided upon as it is now. When a row cannot be
- * written, the others are requeued all the same before this throws (UnavailableError).
+ * Results are in the order of the rows. Rows may be stale: each decision is made on the row as it is now. When a row
+ * cannot be written, the others are still requeued before this throws (UnavailableError).
  */
 export async function requeueJobs(
   rows: readonly Stored<Job>[],
-  { jobs, completion, events, ring }: RequeueDeps,
+  { jobs, completion, events, sendBells }: RequeueDeps,
 ): Promise<readonly RequeueResult[]> {
   const written = await Promise.allSettled(rows.map((row) => returnToQueue(row, jobs, events)));
   const returned = written.flatMap((one) => (one.status === "fulfilled" && one.value.queued ? [one.value.queued] : []));
@@ -45,7 +45,7 @@ export async function requeueJobs(
   for (const batchId of new Set(reopening)) await completion.reopenBatch(batchId);
 
   const bells = Map.groupBy(returned, ({ value }) => jobQueueName(value.pool, value.priority));
-  await Promise.all([...bells].map(([queueName, ofQueue]) => ring(queueName, ofQueue.map(outgoingBell))));
+  await Promise.all([...bells].map(([queueName, ofQueue]) => sendBells(queueName, ofQueue.map(outgoingBell))));
 
   return written.map((one) => {
     if (one.status === "rejected") throw one.reason;
@@ -69,14 +69,14 @@ async function returnToQueue(
   for (let tries = 0; tries < TRIES; tries++) {
     if (current === undefined) return { result: { outcome: "gone" } };
     const job: Job = current.value;
-    // Under the ring that was to be written, or a later one: the job has been requeued, whoever did it.
+    // It has the ring that was to be written, or a later one: it has been requeued, by this call or another one.
     if (triedRing !== undefined && job.ring >= triedRing && job.state !== "queued") {
       return { result: { outcome: "requeued", job } };
     }
     const decision = requeueOf(job);
     if (decision === undefined) {
       return job.state === "queued" && job.ring > 1
-        ? { result: { outcome: "rung-again", job }, queued: current }
+        ? { result: { outcome: "bell-resent", job }, queued: current }
         : { result: { outcome: "not-ended", job } };
     }
     const { from, to, changes } = decision;

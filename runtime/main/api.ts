@@ -32,6 +32,7 @@ import { DEFAULT_POOL, jobQueueName, RELEASES } from "../core/deployment/topolog
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { withTimerBatches } from "../timers/run/timer-runs.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { composeAuth, composeTimers } from "./compose-api.ts";
@@ -92,7 +93,7 @@ async function start(): Promise<Service> {
   const tickSender = connected.tickSender();
   const { tickHorizonMs: horizonMs } = settings;
   const scheduler = startScheduler({
-    ...{ timers, sender: tickSender, horizonMs, now: trustedNow, random: Math.random, pause, log },
+    ...{ timers, sender: tickSender, horizonMs, now: trustedNow, random: Math.random, log },
   });
   const wakeScheduler = (): void => scheduler.wake();
   const { timerRegistration, timerReconcile } = composeTimers({
@@ -104,12 +105,13 @@ async function start(): Promise<Service> {
     tenantName === undefined
       ? undefined
       : await openRelease({ packages, tenants, timerRegistration, directory: RELEASED_PACKAGES, tenantName, now, log });
+  const completion = withTimerBatches(createBatchCompletion({ batches, jobs, events, now }), { jobs, timers, queue });
   const app = createApp({
     isReleasePending: (tenant, packageName) => release?.isPending(tenant, packageName) ?? false,
     ...{ webhooks, deliveries, postWebhook, allowLoopbackWebhooks },
     timerRegistration,
     ...{ events, fanOut, connections, tickets },
-    ...{ jobs, batches, keys, workers, files, queue, packages, tenants, timers, outbox },
+    ...{ completion, jobs, batches, keys, workers, files, queue, packages, tenants, timers, outbox },
     ...{ ids, now, trustedNow, monotonicNow, pools, identify, authFacts, isReady, unreadable, traffic, log },
     wakeScheduler,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
@@ -134,11 +136,11 @@ async function start(): Promise<Service> {
     queue,
     workers,
     keys,
-    batches: batches,
-    completion: createBatchCompletion({ batches, jobs, timers, queue, events, now }),
+    batches,
+    completion,
     events,
     announce,
-    timers: timerReconcile,
+    reconcileTimers: (isLeader) => timerReconcile.run(isLeader),
     lease: lease("sweeper"),
     lockMs: settings.lockMs,
     marginMs: lockMarginMs(settings.lockMs),

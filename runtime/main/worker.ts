@@ -1,6 +1,7 @@
 /** The worker process. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { connectScaleSet } from "../azure/index.ts";
 import { parseWorkerMachineSettings } from "../core/deployment/machine-settings.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
@@ -10,13 +11,14 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
 import { createPackageCache } from "../worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../worker/package-cache/unpack.ts";
-import { hostFile } from "../worker/process/host-child.ts";
+import { hostFile } from "../worker/process/module/host-bundle.ts";
 import { ownFolder } from "../platform/own-folder.ts";
-import { findJobUsers, type JobUserChoice } from "../worker/process/users/job-user.ts";
+import { findJobUsers, type JobUserChoice } from "../worker/process/os/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/files/workspace.ts";
+import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
-import { startWorkerNode } from "../worker/worker.ts";
+import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases, createLogger } from "./connect.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 
@@ -42,6 +44,7 @@ async function start(): Promise<Service> {
     unreadable,
     settings: parseWorkerMachineSettings(process.env),
     connectReleases,
+    connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
     end,
     now: Date.now,
@@ -73,24 +76,23 @@ async function start(): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
-  const worker = await startWorkerNode({
+  const now = (): Date => new Date();
+  const { pool } = settings;
+  const completion = createBatchCompletion({ batches, jobs, events, now });
+  // Runs of timers. A fork without timers gives the worker `completion` alone.
+  const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
+  const worker = await startWorker({
     jobs,
     queue,
     files,
     workers,
-    timers,
-    batches: batches,
-    completion: createBatchCompletion({
-      ...{ batches, jobs, timers, queue, events },
-      pool: settings.pool,
-      now: () => new Date(),
-    }),
+    ...timerRuns,
     events,
     packages: cache,
     workspaces,
     processes,
     share: createShare(settings.weights),
-    pool: settings.pool,
+    pool,
     slots: settings.slots,
     version: settings.version,
     directory: settings.directory,
@@ -111,7 +113,7 @@ async function start(): Promise<Service> {
     log,
   });
   machine.attach(worker);
-  log.info({ pool: settings.pool, slots: settings.slots, healthPort: machine.healthPort }, "receiving");
+  log.info({ pool, slots: settings.slots, healthPort: machine.healthPort }, "receiving");
   return {
     async onFault(error) {
       ending = true;
@@ -121,7 +123,7 @@ async function start(): Promise<Service> {
       await publisher.close();
     },
     ready: {
-      pool: settings.pool,
+      pool,
       slots: settings.slots,
       ...(machine.healthPort !== undefined && { healthPort: machine.healthPort }),
     },

@@ -1,8 +1,7 @@
-/** Hands a running job back whose claim is dead: the row first, then its new bell (R10), or the question to its batch. */
-import { bellMessageId, bellOf } from "../core/job/bell.ts";
+/** Hands back a running job whose claim is dead: first the row, then its new bell (R10) or the look at its batch. */
 import { handbackOf, type Handback } from "../core/job/handback.ts";
 import type { Job } from "../core/job/job.ts";
-import type { JobQueue } from "../core/ports/job-queue.ts";
+import { type JobQueue, outgoingBell } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
@@ -17,7 +16,7 @@ export interface HandBackDeps {
   readonly now: () => Date;
 }
 
-/** Resolves to the state it went to. Undefined: somebody else moved the row, and that is as good. */
+/** Resolves to the new state. Undefined: the row has moved, so there is nothing to hand back. */
 export async function handBack(
   { value: job, etag }: Stored<Job>,
   deps: HandBackDeps,
@@ -29,7 +28,7 @@ export async function handBack(
   const moved = { ...job, ...fields, state: to };
   if (to === "queued") {
     deps.events.retrying(moved, undefined);
-    await ringRow({ value: moved, etag: result.etag }, deps.queue);
+    await sendBell({ value: moved, etag: result.etag }, deps.queue);
   } else {
     deps.events.completedRow(moved);
     await deps.completion.afterJobEnded(job.batchId);
@@ -37,9 +36,8 @@ export async function handBack(
   return to;
 }
 
-/** Sends the bell of a queued row under its own name: a repeat within the broker's window is swallowed. */
-export async function ringRow({ value: job, etag }: Stored<Job>, queue: Pick<JobQueue, "send">): Promise<void> {
-  await queue.send(jobQueueName(job.pool, job.priority), [
-    { bell: bellOf(job, etag), messageId: bellMessageId(job.jobId, job.ring), enqueueAt: job.runAt },
-  ]);
+/** Sends the bell of a queued row under its usual id: the broker drops a repeat within its window. */
+export async function sendBell(stored: Stored<Job>, queue: Pick<JobQueue, "send">): Promise<void> {
+  const { value: job } = stored;
+  await queue.send(jobQueueName(job.pool, job.priority), [outgoingBell(stored)]);
 }

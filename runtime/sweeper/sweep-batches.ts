@@ -1,6 +1,6 @@
 /**
- * Compares the rows of active batches with bells and heartbeats, and repairs what only a lost send, a purged queue or a
- * lost worker can cause (steps 10 and 11 of the protocol). While all is well it reads counters and nothing else.
+ * Compares the rows of active batches with bells and heartbeats, and repairs what a lost send, a purged queue or a lost
+ * worker has left (steps 10 and 11 of the protocol). While all is well it reads nothing but counters.
  */
 import { randomUUID } from "node:crypto";
 import { jobQueueName } from "../core/deployment/topology.ts";
@@ -26,7 +26,7 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly queue: JobQueue;
   readonly batches: Pick<BatchStore, "active" | "update">;
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
-  /** Tells webhooks what a batch has to tell. Never throws. */
+  /** Makes the webhook deliveries that a batch still owes. Never throws. */
   readonly announce: (batchId: string) => Promise<unknown>;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
@@ -34,7 +34,7 @@ export interface SweepBatchesDeps extends HandBackDeps {
 }
 
 export interface SweepReport {
-  readonly rung: number;
+  readonly bellsSent: number;
   readonly handedBack: number;
   readonly canceled: number;
   readonly pools: ReadonlySet<string>;
@@ -56,7 +56,7 @@ export async function sweepBatches(
   { thorough }: { readonly thorough: boolean },
 ): Promise<SweepReport> {
   const { unreadable } = deps;
-  // Without all of them no claim can be said to be dead.
+  // Without the list of all workers no claim can be called dead.
   const workers = await unlessUnreadable("the workers", unreadable, () => deps.workers.list());
   const pools = new Set(workers?.map(({ pool }) => pool));
   const active: Active[] = [];
@@ -66,7 +66,7 @@ export async function sweepBatches(
       active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
     });
   }
-  let rung = 0;
+  let bellsSent = 0;
   let handedBack = 0;
   let canceled = 0;
   const runningCount = active.reduce((sum, { snapshot }) => sum + snapshot.counts.running, 0);
@@ -79,18 +79,18 @@ export async function sweepBatches(
   const sweepBatch = async ({ batch, snapshot }: Active): Promise<void> => {
     if (openOf(snapshot.counts) === 0) return concludeBatch(batch, snapshot, deps);
     if (!thorough && !isCalm(snapshot, deps)) return;
-    // More running than living workers know of: somebody's claim is dead.
+    // More jobs run than living workers hold: some claims are dead.
     if (workers !== undefined && snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
       handedBack += await handBackDead(batch.value, workers, deps);
     }
     if (snapshot.counts.queued === 0) return;
     if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
-    rung += await ringOrphans(batch.value, bells, deps);
+    bellsSent += await resendLostBells(batch.value, bells, deps);
   };
   for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
-  // After the repairs, which jobs wait for. Whoever completed these has died, or its news got lost.
+  // After the repairs, because jobs wait for those. The process that completed these has died, or its event got lost.
   for (const { batch } of active) if (batch.value.unannounced.length > 0) await deps.announce(batch.value.batchId);
-  return { rung, handedBack, canceled, pools };
+  return { bellsSent, handedBack, canceled, pools };
 }
 
 const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>
@@ -99,7 +99,7 @@ const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: Sweep
 const isCalm = ({ changedAt }: CounterSnapshot, { now }: SweepBatchesDeps): boolean =>
   isOlder(changedAt, CALM_MS, now());
 
-/** R12: a batch whose last asker died is asked for here; later it is left alone. */
+/** R12: completes a batch whose last look was lost with its process. Later the batch is left alone. */
 async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, deps: SweepBatchesDeps): Promise<void> {
   const { value, etag } = batch;
   if (isUndecided(value)) {
@@ -125,12 +125,12 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 }
 
 /**
- * R10: the same ring under a fresh message id, because the broker may remember the one whose message is gone.
+ * R10: sends the same ring under a new message id, because the broker may remember the id whose message is gone.
  *
- * R13: a job whose insert or submitter was overtaken by the completion of its batch lies in a complete batch, and its row
- * does not say so, as a requeued one's would. Whoever rings for it reopens the batch first.
+ * R13: a batch may have been completed before one of its jobs was inserted. The row of such a job does not say that the
+ * batch must be reopened, as a requeued one's does. So the batch is reopened before the bell is sent.
  */
-async function ringOrphans(
+async function resendLostBells(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
   { jobs, queue, completion, unreadable, now }: SweepBatchesDeps,
@@ -138,13 +138,13 @@ async function ringOrphans(
   let count = 0;
   let mustReopen = isComplete(batch);
   for await (const { value: job, etag } of jobs.scan(batch, "queued", unreadable.note)) {
-    if (!isOlder(waitingSince(job), RING_GRACE_MS, now())) continue;
+    if (!isOlder(waitingSince(job), BELL_GRACE_MS, now())) continue;
     const queueName = jobQueueName(job.pool, job.priority);
     const known = bells.get(queueName) ?? bellsIn(queue, queueName);
     bells.set(queueName, known);
     const present = await known;
     if (present === undefined || hasBell(present, job)) continue;
-    // A bell that was taken a moment ago is in no queue any more: the row tells whether it was claimed.
+    // A bell that was received a moment ago is in no queue any more. The row says whether the job was claimed.
     if (!(await isStillQueued(jobs, job))) continue;
     if (mustReopen) await completion.reopenBatch(batch.batchId);
     mustReopen = false;
@@ -165,22 +165,22 @@ async function isStillQueued(jobs: Pick<JobStore, "get">, { jobId, ring }: Job):
   return current?.state === "queued" && current.ring === ring;
 }
 
-// Ends jobs of a canceled batch that the cancel did not reach: whoever inserted them had found the batch open, and died
-// before it could see that it was not any more.
-
 export interface CancelOvertakenDeps extends CancelDeps {
   readonly jobs: Pick<JobStore, "scan" | "update">;
   readonly completion: BatchCompletion;
   readonly unreadable: Pick<Unreadable, "note">;
 }
 
-/** Step 8 of the protocol for each, then the question to the batch. Resolves to the number of jobs. */
+/**
+ * Ends jobs of a canceled batch that the cancel did not reach (step 8 of the protocol): their submitter found the batch
+ * open and died before it could see the cancel. Resolves to the number of jobs.
+ */
 async function cancelOvertaken(batch: Batch, deps: CancelOvertakenDeps): Promise<number> {
   const { jobs, completion, unreadable, now } = deps;
   let count = 0;
   for await (const stored of jobs.scan(batch, "queued", unreadable.note)) {
-    if (!wasNeverStarted(stored.value) || !isOlder(stored.value.submittedAt, RING_GRACE_MS, now())) continue;
-    // R13: one the completion of the batch has passed over.
+    if (!wasNeverStarted(stored.value) || !isOlder(stored.value.submittedAt, BELL_GRACE_MS, now())) continue;
+    // R13: the batch was completed without this job.
     if (count === 0 && isComplete(batch)) await completion.reopenBatch(batch.batchId);
     await cancelJob(stored, deps);
     count++;
@@ -189,16 +189,14 @@ async function cancelOvertaken(batch: Batch, deps: CancelOvertakenDeps): Promise
   return count;
 }
 
-/** A requeue of a canceled batch's jobs makes them run although the batch stays canceled: they wait under a later ring. */
+/** A requeued job of a canceled batch runs, although the batch stays canceled. It waits under a later ring. */
 const wasNeverStarted = ({ ring }: Job): boolean => ring === 1;
 
-// Which bells lie in a queue, and which queued rows have none.
-
-/** Above this many messages a queue is not searched: it has work, and its orphans wait for a quieter hour. */
+/** A queue with more messages is not searched: it has work, and its lost bells can wait. */
 const BELLS_MAX = 20_000;
 const PEEK_PAGE = 250;
-/** A row that became queued less than this ago may still be seen to by whoever wrote it. */
-const RING_GRACE_MS = 30_000;
+/** The writer of a queued row may still be about to send its bell. */
+const BELL_GRACE_MS = 30_000;
 
 const keyOf = (jobId: string, ring: number): string => `${jobId}:${ring}`;
 

@@ -1,56 +1,56 @@
-/** Looks at dead letters of job queues and repairs what they say about live rows (step 12 of the protocol). */
+/** Reads the dead-letter queues and repairs the rows of jobs that are still alive (step 12 of the protocol). */
 import { decideDeadLetter } from "../core/job/protocol.ts";
 import { subjectOf } from "../core/job/message.ts";
 import type { JobQueue, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import { unlessUnreadable, type Unreadable } from "../core/unreadable.ts";
-import { handBack, ringRow, type HandBackDeps } from "./hand-back-dead.ts";
+import { handBack, sendBell, type HandBackDeps } from "./hand-back-dead.ts";
 
-export interface SweepLettersDeps extends HandBackDeps {
+export interface SweepDeadLettersDeps extends HandBackDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
   readonly unreadable: Pick<Unreadable, "note">;
 }
 
-/** Where to go on in each queue: letters before it have been judged and stay. */
-export type LetterPositions = Map<string, string>;
+/** Where to go on in each queue. Dead letters before that have been decided and stay. */
+export type DeadLetterPositions = Map<string, string>;
 
 const PEEK_PAGE = 250;
-/** Letters looked at in one sweep of one queue. */
-const LETTERS_PER_SWEEP = 2_000;
-/** Letters taken under lock to remove some of them; those behind wait for the next sweep. */
+/** Dead letters read in one sweep of one queue. */
+const PER_SWEEP_MAX = 2_000;
+/** Dead letters taken under lock to remove some of them; the rest waits for the next sweep. */
 const TAKEN_MAX = 1_000;
 
-/** Resolves to the number of letters removed. */
+/** Resolves to the number of dead letters removed. */
 export async function sweepDeadLetters(
   queueName: string,
-  positions: LetterPositions,
-  deps: SweepLettersDeps,
+  positions: DeadLetterPositions,
+  deps: SweepDeadLettersDeps,
 ): Promise<number> {
   const remove = new Set<string>();
   let from = positions.get(queueName);
   let waitsFrom: string | undefined;
-  for (let seen = 0; seen < LETTERS_PER_SWEEP;) {
+  for (let seen = 0; seen < PER_SWEEP_MAX;) {
     const page = await deps.queue.peek(queueName, { deadLetter: true, fromSequenceNumber: from, maxCount: PEEK_PAGE });
     const last = page.at(-1);
     if (last === undefined) break;
-    for (const letter of page) {
-      const key = `${queueName} ${letter.messageId}`;
-      const verdict = (await unlessUnreadable(key, deps.unreadable, () => repair(letter, deps))) ?? "wait";
-      if (verdict === "remove") remove.add(letter.sequenceNumber);
-      if (verdict === "wait") waitsFrom ??= letter.sequenceNumber;
+    for (const deadLetter of page) {
+      const key = `${queueName} ${deadLetter.messageId}`;
+      const verdict = (await unlessUnreadable(key, deps.unreadable, () => repair(deadLetter, deps))) ?? "wait";
+      if (verdict === "remove") remove.add(deadLetter.sequenceNumber);
+      if (verdict === "wait") waitsFrom ??= deadLetter.sequenceNumber;
     }
     seen += page.length;
     from = String(BigInt(last.sequenceNumber) + 1n);
   }
-  // A letter whose row still runs is looked at again; everything before it stays as it was judged.
+  // A dead letter whose row still runs is read again. Those before it stay as decided.
   const next = waitsFrom ?? from;
   if (next !== undefined) positions.set(queueName, next);
-  return removeLetters(queueName, remove, deps);
+  return removeDeadLetters(queueName, remove, deps);
 }
 
-/** Does what the letter's row needs; the letter itself is removed last, so that a crash in between repeats the step. */
-async function repair({ parsed }: PeekedMessage, deps: SweepLettersDeps): Promise<"keep" | "wait" | "remove"> {
+/** Does what the row needs. The dead letter itself is removed last, so that a crash in between repeats the step. */
+async function repair({ parsed }: PeekedMessage, deps: SweepDeadLettersDeps): Promise<"keep" | "wait" | "remove"> {
   const subject = subjectOf(parsed);
   if (subject === undefined) return "keep";
   const stored = await deps.jobs.get(subject.jobId);
@@ -61,34 +61,38 @@ async function repair({ parsed }: PeekedMessage, deps: SweepLettersDeps): Promis
     case "remove":
       return meeting.action;
     case "ring-then-remove":
-      if (stored !== undefined) await ringRow(stored, deps.queue);
+      if (stored !== undefined) await sendBell(stored, deps.queue);
       return "remove";
     case "hand-back-then-remove": {
       const to = stored && (await handBack(stored, deps));
-      // One interruption too many: the letter is now the record of the failure.
+      // One interruption too many: the dead letter is now the record of the failure.
       if (to === "failed") return "keep";
       return to === undefined ? "wait" : "remove";
     }
   }
 }
 
-async function removeLetters(queueName: string, remove: Set<string>, { queue }: SweepLettersDeps): Promise<number> {
+async function removeDeadLetters(
+  queueName: string,
+  remove: Set<string>,
+  { queue }: SweepDeadLettersDeps,
+): Promise<number> {
   let removed = 0;
   let taken = 0;
   const others = [];
   while (remove.size > 0 && taken < TAKEN_MAX) {
-    const letters = await queue.takeDeadLetters(queueName, PEEK_PAGE);
-    if (letters.length === 0) break;
-    taken += letters.length;
-    for (const letter of letters) {
-      if (remove.delete(letter.sequenceNumber)) {
-        await letter.complete();
+    const deadLetters = await queue.takeDeadLetters(queueName, PEEK_PAGE);
+    if (deadLetters.length === 0) break;
+    taken += deadLetters.length;
+    for (const deadLetter of deadLetters) {
+      if (remove.delete(deadLetter.sequenceNumber)) {
+        await deadLetter.complete();
         removed++;
       } else {
-        others.push(letter);
+        others.push(deadLetter);
       }
     }
   }
-  await Promise.all(others.map((letter) => letter.abandon()));
+  await Promise.all(others.map((deadLetter) => deadLetter.abandon()));
   return removed;
 }

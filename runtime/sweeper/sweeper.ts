@@ -1,6 +1,6 @@
 /**
- * The sweeper: one process at a time, elected by a lease, compares truth and doorbell every half minute. It is needed
- * only for lost sends, purged queues and dead letters; crashes repair themselves.
+ * The sweeper: one process at a time, elected by a lease, compares rows and messages every half minute. It is needed for
+ * lost sends, purged queues and dead letters only. Crashes are repaired by redelivery.
  */
 import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { messageOf } from "../core/errors.ts";
@@ -10,13 +10,13 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
-import type { TimerReconcile } from "../timers/register/reconcile.ts";
 import { type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
-import { type LetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
+import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
 
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
-  readonly timers: TimerReconcile;
+  /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
+  readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
   readonly log: Logger;
 }
 
@@ -26,40 +26,41 @@ interface Sweeper {
 }
 
 const SWEEP_EVERY_MS = 30_000;
-/** Every so many rounds also looks into batches that are busy. */
+/** One round of so many also searches busy batches. */
 const THOROUGH_EVERY = 10;
-/** Every so many rounds, from the first, looks whether timers are registered as packages declare them. */
+/** One round of so many, from the first, checks that timers are registered as packages declare them. */
 const TIMERS_EVERY = 6;
 
 function createSweeper(deps: SweeperDeps): Sweeper {
-  const positions: LetterPositions = new Map();
+  const positions: DeadLetterPositions = new Map();
   const keySweep = createKeySweep(deps);
   let round = 0;
   return {
     async sweep() {
-      // Throws when this clock is wrong: then every worker would seem silent. The lease ends by itself, and another one leads.
+      // Throws when this clock is wrong: every worker would seem silent. The lease ends, and another process leads.
       deps.now();
       if (!(await deps.lease.hold())) return;
       const current = round++;
-      const { rung, handedBack, canceled, pools } = await sweepBatches(deps, {
+      const { bellsSent, handedBack, canceled, pools } = await sweepBatches(deps, {
         thorough: current % THOROUGH_EVERY === 0,
       });
-      let lettersRemoved = 0;
+      let deadLettersRemoved = 0;
       for (const pool of new Set([DEFAULT_POOL, ...pools])) {
         for (const priority of PRIORITIES) {
-          // Another one may lead by now; what both did is harmless, but there is no need to go on.
+          // Another process may lead by now. Repairs by both are harmless, but there is no need to go on.
           if (!(await deps.lease.hold())) return;
-          lettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
+          deadLettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
         }
       }
-      if (current % TIMERS_EVERY === 0) {
-        await unlessUnreadable("the timers", deps.unreadable, () => deps.timers.run(() => deps.lease.hold()));
+      const { reconcileTimers } = deps;
+      if (reconcileTimers !== undefined && current % TIMERS_EVERY === 0) {
+        await unlessUnreadable("the timers", deps.unreadable, () => reconcileTimers(() => deps.lease.hold()));
       }
-      // Last, because nothing waits for it.
+      // Last, because nothing depends on it.
       const keysRemoved = await keySweep.sweep();
       if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
-      if (rung + handedBack + canceled + lettersRemoved > 0) {
-        deps.log.warn({ rung, handedBack, canceled, lettersRemoved }, "sweep repaired");
+      if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
+        deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");
       }
     },
   };
@@ -92,23 +93,21 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
   };
 }
 
-// Removes idempotency keys that have expired, a page of the table at each call. Nobody waits for it: an expired key is
-// free again whether its row is there or not.
-
 export interface SweepKeysDeps {
   readonly keys: Pick<KeyStore, "removeExpired">;
   readonly now: () => Date;
 }
 
-/** Keys live for days, so an hour more or less between two passes over the table is nothing. */
+/** Keys live for days, so an hour between two passes over the table is enough. */
 const PASS_EVERY_MS = 60 * 60_000;
 
+/** Removes expired idempotency keys, one page of the table at each call. An expired key is free also while its row is there. */
 export interface KeySweep {
   /** Resolves to the number of keys removed. Throws UnavailableError. */
   sweep(): Promise<number>;
 }
 
-/** Remembers how far the pass has come; another process that leads begins a new one. */
+/** Remembers how far the pass has come. When another process leads, it begins a new pass. */
 export function createKeySweep({ keys, now }: SweepKeysDeps): KeySweep {
   let continuationToken: string | undefined;
   let nextPassAt = 0;

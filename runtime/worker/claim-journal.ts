@@ -1,7 +1,7 @@
 /**
- * The claims of this worker on its own disk: what a crashed worker held is known to its successor on the same machine
- * at once, and completely, where the heartbeat knows it only as of some seconds ago. It survives the end of the
- * process, not of the machine; then the broker's locks give the jobs back.
+ * The claims of this worker on its own disk. After a crash, the next worker on the same machine knows them at once and
+ * completely; the heartbeat is some seconds old. The file survives the end of the process, not of the machine. Then the
+ * broker's locks give the jobs back.
  *
  * One file a boot, removed when the boot ends in order. A line `+ claimId jobId queue sequenceNumber` is written before
  * the claim, `- claimId` after its message is settled.
@@ -78,7 +78,7 @@ export function openClaimJournal(directory: string, bootId: string): ClaimJourna
   };
 }
 
-/** A last line without an end was being written when the process died: its claim had not been made. */
+/** A last line without a line break was being written when the process died: its claim had not been made. */
 export function leftIn(texts: readonly string[]): LeftBehind {
   const held = new Map<string, HeldClaim>();
   const received = new Map<string, bigint>();
@@ -96,15 +96,14 @@ export function leftIn(texts: readonly string[]): LeftBehind {
   return { held: [...held.values()], received };
 }
 
-// The claims this worker holds right now: for its heartbeat, for its journal, and to reach a job that is to be canceled.
-
+/** The claims that this worker holds now: for its heartbeat, for its journal, and to reach a job that is to be canceled. */
 export interface HeldClaims {
   /**
-   * Call before the claim is written: a claim nobody announced counts as dead (A4). Returns the machine's fault when the
-   * journal could not be written. The claim is announced nevertheless, so that its job can be told why it does not run.
+   * Call before the claim is written: an unannounced claim counts as dead (A4). Returns the machine's fault when the
+   * journal could not be written. The claim is announced nevertheless, so that the job's log can say why it does not run.
    */
   begin(claim: HeldClaim): Error | undefined;
-  /** Says how to cancel the job, once there is a way. */
+  /** Registers how to cancel the job, once there is a way. */
   onCancel(claimId: string, cancel: () => void): void;
   /** Call when nothing of the attempt runs any more and its message is settled or left. */
   end(claimId: string): void;
@@ -139,7 +138,7 @@ export function createHeldClaims(journal: Pick<ClaimJournal, "begin" | "end">, l
         journal.end(claimId);
       } catch (error) {
         if (!isMachineFault(error)) throw error;
-        // The next run of this worker asks the row, which says that this claim is over.
+        // The next run of this worker reads the row, which says that this claim is over.
         log.warn({ error: messageOf(error), claimId }, "the journal still has a claim that is over");
       }
     },

@@ -1,12 +1,13 @@
 /**
- * Says every few seconds that this worker lives and what it runs, and hears what others want of it. The write is
- * conditional on the version written last, so that it costs a read only when somebody left a wish on the row.
+ * Writes every few seconds that this worker lives and what it runs, and reads what is wanted of it. The write is
+ * conditional on the version written last, so that it costs a read only when a wish was left on the row.
  *
  * | state   | meaning                         | leaves by                                                  |
  * |---------|---------------------------------|------------------------------------------------------------|
  * | beating | a beat every `everyMs`          | `stop()` → stopped; another boot on the row → replaced     |
  * | stopped | the last beat said how it ended | –                                                          |
  */
+import { sleep } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
@@ -35,15 +36,15 @@ export interface Heartbeat {
   stop(): Promise<void>;
 }
 
-/** Tries of one beat, each after hearing a wish. */
+/** Tries of one beat. Each one more has read a wish. */
 const BEAT_TRIES = 5;
 
 /** Between tries of the first beat. */
 const FIRST_AGAIN_MS = 500;
 
 /**
- * Resolves when the first beat is written, however long that takes: claims of a worker that has not said who it is would
- * count as those of an earlier boot (A4), and nobody could leave it a wish to cancel them.
+ * Resolves when the first beat is written, however long that takes. Before it, the worker's claims would count as those of
+ * an earlier boot (A4), and a wish to cancel them could not be left on its row.
  */
 export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   const { workers, identity, everyMs = HEARTBEAT_MS, log } = deps;
@@ -52,7 +53,7 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   let stopped = false;
   let beating: Promise<unknown> = Promise.resolve();
 
-  /** Whether there is nothing more to say for now. */
+  /** Whether the row now says how this worker is, or another process has taken it over. */
   async function beat(): Promise<boolean> {
     for (let tries = 0; tries < BEAT_TRIES; tries++) {
       const record = {
@@ -75,7 +76,7 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
         deps.onReplaced();
         return true;
       }
-      // Heard before they are taken off the row: a crash in between leaves them there, and hearing twice does no harm.
+      // Acted upon before they are taken off the row: a crash in between leaves them there, and twice does no harm.
       current?.cancel.forEach(deps.onCancel);
       if (current?.drain === true) deps.onDrain();
       etag = result.current?.etag;
@@ -99,7 +100,7 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
     }, everyMs);
   }
 
-  while (!(await tryBeat())) await new Promise((resolve) => setTimeout(resolve, FIRST_AGAIN_MS));
+  while (!(await tryBeat())) await sleep(FIRST_AGAIN_MS);
   schedule();
   return {
     async stop() {

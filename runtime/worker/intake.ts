@@ -1,12 +1,12 @@
 /**
- * Which message a free slot takes. Queues are looked at one after the other in the order of the share; on one that is
- * found empty a receive is left open, so that neither an idle worker nor an empty queue beside a full one costs
- * anything, and what comes starts at once. A message that arrives on an open receive after the last slot was taken
+ * Which message a free slot takes. Queues are polled one after the other in the order of the share. On a queue that is
+ * found empty a receive is left open. So neither an idle worker nor an empty queue beside a full one costs
+ * anything, and new messages start at once. A message that arrives on an open receive after the last slot was taken
  * goes back immediately.
  *
  * | state of a queue | meaning                                | leaves by                                     |
  * |------------------|----------------------------------------|-----------------------------------------------|
- * | closed           | nothing asked for                      | `next()`: a look, or an open receive          |
+ * | closed           | no receive is under way                | `next()`: a poll, or an open receive          |
  * | open             | a long receive waits                   | a message (→ arrived or returned), its timeout |
  * | arrived          | a message waits for the slot just free | `next()` takes it, `idle()` returns it        |
  */
@@ -69,7 +69,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
   let failingSince: number | undefined;
   let wake: () => void = () => undefined;
 
-  /** What the receiver has, or nothing: an error is an empty queue that is asked again a little later. */
+  /** The receiver's next message, or undefined. An error counts as an empty queue that is polled again a little later. */
   async function receive(priority: Priority, waitMs: number): Promise<ReceivedMessage | undefined> {
     try {
       const delivery = await receivers.get(priority)?.receive(waitMs);

@@ -1,7 +1,7 @@
 /**
- * Notices that messages wait while this worker, with a free slot and open receives, is given none: a client can go deaf
- * without an error. A message that a fresh link receives and the open ones did not is the proof. The receivers are then
- * replaced; if that does not help, the process ends and its supervisor starts a new one.
+ * Notices stuck receivers: a client can stop receiving without an error. If a new link receives a message while the open
+ * links of a free slot do not, the open links are replaced. If that does not help, the process ends and its supervisor
+ * starts a new one.
  */
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
@@ -21,8 +21,8 @@ export interface ReceiveWatchdogDeps {
 }
 
 const CHECK_EVERY_MS = 30_000;
-/** An open receive that waits this long while messages are there is looked into. */
-export const DEAF_AFTER_MS = 60_000;
+/** An open receive that waits this long while messages are there is checked. */
+export const STUCK_AFTER_MS = 60_000;
 const PROBE_MS = 2_000;
 /** Replacements in a row before the process is given up. */
 const REPLACEMENTS_MAX = 2;
@@ -31,8 +31,8 @@ export function createReceiveWatchdog(deps: ReceiveWatchdogDeps) {
   const { queue, intake, pool, monotonicNow, log } = deps;
   let replacements = 0;
 
-  /** Whether a fresh link gets a message from the queue. It goes back at once, to whoever hears it. */
-  async function hears(queueName: string): Promise<boolean> {
+  /** Whether a new link receives a message from the queue. The message goes back at once. */
+  async function receivesByNewLink(queueName: string): Promise<boolean> {
     const probe = queue.receiver(queueName);
     try {
       const delivery = await probe.receive(PROBE_MS);
@@ -43,21 +43,21 @@ export function createReceiveWatchdog(deps: ReceiveWatchdogDeps) {
     }
   }
 
-  /** Looks once. */
+  /** Checks once. */
   async function check(): Promise<void> {
     const since = intake.waitingSince();
     if (since === undefined) replacements = 0;
-    if (since === undefined || monotonicNow() - since < DEAF_AFTER_MS) return;
+    if (since === undefined || monotonicNow() - since < STUCK_AFTER_MS) return;
     for (const priority of PRIORITIES) {
       const queueName = jobQueueName(pool, priority);
-      // Cheap, and enough while nothing is there. It also shows messages that others hold: hence the probe.
+      // A peek is cheap, and enough while the queue is empty. It also shows messages under lock, hence the probe.
       const [waiting] = await queue.peek(queueName, { deadLetter: false, maxCount: 1 });
-      if (waiting === undefined || !(await hears(queueName))) continue;
+      if (waiting === undefined || !(await receivesByNewLink(queueName))) continue;
       if (++replacements > REPLACEMENTS_MAX) {
-        deps.giveUp(`Messages wait in ${queueName} and this process is given none.`);
+        deps.giveUp(`Messages wait in ${queueName} and this process receives none.`);
         return;
       }
-      log.error({ queueName, replacements }, "messages wait and none is delivered; replacing the receivers");
+      log.error({ queueName, replacements }, "messages wait and none is received; replacing the receivers");
       await intake.replaceReceivers();
       return;
     }
@@ -71,7 +71,7 @@ export function startReceiveWatchdog(deps: ReceiveWatchdogDeps): () => void {
   const watchdog = createReceiveWatchdog(deps);
   const timer = setInterval(() => {
     watchdog.check().catch((error: unknown) => {
-      deps.log.warn({ error: messageOf(error) }, "the receive watchdog could not look");
+      deps.log.warn({ error: messageOf(error) }, "the receive watchdog could not check");
     });
   }, CHECK_EVERY_MS);
   timer.unref();

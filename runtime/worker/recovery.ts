@@ -1,7 +1,7 @@
 /**
- * A worker that starts again on the same machine hands back at once what its predecessor ran, instead of leaving it to
- * the broker's locks, and rings again for what that one had been given and not yet claimed. The predecessor is certainly
- * gone: its processes have been swept before.
+ * A worker that starts again on the same machine hands back at once the jobs that its predecessor ran, instead of leaving
+ * them to the broker's locks. For messages that the predecessor had received and not claimed it sends second bells. The
+ * predecessor is certainly gone: its processes have been swept before.
  */
 import { jobQueueName } from "../core/deployment/topology.ts";
 import { type Unreadable, unlessUnreadable } from "../core/unreadable.ts";
@@ -39,22 +39,22 @@ export function recoverOwnJobs(deps: RecoveryDeps, until: AbortSignal): Promise<
 async function handBackAll(deps: RecoveryDeps): Promise<number> {
   const left = await deps.journal.left();
   if (left === undefined) return 0;
-  // In this order: the bells of jobs handed back lie behind the last one read, too, and nobody has missed them.
-  const rung = await ringUnread(left.received, deps);
+  // In this order, because the bells of jobs that are handed back lie behind the last message read, too, and are not lost.
+  const bellsSent = await resendUnreadBells(left.received, deps);
   const jobs = await handBackHeld(left.held, deps);
   await deps.journal.forgetLeft();
-  if (jobs + rung > 0) deps.log.info({ jobs, rung }, "handed back what an earlier run of this worker held");
+  if (jobs + bellsSent > 0) deps.log.info({ jobs, bellsSent }, "handed back what an earlier run of this worker held");
   return jobs;
 }
 
 async function handBackHeld(held: readonly HeldClaim[], deps: RecoveryDeps): Promise<number> {
-  // One that cannot be read is left to its lock.
+  // A row that cannot be read is left to its lock.
   const written = await Promise.all(
     held.map((claim) => unlessUnreadable(claim.jobId, deps.unreadable, () => handBack(claim, deps))),
   );
   const moved = written.filter((stored) => stored !== undefined);
 
-  // Rows first, then bells (R10), together per queue. A crash in between leaves rows that the old bells ring again.
+  // Rows first, then bells (R10), together per queue. After a crash in between, the old bells repair the rows.
   const bells = new Map<string, OutgoingBell[]>();
   for (const stored of moved.filter(({ value }) => value.state === "queued")) {
     const { value: job, etag } = stored;
@@ -107,13 +107,6 @@ async function handBack(
   }
 }
 
-// Messages that the broker had given to a worker that was killed before it read them. They are in no journal, and stay
-// under the dead link's locks. The worker's successor finds them by where they lie: right behind the last message that
-// was read, and of a job that is still queued. It rings these jobs again (step 10 of the protocol).
-//
-// From outside nobody sees a lock, so that a message that only waits, or that another worker is just claiming, looks the
-// same. Its second bell costs one message; hence no more than a few are sent.
-
 export interface UnreadBellsDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly queue: Pick<JobQueue, "send" | "peek">;
@@ -122,35 +115,42 @@ export interface UnreadBellsDeps {
   readonly now: () => Date;
 }
 
-/** Messages looked at per queue, one request. Between the last one read and an unread one lie those of other workers. */
-export const LOOK_MAX = 250;
-/** Jobs rung per queue. A link asks for one message at a time, so that one is unread; others may just be on their way. */
-export const RING_MAX = 8;
+/** Messages peeked per queue, one request. Messages of other workers lie between the last one read and an unread one. */
+export const PEEKED_MAX = 250;
+/** Second bells per queue. A link requests one message at a time, so one is unread; a few more may be on their way. */
+export const SECOND_BELLS_MAX = 8;
 
-/** `received`: the highest sequence number that was read from each queue. Resolves to the number of bells sent. */
-export async function ringUnread(received: ReadonlyMap<string, bigint>, deps: UnreadBellsDeps): Promise<number> {
+/**
+ * Sends second bells for messages that the broker had delivered to the predecessor and that it had not read (step 10 of the
+ * protocol). They are in no journal, and stay under the dead link's locks. They lie right behind the last message that was
+ * read, and their jobs are still queued. A message that only waits, or that another worker is just claiming, looks the
+ * same, because a peek shows no locks. A second bell costs one message, so only a few are sent.
+ *
+ * `received`: the highest sequence number that was read from each queue. Resolves to the number of bells sent.
+ */
+export async function resendUnreadBells(received: ReadonlyMap<string, bigint>, deps: UnreadBellsDeps): Promise<number> {
   const sent = await Promise.all(
     PRIORITIES.map((priority) => {
       const queueName = jobQueueName(deps.pool, priority);
-      return ringIn(queueName, received.get(queueName) ?? 0n, deps);
+      return resendIn(queueName, received.get(queueName) ?? 0n, deps);
     }),
   );
   return sent.reduce((sum, count) => sum + count, 0);
 }
 
-async function ringIn(queueName: string, lastRead: bigint, deps: UnreadBellsDeps): Promise<number> {
-  const look = { deadLetter: false, fromSequenceNumber: String(lastRead + 1n), maxCount: LOOK_MAX };
-  const messages = await deps.queue.peek(queueName, look);
+async function resendIn(queueName: string, lastRead: bigint, deps: UnreadBellsDeps): Promise<number> {
+  const range = { deadLetter: false, fromSequenceNumber: String(lastRead + 1n), maxCount: PEEKED_MAX };
+  const messages = await deps.queue.peek(queueName, range);
   const bells: OutgoingBell[] = [];
-  for (let next = 0; next < messages.length && bells.length < RING_MAX; next += RING_MAX) {
+  for (let next = 0; next < messages.length && bells.length < SECOND_BELLS_MAX; next += SECOND_BELLS_MAX) {
     const found = await Promise.all(
       messages
-        .slice(next, next + RING_MAX)
+        .slice(next, next + SECOND_BELLS_MAX)
         .map((message) => unlessUnreadable(message.messageId, deps.unreadable, () => secondBell(message, deps))),
     );
     bells.push(...found.filter((bell) => bell !== undefined));
   }
-  const few = bells.slice(0, RING_MAX);
+  const few = bells.slice(0, SECOND_BELLS_MAX);
   await deps.queue.send(queueName, few);
   return few.length;
 }
@@ -165,9 +165,8 @@ async function secondBell(
   const { jobId, ring } = subject;
   const stored = await jobs.get(jobId);
   if (stored?.value.state !== "queued" || stored.value.ring !== ring) return undefined;
-  // Not due: nobody has been given its message.
+  // Not due: its message was not delivered.
   if (stored.value.runAt !== undefined && stored.value.runAt > now()) return undefined;
-  // Fresh, since the first bell's id is taken (R10), and the same for everybody who misses this message: whatever
-  // restarts and how often, the broker takes in one.
+  // A new id, since the first bell's id is taken (R10). It is the same after every restart, so the broker keeps one.
   return { bell: bellOf(stored.value, stored.etag), messageId: `${bellMessageId(jobId, ring)}:${sequenceNumber}` };
 }

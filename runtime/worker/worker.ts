@@ -1,6 +1,13 @@
 /**
- * A whole worker: hands back what an earlier run of it held, receives and runs, says that it lives, hears wishes to
- * cancel and to drain, and notices when it has gone deaf.
+ * A worker: as many attempts at a time as it has slots, taken from the queues of its pool. Around them it hands back what
+ * an earlier run of it held, writes its heartbeat, which also brings wishes to cancel and to drain, and notices when its
+ * receivers are stuck.
+ *
+ * | state    | meaning                                             | leaves by                             |
+ * |----------|-----------------------------------------------------|---------------------------------------|
+ * | running  | receives whenever a slot is free and work permitted | `drain()`                             |
+ * | draining | receives nothing; attempts go on up to `drainMs`    | last attempt over → stopped           |
+ * | stopped  | nothing of this worker runs                         | –                                     |
  */
 import { join } from "node:path";
 import { messageOf } from "../core/errors.ts";
@@ -16,16 +23,24 @@ import { type Contact, type Intake, createIntake } from "./intake.ts";
 import { startReceiveWatchdog } from "./receive-watchdog.ts";
 import { recoverOwnJobs } from "./recovery.ts";
 
-export interface WorkerNode extends Worker {
+export interface Worker {
+  readonly runningCount: number;
   /** How receiving goes. */
   contact(): Contact;
+  /**
+   * Stops receiving; resolves when the last attempt is over. Attempts that are not over after `drainMs` are stopped and
+   * handed back, which costs the job no attempt. Their logs say `fault`, if the worker ends because of one. A second call
+   * can only shorten the time.
+   */
+  drain(drainMs: number, fault?: WorkerFault): Promise<void>;
 }
 
-export interface WorkerNodeDeps extends Omit<AttemptDeps, "held" | "permit"> {
+export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit"> {
   readonly workers: Pick<WorkerStore, "beat">;
   readonly queue: JobQueue;
   readonly share: Share;
   readonly pool: string;
+  /** Attempts at a time. */
   readonly slots: number;
   /** Version of the code, shown with the worker. */
   readonly version: string;
@@ -35,14 +50,14 @@ export interface WorkerNodeDeps extends Omit<AttemptDeps, "held" | "permit"> {
   readonly permit?: WorkPermit | undefined;
   /** Between two beats, which also bring wishes to cancel. Default HEARTBEAT_MS. */
   readonly heartbeatMs?: number | undefined;
-  /** Somebody wants this worker to drain and end. */
+  /** Its row says that this worker must drain and end. */
   readonly onDrainWanted: () => void;
   /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
   readonly onGiveUp: (reason: string) => void;
 }
 
 /** Receives as soon as it resolves. */
-export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode> {
+export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const { queue, pool, slots, share, log, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
   const now = (): Date => new Date(deps.now());
   const stopping = new AbortController();
@@ -68,18 +83,18 @@ export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode>
     log,
   });
   const intake = createIntake({ queue, pool, share, monotonicNow, log });
-  const worker = startWorker({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
+  const attempts = runAttempts({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
   const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, log });
 
   return {
     get runningCount() {
-      return worker.runningCount;
+      return attempts.runningCount;
     },
     contact: () => intake.contact(),
     async drain(drainMs, fault) {
       state = "draining";
       stopWatchdog();
-      await worker.drain(drainMs, fault);
+      await attempts.drain(drainMs, fault);
       await (finished ??= finish());
     },
   };
@@ -93,33 +108,14 @@ export async function startWorkerNode(deps: WorkerNodeDeps): Promise<WorkerNode>
   }
 }
 
-// A worker: as many attempts at a time as it has slots, taken from the queues of its pool.
-//
-// | state    | meaning                                             | leaves by                             |
-// |----------|-----------------------------------------------------|---------------------------------------|
-// | running  | receives whenever a slot is free and work permitted | `drain()`                             |
-// | draining | receives nothing; attempts go on up to `drainMs`    | last attempt over → stopped           |
-// | stopped  | nothing of this worker runs                         | –                                     |
-
-export interface WorkerDeps extends AttemptDeps {
+interface AttemptsDeps extends AttemptDeps {
   readonly intake: Intake;
   readonly permit: WorkPermit;
-  /** Attempts at a time. */
   readonly slots: number;
 }
 
-export interface Worker {
-  readonly runningCount: number;
-  /**
-   * Stops receiving; resolves when the last attempt is over. Attempts that are not over after `drainMs` are told to
-   * stop and are handed back, which costs the job no attempt; `fault` tells them why, unless somebody wanted the worker to
-   * end. A second call can only shorten the time.
-   */
-  drain(drainMs: number, fault?: WorkerFault): Promise<void>;
-}
-
-/** Starts at once. */
-function startWorker(deps: WorkerDeps): Worker {
+/** Receives and runs until it is drained. Starts at once. */
+function runAttempts(deps: AttemptsDeps): Pick<Worker, "runningCount" | "drain"> {
   const { intake, permit, slots, log } = deps;
   const attempts = new Set<Promise<void>>();
   const outOfTime = new AbortController();
@@ -150,7 +146,7 @@ function startWorker(deps: WorkerDeps): Worker {
     log.error({ err: error }, `receiving ended: ${messageOf(error)}`);
     throw error;
   });
-  // Whoever drains hears of the failure; until then it must not count as unhandled.
+  // `drain` reports the failure. Until then it must not count as unhandled.
   receiving.catch(() => undefined);
 
   return {

@@ -1,6 +1,6 @@
 /** A user besides the one that runs the tests, for what is to run as another. */
 import { spawnSync } from "node:child_process";
-import type { JobUser } from "../../runtime/worker/process/users/job-user.ts";
+import type { JobUser } from "../../runtime/worker/process/os/job-user.ts";
 
 /** Known to every Linux. */
 export const OTHER_USER = "nobody";

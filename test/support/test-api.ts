@@ -2,6 +2,8 @@
 import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomBytes } from "node:crypto";
 import { createApp } from "../../runtime/api/app.ts";
+import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../runtime/api/auth/caller.ts";
 import { createHttpServer, type HttpServerOptions } from "../../runtime/api/http/http-server.ts";
 import type { Post } from "../../runtime/api/webhooks/post.ts";
@@ -184,8 +186,11 @@ export async function startTestApi(
     () => followers.fanOut.gap(),
   );
   const unreadable = createUnreadable({ monotonicNow, log });
+  const { jobs, batches, timers } = stores;
+  const completion = createBatchCompletion({ batches, jobs, events, now });
   const app = createApp({
     ...stores,
+    completion: withTimerBatches(completion, { jobs, timers, queue }),
     ...followers,
     postWebhook,
     allowLoopbackWebhooks,

@@ -5,7 +5,7 @@
 import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
+import { connectScaleSet, connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job/job.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
@@ -15,13 +15,14 @@ import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
+import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
-import { bundleHost } from "../../runtime/worker/process/host-child.ts";
+import { bundleHost } from "../../runtime/worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../runtime/worker/process/files/workspace.ts";
 import { openMachine, type MachineDeps } from "../../runtime/worker/machine/machine.ts";
-import { type Worker, startWorkerNode } from "../../runtime/worker/worker.ts";
+import { type Worker, startWorker } from "../../runtime/worker/worker.ts";
 import { silentLog } from "./silent-log.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { publishTo } from "./test-events.ts";
@@ -51,7 +52,7 @@ export interface TestMachine extends Pick<MachineDeps, "pace"> {
   readonly releases?: ReleaseReader;
 }
 
-export interface TestWorker extends Worker, AsyncDisposable {
+export interface TestWorker extends Pick<Worker, "runningCount" | "drain">, AsyncDisposable {
   readonly workerId: string;
   /** Resolves when it wants to end, to be started anew. */
   readonly ended: Promise<void>;
@@ -135,6 +136,7 @@ export async function startTestSystem({
         releases: releases && { kind: "connection-string", storage: "the test's" },
       },
       connectReleases: () => (releases ? Promise.resolve(releases) : Promise.reject(new Error("No releases."))),
+      connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { ...clocks, log }),
       version: "test",
       slots,
       lockMs: options.lockMs ?? lockMs,
@@ -144,14 +146,16 @@ export async function startTestSystem({
       end: () => ended.resolve(undefined),
       log,
     });
-    const worker = await startWorkerNode({
+    const now = (): Date => new Date();
+    const completion = createBatchCompletion({ batches, jobs, events, now });
+    const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
+    const timerRuns = createTimerRuns(forTimers);
+    const worker = await startWorker({
       jobs,
       queue: ownQueue,
       files,
       workers,
-      timers,
-      batches: batches,
-      completion: createBatchCompletion({ batches, jobs, timers, queue: ownQueue, events, now: () => new Date() }),
+      ...timerRuns,
       events,
       packages: createPackageCache({
         store: packages,

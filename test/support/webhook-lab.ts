@@ -131,12 +131,9 @@ export const completionOver = (
   counts: StateCounts,
   now: () => Date,
 ): BatchCompletion => {
-  const noRow = () => Promise.resolve(undefined);
   return createBatchCompletion({
     batches,
-    jobs: { get: noRow, snapshot: () => Promise.resolve({ counts, version: "1", changedAt: undefined }) },
-    timers: { run: noRow },
-    queue: { send: () => Promise.resolve() },
+    jobs: { snapshot: () => Promise.resolve({ counts, version: "1", changedAt: undefined }) },
     events: silentEvents,
     now,
   });

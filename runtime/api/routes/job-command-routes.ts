@@ -31,7 +31,12 @@ export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[]
 
   const requeue = (rows: readonly Stored<Job>[]): Promise<readonly Requeued[]> => {
     outbox.assertReady();
-    return requeueJobs(rows, { jobs, completion, events, ring: (queueName, bells) => outbox.send(queueName, bells) });
+    return requeueJobs(rows, {
+      jobs,
+      completion,
+      events,
+      sendBells: (queueName, bells) => outbox.send(queueName, bells),
+    });
   };
 
   const cancelOne = operation({
@@ -58,7 +63,7 @@ export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[]
           throw noSuchJob(jobId);
         case "too-late":
           throw new ConflictError("JobEnded", `Job ${jobId} has ${result.job.state} already.`);
-        case "asked":
+        case "requested":
           return { status: 202, body: await fullView(result.job, files) };
         case "canceled":
           await completion.afterJobEnded(result.job.batchId);

@@ -10,7 +10,7 @@ import type { PackageCatalog } from "../../core/ports/package-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
-import { createBatchCompletion } from "../../lifecycle/batch-completion.ts";
+import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createAcceptance } from "../submit/write-jobs.ts";
@@ -38,6 +38,7 @@ import { workerOperations } from "./worker-routes.ts";
 export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, WebhookOperationDeps {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
+  readonly completion: BatchCompletion;
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
   readonly files: JobFiles;
@@ -73,8 +74,7 @@ export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, Webho
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
   const lookup = createLookup(deps);
-  const completion = createBatchCompletion(deps);
-  const shared = { ...deps, lookup, completion };
+  const shared = { ...deps, lookup };
   const reservations = createReservations(deps);
   const intake = createBatchIntake({ ...shared, reservations });
   const acceptance = createAcceptance(shared);

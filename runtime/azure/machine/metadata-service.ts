@@ -1,5 +1,5 @@
 /**
- * The instance metadata service, which tells a machine in Azure who it is, what will happen to it, and gives it tokens.
+ * The instance metadata service, by which a machine in Azure reads which instance it is, its scheduled events and tokens.
  * It answers on a link-local address, to this machine only.
  * https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
  *
@@ -11,29 +11,14 @@
  */
 import { z } from "zod";
 import { sleep } from "../../core/clock.ts";
-import { jsonOf, PlatformError, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
-import type { EventsDocument } from "../../core/ports/machine.ts";
+import { jsonOf, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
+import { type MachineMetadata, PlatformError } from "../../core/ports/machine.ts";
 
-export interface Instance {
-  /** As scheduled events name it: `{scaleSet}_{number}`. */
-  readonly name: string;
-  /** `/subscriptions/…/virtualMachineScaleSets/{scaleSet}/virtualMachines/{number}` on a Uniform scale set. */
-  readonly resourceId: string;
-  readonly location: string;
-  /** Empty on a machine of its own. */
-  readonly scaleSetName: string;
-}
-
-export interface MetadataService {
-  /** Each may throw PlatformError, or the signal's reason. */
-  instance(signal: AbortSignal): Promise<Instance>;
-  /** A token for the resource; the same one until it is about to expire. */
+export interface MetadataService extends MachineMetadata {
+  /** A token for the resource; the same one until it is about to expire. Throws PlatformError, or the signal's reason. */
   token(resource: string, signal: AbortSignal): Promise<string>;
   /** That token was not accepted: the next one is a new one. */
   forgetToken(resource: string): void;
-  scheduledEvents(signal: AbortSignal): Promise<EventsDocument>;
-  /** Says that the platform need not wait any longer. */
-  approve(eventIds: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 export interface MetadataServiceDeps {
@@ -51,7 +36,7 @@ const EVENTS_TIMEOUT_MS = 10_000;
 /** The first call turns scheduled events on, which may take two minutes. */
 const FIRST_EVENTS_TIMEOUT_MS = 150_000;
 const RETRY_PAUSES_MS: readonly number[] = [500, 1_000, 3_000, 10_000];
-/** Busy, or an update of the service under way: it asks to be asked again. */
+/** Busy, or an update of the service under way: the call should be repeated. */
 const PASSING_STATUS: readonly number[] = [404, 410, 429];
 /** A token is replaced this long before its end. */
 const TOKEN_MARGIN_MS = 5 * 60_000;
@@ -85,7 +70,7 @@ interface HeldToken {
 
 export function createMetadataService({ url, identityClientId, monotonicNow }: MetadataServiceDeps): MetadataService {
   const tokens = new Map<string, HeldToken>();
-  let eventsHeard = false;
+  let eventsAnswered = false;
 
   const call = (path: string, query: Record<string, string>, options: Omit<PlatformRequest, "headers">) =>
     request(`${url}/metadata/${path}?${new URLSearchParams(query).toString()}`, {
@@ -94,7 +79,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
     });
 
   /** Repeats what may pass; the last failure is thrown. */
-  async function insisting(what: string, step: () => Promise<PlatformAnswer>, signal: AbortSignal): Promise<string> {
+  async function retried(what: string, step: () => Promise<PlatformAnswer>, signal: AbortSignal): Promise<string> {
     for (let tries = 0; ; tries++) {
       const failure = await step().then(
         (answer) => (answer.status === 200 ? answer : refusal(what, answer)),
@@ -109,7 +94,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
 
   return {
     async instance(signal) {
-      const text = await insisting(
+      const text = await retried(
         "the instance",
         () => call("instance/compute", { "api-version": INSTANCE_VERSION }, { timeoutMs: TIMEOUT_MS, signal }),
         signal,
@@ -126,25 +111,25 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
         resource,
         ...(identityClientId !== undefined && { client_id: identityClientId }),
       };
-      const asked = monotonicNow();
-      const text = await insisting(
+      const requestedAt = monotonicNow();
+      const text = await retried(
         "a token",
         () => call("identity/oauth2/token", query, { timeoutMs: TIMEOUT_MS, signal }),
         signal,
       );
       const { access_token, expires_in } = parsed(tokenSchema, text, "a token");
-      tokens.set(resource, { text: access_token, until: asked + expires_in * 1_000 - TOKEN_MARGIN_MS });
+      tokens.set(resource, { text: access_token, until: requestedAt + expires_in * 1_000 - TOKEN_MARGIN_MS });
       return access_token;
     },
 
     forgetToken: (resource) => void tokens.delete(resource),
 
     async scheduledEvents(signal) {
-      const timeoutMs = eventsHeard ? EVENTS_TIMEOUT_MS : FIRST_EVENTS_TIMEOUT_MS;
+      const timeoutMs = eventsAnswered ? EVENTS_TIMEOUT_MS : FIRST_EVENTS_TIMEOUT_MS;
       const answer = await call("scheduledevents", { "api-version": EVENTS_VERSION }, { timeoutMs, signal });
       if (answer.status !== 200) throw refusal("scheduled events", answer);
       const { DocumentIncarnation, Events } = parsed(eventsSchema, answer.text, "scheduled events");
-      eventsHeard = true;
+      eventsAnswered = true;
       return {
         incarnation: DocumentIncarnation,
         events: Events.map((event) => ({
@@ -171,7 +156,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
   };
 }
 
-/** Answered, and asking again would be answered the same: a wrong identity, for instance. */
+/** A repeated call would be answered the same: a wrong identity, for instance. */
 class RefusedError extends PlatformError {
   readonly lasting = true;
 }

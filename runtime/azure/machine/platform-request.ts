@@ -1,10 +1,6 @@
 /** One HTTP request to the platform, with an end: an answer of any status, or a PlatformError when there was none. */
 import { messageOf } from "../../core/errors.ts";
-
-/** The platform gave no answer that can be used. Whoever sees it tries again; it never leaves this folder as an answer. */
-export class PlatformError extends Error {
-  override readonly name = "PlatformError";
-}
+import { PlatformError } from "../../core/ports/machine.ts";
 
 export interface PlatformRequest {
   readonly method?: "GET" | "POST" | "PUT";
@@ -22,7 +18,7 @@ export interface PlatformAnswer {
   readonly text: string;
 }
 
-/** Follows no redirect: a token is for the host it was asked for. Throws the signal's reason once it has fired. */
+/** Follows no redirect: a token is for the host it was requested for. Throws the signal's reason once it has fired. */
 export async function request(url: string, options: PlatformRequest): Promise<PlatformAnswer> {
   const { method = "GET", headers, body, timeoutMs, signal } = options;
   signal.throwIfAborted();

@@ -1,22 +1,17 @@
 /**
- * Asks Azure Resource Manager to protect this instance from scale-in, or to end that, and tells what the answer means.
+ * Requests of Azure Resource Manager to protect this instance from scale-in, or to end that, and what the answers mean.
  * The body names nothing but the policy: a whole model would need rights to everything in it, and a read before.
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-instance-protection
  *
  * One request is given up after 30 s; a change that Azure carries out later is followed for two minutes. Nothing is
- * repeated here: how often a change is asked for is decided by the state machine in scale-in-protection.ts.
+ * repeated here: the state machine in scale-in-protection.ts decides how often a change is requested.
  */
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";
 import { sleep } from "../../core/clock.ts";
-import type { Instance, MetadataService } from "./metadata-service.ts";
-import { jsonOf, PlatformError, request, type PlatformAnswer } from "./platform-request.ts";
-import type { ChangeAnswer } from "../../core/ports/machine.ts";
-
-export interface InstanceProtection {
-  /** Never throws: an answer that did not come is one, too. */
-  change(protect: boolean, signal: AbortSignal): Promise<ChangeAnswer>;
-}
+import type { MetadataService } from "./metadata-service.ts";
+import { jsonOf, request, type PlatformAnswer } from "./platform-request.ts";
+import { type ChangeAnswer, type Instance, type InstanceProtection, PlatformError } from "../../core/ports/machine.ts";
 
 export interface InstanceProtectionDeps {
   readonly metadata: Pick<MetadataService, "token" | "forgetToken">;
@@ -77,14 +72,14 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
     return { kind: "done" };
   }
 
-  /** Asks until the change has been carried out. An operation tells its status; a location answers 202 until then. */
+  /** Polls until the change has been carried out. An operation has a status; a location answers 202 until then. */
   async function follow(
     address: string,
     kind: "operation" | "location",
     first: PlatformAnswer,
     signal: AbortSignal,
   ): Promise<ChangeAnswer> {
-    // A token goes to nobody but Resource Manager, whatever an answer says.
+    // A token is sent to Resource Manager only, whatever an answer says.
     if (URL.parse(address)?.origin !== resourceManagerUrl) {
       throw new PlatformError("Resource Manager named another host for the progress of a change.");
     }
@@ -111,7 +106,7 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
       try {
         return await put(protect, signal);
       } catch (error) {
-        // The worker ends: nobody waits for this answer any more.
+        // The worker ends: this answer is no longer needed.
         if (signal.aborted) return { kind: "failed", why: "unanswered", retryAfterMs: undefined };
         if (!(error instanceof PlatformError)) log.error({ err: error }, "a change of protection broke off");
         else log.warn({ error: error.message, protect }, "a change of protection was not answered");

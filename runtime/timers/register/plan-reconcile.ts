@@ -1,5 +1,5 @@
 /**
- * What is left over or missing among packages, the rows of timers and their subscriptions, after somebody was broken off.
+ * What is left over or missing among packages, the rows of timers and their subscriptions after an interrupted change.
  * Pure.
  *
  * | is                                              | means                                 | then                       |
@@ -25,7 +25,7 @@ export interface DriftedPackage extends PackagePlace {
   readonly drift: string;
 }
 
-/** `tenants`: those there are. A package nobody owns any more has no timers. */
+/** `tenants`: those there are. A package without a tenant has no timers. */
 export function driftedPackages(
   packages: readonly FoundPackage[],
   timers: readonly Timer[],

@@ -55,7 +55,7 @@ function timerOf(declaration: DeclaredTimer, packageHash: string, row: Timer | u
   const { cron, timeZone } = declaration;
   const override = known?.override && { ...known.override, declaredCron: cron, declaredTimeZone: timeZone };
   const schedule = known !== undefined && override !== undefined ? known : declaration;
-  // What a new schedule would have meant for the past is nobody's business: it never catches up.
+  // A new schedule never catches up ticks of the past.
   const goesOn = known !== undefined && scheduleHashOf(known) === scheduleHashOf(schedule);
   return {
     ...declaration,

@@ -1,6 +1,6 @@
 /**
- * Compares packages, rows and subscriptions of timers every few minutes, in one process at a time, and makes good what
- * somebody broken off has left. Needed only after crashes: whoever publishes or deletes a package registers its timers.
+ * Compares packages, rows and subscriptions of timers every few minutes, in one process at a time, and repairs what
+ * an interrupted change has left. Needed only after crashes: publishing and deleting a package registers its timers.
  */
 import { isSystemError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";

@@ -1,14 +1,14 @@
 /**
  * Registers the timers that packages declare: rows that say what each should do, and the subscriptions their ticks come
- * through. Whatever was broken off is made good by doing the same again.
+ * through. A repeat completes a registration that was interrupted.
  *
- * | step of `sync`                | an end right after it leaves                            | made good by           |
+ * | step of `sync`                | a crash right after it leaves                           | repaired by            |
  * |-------------------------------|---------------------------------------------------------|------------------------|
- * | subscription made or mended   | a subscription nobody sends to                          | a repeat, or reconcile |
+ * | subscription made or mended   | a subscription without ticks                            | a repeat, or reconcile |
  * | row written                   | a timer that ticks, without the run of its deployment   | a repeat, or reconcile |
- * | run of the deployment         | nothing to be done                                      |                        |
- * | row of a timer gone removed   | a subscription nobody sends to                          | reconcile              |
- * | its subscription removed      | nothing to be done                                      |                        |
+ * | run of the deployment         | nothing                                                 |                        |
+ * | row of a timer gone removed   | a subscription without ticks                            | reconcile              |
+ * | its subscription removed      | nothing                                                 |                        |
  * | another version found current | it begins again                                         |                        |
  */
 import { subscriptionOf } from "../../core/deployment/topology.ts";
@@ -32,9 +32,9 @@ export interface RegistrationDeps {
   readonly subscriptions: Pick<TimerSubscriptions, "ensure" | "remove"> | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
-  /** Submits the run that a timer makes for a version of its package, once however often it is told to. */
+  /** Submits the run that a timer makes for a version of its package. Repeated calls submit it once. */
   readonly runForVersion: (timer: Timer, publishedAt: Date) => Promise<void>;
-  /** Told after timers have been written, so that their ticks need not wait. */
+  /** Called after timers have been written, so that their ticks need not wait. */
   readonly onChange?: () => void;
   /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
   readonly now: () => Date;
@@ -56,7 +56,7 @@ export interface TimerRegistration {
   removeTenant(tenantName: string): Promise<void>;
 }
 
-/** Others may publish the same package at the same time; so often in a row is no coincidence. */
+/** Others may publish the same package at the same time. So many conflicts in a row are an error. */
 const TRIES = 10;
 
 export function createTimerRegistration(deps: RegistrationDeps): TimerRegistration {
@@ -85,16 +85,16 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     }
   }
 
-  /** False: somebody else has written the row meanwhile. */
+  /** False: the row was written by another process meanwhile. */
   async function write({ timer, write: wanted }: PlannedTimer): Promise<boolean> {
     return wanted === undefined || (await timers.write(timer, wanted.etag)).written;
   }
 
-  /** The row first: nobody sends to a subscription that has none. False: somebody else has written the row. */
+  /** The row first: no ticks are sent to a subscription without a row. False: another process has written the row. */
   async function remove({ value: timer, etag }: Stored<Timer>): Promise<boolean> {
     if (!(await timers.remove(timer, etag)).removed) return false;
     await subscriptions?.remove(subscriptionOf(timer).name);
-    // Somebody registered it again, and found the subscription that is gone now.
+    // It was registered again meanwhile, with the subscription that is gone now.
     const again = await timers.get(timer);
     if (again !== undefined) await ensure(again.value);
     log.info({ listener: listenerOf(timer) }, "timer removed");
@@ -117,7 +117,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     if (version !== undefined) await eachOf(due, (timer) => deps.runForVersion(timer, version.publishedAt));
   }
 
-  /** Undefined: somebody else has written meanwhile, and it is to be decided again. */
+  /** Undefined: another process has written meanwhile, so the decision is made again. */
   async function register(
     place: PackagePlace,
     stored: readonly Stored<Timer>[],
@@ -166,7 +166,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     async sync(place, known) {
       const { tenantName, packageName } = place;
       for (let tries = 0; tries < TRIES; tries++) {
-        // Before the version: who registers a later one meanwhile has then written other rows than these.
+        // Before the version: a later version that is registered meanwhile then finds other rows than these.
         const stored = await timers.ofPackage(tenantName, packageName);
         const current = await packages.get(tenantName, packageName);
         const inspected = current && (await inspect(place, current, known));
@@ -197,11 +197,12 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
 const versionKey = (stored: StoredPackage | undefined): string =>
   stored === undefined ? "" : [stored.sha256, stored.uploadedAt.getTime(), stored.bytes].join();
 
-// Does something for each of many, a few at a time: enough to hide the way to the service, and no flood.
-
 const AT_A_TIME = 8;
 
-/** What came of each, in their order. Begins no more once one has failed; rejects with its error when all have ended. */
+/**
+ * Takes a step for each item, a few at a time. Results are in the order of the items. Begins no more once one has failed,
+ * and rejects with its error when all have ended.
+ */
 async function eachOf<T, R>(items: readonly T[], step: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];
   const waiting = items.entries();

@@ -7,14 +7,13 @@ import type { Stored } from "../../core/ports/stored.ts";
 import { tickJobId, type Timer } from "../../core/timer/timer.ts";
 import { jobQueueName } from "../../core/deployment/topology.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { outgoingBell } from "../../core/ports/job-queue.ts";
+import { type JobQueue, outgoingBell } from "../../core/ports/job-queue.ts";
 import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "../run/timer-jobs.ts";
-import type { BellOutbox } from "../../api/submit/bell-outbox.ts";
 
 export interface VersionRunDeps {
   readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly jobs: Pick<JobStore, "get" | "insert">;
-  readonly outbox: Pick<BellOutbox, "send">;
+  readonly outbox: Pick<JobQueue, "send">;
   readonly events: Pick<JobEvents, "queued">;
   readonly now: () => Date;
 }

@@ -1,6 +1,6 @@
 /**
- * From a tick to the row of the run it stands for; or to a settled message, because the tick is nobody's, is recorded
- * already, or came too late. Everybody who receives the same tick comes to the same row.
+ * From a tick to the row of the run it stands for; or to a settled message, because the tick has no timer, is recorded
+ * already, or came too late. Every receiver of the same tick comes to the same row.
  */
 import { type MissedTicks, type TickRules, believedRun, judgeTick, recordTicks } from "../../core/timer/judgement.ts";
 import { InvariantError } from "../../core/errors.ts";
@@ -39,9 +39,9 @@ export async function admitTick(
   const { jobId } = subjectOfTick(tick);
   if ((await jobs.get(jobId)) !== undefined) return true;
   const timer = (await timers.get(tick))?.value;
-  const reason = timer === undefined ? "it is not registered" : nobodysBecause(tick, timer);
+  const reason = timer === undefined ? "it is not registered" : whyNotRun(tick, timer);
   if (timer === undefined || reason !== undefined) {
-    log.info({ jobId, reason }, "nobody's tick");
+    log.info({ jobId, reason }, "the tick is not run");
     await delivery.complete();
     return false;
   }
@@ -69,7 +69,7 @@ export async function admitTick(
   }
 }
 
-function nobodysBecause(tick: Tick, timer: Timer): string | undefined {
+function whyNotRun(tick: Tick, timer: Timer): string | undefined {
   if (tick.scheduleHash !== scheduleHashOf(timer)) return "its schedule has changed";
   return timer.pausedAt === undefined ? undefined : "it is paused";
 }
@@ -81,7 +81,7 @@ interface MissedFacts {
   readonly rules: TickRules;
 }
 
-/** False: somebody else wrote the row. */
+/** False: another process wrote the row. */
 async function recordMissed({ run, stored, missed, rules }: MissedFacts, { timers }: AdmitDeps): Promise<boolean> {
   const { missedCount, lastMissedAt, ...coverage } = recordTicks(run, rules, undefined, missed);
   const recorded: TimerRun = {

@@ -1,4 +1,4 @@
-/** Lets the next run of a timer in when one has ended: the I/O around `askOf` of core/timer/gate.ts (R18, R19). */
+/** Sends the bell of the next waiting run when a run of a timer has ended: the I/O around `nextRunOf` (R18, R19). */
 import { jobQueueName } from "../../core/deployment/topology.ts";
 import { outgoingBell } from "../../core/ports/job-queue.ts";
 import type { Job } from "../../core/job/job.ts";
@@ -12,7 +12,7 @@ export interface NextTimerRunDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly timers: Pick<TimerStore, "run">;
   readonly queue: Pick<JobQueue, "send">;
-  /** The only pool whose queues this process may send to. Default: all. Others are rung for by the sweeper. */
+  /** The only pool whose queues this process may send to. Default: all. The sweeper sends the bells of other pools. */
   readonly pool?: string | undefined;
 }
 
@@ -48,17 +48,16 @@ export async function startNextTimerRun(
   }
 }
 
-// What is known of the rows that a timer's row names: each read once, and after the timer's row was (R16).
-
+/** The rows that a timer's row names, each read once, after the timer's row was read (R16). */
 export interface RowCache {
   readonly known: Known;
   /** Throws UnavailableError. */
   read(jobIds: readonly string[]): Promise<void>;
-  /** A row that was looked at. */
+  /** A row that was read. */
   row(jobId: string): Stored<Job> | undefined;
 }
 
-/** To be made anew whenever the timer's row is read again. */
+/** A new one is needed whenever the timer's row is read again. */
 export function createRowCache(jobs: Pick<JobStore, "get">): RowCache {
   const rows = new Map<string, Stored<Job> | undefined>();
   return {

@@ -1,4 +1,4 @@
-/** The rows of a timer's runs, and of the batch they belong to: the same from whoever writes them. */
+/** The rows of a timer's runs and of their batch. API and workers write the same ones. */
 import { UnavailableError } from "../../core/errors.ts";
 import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../core/job/job.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
@@ -38,7 +38,7 @@ export function newTimerJob(timer: Timer, { jobId, trigger, pool, submittedAt, s
   };
 }
 
-/** Each refusal is somebody else's write of the same row, so this many are an outage. */
+/** Each refusal is another write of the same row, so this many mean an outage. */
 const WAKE_TRIES = 100;
 
 /**

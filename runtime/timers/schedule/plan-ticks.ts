@@ -1,5 +1,5 @@
 /**
- * Which ticks of a timer are to be sent now. Pure: whoever plans at whatever moment gives a tick the same name and time.
+ * Which ticks of a timer are to be sent now. Pure: a tick has the same name and time whenever and wherever it is planned.
  *
  * | a tick not sent yet   | is sent                                                                            |
  * |-----------------------|------------------------------------------------------------------------------------|
@@ -61,7 +61,7 @@ export function quietUntil(timer: Timer, now: Date, horizonMs = TICK_HORIZON_MS)
   return next && new Date(next.getTime() - horizonMs);
 }
 
-/** One tells its receiver of all that were missed before it. */
+/** One late tick is enough: its receiver finds all that were missed before it. */
 const lateCount = (misfire: Misfire): number => (typeof misfire === "string" ? 1 : misfire.all);
 
 /** The latest ticks after one moment and before another, in the order of their times. */

@@ -4,8 +4,8 @@
  *
  * | a round meets                      | then                                                                      |
  * |------------------------------------|---------------------------------------------------------------------------|
- * | an end between sending and noting  | somebody sends the same again; the broker or the job's row swallows it    |
- * | a row that was written meanwhile   | somebody has noted as much, or the timer has changed: the next round sees |
+ * | a crash between sending and noting | the same is sent again; the broker or the job's row drops it              |
+ * | a row that was written meanwhile   | another instance noted as much, or the timer changed: the next round sees |
  * | a timer that cannot be planned     | the others are served; it is said once until it changes                   |
  * | a row that cannot be written       | the others are served; its ticks are sent again in the next round         |
  * | table or broker away               | the round ends; the next one goes on from what the rows say               |
@@ -15,6 +15,7 @@
  * changed only when something of it falls due.
  */
 import { setImmediate } from "node:timers/promises";
+import { sleep } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";
@@ -34,8 +35,8 @@ export interface SchedulerDeps {
   readonly monotonicMs?: () => number;
   /** 0 to 1. */
   readonly random: () => number;
-  /** Resolves after so long, or at once when the signal fires. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Between rounds. Default: `sleep` of core/clock.ts. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -83,8 +84,8 @@ export function startScheduler(deps: SchedulerDeps): Scheduler {
         deps.log.warn({ error: messageOf(error) }, "ticks could not be sent; trying again");
       }
       const spread = 1 + ROUND_SPREAD * (2 * deps.random() - 1);
-      const isAsked = (): boolean => woken || stopping.signal.aborted;
-      if (!isAsked()) await deps.pause(ROUND_EVERY_MS * spread, waiting.signal);
+      const hasToGoOn = (): boolean => woken || stopping.signal.aborted;
+      if (!hasToGoOn()) await (deps.sleep ?? sleep)(ROUND_EVERY_MS * spread, waiting.signal);
     }
   }
   const running = run();
@@ -119,7 +120,7 @@ export function createRound({
   async function serve(group: readonly Planned[]): Promise<void> {
     if (group.length === 0) return;
     await sender.send(group.flatMap(({ plan }) => plan.ticks));
-    // After the ticks: noted first, they would be lost by whoever ends in between.
+    // After the ticks: noted first, they would be lost by a crash in between.
     const noting = group.map(async ({ stored: { value: timer, etag }, plan: { scheduledUpTo, activeFrom } }) => {
       try {
         await timers.write({ ...timer, activeFrom, scheduledUpTo }, etag);

@@ -1,6 +1,6 @@
 /**
- * One received message from arrival to settlement: claim, run, settle, under a lock that is kept all the while. It
- * never throws: whatever goes wrong leaves the message to its lock, and the row to the protocol's table.
+ * One received message from arrival to settlement: claim, run, settle, under a lock that is renewed all the while. It
+ * never throws. After an error the lock of the message ends, and its next receiver decides by the protocol's table.
  */
 import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../../core/errors.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
@@ -8,9 +8,9 @@ import { subjectOfTick } from "../../core/job/message.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { TickHandler } from "../../core/ports/admission.ts";
 import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
-import { type AdmitDeps, admitTick } from "../../timers/run/admit-tick.ts";
 import type { HeldClaims } from "../claim-journal.ts";
 import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob } from "./claim.ts";
 import { type ExecutionDeps, execute } from "./execution.ts";
@@ -21,14 +21,11 @@ import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { type SettlementDeps, settle } from "./settlement.ts";
 
 export interface AttemptDeps
-  extends
-    Omit<ClaimDeps, "jobs" | "now">,
-    Omit<AdmitDeps, "jobs" | "now">,
-    ExecutionDeps,
-    Omit<SettlementDeps, "now">,
-    Omit<LockDeps, "now"> {
-  readonly jobs: Pick<JobStore, "update" | "get" | "insert">;
+  extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
+  readonly jobs: Pick<JobStore, "update" | "get">;
   readonly queue: Pick<JobQueue, "send">;
+  /** Default: no timers run here, and a tick is set aside. */
+  readonly onTick?: TickHandler | undefined;
   readonly held: HeldClaims;
   readonly permit: Pick<WorkPermit, "acquire">;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -50,7 +47,7 @@ export async function runAttempt(delivery: ReceivedMessage, deps: AttemptDeps, d
     } else if (error instanceof UnreadableError) {
       deps.unreadable.note(`${delivery.queue} ${delivery.messageId}`, error);
     } else if (error instanceof UnavailableError) {
-      log.warn({ error: error.message }, "a service is away; leaving the message to its lock");
+      log.warn({ error: error.message }, "a service is unavailable; leaving the message to its lock");
     } else {
       log.error({ err: error }, "attempt broke off; leaving the message to its lock");
     }
@@ -67,15 +64,15 @@ async function attempt(
   log: Logger,
 ): Promise<void> {
   const { parsed } = delivery;
-  // Left to its lock, which is the delay: this worker could only judge it. Others receive it then, for as long as the broker
-  // delivers it.
+  // Left to its lock, which is the delay before another worker receives it. That one may be able to read it.
   if (parsed.kind === "unreadable") throw new UnreadableError(parsed.format, parsed.reason);
-  if (parsed.kind === "malformed") {
-    log.warn({ reason: parsed.reason }, "message set aside");
-    const setAside = (): Promise<void> => delivery.deadLetter("MalformedMessage", parsed.reason);
-    await retryWhileLocked("setting aside", setAside, { until: lock.signal, log });
-    return;
-  }
+  const setAside = (reason: string): Promise<void> => {
+    log.warn({ reason }, "message set aside");
+    const deadLetter = (): Promise<void> => delivery.deadLetter("MalformedMessage", reason);
+    return retryWhileLocked("setting aside", deadLetter, { until: lock.signal, log });
+  };
+  if (parsed.kind === "malformed") return setAside(parsed.reason);
+  if (parsed.kind === "tick" && deps.onTick === undefined) return setAside("This worker runs no timers.");
   const bell = parsed.kind === "bell" ? parsed.bell : subjectOfTick(parsed.tick);
   using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
   if (permitted === undefined) {
@@ -85,7 +82,7 @@ async function attempt(
     return;
   }
   const claimId = deps.newId();
-  // Before the claim is written: one that its worker did not announce would count as dead (A4).
+  // Before the claim is written: a claim that its worker did not announce would count as dead (A4).
   const { queue, sequenceNumber } = delivery;
   const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
   try {
@@ -111,7 +108,7 @@ async function claimAndRun(
   const claimDeps = { ...deps, now, log };
   const claim = async (): Promise<Claimed | undefined> => {
     // Before anything else of a tick: the row comes first, then the timer, then the claim (R14).
-    if (parsed.kind === "tick" && !(await admitTick(parsed.tick, delivery, claimDeps))) return undefined;
+    if (parsed.kind === "tick" && (await deps.onTick?.(parsed.tick, { delivery, log })) !== true) return undefined;
     return claimJob(request, claimDeps, lock.signal);
   };
   const claimed = await retryWhileLocked("claiming", claim, patience);
@@ -125,7 +122,7 @@ async function claimAndRun(
     entry,
   } = claimed;
   log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
-  // R3: the claim may have taken longer than the lock; then somebody else may be taking the job over already.
+  // R3: the claim may have taken longer than the lock; then another worker may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
 
   const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted });
@@ -134,14 +131,14 @@ async function claimAndRun(
   const execution = await execute({ claimed, row, lost, drain, log, fault: request.fault }, deps);
   lock.signal.throwIfAborted();
   if (execution.kind === "lost") {
-    await letGo(delivery, claimed, deps, log);
+    await settleLost(delivery, claimed, deps, log);
     return;
   }
   await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, { ...deps, now });
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */
-async function letGo(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
+async function settleLost(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
   const current = await deps.jobs.get(claimed.jobId);
   const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
   const meeting = decideDelivery(current?.value, delivered, claimed.claim.id);
@@ -149,10 +146,9 @@ async function letGo(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptD
   if (startsNothing(meeting)) await settleByTable(delivery, current, meeting, deps);
 }
 
-// What must hold on this machine before a received message may start a job, beside the job's own claim.
-
+/** What must hold on this machine before a received message may start a job. */
 export interface WorkPermit {
-  /** Whether messages may be asked for. */
+  /** Whether to receive messages. */
   readonly open: boolean;
   /** Calls back whenever `open` may have changed. */
   onChange(listener: () => void): void;
@@ -165,7 +161,7 @@ export interface WorkPermit {
 
 const NOTHING: Disposable = { [Symbol.dispose]: () => undefined };
 
-/** Where nothing has to hold. */
+/** For machines that need no permit. */
 export const ALWAYS_PERMITTED: WorkPermit = {
   open: true,
   onChange: () => undefined,

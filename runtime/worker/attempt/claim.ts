@@ -1,60 +1,80 @@
 /**
- * From a received message to a claimed job (steps 2 and 3 of the protocol), or to a settled message that starts nothing.
- * The first write is made on the ETag in the message, without a read; after anything but a clear success the protocol's
- * table decides. Two kinds of jobs are read first: requeued ones, because their batch is written before the claim, and
- * runs of timers, because they have to pass the gate.
+ * From a received message to a claimed job, or to a settled message that starts nothing (steps 2 and 3 of the protocol).
+ *
+ * 1. The first write uses the ETag in the message, so most claims need no read. Requeued jobs, whose batch is written
+ *    before the claim (R13), and jobs with an admission are read first.
+ * 2. After anything but a clear success the row is known, and the protocol's table decides about it anew: another write,
+ *    the claim that has landed after all, another read, or the end of the message. What a write says: claim-write.ts.
  */
-import { startDataOf, type Bell, type StartData } from "../../core/job/bell.ts";
+import { type Bell, bellOf } from "../../core/job/bell.ts";
 import { InvariantError } from "../../core/errors.ts";
-import type { EndedJob, EventJob } from "../../core/job/events.ts";
-import { closeLastEntry, workerLostFailure } from "../../core/job/handback.ts";
-import { isTimerBatch, jobIdParts } from "../../core/job/ids.ts";
-import type { Claim, Failure, HistoryEntry, Job } from "../../core/job/job.ts";
+import type { EventJob } from "../../core/job/events.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
+import type { Claim, Job } from "../../core/job/job.ts";
 import type { Subject } from "../../core/job/message.ts";
-import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
-import type { JobChanges, JobStore, JobUpdate } from "../../core/ports/job-store.ts";
-import type { Stored } from "../../core/ports/stored.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
-import type { JobState } from "../../core/job/states.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { Admission } from "../../core/ports/admission.ts";
+import type { JobQueue, ReceivedMessage } from "../../core/ports/job-queue.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { passGate, renewFence, type GateDeps } from "../../timers/run/pass-gate.ts";
+import {
+  type ClaimWrite,
+  type Start,
+  startWritten,
+  writeForLost,
+  writeForQueued,
+  writeForTakeover,
+} from "./claim-write.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
 
-export interface ClaimDeps extends GateDeps {
+export interface ClaimDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
+  /** Default: every queued job may start. */
+  readonly admission?: Admission | undefined;
   readonly workerId: string;
   readonly bootId: string;
+  readonly now: () => Date;
+  readonly log: Logger;
 }
-
-export interface Claimed {
-  readonly jobId: string;
-  readonly ring: number;
-  readonly claim: Claim;
-  readonly etag: string;
-  readonly cancelWanted: boolean;
-  readonly start: StartData;
-  /** This start, as its row's history has it. */
-  readonly entry: HistoryEntry;
-  /** Of a run of a timer: larger than that of every start before. */
-  readonly fence?: number | undefined;
-}
-
-/** A write that decides about the job, and what it means for the message when it lands. */
-type Step =
-  | { readonly kind: "claim"; readonly update: JobUpdate; readonly start: StartData; readonly entry: HistoryEntry }
-  | { readonly kind: "end"; readonly update: JobUpdate; readonly ended: EndedJob };
 
 export interface ClaimRequest {
   readonly delivery: ReceivedMessage;
   /** All of a bell; of the tick of a timer, what it is about. */
   readonly bell: Bell | Subject;
-  /** Fresh for this delivery, and the same when the call is repeated: how a write whose answer was lost is recognised. */
+  /** New for this delivery, and the same when the call is repeated: it tells an own write whose answer was lost (R4). */
   readonly claimId: string;
 }
+
+export interface Claimed extends Start {
+  readonly jobId: string;
+  readonly ring: number;
+  readonly claim: Claim;
+  readonly etag: string;
+  readonly cancelWanted: boolean;
+  /** Of an admitted job: larger than that of every start before. */
+  readonly fence?: number | undefined;
+}
+
+/** What is known of this delivery, whatever the row says. */
+interface Delivered {
+  readonly delivery: ReceivedMessage;
+  readonly bell: Bell | Subject;
+  readonly claim: Claim;
+  /** Undefined: the job needs none. */
+  readonly admission: Admission | undefined;
+}
+
+type Next =
+  | { readonly kind: "settled" }
+  | { readonly kind: "read" }
+  | { readonly kind: "write"; readonly write: ClaimWrite; readonly fence?: number | undefined }
+  | { readonly kind: "claimed"; readonly claimed: Claimed };
 
 /** Undefined: the message is settled and nothing is to be run. Stops early when `signal` fires, by its reason. */
 export async function claimJob(
@@ -63,156 +83,93 @@ export async function claimJob(
   signal: AbortSignal,
 ): Promise<Claimed | undefined> {
   const { jobId } = bell;
-  const claim: Claim = {
-    id: claimId,
-    workerId: deps.workerId,
-    bootId: deps.bootId,
-    queue: delivery.queue,
-    sequenceNumber: delivery.sequenceNumber,
-    since: deps.now(),
-  };
-  const isOfTimer = isTimerBatch(jobIdParts(jobId).batchId);
-  let step: Step | undefined;
-  let fence: number | undefined;
-  // R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete.
-  if ("start" in bell && bell.start.reopen !== true && !isOfTimer) {
-    const { ring, start, etag } = bell;
-    step = await stepFrom({ jobId, ring, etag, from: "queued", start, claim }, deps);
-  }
-  for (;;) {
-    let current: Stored<Job> | undefined;
-    if (step === undefined) {
-      current = await deps.jobs.get(jobId);
-    } else {
-      const result = await deps.jobs.update(step.update);
-      if (result.written) return finish(step, result.etag, { delivery, ring: bell.ring, claim, fence, deps });
-      current = result.current;
+  const { queue, sequenceNumber } = delivery;
+  const { workerId, bootId } = deps;
+  const claim: Claim = { id: claimId, workerId, bootId, queue, sequenceNumber, since: deps.now() };
+  const admission = deps.admission?.appliesTo(jobId) === true ? deps.admission : undefined;
+  const delivered: Delivered = { delivery, bell, claim, admission };
+
+  for (let next = firstStep(delivered); ;) {
+    let row: Stored<Job> | undefined;
+    switch (next.kind) {
+      case "settled":
+        return undefined;
+      case "claimed":
+        return announced(next.claimed, deps);
+      case "read":
+        row = await deps.jobs.get(jobId);
+        break;
+      case "write": {
+        const result = await deps.jobs.update(next.write.update);
+        if (result.written) return landed(next.write, result.etag, next.fence, delivered, deps);
+        row = result.current;
+      }
     }
     signal.throwIfAborted();
-
-    const delivered = { bell, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
-    const meeting = decideDelivery(current?.value, delivered, claim.id);
-    if (startsNothing(meeting)) {
-      await settleByTable(delivery, current, meeting, deps);
-      return undefined;
-    }
-    if (current === undefined) throw new InvariantError("A job without a row cannot start.");
-    if (isOfTimer && meeting.action === "claim") {
-      const gate = await passGate(current, delivery, deps, signal);
-      if (gate.kind === "settled") return undefined;
-      step = undefined;
-      if (gate.kind === "moved") continue;
-      ({ fence } = gate);
-    } else if (isOfTimer) {
-      fence = await renewFence(current.value, deps);
-    }
-    if (meeting.action === "adopt") return announced({ ...adopt(current, claim), fence }, deps);
-    if (meeting.action === "take-over" && meeting.as !== "running") {
-      step = endStep(current, meeting.as, claim.since);
-      continue;
-    }
-    step = await stepFromRow(current, meeting.action === "take-over", claim, deps);
+    next = await nextStep(row, delivered, deps, signal);
   }
 }
 
-interface StartFacts {
-  readonly jobId: string;
-  readonly ring: number;
-  readonly etag: string;
-  readonly from: JobState;
-  readonly start: StartData;
-  readonly claim: Claim;
+/** R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete. */
+function firstStep({ bell, claim, admission }: Delivered): Next {
+  const mustRead = !("start" in bell) || bell.start.reopen === true || admission !== undefined;
+  return mustRead ? { kind: "read" } : { kind: "write", write: writeForQueued(bell, claim) };
 }
 
-/** The claim of a queued job; or its end, when its time in the queue is over. */
-async function stepFrom(
-  { jobId, ring, etag, from, start, claim }: StartFacts,
-  { completion }: ClaimDeps,
-): Promise<Step> {
-  // R13: a batch that was completed must not stay so while one of its jobs runs.
-  if (start.reopen === true) await completion.reopenBatch(jobIdParts(jobId).batchId);
-  const neverStarted = start.attempts === 0 && start.interruptions === 0;
-  if (
-    from === "queued" &&
-    neverStarted &&
-    start.expiresAt !== undefined &&
-    Date.parse(start.expiresAt) < claim.since.getTime()
-  ) {
-    const failure: Failure = {
-      code: "JobExpired",
-      message: `The job was not started by ${start.expiresAt}, the end of its time to live in the queue.`,
-      attempt: 1,
-      failedAt: claim.since,
-      retryable: false,
-    };
-    const { jobName, jobType, executions } = start;
-    const about = { jobId, jobName, jobType, ring, executions };
-    return {
-      kind: "end",
-      ended: { ...about, state: "failed", claimId: undefined, failure, artifactCount: 0, endedAt: claim.since },
-      update: { jobId, etag, from, to: "failed", changes: { failure, endedAt: claim.since, reopen: false } },
-    };
-  }
-  const entry = entryOf(claim, start);
-  return {
-    kind: "claim",
-    start,
-    entry,
-    update: { jobId, etag, from, to: "running", changes: claimChanges(claim, start, entry) },
-  };
-}
-
-async function stepFromRow(
-  { value: row, etag }: Stored<Job>,
-  takesOver: boolean,
-  claim: Claim,
+/** What the protocol's table says about the row as it is. */
+async function nextStep(
+  row: Stored<Job> | undefined,
+  { delivery, bell, claim, admission }: Delivered,
   deps: ClaimDeps,
-): Promise<Step> {
-  const interruptions = row.interruptions + (takesOver ? 1 : 0);
-  const start: StartData = { ...startDataOf(row), interruptions };
-  const step = await stepFrom({ jobId: row.jobId, ring: row.ring, etag, from: row.state, start, claim }, deps);
-  if (!takesOver || step.kind !== "claim") return step;
-  const history = [...closeLastEntry(row, claim.since), step.entry];
-  return { ...step, update: { ...step.update, changes: { ...step.update.changes, interruptions, history } } };
-}
-
-/** A job whose worker is gone and that is not to be started again. */
-function endStep({ value: row, etag }: Stored<Job>, as: "canceled" | "worker-lost", now: Date): Step {
-  const failure = as === "canceled" ? undefined : workerLostFailure(row, now);
-  const changes: JobChanges = {
-    endedAt: now,
-    interruptions: row.interruptions + 1,
-    history: closeLastEntry(row, now),
-    ...(failure && { failure }),
-  };
-  const to = as === "canceled" ? "canceled" : "failed";
-  return {
-    kind: "end",
-    ended: { ...row, state: to, claimId: row.claim?.id, failure, endedAt: now },
-    update: { jobId: row.jobId, etag, from: row.state, to, changes },
-  };
-}
-
-interface FinishFacts {
-  readonly delivery: ReceivedMessage;
-  readonly ring: number;
-  readonly claim: Claim;
-  readonly fence: number | undefined;
-  readonly deps: ClaimDeps;
-}
-
-async function finish(
-  step: Step,
-  etag: string,
-  { delivery, ring, claim, fence, deps }: FinishFacts,
-): Promise<Claimed | undefined> {
-  const { jobId } = step.update;
-  if (step.kind === "claim") {
-    const { start, entry } = step;
-    return announced({ jobId, ring, claim, etag, cancelWanted: false, start, entry, fence }, deps);
+  signal: AbortSignal,
+): Promise<Next> {
+  const { queue, sequenceNumber } = delivery;
+  const meeting = decideDelivery(row?.value, { bell, queue, sequenceNumber }, claim.id);
+  if (startsNothing(meeting)) {
+    await settleByTable(delivery, row, meeting, deps);
+    return { kind: "settled" };
   }
-  const { failure } = step.ended;
-  deps.events.completed(step.ended);
+  if (row === undefined) throw new InvariantError("A job without a row cannot start.");
+
+  if (meeting.action === "claim") {
+    const admitted = await admission?.admit(row, { delivery, signal, log: deps.log });
+    if (admitted?.kind === "settled") return { kind: "settled" };
+    if (admitted?.kind === "moved") return { kind: "read" };
+    await reopenBatchOf(row.value, deps);
+    return { kind: "write", write: writeForQueued(bellOf(row.value, row.etag), claim), fence: admitted?.fence };
+  }
+
+  const fence = await admission?.renewFence(row.value);
+  if (meeting.action === "adopt") {
+    const { jobId, ring, cancelWanted } = row.value;
+    const written = startWritten(row.value, claim);
+    return { kind: "claimed", claimed: { jobId, ring, claim, etag: row.etag, cancelWanted, ...written, fence } };
+  }
+  if (meeting.as !== "running") return { kind: "write", write: writeForLost(row, meeting.as, claim.since) };
+  await reopenBatchOf(row.value, deps);
+  return { kind: "write", write: writeForTakeover(row, claim), fence };
+}
+
+/** R13: a batch that was completed must not stay so while one of its jobs runs. */
+async function reopenBatchOf({ reopen, batchId }: Job, { completion }: ClaimDeps): Promise<void> {
+  if (reopen) await completion.reopenBatch(batchId);
+}
+
+/** The write has landed: the job is ours, or it has ended and its message is settled. */
+async function landed(
+  write: ClaimWrite,
+  etag: string,
+  fence: number | undefined,
+  { delivery, bell, claim }: Delivered,
+  deps: ClaimDeps,
+): Promise<Claimed | undefined> {
+  const { jobId } = write.update;
+  if (write.kind === "start") {
+    const { start, entry } = write;
+    return announced({ jobId, ring: bell.ring, claim, etag, cancelWanted: false, start, entry, fence }, deps);
+  }
+  const { failure } = write.ended;
+  deps.events.completed(write.ended);
   await deps.completion.afterJobEnded(jobIdParts(jobId).batchId);
   if (failure === undefined) await delivery.complete();
   else await delivery.deadLetter(...deadLetterReason(failure));
@@ -231,33 +188,4 @@ export const eventJobOf = ({ jobId, ring, start, entry }: Claimed): EventJob => 
   jobType: start.jobType,
   ring,
   executions: entry.execution,
-});
-
-/**
- * Our own claim stands; its answer was lost, or somebody moved the row since. What it started from is read from the row:
- * after an outage this may be another call than the one that wrote it, and it would know the bell's old counts only.
- */
-function adopt({ value: row, etag }: Stored<Job>, claim: Claim): Claimed {
-  const start: StartData = { ...startDataOf(row), executions: row.executions - 1 };
-  const entry = row.history.find(({ claimId }) => claimId === claim.id) ?? entryOf(claim, start);
-  return { jobId: row.jobId, ring: row.ring, claim, etag, cancelWanted: row.cancelWanted, start, entry };
-}
-
-const entryOf = (claim: Claim, start: StartData): HistoryEntry => ({
-  execution: start.executions + 1,
-  attempt: start.attempts + 1,
-  workerId: claim.workerId,
-  claimId: claim.id,
-  startedAt: claim.since,
-});
-
-const claimChanges = (claim: Claim, start: StartData, entry: HistoryEntry): JobChanges => ({
-  claim,
-  executions: start.executions + 1,
-  startedAt: claim.since,
-  endedAt: undefined,
-  runAt: undefined,
-  progress: undefined,
-  ...(start.reopen === true && { reopen: false }),
-  history: [entry],
 });

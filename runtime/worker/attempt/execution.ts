@@ -2,11 +2,10 @@
  * Runs a claimed job: package, workspace, process, log and artifacts. It ends in a result that may be written to the
  * row, or in `lost`: then nothing of the attempt runs any more and nothing may be written or settled.
  */
-import { isSystemError, messageOf, UnreadableError, type ErrorCode } from "../../core/errors.ts";
+import { isSystemError, UnreadableError, type ErrorCode } from "../../core/errors.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
 import type { Progress } from "../../core/job/job.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
-import type { Logger } from "../../core/logger.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { retryPolicyOf, type RetryPolicy } from "../../core/job/retry.ts";
@@ -14,22 +13,15 @@ import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { eventJobOf, type Claimed } from "./claim.ts";
 import type { OwnedRow } from "./owned-row.ts";
 import type { PackageCache } from "../package-cache/package-cache.ts";
-import {
-  type CollectContext,
-  type CollectDeps,
-  collect,
-  collectAfterFailure,
-  note,
-  withHint,
-} from "../output/collect.ts";
+import { type CollectDeps, collect, collectAfterFailure, withHint } from "../output/collect.ts";
+import { type LogContext, noteInLog, shipLog } from "../output/job-log.ts";
 import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
-import { sleep } from "../../core/clock.ts";
-import { preparePackage } from "../package-cache/prepare-package.ts";
+import { preparePackage } from "../package-cache/package-cache.ts";
 import type { JobProcesses } from "../process/job-processes.ts";
-import type { JobFacts, JobProcess, ProcessResult } from "../process/spec.ts";
-import type { Workspace, Workspaces } from "../process/files/workspace.ts";
-import { createProgressEvents, createProgressWriter } from "./progress.ts";
+import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../process/spec.ts";
+import { openWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";
+import { followProgress } from "./progress.ts";
 
 export interface ExecutionDeps extends CollectDeps {
   readonly packages: Pick<PackageCache, "acquire">;
@@ -56,7 +48,7 @@ export type Execution =
       readonly artifactCount: number;
     })
   | (ExecutionFacts & { readonly kind: "canceled" })
-  /** The worker ends: `fault` says why, unless somebody wanted it to. */
+  /** The worker ends: `fault` says why, unless it was asked to. */
   | (ExecutionFacts & {
       readonly kind: "interrupted";
       readonly because: "drain";
@@ -72,7 +64,7 @@ interface ExecutionFacts {
   readonly retry: RetryPolicy;
 }
 
-export interface ExecutionContext extends CollectContext {
+export interface ExecutionContext extends LogContext {
   readonly claimed: Claimed;
   readonly row: OwnedRow;
   /** Fires when this worker shuts down and cannot wait any longer; by a `WorkerFault` when it is broken. */
@@ -86,16 +78,16 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
   const facts = { packageHash: undefined, progress: undefined, retry: retryPolicyOf(claimed.start.retry) };
   try {
     if (context.fault !== undefined) throw context.fault;
-    await using workspace = await disposable(deps.workspaces, log);
+    await using workspace = await openWorkspace(deps.workspaces, log);
     return await executeIn(workspace, context, deps);
   } catch (error) {
     if (lost.aborted) return { kind: "lost" };
     if (!isSystemError(error) || error.code === "InternalError" || error instanceof UnreadableError) {
-      // Ours, not the job's: it will run elsewhere or later, and somebody reads the log.
+      // An error of the system, not of the job: the job runs elsewhere or later, and the log has the error.
       if (error instanceof UnreadableError) deps.unreadable.note(claimed.start.jobProcessorPackageName, error);
       else log.error({ err: error }, "the attempt could not be carried out");
       const fault = interruptionOf(error);
-      await note([`Interrupted: ${fault.message}`], context, deps);
+      await noteInLog([`Interrupted: ${fault.message}`], context, deps);
       return { ...facts, kind: "interrupted", because: "fault", fault };
     }
     return {
@@ -111,26 +103,40 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
 
 async function executeIn(workspace: Workspace, context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
   const { claimed, row, lost, log } = context;
-  const { jobId, claim, start } = claimed;
-  const { tenantName, batchId } = jobIdParts(jobId);
+  const { jobId, start } = claimed;
   const patience = { until: lost, log };
 
+  const { tenantName } = jobIdParts(jobId);
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
-  using prepared = await retryWhileLocked(
-    "fetching the package",
-    () => preparePackage(deps.packages, request, workspace.packagePath, lost),
-    patience,
-  );
+  const prepare = () => preparePackage(deps.packages, request, workspace.packagePath, lost);
+  using prepared = await retryWhileLocked("fetching the package", prepare, patience);
   const { hash, job, shared } = prepared;
+  const getParameters = () => deps.files.getParameters(jobId);
   const parameters =
-    start.parameters ??
-    (await retryWhileLocked("fetching parameters", () => deps.files.getParameters(jobId), patience)) ??
-    "null";
-  const retry = retryPolicyOf(start.retry, job.retry);
+    start.parameters ?? (await retryWhileLocked("fetching parameters", getParameters, patience)) ?? "null";
+  const ended = { packageHash: hash, progress: undefined, retry: retryPolicyOf(start.retry, job.retry) };
 
-  const progress = createProgressWriter(row, log);
-  const news = createProgressEvents({ events: deps.events, job: eventJobOf(claimed), entry: claimed.entry });
-  const facts: JobFacts = {
+  // R3: from here on user code runs, so everything that forbids it is checked once more.
+  lost.throwIfAborted();
+  if (row.cancelWanted.aborted) return { ...ended, kind: "canceled" };
+  const spec: JobProcessSpec = {
+    job: jobFactsOf(claimed, parameters),
+    entry: job.entry,
+    packagePath: workspace.packagePath,
+    shared,
+    workspace,
+    timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
+    idleTimeoutMs: job.idleTimeoutMs,
+    memoryMb: job.memoryMb,
+  };
+  const { result, progress } = await runProcess(spec, context, deps);
+  if (lost.aborted) return { kind: "lost" };
+  return await conclude(result, { ...ended, progress }, workspace, context, deps);
+}
+
+const jobFactsOf = ({ jobId, claim, start, fence }: Claimed, parameters: string): JobFacts => {
+  const { tenantName, batchId } = jobIdParts(jobId);
+  return {
     jobId,
     batchId,
     tenantName,
@@ -142,34 +148,25 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
     interruption: start.interruptions,
     claimId: claim.id,
     workerId: claim.workerId,
-    ...(claimed.fence !== undefined && { fence: claimed.fence }),
+    ...(fence !== undefined && { fence }),
   };
-  // R3: from here on user code runs, so everything that forbids it is asked once more.
-  lost.throwIfAborted();
-  if (row.cancelWanted.aborted) return { kind: "canceled", packageHash: hash, progress: undefined, retry };
-  const process = deps.processes.start({
-    job: facts,
-    entry: job.entry,
-    packagePath: workspace.packagePath,
-    shared,
-    workspace,
-    timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
-    idleTimeoutMs: job.idleTimeoutMs,
-    memoryMb: job.memoryMb,
-    onProgress(reported) {
-      progress.report(reported);
-      news.report(reported);
-    },
-  });
+};
+
+/** Resolves when nothing of the process runs, and its log and progress are written. */
+async function runProcess(
+  spec: JobProcessSpec,
+  context: ExecutionContext,
+  deps: ExecutionDeps,
+): Promise<{ readonly result: ProcessResult; readonly progress: Progress | undefined }> {
+  const { claimed, row, log } = context;
+  const progress = followProgress({ row, events: deps.events, job: eventJobOf(claimed), entry: claimed.entry, log });
+  const process = deps.processes.start({ ...spec, onProgress: progress.report });
   const stopWatching = stopOn(process, context);
   const shipping = shipLog(process, context, deps);
   const result = await process.result;
   stopWatching();
-  news.stop();
   const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
-  if (lost.aborted) return { kind: "lost" };
-
-  return await conclude(result, { packageHash: hash, progress: lastProgress, retry }, workspace, context, deps);
+  return { result, progress: lastProgress };
 }
 
 /** What the process's end means for the job. No default: a new kind of result must be given its meaning. */
@@ -203,11 +200,11 @@ async function conclude(
   }
 }
 
-/** What ends this worker when nobody wanted it to end. The job's log says it too. */
+/** What ends this worker when it was not asked to end. The job's log says it too. */
 async function faultOfDrain(context: ExecutionContext, deps: ExecutionDeps): Promise<Interruption | undefined> {
   const reason: unknown = context.drain.reason;
   if (!(reason instanceof WorkerFault)) return undefined;
-  await note([`Interrupted: ${reason.interruption.message}`], context, deps);
+  await noteInLog([`Interrupted: ${reason.interruption.message}`], context, deps);
   return reason.interruption;
 }
 
@@ -227,49 +224,5 @@ function stopOn(process: JobProcess, { lost, row, drain }: ExecutionContext): ()
   }
   return () => {
     for (const [signal, stop] of watched) signal.removeEventListener("abort", stop);
-  };
-}
-
-/** Waits between appends, longer as the log goes on: a blob takes 50,000 appends, and jobs may run for a week. */
-const LOG_PAUSE_FIRST_MS = 250;
-const LOG_PAUSE_GROWTH_MS = 10;
-const LOG_PAUSE_LONGEST_MS = 30_000;
-
-/** Appends the log while the job runs. A log that cannot be written costs the log, not the job. */
-async function shipLog(
-  process: JobProcess,
-  { claimed, lost, log }: ExecutionContext,
-  { files }: ExecutionDeps,
-): Promise<void> {
-  let broken = false;
-  let pauseMs = LOG_PAUSE_FIRST_MS;
-  const over = new AbortController();
-  void process.result.then(() => over.abort());
-  for await (const chunk of process.log) {
-    if (broken || lost.aborted) continue;
-    try {
-      await retryWhileLocked("writing the log", () => files.appendLog(claimed.jobId, claimed.claim.id, chunk), {
-        until: lost,
-        log,
-      });
-      await sleep(pauseMs, over.signal);
-      pauseMs = Math.min(LOG_PAUSE_LONGEST_MS, pauseMs + LOG_PAUSE_GROWTH_MS);
-    } catch (error) {
-      broken = true;
-      log.warn({ error: messageOf(error) }, "the job's log is incomplete");
-    }
-  }
-}
-
-/** A workspace that is removed when its scope is left; what resists is left for the next sweep. */
-async function disposable(workspaces: Pick<Workspaces, "create">, log: Logger): Promise<Workspace & AsyncDisposable> {
-  const workspace = await workspaces.create();
-  return {
-    ...workspace,
-    async [Symbol.asyncDispose]() {
-      await workspace.remove().catch((error: unknown) => {
-        log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
-      });
-    },
   };
 }

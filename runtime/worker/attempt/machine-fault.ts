@@ -1,6 +1,6 @@
 /**
- * Which errors are this machine's own, so that they end an attempt without being held against its job, and how they are
- * told to who submitted it. Every other error about a file that a job left is the job's.
+ * Which errors are this machine's own, so that they end an attempt without counting against its job, and how they are
+ * described to its submitter. Every other error about a file that a job left is the job's.
  */
 import { isSystemError, UnreadableError } from "../../core/errors.ts";
 
@@ -15,7 +15,7 @@ export class WorkerFault extends Error {
   readonly interruption: Interruption;
 
   constructor(error: unknown) {
-    super("An error in the worker was caught by nobody.", { cause: error });
+    super("An error in the worker was not caught.", { cause: error });
     const { code, message } = interruptionOf(error);
     this.interruption = isMachineFault(error) ? { code, message } : { code, message: this.message };
   }
@@ -41,7 +41,7 @@ function systemCodeOf(error: unknown): string | undefined {
 /** Another machine, or this one a moment later, could have done it. */
 export const isMachineFault = (error: unknown): error is Error => systemCodeOf(error) !== undefined;
 
-/** What is told of an error that is no fault of the job. Details, which may name paths, are in the worker's log. */
+/** Describes an error that is no fault of the job. Details, which may name paths, are in the worker's log. */
 export function interruptionOf(error: unknown): Interruption {
   const code = systemCodeOf(error);
   if (code !== undefined) return { code, message: `${FAULTS[code]} (${code}).` };

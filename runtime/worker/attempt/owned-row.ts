@@ -19,9 +19,9 @@ export type OwnedWrite<T extends RowChange> =
   | { readonly written: false; readonly current: Stored<Job> | undefined };
 
 export interface OwnedRow {
-  /** Fires when somebody wants the job canceled. */
+  /** Fires when the job should be canceled. */
   readonly cancelWanted: AbortSignal;
-  /** Says that somebody wants it canceled, as heard from elsewhere. */
+  /** Reports a wish to cancel that came by another way, as the heartbeat. */
   wantCancel(): void;
   /** Fires when a write has found the claim gone: kill the job, then decide by the protocol's table. */
   readonly claimGone: AbortSignal;
@@ -72,7 +72,7 @@ export function ownRow(
     claimGone: gone.signal,
     write(decide) {
       const write = last.then(() => attempt(decide));
-      // The next write waits for this one, whatever became of it; its own caller hears of a failure.
+      // The next write waits for this one. A failure goes to the caller of this one only.
       last = write.catch(() => undefined);
       return write;
     },

@@ -1,6 +1,6 @@
 /**
- * Writes a job's progress to its row, not more often than people read it (step 4 of the protocol). Progress may be lost,
- * the job may not.
+ * Takes what a job reports of its progress to its row (step 4 of the protocol) and to those who follow its events, neither
+ * more often than people read it. Progress may be lost, the job may not.
  */
 import { messageOf } from "../../core/errors.ts";
 import type { EventJob } from "../../core/job/events.ts";
@@ -10,16 +10,42 @@ import type { Logger } from "../../core/logger.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { OwnedRow } from "./owned-row.ts";
 
-/** Shortest time between two writes for one job. */
-const INTERVAL_MS = 1_000;
+export interface ProgressDeps {
+  readonly row: Pick<OwnedRow, "write">;
+  readonly events: JobEvents;
+  readonly job: EventJob;
+  readonly entry: HistoryEntry;
+  readonly log: Logger;
+}
 
-export interface ProgressWriter {
-  report(progress: Progress): void;
-  /** Stops writing and resolves when nothing is under way; what is not written yet goes into the final write. */
+export interface FollowedProgress {
+  readonly report: (progress: Progress) => void;
+  /**
+   * Sends the last event and stops writing. Resolves when no write is under way, to the last progress; the row's final
+   * write has to bring it.
+   */
   stop(): Promise<Progress | undefined>;
 }
 
-export function createProgressWriter(row: Pick<OwnedRow, "write">, log: Logger): ProgressWriter {
+export function followProgress(deps: ProgressDeps): FollowedProgress {
+  const writer = createRowWriter(deps);
+  const sender = createEventSender(deps);
+  return {
+    report(progress) {
+      writer.report(progress);
+      sender.report(progress);
+    },
+    stop() {
+      sender.stop();
+      return writer.stop();
+    },
+  };
+}
+
+/** Shortest time between two writes for one job. */
+const WRITE_EVERY_MS = 1_000;
+
+function createRowWriter({ row, log }: Pick<ProgressDeps, "row" | "log">): FollowedProgress {
   let latest: Progress | undefined;
   let unwritten = false;
   let stopped = false;
@@ -30,7 +56,7 @@ export function createProgressWriter(row: Pick<OwnedRow, "write">, log: Logger):
     timer = setTimeout(() => {
       timer = undefined;
       if (unwritten && !stopped) write();
-    }, INTERVAL_MS);
+    }, WRITE_EVERY_MS);
     unwritten = false;
     writing = row
       .write(() => ({ to: "running", changes: { progress: latest } }))
@@ -55,42 +81,32 @@ export function createProgressWriter(row: Pick<OwnedRow, "write">, log: Logger):
   };
 }
 
-// Tells the progress of one attempt, not more often than people see it; the last one is always told.
-
-export interface ProgressEvents {
-  report(progress: Progress): void;
-  /** Tells what has not been told yet. */
-  stop(): void;
-}
-
-export interface ProgressEventsDeps {
-  readonly events: JobEvents;
-  readonly job: EventJob;
-  readonly entry: HistoryEntry;
-}
-
-export function createProgressEvents({ events, job, entry }: ProgressEventsDeps): ProgressEvents {
-  let untold: Progress | undefined;
+/** The last progress is always sent. */
+function createEventSender({ events, job, entry }: Pick<ProgressDeps, "events" | "job" | "entry">) {
+  let unsent: Progress | undefined;
   let number = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  function tell(): void {
+  function send(): void {
+    if (unsent !== undefined) events.progressed(job, entry, unsent, ++number);
+    unsent = undefined;
+  }
+
+  function sendRegularly(): void {
     timer = undefined;
-    if (untold === undefined) return;
-    events.progressed(job, entry, untold, ++number);
-    untold = undefined;
-    timer = setTimeout(tell, PROGRESS_EVENT_EVERY_MS);
+    if (unsent === undefined) return;
+    send();
+    timer = setTimeout(sendRegularly, PROGRESS_EVENT_EVERY_MS);
   }
 
   return {
-    report(progress) {
-      untold = progress;
-      if (timer === undefined) tell();
+    report(progress: Progress) {
+      unsent = progress;
+      if (timer === undefined) sendRegularly();
     },
     stop() {
       clearTimeout(timer);
-      if (untold !== undefined) events.progressed(job, entry, untold, ++number);
-      untold = undefined;
+      send();
     },
   };
 }

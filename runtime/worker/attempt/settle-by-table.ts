@@ -1,7 +1,6 @@
-/** The rows of the protocol's table that start nothing: the message is settled, after what it may still owe was done. */
-import { bellMessageId, bellOf } from "../../core/job/bell.ts";
+/** Handles the rows of the protocol's table that start no job: does what is still open, then settles the message. */
 import type { Failure, Job } from "../../core/job/job.ts";
-import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
+import { type JobQueue, outgoingBell, type ReceivedMessage } from "../../core/ports/job-queue.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { DeliveryDecision } from "../../core/job/protocol.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
@@ -31,7 +30,7 @@ export async function settleByTable(
       await delivery.deadLetter(meeting.reason, `No job waits for message ${delivery.messageId}.`);
       return;
     case "settle-ended":
-      // R12: whoever ended it may have died before it asked, and before it told anybody.
+      // R12: the process that ended it may have died before it looked at the batch, and before it sent the event.
       if (current !== undefined) {
         events.completedRow(current.value);
         await completion.afterJobEnded(current.value.batchId);
@@ -40,7 +39,7 @@ export async function settleByTable(
       else await delivery.complete();
       return;
     case "ring-again":
-      if (current !== undefined) await ring(queue, delivery.queue, current);
+      if (current !== undefined) await queue.send(delivery.queue, [outgoingBell(current)]);
       await delivery.complete();
       return;
     case "complete-surplus":
@@ -49,18 +48,7 @@ export async function settleByTable(
   }
 }
 
-/** Sends the bell of a queued row. */
-async function ring(
-  queue: Pick<JobQueue, "send">,
-  queueName: string,
-  { value: job, etag }: Stored<Job>,
-): Promise<void> {
-  await queue.send(queueName, [
-    { bell: bellOf(job, etag), messageId: bellMessageId(job.jobId, job.ring), enqueueAt: job.runAt },
-  ]);
-}
-
-/** Reason and description of a dead letter: what the row says, so that both lists tell the same. */
+/** Reason and description of a dead letter. They are what the row says, so that both lists agree. */
 export const deadLetterReason = (failure: Failure | undefined): [reason: string, description: string] => [
   failure?.code ?? "JobFailed",
   failure?.message ?? "The job failed.",

@@ -49,7 +49,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
 
   const result = await retryWhileLocked("recording the end", () => row.write(decide), patience);
   if (!result.written) {
-    // Somebody else moved the row, or this very write landed and its answer was lost: the table knows.
+    // Another process moved the row, or this write landed and its answer was lost. The table decides.
     const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
     const meeting = decideDelivery(result.current?.value, delivered, claimed.claim.id);
     if (startsNothing(meeting)) {
@@ -63,10 +63,10 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
   announce(ended, result.change, endedAt, claimed, deps.events);
 
-  // R12: asked before the message is settled, so that a crash in between leaves a redelivery that asks again.
+  // R12: before the message is settled, so that after a crash in between the redelivery checks the batch again.
   if (ending.to !== "queued")
     await retryWhileLocked(
-      "asking the batch",
+      "completing the batch",
       () => deps.completion.afterJobEnded(jobIdParts(claimed.jobId).batchId),
       patience,
     );
@@ -84,7 +84,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   }
 }
 
-/** Before the batch is asked, so that its completion is told after the end of its last job. */
+/** Before the batch is checked, so that the event of its completion comes after the end of its last job. */
 function announce(
   ended: Ended,
   { ending, failure, runAt }: Decision,
@@ -171,7 +171,7 @@ interface ChangeFacts {
 function changesOf(ended: Ended, ending: Ending, { claimed, endedAt, failure, runAt }: ChangeFacts): JobChanges {
   const { start, entry } = claimed;
   const outcome: AttemptOutcome = ended.kind;
-  // What interrupted it tells more than that it was interrupted too often.
+  // What interrupted it says more than that it was interrupted too often.
   const code = interruptedBy(ended)?.code ?? failure?.code;
   const changes: JobChanges = {
     history: [{ ...entry, endedAt, outcome, ...(code !== undefined && { code }) }],

@@ -1,5 +1,5 @@
 /**
- * How a worker takes its leave when its machine or its code is to be replaced: it stops receiving, running jobs get what
+ * How a worker leaves when its machine or its code is replaced: it stops receiving, running jobs get what
  * time there is, and then it either ends, to be started anew, or stays, so that nothing starts on a machine about to go.
  *
  * | state    | meaning                                   | leaves by                                          |
@@ -33,7 +33,7 @@ export interface Departure {
   attach(worker: Pick<Worker, "drain">): void;
   /** Calls back when everything is drained. */
   onDrained(listener: () => void): void;
-  /** The process is stopped by somebody else: nothing more is decided here. */
+  /** The process is being stopped: nothing more is decided here. */
   stop(): void;
 }
 
@@ -48,7 +48,7 @@ export interface DepartureDeps {
 
 /** A machine that was to go and is still here after so long will stay: the longest notice a scale set gives. */
 const LINGER_MS = 15 * 60_000;
-/** The same time, told again by another clock, differs by less. */
+/** The same time by another clock differs by less. */
 const NOTABLE_MS = 1_000;
 /** The longest timer there is: 24 days, more than any job may run. */
 const TIMER_MAX_MS = 2 ** 31 - 1;

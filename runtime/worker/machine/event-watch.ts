@@ -1,14 +1,14 @@
-/** Asks every few seconds what is scheduled for this machine, has the worker leave in time, and approves what need not wait. */
+/** Polls the events that are scheduled for this machine, makes the worker leave in time, and approves events early. */
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { MachineMetadata } from "../../core/ports/machine.ts";
 import { sleep } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
-import { keepLooking } from "./keep-looking.ts";
-import type { MetadataService } from "../../azure/machine/metadata-service.ts";
+import { keepPolling } from "./keep-polling.ts";
 import { planFor } from "./scheduled-events.ts";
 
 export interface EventWatchDeps {
-  readonly metadata: Pick<MetadataService, "scheduledEvents" | "approve">;
+  readonly metadata: Pick<MachineMetadata, "scheduledEvents" | "approve">;
   /** This machine's name, as events have it. */
   readonly name: string;
   readonly departure: Departure;
@@ -32,7 +32,7 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
   let drained = new AbortController();
   departure.onDrained(() => drained.abort());
 
-  async function look(signal: AbortSignal): Promise<void> {
+  async function poll(signal: AbortSignal): Promise<void> {
     const document = await metadata.scheduledEvents(signal);
     const running = runningCount();
     const plan = planFor(document, {
@@ -43,7 +43,7 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
       reserveMs: EVICTION_RESERVE_MS,
     });
     if (plan.ending) departure.leave({ reason: plan.reason, drainMs: plan.drainMs, machineGoes: true });
-    // It was called off, or it is over and we are still here.
+    // It was called off, or it is over and the machine is still here.
     if (!plan.ending && expected) departure.stay();
     expected = plan.ending;
 
@@ -54,14 +54,14 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
     log.info({ events: ready, incarnation: document.incarnation }, "approved scheduled events");
   }
 
-  return keepLooking({
-    look,
+  return keepPolling({
+    poll,
     async pause(signal) {
-      // A drain that ends is approved at once: others may wait for this machine's word.
+      // The end of a drain is approved at once, because the platform may wait for this machine.
       await sleep(pollMs, AbortSignal.any([signal, drained.signal]));
       drained = new AbortController();
     },
-    complaint: "scheduled events are not answered; trying again",
+    failureMessage: "scheduled events cannot be read; trying again",
     log,
   });
 }

@@ -3,7 +3,7 @@
  * Healthy or Unhealthy. Anything else, no answer included, counts as Unknown, which gets a machine replaced as well.
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-health-extension
  *
- * At /readyz people learn the same as from an API instance: whether it is well, and what it could not read.
+ * `/readyz` answers as that of an API instance does: whether the worker is well, and what it could not read.
  */
 import { write } from "node:fs";
 import type { ServerResponse } from "node:http";
@@ -19,7 +19,7 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** The extension asks every few seconds, by one connection. Other programs of the machine can connect as well. */
+/** The extension asks every few seconds on one connection. Other programs of the machine can connect as well. */
 const LIMITS: HttpLimits = { maxCount: 256, headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, stalledMs: 5_000 };
 
 export interface HealthFacts {
@@ -39,11 +39,11 @@ export async function serveHealth(
     incoming.resume();
     const isGet = incoming.method === "GET";
     if (isGet && incoming.url === WORKER_HEALTH.path) {
-      say(answer, 200, { ApplicationHealthState: isWell() ? "Healthy" : "Unhealthy" });
+      answerWith(answer, 200, { ApplicationHealthState: isWell() ? "Healthy" : "Unhealthy" });
     } else if (isGet && incoming.url === READY_PATH) {
       const formats = unreadable.formats();
       const status = isWell() ? "ok" : "unavailable";
-      say(answer, status === "ok" ? 200 : 503, { status, ...(formats.length > 0 && { unreadable: formats }) });
+      answerWith(answer, status === "ok" ? 200 : 503, { status, ...(formats.length > 0 && { unreadable: formats }) });
     } else {
       answer.writeHead(404).end();
     }
@@ -68,15 +68,12 @@ export async function serveHealth(
 
 const READY_PATH = "/readyz";
 
-function say(answer: ServerResponse, status: number, body: unknown): void {
+function answerWith(answer: ServerResponse, status: number, body: unknown): void {
   answer.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
   answer.end(JSON.stringify(body));
 }
 
-// Whether a worker is well, and whether it is alive: two questions with two consequences. A worker that is not well gets
-// its machine replaced; one that is not alive gets its process started anew. A busy one is both, whatever else is wrong:
-// neither consequence is worth its jobs.
-
+/** The facts by which a worker is well or alive. */
 export interface Vitals {
   /** By a clock that never jumps. */
   readonly now: number;
@@ -87,13 +84,14 @@ export interface Vitals {
   readonly runningCount: number;
   /** It is on its way out, or waits for its machine to go. */
   readonly leaving: boolean;
-  /** Something of this machine does not work any more, and will not by a restart of the worker. */
+  /** Something of this machine no longer works, and a restart of the worker does not help. */
   readonly defective: boolean;
 }
 
-/** An open receive returns after a minute, with or without a message. Three times as long it has been forgotten. */
+/** An open receive returns after a minute, with or without a message. After three times as long it hangs. */
 const STALLED_AFTER_MS = 3 * 60_000;
 
+/** A worker that is not well gets its machine replaced. A busy worker is well, because a replacement would cost its jobs. */
 export function isWell({ now, startedAt, contact, runningCount, leaving, defective }: Vitals): boolean {
   if (runningCount > 0 || leaving) return true;
   if (defective) return false;
@@ -101,18 +99,14 @@ export function isWell({ now, startedAt, contact, runningCount, leaving, defecti
   return contact.failingSince === undefined || now - contact.failingSince < BUS_AWAY_UNHEALTHY_MS;
 }
 
-/** Asking is half of the answer: a process whose event loop stands still does not ask. */
+/**
+ * A worker that is not alive gets its process started anew. A busy one is alive, for the same reason. A process whose event
+ * loop stands still does not even call this.
+ */
 export function isAlive({ now, contact, runningCount, leaving }: Vitals): boolean {
   if (runningCount > 0 || leaving || contact === undefined) return true;
   return !contact.waiting || now - contact.returnedAt < STALLED_AFTER_MS;
 }
-
-// Gives signs of life to the program that has started the worker, which tells systemd; when that hears nothing for
-// WatchdogSec, it starts the worker anew. Protection from scale-in also turns off the automatic repair of the machine, so
-// nothing else would end a worker that hangs.
-//
-// The worker does not speak to systemd itself: Node has no datagram sockets of that kind, and what a program that it starts
-// may say, a job may say too. See infra/cloud-init/start-worker.py.
 
 export interface ServiceWatchdogDeps {
   readonly settings: ServiceWatchdogSettings;
@@ -120,26 +114,37 @@ export interface ServiceWatchdogDeps {
   readonly log: Logger;
 }
 
-/** Of the time systemd allows: two signs may be lost. */
+/** Of the time that systemd allows, so that two signs may be lost. */
 const PART = 1 / 3;
 
-/** Tells until the returned function is called. */
+/**
+ * Writes a sign of life to the program that started the worker, until the returned function is called. That program
+ * notifies systemd, which starts the worker anew after WatchdogSec without a sign. Protection from scale-in also turns off
+ * the automatic repair of the machine, so nothing else would end a worker that hangs.
+ *
+ * The worker does not notify systemd itself: Node has no datagram sockets of that kind, and whatever its child processes
+ * may send, a job could send too. See infra/cloud-init/start-worker.py.
+ */
 export function feedServiceWatchdog({ settings, isAlive, log }: ServiceWatchdogDeps): () => void {
-  let telling = false;
-  function tell(): void {
-    if (telling) return;
+  let writing = false;
+  function writeSign(): void {
+    if (writing) return;
     if (!isAlive()) {
-      log.error({}, "receiving stands still; the service watchdog is told nothing and will start this worker anew");
+      log.error(
+        {},
+        "receiving stands still; the service watchdog gets no sign of life and will start this worker anew",
+      );
       return;
     }
-    telling = true;
+    writing = true;
     write(settings.descriptor, "\n", (error) => {
-      telling = false;
-      if (error !== null) log.error({ error: error.message }, "the service watchdog could not be told");
+      writing = false;
+      if (error !== null)
+        log.error({ error: error.message }, "the sign of life for the service watchdog could not be written");
     });
   }
-  tell();
-  const timer = setInterval(tell, settings.watchdogMs * PART);
+  writeSign();
+  const timer = setInterval(writeSign, settings.watchdogMs * PART);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -2,12 +2,17 @@
  * Everything a worker owes the machine it runs on, each part only where it is set: health, the service watchdog,
  * protection from scale-in, scheduled events, following releases. What they decide meets in one departure.
  */
-import type { ReleaseSettings, WorkerMachineSettings } from "../../core/deployment/machine-settings.ts";
+import type {
+  ReleaseSettings,
+  ScaleSetSettings,
+  WorkerMachineSettings,
+} from "../../core/deployment/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { ScaleSetServices } from "../../core/ports/machine.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
-import type { WorkerNode } from "../worker.ts";
+import type { Worker } from "../worker.ts";
 import { createDeparture, type Departure } from "./departure.ts";
 import { type Vitals, feedServiceWatchdog, isAlive, isWell, serveHealth } from "./health.ts";
 import { followReleases } from "./release-follow.ts";
@@ -16,6 +21,7 @@ import { joinScaleSet } from "./scale-set-member.ts";
 export interface MachineDeps {
   readonly settings: WorkerMachineSettings;
   readonly connectReleases: (settings: ReleaseSettings) => Promise<ReleaseReader>;
+  readonly connectScaleSet: (settings: ScaleSetSettings) => ScaleSetServices;
   /** Of the code that runs. */
   readonly version: string;
   readonly slots: number;
@@ -46,7 +52,7 @@ export interface Machine {
   /** Undefined where health is not served. */
   readonly healthPort: number | undefined;
   /** The worker receives from now on. */
-  attach(worker: WorkerNode): void;
+  attach(worker: Worker): void;
   /** The machine is to be replaced once it is idle. */
   reportDefect(): void;
   /** Once the worker has drained. */
@@ -58,7 +64,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { settings, connectReleases, version, slots, monotonicNow, random, log, pace = {} } = deps;
   const { eventPollMs } = pace;
   const startedAt = monotonicNow();
-  let worker: WorkerNode | undefined;
+  let worker: Worker | undefined;
   let defective = false;
   const runningCount = (): number => worker?.runningCount ?? 0;
   const departure = createDeparture({ end: deps.end, monotonicNow, log });
@@ -82,6 +88,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
     (await joinScaleSet({
       ...deps,
       settings: scaleSet,
+      services: deps.connectScaleSet(scaleSet),
       departure,
       runningCount,
       ...(eventPollMs !== undefined && { eventPollMs }),

@@ -10,9 +10,9 @@
 import type { ProtectionMode } from "../../core/deployment/machine-settings.ts";
 import { lockMarginMs, PROTECTION_CHANGES_MAX, PROTECTION_CHANGES_WINDOW_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { InstanceProtection } from "../../core/ports/machine.ts";
 import { sleep } from "../../core/clock.ts";
 import type { WorkPermit } from "../attempt/attempt.ts";
-import type { InstanceProtection } from "../../azure/machine/resource-manager.ts";
 import {
   advance,
   isProtected,
@@ -29,7 +29,7 @@ export interface ProtectionDriverDeps {
   readonly idleGraceMs: number;
   /** Lock duration of the pool's queues. */
   readonly lockMs: number;
-  /** Azure says that this instance is being deleted. */
+  /** Azure answers that this instance is being deleted. */
   readonly onGone: () => void;
   readonly monotonicNow: () => number;
   readonly log: Logger;
@@ -37,7 +37,7 @@ export interface ProtectionDriverDeps {
 
 export interface ProtectionDriver {
   readonly permit: WorkPermit;
-  /** Asks for nothing any more; waits for a request under way to be given up. */
+  /** Makes no more requests. Waits until a request under way is given up. */
   stop(): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ const RETRY_LONGEST_MS = 60_000;
 /** Failures in a row after which a job may start unprotected, where that is allowed. */
 const BEST_EFFORT_FAILURES = 2;
 
-/** Asks for protection at once. */
+/** Requests protection at once. */
 export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
   const { mode, protection, idleGraceMs, lockMs, onGone, monotonicNow, log } = deps;
   const limits: ProtectionLimits = {
@@ -56,32 +56,32 @@ export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
     retryFirstMs: RETRY_FIRST_MS,
     retryLongestMs: RETRY_LONGEST_MS,
   };
-  /** A message is under lock while it waits: beyond one lock's time others should have it. */
+  /** A message is under lock while it waits. After one lock's time another worker should have it. */
   const patienceMs = mode === "required" ? lockMs - lockMarginMs(lockMs) : lockMs / 2;
   const stopping = new AbortController();
   const listeners = new Set<() => void>();
   let state: Protection = PROTECTION_AT_START;
   let holders = 0;
   let timer: NodeJS.Timeout | undefined;
-  let asking: Promise<void> = Promise.resolve();
+  let requesting: Promise<void> = Promise.resolve();
 
-  function hear(input: ProtectionInput): void {
+  function apply(input: ProtectionInput): void {
     if (stopping.signal.aborted) return;
     const before = state.phase;
     const step = advance(state, input, monotonicNow(), limits);
     state = step.state;
-    if (step.ask !== undefined) asking = ask(step.ask);
+    if (step.request !== undefined) requesting = request(step.request);
     clearTimeout(timer);
     const at = wakeAt(state, limits);
-    if (at !== undefined) timer = setTimeout(() => hear({ kind: "clock" }), Math.max(0, at - monotonicNow()));
+    if (at !== undefined) timer = setTimeout(() => apply({ kind: "clock" }), Math.max(0, at - monotonicNow()));
     if (state.phase !== before) log.info({ from: before, to: state.phase }, "scale-in protection");
     for (const listener of [...listeners]) listener();
     if (state.phase === "leaving" && before !== "leaving") onGone();
   }
 
-  async function ask(protect: boolean): Promise<void> {
+  async function request(protect: boolean): Promise<void> {
     const answer = await protection.change(protect, stopping.signal);
-    hear({ kind: "answered", answer });
+    apply({ kind: "answered", answer });
   }
 
   const granted = (): boolean =>
@@ -89,10 +89,10 @@ export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
     (mode === "best-effort" && state.phase !== "leaving" && state.failures >= BEST_EFFORT_FAILURES);
 
   function hold(): Disposable {
-    if (holders++ === 0) hear({ kind: "work" });
+    if (holders++ === 0) apply({ kind: "work" });
     return {
       [Symbol.dispose]() {
-        if (--holders === 0) hear({ kind: "idle" });
+        if (--holders === 0) apply({ kind: "idle" });
       },
     };
   }
@@ -100,16 +100,16 @@ export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
   /** Resolves when protection is granted or cannot come any more, or the time is over. */
   async function waited(until: AbortSignal): Promise<void> {
     const decided = new AbortController();
-    const look = (): void => {
+    const check = (): void => {
       if (granted() || state.phase === "leaving") decided.abort();
     };
-    listeners.add(look);
-    look();
+    listeners.add(check);
+    check();
     await sleep(patienceMs, AbortSignal.any([until, stopping.signal, decided.signal]));
-    listeners.delete(look);
+    listeners.delete(check);
   }
 
-  hear({ kind: "clock" });
+  apply({ kind: "clock" });
 
   return {
     permit: {
@@ -131,7 +131,7 @@ export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
       stopping.abort(new Error("The worker stops."));
       clearTimeout(timer);
       for (const listener of [...listeners]) listener();
-      await asking;
+      await requesting;
     },
   };
 }

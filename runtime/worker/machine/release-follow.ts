@@ -1,21 +1,21 @@
 /**
  * Brings new code to a worker without ending a job: when the release pointer names another version, the worker stops
  * receiving as soon as that costs nothing, lets its jobs end and exits; its supervisor starts the new code. The decision
- * is pure; the rest of the file asks and obeys.
+ * is pure; the rest of the file polls and acts.
  *
  * | the pointer names         | nothing runs | every slot's job is the only one (1 slot) | several slots, some busy                  |
  * |---------------------------|--------------|-------------------------------------------|-------------------------------------------|
  * | this version, or no answer | go on        | go on                                     | go on                                     |
  * | another one               | leave        | leave: receive no more, the job ends      | go on; leave when patience is over        |
  *
- * Who leaves with long jobs runs with empty slots until the last one has ended. So that a fleet does not do that all at
+ * A worker that leaves with long jobs has empty slots until the last one has ended. So that a fleet does not do that all at
  * once, each worker's patience is its own: between the time that is set and twice that time.
  */
 import type { Logger } from "../../core/logger.ts";
 import type { ReleasePointer, ReleaseReader } from "../../core/ports/release-reader.ts";
 import { sleep } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
-import { keepLooking } from "./keep-looking.ts";
+import { keepPolling } from "./keep-polling.ts";
 
 export interface ReleaseFacts {
   readonly ownVersion: string;
@@ -76,7 +76,7 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const patienceMs = ownPatienceMs(deps.patienceMs, random());
   let differentSince: number | undefined;
 
-  async function look(signal: AbortSignal): Promise<void> {
+  async function poll(signal: AbortSignal): Promise<void> {
     const pointer = await releases.current(signal);
     const facts = { ownVersion, pointer, differentSince, slots, runningCount: runningCount(), patienceMs };
     const decision = decideRelease({ ...facts, now: monotonicNow() });
@@ -87,10 +87,10 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
     if (decision.leave) departure.leave({ reason: "another release", drainMs: Infinity, machineGoes: false });
   }
 
-  return keepLooking({
-    look,
+  return keepPolling({
+    poll,
     pause: (signal) => sleep(pollMs * (1 + SPREAD * (random() - 0.5)), signal),
-    complaint: "the release pointer cannot be read; trying again",
+    failureMessage: "the release pointer cannot be read; trying again",
     log,
   });
 }

@@ -1,18 +1,18 @@
 /**
- * When this machine asks to be protected from scale-in, and when a job may start on it: a state machine without a clock,
+ * When this machine requests protection from scale-in, and when a job may start on it: a state machine without a clock,
  * a network or a timer of its own. protection-driver.ts gives it those.
  *
  * | phase          | meaning                                          | leaves by                                                     |
  * |----------------|--------------------------------------------------|---------------------------------------------------------------|
  * | unprotected    | scale-in may take the machine; nothing runs      | work → protecting                                             |
- * | protecting     | protection is asked for, again until it is there | done → protected-busy, or -idle without work                  |
+ * | protecting     | protection is requested, until it is there       | done → protected-busy, or -idle without work                  |
  * | protected-busy | jobs may run                                     | idle → protected-idle                                         |
  * | protected-idle | jobs may start; the grace runs                   | work → protected-busy; grace over → unprotecting              |
- * | unprotecting   | the end of protection is asked for               | done → unprotected, or protecting if work came; failed and work → protecting |
+ * | unprotecting   | the end of protection is requested               | done → unprotected, or protecting if work came; failed and work → protecting |
  * | leaving        | the instance is being deleted                    | –                                                             |
  *
  * From every phase: the answer that the instance is gone → leaving. A worker begins in `protecting`, so that its first
- * job need not wait. One request is out at a time; requests are spaced after failures, and capped in any minute.
+ * job need not wait. One request is under way at a time. Requests are spaced after failures, and capped in any minute.
  */
 import type { ChangeAnswer } from "../../core/ports/machine.ts";
 
@@ -23,8 +23,8 @@ export interface Protection {
   readonly phase: ProtectionPhase;
   /** Work waits or runs. */
   readonly busy: boolean;
-  /** A request is out. */
-  readonly asked: boolean;
+  /** A request is under way. */
+  readonly requested: boolean;
   /** Requests for the present goal that failed since the last success. */
   readonly failures: number;
   /** No request before. */
@@ -53,15 +53,15 @@ export interface ProtectionLimits {
 
 export interface ProtectionStep {
   readonly state: Protection;
-  /** To be asked for now; undefined: nothing. */
-  readonly ask: boolean | undefined;
+  /** The protection to request now. Undefined: none. */
+  readonly request: boolean | undefined;
 }
 
-/** As a worker starts: it cannot know what its predecessor on this machine had asked for. */
+/** As a worker starts: it cannot know what its predecessor on this machine had requested. */
 export const PROTECTION_AT_START: Protection = {
   phase: "protecting",
   busy: false,
-  asked: false,
+  requested: false,
   failures: 0,
   notBefore: 0,
   requests: [],
@@ -75,11 +75,12 @@ export function advance(
   now: number,
   limits: ProtectionLimits,
 ): ProtectionStep {
-  const heard = hear(state, input, now, limits);
-  const changing = heard.phase === "protecting" || heard.phase === "unprotecting";
-  if (!changing || heard.asked || now < nextRequestAt(heard, limits)) return { state: heard, ask: undefined };
-  const requests = [...heard.requests, now].slice(-limits.changesMax);
-  return { state: { ...heard, asked: true, requests }, ask: heard.phase === "protecting" };
+  const applied = apply(state, input, now, limits);
+  const changing = applied.phase === "protecting" || applied.phase === "unprotecting";
+  if (!changing || applied.requested || now < nextRequestAt(applied, limits))
+    return { state: applied, request: undefined };
+  const requests = [...applied.requests, now].slice(-limits.changesMax);
+  return { state: { ...applied, requested: true, requests }, request: applied.phase === "protecting" };
 }
 
 /** When the clock alone will change something; undefined: not before another input. */
@@ -89,7 +90,7 @@ export function wakeAt(state: Protection, limits: ProtectionLimits): number | un
       return state.idleSince + limits.idleGraceMs;
     case "protecting":
     case "unprotecting":
-      return state.asked ? undefined : nextRequestAt(state, limits);
+      return state.requested ? undefined : nextRequestAt(state, limits);
     case "unprotected":
     case "protected-busy":
     case "leaving":
@@ -104,8 +105,8 @@ function nextRequestAt({ requests, notBefore }: Protection, { changesMax, window
   return oldest === undefined || requests.length < changesMax ? notBefore : Math.max(notBefore, oldest + windowMs);
 }
 
-function hear(state: Protection, input: ProtectionInput, now: number, limits: ProtectionLimits): Protection {
-  if (state.phase === "leaving") return { ...state, asked: state.asked && input.kind !== "answered" };
+function apply(state: Protection, input: ProtectionInput, now: number, limits: ProtectionLimits): Protection {
+  if (state.phase === "leaving") return { ...state, requested: state.requested && input.kind !== "answered" };
   switch (input.kind) {
     case "work":
       return { ...state, busy: true, ...goalWithWork(state) };
@@ -118,19 +119,19 @@ function hear(state: Protection, input: ProtectionInput, now: number, limits: Pr
         ? { ...state, phase: "unprotecting", failures: 0 }
         : state;
     case "answered":
-      return answered({ ...state, asked: false }, input.answer, now, limits);
+      return answered({ ...state, requested: false }, input.answer, now, limits);
   }
 }
 
-function goalWithWork({ phase, asked, failures }: Protection): Pick<Protection, "phase" | "failures"> {
+function goalWithWork({ phase, requested, failures }: Protection): Pick<Protection, "phase" | "failures"> {
   switch (phase) {
     case "unprotected":
       return { phase: "protecting", failures: 0 };
     case "protected-idle":
       return { phase: "protected-busy", failures };
     case "unprotecting":
-      // One that is out must be answered first: two at a time could be carried out in either order.
-      return asked ? { phase, failures } : { phase: "protecting", failures: 0 };
+      // A request under way must be answered first. Azure could carry out two at a time in either order.
+      return requested ? { phase, failures } : { phase: "protecting", failures: 0 };
     case "protecting":
     case "protected-busy":
     case "leaving":

@@ -1,19 +1,18 @@
-/** A worker on an instance of a scale set: who this machine is, its protection from scale-in, the events that concern it. */
+/** A worker on an instance of a scale set: which instance it is, its protection from scale-in, its scheduled events. */
 import type { ScaleSetSettings } from "../../core/deployment/machine-settings.ts";
 import { SettingsError } from "../../core/settings/environment.ts";
 import { SETTING } from "../../core/settings/names.ts";
 import type { Logger } from "../../core/logger.ts";
+import { type Instance, type MachineMetadata, PlatformError, type ScaleSetServices } from "../../core/ports/machine.ts";
 import { sleep } from "../../core/clock.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
 import type { Departure } from "./departure.ts";
 import { watchEvents } from "./event-watch.ts";
-import { createMetadataService, type Instance, type MetadataService } from "../../azure/machine/metadata-service.ts";
 import { startProtection, type ProtectionDriver } from "./protection-driver.ts";
-import { createInstanceProtection, isUniformInstance } from "../../azure/machine/resource-manager.ts";
-import { PlatformError } from "../../azure/machine/platform-request.ts";
 
 export interface ScaleSetMemberDeps {
   readonly settings: ScaleSetSettings;
+  readonly services: ScaleSetServices;
   readonly departure: Departure;
   readonly runningCount: () => number;
   /** Lock duration of the pool's queues. */
@@ -36,13 +35,14 @@ export interface ScaleSetMember {
 const INSTANCE_WITHIN_MS = 5 * 60_000;
 const INSTANCE_RETRY_MS = 5_000;
 
-/** Begins to watch and to ask for protection. Throws when it cannot learn which instance this is. */
+/** Begins to watch events and to request protection. Throws when it cannot learn which instance this is. */
 export async function joinScaleSet(deps: ScaleSetMemberDeps): Promise<ScaleSetMember> {
-  const { settings, departure, lockMs, drainMs, monotonicNow, log } = deps;
-  const { protection: mode, resourceManagerUrl, identityClientId, idleGraceMs } = settings;
-  const metadata = createMetadataService({ url: settings.metadataUrl, identityClientId, monotonicNow });
+  const { settings, services, departure, lockMs, drainMs, monotonicNow, log } = deps;
+  const { protection: mode, idleGraceMs } = settings;
+  const { metadata } = services;
   const instance = await knownInstance(metadata, deps);
-  if (mode !== "off" && !isUniformInstance(instance)) {
+  const protection = mode === "off" ? undefined : services.protectionOf(instance);
+  if (mode !== "off" && protection === undefined) {
     throw new SettingsError(
       `This machine, ${instance.name}, is no instance of a Uniform scale set: it cannot be protected from scale-in.`,
     );
@@ -52,11 +52,11 @@ export async function joinScaleSet(deps: ScaleSetMemberDeps): Promise<ScaleSetMe
   const { eventPollMs: pollMs, ...facts } = deps;
   const stopEvents = watchEvents({ ...facts, metadata, name: instance.name, ...(pollMs !== undefined && { pollMs }) });
   const driver: ProtectionDriver | undefined =
-    mode === "off"
+    mode === "off" || protection === undefined
       ? undefined
       : startProtection({
           mode,
-          protection: createInstanceProtection({ metadata, instance, resourceManagerUrl, monotonicNow, log }),
+          protection,
           idleGraceMs,
           lockMs,
           onGone: () => departure.leave({ reason: "the instance is being deleted", drainMs, machineGoes: true }),
@@ -71,7 +71,7 @@ export async function joinScaleSet(deps: ScaleSetMemberDeps): Promise<ScaleSetMe
   };
 }
 
-async function knownInstance(metadata: Pick<MetadataService, "instance">, deps: ScaleSetMemberDeps): Promise<Instance> {
+async function knownInstance(metadata: Pick<MachineMetadata, "instance">, deps: ScaleSetMemberDeps): Promise<Instance> {
   const { monotonicNow, log } = deps;
   const giveUpAt = monotonicNow() + INSTANCE_WITHIN_MS;
   const { signal } = new AbortController();
@@ -85,7 +85,7 @@ async function knownInstance(metadata: Pick<MetadataService, "instance">, deps: 
           cause: error,
         });
       }
-      log.warn({ error: error.message }, "this machine cannot be told who it is yet; trying again");
+      log.warn({ error: error.message }, "the metadata service does not say yet which instance this is; trying again");
       await sleep(INSTANCE_RETRY_MS, signal);
     }
   }

@@ -7,7 +7,7 @@
  * | Terminate, Preempt, Reboot, Redeploy | stop receiving, approve       | stop receiving; jobs run until NotBefore less the reserve, then are handed back; approve |
  * | Freeze                               | approve: it passes in seconds | let it come: locks outlast it, or say that they did not      |
  *
- * Events are told to every machine of a placement group, so only those that name this one count.
+ * Every machine of a placement group reads all its events, so only those that name this one count.
  */
 import type { EventsDocument, ScheduledEvent } from "../../core/ports/machine.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Keeps what a job left in its output folder: ordinary files of its own, under their relative paths. Each is opened once
- * and sent from there. What cannot be kept is told, and stops nothing else from being kept.
+ * and sent from there. Files that cannot be kept are reported, and the others are still kept.
  */
 import { isSystemError } from "../../core/errors.ts";
 import {

@@ -1,31 +1,22 @@
 /**
- * What a worker does with the files of a job that has ended, and with what is to be said about them: in the log, and in
+ * What a worker does with the files of a job that has ended, and how it reports on them: in the log, and in
  * how the job ended. Errors of the job's own files are the job's; faults of the machine are thrown.
  */
-import { type ErrorCode, isSystemError, messageOf } from "../../core/errors.ts";
+import { type ErrorCode, isSystemError } from "../../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
-import type { Logger } from "../../core/logger.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import { keepArtifacts, refusal } from "./artifacts.ts";
-import type { Claimed } from "../attempt/claim.ts";
 import { interruptionOf } from "../attempt/machine-fault.ts";
 import { retryWhileLocked } from "../attempt/retry-while-locked.ts";
-import { logLine } from "../process/attempt-log.ts";
+import { type LogContext, type LogDeps, noteInLog } from "./job-log.ts";
 import type { Workspace } from "../process/files/workspace.ts";
 
-export interface CollectDeps {
-  readonly files: Pick<JobFiles, "putArtifact" | "appendLog">;
+export interface CollectDeps extends LogDeps {
+  readonly files: LogDeps["files"] & Pick<JobFiles, "putArtifact">;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Milliseconds of a clock that only goes forward. */
   readonly monotonicNow: () => number;
-}
-
-export interface CollectContext {
-  readonly claimed: Pick<Claimed, "jobId" | "claim">;
-  /** Fires when the lock is lost or the claim is gone. */
-  readonly lost: AbortSignal;
-  readonly log: Logger;
 }
 
 export interface Collected {
@@ -35,7 +26,7 @@ export interface Collected {
 }
 
 /** Throws faults of the machine and of storage, and the reason of `lost`. */
-export async function collect(workspace: Workspace, context: CollectContext, deps: CollectDeps): Promise<Collected> {
+export async function collect(workspace: Workspace, context: LogContext, deps: CollectDeps): Promise<Collected> {
   const { claimed, lost, log } = context;
   const put: typeof deps.files.putArtifact = (...artifact) =>
     retryWhileLocked("uploading artifacts", () => deps.files.putArtifact(...artifact), { until: lost, log });
@@ -46,11 +37,11 @@ export async function collect(workspace: Workspace, context: CollectContext, dep
   };
   try {
     const kept = await keepArtifacts(request, { put, monotonicNow: deps.monotonicNow, signal: lost });
-    if (kept.notes.length > 0) await note(kept.notes, context, deps);
+    if (kept.notes.length > 0) await noteInLog(kept.notes, context, deps);
     return { count: kept.count, failure: kept.firstRefused === undefined ? undefined : refusal(kept) };
   } catch (error) {
     if (!isSystemError(error) || error.code !== "ArtifactsTooLarge") throw error;
-    await note([`${error.code}: ${error.message}`], context, deps);
+    await noteInLog([`${error.code}: ${error.message}`], context, deps);
     return { count: 0, failure: { code: error.code, message: error.message } };
   }
 }
@@ -61,7 +52,7 @@ export async function collect(workspace: Workspace, context: CollectContext, dep
  */
 export async function collectAfterFailure(
   workspace: Workspace,
-  context: CollectContext,
+  context: LogContext,
   deps: CollectDeps,
 ): Promise<Collected> {
   try {
@@ -70,30 +61,15 @@ export async function collectAfterFailure(
     context.lost.throwIfAborted();
     context.log.error({ err: error }, "the files of a failed job were not kept");
     const { message } = interruptionOf(error);
-    await note([`The files of the job were not kept: ${message}`], context, deps);
+    await noteInLog([`The files of the job were not kept: ${message}`], context, deps);
     return { count: 0, failure: undefined };
   }
 }
 
 const HINT = " Besides, not all of its files were kept: see its log.";
 
-/** The job's own failure stands, and tells that there is more in the log. */
+/** The job's own failure counts. Its message says that there is more in the log. */
 export function withHint(message: string, { failure }: Collected): string {
   const hint = failure === undefined ? "" : HINT;
   return message.slice(0, FAILURE_MESSAGE_MAX_LENGTH - hint.length) + hint;
-}
-
-/** Lines at the end of the job's log, in our name. A log that cannot be written costs the log, not the job. */
-export async function note(
-  lines: readonly string[],
-  { claimed, lost, log }: CollectContext,
-  { files, now }: CollectDeps,
-): Promise<void> {
-  const chunk = Buffer.concat(lines.map((line) => logLine(new Date(now()), "sys", line)));
-  const append = (): Promise<void> => files.appendLog(claimed.jobId, claimed.claim.id, chunk);
-  try {
-    await retryWhileLocked("writing the log", append, { until: lost, log });
-  } catch (error) {
-    log.warn({ error: messageOf(error) }, "the job's log is incomplete");
-  }
 }

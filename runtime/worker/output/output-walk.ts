@@ -13,12 +13,12 @@ import { openDirectory, type OpenDirectory } from "../process/files/open-directo
 
 export interface OutputFolder {
   readonly path: string;
-  /** Who owns what the job left. Undefined: anybody. */
+  /** The user that owns what the job left. Undefined: any user. */
   readonly owner: number | undefined;
 }
 
 export type Found =
-  /** An ordinary file. `open` is valid until the next one is asked for. */
+  /** An ordinary file. `open` is valid until the next one is requested. */
   | {
       readonly kind: "file";
       readonly path: string;

@@ -1,6 +1,6 @@
 /**
- * Keeps the package versions a worker uses unpacked on its disk. The store is asked at every use whether there is a newer
- * version, so an upload counts for the very next run; unpacking happens once per content, whoever asks.
+ * Keeps the package versions a worker uses unpacked on its disk. Every use checks the store for a newer
+ * version, so an upload counts for the very next run; unpacking happens once per content.
  *
  * | state of a version | meaning                                   | leaves by                                            |
  * |--------------------|-------------------------------------------|------------------------------------------------------|
@@ -12,9 +12,11 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvariantError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
-import type { Manifest, PackagePlatform } from "../../core/package/manifest.ts";
+import type { Manifest, ManifestJob, PackagePlatform } from "../../core/package/manifest.ts";
 import type { PackageStore } from "../../core/ports/package-store.ts";
 import { abortable } from "../../core/clock.ts";
+import { didYouMean } from "../../core/text.ts";
+import type { SharedPackage } from "../process/spec.ts";
 import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpack.ts";
 
 export interface PackageCacheDeps {
@@ -87,7 +89,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
       throw error;
     }));
     const key = `${tenantName}/${packageName}`;
-    // Whoever comes second to a package nobody has yet would download it again: it waits, then asks for news only.
+    // A second caller would download a new package again. It waits, and then only checks for a newer version.
     for (let first = firstFetches.get(key); first !== undefined; first = firstFetches.get(key)) {
       await abortable(first, signal);
     }
@@ -113,12 +115,13 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
     const key = `${tenantName}/${packageName}`;
     const last = known.get(key);
     const held = heldVersion(key);
-    // Held while the store is asked: its answer may be that this is the one.
+    // Held while the store is checked: its answer may be that this is the version.
     if (held !== undefined) hold(held);
     try {
       const answer = await store.fetch(tenantName, packageName, held === undefined ? undefined : last?.version, signal);
       if (answer === "unchanged") {
-        if (held === undefined) throw new InvariantError("The package store calls unchanged what nobody has.");
+        if (held === undefined)
+          throw new InvariantError('The package store answered "unchanged" about a version that is not here.');
         return hold(held);
       }
       if (answer === undefined) {
@@ -199,3 +202,57 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
 }
 
 const ignore = (): void => undefined;
+
+export interface PackageRequest {
+  readonly tenantName: string;
+  readonly packageName: string;
+  readonly jobType: string;
+}
+
+/** Disposed when the attempt is over. */
+export interface PreparedPackage extends Disposable {
+  readonly hash: string;
+  readonly job: ManifestJob;
+  /** Set if the job may share a process: then `target` has been left alone. */
+  readonly shared: SharedPackage | undefined;
+}
+
+/**
+ * Gives an attempt its own copy of a package, or a hold on one to share, and the declaration of its job type. Throws
+ * PackageError, UnavailableError, or the signal's reason. `target` must not exist.
+ */
+export async function preparePackage(
+  cache: Pick<PackageCache, "acquire">,
+  { tenantName, packageName, jobType }: PackageRequest,
+  target: string,
+  signal: AbortSignal,
+): Promise<PreparedPackage> {
+  const lease = await cache.acquire(tenantName, packageName, signal);
+  try {
+    const { hash, manifest } = lease;
+    const job = findJob(manifest, jobType);
+    const shared = job.isolation === "reuse" ? lease : undefined;
+    if (shared === undefined) await lease.copyTo(target, signal);
+    return { hash, job, shared, [Symbol.dispose]: () => lease.release() };
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+/** Types listed in the error; a package with more is not helped by a longer list. */
+const LISTED_TYPES = 20;
+
+/** Throws PackageError "JobTypeUnknown", naming the types the package has. */
+export function findJob({ name, jobs }: Manifest, jobType: string): ManifestJob {
+  const job = jobs.find((candidate) => candidate.jobType === jobType);
+  if (job !== undefined) return job;
+  const types = jobs.slice(0, LISTED_TYPES).map((one) => one.jobType);
+  const more = jobs.length > LISTED_TYPES ? ` and ${jobs.length - LISTED_TYPES} more` : "";
+  const meant = didYouMean(
+    jobType,
+    jobs.map((one) => one.jobType),
+  );
+  const message = `Package ${name} has no job of type ${JSON.stringify(jobType)}${meant}; it has ${types.join(", ")}${more}.`;
+  throw new PackageError("JobTypeUnknown", message);
+}

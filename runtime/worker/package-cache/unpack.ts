@@ -1,4 +1,4 @@
-/** A package version that has been unpacked and found usable on this machine. */
+/** Unpacks a package version and checks that it is usable on this machine. */
 import { constants } from "node:fs";
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -55,7 +55,7 @@ export async function unpackAndCheck(request: UnpackedPackageRequest): Promise<U
   }
 }
 
-/** What a program begins with is looked at before it is started. */
+/** The beginning of a program is checked before it is started, not here. */
 const programFilesOf = ({ files, executables }: UnpackedTree): ReadonlyMap<string, ProgramFile> =>
   new Map(files.map((path) => [path, { executable: executables.has(path), head: undefined }]));
 
@@ -81,7 +81,7 @@ export async function copyPackage(
   await mkdir(target);
   for (const path of tree.directories) await mkdir(join(target, path));
   const waiting = tree.files.values();
-  // All workers take from the same iterator, and stop together.
+  // All copies take from the same iterator, and stop together.
   const copy = async (): Promise<void> => {
     for (const path of waiting) {
       signal?.throwIfAborted();
@@ -90,9 +90,6 @@ export async function copyPackage(
   };
   await Promise.all(Array.from({ length: COPIES_AT_ONCE }, copy));
 }
-
-// Unpacks a package, trusting nothing in it. Names, kinds, sizes and positions of all entries are judged before the
-// first byte is written; every file's content is checked before that file is; a refused package leaves nothing behind.
 
 /** What has been written: relative paths, parents before their children. */
 export interface UnpackedTree {
@@ -113,7 +110,11 @@ export interface UnpackRequest {
 const BATCH_MAX_FILES = 16;
 const BATCH_MAX_BYTES = 16 * 1024 * 1024;
 
-/** Throws PackageError "PackageUnsafe", "PackageCorrupt" or "PackageTooLarge"; other errors are the disk's. */
+/**
+ * Unpacks a package and trusts nothing in it. Names, kinds, sizes and positions of all entries are judged before the first
+ * byte is written. The content of every file is checked before that file is written. A refused package leaves nothing
+ * behind. Throws PackageError "PackageUnsafe", "PackageCorrupt" or "PackageTooLarge"; other errors are the disk's.
+ */
 export async function unpackPackage(request: UnpackRequest): Promise<UnpackedTree> {
   const { directory, signal, limits } = request;
   const { bytes, plan } = await openPackage(request.bytes, limits);
@@ -157,8 +158,7 @@ async function writePlanned(bytes: Buffer, file: PlannedFile, directory: string)
   await writeFile(join(directory, file.path), content, { flag: "wx", mode: file.executable ? 0o755 : 0o644 });
 }
 
-// Which packages run on this machine.
-
+/** Which packages run on this machine. */
 export function currentPlatform(): PackagePlatform {
   const { platform: os, arch } = process;
   return os === "linux" ? { os, arch, libc: usesGlibc() ? "glibc" : "musl" } : { os, arch };

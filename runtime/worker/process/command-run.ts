@@ -5,14 +5,22 @@ import { PackageError } from "../../core/errors.ts";
 import type { Progress } from "../../core/job/job.ts";
 import type { CommandEntry } from "../../core/package/manifest.ts";
 import { PROGRAM_HEAD_BYTES, programProblem, readInterpreter } from "../../core/package/program-file.ts";
-import { captureOutput, createHeapWitness } from "./captured-output.ts";
+import { captureOutput } from "./log/captured-output.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
 import { readResultFile } from "./files/job-file.ts";
-import { type Launcher, type ProcessExit, findProgram, isExecutable } from "./launch.ts";
+import { type Launcher, type ProcessExit, findProgram, isExecutable } from "./os/launch.ts";
 import { presentable } from "./progress.ts";
-import { type Conclusion, type Ended, type Run, type RunListener, crashed, failed } from "./run.ts";
+import {
+  type Conclusion,
+  type Ended,
+  type Run,
+  type RunListener,
+  crashed,
+  createHeapErrorReader,
+  failed,
+} from "./run.ts";
 import type { JobProcessSpec } from "./spec.ts";
-import type { JobUsers } from "./users/job-users.ts";
+import type { JobUsers } from "./os/job-users.ts";
 
 /** EX_DATAERR of sysexits.h, "the input data was incorrect": another attempt cannot help. */
 const DO_NOT_RETRY_EXIT_CODE = 65;
@@ -54,13 +62,13 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
   let lastError = "";
   /** The first lines: enough to tell whether the program itself has printed anything. */
   const printed: string[] = [];
-  const heap = createHeapWitness();
+  const heap = createHeapErrorReader();
   const drained = captureOutput(process.child, {
     line(source, line) {
       listener.line(source, line);
       if (printed.length < 2) printed.push(line.toString("utf8").trim());
       if (source === "err") {
-        heap.see(line);
+        heap.read(line);
         lastError = line.toString("utf8").trim().slice(0, REASON_MAX_LENGTH) || lastError;
       } else {
         const progress = parseProgressLine(line);
@@ -77,8 +85,8 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
     pid: process.pid,
     tree: process.tree,
     finished: process.exit,
-    // A command tells its end by exiting.
-    told: new Promise(() => undefined),
+    // A command reports its end by exiting.
+    endReported: new Promise(() => undefined),
     drained,
     stop() {
       stopping = true;
@@ -89,10 +97,10 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
       const exit = await process.exit;
       const problem = neverStarted(entry.command, exit, printed);
       if (problem !== undefined) {
-        return { ended: failed("EntryPointInvalid", problem, false), told: false, stopping: wasStopping };
+        return { ended: failed("EntryPointInvalid", problem, false), reported: false, stopping: wasStopping };
       }
       const exhausted = heap.exhausted(exit);
-      if (exhausted !== undefined) return { ended: exhausted, told: false, stopping: wasStopping };
+      if (exhausted !== undefined) return { ended: exhausted, reported: false, stopping: wasStopping };
       return { ...(await endOf(exit, workspace, lastError, wasStopping)), stopping: wasStopping };
     },
     destroy() {
@@ -108,21 +116,19 @@ async function endOf(
   lastError: string,
   stopping: boolean,
 ): Promise<Omit<Conclusion, "stopping">> {
-  if (exit.code === null) return { ended: crashed(exit), told: false };
+  if (exit.code === null) return { ended: crashed(exit), reported: false };
   if (exit.code === 0) {
     const { ended, written } = await readResultFile(workspace);
-    // Many programs exit with 0 when they are told to stop: only a result shows that the work was done.
-    return { ended, told: !stopping || written };
+    // Many programs exit with 0 when they are asked to stop: only a result shows that the work was done.
+    return { ended, reported: !stopping || written };
   }
-  return { ended: commandFailed(exit.code, lastError), told: !stopping };
+  return { ended: commandFailed(exit.code, lastError), reported: !stopping };
 }
 
 function commandFailed(code: number, lastError: string): Ended {
   const reason = lastError === "" ? "." : `: ${lastError}`;
   return failed("JobFailed", `The command ended with exit code ${code}${reason}`, code !== DO_NOT_RETRY_EXIT_CODE);
 }
-
-// Progress of commands: lines on stdout in one of two forms, both kept in the log as well.
 
 /** `::progress 0.5 Half way`, `::progress 50% Half way`, `::progress Half way`; `Progress:` in the same place. */
 const FORM = /^(?:::progress(?=\s)|Progress:)\s*(?:(?<number>\d*\.?\d+)(?<percent>%)?(?=\s|$))?\s*(?<text>.*)$/s;
@@ -142,8 +148,6 @@ export function parseProgressLine(line: Buffer): Progress | undefined {
 
 const COLON = 58;
 const LETTER_P = 80;
-
-// Finds the program of a command entry, and says in words what keeps it from being started.
 
 /**
  * An absolute path: a file of the package if `command` contains a slash or names one, else the first such program on

@@ -1,18 +1,18 @@
 /**
  * One attempt from its start to the moment when nothing of it runs any more: limits of time, silence and memory, stop
- * with grace, force, and what the end means. How modules and commands are run and heard is left to them. States: see
+ * with grace, force, and what the end means. How modules and commands run is in files of their own. States: see
  * `JobProcess`.
  */
 import { isSystemError, messageOf } from "../../core/errors.ts";
 import { GRACE_DEFAULT_MS, LOG_MAX_BYTES, REUSE_ALONE_AFTER_INTERRUPTIONS } from "../../core/limits.ts";
 import { type Interruption, interruptionOf, isMachineFault } from "../attempt/machine-fault.ts";
-import { type AttemptLog, createAttemptLog } from "./attempt-log.ts";
-import type { ChildPool } from "./child-pool.ts";
+import { type AttemptLog, createAttemptLog } from "./log/attempt-log.ts";
+import type { ChildPool } from "./module/child-pool.ts";
 import { startCommand } from "./command-run.ts";
 import { type MemoryWatch, startIdleLimit } from "./watches.ts";
-import type { JobUsers } from "./users/job-users.ts";
-import type { Launcher } from "./launch.ts";
-import { startModule } from "./module-run.ts";
+import type { JobUsers } from "./os/job-users.ts";
+import type { Launcher } from "./os/launch.ts";
+import { startModule } from "./module/module-run.ts";
 import { EXIT_GRACE_MS, PIPE_GRACE_MS, PROGRESS_INTERVAL_MS } from "./process-limits.ts";
 import { mergeProgress } from "./progress.ts";
 import { type Conclusion, type Run, type RunListener, type Stop, failed, outOfMemory, within } from "./run.ts";
@@ -90,10 +90,10 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     const begun = await begin();
     if ("kind" in begun) return begun;
     run = begun;
-    // Requested in the moment between.
+    // It was requested while the job started.
     if (facts.stop !== undefined) run.stop(facts.stop);
     const stopWatching = watchMemory(run);
-    void run.told.then(() => forceAfter(EXIT_GRACE_MS));
+    void run.endReported.then(() => forceAfter(EXIT_GRACE_MS));
     facts.forced = (await Promise.race([run.finished.then(() => "finished"), force.promise])) === undefined;
     const left = await run.clear();
     stopWatching();
@@ -116,7 +116,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
 
   timers.push(setTimeout(() => requestStop("timeout"), spec.timeoutMs));
   const result = execute()
-    // Ours, and nothing a job should cause; the contract is that a result never rejects.
+    // An error of the worker, not of the job. The contract is that a result never rejects.
     .catch((error: unknown) => failed("JobCrashed", `The worker lost sight of the job: ${messageOf(error)}`, true))
     .then((ended) => {
       for (const timer of timers) clearTimeout(timer);
@@ -158,12 +158,12 @@ interface EndFacts {
 }
 
 /**
- * What the attempt came to. What a job told before it was asked to stop stands. After that only an output shows that it
+ * The result of the attempt. What a job reported before it was asked to stop counts. After that only an output shows that it
  * finished its work instead of stopping; and a time limit that was exceeded stays exceeded.
  */
 function endOf({ spec, stop, killed, forced, exceeded }: EndFacts, conclusion?: Conclusion): ProcessResult {
   const timedOut = stop === "timeout" || stop === "idle";
-  if (conclusion?.told === true) {
+  if (conclusion?.reported === true) {
     const { ended, stopping } = conclusion;
     const hasOutput = ended.kind === "succeeded" && ended.output !== undefined;
     if (!stopping || (hasOutput && !timedOut)) return ended;
@@ -183,7 +183,7 @@ function timeLimit(stop: "timeout" | "idle", { timeoutMs, idleTimeoutMs = 0 }: E
   return failed("JobTimedOut", message, true);
 }
 
-/** The last line of a log says how the attempt ended, for whoever reads nothing else. */
+/** The last line of a log says how the attempt ended. */
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {
   if (ended.kind === "succeeded") return;
   if (ended.kind === "failed") log.write("sys", `${ended.code}: ${ended.message}`);

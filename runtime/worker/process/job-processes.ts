@@ -8,14 +8,14 @@ import {
   REUSE_MAX_JOBS,
   REUSE_MAX_JOBS_AT_ONCE,
 } from "../../core/limits.ts";
-import { createChildPool } from "./child-pool.ts";
+import { createChildPool } from "./module/child-pool.ts";
 import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
-import { startGuardian } from "./users/guardian.ts";
-import { endHostChild, startHostChild } from "./host-child.ts";
+import { startGuardian } from "./os/guardian.ts";
+import { endHostChild, startHostChild } from "./module/host-child.ts";
 import { type JobProcessDeps, startJobProcess } from "./job-process.ts";
-import type { JobUserChoice } from "./users/job-user.ts";
-import { createJobUsers } from "./users/job-users.ts";
-import { createLauncher } from "./launch.ts";
+import type { JobUserChoice } from "./os/job-user.ts";
+import { createJobUsers } from "./os/job-users.ts";
+import { createLauncher } from "./os/launch.ts";
 import { createMemoryWatch } from "./watches.ts";
 import type { ReuseLimits } from "./shared/shared-child.ts";
 import { createSharedChildren } from "./shared/shared-children.ts";

@@ -6,7 +6,7 @@ const KiB = 1024;
 export const CONTROL_LINE_MAX_BYTES = 128 * KiB;
 /** A longer line of output becomes several lines in the log. */
 export const LOG_LINE_MAX_BYTES = 16 * KiB;
-/** Progress is passed on ten times a second: faster than anybody reads, slow enough to cost nothing. */
+/** Progress is passed on ten times a second: faster than people read, slow enough to cost nothing. */
 export const PROGRESS_INTERVAL_MS = 100;
 /**
  * What a worker reads from one pipe in one window. A job that writes faster waits in its own `write`, so that a flood
@@ -16,13 +16,13 @@ export const READ_WINDOW_MS = 50;
 export const READ_WINDOW_BYTES = 2 * KiB * KiB;
 /** The same for messages of a child, each of which is parsed. */
 export const CONTROL_WINDOW_BYTES = 512 * KiB;
-/** A process that has told its result may take this long for its own exit handlers. */
+/** A process that has reported its result may take this long for its own exit handlers. */
 export const EXIT_GRACE_MS = 2_000;
 /** After the last process is gone, its pipes are empty within moments; a handle that left the tree is not waited for. */
 export const PIPE_GRACE_MS = 1_000;
 /** A job of a shared process that is killed may end by itself for so long; then its process is ended, with all jobs. */
 export const KILL_PATIENCE_MS = 200;
-/** A shared process counts as blocked after so many questions without an answer, asked at equal distances. */
+/** A shared process counts as blocked after so many pings without an answer, sent at equal distances. */
 export const PINGS_UNTIL_BLOCKED = 6;
 /** What is killed is gone within moments, unless it waits for a disk or a driver that does not answer. */
 export const END_PATIENCE_MS = 10_000;

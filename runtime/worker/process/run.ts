@@ -1,17 +1,17 @@
-/** What a module and a command have in common while they run, and the words in which their ends are told. */
+/** What a module and a command have in common while they run, and how their ends are described. */
 import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job/job.ts";
 import { parseJson } from "../../core/json.ts";
-import type { LogSource } from "./attempt-log.ts";
-import type { ProcessExit } from "./launch.ts";
-import type { ProcessTree } from "./users/process-tree.ts";
+import type { LogSource } from "./log/attempt-log.ts";
+import type { ProcessExit } from "./os/launch.ts";
+import type { ProcessTree } from "./os/process-tree.ts";
 import type { ProcessResult, StopReason } from "./spec.ts";
 
-/** Why a job is told to stop. `lost`: it belongs to somebody else by now. */
+/** Why a job has to stop. `lost`: the job no longer belongs to this worker. */
 export type Stop = StopReason | "timeout" | "idle" | "lost";
 
-/** Where a running job's words go. */
+/** Where a running job's output goes. */
 export interface RunListener {
   readonly line: (source: LogSource, line: Uint8Array | string) => void;
   readonly progress: (progress: Progress) => void;
@@ -23,8 +23,8 @@ export interface Run {
   readonly pid: number;
   /** Whose memory is the job's; undefined if others use it too. */
   readonly tree: ProcessTree | undefined;
-  /** Resolves if the job has told its end; what follows is only the exit of its process. */
-  readonly told: Promise<void>;
+  /** Resolves if the job has reported its end; what follows is only the exit of its process. */
+  readonly endReported: Promise<void>;
   /** Nothing has to be waited for any more. */
   readonly finished: Promise<unknown>;
   /** All pipes have been read to their end. */
@@ -43,8 +43,8 @@ export type Ended = Extract<ProcessResult, { kind: "succeeded" | "failed" | "int
 
 export interface Conclusion {
   readonly ended: Ended;
-  /** The job said this itself; otherwise it is read off its exit. */
-  readonly told: boolean;
+  /** The job reported this itself; otherwise it is read off its exit. */
+  readonly reported: boolean;
   /** It had been asked to stop before. */
   readonly stopping: boolean;
   /** Others kept it from noticing that its time was over. */
@@ -60,7 +60,7 @@ export const failed = (code: JobCode | PackageCode, message: string, retryable: 
   retryable,
 });
 
-/** A process that ended in a way no job ends on purpose. */
+/** A process that ended before there was a result. */
 export function crashed({ code, signal }: ProcessExit): Failed {
   const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}${hintOf(signal)}`;
   return failed("JobCrashed", `The job's process ${how} before there was a result.`, true);
@@ -76,7 +76,34 @@ export function outOfMemory(bytes: number, limitMb: number): Failed {
   return failed("JobOutOfMemory", `The job used ${usedMb} MiB of memory; its limit is ${limitMb} MiB.`, true);
 }
 
-/** Whichever comes first: the work, or the end of the time. */
+/** Notices on stderr that Node has ended a process because its heap was full. */
+export interface HeapErrorReader {
+  /** Takes a line of stderr. */
+  read(line: Buffer): void;
+  /** The failure, if that was the reason of this exit. */
+  exhausted(exit: ProcessExit): Failed | undefined;
+}
+
+/** "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", then SIGABRT. */
+const LAST_WORDS = "FATAL ERROR: ";
+const REASON = "JavaScript heap out of memory";
+/** A shell reports a signal of its child as 128 plus its number; SIGABRT has 6. */
+const ABORTED_EXIT_CODE = 134;
+
+export function createHeapErrorReader(): HeapErrorReader {
+  let seen = false;
+  return {
+    read(line) {
+      seen ||= line.includes(REASON) && line.includes(LAST_WORDS);
+    },
+    exhausted({ code, signal }) {
+      if (!seen || (signal !== "SIGABRT" && code !== ABORTED_EXIT_CODE)) return undefined;
+      return failed("JobOutOfMemory", "The job's JavaScript heap is full: Node has ended its process.", true);
+    },
+  };
+}
+
+/** Resolves with the work or after the time, whichever comes first. */
 export async function within(ms: number, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const end = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));

@@ -8,7 +8,7 @@ import type { JobEntry } from "../../core/package/manifest.ts";
 import type { Interruption } from "../attempt/machine-fault.ts";
 import type { Workspace } from "./files/workspace.ts";
 
-/** What the job is told about itself. */
+/** What the job knows about itself. */
 export interface JobFacts {
   readonly jobId: string;
   readonly batchId: string;
@@ -42,7 +42,7 @@ export interface JobProcessSpec {
   readonly idleTimeoutMs?: number | undefined;
   /** Of all processes of the attempt; of a shared process, if it has one. Default: the worker's. */
   readonly memoryMb?: number | undefined;
-  /** What the job gets to end by itself once it is told to stop. Default: GRACE_DEFAULT_MS. */
+  /** What the job gets to end by itself once it was asked to stop. Default: GRACE_DEFAULT_MS. */
   readonly graceMs?: number | undefined;
   /** At most ten calls a second, the latest progress wins; the last one comes before the result. Must not throw. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -56,7 +56,7 @@ export interface SharedPackage {
   copyTo(target: string, signal?: AbortSignal): Promise<void>;
 }
 
-/** `cancel`: somebody wants the job to end. `drain`: this worker shuts down, the job will run elsewhere. */
+/** `cancel`: the job must end. `drain`: this worker shuts down, the job will run elsewhere. */
 export type StopReason = "cancel" | "drain";
 
 export type ProcessResult =
@@ -73,7 +73,7 @@ export type ProcessResult =
   | { readonly kind: "canceled"; readonly reason: StopReason; readonly forced: boolean }
   /** It was ended by `kill` before there was a result. */
   | { readonly kind: "killed" }
-  /** It ran, and was ended by somebody else in its process, or by this machine. Not the job's fault. */
+  /** It ran, and another job in its process or this machine ended it. Not the job's fault. */
   | ({ readonly kind: "interrupted" } & Interruption)
   /** This machine could not start a process; none of the job's code has run. Not the job's fault. */
   | ({ readonly kind: "not-started" } & Interruption);
@@ -84,7 +84,7 @@ export type ProcessResult =
  * | state    | meaning                                              | leaves by                                            |
  * |----------|------------------------------------------------------|------------------------------------------------------|
  * | running  | being started, or user code runs                     | result, exit, timeout, `cancel` → stopping; `kill`    |
- * | stopping | told to end (or has ended by itself); grace runs     | exit → clearing; end of grace, `kill` → clearing      |
+ * | stopping | asked to end (or has ended by itself); grace runs    | exit → clearing; end of grace, `kill` → clearing      |
  * | clearing | SIGKILL to whatever is left, until nothing is        | last process gone → over                             |
  * | over     | `result` is settled, nothing of the attempt runs     | –                                                    |
  */

@@ -1,11 +1,12 @@
-/** Looks regularly how much memory processes and all their descendants use, one look for everybody who is watched. */
+/** Watches over processes: how much memory they use, whether they show signs of life, whether they answer. */
 import { MEMORY_CHECK_MS } from "../../core/limits.ts";
 import { PINGS_UNTIL_BLOCKED } from "./process-limits.ts";
-import { type ProcessTable, createTableReader, userOf } from "./users/proc-table.ts";
-import { MARK_VARIABLE, type ProcessTree } from "./users/process-tree.ts";
+import { type ProcessTable, createTableReader, userOf } from "./os/proc-table.ts";
+import { MARK_VARIABLE, type ProcessTree } from "./os/process-tree.ts";
 
+/** Reads the memory of all watched processes and their descendants at once, again and again. */
 export interface MemoryWatch {
-  /** Tells the use after every look. The returned function ends the watch. Tells nothing where there is no /proc. */
+  /** Calls back after every reading. The returned function ends the watch. Does nothing where there is no /proc. */
   watch(tree: ProcessTree, onBytes: (bytes: number) => void): () => void;
 }
 
@@ -13,7 +14,7 @@ export function createMemoryWatch(readTable: () => ProcessTable | undefined = cr
   const watched = new Map<ProcessTree, (bytes: number) => void>();
   let timer: NodeJS.Timeout | undefined;
 
-  function look(): void {
+  function read(): void {
     const table = readTable();
     if (table === undefined) return;
     for (const [tree, bytes] of memoryOf([...watched.keys()], table)) watched.get(tree)?.(bytes);
@@ -22,7 +23,7 @@ export function createMemoryWatch(readTable: () => ProcessTable | undefined = cr
   return {
     watch(tree, onBytes) {
       watched.set(tree, onBytes);
-      timer ??= setInterval(look, MEMORY_CHECK_MS);
+      timer ??= setInterval(read, MEMORY_CHECK_MS);
       return () => {
         watched.delete(tree);
         if (watched.size > 0) return;
@@ -35,7 +36,7 @@ export function createMemoryWatch(readTable: () => ProcessTable | undefined = cr
 
 /**
  * The memory of every tree, in one pass. A process belongs to the tree of its group or session, of its mark, of its user,
- * or of its parent. (Which processes to end is asked more carefully, see `membersOf`.)
+ * or of its parent. (`membersOf` decides more carefully which processes to end.)
  */
 export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Map<ProcessTree, number> {
   const byLeader = new Map(trees.map((tree) => [tree.leader, tree]));
@@ -47,7 +48,7 @@ export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Ma
   function treeOf(pid: number): ProcessTree | undefined {
     const entry = entries.get(pid);
     if (entry === undefined || found.has(pid)) return found.get(pid);
-    // Known as a stranger while its ancestors are looked at, so that no circle of numbers can be endless.
+    // Counts as a stranger while its ancestors are searched, so that a circle of numbers ends.
     found.set(pid, undefined);
     const tree =
       byLeader.get(entry.group) ??
@@ -78,8 +79,7 @@ export function memoryOf(trees: readonly ProcessTree[], table: ProcessTable): Ma
   return totals;
 }
 
-// Notices that somebody has shown no sign of life for too long.
-
+/** Notices that a job has shown no sign of life for too long. */
 export interface IdleLimit {
   readonly touch: () => void;
   stop(): void;
@@ -90,7 +90,7 @@ export function startIdleLimit(idleMs: number, onIdle: () => void): IdleLimit {
   let last = performance.now();
   let timer: NodeJS.Timeout | undefined;
 
-  // Signs of life come by the thousand, so that they only note the time; the timer looks whether there was one.
+  // Signs of life come by the thousand, so they only note the time. The timer checks whether there was one.
   function waitFor(ms: number): void {
     timer = setTimeout(() => {
       const left = last + idleMs - performance.now();
@@ -108,8 +108,7 @@ export function startIdleLimit(idleMs: number, onIdle: () => void): IdleLimit {
   };
 }
 
-// Asks a process at equal distances whether it still hears, and notices when it no longer answers.
-
+/** Pings a process at equal distances, and notices when it no longer answers. */
 export interface AnswerWatch {
   readonly answered: () => void;
   /** When it last answered, in terms of `performance.now()`. */
@@ -118,20 +117,20 @@ export interface AnswerWatch {
 }
 
 export interface AnswerWatchDeps {
-  /** Counts questions, not time, so that a worker that was itself asleep accuses nobody. */
+  /** Counts pings, not time, so that a worker that was itself asleep blames no process. */
   readonly blockedMs: number;
-  /** Asks, unless there is no reason to. */
-  readonly ask: () => boolean;
-  /** Called again at every question that would follow. */
+  /** Sends a question, unless no job waits for answers. False: none was sent. */
+  readonly ping: () => boolean;
+  /** Called again at every ping that would follow. */
   readonly onBlocked: () => void;
 }
 
-export function startAnswerWatch({ blockedMs, ask, onBlocked }: AnswerWatchDeps): AnswerWatch {
+export function startAnswerWatch({ blockedMs, ping, onBlocked }: AnswerWatchDeps): AnswerWatch {
   let answeredAt = 0;
   let unanswered = 0;
   const timer = setInterval(() => {
     if (unanswered >= PINGS_UNTIL_BLOCKED) onBlocked();
-    unanswered = ask() ? unanswered + 1 : 0;
+    unanswered = ping() ? unanswered + 1 : 0;
   }, blockedMs / PINGS_UNTIL_BLOCKED);
   return {
     answered() {

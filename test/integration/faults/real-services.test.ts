@@ -47,7 +47,7 @@ describe("over Azurite and the local Service Bus, with the SDKs", () => {
     },
   );
 
-  it("no process is left and every invariant holds, with jobs in children", { timeout: 120_000 }, async () => {
+  it("every invariant holds over real services, and no process is left", { timeout: 120_000 }, async () => {
     const fault = (words: string, operation: string, kind: FaultKind): FaultCase => ({
       scenario: scenario(words),
       fault: { operation, occurrence: 1, kind },

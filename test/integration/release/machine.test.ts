@@ -37,7 +37,7 @@ const releasesThere = async (): Promise<readonly string[]> =>
 const asked = (part: string): number => machine.releases.requests.filter((request) => request.includes(part)).length;
 
 describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}`, () => {
-  it("fetches Node and the release, once, and starts it by version and name", async () => {
+  it("the bootstrap fetches Node and the release once and starts it by version and name", async () => {
     const version = machine.releases.release(zipOf("one"));
     expect(await machine.bootstrap()).toMatchObject({ code: 0 });
     expect(await whatRuns()).toEqual([version, "workers-4", "one"]);
@@ -50,7 +50,7 @@ describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}
     expect(await whatRuns()).toEqual([version, "workers-4", "one"]);
   });
 
-  it("waits for its roles, for a pointer that is being replaced, and for services that are away", async () => {
+  it("the bootstrap waits for its roles, for a pointer that is being replaced, and for unavailable services", async () => {
     machine.metadata.fail("instance/compute", 429, 503);
     machine.metadata.fail("identity/oauth2/token", 500);
     machine.releases.fail("/node", 503);
@@ -63,7 +63,7 @@ describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}
     expect(await whatRuns()).toContain("late");
   });
 
-  it("gives up when its time is over, or when time changes nothing; the next run goes on from there", async () => {
+  it("the bootstrap gives up when its time is over, and the next run goes on from there", async () => {
     machine.releases.removePointer();
     const { code, log } = await machine.bootstrap({ JOBYARD_PATIENCE_SECONDS: "0" });
     expect(code).toBe(1);
@@ -76,7 +76,7 @@ describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}
     expect(await whatRuns()).toContain("one");
   });
 
-  it("refuses what has another checksum, Node or release, and stays on what it has", async () => {
+  it("the bootstrap refuses a wrong checksum of Node or release and keeps what it has", async () => {
     const wrong = "0".repeat(64);
     expect(await machine.bootstrap({ JOBYARD_NODE_SHA256: wrong })).toMatchObject({
       code: 1,
@@ -106,7 +106,7 @@ describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}
     expect(await releasesThere()).toEqual([]);
   });
 
-  it("follows the pointer, back too, and keeps the release it came from", async () => {
+  it("the bootstrap follows the pointer forward and back and keeps the previous release", async () => {
     const [one, two, three] = [zipOf("one"), zipOf("two"), zipOf("three")];
     const versions: string[] = [];
     for (const zip of [one, two, three]) {
@@ -122,7 +122,7 @@ describe.skipIf(MISSING_PROGRAMS.length > 0)(`the bootstrap of a machine${needs}
     expect(await readlink(join(machine.root, "opt/jobyard/current"))).toMatch(new RegExp(`/${versions[1]!}$`));
   });
 
-  it("leaves its token in no file, and in no list of processes", async () => {
+  it("the bootstrap leaves its token in no file and no process list", async () => {
     machine.releases.release(zipOf("one"));
     await machine.bootstrap();
     const script = await readFile(join(import.meta.dirname, "../../../infra/cloud-init/bootstrap.sh"), "utf8");

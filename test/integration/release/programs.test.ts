@@ -22,7 +22,7 @@ const GREET = `
     run: (job) => ({ output: "Hello, " + (job.parameters as { name: string }).name }),
   });`;
 
-it("runs a job of a package that came with it, with nothing but its own files", async () => {
+it("a release runs a job of its own package with nothing but its own files", async () => {
   const folder = await temporaryDirectory();
   onTestFinished(() => folder[Symbol.asyncDispose]());
   const bus = await startBusProcess(busTopology([DEFAULT_POOL]));

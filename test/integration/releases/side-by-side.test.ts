@@ -10,6 +10,7 @@ import { parseJobId } from "../../../runtime/core/job/ids.ts";
 import { DEFAULT_POOL, EVENTS_TOPIC, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -59,7 +60,7 @@ const readyz = async (port: number | undefined): Promise<unknown> =>
   (await fetch(`http://127.0.0.1:${port!}/readyz`)).json();
 
 /** One round of this release's sweeper, an hour from now, in this tenant's batch alone. */
-async function sweep(jobId: string): Promise<{ readonly rung: number; readonly noted: readonly unknown[] }> {
+async function sweep(jobId: string): Promise<{ readonly bellsSent: number; readonly noted: readonly unknown[] }> {
   const { jobs, batches, timers, workers } = createAzureStores();
   const queue = system.queue();
   const noted: unknown[] = [];
@@ -68,7 +69,7 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
     log: { ...silentLog, warn: (told) => noted.push(told) },
   });
   const { batchId } = parseJobId(jobId)!;
-  const { rung } = await sweepBatches(
+  const { bellsSent } = await sweepBatches(
     {
       ...{
         jobs,
@@ -79,7 +80,10 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
         lockMs: 2_000,
         marginMs: 500,
       },
-      completion: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
+      completion: withTimerBatches(
+        createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }),
+        { jobs, timers, queue },
+      ),
       batches: {
         update: (...given) => batches.update(...given),
         async *active(onUnreadable) {
@@ -91,11 +95,11 @@ async function sweep(jobId: string): Promise<{ readonly rung: number; readonly n
     },
     { thorough: true },
   );
-  return { rung, noted };
+  return { bellsSent, noted };
 }
 
 describe("a worker beside a later API", () => {
-  it("hands a later message back, says so, goes on with others, and leaves the job to a later worker", async () => {
+  it("a worker returns a message of a later release and goes on with others", async () => {
     await using worker = await olderWorker();
     const jobId = await submitToLater();
     await eventually(async () => {
@@ -145,7 +149,7 @@ describe("after a rollback", () => {
     const jobId = await submitToLater();
     await using worker = await olderWorker();
     await eventually(async () => expect(await readyz(worker.healthPort)).toHaveProperty("unreadable"));
-    expect(await sweep(jobId)).toMatchObject({ rung: 1 });
+    expect(await sweep(jobId)).toMatchObject({ bellsSent: 1 });
     expect(await system.until(jobId)).toMatchObject({ state: "succeeded", executions: 1, interruptions: 0 });
     expect(await letters()).toEqual([]);
     // The later release comes again, and finds that its message is no longer needed.
@@ -159,7 +163,7 @@ describe("after a rollback", () => {
     expect(await letters()).toEqual([]);
   });
 
-  it("a message that the broker has given up is rung for again by the release that can read it", async () => {
+  it("the release that can read a dead-lettered message sends its bell again", async () => {
     const jobId = await submitToLater();
     const delivery = await system.queue().receiver(QUEUE).receive(5_000);
     // As the broker does after 2,000 deliveries.
@@ -168,7 +172,11 @@ describe("after a rollback", () => {
     const unreadable = createUnreadable({ monotonicNow: () => 0, log: silentLog });
     const sweepLetters = (queue: ReturnType<TestSystem["queue"]>): Promise<number> => {
       const now = (): Date => new Date();
-      const completion = createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now });
+      const completion = withTimerBatches(createBatchCompletion({ batches, jobs, events: silentEvents, now }), {
+        jobs,
+        timers,
+        queue,
+      });
       const deps = { jobs, queue, completion, events: silentEvents, unreadable, now };
       return sweepDeadLetters(QUEUE, new Map(), deps);
     };
@@ -183,7 +191,7 @@ describe("after a rollback", () => {
 });
 
 describe("an API beside a later release", () => {
-  it("answers 503 for a row that it cannot read, says so at /readyz, and never touches the row", async () => {
+  it("an API answers 503 for a row of a later release, reports it at /readyz and never changes it", async () => {
     const jobId = await system.submit(tenant, "Quick");
     const { rows } = createAzureStores();
     await rows.merge("jobs", jobKeys(jobId), { state: "paused" });

@@ -47,8 +47,8 @@ function depsOf(): SchedulerDeps {
   const sender = createTickSender({ bus: connectServiceBus({ kind: "connection-string", serviceBus }) });
   senders.push(sender);
   // Each looks again as soon as it has looked.
-  const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
-  return { timers, sender, now: () => new Date(), random: Math.random, pause, log: silentLog };
+  const sleep = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+  return { timers, sender, now: () => new Date(), random: Math.random, sleep, log: silentLog };
 }
 
 async function receive(count: number): Promise<readonly string[]> {
@@ -68,7 +68,7 @@ async function receive(count: number): Promise<readonly string[]> {
 }
 
 describe("schedulers", () => {
-  it("send each tick once, at its time, however many they are", async () => {
+  it("several schedulers send each tick once, at its time", async () => {
     await timers.write(everySecond, undefined);
     const schedulers = [depsOf(), depsOf(), depsOf()].map(startScheduler);
     const times = await receive(4);
@@ -80,7 +80,7 @@ describe("schedulers", () => {
     expect(await receive(2)).toEqual([5, 6].map((s) => new Date(START.getTime() + s * 1_000).toISOString()));
   });
 
-  it("serve the others beside a row that cannot be read", async () => {
+  it("schedulers serve the other timers when one row cannot be read", async () => {
     const spoiled = timerOf({ tenantName, packageName: "a.zip", timerName: "Spoiled" });
     const sound = timerOf({ tenantName, packageName: "b.zip", timerName: "Sound", activeFrom: START });
     for (const timer of [spoiled, sound]) await timers.write(timer, undefined);

@@ -23,6 +23,7 @@ import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { busTopology, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
@@ -70,7 +71,11 @@ beforeEach(async () => {
 const deps = (): SweepBatchesDeps => ({
   jobs,
   queue,
-  completion: createBatchCompletion({ batches, jobs, timers, queue, events: silentEvents, now: () => new Date() }),
+  completion: withTimerBatches(createBatchCompletion({ batches, jobs, events: silentEvents, now: () => new Date() }), {
+    jobs,
+    timers,
+    queue,
+  }),
   events: silentEvents,
   unreadable: silentUnreadable,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
@@ -120,20 +125,20 @@ const rowOf = async (jobId: string): Promise<Job> => (await jobs.get(jobId))!.va
 const peek = (deadLetter = false) => queue.peek(queueName, { deadLetter, maxCount: 100 });
 
 describe("sweeping batches", () => {
-  it("rings a queued row that has no bell, under a fresh message id, and leaves others alone", async () => {
+  it("the sweeper sends a lost bell under a new message id and leaves other jobs alone", async () => {
     const orphan = await insert();
     const healthy = await insert();
     await ring(healthy);
-    expect(await sweep()).toMatchObject({ rung: 1, handedBack: 0 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1, handedBack: 0 });
     const bells = await peek();
     expect(bells.map(({ messageId }) => messageId).sort()).toEqual(
       [bellMessageId(healthy.value.jobId, 1), expect.stringMatching(`^${orphan.value.jobId}:1:`) as unknown].sort(),
     );
     expect((await rowOf(orphan.value.jobId)).ring).toBe(1);
-    expect(await sweep()).toMatchObject({ rung: 0 });
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
   });
 
-  it("takes the tick of a timer that lies in the queue for the bell of its run", async () => {
+  it("a queued tick counts as the bell of its run", async () => {
     const timer = timerOf({ tenantName: freshTenant(), pool });
     const at = new Date("2026-03-01T08:00:00Z");
     await wakeTimerBatch(batches, timer, at);
@@ -143,56 +148,56 @@ describe("sweeping batches", () => {
     const trigger = { trigger: "schedule", scheduledAt: at, missedCount: 0 } as const;
     await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
     await queue.send(queueName, [{ bell: tick as never, messageId }]);
-    expect(await sweep()).toMatchObject({ rung: 0 });
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
     const [delivery] = [await queue.receiver(queueName).receive(5_000)];
     expect(delivery?.parsed).toEqual({ kind: "tick", tick });
     await delivery!.complete();
     // Its message is gone: it waits, or somebody died.
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([jobId]);
   });
 
-  it("reopens a complete batch before it rings for a job that was added too late to be counted", async () => {
+  it("the sweeper reopens a complete batch before it sends the bell of a late job", async () => {
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "closed" });
     await deps().completion.afterJobEnded(batch.batchId);
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 1, completedGeneration: 1 });
     // The API had found the batch open, and died after the insert.
     const late = await insert();
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 1 });
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([late.value.jobId]);
     await sweep();
     expect((await batches.get(batch.batchId))?.value.generation).toBe(2);
   });
 
-  it("ends a job that was added while its batch was canceled, instead of ringing for it", async () => {
+  it("the sweeper ends a job that was added while its batch was canceled", async () => {
     const { etag } = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, etag, { state: "canceled" });
     await deps().completion.afterJobEnded(batch.batchId);
     // The API had found the batch open, and died after the insert.
     const { value: late } = await insert();
     const { value: delayed } = await insert({ runAt: new Date(Date.now() + 24 * HOUR_MS) });
-    expect(await sweep()).toMatchObject({ canceled: 2, rung: 0 });
+    expect(await sweep()).toMatchObject({ canceled: 2, bellsSent: 0 });
     for (const { jobId } of [late, delayed]) {
       expect(await rowOf(jobId)).toMatchObject({ state: "canceled", executions: 0, endedAt: expect.any(Date) as Date });
     }
     expect(await peek()).toEqual([]);
     expect((await batches.get(batch.batchId))?.value).toMatchObject({ generation: 2, completedGeneration: 2 });
-    expect(await sweep()).toMatchObject({ canceled: 0, rung: 0 });
+    expect(await sweep()).toMatchObject({ canceled: 0, bellsSent: 0 });
   });
 
-  it("rings for a job of a canceled batch that was made to run again", async () => {
+  it("the sweeper sends the lost bell of a requeued job in a canceled batch", async () => {
     const { value: job, etag } = await insert();
     const changes = { ring: 2, reopen: true };
     await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "queued", changes });
     const stored = (await batches.get(batch.batchId))!;
     await batches.update(batch.batchId, stored.etag, { state: "canceled" });
-    expect(await sweep()).toMatchObject({ canceled: 0, rung: 1 });
+    expect(await sweep()).toMatchObject({ canceled: 0, bellsSent: 1 });
     expect((await rowOf(job.jobId)).state).toBe("queued");
   });
 
-  it("hands no job back while a worker's row is of another release, since nobody knows whose claims live", async () => {
+  it("the sweeper hands back no job while a worker's row cannot be read", async () => {
     const running = await insert();
     await claimed(running);
     const unreadable: string[] = [];
@@ -202,28 +207,28 @@ describe("sweeping batches", () => {
       unreadable: { note: (key: string) => void unreadable.push(key) },
     };
     const orphan = await insert();
-    expect(await sweepBatches(told, { thorough: true })).toMatchObject({ handedBack: 0, rung: 1 });
+    expect(await sweepBatches(told, { thorough: true })).toMatchObject({ handedBack: 0, bellsSent: 1 });
     expect(unreadable).toEqual(["the workers"]);
     expect(await rowOf(running.value.jobId)).toMatchObject({ state: "running" });
     expect((await rowOf(orphan.value.jobId)).state).toBe("queued");
     expect(await sweep()).toMatchObject({ handedBack: 1 });
   });
 
-  it("leaves a delayed row alone whose bell is scheduled, and rings one whose bell is not", async () => {
+  it("the sweeper sends the bell of a delayed job only if none is scheduled", async () => {
     const runAt = new Date(Date.now() + HOUR_MS / 2);
     const scheduled = await insert({ runAt });
     const lost = await insert({ runAt });
     await queue.send(queueName, [
       { bell: bellOf(scheduled.value, scheduled.etag), messageId: `${scheduled.value.jobId}:1`, enqueueAt: runAt },
     ]);
-    expect(await sweep()).toMatchObject({ rung: 1 });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
     const bells = await peek();
     expect(bells.map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId).sort()).toEqual(
       [scheduled.value.jobId, lost.value.jobId].sort(),
     );
   });
 
-  it("hands back what a dead worker ran although its bell is gone, and rings the next ring", async () => {
+  it("the sweeper hands back the job of a dead worker and sends its next bell", async () => {
     const stored = await insert();
     await claimed(stored);
     expect(await sweep()).toMatchObject({ handedBack: 1 });
@@ -238,7 +243,7 @@ describe("sweeping batches", () => {
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
   });
 
-  it("never touches a job whose worker lives and says that it runs it", async () => {
+  it("the sweeper leaves a job alone whose living worker names it", async () => {
     const stored = await insert();
     const claim = claimOf();
     await claimed(stored, claim);
@@ -250,11 +255,11 @@ describe("sweeping batches", () => {
         claims: [claim.id],
       },
     ];
-    expect(await sweep()).toMatchObject({ handedBack: 0, rung: 0 });
+    expect(await sweep()).toMatchObject({ handedBack: 0, bellsSent: 0 });
     expect((await rowOf(stored.value.jobId)).state).toBe("running");
   });
 
-  it("looks for a job's worker in the job's own pool: that of a timer's batch is the one it began in", async () => {
+  it("the sweeper looks for a job's worker in the job's own pool", async () => {
     const stored = await insert();
     const claim = claimOf();
     await claimed(stored, claim);
@@ -268,7 +273,7 @@ describe("sweeping batches", () => {
     expect(swept).toMatchObject({ handedBack: 0 });
   });
 
-  it("ends a dead worker's job as canceled when a cancel was wanted, and the batch hears of it", async () => {
+  it("the sweeper cancels a dead worker's job when a cancel was wanted, and completes its batch", async () => {
     const stored = await insert({ cancelWanted: true });
     await claimed(stored);
     const { etag } = (await batches.get(batch.batchId))!;
@@ -279,7 +284,7 @@ describe("sweeping batches", () => {
     expect(await peek()).toEqual([]);
   });
 
-  it("completes a closed batch whose last asker died, tells webhooks, and lets it rest afterwards", async () => {
+  it("the sweeper completes a closed batch that nobody completed, and lets it rest later", async () => {
     const webhook = webhookOf({ tenantName: batch.tenantName });
     await webhooks.create(webhook);
     const stored = await insert();
@@ -308,7 +313,7 @@ describe("sweeping dead letters", () => {
   const letters = async () => (await peek(true)).map(({ messageId }) => messageId);
   const sweepLetters = () => sweepDeadLetters(queueName, new Map(), deps());
 
-  it("keep the record of a failure, and drop it once the job was requeued", async () => {
+  it("a dead letter is kept while its job is failed, and removed after a requeue", async () => {
     const stored = await insert();
     await deadLetter(stored);
     const { jobId } = stored.value;
@@ -322,7 +327,7 @@ describe("sweeping dead letters", () => {
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(jobId, 2)]);
   });
 
-  it("revive a queued job whose own bell the broker gave up, as interrupted", async () => {
+  it("a queued job whose bell was dead-lettered by the broker is handed back as interrupted", async () => {
     const stored = await insert();
     await deadLetter(stored);
     expect(await sweepLetters()).toBe(1);
@@ -330,7 +335,7 @@ describe("sweeping dead letters", () => {
     expect((await peek()).map(({ messageId }) => messageId)).toEqual([bellMessageId(stored.value.jobId, 2)]);
   });
 
-  it("become the record of a job that loses its last chance that way", async () => {
+  it("the dead letter of a job with no interruption left stays as the record of its failure", async () => {
     const stored = await insert({ interruptions: MAX_INTERRUPTIONS });
     await deadLetter(stored);
     expect(await sweepLetters()).toBe(0);
@@ -338,7 +343,7 @@ describe("sweeping dead letters", () => {
     expect(await letters()).toEqual([bellMessageId(stored.value.jobId, 1)]);
   });
 
-  it("never touch a running row, and look again when it has moved", async () => {
+  it("a dead letter of a running job waits until the row has moved", async () => {
     const stored = await insert();
     await deadLetter(stored);
     await claimed((await jobs.get(stored.value.jobId))!);
@@ -351,7 +356,7 @@ describe("sweeping dead letters", () => {
     expect(await letters()).toEqual([]);
   });
 
-  it("stay for people to look at when they belong to no job", async () => {
+  it("a dead letter without a job is kept", async () => {
     await deadLetter({ value: jobOf({ pool }, batch), etag: "none" });
     expect(await sweepLetters()).toBe(0);
     expect((await letters()).length).toBe(1);

@@ -90,7 +90,7 @@ const ours = (timerName: string, queue = "jobs-default-normal"): FoundSubscripti
 });
 
 describe("publishing a package", () => {
-  it("registers its timers, tells which, and wakes the scheduler", async () => {
+  it("publishing a package registers its timers, returns them and wakes the scheduler", async () => {
     const before = woken.count;
     const answer = await publish(packed(timer("export"), timer("check", { pool: "gpu", cron: "00:10:00" })));
     expect(answer).toMatchObject({ status: 200, body: { timers: ["export", "check"] } });
@@ -102,7 +102,7 @@ describe("publishing a package", () => {
     expect(woken.count).toBeGreaterThan(before);
   });
 
-  it("twice changes nothing, and has nobody look", async () => {
+  it("publishing the same package twice changes nothing", async () => {
     const zip = packed(timer("export"));
     await publish(zip);
     const [stored] = await timers.ofPackage(tenantName, "pack.zip");
@@ -116,7 +116,7 @@ describe("publishing a package", () => {
     expect(woken.count).toBe(before);
   });
 
-  it("without a timer it had removes that with its subscription; under another name it leaves no orphan", async () => {
+  it("publishing a package without a former timer removes the timer and its subscription", async () => {
     await publish(packed(timer("export"), timer("check")));
     await publish(packed(timer("check")));
     expect([await namesOf(), await topic()]).toEqual([["check"], [ours("check")]]);
@@ -126,7 +126,7 @@ describe("publishing a package", () => {
     expect([await namesOf(), await topic()]).toEqual([[], []]);
   });
 
-  it("keeps its timers apart from those of the same name in another tenant, or another package", async () => {
+  it("timers of the same name in other tenants or packages are kept apart", async () => {
     const other = freshTenant();
     await publish(packed(timer("export")));
     await publish(packed(timer("export")), "pack.zip", other);
@@ -138,13 +138,13 @@ describe("publishing a package", () => {
     expect((await topic(other)).map(({ name }) => name)).toEqual([`${other}.pack.export`]);
   });
 
-  it("moves a timer to its new queue", async () => {
+  it("publishing a package with another priority moves its timer to the new queue", async () => {
     await publish(packed(timer("export")));
     await publish(packed(timer("export", { priority: "high", pool: "gpu" })));
     expect(await topic()).toEqual([ours("export", "jobs-gpu-high")]);
   });
 
-  it("is refused for a pool there is not, before anything of it can be seen", async () => {
+  it("a package with a timer for an unknown pool is refused before anything is stored", async () => {
     const refused = await publish(packed(timer("export"), timer("check", { pool: "farm" })));
     expect(refused).toMatchObject({
       status: 422,
@@ -153,7 +153,7 @@ describe("publishing a package", () => {
     expect([(await api.get(pathOf())).status, await namesOf(), await topic()]).toEqual([404, [], []]);
   });
 
-  it("is refused when there are too many timers in all", async () => {
+  it("a package is refused when there would be too many timers", async () => {
     const full = await anApi({
       wrapTimers: (inner) => ({
         ...inner,
@@ -171,7 +171,7 @@ describe("publishing a package", () => {
     expect((await api.get(pathOf("other.zip"))).status).toBe(404);
   });
 
-  it("at the same time in several versions leaves the timers of the one that is current", async () => {
+  it("several versions published at once leave the timers of the current one", async () => {
     const zips = ["a", "b", "c", "d"].map((name) => packed(timer(name)));
     const answers = await Promise.all(zips.map((zip) => publish(zip)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
@@ -180,7 +180,7 @@ describe("publishing a package", () => {
     expect([await namesOf(), await topic()]).toEqual([[current], [ours(current)]]);
   });
 
-  it("leaves subscriptions alone that a deployment has made", async () => {
+  it("publishing leaves subscriptions of the deployment alone", async () => {
     const name = `${tenantName}.pack.export`;
     await admin.createSubscription(TIMERS_TOPIC, name, { forwardTo: "jobs-gpu-low" });
     await publish(packed(timer("export")));
@@ -190,7 +190,7 @@ describe("publishing a package", () => {
 });
 
 describe("an older version", () => {
-  it("brings its timers back", async () => {
+  it("restoring an older version brings its timers back", async () => {
     const one = packed(timer("export"));
     await publish(one);
     await publish(packed(timer("check")));
@@ -199,7 +199,7 @@ describe("an older version", () => {
     expect([await namesOf(), await topic()]).toEqual([["export"], [ours("export")]]);
   });
 
-  it("is not restored when it asks for a pool that is no more", async () => {
+  it("an older version with a timer for a removed pool is not restored", async () => {
     const one = packed(timer("export", { pool: "gpu" }));
     await publish(one);
     const two = packed(timer("check"));
@@ -213,14 +213,14 @@ describe("an older version", () => {
 });
 
 describe("deleting", () => {
-  it("a package removes its timers, also when that was broken off before", async () => {
+  it("deleting a package removes its timers, also after an earlier failure", async () => {
     await publish(packed(timer("export")));
     await api.packages.remove(tenantName, "pack.zip");
     expect((await api.delete(pathOf())).status).toBe(404);
     expect([await namesOf(), await topic()]).toEqual([[], []]);
   });
 
-  it("a package removes its timers before the package, so that no tick finds it gone", async () => {
+  it("deleting a package removes its timers first, so no tick finds it gone", async () => {
     await publish(packed(timer("export")));
     const remove: PackageCatalog["remove"] = async (...place) => {
       expect([await namesOf(), await topic()]).toEqual([[], []]);
@@ -230,7 +230,7 @@ describe("deleting", () => {
     expect((await watched.delete(pathOf())).status).toBe(204);
   });
 
-  it("a tenant removes its timers, and leaves its packages", async () => {
+  it("deleting a tenant removes its timers and leaves its packages", async () => {
     const other = freshTenant();
     await api.put(`/v1/tenants/${tenantName}`);
     await publish(packed(timer("export")));
@@ -242,7 +242,7 @@ describe("deleting", () => {
 });
 
 describe("a timer that runs on deployment", () => {
-  it("runs once for each version, however often that is published or restored", async () => {
+  it("a timer with runOnDeploy runs once for each version", async () => {
     const declared = timer("export", { runOnDeploy: true });
     const [one, two] = [said("one", declared), said("two", declared)];
     const runOf = async (zip: Uint8Array) => {
@@ -274,7 +274,7 @@ describe("a timer that runs on deployment", () => {
     expect(await runs()).toBe(2);
   });
 
-  it("does not while it is paused", async () => {
+  it("a paused timer with runOnDeploy does not run", async () => {
     const declared = timer("export", { runOnDeploy: true });
     await publish(packed(timer("export")));
     const [stored] = await timers.ofPackage(tenantName, "pack.zip");
@@ -353,7 +353,7 @@ describe("registration that breaks off", () => {
     expect(await topic()).toEqual([ours("check"), ours("report")]);
   }
 
-  it("at any step is made good by a repeat", async () => {
+  it("registration that fails at any step is completed by a repeat", async () => {
     let crashes = 0;
     for (let fatal = 1; ; fatal++) {
       tenantName = freshTenant();
@@ -380,7 +380,7 @@ describe("registration that breaks off", () => {
     expect(await topic()).toEqual(expect.arrayContaining([ours("check"), ours("report")]));
   }
 
-  it("at any step is made good by the reconcile, whose next rounds do nothing", async () => {
+  it("registration that fails at any step is completed by one reconcile round", async () => {
     for (let fatal = 1; fatal <= 7; fatal++) {
       tenantName = freshTenant();
       await arrange();
@@ -391,7 +391,7 @@ describe("registration that breaks off", () => {
     }
   });
 
-  it("before it began is made good by the reconcile, for tenants there are", async () => {
+  it("registration that never began is completed by the reconcile for existing tenants", async () => {
     const zip = packed(timer("export"));
     const facts = { sha256: hash(zip), uploadedBy: "ann", jobTypes: ["Say"], timerCount: 1 };
     await api.packages.upload(tenantName, "pack.zip", zip, facts);
@@ -405,7 +405,7 @@ describe("registration that breaks off", () => {
     expect([await namesOf(), await topic()]).toEqual([[], []]);
   });
 
-  it("is the leader's to mend, as long as it leads", async () => {
+  it("only the leader reconciles registrations", async () => {
     await publish(packed(timer("export")));
     await admin.deleteSubscription(TIMERS_TOPIC, ours("export").name);
     await reconcile().run(() => Promise.resolve(false));
@@ -414,7 +414,7 @@ describe("registration that breaks off", () => {
     expect(await topic()).toEqual([ours("export")]);
   });
 
-  it("for want of the broker answers that it is to be repeated, and the repeat completes it", async () => {
+  it("registration during a broker outage fails with a retryable error, and a repeat completes it", async () => {
     const away = () => Promise.reject(new UnavailableError("BusUnavailable", "away"));
     const zip = packed(timer("export"));
     await api.packages.upload(tenantName, "pack.zip", zip);
@@ -426,7 +426,7 @@ describe("registration that breaks off", () => {
 });
 
 describe("without registration at run time", () => {
-  it("rows follow the packages, and subscriptions are the deployment's", async () => {
+  it("without registration at run time, rows follow the packages and subscriptions stay the deployment's", async () => {
     const off = await startTestApi(withBus.queue, { pools: POOLS, stores: withBus.api.stores });
     apis.push(off);
     expect((await off.put(pathOf(), packed(timer("export")))).body).toMatchObject({ timers: ["export"] });

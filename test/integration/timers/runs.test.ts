@@ -52,7 +52,7 @@ const base = (seconds: number): Date => new Date(START - 10_000 + seconds * 1_00
 const GRACE = { graceMs: 300_000 };
 
 describe("a tick", () => {
-  it("runs its job once, with its facts and a fence, however often it comes", async () => {
+  it("a tick runs its job once, however often it comes", async () => {
     const quick = await timer("Quick", GRACE);
     const jobId = await quick.tick(base(0));
     await quick.tick(base(0));
@@ -87,7 +87,7 @@ describe("a tick", () => {
     expect(batch.body).toMatchObject({ batchName: "timer:Quick", state: "open", counts: { succeeded: 2, total: 2 } });
   });
 
-  it("keeps its timer through a retry, with a larger fence", async () => {
+  it("a run keeps its timer through a retry and gets a larger fence", async () => {
     const once = await timer("Once", GRACE);
     const jobId = await once.tick(base(0));
     await eventually(async () => (await once.job(jobId))?.attempts === 1, 30_000);
@@ -98,7 +98,7 @@ describe("a tick", () => {
     expect(job).toMatchObject({ state: "succeeded", attempts: 1, executions: 2, output: "2" });
   });
 
-  it("that nobody can read is set aside, is listed as none of a job, and the timer goes on", async () => {
+  it("an unreadable tick is dead-lettered without a job, and the timer goes on", async () => {
     const quick = await timer("Quick", GRACE);
     await quick.poison();
     const job = await system.until(await quick.tick(base(0)));
@@ -108,7 +108,7 @@ describe("a tick", () => {
     expect(letter).not.toHaveProperty("jobId");
   });
 
-  it("of a job that fails leaves a letter that names the job, which may be removed", async () => {
+  it("a failed run leaves a dead letter that names its job and can be removed", async () => {
     const tenantName = freshTenant();
     const zip = testPackage({ jobs: { Fails: `throw nonRetryable("no luck");` } });
     await system.publish(tenantName, "test.zip", zip);
@@ -125,7 +125,7 @@ describe("a tick", () => {
     expect(await system.until(await fails.tick(base(1)))).toMatchObject({ state: "failed" });
   });
 
-  it("that is nobody's is let go without a trace", async () => {
+  it("a tick without a timer is completed and leaves no row", async () => {
     const gone = await timer("Quick", GRACE);
     const stored = (await bench.timers.get(gone.timer))!;
     await bench.timers.remove(gone.timer, stored.etag);
@@ -152,7 +152,7 @@ async function noMessages(): Promise<void> {
 }
 
 describe("a tick that comes while a run of its timer is alive", () => {
-  it("is recorded as skipped, and the next one after the end runs", async () => {
+  it("a tick during a run is recorded as skipped, and the next one runs", async () => {
     const waits = await timer("Waits", GRACE);
     const first = await waits.tick(base(0));
     await begun(first);
@@ -167,7 +167,7 @@ describe("a tick that comes while a run of its timer is alive", () => {
     expect(outputOf((await system.until(third)).output)).toEqual({ fence: 2 });
   });
 
-  it("waits if one may, is let in by the end of the other, and a third is skipped", async () => {
+  it("one tick waits for the end of a run, and a third one is skipped", async () => {
     const waits = await timer("Waits", { ...GRACE, overlap: "queue" });
     const first = await waits.tick(base(0));
     await begun(first);
@@ -183,7 +183,7 @@ describe("a tick that comes while a run of its timer is alive", () => {
     expect(outputOf((await system.until(second)).output)).toEqual({ fence: 2 });
   });
 
-  it("that waits may be canceled, and then another one waits", async () => {
+  it("a waiting run can be canceled, and another one waits then", async () => {
     const waits = await timer("Waits", { ...GRACE, overlap: "queue" });
     const first = await waits.tick(base(0));
     await begun(first);
@@ -198,7 +198,7 @@ describe("a tick that comes while a run of its timer is alive", () => {
     expect((await waits.job(second))!.failure).toBeUndefined();
   });
 
-  it("runs beside it if they may overlap", async () => {
+  it('ticks of a timer with overlap "allow" run side by side', async () => {
     const waits = await timer("Waits", { ...GRACE, overlap: "allow" });
     const ids = [await waits.tick(base(0)), await waits.tick(base(1))];
     for (const id of ids) await begun(id);
@@ -208,7 +208,7 @@ describe("a tick that comes while a run of its timer is alive", () => {
     expect(fences.toSorted()).toEqual([1, 2]);
   });
 
-  it("may be an old run that is requeued: it is skipped, and runs when it is requeued later", async () => {
+  it("a requeued run is skipped while another one runs, and runs when it is requeued later", async () => {
     const waits = await timer("Waits", GRACE);
     const first = await waits.tick(base(0));
     letGo(first);
@@ -229,7 +229,7 @@ describe("a tick that comes while a run of its timer is alive", () => {
     expect(outputOf(again.output)).toEqual({ fence: 3 });
   });
 
-  it("may be one that somebody asked for, and covers no tick", async () => {
+  it("a manual run is skipped as others are, and covers no tick", async () => {
     const waits = await timer("Waits", GRACE);
     const asked = await waits.runNow();
     await begun(asked);
@@ -247,7 +247,7 @@ describe("ticks that come too late", () => {
   const minute = (count: number): Date => new Date(Math.floor(START / 60_000) * 60_000 - 3_600_000 + count * 60_000);
   const late = { cron: "0 * * * * *", graceMs: 60_000, activeFrom: minute(0) };
 
-  it("run once for all, which is told what was missed; the others are recorded", async () => {
+  it('late ticks with misfire "once" run once, and the run knows what was missed', async () => {
     const quick = await timer("Quick", late);
     const first = await quick.tick(minute(1));
     const output = outputOf((await system.until(first)).output);
@@ -260,7 +260,7 @@ describe("ticks that come too late", () => {
     expect(await quick.run()).toMatchObject({ missedCount, fence: 1 });
   });
 
-  it("are counted as missed where misfires are skipped", async () => {
+  it('late ticks with misfire "skip" are counted as missed', async () => {
     const quick = await timer("Quick", { ...late, misfire: "skip" });
     const id = await quick.tick(minute(10));
     const run = await eventually(async () => {
@@ -273,7 +273,7 @@ describe("ticks that come too late", () => {
     expect(await quick.job(id)).toBeUndefined();
   });
 
-  it("run one after the other where all are to run, and earlier ones are missed", async () => {
+  it('late ticks with misfire "all" run one by one, and older ones are missed', async () => {
     // So seldom that none falls due while the test runs.
     const monthly = { cron: "0 0 0 1 * *", graceMs: 1_000 };
     const now = new Date(START);
@@ -289,7 +289,7 @@ describe("ticks that come too late", () => {
   });
 });
 
-it("leaves nobody who waits to be let go", () => {
+it("no waiting run is left at the end", () => {
   const begunIds = readdirSync(place.path).filter((name) => name.startsWith("begun-"));
   for (const name of begunIds) expect(existsSync(join(place.path, name.replace("begun", "go")))).toBe(true);
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { subjectOf } from "../../../runtime/core/job/message.ts";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
-import { admitTick } from "../../../runtime/timers/run/admit-tick.ts";
+import { createTimerRuns } from "../../../runtime/timers/run/timer-runs.ts";
 import { claimJob, type Claimed } from "../../../runtime/worker/attempt/claim.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 import { silentLog } from "../../support/silent-log.ts";
@@ -44,19 +44,19 @@ async function dieAfter(moment: "receipt" | "row" | "claim"): Promise<Claimed | 
   const { timers } = bench;
   const now = (): Date => new Date();
   const shared = { jobs, batches, timers, queue, events: silentEvents, pool: DEFAULT_POOL, now, log: silentLog };
-  const completion = createBatchCompletion(shared);
+  const { onTick, ...forClaim } = createTimerRuns({ ...shared, completion: createBatchCompletion(shared) });
   let claimed: Claimed | undefined;
-  if (moment !== "receipt") await admitTick(delivery.parsed.tick, delivery, shared);
+  if (moment !== "receipt") await onTick(delivery.parsed.tick, { delivery, log: silentLog });
   if (moment === "claim") {
     const request = { delivery, bell: subjectOf(delivery.parsed)!, claimId: randomUUID() };
     const dead = { workerId: "dead", bootId: "dead" };
-    claimed = await claimJob(request, { ...shared, ...dead, completion }, new AbortController().signal);
+    claimed = await claimJob(request, { ...shared, ...forClaim, ...dead }, new AbortController().signal);
   }
   return claimed;
 }
 
 describe("a worker that dies", () => {
-  it("in the middle of a run leaves the timer to it: the next tick is skipped until another has taken it over", async () => {
+  it("a worker that dies in a run keeps the timer held until another takes the run over", async () => {
     const quick = await quickTimer();
     const first = await quick.tick(base(0));
     const claimed = await dieAfter("claim");
@@ -77,7 +77,7 @@ describe("a worker that dies", () => {
     expect((JSON.parse(next.output!) as { fence: number }).fence).toBeGreaterThan(output.fence);
   });
 
-  it.each(["receipt", "row"] as const)("after %s leaves a tick that another runs once", async (moment) => {
+  it.each(["receipt", "row"] as const)("a tick whose worker died after %s runs once elsewhere", async (moment) => {
     const quick = await quickTimer();
     const first = await quick.tick(base(0));
     await dieAfter(moment);
@@ -93,7 +93,7 @@ describe("a worker that dies", () => {
 });
 
 describe("a run in a shared process", () => {
-  it("has its fence, too", async () => {
+  it("a run in a shared process has its fence", async () => {
     await using worker = await system.startWorker({ slots: 2 });
     const quick = await quickTimer("reuse");
     for (const count of [1, 2]) {

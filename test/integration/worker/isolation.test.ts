@@ -61,7 +61,7 @@ afterAll(async () => {
 const once = { retry: { maxAttempts: 1, initialDelayMs: 50, jitter: 0 } };
 
 describe("jobs of isolation reuse", () => {
-  it("run in one process from one copy of the package, each with a log of its own", async () => {
+  it('jobs of isolation "reuse" share a process and have logs of their own', async () => {
     const outputs: unknown[] = [];
     const logs: string[] = [];
     for (let n = 0; n < 2; n++) {
@@ -76,7 +76,7 @@ describe("jobs of isolation reuse", () => {
     expect(logs.map((text) => text.slice(25))).toEqual(["out from itself\n", "out from itself\n"]);
   });
 
-  it("are interrupted, not failed, when another job ends their process", async () => {
+  it("jobs are interrupted when another job ends their process", async () => {
     const waiting = await system.submit(tenant, "Wait", once);
     await system.until(waiting, ({ progress }) => progress?.text === "in");
     const culprit = await system.submit(tenant, "Exit", once);

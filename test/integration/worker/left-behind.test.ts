@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => system[Symbol.asyncDispose]());
 
 describe("what a job leaves", { tags: "attack/trees" }, () => {
-  it("ends it once, with its own failure or a named file, and is never an interruption", async () => {
+  it("hostile files end their job once and never interrupt it", async () => {
     await using worker = await system.startWorker({ slots: 3 });
     const once = { retry: { maxAttempts: 1 } };
     const [link = "", removed = "", odd = ""] = await Promise.all(
@@ -58,7 +58,7 @@ describe("what a job leaves", { tags: "attack/trees" }, () => {
 });
 
 describe("a worker whose disk takes no line of its journal", () => {
-  it("interrupts its jobs with the reason, in their history, their log and at last in WorkerLost", async () => {
+  it("a worker that cannot write its journal interrupts its jobs with the reason", async () => {
     await using directory = await temporaryDirectory();
     await mkdir(join(directory.path, "claims"));
     await symlink("/dev/full", join(directory.path, "claims", "claims-full.log"));
@@ -80,7 +80,7 @@ describe("a worker whose disk takes no line of its journal", () => {
 });
 
 describe("a worker in which an error is caught by nobody", () => {
-  it("hands its jobs back at once, says why, and ends", async () => {
+  it("a worker with an uncaught error hands its jobs back and ends", async () => {
     await using directory = await temporaryDirectory();
     await using worker = startWorkerProcess({
       [SETTING.storageConnectionString]: inject("storageConnectionString"),
@@ -100,7 +100,7 @@ describe("a worker in which an error is caught by nobody", () => {
       history: [{ workerId: "breaks", outcome: "interrupted", code: "InternalError" }],
     });
     expect((await system.api.get(`/v1/jobs/${jobId}/log`)).body).toContain(
-      "sys Interrupted: An error in the worker was caught by nobody.",
+      "sys Interrupted: An error in the worker was not caught.",
     );
     expect(worker.output()).toContain("uncaught error; handing back all jobs and exiting");
     expect(worker.output()).toContain("injected");

@@ -37,7 +37,7 @@ const createBatch = async (): Promise<string> =>
 const batchOf = async (batchId: string) => (await system.api.get(`/v1/batches/${batchId}`)).body;
 
 describe("cancelling", () => {
-  it("ends a running job within a heartbeat, by its abort signal, and it stays canceled", async () => {
+  it("a cancel ends a running job within a heartbeat", async () => {
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");
     expect((await post(`/jobs/${jobId}/cancel`)).status).toBe(202);
@@ -50,13 +50,13 @@ describe("cancelling", () => {
     expect((await post(`/jobs/${jobId}/cancel`)).status).toBe(200);
   });
 
-  it("keeps a queued job from ever starting", async () => {
+  it("a canceled queued job never starts", async () => {
     const jobId = await system.submit(tenant, "Quick", { delayMs: 3_600_000 });
     expect((await post(`/jobs/${jobId}/cancel`)).status).toBe(200);
     expect(await system.until(jobId)).toMatchObject({ state: "canceled", executions: 0 });
   });
 
-  it("ends a whole batch, running and queued", async () => {
+  it("a cancel of a batch ends its running and queued jobs", async () => {
     const batchId = await createBatch();
     const jobIds = await Promise.all(Array.from({ length: 5 }, () => system.submit(tenant, "Waits", { batchId })));
     await expect.poll(async () => (await batchOf(batchId)).counts?.running, { timeout: 60_000 }).toBe(2);
@@ -75,7 +75,7 @@ describe("cancelling", () => {
 });
 
 describe("a batch", () => {
-  it("is complete when it is closed and its last job has ended, and again after a requeue", async () => {
+  it("a batch completes when it is closed and its last job has ended, and again after a requeue", async () => {
     const batchId = await createBatch();
     const failing = await system.submit(tenant, "FailsOnce", { batchId });
     await system.submit(tenant, "Quick", { batchId, parameters: 1 });
@@ -100,14 +100,14 @@ describe("a batch", () => {
       });
   });
 
-  it("of another pool's workers is refused when there is no such pool", async () => {
+  it("a batch for an unknown pool is refused", async () => {
     const { status, body } = await post("/batches", { tenantName: tenant, batchName: "Batch", pool: "gpu" });
     expect({ status, target: body.error.target }).toEqual({ status: 400, target: "pool" });
   });
 });
 
 describe("delayed jobs", () => {
-  it("start when their time has come, and not before", async () => {
+  it("delayed jobs start when their time has come", async () => {
     const runAt = new Date(Date.now() + 2_000);
     const jobId = await system.submit(tenant, "Quick", { runAt: runAt.toISOString() });
     const job = await system.until(jobId);
@@ -115,7 +115,7 @@ describe("delayed jobs", () => {
     expect(job.startedAt!.getTime()).toBeGreaterThanOrEqual(runAt.getTime());
   });
 
-  it("fail instead of starting after their time to live, and say so", async () => {
+  it("delayed jobs fail after their time to live", async () => {
     await using own = await startTestSystem();
     const jobId = await own.submit(tenant, "Quick", { timeToLiveMs: 1_000 });
     const { expiresAt } = (await own.api.jobs.get(jobId))!.value;
@@ -131,7 +131,7 @@ describe("delayed jobs", () => {
 });
 
 describe("messages that are no jobs", () => {
-  it("are set aside with a reason and do not hold up the queue", async () => {
+  it("messages that are no jobs are dead-lettered and do not block the queue", async () => {
     const { ServiceBusClient } = await import("@azure/service-bus");
     const client = new ServiceBusClient(system.bus.connectionString);
     const sender = client.createSender(jobQueueName(DEFAULT_POOL, "normal"));

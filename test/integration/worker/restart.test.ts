@@ -33,7 +33,7 @@ async function takeAndDie(): Promise<{
 }
 
 describe("a worker that starts where one was killed", () => {
-  it("runs at once what that one had received and not claimed, and what it had been given and not read", async () => {
+  it("a worker that replaces a killed one runs its unclaimed and unread messages at once", async () => {
     await using directory = await temporaryDirectory();
     const killed = openClaimJournal(join(directory.path, "claims"), "killed");
     const jobIds = [await system.submit(tenant, "Quick"), await system.submit(tenant, "Quick")];
@@ -51,7 +51,7 @@ describe("a worker that starts where one was killed", () => {
     }
   });
 
-  it("runs at once what was on its way to one that had received nothing yet", async () => {
+  it("a worker that replaces a killed one runs messages that were on their way to it", async () => {
     await using directory = await temporaryDirectory();
     openClaimJournal(join(directory.path, "claims"), "killed");
     const jobId = await system.submit(tenant, "Quick");

@@ -40,7 +40,7 @@ afterAll(async () => {
 const quickRetry = { initialDelayMs: 50, jitter: 0 };
 
 describe("a worker", () => {
-  it("runs a job in a process of its own and records output, artifact, log and history", async () => {
+  it("a worker runs a job and records output, artifact, log and history", async () => {
     const jobId = await system.submit(tenant, "Sum", { parameters: { a: 2, b: 3 } });
     const job = await system.until(jobId);
     expect(job).toMatchObject({
@@ -57,7 +57,7 @@ describe("a worker", () => {
     expect((await system.api.get(`/v1/jobs/${jobId}/log`)).body).toContain("added 2 3");
   });
 
-  it("tries a failing job again after its backoff and counts the attempts", async () => {
+  it("a worker retries a failing job after its backoff and counts the attempts", async () => {
     const jobId = await system.submit(tenant, "FailTwice", { retry: quickRetry });
     expect(await system.until(jobId)).toMatchObject({
       state: "succeeded",
@@ -73,7 +73,7 @@ describe("a worker", () => {
     });
   });
 
-  it("fails an exhausted job with its reason, in the row and in the dead-letter queue", async () => {
+  it("an exhausted job fails with its reason in row and dead letter", async () => {
     const jobId = await system.submit(tenant, "AlwaysFails", { retry: { ...quickRetry, maxAttempts: 2 } });
     expect(await system.until(jobId)).toMatchObject({
       state: "failed",
@@ -86,13 +86,13 @@ describe("a worker", () => {
     });
   });
 
-  it("fails at once what its author calls hopeless", async () => {
+  it("a non-retryable error fails the job at once", async () => {
     const jobId = await system.submit(tenant, "Hopeless", { retry: quickRetry });
     const job = await system.until(jobId);
     expect(job).toMatchObject({ state: "failed", attempts: 1, failure: { retryable: false } });
   });
 
-  it("stops a job at its time limit, and the failure names the limit", async () => {
+  it("a job is stopped at its time limit, and the failure names the limit", async () => {
     const jobId = await system.submit(tenant, "Hangs", { timeoutMs: 1_000, retry: { maxAttempts: 1 } });
     const job = await system.until(jobId);
     expect(job).toMatchObject({
@@ -101,7 +101,7 @@ describe("a worker", () => {
     });
   });
 
-  it("keeps a job that outlasts its lock many times running once", async () => {
+  it("a job that outlasts its lock many times runs once", async () => {
     await using small = await startTestSystem({ lockMs: 1_000 });
     const own = freshTenant();
     const body = `await new Promise((resolve) => setTimeout(resolve, 3500)); return { output: job.interruption };`;
@@ -114,7 +114,7 @@ describe("a worker", () => {
     expect([first.workerId, second.workerId]).toContain(job.history[0]!.workerId);
   });
 
-  it("hands a running job back when it drains, which costs the job no attempt", async () => {
+  it("a draining worker hands its jobs back without using an attempt", async () => {
     const own = freshTenant();
     await using other = await startTestSystem();
     await other.publish(
@@ -146,7 +146,7 @@ describe("a worker", () => {
     });
   });
 
-  it("uses a new upload for the very next run", async () => {
+  it("a new upload is used by the very next run", async () => {
     const own = freshTenant();
     const version = (answer: string) => testPackage({ jobs: { Version: `return { output: "${answer}" };` } });
     await system.publish(own, "test.zip", version("one"));
@@ -157,7 +157,7 @@ describe("a worker", () => {
     expect(first.packageHash).not.toBe(second.packageHash);
   });
 
-  it("gives each run directories of its own and removes them afterwards", async () => {
+  it("each run has directories of its own, which are removed afterwards", async () => {
     const jobs = await Promise.all([1, 2].map(async () => system.until(await system.submit(tenant, "Where"))));
     const places = jobs.flatMap(({ output }) => Object.values(JSON.parse(output!) as Record<string, string>));
     expect(new Set(places).size).toBe(4);
@@ -211,7 +211,7 @@ describe("a job that cannot start fails at once, with a code that says why, and 
     expect((await system.until(next)).state).toBe("succeeded");
   });
 
-  it("another tenant's package is not found", async () => {
+  it("a job cannot use another tenant's package", async () => {
     const jobId = await system.submit(freshTenant(), "Sum", { publishLater: true });
     expect(await system.until(jobId)).toMatchObject({ state: "failed", failure: { code: "PackageNotFound" } });
   });

@@ -8,6 +8,8 @@ import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
 import { json } from "node:stream/consumers";
 import { createApp } from "../../../runtime/api/app.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
@@ -88,18 +90,22 @@ function buildRoutes(pool: string): Routes {
         return Reflect.get(routes.ports[name], member) as unknown;
       },
     });
+  const [jobs, batches, timers, queue] = [ask("jobs"), ask("batches"), ask("timers"), ask("queue")];
+  const now = (): Date => new Date();
+  const completion = createBatchCompletion({ batches, jobs, events: silentEvents, now });
   const app = createApp({
-    jobs: ask("jobs"),
-    batches: ask("batches"),
+    completion: withTimerBatches(completion, { jobs, timers, queue }),
+    jobs,
+    batches,
     workers: ask("workers"),
     files: ask("files"),
     packages: unasked("packages"),
-    timers: ask("timers"),
-    queue: ask("queue"),
+    timers,
+    queue,
     outbox: ask("outbox"),
     ids,
-    now: () => new Date(),
-    trustedNow: () => new Date(),
+    now,
+    trustedNow: now,
     pools: [pool],
     events: silentEvents,
     ...followed(),

@@ -12,11 +12,12 @@ import type { PackageStore } from "../../../runtime/core/ports/package-store.ts"
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { createShare } from "../../../runtime/core/job/priority.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { createTimerRuns, withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import type { PackageCache } from "../../../runtime/worker/package-cache/package-cache.ts";
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../../runtime/worker/process/files/workspace.ts";
-import { type Worker, startWorkerNode } from "../../../runtime/worker/worker.ts";
+import { type Worker, startWorker } from "../../../runtime/worker/worker.ts";
 import { silentLog } from "../silent-log.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type Answer, startFaultApi } from "./fault-api.ts";
@@ -110,11 +111,12 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
     const ports = portsOf(name);
     const home = join(directory.path, folder);
     const processes = await services.processes(home, { mended: () => mended, released: released.promise });
-    const node = await startWorkerNode({
+    const completion = createBatchCompletion({ ...ports, events: silentEvents, now });
+    const timerRuns = createTimerRuns({ ...ports, completion, events: silentEvents, pool, now });
+    const node = await startWorker({
       ...ports,
       events: silentEvents,
-      batches: ports.batches,
-      completion: createBatchCompletion({ ...ports, events: silentEvents, now }),
+      ...timerRuns,
       packages: services.cache(ports.packages, join(home, "packages")),
       workspaces: createWorkspaces({ root: join(home, "attempts") }),
       processes: record.processes(processes),
@@ -169,7 +171,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       released.resolve(undefined);
       const later = (): Date => new Date(Date.now() + 5 * 60_000);
       const batches = ownBatches(sweeper.batches, record);
-      const completion = createBatchCompletion({ ...sweeper, batches, events: silentEvents, now: later });
+      const ofBatches = createBatchCompletion({ ...sweeper, batches, events: silentEvents, now: later });
+      const completion = withTimerBatches(ofBatches, sweeper);
       const told = { events: silentEvents, unreadable: silentUnreadable };
       const deps = {
         ...sweeper,

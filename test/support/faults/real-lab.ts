@@ -13,7 +13,7 @@ import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { createPackageCache } from "../../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../../runtime/worker/package-cache/unpack.ts";
-import { bundleHost } from "../../../runtime/worker/process/host-child.ts";
+import { bundleHost } from "../../../runtime/worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { testPackage } from "../test-package.ts";
 import { freshTenant, testStorage } from "../test-storage.ts";

@@ -6,8 +6,6 @@ import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "..
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/interleave.ts";
-import { fakeQueue } from "../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 import { silentEvents } from "../../support/silent-events.ts";
 
 type Gate = () => Promise<void>;
@@ -68,9 +66,7 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
     };
     const completion = createBatchCompletion({
       batches,
-      jobs: { snapshot, get: () => Promise.resolve(undefined) },
-      timers: createMemoryStores().timers,
-      queue: fakeQueue(),
+      jobs: { snapshot },
       events: silentEvents,
       now: () => new Date(0),
     });
@@ -110,13 +106,13 @@ describe("a batch", () => {
     return { world, ...world.connect(() => Promise.resolve()) };
   };
 
-  it("is complete when it is closed and its last job has ended", async () => {
+  it("a closed batch completes when its last job ends", async () => {
     const { world, end } = at(["succeeded", "running", "failed"]);
     await end(1);
     expect(world.batch).toMatchObject({ generation: 1, completedGeneration: 1, completedAt: new Date(0) });
   });
 
-  it("is complete at once when it is closed without jobs", async () => {
+  it("a batch that is closed without jobs completes at once", async () => {
     const { world, ask } = at([]);
     await ask();
     expect(world.isComplete).toBe(true);
@@ -132,13 +128,13 @@ describe("a batch", () => {
     expect(world.completions).toEqual([]);
   });
 
-  it("is completed once, however often it is asked", async () => {
+  it("a batch completes once, however many checks run", async () => {
     const { world, ask } = at(["failed"]);
     for (let i = 0; i < 3; i++) await ask();
     expect(world.completions).toEqual([1]);
   });
 
-  it("begins a new generation with a requeue, and only one until that is complete", async () => {
+  it("a requeue begins one new generation of a complete batch", async () => {
     const { world, ask, end, requeue } = at(["failed", "canceled"]);
     await ask();
     await requeue(0);
@@ -149,7 +145,7 @@ describe("a batch", () => {
     expect(world.completions).toEqual([1, 2]);
   });
 
-  it("wakes from rest with a requeue", async () => {
+  it("a requeue wakes a batch at rest", async () => {
     const { world, requeue } = at(["failed"], { completedGeneration: 1, atRest: true });
     await requeue(0);
     expect(world.batch.atRest).toBe(false);
@@ -171,7 +167,7 @@ describe("in every order", () => {
       };
     };
 
-  it("of a requeue and an end around the sums, no batch is completed that never had all jobs ended", async () => {
+  it("a requeue and an end beside the sums never complete a batch whose jobs had not all ended", async () => {
     const scene = race((world) => {
       expect(world.breaches).toEqual([]);
       // The requeued job has not run: whatever was completed before is open again.
@@ -180,14 +176,14 @@ describe("in every order", () => {
     expect(await inEveryOrder(scene, { breaks: 4 })).toBeGreaterThan(1_000);
   });
 
-  it("the same scene shows the fault when the counters are summed only once", async () => {
+  it("a single sum of the counters completes a batch too early in the same scene", async () => {
     const breaches: string[] = [];
     const scene = race((world) => breaches.push(...world.breaches), { sumOnce: true });
     await inEveryOrder(scene, { breaks: 4 });
     expect(breaches).not.toEqual([]);
   });
 
-  it("of a requeue that runs to its end and another end, the batch is complete afterwards", async () => {
+  it("a requeue that runs to its end beside another end leaves the batch complete", async () => {
     const scene = (): Scene => {
       const world = createWorld(["failed", "running"]);
       return {
@@ -209,7 +205,7 @@ describe("in every order", () => {
     expect(await inEveryOrder(scene, { breaks: 5 })).toBeGreaterThan(1_000);
   });
 
-  it("of two jobs that end together, exactly one completes the batch", async () => {
+  it("exactly one of two jobs that end together completes the batch", async () => {
     const scene = (): Scene => {
       const world = createWorld(["running", "running"]);
       return {

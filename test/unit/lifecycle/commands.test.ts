@@ -63,7 +63,7 @@ function createWorld(fields: Partial<Job> = {}) {
               did.push("reopen");
             },
           },
-          ring: async (_queue, bells) => {
+          sendBells: async (_queue, bells) => {
             await gate();
             did.push(...bells.map(({ messageId }) => messageId.replace(jobId, "bell")));
           },
@@ -91,21 +91,21 @@ const CLAIM = {
 };
 
 describe("cancel", () => {
-  it("of a write whose answer was lost reports what the row says", async () => {
+  it("a cancel whose answer was lost reports what the row says", async () => {
     for (const state of ["queued", "running"] as const) {
       const world = createWorld({ state, claim: state === "running" ? CLAIM : undefined });
       world.store.fault = () => "lose-answer";
-      expect((await world.connect().cancel()).outcome).toBe(state === "queued" ? "canceled" : "asked");
+      expect((await world.connect().cancel()).outcome).toBe(state === "queued" ? "canceled" : "requested");
     }
   });
 
-  it("gives up when the row moves each time, so that the caller tries again", async () => {
+  it("a cancel gives up with a retryable error when the row moves each time", async () => {
     const world = createWorld({ state: "running", claim: CLAIM });
     world.store.fault = () => void world.store.put(world.row());
     await expect(world.connect().cancel()).rejects.toThrow(UnavailableError);
   });
 
-  it("against a claim, its end and a requeue ends in one way only, in every order", async () => {
+  it("a cancel beside a claim, an end and a requeue has one outcome in every order", async () => {
     const orders = await inEveryOrder(
       (): Scene => {
         const world = createWorld();
@@ -125,9 +125,9 @@ describe("cancel", () => {
             const { state, cancelWanted } = world.row();
             const requeued = world.did.some((step) => step.endsWith("→ queued"));
             if (outcome === "too-late") expect(world.did).toContain("running → succeeded");
-            if (outcome === "asked") expect(world.intents).toHaveLength(1);
+            if (outcome === "requested") expect(world.intents).toHaveLength(1);
             if (outcome === "canceled") expect(world.did.some((step) => step.endsWith("→ canceled"))).toBe(true);
-            if (outcome === "asked" && !requeued) expect(cancelWanted || state === "succeeded").toBe(true);
+            if (outcome === "requested" && !requeued) expect(cancelWanted || state === "succeeded").toBe(true);
             if (!requeued) expect(isTerminal(state) || cancelWanted).toBe(true);
           },
         };
@@ -139,27 +139,27 @@ describe("cancel", () => {
 });
 
 describe("requeue", () => {
-  it("writes the row, then reopens the batch, then rings", async () => {
+  it("a requeue writes the row, then reopens the batch, then sends the bell", async () => {
     const world = createWorld({ state: "failed", ring: 3 });
     const [result] = await world.connect().requeue();
     expect(result?.outcome).toBe("requeued");
     expect(world.did).toEqual(["failed → queued", "reopen", "bell:4"]);
   });
 
-  it("repeated after the process died before the bell reopens and rings again", async () => {
+  it("a requeue repeated after a crash before the bell reopens the batch and sends the bell", async () => {
     const world = createWorld({ state: "queued", ring: 4, reopen: true });
     const [result] = await world.connect().requeue();
-    expect(result?.outcome).toBe("rung-again");
+    expect(result?.outcome).toBe("bell-resent");
     expect(world.did).toEqual(["reopen", "bell:4"]);
   });
 
-  it("of a job waiting for its retry only rings, for the time it waits for", async () => {
+  it("a requeue of a job that waits for its retry only sends the bell for that time", async () => {
     const world = createWorld({ state: "queued", ring: 2 });
     await world.connect().requeue();
     expect(world.did).toEqual(["bell:2"]);
   });
 
-  it("rings the others when one row cannot be written", async () => {
+  it("a requeue sends the other bells when one row cannot be written", async () => {
     const store = createMemoryStore();
     const rows = [1, 2, 3].map(() => store.put(jobOf({ state: "failed" })));
     store.fault = ({ jobId }) =>
@@ -169,7 +169,7 @@ describe("requeue", () => {
       jobs: store,
       events: silentEvents,
       completion: { reopenBatch: () => Promise.resolve() },
-      ring: (_queue, bells) => {
+      sendBells: (_queue, bells) => {
         rung.push(...bells.map(({ bell }) => bell.jobId));
         return Promise.resolve();
       },
@@ -178,7 +178,7 @@ describe("requeue", () => {
     expect(rung.sort()).toEqual([rows[0]!, rows[2]!].map(({ value }) => value.jobId).sort());
   });
 
-  it("by two at the same time grows the ring once and rings no other bell, in every order", async () => {
+  it("two requeues at once increase the ring once and send that bell only, in every order", async () => {
     const orders = await inEveryOrder(
       (): Scene => {
         const world = createWorld({ state: "canceled" });

@@ -24,7 +24,7 @@ function setUp() {
 }
 
 describe("joined calls", () => {
-  it("share one run that begins after all of them, while another is under way", async () => {
+  it("calls during a run share the next run", async () => {
     const { runs, call } = setUp();
     const first = call("a");
     const others = [call("a"), call("a"), call("a")];
@@ -41,7 +41,7 @@ describe("joined calls", () => {
     expect(runs.length).toBe(3);
   });
 
-  it("never join a run that began before them, also in the moment one has just ended", async () => {
+  it("a call never joins a run that began before it, not even one that has just ended", async () => {
     const { runs, call } = setUp();
     const first = call("a");
     const second = call("a");
@@ -55,7 +55,7 @@ describe("joined calls", () => {
     await done;
   });
 
-  it("go their own ways for different keys", async () => {
+  it("calls with different keys run independently", async () => {
     const { runs, call } = setUp();
     const both = [call("a"), call("b")];
     expect(runs.map(({ key }) => key)).toEqual(["a", "b"]);
@@ -63,7 +63,7 @@ describe("joined calls", () => {
     await Promise.all(both);
   });
 
-  it("fail together with their run only, and the next run starts all the same", async () => {
+  it("calls that share a failed run fail together, and the next run still starts", async () => {
     const { runs, call } = setUp();
     const first = call("a");
     const second = call("a");

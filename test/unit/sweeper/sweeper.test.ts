@@ -6,7 +6,7 @@ import { recordingLog } from "../../support/recording-log.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it("does not even ask to lead while its clock is wrong, so that another one can", async () => {
+it("a sweeper with a wrong clock does not ask for the lease, so another one can lead", async () => {
   let clockMs = Date.parse("2026-03-01T11:00:00Z");
   const clock = createServiceClock({ now: () => new Date(clockMs), monotonicNow: () => 0 });
   clock.hear("Sun, 01 Mar 2026 08:00:00 GMT");

@@ -14,7 +14,7 @@ const claimOf = (name: string, sequenceNumber = "1"): HeldClaim => ({
 });
 
 describe("the journal of claims", () => {
-  it("tells the next boot what this one held, and how far it had read each queue", async () => {
+  it("the journal tells the next boot which claims were held and how far each queue was read", async () => {
     await using directory = await temporaryDirectory();
     const first = openClaimJournal(directory.path, "boot-1");
     first.begin(claimOf("a", "9007199254740993"));
@@ -38,7 +38,7 @@ describe("the journal of claims", () => {
     for (const journal of [first, second, third]) journal.close();
   });
 
-  it("tells nothing of a boot that ended in order, and everything of one that did not receive anything", async () => {
+  it("the journal has nothing of a boot that ended in order", async () => {
     await using directory = await temporaryDirectory();
     const first = openClaimJournal(directory.path, "boot-1");
     first.begin(claimOf("a"));
@@ -51,7 +51,7 @@ describe("the journal of claims", () => {
     for (const journal of [second, third]) journal.close();
   });
 
-  it("tells what the disk says, and begins a new line after one that did not fit", async () => {
+  it("the journal throws the disk's error and begins a new line after a torn one", async () => {
     await using directory = await temporaryDirectory();
     await symlink("/dev/full", join(directory.path, "claims-boot-1.log"));
     const full = openClaimJournal(directory.path, "boot-1");
@@ -67,7 +67,7 @@ describe("the journal of claims", () => {
     }
   });
 
-  it("cut off anywhere holds a prefix of the truth: nothing that was begun before the cut and not ended is missing", () => {
+  it("a journal cut off anywhere misses no claim that was begun before the cut", () => {
     const step = fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 5 }));
     fc.assert(
       fc.property(fc.array(step), fc.nat(), (steps, cut) => {
@@ -90,7 +90,7 @@ describe("the journal of claims", () => {
 });
 
 describe("held claims", () => {
-  it("are announced although the journal cannot be written, and tell why it cannot", () => {
+  it("held claims are announced even if the journal cannot be written", () => {
     const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
     const fail = (error: Error) => () => {
       throw error;
@@ -105,7 +105,7 @@ describe("held claims", () => {
     expect(broken.ids()).toEqual([]);
   });
 
-  it("cancel a job whenever the wish comes, before there is a way and after, and only under its claim", () => {
+  it("held claims cancel a job only under its claim, also when the wish comes early", () => {
     const held = createHeldClaims({ begin: () => undefined, end: () => undefined }, silentLog);
     const canceled: string[] = [];
     held.begin({ ...claimOf("early"), jobId: "j1" });

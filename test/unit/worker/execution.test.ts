@@ -58,7 +58,7 @@ const refusal = (text: string): unknown => ({
 });
 
 describe("what a job left in its output folder", () => {
-  it("is kept under its relative paths, empty, large, hidden and oddly named files alike", async () => {
+  it("output files are kept under their relative paths, also empty, large and oddly named ones", async () => {
     const large = Buffer.alloc(9 * 1024 * 1024, "abc");
     const name = "ü".repeat(127);
     const { execution, kept, contentOf, log } = await run(async ({ outputPath }) => {
@@ -103,7 +103,7 @@ describe("what a job left in its output folder", () => {
     }
   });
 
-  it("leaves out links, pipes, sockets and what they lead to, and says so", { tags: "attack/trees" }, async () => {
+  it("links, pipes and sockets are left out, and the log says so", { tags: "attack/trees" }, async () => {
     const secret = await privateDirectory();
     const server = createServer();
     const { execution, kept, log } = await run(async ({ outputPath }) => {
@@ -135,29 +135,25 @@ describe("what a job left in its output folder", () => {
     ["a backslash", Buffer.from("a\\b"), String.raw`"a\b"`, "a backslash"],
     ["bytes that are not UTF-8", Buffer.from("a\xff\xfe", "latin1"), String.raw`"a\xff\xfe"`, "not UTF-8"],
     ["half a surrogate pair", Buffer.from([0xed, 0xa0, 0x80]), String.raw`"\xed\xa0\x80"`, "not UTF-8"],
-  ])(
-    "is kept but for a file with %s in its name, which is named",
-    { tags: "attack/trees" },
-    async (_, name, shown, why) => {
-      for (const result of [succeeded, failed]) {
-        const { execution, kept, log } = await run(
-          async ({ outputPath }) => {
-            await writeFile(Buffer.concat([Buffer.from(`${outputPath}/`), name]), "x");
-            await writeFile(join(outputPath, "kept.txt"), "");
-          },
-          { result },
-        );
-        expect(kept).toEqual(["kept.txt"]);
-        expect(log.split("\n")).toHaveLength(2);
-        expect(log).toContain(`sys Not kept: ${shown} has a name `);
-        expect(log).toContain(why);
-        if (result === succeeded) expect(execution).toMatchObject({ ...(refusal(shown) as object), artifactCount: 1 });
-        else expect(execution).toMatchObject({ code: "JobFailed", retryable: true, artifactCount: 1 });
-      }
-    },
-  );
+  ])("a file with %s in its name is left out and named", { tags: "attack/trees" }, async (_, name, shown, why) => {
+    for (const result of [succeeded, failed]) {
+      const { execution, kept, log } = await run(
+        async ({ outputPath }) => {
+          await writeFile(Buffer.concat([Buffer.from(`${outputPath}/`), name]), "x");
+          await writeFile(join(outputPath, "kept.txt"), "");
+        },
+        { result },
+      );
+      expect(kept).toEqual(["kept.txt"]);
+      expect(log.split("\n")).toHaveLength(2);
+      expect(log).toContain(`sys Not kept: ${shown} has a name `);
+      expect(log).toContain(why);
+      if (result === succeeded) expect(execution).toMatchObject({ ...(refusal(shown) as object), artifactCount: 1 });
+      else expect(execution).toMatchObject({ code: "JobFailed", retryable: true, artifactCount: 1 });
+    }
+  });
 
-  it("is kept but for paths that are too long or too deep", { tags: "attack/trees" }, async () => {
+  it("files with paths that are too long or too deep are left out", { tags: "attack/trees" }, async () => {
     const { execution, kept, log } = await run(async ({ outputPath }) => {
       const long = join(outputPath, ...Array.from({ length: 4 }, () => "x".repeat(200)));
       await mkdir(long, { recursive: true });
@@ -174,7 +170,7 @@ describe("what a job left in its output folder", () => {
     expect(log).toContain(`is more than ${ARTIFACT_MAX_DEPTH} folders deep`);
   });
 
-  it("names the first twenty refused files and counts the others", { tags: "attack/trees" }, async () => {
+  it("the log names the first twenty refused files and counts the others", { tags: "attack/trees" }, async () => {
     const { execution, log } = await run(async ({ outputPath }) => {
       for (let n = 0; n < 50; n++) await writeFile(join(outputPath, `bad\n${n}`), "");
     });
@@ -183,7 +179,7 @@ describe("what a job left in its output folder", () => {
     expect(log).toContain("sys Not kept: 30 more.");
   });
 
-  it("is refused where it is a second name of another file", { tags: "attack/trees" }, async () => {
+  it("a second name of another file is refused", { tags: "attack/trees" }, async () => {
     const secret = await privateDirectory();
     const { execution, kept } = await run(({ outputPath }) =>
       link(join(secret, "worker.env"), join(outputPath, "stolen")),
@@ -242,7 +238,7 @@ describe("what a job left in its output folder", () => {
     },
   );
 
-  it("is given up when looking through it takes too long", { tags: "attack/trees" }, async () => {
+  it("the walk is given up when it takes too long", { tags: "attack/trees" }, async () => {
     let clock = 0;
     const monotonicNow = (): number => (clock += OUTPUT_WALK_MAX_MS);
     const { execution } = await run(({ outputPath }) => mkdir(join(outputPath, "a", "b"), { recursive: true }), {
@@ -252,7 +248,7 @@ describe("what a job left in its output folder", () => {
   });
 
   it(
-    "is sent as it was opened, though its name leads elsewhere by then, once however often sending fails",
+    "a file is sent as it was opened, although its name leads elsewhere by then",
     { tags: "attack/trees" },
     async () => {
       const secret = await privateDirectory();
@@ -277,7 +273,7 @@ describe("what a job left in its output folder", () => {
     },
   );
 
-  it("is kept as large as it was, though it grows while it is sent", { tags: "attack/trees" }, async () => {
+  it("a file that grows while it is sent is kept as large as it was", { tags: "attack/trees" }, async () => {
     let path = "";
     const leave = ({ outputPath }: Workspace) => writeFile((path = join(outputPath, "grows")), "content");
     const { execution, contentOf } = await run(leave, {
@@ -292,19 +288,23 @@ describe("what a job left in its output folder", () => {
     expect(await contentOf("grows")).toBe("content");
   });
 
-  it("is kept whatever its mode, and by names that look like options", { tags: "attack/trees" }, async () => {
-    const { execution, kept } = await run(async ({ outputPath }) => {
-      for (const mode of [0o4755, 0o2777, 0o1666, 0o400]) {
-        const path = join(outputPath, `-rf --mode=${mode.toString(8)}`);
-        await writeFile(path, "x");
-        await chmod(path, mode);
-      }
-    });
-    expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 4 });
-    expect(kept).toHaveLength(4);
-  });
+  it(
+    "files are kept whatever their mode, also with names that look like options",
+    { tags: "attack/trees" },
+    async () => {
+      const { execution, kept } = await run(async ({ outputPath }) => {
+        for (const mode of [0o4755, 0o2777, 0o1666, 0o400]) {
+          const path = join(outputPath, `-rf --mode=${mode.toString(8)}`);
+          await writeFile(path, "x");
+          await chmod(path, mode);
+        }
+      });
+      expect(execution).toMatchObject({ kind: "succeeded", artifactCount: 4 });
+      expect(kept).toHaveLength(4);
+    },
+  );
 
-  it.skipIf(!canMakeDevices)("leaves out devices (needs root)", { tags: "attack/trees" }, async () => {
+  it.skipIf(!canMakeDevices)("devices are left out (needs root)", { tags: "attack/trees" }, async () => {
     const { execution, kept, log } = await run(({ outputPath }) => {
       execFileSync("mknod", [join(outputPath, "null"), "c", "1", "3"]);
       execFileSync("mknod", [join(outputPath, "disk"), "b", "7", "0"]);
@@ -315,33 +315,29 @@ describe("what a job left in its output folder", () => {
     for (const name of ["null", "disk"]) expect(log).toContain(`sys Left out: "${name}" is a device.`);
   });
 
-  it(
-    "is refused where it becomes shorter while it is sent, and kept where it is only removed",
-    { tags: "attack/trees" },
-    async () => {
-      let outputPath = "";
-      const { execution, kept, log } = await run(
-        async (workspace) => {
-          ({ outputPath } = workspace);
-          for (const name of ["cut", "removed"]) await writeFile(join(outputPath, name), "content");
-        },
-        {
-          putArtifact:
-            (files) =>
-            async (...[jobId, claimId, path, ...rest]) => {
-              if (path === "cut") await truncate(join(outputPath, path), 3);
-              else await rm(join(outputPath, path));
-              await files.putArtifact(jobId, claimId, path, ...rest);
-            },
-        },
-      );
-      expect(execution).toMatchObject({ kind: "failed", code: "ArtifactRefused", artifactCount: 1 });
-      expect(kept).toEqual(["removed"]);
-      expect(log).toContain('sys Not kept: "cut" ');
-    },
-  );
+  it("a file that becomes shorter while it is sent is refused", { tags: "attack/trees" }, async () => {
+    let outputPath = "";
+    const { execution, kept, log } = await run(
+      async (workspace) => {
+        ({ outputPath } = workspace);
+        for (const name of ["cut", "removed"]) await writeFile(join(outputPath, name), "content");
+      },
+      {
+        putArtifact:
+          (files) =>
+          async (...[jobId, claimId, path, ...rest]) => {
+            if (path === "cut") await truncate(join(outputPath, path), 3);
+            else await rm(join(outputPath, path));
+            await files.putArtifact(jobId, claimId, path, ...rest);
+          },
+      },
+    );
+    expect(execution).toMatchObject({ kind: "failed", code: "ArtifactRefused", artifactCount: 1 });
+    expect(kept).toEqual(["removed"]);
+    expect(log).toContain('sys Not kept: "cut" ');
+  });
 
-  it("is refused where storage does not take it", { tags: "attack/trees" }, async () => {
+  it("a file that storage does not accept is refused", { tags: "attack/trees" }, async () => {
     const refused = new InvariantError("Storage refused a request.", { cause: new Error("InvalidUri") });
     const { execution } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
       putArtifact: () => () => Promise.reject(refused),
@@ -350,7 +346,7 @@ describe("what a job left in its output folder", () => {
   });
 
   it.skipIf(!canBecomeOther(KEEPER, process.execPath))(
-    "is kept but for what the worker may not read, which does not harm the worker (needs root, to be another)",
+    "files that the worker may not read are left out (needs root, to be another)",
     { tags: "attack/trees" },
     async () => {
       const output = join(directory.path, "output");
@@ -376,7 +372,7 @@ describe("what a job left in its output folder", () => {
 });
 
 describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", { tags: "attack/trees" }, () => {
-  it("has only its own files kept, in folders of its own", async () => {
+  it("only files of the job's own user are kept", async () => {
     const output = join(directory.path, "output");
     await mkdir(join(output, "theirs"), { recursive: true });
     for (const path of ["own.txt", "foreign.txt", "theirs/own.txt"]) await writeFile(join(output, path), "x");
@@ -392,7 +388,7 @@ describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", { tags: "attac
     expect(whole.notes).toEqual(["Not kept: the output folder belongs to another user."]);
   });
 
-  it("is told by what was opened, though the worker has the rights of its service and could read it all", async () => {
+  it("the owner of a file is checked on what was opened", async () => {
     const unit = await readFile(join(import.meta.dirname, "../../../infra/cloud-init/jobyard-worker.service"), "utf8");
     const capabilities = /^AmbientCapabilities=(.*)$/m.exec(unit)?.[1] ?? "";
     const rights = capabilities.toLowerCase().replaceAll("cap_", "+").replaceAll(" ", ",");

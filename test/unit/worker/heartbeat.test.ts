@@ -55,7 +55,7 @@ function setUp() {
 }
 
 describe("the heartbeat", () => {
-  it("has begun only when its first beat is written, so that wishes find a row to be left on", async () => {
+  it("the heartbeat begins when its first beat is written", async () => {
     const { beats, start, set, wish, heard } = setUp();
     set({ away: true });
     let begun = false;
@@ -72,7 +72,7 @@ describe("the heartbeat", () => {
     await heartbeat.stop();
   });
 
-  it("says at once and every few seconds what the worker runs, and at the end that it stopped", async () => {
+  it("the heartbeat writes what the worker runs, and at the end that it stopped", async () => {
     const { beats, start, set } = setUp();
     const heartbeat = await start();
     set({ claims: ["c1"] });
@@ -86,7 +86,7 @@ describe("the heartbeat", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("hears wishes left on its row with the next beat, once, and takes them off", async () => {
+  it("the heartbeat acts once on wishes left on its row", async () => {
     const { heard, start, wish, row } = setUp();
     const heartbeat = await start();
     wish({ cancel: [{ jobId: "j", claimId: "c1" }], drain: true });
@@ -98,7 +98,7 @@ describe("the heartbeat", () => {
     await heartbeat.stop();
   });
 
-  it("goes on after an outage and then hears what was wished meanwhile", async () => {
+  it("the heartbeat goes on after an outage and acts on wishes from meanwhile", async () => {
     const { heard, start, wish, set } = setUp();
     const heartbeat = await start();
     set({ away: true });
@@ -110,7 +110,7 @@ describe("the heartbeat", () => {
     await heartbeat.stop();
   });
 
-  it("gives way to another process under the same name", async () => {
+  it("the heartbeat stops when another process runs under the same name", async () => {
     const { beats, heard, start, wish } = setUp();
     await start();
     wish({ bootId: "b2" });

@@ -48,7 +48,7 @@ const intakeOf = (queue: Pick<JobQueue, "receiver">, share = createShare()) =>
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("the intake of a worker", () => {
-  it("takes the highest priority that has work", async () => {
+  it("the intake takes the highest priority that has work", async () => {
     const { queue, put } = fakeQueues();
     const low = put("low");
     const high = put("high");
@@ -58,7 +58,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("gives each priority its share while all have work", async () => {
+  it("the intake gives each priority its share while all have work", async () => {
     const { queue, put } = fakeQueues();
     for (let i = 0; i < 21; i++) PRIORITIES.forEach(put);
     const intake = intakeOf(queue);
@@ -71,7 +71,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("leaves one receive open on each empty queue and starts what arrives at once", async () => {
+  it("the intake leaves one receive open on each empty queue", async () => {
     const { queue, open, looks, put } = fakeQueues();
     const intake = intakeOf(queue);
     const next = intake.next();
@@ -85,7 +85,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("does not look again at a queue whose open receive still waits", async () => {
+  it("the intake does not poll a queue whose open receive still waits", async () => {
     const { queue, looks, put } = fakeQueues();
     const intake = intakeOf(queue);
     const first = intake.next();
@@ -99,7 +99,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("waits for an empty queue once, not before every start", async () => {
+  it("the intake waits for an empty queue once, not before every start", async () => {
     const { queue, looks, put } = fakeQueues();
     for (let i = 0; i < 20; i++) put("low");
     const intake = intakeOf(queue);
@@ -113,7 +113,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("returns what arrives after the last slot was taken, once, and asks for no more", async () => {
+  it("the intake returns a message that arrives when no slot is free", async () => {
     const { queue, open, put } = fakeQueues();
     const intake = intakeOf(queue);
     const next = intake.next();
@@ -128,7 +128,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("keeps a second message that arrives together with the first for the next free slot, or returns it", async () => {
+  it("the intake keeps a second message for the next free slot, or returns it", async () => {
     for (const taken of [true, false]) {
       const { queue, put } = fakeQueues();
       const intake = intakeOf(queue);
@@ -144,7 +144,7 @@ describe("the intake of a worker", () => {
     }
   });
 
-  it("ends a waiting call when it is closed, and returns what came too late", async () => {
+  it("a closed intake ends its waiting call and returns late messages", async () => {
     const { queue, open, put } = fakeQueues();
     const intake = intakeOf(queue);
     const next = intake.next();
@@ -157,7 +157,7 @@ describe("the intake of a worker", () => {
     expect(await intake.next()).toBeUndefined();
   });
 
-  it("says since when receiving only fails, until it works again", async () => {
+  it("the intake says since when receiving fails", async () => {
     const { queue, put } = fakeQueues();
     let away = true;
     const broken: Pick<JobQueue, "receiver"> = {
@@ -180,7 +180,7 @@ describe("the intake of a worker", () => {
     await intake.close();
   });
 
-  it("goes on after a failed receive", async () => {
+  it("the intake goes on after a failed receive", async () => {
     const { queue, put } = fakeQueues();
     let failures = 1;
     const broken: Pick<JobQueue, "receiver"> = {

@@ -19,16 +19,19 @@ afterEach(() => directory[Symbol.asyncDispose]());
 describe("a fault of the machine", () => {
   const fault = (code: string): Error => Object.assign(new Error(`${code}: /var/lib/jobyard/secret-path`), { code });
 
-  it.each(["ENOSPC", "EMFILE", "ENFILE", "EIO", "ENOMEM"])("interrupts the attempt and is told: %s", async (code) => {
-    const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
-      putArtifact: () => () => Promise.reject(fault(code)),
-    });
-    expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: { code } });
-    expect(log).toContain(`(${code})`);
-    expect(log).not.toContain("secret-path");
-  });
+  it.each(["ENOSPC", "EMFILE", "ENFILE", "EIO", "ENOMEM"])(
+    "a fault of the machine interrupts the attempt and is recorded: %s",
+    async (code) => {
+      const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
+        putArtifact: () => () => Promise.reject(fault(code)),
+      });
+      expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: { code } });
+      expect(log).toContain(`(${code})`);
+      expect(log).not.toContain("secret-path");
+    },
+  );
 
-  it("is told when the disk is too full for the package", async () => {
+  it("a disk too full for the package interrupts the attempt", async () => {
     const { execution, log } = await run(() => Promise.resolve(), {
       deps: { packages: { acquire: () => Promise.reject(fault("ENOSPC")) } },
     });
@@ -37,7 +40,7 @@ describe("a fault of the machine", () => {
     expect(log).toBe(`2026-03-01T09:00:00.000Z sys Interrupted: ${told.message}\n`);
   });
 
-  it("does not run a job again that had failed before", async () => {
+  it("a fault of the machine after a failure leaves the job failed", async () => {
     const { execution, log } = await run(({ outputPath }) => writeFile(join(outputPath, "a"), ""), {
       result: failed,
       putArtifact: () => () => Promise.reject(fault("EIO")),
@@ -46,7 +49,7 @@ describe("a fault of the machine", () => {
     expect(log).toContain("sys The files of the job were not kept: The disk of its worker failed (EIO).");
   });
 
-  it("is told apart from what is wrong with the package", async () => {
+  it("a fault of the machine differs from an error of the package", async () => {
     const problem = new PackageError("PackageCorrupt", "It cannot be read.");
     const { execution } = await run(() => Promise.resolve(), {
       deps: { packages: { acquire: () => Promise.reject(problem) } },
@@ -54,7 +57,7 @@ describe("a fault of the machine", () => {
     expect(execution).toMatchObject({ kind: "failed", code: "PackageCorrupt", message: "It cannot be read." });
   });
 
-  it("in a process is passed on with its reason", async () => {
+  it("a process that could not start interrupts the attempt with the reason", async () => {
     const told = { code: "ProcessNotStarted", message: "no room" };
     const { execution } = await run(() => Promise.resolve(), { result: { kind: "not-started", ...told } });
     expect(execution).toMatchObject({ kind: "interrupted", because: "fault", fault: told });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BellReceiver, ReceivedMessage, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
-import { createReceiveWatchdog, DEAF_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
+import { createReceiveWatchdog, STUCK_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/fake-delivery.ts";
 import { silentLog } from "../../support/silent-log.ts";
@@ -65,39 +65,39 @@ function setUp({ waiting = false, held = false }) {
 }
 
 describe("the receive watchdog", () => {
-  it("does nothing while the queue is empty, or the wait is short", async () => {
+  it("the watchdog does nothing while the queue is empty or the wait is short", async () => {
     const idle = setUp({});
-    await idle.check(DEAF_AFTER_MS * 10);
+    await idle.check(STUCK_AFTER_MS * 10);
     expect(idle.events).toEqual([]);
     const short = setUp({ waiting: true });
-    await short.check(DEAF_AFTER_MS - 1);
+    await short.check(STUCK_AFTER_MS - 1);
     expect(short.events).toEqual([]);
   });
 
-  it("does not take messages that others hold for a sign of deafness", async () => {
+  it("the watchdog ignores messages that other workers hold", async () => {
     const { events, check } = setUp({ waiting: true, held: true });
-    await check(DEAF_AFTER_MS);
+    await check(STUCK_AFTER_MS);
     expect(events).toEqual(["probe closed"]);
   });
 
-  it("replaces the receivers when a fresh link hears what the open ones do not, and gives the message back", async () => {
+  it("the watchdog replaces the receivers when only a new link receives a message", async () => {
     const { events, probed, check } = setUp({ waiting: true });
-    await check(DEAF_AFTER_MS);
+    await check(STUCK_AFTER_MS);
     expect(events).toEqual(["probe closed", "replaced"]);
     expect(probed.map((delivery) => (delivery as ReturnType<typeof deliveryOf>).settled)).toEqual([["abandon"]]);
   });
 
-  it("gives the process up when replacing does not help, and starts counting anew when something was delivered", async () => {
+  it("the watchdog gives the process up when replacing does not help", async () => {
     const { events, check, deliver, wait } = setUp({ waiting: true });
-    await check(DEAF_AFTER_MS);
-    await check(DEAF_AFTER_MS);
+    await check(STUCK_AFTER_MS);
+    await check(STUCK_AFTER_MS);
     deliver();
     await check(1);
     wait();
-    await check(DEAF_AFTER_MS);
+    await check(STUCK_AFTER_MS);
     expect(events.filter((event) => event === "replaced").length).toBe(3);
-    await check(DEAF_AFTER_MS);
-    await check(DEAF_AFTER_MS);
+    await check(STUCK_AFTER_MS);
+    await check(STUCK_AFTER_MS);
     expect(events.at(-1)).toMatch(/^gave up: Messages wait in jobs-p-normal/);
   });
 });

@@ -68,7 +68,7 @@ function setUp(heldClaims: readonly HeldClaim[]) {
 }
 
 describe("a worker that starts again", () => {
-  it("hands back what it ran, at once, and rings for it", async () => {
+  it("a restarted worker hands back its jobs at once and sends their bells", async () => {
     const mine = runningUnder("mine");
     const { jobs, queue, recover, forgotten } = setUp([held("mine", mine.jobId)]);
     jobs.put(mine);
@@ -87,7 +87,7 @@ describe("a worker that starts again", () => {
     expect(forgotten()).toBe(1);
   });
 
-  it("rings once more for what it had received and not claimed: the first bell lies under its lock", async () => {
+  it("a restarted worker sends a second bell for a job it had received and not claimed", async () => {
     const received = jobOf();
     const { jobs, queue, recover } = setUp([held("mine", received.jobId)]);
     const { etag } = jobs.put(received);
@@ -96,7 +96,7 @@ describe("a worker that starts again", () => {
     expect(queue.sent).toMatchObject([{ messageId: `${received.jobId}:1:mine`, bell: { ring: 1, etag } }]);
   });
 
-  it("rings once more for what its predecessor was given and did not read, before what it hands back", async () => {
+  it("a restarted worker sends second bells for unread messages before it hands jobs back", async () => {
     const ran = runningUnder("mine");
     const unread = jobOf();
     const { jobs, messages, queue, recover, forgotten } = setUp([held("mine", ran.jobId)]);
@@ -107,7 +107,7 @@ describe("a worker that starts again", () => {
     expect(forgotten()).toBe(1);
   });
 
-  it("leaves a row of another release to its lock, and hands back the others", async () => {
+  it("a restarted worker leaves an unreadable row to its lock and hands back the others", async () => {
     const strange = runningUnder("a", { state: "paused" as never });
     const mine = runningUnder("b");
     const { jobs, recover, unreadable, forgotten } = setUp([held("a", strange.jobId), held("b", mine.jobId)]);
@@ -120,7 +120,7 @@ describe("a worker that starts again", () => {
     expect(forgotten()).toBe(1);
   });
 
-  it("leaves alone what has moved on or belongs to another claim", async () => {
+  it("a restarted worker leaves rows alone that have moved or belong to another claim", async () => {
     const ended = runningUnder("b", { state: "succeeded" });
     const theirs = runningUnder("theirs");
     const { jobs, queue, recover } = setUp([held("b", ended.jobId), held("c", theirs.jobId), held("d", jobOf().jobId)]);
@@ -130,7 +130,7 @@ describe("a worker that starts again", () => {
     expect(queue.sent).toEqual([]);
   });
 
-  it("ends a job whose cancel was wanted, and asks its batch", async () => {
+  it("a restarted worker cancels a job whose cancel was wanted and completes its batch", async () => {
     const wanted = runningUnder("mine", { cancelWanted: true });
     const { jobs, queue, asked, recover } = setUp([held("mine", wanted.jobId)]);
     jobs.put(wanted);
@@ -140,7 +140,7 @@ describe("a worker that starts again", () => {
     expect(queue.sent).toEqual([]);
   });
 
-  it("rings although its own write lost its answer, and counts it once", async () => {
+  it("a restarted worker sends the bell when its write lost its answer, and counts once", async () => {
     const mine = runningUnder("mine");
     const { jobs, queue, recover } = setUp([held("mine", mine.jobId)]);
     jobs.put(mine);
@@ -150,7 +150,7 @@ describe("a worker that starts again", () => {
     expect(queue.sent.length).toBe(1);
   });
 
-  it("forgets nothing before all is handed back, through an outage", async () => {
+  it("a restarted worker keeps its journal until all jobs are handed back", async () => {
     const mine = runningUnder("mine");
     const { jobs, queue, recover, forgotten } = setUp([held("mine", mine.jobId)]);
     jobs.put(mine);

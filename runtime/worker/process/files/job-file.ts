@@ -13,7 +13,7 @@ import { type Ended, failed, succeeded } from "../run.ts";
 import { openDirectory } from "./open-directory.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** Not through a link, and not waiting for whoever might write to a pipe. */
+/** Not through a link, and not waiting for a writer of a pipe. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 export interface JobFile extends AsyncDisposable {
@@ -28,7 +28,7 @@ export interface Refused {
   readonly isGone?: true;
 }
 
-/** `owner` undefined: anybody. Rejects with faults of the machine only. */
+/** `owner` undefined: any user. Rejects with faults of the machine only. */
 export async function openJobFile(path: Buffer, owner: number | undefined): Promise<JobFile | Refused> {
   let handle: FileHandle;
   try {
@@ -70,15 +70,16 @@ export function refusalOf(error: unknown): Refused {
   }
 }
 
-// Reads the result a command has left. The file is the job's: it may be a link, a pipe or endless.
-
 interface ResultFile {
   readonly ended: Ended;
   /** False: there is none. */
   readonly written: boolean;
 }
 
-/** What a command's exit code 0 means together with its result file. Never rejects. */
+/**
+ * What a command's exit code 0 means together with its result file. The file is the job's: it may be a link, a pipe or
+ * endless. Never rejects.
+ */
 export async function readResultFile(workspace: Pick<Workspace, "resultFile" | "owner">): Promise<ResultFile> {
   try {
     const opened = await openResult(workspace);

@@ -1,6 +1,6 @@
 /**
  * A directory that was opened stays the same directory, whatever becomes of its name: names below it are resolved from
- * the open descriptor, one step at a time, and no step follows a link. For trees that somebody else may change.
+ * the open descriptor, one step at a time, and no step follows a link. For trees that a job may change.
  */
 import { type BigIntStats, constants, type Dirent, existsSync } from "node:fs";
 import { chmod, type FileHandle, open, opendir } from "node:fs/promises";

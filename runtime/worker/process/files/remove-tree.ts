@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { chmod, rename, rmdir, unlink } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
+import { sleep } from "../../../core/clock.ts";
 import { DESCRIPTORS_HAVE_PATHS, openDirectory, type OpenDirectory } from "./open-directory.ts";
 
 /** Something may still be writing or holding on for a moment after its process was killed. */
@@ -27,7 +27,7 @@ export async function removeTree(path: string, byDescriptor = DESCRIPTORS_HAVE_P
       return;
     } catch (error) {
       if (attempt >= RETRIES) throw error;
-      if (attempt > 0) await delay(RETRY_MS * attempt);
+      if (attempt > 0) await sleep(RETRY_MS * attempt);
     }
   }
 }
@@ -79,7 +79,7 @@ async function removeAtOnce(path: Buffer, isDirectory: boolean): Promise<Buffer 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
-    // It may have become something else meanwhile, or its directory may be closed: the next look tells.
+    // It may have become something else meanwhile, or its directory may be closed. The next try shows.
     if (isDirectory) return path;
     throw error;
   }

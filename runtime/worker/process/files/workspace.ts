@@ -1,17 +1,19 @@
 /**
  * The private directories of one attempt: created fresh, removed afterwards whatever the job has left in them. The folder
- * they lie in stays the worker's, so a job with a user of its own cannot put anything in their place. What lies in the
- * package directory is somebody else's business (the package cache puts it there).
+ * they lie in stays the worker's, so a job with a user of its own cannot put anything in their place. The package cache
+ * fills the package directory.
  */
 import { chmod, lchown, mkdir, mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { JobUser, UserLease } from "../users/job-user.ts";
+import { messageOf } from "../../../core/errors.ts";
+import type { Logger } from "../../../core/logger.ts";
+import type { JobUser, UserLease } from "../os/job-user.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface Workspace {
   /** Everything of the attempt is below. The worker's own. */
   readonly root: string;
-  /** Who owns what the job leaves. Undefined when it may be anybody, as with a worker and jobs of root. */
+  /** The user that owns what the job leaves. Undefined: any user may, as with a worker and jobs of root. */
   owner(): number | undefined;
   /** Not created: reserved for the attempt's copy of the package. */
   readonly packagePath: string;
@@ -30,7 +32,7 @@ export interface Workspace {
    * when everything the job needs is there, before it runs.
    */
   handOver(lease: UserLease): Promise<void>;
-  /** Idempotent. Rejects if something resists; the next `sweep` tries again, and the user is nobody's until then. */
+  /** Idempotent. Rejects if something cannot be removed. The next `sweep` tries again, and no job gets the user until then. */
   remove(): Promise<void>;
 }
 
@@ -38,6 +40,22 @@ export interface Workspaces {
   /** Removes what a crashed worker left. Call before the first `create`, and after leftover processes are gone. */
   sweep(): Promise<void>;
   create(): Promise<Workspace>;
+}
+
+/** A workspace that is removed when its scope is left. What resists is logged and left for the next sweep. */
+export async function openWorkspace(
+  workspaces: Pick<Workspaces, "create">,
+  log: Logger,
+): Promise<Workspace & AsyncDisposable> {
+  const workspace = await workspaces.create();
+  return {
+    ...workspace,
+    async [Symbol.asyncDispose]() {
+      await workspace.remove().catch((error: unknown) => {
+        log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
+      });
+    },
+  };
 }
 
 export interface WorkspacesConfig {
@@ -65,7 +83,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
     async create() {
       await mkdir(root, { recursive: true });
       await chmod(root, PASSAGE);
-      // mkdtemp: a fresh name, and nobody else may look inside (mode 700).
+      // mkdtemp: a fresh name, and no other user may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
       const resultPath = join(path, "result");
       let kept: UserLease | undefined;
@@ -108,22 +126,19 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
   };
 }
 
-/** What a job of root leaves may belong to anybody, and root reads it all anyway. */
+/** Files of a job of root may belong to any user, and root reads them all anyway. */
 function ownUserUnlessRoot(): number | undefined {
   const own = process.getuid?.();
   return own === 0 ? undefined : own;
 }
 
-// Hands the files of an attempt to the user its job runs as. The folder above them stays the worker's, so that a job can
-// replace none of them by something else.
-
-/** What keeps the thread pool for files busy. */
+/** Enough to keep the thread pool for files busy. */
 const CHANGES_AT_ONCE = 32;
 /** The worker may all; the job's group passes through and sees no names. */
 const GROUP_PASSAGE = 0o710;
 
 /**
- * Gives everything below `root` to the user, and last of all opens `root` for it. Until then nobody else can reach what
+ * Gives everything below `root` to the user, and last of all opens `root` for it. Until then no other user can reach what
  * is below: `root` must be the worker's, closed to others (mode 700), and never opened before.
  */
 async function giveTree(root: string, user: JobUser): Promise<void> {

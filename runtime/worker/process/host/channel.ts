@@ -1,10 +1,10 @@
 /**
- * The child's ends of the two pipes to its worker. Everything it needs is captured before user code is loaded, and
- * reports are written at once: a job that ends its process in the next line has still been heard.
+ * The child's ends of the two pipes to its worker. Everything it needs is captured before user code is loaded. Reports are
+ * written at once, so they arrive even if the job ends its process in the next line.
  */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { splitLines } from "../captured-output.ts";
+import { splitLines } from "../log/captured-output.ts";
 import { CONTROL_LINE_MAX_BYTES } from "../process-limits.ts";
 import { COMMANDS_DESCRIPTOR, type HostCommand, type HostReport, REPORTS_DESCRIPTOR } from "./messages.ts";
 
@@ -35,7 +35,7 @@ export function openWorkerChannel(onCommand: (command: HostCommand) => void): Wo
       try {
         while (rest.length > 0) rest = rest.subarray(write(REPORTS_DESCRIPTOR, rest));
       } catch {
-        // The worker no longer listens: it has closed the channel, or user code has.
+        // The worker no longer reads: it has closed the channel, or user code has.
       }
     },
     keepAlive(keep) {
@@ -55,11 +55,9 @@ function leave(): void {
   kill(pid, "SIGKILL");
 }
 
-// Cuts text into pieces of which each fits into a message, however it has to be escaped.
-
 const PIECE_LENGTH = 16 * 1024;
 
-/** At least one piece; no character is cut in two. */
+/** Pieces of which each fits into a message, however it is escaped. At least one; no character is cut in two. */
 export function* piecesOf(text: string): Generator<string> {
   let start = 0;
   do {

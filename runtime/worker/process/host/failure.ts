@@ -1,4 +1,4 @@
-/** What is told about something a job has thrown: a line for users, and everything for the log. */
+/** Describes what a job has thrown: one line for users, everything for the log. Also why a job has to stop. */
 import { inspect } from "node:util";
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../../core/limits.ts";
 import { isNonRetryable } from "../../../job-sdk/index.ts";
@@ -27,7 +27,7 @@ export function describeThrown(thrown: unknown): ThrownFailure {
   };
 }
 
-/** What an error that nobody caught means for the job that caused it. */
+/** What an uncaught error means for the job that caused it. */
 export function uncaughtEnd(thrown: unknown, phase: JobPhase | undefined): { end: HostEnd; detail: string } {
   const { message, retryable, detail } = describeThrown(thrown);
   const end: HostEnd =
@@ -47,7 +47,7 @@ const ERRORS_MAX_COUNT = 5;
 
 /**
  * "message", or "TypeError: message" where the name says more than that something went wrong, and behind it in brackets
- * what caused it: "fetch failed" alone helps nobody. Bounded, since causes may go in a circle.
+ * what caused it: "fetch failed" alone does not help. Bounded, since causes may go in a circle.
  */
 function messageOf(thrown: unknown, depth = 0): string {
   if (!(thrown instanceof Error))
@@ -75,8 +75,6 @@ function attempt<T>(read: () => T, otherwise: T): T {
   }
 }
 
-// What a job's abort signal says about why it is to stop.
-
 const MESSAGES: Readonly<Record<Stop, string>> = {
   cancel: "The job was canceled.",
   drain: "The worker shuts down; the job will run again elsewhere.",
@@ -85,4 +83,5 @@ const MESSAGES: Readonly<Record<Stop, string>> = {
   lost: "The job no longer belongs to this worker.",
 };
 
+/** What the job's abort signal says. */
 export const stopReason = (reason: Stop): DOMException => new DOMException(MESSAGES[reason], "AbortError");

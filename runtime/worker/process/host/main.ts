@@ -1,11 +1,10 @@
 /**
- * The program in a job's process. It is started before anybody knows what it will run; its first command says whether it
- * serves one job and ends, or jobs of one package that share it. Its worker decides about everything else: time, memory,
- * and its death.
+ * The program in a job's process. It starts before it is known what it will run. Its first command says whether it serves
+ * one job and ends, or jobs of one package that share it. Its worker decides about everything else: time, memory and end.
  *
  * | state  | meaning                     | leaves by                                                            |
  * |--------|-----------------------------|----------------------------------------------------------------------|
- * | spare  | started, has said "ready"   | command "run" → single-job.ts, command "share" → shared-jobs.ts       |
+ * | spare  | started, reported "ready"   | command "run" → single-job.ts, command "share" → shared-jobs.ts       |
  *
  * In every state the loss of the channel means that the worker is gone: the process ends at once.
  */
@@ -27,7 +26,7 @@ const channel = openWorkerChannel((command) => {
 });
 channel.report({ type: "ready" });
 
-/** What is printed is on its way before the next line runs, so that a crash or an exit loses none of it. */
+/** Output is written before the next line runs, so that a crash or an exit loses none of it. */
 function printAtOnce(stream: NodeJS.WriteStream): void {
   (stream as { _handle?: { setBlocking?: (blocking: boolean) => void } })._handle?.setBlocking?.(true);
 }

@@ -1,4 +1,4 @@
-/** What a worker and the program in its child say to each other: one JSON object a line, on two pipes of their own. */
+/** The messages between a worker and the program in its child: one JSON object a line, on two pipes of their own. */
 import type { Stop } from "../run.ts";
 import type { JobFacts } from "../spec.ts";
 
@@ -24,12 +24,12 @@ export interface RunCommand {
   readonly job: JobFacts;
   /** Relative to the package. */
   readonly file: string;
-  /** Left out: whichever export declares the job type. */
+  /** Left out: any export may declare the job type. */
   readonly export?: string;
   readonly packagePath: string;
   readonly workingPath: string;
   readonly outputPath: string;
-  /** Not for a shared child, whose environment is nobody's own. */
+  /** Not for a shared child, whose environment belongs to no job alone. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -65,7 +65,7 @@ export type JobReport =
   | { readonly type: "print"; readonly source: "out" | "err"; readonly text: string }
   | EndReport;
 
-/** How the job ended; the last report. `stopping`: it had been told to stop before. */
+/** How the job ended; the last report. `stopping`: it had been asked to stop before. */
 export type EndReport =
   | { readonly type: "returned"; readonly output?: string; readonly stopping: boolean }
   | {
@@ -76,7 +76,7 @@ export type EndReport =
       readonly stopping: boolean;
     };
 
-/** How a job ended, before it is known whether it had been told to. */
+/** How a job ended, before it is known whether it had been asked to. */
 export type HostEnd = DistributiveOmit<EndReport, "stopping">;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 

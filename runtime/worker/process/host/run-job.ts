@@ -1,4 +1,4 @@
-/** Runs one job of a package in this process: load, set up, run, and say how it ended. */
+/** Runs one job of a package in this process: load, set up, run, and report how it ended. */
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
 import { writeJson } from "../../../core/json.ts";
@@ -106,13 +106,11 @@ function sendLog(report: RunOptions["report"], source: "log" | "err", text: stri
   }
 }
 
-// Finds the declaration of a job type among a module's exports.
-
 export type FoundJob =
   | { readonly found: JobDefinition }
   | { readonly code: "EntryPointInvalid" | "JobTypeUnknown"; readonly message: string };
 
-/** `exportName` undefined: whichever export declares the job type. */
+/** Finds the declaration of a job type among a module's exports. `exportName` undefined: any export may declare it. */
 function findJob(
   exports: Readonly<Record<string, unknown>>,
   { jobType, exportName, file }: { jobType: string; exportName: string | undefined; file: string },
@@ -136,12 +134,13 @@ function findJob(
   };
 }
 
-// Turns what a job returned into the JSON text that is kept. What would be lost on the way is refused.
-
 export type WrittenOutput =
   { readonly output: string | undefined } | { readonly code: HostFailureCode; readonly message: string };
 
-/** `result` is what `run` returned: nothing, or an object with or without `output`. */
+/**
+ * Turns what `run` returned into the JSON text that is kept: nothing, or an object with or without `output`. Values that
+ * JSON would lose are refused.
+ */
 function writeOutput(result: unknown): WrittenOutput {
   let output: string | undefined;
   try {
@@ -165,7 +164,7 @@ function writeOutput(result: unknown): WrittenOutput {
 
 const FIELDS_SHOWN = 5;
 
-/** What was returned that nobody would see; undefined if it is a result. */
+/** What was returned that would be lost; undefined if it is a result. */
 function strayIn(result: unknown): string | undefined {
   if (result === undefined || result === null) return undefined;
   if (typeof result !== "object") return `a ${typeof result}`;

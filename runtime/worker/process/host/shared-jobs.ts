@@ -1,10 +1,10 @@
 /**
- * Jobs of one package that share this process: many at a time, each in an asynchronous context of its own, by which what
- * they print and what they throw is told apart.
+ * Jobs of one package that share this process: many at a time. Each has an asynchronous context of its own, which tells
+ * whose output and whose error something is.
  *
  * | state of a job | meaning                           | leaves by                                             |
  * |----------------|-----------------------------------|-------------------------------------------------------|
- * | running        | its code is loaded, set up or runs | its end, an error nobody caught in its context → ended |
+ * | running        | its code is loaded, set up or runs | its end, an uncaught error in its context → ended      |
  * | ended          | the end was reported              | –                                                     |
  *
  * The process itself ends when its worker says so, or with a job that leaves it in an unknown state.
@@ -105,13 +105,13 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     );
     void running.then((ended) => {
       job.hasReturned = ended.type === "returned";
-      // A rejection that was left behind before the return is told about after the promises that are settled already.
+      // Node reports a rejection from before the return only after the promises that are settled already.
       if (job.hasReturned) setImmediate(() => job.end(ended));
       else job.end(ended);
     });
   }
 
-  /** In a scope of its own: what setup starts for all jobs is nobody's as soon as setup has ended. */
+  /** In a scope of its own: what setup starts for all jobs belongs to no job once setup has ended. */
   async function setUp(id: number, setup: SetupFunction, context: SetupContext): Promise<unknown> {
     const scope: Scope = { id, closed: false };
     try {
@@ -126,7 +126,7 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     return scope === undefined || scope.closed ? undefined : jobs.get(scope.id);
   }
 
-  /** Who has caused what happens now: the context says so, and a job that is alone needs none. */
+  /** The job that has caused what happens now: by its context, or because it is alone. */
   function culprit(): RunningJob | undefined {
     return currentJob() ?? (jobs.size === 1 ? [...jobs.values()][0] : undefined);
   }
@@ -150,18 +150,17 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     leaveBecauseOf(culprit(), { type: "failed", code: "JobCrashed", message, retryable: true });
   }
 
-  /** The first one counts: whoever is left after that is innocent. */
+  /** The first one counts: the other jobs did not cause it. */
   function leaveBecauseOf(job: RunningJob | undefined, end: HostEnd): void {
     if (job === undefined || leaving) return;
     leaving = true;
-    // Before the end: whoever hears of that may start the next job at once, and not in here.
+    // Before the end: the worker may start the next job as soon as it reads the end, and must not start it in here.
     channel.report({ type: "leaving" });
     job.end(end);
   }
 }
 
-// What `setup` of a package made, once for all jobs of a process.
-
+/** What `setup` of a package made, once for all jobs of a process. */
 export interface Services<Key> {
   /**
    * What `make` made for this key, now or earlier. A failure is for those who waited for it; the next one tries again.
@@ -185,10 +184,9 @@ function createServices<Key>(): Services<Key> {
   };
 }
 
-// Sends what a job prints to its own log, although all jobs of a shared process have one stdout and one stderr.
-
 type PrintSource = "out" | "err";
 
+/** Sends what a job prints to its own log, although all jobs of a shared process have one stdout and one stderr. */
 export interface Printer {
   print(source: PrintSource, chunk: Uint8Array): void;
   /** Passes on what is left of a character that never became whole. */
@@ -210,7 +208,7 @@ function createPrinter(send: (source: PrintSource, text: string) => void): Print
   };
 }
 
-/** What nobody's context prints goes where it always went. */
+/** Output outside of any job's context goes to the process's own stdout and stderr. */
 function attributeOutput(printer: () => Printer | undefined): void {
   attribute(process.stdout, "out", printer);
   attribute(process.stderr, "err", printer);

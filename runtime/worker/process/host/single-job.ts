@@ -1,10 +1,10 @@
 /**
- * One job in a process of its own: runs it, says how it ended, and ends the process.
+ * One job in a process of its own: runs it, reports how it ended, and ends the process.
  *
  * | state   | meaning                      | leaves by                                                         |
  * |---------|------------------------------|-------------------------------------------------------------------|
  * | waiting | no job yet                   | command "run" → running                                           |
- * | running | user code is loaded and runs | its end, an error nobody caught, nothing left to wait for → ended |
+ * | running | user code is loaded and runs | its end, an uncaught error, nothing left to wait for → ended     |
  * | ended   | the end was reported         | exit                                                              |
  */
 import { getEventListeners } from "node:events";
@@ -40,7 +40,7 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
         onPhase: (now) => (phase = now),
         setUp: (setup, context) => setup(context),
       }).then((ended) => {
-        // A rejection that was left behind before the return is told about after the promises that are settled already.
+        // Node reports a rejection from before the return only after the promises that are settled already.
         if (ended.type === "returned") setImmediate(end, ended);
         else end(ended);
       });
@@ -54,7 +54,7 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
     exit(0);
   }
 
-  /** Also an unhandled rejection. The job may have lost its thread: it has failed, whatever else it still does. */
+  /** Also an unhandled rejection. The state of the job is unknown, so it has failed, whatever else it still does. */
   function onUncaught(error: unknown): void {
     const { end: ended, detail } = uncaughtEnd(error, phase);
     process.stderr.write(`${detail}\n`);

@@ -1,23 +1,27 @@
 /**
  * A process that serves the jobs of one package version, many at a time, one after the other. It runs their code from a
- * copy of the package of its own. What ends the process interrupts all who are in it, and is the fault of a job only if
- * that was alone in it or the process itself could name it.
+ * copy of the package of its own. When the process ends, all jobs in it are interrupted. It is the fault of a job only if
+ * that job was alone in it, or if the process itself could name it.
  *
- * | state    | meaning                                    | leaves by                                                       |
- * |----------|--------------------------------------------|-----------------------------------------------------------------|
- * | starting | package copied, child taken; jobs may wait | ready → open; it cannot be started → ending                      |
- * | open     | takes jobs while it has room               | jobs, age, memory, blocked → retiring; idle, exit, force → ending |
- * | retiring | takes no more jobs                         | the last one over, exit, force → ending                          |
- * | ending   | SIGKILL to whatever is left                | nothing left → ended                                             |
- * | ended    | its jobs are told, its directory is removed | –                                                               |
+ * | state    | meaning                                    | leaves by                                                        |
+ * |----------|--------------------------------------------|------------------------------------------------------------------|
+ * | starting | package copied, child taken; jobs may wait | ready → open or idle; it cannot be started → ending              |
+ * | open     | jobs run; takes more while it has room     | last job over → idle; jobs, age, memory, blocked → retiring      |
+ * | idle     | no job is in it                            | a job → open; age, memory → retiring; idle for too long → ending |
+ * | retiring | takes no more jobs                         | the last one over → ending                                       |
+ * | ending   | SIGKILL to whatever is left                | nothing is left: its jobs have ended, its directory is removed   |
+ *
+ * From every state: the process exits, breaks the protocol, exceeds the hard limit of memory, or the worker ends it →
+ * ending.
  */
+import { InvariantError } from "../../../core/errors.ts";
 import { REUSE_MEMORY_HARD_FACTOR } from "../../../core/limits.ts";
 import type { ModuleEntry } from "../../../core/package/manifest.ts";
 import { abortable } from "../../../core/clock.ts";
 import { type MemoryWatch, startAnswerWatch } from "../watches.ts";
 import type { HostReport } from "../host/messages.ts";
-import { type JobHearing, createJobHearing } from "../job-hearing.ts";
-import { LaunchError } from "../launch.ts";
+import { type JobReports, createJobReports } from "../module/job-reports.ts";
+import { LaunchError } from "../os/launch.ts";
 import { type Ended, type Run, type RunListener, failed, outOfMemory } from "../run.ts";
 import { type EndCause, createSharedRun } from "./shared-run.ts";
 import type { JobProcessSpec } from "../spec.ts";
@@ -57,51 +61,120 @@ export interface SharedChild {
   start(request: JobRequest): Promise<Run>;
   /** Ends it; resolves when nothing is left. */
   end(): Promise<void>;
-  /** Nothing is left, whoever ended it. */
+  /** Resolves when nothing is left, whatever the reason for its end. */
   readonly gone: Promise<void>;
+}
+
+type State =
+  | { readonly kind: "starting" | "open" | "retiring" }
+  | { readonly kind: "idle"; readonly since: number; readonly timer: NodeJS.Timeout }
+  | { readonly kind: "ending"; readonly done: Promise<void> };
+
+const LEADS_TO: Readonly<Record<State["kind"], readonly State["kind"][]>> = {
+  starting: ["open", "retiring", "ending"],
+  open: ["idle", "retiring", "ending"],
+  idle: ["open", "retiring", "ending"],
+  retiring: ["ending"],
+  ending: [],
+};
+
+interface Member {
+  readonly reports: JobReports;
+  readonly listener: RunListener;
 }
 
 const MiB = 1024 * 1024;
 
 export function startSharedChild(request: SharedChildRequest, deps: SharedChildDeps): SharedChild {
   const { limits } = deps;
-  const members = new Map<number, { readonly hearing: JobHearing; readonly listener: RunListener }>();
-  const abandoned = new AbortController();
-  const ageing = setTimeout(retire, limits.maxAgeMs);
-  const answers = startAnswerWatch({ blockedMs: limits.blockedMs, ask, onBlocked });
-  let host: WarmHost | undefined;
-  let idle: NodeJS.Timeout | undefined;
-  let idleSince: number | undefined;
-  let stopWatching = (): void => undefined;
-  let state: "starting" | "open" | "retiring" | "ending" = "starting";
+  /** The jobs in it, the oldest first, by ids that count from 1. */
+  const members = new Map<number, Member>();
   let lastId = 0;
-  /** The process ends because of a job that it has named. */
-  let leaving = false;
+  let state: State = { kind: "starting" };
+  let host: WarmHost | undefined;
+  /** The process has said that a job left it unusable, and ends because of that. */
+  let leftUnusable = false;
+  /** The first reason to end it counts. */
   let cause: EndCause | undefined;
-  let ending: Promise<void> | undefined;
-  /** Nothing runs any more; what that means for those who were in it. */
+  /** Nothing runs any more; what that means for the jobs that were in it. */
   const over = Promise.withResolvers<Ended>();
 
-  const listener = { report: hear, broken, line: passOn, exit: () => void end() };
+  // 1. Its life: started, opened, idle or not, retired, ended.
+
+  const abandoned = new AbortController();
+  const ageing = setTimeout(retire, limits.maxAgeMs);
+  const answers = startAnswerWatch({ blockedMs: limits.blockedMs, ping, onBlocked });
+  const listener = { report: onReport, broken: onBroken, line: onLine, exit: () => void end() };
   const opening = openWarmHost(request, { ...deps, listener }, abandoned.signal).then((opened) => {
     host = opened;
-    stopWatching = deps.memory.watch(opened.tree, weigh);
-    if (state === "starting") state = "open";
-    if (members.size === 0) rest();
-    return opened;
+    const stopWatching = deps.memory.watch(opened.tree, onMemory);
+    if (state.kind === "starting") become({ kind: "open" });
+    if (members.size === 0) onEmpty();
+    return { ...opened, stopWatching };
   });
   opening.catch(() => void end());
 
-  function hear(report: HostReport): void {
+  function become(next: State): void {
+    if (!LEADS_TO[state.kind].includes(next.kind)) {
+      throw new InvariantError(`A shared process went from ${state.kind} to ${next.kind}.`);
+    }
+    if (state.kind === "idle") clearTimeout(state.timer);
+    state = next;
+  }
+
+  function onEmpty(): void {
+    if (state.kind === "retiring") void end();
+    if (state.kind !== "open") return;
+    become({ kind: "idle", since: performance.now(), timer: setTimeout(() => void end(), limits.idleMs) });
+  }
+
+  function retire(): void {
+    if (state.kind === "retiring" || state.kind === "ending") return;
+    become({ kind: "retiring" });
+    if (members.size === 0) void end();
+  }
+
+  function end(why?: EndCause): Promise<void> {
+    cause ??= why;
+    if (state.kind === "ending") return state.done;
+    const done = finish();
+    become({ kind: "ending", done });
+    return done;
+  }
+
+  async function finish(): Promise<void> {
+    clearTimeout(ageing);
+    answers.stop();
+    abandoned.abort(new LaunchError("This process is not started any more."));
+    const opened = await opening.catch(() => undefined);
+    if (opened === undefined) return;
+    opened.stopWatching();
+    // Jobs that have reported their end by then have ended by themselves.
+    const fault = await opened.clear();
+    over.resolve(meaningOfEnd(cause ?? { why: "it ended unexpectedly", fault }));
+    await opened.remove();
+  }
+
+  /** For the jobs that are in it at its end. */
+  function meaningOfEnd({ why, fault }: EndCause): Ended {
+    if (members.size === 1 && !leftUnusable && fault !== undefined) return fault;
+    const reason = leftUnusable ? "another job in it left it unusable" : why;
+    const message = `The process that the job shared was ended because ${reason}.`;
+    return { kind: "interrupted", code: "SharedProcessEnded", message };
+  }
+
+  // 2. What comes from the process. Nothing of it is trusted.
+
+  function onReport(report: HostReport): void {
     switch (report.type) {
       case "ready":
         return;
       case "pong":
-        // Only this shows that it hears: a job that never pauses may well go on reporting.
+        // Only this shows that it answers: a job that never pauses may well go on reporting.
         answers.answered();
         return;
       case "leaving":
-        leaving = true;
+        leftUnusable = true;
         retire();
         return;
       case "retire":
@@ -112,29 +185,31 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       case "print":
       case "returned":
       case "failed":
-        hearOf(report.id ?? 0, report);
+        onJobReport(report.id ?? 0, report);
     }
   }
 
-  /** Ids count from 1; what is still said about an ended job is of no interest. */
-  function hearOf(id: number, report: HostReport): void {
+  /** Late reports about an ended job are dropped. */
+  function onJobReport(id: number, report: HostReport): void {
     const member = members.get(id);
-    if (member !== undefined) member.hearing.hear(report);
-    else if (id < 1 || id > lastId) broken("a message about no job of it");
+    if (member !== undefined) member.reports.take(report);
+    else if (id < 1 || id > lastId) onBroken("a message about no job of it");
   }
 
-  function broken(problem: string): void {
+  function onBroken(problem: string): void {
     const fault = failed("JobCrashed", `The job's process sent ${problem}.`, true);
     void end({ why: `it sent ${problem}`, fault });
   }
 
-  /** What nobody's context has printed: it has to go somewhere, and the oldest job is as good as any. */
-  function passOn(source: "out" | "err", line: Buffer): void {
+  /** Output that cannot be attributed goes to the log of the oldest running job. */
+  function onLine(source: "out" | "err", line: Buffer): void {
     const [oldest] = members.values();
     oldest?.listener.line(source, Buffer.concat([SHARED_LINE, line]));
   }
 
-  function weigh(bytes: number): void {
+  // 3. What is watched.
+
+  function onMemory(bytes: number): void {
     if (bytes <= request.memoryMb * MiB) return;
     retire();
     const hardMb = request.memoryMb * REUSE_MEMORY_HARD_FACTOR;
@@ -143,116 +218,74 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
     void end({ why: `it used more than ${hardMb} MiB of memory`, fault });
   }
 
-  function ask(): boolean {
+  function ping(): boolean {
     host?.send({ type: "ping" });
     return host !== undefined && members.size > 0;
   }
 
   function onBlocked(): void {
     retire();
-    // A job that is alone holds up nobody; its own limits apply.
+    // A job that is alone delays no other job; its own limits apply.
     if (members.size > 1) void end({ why: "one of its jobs kept all others from running" });
   }
 
-  function retire(): void {
-    if (state !== "starting" && state !== "open") return;
-    state = "retiring";
-    if (members.size === 0) void end();
+  // 4. Its jobs.
+
+  function join(member: Member): number {
+    const id = ++lastId;
+    members.set(id, member);
+    if (state.kind === "idle") become({ kind: "open" });
+    if (id >= limits.maxJobs) retire();
+    return id;
   }
 
-  function rest(): void {
-    if (state === "retiring") void end();
-    else if (state === "open") {
-      idle = setTimeout(() => void end(), limits.idleMs);
-      idleSince = performance.now();
-    }
-  }
-
-  function release(id: number): void {
+  function leave(id: number): void {
     members.delete(id);
-    if (members.size === 0) rest();
+    if (members.size === 0) onEmpty();
   }
 
-  function end(why?: EndCause): Promise<void> {
-    cause ??= why;
-    return (ending ??= finish());
-  }
-
-  async function finish(): Promise<void> {
-    state = "ending";
-    clearTimeout(ageing);
-    answers.stop();
-    abandoned.abort(new LaunchError("This process is not started any more."));
-    const opened = await opening.catch(() => undefined);
-    stopWatching();
-    clearTimeout(idle);
-    if (opened === undefined) return;
-    // Those who have told their end by then have ended by themselves.
-    const fault = await opened.clear();
-    over.resolve(verdict(cause ?? { why: "it ended unexpectedly", fault }));
-    await opened.remove();
-  }
-
-  /** For those who are in it at its end. */
-  function verdict({ why, fault }: EndCause): Ended {
-    if (members.size === 1 && !leaving && fault !== undefined) return fault;
-    const reason = leaving ? "another job in it left it unusable" : why;
-    const message = `The process that the job shared was ended because ${reason}.`;
-    return { kind: "interrupted", code: "SharedProcessEnded", message };
+  async function start({ spec, entry, listener: jobListener, signal }: JobRequest): Promise<Run> {
+    const reports = createJobReports(jobListener);
+    const id = join({ reports, listener: jobListener });
+    try {
+      const { pid, packagePath, lease, send } = await abortable(opening, signal);
+      const assertOpen = (): void => {
+        signal.throwIfAborted();
+        if (state.kind === "ending") throw new LaunchError("The process for the job has just ended.");
+      };
+      // Before and after: an ended process may have given its user back.
+      assertOpen();
+      await spec.workspace.handOver(lease);
+      assertOpen();
+      const { job, workspace } = spec;
+      const code = { file: entry.file, ...(entry.export === undefined ? {} : { export: entry.export }), packagePath };
+      const { workingPath, outputPath } = workspace;
+      send({ type: "run", id, job, ...code, workingPath, outputPath });
+      void reports.ended.then(() => leave(id));
+      return createSharedRun({
+        pid,
+        reports,
+        over: over.promise,
+        stop: (reason) => send({ type: "stop", id, reason }),
+        answeredAt: answers.answeredAt,
+        hasCompany: () => members.size > 1,
+        end: (why) => void end(why),
+      });
+    } catch (error) {
+      leave(id);
+      throw error;
+    }
   }
 
   return {
     get idleSince() {
-      return state === "open" ? idleSince : undefined;
+      return state.kind === "idle" ? state.since : undefined;
     },
-
     get hasRoom() {
-      return (state === "starting" || state === "open") && members.size < limits.jobsAtOnce;
+      const takesJobs = state.kind === "starting" || state.kind === "open" || state.kind === "idle";
+      return takesJobs && members.size < limits.jobsAtOnce;
     },
-
-    async start({ spec, entry, listener, signal }) {
-      const id = ++lastId;
-      const hearing = createJobHearing(listener);
-      members.set(id, { hearing, listener });
-      clearTimeout(idle);
-      idleSince = undefined;
-      if (id >= limits.maxJobs) retire();
-      try {
-        const { pid, packagePath, lease, send } = await abortable(opening, signal);
-        const insistOnIt = (): void => {
-          signal.throwIfAborted();
-          if (ending !== undefined) throw new LaunchError("The process for the job has just ended.");
-        };
-        // Before and after: an ended process may have given its user back.
-        insistOnIt();
-        await spec.workspace.handOver(lease);
-        insistOnIt();
-        send({
-          type: "run",
-          id,
-          job: spec.job,
-          file: entry.file,
-          ...(entry.export === undefined ? {} : { export: entry.export }),
-          packagePath,
-          workingPath: spec.workspace.workingPath,
-          outputPath: spec.workspace.outputPath,
-        });
-        void hearing.told.then(() => release(id));
-        return createSharedRun({
-          pid,
-          hearing,
-          over: over.promise,
-          stop: (reason) => send({ type: "stop", id, reason }),
-          answeredAt: answers.answeredAt,
-          hasCompany: () => members.size > 1,
-          end: (why) => void end(why),
-        });
-      } catch (error) {
-        release(id);
-        throw error;
-      }
-    },
-
+    start,
     end: () => end({ why: "the worker ended it" }),
     gone: opening.then(
       () => over.promise.then(() => end()),

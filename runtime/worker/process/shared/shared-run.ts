@@ -1,5 +1,5 @@
-/** One job in a shared child, from the moment it was handed over. Only its own return or the child's end end it. */
-import type { JobHearing } from "../job-hearing.ts";
+/** One job in a shared child, from the moment it was handed over. It ends when it reports its end, or with the child. */
+import type { JobReports } from "../module/job-reports.ts";
 import { KILL_PATIENCE_MS } from "../process-limits.ts";
 import { type Ended, type Failed, type Run, type Stop, within } from "../run.ts";
 
@@ -11,19 +11,19 @@ export interface EndCause {
 
 export interface SharedRunDeps {
   readonly pid: number;
-  readonly hearing: JobHearing;
-  /** The child is gone; how those end who were in it. */
+  readonly reports: JobReports;
+  /** The child is gone; how the jobs end that were in it. */
   readonly over: Promise<Ended>;
   readonly stop: (reason: Stop) => void;
   /** When the child last answered, in terms of `performance.now()`. */
   readonly answeredAt: () => number;
   readonly hasCompany: () => boolean;
-  /** Ends the child, for all who are in it. */
+  /** Ends the child, for all jobs in it. */
   readonly end: (why: EndCause) => void;
 }
 
-export function createSharedRun({ pid, hearing, over, stop, answeredAt, hasCompany, end }: SharedRunDeps): Run {
-  const finished = Promise.race([hearing.told, over]);
+export function createSharedRun({ pid, reports, over, stop, answeredAt, hasCompany, end }: SharedRunDeps): Run {
+  const finished = Promise.race([reports.ended, over]);
   let stoppedAt: number | undefined;
   let excused = false;
 
@@ -36,28 +36,28 @@ export function createSharedRun({ pid, hearing, over, stop, answeredAt, hasCompa
 
   return {
     pid,
-    // The child watches its memory for all who are in it.
+    // The child watches its memory for all jobs in it.
     tree: undefined,
-    told: hearing.told,
+    endReported: reports.ended,
     finished,
     drained: Promise.resolve(),
     stop: requestStop,
     async clear() {
-      if (hearing.end() !== undefined) return 0;
+      if (reports.end() !== undefined) return 0;
       const since = requestStop("lost");
-      // Ending the child costs all others in it their run: a job that notices at once saves them.
+      // Ending the child interrupts all other jobs in it. A job that stops in time saves them.
       await within(Math.max(0, since + KILL_PATIENCE_MS - performance.now()), finished);
-      if (hearing.end() !== undefined) return 0;
+      if (reports.end() !== undefined) return 0;
       excused = answeredAt() < since && hasCompany();
       end({ why: "another job in it did not end when it had to" });
       await over;
       return 0;
     },
     async conclude() {
-      const told = hearing.end();
-      if (told !== undefined) return { ...told, told: true };
-      hearing.flush();
-      return { ended: await over, told: false, stopping: false, excused };
+      const reported = reports.end();
+      if (reported !== undefined) return { ...reported, reported: true };
+      reports.flush();
+      return { ended: await over, reported: false, stopping: false, excused };
     },
     destroy: () => undefined,
   };

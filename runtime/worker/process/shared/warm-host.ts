@@ -1,14 +1,13 @@
-/** A child host with a package of its own: how it comes to be, and how it goes. What it is used for is left to others. */
-import { captureOutput, createHeapWitness } from "../captured-output.ts";
-import type { ChildPool } from "../child-pool.ts";
-import type { ControlListener } from "../control-channel.ts";
+/** A child host with a copy of a package: how it starts and how it ends. shared-child.ts decides about its jobs. */
+import { captureOutput } from "../log/captured-output.ts";
+import type { ChildPool } from "../module/child-pool.ts";
 import { sharedChildEnvironment } from "../environment.ts";
 import type { HostCommand } from "../host/messages.ts";
-import { endHostChild, type HostChild } from "../host-child.ts";
-import type { UserLease } from "../users/job-user.ts";
-import type { ProcessTree } from "../users/process-tree.ts";
+import { type ControlListener, endHostChild, type HostChild } from "../module/host-child.ts";
+import type { UserLease } from "../os/job-user.ts";
+import type { ProcessTree } from "../os/process-tree.ts";
 import { PIPE_GRACE_MS } from "../process-limits.ts";
-import { type Failed, crashed, within } from "../run.ts";
+import { type Failed, crashed, createHeapErrorReader, within } from "../run.ts";
 import type { SharedPackage } from "../spec.ts";
 import type { Workspaces } from "../files/workspace.ts";
 
@@ -34,7 +33,7 @@ export interface WarmHost {
   readonly packagePath: string;
   readonly lease: UserLease;
   readonly send: (command: HostCommand) => void;
-  /** Ends it; resolves when nothing of it runs and all it has said was heard, to what its exit means for its only job. */
+  /** Ends it. Resolves when nothing of it runs and all its reports were read, to what its exit means for its only job. */
   clear(): Promise<Failed>;
   /** Removes its directory, afterwards. What resists is left for the next sweep. */
   remove(): Promise<void>;
@@ -55,11 +54,11 @@ export async function openWarmHost(
     const { process, channel, listen } = child;
     await home.handOver(process.lease);
     signal.throwIfAborted();
-    const heap = createHeapWitness();
+    const heap = createHeapErrorReader();
     listen(listener);
     const printed = captureOutput(process.child, {
       line(source, line) {
-        if (source === "err") heap.see(line);
+        if (source === "err") heap.read(line);
         listener.line(source, line);
       },
       printed: () => undefined,

@@ -68,7 +68,7 @@ const SECONDS = { timeout: 60_000, interval: 20 };
 const unprotected = () => expect.poll(() => arm.changes.map(({ protect }) => protect), SECONDS).toEqual([true, false]);
 
 describe("a worker on a scale set", () => {
-  it("is protected before its first job starts, and unprotected when it was idle for a while", async () => {
+  it("a worker is protected before its first job and unprotected after idle time", async () => {
     arm.next({ afterMs: 400 });
     const jobId = await system.submit(tenant, "Quick");
     await using worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: IDLE_GRACE_MS }) });
@@ -80,7 +80,7 @@ describe("a worker on a scale set", () => {
     expect(arm.changes[1]!.at - job.endedAt!.getTime()).toBeGreaterThanOrEqual(IDLE_GRACE_MS);
   });
 
-  it("that is not protected any more lets a job wait until it is again", async () => {
+  it("an unprotected worker lets a job wait until it is protected", async () => {
     await using worker = await system.startWorker({ machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
     arm.next({ accepted: 202, by: "operation", polls: 3 });
@@ -90,7 +90,7 @@ describe("a worker on a scale set", () => {
     expect(job).toMatchObject({ state: "succeeded", executions: 1, history: [{ workerId: worker.workerId }] });
   });
 
-  it("starts no job while Azure is silent: the message goes back, costs nothing, and another worker runs it", async () => {
+  it("a worker starts no job while Azure is silent, and another worker runs it", async () => {
     const log = recordingLog();
     await using worker = await system.startWorker({ log, lockMs: 1_000, machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
@@ -108,7 +108,7 @@ describe("a worker on a scale set", () => {
     expect(worker.runningCount).toBe(0);
   });
 
-  it("receives nothing before it is protected for the first time", async () => {
+  it("a worker receives nothing before it is protected for the first time", async () => {
     arm.always("silence");
     await using worker = await system.startWorker({ machine: onScaleSet() });
     await using other = await system.startWorker();
@@ -120,7 +120,7 @@ describe("a worker on a scale set", () => {
     expect(worker.runningCount).toBe(0);
   });
 
-  it("that only tries to be protected runs its jobs all the same", async () => {
+  it("a worker with best-effort protection runs its jobs while Azure is silent", async () => {
     arm.always("silence");
     await using worker = await system.startWorker({
       lockMs: 1_000,
@@ -130,14 +130,14 @@ describe("a worker on a scale set", () => {
     expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
   });
 
-  it("that does not protect itself asks Azure for nothing", async () => {
+  it("a worker without protection makes no requests to Azure", async () => {
     await using worker = await system.startWorker({ machine: onScaleSet({ protection: "off" }) });
     const job = await system.until(await system.submit(tenant, "Quick"));
     expect(job).toMatchObject({ state: "succeeded", history: [{ workerId: worker.workerId }] });
     expect(arm.puts).toEqual([]);
   });
 
-  it("gives its message back and drains when Azure says that its instance is gone", async () => {
+  it("a worker returns its message and drains when its instance is deleted", async () => {
     const log = recordingLog();
     await using worker = await system.startWorker({ log, machine: onScaleSet({ idleGraceMs: 0 }) });
     await unprotected();
@@ -151,7 +151,7 @@ describe("a worker on a scale set", () => {
 });
 
 describe("scheduled events", () => {
-  it("Terminate while idle: receiving stops, the event is approved at once, and nothing starts any more", async () => {
+  it("Terminate while idle stops receiving and is approved at once", async () => {
     const log = recordingLog();
     await using worker = await system.startWorker({ log, machine: onScaleSet() });
     const eventId = metadata.schedule("Terminate");
@@ -163,7 +163,7 @@ describe("scheduled events", () => {
     expect(log.messages()).toContain("drained");
   });
 
-  it("of another machine change nothing", async () => {
+  it("events of another machine change nothing", async () => {
     await using worker = await system.startWorker({ machine: onScaleSet() });
     metadata.schedule("Terminate", { inMs: 0, resources: ["workers_5"] });
     const { polls } = metadata;
@@ -173,7 +173,7 @@ describe("scheduled events", () => {
     expect(metadata.approved).toEqual([]);
   });
 
-  it("Terminate while busy: the job gets its time, is handed back without an attempt used, and only then it is approved", async () => {
+  it("Terminate while busy gives the job its time, hands it back and is approved then", async () => {
     await using worker = await system.startWorker({ machine: onScaleSet() });
     const jobId = await system.submit(tenant, "WaitsOnce");
     await system.until(jobId, ({ state }) => state === "running");
@@ -194,7 +194,7 @@ describe("scheduled events", () => {
     expect(job.history[1]).toMatchObject({ workerId: other.workerId });
   });
 
-  it("Preempt while busy leaves no time: the job is handed back at once", async () => {
+  it("Preempt while busy hands the job back at once", async () => {
     await using worker = await system.startWorker({ machine: onScaleSet() });
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");
@@ -205,7 +205,7 @@ describe("scheduled events", () => {
     expect(job.history).toMatchObject([{ workerId: worker.workerId }]);
   });
 
-  it("called off after the worker has drained: it ends, to be started anew", async () => {
+  it("a drained worker ends when its event is called off", async () => {
     await using worker = await system.startWorker({ machine: onScaleSet() });
     const eventId = metadata.schedule("Reboot");
     await expect.poll(() => metadata.approved, SECONDS).toEqual([eventId]);
@@ -213,7 +213,7 @@ describe("scheduled events", () => {
     await worker.ended;
   });
 
-  it("are heard again after the metadata service was away", async () => {
+  it("events are read again after an outage of the metadata service", async () => {
     metadata.fail("scheduledevents", 500, 429, 503);
     await using worker = await system.startWorker({ machine: onScaleSet() });
     const eventId = metadata.schedule("Redeploy");
@@ -248,7 +248,7 @@ describe("a worker that follows releases", () => {
     pointer = release("test");
   });
 
-  it("goes on without a pointer and with its own version, and ends when idle and another one is named", async () => {
+  it("an idle worker ends when the pointer names another version", async () => {
     await using worker = await system.startWorker({ machine: following });
     pointer = undefined;
     await readAgain();
@@ -259,7 +259,7 @@ describe("a worker that follows releases", () => {
     await worker.ended;
   });
 
-  it("with several slots goes on while a job runs, and ends after it", async () => {
+  it("a worker with several slots ends after its job", async () => {
     await using worker = await system.startWorker({ slots: 2, machine: following });
     const jobId = await system.submit(tenant, "Waits");
     await system.until(jobId, ({ state }) => state === "running");
@@ -272,7 +272,7 @@ describe("a worker that follows releases", () => {
     await worker.ended;
   });
 
-  it("that several slots keep busy receives no more after a while, ends no job, and then ends", async () => {
+  it("a busy worker stops receiving after a while and ends after its jobs", async () => {
     await using worker = await system.startWorker({
       slots: 2,
       machine: { ...following, settings: { releasePatienceMs: 100 } },
@@ -303,7 +303,7 @@ describe("a worker's health", () => {
   });
   afterAll(() => away[Symbol.asyncDispose]());
 
-  it("is told at /health on this machine, in the words of the extension", async () => {
+  it("a worker answers /health as the extension expects", async () => {
     await using worker = await away.startWorker({ machine: { settings: { healthPort: 0 } } });
     const url = `http://127.0.0.1:${worker.healthPort!}`;
     const answer = await fetch(`${url}/health`);

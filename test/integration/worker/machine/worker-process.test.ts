@@ -58,7 +58,7 @@ const healthAt = async (port: unknown): Promise<unknown> =>
   (await fetch(`http://127.0.0.1:${String(port)}/health`)).json();
 
 describe("the worker program on a scale set", () => {
-  it("protects itself, runs a job, tells its health, and exits with 0 when the pointer names another release", async () => {
+  it("the worker program protects itself, runs a job, and exits with 0 for another release", async () => {
     await pointTo("one");
     await using worker = startWorker({
       [SETTING.version]: "one",
@@ -80,7 +80,7 @@ describe("the worker program on a scale set", () => {
     expect(worker.output()).toContain("another release");
   });
 
-  it("drains, stays without work, and exits with 0 when it is stopped after its machine was to go", async () => {
+  it("the worker program drains for its machine's end and exits with 0 when it is stopped", async () => {
     // There from the start: it asks again only every few seconds.
     const eventId = metadata.schedule("Terminate");
     await using worker = startWorker({
@@ -95,7 +95,7 @@ describe("the worker program on a scale set", () => {
     metadata.cancel(eventId);
   });
 
-  it("tells its health before the metadata service says who it is", async () => {
+  it("the worker program answers /health before the metadata service answers", async () => {
     metadata.fail("instance/compute", ...Array.from({ length: 100 }, () => 429));
     const [port = 0] = await freePorts(1);
     await using worker = startWorker({
@@ -109,7 +109,7 @@ describe("the worker program on a scale set", () => {
     expect(await worker.ready).toMatchObject({ healthPort: port });
   });
 
-  it("refuses settings that cannot be kept, in one sentence", async () => {
+  it("the worker program refuses impossible settings in one sentence", async () => {
     await using worker = startWorker({ [SETTING.scaleInProtection]: "required" });
     expect(await worker.exited).toBe(1);
     expect(worker.output().trim()).toBe(
@@ -122,14 +122,14 @@ describe("the release pointer", () => {
   const reader = createReleaseReader({ storage: testStorage() });
   const { signal } = new AbortController();
 
-  it("is read as it was written last, and may be absent for a moment", async () => {
+  it("the release pointer is read as last written, and may be absent", async () => {
     await pointTo("seven");
     expect(await reader.current(signal)).toMatchObject({ version: "seven" });
     await releases().deleteBlob(RELEASES.workerPointer);
     expect(await reader.current(signal)).toBeUndefined();
   });
 
-  it("that is none is an error, not a release", async () => {
+  it("an invalid release pointer is an error", async () => {
     await publish("{}");
     await expect(reader.current(signal)).rejects.toThrow("lacks version, blob or sha256");
     await publish(" ".repeat(5_000));

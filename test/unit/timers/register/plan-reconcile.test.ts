@@ -21,7 +21,7 @@ const drifted = (packages: readonly FoundPackage[], timers: readonly Timer[], te
   driftedPackages(packages, timers, tenants).map(({ tenantName, packageName }) => `${tenantName}/${packageName}`);
 
 describe("packages", () => {
-  it("are left alone when their rows are of their version, as many as they declare", () => {
+  it("packages whose timer rows match their version are left alone", () => {
     expect(drifted([found()], [timer()])).toEqual([]);
     expect(drifted([found({ timerCount: 0 })], [])).toEqual([]);
     // Put there by other means: nobody has said that it has timers.
@@ -29,7 +29,7 @@ describe("packages", () => {
     expect(drifted([{ tenantName, packageName, bytes, uploadedAt }], [])).toEqual([]);
   });
 
-  it("are registered again when that was broken off: no rows, some rows, or those of another version", () => {
+  it("packages with missing, partial or outdated timer rows are registered again", () => {
     expect(drifted([found()], [])).toEqual(["acme/pack.zip"]);
     expect(drifted([found({ timerCount: 2 })], [timer()])).toEqual(["acme/pack.zip"]);
     expect(drifted([found({ sha256: "two" })], [timer()])).toEqual(["acme/pack.zip"]);
@@ -37,18 +37,18 @@ describe("packages", () => {
     expect(drifted([found()], [timer(), timer({ timerName: "Old" })])).toEqual(["acme/pack.zip"]);
   });
 
-  it("that are gone have no rows", () => {
+  it("rows of packages that are gone are removed", () => {
     const other = { packageName: "pack.two.zip" };
     expect(drifted([found(other)], [timer(), timer(other)])).toEqual(["acme/pack.zip"]);
   });
 
-  it("of a tenant that is gone get no timers; those of two tenants are not mixed up", () => {
+  it("packages of a missing tenant get no timers, and tenants are kept apart", () => {
     expect(drifted([found()], [], new Set())).toEqual([]);
     const both = new Set(["acme", "other"]);
     expect(drifted([found(), found({ tenantName: "other" })], [timer()], both)).toEqual(["other/pack.zip"]);
   });
 
-  it("drift in the same way as long as nothing changes", () => {
+  it("a drift has the same text while nothing changes", () => {
     const driftOf = (packages: readonly FoundPackage[], timers: readonly Timer[]) =>
       driftedPackages(packages, timers, TENANTS)[0]?.drift;
     const three = found({ timerCount: 3 });
@@ -74,7 +74,7 @@ describe("subscriptions", () => {
   const NONE = new Set<string>();
   const POOLS = ["default"];
 
-  it("are made where they are missing, and mended where ours forward elsewhere", () => {
+  it("missing subscriptions are made, and ours that forward elsewhere are repaired", () => {
     const [missing, right] = [timer({ timerName: "A" }), timer({ timerName: "B" })];
     const [wrong, deployed] = [timer({ timerName: "C" }), timer({ timerName: "D" })];
     const there = [of(right), of(wrong, { queue: "jobs-gpu-normal" }), of(deployed, { isOurs: false, queue: "x" })];
@@ -83,11 +83,11 @@ describe("subscriptions", () => {
     expect(remove).toEqual([]);
   });
 
-  it("are not made for a pool that is no more", () => {
+  it("no subscription is made for a pool that no longer exists", () => {
     expect(planSubscriptions([timer({ pool: "gone" })], [], NONE, POOLS).ensure).toEqual([]);
   });
 
-  it("of ours without a timer are removed when they are found so twice, one after the other", () => {
+  it("our subscriptions without a timer are removed when two rounds in a row find them", () => {
     const [orphan, deployed] = [timer({ timerName: "Old" }), timer({ timerName: "Theirs" })];
     const there = [of(orphan), of(deployed, { isOurs: false })];
     const first = planSubscriptions([], there, NONE, POOLS);

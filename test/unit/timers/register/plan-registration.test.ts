@@ -27,7 +27,7 @@ const plan = (wanted: readonly DeclaredTimer[], rows: readonly Stored<Timer>[], 
   planRegistration({ declared: wanted, stored: rows, packageHash, now: NOW });
 
 describe("a timer", () => {
-  it("that is new begins now, whatever its schedule would have meant before", () => {
+  it("a new timer begins now and catches up no earlier ticks", () => {
     const { timers, removals } = plan([declared()], []);
     expect(timers).toEqual([
       {
@@ -42,12 +42,12 @@ describe("a timer", () => {
     expect(removals).toEqual([]);
   });
 
-  it("that is registered already is left alone", () => {
+  it("a timer that is registered as declared is not written", () => {
     const row = stored();
     expect(plan([declared()], [row])).toEqual({ timers: [{ timer: row.value, write: undefined }], removals: [] });
   });
 
-  it("with a schedule of its tenant keeps that, and notes what is declared now", () => {
+  it("a timer with a schedule of its tenant keeps it and notes the declared one", () => {
     const override = { declaredCron: "0 * * * * *", declaredTimeZone: "UTC", setAt: BEFORE, setBy: "ann" };
     const row = stored({ cron: "0 0 3 * * *", timeZone: "Europe/Vienna", override });
     expect(plan([declared()], [row]).timers).toEqual([{ timer: row.value, write: undefined }]);
@@ -63,7 +63,7 @@ describe("a timer", () => {
     ]);
   });
 
-  it("is healed when its row has times that only a wrong clock can have written", () => {
+  it("a row with times that only a wrong clock can have written is repaired", () => {
     const far = new Date(NOW.getTime() + 3 * 3_600_000);
     const sentFar = stored({ scheduledUpTo: far });
     expect(plan([declared()], [sentFar]).timers).toEqual([
@@ -100,14 +100,14 @@ describe("a timer", () => {
     ]);
   });
 
-  it("of a new version says which, and goes on where it was", () => {
+  it("a timer of a new version names the version and goes on where it was", () => {
     const row = stored();
     expect(plan([declared()], [row], "two").timers).toEqual([
       { write: { etag: "v1" }, timer: { ...row.value, packageHash: "two" } },
     ]);
   });
 
-  it("that is declared no more is removed; one with another name, or other capitals, is another timer", () => {
+  it("a timer that is no longer declared is removed, and another spelling is another timer", () => {
     const row = stored();
     expect(plan([], [row])).toEqual({ timers: [], removals: [row] });
     for (const timerName of ["Import", "export"]) {
@@ -142,7 +142,7 @@ describe("any plan", () => {
   const carriedOut = ({ timers }: RegistrationPlan): readonly Stored<Timer>[] =>
     timers.map(({ timer, write }) => ({ value: timer, etag: write === undefined ? "v1" : "v2" }));
 
-  it("leaves exactly what is declared, never moves a schedule that goes on, and changes nothing the second time", () => {
+  it("any plan leaves exactly the declared timers, moves no unchanged schedule and is idempotent", () => {
     fc.assert(
       fc.property(unique(settings), rows, (wanted, known) => {
         const before = known.map((fields) => stored(fields));

@@ -12,6 +12,7 @@ import {
   type TimerRun,
 } from "../../../../runtime/core/timer/timer.ts";
 import { createBatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
+import { withTimerBatches } from "../../../../runtime/timers/run/timer-runs.ts";
 import { admitTick } from "../../../../runtime/timers/run/admit-tick.ts";
 import { passGate, renewFence } from "../../../../runtime/timers/run/pass-gate.ts";
 import { timerOf } from "../../../support/builders.ts";
@@ -35,7 +36,7 @@ async function setUp(fields: Partial<Timer> = {}) {
   let time = NOW;
   const now = (): Date => time;
   const shared = { jobs, timers, batches, queue, events: silentEvents, pool: "default", now, log: silentLog };
-  const deps = { ...shared, completion: createBatchCompletion(shared) };
+  const deps = { ...shared, completion: withTimerBatches(createBatchCompletion(shared), shared) };
   let completed = 0;
   const delivery = {
     complete: () => {
@@ -70,7 +71,7 @@ async function setUp(fields: Partial<Timer> = {}) {
 }
 
 describe("a tick that is admitted", () => {
-  it("has a row in the batch of its timer, once", async () => {
+  it("an admitted tick has one row in the batch of its timer", async () => {
     const { admit, stored, timer, deps } = await setUp({ priority: "high" });
     expect(await admit(minute(0))).toBe(true);
     const { etag, value } = await stored(minute(0));
@@ -88,7 +89,7 @@ describe("a tick that is admitted", () => {
     });
   });
 
-  it("wakes a batch at rest, before its row is there", async () => {
+  it("an admitted tick wakes a batch at rest before its row is inserted", async () => {
     const { admit, timer, deps } = await setUp();
     await admit(minute(0));
     const { etag } = (await deps.batches.get(batchIdOf(timer)))!;
@@ -99,7 +100,7 @@ describe("a tick that is admitted", () => {
 });
 
 describe("a row that a worker with a clock far ahead has written", () => {
-  it("does not keep the ticks of today from running", async () => {
+  it("a row from a clock far ahead does not stop today's ticks", async () => {
     const { admit, gate, run, writeRun } = await setUp();
     const far = minute(3 * 60);
     await writeRun({ coveredUpTo: far, lastScheduledAt: far, missedTicks: [minute(0), far] });
@@ -110,7 +111,7 @@ describe("a row that a worker with a clock far ahead has written", () => {
 });
 
 describe("a run at the gate", () => {
-  it("is let through with the next fence, and its tick is recorded", async () => {
+  it("a run passes the gate with the next fence, and its tick is recorded", async () => {
     const { admit, gate, run, idOf, settledCount } = await setUp();
     await admit(minute(0));
     expect(await gate(minute(0))).toEqual({ kind: "passed", fence: 1 });
@@ -119,7 +120,7 @@ describe("a run at the gate", () => {
     expect(settledCount()).toBe(0);
   });
 
-  it("begins again when somebody else has written the timer, and then sees who is in", async () => {
+  it("a run decides again after another write of the timer's row", async () => {
     const { admit, gate, timers, become, idOf, stored } = await setUp();
     await admit(minute(0));
     await admit(minute(1));
@@ -137,7 +138,7 @@ describe("a run at the gate", () => {
     expect((await stored(minute(0))).value.failure?.message).toContain(idOf(minute(1)));
   });
 
-  it("takes a write that landed without an answer for its own", async () => {
+  it("a run recognises its write of the timer's row when the answer was lost", async () => {
     const { admit, gate, timers, run } = await setUp();
     await admit(minute(0));
     const writeRun = timers.writeRun.bind(timers);
@@ -149,7 +150,7 @@ describe("a run at the gate", () => {
     expect(await run()).toMatchObject({ fence: 1 });
   });
 
-  it("is left out as missed when another run has come to stand for its tick", async () => {
+  it("a run ends as missed when another run covers its tick", async () => {
     const { admit, gate, writeRun, stored, settledCount, queue } = await setUp();
     await admit(minute(0));
     await writeRun({ coveredUpTo: minute(5), missedTicks: [minute(0)] });
@@ -164,7 +165,7 @@ describe("a run at the gate", () => {
     expect(queue.sent).toEqual([]);
   });
 
-  it("may overlap, and is left out all the same when its tick has been counted as missed", async () => {
+  it("a run that may overlap still ends as missed when its tick was counted as missed", async () => {
     const { admit, gate, run, stored, writeRun } = await setUp({ overlap: "allow", graceMs: 0 });
     await writeRun({ coveredUpTo: minute(-3) });
     // Both are late, and each was to stand for the other: whoever comes to the gate first does.
@@ -177,7 +178,7 @@ describe("a run at the gate", () => {
     expect(await run()).toMatchObject({ missedCount: 2, fence: 1 });
   });
 
-  it("that was counted as skipped, and could not be written as such, is when it comes again", async () => {
+  it("a run that was counted as skipped ends as skipped when its message comes again", async () => {
     const { admit, gate, become, jobs, run, stored } = await setUp();
     await admit(minute(0));
     await gate(minute(0));
@@ -193,7 +194,7 @@ describe("a run at the gate", () => {
     expect(await run()).toMatchObject({ skippedCount: 1, missedCount: 0 });
   });
 
-  it("may overlap, died after it was let through, and is not taken for recorded", async () => {
+  it("a run that may overlap passes again when its worker died before the claim", async () => {
     const { admit, gate } = await setUp({ overlap: "allow" });
     await admit(minute(0));
     await gate(minute(0));
@@ -202,7 +203,7 @@ describe("a run at the gate", () => {
     expect(await gate(minute(0))).toEqual({ kind: "passed", fence: 3 });
   });
 
-  it("begins again at its row when that has moved", async () => {
+  it("a run whose row has moved is read again", async () => {
     const { admit, gate, become, jobs, run, stored } = await setUp();
     await admit(minute(0));
     await gate(minute(0));
@@ -220,7 +221,7 @@ describe("a run at the gate", () => {
     expect(await run()).toMatchObject({ skippedCount: 1 });
   });
 
-  it("that waits looks at the holder again, and passes when that has just ended", async () => {
+  it("a waiting run checks the holder again and passes when it has just ended", async () => {
     const { admit, gate, become, timers, run, idOf } = await setUp({ overlap: "queue" });
     await admit(minute(0));
     await gate(minute(0));
@@ -237,7 +238,7 @@ describe("a run at the gate", () => {
     expect(await run()).toMatchObject({ currentJobId: idOf(minute(1)), waitingJobIds: [] });
   });
 
-  it("that waits is rung for by whoever asks after the end, under a name the broker has not heard", async () => {
+  it("the end of a run sends the bell of the next waiting run under a new message id", async () => {
     const { admit, gate, become, queue, timer, deps, idOf } = await setUp({ overlap: "queue" });
     await admit(minute(0));
     await gate(minute(0));
@@ -254,7 +255,7 @@ describe("a run at the gate", () => {
     expect(new Set(names).size).toBe(2);
   });
 
-  it("of a pool this worker must not send to is left to the sweeper", async () => {
+  it("the bell of a waiting run in another pool is left to the sweeper", async () => {
     const { admit, gate, become, queue, timer, deps } = await setUp({ overlap: "queue" });
     await admit(minute(0));
     await gate(minute(0));
@@ -262,12 +263,12 @@ describe("a run at the gate", () => {
     await admit(minute(1));
     await gate(minute(1));
     await become(minute(0), "succeeded");
-    const elsewhere = createBatchCompletion({ ...deps, pool: "other" });
+    const elsewhere = withTimerBatches(createBatchCompletion(deps), { ...deps, pool: "other" });
     await elsewhere.afterJobEnded(batchIdOf(timer));
     expect(queue.sent).toEqual([]);
   });
 
-  it("of a timer that is gone does not overlap another run of it", async () => {
+  it("a run of a removed timer does not overlap another run", async () => {
     const { admit, gate, become, timers, stored } = await setUp({ overlap: "allow" });
     await admit(minute(0));
     await gate(minute(0));
@@ -280,7 +281,7 @@ describe("a run at the gate", () => {
 });
 
 describe("runs of one timer", () => {
-  it("start in the order of their ticks: one that comes when the holder has ended waits behind one that waits", async () => {
+  it("runs start in the order of their ticks", async () => {
     const { admit, gate, become, run, idOf, queue, deps, timer, setTime, stored } = await setUp({ overlap: "queue" });
     for (const at of [minute(0), minute(1)]) await admit(at);
     await gate(minute(0));
@@ -298,7 +299,7 @@ describe("runs of one timer", () => {
     expect(await gate(minute(1))).toMatchObject({ kind: "passed" });
   });
 
-  it("that run one by one are the latest so many: the oldest that waits gives way, and is counted as missed", async () => {
+  it("runs that run one by one are the latest ones, and older waiting runs are missed", async () => {
     const { admit, gate, become, run, idOf, setTime, stored, deps, timer, queue } = await setUp({
       misfire: { all: 2 },
     });
@@ -324,7 +325,7 @@ describe("runs of one timer", () => {
     expect(await gate(minute(3))).toMatchObject({ kind: "passed" });
   });
 
-  it("that give way and whose row could not be ended do not run when they come again", async () => {
+  it("a run that was dropped does not run when its message comes again", async () => {
     const { admit, gate, become, jobs, idOf, setTime, stored } = await setUp({ misfire: { all: 2 } });
     await admit(minute(0));
     await gate(minute(0));
@@ -346,7 +347,7 @@ describe("runs of one timer", () => {
     expect((await stored(minute(2))).value.failure?.code).toBe("TimerMissed");
   });
 
-  it("are judged at their start: one that was admitted in time and starts too late is missed, as misfire says", async () => {
+  it("a run that was admitted in time and starts too late is missed if misfire says so", async () => {
     for (const misfire of ["skip", { all: 2 }] as const) {
       const { admit, gate, run, setTime, stored } = await setUp({ misfire });
       await admit(minute(0));
@@ -365,7 +366,7 @@ describe("runs of one timer", () => {
     expect(await once.gate(minute(0))).toMatchObject({ kind: "passed" });
   });
 
-  it("are judged at their start also when they have waited, and the next is rung for", async () => {
+  it("a run that waited too long is missed, and the bell of the next one is sent", async () => {
     const { admit, gate, become, run, setTime, stored } = await setUp({ misfire: "skip", overlap: "queue" });
     await admit(minute(0));
     await gate(minute(0));
@@ -382,7 +383,7 @@ describe("runs of one timer", () => {
 });
 
 describe("whoever asks for those that wait", () => {
-  it("reads the timer again when all of them have ended: somebody may have come to wait behind one of them", async () => {
+  it("the end of a run reads the timer again when all waiting runs have ended", async () => {
     const { admit, gate, become, timers, queue, deps, timer, idOf, stored, writeRun } = await setUp({
       overlap: "queue",
     });
@@ -406,7 +407,7 @@ describe("whoever asks for those that wait", () => {
 });
 
 describe("a start without the gate", () => {
-  it("has a larger fence, and leaves the timer to whoever holds it", async () => {
+  it("a start without the gate gets a larger fence and leaves the timer to its holder", async () => {
     const { admit, gate, deps, run, stored, idOf, writeRun } = await setUp();
     await admit(minute(0));
     await gate(minute(0));

@@ -21,7 +21,7 @@ const timesOf = (plan: TickPlan | undefined): readonly string[] =>
   plan?.ticks.map(({ enqueueAt }) => enqueueAt.toISOString().slice(11, 19)) ?? [];
 
 describe("the ticks of one round", () => {
-  it("reach as far as the horizon, each at its own time and under its own name", () => {
+  it("a round plans the ticks up to the horizon, each with its own time and name", () => {
     const timer = fresh({ cron: "30 */4 * * * *" });
     const plan = planTicks(timer, START);
     expect(timesOf(plan)).toEqual(["08:00:30", "08:04:30", "08:08:30"]);
@@ -33,22 +33,22 @@ describe("the ticks of one round", () => {
     expect(new Set(plan?.ticks.map(({ messageId }) => messageId)).size).toBe(3);
   });
 
-  it("are those after what has been sent, and none when all have", () => {
+  it("a round plans only the ticks that were not sent", () => {
     const timer = fresh({ cron: "30 */4 * * * *", scheduledUpTo: at("08:04:30") });
     expect(timesOf(planTicks(timer, START))).toEqual(["08:08:30"]);
     expect(planTicks({ ...timer, scheduledUpTo: at("08:08:30") }, START)).toBeUndefined();
   });
 
-  it("are none of a paused timer", () => {
+  it("a paused timer has no ticks", () => {
     expect(planTicks(fresh({ pausedAt: START, pausedBy: "Ada" }), START)).toBeUndefined();
   });
 
-  it("begin where the timer was registered, changed or resumed, however long ago a tick was sent", () => {
+  it("ticks begin when the timer was registered, changed or resumed", () => {
     const resumed = fresh({ scheduledUpTo: at("07:00:00"), cron: "0 */5 * * * *", misfire: { all: 100 } });
     expect(timesOf(planTicks(resumed, at("08:00:20")))).toEqual(["08:05:00", "08:10:00"]);
   });
 
-  it("are bounded, and the next round goes on where this one stopped", () => {
+  it("a round plans a bounded number of ticks, and the next one goes on there", () => {
     const timer = fresh({ cron: "* * * * * *" });
     const first = planTicks(timer, START);
     expect(first?.ticks).toHaveLength(TICKS_PER_ROUND_MAX);
@@ -68,12 +68,12 @@ describe("ticks that nobody has sent in time", () => {
     expect(timesOf(plan)).toEqual([...long, ...recent.map((time) => time.toISOString().slice(11, 19))]);
   });
 
-  it("are those of the grace, when that is longer", () => {
+  it("late ticks within a longer grace are sent", () => {
     const plan = planTicks(fresh({ graceMs: 30 * MINUTE_MS, cron: "0 */10 * * * *" }), at("10:00:00"));
     expect(timesOf(plan)).toEqual(["09:20:00", "09:30:00", "09:40:00", "09:50:00", "10:00:00", "10:10:00"]);
   });
 
-  it("are those of the horizon that an installation has set", () => {
+  it("late ticks within the installation's horizon are sent", () => {
     const timer = fresh({ graceMs: 5_000, cron: "0 * * * * *" });
     const plan = planTicks(timer, at("08:10:00"), 4 * MINUTE_MS);
     // One for all that are past by more than the horizon, and those around it.
@@ -81,7 +81,7 @@ describe("ticks that nobody has sent in time", () => {
     expect(timesOf(plan)).toEqual(["08:05:00", ...recent, "08:11:00", "08:12:00", "08:13:00", "08:14:00"]);
   });
 
-  it("leave room for those ahead, however many there are", () => {
+  it("late ticks leave room for the ticks ahead", () => {
     const timer = fresh({ cron: "* * * * * *", misfire: { all: MISFIRE_ALL_MAX } });
     const plan = planTicks(timer, at("20:00:00"));
     expect(plan?.ticks).toHaveLength(TICKS_PER_ROUND_MAX);
@@ -230,7 +230,7 @@ describe("all that any schedulers send", () => {
     steps: fc.array(step, { minLength: 40, maxLength: 100, size: "max" }),
   };
 
-  it("is every due tick, and none of a time before the timer was to tick", () => {
+  it("any schedulers send every due tick and none from before the timer began", () => {
     let lastsLong = 0;
     fc.assert(
       fc.property(fc.record(world), ({ skews, steps, ...fields }) => {
@@ -257,7 +257,7 @@ describe("all that any schedulers send", () => {
     expect(lastsLong).toBeGreaterThan(20);
   });
 
-  it("is nothing of the time a timer was paused, however it is resumed", () => {
+  it("no tick of a pause is sent, however the timer is resumed", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3_000 }), fc.constantFrom(...CRONS), (minutes, cron) => {
         const resumedAt = new Date(START.getTime() + minutes * MINUTE_MS);
@@ -270,7 +270,7 @@ describe("all that any schedulers send", () => {
 });
 
 describe("times that cannot be true by this clock", () => {
-  it("do not keep the ticks of the next minutes from being sent", () => {
+  it("impossible times in the row do not stop the next ticks", () => {
     const ahead = fresh({ cron: "0 */5 * * * *", scheduledUpTo: at("11:10:00") });
     expect(timesOf(planTicks(ahead, at("08:01:00")))).toEqual(["08:05:00", "08:10:00"]);
     const activeAhead = fresh({ cron: "0 */5 * * * *", activeFrom: at("11:00:00"), scheduledUpTo: at("11:10:00") });
@@ -279,7 +279,7 @@ describe("times that cannot be true by this clock", () => {
     expect(plan?.activeFrom).toEqual(at("08:01:00"));
   });
 
-  it("are told from those of a clock that is let pass: with the shortest horizon, such a one leaves no tick out", () => {
+  it("a clock within the allowed skew leaves no tick out, even with the shortest horizon", () => {
     const timer = fresh({ cron: "*/30 * * * * *", graceMs: 0, scheduledUpTo: START });
     const plan = planTicks(timer, new Date(START.getTime() + CLOCK_SKEW_MAX_MS), TICK_HORIZON_MIN_MS);
     expect(timesOf(plan).slice(0, 2)).toEqual(["08:00:30", "08:01:00"]);

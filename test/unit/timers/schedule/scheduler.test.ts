@@ -43,7 +43,7 @@ function createWorld(...first: readonly Timer[]) {
     sender: { send: (ticks) => world.send(ticks) },
     now: () => world.now,
     random: () => 0.5,
-    pause: (ms, signal) =>
+    sleep: (ms, signal) =>
       new Promise((end) => {
         pauses.push({ ms, end });
         signal.addEventListener("abort", () => end());
@@ -66,7 +66,7 @@ function wrongClock() {
 }
 
 describe("a clock that is wrong", () => {
-  it("sends nothing and writes nothing, and says so; the next instance goes on as if it had not been there", async () => {
+  it("a scheduler with a wrong clock sends and writes nothing, and another instance goes on", async () => {
     const world = createWorld(timer("A"));
     const scheduler = startScheduler({ ...world.deps, now: wrongClock().trustedNow });
     await untilPause(world, 1);
@@ -78,7 +78,7 @@ describe("a clock that is wrong", () => {
     expect(world.counts()).toEqual({ A: 10 });
   });
 
-  it("is got over when it has written before: the row is put right with the first ticks that are sent", async () => {
+  it("a row written by a wrong clock is repaired with the first ticks that are sent", async () => {
     const far = new Date(START.getTime() + 365 * 24 * 3_600_000);
     const stopped = timer("A", { activeFrom: far, scheduledUpTo: far });
     const world = createWorld(stopped);
@@ -88,7 +88,7 @@ describe("a clock that is wrong", () => {
     expect(world.timers.row(stopped)).toMatchObject({ activeFrom: START, scheduledUpTo: horizon });
   });
 
-  it("that was set forward and back, with storage's, goes on where it is", async () => {
+  it("a clock that was set forward and back together with storage's goes on", async () => {
     const world = createWorld(timer("A", { cron: "0 */5 * * * *" }));
     const round = createRound(world.deps);
     await round(GOES_ON);
@@ -104,7 +104,7 @@ describe("a clock that is wrong", () => {
 });
 
 describe("a round", () => {
-  it("sends the ticks of all timers and notes how far, group by group", async () => {
+  it("a round sends the ticks of all timers in groups and notes how far", async () => {
     const many = Array.from({ length: 120 }, (_, i) => timer(`T${i}`));
     const world = createWorld(...many);
     await createRound(world.deps)(GOES_ON);
@@ -116,7 +116,7 @@ describe("a round", () => {
     expect(world.names().size).toBe(1_200);
   });
 
-  it("serves the others when one cannot be scheduled, and says so once until that one changes", async () => {
+  it("a round serves the other timers when one cannot be scheduled, and logs that once", async () => {
     const broken = timer("Broken", { cron: "nonsense" });
     const nowhere = timer("Nowhere", { timeZone: "Nowhere/City" });
     const world = createWorld(broken, timer("A"), nowhere, timer("B"));
@@ -135,7 +135,7 @@ describe("a round", () => {
     expect(world.log.messages()).toHaveLength(4);
   });
 
-  it("sends again, under the same names, what was sent and not noted", async () => {
+  it("a round sends ticks again under the same names when they were not noted", async () => {
     const world = createWorld(timer("A"), timer("B"));
     const { write } = world;
     world.write = (one, etag) =>
@@ -149,7 +149,7 @@ describe("a round", () => {
     expect(world.names().size).toBe(20);
   });
 
-  it("leaves a timer as it is that was changed meanwhile", async () => {
+  it("a round does not overwrite a timer that was changed meanwhile", async () => {
     const world = createWorld(timer("A"));
     const { send } = world;
     world.send = async (ticks) => {
@@ -160,7 +160,7 @@ describe("a round", () => {
     expect(world.timers.row(timer("A"))).toMatchObject({ pausedBy: "Ada", scheduledUpTo: START });
   });
 
-  it("notes nothing of what the broker did not take", async () => {
+  it("a round notes no ticks that the broker did not accept", async () => {
     const world = createWorld(timer("A"));
     world.send = away;
     await expect(createRound(world.deps)(GOES_ON)).rejects.toThrow("away");
@@ -193,7 +193,7 @@ describe("a round over many timers", () => {
     };
   }
 
-  it("looks at a schedule again when its row has changed, something falls due, or the clock was set back", async () => {
+  it("a round plans a timer again when its row changed, a tick falls due or the clock was set back", async () => {
     const world = createWorld(timer("Daily", { cron: "0 0 9 * * *" }), timer("Rare", RARE));
     const looks = countLooks(world);
     const round = createRound(world.deps);
@@ -217,7 +217,7 @@ describe("a round over many timers", () => {
     expect(world.counts()).toEqual({ Daily: 1 });
   });
 
-  it("looks as closely at a timer whose row claims more than can have been sent", async () => {
+  it("a round plans a timer whose row claims more than can have been sent", async () => {
     const later = new Date(START.getTime() + 3 * 3_600_000);
     const world = createWorld(timer("Hourly", { cron: "0 0 * * * *", scheduledUpTo: later }));
     const looks = countLooks(world);
@@ -229,7 +229,7 @@ describe("a round over many timers", () => {
     expect(looks()).toBeGreaterThan(0);
   });
 
-  it("gives way to other work every few milliseconds", async () => {
+  it("a round yields to other work every few milliseconds", async () => {
     const count = 300;
     const world = createWorld(...Array.from({ length: count }, (_, i) => timer(`T${i}`, RARE)));
     let ms = 0;
@@ -245,7 +245,7 @@ describe("a round over many timers", () => {
     expect(turns).toBeGreaterThan(count / 15);
   });
 
-  it("sends the ticks of busy timers in parts", async () => {
+  it("a round sends the ticks of busy timers in parts", async () => {
     const world = createWorld(...Array.from({ length: 50 }, (_, i) => timer(`T${i}`, { cron: "* * * * * *" })));
     const { send } = world;
     const sizes: number[] = [];
@@ -259,7 +259,7 @@ describe("a round over many timers", () => {
 });
 
 describe("the scheduler", () => {
-  it("goes on after an outage of broker or table, and then misses none", async () => {
+  it("the scheduler goes on after an outage of broker or table and misses no tick", async () => {
     const world = createWorld(timer("A"));
     const { send, all } = world;
     world.send = away;
@@ -281,7 +281,7 @@ describe("the scheduler", () => {
     expect(world.log.messages()).toHaveLength(2);
   });
 
-  it("begins a round at once when it is woken, also when one is under way", async () => {
+  it("a woken scheduler begins a round at once, or after the one under way", async () => {
     const world = createWorld();
     const scheduler = startScheduler(world.deps);
     await untilPause(world, 1);
@@ -305,7 +305,7 @@ describe("the scheduler", () => {
     expect(world.counts()).toEqual({ A: 10, B: 10, C: 10 });
   });
 
-  it("ends with the round under way, and begins no other", async () => {
+  it("a stopped scheduler ends the round under way and begins no other", async () => {
     const world = createWorld(timer("A"));
     const begun = Promise.withResolvers<undefined>();
     const sending = Promise.withResolvers<undefined>();

@@ -2,22 +2,20 @@ import { describe, expect, it } from "vitest";
 import { bellMessageId } from "../../../../runtime/core/job/bell.ts";
 import type { Claim, Job } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
+import type { Admission, Admitted } from "../../../../runtime/core/ports/admission.ts";
 import type { ReceivedMessage } from "../../../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../../../runtime/core/ports/stored.ts";
 import type { BatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
 import { claimJob } from "../../../../runtime/worker/attempt/claim.ts";
 import { jobOf } from "../../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
 import { createMemoryStore } from "../../../support/memory-store.ts";
 import { silentEvents } from "../../../support/silent-events.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 
-/** No run of a timer is claimed here. */
-const noTimers = { timers: createMemoryStores().timers, log: silentLog };
 const NOW = new Date("2026-03-01T09:00:00Z");
 
-function setUp(claimId?: string) {
+function setUp(claimId?: string, admission?: Admission) {
   const jobs = createMemoryStore();
   const queue = fakeQueue();
   const asked: string[] = [];
@@ -39,7 +37,8 @@ function setUp(claimId?: string) {
       queue,
       completion,
       events: silentEvents,
-      ...noTimers,
+      admission,
+      log: silentLog,
       workerId: "w1",
       bootId: "b1",
       now: () => NOW,
@@ -75,7 +74,7 @@ const runningRow = (claim: Claim, fields = {}) =>
   });
 
 describe("claiming a job", () => {
-  it("writes once, without a read, on the ETag in the message", async () => {
+  it("a claim writes once, without a read, on the ETag in the message", async () => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(jobOf());
     const delivery = deliveryOf(stored);
@@ -92,7 +91,7 @@ describe("claiming a job", () => {
     expect(delivery.settled).toEqual([]);
   });
 
-  it("recognises its own write when the answer was lost", async () => {
+  it("a claim recognises its own write when the answer was lost", async () => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(jobOf());
     jobs.fault = () => "lose-answer";
@@ -101,7 +100,7 @@ describe("claiming a job", () => {
     expect(jobs.transitions).toEqual(["queued → running"]);
   });
 
-  it("claims with the ETag just read when the message's is old, and with the row's numbers", async () => {
+  it("a claim with an old ETag is repeated with the row's ETag and numbers", async () => {
     const { jobs, claim } = setUp();
     const job = jobOf();
     const old = jobs.put(job);
@@ -110,7 +109,7 @@ describe("claiming a job", () => {
     expect(claimed).toMatchObject({ start: { attempts: 2, interruptions: 1 }, entry: { execution: 4, attempt: 3 } });
   });
 
-  it("takes a running job over when the very message of its claim comes again, and records the interruption", async () => {
+  it("a running job is taken over when the message of its claim comes again", async () => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(runningRow(theirs()));
     const claimed = await claim(oldBellOf(stored, { deliveryCount: 2 }));
@@ -124,7 +123,7 @@ describe("claiming a job", () => {
     });
   });
 
-  it("keeps the takeover, counted once, when its answer was lost", async () => {
+  it("a takeover whose answer was lost is counted once", async () => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(runningRow(theirs()));
     jobs.fault = ({ from }) => (from === "running" ? "lose-answer" : undefined);
@@ -133,7 +132,7 @@ describe("claiming a job", () => {
     expect(jobs.row(stored.value.jobId).interruptions).toBe(1);
   });
 
-  it("keeps what a takeover recorded although storage went dark and the claim was tried again", async () => {
+  it("a takeover before an outage keeps what it recorded when the claim is repeated", async () => {
     const { jobs, claim } = setUp("mine");
     const stored = jobs.put(runningRow(theirs(), { attempts: 1, interruptions: 2 }));
     let writes = 0;
@@ -150,7 +149,7 @@ describe("claiming a job", () => {
   it.each([
     ["another message", { sequenceNumber: "8" }],
     ["the same number of another queue", { queue: "jobs-default-high" }],
-  ])("completes %s as surplus while the job runs elsewhere", async (_what, message) => {
+  ])("%s is completed as surplus while the job runs elsewhere", async (_what, message) => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(runningRow(theirs()));
     const delivery = oldBellOf(stored, message);
@@ -159,7 +158,7 @@ describe("claiming a job", () => {
     expect(jobs.transitions).toEqual([]);
   });
 
-  it("ends a job whose worker died while a cancel was wanted as canceled", async () => {
+  it("a job whose worker died while a cancel was wanted ends as canceled", async () => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(runningRow(theirs(), { cancelWanted: true }));
     const delivery = oldBellOf(stored, { deliveryCount: 2 });
@@ -168,7 +167,7 @@ describe("claiming a job", () => {
     expect(delivery.settled).toEqual(["complete"]);
   });
 
-  it("fails a job that has been interrupted too often, with the reason in row and dead letter", async () => {
+  it("a job that was interrupted too often fails, with the reason in row and dead letter", async () => {
     const { jobs, claim } = setUp();
     const stored = jobs.put(runningRow(theirs(), { interruptions: MAX_INTERRUPTIONS }));
     const delivery = oldBellOf(stored, { deliveryCount: 9 });
@@ -177,7 +176,7 @@ describe("claiming a job", () => {
     expect(delivery.settled).toEqual([expect.stringMatching(/^dead-letter WorkerLost: The worker was lost/)]);
   });
 
-  it("sends the row's own bell before it completes an older one, for the time the row waits for", async () => {
+  it("the row's own bell is sent before an older one is completed", async () => {
     const { jobs, queue, claim } = setUp();
     const runAt = new Date("2026-03-01T10:00:00Z");
     const job = jobOf();
@@ -200,7 +199,7 @@ describe("claiming a job", () => {
     ["canceled", 1, "complete"],
     ["failed", 1, "dead-letter JobFailed: no luck"],
     ["failed", 2, "complete"],
-  ] as const)("settles the message of a job that %s (row at ring %i): %s", async (state, ring, how) => {
+  ] as const)("the message of a job that %s (row at ring %i) is settled: %s", async (state, ring, how) => {
     const { jobs, claim } = setUp();
     const failure = { code: "JobFailed", message: "no luck", attempt: 1, failedAt: NOW, retryable: true };
     const job = jobOf({ state, claim: theirs(), failure: state === "failed" ? failure : undefined });
@@ -210,7 +209,7 @@ describe("claiming a job", () => {
     expect(delivery.settled).toEqual([how]);
   });
 
-  it("asks the batch when it finds or makes an end, before the message is settled", async () => {
+  it("the batch is checked before the message of an ended job is settled", async () => {
     const { jobs, asked, claim } = setUp();
     const ended = jobs.put(jobOf({ state: "succeeded", claim: theirs() }));
     await claim(oldBellOf(ended));
@@ -219,7 +218,7 @@ describe("claiming a job", () => {
     expect(asked).toEqual([ended.value.batchId, lost.value.batchId]);
   });
 
-  it("reopens the batch of a requeued job before it claims, whether the bell says so or the row", async () => {
+  it("the batch of a requeued job is reopened before the claim", async () => {
     for (const stale of [false, true]) {
       const { jobs, asked, claim } = setUp();
       const stored = jobs.put(jobOf({ ring: 2, reopen: true }));
@@ -232,7 +231,7 @@ describe("claiming a job", () => {
     }
   });
 
-  it("leaves a batch complete when the bell of a requeue comes again after its job has ended", async () => {
+  it("a late bell of a requeue leaves the batch complete", async () => {
     const { jobs, asked, claim } = setUp();
     const requeued = jobs.put(jobOf({ ring: 2, reopen: true }));
     const delivery = deliveryOf(requeued);
@@ -242,7 +241,7 @@ describe("claiming a job", () => {
     expect(delivery.settled).toEqual(["complete"]);
   });
 
-  it("fails a job that waited longer than its time to live, and names the limit", async () => {
+  it("a job that waited longer than its time to live fails and names the limit", async () => {
     const { jobs, claim } = setUp();
     const expiresAt = new Date(NOW.getTime() - 1);
     const stored = jobs.put(jobOf({ expiresAt }));
@@ -258,11 +257,73 @@ describe("claiming a job", () => {
     expect(await claim(deliveryOf(retried))).toBeDefined();
   });
 
-  it("sets a message aside whose job does not exist", async () => {
+  it("a message without a job is dead-lettered", async () => {
     const { jobs, claim } = setUp();
     const delivery = deliveryOf({ value: jobOf(), etag: "e" });
     expect(await claim(delivery)).toBeUndefined();
     expect(delivery.settled).toEqual([expect.stringMatching(/^dead-letter JobNotFound/)]);
     expect(jobs.transitions).toEqual([]);
+  });
+});
+
+describe("claiming a job that an admission decides about", () => {
+  /** Answers in this order, and notes the version of the row it was asked about. */
+  function admissionOf(...answers: readonly Admitted[]) {
+    const askedAbout: string[] = [];
+    const admission: Admission = {
+      appliesTo: () => true,
+      admit: ({ etag }) => {
+        askedAbout.push(etag);
+        return Promise.resolve(answers[askedAbout.length - 1]!);
+      },
+      renewFence: () => Promise.resolve(9),
+    };
+    return { askedAbout, admission };
+  }
+
+  it("an admitted job is claimed on the version that was admitted", async () => {
+    const { askedAbout, admission } = admissionOf({ kind: "passed", fence: 4 });
+    const { jobs, claim } = setUp("mine", admission);
+    const stored = jobs.put(jobOf());
+    expect(await claim(oldBellOf(stored))).toMatchObject({ claim: { id: "mine" }, fence: 4 });
+    expect(askedAbout).toEqual([stored.etag]);
+    expect(jobs.transitions).toEqual(["queued → running"]);
+  });
+
+  it("nothing is written when the admission has settled the message", async () => {
+    const { admission } = admissionOf({ kind: "settled" });
+    const { jobs, claim } = setUp("mine", admission);
+    const delivery = deliveryOf(jobs.put(jobOf()));
+    expect(await claim(delivery)).toBeUndefined();
+    expect(jobs.transitions).toEqual([]);
+    expect(delivery.settled).toEqual([]);
+  });
+
+  it("the admission decides anew when the row has moved", async () => {
+    const { askedAbout, admission } = admissionOf({ kind: "moved" }, { kind: "passed", fence: 5 });
+    const { jobs, claim } = setUp("mine", admission);
+    expect(await claim(deliveryOf(jobs.put(jobOf())))).toMatchObject({ fence: 5 });
+    expect(askedAbout).toHaveLength(2);
+  });
+
+  it("the admission decides anew after a refused claim", async () => {
+    const { askedAbout, admission } = admissionOf({ kind: "passed", fence: 4 }, { kind: "passed", fence: 5 });
+    const { jobs, claim } = setUp("mine", admission);
+    const stored = jobs.put(jobOf());
+    jobs.fault = () => {
+      jobs.fault = undefined;
+      jobs.put({ ...stored.value, jobName: "renamed" });
+      return undefined;
+    };
+    expect(await claim(deliveryOf(stored))).toMatchObject({ fence: 5 });
+    expect(askedAbout).toHaveLength(2);
+  });
+
+  it("a takeover gets a new fence without an admission", async () => {
+    const { askedAbout, admission } = admissionOf();
+    const { jobs, claim } = setUp("mine", admission);
+    const stored = jobs.put(runningRow(theirs()));
+    expect(await claim(oldBellOf(stored, { deliveryCount: 2 }))).toMatchObject({ fence: 9 });
+    expect(askedAbout).toEqual([]);
   });
 });

@@ -17,7 +17,7 @@ const renewed = (): Promise<number> => Promise.resolve(Date.now() + LOCK_MS);
 const unavailable = (): Promise<number> => Promise.reject(new UnavailableError("BusUnavailable", "away"));
 
 describe("the lock of a message", () => {
-  it("is renewed at a third of its time for as long as the work lasts", async () => {
+  it("a lock is renewed at a third of its time while the work lasts", async () => {
     const renew = vi.fn(renewed);
     const lock = lockWith(renew);
     await vi.advanceTimersByTimeAsync(3_600_000);
@@ -29,7 +29,7 @@ describe("the lock of a message", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is given up before its end when no renewal succeeds, and not a moment earlier", async () => {
+  it("a lock is given up shortly before its end when no renewal succeeds", async () => {
     const renew = vi.fn(unavailable);
     const lock = lockWith(renew);
     await vi.advanceTimersByTimeAsync(END_OF_WORK_MS - 1);
@@ -40,13 +40,13 @@ describe("the lock of a message", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is given up at once when the broker says that it is lost", async () => {
+  it("a lock is given up at once when the broker says that it is lost", async () => {
     const lock = lockWith(() => Promise.reject(new LockLostError("gone")));
     await vi.advanceTimersByTimeAsync(LOCK_MS / 3);
     expect(lock.signal.aborted).toBe(true);
   });
 
-  it("survives an outage that ends in time", async () => {
+  it("a lock survives an outage that ends in time", async () => {
     let away = true;
     const lock = lockWith(() => (away ? unavailable() : renewed()));
     await vi.advanceTimersByTimeAsync(END_OF_WORK_MS - 2_000);
@@ -56,7 +56,7 @@ describe("the lock of a message", () => {
     lock.stop();
   });
 
-  it("counts from before a renewal was asked for, however late its answer comes", async () => {
+  it("a lock counts from before the renewal was requested", async () => {
     let answer: ((until: number) => void) | undefined;
     const lock = lockWith(() => new Promise((resolve) => (answer = resolve)));
     const askedAt = LOCK_MS / 3;
@@ -67,19 +67,19 @@ describe("the lock of a message", () => {
     lock.stop();
   });
 
-  it("is given up although a renewal hangs", async () => {
+  it("a lock is given up although a renewal hangs", async () => {
     const lock = lockWith(() => new Promise(() => undefined));
     await vi.advanceTimersByTimeAsync(END_OF_WORK_MS);
     expect(lock.signal.aborted).toBe(true);
   });
 
-  it("never lasts longer than any lock does, even if this machine's clock is behind the broker's", async () => {
+  it("a lock never lasts longer than the queue's locks, even if the clock is behind", async () => {
     const lock = lockWith(unavailable, LOCK_MS + 3_600_000);
     await vi.advanceTimersByTimeAsync(END_OF_WORK_MS);
     expect(lock.signal.aborted).toBe(true);
   });
 
-  it("that is almost over lets nothing start, unless it can be renewed", async () => {
+  it("a lock that is almost over lets nothing start unless it is renewed", async () => {
     const nearlyOver = lockMarginMs(LOCK_MS) + 1_000;
     const lost = lockWith(unavailable, nearlyOver);
     await expect(lost.ensure(5_000)).rejects.toBeInstanceOf(LockLostError);

@@ -10,13 +10,10 @@ import { ownRow, type RowChange } from "../../../../runtime/worker/attempt/owned
 import { settle } from "../../../../runtime/worker/attempt/settlement.ts";
 import { jobOf } from "../../../support/builders.ts";
 import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
-import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
 import { createMemoryStore } from "../../../support/memory-store.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 import { silentEvents } from "../../../support/silent-events.ts";
 
-/** No run of a timer is claimed here. */
-const noTimers = { timers: createMemoryStores().timers, log: silentLog };
 const NOW = new Date("2026-03-01T09:00:00Z");
 const facts = { packageHash: "hash", progress: { fraction: 1 }, retry: DEFAULT_RETRY };
 const succeeded: Execution = { ...facts, kind: "succeeded", output: '{"sum":3}', artifactCount: 2 };
@@ -47,7 +44,7 @@ async function setUp(fields: Partial<Job> = {}) {
   };
   const claimed = await claimJob(
     { delivery, bell: delivery.parsed.bell, claimId: "mine" },
-    { jobs, queue, completion, events: silentEvents, ...noTimers, workerId: "w1", bootId: "b1", now: () => NOW },
+    { jobs, queue, completion, events: silentEvents, log: silentLog, workerId: "w1", bootId: "b1", now: () => NOW },
     lost.signal,
   );
   if (claimed === undefined) throw new Error("not claimed");
@@ -64,7 +61,7 @@ async function setUp(fields: Partial<Job> = {}) {
 const fault = { code: "ENOSPC", message: "The disk of its worker was full (ENOSPC)." };
 
 describe("settling an attempt", () => {
-  it("records a success with output, artifacts and history, then completes", async () => {
+  it("a success is recorded with output, artifacts and history before its message is completed", async () => {
     const { jobs, delivery, end, jobId } = await setUp();
     await end(succeeded);
     expect(jobs.row(jobId)).toMatchObject({
@@ -80,7 +77,7 @@ describe("settling an attempt", () => {
     expect(delivery.settled).toEqual(["complete"]);
   });
 
-  it("queues a failed job again under the next ring, rings for the time after the backoff, then completes", async () => {
+  it("a failed job is queued under the next ring, with a bell for the time after its backoff", async () => {
     const { jobs, queue, delivery, end, jobId } = await setUp();
     await end(failed());
     const runAt = new Date(NOW.getTime() + DEFAULT_RETRY.initialDelayMs);
@@ -103,7 +100,7 @@ describe("settling an attempt", () => {
     expect(delivery.settled).toEqual(["complete"]);
   });
 
-  it("fails an exhausted job with the same reason in row and dead letter", async () => {
+  it("an exhausted job fails with the same reason in row and dead letter", async () => {
     const { jobs, queue, delivery, end, jobId } = await setUp({ attempts: DEFAULT_RETRY.maxAttempts - 1 });
     await end(failed());
     expect(jobs.row(jobId)).toMatchObject({ state: "failed", attempts: 3, failure: { attempt: 3 } });
@@ -111,7 +108,7 @@ describe("settling an attempt", () => {
     expect(queue.sent).toEqual([]);
   });
 
-  it("fails at once what no further attempt can mend", async () => {
+  it("a failure that is not retryable ends the job at once", async () => {
     const { jobs, end, jobId } = await setUp();
     await end(failed(false));
     expect(jobs.row(jobId)).toMatchObject({ state: "failed", attempts: 1, failure: { retryable: false } });
@@ -119,7 +116,7 @@ describe("settling an attempt", () => {
 
   it.each([
     ["whose worker drains", undefined],
-    ["whose worker is broken", { code: "InternalError", message: "An error in the worker was caught by nobody." }],
+    ["whose worker is broken", { code: "InternalError", message: "An error in the worker was not caught." }],
   ])("hands an interrupted job %s back at once, and the attempt does not count", async (_whose, fault) => {
     const { jobs, queue, end, jobId } = await setUp();
     await end({ ...facts, kind: "interrupted", because: "drain", fault });
@@ -134,7 +131,7 @@ describe("settling an attempt", () => {
     expect(queue.sent).toMatchObject([{ enqueueAt: undefined, bell: { start: { attempts: 0, interruptions: 1 } } }]);
   });
 
-  it("hands a job back with a growing delay when this machine could not run it", async () => {
+  it("a job that this machine could not run is handed back with a growing delay", async () => {
     const { jobs, end, jobId } = await setUp({ interruptions: 1 });
     await end({ ...facts, kind: "interrupted", because: "fault", fault });
     const runAt = new Date(NOW.getTime() + DEFAULT_RETRY.initialDelayMs * DEFAULT_RETRY.factor);
@@ -144,7 +141,7 @@ describe("settling an attempt", () => {
     });
   });
 
-  it("says what was at fault when a job was interrupted too often", async () => {
+  it("a job that was interrupted too often fails with the last fault", async () => {
     const { jobs, delivery, end, jobId } = await setUp({ interruptions: MAX_INTERRUPTIONS });
     await end({ ...facts, kind: "interrupted", because: "fault", fault });
     const message = `The job was interrupted more than ${MAX_INTERRUPTIONS} times. The last time: ${fault.message}`;
@@ -155,7 +152,7 @@ describe("settling an attempt", () => {
     expect(delivery.settled).toEqual([`dead-letter WorkerLost: ${message}`]);
   });
 
-  it("asks the batch after an end is recorded and before its message is settled, and not for a retry", async () => {
+  it("the batch is checked after an end is recorded and before its message is settled", async () => {
     const { asked, end } = await setUp();
     await end(succeeded);
     expect(asked).toEqual([[]]);
@@ -164,7 +161,7 @@ describe("settling an attempt", () => {
     expect(retried.asked).toEqual([]);
   });
 
-  it("honours a cancel that arrived while the job was failing, and keeps a success", async () => {
+  it("a late cancel wins over a failure but not over a success", async () => {
     for (const [execution, state] of [
       [failed(), "canceled"],
       [succeeded, "succeeded"],
@@ -178,7 +175,7 @@ describe("settling an attempt", () => {
     }
   });
 
-  it("finishes by the table when the end landed and its answer was lost", async () => {
+  it("an end whose answer was lost is settled by the table", async () => {
     for (const [execution, how, rings] of [
       [succeeded, "complete", 0],
       [failed(false), "dead-letter JobFailed: no luck", 0],
@@ -194,7 +191,7 @@ describe("settling an attempt", () => {
     }
   });
 
-  it("writes nothing over another claim and leaves the message to it", async () => {
+  it("nothing is written over another claim", async () => {
     const { jobs, delivery, end, jobId, row } = await setUp();
     const before = jobs.row(jobId);
     jobs.put({ ...before, claim: { ...before.claim!, id: "theirs" }, interruptions: 1 });
@@ -204,7 +201,7 @@ describe("settling an attempt", () => {
     expect(row.claimGone.aborted).toBe(true);
   });
 
-  it("does nothing any more once the lock is lost", async () => {
+  it("nothing is written or settled once the lock is lost", async () => {
     const { jobs, delivery, end, jobId, lost } = await setUp();
     lost.abort(new Error("lock lost"));
     await expect(end(succeeded)).rejects.toThrow("lock lost");
@@ -216,7 +213,7 @@ describe("settling an attempt", () => {
 const progressTo = (fraction: number): RowChange => ({ to: "running", changes: { progress: { fraction } } });
 
 describe("the row of a claimed job", () => {
-  it("goes on over an ETag that a cancel moved, and says that a cancel is wanted", async () => {
+  it("the owned row adopts an ETag that a cancel moved, and reports the cancel", async () => {
     const { jobs, row, jobId } = await setUp();
     jobs.put({ ...jobs.row(jobId), cancelWanted: true });
     expect(await row.write(() => progressTo(0.5))).toMatchObject({ written: true });
@@ -224,7 +221,7 @@ describe("the row of a claimed job", () => {
     expect(jobs.row(jobId).progress).toEqual({ fraction: 0.5 });
   });
 
-  it("is written one change at a time, in order, also after one that failed", async () => {
+  it("the owned row writes one change at a time, in order", async () => {
     const { jobs, row, jobId } = await setUp();
     let calls = 0;
     jobs.fault = () => (++calls === 1 ? new Error("storage away") : undefined);

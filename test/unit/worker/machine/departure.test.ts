@@ -41,7 +41,7 @@ afterEach(() => {
 });
 
 describe("a worker's departure", () => {
-  it("for new code ends the process when the last job has ended", async () => {
+  it("a departure for new code ends the process after the last job", async () => {
     const one = leaver();
     one.departure.attach(one.worker);
     one.departure.leave(release);
@@ -53,7 +53,7 @@ describe("a worker's departure", () => {
     expect(one.drains[0]).toBeGreaterThan(7 * 24 * 60 * MINUTE);
   });
 
-  it("from a machine that goes keeps the process, so that nothing starts there again", async () => {
+  it("a departure from a machine that goes keeps the process", async () => {
     const one = leaver();
     let told = 0;
     one.departure.onDrained(() => told++);
@@ -65,7 +65,7 @@ describe("a worker's departure", () => {
     expect(one.ended).toBe(1);
   });
 
-  it("ends when the machine stays after all: at once when drained, else when it has drained", async () => {
+  it("a departure ends the drained process when the machine stays after all", async () => {
     for (const first of ["finish", "stay"]) {
       const one = leaver();
       one.departure.attach(one.worker);
@@ -77,7 +77,7 @@ describe("a worker's departure", () => {
     }
   });
 
-  it("takes the shorter time of two, and the word of the machine over that of the code", async () => {
+  it("a second departure can shorten the time, and the machine counts more than new code", async () => {
     const one = leaver();
     one.departure.attach(one.worker);
     one.departure.leave(release);
@@ -93,7 +93,7 @@ describe("a worker's departure", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("that begins before the worker receives is carried out as soon as it does", async () => {
+  it("a departure before the worker receives is carried out once it does", async () => {
     const one = leaver();
     one.departure.leave(terminate);
     await vi.advanceTimersByTimeAsync(MINUTE);

@@ -64,7 +64,7 @@ afterEach(() => {
 });
 
 describe("the permit of a worker that must be protected", () => {
-  it("is asked for at the start, and is no reason to receive before it is there", async () => {
+  it("a worker that must be protected receives nothing before it is", async () => {
     const driver = started("required");
     expect(driver.asked).toMatchObject([{ protect: true }]);
     expect(driver.permit.open).toBe(false);
@@ -73,7 +73,7 @@ describe("the permit of a worker that must be protected", () => {
     await driver.stop();
   });
 
-  it("lets a message wait for protection, and go back when one lock's time is over; then nothing is received", async () => {
+  it("a message waits for protection for one lock's time and then goes back", async () => {
     const driver = started("required");
     await driver.answer(DONE);
     await vi.advanceTimersByTimeAsync(300_000);
@@ -93,7 +93,7 @@ describe("the permit of a worker that must be protected", () => {
     await driver.stop();
   });
 
-  it("starts work the moment protection is there, after conflicts too, and keeps it while any work is left", async () => {
+  it("work starts as soon as protection is there, and keeps it", async () => {
     const driver = started("required");
     const [first, second] = [waiting(driver), waiting(driver)];
     await driver.answer(CONFLICT);
@@ -111,7 +111,7 @@ describe("the permit of a worker that must be protected", () => {
     await driver.stop();
   });
 
-  it("changes nothing in a busy hour: jobs with pauses shorter than the grace cost no request", async () => {
+  it("pauses shorter than the grace cost no request", async () => {
     const driver = started("required");
     await driver.answer(DONE);
     for (let job = 0; job < 20; job++) {
@@ -125,7 +125,7 @@ describe("the permit of a worker that must be protected", () => {
     await driver.stop();
   });
 
-  it("says once that the instance is gone, and lets nothing start any more", async () => {
+  it("a deleted instance is reported once, and nothing starts there", async () => {
     const driver = started("required");
     const wait = waiting(driver);
     await driver.answer({ kind: "gone" });
@@ -136,7 +136,7 @@ describe("the permit of a worker that must be protected", () => {
     await driver.stop();
   });
 
-  it("gives up waiting with the message's lock, and with the worker", async () => {
+  it("waiting for protection ends with the message's lock or the worker", async () => {
     const driver = started("required");
     const lock = new AbortController();
     const [one, other] = [waiting(driver, lock.signal), waiting(driver)];
@@ -151,7 +151,7 @@ describe("the permit of a worker that must be protected", () => {
 });
 
 describe("the permit of a worker that tries to be protected", () => {
-  it("waits for half a lock's time while Azure is silent, and starts then", async () => {
+  it("best-effort protection waits for half a lock's time while Azure is silent", async () => {
     const driver = started("best-effort");
     expect(driver.permit.open).toBe(true);
     const wait = waiting(driver);
@@ -162,7 +162,7 @@ describe("the permit of a worker that tries to be protected", () => {
     await driver.stop();
   });
 
-  it("starts at once while requests fail again and again, and goes on asking", async () => {
+  it("best-effort protection starts jobs at once while requests keep failing", async () => {
     const driver = started("best-effort");
     await driver.answer(CONFLICT);
     const wait = waiting(driver);
@@ -176,7 +176,7 @@ describe("the permit of a worker that tries to be protected", () => {
     await driver.stop();
   });
 
-  it("starts nothing on an instance that is gone", async () => {
+  it("best-effort protection starts nothing on a deleted instance", async () => {
     const driver = started("best-effort");
     await driver.answer({ kind: "gone" });
     expect(await driver.permit.acquire(forever)).toBeUndefined();

@@ -33,7 +33,7 @@ function machine() {
   const hear = (input: ProtectionInput): Protection => {
     const step = advance(state, input, now, limits);
     state = step.state;
-    if (step.ask !== undefined) asked.push({ at: now, protect: step.ask });
+    if (step.request !== undefined) asked.push({ at: now, protect: step.request });
     return state;
   };
   return {
@@ -58,7 +58,7 @@ function protectedMachine() {
 }
 
 describe("protection from scale-in", () => {
-  it("is asked for at the start, held through work and the grace after it, and then given up", () => {
+  it("protection is requested at the start, kept through work and grace, and then given up", () => {
     const one = machine();
     expect(one.hear({ kind: "clock" }).phase).toBe("protecting");
     expect(one.hear(DONE).phase).toBe("protected-idle");
@@ -71,7 +71,7 @@ describe("protection from scale-in", () => {
     expect(one.asked.map(({ protect }) => protect)).toEqual([true, false]);
   });
 
-  it("is asked for again when work comes to an unprotected machine, and when it comes while it is given up", () => {
+  it("protection is requested again when work comes", () => {
     const one = protectedMachine();
     one.after(limits.idleGraceMs);
     // One request at a time: two could be carried out in either order.
@@ -82,7 +82,7 @@ describe("protection from scale-in", () => {
     expect(one.hear(DONE).phase).toBe("protected-busy");
   });
 
-  it("counts as lost when its end was asked for and not answered", () => {
+  it("protection counts as lost when its end was requested and not answered", () => {
     const one = protectedMachine();
     one.after(limits.idleGraceMs);
     one.hear({ kind: "work" });
@@ -107,7 +107,7 @@ describe("protection from scale-in", () => {
     expect(one.asked).toHaveLength(2);
   });
 
-  it("is asked for less and less often while it fails, at least once a minute", () => {
+  it("protection is requested less often while it fails, but once a minute at least", () => {
     const one = machine();
     const waits: number[] = [];
     one.hear({ kind: "clock" });
@@ -121,7 +121,7 @@ describe("protection from scale-in", () => {
     expect(waits).toEqual([5_000, 10_000, 45_000, 40_000, 60_000, 60_000, 60_000]);
   });
 
-  it("ends for good when the instance is gone", () => {
+  it("protection ends for good when the instance is gone", () => {
     for (const one of [machine(), protectedMachine()]) {
       one.hear({ kind: "clock" });
       one.after(limits.idleGraceMs);
@@ -172,14 +172,14 @@ interface World {
 const START: World = { state: PROTECTION_AT_START, now: 0, out: undefined, maybeUnprotected: true, requests: [] };
 
 function hear(world: World, input: ProtectionInput): World {
-  const { state, ask } = advance(world.state, input, world.now, limits);
-  if (ask !== undefined && world.out !== undefined) throw new Error("Two requests are out.");
-  if (ask === undefined) return { ...world, state };
+  const { state, request } = advance(world.state, input, world.now, limits);
+  if (request !== undefined && world.out !== undefined) throw new Error("Two requests are out.");
+  if (request === undefined) return { ...world, state };
   return {
     ...world,
     state,
-    out: ask,
-    maybeUnprotected: world.maybeUnprotected || !ask,
+    out: request,
+    maybeUnprotected: world.maybeUnprotected || !request,
     requests: [...world.requests, world.now],
   };
 }
@@ -207,7 +207,7 @@ function apply(world: World, { ...one }: Event): World {
 function check(world: World): void {
   // A job may start, and goes on, only while nothing Azure may have done leaves the machine to scale-in.
   if (isProtected(world.state)) expect(world.maybeUnprotected).toBe(false);
-  expect(world.state.asked).toBe(world.out !== undefined);
+  expect(world.state.requested).toBe(world.out !== undefined);
   if (world.out === false) expect(isProtected(world.state)).toBe(false);
   const { requests } = world;
   requests.forEach((at, i) => {
@@ -217,7 +217,7 @@ function check(world: World): void {
 }
 
 describe("in any order of work, answers and time, protection", () => {
-  it("never leaves a started job to scale-in, and asks for a change three times a minute at most", () => {
+  it("protection covers every started job with at most three requests a minute, in any order", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
         let world = hear(START, { kind: "clock" });
@@ -235,7 +235,7 @@ describe("in any order of work, answers and time, protection", () => {
     );
   });
 
-  it("comes to what is wanted once Azure answers: protected with work, unprotected without", () => {
+  it("protection follows the work once Azure answers, in any order", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 40 }), fc.boolean(), (events, busy) => {
         let world = events.reduce(apply, hear(START, { kind: "clock" }));
@@ -252,7 +252,7 @@ describe("in any order of work, answers and time, protection", () => {
     );
   });
 
-  it("holds in every sequence of six events, taken from each kind", () => {
+  it("protection covers every started job in every sequence of six events", () => {
     const kinds: readonly Event[] = [
       { kind: "work" },
       { kind: "idle" },

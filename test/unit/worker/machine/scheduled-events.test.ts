@@ -25,17 +25,20 @@ const plan = (events: readonly ScheduledEvent[], fields: Partial<EventFacts> = {
   planFor({ incarnation: 1, events }, facts(fields));
 
 describe("scheduled events", () => {
-  it.each(["Terminate", "Preempt", "Reboot", "Redeploy"])("%s ends the machine: drain first, then approve", (type) => {
-    expect(plan([event({ type })], { runningCount: 1 })).toEqual({
-      ending: true,
-      reason: type,
-      drainMs: 14 * MINUTE,
-      approve: [],
-    });
-    expect(plan([event({ type })], { drained: true }).approve).toEqual(["e1"]);
-  });
+  it.each(["Terminate", "Preempt", "Reboot", "Redeploy"])(
+    "%s ends the machine: the worker drains first and approves then",
+    (type) => {
+      expect(plan([event({ type })], { runningCount: 1 })).toEqual({
+        ending: true,
+        reason: type,
+        drainMs: 14 * MINUTE,
+        approve: [],
+      });
+      expect(plan([event({ type })], { drained: true }).approve).toEqual(["e1"]);
+    },
+  );
 
-  it("of others, in the same placement group, mean nothing here", () => {
+  it("events of other machines are ignored", () => {
     expect(plan([event({ resources: ["workers_5"] })], { drained: true })).toMatchObject({
       ending: false,
       approve: [],
@@ -43,7 +46,7 @@ describe("scheduled events", () => {
     expect(plan([event({ resources: ["workers_5", "WORKERS_4"] })]).ending).toBe(true);
   });
 
-  it("leave no time when they begin too soon for the reserve, have no time, or have begun", () => {
+  it("an event that begins too soon leaves jobs no time", () => {
     for (const one of [
       event({ type: "Preempt", notBefore: NOW + 30_000 }),
       event({ notBefore: undefined }),
@@ -54,7 +57,7 @@ describe("scheduled events", () => {
     }
   });
 
-  it("are met by the first of them, and all approved together", () => {
+  it("the first of several events counts, and all are approved together", () => {
     const events = [
       event({ eventId: "late", type: "Redeploy", notBefore: NOW + 10 * MINUTE }),
       event({ eventId: "soon", type: "Preempt", notBefore: NOW + 2 * MINUTE }),
@@ -64,17 +67,17 @@ describe("scheduled events", () => {
     expect(plan(events, { drained: true }).approve.toSorted()).toEqual(["late", "soon"]);
   });
 
-  it("Freeze passes: approved while idle, left alone while busy", () => {
+  it("Freeze is approved while idle and left alone while busy", () => {
     expect(plan([event({ type: "Freeze" })])).toMatchObject({ ending: false, approve: ["e1"] });
     expect(plan([event({ type: "Freeze" })], { runningCount: 1 })).toMatchObject({ ending: false, approve: [] });
   });
 
-  it("of kinds not known yet are left to come", () => {
+  it("events of unknown kinds are not approved", () => {
     expect(plan([event({ type: "Unheard" })])).toMatchObject({ ending: false, approve: [] });
     expect(plan([event({ type: "Unheard" })], { drained: true })).toMatchObject({ approve: [] });
   });
 
-  it("are never approved while something runs, nor before the machine has stopped receiving", () => {
+  it("no event is approved while something runs or messages are received", () => {
     const types = ["Terminate", "Preempt", "Reboot", "Redeploy", "Freeze"];
     const anyEvent = fc.record({
       eventId: fc.uuid(),

@@ -6,7 +6,7 @@ import { eventually } from "../../../support/eventually.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
-it("gives signs of life to its descriptor for as long as the worker is alive", async () => {
+it("the service watchdog gets signs of life while the worker is alive", async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, "signs");
   await using file = await open(path, "a");

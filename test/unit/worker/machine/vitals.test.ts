@@ -17,32 +17,32 @@ const away = { ...receiving, failingSince: NOW - BUS_AWAY_UNHEALTHY_MS };
 const stalled = { ...receiving, returnedAt: NOW - 180_000 };
 
 describe("a worker's health", () => {
-  it("is good while it receives, and while it is busy whatever else is wrong", () => {
+  it("a worker is well while it receives or is busy", () => {
     expect(isWell(vitals({}))).toBe(true);
     expect(isWell(vitals({ contact: away, runningCount: 1 }))).toBe(true);
     expect(isWell(vitals({ contact: away, leaving: true }))).toBe(true);
   });
 
-  it("is bad when an idle worker has not reached the broker for a while", () => {
+  it("an idle worker that cannot reach the broker is not well", () => {
     expect(isWell(vitals({ contact: { ...away, failingSince: away.failingSince + 1 } }))).toBe(true);
     expect(isWell(vitals({ contact: away }))).toBe(false);
   });
 
-  it("is good while it starts, unless that takes too long", () => {
+  it("a starting worker is well, unless that takes too long", () => {
     expect(isWell(vitals({ contact: undefined, now: START_UNHEALTHY_MS - 1 }))).toBe(true);
     expect(isWell(vitals({ contact: undefined, now: START_UNHEALTHY_MS }))).toBe(false);
   });
 });
 
 describe("a worker's life", () => {
-  it("is doubted when it waits for receives that never come back, and then only while it is idle", () => {
+  it("an idle worker whose receives hang is not alive", () => {
     expect(isAlive(vitals({}))).toBe(true);
     expect(isAlive(vitals({ contact: stalled }))).toBe(false);
     expect(isAlive(vitals({ contact: stalled, runningCount: 1 }))).toBe(true);
     expect(isAlive(vitals({ contact: stalled, leaving: true }))).toBe(true);
   });
 
-  it("is not doubted when it does not receive, or has no word of the broker but errors", () => {
+  it("a worker that does not receive, or gets only errors, is alive", () => {
     expect(isAlive(vitals({ contact: { ...stalled, waiting: false } }))).toBe(true);
     expect(isAlive(vitals({ contact: { ...away, waiting: true } }))).toBe(true);
     expect(isAlive(vitals({ contact: undefined }))).toBe(true);

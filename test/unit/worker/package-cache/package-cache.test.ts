@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { type Manifest, type PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
 import { UnavailableError } from "../../../../runtime/core/errors.ts";
 import type { PackageBlob, PackageStore } from "../../../../runtime/core/ports/package-store.ts";
-import { findJob } from "../../../../runtime/worker/package-cache/prepare-package.ts";
+import { findJob } from "../../../../runtime/worker/package-cache/package-cache.ts";
 import { type PackageCache, createPackageCache } from "../../../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../../../runtime/worker/package-cache/unpack.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
@@ -73,7 +73,7 @@ const cacheIn = ({ path }: TemporaryDirectory, store: Pick<PackageStore, "fetch"
 const cached = async ({ path }: TemporaryDirectory): Promise<string[]> => readdir(join(path, "cache"));
 
 describe("createPackageCache", () => {
-  it("unpacks a package and says what is in it", async () => {
+  it("the cache unpacks a package and returns its manifest", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     put("demo/sample", packageZip("1"));
@@ -85,7 +85,7 @@ describe("createPackageCache", () => {
     expect(await cached(root)).toEqual([lease.hash]);
   });
 
-  it("downloads and unpacks once for any number of runs at the same time", async () => {
+  it("the cache unpacks once for any number of runs at the same time", async () => {
     await using root = await temporaryDirectory();
     const { store, counts, put } = fakeStore();
     put("demo/sample", packageZip("1"));
@@ -95,7 +95,7 @@ describe("createPackageCache", () => {
     expect(counts).toEqual({ asked: 20, downloads: 1 });
   });
 
-  it("shares what two tenants have in common, and nothing else", async () => {
+  it("the cache shares equal content between tenants and nothing else", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     put("demo/sample", packageZip("1"));
@@ -113,7 +113,7 @@ describe("createPackageCache", () => {
     });
   });
 
-  it("gives the next run what was uploaded last, and leaves the running one what it has", async () => {
+  it("the next run gets the last upload, and a running one keeps its version", async () => {
     await using root = await temporaryDirectory();
     const { store, counts, put } = fakeStore();
     const cache = cacheIn(root, store);
@@ -127,7 +127,7 @@ describe("createPackageCache", () => {
     expect(counts).toEqual({ asked: 3, downloads: 2 });
   });
 
-  it("notices that a package is gone", async () => {
+  it("the cache notices that a package is gone", async () => {
     await using root = await temporaryDirectory();
     const { store, put, remove } = fakeStore();
     const cache = cacheIn(root, store);
@@ -139,7 +139,7 @@ describe("createPackageCache", () => {
     await cache.acquire("demo", "sample");
   });
 
-  it("keeps the versions used last, and every version in use", async () => {
+  it("the cache keeps the versions used last and every version in use", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     const cache = cacheIn(root, store, 2);
@@ -164,7 +164,7 @@ describe("createPackageCache", () => {
     expect(await readFile(join((await cache.acquire("demo", "c")).directory, "a.mjs"), "utf8")).toBe("c");
   });
 
-  it("never removes a version under a run, whatever is acquired and released meanwhile", async () => {
+  it("the cache never removes a version in use", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     const cache = cacheIn(root, store, 1);
@@ -183,7 +183,7 @@ describe("createPackageCache", () => {
     expect(await cached(root)).toHaveLength(1);
   });
 
-  it("removes what a process before left, and nothing that is not its own", async () => {
+  it("the cache removes leftovers of an earlier process and nothing else", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     put("demo/sample", packageZip("1"));
@@ -257,7 +257,7 @@ describe("createPackageCache", () => {
     expect((await cacheIn(root, store).acquire("demo", "sample")).manifest.jobs).toEqual(jobs);
   });
 
-  it("tries again what failed for reasons outside the package", async () => {
+  it("the cache retries after failures outside the package", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     put("demo/sample", packageZip("1"));
@@ -272,7 +272,7 @@ describe("createPackageCache", () => {
     await cache.acquire("demo", "sample");
   });
 
-  it("stops waiting when told to, without disturbing others", async () => {
+  it("a caller can stop waiting without disturbing others", async () => {
     await using root = await temporaryDirectory();
     const { store, put, close } = fakeStore();
     put("demo/sample", packageZip("1"));
@@ -287,7 +287,7 @@ describe("createPackageCache", () => {
     await expect(patient).resolves.toMatchObject({ manifest: { name: "sample" } });
   });
 
-  it("gives every run a copy of its own", async () => {
+  it("every run gets a copy of its own", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
     put("demo/sample", packageZip("1", {}, [{ name: "empty/" }]));
@@ -309,7 +309,7 @@ describe("createPackageCache", () => {
 });
 
 describe("findJob", () => {
-  it("finds a type or names those there are", () => {
+  it("findJob finds a type or lists the known ones", () => {
     const manifest = manifestOf();
     expect(findJob(manifest, "A")).toBe(manifest.jobs[0]);
     expect(() => findJob(manifest, "a")).toThrow(
@@ -322,7 +322,7 @@ describe("findJob", () => {
 });
 
 describe("currentPlatform", () => {
-  it("says what this machine is, the C library on Linux only", () => {
+  it("currentPlatform names system, architecture and, on Linux, the C library", () => {
     expect(currentPlatform()).toMatchObject({ os: process.platform, arch: process.arch });
     expect("libc" in currentPlatform()).toBe(process.platform === "linux");
   });

@@ -16,7 +16,7 @@ import { buildZip } from "../../../support/zip-builder.ts";
 
 describe("unpackPackage", () => {
   it.each(HOSTILE_PACKAGES)(
-    "refuses %s and leaves nothing",
+    "unpacking refuses %s and leaves nothing",
     { tags: "attack/archives" },
     async (_, bytes, code, message) => {
       await using root = await temporaryDirectory();
@@ -30,7 +30,7 @@ describe("unpackPackage", () => {
     },
   );
 
-  it("refuses entries that share bytes under different names", { tags: "attack/archives" }, async () => {
+  it("unpacking refuses entries that share bytes under different names", { tags: "attack/archives" }, async () => {
     await using root = await temporaryDirectory();
     // The inner archive's entry lies inside the data of the outer's: both headers are in order.
     const inner = buildZip([{ name: "inner", content: "abc", stored: true }]).subarray(0, 30 + 5 + 3);
@@ -45,7 +45,7 @@ describe("unpackPackage", () => {
     });
   });
 
-  it("writes files and directories, keeping of their modes only whether they are executable", async () => {
+  it("unpacking keeps of modes only whether files are executable", async () => {
     await using root = await temporaryDirectory();
     const directory = join(root.path, "package");
     const bytes = buildZip([
@@ -76,13 +76,13 @@ describe("unpackPackage", () => {
     expect(await mode("data/without mode")).toBe(0o644);
   });
 
-  it("takes small files however well they compress", async () => {
+  it("unpacking accepts small files however well they compress", async () => {
     await using root = await temporaryDirectory();
     const bytes = buildZip([{ name: "zeros", content: zeros(49_000) }]);
     await unpackPackage({ bytes, directory: join(root.path, "package"), limits });
   });
 
-  it("does not touch a directory that is there already", async () => {
+  it("unpacking does not touch an existing directory", async () => {
     await using root = await temporaryDirectory();
     const request = { bytes: buildZip([job]), directory: join(root.path, "package"), limits };
     await unpackPackage(request);
@@ -90,7 +90,7 @@ describe("unpackPackage", () => {
     expect(existsSync(join(request.directory, "job.json"))).toBe(true);
   });
 
-  it("stops when told to and cleans up", async () => {
+  it("unpacking stops with its signal and cleans up", async () => {
     await using root = await temporaryDirectory();
     const unpacking = unpackPackage({
       bytes: buildZip([job]),
@@ -103,7 +103,7 @@ describe("unpackPackage", () => {
   });
 
   it(
-    "unpacks or refuses, and never writes elsewhere, whatever byte of an archive is changed",
+    "an archive with any byte changed is unpacked or refused, and nothing is written elsewhere",
     { tags: "attack/archives" },
     async () => {
       await using root = await temporaryDirectory();

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type ChildPool, createChildPool } from "../../../../runtime/worker/process/child-pool.ts";
-import type { HostChild } from "../../../../runtime/worker/process/host-child.ts";
-import { LaunchError } from "../../../../runtime/worker/process/launch.ts";
+import { type ChildPool, createChildPool } from "../../../../runtime/worker/process/module/child-pool.ts";
+import type { HostChild } from "../../../../runtime/worker/process/module/host-child.ts";
+import { LaunchError } from "../../../../runtime/worker/process/os/launch.ts";
 import { createLab, markedProcesses } from "./lab.ts";
 import { eventuallyTrue } from "../../../support/eventually.ts";
 
@@ -49,7 +49,7 @@ describe("a pool of spare children", () => {
     vi.useRealTimers();
   });
 
-  it("starts them before anybody asks, and replaces each that is taken", async () => {
+  it("the pool starts spares ahead and replaces each that is taken", async () => {
     open(2);
     expect(children.starting).toHaveLength(2);
     const { child } = children.born(0);
@@ -60,7 +60,7 @@ describe("a pool of spare children", () => {
     children.born(2);
   });
 
-  it("gives each child away once, ready ones first", async () => {
+  it("the pool gives each child away once, ready ones first", async () => {
     open(2);
     const { child: second } = children.born(1);
     await turn();
@@ -73,7 +73,7 @@ describe("a pool of spare children", () => {
     children.born(3);
   });
 
-  it("of none starts a child for each who asks", async () => {
+  it("a pool without spares starts a child on demand", async () => {
     open(0);
     expect(children.starting).toHaveLength(0);
     const taken = pool.take(NEVER);
@@ -83,7 +83,7 @@ describe("a pool of spare children", () => {
     expect(children.starting).toHaveLength(1);
   });
 
-  it("replaces a spare that died, after a while", async () => {
+  it("the pool replaces a spare that died, after a while", async () => {
     open(1);
     const { die } = children.born(0);
     await turn();
@@ -96,7 +96,7 @@ describe("a pool of spare children", () => {
     children.born(1);
   });
 
-  it("tries once more for somebody whose spare did not start, and then says why not", async () => {
+  it("the pool tries once more when a spare did not start, and then throws", async () => {
     open(1);
     const taken = pool.take(NEVER);
     children.starting[0]!.reject(new LaunchError("no memory"));
@@ -106,7 +106,7 @@ describe("a pool of spare children", () => {
     await expect(taken).rejects.toThrow("still no memory");
   });
 
-  it("keeps the child of somebody who changed his mind, or ends it if there are enough", async () => {
+  it("the pool keeps the child of an aborted call, or ends it if there are enough", async () => {
     open(1);
     const controller = new AbortController();
     const taken = pool.take(controller.signal);
@@ -121,7 +121,7 @@ describe("a pool of spare children", () => {
     expect(children.ended).toHaveLength(1);
   });
 
-  it("leaves nobody behind when it closes, whatever was on its way", async () => {
+  it("a closed pool leaves no process behind", async () => {
     open(2);
     const { child: ready } = children.born(0);
     const closing = pool.close();
@@ -134,7 +134,7 @@ describe("a pool of spare children", () => {
 });
 
 describe("real spares", () => {
-  it("serve one job each", async () => {
+  it("real spares serve one job each", async () => {
     const lab = await createLab({ spares: 2 });
     await eventuallyTrue(() => markedProcesses(lab.root).length === 2);
     const before = markedProcesses(lab.root);

@@ -23,7 +23,7 @@ const script = (body: string, changes: Parameters<Lab["start"]>[1] = {}, first =
 const resultOf = async (...start: Parameters<typeof script>): Promise<ProcessResult> => (await script(...start)).result;
 
 describe("a command", () => {
-  it("finds its parameters in a file and everything else in its environment", async () => {
+  it("a command has its parameters in a file and everything else in its environment", async () => {
     const attempt = await script(`
       cp "$JOBYARD_PARAMETERS_FILE" "$JOBYARD_RESULT_FILE"
       echo artifact > "$JOBYARD_OUTPUT_PATH/a.txt"
@@ -40,7 +40,7 @@ describe("a command", () => {
     expect(attempt.log()).toContain("sample/2/1/0b0c/worker-1\n");
   });
 
-  it("is a program of the worker if the package has no such file; arguments name the attempt's paths", async () => {
+  it("a command without a file in the package is a program of the worker", async () => {
     const entry: CommandEntry = {
       kind: "command",
       command: "sh",
@@ -54,14 +54,14 @@ describe("a command", () => {
     }
   });
 
-  it("of the package comes before one of the worker with the same name", async () => {
+  it("a file of the package comes before a program of the worker", async () => {
     const entry: CommandEntry = { kind: "command", command: "sh" };
     const attempt = await lab.start({ sh: "#!/bin/sh\necho mine" }, { entry });
     await attempt.result;
     expect(attempt.log()).toContain("out mine");
   });
 
-  it("reports progress by lines on stdout, which stay in the log", async () => {
+  it("a command reports progress by lines on stdout, which stay in the log", async () => {
     const attempt = await script(`
       echo "::progress 0.25 Reading"; sleep 0.15
       echo "Progress: 50% Writing"; sleep 0.15
@@ -79,7 +79,7 @@ describe("a command", () => {
 });
 
 describe("how a command ends", () => {
-  it("is a failure with its exit code and its last words", async () => {
+  it("a failed command has its exit code and its last line of stderr", async () => {
     expect(await resultOf("echo first >&2; echo 'no such ledger' >&2; echo >&2; exit 3")).toEqual({
       kind: "failed",
       code: "JobFailed",
@@ -88,7 +88,7 @@ describe("how a command ends", () => {
     });
   });
 
-  it("is a failure for good with exit code 65", async () => {
+  it("exit code 65 is not retried", async () => {
     expect(await resultOf("exit 65")).toEqual({
       kind: "failed",
       code: "JobFailed",
@@ -97,18 +97,18 @@ describe("how a command ends", () => {
     });
   });
 
-  it("is a crash by a signal", async () => {
+  it("a command that ends by a signal has crashed", async () => {
     expect(await resultOf("kill -9 $$")).toMatchObject({ kind: "failed", code: "JobCrashed", retryable: true });
   });
 
-  it("is its timeout, whatever it does about SIGTERM", async () => {
+  it("a command times out, whatever it does about SIGTERM", async () => {
     const options = { timeoutMs: 300, graceMs: 100 };
     expect(await resultOf("sleep 60", options)).toMatchObject({ code: "JobTimedOut" });
     expect(await resultOf("trap '' TERM; while :; do :; done", options)).toMatchObject({ code: "JobTimedOut" });
     expect(await resultOf("trap 'exit 0' TERM; while :; do :; done", options)).toMatchObject({ code: "JobTimedOut" });
   });
 
-  it("leaves no process, not even one that went its own way", async () => {
+  it("a command leaves no process, not even a detached one", async () => {
     const leave = 'require("node:child_process").spawn("sleep", ["600"], { detached: true, stdio: "ignore" }).unref()';
     const attempt = await script(`"${process.execPath}" -e '${leave}'; sleep 600 & echo $!`);
     expect(await attempt.result).toMatchObject({ kind: "succeeded" });
@@ -129,11 +129,11 @@ describe("a command's result file", () => {
     ["whose directory is a file", "cd ..; rmdir result; echo 1 > result", "JobFailed"],
     ["of a terabyte without content", "truncate -s 1T $JOBYARD_RESULT_FILE", "OutputTooLarge"],
     ["that is a directory", "mkdir $JOBYARD_RESULT_FILE", "JobFailed"],
-  ])("%s fails the job for good", async (_, body, code) => {
+  ])("a result file %s fails the job for good", async (_, body, code) => {
     expect(await resultOf(body)).toMatchObject({ kind: "failed", code, retryable: false });
   });
 
-  it("that is gone with its directory is none", async () => {
+  it("a result file whose directory is gone counts as none", async () => {
     expect(await resultOf("rmdir ../result")).toEqual({ kind: "succeeded", output: undefined });
   });
 
@@ -148,14 +148,14 @@ describe("a command's result file", () => {
       `echo '{"n":9223372036854775807}' > $JOBYARD_RESULT_FILE`,
       "holds n: 9223372036854775807 would arrive as 9223372036854776000; send it as text.",
     ],
-  ])("%s says so and fails the job for good", async (_, body, message) => {
+  ])("a result file %s fails the job for good and the failure says so", async (_, body, message) => {
     expect(await resultOf(body)).toEqual({
       ...{ kind: "failed", code: "JobFailed", retryable: false },
       message: `The result file ${message}`,
     });
   });
 
-  it("may begin with a byte order mark", async () => {
+  it("a result file may begin with a byte order mark", async () => {
     const body = `printf '\\357\\273\\277{"a":"f\\303\\274r"}\\r\\n' > $JOBYARD_RESULT_FILE`;
     expect(await resultOf(body)).toEqual({ kind: "succeeded", output: '{"a":"für"}' });
   });
@@ -168,13 +168,13 @@ describe("cancel of a command", () => {
     return attempt;
   };
 
-  it("is SIGTERM to its whole group", async () => {
+  it("cancel of a command sends SIGTERM to its whole group", async () => {
     const attempt = await started("echo started; sleep 600; echo not reached");
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
   });
 
-  it("that it takes as a reason to exit with 0 is no success, unless there is a result", async () => {
+  it("a canceled command that exits with 0 succeeds only with a result", async () => {
     const loop = "echo started; while :; do sleep 0.01; done";
     const without = await started(`trap 'exit 0' TERM; ${loop}`);
     without.process.cancel("drain");
@@ -184,7 +184,7 @@ describe("cancel of a command", () => {
     expect(await finished.result).toEqual({ kind: "succeeded", output: "1" });
   });
 
-  it("is SIGKILL after the grace period", async () => {
+  it("cancel of a command sends SIGKILL after the grace period", async () => {
     const attempt = await started("trap '' TERM; echo started; while :; do sleep 0.01; done", { graceMs: 300 });
     const { pid } = attempt.process;
     attempt.process.cancel("cancel");
@@ -192,7 +192,7 @@ describe("cancel of a command", () => {
     expect(isAlive(pid!)).toBe(false);
   });
 
-  it("before it begins keeps it from beginning", async () => {
+  it("cancel before the start keeps the command from starting", async () => {
     const attempt = await script("echo started");
     attempt.process.cancel("cancel");
     expect(await attempt.result).toMatchObject({ kind: "canceled" });
@@ -215,7 +215,7 @@ describe("a command that cannot be started", () => {
     ["has a directory as its interpreter", "./directory.sh", "needs /etc, which"],
     ["names no interpreter", "./nobody.sh", "names no interpreter after #!"],
     ["names its interpreter by a relative path", "./relative.sh", "names its interpreter bin/sh by a relative path"],
-  ])("because it %s: not tried again", async (_, command, message) => {
+  ])("a command that %s is not retried", async (_, command, message) => {
     const files = {
       "data.txt": "",
       "perl6.sh": "#!/opt/perl6 -w\n",
@@ -238,7 +238,7 @@ describe("a command that cannot be started", () => {
 
 describe("a program that only the kernel refuses", () => {
   it.skipIf(!hasProgram("setpriv", "--version"))(
-    "is an invalid entry point, whatever stood in front of it",
+    "a program that the kernel refuses is an invalid entry point",
     async () => {
       await using directory = await temporaryDirectory();
       const inner = join(directory.path, "inner");
@@ -253,7 +253,7 @@ describe("a program that only the kernel refuses", () => {
     },
   );
 
-  it("is not taken for a program that has said so itself", async () => {
+  it("a program that prints the same error itself is no invalid entry point", async () => {
     const own = "echo 'setpriv: bad: option' >&2; exit 127";
     expect(await resultOf(`echo started; ${own}`)).toMatchObject({ code: "JobFailed", retryable: true });
   });

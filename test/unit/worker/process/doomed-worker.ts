@@ -1,6 +1,6 @@
 /** A small worker for tests that kill it: starts one job, follows its log, and lives until somebody ends it. */
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { findJobUsers } from "../../../../runtime/worker/process/users/job-user.ts";
+import { findJobUsers } from "../../../../runtime/worker/process/os/job-user.ts";
 import { createWorkspaces } from "../../../../runtime/worker/process/files/workspace.ts";
 
 const [root = "", packagePath = "", hostEntry = "", spares = "0", userName] = process.argv.slice(2);

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { findJobUsers, type JobUser } from "../../../../runtime/worker/process/users/job-user.ts";
-import { createLauncher, LaunchError } from "../../../../runtime/worker/process/launch.ts";
+import { findJobUsers, type JobUser } from "../../../../runtime/worker/process/os/job-user.ts";
+import { createLauncher, LaunchError } from "../../../../runtime/worker/process/os/launch.ts";
 import type { JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
 import { canBecomeOther, OTHER_USER } from "../../../support/other-user.ts";
@@ -83,7 +83,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
     export default Object.defineProperty({ jobType: "Sample", run }, Symbol.for("jobyard.job"), { value: 1 });`;
 
     it(
-      "is nobody of importance: it has its own files, and reaches nothing of the worker",
+      "a job with a user of its own has its own files and reaches nothing of the worker",
       { tags: "attack/jobs" },
       async () => {
         const secret = join(directory.path, "secret");
@@ -107,14 +107,14 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       },
     );
 
-    it("is the same as a command: reads its parameters, leaves its result", async () => {
+    it("a command with a user of its own reads its parameters and leaves its result", async () => {
       const script = `#!/bin/sh\nread -r given < "$JOBYARD_PARAMETERS_FILE"\nprintf '{"uid": %s, "given": %s}' "$(id -u)" "$given" > "$JOBYARD_RESULT_FILE"\n`;
       const [result] = await run({ kind: "command", command: "./job.sh" }, "job.sh", script);
       expect(result).toMatchObject({ kind: "succeeded" });
       expect(JSON.parse((result as { output: string }).output)).toEqual({ uid: user.uid, given: { year: 2026 } });
     });
 
-    it("cannot put anything in the place of its directories, nor beside them", { tags: "attack/trees" }, async () => {
+    it("a job can put nothing in place of its directories or beside them", { tags: "attack/trees" }, async () => {
       const script = `#!/bin/sh
         root=$(dirname "$JOBYARD_OUTPUT_PATH")
         for each in "$JOBYARD_OUTPUT_PATH" "$JOBYARD_PACKAGE_PATH" "$JOBYARD_WORKING_PATH" "$TMPDIR" "$(dirname "$JOBYARD_RESULT_FILE")"; do
@@ -134,7 +134,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect([root.uid, root.gid, root.mode & 0o777]).toEqual([process.getuid?.(), user.gid, 0o710]);
     });
 
-    it("gets its files while nobody can reach them: the way in is opened last", { tags: "attack/trees" }, async () => {
+    it("the files of a job are handed over before its user can reach them", { tags: "attack/trees" }, async () => {
       const workspace = await createWorkspaces({ root: join(directory.path, "attempts") }).create();
       spaces.push(workspace);
       const inner = join(workspace.packagePath, "a", "b");
@@ -154,7 +154,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(mode & 0o777).toBe(0o700);
     });
 
-    it("ends with everything it has started, also when that hides", { tags: "attack/jobs" }, async () => {
+    it("a job ends with everything it has started, also when that hides", { tags: "attack/jobs" }, async () => {
       const script = `#!/bin/sh\nsetsid sleep 600 >/dev/null 2>&1 &\n(sleep 600 >/dev/null 2>&1 &)\nexit 0\n`;
       const [result] = await run({ kind: "command", command: "./job.sh" }, "job.sh", script);
       expect(result.kind).toBe("succeeded");
@@ -162,52 +162,48 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(markedProcesses(directory.path).length).toBeLessThanOrEqual(1);
     });
 
-    it(
-      "goes with its worker, which needs no more rights than its service gives it",
-      { tags: "attack/jobs" },
-      async () => {
-        const unit = await readFile(join(ROOT, "infra/cloud-init/jobyard-worker.service"), "utf8");
-        const [capabilities = "", bounding] = [
-          ...unit.matchAll(/^(?:AmbientCapabilities|CapabilityBoundingSet)=(.*)$/gm),
-        ].map(([, list]) => list);
-        expect(bounding).toBe(capabilities);
-        const rights = capabilities.toLowerCase().replaceAll("cap_", "+").replaceAll(" ", ",");
-        // As systemd would start it: a user of its own, with these capabilities and no way to more.
-        const service = "61234";
-        const root = join(directory.path, "service");
-        await mkdir(join(root, "package"), { recursive: true });
-        const source = MODULE.replace("SECRET", "/etc/shadow").replace(
-          "return {",
-          "console.log(process.getuid() + ' runs'); for (;;); return {",
-        );
-        await writeFile(join(root, "package", "index.mjs"), source.replaceAll(/fs\.(write|mkdir).*\n/g, "\n"));
-        await chown(root, Number(service), Number(service));
-        const worker = spawn(
-          "setpriv",
-          [
-            ...["--reuid", service, "--regid", service, "--clear-groups", "--no-new-privs"],
-            ...[`--inh-caps=-all,${rights}`, `--ambient-caps=-all,${rights}`, `--bounding-set=-all,${rights}`],
-            ...["--", process.execPath, DOOMED, root, join(root, "package"), HOST_ENTRY, "0", OTHER_USER],
-          ],
-          { stdio: ["ignore", "pipe", "inherit"] },
-        );
-        let text = "";
-        for await (const chunk of worker.stdout) {
-          text += String(chunk);
-          if (text.includes("runs")) break;
-        }
-        expect(text).toContain(`${user.uid} runs`);
-        expect(markedProcesses(root)).toHaveLength(1);
-        worker.kill("SIGKILL");
-        await once(worker, "exit");
-        await eventually(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
-      },
-    );
+    it("a job with a user of its own dies with its worker", { tags: "attack/jobs" }, async () => {
+      const unit = await readFile(join(ROOT, "infra/cloud-init/jobyard-worker.service"), "utf8");
+      const [capabilities = "", bounding] = [
+        ...unit.matchAll(/^(?:AmbientCapabilities|CapabilityBoundingSet)=(.*)$/gm),
+      ].map(([, list]) => list);
+      expect(bounding).toBe(capabilities);
+      const rights = capabilities.toLowerCase().replaceAll("cap_", "+").replaceAll(" ", ",");
+      // As systemd would start it: a user of its own, with these capabilities and no way to more.
+      const service = "61234";
+      const root = join(directory.path, "service");
+      await mkdir(join(root, "package"), { recursive: true });
+      const source = MODULE.replace("SECRET", "/etc/shadow").replace(
+        "return {",
+        "console.log(process.getuid() + ' runs'); for (;;); return {",
+      );
+      await writeFile(join(root, "package", "index.mjs"), source.replaceAll(/fs\.(write|mkdir).*\n/g, "\n"));
+      await chown(root, Number(service), Number(service));
+      const worker = spawn(
+        "setpriv",
+        [
+          ...["--reuid", service, "--regid", service, "--clear-groups", "--no-new-privs"],
+          ...[`--inh-caps=-all,${rights}`, `--ambient-caps=-all,${rights}`, `--bounding-set=-all,${rights}`],
+          ...["--", process.execPath, DOOMED, root, join(root, "package"), HOST_ENTRY, "0", OTHER_USER],
+        ],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
+      let text = "";
+      for await (const chunk of worker.stdout) {
+        text += String(chunk);
+        if (text.includes("runs")) break;
+      }
+      expect(text).toContain(`${user.uid} runs`);
+      expect(markedProcesses(root)).toHaveLength(1);
+      worker.kill("SIGKILL");
+      await once(worker, "exit");
+      await eventually(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
+    });
   },
 );
 
 describe("the user of jobs", () => {
-  it.skipIf(process.platform !== "linux")("is one the machine has, and not one that may do everything", async () => {
+  it.skipIf(process.platform !== "linux")("the user of jobs exists and is not root", async () => {
     await expect(findJobUsers("no-such-user")).rejects.toThrow("There is no user no-such-user");
     await expect(findJobUsers("nobody-*")).rejects.toThrow("There is no user nobody-*");
     await expect(findJobUsers("root")).rejects.toThrow("Jobs must not run as root");
@@ -217,7 +213,7 @@ describe("the user of jobs", () => {
     worker.mockRestore();
   });
 
-  it("is insisted on: without the program that changes users nothing is started", () => {
+  it("without the program that changes users nothing is started", () => {
     const config = { root: "/nowhere", searchPath: "/nowhere", changesUser: true };
     expect(() => createLauncher(config)).toThrow(LaunchError);
   });

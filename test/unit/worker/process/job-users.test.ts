@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { createJobUsers } from "../../../../runtime/worker/process/users/job-users.ts";
-import type { JobUserChoice } from "../../../../runtime/worker/process/users/job-user.ts";
-import { processesOf } from "../../../../runtime/worker/process/users/proc-table.ts";
+import { createJobUsers } from "../../../../runtime/worker/process/os/job-users.ts";
+import type { JobUserChoice } from "../../../../runtime/worker/process/os/job-user.ts";
+import { processesOf } from "../../../../runtime/worker/process/os/proc-table.ts";
 import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -110,14 +110,14 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(running(choice)).toBe(0);
     });
 
-    it("says in the log how many processes a job left", { tags: "attack/jobs" }, async () => {
+    it("the log says how many processes a job left", { tags: "attack/jobs" }, async () => {
       await open(1);
       const job = await start(script("env -i setsid sleep 600 >/dev/null 2>&1 &", "sleep 0.1"));
       await job.result;
       expect(job.log()).toContain("1 processes that the job had left running were ended.");
     });
 
-    it("ends a fork bomb with its job, and runs the next job of that user", { tags: "attack/jobs" }, async () => {
+    it("a fork bomb ends with its job, and the user's next job runs", { tags: "attack/jobs" }, async () => {
       await open(1);
       const bomb = await start(script(BOMB, "sleep 600"), { timeoutMs: 2_000 });
       expect(await bomb.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
@@ -126,7 +126,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(await end(await start(script("exit 0")))).toMatchObject({ kind: "succeeded" });
     });
 
-    it("counts the memory of what hides", { tags: "attack/jobs" }, async () => {
+    it("the memory of hidden processes counts", { tags: "attack/jobs" }, async () => {
       await open(1);
       const hog = `env -i setsid ${process.execPath} -e 'globalThis.a = Buffer.alloc(3e8, 1); setTimeout(() => {}, 1e6)' >/dev/null 2>&1 &`;
       const job = await start(script(hog, "sleep 600"), { memoryMb: 200 });
@@ -134,7 +134,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
     });
 
     it(
-      "gives jobs that run at the same time different users, who see nothing of each other",
+      "jobs that run at the same time have different users and see nothing of each other",
       { tags: "attack/jobs" },
       async () => {
         await open(2);
@@ -157,23 +157,19 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       },
     );
 
-    it(
-      "keeps a user from the next job until its files are removed, also those in /tmp",
-      { tags: "attack/jobs" },
-      async () => {
-        await open(1);
-        const file = `/tmp/jobyard-left-${choice.users[0]!.uid}`;
-        const first = await start(script(`mkdir ${file}`, `touch ${file}/inside`, `chmod 0 ${file}`));
-        await first.result;
-        const second = await start(script(`test ! -e ${file}`, `test ! -e ${first.workspace.workingPath}`));
-        await first.workspace.remove();
-        expect(await end(second)).toMatchObject({ kind: "succeeded" });
-        await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
-      },
-    );
+    it("a user is free only after its files are removed, also those in /tmp", { tags: "attack/jobs" }, async () => {
+      await open(1);
+      const file = `/tmp/jobyard-left-${choice.users[0]!.uid}`;
+      const first = await start(script(`mkdir ${file}`, `touch ${file}/inside`, `chmod 0 ${file}`));
+      await first.result;
+      const second = await start(script(`test ! -e ${file}`, `test ! -e ${first.workspace.workingPath}`));
+      await first.workspace.remove();
+      expect(await end(second)).toMatchObject({ kind: "succeeded" });
+      await expect(stat(file)).rejects.toMatchObject({ code: "ENOENT" });
+    });
 
     it.skipIf(!hasProgram("ipcmk", "--version"))(
-      "leaves nothing of a job in the kernel: no shared memory, queue or semaphore (needs ipcmk)",
+      "no shared memory, queue or semaphore of a job is left (needs ipcmk)",
       { tags: "attack/jobs" },
       async () => {
         await open(1);
@@ -191,7 +187,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       },
     );
 
-    it("gives every spare a user, and a command one that no spare has", async () => {
+    it("every spare and every command has a user of its own", async () => {
       await open(5, 2);
       const module = `const run = async () => ({ output: process.getuid() });
         export default Object.defineProperty({ jobType: "Sample", run }, Symbol.for("jobyard.job"), { value: 1 });`;
@@ -201,7 +197,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(results.map(({ kind }) => kind)).toEqual(["succeeded", "succeeded", "succeeded"]);
     });
 
-    it("takes the user of a shared process that rests for a job that needs one", async () => {
+    it("an idle shared process gives its user to a job that needs one", async () => {
       await open(1);
       const shared = sharedPackage({ quick: "return { output: process.getuid() };" });
       const share = {
@@ -217,7 +213,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       expect(await end(await start(script("exit 0")))).toMatchObject({ kind: "succeeded" });
     });
 
-    it("ends what an earlier worker's jobs left before a job gets their user", { tags: "attack/jobs" }, async () => {
+    it("leftovers of an earlier worker end before a job gets their user", { tags: "attack/jobs" }, async () => {
       await open(1);
       const { uid } = choice.users[0]!;
       const left = spawn("setpriv", ["--reuid", String(uid), "--clear-groups", "--", "sleep", "600"]);
@@ -235,7 +231,7 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       await users.settled();
     });
 
-    it("needs no more rights than its service gives the worker", async () => {
+    it("users for jobs need no more rights than the service gives the worker", async () => {
       await open(1);
       const unit = await readFile(UNIT, "utf8");
       const rights = /^AmbientCapabilities=(.*)$/m

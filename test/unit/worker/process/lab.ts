@@ -10,14 +10,14 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { expect } from "vitest";
 import type { Progress } from "../../../../runtime/core/job/job.ts";
-import { bundleHost } from "../../../../runtime/worker/process/host-child.ts";
+import { bundleHost } from "../../../../runtime/worker/process/module/host-bundle.ts";
 import {
   type JobProcesses,
   type JobProcessesConfig,
   createJobProcesses,
 } from "../../../../runtime/worker/process/job-processes.ts";
-import { readProcessTable } from "../../../../runtime/worker/process/users/proc-table.ts";
-import { MARK_VARIABLE } from "../../../../runtime/worker/process/users/process-tree.ts";
+import { readProcessTable } from "../../../../runtime/worker/process/os/proc-table.ts";
+import { MARK_VARIABLE } from "../../../../runtime/worker/process/os/process-tree.ts";
 import type {
   JobFacts,
   JobProcess,

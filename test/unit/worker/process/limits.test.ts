@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { memoryOf, startIdleLimit } from "../../../../runtime/worker/process/watches.ts";
-import { createHeapWitness } from "../../../../runtime/worker/process/captured-output.ts";
-import type { ProcessEntry } from "../../../../runtime/worker/process/users/proc-table.ts";
+import { createHeapErrorReader } from "../../../../runtime/worker/process/run.ts";
+import type { ProcessEntry } from "../../../../runtime/worker/process/os/proc-table.ts";
 import { type Lab, createLab, markedProcesses, sharedPackage } from "./lab.ts";
 
 let lab: Lab;
@@ -27,14 +27,14 @@ const idleFor = (seconds: number): object => ({
 const shell = (script: string) => ({ kind: "command", command: "sh", args: ["-c", script] }) as const;
 
 describe.skipIf(process.platform !== "linux")("a memory limit", () => {
-  it("ends a job that uses more, and says how much", { tags: "attack/jobs" }, async () => {
+  it("a memory limit ends a job that uses more and says how much", { tags: "attack/jobs" }, async () => {
     const body = `const kept = []; for (;;) { kept.push(Buffer.alloc(10 << 20, 1)); await delay(1); }`;
     const attempt = await lab.start(body, { memoryMb: 150 });
     expect(await attempt.result).toEqual(outOfMemory(150));
     expect(attempt.log()).toContain("sys JobOutOfMemory");
   });
 
-  it("counts the processes a job has started, also in a session of their own", { tags: "attack/jobs" }, async () => {
+  it("a memory limit counts all processes of a job", { tags: "attack/jobs" }, async () => {
     const hog = `globalThis.kept = Buffer.alloc(150 << 20, 1); setInterval(() => {}, 1e6)`;
     const body = `spawn(process.execPath, ["-e", ${JSON.stringify(hog)}], { detached: true, stdio: "ignore" }).unref();
       setInterval(() => {}, 1e6); await new Promise(() => {});`;
@@ -42,14 +42,14 @@ describe.skipIf(process.platform !== "linux")("a memory limit", () => {
     expect(markedProcesses(lab.root)).toEqual([]);
   });
 
-  it("holds for commands, and by default is the worker's", async () => {
+  it("a memory limit holds for commands, and the worker's is the default", async () => {
     const small = await createLab({ memoryMb: 80 });
     const hog = `node -e 'globalThis.kept = Buffer.alloc(100 << 20, 1); setInterval(() => {}, 1e6)' & wait`;
     expect(await (await small.start({ x: "" }, { entry: shell(hog) })).result).toEqual(outOfMemory(80));
     await small.close();
   });
 
-  it("leaves a job alone that stays below", async () => {
+  it("a memory limit leaves a job below it alone", async () => {
     const attempt = await lab.start(
       `const kept = Buffer.alloc(50 << 20, 1); await delay(700); return { output: kept.length };`,
       {
@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== "linux")("a memory limit", () => {
     expect(await attempt.result).toMatchObject({ kind: "succeeded" });
   });
 
-  it("of a shared process fails the job that is alone in it, and otherwise interrupts all", async () => {
+  it("the memory limit of a shared process fails a job that is alone and interrupts several", async () => {
     const grow = `log("in"); globalThis.kept = Buffer.alloc(200 << 20, 1); await new Promise(() => {});`;
     const shared = sharedPackage({ grow, wait: `log("in"); await new Promise(() => {});` });
     expect(await (await lab.share(shared, "grow", { memoryMb: 64 })).result).toEqual(outOfMemory(128));
@@ -82,7 +82,7 @@ describe("memory of process trees", () => {
   });
   const tree = (leader: number) => ({ leader, startedAt: 100, mark: `m${leader}` });
 
-  it("is that of group, session, mark and descendants, each counted once", () => {
+  it("the memory of a tree counts group, session, mark and descendants once each", () => {
     const processes = [
       entry(1, 1_000_000, { startedAt: 1 }),
       entry(13, 8, { parent: 12 }),
@@ -106,10 +106,10 @@ describe("memory of process trees", () => {
 describe("the last words of a process", () => {
   const line = Buffer.from("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory");
 
-  it("count only together with its exit", () => {
-    const heap = createHeapWitness();
+  it("a heap error on stderr counts only with the exit of its process", () => {
+    const heap = createHeapErrorReader();
     expect(heap.exhausted({ code: null, signal: "SIGABRT" })).toBeUndefined();
-    heap.see(line);
+    heap.read(line);
     expect(heap.exhausted({ code: 0, signal: null })).toBeUndefined();
     expect(heap.exhausted({ code: null, signal: "SIGABRT" })).toMatchObject({ code: "JobOutOfMemory" });
     expect(heap.exhausted({ code: 134, signal: null })).toMatchObject({ code: "JobOutOfMemory" });
@@ -117,12 +117,12 @@ describe("the last words of a process", () => {
 
   const fill = `const kept = []; for (;;) kept.push({ n: [Math.random()] });`;
 
-  it("tell of a full heap in a command, too", async () => {
+  it("a full heap is found in a command", async () => {
     const entry = shell(`node --max-old-space-size=20 -e '${fill}'`);
     expect(await (await lab.start({ x: "" }, { entry })).result).toMatchObject({ code: "JobOutOfMemory" });
   });
 
-  it("tell of a full heap in a shared process, too", async () => {
+  it("a full heap is found in a shared process", async () => {
     const small = await createLab({ nodeArgs: ["--max-old-space-size=20"] });
     expect(await (await small.share(sharedPackage({ fill }), "fill")).result).toMatchObject({ code: "JobOutOfMemory" });
     await small.close();
@@ -130,12 +130,12 @@ describe("the last words of a process", () => {
 });
 
 describe("an idle limit", () => {
-  it("ends a job that shows no sign of life, and says which limit it was", async () => {
+  it("an idle limit ends a job without a sign of life and is named in the failure", async () => {
     const attempt = await lab.start(`await delay(60_000, undefined, { signal });`, { idleTimeoutMs: 400 });
     expect(await attempt.result).toEqual(idleFor(0.4));
   });
 
-  it("ends a command, too", async () => {
+  it("an idle limit ends a command", async () => {
     const attempt = await lab.start(
       { x: "" },
       { entry: shell("echo started; sleep 60"), idleTimeoutMs: 300, graceMs: 50 },
@@ -143,7 +143,7 @@ describe("an idle limit", () => {
     expect(await attempt.result).toEqual(idleFor(0.3));
   });
 
-  it("starts anew with progress, a line of the log, and output without a line break", async () => {
+  it("an idle limit starts anew with progress, log and output", async () => {
     // All at once, and longer than a busy machine keeps a process from running.
     const idleTimeoutMs = 3_000;
     const attempts = [`progress(n / 20);`, `log(n);`, `process.stdout.write(".");`].flatMap((sign) => {
@@ -155,7 +155,7 @@ describe("an idle limit", () => {
     }
   });
 
-  it("of one job in a shared process is the end of that job only", async () => {
+  it("an idle limit ends one job of a shared process only", async () => {
     const shared = sharedPackage({ wait: `log("in"); await delay(60_000, undefined, { signal });` });
     const other = await lab.share(shared, "wait");
     const idle = await lab.share(shared, "wait", { idleTimeoutMs: 200 });
@@ -172,7 +172,7 @@ describe("an idle limit", () => {
       vi.useRealTimers();
     });
 
-    it("fires once, so long after the last touch; not after stop, and never without a limit", () => {
+    it("an idle limit fires once after the last touch, and never after stop", () => {
       const onIdle = vi.fn();
       const limit = startIdleLimit(100, onIdle);
       vi.advanceTimersByTime(90);

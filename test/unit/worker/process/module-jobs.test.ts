@@ -15,7 +15,7 @@ const resultOf = async (...start: Parameters<Lab["start"]>): Promise<ProcessResu
   (await lab.start(...start)).result;
 
 describe("a job that works", () => {
-  it("gets its facts and directories, and its output is kept as JSON", async () => {
+  it("a job gets its facts and directories, and its output is kept as JSON", async () => {
     const attempt = await lab.start(
       `return { output: { job, packagePath, workingPath, outputPath, cwd: process.cwd() } };`,
     );
@@ -42,25 +42,25 @@ describe("a job that works", () => {
     });
   });
 
-  it("runs in a host started from source as well", async () => {
+  it("a job runs in a host started from source", async () => {
     const fromSource = await createLab({ hostEntry: HOST_SOURCE });
     const attempt = await fromSource.start("return { output: job.parameters };");
     expect(await attempt.result).toEqual({ kind: "succeeded", output: FACTS.parameters });
     await fromSource.close();
   });
 
-  it("may return nothing, or a result without output", async () => {
+  it("a job may return nothing, or a result without output", async () => {
     expect(await resultOf("")).toEqual({ kind: "succeeded", output: undefined });
     expect(await resultOf("return {};")).toEqual({ kind: "succeeded", output: undefined });
   });
 
-  it("leaves files in its output directory", async () => {
+  it("a job can leave files in its output directory", async () => {
     const attempt = await lab.start(`fs.writeFileSync(outputPath + "/report.txt", "done");`);
     await attempt.result;
     expect(await readFile(join(attempt.spec.workspace.outputPath, "report.txt"), "utf8")).toBe("done");
   });
 
-  it("is found among several exports by its type, or by the export's name", async () => {
+  it("a job is found by its type or by the name of its export", async () => {
     const source = `${jobSource("return { output: 1 };")}
       export const other = defineJob({ jobType: "Other", async run() { return { output: 2 }; } });
       export const setup = undefined;`;
@@ -70,7 +70,7 @@ describe("a job that works", () => {
     expect(await resultOf({ "index.mjs": source }, { job, entry })).toEqual({ kind: "succeeded", output: "2" });
   });
 
-  it("gets what the package's setup returned", async () => {
+  it("a job gets what the package's setup returned", async () => {
     const before = `export const setup = async ({ packagePath, log }) => { log("setting up"); return { packagePath }; };`;
     const source = jobSource("return { output: services.packagePath === packagePath };", before);
     const attempt = await lab.start({ "index.mjs": source });
@@ -78,7 +78,7 @@ describe("a job that works", () => {
     expect(attempt.log()).toContain("setting up");
   });
 
-  it("has what it prints and logs in the log, by source, however it ends its lines", async () => {
+  it("the log has what a job prints and logs, by source", async () => {
     const attempt = await lab.start(
       `console.log("one\\ntwo"); console.error("oops"); log("three", { a: 1 }); process.stdout.write("no line break");`,
     );
@@ -89,7 +89,7 @@ describe("a job that works", () => {
     expect(texts).toEqual(["err oops", "log three { a: 1 }", "out no line break", "out one", "out two"]);
   });
 
-  it("loses nothing of what it printed right before it ends", async () => {
+  it("output right before the end of a job is in its log", async () => {
     const attempt = await lab.start(`for (let n = 0; n < 20_000; n++) console.log("line", n, "x".repeat(80));`);
     await attempt.result;
     expect(attempt.log()).toContain("line 19999 ");
@@ -98,7 +98,7 @@ describe("a job that works", () => {
 });
 
 describe("progress", () => {
-  it("is merged at its source and ends with the latest", async () => {
+  it("progress is merged at its source and ends with the latest", async () => {
     const attempt = await lab.start(`for (let n = 0; n <= 10_000; n++) progress(n / 10_000, "step " + n);`);
     await attempt.result;
     expect(attempt.progress[0]).toEqual({ fraction: 0, text: "step 0" });
@@ -106,7 +106,7 @@ describe("progress", () => {
     expect(attempt.progress.length).toBeLessThan(10);
   });
 
-  it("may be words only; nonsense is no progress", async () => {
+  it("progress may be words only, and invalid progress is ignored", async () => {
     const attempt = await lab.start(
       `progress(NaN); progress(undefined); progress({}); progress("looking\\u0000around");`,
     );
@@ -116,7 +116,7 @@ describe("progress", () => {
 });
 
 describe("a job that fails", () => {
-  it("fails with the message of what it threw; the stack is in the log only", async () => {
+  it("a failed job has the message of its error, and the stack is in the log only", async () => {
     const attempt = await lab.start(`throw new TypeError("no ledger");`);
     expect(await attempt.result).toEqual({
       kind: "failed",
@@ -127,7 +127,7 @@ describe("a job that fails", () => {
     expect(attempt.log()).toMatch(/err .*TypeError: no ledger\n.* err {5}at /);
   });
 
-  it("is not tried again if it says so", async () => {
+  it("a non-retryable error is not retried", async () => {
     const expected = { kind: "failed", code: "JobFailed", message: "never", retryable: false };
     expect(await resultOf(`throw new NonRetryableError("never");`)).toEqual(expected);
   });
@@ -151,13 +151,13 @@ describe("a job that fails", () => {
     });
   });
 
-  it("fails by a rejection nobody handles, and by an exception nobody catches", async () => {
+  it("an unhandled rejection and an uncaught exception fail the job", async () => {
     const expected = { kind: "failed", code: "JobFailed", message: "lost", retryable: true };
     expect(await resultOf(`Promise.reject(new Error("lost")); await delay(60_000);`)).toEqual(expected);
     expect(await resultOf(`setTimeout(() => { throw new Error("lost"); }, 1); await delay(60_000);`)).toEqual(expected);
   });
 
-  it("fails by a rejection it has left behind before it returned, by its own error if it threw one", async () => {
+  it("a rejection left behind before the return fails the job", async () => {
     const left = 'Promise.reject(new Error("lost"));';
     const expected = { kind: "failed", code: "JobFailed", message: "lost", retryable: true };
     expect(await resultOf(`${left} return { output: 1 };`)).toEqual(expected);
@@ -196,7 +196,7 @@ describe("a job that fails", () => {
     expect(await resultOf(body)).toMatchObject({ kind: "failed", message: text });
   });
 
-  it("fails when it waits for something that can no longer happen", async () => {
+  it("a job that waits for something impossible fails", async () => {
     const result = await resultOf("await new Promise(() => {});");
     expect(result).toMatchObject({ kind: "failed", code: "JobFailed", retryable: true });
     expect(result).toHaveProperty("message", expect.stringContaining("can no longer happen"));
@@ -207,13 +207,13 @@ describe("a job that fails", () => {
     ["an exit code", "process.exit(7);", "exit code 7"],
     ["a signal", `process.kill(process.pid, "SIGSEGV"); for (;;);`, "SIGSEGV"],
     ["abort", "process.abort();", "SIGABRT"],
-  ])("has crashed after %s", async (_, body, how) => {
+  ])("a job has crashed after %s", async (_, body, how) => {
     const result = await resultOf(body);
     expect(result).toMatchObject({ kind: "failed", code: "JobCrashed", retryable: true });
     expect(result).toHaveProperty("message", expect.stringContaining(how));
   });
 
-  it("is out of memory when its heap is full, and takes nobody along", async () => {
+  it("a job with a full heap is out of memory, and other jobs go on", async () => {
     const small = await createLab({ nodeArgs: ["--max-old-space-size=20"] });
     const attempt = await small.start(`const kept = []; for (;;) kept.push({ n: [Math.random()] });`);
     expect(await attempt.result).toMatchObject({ kind: "failed", code: "JobOutOfMemory", retryable: true });
@@ -222,13 +222,13 @@ describe("a job that fails", () => {
 });
 
 describe("output", () => {
-  it("of more than the limit fails the job, and says how much there was", async () => {
+  it("output above the limit fails the job and its size is named", async () => {
     const result = await resultOf(`return { output: "x".repeat(${OUTPUT_MAX_BYTES}) };`);
     expect(result).toMatchObject({ kind: "failed", code: "OutputTooLarge", retryable: false });
     expect(result).toHaveProperty("message", expect.stringContaining(`${OUTPUT_MAX_BYTES + 2} bytes`));
   });
 
-  it("of exactly the limit is kept, even if it has to be escaped", async () => {
+  it("output of exactly the limit is kept, even if it is escaped", async () => {
     const result = await resultOf(`return { output: '"\\\\'.repeat(${OUTPUT_MAX_BYTES / 4}).slice(2) + "ab" };`);
     expect(result).toMatchObject({ kind: "succeeded" });
     expect((result as { output: string }).output).toHaveLength(OUTPUT_MAX_BYTES);
@@ -248,7 +248,7 @@ describe("output", () => {
     ["NaN", "return { output: { rate: 0 / 0 } };", "The output holds rate: NaN cannot be written as JSON."],
     ["a forgotten await", "return { output: { rows: delay(1) } };", "holds rows: a value of type Promise"],
     ["a function", "return { output: () => 1 };", "The output cannot be written as JSON: a function."],
-  ])("that is %s fails the job for good", async (_, body, message) => {
+  ])("output that is %s fails the job for good", async (_, body, message) => {
     const result = await resultOf(body);
     expect(result).toMatchObject({ kind: "failed", code: "JobFailed", retryable: false });
     expect(result).toHaveProperty("message", expect.stringContaining(message));
@@ -280,13 +280,13 @@ describe("a package that cannot be run", () => {
     expect(result).toHaveProperty("message", expect.stringContaining(message));
   });
 
-  it("fails like a job when its setup throws: that may be a service that is down", async () => {
+  it("a setup that throws fails the job and can be retried", async () => {
     const source = jobSource("", `export const setup = () => { throw new Error("no database"); };`);
     const expected = { kind: "failed", code: "JobFailed", message: "no database", retryable: true };
     expect(await resultOf({ "index.mjs": source })).toEqual(expected);
   });
 
-  it("is no failure of the job when this machine cannot start a process", async () => {
+  it("a machine that cannot start a process does not fail the job", async () => {
     const broken = await createLab({ nodePath: "/nowhere/node" });
     const attempt = await broken.start("");
     expect(await attempt.result).toMatchObject({ kind: "not-started" });

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createAttemptLog } from "../../../../runtime/worker/process/attempt-log.ts";
+import { createAttemptLog } from "../../../../runtime/worker/process/log/attempt-log.ts";
 import { parseProgressLine } from "../../../../runtime/worker/process/command-run.ts";
-import { splitLines } from "../../../../runtime/worker/process/captured-output.ts";
-import { membersOf } from "../../../../runtime/worker/process/users/process-tree.ts";
-import type { ProcessEntry } from "../../../../runtime/worker/process/users/proc-table.ts";
+import { splitLines } from "../../../../runtime/worker/process/log/captured-output.ts";
+import { membersOf } from "../../../../runtime/worker/process/os/process-tree.ts";
+import type { ProcessEntry } from "../../../../runtime/worker/process/os/proc-table.ts";
 import { mergeProgress, presentable } from "../../../../runtime/worker/process/progress.ts";
 
 describe("lines", () => {
@@ -16,7 +16,7 @@ describe("lines", () => {
     return lines;
   };
 
-  it("are the same however the bytes arrive, and none is longer than allowed", () => {
+  it("lines are the same however the bytes arrive, and none is longer than allowed", () => {
     const chunk = fc.string({ unit: fc.constantFrom("a", "b", "\n"), maxLength: 20 });
     fc.assert(
       fc.property(fc.array(chunk), fc.integer({ min: 1, max: 8 }), (chunks, maxBytes) => {
@@ -30,13 +30,13 @@ describe("lines", () => {
     );
   });
 
-  it("may end as on Windows", () => {
+  it("lines may end as on Windows", () => {
     expect(split(["a\r", "\nb\r\n"], 10).map(({ text }) => text)).toEqual(["a", "b"]);
   });
 });
 
 describe("progress", () => {
-  it("is made presentable: fraction from 0 to 1, one line of limited, well-formed text", () => {
+  it("progress has a fraction from 0 to 1 and one line of limited, well-formed text", () => {
     expect(presentable({ fraction: 7, text: "" })).toEqual({ fraction: 1 });
     expect(presentable({ fraction: -Infinity })).toEqual({ fraction: 0 });
     expect(presentable({ fraction: "0.5", text: 5 })).toBeUndefined();
@@ -64,7 +64,7 @@ describe("progress", () => {
     [" Progress: 1", undefined],
     ["progress: 1", undefined],
     ["", undefined],
-  ])("of a command in %j", (line, expected) => {
+  ])("a command's progress is read from %j", (line, expected) => {
     expect(parseProgressLine(Buffer.from(line))).toEqual(expected);
   });
 
@@ -76,7 +76,7 @@ describe("progress", () => {
       vi.useRealTimers();
     });
 
-    it("passes the first at once, then the latest of each interval, and the last at the end", () => {
+    it("merged progress is the first at once, then the latest of each interval, and the last", () => {
       const seen: unknown[] = [];
       const merger = mergeProgress(100, (progress) => seen.push(progress.fraction));
       for (const fraction of [0.1, 0.2, 0.3]) merger.report({ fraction });
@@ -96,7 +96,7 @@ describe("progress", () => {
 describe("a log", () => {
   const now = (): Date => new Date(0);
 
-  it("hands out all that waits as one chunk, ends, and waits in between", async () => {
+  it("a log hands out all waiting lines as one chunk", async () => {
     const log = createAttemptLog({ maxBytes: 10_000, now });
     const chunks = log.chunks[Symbol.asyncIterator]();
     log.write("out", "one");
@@ -114,7 +114,7 @@ describe("a log", () => {
     expect(await text()).toBeUndefined();
   });
 
-  it("never grows beyond its limit by more than its last word, and counts what is missing", async () => {
+  it("a log stays within its limit and counts what is missing", async () => {
     const lines = fc.array(fc.nat({ max: 3_000 }), { maxLength: 50 });
     await fc.assert(
       fc.asyncProperty(lines, fc.integer({ min: 5_000, max: 50_000 }), async (lengths, maxBytes) => {
@@ -141,7 +141,7 @@ describe("the members of a process tree", () => {
       ({ pid }) => pid,
     );
 
-  it("are its group, its session, its marks, and their descendants; not the dead", () => {
+  it("members of a tree are group, session, marks and their living descendants", () => {
     const processes = [
       entry(1),
       entry(10),
@@ -156,12 +156,12 @@ describe("the members of a process tree", () => {
     expect(find(processes, { 14: "m", 17: "other" })).toEqual([10, 11, 12, 14, 13, 15]);
   });
 
-  it("are not those of a stranger who got its number later", () => {
+  it("a stranger with the same number is no member of a tree", () => {
     const processes = [entry(10, { startedAt: 500 }), entry(11, { group: 10, startedAt: 500 }), entry(12)];
     expect(find(processes, { 12: "m" })).toEqual([12]);
   });
 
-  it("are none that are older than it", () => {
+  it("older processes are no members of a tree", () => {
     expect(find([entry(9, { group: 10, startedAt: 5 })])).toEqual([]);
   });
 });

@@ -34,7 +34,7 @@ describe.each(WAYS)("removing a tree $way", ({ byDescriptor }) => {
   const canGo = !byDescriptor || DESCRIPTORS_HAVE_PATHS;
 
   it.skipIf(!canGo)(
-    "leaves nothing of closed directories, odd names and many files",
+    "removal leaves nothing of closed directories, odd names and many files",
     { tags: "attack/trees" },
     async () => {
       await mkdir(join(tree, "locked", "inner"), { recursive: true });
@@ -48,7 +48,7 @@ describe.each(WAYS)("removing a tree $way", ({ byDescriptor }) => {
     },
   );
 
-  it.skipIf(!canGo)("goes through no link, and removes a link in its place", { tags: "attack/trees" }, async () => {
+  it.skipIf(!canGo)("removal follows no link and removes a link in its place", { tags: "attack/trees" }, async () => {
     await symlink(precious, join(tree, "link"));
     await symlink("loop", join(tree, "loop"));
     await removeTree(tree, byDescriptor);
@@ -57,21 +57,21 @@ describe.each(WAYS)("removing a tree $way", ({ byDescriptor }) => {
     expect(await isGone()).toBe(true);
   });
 
-  it.skipIf(!canGo)("reaches the bottom of one deeper than any path", { tags: "attack/trees" }, async () => {
+  it.skipIf(!canGo)("removal reaches the bottom of a tree deeper than any path", { tags: "attack/trees" }, async () => {
     const dig = `for (let i = 0; i < 1500; i++) { fs.mkdirSync("directory"); process.chdir("directory"); }`;
     execFileSync(process.execPath, ["-e", dig], { cwd: tree });
     await removeTree(tree, byDescriptor);
     expect(await isGone()).toBe(true);
   });
 
-  it.skipIf(!canGo)("is done when there is none", async () => {
+  it.skipIf(!canGo)("removal of a missing tree succeeds", async () => {
     await removeTree(join(tree, "nothing"), byDescriptor);
     await rm(tree, { recursive: true });
   });
 });
 
 describe.skipIf(!DESCRIPTORS_HAVE_PATHS)("an open directory (needs /proc/self/fd)", { tags: "attack/trees" }, () => {
-  it("stays what it is when its name becomes a link", async () => {
+  it("an open directory stays the same when its name becomes a link", async () => {
     await writeFile(join(tree, "own.txt"), "");
     await using opened = await openDirectory(tree);
     await rename(tree, join(directory.path, "away"));
@@ -86,7 +86,7 @@ describe.skipIf(!DESCRIPTORS_HAVE_PATHS)("an open directory (needs /proc/self/fd
     await rm(join(directory.path, "away"), { recursive: true });
   });
 
-  it("is never a link or a file", async () => {
+  it("a link or a file is never opened as a directory", async () => {
     await symlink(precious, join(tree, "link"));
     await symlink("loop", join(tree, "loop"));
     await writeFile(join(tree, "file"), "");
@@ -95,7 +95,7 @@ describe.skipIf(!DESCRIPTORS_HAVE_PATHS)("an open directory (needs /proc/self/fd
   });
 
   it.skipIf(!canBecomeOther(process.execPath))(
-    "is removed while its owner swaps it for a link, again and again (needs root)",
+    "a directory that its owner swaps for a link is removed (needs root)",
     async () => {
       await chmod(directory.path, 0o711);
       await chmod(tree, 0o777);

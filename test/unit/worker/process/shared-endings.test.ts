@@ -33,7 +33,7 @@ async function together(bodies: Record<string, string>, names: readonly string[]
 }
 
 describe("the end of one job of a shared process", () => {
-  it("by return or throw leaves the others alone", async () => {
+  it("a job that returns or throws leaves the others in its process alone", async () => {
     const shared = sharedPackage({ wait: WAIT, quick: QUICK, fail: `throw new NonRetryableError("no ledger");` });
     const waiting = await lab.share(shared, "wait");
     await waiting.logged("in");
@@ -49,7 +49,7 @@ describe("the end of one job of a shared process", () => {
     expect(await waiting.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
   });
 
-  it("by cancel is the end of that job only, if it heeds its signal", async () => {
+  it("a cancel ends one job only, if it heeds its signal", async () => {
     const [first, second] = await together({ wait: WAIT }, ["wait", "wait"]);
     first!.process.cancel("cancel");
     expect(await first!.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
@@ -58,7 +58,7 @@ describe("the end of one job of a shared process", () => {
     expect(await second!.result).toEqual({ kind: "canceled", reason: "drain", forced: false });
   });
 
-  it("by its time limit too, and the failure says which limit", async () => {
+  it("a time limit ends one job only, and the failure names the limit", async () => {
     const shared = sharedPackage({ wait: WAIT });
     const other = await lab.share(shared, "wait");
     const late = await lab.share(shared, "wait", { timeoutMs: 300 });
@@ -70,7 +70,7 @@ describe("the end of one job of a shared process", () => {
     await other.process.kill();
   });
 
-  it("by force after the grace period ends the process: the others were interrupted", async () => {
+  it("force after the grace period ends the process and interrupts the others", async () => {
     const bodies = { wait: WAIT, ignore: IGNORE };
     const [deaf, bystander] = await together(bodies, ["ignore", "wait"]);
     deaf!.process.cancel("cancel");
@@ -80,7 +80,7 @@ describe("the end of one job of a shared process", () => {
     expect(markedProcesses(lab.root)).toEqual([]);
   });
 
-  it("by force at its time limit is its own failure", async () => {
+  it("force at a time limit is the failure of the job that exceeded it", async () => {
     const shared = sharedPackage({ ignore: IGNORE, wait: WAIT });
     const bystander = await lab.share(shared, "wait");
     // Long enough for it to begin.
@@ -91,7 +91,7 @@ describe("the end of one job of a shared process", () => {
 });
 
 describe("kill of one job of a shared process", () => {
-  it("spares the others if the job ends at once", async () => {
+  it("kill of one job spares the others if it ends at once", async () => {
     const [first, second] = await together({ wait: WAIT }, ["wait", "wait"]);
     await first!.process.kill();
     expect(await first!.result).toEqual({ kind: "killed" });
@@ -116,14 +116,14 @@ describe("kill of one job of a shared process", () => {
     expect(await bystander!.result).toEqual(INTERRUPTED);
   });
 
-  it("of all at once, as when all locks are lost, leaves nothing", async () => {
+  it("kill of all jobs at once leaves no process", async () => {
     const attempts = await together({ ignore: IGNORE }, Array<string>(10).fill("ignore"));
     await Promise.all(attempts.map(({ process }) => process.kill()));
     expect(markedProcesses(lab.root)).toEqual([]);
     expect(await Promise.all(attempts.map(({ result }) => result))).toEqual(attempts.map(() => ({ kind: "killed" })));
   });
 
-  it("before the process has started leaves those who wait for the same process", async () => {
+  it("kill before the start spares the jobs that wait for the same process", async () => {
     const shared = sharedPackage({ quick: QUICK });
     const [first, second] = await Promise.all([lab.share(shared, "quick"), lab.share(shared, "quick")]);
     await first.process.kill();
@@ -131,7 +131,7 @@ describe("kill of one job of a shared process", () => {
     expect(await second.result).toMatchObject({ kind: "succeeded" });
   });
 
-  it("while it waits for setup is its end: setup goes on for the others", async () => {
+  it("kill during setup ends one job, and setup goes on for the others", async () => {
     const before = `let go; globalThis.go = new Promise((resolve) => (go = resolve));
       export const setup = async ({ log }) => { log("in"); process.once("SIGUSR2", go); await globalThis.go; return 7; };`;
     const shared = sharedPackage({ a: "return { output: services };" }, before);
@@ -175,7 +175,7 @@ describe("what ends a shared process", () => {
     }
   });
 
-  it("fails the job that was alone in it, whatever it was", async () => {
+  it("the end of a shared process fails the job that was alone in it", async () => {
     const shared = sharedPackage({
       crash: `process.kill(process.pid, "SIGSEGV"); for (;;);`,
       abort: "process.abort();",
@@ -184,14 +184,14 @@ describe("what ends a shared process", () => {
     expect(await (await lab.share(shared, "abort")).result).toEqual(crashed("SIGABRT"));
   });
 
-  it("without a word interrupts all who are in it: nobody knows whose fault it was", async () => {
+  it("an unexplained end of a shared process interrupts all its jobs", async () => {
     const attempts = await together({ wait: WAIT }, ["wait", "wait"]);
     process.kill(attempts[0]!.process.pid!, "SIGKILL");
     const results: ProcessResult[] = await Promise.all(attempts.map(({ result }) => result));
     expect(results).toEqual([INTERRUPTED, INTERRUPTED]);
   });
 
-  it("leaves no process that its jobs have started", async () => {
+  it("the end of a shared process ends what its jobs have started", async () => {
     const body = `spawn("sleep", ["600"], { stdio: "ignore", detached: true }).unref(); log("in"); ${FOREVER}`;
     const [attempt] = await together({ a: body }, ["a"]);
     expect(markedProcesses(lab.root)).toHaveLength(2);
@@ -199,7 +199,7 @@ describe("what ends a shared process", () => {
     expect(markedProcesses(lab.root)).toEqual([]);
   });
 
-  it("is followed by a new one", async () => {
+  it("a shared process that ended is followed by a new one", async () => {
     const shared = sharedPackage({ crash: "process.exit(1);", quick: QUICK });
     const crashedJob = await lab.share(shared, "crash");
     await crashedJob.result;
@@ -227,7 +227,7 @@ describe("a job that keeps the processor of a shared process", () => {
   it.each([
     ["in silence", SPIN],
     ["and prints", `for (;;) console.log("spinning");`],
-  ])("%s interrupts the others after a while, and is not told from them", async (_, spin) => {
+  ])("a job that blocks the process by %s interrupts all jobs in it", async (_, spin) => {
     // Longer than a busy machine keeps a process from running: one that was found blocked takes no further job.
     await reopen(1_000);
     const shared = sharedPackage({ wait: WAIT, spin });
@@ -238,7 +238,7 @@ describe("a job that keeps the processor of a shared process", () => {
     expect(await spinning.result).toEqual(INTERRUPTED);
   });
 
-  it("is left to its own limits when it is alone", async () => {
+  it("a job that blocks a process alone is left to its own limits", async () => {
     await reopen(120);
     const shared = sharedPackage({ spin: SPIN });
     const spinning = await lab.share(shared, "spin", { timeoutMs: 2_000, graceMs: 50 });
@@ -246,7 +246,7 @@ describe("a job that keeps the processor of a shared process", () => {
     expect(await spinning.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
   });
 
-  it("is not confused with those whose time limit it makes them exceed", async () => {
+  it("a blocked job that exceeds its time limit is interrupted, not failed", async () => {
     const shared = sharedPackage({ wait: WAIT, spin: SPIN });
     // Long enough for the other to begin within it.
     const waiting = await lab.share(shared, "wait", { timeoutMs: 3_000, graceMs: 50 });

@@ -22,7 +22,7 @@ const outputOf = async ({ result }: Attempt): Promise<unknown> => {
 const DOOR = "let open; const door = new Promise((resolve) => (open = resolve));";
 
 describe("jobs that share a process", () => {
-  it("run in it one after the other: loaded once, set up once, from one copy of the package", async () => {
+  it("jobs in turn share one process that is loaded and set up once", async () => {
     const before = `let loaded = 0, setups = 0; loaded++; let runs = 0;
       export const setup = async ({ packagePath }) => { setups++; await delay(1); return { packagePath }; };`;
     const body = `return { output: [process.pid, loaded, setups, ++runs, services.packagePath === packagePath] };`;
@@ -35,7 +35,7 @@ describe("jobs that share a process", () => {
     expect(markedProcesses(lab.root)).toEqual([pid]);
   });
 
-  it("run in it at the same time", async () => {
+  it("several jobs run in one process at the same time", async () => {
     const bodies = { wait: `log("in"); await door; return { output: process.pid };`, open: "open();" };
     const shared = sharedPackage(bodies, DOOR);
     const waiting = await Promise.all([1, 2].map(() => lab.share(shared, "wait")));
@@ -47,7 +47,7 @@ describe("jobs that share a process", () => {
     expect(second).toBe(first);
   });
 
-  it("run in another one when it is full", async () => {
+  it("jobs run in another process when one is full", async () => {
     const shared = sharedPackage({ wait: `log("in"); await door;` }, DOOR);
     const waiting = await Promise.all([1, 2, 3, 4].map(() => lab.share(shared, "wait")));
     await Promise.all(waiting.map((attempt) => attempt.logged("in")));
@@ -57,7 +57,7 @@ describe("jobs that share a process", () => {
     await Promise.all(waiting.map(({ process }) => process.kill()));
   });
 
-  it("wait for the setup of the first of them, together", async () => {
+  it("jobs wait together for the setup of the first", async () => {
     const before = `let setups = 0; export const setup = async ({ log }) => { log("setting up"); await delay(50); return ++setups; };`;
     const shared = sharedPackage({ a: "return { output: services };" }, before);
     const attempts = await Promise.all([1, 2, 3].map(() => lab.share(shared, "a")));
@@ -65,7 +65,7 @@ describe("jobs that share a process", () => {
     expect(attempts.filter((attempt) => attempt.log().includes("setting up"))).toHaveLength(1);
   });
 
-  it("fail together when setup throws, and the next one tries again", async () => {
+  it("jobs fail together when setup throws, and the next one tries again", async () => {
     const before = `let setups = 0; export const setup = async () => { if (++setups === 1) throw new Error("no database"); return setups; };`;
     const shared = sharedPackage({ a: "return { output: services };" }, before);
     const failed = await (await lab.share(shared, "a")).result;
@@ -73,7 +73,7 @@ describe("jobs that share a process", () => {
     expect(await outputOf(await lab.share(shared, "a"))).toBe(2);
   });
 
-  it("have facts, directories and progress of their own, and the child's current directory and environment", async () => {
+  it("jobs that share a process have facts, directories and progress of their own", async () => {
     const body = `progress(0.5, job.jobId); fs.writeFileSync(outputPath + "/own", job.jobId); await delay(5);
       return { output: { job, workingPath, outputPath, packagePath, cwd: process.cwd(), env: Object.keys(process.env) } };`;
     const shared = sharedPackage({ a: body });
@@ -94,7 +94,7 @@ describe("jobs that share a process", () => {
     expect((env as string[]).sort()).toEqual([...names, "PATH", "TMPDIR"]);
   });
 
-  it("are of one tenant, one package version and one memory limit", async () => {
+  it("jobs share a process only within one tenant, package version and memory limit", async () => {
     const body = { a: "return { output: process.pid };" };
     const shared = sharedPackage(body);
     const job = { ...FACTS, parameters: '"a"' };
@@ -109,7 +109,7 @@ describe("jobs that share a process", () => {
     expect(await outputOf(await lab.share(shared, "a"))).toBe(await outputOf(attempts[0]!));
   });
 
-  it("fail by a rejection left behind before they returned, which does not harm the others", async () => {
+  it("a rejection left behind fails one job and does not harm the others", async () => {
     const bodies = {
       wait: `log("in"); await new Promise((go) => signal.addEventListener("abort", go)); return { output: "well" };`,
       leave: 'Promise.reject(new Error("lost")); return { output: 1 };',
@@ -123,7 +123,7 @@ describe("jobs that share a process", () => {
     expect(await waiting.result).toEqual({ kind: "succeeded", output: '"well"' });
   });
 
-  it("do not share when they were interrupted often: their fault is then their own", async () => {
+  it("a job that was interrupted often runs alone", async () => {
     const shared = sharedPackage({ a: "return { output: [process.pid, packagePath] };" });
     const job = { ...FACTS, parameters: '"a"', interruption: 3 };
     const attempt = await lab.share(shared, "a", { job });
@@ -134,7 +134,7 @@ describe("jobs that share a process", () => {
 });
 
 describe("what jobs of one process print", () => {
-  it("is in the log of the one that printed it, whatever it waited for in between", async () => {
+  it("output is in the log of the job that printed it", async () => {
     const body = `
       const me = job.jobId;
       console.log(me, "first"); await delay(2); console.error(me, "after a timer");
@@ -161,7 +161,7 @@ describe("what jobs of one process print", () => {
     }
   });
 
-  it("outside of any job goes to the log of the oldest, marked as shared", async () => {
+  it("output outside of any job goes to the log of the oldest job", async () => {
     const shared = sharedPackage(
       { wait: `log("in"); await door;`, left: `setTimeout(() => { console.log("left behind"); open(); }, 20);` },
       DOOR,
@@ -177,7 +177,7 @@ describe("what jobs of one process print", () => {
     expect(second.log()).not.toContain("left behind");
   });
 
-  it("by a process they have started with their own output is shared as well", async () => {
+  it("output of started processes goes to the log of the oldest job", async () => {
     const body = `await new Promise((resolve) => spawn("echo", ["from echo"], { stdio: "inherit" }).on("exit", resolve)); await door;`;
     const attempt = await lab.share(sharedPackage({ a: body }, DOOR), "a");
     await attempt.logged("out [shared] from echo");
@@ -193,7 +193,7 @@ describe("a shared process", () => {
   };
   const gone = (pid: unknown): Promise<void> => eventually(() => expect(isAlive(pid as number)).toBe(false));
 
-  it("ends after so many jobs, the last of which it still runs to its end", async () => {
+  it("a shared process ends after its maximum of jobs", async () => {
     await reopen({ maxJobs: 2 });
     const shared = sharedPackage(PID);
     const pids: unknown[] = [];
@@ -204,7 +204,7 @@ describe("a shared process", () => {
     await gone(pids[0]);
   });
 
-  it("ends after so long, when its jobs have ended", async () => {
+  it("a shared process ends at its maximum age, when its jobs have ended", async () => {
     await reopen({ maxAgeMs: 100 });
     const wait = `log("in"); await delay(200); return { output: process.pid };`;
     const shared = sharedPackage({ ...PID, wait });
@@ -214,13 +214,13 @@ describe("a shared process", () => {
     await gone(await outputOf(old));
   });
 
-  it("ends when it has had no job for a while", async () => {
+  it("a shared process ends after idle time", async () => {
     await reopen({ idleMs: 50 });
     await gone(await outputOf(await lab.share(sharedPackage(PID), "a")));
     await eventually(() => expect(markedProcesses(lab.root)).toEqual([]));
   });
 
-  it("takes no more jobs beyond its memory, and ends when those in it have ended", async () => {
+  it("a shared process above its memory takes no more jobs", async () => {
     const grow = `globalThis.kept = Buffer.alloc(100 << 20, 1); log("grown"); await door; return { output: process.pid };`;
     const shared = sharedPackage({ ...PID, grow, open: "open();" }, DOOR);
     const changes = { memoryMb: 100 };
@@ -239,7 +239,7 @@ describe("a shared process", () => {
     await fat.process.kill();
   });
 
-  it("takes no more jobs after a rejection that an ended job has forgotten", async () => {
+  it("a shared process with a forgotten rejection takes no more jobs", async () => {
     const left = `setTimeout(() => { Promise.reject(new Error("forgotten")); }, 20); return { output: process.pid };`;
     await using place = await temporaryDirectory();
     const flag = join(place.path, "go-on");
@@ -256,7 +256,7 @@ describe("a shared process", () => {
     await gone(pid);
   });
 
-  it("takes its directory along", async () => {
+  it("a shared process removes its directory", async () => {
     await reopen({ maxJobs: 1 });
     const shared = sharedPackage({ a: "return { output: packagePath };" });
     const path = (await outputOf(await lab.share(shared, "a"))) as string;

@@ -15,7 +15,7 @@ const UNTIL_ABORTED = `
   await delay(60_000, undefined, { signal });`;
 
 describe("a time limit", () => {
-  it("ends a job that spins, and says which limit it was", async () => {
+  it("a time limit ends a job that spins and is named in the failure", async () => {
     const { result } = await lab.start("for (;;);", { timeoutMs: 300, graceMs: 50 });
     expect(await result).toEqual({
       kind: "failed",
@@ -25,7 +25,7 @@ describe("a time limit", () => {
     });
   });
 
-  it("lets the job end by itself, which does not make it a success", async () => {
+  it("a job that ends by itself after its time limit has still failed", async () => {
     const { result } = await lab.start(`try { ${UNTIL_ABORTED} } catch { log("tidied up"); } return { output: 1 };`, {
       timeoutMs: 300,
       graceMs: 60_000,
@@ -33,7 +33,7 @@ describe("a time limit", () => {
     expect(await result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
   });
 
-  it("covers loading the package too", async () => {
+  it("a time limit covers loading the package", async () => {
     const source = "for (;;);";
     const { result } = await lab.start({ "index.mjs": source }, { timeoutMs: 300, graceMs: 50 });
     expect(await result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
@@ -41,7 +41,7 @@ describe("a time limit", () => {
 });
 
 describe("cancel", () => {
-  it("aborts the signal; a job that throws then was canceled by itself", async () => {
+  it("cancel aborts the signal, and a job that throws then is canceled", async () => {
     const attempt = await lab.start(UNTIL_ABORTED);
     await attempt.logged("waiting");
     attempt.process.cancel("cancel");
@@ -49,7 +49,7 @@ describe("cancel", () => {
     await attempt.logged("Stopped as asked.");
   });
 
-  it("tells the job why", async () => {
+  it("cancel gives the job the reason", async () => {
     const body = `log("waiting"); setInterval(() => {}, 1e6);
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       log("because: " + signal.reason.name + ": " + signal.reason.message);`;
@@ -60,7 +60,7 @@ describe("cancel", () => {
     expect(attempt.log()).toContain("because: AbortError: The worker shuts down");
   });
 
-  it("reaches a job that waits for nothing but the signal", async () => {
+  it("cancel reaches a job that waits for nothing but the signal", async () => {
     const body = `log("waiting"); await new Promise((resolve) => signal.addEventListener("abort", resolve));`;
     const attempt = await lab.start(body);
     await attempt.logged("waiting");
@@ -68,21 +68,21 @@ describe("cancel", () => {
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
   });
 
-  it("leaves the output of a job that finished its work all the same", async () => {
+  it("cancel keeps the output of a job that finished its work", async () => {
     const attempt = await lab.start(`try { ${UNTIL_ABORTED} } catch {} return { output: "finished" };`);
     await attempt.logged("waiting");
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "succeeded", output: '"finished"' });
   });
 
-  it("ends a job that spins by force", async () => {
+  it("cancel ends a job that spins by force", async () => {
     const attempt = await lab.start(`console.log("spinning"); for (;;);`, { graceMs: 50 });
     await attempt.logged("spinning");
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: true });
   });
 
-  it("ends a job that ignores it when the grace period is over, and not before", async () => {
+  it("cancel ends a job that ignores it after the grace period", async () => {
     const attempt = await lab.start(`log("waiting"); ${FOREVER}`, { graceMs: 200 });
     await attempt.logged("waiting");
     const before = performance.now();
@@ -91,14 +91,14 @@ describe("cancel", () => {
     expect(performance.now() - before).toBeGreaterThanOrEqual(199);
   });
 
-  it("before the job begins keeps it from beginning", async () => {
+  it("cancel before the start keeps the job from starting", async () => {
     const attempt = await lab.start(`fs.writeFileSync(outputPath + "/ran", "");`);
     attempt.process.cancel("cancel");
     expect(await attempt.result).toEqual({ kind: "canceled", reason: "cancel", forced: false });
     await expect(readFile(join(attempt.spec.workspace.outputPath, "ran"))).rejects.toThrow("ENOENT");
   });
 
-  it("while the package is loaded or set up keeps run from being called", async () => {
+  it("cancel during loading or setup keeps run from being called", async () => {
     const source = `console.log("loading"); ${FOREVER.replace("await new Promise(() => {});", "")}
       await new Promise((resolve) => setTimeout(resolve, 300)); export default {};`;
     const attempt = await lab.start({ "index.mjs": source });
@@ -107,7 +107,7 @@ describe("cancel", () => {
     expect(await attempt.result).toMatchObject({ kind: "canceled" });
   });
 
-  it("counts once, at any moment, also after the end", async () => {
+  it("cancel counts once, also after the end", async () => {
     const attempt = await lab.start(`return { output: 1 };`);
     expect(await attempt.result).toEqual({ kind: "succeeded", output: "1" });
     attempt.process.cancel("cancel");
@@ -122,7 +122,7 @@ describe("cancel", () => {
 });
 
 describe("kill", () => {
-  it("ends everything at once; when it resolves nothing runs", async () => {
+  it("kill ends everything at once, and nothing runs when it resolves", async () => {
     const attempt = await lab.start(`console.log("spinning"); for (;;);`);
     await attempt.logged("spinning");
     const { pid } = attempt.process;
@@ -133,14 +133,14 @@ describe("kill", () => {
     expect(await attempt.result).toEqual({ kind: "killed" });
   });
 
-  it("before there is a process keeps the job from beginning", async () => {
+  it("kill before there is a process keeps the job from starting", async () => {
     const attempt = await lab.start(`fs.writeFileSync(outputPath + "/ran", "");`);
     await attempt.process.kill();
     expect(await attempt.result).toEqual({ kind: "killed" });
     await expect(readFile(join(attempt.spec.workspace.outputPath, "ran"))).rejects.toThrow("ENOENT");
   });
 
-  it("does not wait for the grace period of a cancel", async () => {
+  it("kill does not wait for the grace period of a cancel", async () => {
     const attempt = await lab.start(`log("waiting"); ${FOREVER}`, { graceMs: 60_000 });
     await attempt.logged("waiting");
     attempt.process.cancel("cancel");
@@ -148,7 +148,7 @@ describe("kill", () => {
     expect(await attempt.result).toEqual({ kind: "killed" });
   });
 
-  it("ends a stopped process", async () => {
+  it("kill ends a stopped process", async () => {
     const attempt = await lab.start(`process.kill(process.pid, "SIGSTOP");`);
     await eventuallyTrue(() => attempt.process.pid !== undefined);
     const { pid } = attempt.process;
@@ -171,7 +171,7 @@ const LEFT_BEHIND = {
 };
 
 describe("processes a job leaves behind", () => {
-  it.each(Object.entries(LEFT_BEHIND))("%s are ended with it, and the log says so", async (_, body) => {
+  it.each(Object.entries(LEFT_BEHIND))("%s end with their job, and the log says so", async (_, body) => {
     const attempt = await lab.start(body);
     expect(await attempt.result).toEqual({ kind: "succeeded", output: undefined });
     const pid = Number(/left (\d+)/.exec(attempt.log())![1]);
@@ -179,7 +179,7 @@ describe("processes a job leaves behind", () => {
     expect(attempt.log()).toMatch(/sys \d processes that the job had left running were ended/);
   });
 
-  it("are ended when the job crashes, and when it is killed", async () => {
+  it("processes left behind end when the job crashes or is killed", async () => {
     const body = LEFT_BEHIND["in a session of its own"];
     const crashed = await lab.start(`${body} process.abort();`);
     expect(await crashed.result).toMatchObject({ code: "JobCrashed" });
@@ -190,7 +190,7 @@ describe("processes a job leaves behind", () => {
     expect(markedProcesses(lab.root)).toEqual([]);
   });
 
-  it("are found by descent even without the mark, while their parent lives", async () => {
+  it("processes without the mark are found by their parent", async () => {
     const body = `const child = spawn("sleep", ["600"], { stdio: "ignore", detached: true, env: {} });
       log("left", child.pid); for (;;);`;
     const attempt = await lab.start(body);
@@ -200,7 +200,7 @@ describe("processes a job leaves behind", () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it("are ended while they multiply", async () => {
+  it("processes end while they multiply", async () => {
     const script = `n=0; while [ $n -lt 60 ]; do n=$((n+1)); (setsid sh -c 'sleep 600 & sleep 600') & done; wait`;
     const attempt = await lab.start(`spawn("sh", ["-c", ${JSON.stringify(script)}]); log("growing"); ${FOREVER}`);
     await attempt.logged("growing");

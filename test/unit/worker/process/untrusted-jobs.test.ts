@@ -37,7 +37,7 @@ describe("the environment of a job", { tags: "attack/jobs" }, () => {
     for (const name of Object.keys(SECRETS)) Reflect.deleteProperty(process.env, name);
   });
 
-  it("holds the documented names and nothing else of its worker", async () => {
+  it("the environment of a job has the documented names and nothing else of its worker", async () => {
     const attempt = await lab.start(`return { output: [process.env, fs.readFileSync("/proc/self/environ", "utf8")] };`);
     const result = await attempt.result;
     const [seen, atStart] = JSON.parse((result as { output: string }).output) as [Record<string, string>, string];
@@ -46,7 +46,7 @@ describe("the environment of a job", { tags: "attack/jobs" }, () => {
     expect(atStart).not.toContain("s3cret");
   });
 
-  it("is the same for commands, with their two files", async () => {
+  it("the environment of a command also names its two files", async () => {
     const entry = { kind: "command", command: "sh", args: ["-c", 'env > "$JOBYARD_OUTPUT_PATH/env"'] } as const;
     const attempt = await lab.start({ "package.json": "{}" }, { entry });
     expect(await attempt.result).toMatchObject({ kind: "succeeded" });
@@ -58,7 +58,7 @@ describe("the environment of a job", { tags: "attack/jobs" }, () => {
     expect(lines.join()).not.toContain("s3cret");
   });
 
-  it("has no channel of Node's own that a job could disturb", async () => {
+  it("the environment has no channel of Node that a job could disturb", async () => {
     const body = "return { output: [typeof process.send, typeof process.disconnect, process.connected === true] };";
     const attempt = await lab.start(body);
     expect(await attempt.result).toEqual({ kind: "succeeded", output: '["undefined","undefined",false]' });
@@ -70,7 +70,7 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     lab = await createLab({ logMaxBytes: 100_000 });
   });
 
-  it("prints without end: the log is cut off and says how much is missing", async () => {
+  it("endless output is cut off, and the log says how much is missing", async () => {
     const attempt = await lab.start(
       `const line = "x".repeat(99); for (let n = 0; n < 100_000; n++) console.log(line);`,
     );
@@ -80,13 +80,13 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     expect(Number(lines) + attempt.log().split("\n").length - 2).toBe(100_000);
   });
 
-  it("prints one endless line: it is cut into pieces", async () => {
+  it("an endless line is cut into pieces", async () => {
     const attempt = await lab.start(`process.stdout.write("x".repeat(50_000));`);
     await attempt.result;
     expect(attempt.log().replaceAll(/^.{25}out |\n/gm, "")).toBe("x".repeat(50_000));
   });
 
-  it("logs more than a message may hold: it arrives in pieces", async () => {
+  it("a log entry larger than a message arrives in pieces", async () => {
     const attempt = await lab.start(`log("\\u0001".repeat(50_000)); log("after");`);
     expect(await attempt.result).toMatchObject({ kind: "succeeded" });
     expect(attempt.log().replaceAll(/^.{25}log |\n/gm, "")).toBe(`${"\u0001".repeat(50_000)}after`);
@@ -100,7 +100,7 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     ],
     ["something else than messages", `fs.writeSync(3, "hello\\n"); for (;;);`, "a message that is none"],
     ["a message of a kind that is none", `fs.writeSync(3, '{"type":"owned"}\\n'); for (;;);`, "a message that is none"],
-  ])("sends %s: it is ended", async (_, body, problem) => {
+  ])("a job that sends %s is ended", async (_, body, problem) => {
     const attempt = await lab.start(body);
     const result = await attempt.result;
     expect(result).toMatchObject({ kind: "failed", code: "JobCrashed" });
@@ -120,7 +120,7 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     expect(attempt.log()).not.toMatch(/^2026-01-01/m);
   });
 
-  it("sends progress without end: the worker reads a bounded share of it", async () => {
+  it("endless progress is read in a bounded share", async () => {
     const body = `
       const block = '{"type":"progress","fraction":0.5}\\n'.repeat(1000);
       const noted = process.env.JOBYARD_OUTPUT_PATH + "/blocks";
@@ -137,7 +137,7 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     expect(blocks * BLOCK_BYTES).toBeLessThan(allowedBytes);
   });
 
-  it("forges its own result: the same checks apply to it", async () => {
+  it("a forged result passes the same checks", async () => {
     const report = (fields: object): string =>
       JSON.stringify(JSON.stringify({ type: "returned", stopping: false, ...fields }));
     const notJson = await lab.start(`fs.writeSync(3, ${report({ output: "{" })} + "\\n");`);
@@ -148,19 +148,19 @@ describe("a job that turns against its worker", { tags: "attack/jobs" }, () => {
     expect(await large.result).toMatchObject({ kind: "failed", code: "OutputTooLarge" });
   });
 
-  it("closes its channels: its end is read off its exit", async () => {
+  it("the end of a job that closed its channels is read from its exit", async () => {
     const silent = await lab.start(`fs.closeSync(3); return { output: 1 };`);
     expect(await silent.result).toMatchObject({ kind: "failed", code: "JobCrashed" });
   });
 
-  it("replaces what it could be heard with: it is heard all the same", async () => {
+  it("a job that replaces write functions is still read", async () => {
     const body = `process.exit = () => {}; JSON.parse = () => {}; fs.writeSync = () => 0; process.removeAllListeners();
       process.stdout.write = () => true; return { output: "heard" };`;
     const attempt = await lab.start(body);
     expect(await attempt.result).toEqual({ kind: "succeeded", output: '"heard"' });
   });
 
-  it("refuses to exit after its result: it is ended, and its result stands", async () => {
+  it("a job that does not exit after its result is ended, and its result counts", async () => {
     const attempt = await lab.start(`process.on("exit", () => { for (;;); }); return { output: 1 };`);
     expect(await attempt.result).toEqual({ kind: "succeeded", output: "1" });
   });

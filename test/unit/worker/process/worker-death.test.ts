@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { MARK_VARIABLE } from "../../../../runtime/worker/process/users/process-tree.ts";
+import { MARK_VARIABLE } from "../../../../runtime/worker/process/os/process-tree.ts";
 import { FOREVER, HOST_ENTRY, isAlive, jobSource, markedProcesses, ownerOf } from "./lab.ts";
 import { hasProgram } from "../../../support/has-program.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -49,14 +49,14 @@ async function kill(worker: ChildProcess): Promise<void> {
 const canTie = process.platform === "linux" && hasProgram("setpriv", "--pdeathsig", "KILL", "true");
 
 describe("when a worker is killed", () => {
-  it.skipIf(!canTie)("a job that spins dies with it (needs setpriv)", async () => {
+  it.skipIf(!canTie)("a job that spins dies with its worker (needs setpriv)", async () => {
     const worker = await workerWith(`console.log("spinning"); for (;;);`, "spinning");
     expect(markedProcesses(root)).toHaveLength(1);
     await kill(worker);
     await eventually(() => expect(markedProcesses(root)).toEqual([]), { interval: 2 });
   });
 
-  it.skipIf(!canTie)("so do the spares, and what a job has started (needs setpriv)", async () => {
+  it.skipIf(!canTie)("spares and processes of a job die with the worker (needs setpriv)", async () => {
     const body = `
       const start = (options) => spawn("sleep", ["600"], { stdio: "ignore", ...options }).unref();
       start({}); start({ detached: true }); log("waiting"); ${FOREVER}`;
@@ -68,7 +68,7 @@ describe("when a worker is killed", () => {
 });
 
 describe("a sweep", () => {
-  it("ends what an earlier worker with this directory left, and nothing of its own or of others", async () => {
+  it("a sweep ends what an earlier worker with this directory left, and nothing else", async () => {
     const left = (mark: string): number =>
       spawn("sleep", ["600"], { stdio: "ignore", detached: true, env: { ...process.env, [MARK_VARIABLE]: mark } }).pid!;
     const mine = left(`${ownerOf(root)}.earlier.1`);

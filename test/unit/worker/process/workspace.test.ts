@@ -14,14 +14,14 @@ afterEach(async () => {
 });
 
 describe("a workspace", () => {
-  it("has empty private directories, and reserves the package's", async () => {
+  it("a workspace has empty private directories and reserves the package's", async () => {
     const workspace = await createWorkspaces({ root }).create();
     expect((await readdir(workspace.root)).sort()).toEqual(["output", "result", "tmp", "work"]);
     expect((await stat(workspace.root)).mode & 0o777).toBe(0o700);
     await workspace.remove();
   });
 
-  it("is another one every time, and gone after remove, also when removed twice", async () => {
+  it("every workspace is new, and gone after one or two removals", async () => {
     const workspaces = createWorkspaces({ root });
     const [first, second] = await Promise.all([workspaces.create(), workspaces.create()]);
     expect(first.root).not.toBe(second.root);
@@ -30,7 +30,7 @@ describe("a workspace", () => {
   });
 
   it(
-    "removes read-only directories, odd names and dangling links, but nothing behind a link",
+    "a workspace is removed with read-only directories and odd names, and nothing behind a link",
     { tags: "attack/trees" },
     async () => {
       const kept = await mkdtemp(join(tmpdir(), "jobyard-kept-"));
@@ -51,7 +51,7 @@ describe("a workspace", () => {
     },
   );
 
-  it("is removed while something still writes into it for a moment", { tags: "attack/trees" }, async () => {
+  it("a workspace is removed while something still writes into it", { tags: "attack/trees" }, async () => {
     const workspace = await createWorkspaces({ root }).create();
     const { workingPath } = workspace;
     const writing = (async () => {
@@ -65,7 +65,7 @@ describe("a workspace", () => {
 });
 
 describe("a sweep", () => {
-  it("removes what a crashed worker left, and nothing else", async () => {
+  it("a sweep removes what a crashed worker left, and nothing else", async () => {
     const abandoned = await createWorkspaces({ root }).create();
     await writeFile(join(abandoned.outputPath, "half"), "");
     await mkdir(join(root, "packages"));

@@ -1,22 +1,23 @@
-/** Hears what a child reports about one job, and passes it on. The child is the job's, so nothing it says is trusted. */
-import { OUTPUT_MAX_BYTES } from "../../core/limits.ts";
-import type { EndReport, HostReport } from "./host/messages.ts";
-import { splitLines } from "./captured-output.ts";
-import { presentable } from "./progress.ts";
-import { LOG_LINE_MAX_BYTES } from "./process-limits.ts";
-import { type Ended, type RunListener, failed, succeeded } from "./run.ts";
+/** Checks what a child reports about one job, and passes it on. The job's code runs in the child, so no report is trusted. */
+import { OUTPUT_MAX_BYTES } from "../../../core/limits.ts";
+import type { EndReport, HostReport } from "../host/messages.ts";
+import { splitLines } from "../log/captured-output.ts";
+import { presentable } from "../progress.ts";
+import { LOG_LINE_MAX_BYTES } from "../process-limits.ts";
+import { type Ended, type RunListener, failed, succeeded } from "../run.ts";
 
-export interface JobHearing {
-  hear(report: HostReport): void;
+export interface JobReports {
+  take(report: HostReport): void;
   /** Passes on a last line without a line break. */
   flush(): void;
-  readonly told: Promise<void>;
-  /** What it told as its end; the first word counts. */
+  /** Resolves when the job has reported its end. */
+  readonly ended: Promise<void>;
+  /** How it ended. The first report counts. */
   end(): { readonly ended: Ended; readonly stopping: boolean } | undefined;
 }
 
-export function createJobHearing(listener: RunListener): JobHearing {
-  const { promise: told, resolve: tell } = Promise.withResolvers<undefined>();
+export function createJobReports(listener: RunListener): JobReports {
+  const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<undefined>();
   const lines = {
     out: splitLines(LOG_LINE_MAX_BYTES, (line) => listener.line("out", line)),
     err: splitLines(LOG_LINE_MAX_BYTES, (line) => listener.line("err", line)),
@@ -29,7 +30,7 @@ export function createJobHearing(listener: RunListener): JobHearing {
   }
 
   return {
-    hear(report) {
+    take(report) {
       switch (report.type) {
         case "ready":
         case "pong":
@@ -53,16 +54,16 @@ export function createJobHearing(listener: RunListener): JobHearing {
           if (end !== undefined) return;
           end = report;
           flush();
-          tell(undefined);
+          resolveEnded(undefined);
       }
     },
     flush,
-    told,
+    ended,
     end: () => (end === undefined ? undefined : { ended: endOf(end), stopping: end.stopping }),
   };
 }
 
-/** Its word about output is checked again. */
+/** The output is checked again. */
 function endOf(report: EndReport): Ended {
   if (report.type === "failed") return failed(report.code, report.message, report.retryable);
   const { output } = report;

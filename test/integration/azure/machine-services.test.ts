@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createMetadataService } from "../../../../runtime/azure/machine/metadata-service.ts";
-import { createInstanceProtection } from "../../../../runtime/azure/machine/resource-manager.ts";
-import { startFakeMetadataService, type FakeMetadataService } from "../../../support/fake-metadata-service.ts";
+import { createMetadataService } from "../../../runtime/azure/machine/metadata-service.ts";
+import { createInstanceProtection } from "../../../runtime/azure/machine/resource-manager.ts";
+import { startFakeMetadataService, type FakeMetadataService } from "../../support/fake-metadata-service.ts";
 import {
   INSTANCE_GONE,
   startFakeResourceManager,
   type ArmAnswer,
   type FakeResourceManager,
-} from "../../../support/fake-resource-manager.ts";
-import { startLoopbackServer } from "../../../support/loopback-server.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+} from "../../support/fake-resource-manager.ts";
+import { startLoopbackServer } from "../../support/loopback-server.ts";
+import { silentLog } from "../../support/silent-log.ts";
 
 let fakeMetadata: FakeMetadataService;
 let arm: FakeResourceManager;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => fakeMetadata[Symbol.asyncDispose]());
 
 describe("the metadata service's client", () => {
-  it("learns which instance this is", async () => {
+  it("the client reads which instance this is", async () => {
     expect(await client().instance(signal)).toEqual({
       name: "workers_4",
       resourceId: fakeMetadata.resourceId,
@@ -34,14 +34,14 @@ describe("the metadata service's client", () => {
     });
   });
 
-  it("asks again while the service is busy or being updated, and not when it is refused", async () => {
+  it("the client retries while the service is busy, and not after a refusal", async () => {
     fakeMetadata.fail("instance/compute", 429, 410);
     expect(await client().instance(signal)).toMatchObject({ name: "workers_4" });
     fakeMetadata.fail("identity/oauth2/token", 400);
     await expect(client().token("https://arm/", signal)).rejects.toThrow("answered 400 when asked for a token");
   });
 
-  it("keeps a token until five minutes before its end, and names the identity", async () => {
+  it("the client keeps a token until five minutes before its end", async () => {
     const one = client("client-1");
     const issued = fakeMetadata.tokens.length;
     const first = await one.token("https://arm/", signal);
@@ -53,7 +53,7 @@ describe("the metadata service's client", () => {
     expect(fakeMetadata.tokenQueries.at(-1)).toMatchObject({ resource: "https://arm/", client_id: "client-1" });
   });
 
-  it("reads events and approves them", async () => {
+  it("the client reads events and approves them", async () => {
     const eventId = fakeMetadata.schedule("Terminate", { inMs: 60_000 });
     const { events } = await client().scheduledEvents(signal);
     expect(events).toMatchObject([{ eventId, type: "Terminate", status: "Scheduled", resources: ["workers_4"] }]);
@@ -63,7 +63,7 @@ describe("the metadata service's client", () => {
     await expect(client().approve(["unknown"], signal)).rejects.toThrow("answered 400");
   });
 
-  it("stops waiting for a silent service when it is told to", async () => {
+  it("the client stops waiting when its signal fires", async () => {
     fakeMetadata.fail("scheduledevents", "silence");
     const stopping = new AbortController();
     const waiting = client().scheduledEvents(stopping.signal);
@@ -71,7 +71,7 @@ describe("the metadata service's client", () => {
     await expect(waiting).rejects.toThrow("The worker stops.");
   });
 
-  it("refuses an answer that is something else", async () => {
+  it("the client refuses an answer of another shape", async () => {
     await using other = await startLoopbackServer(() => ({ status: 200, body: { hello: "world" } }));
     const lost = createMetadataService({ url: other.url, identityClientId: undefined, monotonicNow: () => 0 });
     await expect(lost.scheduledEvents(signal)).rejects.toThrow("something else than scheduled events");
@@ -93,7 +93,7 @@ describe("a change of protection", () => {
       log: silentLog,
     });
 
-  it("is one PUT of the policy alone, with a token for Resource Manager", async () => {
+  it("a change of protection is one PUT of the policy alone", async () => {
     expect(await (await protection()).change(true, signal)).toEqual({ kind: "done" });
     expect(arm.puts).toMatchObject([
       {
@@ -150,7 +150,7 @@ describe("a change of protection", () => {
     expect(arm.protected).toBe(false);
   });
 
-  it("that is not accepted with one token is asked for with another", async () => {
+  it("a change of protection is repeated with a new token after 401", async () => {
     arm.next({ status: 401, code: "ExpiredAuthenticationToken" });
     const one = await protection();
     expect(await one.change(true, signal)).toMatchObject({ kind: "failed", why: "denied" });
@@ -161,13 +161,13 @@ describe("a change of protection", () => {
     expect(third).toBe(second);
   });
 
-  it("follows a location as well", async () => {
+  it("a change of protection follows a Location header", async () => {
     arm.next({ accepted: 202, by: "location", polls: 0 });
     expect(await (await protection()).change(true, signal)).toEqual({ kind: "done" });
     expect(arm.protected).toBe(true);
   });
 
-  it("takes silence, and the end of the worker, for no answer", async () => {
+  it("a change of protection counts silence as unanswered", async () => {
     arm.next("silence");
     const stopping = new AbortController();
     const one = await protection();
@@ -177,7 +177,7 @@ describe("a change of protection", () => {
     expect(await changing).toMatchObject({ kind: "failed", why: "unanswered" });
   });
 
-  it("sends its token to no other host", async () => {
+  it("a change of protection sends its token to no other host", async () => {
     const seen: string[] = [];
     await using stranger = await startLoopbackServer(({ headers }) => {
       seen.push(headers.authorization ?? "");

@@ -1,9 +1,7 @@
 /** Reads what a process prints, line by line, no faster than a worker can bear. */
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
-import type { ProcessExit } from "./launch.ts";
-import { LOG_LINE_MAX_BYTES, READ_WINDOW_BYTES, READ_WINDOW_MS } from "./process-limits.ts";
-import { type Failed, failed } from "./run.ts";
+import { LOG_LINE_MAX_BYTES, READ_WINDOW_BYTES, READ_WINDOW_MS } from "../process-limits.ts";
 
 export type OutputSource = "out" | "err";
 
@@ -33,14 +31,15 @@ export async function captureOutput(child: ChildProcess, listener: OutputListene
   );
 }
 
-// Reads a pipe no faster than a given rate, so that whoever floods it waits, and not the one who reads.
-
 export interface Pace {
   readonly windowMs: number;
   readonly windowBytes: number;
 }
 
-/** Resolves when the pipe has ended, failed or been destroyed; an error of a pipe is nothing but its end. */
+/**
+ * Reads a pipe no faster than the pace, so that a process that floods it waits, and not the worker. Resolves when the pipe
+ * has ended, failed or been destroyed; an error of a pipe counts as its end.
+ */
 export function readPaced(stream: Readable, pace: Pace, onChunk: (chunk: Buffer) => void): Promise<void> {
   let windowEnd = 0;
   let bytes = 0;
@@ -68,8 +67,6 @@ export function readPaced(stream: Readable, pace: Pace, onChunk: (chunk: Buffer)
   });
 }
 
-// Cuts a stream of bytes into lines of bounded length, keeping at most one line in memory.
-
 export interface LineSplitter {
   push(chunk: Uint8Array): void;
   /** Hands out what came after the last line break. */
@@ -80,7 +77,7 @@ const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 
 /**
- * Lines come without their line break. One longer than `maxBytes` is handed out in pieces, all but its last with
+ * Cuts bytes into lines of bounded length and keeps at most one line in memory. Lines come without their line break. One longer than `maxBytes` is handed out in pieces, all but its last with
  * `whole` false.
  */
 export function splitLines(maxBytes: number, onLine: (line: Buffer, whole: boolean) => void): LineSplitter {
@@ -120,34 +117,6 @@ export function splitLines(maxBytes: number, onLine: (line: Buffer, whole: boole
     },
     end() {
       if (pendingBytes > 0) flush(true);
-    },
-  };
-}
-
-// Tells from a process's last words that Node has ended it because its heap was full.
-
-export interface HeapWitness {
-  /** A line on stderr. */
-  see(line: Buffer): void;
-  /** The failure, if that was the reason of this exit. */
-  exhausted(exit: ProcessExit): Failed | undefined;
-}
-
-/** "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", then SIGABRT. */
-const LAST_WORDS = "FATAL ERROR: ";
-const REASON = "JavaScript heap out of memory";
-/** A shell reports a signal of its child as 128 plus its number; SIGABRT has 6. */
-const ABORTED_EXIT_CODE = 134;
-
-export function createHeapWitness(): HeapWitness {
-  let seen = false;
-  return {
-    see(line) {
-      seen ||= line.includes(REASON) && line.includes(LAST_WORDS);
-    },
-    exhausted({ code, signal }) {
-      if (!seen || (signal !== "SIGABRT" && code !== ABORTED_EXIT_CODE)) return undefined;
-      return failed("JobOutOfMemory", "The job's JavaScript heap is full: Node has ended its process.", true);
     },
   };
 }

@@ -2,7 +2,7 @@
  * The log of one attempt: lines with time and source, capped. `out` and `err` are what the job printed, `log` what it
  * passed to `log()`, `sys` what we have to say about it.
  */
-import { LOG_LINE_MAX_BYTES } from "./process-limits.ts";
+import { LOG_LINE_MAX_BYTES } from "../process-limits.ts";
 
 export type LogSource = "out" | "err" | "log" | "sys";
 

@@ -1,9 +1,10 @@
 /**
  * A process with everything it has started, found again and ended: its process group and session, children of children,
- * and whoever still carries its mark in the environment, even in a session of its own. What has left group, session and
- * parent and also wiped its environment cannot be told from a stranger; only a user of its own finds it (`job-users.ts`).
+ * and every process with its mark in the environment, even in a session of its own. A process that has left group, session and
+ * parent and also wiped its environment looks like a stranger. Only a user of its own finds it (`job-users.ts`).
  */
-import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
+import { setImmediate as immediate } from "node:timers/promises";
+import { sleep } from "../../../core/clock.ts";
 import { type ProcessEntry, type ProcessTable, createTableReader, readEntry, readProcessTable } from "./proc-table.ts";
 
 /** The environment variable that marks a process and its descendants. */
@@ -30,7 +31,7 @@ export const treeOf = (leader: number, mark: string, uid?: number): ProcessTree 
 /** Living processes of a tree. */
 export function membersOf(tree: ProcessTree, table: ProcessTable): readonly ProcessEntry[] {
   const { leader, startedAt = 0, mark } = tree;
-  // Once the leader is gone its number may belong to somebody else, and group and session numbers with it.
+  // Once the leader is gone its number may belong to another process, and group and session numbers with it.
   const isStranger = table.processes.some((entry) => entry.pid === leader && entry.startedAt !== startedAt);
   const younger = table.processes.filter((entry) => !entry.dead && entry.startedAt >= startedAt);
   const members = new Map<number, ProcessEntry>();
@@ -63,11 +64,11 @@ export function createTreeKiller(): TreeKiller {
   let earliest = 0;
   const readTable = createTableReader();
 
-  /** A snapshot taken after the call. Whoever asks while one is awaited gets the same. */
+  /** A snapshot taken after the call. Calls that wait at the same time share one. */
   function freshTable(): Promise<ProcessTable | undefined> {
     nextTable ??= (async () => {
       const wait = earliest - performance.now();
-      await (wait > 0 ? delay(wait) : immediate());
+      await (wait > 0 ? sleep(wait) : immediate());
       nextTable = undefined;
       const before = performance.now();
       const table = readTable();
@@ -80,12 +81,12 @@ export function createTreeKiller(): TreeKiller {
 
   /** Kills what `find` finds until it finds nothing; resolves to how many different processes that were. */
   async function clearAll(
-    look: () => Promise<ProcessTable | undefined>,
+    read: () => Promise<ProcessTable | undefined>,
     find: (table: ProcessTable) => readonly ProcessEntry[],
   ): Promise<Set<number>> {
     const killed = new Set<number>();
     for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      const table = await look();
+      const table = await read();
       if (table === undefined) return killed;
       const found = find(table);
       if (found.length === 0) return killed;
@@ -93,7 +94,7 @@ export function createTreeKiller(): TreeKiller {
         killed.add(pid);
         signal(pid, "SIGKILL");
       }
-      await delay(pause);
+      await sleep(pause);
     }
   }
 
@@ -113,8 +114,8 @@ export function createTreeKiller(): TreeKiller {
 
     async clearMarked(isWanted) {
       // What an earlier worker left is older than this one.
-      const look = (): Promise<ProcessTable | undefined> => Promise.resolve(readProcessTable());
-      await clearAll(look, (table) =>
+      const read = (): Promise<ProcessTable | undefined> => Promise.resolve(readProcessTable());
+      await clearAll(read, (table) =>
         table.processes.filter(({ pid, dead }) => {
           const mark = dead || pid === process.pid ? undefined : table.startVariable(pid, MARK_VARIABLE);
           return mark !== undefined && isWanted(mark);
@@ -126,10 +127,10 @@ export function createTreeKiller(): TreeKiller {
 
 /** Without /proc the group is all there is to go by. */
 async function clearGroup(leader: number): Promise<void> {
-  while (signal(-leader, "SIGKILL")) await delay(10);
+  while (signal(-leader, "SIGKILL")) await sleep(10);
 }
 
-/** Whether there was somebody to receive it. */
+/** Whether there was a process to receive it. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);

@@ -1,12 +1,12 @@
 /**
- * Keeps children started before there is a job for them, so that a job waits milliseconds and not for a start of Node.
+ * Keeps children started before there is a job for them, so that a job waits milliseconds instead of a start of Node.
  * Each is given away once: to one attempt, or to the jobs of one package that share it.
  */
 import type { HostChild } from "./host-child.ts";
-import { LaunchError } from "./launch.ts";
+import { LaunchError } from "../os/launch.ts";
 
 export interface ChildPool {
-  /** A child nobody else will get. Throws LaunchError, or the signal's reason. */
+  /** A child for this caller alone. Throws LaunchError, or the signal's reason. */
   take(signal: AbortSignal): Promise<HostChild>;
   /** Ends the spares, and no more are started. */
   close(): Promise<void>;
@@ -30,7 +30,7 @@ const RETRY_MS = 1_000;
 
 export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): ChildPool {
   const spares: Spare[] = [];
-  /** Children nobody wanted in the end, until they are gone. */
+  /** Children that are not used, until they are gone. */
   const unwanted = new Set<Promise<void>>();
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
@@ -55,7 +55,7 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
     );
   }
 
-  /** A spare that is no use any more, unless somebody has taken it already. */
+  /** A spare that is no longer usable, unless it was taken already. */
   function drop(spare: Spare): void {
     if (!remove(spare)) return;
     // Its pipes are still open.
@@ -82,7 +82,7 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
     const spare = spares.find(({ isReady }) => isReady) ?? spares[0];
     if (spare === undefined) return undefined;
     remove(spare);
-    // The next one starts after the taken one was told its job.
+    // The next one starts after the taken one got its job.
     setImmediate(fill);
     // One that did not start says nothing about the next.
     return spare.child.catch(() => start());
@@ -100,7 +100,7 @@ export function createChildPool({ spares: wanted, start, end }: ChildPoolDeps): 
       });
       const taken = await Promise.race([child, aborted]);
       if (taken !== undefined && !signal.aborted) return taken;
-      // Nobody has used it: it is as good as any other spare.
+      // It is unused, so it is as good as any other spare.
       if (spares.length >= wanted) discard(child);
       else add(child);
       throw signal.reason;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Job } from "../../../runtime/core/job/job.ts";
 import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
-import { LOOK_MAX, RING_MAX, ringUnread } from "../../../runtime/worker/recovery.ts";
+import { PEEKED_MAX, SECOND_BELLS_MAX, resendUnreadBells } from "../../../runtime/worker/recovery.ts";
 import { jobOf } from "../../support/builders.ts";
 import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
 import { silentUnreadable } from "../../support/silent-unreadable.ts";
@@ -30,8 +30,8 @@ function setUp(rows: readonly Partial<Job>[]) {
     messages,
     queue,
     reads: () => reads,
-    ring: (lastRead: bigint | undefined) =>
-      ringUnread(lastRead === undefined ? new Map() : new Map([[NORMAL, lastRead]]), {
+    resend: (lastRead: bigint | undefined) =>
+      resendUnreadBells(lastRead === undefined ? new Map() : new Map([[NORMAL, lastRead]]), {
         jobs: counted,
         queue,
         pool: DEFAULT_POOL,
@@ -47,9 +47,9 @@ const running: Partial<Job> = {
 };
 
 describe("looking for bells a killed worker had not read", () => {
-  it("rings a queued job behind the last message that was read, with the version of its row and an id of its own", async () => {
-    const { stored, queue, ring, jobs } = setUp([{}, {}]);
-    expect(await ring(1n)).toBe(1);
+  it("a second bell is sent for a queued job behind the last message that was read", async () => {
+    const { stored, queue, resend, jobs } = setUp([{}, {}]);
+    expect(await resend(1n)).toBe(1);
     const [, unread] = stored;
     expect(queue.sent).toEqual([
       {
@@ -60,20 +60,20 @@ describe("looking for bells a killed worker had not read", () => {
     expect(jobs.transitions).toEqual([]);
   });
 
-  it("begins at the front of a queue from which nothing was read", async () => {
-    const { ring } = setUp([{}]);
-    expect(await ring(undefined)).toBe(1);
+  it("the search begins at the front of a queue from which nothing was read", async () => {
+    const { resend } = setUp([{}]);
+    expect(await resend(undefined)).toBe(1);
   });
 
-  it("names the same second bell however often it looks", async () => {
-    const { queue, ring } = setUp([{}]);
-    await ring(0n);
-    await ring(0n);
+  it("a second bell has the same id at every restart", async () => {
+    const { queue, resend } = setUp([{}]);
+    await resend(0n);
+    await resend(0n);
     expect(new Set(queue.sent.map(({ messageId }) => messageId)).size).toBe(1);
   });
 
-  it("leaves alone what runs, has ended, waits for its time or for another bell, and what is no bell", async () => {
-    const { jobs, stored, messages, queue, ring } = setUp([
+  it("no second bell is sent for jobs that run, have ended or wait for another bell", async () => {
+    const { jobs, stored, messages, queue, resend } = setUp([
       running,
       { state: "succeeded" },
       { runAt: new Date(NOW.getTime() + 1) },
@@ -83,26 +83,28 @@ describe("looking for bells a killed worker had not read", () => {
     jobs.put({ ...moved.value, ring: 2 });
     messages.push({ ...peekedOf(moved, "5"), parsed: { kind: "malformed", reason: "malformed" } });
     messages.push(peekedOf({ value: jobOf(), etag: "of a row that was removed" }, "6"));
-    expect(await ring(0n)).toBe(0);
+    expect(await resend(0n)).toBe(0);
     expect(queue.sent).toEqual([]);
   });
 
-  it("finds an unread one behind those that other workers run", async () => {
-    const { stored, queue, ring } = setUp([...Array.from({ length: 100 }, () => running), {}]);
-    expect(await ring(0n)).toBe(1);
+  it("an unread message is found behind messages of other workers", async () => {
+    const { stored, queue, resend } = setUp([...Array.from({ length: 100 }, () => running), {}]);
+    expect(await resend(0n)).toBe(1);
     expect(queue.sent[0]?.bell.jobId).toBe(stored[100]!.value.jobId);
   });
 
-  it("rings the first few of a long queue and reads no more rows than that", async () => {
-    const { stored, queue, ring, reads } = setUp(Array.from({ length: 2 * LOOK_MAX }, () => ({})));
-    expect(await ring(0n)).toBe(RING_MAX);
-    expect(queue.sent.map(({ bell }) => bell.jobId)).toEqual(stored.slice(0, RING_MAX).map(({ value }) => value.jobId));
-    expect(reads()).toBe(RING_MAX);
+  it("only a few second bells are sent for a long queue", async () => {
+    const { stored, queue, resend, reads } = setUp(Array.from({ length: 2 * PEEKED_MAX }, () => ({})));
+    expect(await resend(0n)).toBe(SECOND_BELLS_MAX);
+    expect(queue.sent.map(({ bell }) => bell.jobId)).toEqual(
+      stored.slice(0, SECOND_BELLS_MAX).map(({ value }) => value.jobId),
+    );
+    expect(reads()).toBe(SECOND_BELLS_MAX);
   });
 
-  it("looks at a bounded part of a queue in which everything runs", async () => {
-    const { ring, reads } = setUp(Array.from({ length: 2 * LOOK_MAX }, () => running));
-    expect(await ring(0n)).toBe(0);
-    expect(reads()).toBe(LOOK_MAX);
+  it("a bounded part of a queue is searched", async () => {
+    const { resend, reads } = setUp(Array.from({ length: 2 * PEEKED_MAX }, () => running));
+    expect(await resend(0n)).toBe(0);
+    expect(reads()).toBe(PEEKED_MAX);
   });
 });

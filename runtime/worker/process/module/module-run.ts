@@ -1,12 +1,12 @@
 /** Runs a Node module of a package in a child host of its own. */
-import type { ModuleEntry } from "../../core/package/manifest.ts";
-import { captureOutput, createHeapWitness } from "./captured-output.ts";
+import type { ModuleEntry } from "../../../core/package/manifest.ts";
+import { captureOutput } from "../log/captured-output.ts";
 import type { ChildPool } from "./child-pool.ts";
-import { jobEnvironment } from "./environment.ts";
+import { jobEnvironment } from "../environment.ts";
 import { endHostChild } from "./host-child.ts";
-import { createJobHearing } from "./job-hearing.ts";
-import { type Run, type RunListener, crashed, failed } from "./run.ts";
-import type { JobProcessSpec } from "./spec.ts";
+import { createJobReports } from "./job-reports.ts";
+import { type Run, type RunListener, crashed, createHeapErrorReader, failed } from "../run.ts";
+import type { JobProcessSpec } from "../spec.ts";
 
 /** Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
 export async function startModule(
@@ -23,12 +23,12 @@ export async function startModule(
     await endHostChild(child);
     throw error;
   }
-  const hearing = createJobHearing(listener);
-  const heap = createHeapWitness();
+  const reports = createJobReports(listener);
+  const heap = createHeapErrorReader();
   let problem: string | undefined;
 
   listen({
-    report: (report) => hearing.hear(report),
+    report: (report) => reports.take(report),
     broken(what) {
       problem = what;
       process.signal("SIGKILL");
@@ -36,7 +36,7 @@ export async function startModule(
   });
   const printed = captureOutput(process.child, {
     line(source, line) {
-      if (source === "err") heap.see(line);
+      if (source === "err") heap.read(line);
       listener.line(source, line);
     },
     printed: listener.alive,
@@ -56,20 +56,20 @@ export async function startModule(
   return {
     pid: process.pid,
     tree: process.tree,
-    told: hearing.told,
+    endReported: reports.ended,
     finished: process.exit,
     drained: Promise.all([printed, channel.closed]).then(() => undefined),
     stop: (reason) => channel.send({ type: "stop", id: 0, reason }),
     clear: () => process.clear(),
     async conclude() {
-      const end = hearing.end();
-      if (end !== undefined) return { ...end, told: true };
+      const end = reports.end();
+      if (end !== undefined) return { ...end, reported: true };
       const exit = await process.exit;
       const ended =
         problem === undefined
           ? (heap.exhausted(exit) ?? crashed(exit))
           : failed("JobCrashed", `The job's process sent ${problem}.`, true);
-      return { ended, told: false, stopping: false };
+      return { ended, reported: false, stopping: false };
     },
     destroy() {
       channel.destroy();

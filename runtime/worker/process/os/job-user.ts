@@ -1,7 +1,7 @@
 /**
  * The users that jobs run as, when those are others than the worker's: who they are, and how a process becomes one. Such a
  * job cannot read what is the worker's, nor stop, trace or impersonate it. Its worker needs the capabilities that
- * jobyard-worker.service names. How a job comes by its files: give-tree.ts.
+ * jobyard-worker.service names. How a job gets its files: files/workspace.ts.
  */
 import { readFile } from "node:fs/promises";
 
@@ -21,13 +21,13 @@ export interface JobUserChoice {
 export interface UserLease {
   /** Undefined: the worker's own. */
   readonly user: JobUser | undefined;
-  /** Whether nobody else has the user. */
+  /** Whether one job alone has the user. */
   readonly exclusive: boolean;
   /** One more has processes or files of it. */
   keep(): void;
   /** One fewer. After the last the user is free for others. */
   release(): void;
-  /** Something of it cannot be removed: nobody else gets the user. */
+  /** Something of it cannot be removed: no other job gets the user. */
   close(why: string): void;
   /** Ends all processes of an exclusive user; resolves when none runs, to how many there were. */
   empty(): Promise<number>;

@@ -1,6 +1,6 @@
 /**
- * What Linux tells about running processes: who is whose child, group and session, and the environment each was started
- * with. Reading is synchronous (a few microseconds a process); a snapshot serves everybody who asks at the same time.
+ * What Linux knows about running processes: parent, group and session of each, and the environment it was started
+ * with. Reading is synchronous (a few microseconds a process); a snapshot serves all calls at the same time.
  */
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from "node:fs";
 

@@ -7,17 +7,16 @@
  * |----------|-----------------------------------------------------|--------------------------------------------|
  * | emptying | at the start, and after the last `release`: its      | nothing runs → free; else closed           |
  * |          | processes are ended, its files in /tmp are removed   |                                            |
- * | free     | nobody has it                                       | `take` → taken                             |
+ * | free     | no job has it                                       | `take` → taken                             |
  * | taken    | its process runs, or its files are needed           | last `release` → emptying; `close` → closed |
- * | closed   | something of it resists: nobody gets it             | the worker's next start                    |
+ * | closed   | something of it cannot be ended: no job gets it     | the worker's next start                    |
  */
 import { execFile } from "node:child_process";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { messageOf } from "../../../core/errors.ts";
-import { abortable } from "../../../core/clock.ts";
+import { abortable, sleep } from "../../../core/clock.ts";
 import { becomeArguments, type JobUser, type JobUserChoice, type UserLease } from "./job-user.ts";
-import { LaunchError } from "../launch.ts";
+import { LaunchError } from "./launch.ts";
 import { END_PATIENCE_MS, START_TIMEOUT_MS } from "../process-limits.ts";
 import { processesOf } from "./proc-table.ts";
 import { signal as sendSignal } from "./process-tree.ts";
@@ -33,7 +32,7 @@ export interface JobUsersDeps {
   /** Undefined: jobs run as the worker itself. */
   readonly choice: JobUserChoice | undefined;
   readonly searchPath: string;
-  /** Somebody waits: what only rests may give its user back. */
+  /** A caller waits for a user: an idle process may give its user back. */
   readonly onShort: () => void;
   /** A user is lost until the next start. */
   readonly onClosed: (why: string) => void;
@@ -45,8 +44,8 @@ export interface JobUsersDeps {
  */
 const END = 'n=-1; for p in /proc/[0-9]*; do [ -O "$p" ] && n=$((n + 1)); done; kill -KILL -1; echo "$n"';
 /**
- * Also what it left where everybody may write, and in the kernel: shared memory, queues and semaphores of System V, which no
- * process has to hold. They are somebody's secrets and the machine's memory, and the next job has the same user.
+ * Also what it left where every user may write, and in the kernel: shared memory, queues and semaphores of System V, which no
+ * process has to hold. They may hold secrets, they use memory, and the next job has the same user.
  */
 const TIDY = `kill -KILL -1; ipcrm --all; exec find /tmp /var/tmp /dev/shm /dev/mqueue -mindepth 1 -maxdepth 1 -user "$(id -u)" \\
   -exec chmod -R u+rwX {} + -exec rm -rf {} +`;
@@ -78,7 +77,7 @@ export function createJobUsers({ choice, searchPath, onShort, onClosed }: JobUse
       if (left.length === 0 && count !== undefined) return count;
       if (performance.now() > deadline) throw new Error(`processes ${left.join(", ")} do not end. ${problem}`);
       for (const pid of left) sendSignal(pid, "SIGKILL");
-      await delay(pauseMs);
+      await sleep(pauseMs);
     }
   }
 
@@ -164,7 +163,7 @@ export function createJobUsers({ choice, searchPath, onShort, onClosed }: JobUse
   };
 }
 
-/** Of a user that many jobs have: it is never given back, and its processes cannot be told apart. */
+/** For a user that many jobs share: it is never given back, and its processes cannot be assigned to a job. */
 const SHARED: Omit<UserLease, "user"> = {
   exclusive: false,
   keep: () => undefined,

@@ -7,9 +7,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { accessSync, constants, readFileSync, statSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { delimiter, join } from "node:path";
-import { becomeArguments, type UserLease } from "./users/job-user.ts";
-import { JOB_NICENESS, JOB_PROCESSES_MAX } from "./process-limits.ts";
-import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./users/process-tree.ts";
+import { becomeArguments, type UserLease } from "./job-user.ts";
+import { JOB_NICENESS, JOB_PROCESSES_MAX } from "../process-limits.ts";
+import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./process-tree.ts";
 
 export interface LaunchSpec {
   readonly file: string;
@@ -37,7 +37,7 @@ export interface LaunchedProcess {
   /** To the whole group. */
   signal(name: NodeJS.Signals): void;
   /**
-   * Ends the whole tree, or everything of its user if nobody else has that; resolves when nothing of it runs, to the number
+   * Ends the whole tree, or everything of its user if no other job has that user; resolves when nothing of it runs, to the number
    * of processes that the first one left behind.
    */
   clear(): Promise<number>;
@@ -61,7 +61,7 @@ export interface Launcher {
 const OOM_SCORE = "500";
 
 export interface LauncherConfig {
-  /** Tells this worker's processes from those of others on the same machine. */
+  /** Distinguishes this worker's processes from those of other workers on the same machine. */
   readonly root: string;
   readonly searchPath: string;
   /** Processes get users of their own. */
@@ -144,7 +144,7 @@ export function createLauncher({ root, searchPath, changesUser }: LauncherConfig
         lease,
         exit,
         signal(name) {
-          // Afterwards the number may belong to somebody else.
+          // Afterwards the number may belong to another process.
           if (running) signal(-pid, name);
         },
         clear: () => (clearing ??= clear()),

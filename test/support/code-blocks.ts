@@ -12,12 +12,14 @@ export interface CodeBlock {
 }
 
 const inDocs = (await readdir(join(ROOT, "docs"), { recursive: true })).filter((name) => name.endsWith(".md"));
-/** Documents for people who use the project, from the root. */
+const rooms = await readdir(join(ROOT, "runtime"));
+/** Documents for people who use or change the project, from the root. */
 export const DOCUMENTS: readonly string[] = [
   "README.md",
   "ARCHITECTURE.md",
   "CHANGELOG.md",
   ...inDocs.map((name) => join("docs", name)),
+  ...rooms.map((room) => join("runtime", room, "README.md")),
 ];
 
 /** All blocks of a document that name a language, in order. */

@@ -2,7 +2,7 @@
  * The settings API and workers start with, by the names of core. Values are whatever the caller has: texts in a test,
  * outputs of resources in the program.
  */
-import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/deployment/machine-settings.ts";
+import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/settings/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { JOB_USERS } from "./cloud-init.ts";
 

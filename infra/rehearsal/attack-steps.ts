@@ -1,7 +1,7 @@
 /** What hostile jobs try on a deployed machine, with its real systemd, units and users; and what must come of it. */
 import { join } from "node:path";
 import { packPackage } from "../../runtime/package/build/pack.ts";
-import { WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
+import { WORKER_HEALTH } from "../../runtime/core/settings/machine-settings.ts";
 import type { JobView } from "../../runtime/core/http/views.ts";
 import type { PoolMachine } from "./pool.ts";
 import { expect, expectOneStart, machineOf, workerOf, type Rehearsal } from "./rehearsal.ts";

@@ -1,6 +1,6 @@
 /**
- * Reads JSON that people and jobs have written. What cannot arrive unchanged is refused: bytes that are not UTF-8, and
- * numbers that a 64-bit floating-point number does not hold. A byte order mark is dropped.
+ * JSON in and out without loss. Reading refuses bytes that are not UTF-8 and numbers that a 64-bit floating-point number
+ * does not hold; it drops a byte order mark. Writing refuses values that JSON would change or empty.
  */
 import { type ErrorDetail, messageOf } from "./errors.ts";
 import { JSON_MAX_DEPTH } from "./limits.ts";
@@ -148,7 +148,7 @@ function decimalOf(source: string): string {
   return `${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
 }
 
-// Writes values as JSON, and refuses those of which JSON would keep something else, by their field.
+// --- Writing ---------------------------------------------------------------------------------------------------------
 
 type Path = readonly (string | number)[];
 
@@ -225,11 +225,11 @@ const LOST: ReadonlySet<string> = new Set([
 
 const kindOf = (value: object): string => Object.prototype.toString.call(value).slice("[object ".length, -1);
 
-// One text for everything that is the same JSON value, whatever the order of its fields: what a request is hashed by.
+// --- Canonical text --------------------------------------------------------------------------------------------------
 
 /**
- * Fields in the order of their names, those without a value left out, instants as ISO 8601. Recursive: for values whose
- * depth has been checked.
+ * One text for all forms of a JSON value, to compare or hash it: fields in the order of their names, those without a value
+ * left out, instants as ISO 8601. Recursive: for values whose depth has been checked.
  */
 export function canonicalJson(value: unknown): string {
   if (value instanceof Date) return JSON.stringify(value);
@@ -242,9 +242,9 @@ export function canonicalJson(value: unknown): string {
   return `{${fields.join(",")}}`;
 }
 
-// Names a field of a JSON value the way people write it: `jobs[1].entry.file`.
+// --- Paths -----------------------------------------------------------------------------------------------------------
 
-/** `at`: where the value itself lies. Numbers are places in a list. */
+/** A field as people write it: `jobs[1].entry.file`. `at`: the path of the value itself. Numbers are places in a list. */
 export const showFieldPath = (path: readonly PropertyKey[], at = ""): string =>
   path.reduce<string>((text, key) => {
     if (typeof key === "number") return `${text}[${key}]`;

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
 import type { JobServiceClient } from "../client/index.ts";
-import { parseLockMs } from "../core/settings/service.ts";
+import { parseLockMs } from "../core/settings/service-settings.ts";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
 import type { JobView } from "../core/http/views.ts";
 import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo } from "../local/demo/demo.ts";

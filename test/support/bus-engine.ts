@@ -4,7 +4,7 @@ import type { Delivery, MessageCodec } from "../../runtime/local/bus/engine/mess
 import type { Receiver } from "../../runtime/local/bus/engine/receivers.ts";
 import type { BrokerRecord } from "../../runtime/local/bus/engine/records.ts";
 import { decodeFrame, encodeFrame } from "../../runtime/local/bus/journal/frame.ts";
-import type { BusTopology } from "../../runtime/core/deployment/topology.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
 
 /** Bodies are JSON objects of application properties; good enough for an engine that never looks into them. */
 const jsonCodec: MessageCodec = {

@@ -1,7 +1,7 @@
 /** Starts a local Service Bus in this process, with clients that end with the test. */
 import type { TokenCredential } from "@azure/identity";
 import { ServiceBusAdministrationClient, ServiceBusClient, type ServiceBusClientOptions } from "@azure/service-bus";
-import type { BusTopology } from "../../runtime/core/deployment/topology.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
 import {
   startLocalServiceBus,
   type LocalServiceBus,

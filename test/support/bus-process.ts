@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BusTopology } from "../../runtime/core/deployment/topology.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../runtime/main/start.mjs");
 

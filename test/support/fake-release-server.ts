@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
-import { RELEASES } from "../../runtime/core/deployment/topology.ts";
+import { RELEASES } from "../../runtime/core/deployment/storage-layout.ts";
 
 export interface FakeReleaseServer extends AsyncDisposable {
   /** Of the container. */

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { RELEASES } from "../../runtime/core/deployment/topology.ts";
+import { RELEASES } from "../../runtime/core/deployment/storage-layout.ts";
 import { startFakeMetadataService, type FakeMetadataService } from "./fake-metadata-service.ts";
 import { hasProgram } from "./has-program.ts";
 import { startFakeReleaseServer, type FakeReleaseServer } from "./fake-release-server.ts";

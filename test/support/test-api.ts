@@ -19,7 +19,7 @@ import type { WebhookStore } from "../../runtime/core/ports/webhook-store.ts";
 import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
 import type { WorkerStore } from "../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/http/views.ts";
-import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
+import type { TrafficSettings } from "../../runtime/core/settings/api-settings.ts";
 import { DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { composeTimers } from "../../runtime/main/compose-api.ts";

@@ -10,7 +10,7 @@
  * | approval        | 10 s                                                             | by the next poll                  |
  */
 import { z } from "zod";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { jsonOf, PlatformError, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
 import type { EventsDocument } from "../../core/ports/machine.ts";
 

@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { Instance, MetadataService } from "./metadata-service.ts";
 import { jsonOf, PlatformError, request, type PlatformAnswer } from "./platform-request.ts";
 import type { ChangeAnswer } from "../../core/ports/machine.ts";

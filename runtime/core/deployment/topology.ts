@@ -1,102 +1,13 @@
 /**
- * Every queue, topic, subscription, table and container of the system, as data. Infra turns it into Azure resources,
- * the local stack into local ones, tests read it: there is no second list.
+ * Every queue, topic and subscription of the system, as data. Infra makes Azure resources of it, the local stack local
+ * ones, tests read it: there is no second list. Tables and containers are in storage-layout.ts.
  */
 import { LOCK_MS } from "../limits.ts";
 import type { TimerSubscription } from "../ports/timer-topic.ts";
 import { PRIORITIES, type Priority } from "../job/priority.ts";
 import { LISTENER_PROPERTY } from "../timer/tick.ts";
 import { listenerOf, subscriptionNameOf, type Timer, type TimerName } from "../timer/timer.ts";
-
-/** The settings of one Service Bus queue, by the meaning the service gives them. */
-export interface QueueSettings {
-  readonly name: string;
-  /** How long a received message stays invisible to others. Default 1 min, at most 5 min (a service limit). */
-  readonly lockMs?: number;
-  /** Deliveries after which the broker dead-letters a message by itself. Default 10. */
-  readonly maxDeliveryCount?: number;
-  /** How long a MessageId is remembered; absent: no duplicate detection. 20 s to 7 days. */
-  readonly duplicateWindowMs?: number;
-  /** Default time to live of a message; absent: for ever. */
-  readonly timeToLiveMs?: number;
-  /** Whether an expired message goes to the dead-letter queue instead of vanishing. Default false. */
-  readonly deadLetterOnExpiry?: boolean;
-  readonly requiresSession?: boolean;
-  /** A queue or topic every message is passed on to. */
-  readonly forwardTo?: string;
-  /** A queue or topic every dead-lettered message is passed on to. */
-  readonly forwardDeadLetteredTo?: string;
-  /** Removes the entity after this time without a send or receive; absent: never. At least 5 min in Azure. */
-  readonly autoDeleteOnIdleMs?: number;
-}
-
-/** What a subscription lets through. `properties` and `system` of a correlation filter must all be equal. */
-export type RuleFilter =
-  | { readonly kind: "sql"; readonly expression: string }
-  | {
-      readonly kind: "correlation";
-      readonly system?: Readonly<Record<string, string>>;
-      readonly properties?: Readonly<Record<string, string | number | boolean>>;
-    }
-  | { readonly kind: "true" }
-  | { readonly kind: "false" };
-
-export interface SubscriptionSettings extends Omit<QueueSettings, "duplicateWindowMs"> {
-  /** Named rules; a message passes when any matches. Absent: one rule `$Default` that matches everything. */
-  readonly rules?: readonly { readonly name: string; readonly filter: RuleFilter }[];
-}
-
-export interface TopicSettings {
-  readonly name: string;
-  readonly duplicateWindowMs?: number;
-  readonly timeToLiveMs?: number;
-  /** Removes the topic after this time without a send or receive; absent: never. At least 5 min in Azure. */
-  readonly autoDeleteOnIdleMs?: number;
-  readonly subscriptions?: readonly SubscriptionSettings[];
-}
-
-/** What a Service Bus namespace contains. */
-export interface BusTopology {
-  readonly queues: readonly QueueSettings[];
-  readonly topics: readonly TopicSettings[];
-}
-
-/**
- * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`;
- * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
- * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
- * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries).
- */
-export const TABLES = {
-  batches: "batches",
-  jobs: "jobs",
-  keys: "keys",
-  workers: "workers",
-  tenants: "tenants",
-  timers: "timers",
-  webhooks: "webhooks",
-} as const;
-
-/** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */
-export const CONTAINERS = {
-  packages: "jobprocessorfiles",
-  logs: "job-logs",
-  output: "job-output",
-  input: "job-input",
-  /** Empty blobs whose leases elect one process for a duty. */
-  leases: "leases",
-} as const;
-
-/**
- * Where deployed code lies, in a storage account of its own. The pointer (core/ports/release-reader.ts) is replaced with every
- * deployment and may be absent for a moment; what it points at never changes.
- */
-export const RELEASES = {
-  container: "releases",
-  workerPointer: "worker/current.json",
-  /** In the API's package: job packages that it publishes when it starts. */
-  packagesFolder: "packages",
-} as const;
+import type { BusTopology, SubscriptionSettings } from "./service-bus.ts";
 
 /** The worker pool that serves batches which ask for none. */
 export const DEFAULT_POOL = "default";

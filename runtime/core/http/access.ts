@@ -1,18 +1,18 @@
-/** What an operation of the web API needs its caller to be allowed. */
+/**
+ * Who may do what. The roles in a token are the ceiling; the grants in table `tenants` say for which tenants, and how far
+ * below that ceiling. Pure. The API asks here for every operation and every tenant.
+ */
 
 /**
- * `anonymous`: nothing, not even a name. `signed-in`: to be known, whoever it is.
+ * What an operation needs. `anonymous`: no token. `signed-in`: any valid token.
  *
- * On tenants the caller has been granted: `read` sees their batches, jobs and packages; `submit` also adds, cancels and
+ * On tenants that are granted to the caller: `read` sees batches, jobs and packages; `submit` also adds, cancels and
  * requeues jobs and batches and runs timers; `manage` also publishes and deletes packages, pauses timers and removes dead
  * letters.
  *
- * `operate`: the system itself: workers, tenants, grants.
+ * `operate` is for the system itself: workers, tenants, grants.
  */
 export type Access = "anonymous" | "signed-in" | "read" | "submit" | "manage" | "operate";
-
-// Who may do what: the roles a token brings are the ceiling, the grants in table `tenants` say for which tenants and how
-// far below it. Pure; the API asks here for every operation and every tenant.
 
 /** Roles of the API's app registration, given to users and applications alike. */
 export const APP_ROLES = ["Jobs.Read", "Jobs.Submit", "Jobs.Admin"] as const;

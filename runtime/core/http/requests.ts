@@ -251,8 +251,3 @@ export type JobSubmission = Written<z.input<typeof jobRequestSchema>>;
 /** A job, and its batch. */
 export type SubmitJobBody = Written<z.input<typeof submitJobSchema>>;
 export type RequeueBatchBody = z.input<typeof requeueBatchSchema>;
-
-// Instants as JSON has them.
-
-/** ISO 8601 in UTC becomes a Date. */
-export const instantSchema = z.iso.datetime().transform((text) => new Date(text));

@@ -1,6 +1,6 @@
 /** Timers as the web API takes and shows them. */
 import * as z from "zod";
-import { believedTimer } from "../timer/judgement.ts";
+import { believedTimer } from "../timer/believed.ts";
 import type { Job } from "../job/job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../limits.ts";
 import { cronSchema, timeZoneSchema } from "../package/manifest-timers.ts";

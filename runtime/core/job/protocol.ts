@@ -112,9 +112,6 @@ export function endingOf({ result, cancelWanted, attempts, interruptions, maxAtt
   }
 }
 
-// A dead letter meets a row (step 12). It is evidence about its own ring only, and never about a running row (R9):
-// the broker may have given up on a message whose job is healthy.
-
 export type DeadLetterDecision =
   /** The record of a failure: it stays until the job is requeued or somebody removes it. */
   | { readonly action: "keep" }
@@ -126,7 +123,10 @@ export type DeadLetterDecision =
   /** The row's own bell died: hand the job back as interrupted, send the new bell, then remove the letter. */
   | { readonly action: "hand-back-then-remove" };
 
-/** `row` undefined: a message of no job, kept for people to look at. */
+/**
+ * What to do with a dead letter (step 12). It is evidence about its own ring only, and never about a running row (R9): the
+ * broker may have given up on a message whose job is healthy. `row` undefined: there is no such job; people look at it.
+ */
 export function decideDeadLetter(
   row: Pick<Job, "state" | "ring"> | undefined,
   letter: { readonly ring: number },

@@ -74,9 +74,9 @@ function platformProblem({ os, arch }: Built, platform: PackagePlatform | "any")
   return `was built for ${os}-${arch} and cannot run on ${platform.os}-${platform.arch}`;
 }
 
-// Reads from its first bytes for which platform a program or library was built.
+// --- Platforms of binaries -------------------------------------------------------------------------------------------
 
-/** Undefined for anything that is not machine code. */
+/** For which platform a program or library was built. Undefined for anything that is not machine code. */
 export function binaryPlatform(content: Uint8Array): Pick<PackagePlatform, "os" | "arch"> | undefined {
   if (content.length < 64) return undefined;
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);

@@ -91,7 +91,7 @@ const earliest = (a: number | undefined, b: number | undefined): number | undefi
 const latest = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.max(a, b);
 
-// The next and the previous local time that a cron schedule names. Knows calendars and no time zones.
+// --- Local times that match: calendars without time zones ------------------------------------------------------------
 
 /** The 29th of February on a given weekday comes after 40 years at the latest (a century without leap day between). */
 const LOOK_YEARS = 41;

@@ -130,12 +130,10 @@ export const scheduleHashOf = ({ cron, timeZone }: Pick<Timer, "cron" | "timeZon
 export const tickJobId = (timer: TimerName, scheduledAt: Date, cause: string): string =>
   timerJobId(batchIdOf(timer), scheduledAt, digestDigits(TIMER_JOB_DIGITS, cause));
 
-// Short texts that stand for long ones: the same from every process, and never the same for two in practice.
-
-/** SHA-256 of the parts, in hexadecimal. Where one part ends is part of what is hashed. */
+/** SHA-256 of the parts, in hexadecimal. `("ab", "c")` and `("a", "bc")` differ. */
 export const digestOf = (...parts: readonly string[]): string => bytesToHex(digest(parts));
 
-/** The same in letters and digits of ids, at most 50 of them: five bits each. */
+/** The digest in letters and digits of ids, five bits each; at most 50. */
 const digestDigits = (length: number, ...parts: readonly string[]): string =>
   encodeBase32(BigInt(`0x${bytesToHex(digest(parts))}`) & ((1n << BigInt(5 * length)) - 1n), length);
 

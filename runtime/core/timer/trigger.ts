@@ -1,6 +1,6 @@
 /** Why a run of a timer was started, and for which ticks: the parameters of its job. */
 import * as z from "zod";
-import { instantSchema } from "../http/requests.ts";
+import { instantSchema } from "../instant.ts";
 
 const triggerSchema = z.object({
   /** It was due, somebody asked for it, or its package was published. */

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { isLoopback } from "../../core/loopback.ts";
-import type { BusTopology } from "../../core/deployment/topology.ts";
+import type { BusTopology } from "../../core/deployment/service-bus.ts";
 import { openAccessFile } from "./access/access-file.ts";
 import type { AuditListener } from "./access/audit.ts";
 import { createGate } from "./access/gate.ts";

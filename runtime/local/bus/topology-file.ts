@@ -1,6 +1,6 @@
 /** Reads a topology from JSON, as `npm run bus -- --topology file.json` takes it. */
 import { z } from "zod";
-import type { BusTopology } from "../../core/deployment/topology.ts";
+import type { BusTopology } from "../../core/deployment/service-bus.ts";
 import { readInputFile } from "./input-file.ts";
 
 const name = z.string().min(1);

@@ -1,8 +1,7 @@
 /** Lets the next run of a timer in when one has ended: the I/O around `askOf` of core/timer/gate.ts (R18, R19). */
 import { jobQueueName } from "../../core/deployment/topology.ts";
-import { outgoingBell } from "../../core/ports/job-queue.ts";
+import { type JobQueue, outgoingBell } from "../../core/ports/job-queue.ts";
 import type { Job } from "../../core/job/job.ts";
-import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";

@@ -3,14 +3,8 @@
  * it. Decided by core/timer/gate.ts; this is the I/O around it. The run's row was read before the gate, and is claimed
  * on that version or not at all (R15).
  */
-import {
-  type TickRules,
-  believedRun,
-  isPastDue,
-  judgeTick,
-  recordOf,
-  recordTicks,
-} from "../../core/timer/judgement.ts";
+import { type TickRules, isPastDue, judgeTick, recordOf, recordTicks } from "../../core/timer/judgement.ts";
+import { believedRun } from "../../core/timer/believed.ts";
 import type { Failure, Job } from "../../core/job/job.ts";
 import { MISSED_TICKS_KEPT } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";

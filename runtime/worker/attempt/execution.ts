@@ -24,7 +24,7 @@ import {
 } from "../output/collect.ts";
 import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { preparePackage } from "../package-cache/prepare-package.ts";
 import type { JobProcesses } from "../process/job-processes.ts";
 import type { JobFacts, JobProcess, ProcessResult } from "../process/spec.ts";

@@ -1,7 +1,7 @@
 /** Asks every few seconds what is scheduled for this machine, has the worker leave in time, and approves what need not wait. */
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { Departure } from "./departure.ts";
 import { keepLooking } from "./keep-looking.ts";
 import type { MetadataService } from "../../azure/machine/metadata-service.ts";

@@ -2,7 +2,7 @@
  * Everything a worker owes the machine it runs on, each part only where it is set: health, the service watchdog,
  * protection from scale-in, scheduled events, following releases. What they decide meets in one departure.
  */
-import type { ReleaseSettings, WorkerMachineSettings } from "../../core/deployment/machine-settings.ts";
+import type { ReleaseSettings, WorkerMachineSettings } from "../../core/settings/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
 import type { Unreadable } from "../../core/unreadable.ts";

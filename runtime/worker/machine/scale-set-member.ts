@@ -1,9 +1,9 @@
 /** A worker on an instance of a scale set: who this machine is, its protection from scale-in, the events that concern it. */
-import type { ScaleSetSettings } from "../../core/deployment/machine-settings.ts";
+import type { ScaleSetSettings } from "../../core/settings/machine-settings.ts";
 import { SettingsError } from "../../core/settings/environment.ts";
 import { SETTING } from "../../core/settings/names.ts";
 import type { Logger } from "../../core/logger.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
 import type { Departure } from "./departure.ts";
 import { watchEvents } from "./event-watch.ts";

@@ -2,7 +2,7 @@
  * Replays recorded writes: what each made of its row, in the order in which storage carried them out. Nothing is judged
  * here; `checker.ts` does that.
  */
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
 import { add, type Counts, countsOf, minus } from "./counts.ts";
 import {

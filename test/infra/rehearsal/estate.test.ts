@@ -8,7 +8,8 @@ import type { CloudRecord } from "../../../infra/rehearsal/record.ts";
 import { createStandIn } from "../../../infra/rehearsal/stand-in.ts";
 import { planAutoscale } from "../../../runtime/core/deployment/autoscale.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
-import { CONTAINERS, jobQueueName, TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { mockedStack } from "../../support/mocked-stack.ts";
 
 let cloud: CloudRecord;

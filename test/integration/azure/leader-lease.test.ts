@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
 import { InvariantError, UnavailableError } from "../../../runtime/core/errors.ts";
 import type { LeaderLease } from "../../../runtime/core/ports/worker-store.ts";
-import { CONTAINERS } from "../../../runtime/core/deployment/topology.ts";
+import { CONTAINERS } from "../../../runtime/core/deployment/storage-layout.ts";
 import { startStorageProxy } from "../../support/storage-proxy.ts";
 import { testStorage } from "../../support/test-storage.ts";
 

@@ -13,7 +13,7 @@ import {
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
 import { readRow } from "../../../runtime/azure/tables/rows.ts";
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { testStorage } from "../test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 

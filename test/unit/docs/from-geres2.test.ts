@@ -4,7 +4,7 @@ import { createOperations, type OperationDeps } from "../../../runtime/api/route
 import { JOB_CODES, PACKAGE_CODES } from "../../../runtime/core/errors.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
-import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { batchViewSchema, jobViewSchema } from "../../../runtime/core/http/views.ts";
 import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
 

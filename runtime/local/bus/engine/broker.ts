@@ -2,7 +2,7 @@
  * The broker: the namespace's state, the commands that change it, and the records of every change. It has no sockets,
  * files, timers or clock of its own; its host runs commands at an instant, makes the records durable, and wakes it up.
  */
-import type { BusTopology } from "../../../core/deployment/topology.ts";
+import type { BusTopology } from "../../../core/deployment/service-bus.ts";
 import { deleteMessages, type DeleteRange } from "./batch-delete.ts";
 import type { EngineContext } from "./context.ts";
 import type { RuleDescription } from "./descriptions.ts";

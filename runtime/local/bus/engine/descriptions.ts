@@ -4,7 +4,7 @@ import type {
   RuleFilter,
   SubscriptionSettings,
   TopicSettings,
-} from "../../../core/deployment/topology.ts";
+} from "../../../core/deployment/service-bus.ts";
 import { BusError } from "./errors.ts";
 
 export type EntityStatus = "Active" | "Disabled" | "SendDisabled" | "ReceiveDisabled";

@@ -1,5 +1,5 @@
 /** Creating, updating and removing entities and rules. */
-import type { BusTopology } from "../../../core/deployment/topology.ts";
+import type { BusTopology } from "../../../core/deployment/service-bus.ts";
 import type { EngineContext } from "./context.ts";
 import {
   checkName,

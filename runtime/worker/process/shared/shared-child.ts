@@ -13,7 +13,7 @@
  */
 import { REUSE_MEMORY_HARD_FACTOR } from "../../../core/limits.ts";
 import type { ModuleEntry } from "../../../core/package/manifest.ts";
-import { abortable } from "../../../core/clock.ts";
+import { abortable } from "../../../core/sleep.ts";
 import { type MemoryWatch, startAnswerWatch } from "../watches.ts";
 import type { HostReport } from "../host/messages.ts";
 import { type JobHearing, createJobHearing } from "../job-hearing.ts";

@@ -15,7 +15,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { messageOf } from "../../../core/errors.ts";
-import { abortable } from "../../../core/clock.ts";
+import { abortable } from "../../../core/sleep.ts";
 import { becomeArguments, type JobUser, type JobUserChoice, type UserLease } from "./job-user.ts";
 import { LaunchError } from "../launch.ts";
 import { END_PATIENCE_MS, START_TIMEOUT_MS } from "../process-limits.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createReleaseReader } from "../../../../runtime/azure/index.ts";
 import { SETTING } from "../../../../runtime/core/settings/names.ts";
-import { RELEASES } from "../../../../runtime/core/deployment/topology.ts";
+import { RELEASES } from "../../../../runtime/core/deployment/storage-layout.ts";
 import { freePorts } from "../../../../runtime/local/home.ts";
 import { startFakeMetadataService, type FakeMetadataService } from "../../../support/fake-metadata-service.ts";
 import { startFakeResourceManager, type FakeResourceManager } from "../../../support/fake-resource-manager.ts";

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Claim } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
 import {
+  decideDeadLetter,
   endingOf,
   decideDelivery,
   type AttemptResult,
@@ -147,5 +148,27 @@ describe("the end of an attempt", () => {
       if (facts.interruptions >= MAX_INTERRUPTIONS) expect(ending.to).toBe("failed");
       else expect(ending).toMatchObject({ to: "queued", counts: "interruptions" });
     }
+  });
+});
+
+describe("a dead letter meets a row", () => {
+  const cases = JOB_STATES.flatMap((state) => [1, 2, 3].map((letterRing) => ({ state, letterRing })));
+
+  it("speaks of its own ring only, and never against a running row", () => {
+    for (const { state, letterRing } of cases) {
+      const { action } = decideDeadLetter({ state, ring: 2 }, { ring: letterRing });
+      const expected = {
+        queued: letterRing < 2 ? "ring-then-remove" : letterRing === 2 ? "hand-back-then-remove" : "keep",
+        running: "wait",
+        succeeded: "remove",
+        canceled: "remove",
+        failed: letterRing === 2 ? "keep" : "remove",
+      }[state];
+      expect(action, `${state} at ring 2, letter ${letterRing}`).toBe(expected);
+    }
+  });
+
+  it("is kept when there is no row", () => {
+    expect(decideDeadLetter(undefined, { ring: 1 }).action).toBe("keep");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { believedRun, believedTimer } from "../../../../runtime/core/timer/judgement.ts";
+import { believedRun, believedTimer } from "../../../../runtime/core/timer/believed.ts";
 import { CLOCK_SKEW_MAX_MS, TICK_HORIZON_MAX_MS } from "../../../../runtime/core/limits.ts";
 import { newTimerRun } from "../../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../../support/builders.ts";

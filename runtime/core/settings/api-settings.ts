@@ -23,7 +23,7 @@ import {
   parseLockMs,
   parseLogLevel,
   parsePools,
-} from "./service.ts";
+} from "./service-settings.ts";
 
 export interface ApiSettings {
   readonly connection: ConnectionSettings;
@@ -144,7 +144,7 @@ function parseOrigins(env: Environment): readonly string[] {
   });
 }
 
-// Whose tokens count.
+// --- Authentication --------------------------------------------------------------------------------------------------
 
 const GUID_PATTERN = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseWorkerMachineSettings } from "../../../../runtime/core/deployment/machine-settings.ts";
+import { parseWorkerMachineSettings } from "../../../../runtime/core/settings/machine-settings.ts";
 import { SettingsError, type Environment } from "../../../../runtime/core/settings/environment.ts";
 import { SETTING } from "../../../../runtime/core/settings/names.ts";
 

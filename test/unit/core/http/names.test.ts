@@ -1,8 +1,8 @@
 /** Names as the API and packages take them: one pattern, whatever the field. */
 import { describe, expect, it } from "vitest";
-import { parseManifest } from "../../../runtime/core/package/manifest.ts";
-import { createBatchSchema, jobRequestSchema } from "../../../runtime/core/http/requests.ts";
-import { putGrantSchema } from "../../../runtime/core/http/tenant-api.ts";
+import { parseManifest } from "../../../../runtime/core/package/manifest.ts";
+import { createBatchSchema, jobRequestSchema } from "../../../../runtime/core/http/requests.ts";
+import { putGrantSchema } from "../../../../runtime/core/http/tenant-api.ts";
 
 const job = { tenantName: "acme", jobType: "Type", jobName: "name", jobProcessorPackageName: "p.zip" };
 const batch = { tenantName: "acme", batchName: "name" };

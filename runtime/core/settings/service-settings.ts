@@ -41,7 +41,7 @@ export function checkPool(setting: string, pool: string): string {
   throw new SettingsError(`${setting} must be lower-case letters, digits and inner hyphens, not "${pool}".`);
 }
 
-// Where the services are.
+// --- Connections -----------------------------------------------------------------------------------------------------
 
 /** Where the services are. On a laptop connection strings; in Azure names, and a managed identity as credential. */
 export type ConnectionSettings =
@@ -72,16 +72,3 @@ export function parseConnection(env: Environment): ConnectionSettings {
     serviceBusNamespace: required(env, SETTING.serviceBusNamespace),
   };
 }
-
-// What a supervisor tells each of its programs beforehand: how to stop when the supervisor is gone.
-
-export interface OrphanOrders {
-  readonly type: "orphan-orders";
-  /** Process ids of the programs that need this one: it stops when they have ended. */
-  readonly stopAfter: readonly number[];
-  /** A program that has not stopped by then ends at once. */
-  readonly graceMs: number;
-}
-
-export const isOrphanOrders = (message: unknown): message is OrphanOrders =>
-  typeof message === "object" && message !== null && "type" in message && message.type === "orphan-orders";

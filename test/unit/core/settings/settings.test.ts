@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { authFacts } from "../../../runtime/core/http/auth-facts.ts";
-import { parseApiSettings } from "../../../runtime/core/settings/api.ts";
-import { SettingsError, type Environment } from "../../../runtime/core/settings/environment.ts";
-import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { parseWorkerSettings } from "../../../runtime/core/settings/worker.ts";
+import { authFacts } from "../../../../runtime/core/http/auth-facts.ts";
+import { parseApiSettings } from "../../../../runtime/core/settings/api-settings.ts";
+import { SettingsError, type Environment } from "../../../../runtime/core/settings/environment.ts";
+import { SETTING } from "../../../../runtime/core/settings/names.ts";
+import { parseWorkerSettings } from "../../../../runtime/core/settings/worker-settings.ts";
 
 const local: Environment = {
   [SETTING.storageConnectionString]: "storage",

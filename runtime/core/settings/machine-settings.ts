@@ -3,8 +3,8 @@
  * unless it is set.
  */
 import { PROTECTION_IDLE_GRACE_MS, RELEASE_PATIENCE_MINUTES_DEFAULT, RELEASE_PATIENCE_MINUTES_MAX } from "../limits.ts";
-import { integer, isSet, required, SettingsError, type Environment } from "../settings/environment.ts";
-import { SETTING } from "../settings/names.ts";
+import { integer, isSet, required, SettingsError, type Environment } from "./environment.ts";
+import { SETTING } from "./names.ts";
 
 export interface WorkerMachineSettings {
   /** Undefined where the machine is none of a scale set. */

@@ -10,7 +10,7 @@ import {
   parseEventLevel,
   parseLockMs,
   parseLogLevel,
-} from "./service.ts";
+} from "./service-settings.ts";
 import { type Environment, SettingsError, integer, optional, required } from "./environment.ts";
 import { SETTING } from "./names.ts";
 

@@ -1,6 +1,6 @@
 /** What the exit code of a command says, so that scripts need not read its text. */
 import { CommanderError } from "commander";
-import { isJobServiceError } from "../client/errors.ts";
+import { isJobServiceError } from "../client/job-service-error.ts";
 
 export const EXIT = {
   done: 0,

@@ -1,6 +1,6 @@
 /** Streams of bytes as every browser has them, read as an async iterable or as lines of text. */
 import { JsonError, writeJson } from "../core/json.ts";
-import { JobServiceError } from "./errors.ts";
+import { JobServiceError } from "./job-service-error.ts";
 
 /** Cancels the stream when the reader stops early. Throws when nothing comes for `stallMs`. */
 export async function* chunksOf(

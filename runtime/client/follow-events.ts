@@ -1,7 +1,7 @@
 /** One stream of events that goes on over breaks of the connection, from where it stood. */
 import { linesOf } from "./bytes.ts";
-import { type JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
-import { delayAfter, sleep } from "./retry.ts";
+import { type JobServiceError, isJobServiceError, networkFailed } from "./job-service-error.ts";
+import { delayAfter, sleep } from "./with-retries.ts";
 import type { Transport } from "./transport.ts";
 
 /** What is followed: exactly one of them. */

@@ -2,7 +2,7 @@
  * The OAuth calls signing in needs: where the issuer takes requests, one for a token, one for a device code.
  * Everything comes from what `GET /v1/auth` says, as far as trusted-authority.ts believes it; errors carry the issuer's words and never a secret.
  */
-import { JobServiceError, SilenceError, networkFailed } from "./errors.ts";
+import { JobServiceError, SilenceError, networkFailed } from "./job-service-error.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import { ownEndpoint, trustedIssuer, type EntraFacts } from "./trusted-authority.ts";
 

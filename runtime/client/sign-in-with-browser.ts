@@ -2,7 +2,7 @@
  * Signs a user in by the authorization code flow with PKCE (RFC 7636): a browser goes to the issuer and comes back with a code,
  * which only the program that began can turn into tokens. Where the browser comes back to is the caller's business.
  */
-import { JobServiceError } from "./errors.ts";
+import { JobServiceError } from "./job-service-error.ts";
 import { publicClientOf, tokenOf, userScopes, type AccessToken } from "./credential.ts";
 import { createIssuer, type IssuerOptions } from "./oauth.ts";
 import type { CallOptions, Fetch } from "./transport.ts";

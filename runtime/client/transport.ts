@@ -1,8 +1,14 @@
 /** Makes requests of the service: address, token, time limit, retries, and the service's errors as errors. */
 import type { ErrorDetail } from "../core/errors.ts";
 import { jsonText } from "./bytes.ts";
-import { JobServiceError, type JobServiceErrorCode, SilenceError, isJobServiceError, networkFailed } from "./errors.ts";
-import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
+import {
+  JobServiceError,
+  type JobServiceErrorCode,
+  SilenceError,
+  isJobServiceError,
+  networkFailed,
+} from "./job-service-error.ts";
+import { type Attempt, type RetryPolicy, withRetries } from "./with-retries.ts";
 
 /** What the client needs of `fetch`. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;

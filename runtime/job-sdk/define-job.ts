@@ -1,7 +1,7 @@
 /** How a package declares a job, and how the runtime recognises the declaration after it has been bundled. */
 import type { RetryPolicy } from "../core/job/retry.ts";
 import type { Isolation } from "../core/package/manifest.ts";
-import type { Job, JobContext, JobResult } from "./context.ts";
+import type { Job, JobContext, JobResult } from "./job-context.ts";
 
 /**
  * Marks what `defineJob` returns. A registered symbol, because every bundled package carries its own copy of this

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { buildClientPackage } from "../../runtime/package/build/client-package.ts";
+import { buildClientPackage } from "../../runtime/package/build/build-client-package.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 export interface PageServer extends AsyncDisposable {

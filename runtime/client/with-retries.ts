@@ -1,5 +1,5 @@
 /** Tries a call again while that can help: exponential backoff with full jitter, never sooner than the service asks for. */
-import { type JobServiceError, isJobServiceError } from "./errors.ts";
+import { type JobServiceError, isJobServiceError } from "./job-service-error.ts";
 
 export interface RetryOptions {
   /** Tries of one call, the first included. Default 8: about half a minute of an outage. 1: no second try. */

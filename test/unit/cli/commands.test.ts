@@ -11,7 +11,7 @@ import {
   type OptionSpec,
 } from "../../../runtime/cli/command-spec.ts";
 import { EXIT, EXIT_MEANINGS } from "../../../runtime/cli/exit-codes.ts";
-import { COMMANDS } from "../../../runtime/cli/table/index.ts";
+import { COMMANDS } from "../../../runtime/cli/specs/commands.ts";
 import { runCliHere } from "../../support/cli-in-process.ts";
 import { readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
 

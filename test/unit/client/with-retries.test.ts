@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { JobServiceError } from "../../../runtime/client/errors.ts";
-import { delayAfter, retryPolicy, withRetries } from "../../../runtime/client/retry.ts";
+import { JobServiceError } from "../../../runtime/client/job-service-error.ts";
+import { delayAfter, retryPolicy, withRetries } from "../../../runtime/client/with-retries.ts";
 
 const policy = retryPolicy();
 const away = (retryAfterMs?: number): JobServiceError =>

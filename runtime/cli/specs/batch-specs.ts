@@ -1,6 +1,6 @@
 /** The command about batches. */
 import { limit, REMOTE, TENANT, type CommandSpec } from "../command-spec.ts";
-import { PRIORITY } from "./jobs.ts";
+import { PRIORITY } from "./job-specs.ts";
 
 export const BATCHES: readonly CommandSpec[] = [
   {

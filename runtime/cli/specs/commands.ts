@@ -1,11 +1,11 @@
 /** Every command of `jobyard`, in the order of its help. */
 import type { CommandSpec } from "../command-spec.ts";
-import { ADMINISTRATION } from "./administration.ts";
-import { BATCHES } from "./batches.ts";
-import { JOBS } from "./jobs.ts";
-import { PACKAGES } from "./packages.ts";
-import { SIGNING_IN } from "./signing-in.ts";
-import { TIMERS } from "./timers.ts";
+import { ADMINISTRATION } from "./administration-specs.ts";
+import { BATCHES } from "./batch-specs.ts";
+import { JOBS } from "./job-specs.ts";
+import { PACKAGES } from "./package-specs.ts";
+import { SIGNING_IN } from "./sign-in-specs.ts";
+import { TIMERS } from "./timer-specs.ts";
 
 export const COMMANDS: readonly CommandSpec[] = [
   ...SIGNING_IN,
@@ -19,6 +19,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "Print what makes a shell complete commands and options.",
     examples: ["completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc"],
     arguments: [{ name: "<shell>", text: "which one", choices: ["bash", "zsh"] }],
-    load: async () => (await import("../commands/completion.ts")).completionOf(COMMANDS),
+    load: async () => (await import("../commands/shell-completion.ts")).completionOf(COMMANDS),
   },
 ];

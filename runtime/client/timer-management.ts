@@ -1,7 +1,7 @@
 /** Timers of a tenant's packages: when they ran and will run, pausing them, running one now. */
 import type { TimerScheduleInput, TimerView } from "../core/http/timer-api.ts";
 import type { SubmitOptions } from "./management.ts";
-import { newKey } from "./retry.ts";
+import { newKey } from "./with-retries.ts";
 import { listing, type Listing, type PageOptions } from "./monitoring.ts";
 import { path, type CallOptions, type Transport } from "./transport.ts";
 

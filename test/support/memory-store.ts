@@ -9,7 +9,7 @@ import type { JobStore, JobUpdate } from "../../runtime/core/ports/job-store.ts"
 import type { Stored } from "../../runtime/core/ports/stored.ts";
 import { assertTransition } from "../../runtime/core/job/states.ts";
 import { createMemoryJobs, storedJob } from "./stores/memory-jobs.ts";
-import { MemoryTable } from "./stores/memory-table.ts";
+import { atOnce, MemoryTable } from "./stores/memory-table.ts";
 
 /**
  * What becomes of a write: `lose-answer` lands it and reports the row as read afterwards, `go-dark` lands it and then
@@ -27,7 +27,7 @@ export interface MemoryStore extends Pick<JobStore, "insert" | "get" | "update">
 }
 
 export function createMemoryStore(): MemoryStore {
-  const table = new MemoryTable(() => Promise.resolve());
+  const table = new MemoryTable(atOnce);
   const jobs = createMemoryJobs(table);
   const transitions: string[] = [];
   const stored = (jobId: string): Stored<Job> | undefined => {

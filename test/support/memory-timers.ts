@@ -4,7 +4,7 @@ import type { RowKeys } from "../../runtime/azure/tables/rows.ts";
 import type { Stored } from "../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../runtime/core/ports/timer-store.ts";
 import type { Timer, TimerName } from "../../runtime/core/timer/timer.ts";
-import { MemoryTable } from "./stores/memory-table.ts";
+import { atOnce, MemoryTable } from "./stores/memory-table.ts";
 import { createMemoryTimers as timersIn } from "./stores/memory-timers.ts";
 
 export interface MemoryTimers extends TimerStore {
@@ -15,7 +15,7 @@ export interface MemoryTimers extends TimerStore {
 }
 
 export function createMemoryTimers(): MemoryTimers {
-  const table = new MemoryTable(() => Promise.resolve());
+  const table = new MemoryTable(atOnce);
   return {
     ...timersIn(table),
     put: (timer) => ({ value: timer, etag: table.put(keysOf(timer), timerCells(timer)) }),

@@ -13,7 +13,8 @@ import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
-import { createMemoryKeys } from "../memory-keys.ts";
+import { createMemoryKeys } from "../stores/memory-keys.ts";
+import { atOnce, MemoryTable } from "../stores/memory-table.ts";
 import { silentEvents } from "../silent-events.ts";
 import { silentLog } from "../silent-log.ts";
 import { followed } from "../test-events.ts";
@@ -103,7 +104,10 @@ function buildRoutes(pool: string): Routes {
     pools: [pool],
     events: silentEvents,
     ...followed(),
-    keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
+    keys: {
+      ...createMemoryKeys(new MemoryTable(atOnce)),
+      removeExpired: () => Promise.reject(new Error("The API removes no keys.")),
+    },
     tenants: unasked("tenants"),
     webhooks: unasked("webhooks"),
     deliveries: unasked("deliveries"),

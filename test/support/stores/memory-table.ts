@@ -15,6 +15,9 @@ const { setImmediate } = globalThis;
 
 export const nextTurn: Turn = () => new Promise((resolve) => void setImmediate(resolve));
 
+/** For tests that decide themselves what happens when: no access waits. */
+export const atOnce: Turn = () => Promise.resolve();
+
 /** A row as it lies in its place. */
 export interface KeyedRow extends StoredRow, RowKeys {}
 

@@ -9,8 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BatchView } from "../../runtime/core/http/views.ts";
 import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
 import { localClient } from "../../runtime/local/stack.ts";
-import { apiOf, type LocalApi } from "../support/local-api.ts";
-import { processesOf, startLocal, type LocalRun } from "../support/local-run.ts";
+import { type LocalApi, type LocalRun, apiOf, processesOf, startLocal } from "../support/processes/local-run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { type Bundles, buildBundles } from "../../infra/bundles.ts";
 import { ROOT } from "../../infra/tools/stack-graph.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { unzip } from "../support/unzip.ts";
+import { unzip } from "../support/packages/unzip.ts";
 
 /** App Service and a VM fetch them at every start of a machine. */
 const BUNDLE_MAX_BYTES = 8 * 1024 * 1024;

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { WORKER_HEALTH } from "../../runtime/core/settings/machine-settings.ts";
 import { JOB_GROUP, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
-import { hasProgram } from "../support/has-program.ts";
+import { hasProgram } from "../support/processes/has-program.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../support/temporary-directory.ts";
 
 const FOLDER = join(import.meta.dirname, "../../infra/cloud-init");

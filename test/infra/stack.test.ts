@@ -8,7 +8,7 @@ import { SETTING } from "../../runtime/core/settings/names.ts";
 import { busTopology } from "../../runtime/core/deployment/topology.ts";
 import { CONTAINERS, TABLES } from "../../runtime/core/deployment/storage-layout.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
-import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
+import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/infra/mocked-stack.ts";
 
 type Json = Record<string, unknown>;
 

@@ -6,7 +6,7 @@ import { SignJWT } from "jose";
 import type { AccessList } from "../../runtime/local/bus/access/access-file.ts";
 import type { Assignment } from "../../runtime/local/bus/access/rights.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
-import { newPair, nowS, type SigningPair } from "./test-issuer.ts";
+import { newPair, nowS, type SigningPair } from "./identity/test-issuer.ts";
 
 const ISSUER = "https://issuer.example/v2.0";
 

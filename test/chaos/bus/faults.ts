@@ -1,7 +1,7 @@
 /** Breaks the connections between many clients and the bus at random moments. */
 import { setTimeout as delay } from "node:timers/promises";
 import { startBus } from "../../support/bus-fixture.ts";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { chaosTopology, drainAll, Ledger, startLoad } from "./workload.ts";
 
 /** The second one comes first; the first, which waits a minute for the SDK to give a link up, last. */

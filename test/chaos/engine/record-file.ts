@@ -1,7 +1,7 @@
 /** Where the recorder writes, inside the storage folder of a run, and how it is read back. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { WireRecord } from "../../support/chaos-wire.ts";
+import type { WireRecord } from "./storage-wire.ts";
 
 export const RECORD_FILE = "writes.jsonl";
 

@@ -3,7 +3,7 @@
  * here; `checker.ts` does that.
  */
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
-import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
+import type { RowWrite, WireRecord } from "./storage-wire.ts";
 import { add, type Counts, countsOf, minus } from "./counts.ts";
 import {
   type BatchRow,

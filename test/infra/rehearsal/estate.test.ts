@@ -10,7 +10,7 @@ import { planAutoscale } from "../../../runtime/core/deployment/autoscale.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
 import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
-import { mockedStack } from "../../support/mocked-stack.ts";
+import { mockedStack } from "../../support/infra/mocked-stack.ts";
 
 let cloud: CloudRecord;
 let estate: Estate;

@@ -9,8 +9,8 @@ import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import type { CancelIntent, WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { jobOf } from "../../support/builders.ts";
 import { type SeededRandom, seededRandom } from "../../support/seeded-random.ts";
-import { type Fate, startStorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { type Fate, startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const newStore = (connectionString?: string): WorkerStore =>
   createWorkerStore({ storage: testStorage(connectionString) });

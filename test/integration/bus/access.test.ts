@@ -10,7 +10,7 @@ import { startBusProcess } from "../../support/bus-process.ts";
 import { startBusTokens, type BusTokens } from "../../support/bus-tokens.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { nowS } from "../../support/test-issuer.ts";
+import { nowS } from "../../support/identity/test-issuer.ts";
 
 const NO_RETRIES = { retryOptions: { maxRetries: 0, timeoutInMs: 5_000 } };
 const UNAUTHORIZED = { code: "UnauthorizedAccess" };

@@ -1,6 +1,6 @@
 // Connections to the local Service Bus, the local issuer and a worker's health that prove nothing: each is let go, and
 // others are served.
-import { silentUnreadable } from "../../support/silent-unreadable.ts";
+import { silentUnreadable } from "../../support/silent.ts";
 import { once } from "node:events";
 import { type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -9,7 +9,7 @@ import { startIdentityServer } from "../../../runtime/local/identity/identity-se
 import { serveHealth } from "../../../runtime/worker/machine/health.ts";
 import { connectAdmin, startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { eventually } from "../../support/eventually.ts";
-import { holdConnections } from "../../support/half-open-client.ts";
+import { holdConnections } from "../../support/network/half-open-client.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const LIMITS = { openTimeoutMs: 200, tokenTimeoutMs: 200, lingerMs: 20 };

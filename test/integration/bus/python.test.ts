@@ -7,7 +7,7 @@ import { createServer } from "node:tls";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { startBus } from "../../support/bus-fixture.ts";
-import { hasProgram } from "../../support/has-program.ts";
+import { hasProgram } from "../../support/processes/has-program.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../support/bus-python-client.py");

@@ -15,10 +15,10 @@ import { startIdentityServer, type IdentityServer } from "../../../runtime/local
 import { DIRECTORY_ID } from "../../../runtime/local/identity/principals.ts";
 import { freePorts } from "../../../runtime/local/home.ts";
 import { eventually } from "../../support/eventually.ts";
-import { startApiProcess, type ApiProcess } from "../../support/api-process.ts";
+import { startApiProcess, type ApiProcess } from "../../support/processes/api-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
-import { holdConnections } from "../../support/half-open-client.ts";
-import { openWire } from "../../support/wire.ts";
+import { holdConnections } from "../../support/network/half-open-client.ts";
+import { openWire } from "../../support/api/wire.ts";
 
 /** The key that Azurite's documentation names, and every page knows. */
 const KNOWN_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";

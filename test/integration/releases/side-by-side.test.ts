@@ -13,16 +13,15 @@ import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completi
 import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
-import { type LaterRelease, laterRelease } from "../../support/later-release.ts";
-import { hearFrom } from "../../support/test-events.ts";
-import { silentEvents } from "../../support/silent-events.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { type LaterRelease, laterRelease } from "./later-release.ts";
+import { hearFrom } from "../../support/events/test-events.ts";
+import { silentEvents, silentLog } from "../../support/silent.ts";
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
-import { startTestApi, type TestApi } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
-import { buildZip } from "../../support/zip-builder.ts";
+import { buildZip } from "../../support/packages/zip-builder.ts";
 
 const QUEUE = jobQueueName(DEFAULT_POOL, "normal");
 const HOUR_MS = 60 * 60_000;

@@ -17,9 +17,9 @@ import { createRound, startScheduler, type SchedulerDeps } from "../../../runtim
 import { timerOf } from "../../support/builders.ts";
 import { startBus, type BusFixture } from "../../support/bus-fixture.ts";
 import { recordingLog } from "../../support/recording-log.ts";
-import { silentLog } from "../../support/silent-log.ts";
-import { ofAccount } from "../../support/azurite.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { silentLog } from "../../support/silent.ts";
+import { ofAccount } from "../../support/stores/azurite.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const tenantName = freshTenant();
 const START = new Date(Math.floor(Date.now() / 1_000) * 1_000);

@@ -2,7 +2,7 @@
  * The web API of one run, over connections in memory. To build its routes costs more than a run does, so that they are
  * built once and serve one run after the other.
  */
-import { silentUnreadable } from "../silent-unreadable.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
 import { randomBytes } from "node:crypto";
 import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
@@ -15,9 +15,7 @@ import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createMemoryKeys } from "../stores/memory-keys.ts";
 import { atOnce, MemoryTable } from "../stores/memory-table.ts";
-import { silentEvents } from "../silent-events.ts";
-import { silentLog } from "../silent-log.ts";
-import { followed } from "../test-events.ts";
+import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
 
 export interface Answer {

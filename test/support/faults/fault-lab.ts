@@ -2,7 +2,7 @@
  * A whole system for one run: the web API over HTTP and workers in this process, each behind the fault plan, over
  * services that are given. Everything it started has ended when it is disposed of.
  */
-import { silentUnreadable } from "../silent-unreadable.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,7 +17,6 @@ import type { PackageCache } from "../../../runtime/worker/package-cache/package
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../../runtime/worker/process/files/workspace.ts";
 import { type Worker, startWorkerNode } from "../../../runtime/worker/worker.ts";
-import { silentLog } from "../silent-log.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type Answer, startFaultApi } from "./fault-api.ts";
 import type { FaultPlan } from "./fault-plan.ts";
@@ -25,7 +24,6 @@ import { faultyQueue } from "./faulty-queue.ts";
 import { faultyStores, type Stores } from "./faulty-stores.ts";
 import { createRunRecord, type RunRecord } from "./run-record.ts";
 import type { ScriptSettings } from "./scripted-jobs.ts";
-import { silentEvents } from "../silent-events.ts";
 
 /** What a lab is built on. */
 export interface Services extends AsyncDisposable {

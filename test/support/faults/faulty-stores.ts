@@ -11,7 +11,7 @@ import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
 import { newTimerRun } from "../../../runtime/core/timer/timer.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
-import { silentEvents } from "../silent-events.ts";
+import { silentEvents } from "../silent.ts";
 
 export interface Stores {
   readonly jobs: JobStore;

@@ -15,8 +15,8 @@ import { createPackageCache } from "../../../runtime/worker/package-cache/packag
 import { currentPlatform } from "../../../runtime/worker/package-cache/unpack.ts";
 import { bundleHost } from "../../../runtime/worker/process/host-child.ts";
 import { createJobProcesses } from "../../../runtime/worker/process/job-processes.ts";
-import { testPackage } from "../test-package.ts";
-import { freshTenant, testStorage } from "../test-storage.ts";
+import { testPackage } from "../packages/test-package.ts";
+import { freshTenant, testStorage } from "../stores/test-storage.ts";
 import type { Services } from "./fault-lab.ts";
 import { createScriptedJobs, SCRIPTED_JOB_TYPES } from "./scripted-jobs.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "../../../runtime/azure/index.ts";
 import { readRow } from "../../../runtime/azure/tables/rows.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
-import { testStorage } from "../test-storage.ts";
+import { testStorage } from "./test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 
 /** Clients of their own, as those of another process. */

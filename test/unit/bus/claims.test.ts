@@ -12,7 +12,7 @@ import { createTokenVerifier, TOLERANCE_S } from "../../../runtime/local/bus/acc
 import { watchClaim } from "../../../runtime/local/bus/amqp/claim-watch.ts";
 import { BusError } from "../../../runtime/local/bus/engine/errors.ts";
 import { startBusTokens, type BusTokens } from "../../support/bus-tokens.ts";
-import { newPair, nowS } from "../../support/test-issuer.ts";
+import { newPair, nowS } from "../../support/identity/test-issuer.ts";
 
 let tokens: BusTokens;
 beforeAll(async () => {

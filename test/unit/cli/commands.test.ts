@@ -12,8 +12,8 @@ import {
 } from "../../../runtime/cli/command-spec.ts";
 import { EXIT, EXIT_MEANINGS } from "../../../runtime/cli/exit-codes.ts";
 import { COMMANDS } from "../../../runtime/cli/specs/commands.ts";
-import { runCliHere } from "../../support/cli-in-process.ts";
-import { readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
+import { readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const all = [...commandsIn(COMMANDS)];

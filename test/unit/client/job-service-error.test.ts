@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { generate } from "selfsigned";
 import { describe, expect, it } from "vitest";
 import { JobServiceClient, type Fetch } from "../../../runtime/client/index.ts";
-import { listening } from "../../support/listening.ts";
+import { listening } from "../../support/network/listening.ts";
 
 /** A quick client, and how often it has tried. */
 function counting(url: string, answer: Fetch = (address, init) => fetch(address, init)) {

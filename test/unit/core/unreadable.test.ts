@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { UnreadableError } from "../../../runtime/core/errors.ts";
 import { UNREADABLE_LOG_EVERY_MS, UNREADABLE_SHOWN_MS } from "../../../runtime/core/limits.ts";
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { silentLog } from "../../support/silent.ts";
 
 const strange = (format: "bell" | "job"): UnreadableError => new UnreadableError(format, "Its version is 2.");
 

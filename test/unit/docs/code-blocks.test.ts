@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { codeBlocks, compile, DOCUMENTS } from "../../support/code-blocks.ts";
-import { ROOT, tablesOf } from "../../support/document-tables.ts";
+import { codeBlocks, compile, DOCUMENTS } from "../../support/docs/code-blocks.ts";
+import { ROOT, tablesOf } from "../../support/docs/document-tables.ts";
 
 const BLOCKS = (await Promise.all(DOCUMENTS.map(codeBlocks))).flat();
 const inLanguage = (...names: readonly string[]) => BLOCKS.filter(({ language }) => names.includes(language));

@@ -6,7 +6,7 @@ import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { batchViewSchema, jobViewSchema } from "../../../runtime/core/http/views.ts";
-import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 /** Nothing is called here. */
 const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
-import { LIBRARIES } from "../../support/libraries.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
+import { LIBRARIES } from "../../support/packages/libraries.ts";
 
 it("docs/packages.md has every library that is tried, with its version and what its package says", async () => {
   const rows = rowsOf(sectionOf(await readDocument("packages.md"), "## Libraries"));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import * as limits from "../../../runtime/core/limits.ts";
-import { readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
-import { DOCUMENTS } from "../../support/code-blocks.ts";
-import { codesIn, ROOT, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { DOCUMENTS } from "../../support/docs/code-blocks.ts";
+import { codesIn, ROOT, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 interface Room {
   readonly room: string;

@@ -5,7 +5,7 @@ import { ScheduleError } from "../../../runtime/core/errors.ts";
 import { parseSchedule } from "../../../runtime/core/schedule/schedule.ts";
 import { scheduleWarnings } from "../../../runtime/core/schedule/schedule-warnings.ts";
 import { packPackage } from "../../../runtime/package/build/pack.ts";
-import { codesIn, readDocument, sectionOf } from "../../support/document-tables.ts";
+import { codesIn, readDocument, sectionOf } from "../../support/docs/document-tables.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const document = await readDocument("timers.md");

@@ -8,10 +8,10 @@ import { describe, expect, it } from "vitest";
 import { type FormatName, FORMATS } from "../../../runtime/core/formats.ts";
 import { inspectPackage } from "../../../runtime/package/read/inspect-package.ts";
 import { packPackage } from "../../../runtime/package/build/pack.ts";
-import { addFixtures, asStored, type Example, formatFixtures, packageFixtures } from "../../support/format-fixtures.ts";
-import { formatSamples } from "../../support/format-samples.ts";
-import { sourcePackage } from "../../support/source-package.ts";
-import { unzip } from "../../support/unzip.ts";
+import { addFixtures, asStored, type Example, formatFixtures, packageFixtures } from "./format-fixtures.ts";
+import { formatSamples } from "./format-samples.ts";
+import { sourcePackage } from "../../support/packages/source-package.ts";
+import { unzip } from "../../support/packages/unzip.ts";
 import { createLab, FACTS } from "../worker/process/lab.ts";
 
 const samples = await formatSamples();

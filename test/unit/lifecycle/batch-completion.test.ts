@@ -5,10 +5,10 @@ import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-
 import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "../../../runtime/core/job/states.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";
-import { inEveryOrder, type Scene } from "../../support/interleave.ts";
-import { fakeQueue } from "../../support/fake-delivery.ts";
+import { inEveryOrder, type Scene } from "../../support/faults/interleave.ts";
+import { fakeQueue } from "../../support/bus/fake-delivery.ts";
 import { createMemoryStores } from "../../support/stores/memory-stores.ts";
-import { silentEvents } from "../../support/silent-events.ts";
+import { silentEvents } from "../../support/silent.ts";
 
 type Gate = () => Promise<void>;
 

@@ -4,13 +4,13 @@ import { createReleaseReader } from "../../../../runtime/azure/index.ts";
 import { SETTING } from "../../../../runtime/core/settings/names.ts";
 import { RELEASES } from "../../../../runtime/core/deployment/storage-layout.ts";
 import { freePorts } from "../../../../runtime/local/home.ts";
-import { startFakeMetadataService, type FakeMetadataService } from "../../../support/fake-metadata-service.ts";
-import { startFakeResourceManager, type FakeResourceManager } from "../../../support/fake-resource-manager.ts";
+import { startFakeMetadataService, type FakeMetadataService } from "../../../support/machine/fake-metadata-service.ts";
+import { startFakeResourceManager, type FakeResourceManager } from "../../../support/machine/fake-resource-manager.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
-import { testPackage } from "../../../support/test-package.ts";
-import { freshTenant, testStorage } from "../../../support/test-storage.ts";
+import { testPackage } from "../../../support/packages/test-package.ts";
+import { freshTenant, testStorage } from "../../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../../support/test-system.ts";
-import { startWorkerProcess } from "../../../support/worker-process.ts";
+import { startWorkerProcess } from "../../../support/processes/worker-process.ts";
 
 const tenant = freshTenant();
 const SECONDS = { timeout: 60_000, interval: 50 };

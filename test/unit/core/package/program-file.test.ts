@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
 import { packagedProgram, programProblem, readInterpreter } from "../../../../runtime/core/package/program-file.ts";
-import { elfFor } from "../../../support/elf.ts";
+import { elfFor } from "../../../support/packages/elf.ts";
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
 const ARM64 = elfFor(0xb7);

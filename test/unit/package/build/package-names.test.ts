@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ROOT } from "../../../support/document-tables.ts";
+import { ROOT } from "../../../support/docs/document-tables.ts";
 
 interface PackageJson {
   readonly name: string;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ManifestTimer } from "../../../../runtime/core/package/manifest.ts";
 import { packPackage } from "../../../../runtime/package/build/pack.ts";
 import { PackError } from "../../../../runtime/package/build/problem.ts";
-import { sourcePackage } from "../../../support/source-package.ts";
+import { sourcePackage } from "../../../support/packages/source-package.ts";
 
 const IMPORT = 'import { scalableTimerJob } from "jobyard/job";\n';
 const timer = (options: string): string => `scalableTimerJob({ ${options} }, async () => {})`;

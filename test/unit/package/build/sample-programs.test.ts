@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readPdf } from "../../../../packages-sample/documents/test/read-pdf.ts";
 import { type PackResult, packPackage } from "../../../../runtime/package/build/pack.ts";
 import { unpackPackage } from "../../../../runtime/worker/package-cache/unpack.ts";
-import { hasProgram } from "../../../support/has-program.ts";
+import { hasProgram } from "../../../support/processes/has-program.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { type Attempt, FACTS, type Lab, createLab } from "../../worker/process/lab.ts";
 import { eventuallyTrue } from "../../../support/eventually.ts";

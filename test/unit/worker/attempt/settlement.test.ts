@@ -9,11 +9,10 @@ import type { Execution } from "../../../../runtime/worker/attempt/execution.ts"
 import { ownRow, type RowChange } from "../../../../runtime/worker/attempt/owned-row.ts";
 import { settle } from "../../../../runtime/worker/attempt/settlement.ts";
 import { jobOf } from "../../../support/builders.ts";
-import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
+import { deliveryOf, fakeQueue } from "../../../support/bus/fake-delivery.ts";
 import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
-import { createMemoryStore } from "../../../support/memory-store.ts";
-import { silentLog } from "../../../support/silent-log.ts";
-import { silentEvents } from "../../../support/silent-events.ts";
+import { createMemoryStore } from "../../../support/stores/held-jobs.ts";
+import { silentEvents, silentLog } from "../../../support/silent.ts";
 
 /** No run of a timer is claimed here. */
 const noTimers = { timers: createMemoryStores().timers, log: silentLog };

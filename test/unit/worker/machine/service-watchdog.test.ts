@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { feedServiceWatchdog } from "../../../../runtime/worker/machine/health.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { silentLog } from "../../../support/silent.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 it("gives signs of life to its descriptor for as long as the worker is alive", async () => {

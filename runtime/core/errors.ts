@@ -17,7 +17,7 @@ export const UNAUTHENTICATED_CODES = ["Unauthenticated"] as const;
 export const FORBIDDEN_CODES = ["Forbidden"] as const;
 /** The caller must ask less often. */
 export const TOO_MANY_CODES = ["TooManyRequests"] as const;
-/** There is no such thing, or the caller may not know of it. */
+/** It does not exist, or the caller may not know of it. */
 export const NOT_FOUND_CODES = [
   "RouteNotFound",
   "JobNotFound",
@@ -70,7 +70,7 @@ export const JOB_CODES = [
   "ArtifactsTooLarge",
   "ArtifactRefused",
 ] as const;
-/** The job ended because of us or because somebody asked for it. */
+/** The system ended the job, or a caller canceled it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;
 export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable", "ClockWrong"] as const;
 /** Another release must read it: this one does not know the format. */
@@ -143,7 +143,7 @@ export const invalidField = (
   code: InvalidRequestCode = "InvalidRequest",
 ): InvalidRequestError => new InvalidRequestError(code, `${target}: ${message}`, { details: [{ target, message }] });
 
-/** Nobody known makes this request: no token, or none that counts. Messages never repeat the token. */
+/** The request has no valid token. Messages never repeat the token. */
 export class UnauthenticatedError extends JobSystemError<UnauthenticatedCode> {
   constructor(message: string, options?: ErrorOptions) {
     super("Unauthenticated", message, false, options);
@@ -204,7 +204,7 @@ export class JobCanceledError extends JobSystemError<"JobCanceled"> {
   }
 }
 
-/** The broker may already have given this job to somebody else: stop it, write nothing, settle nothing. */
+/** The broker may already have given this job to another worker: stop it, write nothing, settle nothing. */
 export class LockLostError extends JobSystemError<"LockLost"> {
   constructor(message: string, options?: ErrorOptions) {
     super("LockLost", message, false, options);
@@ -227,7 +227,7 @@ export class UnavailableError extends JobSystemError<UnavailableCode> {
 }
 
 /**
- * Something that another release wrote and this one cannot read. Leave it as it is: whoever knows the format will come.
+ * Something that another release wrote and this one cannot read. Leave it as it is, for a process that knows the format.
  * Never judge it, end it or write over it. Messages name the field, never its value.
  */
 export class UnreadableError extends JobSystemError<FormatCode> {

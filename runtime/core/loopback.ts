@@ -1,6 +1,6 @@
 /** Names and addresses that only this machine can reach, and the rule of HTTP servers that serve this machine only. */
 
-/** Of a setting, or of a URL's `hostname`. A name is compared by its letters: `localhost.evil.com` is none. */
+/** For a setting, or a URL's `hostname`. Names are compared letter by letter: `localhost.evil.com` is not loopback. */
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
 

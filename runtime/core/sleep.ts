@@ -14,7 +14,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Stops waiting when the signal says so; what is waited for goes on for others. Rejects with the signal's reason then. */
+/** Waits until the signal fires, then rejects with its reason. The promise itself goes on for others. */
 export async function abortable<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return waiting;
   signal.throwIfAborted();

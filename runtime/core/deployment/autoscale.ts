@@ -1,6 +1,6 @@
 /**
  * How a worker pool follows its queues, as data: the rules that infra hands to Azure Monitor, and what those rules decide
- * for given readings, by the documented semantics of its engine. Time, delays and protection belong to whoever runs it.
+ * for given readings, by the documented semantics of its engine. Time, delays and protection belong to the caller.
  * https://learn.microsoft.com/azure/azure-monitor/autoscale/autoscale-understanding-settings
  */
 import { InvariantError } from "../errors.ts";
@@ -35,7 +35,7 @@ export interface AutoscaleRule {
   /** The reading is the average over this time. Azure takes 5 minutes or more. */
   readonly windowMinutes: number;
   readonly change: ScaleChange;
-  /** After this rule has acted, no rule acts for so long. */
+  /** After this rule has acted, no rule acts for this long. */
   readonly cooldownMinutes: number;
 }
 

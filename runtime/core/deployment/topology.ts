@@ -22,15 +22,15 @@ const MAX_DELIVERY_COUNT = 2_000;
 /** MessageIds carry the ring of a job and never repeat; ten minutes covers every retry of a lost acknowledgement. */
 const DUPLICATE_WINDOW_MS = 10 * 60_000;
 
-/** What happens to jobs and batches (core/job/events.ts). Anybody may add a subscription with a filter of their own. */
+/** What happens to jobs and batches (core/job/events.ts). A fork may add subscriptions with filters of its own. */
 export const EVENTS_TOPIC = "job-events";
 
-/** News of yesterday is no news: a subscription nobody reads does not fill the topic. */
+/** Events older than a day are of no use, and a subscription without a reader must not fill the topic. */
 const EVENT_TIME_TO_LIVE_MS = 24 * 60 * 60_000;
 
 /**
- * The subscription of one API instance, made when it starts and gone by itself after it ends: five minutes without a
- * receiver is the least Azure takes. What is older than that nobody waits for any more.
+ * The subscription of one API instance. It is made when the instance starts, and Azure removes it after five minutes
+ * without a receiver, the shortest time possible. Followers do not wait for older events.
  */
 export const eventSubscription = (name: string): SubscriptionSettings => ({
   name,
@@ -39,10 +39,10 @@ export const eventSubscription = (name: string): SubscriptionSettings => ({
   autoDeleteOnIdleMs: 5 * 60_000,
 });
 
-/** Ticks of timers. Each timer has a subscription that lets only its own through, to the queue of its pool. */
+/** Ticks of timers. Each timer has a subscription that forwards its own ticks to the queue of its pool. */
 export const TIMERS_TOPIC = "timers";
 
-/** Longer than ticks are sent ahead, with room for whoever sends them again after an outage. */
+/** Longer than ticks are sent ahead, so that ticks sent again after an outage are recognized. */
 const TICK_DUPLICATE_WINDOW_MS = 60 * 60_000;
 
 /** The queue a pool's jobs of one priority wait in. */
@@ -55,10 +55,10 @@ export const subscriptionOf = (timer: TimerName & Pick<Timer, "pool" | "priority
   queue: jobQueueName(timer.pool, timer.priority),
 });
 
-/** Service Bus gives every subscription a rule of this name, which ours takes the place of: it is the only one. */
+/** Service Bus gives every subscription a rule of this name. Ours replaces it, so that it is the only one. */
 const TIMER_RULE = "$Default";
 
-/** The same from `pulumi up` and from the API. It holds no message of its own: whatever passes goes on to the queue. */
+/** The same from `pulumi up` and from the API. It keeps no messages: those that match are forwarded to the queue. */
 export const timerSubscription = ({ name, listener, queue }: TimerSubscription): SubscriptionSettings => ({
   name,
   forwardTo: queue,

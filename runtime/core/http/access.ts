@@ -46,7 +46,7 @@ function ceilingOf(roles: readonly AppRole[]): TenantAccess | undefined {
   return roles.includes("Jobs.Read") ? "read" : undefined;
 }
 
-/** Whether the roles alone leave room for an operation; what a refusal says nothing about any tenant with. */
+/** Whether the roles alone allow an operation on some tenant. A refusal by roles says nothing about any tenant. */
 export function mayTry(roles: readonly AppRole[], needs: Access): boolean {
   switch (needs) {
     case "anonymous":
@@ -63,7 +63,7 @@ export function mayTry(roles: readonly AppRole[], needs: Access): boolean {
   }
 }
 
-/** The roles that leave room for an operation, the least first. */
+/** The roles that allow an operation, the least first. */
 export const rolesFor = (needs: Access): readonly AppRole[] => APP_ROLES.filter((role) => mayTry([role], needs));
 
 /** Whether a caller may do for a tenant what an operation needs. */
@@ -81,7 +81,7 @@ export function tenantsAllowed({ roles, grants }: Rights, needs: Access): readon
     .filter((tenantName) => isAllowed({ roles, grants }, needs, tenantName));
 }
 
-/** An operation anybody signed in may call shows of tenants what a reader sees. */
+/** Of a tenant, a signed-in operation shows what `read` may see. */
 const onTenant = (needs: Exclude<Access, "anonymous">): Exclude<Access, "anonymous" | "signed-in"> =>
   needs === "signed-in" ? "read" : needs;
 

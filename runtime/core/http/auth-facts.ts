@@ -1,10 +1,10 @@
-/** What anybody may know about signing in: how a client without any token finds out where to get one. */
+/** Public facts about signing in: a client without a token learns here where to get one. */
 import * as z from "zod";
 
 /** The only delegated permission: a user's token must have been asked for with it. */
 export const USER_SCOPE = "access_as_user";
 
-/** Microsoft's cloud for everybody; national clouds have hosts of their own. */
+/** Microsoft's public cloud. National clouds have hosts of their own. */
 export const DEFAULT_AUTHORITY = "https://login.microsoftonline.com";
 
 /** How the API knows its callers. `none`: it does not, and serves this machine only. */
@@ -14,7 +14,7 @@ export type AuthSettings =
       readonly kind: "entra";
       /** Address of the issuer without the tenant, such as https://login.microsoftonline.com. */
       readonly authority: string;
-      /** The directory whose users and applications may come. */
+      /** The directory whose users and applications may sign in. */
       readonly tenantId: string;
       /** Client id of the API's own app registration. */
       readonly clientId: string;

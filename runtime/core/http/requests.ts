@@ -56,7 +56,7 @@ const instant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2030-01-31T08:00:00Z" })
   .transform((text) => new Date(text));
 
-// --- What a path names: ids are looked up, not judged, so that a malformed one is simply not there. -------------------
+// --- Paths: ids are looked up, not judged, so that a malformed one is simply not found --------------------------------
 
 export const batchParams = z.object({
   batchId: z.string().meta({ description: "The batch.", examples: ["acme.0000000000aaaaaaaa"] }),
@@ -176,7 +176,7 @@ export const submitJobsSchema = z.strictObject({
   jobs: z.array(z.unknown()).min(1).max(SUBMIT_MAX_JOBS, TOO_MANY_JOBS),
 });
 
-/** What a caller is told to send. */
+/** The request as documented. */
 export const submitJobsDocument = z
   .strictObject({ batchId: bulkBatchId, jobs: z.array(jobRequestSchema).min(1).max(SUBMIT_MAX_JOBS) })
   .meta({ id: "SubmitJobs" });

@@ -170,5 +170,5 @@ export function occurrences(timer: Pick<Timer, "cron" | "timeZone">, after: Date
   return ticksBetween(parseSchedule(timer), after, end, maxCount).map((tick) => tick.toISOString());
 }
 
-/** Further ahead nobody knows how clocks will change. */
+/** How clocks change further ahead is not known. */
 const LOOK_AHEAD_MS = 40 * 366 * 24 * 60 * 60_000;

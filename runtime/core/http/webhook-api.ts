@@ -145,5 +145,5 @@ export interface WebhookPing {
   readonly webhookName: string;
 }
 
-/** What receivers are sent; further types may come. */
+/** What receivers are sent. Further types may be added. */
 export type WebhookMessage = WebhookBatchCompleted | WebhookPing;

@@ -24,14 +24,14 @@ export type DeliveryDecision =
   | { readonly action: "claim" }
   /** The row waits for a newer bell that may never have been sent: send it, then complete this one (R6). */
   | { readonly action: "ring-again" }
-  /** My own claim; the write's answer was lost or somebody moved the ETag: adopt it and go on (R4). */
+  /** My own claim; the write's answer was lost, or another write changed the ETag: adopt it and go on (R4). */
   | { readonly action: "adopt" }
   /** Redelivery of the message the claim was made with proves that its owner's lock ended: take the job over. */
   | { readonly action: "take-over"; readonly as: TakeOver }
-  /** Somebody else runs the job with another message: this one is surplus. */
+  /** Another worker runs the job with another message: this message is surplus. */
   | { readonly action: "complete-surplus" };
 
-/** What becomes of a job whose worker is gone. */
+/** The next state of a job whose worker is gone. */
 export type TakeOver = "running" | "canceled" | "worker-lost";
 
 /**
@@ -113,7 +113,7 @@ export function endingOf({ result, cancelWanted, attempts, interruptions, maxAtt
 }
 
 export type DeadLetterDecision =
-  /** The record of a failure: it stays until the job is requeued or somebody removes it. */
+  /** The record of a failure. It stays until the job is requeued or an operator removes it. */
   | { readonly action: "keep" }
   /** Looked at again when the row has moved. */
   | { readonly action: "wait" }

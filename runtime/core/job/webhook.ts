@@ -11,11 +11,11 @@ export interface WebhookSecret {
   readonly validUntil: Date | undefined;
 }
 
-/** An address of a tenant's that is told of completed batches. */
+/** An address that is told of completed batches of a tenant. */
 export interface Webhook {
   readonly tenantName: string;
   readonly webhookName: string;
-  /** New for each that is created, so that nothing of one that was deleted reaches its namesake. */
+  /** New for each webhook, so that deliveries of a deleted one never reach another of the same name. */
   readonly webhookId: string;
   readonly url: string;
   readonly enabled: boolean;
@@ -49,7 +49,7 @@ export interface WebhookDelivery {
   readonly createdAt: Date;
   readonly state: DeliveryState;
   readonly tries: number;
-  /** Of one that waits: when it is tried next, by whoever finds it then. */
+  /** Of a waiting delivery: when it is tried next. */
   readonly nextTryAt: Date | undefined;
   /** Of the last try. */
   readonly triedAt: Date | undefined;
@@ -89,9 +89,9 @@ export function webhookBackoffMs(tries: number, random: number): number | undefi
 export interface PostResult {
   /** Undefined: no answer came. */
   readonly answerCode?: number;
-  /** The begin of the answer's text. */
+  /** The beginning of the answer's text. */
   readonly answer?: string;
-  /** Why there is no good answer, for people. */
+  /** Why there is no successful answer, for people. */
   readonly error?: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the first bytes of a program say: who interprets it, and what would keep it from starting. Asked when a package is
+ * What the first bytes of a program say: its interpreter, and what would keep it from starting. Asked when a package is
  * packed, when it is published and before its program is started, so that all three refuse the same.
  */
 import type { CommandEntry, PackagePlatform } from "./manifest.ts";
@@ -13,7 +13,7 @@ export function packagedProgram({ command }: CommandEntry, isInPackage: (path: s
   return command.includes("/") || isInPackage(path) ? path : undefined;
 }
 
-/** What is wrong with an entry point that is no file of the package, as the end of a sentence. */
+/** What is wrong with an entry point that is not a file of the package, as the end of a sentence. */
 export const missingFile = (path: string, files: Iterable<string>): string =>
   Array.from(files).some((file) => file.startsWith(`${path.replace(/\/$/, "")}/`))
     ? "is a directory"

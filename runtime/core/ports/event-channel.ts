@@ -1,4 +1,4 @@
-/** The way of events from those who cause them to those who follow them. */
+/** How events travel from their publishers to their followers. */
 import type { PublishedEvent } from "../job/events.ts";
 
 export interface EventPublisher {

@@ -1,4 +1,4 @@
-/** Job packages as blobs, for those who run them and for those who look after them. */
+/** Job packages as blobs: to run them (PackageStore), and to look after them (PackageCatalog). */
 import type { Page, PageRequest } from "./stored.ts";
 
 /** A package as stored: `version` changes with every upload. */

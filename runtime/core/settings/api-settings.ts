@@ -34,9 +34,9 @@ export interface ApiSettings {
   readonly instanceId: string;
   /** The worker pools there are: a batch that requires another one is refused. */
   readonly pools: readonly string[];
-  /** Lock duration of the job queues, as they were created: how long a silent worker's claims are believed. */
+  /** Lock duration of the job queues, as they were created: how long the claims of a silent worker count. */
   readonly lockMs: number;
-  /** Gets the job packages that were released with the API; undefined: nobody does. */
+  /** The tenant that gets the job packages released with the API; undefined: none. */
   readonly packagesTenant: string | undefined;
   /** Whether subscriptions of timers are made while the API runs. */
   readonly timerRegistration: boolean;
@@ -112,7 +112,7 @@ const parseTickHorizon = (env: Environment): number =>
     fallback: TICK_HORIZON_MS / 1_000,
   });
 
-/** Refused for an API that others reach: their webhooks would reach whatever listens here. */
+/** Refused for an API that other machines reach: their webhooks would reach the servers of this machine. */
 function parseWebhookLoopback(env: Environment): boolean {
   const text = optional(env, SETTING.webhookLoopback) ?? "refuse";
   if (text === "refuse") return false;
@@ -133,7 +133,7 @@ function onOrOff(env: Environment, name: string): boolean {
   throw new SettingsError(`${name} must be on or off, not "${text}".`);
 }
 
-/** Throws for what no browser would send as its origin. */
+/** Throws for a text that no browser sends as its origin. */
 function parseOrigins(env: Environment): readonly string[] {
   const origins = (env[SETTING.allowedOrigins] ?? "").split(",").map((origin) => origin.trim());
   return origins.filter(Boolean).map((origin) => {
@@ -169,7 +169,7 @@ function parseAuth(env: Environment): AuthSettings {
   };
 }
 
-/** An https address without path: tokens must not be believed because of keys that came over an open line. */
+/** An https address without path: signing keys must not arrive over an open line. */
 function parseAuthority(env: Environment): string {
   const text = optional(env, SETTING.authAuthority) ?? DEFAULT_AUTHORITY;
   const url = URL.parse(text);

@@ -1,13 +1,13 @@
 /**
- * The settings of a worker that concern the machine it runs on: scale set, releases, health, watchdog. All of it is off
- * unless it is set.
+ * The settings of a worker that concern its machine: scale set, releases, health, watchdog. All are off unless they are
+ * set.
  */
 import { PROTECTION_IDLE_GRACE_MS, RELEASE_PATIENCE_MINUTES_DEFAULT, RELEASE_PATIENCE_MINUTES_MAX } from "../limits.ts";
 import { integer, isSet, required, SettingsError, type Environment } from "./environment.ts";
 import { SETTING } from "./names.ts";
 
 export interface WorkerMachineSettings {
-  /** Undefined where the machine is none of a scale set. */
+  /** Undefined when the machine is not in a scale set. */
   readonly scaleSet: ScaleSetSettings | undefined;
   /** Undefined: the worker keeps the code it was started with. */
   readonly releases: ReleaseSettings | undefined;
@@ -15,12 +15,12 @@ export interface WorkerMachineSettings {
   readonly releasePollMs: number;
   /** How long a busy worker with several slots goes on receiving after it sees a new release, at least. */
   readonly releasePatienceMs: number;
-  /** Undefined: nobody asks for its health. */
+  /** Undefined: health is not served. */
   readonly healthPort: number | undefined;
   readonly watchdog: ServiceWatchdogSettings | undefined;
 }
 
-/** What a worker on an instance of a scale set needs to know of its machine. */
+/** What a worker on a scale set needs to know of its machine. */
 export interface ScaleSetSettings {
   /** Of the instance metadata service. */
   readonly metadataUrl: string;
@@ -44,11 +44,11 @@ export type ReleaseSettings =
   | { readonly kind: "connection-string"; readonly storage: string }
   | { readonly kind: "credential"; readonly storageAccount: string };
 
-/** How systemd wants to hear that the worker lives. */
+/** How the worker signals to systemd that it is alive. */
 export interface ServiceWatchdogSettings {
-  /** What is written here is a sign of life. */
+  /** A write to this descriptor is the signal. */
   readonly descriptor: number;
-  /** It must hear at least this often. */
+  /** The longest time between two signals. */
   readonly watchdogMs: number;
 }
 
@@ -56,13 +56,13 @@ export interface ServiceWatchdogSettings {
 export const WORKER_HEALTH = { port: 8081, path: "/health" } as const;
 
 const RESOURCE_MANAGER_URL_DEFAULT = "https://management.azure.com";
-/** An hour without work is no busy hour. */
+/** A worker that has no work for an hour is not busy. */
 export const IDLE_GRACE_SECONDS_MAX = 3_600;
 /** A read of a small blob by every worker: not often enough to be felt, often enough to deploy in a minute. */
 const RELEASE_POLL_SECONDS_DEFAULT = 30;
 const RELEASE_POLL_SECONDS_MAX = 3_600;
 const DESCRIPTOR_MAX = 65_535;
-/** A day: what systemd is told beyond is no watchdog. */
+/** A day. A longer watchdog is of no use. */
 const WATCHDOG_MICROSECONDS_MAX = 24 * 3_600 * 1_000_000;
 
 export const parseWorkerMachineSettings = (env: Environment): WorkerMachineSettings => ({

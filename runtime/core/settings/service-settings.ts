@@ -1,4 +1,4 @@
-/** Settings that the API and the workers have in common, and must agree on. */
+/** Settings that API and workers share, and must agree on. */
 import { DEFAULT_POOL } from "../deployment/topology.ts";
 import { EVENT_LEVELS, type EventLevel } from "../job/events.ts";
 import { POOL_NAME_PATTERN } from "../job/ids.ts";
@@ -13,7 +13,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Service Bus allows locks of up to five minutes. */
 const LOCK_SECONDS_MAX = 300;
 
-/** Lock duration of the job queues: used by workers, and by whoever creates the queues locally. */
+/** Lock duration of the job queues: used by workers, and to create the local queues. */
 export const parseLockMs = (env: Environment): number =>
   1_000 * integer(env, SETTING.lockSeconds, { min: 1, max: LOCK_SECONDS_MAX, fallback: LOCK_MS / 1_000 });
 

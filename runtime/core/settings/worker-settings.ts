@@ -22,7 +22,7 @@ export interface WorkerSettings {
   readonly slots: number;
   /** This worker's own folder: package cache and workspaces. */
   readonly directory: string;
-  /** What running jobs get to end when the worker is told to stop. */
+  /** Time for running jobs to end when the worker must stop. */
   readonly drainMs: number;
   /** Name of the user that jobs run as, or `name-*` for many; undefined: the worker's own. */
   readonly jobUser: string | undefined;

@@ -15,7 +15,7 @@ describe("closestName", () => {
     ["jobtpye", "jobType"],
     ["retyr", "retry"],
     ["ran", "run"],
-  ])("takes %s for %s", (given, meant) => {
+  ])("closestName takes %s for %s", (given, meant) => {
     expect(closestName(given, KNOWN)).toBe(meant);
     expect(closestName(given, KNOWN.toReversed())).toBe(meant);
   });
@@ -28,12 +28,12 @@ describe("closestName", () => {
   );
 });
 
-it("says it at the end of a message, or nothing", () => {
+it("didYouMean ends a message with the closest name, or with nothing", () => {
   expect(didYouMean("corn", KNOWN)).toBe(' (did you mean "cron"?)');
   expect(didYouMean("schedule", KNOWN)).toBe("");
 });
 
-it("shows five unknown names at most, and compares no more", () => {
+it("showUnknown shows and compares at most five unknown names", () => {
   const many = Array.from({ length: 100_000 }, (_, index) => `${"x".repeat(90)}${index}`);
   expect(showUnknown(["corn", ...many], KNOWN)).toMatch(/^"corn" \(did you mean "cron"\?\), "x+0", .* and 99996 more$/);
   expect(showUnknown(["a", "b"], KNOWN)).toBe('"a", "b"');

@@ -26,13 +26,13 @@ const AROUND: Readonly<Record<string, string>> = {
 };
 
 describe("code in documents", () => {
-  it("is there", () => {
+  it("documents have code in TypeScript, JSON and sh", () => {
     expect(inLanguage("ts").length).toBeGreaterThan(10);
     expect(inLanguage("json").length).toBeGreaterThan(8);
     expect(inLanguage("sh").length).toBeGreaterThan(20);
   });
 
-  it("compiles as strictly as the project, where it is TypeScript", () => {
+  it("TypeScript in documents compiles as strictly as the project", () => {
     const files = inLanguage("ts").map(({ place, code }): [string, string] => {
       const [document = "", line = ""] = place.split(":");
       const folder = document.replaceAll(/[^A-Za-z]+/g, "-");
@@ -46,11 +46,14 @@ describe("code in documents", () => {
     expect(compile(new Map([...files, ...around]))).toEqual([]);
   }, 60_000);
 
-  it.each(inLanguage("json").map(({ place, code }) => [place, code]))("is JSON at %s", (_place, code) => {
-    const isLines =
-      code.trim().split("\n").length > 1 && code.split("\n").every((line) => line === "" || line.startsWith('{"'));
-    for (const text of isLines ? code.trim().split("\n") : [code]) JSON.parse(text);
-  });
+  it.each(inLanguage("json").map(({ place, code }) => [place, code]))(
+    "JSON in documents is valid at %s",
+    (_place, code) => {
+      const isLines =
+        code.trim().split("\n").length > 1 && code.split("\n").every((line) => line === "" || line.startsWith('{"'));
+      for (const text of isLines ? code.trim().split("\n") : [code]) JSON.parse(text);
+    },
+  );
 
   it.each(inLanguage("sh").map(({ place, code }) => [place, code]))(
     "is a script of the shell at %s",
@@ -62,7 +65,7 @@ describe("code in documents", () => {
 });
 
 describe("tables in documents", () => {
-  it.each(DOCUMENTS)("of %s have as many cells in each row as in their head", async (document) => {
+  it.each(DOCUMENTS)("tables in %s have as many cells in each row as in their head", async (document) => {
     for (const [head = [], ...rows] of tablesOf(await readFile(join(ROOT, document), "utf8"))) {
       expect(rows.filter((row) => row.length !== head.length)).toEqual([]);
     }

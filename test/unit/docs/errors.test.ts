@@ -45,12 +45,12 @@ const codesOf = (heading: string): readonly string[] =>
 const sorted = (codes: Iterable<string>): readonly string[] => [...codes].toSorted();
 
 describe("docs/errors.md", () => {
-  it("has every code the API can answer, and no other", () => {
+  it("docs/errors.md has exactly the codes that the API can answer", () => {
     const refused = refusals.map(({ code }) => code);
     expect(sorted(codesOf("## Answers of the API"))).toEqual(sorted([...answered, ...refused]));
   });
 
-  it("has each with the status it is answered with", () => {
+  it("docs/errors.md has each code with its status", () => {
     const refused = refusals.map(({ code, status }) => [code, String(status)]);
     const expected = [...[...answered].map((code) => [code, String(statusOf(code))]), ...refused];
     const documented = rowsOf(sectionOf(document, "## Answers of the API")).map(([code = "", status]) => [
@@ -60,16 +60,16 @@ describe("docs/errors.md", () => {
     expect(new Map(documented as [string, string][])).toEqual(new Map(expected as [string, string][]));
   });
 
-  it("has every code a job can end with, and no other", () => {
+  it("docs/errors.md has exactly the codes that a job can end with", () => {
     expect(sorted(codesOf("## What jobs end with"))).toEqual(sorted(ended));
   });
 
-  it("names all others as what nobody sees", () => {
+  it("docs/errors.md names all internal codes", () => {
     const others = ALL.filter((code) => !answered.has(code) && !ended.has(code));
     expect(sorted(codesIn(sectionOf(document, "## Never seen from outside")))).toEqual(sorted(others));
   });
 
-  it("says of each what it means and what to do", () => {
+  it("docs/errors.md says of each code what it means and what to do", () => {
     for (const row of rowsOf(document)) {
       expect([row[0], row.length, row.every((cell) => cell !== "")]).toEqual([row[0], 4, true]);
     }

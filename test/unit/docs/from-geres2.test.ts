@@ -36,24 +36,24 @@ const OLD = [
 ];
 
 describe("docs/from-geres2.md", () => {
-  it("has every operation of GeRes2", () => {
+  it("docs/from-geres2.md has every operation of GeRes2", () => {
     const old = rows("## Operations").flatMap(([cell = ""]) => codesIn(cell));
     expect(old).toEqual(expect.arrayContaining(OLD));
   });
 
-  it("leads each to routes that are there, by the name of their operation", () => {
+  it("docs/from-geres2.md maps each operation to existing routes", () => {
     for (const [old, routes = "", , names = ""] of rows("## Operations")) {
       expect([old, codesIn(routes).map(operationAt)]).toEqual([old, codesIn(names)]);
     }
   });
 
-  it("names routes of the API only, wherever it names one", () => {
+  it("docs/from-geres2.md names existing routes only", () => {
     const routes = codesIn(document).filter((code) => /^[A-Z]+ \/v1/.test(code));
     expect(routes.length).toBeGreaterThan(10);
     expect(routes.filter((route) => operationAt(route) === undefined)).toEqual([]);
   });
 
-  it("names fields, states, codes and settings that are there", async () => {
+  it("docs/from-geres2.md names existing fields, states, codes and settings", async () => {
     const newNames = (heading: string): readonly string[] =>
       rows(heading).flatMap(([, cell = ""]) => codesIn(cell).filter((code) => !code.startsWith("GET ")));
     const wrong = (heading: string, known: readonly string[]): readonly string[] =>

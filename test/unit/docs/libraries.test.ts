@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 import { LIBRARIES } from "../../support/packages/libraries.ts";
 
-it("docs/packages.md has every library that is tried, with its version and what its package says", async () => {
+it("docs/packages.md has every library that is tried, with its version and settings", async () => {
   const rows = rowsOf(sectionOf(await readDocument("packages.md"), "## Libraries"));
   const documented = rows.map(([library = "", setting = ""]) => [codesIn(library), codesIn(setting)]);
   const tried = LIBRARIES.map(({ modules, jobyard = {} }) => [

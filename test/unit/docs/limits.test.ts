@@ -70,7 +70,7 @@ const SAID: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>
 };
 
 describe.each(Object.entries(SAID))("the limits in docs/%s", (document, said) => {
-  it.each(Object.entries(said))("say of %s what runtime/core/limits.ts says", async (what, values) => {
+  it.each(Object.entries(said))("the row of %s agrees with runtime/core/limits.ts", async (what, values) => {
     const rows = rowsOf(sectionOf(await readDocument(document), "## Limits"));
     const row = rows.find(([first]) => first === what)?.join(" | ");
     for (const value of values) expect(row).toContain(value);

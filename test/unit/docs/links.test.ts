@@ -19,7 +19,7 @@ const anchorOf = (heading: string): string =>
     .replaceAll(" ", "-");
 
 describe("links in documents", () => {
-  it.each(DOCUMENTS)("of %s lead to files and headings that are there", async (document) => {
+  it.each(DOCUMENTS)("links in %s lead to files and headings that exist", async (document) => {
     const text = await readFile(join(ROOT, document), "utf8");
     const broken = linksIn(text).map(async (link) => {
       const [target = "", anchor] = link.split("#");
@@ -34,7 +34,7 @@ describe("links in documents", () => {
 });
 
 describe("docs/security.md", () => {
-  it("names for every threat the test that shows how it is held, or says that it is not", async () => {
+  it("docs/security.md names a test for every threat, or says that it is not held", async () => {
     const rows = rowsOf(sectionOf(await readDocument("security.md"), "## Who could want what"));
     expect(rows.length).toBeGreaterThan(10);
     for (const [, wants = "", how = "", shownBy = ""] of rows) {
@@ -43,7 +43,7 @@ describe("docs/security.md", () => {
     }
   });
 
-  it("names tests that are there", async () => {
+  it("docs/security.md names tests that exist", async () => {
     const rows = rowsOf(sectionOf(await readDocument("security.md"), "## Held by tests"));
     const files = rows.flatMap(([, tests = ""]) => codesIn(tests));
     expect(files.length).toBeGreaterThan(5);

@@ -47,23 +47,23 @@ const map = rowsOf(sectionOf(architecture, "## Where things are")).map(([folder 
 }));
 
 describe("the map in ARCHITECTURE.md", () => {
-  it.each(rooms)("says what $room may import, as the import rules do", (room) => {
+  it.each(rooms)("the map says what $room may import, as the import rules do", (room) => {
     expect(map.find(({ folder }) => folder === room.room)?.imports).toBe(mayImport(room));
   });
 
-  it("has a row for every folder of runtime and of the root", () => {
+  it("the map has a row for every folder of runtime and of the root", () => {
     const folders = [...foldersIn("."), ...foldersIn("runtime").map((name) => `runtime/${name}`)];
     const rows = map.map(({ folder }) => folder);
     expect(folders.filter((folder) => folder !== "runtime" && !rows.includes(folder))).toEqual([]);
   });
 
-  it("has a row for every room with import rules, and for no folder twice", () => {
+  it("the map has a row for every room with import rules, and none twice", () => {
     const rows = map.map(({ folder }) => folder);
     expect(rooms.map(({ room }) => room).filter((room) => !rows.includes(room))).toEqual([]);
     expect(new Set(rows).size).toBe(rows.length);
   });
 
-  it("names folders that exist", () => {
+  it("the map names folders that exist", () => {
     const named = map.flatMap(({ folder, holds }) => [
       folder,
       ...codesIn(holds)
@@ -75,7 +75,7 @@ describe("the map in ARCHITECTURE.md", () => {
 });
 
 describe("the README of a room", () => {
-  it.each(foldersIn("runtime"))("of runtime/%s is there, short, and leads to a file to start with", async (room) => {
+  it.each(foldersIn("runtime"))("the README of runtime/%s is short and names a file to start with", async (room) => {
     const text = await readFile(join(ROOT, "runtime", room, "README.md"), "utf8");
     const lines = text.split("\n").filter((line) => line !== "");
     expect(lines[0]).toBe(`# ${room}`);
@@ -104,7 +104,7 @@ function pathsIn(text: string): readonly string[] {
 }
 
 describe("paths in documents", () => {
-  it("are found", () => {
+  it("paths in documents are found", () => {
     expect(pathsIn(architecture).length).toBeGreaterThan(30);
     expect(pathsIn("`core/job/ids.ts`, `text/plain`, `jobyard/job`, `infra/`, `src/a.ts`")).toEqual([
       "core/job/ids.ts",
@@ -112,12 +112,12 @@ describe("paths in documents", () => {
     ]);
   });
 
-  it.each(CURRENT)("of %s exist from the root or from runtime", async (document) => {
+  it.each(CURRENT)("paths in %s exist from the root or from runtime", async (document) => {
     const paths = pathsIn(await readFile(join(ROOT, document), "utf8"));
     expect(paths.filter((path) => !exists(path, join("runtime", path)))).toEqual([]);
   });
 
-  it("of ARCHITECTURE.md without a folder are names of files", () => {
+  it("file names in ARCHITECTURE.md exist", () => {
     const files = globSync("{runtime,infra,test,bench}/**/*.{ts,mjs}", { cwd: ROOT }).map((path) => basename(path));
     const names = codesIn(architecture).filter((code) => /^[\w.-]+\.(?:ts|mjs)$/.test(code));
     expect(names.filter((name) => !files.includes(name))).toEqual([]);

@@ -35,12 +35,12 @@ describe.each(Object.entries(FIELDS))("%s", (field, parse) => {
     },
   );
 
-  it.each(["Größe", "日本語", "العربية", "עברית", "👩‍👩‍👧", "a\u00a0b", "100 %"])("takes %s", (name) => {
+  it.each(["Größe", "日本語", "العربية", "עברית", "👩‍👩‍👧", "a\u00a0b", "100 %"])("accepts %s as a name", (name) => {
     expect(parse(name).success).toBe(true);
   });
 });
 
-it("is the pattern of job types in a manifest, too", { tags: "attack/names" }, () => {
+it("a job type in a manifest follows the same pattern as names in requests", { tags: "attack/names" }, () => {
   const manifest = (jobType: string): Uint8Array =>
     Buffer.from(
       JSON.stringify({

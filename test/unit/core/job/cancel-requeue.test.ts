@@ -4,8 +4,8 @@ import { isAllowed, isTerminal, JOB_STATES } from "../../../../runtime/core/job/
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 
-describe("a wish to cancel", () => {
-  it("ends what is queued, asks for what runs, and leaves what has ended", () => {
+describe("cancelOf", () => {
+  it("cancelOf ends a queued job, asks a running one to end, and leaves an ended one", () => {
     const decisions = JOB_STATES.map((state) => [state, cancelOf({ state, cancelWanted: false }, NOW).action]);
     expect(Object.fromEntries(decisions)).toEqual({
       queued: "end",
@@ -18,8 +18,8 @@ describe("a wish to cancel", () => {
   });
 });
 
-describe("a requeue", () => {
-  it("is for ended jobs only, raises the ring, and starts the counting anew without forgetting", () => {
+describe("requeueOf", () => {
+  it("requeueOf takes ended jobs only, raises the ring, resets the counts and keeps the history", () => {
     for (const state of JOB_STATES) {
       const decision = requeueOf({ state, ring: 4 });
       expect(decision !== undefined).toBe(isTerminal(state));

@@ -7,13 +7,13 @@ const NOW = new Date("2026-03-01T09:00:00Z");
 describe("the completion of a batch", () => {
   const closed = { state: "closed", generation: 2, completedGeneration: 1 } as const;
 
-  it("is a question only when no more jobs can come and nobody has decided", () => {
+  it("the completion of a batch is undecided only when no more jobs can come and its generation is not decided", () => {
     expect(isUndecided(closed)).toBe(true);
     expect(isUndecided({ ...closed, state: "open" })).toBe(false);
     expect(isUndecided({ ...closed, completedGeneration: 2 })).toBe(false);
   });
 
-  it("is proven by two equal sums without open jobs, and by nothing less", () => {
+  it("two equal sums without open jobs prove that a batch is complete, and nothing less does", () => {
     const done = { counts: { ...NO_COUNTS, succeeded: 3 }, version: "v1", changedAt: NOW };
     const open = { counts: { ...NO_COUNTS, succeeded: 2, queued: 1 }, version: "v1", changedAt: NOW };
     expect(provesCompletion(done, done)).toBe(true);
@@ -21,7 +21,7 @@ describe("the completion of a batch", () => {
     expect(provesCompletion(open, open)).toBe(false);
   });
 
-  it("is taken back by a new generation, once; a reopening is always written", () => {
+  it("a completed batch is reopened as a new generation once, and a reopening is always written", () => {
     expect(reopenedChanges({ generation: 2, completedGeneration: 2 })).toMatchObject({
       generation: 3,
       completedAt: undefined,

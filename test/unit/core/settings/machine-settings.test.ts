@@ -6,7 +6,7 @@ import { SETTING } from "../../../../runtime/core/settings/names.ts";
 const onScaleSet: Environment = { [SETTING.metadataUrl]: "http://169.254.169.254" };
 
 describe("settings of a worker's machine", () => {
-  it("are all off unless they are set", () => {
+  it("all settings of a worker's machine are off by default", () => {
     expect(parseWorkerMachineSettings({})).toEqual({
       scaleSet: undefined,
       releases: undefined,
@@ -17,7 +17,7 @@ describe("settings of a worker's machine", () => {
     });
   });
 
-  it("fail closed on a scale set, and know Azure's addresses", () => {
+  it("settings on a scale set require protection by default, and have Azure's addresses", () => {
     expect(parseWorkerMachineSettings(onScaleSet).scaleSet).toEqual({
       metadataUrl: "http://169.254.169.254",
       resourceManagerUrl: "https://management.azure.com",
@@ -27,7 +27,7 @@ describe("settings of a worker's machine", () => {
     });
   });
 
-  it("name an identity, a release account, a port, and what systemd has set", () => {
+  it("settings of a worker's machine name an identity, a release account, a port and systemd's watchdog", () => {
     const env = {
       ...onScaleSet,
       [SETTING.scaleInProtection]: "best-effort",
@@ -65,7 +65,7 @@ describe("settings of a worker's machine", () => {
     ],
     [{ [SETTING.releasePollSeconds]: "0" }, /JOBYARD_RELEASE_POLL_SECONDS must be a whole number from 1 to 3600/],
     [{ [SETTING.healthPort]: "65536" }, /JOBYARD_HEALTH_PORT must be a whole number/],
-  ])("that cannot be used are refused by name: %j", (env, message) => {
+  ])("an unusable setting of a worker's machine is refused by name: %j", (env, message) => {
     expect(() => parseWorkerMachineSettings(env)).toThrow(SettingsError);
     expect(() => parseWorkerMachineSettings(env)).toThrow(message);
   });

@@ -15,7 +15,7 @@ const api: Environment = { ...local, [SETTING.authTenantId]: DIRECTORY, [SETTING
 const worker: Environment = { ...local, [SETTING.workerId]: "w1", [SETTING.workerDirectory]: "/tmp/w1" };
 
 describe("settings", () => {
-  it("have defaults for all but what only the operator can know", () => {
+  it("settings have defaults for all but what only the operator can know", () => {
     expect(parseApiSettings(api)).toEqual({
       connection: { kind: "connection-string", storage: "storage", serviceBus: "bus" },
       auth: {
@@ -43,7 +43,7 @@ describe("settings", () => {
     expect(parseWorkerSettings(worker)).toMatchObject({ pool: "default", slots: 1, drainMs: 300_000, lockMs: 60_000 });
   });
 
-  it("name account and namespace in Azure, where a managed identity opens them", () => {
+  it("settings in Azure name account and namespace for a managed identity", () => {
     const env = {
       [SETTING.auth]: "none",
       [SETTING.storageAccount]: "acc",
@@ -65,12 +65,12 @@ describe("settings", () => {
     [{ ...worker, [SETTING.lockSeconds]: "301" }, /JOBYARD_LOCK_SECONDS must be a whole number from 1 to 300/],
     [{ ...worker, [SETTING.pool]: "GPU!" }, /JOBYARD_POOL must be lower-case/],
     [{ ...worker, [SETTING.logLevel]: "loud" }, /JOBYARD_LOG_LEVEL must be one of/],
-  ])("that cannot be used are refused by name: %j", (env, message) => {
+  ])("an unusable setting is refused by name: %j", (env, message) => {
     expect(() => parseWorkerSettings(env)).toThrow(SettingsError);
     expect(() => parseWorkerSettings(env)).toThrow(message);
   });
 
-  it("name what callers sign in to", () => {
+  it("settings name the authority that callers sign in to", () => {
     const env = {
       ...api,
       [SETTING.authAuthority]: "https://127.0.0.1:7443/",
@@ -106,14 +106,14 @@ describe("settings", () => {
       { ...api, [SETTING.authAuthority]: "https://127.0.0.1.example.org", [SETTING.authCaFile]: "/ca.pem" },
       /JOBYARD_AUTH_CA_FILE is for an authority on this machine/,
     ],
-  ])("of authentication that cannot be used are refused by name: %j", (env, message) => {
+  ])("an unusable setting of authentication is refused by name: %j", (env, message) => {
     expect(() => parseApiSettings(env)).toThrow(SettingsError);
     expect(() => parseApiSettings(env)).toThrow(message);
   });
 });
 
 describe("facts of authentication", () => {
-  it("tell where tokens come from and what to ask for", () => {
+  it("facts of authentication say where tokens come from and what to ask for", () => {
     expect(authFacts(parseApiSettings(api).auth)).toEqual({
       kind: "entra",
       authority: "https://login.microsoftonline.com",
@@ -133,11 +133,11 @@ describe("facts of authentication", () => {
     [{ [SETTING.proxyHops]: "11" }, /JOBYARD_PROXY_HOPS must be a whole number from 0 to 10/],
     [{ [SETTING.tickHorizonSeconds]: "29" }, /JOBYARD_TICK_HORIZON_SECONDS must be a whole number from 30 to 1800/],
     [{ [SETTING.timerRegistration]: "yes" }, /JOBYARD_TIMER_REGISTRATION must be on or off, not "yes"/],
-  ])("of the API that cannot be used are refused by name: %j", (env, message) => {
+  ])("an unusable setting of the API is refused by name: %j", (env, message) => {
     expect(() => parseApiSettings({ ...api, ...env })).toThrow(message);
   });
 
-  it("take origins as browsers send them", () => {
+  it("allowed origins are accepted as browsers send them", () => {
     const env = {
       ...api,
       [SETTING.allowedOrigins]: "https://a.example, http://localhost:5173",
@@ -145,7 +145,7 @@ describe("facts of authentication", () => {
     expect(parseApiSettings(env).traffic.allowedOrigins).toEqual(["https://a.example", "http://localhost:5173"]);
   });
 
-  it("let webhooks reach this machine only for an API that nobody else reaches", () => {
+  it("webhooks may reach this machine only when the API listens on loopback", () => {
     const allow = { ...api, [SETTING.webhookLoopback]: "allow" };
     expect(parseApiSettings(allow).allowLoopbackWebhooks).toBe(true);
     expect(parseApiSettings({ ...allow, [SETTING.webhookLoopback]: "refuse" }).allowLoopbackWebhooks).toBe(false);

@@ -75,7 +75,7 @@ export interface TestSystem extends AsyncDisposable {
 
 const WAIT_MS = 40_000;
 const POLL_MS = 20;
-/** Wishes to cancel are heard that soon. */
+/** Workers read cancels this often. */
 const HEARTBEAT_MS = 500;
 
 export interface TestSystemOptions {

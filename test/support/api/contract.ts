@@ -189,7 +189,7 @@ function createValidators(document: ContractDocument): Validators {
   };
 }
 
-/** The document lets answers grow; here a field it does not name is a field somebody forgot to document. */
+/** The document lets answers grow; here an unnamed field is one that is not documented. */
 function strictResponses(document: ContractDocument): object {
   return JSON.parse(JSON.stringify(document), (_key, value: unknown) =>
     isObjectSchema(value) ? { additionalProperties: false, ...value } : value,

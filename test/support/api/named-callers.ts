@@ -1,4 +1,4 @@
-/** Callers that are who they say, with grants that are read as in production and clocks a test turns. */
+/** Callers by name, with grants that are read as in production, and clocks that a test sets. */
 import { createGrantsCache } from "../../../runtime/api/auth/grants-cache.ts";
 import { createIdentify } from "../../../runtime/api/auth/identify.ts";
 import type { Identify } from "../../../runtime/api/auth/caller.ts";

@@ -50,7 +50,7 @@ export function createRequestGenerator(
     return pick([minimum, maximum, type === "integer" ? Math.round(value) : value]);
   }
 
-  /** A value the schema takes, as far as a schema tells. */
+  /** A value that the schema accepts. */
   function valueOf(schema: JsonSchema, name = ""): unknown {
     const known = samples[name];
     if (known !== undefined) return pick(known);
@@ -188,7 +188,7 @@ export function createRequestGenerator(
       const operation = pick(operations);
       const method = (chance(0.97) ? operation.method : pick(METHODS)).toUpperCase();
       const request = { method, path: pathOf(operation) + queryOf(operation), ...bodyOf(operation) };
-      // It goes on for as long as somebody reads.
+      // It goes on for as long as the client reads.
       const isEndless = operation.responses["200"]?.content?.[EVENT_STREAM] !== undefined;
       return { operation, request: isEndless ? { ...request, firstPieceOnly: true } : request };
     },

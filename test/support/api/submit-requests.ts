@@ -9,7 +9,7 @@ export const jobRequestOf = (tenantName: string, fields: Record<string, unknown>
   jobType: "Echo",
   jobName: "hello",
   jobProcessorPackageName: "echo.zip",
-  // Nobody runs it.
+  // No worker runs it.
   publishLater: true,
   parameters: { text: "grüß dich" },
   ...fields,
@@ -39,7 +39,7 @@ export function openSubmitStream(url: string, query = "", headers: Record<string
     headers: { "content-type": "application/x-ndjson", ...headers },
   });
   const response = once(request, "response").then(([answer]) => answer as IncomingMessage);
-  // Whoever cuts the connection does not wait for it.
+  // A client that cuts the connection does not wait for it.
   response.catch(() => undefined);
   return {
     request,

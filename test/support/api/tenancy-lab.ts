@@ -1,4 +1,4 @@
-/** Two tenants, an API that knows callers by their tokens, and one beside it that lets everybody do everything. */
+/** Two tenants, an API that knows callers by their tokens, and one beside it without authorization. */
 import { randomUUID } from "node:crypto";
 import { createGrantsCache } from "../../../runtime/api/auth/grants-cache.ts";
 import { createSigningKeys, httpsJson } from "../../../runtime/api/auth/signing-keys.ts";

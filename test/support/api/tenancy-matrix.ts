@@ -36,7 +36,7 @@ const lines = (query: string, jobs: readonly unknown[]): WireRequest => ({
   body: jobs.map((job) => `${JSON.stringify(job)}\n`).join(""),
 });
 
-/** Goes on for as long as somebody reads. */
+/** Goes on for as long as the client reads. */
 const events = (query: string): WireRequest => ({ ...get(`/v1/events?${query}`), firstPieceOnly: true });
 
 type Build = Attempt["request"];

@@ -31,7 +31,7 @@ export interface Place {
   webhook(): Promise<string>;
   /** `{packageName}/{timerName}`. */
   timer(): Promise<string>;
-  /** Somebody who is granted the tenant. */
+  /** A caller with a grant on the tenant. */
   grantee(): Promise<string>;
   /** Another tenant, that can be missed. */
   spareTenant(): Promise<string>;
@@ -40,7 +40,7 @@ export interface Place {
 type Namer = Omit<Place, "tenantName" | "names">;
 
 export interface PlaceDeps {
-  /** Lets everybody do everything. */
+  /** Without authorization. */
   readonly api: TestApi;
   readonly letters: LetterQueue;
 }
@@ -53,7 +53,7 @@ const hex = (bytes: number): string => randomBytes(bytes).toString("hex");
 const freshPackageName = (): string => `package-${hex(4)}.zip`;
 const freshWebhookName = (): string => `hook-${hex(4)}`;
 const freshClientId = (): string => `order-${hex(4)}`;
-/** All of one length, so that lengths tell nothing apart. */
+/** All of one length, so that a length reveals nothing. */
 export const freshTenantName = (): string => `t-${hex(6)}`;
 const freshPrincipal = (): string => `${hex(4)}-${hex(2)}-${hex(2)}-${hex(2)}-${hex(6)}`;
 

@@ -30,7 +30,7 @@ import { followed, type FollowOptions } from "../events/follow.ts";
 import { apiStores } from "../stores/api-stores.ts";
 import type { Stores } from "../stores/memory-stores.ts";
 
-/** Without a heartbeat for so long, a worker is silent. */
+/** A worker without a heartbeat for this long is silent. */
 export const SILENT_AFTER_MS = 1_000;
 /** Between two looks at a log that is followed. */
 const FOLLOW_LOG_EVERY_MS = 50;
@@ -84,10 +84,10 @@ export interface AnswerBody extends Omit<JobView, "state">, Pick<BatchView, "cou
 
 export interface TestApiOptions {
   readonly caller?: Caller;
-  /** Default: everybody is `caller`. */
+  /** Default: every request is from `caller`. */
   readonly identify?: Identify;
   readonly pools?: readonly string[];
-  /** Default: fresh ones, of nobody else. */
+  /** Default: fresh ones. */
   readonly stores?: Stores;
   /** Put between the API and its store by tests that move rows under its hands. */
   readonly wrapJobs?: (jobs: JobStore) => JobStore;
@@ -114,7 +114,7 @@ export interface TestApiOptions {
   /** Default: as in production. */
   readonly httpLimits?: HttpServerOptions;
   readonly log?: Logger;
-  /** Where events are told and heard; needs an administration port. Default: nowhere. */
+  /** Where events are published and received; needs an administration port. Default: nowhere. */
   readonly bus?: LocalServiceBus;
   readonly follow?: FollowOptions;
 }

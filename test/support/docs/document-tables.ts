@@ -6,7 +6,7 @@ export const ROOT = join(import.meta.dirname, "../../..");
 
 export const readDocument = (name: string): Promise<string> => readFile(join(ROOT, "docs", name), "utf8");
 
-/** The text below a heading, up to the next one of its rank or above. Throws when there is none. */
+/** The text below a heading, up to the next one of its rank or above. Throws when there is no such heading. */
 export function sectionOf(document: string, heading: string): string {
   const rank = /^#+/.exec(heading)?.[0].length ?? 0;
   const lines = document.split("\n");

@@ -1,4 +1,4 @@
-/** The followers' side of a test's API: who is connected, what they are given, and the tickets they come with. */
+/** The event side of a test's API: connections, fan-out and tickets. */
 import { createConnections, type ConnectionsDeps } from "../../../runtime/api/events/connections.ts";
 import { createFanOut, type FanOutDeps } from "../../../runtime/api/events/fan-out.ts";
 import { createTickets } from "../../../runtime/api/events/tickets.ts";

@@ -1,4 +1,4 @@
-/** Every way of following a batch, each with the client that its users have, telling what it has heard alike. */
+/** Every way to follow a batch, each with the client that its users have. All of them report alike. */
 import { ServiceBusClient } from "@azure/service-bus";
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { EventSource } from "eventsource";
@@ -13,7 +13,7 @@ export interface Follower extends AsyncDisposable {
   readonly name: string;
   /** As it came; repeats too, where the client lets them through. */
   readonly heard: SystemEvent[];
-  /** Times it was told that it may have missed something. */
+  /** How often it was told that it may have missed something. */
   missedCount: number;
   /** Times it lost its connection and has another one. */
   reconnectCount: number;
@@ -43,7 +43,7 @@ export async function followByHub(apiUrl: string, batchId: string): Promise<Foll
   return Object.assign(state, { [Symbol.asyncDispose]: () => connection.stop() });
 }
 
-/** EventSource as browsers have it. These APIs ask for no token; a ticket would be refused to whoever returns after a minute. */
+/** EventSource as browsers have it. These APIs need no token; a ticket would be refused after a minute. */
 export async function followByEventSource(apiUrl: string, batchId: string): Promise<Follower> {
   const state = nothingYet("EventSource");
   const source = new EventSource(`${apiUrl}/v1/events?batchId=${batchId}`);
@@ -64,7 +64,7 @@ export async function followByEventSource(apiUrl: string, batchId: string): Prom
   });
 }
 
-/** Our own client; it tells nothing of reconnecting. */
+/** Our own client. It does not report reconnects. */
 export async function followByClient({ notifications }: JobServiceClient, batchId: string): Promise<Follower> {
   const state = nothingYet("our client");
   for (const type of EVENT_TYPES) notifications.on(type, (event) => void state.heard.push(event));
@@ -102,7 +102,7 @@ export async function followOutside(bus: LocalServiceBus, batchId: string): Prom
   return Object.assign(state, { [Symbol.asyncDispose]: () => client.close() });
 }
 
-/** What a follower heard of each job, without what is stale by its sequence: the contract's one rule for consumers. */
+/** What a follower received of each job, without events whose sequence is stale: the contract's one rule for consumers. */
 export function storiesOf({ heard }: Pick<Follower, "heard">): ReadonlyMap<string, readonly JobEvent[]> {
   const stories = new Map<string, JobEvent[]>();
   for (const event of heard) {

@@ -1,4 +1,4 @@
-/** What an API, or a worker, of a test needs of the test's bus: to tell and to hear events, and to register timers. */
+/** A test's bus for an API or a worker: publishes and receives events, and registers timers. */
 import { randomUUID } from "node:crypto";
 import {
   connectServiceBus,

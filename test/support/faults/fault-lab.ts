@@ -66,7 +66,7 @@ export interface FaultLab extends AsyncDisposable {
   /** From now on jobs that wait for ever end. */
   release(): void;
   /**
-   * Rings for jobs nobody was told of, as one round of the sweeper does at a time when all it waits for has passed; and
+   * Rings for jobs whose submit got no answer, as one round of the sweeper does at a time when all it waits for has passed; and
    * lets them end.
    */
   sweepOrphans(): Promise<void>;

@@ -100,7 +100,7 @@ const faultyBatches = (inner: BatchStore, call: PortCall): BatchStore => ({
   list: (...request) => call("batches.list", READ, () => inner.list(...request)),
 });
 
-/** The rows of timers; registration is nobody's here. */
+/** The rows of timers. Nothing is registered here. */
 const faultyTimers = (inner: TimerStore, call: PortCall): TimerStore => ({
   ...inner,
   get: (name) => call("timers.get", READ, () => inner.get(name)),

@@ -20,7 +20,7 @@ import { freshTenant, testStorage } from "../stores/test-storage.ts";
 import type { Services } from "./fault-lab.ts";
 import { createScriptedJobs, SCRIPTED_JOB_TYPES } from "./scripted-jobs.ts";
 
-/** Who runs the jobs: children as in production, or the worker's own process. */
+/** Where jobs run: in children as in production, or in the worker's own process. */
 export type Runner = "children" | "scripts";
 
 export interface RealLab extends AsyncDisposable {

@@ -13,7 +13,7 @@ const FAKED = ["Date", "performance", "setTimeout", "clearTimeout", "setInterval
  */
 const isWorking = (): boolean => process.getActiveResourcesInfo().some((name) => /Req|^Immediate$/.test(name));
 
-/** Runs `work`, with each wait over as soon as nothing else is left to do. Tells how many timers it leaves behind. */
+/** Runs `work`. Each wait ends as soon as nothing else is left to do. Returns how many timers are left behind. */
 export async function inVirtualTime<T>(
   work: () => Promise<T>,
 ): Promise<{ readonly value: T; readonly timersLeft: number }> {

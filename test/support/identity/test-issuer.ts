@@ -1,4 +1,4 @@
-/** A token issuer over real HTTPS that can be told to fail, and signs whatever a test wants to have signed. */
+/** A token issuer over real HTTPS. A test can make it fail, and have any claims signed. */
 import { createServer } from "node:https";
 import { readFile } from "node:fs/promises";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from "jose";

@@ -112,7 +112,7 @@ function answer(
   const name = [program, ...words, method].join(" ").trimEnd();
   const found = Object.entries(commands).find(([pattern]) => new RegExp(`^(?:${pattern})$`).test(name));
   if (found === undefined) throw new Refusal(`unknown command: ${name}`);
-  // As Microsoft Graph does with an id that is none.
+  // As Microsoft Graph does with a malformed id.
   if (args.some((word) => word.includes("<new>"))) throw new Refusal("Invalid filter clause");
   const [, { options: known, changes, run }] = found;
   const given = Object.keys(options).filter((option) => option !== "--method" && option !== "--output");

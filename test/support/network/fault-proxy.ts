@@ -14,7 +14,7 @@ import { buffer } from "node:stream/consumers";
  * - `drop`: the connection breaks before the request arrives.
  * - `lose`: the request is carried out, then the connection breaks.
  * - `half`: the request is carried out, and half of the answer arrives.
- * - `hang`: the request does not arrive, and nobody says so.
+ * - `hang`: the request does not arrive, and there is no answer.
  * - `429`, `503`: refused, with `Retry-After: 0`; `502`: a gateway's page, after carrying the request out.
  */
 export type HttpFate = "pass" | "drop" | "lose" | "half" | "hang" | "429" | "502" | "503";
@@ -27,7 +27,7 @@ export interface HttpFaultProxy extends AsyncDisposable {
   decide: (request: SeenRequest) => HttpFate;
   /** Where requests go from now on: another API in the place of the first. */
   target: string;
-  /** Breaks every connection there is, in the middle of whatever it carries. */
+  /** Breaks every open connection at once. */
   cut(): void;
 }
 

@@ -4,7 +4,7 @@ import { connect, type Server, type Socket } from "node:net";
 
 export interface HalfOpenClients extends Disposable {
   readonly sockets: readonly Socket[];
-  /** All that one of them has been told so far. */
+  /** All that one of them has received. */
   heard(index: number): string;
   /** What has become of them at a server, once for each outcome. */
   at(server: ConnectionsByPort): readonly (string | undefined)[];
@@ -19,7 +19,7 @@ export async function holdConnections(
   const sockets = await Promise.all(
     Array.from({ length: count }, async (_, index) => {
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-      // A reset is how some of them hear that they are closed.
+      // Some of them are closed by a reset.
       socket.on("error", () => undefined);
       await once(socket, "connect");
       heard[index] = "";

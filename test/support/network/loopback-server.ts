@@ -1,4 +1,4 @@
-/** An HTTP server for a fake of some service: JSON in, JSON out, and silence when it is told to say nothing. */
+/** An HTTP server for a fake service: JSON in, JSON out, and no answer when a test wants none. */
 import { createServer, type IncomingMessage } from "node:http";
 
 export interface LoopbackRequest {

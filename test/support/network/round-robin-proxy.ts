@@ -32,7 +32,7 @@ export async function startRoundRobinProxy(targets: readonly { readonly url: str
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
     open.add(client);
     client.once("close", () => open.delete(client));
-    // Ends with its other side, below; before that there is nobody to tell.
+    // Ends with its other side, below.
     client.on("error", () => client.destroy());
     forward(client, targets.length - 1);
   });
@@ -48,7 +48,7 @@ export async function startRoundRobinProxy(targets: readonly { readonly url: str
   };
 }
 
-/** Whoever ends first ends both. */
+/** The end of one side ends the other. */
 function join(from: Socket, to: Socket): void {
   from.on("error", () => from.destroy());
   from.once("close", () => to.destroy());

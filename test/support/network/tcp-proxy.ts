@@ -48,7 +48,7 @@ export class TcpProxy implements AsyncDisposable {
     }
   }
 
-  /** Ends every connection for those who opened it. What a delay holds back of theirs still arrives, when it is due. */
+  /** Ends every connection at its client. Bytes that a delay holds back still arrive when they are due. */
   cutClients(): void {
     for (const { client } of this.#pairs) client.destroy();
   }
@@ -119,7 +119,7 @@ export class TcpProxy implements AsyncDisposable {
     to.on("drain", () => {
       if (!this.#stalled) from.resume();
     });
-    // Whoever ends first ends both; errors only tell of that.
+    // The end of one side ends the other. Errors need no handling of their own.
     from.on("error", () => from.destroy());
     from.on("close", () => {
       this.#pairs.delete(pair);

@@ -1,4 +1,4 @@
-/** ZIPs nobody may unpack, each with the code it is refused with under small limits, and a part of the message. */
+/** ZIPs that must be refused, each with its code under small limits and a part of the message. */
 import { crc32 } from "node:zlib";
 import type { PackageCode } from "../../../runtime/core/errors.ts";
 import { UNPACK_LIMITS, type UnpackLimits } from "../../../runtime/package/read/judge.ts";

@@ -16,7 +16,7 @@ export interface Library {
   readonly output: unknown;
 }
 
-/** Nobody listens there: a driver that is refused has been found. */
+/** No server listens there: a driver whose connection is refused was loaded. */
 const NOBODY = 'host: "127.0.0.1", port: 1';
 
 export const LIBRARIES: readonly Library[] = [

@@ -1,4 +1,4 @@
-/** The API as it is deployed: a process of its own, over the run's storage and a bus of the test's, to be killed. */
+/** The API as it is deployed: a process over the run's storage and a test's bus, to be killed. */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -72,7 +72,7 @@ async function launch(
   return { child, port: ready.port };
 }
 
-/** An API answers before it hears: resolves when all of them tell their followers what happens. */
+/** An API answers before it receives events. Resolves when all of them pass events to their followers. */
 export async function untilHearing(apis: readonly Pick<ApiProcess, "url">[], tenantName: string): Promise<void> {
   const [first] = apis;
   const post = async (path: string, body: object) => {

@@ -1,4 +1,4 @@
-/** `jobyard` as a person's or a script's shell has it: a process of its own, with a home of its own. */
+/** `jobyard` as a shell starts it: a process with a home folder of its own. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";

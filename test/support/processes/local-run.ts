@@ -1,4 +1,4 @@
-/** `npm start` as a person's terminal has it: a process of its own with a data folder of its own. */
+/** `npm start` as a terminal starts it: a process with a data folder of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -89,7 +89,7 @@ export function processesOf(home: string): readonly OwnProcess[] {
         const belongs = [...command, ...environment].some((text) => text.includes(home));
         return belongs ? [{ pid: Number(name), program: programOf(command, environment) }] : [];
       } catch {
-        // It ended while we looked, or belongs to somebody else.
+        // It ended meanwhile, or belongs to another user.
         return [];
       }
     });

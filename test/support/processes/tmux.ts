@@ -23,7 +23,7 @@ export async function openTerminal(
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<TerminalWindow> {
-  // A server of its own, with nobody's settings.
+  // A server of its own, without the user's settings.
   const socket = `jobyard-test-${process.pid}-${performance.now().toFixed(0)}`;
   const tmux = async (...args: readonly string[]): Promise<string> => {
     const options = { cwd, env: { PATH: process.env["PATH"], LANG: "C.UTF-8", ...env } };

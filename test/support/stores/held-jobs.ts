@@ -1,6 +1,6 @@
 /**
- * The memory jobs as a test holds them in its hands: rows put there at once, every transition on record, and faults
- * around writes: one may land and lose its answer, or be refused because somebody moved the row first.
+ * The memory jobs under a test's direct control: rows are put at once, every transition is recorded, and writes can fail:
+ * one may land and lose its answer, or be refused because another write changed the row first.
  */
 import { jobCells, jobKeys } from "../../../runtime/azure/tables/job-entity.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";

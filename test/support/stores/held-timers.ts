@@ -1,4 +1,4 @@
-/** The memory timers as a test holds them in its hands: rows put there, looked at and spoiled at once. */
+/** The memory timers under a test's direct control: rows are put, read and made unreadable at once. */
 import { timerCells, timerKeys, timerOf } from "../../../runtime/azure/tables/timer-store.ts";
 import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";

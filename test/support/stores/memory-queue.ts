@@ -22,7 +22,7 @@ interface Message {
   readonly messageId: string;
   readonly sequenceNumber: bigint;
   readonly enqueuedAt: Date;
-  /** Not given to anybody before; a lock moves it on. */
+  /** Not received before this time; a lock moves it on. */
   freeAt: number;
   lock: object | undefined;
   deliveryCount: number;
@@ -34,7 +34,7 @@ interface Queue {
   readonly active: Message[];
   readonly dead: Message[];
   readonly known: Set<string>;
-  /** Those who wait for a message, each told when there may be one. */
+  /** Called when there may be a message: the receivers that wait. */
   readonly waiting: Set<() => void>;
 }
 
@@ -170,7 +170,7 @@ function wake({ waiting }: Queue): void {
   for (const tell of [...waiting]) tell();
 }
 
-/** Resolves when there may be a message, after so long, or when the signal fires. */
+/** Resolves when there may be a message, after `ms`, or when the signal fires. */
 function changed({ waiting }: Queue, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

@@ -7,7 +7,7 @@ import type { JobState, TerminalState } from "../../../runtime/core/job/states.t
 
 type Store = Pick<JobStore, "get" | "update">;
 
-/** Moves the row as it is now; throws when somebody else was faster. */
+/** Moves the present row. Throws when another write was faster. */
 async function move(jobs: Store, jobId: string, to: JobState, changesOf: (job: Job) => JobChanges): Promise<void> {
   const { value: job, etag } = (await jobs.get(jobId)) ?? noRow(jobId);
   const result = await jobs.update({ jobId, etag, from: job.state, to, changes: changesOf(job) });

@@ -1,4 +1,4 @@
-/** What an integration test needs of storage: clients of its own and tenants nobody else uses. */
+/** Storage for an integration test: its own clients, and tenants that no other test uses. */
 import { randomInt } from "node:crypto";
 import { inject } from "vitest";
 import { connectStorage, type StorageClients } from "../../../runtime/azure/index.ts";

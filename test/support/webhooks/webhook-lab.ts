@@ -1,6 +1,6 @@
 /**
  * A storage account of a test file's own with webhooks in it, and instances of what announces and delivers: deliveries of all
- * tenants lie together, and whoever delivers takes them all.
+ * tenants lie together, and a delivering process takes them all.
  */
 import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
 import { createAnnounce, type Announce } from "../../../runtime/api/webhooks/announce.ts";
@@ -52,7 +52,7 @@ export interface InstanceOptions {
 export interface WebhookLab extends Stores {
   readonly storage: StorageClients;
   readonly connectionString: string;
-  /** What time it is for everybody here; moves when a test moves it. */
+  /** The time for everything here; a test moves it. */
   clock: Date;
   pass(ms: number): void;
   instance(options?: InstanceOptions): Instance;

@@ -1,4 +1,4 @@
-/** A receiver of webhooks on this machine, over http or real https, that notes what comes and answers as it is told. */
+/** A receiver of webhooks on this machine, over http or real https, that records what it gets and answers as the test says. */
 import {
   createServer as createHttpServer,
   type IncomingMessage,

@@ -32,7 +32,10 @@ export interface JsonReading {
   readonly problems: readonly ErrorDetail[];
 }
 
-/** As `parseJson`, for a text of several values that are judged alone. Throws JsonError for what is not JSON at all. */
+/**
+ * As `parseJson`, but returns changed numbers as problems, for a list whose items are checked alone. Throws JsonError for
+ * invalid JSON.
+ */
 export function readJson(source: Uint8Array | string): JsonReading {
   const text = typeof source === "string" ? source.replace(/^\ufeff/, "") : decodeUtf8(source);
   let value: unknown;
@@ -81,7 +84,7 @@ const SUSPECT = /(?:^|[:,[\s])-?(?:[0-9.]{16}|[0-9.]+[eE][+-]?[0-9]{3})/;
 
 interface Found {
   readonly source: string;
-  /** Of the path, what is known: values are visited before what holds them. */
+  /** The known part of the path: values are visited before their holders. */
   readonly path: (string | number)[];
   holder: unknown;
 }
@@ -193,7 +196,7 @@ function check(given: unknown, key: string, path: Path, above: readonly object[]
 const hasToJson = (value: unknown): value is { toJSON(key: string): unknown } =>
   typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function";
 
-/** What of a value is lost, in words; undefined: nothing. `given`: before its `toJSON`. */
+/** What JSON would lose of a value, in words; undefined: nothing. `given` is the value before its `toJSON`. */
 function lossOf(value: unknown, given: unknown, above: readonly object[]): string | undefined {
   switch (typeof value) {
     case "bigint":
@@ -216,7 +219,7 @@ function lossOf(value: unknown, given: unknown, above: readonly object[]): strin
   }
 }
 
-/** Objects that JSON would say nothing of, or only their indexes. */
+/** Objects that JSON would empty or turn into indexes. */
 const LOST: ReadonlySet<string> = new Set([
   ...["Map", "Set", "WeakMap", "WeakSet", "RegExp", "Error", "Promise", "ArrayBuffer", "SharedArrayBuffer", "DataView"],
   ...["Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array"],

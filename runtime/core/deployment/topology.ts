@@ -48,7 +48,7 @@ const TICK_DUPLICATE_WINDOW_MS = 60 * 60_000;
 /** The queue a pool's jobs of one priority wait in. */
 export const jobQueueName = (pool: string, priority: Priority): string => `jobs-${pool}-${priority}`;
 
-/** Where the ticks of a timer go, and which they are. */
+/** The queue that the ticks of a timer go to, and the listener that selects them. */
 export const subscriptionOf = (timer: TimerName & Pick<Timer, "pool" | "priority">): TimerSubscription => ({
   name: subscriptionNameOf(timer),
   listener: listenerOf(timer),

@@ -1,13 +1,13 @@
 /** Public facts about signing in: a client without a token learns here where to get one. */
 import * as z from "zod";
 
-/** The only delegated permission: a user's token must have been asked for with it. */
+/** The only delegated permission. A user's token must have this scope. */
 export const USER_SCOPE = "access_as_user";
 
 /** Microsoft's public cloud. National clouds have hosts of their own. */
 export const DEFAULT_AUTHORITY = "https://login.microsoftonline.com";
 
-/** How the API knows its callers. `none`: it does not, and serves this machine only. */
+/** How the API identifies its callers. `none`: it does not, and serves this machine only. */
 export type AuthSettings =
   | { readonly kind: "none" }
   | {
@@ -61,7 +61,7 @@ export const audiencesOf = ({ clientId, audiences }: EntraSettings): readonly st
   ...new Set([clientId, appIdUri(clientId), ...audiences]),
 ];
 
-/** Where the issuer says what it is: the v2 endpoint of the tenant. */
+/** The issuer's own description: the v2 endpoint of the tenant. */
 export const metadataUrlOf = ({ authority, tenantId }: EntraSettings): string =>
   `${issuerOf({ authority, tenantId })}/.well-known/openid-configuration`;
 

@@ -170,7 +170,7 @@ const bulkBatchId = batchId
   .meta({ description: "Of all jobs. Default: their tenants' batches of the day." });
 const TOO_MANY_JOBS = `must hold at most ${SUBMIT_MAX_JOBS} jobs`;
 
-/** Judges the request as a whole; each of its jobs is judged alone, by `jobRequestSchema`. */
+/** Checks the request as a whole. `jobRequestSchema` checks each of its jobs. */
 export const submitJobsSchema = z.strictObject({
   batchId: bulkBatchId,
   jobs: z.array(z.unknown()).min(1).max(SUBMIT_MAX_JOBS, TOO_MANY_JOBS),

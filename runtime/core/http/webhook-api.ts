@@ -1,4 +1,4 @@
-/** Webhooks as the web API takes and shows them, and as receivers are sent them. */
+/** Webhooks in requests and answers of the web API, and the messages to receivers. */
 import * as z from "zod";
 import type { BatchCompleted, EVENT_VERSION } from "../job/events.ts";
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOK_URL_MAX_LENGTH } from "../limits.ts";

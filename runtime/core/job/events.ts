@@ -35,7 +35,10 @@ const instant = z.iso.datetime();
 
 const common = {
   version: z.literal(EVENT_VERSION),
-  /** Grows from event to event of one job, or of one batch. One that is not greater than the last seen is stale. */
+  /**
+   * Grows with each event of one job, or of one batch. An event whose number is not greater than the last seen is
+   * stale.
+   */
   sequence: z.int().min(0),
   /** When it happened, by the clock of the process that did it. */
   at: instant,
@@ -146,7 +149,7 @@ export function parseEvent(body: unknown): EventParse {
   return { ok: false, reason: `${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim() };
 }
 
-/** An event as it travels. `id` is the broker's MessageId: a repeat of the same event has the same one. */
+/** An event as it is sent. `id` is the broker's MessageId: a repeat of the same event has the same one. */
 export interface PublishedEvent {
   readonly id: string;
   readonly event: SystemEvent;
@@ -182,7 +185,7 @@ const sequenceOf = ({ ring, executions }: Moment, number: number): number =>
 
 // --- Making them -----------------------------------------------------------------------------------------------------
 
-/** What every event says of its job; a row has it all. */
+/** The fields of a row that every event of a job needs. */
 export interface EventJob extends Moment {
   readonly jobId: string;
   readonly jobName: string;

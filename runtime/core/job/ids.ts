@@ -82,7 +82,10 @@ const DAY_MS = 24 * 60 * 60_000;
 export const defaultBatchId = (tenantName: string, now: number, number = 0): string =>
   `${tenantName}.${encode(TIME_END - (now - (now % DAY_MS)), TIME_LENGTH)}${encode(number, RANDOM_LENGTH)}`;
 
-/** Real batches begin with the time since 1970, counted down; a time before 2004 marks those of timers, behind all others. */
+/**
+ * Real batches begin with the time since 1970, counted down; a time before 2004 marks those of timers, behind all
+ * others.
+ */
 const TIMER_BATCH_MARK = "zz";
 
 /** The batch of all runs of a timer. `digits` distinguish it from the tenant's other timers. */

@@ -108,7 +108,7 @@ export interface Job extends JobRequest {
   readonly history: readonly HistoryEntry[];
 }
 
-/** What a job's row says when nothing has happened to it yet. */
+/** The fields of a new job's row. */
 export const UNTOUCHED_JOB = {
   state: "queued",
   ring: 1,
@@ -163,7 +163,7 @@ export interface Batch {
   readonly createdBy: string;
 }
 
-/** What a batch's row says when it has just been made. */
+/** The fields of a new batch's row. */
 export const NEW_BATCH = {
   state: "open",
   generation: 1,

@@ -4,7 +4,7 @@
  */
 import type { CommandEntry, PackagePlatform } from "./manifest.ts";
 
-/** As much of a program as its judgement needs. Linux reads 256 bytes of a first line. */
+/** The bytes of a program that are read. Linux reads 256 bytes of a first line. */
 export const PROGRAM_HEAD_BYTES = 1024;
 
 /** The file of the package that is started; undefined for a program that the worker's machine offers by name. */

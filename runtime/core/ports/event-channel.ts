@@ -7,7 +7,7 @@ export interface EventPublisher {
    * many wait. Never throws.
    */
   publish(event: PublishedEvent): void;
-  /** Sends what waits, for a short time, and gives up the rest. */
+  /** Sends waiting events for a short time, and drops the rest. */
   close(): Promise<void>;
 }
 

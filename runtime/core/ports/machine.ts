@@ -1,4 +1,4 @@
-/** What Azure says of the machine a worker runs on. */
+/** Azure's facts about the machine that a worker runs on. */
 
 export interface ScheduledEvent {
   readonly eventId: string;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 export interface ReleaseReader {
-  /** Undefined while there is none, as in the moment between the old and the new one. */
+  /** Undefined while there is no pointer, as for a moment during a deployment. */
   current(signal: AbortSignal): Promise<ReleasePointer | undefined>;
 }
 

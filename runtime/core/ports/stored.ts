@@ -1,4 +1,4 @@
-/** What every table read gives: a value with its version, and pages of values. */
+/** The results of table reads: a value with its version, and pages of values. */
 
 export interface Stored<T> {
   readonly value: T;

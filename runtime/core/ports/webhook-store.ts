@@ -45,7 +45,10 @@ export interface DeliveryStore {
   end(delivery: WebhookDelivery): Promise<void>;
   /** Lets it wait no more, and keeps nothing. */
   drop(delivery: DeliveryKey): Promise<void>;
-  /** Those that wait, then the latest that have ended; each newest first. Throws InvalidRequestError for a token it did not make. */
+  /**
+   * Those that wait, then the latest that have ended; each newest first. Throws InvalidRequestError for a token it did
+   * not make.
+   */
   list(webhook: WebhookKey, request: PageRequest): Promise<Page<WebhookDelivery>>;
 }
 

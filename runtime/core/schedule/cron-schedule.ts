@@ -124,7 +124,10 @@ function lastMatch(fields: CronFields, local: number): number | undefined {
 
 const startOfDay = (local: number): number => Math.floor(local / DAY_MS) * DAY_MS;
 
-/** The nearest matching day in a direction, the given one included. Months that do not match cost nothing but their count. */
+/**
+ * The nearest matching day in a direction, the given one included. Months that do not match cost nothing but their
+ * count.
+ */
 function nextDay(fields: CronFields, day: number, direction: 1 | -1, limitYear: number): number | undefined {
   const { months, daysOfMonth, daysOfWeek } = fields;
   const dates = direction === 1 ? daysOfMonth : daysOfMonth.toReversed();

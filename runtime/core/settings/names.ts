@@ -75,7 +75,9 @@ export const SETTING = {
   lockSeconds: "JOBYARD_LOCK_SECONDS",
   /** Which events are published: all, terminal (the ends of jobs and batches) or none. Default all. */
   events: "JOBYARD_EVENTS",
-  /** `allow`: webhooks may name receivers on this machine, also over http; for an API on loopback only. Default refuse. */
+  /**
+   * `allow`: webhooks may name receivers on this machine, also over http; for an API on loopback only. Default refuse.
+   */
   webhookLoopback: "JOBYARD_WEBHOOK_LOOPBACK",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",

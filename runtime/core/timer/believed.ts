@@ -20,7 +20,10 @@ export function believedTimer(timer: Timer, now: Date): Timer {
   return { ...timer, activeFrom, scheduledUpTo };
 }
 
-/** The record of a timer's ticks when the tick `at` has come. A record of the far future loses that tick and all later ones. */
+/**
+ * The record of a timer's ticks when the tick `at` has come. A record of the far future loses that tick and all later
+ * ones.
+ */
 export function believedRun(run: TimerRun, at: Date, now: Date): TimerRun {
   const { coveredUpTo, lastScheduledAt } = run;
   if (coveredUpTo === undefined || isPossible(coveredUpTo, now)) return run;

@@ -108,7 +108,10 @@ export const isOver = (state: KnownState | undefined): boolean =>
 const isEarlier = (a: string, b: string): boolean => a > b;
 const inOrder = (jobIds: readonly string[]): readonly string[] => jobIds.toSorted((a, b) => (isEarlier(a, b) ? -1 : 1));
 
-/** Whether a row has what was to be written: a write whose answer was lost has landed, or another process wrote the same. */
+/**
+ * Whether a row has what was to be written: a write whose answer was lost has landed, or another process wrote the
+ * same.
+ */
 export const sameRun = (current: TimerRun | undefined, wanted: TimerRun): boolean =>
   current !== undefined && fieldsOf(current) === fieldsOf(wanted);
 

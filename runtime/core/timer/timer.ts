@@ -126,7 +126,10 @@ export const batchNameOf = ({ timerName }: Pick<TimerName, "timerName">): string
 export const scheduleHashOf = ({ cron, timeZone }: Pick<Timer, "cron" | "timeZone">): string =>
   digestOf(cron, timeZone).slice(0, 16);
 
-/** The job of a tick: the same for every receiver, however often it arrives. `cause` distinguishes runs for the same time. */
+/**
+ * The job of a tick: the same for every receiver, however often it arrives. `cause` distinguishes runs for the same
+ * time.
+ */
 export const tickJobId = (timer: TimerName, scheduledAt: Date, cause: string): string =>
   timerJobId(batchIdOf(timer), scheduledAt, digestDigits(TIMER_JOB_DIGITS, cause));
 

@@ -102,7 +102,9 @@ export async function followOutside(bus: LocalServiceBus, batchId: string): Prom
   return Object.assign(state, { [Symbol.asyncDispose]: () => client.close() });
 }
 
-/** What a follower received of each job, without events whose sequence is stale: the contract's one rule for consumers. */
+/**
+ * What a follower received of each job, without events whose sequence is stale: the contract's one rule for consumers.
+ */
 export function storiesOf({ heard }: Pick<Follower, "heard">): ReadonlyMap<string, readonly JobEvent[]> {
   const stories = new Map<string, JobEvent[]>();
   for (const event of heard) {

@@ -43,7 +43,9 @@ interface Routes {
 /** Those that serve no run now, by pool. */
 const idle = new Map<string, Routes[]>();
 let builtCount = 0;
-/** Of all routes that were built: three count requests, and one looks after followers. They tick as long as the process. */
+/**
+ * Of all routes that were built: three count requests, and one looks after followers. They tick as long as the process.
+ */
 export const timersOfRoutes = (): number => builtCount * 4;
 
 export function startFaultApi(ports: ApiPorts, pool: string): FaultApi {

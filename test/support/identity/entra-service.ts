@@ -1,4 +1,7 @@
-/** A service that names an issuer, and an issuer: everything either is sent is noted, so that a test sees where secrets went. */
+/**
+ * A service that names an issuer, and an issuer: everything either is sent is noted, so that a test sees where secrets
+ * went.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import type { EntraFacts } from "../../../runtime/client/index.ts";

@@ -1,4 +1,6 @@
-/** Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters. */
+/**
+ * Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters.
+ */
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
 import { parseMessage } from "../../../runtime/core/job/message.ts";
 import type { ReceivedMessage, JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";

@@ -1,4 +1,7 @@
-/** A receiver of webhooks on this machine, over http or real https, that records what it gets and answers as the test says. */
+/**
+ * A receiver of webhooks on this machine, over http or real https, that records what it gets and answers as the test
+ * says.
+ */
 import {
   createServer as createHttpServer,
   type IncomingMessage,

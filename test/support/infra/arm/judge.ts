@@ -1,4 +1,7 @@
-/** Judges the inputs of a resource as ARM does before it creates anything: by their types, and by the limits in limits.ts. */
+/**
+ * Judges the inputs of a resource as ARM does before it creates anything: by their types, and by the limits in
+ * limits.ts.
+ */
 import { inputFields, type Fields, type InputType } from "./input-types.ts";
 import { LIMITS, TAGS } from "./limits.ts";
 

@@ -1,6 +1,4 @@
 /** Streams of bytes as every browser has them, read as an async iterable or as lines of text. */
-import { JsonError, writeJson } from "../core/json.ts";
-import { JobServiceError } from "./job-service-error.ts";
 
 /** Cancels the stream when the reader stops early. Throws when nothing comes for `stallMs`. */
 export async function* chunksOf(
@@ -58,23 +56,5 @@ async function inTime(reader: ReadableStreamDefaultReader<Uint8Array>, ms: numbe
     return await Promise.race([reader.read(), stalled]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-// The JSON text of what a caller gives. What JSON would change or drop is refused by its field, before anything is sent.
-
-/** Throws InvalidRequest, whose `target` is the field, for what no JSON can say. */
-export function jsonText(value: unknown): string {
-  try {
-    return writeJson(value) ?? "null";
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    const details = error.problems.map(({ target, message }) => ({ target: target === "" ? "body" : target, message }));
-    const [first] = details;
-    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}; nothing was sent.`, {
-      target: first?.target,
-      details,
-      cause: error,
-    });
   }
 }

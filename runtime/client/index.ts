@@ -18,7 +18,7 @@ export type { Management, PublishOptions, SubmitOptions } from "./management.ts"
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
-export type { Listing, PageOptions, PageView } from "./monitoring.ts";
+export type { Listing, PageOptions, PageView } from "./listing.ts";
 export type { RetryOptions } from "./with-retries.ts";
 export { signInWithBrowser } from "./sign-in-with-browser.ts";
 export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser.ts";

@@ -2,7 +2,7 @@
 import type { TimerScheduleInput, TimerView } from "../core/http/timer-api.ts";
 import type { SubmitOptions } from "./management.ts";
 import { newKey } from "./with-retries.ts";
-import { listing, type Listing, type PageOptions } from "./monitoring.ts";
+import { listing, type Listing, type PageOptions } from "./listing.ts";
 import { path, type CallOptions, type Transport } from "./transport.ts";
 
 /** Which timer. */

@@ -1,6 +1,6 @@
 /** Makes requests of the service: address, token, time limit, retries, and the service's errors as errors. */
 import type { ErrorDetail } from "../core/errors.ts";
-import { jsonText } from "./bytes.ts";
+import { jsonText } from "./json-text.ts";
 import {
   JobServiceError,
   type JobServiceErrorCode,

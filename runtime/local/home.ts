@@ -1,7 +1,6 @@
 /** The folder in which the local stack keeps everything, and the claim of one running stack on it. */
 import { constants } from "node:fs";
-import { access, chmod, mkdir, readFile, readdir, realpath, rename, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { access, chmod, mkdir, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderInUseError, type OwnFolderOptions, type OwnedFolder, ownFolder } from "../platform/own-folder.ts";
 
@@ -81,64 +80,4 @@ async function claimed(options: OwnFolderOptions): Promise<OwnedFolder> {
       { cause: error },
     );
   }
-}
-
-// Files that hold keys: readable by this user alone, never half written.
-
-const OWNER_ONLY_FILE = 0o600;
-
-export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.new`;
-  await writeFile(unfinished, text, { mode: OWNER_ONLY_FILE });
-  await rename(unfinished, path);
-}
-
-/** Undefined: there is none. */
-export async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-// Ports of this machine.
-
-const HOST = "127.0.0.1";
-
-/** Something else listens on a port that was asked for. */
-export class PortTakenError extends Error {
-  override readonly name = "PortTakenError";
-}
-
-/** `option`: the one that chooses another port; port 0 is always free. Throws PortTakenError. */
-export async function assertFree(port: number, option: string): Promise<void> {
-  try {
-    const { release } = await hold(port);
-    await release();
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    const message = `Port ${port} is taken by another program, or by another npm start. Choose another with ${option}.`;
-    throw new PortTakenError(message, { cause: error });
-  }
-}
-
-/** Ports that nobody listens on right now; held together, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const held = await Promise.all(Array.from({ length: count }, () => hold(0)));
-  await Promise.all(held.map(({ release }) => release()));
-  return held.map(({ port }) => port);
-}
-
-function hold(port: number): Promise<{ port: number; release: () => Promise<void> }> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(port, HOST, () => {
-      const address = server.address();
-      const bound = typeof address === "object" && address !== null ? address.port : port;
-      resolve({ port: bound, release: () => new Promise((done) => server.close(() => done())) });
-    });
-  });
 }

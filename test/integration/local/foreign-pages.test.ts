@@ -13,7 +13,7 @@ import { startAzurite, type RunningAzurite } from "../../../runtime/local/azurit
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { startIdentityServer, type IdentityServer } from "../../../runtime/local/identity/identity-server.ts";
 import { DIRECTORY_ID } from "../../../runtime/local/identity/principals.ts";
-import { freePorts } from "../../../runtime/local/home.ts";
+import { freePorts } from "../../../runtime/local/ports.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startApiProcess, type ApiProcess } from "../../support/processes/api-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";

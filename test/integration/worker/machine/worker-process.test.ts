@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createReleaseReader } from "../../../../runtime/azure/index.ts";
 import { SETTING } from "../../../../runtime/core/settings/names.ts";
 import { RELEASES } from "../../../../runtime/core/deployment/storage-layout.ts";
-import { freePorts } from "../../../../runtime/local/home.ts";
+import { freePorts } from "../../../../runtime/local/ports.ts";
 import { startFakeMetadataService, type FakeMetadataService } from "../../../support/machine/fake-metadata-service.ts";
 import { startFakeResourceManager, type FakeResourceManager } from "../../../support/machine/fake-resource-manager.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";

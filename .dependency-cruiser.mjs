@@ -67,6 +67,7 @@ export const ROOMS = [
     ],
     why: "It is a client of the API, and runs jobs as a worker does.",
   },
+  { room: "runtime/main", imports: ["runtime"], why: "It composes everything that runs, and nothing that deploys it." },
   {
     room: "infra/rehearsal",
     imports: [

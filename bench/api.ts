@@ -10,7 +10,7 @@ import { REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
 import { DEMO_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/issuer-client.ts";
 import { type Stack, localClient } from "../runtime/local/stack.ts";
-import { testPackage } from "../test/support/test-package.ts";
+import { testPackage } from "../test/support/packages/test-package.ts";
 import type { Benchmark } from "./bench.ts";
 import { withStack } from "./bench-stack.ts";
 import { rssKiBOf } from "./memory.ts";

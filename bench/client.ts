@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { buildClientPackage } from "../runtime/package/build/client-package.ts";
+import { buildClientPackage } from "../runtime/package/build/build-client-package.ts";
 import { temporaryDirectory } from "../test/support/temporary-directory.ts";
 import type { Benchmark } from "./bench.ts";
 

@@ -14,7 +14,7 @@ import type { JobView } from "../runtime/client/index.ts";
 import { type StateCounts, openOf } from "../runtime/core/job/states.ts";
 import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { type Stack, localClient } from "../runtime/local/stack.ts";
-import { testPackage } from "../test/support/test-package.ts";
+import { testPackage } from "../test/support/packages/test-package.ts";
 import type { Benchmark } from "./bench.ts";
 import { withStack } from "./bench-stack.ts";
 

@@ -6,8 +6,8 @@ import { TIMERS_MAX_COUNT } from "../runtime/core/limits.ts";
 import type { Timer } from "../runtime/core/timer/timer.ts";
 import { createRound } from "../runtime/timers/schedule/scheduler.ts";
 import { timerOf } from "../test/support/builders.ts";
-import { createMemoryTimers } from "../test/support/memory-timers.ts";
-import { silentLog } from "../test/support/silent-log.ts";
+import { createMemoryTimers } from "../test/support/stores/held-timers.ts";
+import { silentLog } from "../test/support/silent.ts";
 import type { Benchmark } from "./bench.ts";
 
 const START = new Date("2026-03-01T08:00:00Z");

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Manifest, PackagePlatform } from "../runtime/core/package/manifest.ts";
-import { RELEASES } from "../runtime/core/deployment/topology.ts";
+import { RELEASES } from "../runtime/core/deployment/storage-layout.ts";
 import { assertNamesDiffer, packFolder, type PackedPackage } from "../runtime/package/build/pack-folder.ts";
 import { writeZip } from "../runtime/package/build/zip.ts";
 import type { ReleasePackage } from "./components/release.ts";

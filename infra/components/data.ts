@@ -1,7 +1,7 @@
 /** The data account: all tables and containers of the topology. Only identities have access. */
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { CONTAINERS, TABLES } from "../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../runtime/core/deployment/storage-layout.ts";
 import { lifecycleRules, type Retention } from "../plan/lifecycle.ts";
 import { lookUp } from "../plan/look-up.ts";
 import type { AllowedNetworks, Place } from "./place.ts";

@@ -4,7 +4,7 @@
  */
 import * as servicebus from "@pulumi/azure-native/servicebus/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { BusTopology, SubscriptionSettings, TopicSettings } from "../../runtime/core/deployment/topology.ts";
+import type { BusTopology, SubscriptionSettings, TopicSettings } from "../../runtime/core/deployment/service-bus.ts";
 import { queueProperties, ruleProperties, subscriptionProperties, topicProperties } from "../plan/bus-entities.ts";
 import { lookUp } from "../plan/look-up.ts";
 import type { AllowedNetworks, Place } from "./place.ts";

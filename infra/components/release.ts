@@ -6,7 +6,7 @@
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ReleasePointer } from "../../runtime/core/ports/release-reader.ts";
-import { RELEASES } from "../../runtime/core/deployment/topology.ts";
+import { RELEASES } from "../../runtime/core/deployment/storage-layout.ts";
 import type { AllowedNetworks, Place } from "./place.ts";
 import { storageNetworkRules } from "./storage-network.ts";
 

@@ -4,7 +4,7 @@
  */
 import * as compute from "@pulumi/azure-native/compute/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
+import { WORKER_HEALTH } from "../../runtime/core/settings/machine-settings.ts";
 import type { PoolConfig } from "../config.ts";
 import type { Grant } from "../plan/grants.ts";
 import { scaleSetShape } from "../plan/scale-set.ts";

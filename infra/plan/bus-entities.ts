@@ -4,7 +4,7 @@ import type {
   RuleFilter,
   SubscriptionSettings,
   TopicSettings,
-} from "../../runtime/core/deployment/topology.ts";
+} from "../../runtime/core/deployment/service-bus.ts";
 
 /** ISO 8601 in ARM's form: `PT60S`, `PT0.5S`. */
 const duration = (ms: number): string => `PT${ms / 1_000}S`;

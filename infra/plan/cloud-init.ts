@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RELEASES } from "../../runtime/core/deployment/topology.ts";
+import { RELEASES } from "../../runtime/core/deployment/storage-layout.ts";
 import { NODE_RUNTIME } from "./node-runtime.ts";
 
 export interface CloudInitRequest {

@@ -2,7 +2,7 @@
  * The settings of API and workers, by the names of core. Values have the caller's type: texts in a test, outputs of
  * resources in the program.
  */
-import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/deployment/machine-settings.ts";
+import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/settings/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { JOB_USERS } from "./cloud-init.ts";
 

@@ -3,14 +3,9 @@
  * scope that Azure offers for it.
  */
 import { InvariantError } from "../../runtime/core/errors.ts";
-import {
-  CONTAINERS,
-  EVENTS_TOPIC,
-  jobQueueName,
-  TABLES,
-  TIMERS_TOPIC,
-  type BusTopology,
-} from "../../runtime/core/deployment/topology.ts";
+import { EVENTS_TOPIC, jobQueueName, TIMERS_TOPIC } from "../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../runtime/core/deployment/storage-layout.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
 import { PRIORITIES } from "../../runtime/core/job/priority.ts";
 
 /** Built-in roles by our names. https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */

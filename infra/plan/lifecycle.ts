@@ -1,5 +1,5 @@
 /** When blobs are deleted, as rules of the storage account. Packages and leases stay. */
-import { CONTAINERS } from "../../runtime/core/deployment/topology.ts";
+import { CONTAINERS } from "../../runtime/core/deployment/storage-layout.ts";
 
 /** Days; 0: forever. */
 export interface Retention {

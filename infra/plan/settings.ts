@@ -11,7 +11,7 @@ import {
   RELEASE_PATIENCE_MINUTES_MAX,
   TENANT_NAME_MAX_LENGTH,
 } from "../../runtime/core/limits.ts";
-import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/deployment/machine-settings.ts";
+import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/settings/machine-settings.ts";
 import {
   bool,
   CHANGES,

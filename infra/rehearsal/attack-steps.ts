@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { packPackage } from "../../runtime/package/build/pack.ts";
-import { WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
+import { WORKER_HEALTH } from "../../runtime/core/settings/machine-settings.ts";
 import type { JobView } from "../../runtime/core/http/views.ts";
 import type { PoolMachine } from "./pool.ts";
 import { expect, expectOneStart, machineOf, workerOf, type Rehearsal } from "./rehearsal.ts";

@@ -1,7 +1,7 @@
 /** Reads the record of a deployment into the form that the rehearsal needs. The record is its only source. */
 import { z } from "zod";
 import type { AutoscalePlan, AutoscaleRule, ScaleChange } from "../../runtime/core/deployment/autoscale.ts";
-import type { BusTopology } from "../../runtime/core/deployment/topology.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
 import { assetOf, type CloudRecord, type Properties, type RecordedAsset } from "./record.ts";
 import { stableGuid } from "./azure-names.ts";
 

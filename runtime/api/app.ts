@@ -1,7 +1,7 @@
 /** The web API as a value: an Express app made from what it needs, with the order of its middleware in one place. */
 import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
-import type { TrafficSettings } from "../core/settings/api.ts";
+import type { TrafficSettings } from "../core/settings/api-settings.ts";
 import type { Unreadable } from "../core/unreadable.ts";
 import { accessLog, assignRequestId, crossOrigin, privateAnswers, securityHeaders } from "./http/middleware.ts";
 import type { Identify } from "./auth/caller.ts";

@@ -10,7 +10,7 @@ import {
   type TokenCredential,
 } from "@azure/service-bus";
 import { BlobServiceClient, type StoragePipelineOptions } from "@azure/storage-blob";
-import { CONTAINERS, TABLES } from "../core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../core/deployment/storage-layout.ts";
 import { storageError } from "./translate-error.ts";
 
 export type StorageConnection =

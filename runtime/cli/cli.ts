@@ -1,12 +1,12 @@
 /** The `jobyard` command: parses a command line by the table, runs it, and reports the result. */
 import { readFileSync } from "node:fs";
 import { Argument, Command, CommanderError, Option } from "commander";
-import { isJobServiceError } from "../client/errors.ts";
+import { isJobServiceError } from "../client/job-service-error.ts";
 import { messageOf } from "../core/errors.ts";
 import { wholeNumber } from "../platform/whole-number.ts";
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command-spec.ts";
 import { EXIT, EXIT_MEANINGS, type ExitCode, InterruptedError, JobsFailedError, exitCodeOf } from "./exit-codes.ts";
-import { COMMANDS } from "./table/index.ts";
+import { COMMANDS } from "./specs/commands.ts";
 import { type Surroundings, standardTerminal } from "./terminal.ts";
 
 /** Runs one command line. Never throws: resolves to the exit code. */

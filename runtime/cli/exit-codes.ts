@@ -1,6 +1,6 @@
 /** The exit codes of commands, for scripts. */
 import { CommanderError } from "commander";
-import { isJobServiceError } from "../client/errors.ts";
+import { isJobServiceError } from "../client/job-service-error.ts";
 
 export const EXIT = {
   done: 0,

@@ -1,6 +1,4 @@
-/** Byte streams, which every browser has, read as an async iterable or as lines of text. */
-import { JsonError, writeJson } from "../core/json.ts";
-import { JobServiceError } from "./errors.ts";
+/** Streams of bytes as every browser has them, read as an async iterable or as lines of text. */
 
 /** Cancels the stream when the reader stops early. Throws when no data arrives for `stallMs`. */
 export async function* chunksOf(
@@ -58,23 +56,5 @@ async function inTime(reader: ReadableStreamDefaultReader<Uint8Array>, ms: numbe
     return await Promise.race([reader.read(), stalled]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-// Turns a caller's value into JSON text. Values that JSON would change or drop are refused with their field, before sending.
-
-/** Throws InvalidRequest with the field as `target` for values that JSON cannot hold. */
-export function jsonText(value: unknown): string {
-  try {
-    return writeJson(value) ?? "null";
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    const details = error.problems.map(({ target, message }) => ({ target: target === "" ? "body" : target, message }));
-    const [first] = details;
-    throw new JobServiceError("InvalidRequest", `${first?.target}: ${first?.message}. Nothing was sent.`, {
-      target: first?.target,
-      details,
-      cause: error,
-    });
   }
 }

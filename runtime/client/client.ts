@@ -2,12 +2,12 @@
 import type { AuthFacts } from "../core/http/auth-facts.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
 import { type AccessToken, type TokenCredential, clientSecretCredential } from "./credential.ts";
-import { JobServiceError, isJobServiceError } from "./errors.ts";
+import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
 import { type Management, createManagement } from "./management.ts";
 import { type Monitoring, createMonitoring } from "./monitoring.ts";
 import { type Notifications, createNotifications } from "./notifications.ts";
-import { type RetryOptions, type RetryPolicy, retryPolicy, withRetries } from "./retry.ts";
-import { type Timers, createTimers } from "./timers.ts";
+import { type RetryOptions, type RetryPolicy, retryPolicy, withRetries } from "./with-retries.ts";
+import { type Timers, createTimers } from "./timer-management.ts";
 import { type CallOptions, type Fetch, type Transport, createTransport } from "./transport.ts";
 import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority.ts";
 import { type WaitForBatchOptions, type WaitForJobOptions, createWaits } from "./wait.ts";

@@ -1,7 +1,7 @@
 /** Credentials of the caller: the shape of `TokenCredential` of @azure/core-auth, and the ones in this package. */
-import { isJobServiceError, JobServiceError } from "./errors.ts";
+import { isJobServiceError, JobServiceError } from "./job-service-error.ts";
 import { createIssuer, STILL_WAITING, type DeviceCode, type IssuedToken, type IssuerOptions } from "./oauth.ts";
-import { sleep } from "./retry.ts";
+import { sleep } from "./with-retries.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import type { EntraFacts } from "./trusted-authority.ts";
 

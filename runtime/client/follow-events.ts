@@ -1,7 +1,7 @@
 /** One stream of events that reconnects after a break and continues after the last event. */
 import { linesOf } from "./bytes.ts";
-import { type JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
-import { delayAfter, sleep } from "./retry.ts";
+import { type JobServiceError, isJobServiceError, networkFailed } from "./job-service-error.ts";
+import { delayAfter, sleep } from "./with-retries.ts";
 import type { Transport } from "./transport.ts";
 
 /** What the stream follows: exactly one of these. */

@@ -9,8 +9,8 @@ export type {
   RefreshOptions,
   TokenCredential,
 } from "./credential.ts";
-export { isJobServiceError, JobServiceError } from "./errors.ts";
-export type { ClientErrorCode, JobServiceErrorCode, NetworkReason } from "./errors.ts";
+export { isJobServiceError, JobServiceError } from "./job-service-error.ts";
+export type { ClientErrorCode, JobServiceErrorCode, NetworkReason } from "./job-service-error.ts";
 export type { EventSelection } from "./follow-events.ts";
 export type { JobEventName, JobEvents } from "./notifications.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
@@ -18,12 +18,12 @@ export type { Management, PublishOptions, SubmitOptions } from "./management.ts"
 export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
-export type { Listing, PageOptions, PageView } from "./monitoring.ts";
-export type { RetryOptions } from "./retry.ts";
+export type { Listing, PageOptions, PageView } from "./listing.ts";
+export type { RetryOptions } from "./with-retries.ts";
 export { signInWithBrowser } from "./sign-in-with-browser.ts";
 export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
-export type { NextOptions, TimerReference, Timers } from "./timers.ts";
+export type { NextOptions, TimerReference, Timers } from "./timer-management.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
 export type { EntraFacts } from "./trusted-authority.ts";
 export type { OnUploadProgress, UploadProgress } from "./management.ts";

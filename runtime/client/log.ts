@@ -3,8 +3,8 @@ import { isTerminal } from "../core/job/states.ts";
 import type { JobView } from "../core/http/views.ts";
 import { type CallOptions, type Transport, path, wholeText } from "./transport.ts";
 import { chunksOf } from "./bytes.ts";
-import { isJobServiceError, networkFailed } from "./errors.ts";
-import { type Attempt, sleep, withRetries } from "./retry.ts";
+import { isJobServiceError, networkFailed } from "./job-service-error.ts";
+import { type Attempt, sleep, withRetries } from "./with-retries.ts";
 
 export interface ReadLogOptions extends CallOptions {
   /** Which start of the job, as counted in its history. Default: the latest. */

@@ -6,7 +6,7 @@ import type { BatchView, JobView, RequeueResult } from "../core/http/views.ts";
 import type { PutWebhookBody, WebhookTestView, WebhookView, WebhookWithSecret } from "../core/http/webhook-api.ts";
 import type { WorkerView } from "../core/http/worker-api.ts";
 import type { Monitoring } from "./monitoring.ts";
-import { newKey } from "./retry.ts";
+import { newKey } from "./with-retries.ts";
 import { type SubmissionSource, type SubmitJobsOptions, type SubmittedJob, submitLines } from "./submit-lines.ts";
 import { type CallOptions, type Transport, path, unlessDone } from "./transport.ts";
 

@@ -5,6 +5,7 @@ import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/h
 import type { WebhookDeliveryView, WebhookView } from "../core/http/webhook-api.ts";
 import type { WorkerView } from "../core/http/worker-api.ts";
 import type { JobState } from "../core/job/states.ts";
+import { type Listing, listing, type PageOptions } from "./listing.ts";
 import { type FollowLogOptions, type ReadLogOptions, followLog, readLog } from "./log.ts";
 import { type CallOptions, type Transport, path } from "./transport.ts";
 
@@ -123,49 +124,5 @@ export function createMonitoring(transport: Transport): Monitoring {
       get(path`/v1/tenants/${tenantName}/webhooks/${webhookName}`, options),
     getWebhookDeliveries: (tenantName, webhookName, options = {}) =>
       listing(transport, path`/v1/tenants/${tenantName}/webhooks/${webhookName}/deliveries`, {}, options),
-  };
-}
-
-// Lists of any length, page by page, as one sequence.
-
-export interface PageOptions extends CallOptions {
-  /** Items in one request. Default: the service's, 100. */
-  readonly pageSize?: number | undefined;
-}
-
-export interface PageView<T> {
-  readonly items: readonly T[];
-  readonly continuationToken?: string;
-}
-
-/** Yields the items one by one; `pages` yields whole pages. */
-export interface Listing<T> extends AsyncIterable<T> {
-  /** Starts at the page with this continuation token. Default: the first. */
-  pages(continuationToken?: string): AsyncIterable<PageView<T>>;
-}
-
-export function listing<T>(
-  transport: Pick<Transport, "json">,
-  path: string,
-  query: Readonly<Record<string, string | boolean | undefined>>,
-  { pageSize, signal }: PageOptions,
-): Listing<T> {
-  async function* pages(from?: string): AsyncGenerator<PageView<T>> {
-    let continuationToken = from;
-    do {
-      const page = await transport.json<PageView<T>>({
-        path,
-        query: { ...query, pageSize, continuationToken },
-        signal,
-      });
-      yield page;
-      continuationToken = page.continuationToken;
-    } while (continuationToken !== undefined);
-  }
-  return {
-    pages,
-    async *[Symbol.asyncIterator]() {
-      for await (const { items } of pages()) yield* items;
-    },
   };
 }

@@ -4,7 +4,7 @@
  * rows are the truth, and `waitForJob` uses both.
  */
 import type { EventType, SystemEvent } from "../core/job/events.ts";
-import { JobServiceError, isJobServiceError } from "./errors.ts";
+import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
 import { type EventSelection, type ServerSentEvent, followEvents } from "./follow-events.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 

@@ -2,7 +2,7 @@
  * The OAuth calls for signing in: the issuer's endpoints, a request for a token, a request for a device code.
  * Inputs come from `GET /v1/auth` and are checked by trusted-authority.ts. Errors carry the issuer's text and never a secret.
  */
-import { JobServiceError, SilenceError, networkFailed } from "./errors.ts";
+import { JobServiceError, SilenceError, networkFailed } from "./job-service-error.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import { ownEndpoint, trustedIssuer, type EntraFacts } from "./trusted-authority.ts";
 

@@ -2,7 +2,7 @@
  * Signs a user in by the authorization code flow with PKCE (RFC 7636): a browser goes to the issuer and returns with a code
  * that only this program can exchange for tokens. The caller receives the redirected browser.
  */
-import { JobServiceError } from "./errors.ts";
+import { JobServiceError } from "./job-service-error.ts";
 import { publicClientOf, tokenOf, userScopes, type AccessToken } from "./credential.ts";
 import { createIssuer, type IssuerOptions } from "./oauth.ts";
 import type { CallOptions, Fetch } from "./transport.ts";

@@ -6,9 +6,10 @@
 import { SUBMIT_MAX_JOBS } from "../core/limits.ts";
 import type { JobSubmission } from "../core/http/requests.ts";
 import type { SubmitResult } from "../core/http/views.ts";
-import { jsonText, linesOf } from "./bytes.ts";
-import { JobServiceError, isJobServiceError, networkFailed } from "./errors.ts";
-import { type Attempt, newKey, withRetries } from "./retry.ts";
+import { linesOf } from "./bytes.ts";
+import { jsonText } from "./json-text.ts";
+import { JobServiceError, isJobServiceError, networkFailed } from "./job-service-error.ts";
+import { type Attempt, newKey, withRetries } from "./with-retries.ts";
 import { type CallOptions, type Transport } from "./transport.ts";
 
 export interface SubmitJobsOptions extends CallOptions {

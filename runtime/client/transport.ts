@@ -1,8 +1,14 @@
 /** Sends requests to the service: address, token, time limit, retries, and the service's errors as errors. */
 import type { ErrorDetail } from "../core/errors.ts";
-import { jsonText } from "./bytes.ts";
-import { JobServiceError, type JobServiceErrorCode, SilenceError, isJobServiceError, networkFailed } from "./errors.ts";
-import { type Attempt, type RetryPolicy, withRetries } from "./retry.ts";
+import { jsonText } from "./json-text.ts";
+import {
+  JobServiceError,
+  type JobServiceErrorCode,
+  SilenceError,
+  isJobServiceError,
+  networkFailed,
+} from "./job-service-error.ts";
+import { type Attempt, type RetryPolicy, withRetries } from "./with-retries.ts";
 
 /** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;

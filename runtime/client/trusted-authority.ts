@@ -5,7 +5,7 @@
  */
 import type { AuthFacts, USER_SCOPE } from "../core/http/auth-facts.ts";
 import { isLoopback } from "../core/loopback.ts";
-import { JobServiceError } from "./errors.ts";
+import { JobServiceError } from "./job-service-error.ts";
 
 export type EntraFacts = Extract<AuthFacts, { kind: "entra" }>;
 

@@ -4,10 +4,10 @@
  */
 import { isTerminal, openOf } from "../core/job/states.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
-import { isJobServiceError, JobServiceError } from "./errors.ts";
+import { isJobServiceError, JobServiceError } from "./job-service-error.ts";
 import { followEvents, type EventSelection } from "./follow-events.ts";
 import type { Monitoring } from "./monitoring.ts";
-import { sleep } from "./retry.ts";
+import { sleep } from "./with-retries.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface WaitOptions extends CallOptions {

@@ -1,15 +1,15 @@
 /**
- * Whether this process's clock can be trusted for what must not be wrong: which ticks of timers are due, and from when a
- * timer ticks. It is compared with the time that storage's answers carry. Between two answers a clock that never jumps
- * says how much time has passed, so that a jump is noticed before the next answer. Pure: both clocks are given.
+ * Whether this process's clock can be trusted. A wrong clock would send the wrong ticks of timers and start timers at the
+ * wrong time. The clock is compared with the time in storage's answers. Between two answers a monotonic clock measures
+ * what has passed, so that a jump is noticed before the next answer. Pure: both clocks are given.
  */
 import { UnavailableError } from "./errors.ts";
 import { CLOCK_SKEW_MAX_MS } from "./limits.ts";
 
 export interface ServiceClock {
-  /** Takes the time of an answer that has just come, as HTTP header `Date` has it. Ignores what is no date. */
+  /** Takes the `Date` header of an answer that has just arrived. Ignores a text that is not a date. */
   readonly hear: (date: string | undefined) => void;
-  /** How far this process's clock is ahead; negative: behind. Undefined: no answer has come yet. */
+  /** How far this process's clock is ahead; negative: behind. Undefined before the first answer. */
   readonly skewMs: () => number | undefined;
   /** This process's time. Throws UnavailableError "ClockWrong" when it differs by more than CLOCK_SKEW_MAX_MS. */
   readonly trustedNow: () => Date;
@@ -21,7 +21,7 @@ export interface ServiceClockDeps {
 }
 
 export function createServiceClock({ now, monotonicNow }: ServiceClockDeps): ServiceClock {
-  /** What the service's time was when the other clock read zero. */
+  /** The service's time at zero of the monotonic clock. */
   let zeroAt: number | undefined;
 
   const skewMs = (): number | undefined =>

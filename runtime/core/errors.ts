@@ -13,11 +13,11 @@ export const INVALID_REQUEST_CODES = [
 ] as const;
 /** The caller must sign in, or renew its token. */
 export const UNAUTHENTICATED_CODES = ["Unauthenticated"] as const;
-/** The caller is known and may not do this, whatever it asks for. */
+/** The caller is known, and its role does not allow this operation. */
 export const FORBIDDEN_CODES = ["Forbidden"] as const;
 /** The caller must ask less often. */
 export const TOO_MANY_CODES = ["TooManyRequests"] as const;
-/** There is no such thing, or the caller may not know of it. */
+/** It does not exist, or the caller may not know of it. */
 export const NOT_FOUND_CODES = [
   "RouteNotFound",
   "JobNotFound",
@@ -70,7 +70,7 @@ export const JOB_CODES = [
   "ArtifactsTooLarge",
   "ArtifactRefused",
 ] as const;
-/** The job ended because of us or because somebody asked for it. */
+/** The system ended the job, or a caller canceled it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;
 export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable", "ClockWrong"] as const;
 /** Another release must read it: this one does not know the format. */
@@ -104,7 +104,7 @@ export type ErrorCode =
   | FormatCode
   | InvariantCode;
 
-/** One thing wrong with a request: the field by its JSON path, and what it should have been. */
+/** One wrong field of a request: its JSON path, and what it should be. */
 export interface ErrorDetail {
   readonly target: string;
   readonly message: string;
@@ -136,28 +136,28 @@ export class InvalidRequestError extends JobSystemError<InvalidRequestCode> {
   }
 }
 
-/** A request with one wrong field; `message` says what it should have been. */
+/** A request with one wrong field; `message` says what it should be. */
 export const invalidField = (
   target: string,
   message: string,
   code: InvalidRequestCode = "InvalidRequest",
 ): InvalidRequestError => new InvalidRequestError(code, `${target}: ${message}`, { details: [{ target, message }] });
 
-/** Nobody known makes this request: no token, or none that counts. Messages never repeat the token. */
+/** The request has no valid token. Messages never repeat the token. */
 export class UnauthenticatedError extends JobSystemError<UnauthenticatedCode> {
   constructor(message: string, options?: ErrorOptions) {
     super("Unauthenticated", message, false, options);
   }
 }
 
-/** The caller lacks a role the operation needs for whatever it is asked. Never says whether a thing exists. */
+/** The caller lacks a role that the operation needs. The error never reveals whether something exists. */
 export class ForbiddenError extends JobSystemError<ForbiddenCode> {
   constructor(message: string, options?: ErrorOptions) {
     super("Forbidden", message, false, options);
   }
 }
 
-/** The caller asks more often than it may, or for more at a time. */
+/** The caller makes too many requests, or too many at a time. */
 export class TooManyRequestsError extends JobSystemError<TooManyCode> {
   /** Seconds after which asking again makes sense. Undefined: the usual ones. */
   readonly retryAfterS: number | undefined;
@@ -187,7 +187,7 @@ export class PackageError extends JobSystemError<PackageCode> {
   }
 }
 
-/** The job's own failure. `retryable` false: its author said so. */
+/** The job's own failure. `retryable` is false when its author said so. */
 export class JobFailedError extends JobSystemError<JobCode> {
   constructor(
     code: JobCode,
@@ -204,7 +204,7 @@ export class JobCanceledError extends JobSystemError<"JobCanceled"> {
   }
 }
 
-/** The broker may already have given this job to somebody else: stop it, write nothing, settle nothing. */
+/** The broker may already have given this job to another worker: stop it, write nothing, settle nothing. */
 export class LockLostError extends JobSystemError<"LockLost"> {
   constructor(message: string, options?: ErrorOptions) {
     super("LockLost", message, false, options);
@@ -227,7 +227,7 @@ export class UnavailableError extends JobSystemError<UnavailableCode> {
 }
 
 /**
- * Something that another release wrote and this one cannot read. Leave it as it is: whoever knows the format will come.
+ * Something that another release wrote and this one cannot read. Leave it as it is, for a process that knows the format.
  * Never judge it, end it or write over it. Messages name the field, never its value.
  */
 export class UnreadableError extends JobSystemError<FormatCode> {
@@ -252,7 +252,7 @@ export const isSystemError = (error: unknown): error is JobSystemError => error 
 /** The text of anything thrown, for messages and logs. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** A schedule that cannot be: the message names what is wrong and what it should be. */
+/** An invalid schedule. The message names what is wrong and what it should be. */
 export class ScheduleError extends Error {
   override readonly name = "ScheduleError";
 }

@@ -1,6 +1,6 @@
 /**
- * Reads JSON that people and jobs have written. What cannot arrive unchanged is refused: bytes that are not UTF-8, and
- * numbers that a 64-bit floating-point number does not hold. A byte order mark is dropped.
+ * JSON in and out without loss. Reading refuses bytes that are not UTF-8 and numbers that a 64-bit floating-point number
+ * does not hold; it drops a byte order mark. Writing refuses values that JSON would change or empty.
  */
 import { type ErrorDetail, messageOf } from "./errors.ts";
 import { JSON_MAX_DEPTH } from "./limits.ts";
@@ -32,7 +32,10 @@ export interface JsonReading {
   readonly problems: readonly ErrorDetail[];
 }
 
-/** As `parseJson`, for a text of several values that are judged alone. Throws JsonError for what is not JSON at all. */
+/**
+ * As `parseJson`, but returns changed numbers as problems, for a list whose items are checked alone. Throws JsonError for
+ * invalid JSON.
+ */
 export function readJson(source: Uint8Array | string): JsonReading {
   const text = typeof source === "string" ? source.replace(/^\ufeff/, "") : decodeUtf8(source);
   let value: unknown;
@@ -81,7 +84,7 @@ const SUSPECT = /(?:^|[:,[\s])-?(?:[0-9.]{16}|[0-9.]+[eE][+-]?[0-9]{3})/;
 
 interface Found {
   readonly source: string;
-  /** Of the path, what is known: values are visited before what holds them. */
+  /** The known part of the path: values are visited before their holders. */
   readonly path: (string | number)[];
   holder: unknown;
 }
@@ -148,7 +151,7 @@ function decimalOf(source: string): string {
   return `${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
 }
 
-// Writes values as JSON, and refuses those of which JSON would keep something else, by their field.
+// --- Writing ---------------------------------------------------------------------------------------------------------
 
 type Path = readonly (string | number)[];
 
@@ -193,7 +196,7 @@ function check(given: unknown, key: string, path: Path, above: readonly object[]
 const hasToJson = (value: unknown): value is { toJSON(key: string): unknown } =>
   typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function";
 
-/** What of a value is lost, in words; undefined: nothing. `given`: before its `toJSON`. */
+/** What JSON would lose of a value, in words; undefined: nothing. `given` is the value before its `toJSON`. */
 function lossOf(value: unknown, given: unknown, above: readonly object[]): string | undefined {
   switch (typeof value) {
     case "bigint":
@@ -216,7 +219,7 @@ function lossOf(value: unknown, given: unknown, above: readonly object[]): strin
   }
 }
 
-/** Objects that JSON would say nothing of, or only their indexes. */
+/** Objects that JSON would empty or turn into indexes. */
 const LOST: ReadonlySet<string> = new Set([
   ...["Map", "Set", "WeakMap", "WeakSet", "RegExp", "Error", "Promise", "ArrayBuffer", "SharedArrayBuffer", "DataView"],
   ...["Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array"],
@@ -225,11 +228,11 @@ const LOST: ReadonlySet<string> = new Set([
 
 const kindOf = (value: object): string => Object.prototype.toString.call(value).slice("[object ".length, -1);
 
-// One text for everything that is the same JSON value, whatever the order of its fields: what a request is hashed by.
+// --- Canonical text --------------------------------------------------------------------------------------------------
 
 /**
- * Fields in the order of their names, those without a value left out, instants as ISO 8601. Recursive: for values whose
- * depth has been checked.
+ * One text for all forms of a JSON value, to compare or hash it: fields in the order of their names, those without a value
+ * left out, instants as ISO 8601. Recursive: for values whose depth has been checked.
  */
 export function canonicalJson(value: unknown): string {
   if (value instanceof Date) return JSON.stringify(value);
@@ -242,9 +245,9 @@ export function canonicalJson(value: unknown): string {
   return `{${fields.join(",")}}`;
 }
 
-// Names a field of a JSON value the way people write it: `jobs[1].entry.file`.
+// --- Paths -----------------------------------------------------------------------------------------------------------
 
-/** `at`: where the value itself lies. Numbers are places in a list. */
+/** A field as people write it: `jobs[1].entry.file`. `at`: the path of the value itself. Numbers are places in a list. */
 export const showFieldPath = (path: readonly PropertyKey[], at = ""): string =>
   path.reduce<string>((text, key) => {
     if (typeof key === "number") return `${text}[${key}]`;

@@ -1,12 +1,8 @@
-/** Names and addresses that only this machine can reach. */
+/** Names and addresses that only this machine can reach, and the rule of HTTP servers that serve this machine only. */
 
-/** Of a setting, or of a URL's `hostname`. A name is compared by its letters: `localhost.evil.com` is none. */
+/** For a setting, or a URL's `hostname`. Names are compared letter by letter: `localhost.evil.com` is not loopback. */
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
-
-// The rule of every HTTP server that serves this machine only. A web page in the user's browser reaches such a server
-// too: by DNS rebinding, which shows in the Host header, or by sending what it cannot read the answer of, which shows
-// in `Origin` and `Sec-Fetch-Site`. Whatever wraps its listener with `localOnly` refuses both.
 
 export interface LocalOnlyOptions {
   /**
@@ -45,7 +41,11 @@ export const LOCAL_REFUSALS = {
   },
 } as const;
 
-/** Wraps a listener. Requests that the rule refuses never reach it. */
+/**
+ * Wraps the listener of a server for this machine. A foreign web page in the user's browser can reach such a server: by
+ * DNS rebinding, which shows in `Host`, or by a request whose answer it cannot read, which shows in `Origin` and
+ * `Sec-Fetch-Site`. Both are refused before they reach the listener.
+ */
 export const localOnly =
   <Request extends LocalRequest, Response extends LocalResponse>(
     listener: (request: Request, response: Response) => unknown,

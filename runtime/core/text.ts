@@ -1,6 +1,6 @@
 /**
- * Text that comes from elsewhere and is shown to people. Controls are obeyed by terminals; controls of the direction of
- * text make it read as something else. Names must not have them, and nothing is printed on a terminal with them.
+ * Text for people. Foreign text is shown without control characters: terminals obey them, and controls of direction make
+ * a text read as another. An unknown name is shown with the known name that was probably meant.
  */
 
 /** C0, DEL and C1; tab and line feed lie between the first two ranges. */
@@ -38,7 +38,7 @@ export const printable = (text: string): string =>
     .replace(/\r\n?/g, "\n")
     .replace(CONTROLS, "");
 
-// Finds the known name that somebody may have meant by an unknown one, for the end of a message.
+// --- Names that were meant -------------------------------------------------------------------------------------------
 
 /** ` (did you mean "timeoutMs"?)`, or nothing when no known name is close. */
 export function didYouMean(given: string, known: Iterable<string>): string {

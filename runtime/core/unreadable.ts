@@ -1,6 +1,6 @@
 /**
- * What this process met and could not read, because another release wrote it. It is left alone: this only tells people, in
- * the log once a minute per format, and at `/readyz`.
+ * What this process could not read, because another release wrote it. It is left as it is. This module reports it to
+ * people: in the log once a minute per format, and at `/readyz`.
  */
 import { messageOf, UnreadableError } from "./errors.ts";
 import type { FormatName } from "./formats.ts";
@@ -51,7 +51,7 @@ export function createUnreadable({ monotonicNow, log }: UnreadableDeps): Unreada
   };
 }
 
-/** Carries out one step of many. Undefined: it met something unreadable, which is noted; the other steps need not wait. */
+/** Runs one step of many. Undefined: it met something unreadable, which is noted, so that the other steps go on. */
 export async function unlessUnreadable<T>(
   key: string,
   unreadable: Pick<Unreadable, "note">,

@@ -1,7 +1,7 @@
 /** Declares jobs in a package, and recognises the declarations after bundling. */
 import type { RetryPolicy } from "../core/job/retry.ts";
 import type { Isolation } from "../core/package/manifest.ts";
-import type { Job, JobContext, JobResult } from "./context.ts";
+import type { Job, JobContext, JobResult } from "./job-context.ts";
 
 /**
  * Marks the result of `defineJob`. A registered symbol, because every bundled package contains its own copy of this

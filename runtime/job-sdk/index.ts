@@ -9,7 +9,7 @@ export type {
   TimerCause,
   TimerContext,
   TimerFacts,
-} from "./context.ts";
+} from "./job-context.ts";
 export { defineJob, isJobDefinition } from "./define-job.ts";
 export type { JobDefinition, JobOptions } from "./define-job.ts";
 export { NonRetryableError, isNonRetryable } from "./define-job.ts";

@@ -3,7 +3,7 @@ import type { Priority } from "../core/job/priority.ts";
 import type { RetryPolicy } from "../core/job/retry.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../core/limits.ts";
 import type { Misfire, Overlap } from "../core/package/manifest.ts";
-import type { Job, JobResult, TimerCause, TimerContext, TimerFacts } from "./context.ts";
+import type { Job, JobResult, TimerCause, TimerContext, TimerFacts } from "./job-context.ts";
 import {
   type ExecutionOptions,
   type JobDefinition,

@@ -5,13 +5,12 @@
 import { requeueOf } from "../core/job/cancel-requeue.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Job } from "../core/job/job.ts";
-import type { OutgoingBell } from "../core/ports/job-queue.ts";
+import { type OutgoingBell, outgoingBell } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
 import type { BatchCompletion } from "./batch-completion.ts";
 import type { JobEvents } from "./job-events.ts";
-import { outgoingBell } from "../core/ports/job-queue.ts";
 
 export type RequeueResult =
   | { readonly outcome: "requeued"; readonly job: Job }

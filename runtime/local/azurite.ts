@@ -14,7 +14,7 @@ import type { RequestListener, Server } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { localOnly } from "../core/loopback.ts";
-import { readIfThere, writePrivateFile } from "./home.ts";
+import { readIfThere, writePrivateFile } from "./private-file.ts";
 
 interface AzuriteServer {
   /** Serves no requests before `start`. */

@@ -1,7 +1,6 @@
 /** The folder with all data of the local stack, used by one running stack at a time. */
 import { constants } from "node:fs";
-import { access, chmod, mkdir, readFile, readdir, realpath, rename, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { access, chmod, mkdir, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderInUseError, type OwnFolderOptions, type OwnedFolder, ownFolder } from "../platform/own-folder.ts";
 
@@ -81,64 +80,4 @@ async function claimed(options: OwnFolderOptions): Promise<OwnedFolder> {
       { cause: error },
     );
   }
-}
-
-// Files with keys: readable only by this user, written atomically.
-
-const OWNER_ONLY_FILE = 0o600;
-
-export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.new`;
-  await writeFile(unfinished, text, { mode: OWNER_ONLY_FILE });
-  await rename(unfinished, path);
-}
-
-/** Undefined if it does not exist. */
-export async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-// Ports of this machine.
-
-const HOST = "127.0.0.1";
-
-/** Another program listens on the requested port. */
-export class PortTakenError extends Error {
-  override readonly name = "PortTakenError";
-}
-
-/** `option`: the option that sets another port. Port 0 is always free. Throws PortTakenError. */
-export async function assertFree(port: number, option: string): Promise<void> {
-  try {
-    const { release } = await hold(port);
-    await release();
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    const message = `Port ${port} is in use by another program or another npm start. Choose another with ${option}.`;
-    throw new PortTakenError(message, { cause: error });
-  }
-}
-
-/** Currently free ports. They are opened together, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const held = await Promise.all(Array.from({ length: count }, () => hold(0)));
-  await Promise.all(held.map(({ release }) => release()));
-  return held.map(({ port }) => port);
-}
-
-function hold(port: number): Promise<{ port: number; release: () => Promise<void> }> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(port, HOST, () => {
-      const address = server.address();
-      const bound = typeof address === "object" && address !== null ? address.port : port;
-      resolve({ port: bound, release: () => new Promise((done) => server.close(() => done())) });
-    });
-  });
 }

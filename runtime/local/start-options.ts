@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
 import { POOL_NAME_PATTERN } from "../core/job/ids.ts";
-import { API_PORT_DEFAULT } from "../core/settings/api.ts";
+import { API_PORT_DEFAULT } from "../core/settings/api-settings.ts";
 import { type Environment, SettingsError } from "../core/settings/environment.ts";
 import { wholeNumber } from "../platform/whole-number.ts";
 

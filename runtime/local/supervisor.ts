@@ -14,7 +14,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { OrphanOrders } from "../core/settings/service.ts";
+import type { OrphanOrders } from "../platform/orphan-orders.ts";
 
 export interface Program {
   /** Shown to people. Also the name of the log file. */

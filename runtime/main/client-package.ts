@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { Command } from "commander";
-import { buildClientPackage, PackageNameError } from "../package/build/client-package.ts";
+import { buildClientPackage, PackageNameError } from "../package/build/build-client-package.ts";
 
 const options = new Command("npm run build:client --")
   .description("Writes the package that other programs install to dist/client.")

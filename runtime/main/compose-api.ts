@@ -9,7 +9,7 @@ import type { BellOutbox } from "../api/submit/bell-outbox.ts";
 import { type AuthFacts, type AuthSettings, authFacts, issuerOf, metadataUrlOf } from "../core/http/auth-facts.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
-import type { ApiSettings } from "../core/settings/api.ts";
+import type { ApiSettings } from "../core/settings/api-settings.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
 import { type TimerReconcile, createTimerReconcile } from "../timers/register/reconcile.ts";
 import { type TimerRegistration, createTimerRegistration } from "../timers/register/registration.ts";

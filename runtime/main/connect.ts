@@ -27,7 +27,7 @@ import {
   createWebhookStore,
   createWorkerStore,
 } from "../azure/index.ts";
-import type { ReleaseSettings } from "../core/deployment/machine-settings.ts";
+import type { ReleaseSettings } from "../core/settings/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
@@ -43,7 +43,7 @@ import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
-import type { ConnectionSettings, LogLevel } from "../core/settings/service.ts";
+import type { ConnectionSettings, LogLevel } from "../core/settings/service-settings.ts";
 
 export interface Services {
   readonly jobs: JobStore;

@@ -4,21 +4,15 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { connectStorage, createTenantStore, provisionStorage } from "../azure/index.ts";
 import type { JobServiceClient } from "../client/index.ts";
-import { parseLockMs } from "../core/settings/service.ts";
+import { parseLockMs } from "../core/settings/service-settings.ts";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
 import type { JobView } from "../core/http/views.ts";
 import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo, sampleJobs } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
-import {
-  type Home,
-  HomeInUseError,
-  PortTakenError,
-  assertFree,
-  openHome,
-  readIfThere,
-  writePrivateFile,
-} from "../local/home.ts";
+import { type Home, HomeInUseError, openHome } from "../local/home.ts";
+import { PortTakenError, assertFree } from "../local/ports.ts";
+import { readIfThere, writePrivateFile } from "../local/private-file.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION, seedTenants } from "../local/identity/principals.ts";
 import { type Stack, type StackPart, localClient, startStack } from "../local/stack.ts";
 import { readStartOptions, type StartOptions } from "../local/start-options.ts";

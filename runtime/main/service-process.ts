@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
-import { isOrphanOrders, type OrphanOrders } from "../core/settings/service.ts";
+import { isOrphanOrders, type OrphanOrders } from "../platform/orphan-orders.ts";
 import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
 

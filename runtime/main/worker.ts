@@ -2,11 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { connectScaleSet } from "../azure/index.ts";
-import { parseWorkerMachineSettings } from "../core/deployment/machine-settings.ts";
+import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { createShare } from "../core/job/priority.ts";
-import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker.ts";
+import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
 import { createPackageCache } from "../worker/package-cache/package-cache.ts";

@@ -1,7 +1,7 @@
 /**
  * A folder belongs to one process at a time. The claim is a lock that the operating system keeps on `owner.lock`, through
  * SQLite: it ends with its process, also after kill -9, cannot pass to another process that gets the same id, and is
- * never given to two that ask at once. `owner.json` beside it says who the owner is, for people.
+ * never given to two processes at once. `owner.json` beside it names the owner, for people.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export interface OwnFolderOptions {
   readonly directory: string;
   /** How long an owner gets to end. Default: not at all. */
   readonly waitMs?: number;
-  /** Told once, when there is an owner to wait for. */
+  /** Called once, when there is an owner to wait for. */
   readonly onWait?: (owner: string) => void;
   /** Ends the waiting: the signal's reason is thrown. */
   readonly signal?: AbortSignal;

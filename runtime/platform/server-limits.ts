@@ -44,7 +44,7 @@ function limitSockets(server: NetServer, { maxCount, lingerMs = SOCKET_LINGER_MS
   server.once("close", () => clearInterval(timer));
 }
 
-// Limits for HTTP servers: slow headers, slow requests, answers that nobody reads, connections that nobody ends.
+// --- HTTP: slow headers, slow requests, answers that are not read, connections that are not ended --------------------
 
 export interface HttpLimits extends SocketLimits {
   /** Default HEADERS_TIMEOUT_MS. */

@@ -15,7 +15,7 @@ import type { Logger } from "../core/logger.ts";
 import type { BellReceiver, ReceivedMessage, JobQueue } from "../core/ports/job-queue.ts";
 import { PRIORITIES, type Priority, type Share } from "../core/job/priority.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
-import { sleep } from "../core/clock.ts";
+import { sleep } from "../core/sleep.ts";
 
 export interface Intake {
   /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */

@@ -8,7 +8,7 @@ import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topolog
 import { startLocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { LOCAL_CALLER } from "../../runtime/api/auth/caller.ts";
 import { JobServiceClient, type JobView } from "../../runtime/client/index.ts";
-import { startApiProcess, untilHearing, type ApiProcess } from "../support/api-process.ts";
+import { startApiProcess, untilHearing, type ApiProcess } from "../support/processes/api-process.ts";
 import {
   expectWholeStories,
   followByClient,
@@ -16,12 +16,12 @@ import {
   followByHub,
   followOutside,
   storiesOf,
-} from "../support/followers.ts";
-import { openSse } from "../support/sse-client.ts";
-import { TcpProxy } from "../support/tcp-proxy.ts";
-import { startRoundRobinProxy } from "../support/round-robin-proxy.ts";
-import { testPackage } from "../support/test-package.ts";
-import { freshTenant } from "../support/test-storage.ts";
+} from "../support/events/followers.ts";
+import { openSse } from "../support/events/sse-client.ts";
+import { TcpProxy } from "../support/network/tcp-proxy.ts";
+import { startRoundRobinProxy } from "../support/network/round-robin-proxy.ts";
+import { testPackage } from "../support/packages/test-package.ts";
+import { freshTenant } from "../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../support/test-system.ts";
 
 const JOBS = 200;

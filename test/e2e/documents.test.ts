@@ -11,10 +11,10 @@ import {
   DIRECTORY_ID,
   type LocalApplication,
 } from "../../runtime/local/identity/principals.ts";
-import { codeBlocks, DOCUMENTS, type CodeBlock } from "../support/code-blocks.ts";
-import { ROOT } from "../support/document-tables.ts";
-import { hasProgram } from "../support/has-program.ts";
-import { startLocal, type LocalRun } from "../support/local-run.ts";
+import { codeBlocks, DOCUMENTS, type CodeBlock } from "../support/docs/code-blocks.ts";
+import { ROOT } from "../support/docs/document-tables.ts";
+import { hasProgram } from "../support/processes/has-program.ts";
+import { startLocal, type LocalRun } from "../support/processes/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { WITH_TEST_PACKAGES } from "../support/test-packages.ts";
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { JobView } from "../../runtime/client/index.ts";
 import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
-import { runCli } from "../support/cli-process.ts";
-import { startLocal } from "../support/local-run.ts";
+import { runCli } from "../support/processes/cli-process.ts";
+import { startLocal } from "../support/processes/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 it("leads from an empty folder to an artifact, and through signing in as a user and as an administrator", async () => {

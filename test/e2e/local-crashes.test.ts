@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BatchView } from "../../runtime/core/http/views.ts";
-import { apiOf, jobsOf, runningIn } from "../support/local-api.ts";
-import { processesOf, startLocal } from "../support/local-run.ts";
+import { apiOf, jobsOf, processesOf, runningIn, startLocal } from "../support/processes/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { clientOf, submitYears, WITH_TEST_PACKAGES } from "../support/test-packages.ts";
 

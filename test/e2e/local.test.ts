@@ -7,9 +7,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
 import { localClient } from "../../runtime/local/stack.ts";
-import { apiOf, type LocalApi } from "../support/local-api.ts";
-import { processesOf, startLocal, type LocalRun } from "../support/local-run.ts";
-import { sourcePackage } from "../support/source-package.ts";
+import { apiOf, type LocalApi, processesOf, startLocal, type LocalRun } from "../support/processes/local-run.ts";
+import { sourcePackage } from "../support/packages/source-package.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 import { WITH_TEST_PACKAGES } from "../support/test-packages.ts";
 

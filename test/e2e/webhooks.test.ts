@@ -8,10 +8,10 @@ import { JobServiceClient, verifyWebhook, type WebhookBatchCompleted } from "../
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
-import { runCliHere } from "../support/cli-in-process.ts";
-import { freshTenant } from "../support/test-storage.ts";
-import { startWebhookLab, type WebhookLab } from "../support/webhook-lab.ts";
-import { startReceiver, type WebhookReceiver } from "../support/webhook-receiver.ts";
+import { runCliHere } from "../support/processes/cli-in-process.ts";
+import { freshTenant } from "../support/stores/test-storage.ts";
+import { startWebhookLab, type WebhookLab } from "../support/webhooks/webhook-lab.ts";
+import { startReceiver, type WebhookReceiver } from "../support/webhooks/webhook-receiver.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 

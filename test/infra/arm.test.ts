@@ -1,9 +1,9 @@
 /** Checks that Azure Resource Manager would accept every input of every variant of the program, without Azure. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { autoName } from "../../infra/rehearsal/azure-names.ts";
-import { armProblems, hasInput } from "../support/arm/judge.ts";
-import { LIMITS } from "../support/arm/limits.ts";
-import { FAKE_BUNDLES, mockedStack, type MockedResource } from "../support/mocked-stack.ts";
+import { armProblems, hasInput } from "../support/infra/arm/judge.ts";
+import { LIMITS } from "../support/infra/arm/limits.ts";
+import { FAKE_BUNDLES, mockedStack, type MockedResource } from "../support/infra/mocked-stack.ts";
 
 const PREFIX = "azure-native:";
 const GUID = "11111111-1111-4111-8111-111111111111";

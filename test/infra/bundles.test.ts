@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Bundles, buildBundles } from "../../infra/bundles.ts";
-import { sourcePackage } from "../support/source-package.ts";
+import { sourcePackage } from "../support/packages/source-package.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { TEST_PACKAGES } from "../support/test-packages.ts";
-import { unzip } from "../support/unzip.ts";
+import { unzip } from "../support/packages/unzip.ts";
 
 /** App Service and VMs download the packages at every start of a machine. */
 const BUNDLE_MAX_BYTES = 8 * 1024 * 1024;

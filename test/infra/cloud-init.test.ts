@@ -4,9 +4,9 @@ import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
+import { WORKER_HEALTH } from "../../runtime/core/settings/machine-settings.ts";
 import { JOB_GROUP, machineFiles, workerCloudInit } from "../../infra/plan/cloud-init.ts";
-import { hasProgram } from "../support/has-program.ts";
+import { hasProgram } from "../support/processes/has-program.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../support/temporary-directory.ts";
 
 const FOLDER = join(import.meta.dirname, "../../infra/cloud-init");

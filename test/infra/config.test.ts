@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { InfraConfigError, parseInfraConfig } from "../../infra/config.ts";
 import { ROOT } from "../../infra/tools/stack-graph.ts";
-import { stackSettings } from "../support/mocked-stack.ts";
+import { stackSettings } from "../support/infra/mocked-stack.ts";
 
 function problemsOf(settings: Readonly<Record<string, unknown>>): readonly string[] {
   try {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { fakeAzAndGh, SUBSCRIPTION, TENANT, type FakeCloud } from "../support/fake-az-and-gh.ts";
-import { hasProgram } from "../support/has-program.ts";
+import { fakeAzAndGh, SUBSCRIPTION, TENANT, type FakeCloud } from "../support/infra/fake-az-and-gh.ts";
+import { hasProgram } from "../support/processes/has-program.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const SCRIPT = join(ROOT, "infra/tools/github-deployer.sh");

@@ -13,8 +13,8 @@ import {
 } from "../../infra/tools/stub-engine.ts";
 import { API_CLIENT_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
 import { breadth } from "../support/breadth.ts";
-import { sourcePackage } from "../support/source-package.ts";
-import { subscriptionsOf } from "../support/timer-subscriptions.ts";
+import { sourcePackage } from "../support/packages/source-package.ts";
+import { subscriptionsOf } from "../support/infra/timer-subscriptions.ts";
 
 const graphOf = (stack: string, overrides: Readonly<Record<string, string>> = {}): Promise<StackGraph> =>
   stackGraph({ stack, environment: { PATH: process.env["PATH"] }, overrides });

@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { Messaging } from "../../infra/components/messaging.ts";
-import { busTopology, type BusTopology } from "../../runtime/core/deployment/topology.ts";
-import { mockedCloud, type MockedResource } from "../support/mocked-stack.ts";
+import { busTopology } from "../../runtime/core/deployment/topology.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
+import { mockedCloud, type MockedResource } from "../support/infra/mocked-stack.ts";
 
 const place = { resourceGroupName: "group", location: "westeurope", tags: {} };
 

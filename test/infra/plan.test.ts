@@ -9,18 +9,13 @@ import { hasAccelerator, vmSizeProblem } from "../../infra/plan/skus.ts";
 import { keyOfNobody, stableUuid } from "../../infra/plan/stable-id.ts";
 import { parseAddressSpace, planSubnets, poolCapacity } from "../../infra/plan/subnets.ts";
 import { workbookJson } from "../../infra/plan/workbook.ts";
-import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/deployment/machine-settings.ts";
-import { parseApiSettings } from "../../runtime/core/settings/api.ts";
+import { parseWorkerMachineSettings, WORKER_HEALTH } from "../../runtime/core/settings/machine-settings.ts";
+import { parseApiSettings } from "../../runtime/core/settings/api-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
-import { parseWorkerSettings } from "../../runtime/core/settings/worker.ts";
-import {
-  busTopology,
-  CONTAINERS,
-  EVENTS_TOPIC,
-  TABLES,
-  TIMERS_TOPIC,
-  type BusTopology,
-} from "../../runtime/core/deployment/topology.ts";
+import { parseWorkerSettings } from "../../runtime/core/settings/worker-settings.ts";
+import { busTopology, EVENTS_TOPIC, TIMERS_TOPIC } from "../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../runtime/core/deployment/storage-layout.ts";
+import type { BusTopology } from "../../runtime/core/deployment/service-bus.ts";
 
 const addressOf = (cidr: string): { readonly first: number; readonly last: number } => {
   const [address = "", prefix = ""] = cidr.split("/");

@@ -5,9 +5,10 @@ import { JOB_USERS } from "../../infra/plan/cloud-init.ts";
 import { INSTANCE_PROTECTOR, planGrants } from "../../infra/plan/grants.ts";
 import { AUTOSCALE_MAX_INSTANCES, AUTOSCALE_MAX_RULES } from "../../runtime/core/deployment/autoscale.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
-import { busTopology, CONTAINERS, TABLES } from "../../runtime/core/deployment/topology.ts";
+import { busTopology } from "../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../runtime/core/deployment/storage-layout.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
-import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
+import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/infra/mocked-stack.ts";
 
 type Json = Record<string, unknown>;
 

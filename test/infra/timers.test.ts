@@ -5,10 +5,10 @@ import { InfraConfigError } from "../../infra/config.ts";
 import { planTimers } from "../../infra/plan/timers.ts";
 import type { ManifestTimer } from "../../runtime/core/package/manifest.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
-import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/mocked-stack.ts";
+import { FAKE_BUNDLES, mockedStack, type MockedStack } from "../support/infra/mocked-stack.ts";
 import { packFolder } from "../../runtime/package/build/pack-folder.ts";
-import { sourcePackage } from "../support/source-package.ts";
-import { subscriptionsOf } from "../support/timer-subscriptions.ts";
+import { sourcePackage } from "../support/packages/source-package.ts";
+import { subscriptionsOf } from "../support/infra/timer-subscriptions.ts";
 
 /** A folder's packages, as `buildBundles` returns them. */
 async function deployedFrom(folder: string): Promise<Bundles> {

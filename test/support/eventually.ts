@@ -1,4 +1,7 @@
-/** Waiting for a state, however slow the machine is: vitest's own second is over before a busy one has started a process. */
+/**
+ * Waiting for a state, however slow the machine is: vitest's own second is over before a busy one has started a
+ * process.
+ */
 import { vi } from "vitest";
 
 const TIMEOUT_MS = 50_000;

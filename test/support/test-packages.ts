@@ -3,8 +3,7 @@ import { join } from "node:path";
 import type { JobServiceClient } from "../../runtime/client/index.ts";
 import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
 import { localClient } from "../../runtime/local/stack.ts";
-import { apiOf, type LocalApi } from "./local-api.ts";
-import type { LocalRun } from "./local-run.ts";
+import { apiOf, type LocalApi, type LocalRun } from "./processes/local-run.ts";
 
 export const TEST_PACKAGES = join(import.meta.dirname, "../fixtures/packages");
 /** Options of `npm start`: any port, and these packages in place of the samples. */

@@ -23,10 +23,10 @@ import { createJobProcesses } from "../../runtime/worker/process/job-processes.t
 import { createWorkspaces } from "../../runtime/worker/process/files/workspace.ts";
 import { openMachine, type MachineDeps } from "../../runtime/worker/machine/machine.ts";
 import { type Worker, startWorker } from "../../runtime/worker/worker.ts";
-import { silentLog } from "./silent-log.ts";
+import { silentLog } from "./silent.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
-import { publishTo } from "./test-events.ts";
-import { startTestApi, type TestApi, type TestApiOptions } from "./test-api.ts";
+import { publishTo } from "./events/test-events.ts";
+import { startTestApi, type TestApi, type TestApiOptions } from "./api/test-api.ts";
 import { createAzureStores } from "./stores/azure-stores.ts";
 import type { Stores } from "./stores/memory-stores.ts";
 
@@ -76,7 +76,7 @@ export interface TestSystem extends AsyncDisposable {
 
 const WAIT_MS = 40_000;
 const POLL_MS = 20;
-/** Wishes to cancel are heard that soon. */
+/** Workers read cancels this often. */
 const HEARTBEAT_MS = 500;
 
 export interface TestSystemOptions {

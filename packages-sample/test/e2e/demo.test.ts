@@ -3,8 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { BatchView } from "../../../runtime/core/http/views.ts";
-import { apiOf } from "../../../test/support/local-api.ts";
-import { processesOf, startLocal } from "../../../test/support/local-run.ts";
+import { apiOf, processesOf, startLocal } from "../../../test/support/processes/local-run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 
 const IMAGES = 25;

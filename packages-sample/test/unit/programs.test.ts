@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readPdf } from "../../documents/test/read-pdf.ts";
 import { type PackResult, packPackage } from "../../../runtime/package/build/pack.ts";
 import { unpackPackage } from "../../../runtime/worker/package-cache/unpack.ts";
-import { hasProgram } from "../../../test/support/has-program.ts";
+import { hasProgram } from "../../../test/support/processes/has-program.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 import { type Attempt, FACTS, type Lab, createLab } from "../../../test/unit/worker/process/lab.ts";
 import { eventuallyTrue } from "../../../test/support/eventually.ts";

@@ -1,5 +1,5 @@
 /** Operations on timers: look at them, pause and resume them, give one another schedule, run one now. Packages declare them. */
-import { believedTimer } from "../../core/timer/judgement.ts";
+import { believedTimer } from "../../core/timer/believed.ts";
 import { NotFoundError, UnavailableError } from "../../core/errors.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";

@@ -3,7 +3,7 @@
  * because a blob, unlike a row, does not refuse a worker that has lost its job.
  */
 import type { AppendBlobClient } from "@azure/storage-blob";
-import { CONTAINERS } from "../../core/deployment/topology.ts";
+import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import type { Artifact, JobFiles, OpenedBlob } from "../../core/ports/job-files.ts";
 import type { StorageClients } from "../connect.ts";
 import { isBeyondEnd, isConditionFailed, isExisting, storageError } from "../translate-error.ts";

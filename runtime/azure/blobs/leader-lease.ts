@@ -6,7 +6,7 @@
  */
 import { InvariantError } from "../../core/errors.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
-import { CONTAINERS } from "../../core/deployment/topology.ts";
+import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import type { StorageClients } from "../connect.ts";
 import { isConditionFailed, isExisting, isMissing, storageError } from "../translate-error.ts";
 

@@ -1,7 +1,7 @@
 /** Reading blobs as streams, with "no such blob" and "not changed" as values. */
 import { Readable } from "node:stream";
 import type { BlobClient } from "@azure/storage-blob";
-import { RELEASES } from "../../core/deployment/topology.ts";
+import { RELEASES } from "../../core/deployment/storage-layout.ts";
 import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
 import { TENANT_NAME_PATTERN, parseJobId } from "../../core/job/ids.ts";
 import { type OpenedBlob, artifactPathProblem } from "../../core/ports/job-files.ts";

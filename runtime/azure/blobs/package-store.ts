@@ -7,7 +7,7 @@ import { InvalidRequestError, PackageError, UnavailableError } from "../../core/
 import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../../core/limits.ts";
 import type { PackageCatalog, PackageFacts, PackageStore, StoredPackage } from "../../core/ports/package-store.ts";
 import { packageName as packageNameSchema } from "../../core/http/requests.ts";
-import { CONTAINERS } from "../../core/deployment/topology.ts";
+import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import { openBlob, packageBlobName, readAll } from "./open-blob.ts";
 import type { StorageClients } from "../connect.ts";
 import { checkedSha256, factsOf, metadataOf, sha256Of } from "./package-blob.ts";

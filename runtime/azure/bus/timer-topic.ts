@@ -9,7 +9,8 @@ import type {
   SubscriptionProperties,
   WithResponse,
 } from "@azure/service-bus";
-import { type SubscriptionSettings, TIMERS_TOPIC, timerSubscription } from "../../core/deployment/topology.ts";
+import { TIMERS_TOPIC, timerSubscription } from "../../core/deployment/topology.ts";
+import type { SubscriptionSettings } from "../../core/deployment/service-bus.ts";
 import { InvariantError, UnavailableError } from "../../core/errors.ts";
 import type { TickSender, TimerSubscriptions } from "../../core/ports/timer-topic.ts";
 import { LISTENER_PROPERTY, type OutgoingTick } from "../../core/timer/tick.ts";

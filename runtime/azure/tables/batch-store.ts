@@ -1,9 +1,9 @@
 /** Batches in table `batches`: one partition per tenant, newest first by their ids. */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError } from "../../core/errors.ts";
-import { instantSchema } from "../../core/http/requests.ts";
+import { instantSchema } from "../../core/instant.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
 import { BATCH_STATES, type Batch, type BatchEnd } from "../../core/job/job.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";

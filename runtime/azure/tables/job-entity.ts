@@ -17,7 +17,7 @@
 import * as z from "zod";
 import { InvariantError } from "../../core/errors.ts";
 import { parseJobId } from "../../core/job/ids.ts";
-import { instantSchema } from "../../core/http/requests.ts";
+import { instantSchema } from "../../core/instant.ts";
 import type { Claim, HistoryEntry, Job } from "../../core/job/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../../core/limits.ts";
 import type { JobChanges } from "../../core/ports/job-store.ts";

@@ -16,7 +16,7 @@ import {
   NO_COUNTS,
   type StateCounts,
 } from "../../core/job/states.ts";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import type { StorageClients } from "../connect.ts";
 import { changedCells, jobCells, jobKeys, jobOf } from "./job-entity.ts";
 import {

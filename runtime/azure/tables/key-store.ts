@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { type TransactionAction, odata } from "@azure/data-tables";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { UnavailableError } from "../../core/errors.ts";
 import { KEY_KINDS, type KeyName, type KeyRecord, isExpired } from "../../core/job/keys.ts";
 import type { KeyStore, KeyWish, RemovedKeys } from "../../core/ports/key-store.ts";

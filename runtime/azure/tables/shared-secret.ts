@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { InvariantError } from "../../core/errors.ts";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import type { StorageClients } from "../connect.ts";
 import { isExisting, storageError } from "../translate-error.ts";
 

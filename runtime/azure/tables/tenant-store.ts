@@ -1,6 +1,6 @@
 /** Tenants and grants in table `tenants`: a principal's grants are one partition. */
 import { odata } from "@azure/data-tables";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError, UnavailableError } from "../../core/errors.ts";
 import { PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "../../core/http/access.ts";
 import { TENANT_NAME_PATTERN } from "../../core/job/ids.ts";

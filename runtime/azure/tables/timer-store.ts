@@ -1,9 +1,9 @@
 /** Timers in table `timers`: what each should do and what each does, in two rows of their tenant's partition. */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError } from "../../core/errors.ts";
-import { instantSchema } from "../../core/http/requests.ts";
+import { instantSchema } from "../../core/instant.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { MISFIRE_ALL_MAX } from "../../core/limits.ts";

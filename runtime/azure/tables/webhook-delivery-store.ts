@@ -3,7 +3,7 @@ import { odata } from "@azure/data-tables";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../core/limits.ts";
 import type { DeliveryStore, WebhookKey } from "../../core/ports/webhook-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import type { WebhookDelivery } from "../../core/job/webhook.ts";
 import type { Row } from "./columns.ts";
 import type { StorageClients } from "../connect.ts";

@@ -2,7 +2,7 @@
 import { odata } from "@azure/data-tables";
 import type { Page } from "../../core/ports/stored.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import type { Webhook } from "../../core/job/webhook.ts";
 import { WEBHOOK_NAME_PATTERN } from "../../core/http/webhook-api.ts";
 import type { StorageClients } from "../connect.ts";

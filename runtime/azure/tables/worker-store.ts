@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
-import { TABLES } from "../../core/deployment/topology.ts";
+import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError, UnavailableError } from "../../core/errors.ts";
 import { type CancelIntent, WORKER_STATES, type WorkerRecord } from "../../core/job/worker-record.ts";
 import type { BeatResult, WorkerStore } from "../../core/ports/worker-store.ts";

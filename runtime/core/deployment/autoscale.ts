@@ -1,11 +1,11 @@
 /**
  * How a worker pool follows its queues, as data: the rules that infra hands to Azure Monitor, and what those rules decide
- * for given readings, by the documented semantics of its engine. Time, delays and protection belong to whoever runs it.
+ * for given readings, by the documented semantics of its engine. Time, delays and protection belong to the caller.
  * https://learn.microsoft.com/azure/azure-monitor/autoscale/autoscale-understanding-settings
  */
 import { InvariantError } from "../errors.ts";
 
-/** A scale set in one placement group holds no more, and neither does what a rule can reach. */
+/** The most instances of a scale set in one placement group, and the most that a rule can reach. */
 export const AUTOSCALE_MAX_INSTANCES = 100;
 /** A limit of Azure Monitor for one profile. */
 export const AUTOSCALE_MAX_RULES = 10;
@@ -35,7 +35,7 @@ export interface AutoscaleRule {
   /** The reading is the average over this time. Azure takes 5 minutes or more. */
   readonly windowMinutes: number;
   readonly change: ScaleChange;
-  /** After this rule has acted, no rule acts for so long. */
+  /** After this rule has acted, no rule acts for this long. */
   readonly cooldownMinutes: number;
 }
 
@@ -53,7 +53,7 @@ const OUT_COOLDOWN_MINUTES = 2;
 const IN_WINDOW_MINUTES = 10;
 /** The cooldown of the last rule blocks both directions, so going in must not keep a burst waiting for long. */
 const IN_COOLDOWN_MINUTES = 5;
-/** Half the slots idle before one goes: far enough from the way out that the two do not answer each other. */
+/** A pool shrinks when half of its slots are idle: far enough from the rule for growth that the two do not alternate. */
 const IN_SHARE = 0.5;
 /** A step in; a number instead of a percentage, which could round to nothing in a small pool. */
 const IN_STEP_SHARE = 0.1;
@@ -62,7 +62,7 @@ const WAKE_COOLDOWN_MINUTES = 1;
 
 /**
  * Two rules a queue: double while any has more work per instance than there are slots; step in while all have less than
- * half. A pool that may sleep (min 0) is woken by a third. Throws InvariantError beyond what Azure Monitor takes.
+ * half. A third rule wakes a pool that may sleep (min 0). Throws InvariantError beyond the limits of Azure Monitor.
  */
 export function planAutoscale({ queues, min, max, slots }: AutoscaleRequest): AutoscalePlan {
   if (!(Number.isInteger(min) && Number.isInteger(max) && min >= 0 && min <= max && max >= 1)) {
@@ -163,7 +163,7 @@ export function decideScale(plan: AutoscalePlan, observed: ScaleObservation): Sc
   return stay;
 }
 
-/** At no instance a reading per instance has no meaning, so such a rule rests. */
+/** Without instances a reading per instance has no meaning, so such a rule does nothing. */
 function fires(rule: AutoscaleRule, instances: number, reading: number | undefined): boolean {
   if (reading === undefined || (rule.perInstance && instances === 0)) return false;
   const value = rule.perInstance ? reading / instances : reading;

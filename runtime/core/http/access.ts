@@ -1,18 +1,18 @@
-/** What an operation of the web API needs its caller to be allowed. */
+/**
+ * Who may do what. The roles in a token are the ceiling; the grants in table `tenants` say for which tenants, and how far
+ * below that ceiling. Pure. The API asks here for every operation and every tenant.
+ */
 
 /**
- * `anonymous`: nothing, not even a name. `signed-in`: to be known, whoever it is.
+ * What an operation needs. `anonymous`: no token. `signed-in`: any valid token.
  *
- * On tenants the caller has been granted: `read` sees their batches, jobs and packages; `submit` also adds, cancels and
+ * On tenants that are granted to the caller: `read` sees batches, jobs and packages; `submit` also adds, cancels and
  * requeues jobs and batches and runs timers; `manage` also publishes and deletes packages, pauses timers and removes dead
  * letters.
  *
- * `operate`: the system itself: workers, tenants, grants.
+ * `operate` is for the system itself: workers, tenants, grants.
  */
 export type Access = "anonymous" | "signed-in" | "read" | "submit" | "manage" | "operate";
-
-// Who may do what: the roles a token brings are the ceiling, the grants in table `tenants` say for which tenants and how
-// far below it. Pure; the API asks here for every operation and every tenant.
 
 /** Roles of the API's app registration, given to users and applications alike. */
 export const APP_ROLES = ["Jobs.Read", "Jobs.Submit", "Jobs.Admin"] as const;
@@ -46,7 +46,7 @@ function ceilingOf(roles: readonly AppRole[]): TenantAccess | undefined {
   return roles.includes("Jobs.Read") ? "read" : undefined;
 }
 
-/** Whether the roles alone leave room for an operation; what a refusal says nothing about any tenant with. */
+/** Whether the roles alone allow an operation on some tenant. A refusal by roles says nothing about any tenant. */
 export function mayTry(roles: readonly AppRole[], needs: Access): boolean {
   switch (needs) {
     case "anonymous":
@@ -63,7 +63,7 @@ export function mayTry(roles: readonly AppRole[], needs: Access): boolean {
   }
 }
 
-/** The roles that leave room for an operation, the least first. */
+/** The roles that allow an operation, the least first. */
 export const rolesFor = (needs: Access): readonly AppRole[] => APP_ROLES.filter((role) => mayTry([role], needs));
 
 /** Whether a caller may do for a tenant what an operation needs. */
@@ -81,7 +81,7 @@ export function tenantsAllowed({ roles, grants }: Rights, needs: Access): readon
     .filter((tenantName) => isAllowed({ roles, grants }, needs, tenantName));
 }
 
-/** An operation anybody signed in may call shows of tenants what a reader sees. */
+/** Of a tenant, a signed-in operation shows what `read` may see. */
 const onTenant = (needs: Exclude<Access, "anonymous">): Exclude<Access, "anonymous" | "signed-in"> =>
   needs === "signed-in" ? "read" : needs;
 

@@ -1,20 +1,20 @@
-/** What anybody may know about signing in: how a client without any token finds out where to get one. */
+/** Public facts about signing in: a client without a token learns here where to get one. */
 import * as z from "zod";
 
-/** The only delegated permission: a user's token must have been asked for with it. */
+/** The only delegated permission. A user's token must have this scope. */
 export const USER_SCOPE = "access_as_user";
 
-/** Microsoft's cloud for everybody; national clouds have hosts of their own. */
+/** Microsoft's public cloud. National clouds have hosts of their own. */
 export const DEFAULT_AUTHORITY = "https://login.microsoftonline.com";
 
-/** How the API knows its callers. `none`: it does not, and serves this machine only. */
+/** How the API identifies its callers. `none`: it does not, and serves this machine only. */
 export type AuthSettings =
   | { readonly kind: "none" }
   | {
       readonly kind: "entra";
       /** Address of the issuer without the tenant, such as https://login.microsoftonline.com. */
       readonly authority: string;
-      /** The directory whose users and applications may come. */
+      /** The directory whose users and applications may sign in. */
       readonly tenantId: string;
       /** Client id of the API's own app registration. */
       readonly clientId: string;
@@ -61,7 +61,7 @@ export const audiencesOf = ({ clientId, audiences }: EntraSettings): readonly st
   ...new Set([clientId, appIdUri(clientId), ...audiences]),
 ];
 
-/** Where the issuer says what it is: the v2 endpoint of the tenant. */
+/** The issuer's own description: the v2 endpoint of the tenant. */
 export const metadataUrlOf = ({ authority, tenantId }: EntraSettings): string =>
   `${issuerOf({ authority, tenantId })}/.well-known/openid-configuration`;
 

@@ -1,4 +1,4 @@
-/** Job packages as the web API takes and shows them. */
+/** Job packages in requests and answers of the web API. */
 import * as z from "zod";
 import type { PackageVersion, StoredPackage } from "../ports/package-store.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";

@@ -56,7 +56,7 @@ const instant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2030-01-31T08:00:00Z" })
   .transform((text) => new Date(text));
 
-// --- What a path names: ids are looked up, not judged, so that a malformed one is simply not there. -------------------
+// --- Paths: ids are looked up, not judged, so that a malformed one is simply not found --------------------------------
 
 export const batchParams = z.object({
   batchId: z.string().meta({ description: "The batch.", examples: ["acme.0000000000aaaaaaaa"] }),
@@ -170,13 +170,13 @@ const bulkBatchId = batchId
   .meta({ description: "Of all jobs. Default: their tenants' batches of the day." });
 const TOO_MANY_JOBS = `must hold at most ${SUBMIT_MAX_JOBS} jobs`;
 
-/** Judges the request as a whole; each of its jobs is judged alone, by `jobRequestSchema`. */
+/** Checks the request as a whole. `jobRequestSchema` checks each of its jobs. */
 export const submitJobsSchema = z.strictObject({
   batchId: bulkBatchId,
   jobs: z.array(z.unknown()).min(1).max(SUBMIT_MAX_JOBS, TOO_MANY_JOBS),
 });
 
-/** What a caller is told to send. */
+/** The request as documented. */
 export const submitJobsDocument = z
   .strictObject({ batchId: bulkBatchId, jobs: z.array(jobRequestSchema).min(1).max(SUBMIT_MAX_JOBS) })
   .meta({ id: "SubmitJobs" });
@@ -251,8 +251,3 @@ export type JobSubmission = Written<z.input<typeof jobRequestSchema>>;
 /** A job, and its batch. */
 export type SubmitJobBody = Written<z.input<typeof submitJobSchema>>;
 export type RequeueBatchBody = z.input<typeof requeueBatchSchema>;
-
-// Instants as JSON has them.
-
-/** ISO 8601 in UTC becomes a Date. */
-export const instantSchema = z.iso.datetime().transform((text) => new Date(text));

@@ -1,4 +1,4 @@
-/** Tenants and grants as the web API takes and shows them. */
+/** Tenants and grants in requests and answers of the web API. */
 import * as z from "zod";
 import { APP_ROLES, PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "./access.ts";
 import type { Tenant, TenantGrant } from "../ports/tenant-store.ts";

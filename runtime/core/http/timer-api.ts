@@ -1,6 +1,6 @@
-/** Timers as the web API takes and shows them. */
+/** Timers in requests and answers of the web API. */
 import * as z from "zod";
-import { believedTimer } from "../timer/judgement.ts";
+import { believedTimer } from "../timer/believed.ts";
 import type { Job } from "../job/job.ts";
 import { TIMER_OCCURRENCES_DEFAULT, TIMER_OCCURRENCES_MAX } from "../limits.ts";
 import { cronSchema, timeZoneSchema } from "../package/manifest-timers.ts";
@@ -97,7 +97,7 @@ export const occurrencesSchema = z
   .object({ items: z.array(instant) })
   .meta({ id: "TimerOccurrences", description: "Instants at which it ticks, in their order." });
 
-/** `run` and `job`, the one it names as current: undefined when there is none. */
+/** `job` is the current job that `run` names. Both are undefined when there is none. */
 export function timerView(timer: Timer, run: TimerRun | undefined, job: Job | undefined, now: Date): TimerView {
   const { pausedAt, pausedBy } = timer;
   const { scheduledUpTo, activeFrom } = believedTimer(timer, now);
@@ -143,7 +143,7 @@ function lastRun(
   const lastWorkerId = claim?.workerId ?? history.at(-1)?.workerId;
   return {
     ...(startedAt && { lastStartedAt: startedAt.toISOString() }),
-    // Between two attempts a job has ended its last one, and goes on.
+    // Between two attempts `endedAt` is the end of the last attempt, and the job goes on.
     ...(endedAt && isTerminal(state) && { lastFinishedAt: endedAt.toISOString() }),
     lastResult: state,
     lastJobId: jobId,
@@ -164,11 +164,11 @@ function scheduleView(
   }
 }
 
-/** The next so many ticks after a moment, fewer where there are no more within 40 years, as the API writes instants. */
+/** The next `maxCount` ticks after a moment, as the API writes instants. Fewer when there are no more within 40 years. */
 export function occurrences(timer: Pick<Timer, "cron" | "timeZone">, after: Date, maxCount: number): readonly string[] {
   const end = new Date(after.getTime() + LOOK_AHEAD_MS);
   return ticksBetween(parseSchedule(timer), after, end, maxCount).map((tick) => tick.toISOString());
 }
 
-/** Further ahead nobody knows how clocks will change. */
+/** How clocks change further ahead is not known. */
 const LOOK_AHEAD_MS = 40 * 366 * 24 * 60 * 60_000;

@@ -175,7 +175,7 @@ export type ItemError = Frozen<z.infer<typeof itemErrorSchema>>;
 
 export const submittedSchema = z.object({ jobId: z.string(), batchId: z.string() }).meta({ id: "SubmittedJob" });
 
-/** Of a job among many, where no status says it. */
+/** The result of one job among many, which has no HTTP status of its own. */
 const submittedItemSchema = submittedSchema
   .extend({
     replayed: z.literal(true).optional().meta({ description: "A request that came before had submitted it." }),
@@ -188,7 +188,7 @@ export const submitResultSchema = z
 
 export type SubmitResult = Frozen<z.infer<typeof submitResultSchema>>;
 
-/** A line of a streamed submit: a result, or the last one, which says why there are no more. */
+/** A line of a streamed submit: a result, or the last line, which says why there are no more. */
 export const submitLineSchema = z.union([
   submitResultSchema,
   z

@@ -1,4 +1,4 @@
-/** Webhooks as the web API takes and shows them, and as receivers are sent them. */
+/** Webhooks in requests and answers of the web API, and the messages to receivers. */
 import * as z from "zod";
 import type { BatchCompleted, EVENT_VERSION } from "../job/events.ts";
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOK_URL_MAX_LENGTH } from "../limits.ts";
@@ -145,5 +145,5 @@ export interface WebhookPing {
   readonly webhookName: string;
 }
 
-/** What receivers are sent; further types may come. */
+/** What receivers are sent. Further types may be added. */
 export type WebhookMessage = WebhookBatchCompleted | WebhookPing;

@@ -1,4 +1,4 @@
-/** Workers as the web API shows them. */
+/** Workers in answers of the web API. */
 import * as z from "zod";
 import { poolName } from "./requests.ts";
 import type { Frozen } from "./views.ts";

@@ -1,4 +1,4 @@
-/** What a wish to cancel, and a wish to run again, mean for a row. */
+/** What to write on a row to cancel a job, and to run an ended job again. */
 import type { Job } from "./job.ts";
 import type { JobChanges } from "../ports/job-store.ts";
 import { isTerminal, type JobState } from "./states.ts";
@@ -10,7 +10,7 @@ export type CancelDecision =
   | { readonly action: "ask"; readonly to: "running"; readonly changes: JobChanges }
   /** Asked already, or canceled already. */
   | { readonly action: "none" }
-  /** It has ended otherwise. */
+  /** It has succeeded or failed. */
   | { readonly action: "too-late" };
 
 export function cancelOf(job: Pick<Job, "state" | "cancelWanted">, now: Date): CancelDecision {
@@ -34,8 +34,8 @@ export interface RequeueDecision {
 }
 
 /**
- * Step 9: back to queued with counters at zero, under the next ring; history and executions stay. `reopen` makes
- * whoever claims it reopen the batch first, should the one who requeued it have died before. Undefined: not ended.
+ * Step 9: back to queued with counters at zero, under the next ring; history and executions stay. With `reopen` the
+ * claiming worker reopens the batch first, in case the requeuing process died before. Undefined: the job has not ended.
  */
 export function requeueOf(job: Pick<Job, "state" | "ring">): RequeueDecision | undefined {
   if (!isTerminal(job.state)) return undefined;
@@ -50,7 +50,7 @@ export function requeueOf(job: Pick<Job, "state" | "ring">): RequeueDecision | u
       claim: undefined,
       reopen: true,
       runAt: undefined,
-      // Who asks for it again wants it to run, however late.
+      // A requeue means that the job must run, however late.
       expiresAt: undefined,
       startedAt: undefined,
       endedAt: undefined,

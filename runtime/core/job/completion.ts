@@ -1,16 +1,16 @@
 /**
  * When a batch is complete: decided once per generation, from the counters alone (R12, R13).
  *
- * Whoever ends a job, or finds one ended, asks. The batch row is read first; then the counters are summed twice, and
- * only if nobody wrote between the sums is the batch row completed, on the version read first. A requeue, or a job
- * added late, writes the batch row before it counts, so that the decision cannot pass over it.
+ * Each process that ends a job, or finds one ended, asks. It reads the batch row, then sums the counters twice. If no
+ * writer came between the sums, it completes the batch row on the version that it read first. A requeue, or a job that is
+ * added late, writes the batch row before it counts, so that the decision cannot miss it.
  */
 import type { Batch } from "./job.ts";
 import { UNANNOUNCED_MAX_COUNT } from "../limits.ts";
 import type { CounterSnapshot } from "../ports/job-store.ts";
 import { openOf, type StateCounts } from "./states.ts";
 
-/** Whether it makes sense to count at all: no more jobs can come, and this generation is undecided. */
+/** Whether counting makes sense: no more jobs can come, and this generation is undecided. */
 export const isUndecided = (batch: Pick<Batch, "state" | "generation" | "completedGeneration">): boolean =>
   batch.state !== "open" && batch.completedGeneration < batch.generation;
 
@@ -23,8 +23,8 @@ export const provesCompletion = (first: CounterSnapshot, second: CounterSnapshot
   first.version === second.version && openOf(second.counts) === 0;
 
 /**
- * What is written to complete a batch. The one write also says that webhooks are to be told, so that no crash can come
- * between the two; of a batch that is completed over and over while nobody tells them, the latest are kept.
+ * What is written to complete a batch. The same write notes the completion for webhooks, so that no crash can come between
+ * the two. The latest UNANNOUNCED_MAX_COUNT completions are kept.
  */
 export const completedChanges = (
   { generation, state, unannounced }: Pick<Batch, "generation" | "state" | "unannounced">,

@@ -1,7 +1,7 @@
 /**
- * What happens to jobs and batches, as it is told to whoever follows them: the contract of topic `job-events`, of the
- * event streams and of the hub. Events are news, rows are the truth: an event may come twice or, after a crash, not at
- * all, and whoever must not miss an end also reads the row now and then.
+ * What happens to jobs and batches, as followers are told: the contract of topic `job-events`, of the event streams and of
+ * the hub. Rows are the truth. An event may arrive twice or, after a crash, not at all; a follower that must not miss an
+ * end also reads the row now and then.
  */
 import * as z from "zod";
 import { FORMATS } from "../formats.ts";
@@ -9,7 +9,7 @@ import { jobIdParts } from "./ids.ts";
 import { BATCH_STATES, type Batch, type Failure, type HistoryEntry, type Job, type Progress } from "./job.ts";
 import { JOB_STATES, TERMINAL_STATES, type TerminalState } from "./states.ts";
 
-/** Version of the body. It grows only when a field changes its meaning or goes; new fields may come at any time. */
+/** Version of the body. It grows when a field changes its meaning or is removed. New fields may be added at any time. */
 export const EVENT_VERSION = FORMATS.event.version;
 
 export const EVENT_TYPES = [
@@ -35,9 +35,12 @@ const instant = z.iso.datetime();
 
 const common = {
   version: z.literal(EVENT_VERSION),
-  /** Grows from event to event of one job, or of one batch. One that is not greater than the last seen is stale. */
+  /**
+   * Grows with each event of one job, or of one batch. An event whose number is not greater than the last seen is
+   * stale.
+   */
   sequence: z.int().min(0),
-  /** When it happened, by the clock of whoever made it happen. */
+  /** When it happened, by the clock of the process that did it. */
   at: instant,
   tenantName: z.string(),
   batchId: z.string(),
@@ -146,7 +149,7 @@ export function parseEvent(body: unknown): EventParse {
   return { ok: false, reason: `${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim() };
 }
 
-/** An event as it travels. `id` is the broker's MessageId: a repeat of the same event has the same one. */
+/** An event as it is sent. `id` is the broker's MessageId: a repeat of the same event has the same one. */
 export interface PublishedEvent {
   readonly id: string;
   readonly event: SystemEvent;
@@ -182,7 +185,7 @@ const sequenceOf = ({ ring, executions }: Moment, number: number): number =>
 
 // --- Making them -----------------------------------------------------------------------------------------------------
 
-/** What every event says of its job; a row has it all. */
+/** The fields of a row that every event of a job needs. */
 export interface EventJob extends Moment {
   readonly jobId: string;
   readonly jobName: string;
@@ -253,7 +256,7 @@ export function jobRetryingEvent(
   });
 }
 
-/** What the end of a job is told from; its row has it all. */
+/** The fields of a row that the event of a job's end needs. */
 export interface EndedJob extends EventJob {
   readonly state: TerminalState;
   readonly claimId: string | undefined;
@@ -262,7 +265,7 @@ export interface EndedJob extends EventJob {
   readonly endedAt: Date;
 }
 
-/** The same from whoever tells it, so that the broker keeps one of those who find the job ended. */
+/** The same from every process that finds the job ended, so that the broker keeps one. */
 export function jobCompletedEvent(job: EndedJob): PublishedEvent {
   const event: JobCompleted = {
     ...commonOf(job, job.endedAt),

@@ -1,13 +1,13 @@
 /**
  * Giving a running job back without its worker: after a drain, when a worker finds its own dead jobs, or when the
- * sweeper finds somebody else's. And the proof that a claim is dead.
+ * sweeper finds another's. Also the proof that a claim is dead.
  */
 import type { Claim, Failure, HistoryEntry, Job } from "./job.ts";
 import { MAX_INTERRUPTIONS } from "../limits.ts";
 import type { JobChanges } from "../ports/job-store.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
-/** What becomes of a running job whose claim is dead (steps 7, 11 and 12 of the protocol). */
+/** What to write for a running job whose claim is dead (steps 7, 11 and 12 of the protocol). */
 export interface Handback {
   readonly to: "queued" | "canceled" | "failed";
   readonly changes: JobChanges;

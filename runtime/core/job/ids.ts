@@ -43,14 +43,14 @@ export interface JobIdParts {
   readonly partition: string;
 }
 
-/** What an id says; undefined for a text that is no id. */
+/** The parts of an id; undefined for any other text. */
 export function parseBatchId(text: string): BatchIdParts | undefined {
   const match = BATCH_ID_PATTERN.exec(text);
   const tenantName = match?.[1];
   return tenantName !== undefined && TENANT_NAME_PATTERN.test(tenantName) ? { tenantName } : undefined;
 }
 
-/** What an id says; undefined for a text that is no id. */
+/** The parts of an id; undefined for any other text. */
 export function parseJobId(text: string): JobIdParts | undefined {
   const match = JOB_ID_PATTERN.exec(text);
   const [, batchId, tenantName, shard] = match ?? [];
@@ -59,7 +59,7 @@ export function parseJobId(text: string): JobIdParts | undefined {
   return { batchId, tenantName, shard: Number(shard), partition: `${batchId}.${shard}` };
 }
 
-/** As `parseJobId`, for an id of ours. Throws InvariantError for anything else. */
+/** As `parseJobId`, for an id made here. Throws InvariantError for any other text. */
 export function jobIdParts(jobId: string): JobIdParts {
   const parts = parseJobId(jobId);
   if (parts === undefined) throw new InvariantError(`Not a job id: ${jobId}`);
@@ -82,10 +82,13 @@ const DAY_MS = 24 * 60 * 60_000;
 export const defaultBatchId = (tenantName: string, now: number, number = 0): string =>
   `${tenantName}.${encode(TIME_END - (now - (now % DAY_MS)), TIME_LENGTH)}${encode(number, RANDOM_LENGTH)}`;
 
-/** Real batches begin with the time since 1970, counted down; a time before 2004 marks those of timers, behind all others. */
+/**
+ * Real batches begin with the time since 1970, counted down; a time before 2004 marks those of timers, behind all
+ * others.
+ */
 const TIMER_BATCH_MARK = "zz";
 
-/** The batch that all runs of a timer belong to. `digits`: what tells it from the tenant's other timers. */
+/** The batch of all runs of a timer. `digits` distinguish it from the tenant's other timers. */
 export const timerBatchId = (tenantName: string, digits: string): string => {
   const id = TIMER_BATCH_MARK + digits;
   if (id.length !== TIME_LENGTH + RANDOM_LENGTH) throw new InvariantError(`Not the digits of a timer: ${digits}`);

@@ -22,7 +22,7 @@ export interface Claim {
   /** A fresh GUID per claim; also part of the path of everything the attempt writes to blobs. */
   readonly id: string;
   readonly workerId: string;
-  /** One run of the worker process: tells a restarted worker from the one that claimed. */
+  /** One run of the worker process: distinguishes a restarted worker from the one that claimed. */
   readonly bootId: string;
   /** The queue and sequence number of the message the claim was made with: its redelivery proves the owner is gone. */
   readonly queue: string;
@@ -108,7 +108,7 @@ export interface Job extends JobRequest {
   readonly history: readonly HistoryEntry[];
 }
 
-/** What a job's row says when nothing has happened to it yet. */
+/** The fields of a new job's row. */
 export const UNTOUCHED_JOB = {
   state: "queued",
   ring: 1,
@@ -132,7 +132,7 @@ export const UNTOUCHED_JOB = {
 export const BATCH_STATES = ["open", "closed", "canceled"] as const;
 export type BatchState = (typeof BATCH_STATES)[number];
 
-/** That all jobs of a batch had ended, as it is told to webhooks. */
+/** The completion of a batch, as webhooks are told. */
 export interface BatchEnd {
   readonly generation: number;
   readonly state: BatchState;
@@ -154,7 +154,7 @@ export interface Batch {
   /** The latest generation of which all jobs have ended; 0: none yet. Equal to `generation`: the batch is complete. */
   readonly completedGeneration: number;
   readonly completedAt: Date | undefined;
-  /** Completions that the tenant's webhooks have not been told of, oldest first. */
+  /** Completions that are not announced to webhooks yet, oldest first. */
   readonly unannounced: readonly BatchEnd[];
   /** All jobs have ended long ago and nothing can be missing: the sweeper passes over it. Accepting a job unsets it. */
   readonly atRest: boolean;
@@ -163,7 +163,7 @@ export interface Batch {
   readonly createdBy: string;
 }
 
-/** What a batch's row says when it has just been made. */
+/** The fields of a new batch's row. */
 export const NEW_BATCH = {
   state: "open",
   generation: 1,

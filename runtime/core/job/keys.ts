@@ -34,6 +34,6 @@ const IDEMPOTENCY_KEY_MS = IDEMPOTENCY_KEY_DAYS * 24 * 60 * 60_000;
 /** Idempotency keys created before then are free again. */
 export const keysExpireBefore = (now: Date): Date => new Date(now.getTime() - IDEMPOTENCY_KEY_MS);
 
-/** A job's own id is never free again as long as the job is there. */
+/** A client's job id stays taken as long as the job exists. */
 export const isExpired = ({ kind, createdAt }: Pick<KeyRecord, "kind" | "createdAt">, expiredBefore: Date): boolean =>
   kind === "idempotency-key" && createdAt.getTime() < expiredBefore.getTime();

@@ -7,7 +7,7 @@ import { tickJobId } from "../timer/timer.ts";
 export type Message =
   | { readonly kind: "bell"; readonly bell: Bell }
   | { readonly kind: "tick"; readonly tick: Tick }
-  /** Another release wrote it. It goes back: whoever knows its version will receive it. */
+  /** Another release wrote it. It goes back to the queue, for a worker that knows its version. */
   | { readonly kind: "unreadable"; readonly format: "bell" | "tick"; readonly reason: string }
   /** Nothing that any release would write. `reason` is fit for the dead-letter queue. */
   | { readonly kind: "malformed"; readonly reason: string };
@@ -15,7 +15,7 @@ export type Message =
 /** The job a message is about, and the number of its bell. */
 export type Subject = Pick<Bell, "jobId" | "ring">;
 
-/** A tick stands for the first bell of its job: whoever receives it writes the row, if nobody has. */
+/** A tick stands for the first bell of its job. Its receiver writes the row if there is none. */
 const TICK_RING = 1;
 
 export function parseMessage(body: unknown): Message {

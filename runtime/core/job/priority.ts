@@ -1,14 +1,14 @@
-/** The priorities a job or batch may have. Each is a queue of its own. */
+/**
+ * The priorities of jobs and batches, each a queue of its own, and the order in which a free slot looks at these queues.
+ * Every queue comes first in its share of the looks, so that urgent work cannot starve the rest.
+ */
 
-/** Highest first: the order in which an idle worker looks. */
+/** Highest first. */
 export const PRIORITIES = ["high", "normal", "low"] as const;
 
 export type Priority = (typeof PRIORITIES)[number];
 
 export const DEFAULT_PRIORITY: Priority = "normal";
-
-// In which order a free slot looks at the queues of a pool. Higher priorities go first, but every queue that has work is
-// the first choice in its share of the looks, so that nothing starves behind a stream of more urgent work.
 
 /** How often a priority is the first choice, relative to the others. Positive integers. */
 export type PriorityWeights = Readonly<Record<Priority, number>>;

@@ -24,14 +24,14 @@ export type DeliveryDecision =
   | { readonly action: "claim" }
   /** The row waits for a newer bell that may never have been sent: send it, then complete this one (R6). */
   | { readonly action: "ring-again" }
-  /** My own claim; the write's answer was lost or somebody moved the ETag: adopt it and go on (R4). */
+  /** My own claim; the write's answer was lost, or another write changed the ETag: adopt it and go on (R4). */
   | { readonly action: "adopt" }
   /** Redelivery of the message the claim was made with proves that its owner's lock ended: take the job over. */
   | { readonly action: "take-over"; readonly as: TakeOver }
-  /** Somebody else runs the job with another message: this one is surplus. */
+  /** Another worker runs the job with another message: this message is surplus. */
   | { readonly action: "complete-surplus" };
 
-/** What becomes of a job whose worker is gone. */
+/** The next state of a job whose worker is gone. */
 export type TakeOver = "running" | "canceled" | "worker-lost";
 
 /**
@@ -112,11 +112,8 @@ export function endingOf({ result, cancelWanted, attempts, interruptions, maxAtt
   }
 }
 
-// A dead letter meets a row (step 12). It is evidence about its own ring only, and never about a running row (R9):
-// the broker may have given up on a message whose job is healthy.
-
 export type DeadLetterDecision =
-  /** The record of a failure: it stays until the job is requeued or somebody removes it. */
+  /** The record of a failure. It stays until the job is requeued or an operator removes it. */
   | { readonly action: "keep" }
   /** Looked at again when the row has moved. */
   | { readonly action: "wait" }
@@ -126,7 +123,10 @@ export type DeadLetterDecision =
   /** The row's own bell died: hand the job back as interrupted, send the new bell, then remove the letter. */
   | { readonly action: "hand-back-then-remove" };
 
-/** `row` undefined: a message of no job, kept for people to look at. */
+/**
+ * What to do with a dead letter (step 12). It is evidence about its own ring only, and never about a running row (R9): the
+ * broker may have given up on a message whose job is healthy. `row` undefined: there is no such job; people look at it.
+ */
 export function decideDeadLetter(
   row: Pick<Job, "state" | "ring"> | undefined,
   letter: { readonly ring: number },

@@ -53,8 +53,8 @@ export function countChange(from: JobState | undefined, to: JobState): StateCoun
   return change;
 }
 
-/** How many jobs the counts speak of. */
+/** The number of all jobs in the counts. */
 export const totalOf = (counts: StateCounts): number => JOB_STATES.reduce((sum, state) => sum + counts[state], 0);
 
-/** How many of them have not reached a terminal state. */
+/** The number of jobs that have not ended. */
 export const openOf = (counts: StateCounts): number => counts.queued + counts.running;

@@ -11,11 +11,11 @@ export interface WebhookSecret {
   readonly validUntil: Date | undefined;
 }
 
-/** An address of a tenant's that is told of completed batches. */
+/** An address that is told of completed batches of a tenant. */
 export interface Webhook {
   readonly tenantName: string;
   readonly webhookName: string;
-  /** New for each that is created, so that nothing of one that was deleted reaches its namesake. */
+  /** New for each webhook, so that deliveries of a deleted one never reach another of the same name. */
   readonly webhookId: string;
   readonly url: string;
   readonly enabled: boolean;
@@ -49,7 +49,7 @@ export interface WebhookDelivery {
   readonly createdAt: Date;
   readonly state: DeliveryState;
   readonly tries: number;
-  /** Of one that waits: when it is tried next, by whoever finds it then. */
+  /** Of a waiting delivery: when it is tried next. */
   readonly nextTryAt: Date | undefined;
   /** Of the last try. */
   readonly triedAt: Date | undefined;
@@ -62,7 +62,7 @@ export interface WebhookDelivery {
 export const secretsAt = ({ secrets }: Pick<Webhook, "secrets">, now: Date): readonly WebhookSecret[] =>
   secrets.filter(({ validUntil }) => validUntil === undefined || validUntil > now);
 
-/** The new one in front; the one that was current signs too for a while. */
+/** The new secret in front. The former one also signs for WEBHOOK_SECRET_OVERLAP_MS. */
 export function rotatedSecrets(webhook: Pick<Webhook, "secrets">, value: string, now: Date): readonly WebhookSecret[] {
   const overlapEnd = new Date(now.getTime() + WEBHOOK_SECRET_OVERLAP_MS);
   const before = secretsAt(webhook, now);
@@ -79,7 +79,7 @@ const FIRST_BACKOFF_MS = 30_000;
 const BACKOFF_FACTOR = 3.5;
 const JITTER = 0.2;
 
-/** Milliseconds to the next try after so many; undefined: that was the last. `random` from 0 to 1. */
+/** Milliseconds to the next try after `tries`; undefined: that was the last. `random` is from 0 to 1. */
 export function webhookBackoffMs(tries: number, random: number): number | undefined {
   if (tries >= WEBHOOK_MAX_TRIES) return undefined;
   return Math.round(FIRST_BACKOFF_MS * BACKOFF_FACTOR ** (tries - 1) * (1 + JITTER * (2 * random - 1)));
@@ -89,9 +89,9 @@ export function webhookBackoffMs(tries: number, random: number): number | undefi
 export interface PostResult {
   /** Undefined: no answer came. */
   readonly answerCode?: number;
-  /** The begin of the answer's text. */
+  /** The beginning of the answer's text. */
   readonly answer?: string;
-  /** Why there is no good answer, for people. */
+  /** Why there is no successful answer, for people. */
   readonly error?: string;
 }
 
@@ -103,7 +103,7 @@ export type DeliveryVerdict =
 
 const GONE = 410;
 
-/** What becomes of a delivery after a try; `tries` counts it, `failuresInRow` is the webhook's. */
+/** The state of a delivery after a try. `tries` includes it; `failuresInRow` is the webhook's. */
 export function judgeTry(
   { answerCode }: Pick<PostResult, "answerCode">,
   { tries, failuresInRow }: { readonly tries: number; readonly failuresInRow: number },

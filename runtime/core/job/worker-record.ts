@@ -1,4 +1,4 @@
-/** What a worker says of itself with each heartbeat, and what others ask of it. */
+/** A worker's row: what it writes with each heartbeat, and what others ask of it. */
 
 export const WORKER_STATES = ["running", "draining", "stopped"] as const;
 export type WorkerState = (typeof WORKER_STATES)[number];
@@ -17,9 +17,9 @@ export interface WorkerRecord {
   readonly version: string;
   /** Ids of the claims it holds. */
   readonly claims: readonly string[];
-  /** Jobs somebody wants canceled, by the claim they ran under. Taken off with the heartbeat that heeds them. */
+  /** Jobs to cancel, by the claim they ran under. The heartbeat that heeds them removes them. */
   readonly cancel: readonly CancelIntent[];
-  /** Somebody wants it to drain and stop. */
+  /** It must drain and stop. */
   readonly drain: boolean;
 }
 
@@ -28,10 +28,10 @@ export interface CancelIntent {
   readonly claimId: string;
 }
 
-/** How often a worker says that it lives, and looks for intents. */
+/** How often a worker writes its row and reads intents from it. */
 export const HEARTBEAT_MS = 5_000;
 
-/** Whether a worker that has not said goodbye has not been heard of for so long. */
+/** Whether a worker that has not stopped has sent no heartbeat for this long. */
 export const isSilent = (
   { state, heartbeatAt }: Pick<WorkerRecord, "state" | "heartbeatAt">,
   now: Date,

@@ -24,7 +24,7 @@ export const PACKAGE_NAME_PATTERN = new RegExp(
 const EXPORT_NAME_PATTERN = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 const PROGRAM_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._+-]*$/;
 
-/** An object whose unknown fields are refused by name, so that a slip of the pen is noticed. */
+/** An object whose unknown fields are refused by name, so that a typing error is noticed. */
 export const strictObject = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   z.strictObject(shape, {
     error: (issue) =>

@@ -1,4 +1,4 @@
-/** The timers of a `job.json`: each field with what was expected, and what they must be together. */
+/** The timers of a `job.json`: the rules for each field and for all timers together. */
 import { z } from "zod";
 import { POOL_NAME_PATTERN } from "../job/ids.ts";
 import {
@@ -24,7 +24,7 @@ export type Misfire = "once" | "skip" | { readonly all: number };
 /** What to do with a tick that meets a run of the same timer: leave it out, let one wait, or let both run. */
 export type Overlap = "skip" | "queue" | "allow";
 
-/** A job type of the package that runs by itself. */
+/** A job type of the package that runs on a schedule. */
 export interface ManifestTimer {
   /** Unique within the package, also without regard to capitals; a job type of the package. */
   readonly timerName: string;
@@ -112,7 +112,7 @@ interface TimerProblem {
   readonly message: string;
 }
 
-/** What single timers cannot know: that each has a job type, none is named like another, and there are not too many. */
+/** Checks all timers together: each has a job type, names are unique, and there are not too many. */
 export function timerProblems(
   timers: readonly Pick<ManifestTimer, "timerName">[],
   jobs: readonly { readonly jobType: string }[],

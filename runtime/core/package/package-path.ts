@@ -1,6 +1,6 @@
 /**
  * Which names a file of a package may have: relative, portable to every file system a worker may run on, and shown to
- * people without surprises. Whoever writes a package and whoever unpacks one ask here.
+ * people without surprises. Writer and reader of packages both ask here.
  */
 
 /** Room for the directories above on systems that stop at 260 characters for the whole path is the worker's business. */

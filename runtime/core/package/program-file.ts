@@ -1,10 +1,10 @@
 /**
- * What the first bytes of a program say: who interprets it, and what would keep it from starting. Asked when a package is
+ * What the first bytes of a program say: its interpreter, and what would keep it from starting. Asked when a package is
  * packed, when it is published and before its program is started, so that all three refuse the same.
  */
 import type { CommandEntry, PackagePlatform } from "./manifest.ts";
 
-/** As much of a program as its judgement needs. Linux reads 256 bytes of a first line. */
+/** The bytes of a program that are read. Linux reads 256 bytes of a first line. */
 export const PROGRAM_HEAD_BYTES = 1024;
 
 /** The file of the package that is started; undefined for a program that the worker's machine offers by name. */
@@ -13,7 +13,7 @@ export function packagedProgram({ command }: CommandEntry, isInPackage: (path: s
   return command.includes("/") || isInPackage(path) ? path : undefined;
 }
 
-/** What is wrong with an entry point that is no file of the package, as the end of a sentence. */
+/** What is wrong with an entry point that is not a file of the package, as the end of a sentence. */
 export const missingFile = (path: string, files: Iterable<string>): string =>
   Array.from(files).some((file) => file.startsWith(`${path.replace(/\/$/, "")}/`))
     ? "is a directory"
@@ -74,9 +74,9 @@ function platformProblem({ os, arch }: Built, platform: PackagePlatform | "any")
   return `was built for ${os}-${arch} and cannot run on ${platform.os}-${platform.arch}`;
 }
 
-// Reads from its first bytes for which platform a program or library was built.
+// --- Platforms of binaries -------------------------------------------------------------------------------------------
 
-/** Undefined for anything that is not machine code. */
+/** For which platform a program or library was built. Undefined for anything that is not machine code. */
 export function binaryPlatform(content: Uint8Array): Pick<PackagePlatform, "os" | "arch"> | undefined {
   if (content.length < 64) return undefined;
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);

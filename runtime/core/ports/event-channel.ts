@@ -1,4 +1,4 @@
-/** The way of events from those who cause them to those who follow them. */
+/** How events travel from their publishers to their followers. */
 import type { PublishedEvent } from "../job/events.ts";
 
 export interface EventPublisher {
@@ -7,7 +7,7 @@ export interface EventPublisher {
    * many wait. Never throws.
    */
   publish(event: PublishedEvent): void;
-  /** Sends what waits, for a short time, and gives up the rest. */
+  /** Sends waiting events for a short time, and drops the rest. */
   close(): Promise<void>;
 }
 

@@ -10,7 +10,7 @@ export interface Artifact {
 /** The bytes of an artifact, read by position any number of times: a repeated upload sends the same. */
 export interface ArtifactContent {
   readonly bytes: number;
-  /** Exactly so many, from a position. What it rejects with goes to the caller as it is. */
+  /** Exactly `length` bytes from a position. Its errors reach the caller unchanged. */
   readonly read: (position: number, length: number) => Promise<Buffer>;
 }
 
@@ -31,7 +31,7 @@ export interface JobFiles {
   openArtifact(jobId: string, claimId: string, path: string): Promise<OpenedBlob | undefined>;
   /** Starts a log; `append` may be called any number of times, one at a time. */
   appendLog(jobId: string, claimId: string, chunk: Uint8Array): Promise<void>;
-  /** From a byte on; a log that has no more yet is an empty one. Undefined: there is none. */
+  /** From a byte on. Empty when the log has no more yet. Undefined: there is no log. */
   openLog(jobId: string, claimId: string, fromByte?: number): Promise<OpenedBlob | undefined>;
 }
 

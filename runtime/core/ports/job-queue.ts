@@ -12,14 +12,14 @@ export interface OutgoingBell {
   readonly enqueueAt?: Date | undefined;
 }
 
-/** The bell of a queued row, ready to be sent: under its own name, and for the time the row waits for. */
+/** The bell of a queued row, ready to be sent: its MessageId, and the time the row waits for. */
 export const outgoingBell = ({ value: job, etag }: Stored<Job>): OutgoingBell => ({
   bell: bellOf(job, etag),
   messageId: bellMessageId(job.jobId, job.ring),
   enqueueAt: job.runAt,
 });
 
-/** A received message under lock. A settlement that comes too late throws LockLostError. */
+/** A received message under lock. A late settlement throws LockLostError. */
 export interface ReceivedMessage {
   readonly parsed: Message;
   readonly messageId: string;

@@ -54,7 +54,7 @@ export interface JobStore {
   update(update: JobUpdate): Promise<WriteResult>;
   /** Jobs in the order of their ids, shard by shard. Throws InvalidRequestError for a token it did not make. */
   list(batch: Batch, request: PageRequest & { readonly state?: JobState | undefined }): Promise<Page<Job>>;
-  /** The sum of all writers' counters: equals the members' states at every moment nobody writes. */
+  /** The sum of all writers' counters. It equals the members' states whenever no write is under way. */
   counts(batch: Batch): Promise<StateCounts>;
   /** The same sum, with the versions of the rows it was made from. */
   snapshot(batch: Batch): Promise<CounterSnapshot>;

@@ -19,7 +19,7 @@ export interface EventsDocument {
 /** What a request to change protection came to. */
 export type ChangeAnswer =
   | { readonly kind: "done" }
-  /** There is no such instance any more. */
+  /** The instance no longer exists. */
   | { readonly kind: "gone" }
   | {
       readonly kind: "failed";

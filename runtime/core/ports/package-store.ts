@@ -1,4 +1,4 @@
-/** Job packages as blobs, for those who run them and for those who look after them. */
+/** Job packages as blobs: to run them (PackageStore), and to look after them (PackageCatalog). */
 import type { Page, PageRequest } from "./stored.ts";
 
 /** A package as stored: `version` changes with every upload. */
@@ -24,7 +24,7 @@ export interface PackageStore {
   upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<Date>;
 }
 
-/** The packages of a tenant as its people look after them. */
+/** The packages of a tenant, to list, restore and delete them. */
 export interface PackageCatalog extends PackageStore {
   /** By name. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<StoredPackage>>;
@@ -44,7 +44,10 @@ export interface PackageCatalog extends PackageStore {
   remove(tenantName: string, packageName: string): Promise<boolean>;
 }
 
-/** What is known of a package that came through the API; one put into the container by other means has none of it. */
+/**
+ * Facts about a package that was published through the API. A package that was put into the container otherwise has
+ * none.
+ */
 export interface PackageFacts {
   readonly sha256: string;
   readonly uploadedBy: string;

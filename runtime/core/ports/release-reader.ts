@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 export interface ReleaseReader {
-  /** Undefined while there is none, as in the moment between the old and the new one. */
+  /** Undefined while there is no pointer, as for a moment during a deployment. */
   current(signal: AbortSignal): Promise<ReleasePointer | undefined>;
 }
 
@@ -22,7 +22,7 @@ export type ReleasePointer = Readonly<z.infer<typeof releasePointerSchema>>;
 /** Names, a hash and the JSON around them. */
 export const RELEASE_POINTER_MAX_BYTES = 4_096;
 
-/** Undefined for anything that is no pointer. */
+/** Undefined for a text that is not a pointer. */
 export function parseReleasePointer(text: string): ReleasePointer | undefined {
   try {
     return releasePointerSchema.parse(JSON.parse(text));

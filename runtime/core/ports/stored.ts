@@ -1,4 +1,4 @@
-/** What every table read gives: a value with its version, and pages of values. */
+/** The results of table reads: a value with its version, and pages of values. */
 
 export interface Stored<T> {
   readonly value: T;
@@ -17,7 +17,7 @@ export interface PageRequest {
 }
 
 /**
- * Told of a row of a scan that cannot be read, and that is passed over: rows of others need not wait for it. `key` names it.
- * A scan with nobody to tell throws UnreadableError.
+ * Called for an unreadable row of a scan. The row, which `key` names, is skipped, so that the others need not wait for it.
+ * Without this function the scan throws UnreadableError.
  */
 export type OnUnreadable = (key: string, error: unknown) => void;

@@ -30,7 +30,7 @@ export interface TenantStore {
   grantsOf(principalId: string): Promise<readonly TenantGrant[]>;
   /** All grants on a tenant, by principal. Throws InvalidRequestError for a token it did not make. */
   listGrants(tenantName: string, request: PageRequest): Promise<Page<TenantGrant>>;
-  /** Gives the grant, or replaces the one there is. */
+  /** Adds the grant, or replaces the existing one. */
   putGrant(grant: TenantGrant): Promise<void>;
   /** False: there was none. */
   removeGrant(tenantName: string, principalId: string): Promise<boolean>;

@@ -1,4 +1,4 @@
-/** Timers as rows: what each should do, and what each does. Two rows, because they are written by different people. */
+/** Timers as rows: what each should do, and what each does. Two rows, because they have different writers. */
 import type { Timer, TimerName, TimerRun } from "../timer/timer.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 

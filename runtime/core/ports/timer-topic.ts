@@ -24,16 +24,15 @@ export interface FoundSubscription {
 }
 
 /**
- * `unchanged`: it was right. `foreign`: it belongs to a deployment and goes to another queue or lets other ticks through;
- * it is as it was.
+ * `unchanged`: it was right. `foreign`: it belongs to a deployment and has another queue or filter; it is left unchanged.
  */
 export type EnsuredSubscription = "unchanged" | "made" | "mended" | "foreign";
 
 /** Every method throws UnavailableError. */
 export interface TimerSubscriptions {
-  /** Makes it, filter and all, or sets it right. Leaves one of a deployment alone. */
+  /** Creates it with its filter, or corrects it. Leaves a subscription of a deployment unchanged. */
   ensure(subscription: TimerSubscription): Promise<EnsuredSubscription>;
-  /** Does nothing when there is none, or when it is not ours. */
+  /** Does nothing when it does not exist, or when it is not ours. */
   remove(name: string): Promise<void>;
   list(): Promise<readonly FoundSubscription[]>;
 }

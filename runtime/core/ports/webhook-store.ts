@@ -6,7 +6,7 @@ export interface WebhookStore {
   /** Inserts it unless the tenant has one of this name. False: it has. */
   create(webhook: Webhook): Promise<boolean>;
   get(tenantName: string, webhookName: string): Promise<Stored<Webhook> | undefined>;
-  /** Replaces the given version. False: somebody else has changed or removed it, or nobody knows. */
+  /** Replaces the given version. False: another writer changed or removed it, or the outcome is unknown. */
   replace(webhook: Webhook, etag: string): Promise<boolean>;
   /** By name. Throws InvalidRequestError for a token it did not make. */
   list(tenantName: string, request: PageRequest): Promise<Page<Webhook>>;
@@ -39,13 +39,16 @@ export interface DeliveryStore {
   placeAfter(tenantName: string, webhookId?: string): string;
   /** How many wait for a webhook; stops counting at `maxCount`. */
   waitingCount(webhook: WebhookKey, maxCount: number): Promise<number>;
-  /** Writes on the given version. Undefined: not written, or nobody knows. Else the new version. */
+  /** Writes on the given version and returns the new one. Undefined: not written, or the outcome is unknown. */
   change(delivery: DeliveryKey, etag: string, changes: DeliveryChanges): Promise<string | undefined>;
   /** Keeps it among the latest that have ended, and lets it wait no more. */
   end(delivery: WebhookDelivery): Promise<void>;
   /** Lets it wait no more, and keeps nothing. */
   drop(delivery: DeliveryKey): Promise<void>;
-  /** Those that wait, then the latest that have ended; each newest first. Throws InvalidRequestError for a token it did not make. */
+  /**
+   * Those that wait, then the latest that have ended; each newest first. Throws InvalidRequestError for a token it did
+   * not make.
+   */
   list(webhook: WebhookKey, request: PageRequest): Promise<Page<WebhookDelivery>>;
 }
 

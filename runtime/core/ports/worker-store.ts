@@ -5,7 +5,7 @@ import type { Stored } from "./stored.ts";
 export interface WorkerStore {
   /**
    * Writes the worker's row. On its own ETag; `etag` undefined replaces whatever an earlier boot left. Not written:
-   * somebody left an intent, which is in `current`.
+   * another process left an intent, which is in `current`.
    */
   beat(record: WorkerRecord, etag: string | undefined): Promise<BeatResult>;
   get(pool: string, workerId: string): Promise<WorkerRecord | undefined>;

@@ -1,4 +1,4 @@
-/** The six fields of cron: what each is called, its values, and the words for them. */
+/** The six fields of cron: their ranges and words, how one is read, and why one is refused and what to write instead. */
 import { ScheduleError } from "../errors.ts";
 
 export interface FieldRange {
@@ -22,9 +22,9 @@ export const DAY_OF_MONTH: FieldRange = { name: "day of month", min: 1, max: 31 
 export const MONTH: FieldRange = { name: "month", min: 1, max: 12, words: MONTHS };
 export const DAY_OF_WEEK: FieldRange = { name: "day of week", min: 0, max: 6, words: DAYS };
 
-// One field of cron text: its range, its parts, and the values that they name. What cannot be is told by cron-problem.ts.
+// --- Reading a field -------------------------------------------------------------------------------------------------
 
-/** Between two commas. */
+/** The text between two commas. */
 export interface CronPart {
   /** `*`, `a` (`a/n` runs to the end of the field), or `a-b`. */
   readonly form: "star" | "value" | "range";
@@ -74,9 +74,9 @@ function valueOf(text: string, { min, max, words = [] }: FieldRange): number | u
   return index === -1 ? undefined : min + index;
 }
 
-// Why cron text is refused: what of another cron it is, and what to write instead. Only text that cannot be read comes here.
+// --- Why cron text is refused ----------------------------------------------------------------------------------------
 
-/** Shorthands of other crons. */
+/** Shorthands of other crons, and what they mean here. */
 const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 0 1 1 *",
   "@annually": "0 0 0 1 1 *",
@@ -87,7 +87,7 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@hourly": "0 0 * * * *",
 };
 
-/** Of text that is not six fields, nor five. */
+/** For text that is neither six fields nor five. */
 export function textProblem(text: string): string {
   const trimmed = text.trim();
   const [first = "", ...others] = trimmed.split(/\s+/);

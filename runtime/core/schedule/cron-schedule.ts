@@ -91,7 +91,7 @@ const earliest = (a: number | undefined, b: number | undefined): number | undefi
 const latest = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.max(a, b);
 
-// The next and the previous local time that a cron schedule names. Knows calendars and no time zones.
+// --- Local times that match: calendars without time zones ------------------------------------------------------------
 
 /** The 29th of February on a given weekday comes after 40 years at the latest (a century without leap day between). */
 const LOOK_YEARS = 41;
@@ -124,7 +124,10 @@ function lastMatch(fields: CronFields, local: number): number | undefined {
 
 const startOfDay = (local: number): number => Math.floor(local / DAY_MS) * DAY_MS;
 
-/** The nearest matching day in a direction, the given one included. Months that do not match cost nothing but their count. */
+/**
+ * The nearest matching day in a direction, the given one included. Months that do not match cost nothing but their
+ * count.
+ */
 function nextDay(fields: CronFields, day: number, direction: 1 | -1, limitYear: number): number | undefined {
   const { months, daysOfMonth, daysOfWeek } = fields;
   const dates = direction === 1 ? daysOfMonth : daysOfMonth.toReversed();

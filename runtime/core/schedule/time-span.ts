@@ -30,7 +30,7 @@ export function parseTimeSpan(text: string): number {
   return ms;
 }
 
-/** What was probably meant; empty: nobody knows. */
+/** What was probably meant; empty: unknown. */
 function hint(text: string): string {
   const [, ...numbers] = /^(\d{1,3}):(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?$/.exec(text) ?? [];
   const [first = NaN, second = NaN, third = NaN, fourth] = numbers.map((one: string | undefined) =>

@@ -47,7 +47,7 @@ const SPANS_KEPT = 64;
 
 const zones = new Map<string, Zone>();
 
-/** Throws ScheduleError for a name that is none of the IANA database's. */
+/** Throws ScheduleError for a name that the IANA database does not have. */
 export function zoneOf(name: string): Zone {
   // Capitals do not matter: without this, each spelling would be kept as a zone of its own.
   const key = name.toLowerCase();
@@ -125,7 +125,7 @@ function offsetsOf(name: string): (instant: number) => number {
 
 /** Writes an instant's offset from UTC at the end of its text. */
 function formatOf(name: string): Intl.DateTimeFormat {
-  // An offset is no zone: it is wrong for half of the year wherever clocks are changed.
+  // An offset is not a zone: where clocks are changed it is wrong for half of the year.
   if (/^[+-]/.test(name)) {
     throw new ScheduleError(
       `Time zone "${name}" is an offset, which is wrong for half of the year where clocks are changed; ${USE_A_PLACE}`,

@@ -22,7 +22,7 @@ export const SETTING = {
   auth: "JOBYARD_AUTH",
   /** Address of the token issuer. Default https://login.microsoftonline.com. */
   authAuthority: "JOBYARD_AUTH_AUTHORITY",
-  /** Id of the Entra tenant (directory) whose users and applications may come: a GUID. Required with `entra`. */
+  /** Id of the Entra tenant (directory) whose users and applications may sign in: a GUID. Required with `entra`. */
   authTenantId: "JOBYARD_AUTH_TENANT_ID",
   /** Client id of the API's app registration: a GUID. Required with `entra`. */
   authClientId: "JOBYARD_AUTH_CLIENT_ID",
@@ -53,7 +53,7 @@ export const SETTING = {
   followersPerCaller: "JOBYARD_FOLLOWERS_PER_CALLER",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
   allowedOrigins: "JOBYARD_ALLOWED_ORIGINS",
-  /** Proxies in front of the API whose forwarded addresses are believed. Default 0; App Service is one. */
+  /** Proxies in front of the API whose forwarded addresses are trusted. Default 0; App Service is one. */
   proxyHops: "JOBYARD_PROXY_HOPS",
   /** Jobs a worker runs at a time. Default 1. */
   slots: "JOBYARD_SLOTS",
@@ -69,13 +69,15 @@ export const SETTING = {
    * the worker's own.
    */
   jobUser: "JOBYARD_JOB_USER",
-  /** Seconds running jobs get when the worker is told to stop. Default 300. */
+  /** Seconds that running jobs get when the worker must stop. Default 300. */
   drainSeconds: "JOBYARD_DRAIN_SECONDS",
   /** Lock duration of the job queues in seconds, as they were created. Default 60. */
   lockSeconds: "JOBYARD_LOCK_SECONDS",
   /** Which events are published: all, terminal (the ends of jobs and batches) or none. Default all. */
   events: "JOBYARD_EVENTS",
-  /** `allow`: webhooks may name receivers on this machine, also over http; for an API on loopback only. Default refuse. */
+  /**
+   * `allow`: webhooks may name receivers on this machine, also over http; for an API on loopback only. Default refuse.
+   */
   webhookLoopback: "JOBYARD_WEBHOOK_LOOPBACK",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",
@@ -100,7 +102,7 @@ export const SETTING = {
   releasePollSeconds: "JOBYARD_RELEASE_POLL_SECONDS",
   /** Minutes a busy worker with several slots goes on receiving after it sees a new release. Default 30. */
   releasePatienceMinutes: "JOBYARD_RELEASE_PATIENCE_MINUTES",
-  /** Loopback port on which a worker tells its health at /health; 0: any. Default: none. */
+  /** Loopback port on which a worker serves /health; 0: any. Default: none. */
   healthPort: "JOBYARD_HEALTH_PORT",
   /** Set by start-worker.py: the open descriptor that takes signs of life for systemd. */
   watchdogDescriptor: "JOBYARD_WATCHDOG_DESCRIPTOR",

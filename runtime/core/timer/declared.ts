@@ -6,7 +6,7 @@ import { DEFAULT_PRIORITY } from "../job/priority.ts";
 import type { Timer } from "./timer.ts";
 import { DEFAULT_POOL } from "../deployment/topology.ts";
 
-/** Whose timers: a package of a tenant. */
+/** The package of a tenant that declares the timers. */
 export interface PackagePlace {
   readonly tenantName: string;
   /** As published: ends in `.zip`. */

@@ -8,7 +8,7 @@ import type { Overlap } from "../package/manifest.ts";
 import { isTerminal, type JobState } from "../job/states.ts";
 import type { TimerRun } from "./timer.ts";
 
-/** Of a job's row; `absent`: there is none any more. */
+/** The state of a job's row; `absent`: there is no row any more. */
 export type KnownState = JobState | "absent";
 
 /** What is known of rows, read after the timer's row was. Undefined: not read. */
@@ -37,20 +37,20 @@ export type GateDecision =
   | { readonly action: "wait"; readonly turns: Turns; readonly dropped: readonly string[] }
   /** It waits already. */
   | { readonly action: "stay" }
-  /** Another run is alive or goes first, and there is no room to wait. */
+  /** Another run is alive or goes first, and there is no room to wait: this one is skipped. */
   | { readonly action: "leave-out"; readonly holderJobId: string };
 
 export function decideGate(run: Turns, { jobId, overlap, waitingMax, keeps }: GateRequest, known: Known): GateDecision {
   const { currentJobId: holderJobId, waitingJobIds } = run;
   const others = waitingJobIds.filter((id) => id !== jobId);
-  // Also when it holds the timer already: only a new version refuses whoever saw an older one (R15).
+  // Also when it holds the timer already: only a new version refuses a writer that saw an older one (R15).
   const pass: GateDecision = { action: "pass", turns: { currentJobId: jobId, waitingJobIds: others } };
   if (overlap === "allow" || holderJobId === undefined || holderJobId === jobId) return pass;
   const holder = known(holderJobId);
   if (holder === undefined) return { action: "look", jobIds: [holderJobId] };
   const isFree = isOver(holder);
   if (isFree) {
-    // R20: runs start in the order of their ticks. Whoever ended the last one rings for the first that waits.
+    // R20: runs start in the order of their ticks. The process that ended the last run rings for the first that waits.
     const earlier = others.filter((id) => isEarlier(id, jobId));
     const unread = earlier.filter((id) => known(id) === undefined);
     if (unread.length > 0) return { action: "look", jobIds: unread };
@@ -66,7 +66,7 @@ export function decideGate(run: Turns, { jobId, overlap, waitingMax, keeps }: Ga
   if (others.length < room) return wait(inOrder([...others, jobId]));
   const unread = others.filter((id) => known(id) === undefined);
   if (unread.length > 0 && room > 0) return { action: "look", jobIds: unread };
-  // Somebody may have canceled one that waits.
+  // A waiting run may have been canceled.
   const wishing = inOrder([...others.filter((id) => !isOver(known(id))), jobId]);
   const excess = Math.max(0, wishing.length - room);
   if (excess === 0) return wait(wishing);
@@ -76,7 +76,7 @@ export function decideGate(run: Turns, { jobId, overlap, waitingMax, keeps }: Ga
 
 export type NextRunDecision =
   | { readonly action: "look"; readonly jobIds: readonly string[] }
-  /** The timer is free and this one waits: send its bell. It comes to the gate like everybody. */
+  /** The timer is free and this one waits: send its bell. It passes the gate like any other run. */
   | { readonly action: "ring"; readonly jobId: string }
   /**
    * All that waited have ended: read the timer's row again, and decide anew if somebody else waits there. He may have
@@ -85,7 +85,7 @@ export type NextRunDecision =
   | { readonly action: "read-again" }
   | { readonly action: "nothing" };
 
-/** R18: what whoever ends a run, or finds one ended, does for those that wait. */
+/** R18: what a process that ends a run, or finds one ended, does for the runs that wait. */
 export function nextRunOf({ currentJobId, waitingJobIds }: Turns, known: Known): NextRunDecision {
   if (waitingJobIds.length === 0) return { action: "nothing" };
   if (currentJobId !== undefined) {
@@ -108,7 +108,10 @@ export const isOver = (state: KnownState | undefined): boolean =>
 const isEarlier = (a: string, b: string): boolean => a > b;
 const inOrder = (jobIds: readonly string[]): readonly string[] => jobIds.toSorted((a, b) => (isEarlier(a, b) ? -1 : 1));
 
-/** Whether a row says what was to be written: a write whose answer was lost has landed, or somebody wrote the same. */
+/**
+ * Whether a row has what was to be written: a write whose answer was lost has landed, or another process wrote the
+ * same.
+ */
 export const sameRun = (current: TimerRun | undefined, wanted: TimerRun): boolean =>
   current !== undefined && fieldsOf(current) === fieldsOf(wanted);
 

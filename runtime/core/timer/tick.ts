@@ -1,6 +1,6 @@
 /**
  * The message that says "this timer is due": sent once per tick and kept once by the broker. It carries no truth but its
- * own: whoever receives it writes the row of the job it stands for, if nobody has.
+ * own: its receiver writes the row of the job it stands for, if there is none.
  */
 import * as z from "zod";
 import { type TimerName, digestOf, listenerOf } from "./timer.ts";
@@ -37,7 +37,7 @@ export type Tick = Readonly<z.infer<typeof tickSchema>>;
 /** A tick on its way to its subscription. */
 export interface OutgoingTick {
   readonly tick: Tick;
-  /** The same for the same tick from whoever sends it: the broker keeps one. */
+  /** The same for the same tick from every sender, so that the broker keeps one. */
   readonly messageId: string;
   readonly listener: string;
   /** When the broker lets it go; what is past goes at once. */

@@ -33,9 +33,9 @@ export interface Timer extends TimerName {
   /** Of the package version that declared it last. */
   readonly packageHash: string;
   readonly registeredAt: Date;
-  /** Ticks up to here are nobody's: it was registered, rescheduled or resumed then. */
+  /** Ticks up to here do not count: the timer was registered, rescheduled or resumed then. */
   readonly activeFrom: Date;
-  /** Ticks up to here have been sent, by whoever. */
+  /** Ticks up to here have been sent. */
   readonly scheduledUpTo: Date;
   /** Undefined: it is not paused. */
   readonly pausedAt: Date | undefined;
@@ -52,7 +52,7 @@ export interface ScheduleOverride {
   readonly setBy: string;
 }
 
-/** What a timer does: which job may run, and what became of its ticks. Written by those who run its jobs. */
+/** What a timer does: which job may run, and what became of its ticks. Workers write it. */
 export interface TimerRun {
   /** Of the timer; its key. */
   readonly batchId: string;
@@ -78,7 +78,7 @@ export interface TimerRun {
   readonly missedTicks: readonly Date[];
 }
 
-/** A timer nothing is known of yet. */
+/** The row of a timer that has not run yet. */
 export const newTimerRun = (batchId: string): TimerRun => ({
   batchId,
   currentJobId: undefined,
@@ -122,20 +122,21 @@ export const batchIdOf = (timer: TimerName): string =>
 /** What people see as the name of that batch. */
 export const batchNameOf = ({ timerName }: Pick<TimerName, "timerName">): string => `timer:${timerName}`;
 
-/** Tells one schedule of a timer from another: ticks of a schedule that is no more are nobody's. */
+/** Distinguishes the schedules of a timer, so that ticks of a former schedule are ignored. */
 export const scheduleHashOf = ({ cron, timeZone }: Pick<Timer, "cron" | "timeZone">): string =>
   digestOf(cron, timeZone).slice(0, 16);
 
-/** The job of a tick: the same from whoever receives it, however often. `cause` tells runs for the same time apart. */
+/**
+ * The job of a tick: the same for every receiver, however often it arrives. `cause` distinguishes runs for the same
+ * time.
+ */
 export const tickJobId = (timer: TimerName, scheduledAt: Date, cause: string): string =>
   timerJobId(batchIdOf(timer), scheduledAt, digestDigits(TIMER_JOB_DIGITS, cause));
 
-// Short texts that stand for long ones: the same from every process, and never the same for two in practice.
-
-/** SHA-256 of the parts, in hexadecimal. Where one part ends is part of what is hashed. */
+/** SHA-256 of the parts, in hexadecimal. `("ab", "c")` and `("a", "bc")` differ. */
 export const digestOf = (...parts: readonly string[]): string => bytesToHex(digest(parts));
 
-/** The same in letters and digits of ids, at most 50 of them: five bits each. */
+/** The digest in letters and digits of ids, five bits each; at most 50. */
 const digestDigits = (length: number, ...parts: readonly string[]): string =>
   encodeBase32(BigInt(`0x${bytesToHex(digest(parts))}`) & ((1n << BigInt(5 * length)) - 1n), length);
 

@@ -1,9 +1,9 @@
 /** Why a run of a timer was started, and for which ticks: the parameters of its job. */
 import * as z from "zod";
-import { instantSchema } from "../http/requests.ts";
+import { instantSchema } from "../instant.ts";
 
 const triggerSchema = z.object({
-  /** It was due, somebody asked for it, or its package was published. */
+  /** It was due, a caller asked for it, or its package was published. */
   trigger: z.enum(["schedule", "manual", "deploy"]),
   /** When it was due, by the schedule; for other triggers, when it was asked for. */
   scheduledAt: instantSchema,
@@ -19,7 +19,7 @@ export type TimerTrigger = Readonly<z.infer<typeof triggerSchema>>;
 /** JSON text, dates as ISO 8601. */
 export const timerTriggerJson = (trigger: TimerTrigger): string => JSON.stringify(trigger);
 
-/** Undefined for a text that is none: a job of a timer's type that somebody has submitted with parameters of his own. */
+/** Undefined for any other text, such as the parameters of a job of a timer's type that a caller submitted. */
 export function parseTimerTrigger(json: string | undefined): TimerTrigger | undefined {
   if (json === undefined) return undefined;
   try {

@@ -5,7 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { generate } from "selfsigned";
-import { readIfThere, writePrivateFile } from "../home.ts";
+import { readIfThere, writePrivateFile } from "../private-file.ts";
 
 export interface Certificate {
   readonly cert: string;

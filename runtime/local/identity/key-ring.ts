@@ -6,7 +6,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, t
 import { join } from "node:path";
 import { promisify } from "node:util";
 import * as z from "zod";
-import { readIfThere, writePrivateFile } from "../home.ts";
+import { readIfThere, writePrivateFile } from "../private-file.ts";
 
 export interface KeyRing {
   /** A JWT of the claims, signed with RS256. */

@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import { join, posix } from "node:path";
 import type { OnResolveArgs } from "esbuild";
 import ts from "typescript";
-import { type InstalledModule, findModule, moduleOfFile } from "./native-modules.ts";
+import { type InstalledModule, findModule, moduleOfFile } from "./installed-module.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceText, isSourceFile, outputOf, positionOf } from "./source-modules.ts";
 

@@ -22,7 +22,8 @@ import {
   placedModuleWarnings,
   withoutMarks,
 } from "./bundle-plugins.ts";
-import { type InstalledModule, createNativeCheck, findModule, moduleOfFile } from "./native-modules.ts";
+import { createNativeCheck } from "./native-modules.ts";
+import { type InstalledModule, findModule, moduleOfFile } from "./installed-module.ts";
 import { NODE_BUNDLE } from "./node-bundle.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 import { JOB_MODULE, outputOf } from "./source-modules.ts";

@@ -26,7 +26,7 @@ import {
 import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts";
 import { scheduleWarnings } from "../../core/schedule/schedule-warnings.ts";
 import { didYouMean } from "../../core/text.ts";
-import { type Evaluate, NotConstant, propertyOf, unwrap } from "./evaluate.ts";
+import { type Evaluate, NotConstant, propertyOf, unwrap } from "./constant-expressions.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceModule, positionOf } from "./source-modules.ts";

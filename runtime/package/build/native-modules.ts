@@ -1,12 +1,12 @@
 /**
- * Detects modules with machine code. They cannot be bundled, and have one build for each platform: inside the module, or
- * as optional dependencies of which npm installs the matching ones.
+ * Modules that contain machine code, and the files of them that go into a package. They cannot be bundled, and come in one
+ * build per platform: inside the module, or as optional dependencies of which npm installs those that fit.
  */
-import { readFile, readdir, realpath } from "node:fs/promises";
-import { dirname, join, sep } from "node:path";
-import { z } from "zod";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { PackagePlatform } from "../../core/package/manifest.ts";
 import { type ExtraFile, readExtraFile } from "./contents.ts";
+import { findModule, type InstalledModule, type ModuleJson } from "./installed-module.ts";
 import { PackError, type PackProblem } from "./problem.ts";
 
 /** Whether a module must be copied instead of bundled. Caches its results. */
@@ -66,70 +66,8 @@ function allows(list: readonly string[] | undefined, value: string | undefined):
   return wanted.length === 0 || wanted.includes(value);
 }
 
-// Modules installed below `node_modules`: their location and their package.json.
-
-export interface InstalledModule {
-  readonly name: string;
-  /** The directory of its package.json, with links resolved. */
-  readonly root: string;
-  readonly json: ModuleJson;
-}
-
-const names = z.record(z.string(), z.string()).catch({});
-const platforms = z
-  .union([z.array(z.string()), z.string().transform((one) => [one])])
-  .optional()
-  .catch(undefined);
-
-/** The fields used here. Malformed ones count as absent, because npm installed the module anyway. */
-const moduleJson = z.object({
-  name: z.string(),
-  version: z.string().catch(""),
-  dependencies: names,
-  optionalDependencies: names,
-  peerDependencies: names,
-  peerDependenciesMeta: z.record(z.string(), z.object({ optional: z.boolean().optional() })).catch({}),
-  os: platforms,
-  cpu: platforms,
-  libc: platforms,
-});
-
-export type ModuleJson = z.infer<typeof moduleJson>;
-
-/** The module of a file; undefined for files outside `node_modules` and for links to source (workspaces). */
-export async function moduleOfFile(file: string): Promise<InstalledModule | undefined> {
-  const marker = `${sep}node_modules${sep}`;
-  const path = await realpath(file).catch(() => file);
-  const start = path.lastIndexOf(marker);
-  if (start === -1) return undefined;
-  const [first = "", second = ""] = path.slice(start + marker.length).split(sep);
-  const name = first.startsWith("@") ? join(first, second) : first;
-  return readModule(join(path.slice(0, start + marker.length), name));
-}
-
-/** Resolves `name` from `from` as Node does: up through the `node_modules` directories. */
-export async function findModule(name: string, from: string): Promise<InstalledModule | undefined> {
-  for (let directory = from; ; directory = dirname(directory)) {
-    const found = await readModule(join(directory, "node_modules", name));
-    if (found !== undefined) return found;
-    if (dirname(directory) === directory) return undefined;
-  }
-}
-
-async function readModule(path: string): Promise<InstalledModule | undefined> {
-  try {
-    const root = await realpath(path);
-    // npm accepts a byte order mark in package.json.
-    const text = (await readFile(join(root, "package.json"), "utf8")).replace(/^\ufeff/, "");
-    const json = moduleJson.parse(JSON.parse(text));
-    return { name: json.name, root, json };
-  } catch {
-    return undefined;
-  }
-}
-
-// Lists the modules to copy into a package: those that its code still imports, and all their dependencies, only in the
-// builds of the target platform, laid out below `node_modules` so that Node finds them.
+// Lists the modules that must be copied into a package: those its code still imports, and everything they depend on,
+// in the builds of the target platform only, laid out below `node_modules` so that Node finds them.
 
 export interface PlacedModule {
   readonly module: InstalledModule;

@@ -17,7 +17,7 @@ import { type PackageJson, readPackageJson } from "./package-json.ts";
 import { PackError, type PackProblem, packError, showPosition, showProblem } from "./problem.ts";
 import { type ScanResult, scanSources } from "./scan.ts";
 import { readJobSources } from "./source-modules.ts";
-import { timerWarnings, timersOf, withTimerRetry } from "./timers.ts";
+import { timerWarnings, timersOf, withTimerRetry } from "./package-timers.ts";
 import { writeZip } from "./zip.ts";
 
 export interface PackRequest {

@@ -4,7 +4,7 @@
  */
 import ts from "typescript";
 import { type JobDeclaration, type TimerDeclaration, readDeclaration, readTimerDeclaration } from "./declarations.ts";
-import { createEvaluator, unwrap } from "./evaluate.ts";
+import { createEvaluator, unwrap } from "./constant-expressions.ts";
 import { PackError, type PackProblem, type SourcePosition, showPosition } from "./problem.ts";
 import {
   type ImportedName,

@@ -11,7 +11,7 @@
  * | the same, same version | yes              | nothing                                                                   |
  * | no                     | yes              | removed                                                                   |
  */
-import { believedTimer } from "../../core/timer/judgement.ts";
+import { believedTimer } from "../../core/timer/believed.ts";
 import type { DeclaredTimer } from "../../core/timer/declared.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import { scheduleHashOf, type Timer } from "../../core/timer/timer.ts";

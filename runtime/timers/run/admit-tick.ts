@@ -2,7 +2,8 @@
  * From a tick to the row of the run it stands for; or to a settled message, because the tick has no timer, is recorded
  * already, or came too late. Every receiver of the same tick comes to the same row.
  */
-import { type MissedTicks, type TickRules, believedRun, judgeTick, recordTicks } from "../../core/timer/judgement.ts";
+import { type MissedTicks, type TickRules, judgeTick, recordTicks } from "../../core/timer/judgement.ts";
+import { believedRun } from "../../core/timer/believed.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import { subjectOfTick } from "../../core/job/message.ts";

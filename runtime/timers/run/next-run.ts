@@ -1,8 +1,7 @@
 /** Sends the bell of the next waiting run when a run of a timer has ended: the I/O around `nextRunOf` (R18, R19). */
 import { jobQueueName } from "../../core/deployment/topology.ts";
-import { outgoingBell } from "../../core/ports/job-queue.ts";
+import { type JobQueue, outgoingBell } from "../../core/ports/job-queue.ts";
 import type { Job } from "../../core/job/job.ts";
-import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";

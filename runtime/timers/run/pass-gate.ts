@@ -10,7 +10,8 @@
  * | stay      | nothing                             | waits already                                         |
  * | leave out | one more was left out               | ends unstarted                                        |
  */
-import { believedRun, isPastDue, recordOf } from "../../core/timer/judgement.ts";
+import { isPastDue, recordOf } from "../../core/timer/judgement.ts";
+import { believedRun } from "../../core/timer/believed.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Overlap } from "../../core/package/manifest.ts";

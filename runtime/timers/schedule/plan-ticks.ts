@@ -10,7 +10,7 @@
  * A wrong clock cannot move a tick, and one that is fast by CLOCK_SKEW_MAX_MS leaves none out. What a row says that cannot
  * be true by this clock is not believed.
  */
-import { believedTimer } from "../../core/timer/judgement.ts";
+import { believedTimer } from "../../core/timer/believed.ts";
 import { CLOCK_SKEW_MAX_MS, TICK_HORIZON_MS, TICKS_PER_ROUND_MAX } from "../../core/limits.ts";
 import type { Misfire } from "../../core/package/manifest.ts";
 import type { Schedule } from "../../core/schedule/cron-schedule.ts";

@@ -1,7 +1,7 @@
 /** Riding out an outage: a step is repeated for as long as the job's lock holds, because its result is worth more than the wait. */
 import { UnavailableError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 2_000;

@@ -7,7 +7,7 @@
  */
 import { write } from "node:fs";
 import type { ServerResponse } from "node:http";
-import { type ServiceWatchdogSettings, WORKER_HEALTH } from "../../core/deployment/machine-settings.ts";
+import { type ServiceWatchdogSettings, WORKER_HEALTH } from "../../core/settings/machine-settings.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { BUS_AWAY_UNHEALTHY_MS, START_UNHEALTHY_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";

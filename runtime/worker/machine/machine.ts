@@ -2,11 +2,7 @@
  * Everything a worker owes the machine it runs on, each part only where it is set: health, the service watchdog,
  * protection from scale-in, scheduled events, following releases. What they decide meets in one departure.
  */
-import type {
-  ReleaseSettings,
-  ScaleSetSettings,
-  WorkerMachineSettings,
-} from "../../core/deployment/machine-settings.ts";
+import type { ReleaseSettings, ScaleSetSettings, WorkerMachineSettings } from "../../core/settings/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ScaleSetServices } from "../../core/ports/machine.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";

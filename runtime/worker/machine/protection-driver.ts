@@ -7,7 +7,7 @@
  * | required    | once the machine is protected                          | goes back when its lock's time is over; nothing is received until the machine is protected |
  * | best-effort | then, or when that failed twice, or half the lock's time is over | –                                      |
  */
-import type { ProtectionMode } from "../../core/deployment/machine-settings.ts";
+import type { ProtectionMode } from "../../core/settings/machine-settings.ts";
 import { lockMarginMs, PROTECTION_CHANGES_MAX, PROTECTION_CHANGES_WINDOW_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { InstanceProtection } from "../../core/ports/machine.ts";

@@ -13,7 +13,7 @@
  */
 import type { Logger } from "../../core/logger.ts";
 import type { ReleasePointer, ReleaseReader } from "../../core/ports/release-reader.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { Departure } from "./departure.ts";
 import { keepPolling } from "./keep-polling.ts";
 

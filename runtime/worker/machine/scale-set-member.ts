@@ -1,5 +1,5 @@
 /** A worker on an instance of a scale set: which instance it is, its protection from scale-in, its scheduled events. */
-import type { ScaleSetSettings } from "../../core/deployment/machine-settings.ts";
+import type { ScaleSetSettings } from "../../core/settings/machine-settings.ts";
 import { SettingsError } from "../../core/settings/environment.ts";
 import { SETTING } from "../../core/settings/names.ts";
 import type { Logger } from "../../core/logger.ts";

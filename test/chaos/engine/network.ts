@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { LINK, NETWORK_FILE } from "./links.ts";
 import { type NetworkFault, type ScheduledFault, SERVICES, type ServiceName } from "./network-faults.ts";
 

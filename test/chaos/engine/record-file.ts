@@ -1,7 +1,7 @@
 /** The recorder's file in the storage folder of a run, and how to read it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { WireRecord } from "../../support/chaos-wire.ts";
+import type { WireRecord } from "./storage-wire.ts";
 
 export const RECORD_FILE = "writes.jsonl";
 

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { azuriteConnectionString, startAzurite } from "../../../runtime/local/azurite.ts";
-import { freePorts } from "../../../runtime/local/home.ts";
+import { freePorts } from "../../../runtime/local/ports.ts";
 import { runService, type Service } from "../../../runtime/main/service-process.ts";
-import { startRecorder } from "../../support/chaos-storage-proxy.ts";
+import { startRecorder } from "./recorded-proxy.ts";
 import { RECORD_FILE } from "./record-file.ts";
 
 async function start(): Promise<Service> {

@@ -2,8 +2,8 @@
  * Replays recorded writes: the effect of each on its row, in the order in which storage carried them out. `checker.ts`
  * judges them.
  */
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
-import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
+import type { RowWrite, WireRecord } from "./storage-wire.ts";
 import { add, type Counts, countsOf, minus } from "./counts.ts";
 import {
   type BatchRow,

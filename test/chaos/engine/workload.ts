@@ -1,7 +1,7 @@
 /** The jobs of a chaos run: a package written by hand, and a mix of job types. */
 import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
-import { testPackage } from "../../support/test-package.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
 
 export const PACKAGE_NAME = "chaos.zip";
 export const TENANT = "chaos";

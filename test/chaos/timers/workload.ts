@@ -2,7 +2,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import type { ManifestTimer, Misfire, Overlap } from "../../../runtime/core/package/manifest.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
-import { buildZip } from "../../support/zip-builder.ts";
+import { buildZip } from "../../support/packages/zip-builder.ts";
 import type { Note } from "./facts.ts";
 
 export const TENANT = "chaos";

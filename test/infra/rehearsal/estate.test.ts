@@ -11,8 +11,9 @@ import type { CloudRecord } from "../../../infra/rehearsal/record.ts";
 import { createStandIn } from "../../../infra/rehearsal/stand-in.ts";
 import { planAutoscale } from "../../../runtime/core/deployment/autoscale.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
-import { CONTAINERS, jobQueueName, TABLES } from "../../../runtime/core/deployment/topology.ts";
-import { mockedStack } from "../../support/mocked-stack.ts";
+import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
+import { mockedStack } from "../../support/infra/mocked-stack.ts";
 
 let cloud: CloudRecord;
 let estate: Estate;

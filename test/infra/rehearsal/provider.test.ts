@@ -11,7 +11,7 @@ import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 import structProto, { type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
 import { describe, expect, it } from "vitest";
 import type { CloudRecord, Properties } from "../../../infra/rehearsal/record.ts";
-import { secret, textAsset } from "../../support/pulumi-wire.ts";
+import { secret, textAsset } from "../../support/infra/pulumi-wire.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const PROVIDER = join(import.meta.dirname, "../../../infra/rehearsal/provider.ts");

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { assetOf, recordable, type CloudRecord, type Properties } from "../../../infra/rehearsal/record.ts";
 import { RefusedError } from "../../../infra/rehearsal/refusals.ts";
 import { createStandIn, timePasses } from "../../../infra/rehearsal/stand-in.ts";
-import { fileAsset, hashedAsset, secret, textAsset } from "../../support/pulumi-wire.ts";
+import { fileAsset, hashedAsset, secret, textAsset } from "../../support/infra/pulumi-wire.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

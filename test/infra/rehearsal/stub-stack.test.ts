@@ -9,7 +9,7 @@ import {
   type RecordedProgram,
   type Registration,
 } from "../../../infra/tools/stub-engine.ts";
-import { textAsset } from "../../support/pulumi-wire.ts";
+import { textAsset } from "../../support/infra/pulumi-wire.ts";
 
 const resource = (type: string, name: string, inputs: Properties, more: Partial<Registration> = {}): Registration => ({
   ...{

@@ -4,9 +4,9 @@ import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { parseJobId } from "../../../runtime/core/job/ids.ts";
 import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { JobQueue, OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
-import { startTestApi, type TestApi } from "../../support/test-api.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { artifactContent } from "../../support/artifact-content.ts";
+import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { artifactContent } from "../../support/api/artifact-content.ts";
 
 /** The queue's side of a submit: what was rung, and whether the broker is there. */
 const sent: { queue: string; bell: OutgoingBell }[] = [];

@@ -4,10 +4,10 @@ import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/time
 import { newTimerJob, wakeTimerBatch } from "../../../runtime/timers/run/timer-jobs.ts";
 import { timerOf } from "../../support/builders.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/row-moves.ts";
-import type { TestApi } from "../../support/test-api.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/stores/row-moves.ts";
+import type { TestApi } from "../../support/api/test-api.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let system: ApiWithQueue;
 let api: TestApi;

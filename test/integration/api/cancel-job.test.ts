@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { claimAndEnd, claimRow, endRow } from "../../support/row-moves.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { claimAndEnd, claimRow, endRow } from "../../support/stores/row-moves.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let system: ApiWithQueue;
 beforeAll(async () => {

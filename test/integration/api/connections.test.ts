@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
 import { eventually } from "../../support/eventually.ts";
-import { holdConnections, watchConnections } from "../../support/half-open-client.ts";
-import type { TestApi } from "../../support/test-api.ts";
+import { holdConnections, watchConnections } from "../../support/network/half-open-client.ts";
+import type { TestApi } from "../../support/api/test-api.ts";
 
 /** Short enough for a test, long enough for an answer to be read first. */
 const LIMITS = { headersTimeoutMs: 300, requestTimeoutMs: 300, lingerMs: 20, stalledMs: 5_000 };

@@ -1,7 +1,7 @@
 /** The judge of contract.test.ts itself: that it refuses what it should. */
 import { afterAll, describe, expect, it } from "vitest";
-import { letterQueue } from "../../support/letter-queue.ts";
-import { startTestApi } from "../../support/test-api.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
+import { startTestApi } from "../../support/api/test-api.ts";
 
 const api = await startTestApi(letterQueue().queue);
 afterAll(() => api[Symbol.asyncDispose]());

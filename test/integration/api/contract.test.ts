@@ -9,21 +9,20 @@ import {
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
 import { BATCH_COMMAND_MAX_MS, PACKAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
-import type { Operation } from "../../support/contract.ts";
-import { faulty, type FaultSwitch } from "../../support/faulty.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
+import type { Operation } from "../../support/api/contract.ts";
+import { faulty, type FaultSwitch } from "../../support/faults/faulty.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
 import { workerOf } from "../../support/builders.ts";
-import { registrationDrivers } from "../../support/registration-drivers.ts";
-import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
-import { startTestApi } from "../../support/test-api.ts";
-import { jobRequestOf } from "../../support/submit-requests.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { webhookDrivers } from "../../support/webhook-drivers.ts";
-import { timerDrivers } from "../../support/timer-drivers.ts";
-import { openWire, type WireRequest } from "../../support/wire.ts";
-import { del, get, JSON_TYPE, post, put } from "../../support/wire-requests.ts";
-import { artifactContent } from "../../support/artifact-content.ts";
+import { registrationDrivers } from "../../support/api/registration-drivers.ts";
+import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
+import { startTestApi } from "../../support/api/test-api.ts";
+import { jobRequestOf } from "../../support/api/submit-requests.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { webhookDrivers } from "../../support/api/webhook-drivers.ts";
+import { timerDrivers } from "../../support/api/timer-drivers.ts";
+import { JSON_TYPE, type WireRequest, del, get, openWire, post, put } from "../../support/api/wire.ts";
+import { artifactContent } from "../../support/api/artifact-content.ts";
 
 // --- The API, with a switch for whatever can happen to it -------------------------------------------------------------
 

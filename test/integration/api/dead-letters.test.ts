@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Caller } from "../../../runtime/api/auth/caller.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
-import type { TestApi } from "../../support/test-api.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
+import type { TestApi } from "../../support/api/test-api.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 /** A pool, and so three queues, per test. */
 const POOLS = Array.from({ length: 10 }, (_, index) => `pool${index}`);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { START_AHEAD_MAX_MS, TIME_TO_LIVE_MAX_MS, TIME_TO_LIVE_MIN_MS } from "../../../runtime/core/limits.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let system: ApiWithQueue;
 beforeAll(async () => {

@@ -8,10 +8,10 @@ import { createClient } from "@hey-api/openapi-ts";
 import { afterAll, describe, expect, it } from "vitest";
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import type { JobView } from "../../../runtime/core/http/views.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { startTestApi } from "../../support/test-api.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startTestApi } from "../../support/api/test-api.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const run = promisify(execFile);

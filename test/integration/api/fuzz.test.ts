@@ -3,17 +3,17 @@ import { expect, it } from "vitest";
 import { randomUUID } from "node:crypto";
 import { breadth } from "../../support/breadth.ts";
 import { workerOf } from "../../support/builders.ts";
-import { HOSTILE_PACKAGES } from "../../support/hostile-packages.ts";
+import { HOSTILE_PACKAGES } from "../../support/packages/hostile-packages.ts";
 import { FOLLOW_LOG_MAX_MS } from "../../../runtime/core/limits.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
-import { createRequestGenerator } from "../../support/request-generator.ts";
-import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
+import { createRequestGenerator } from "../../support/api/request-generator.ts";
+import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { startTestApi, type TestApi } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { openWire } from "../../support/wire.ts";
-import { artifactContent } from "../../support/artifact-content.ts";
+import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { openWire } from "../../support/api/wire.ts";
+import { artifactContent } from "../../support/api/artifact-content.ts";
 
 /** Another one: `FUZZ_SEED=7 npx vitest run test/integration/api/fuzz.test.ts`. */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);

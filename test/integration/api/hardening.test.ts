@@ -8,9 +8,9 @@ import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/h
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { HEADERS_MAX_BYTES, REFUSED_TOKENS_PER_MINUTE } from "../../../runtime/core/limits.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { openSse, type SseClient } from "../../support/sse-client.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { openSse, type SseClient } from "../../support/events/sse-client.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let system: ApiWithQueue;
 beforeAll(async () => {

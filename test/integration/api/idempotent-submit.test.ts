@@ -4,11 +4,11 @@ import { defaultBatchId, createIdSource } from "../../../runtime/core/job/ids.ts
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { Caller } from "../../../runtime/api/auth/caller.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { claimAndEnd } from "../../support/row-moves.ts";
-import { jobRequestOf } from "../../support/submit-requests.ts";
-import type { Answer, TestApi } from "../../support/test-api.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { claimAndEnd } from "../../support/stores/row-moves.ts";
+import { jobRequestOf } from "../../support/api/submit-requests.ts";
+import type { Answer, TestApi } from "../../support/api/test-api.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let world: ApiWithQueue;
 beforeAll(async () => {

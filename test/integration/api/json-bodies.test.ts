@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { jobRequestOf } from "../../support/submit-requests.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { jobRequestOf } from "../../support/api/submit-requests.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let world: ApiWithQueue;
 beforeAll(async () => {

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { KNOWN_PACKAGE_FOR_MS, KNOWN_PACKAGES_MAX_COUNT } from "../../../runtime/core/limits.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { linesIn } from "../../support/submit-requests.ts";
-import type { TestApi } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { linesIn } from "../../support/api/submit-requests.ts";
+import type { TestApi } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let world: ApiWithQueue;
 let api: TestApi;

@@ -4,12 +4,12 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import { faulty, type FaultSwitch } from "../../support/faulty.ts";
+import { faulty, type FaultSwitch } from "../../support/faults/faulty.ts";
 import { recordingLog } from "../../support/recording-log.ts";
-import { claimRow, endRow } from "../../support/row-moves.ts";
-import { startTestApi, type TestApi } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { claimRow, endRow } from "../../support/stores/row-moves.ts";
+import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 

@@ -1,12 +1,12 @@
 /** Packages through the API: published, refused, looked back on, restored, deleted, and run by workers. */
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Answer } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import type { Answer } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
-import { buildZip } from "../../support/zip-builder.ts";
+import { buildZip } from "../../support/packages/zip-builder.ts";
 
 let system: TestSystem;
 beforeAll(async () => {

@@ -7,8 +7,8 @@ import { inspectPackage } from "../../../runtime/package/read/inspect-package.ts
 import { recordingLog } from "../../support/recording-log.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const { packages, tenants } = await apiStores();
 const version = (word: string): Buffer => testPackage({ jobs: { Greet: `return { output: "${word}" };` } });

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../../runtime/core/limits.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
-import { type AnswerLine, jobRequestOf, linesIn, openSubmitStream } from "../../support/submit-requests.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
+import { type AnswerLine, jobRequestOf, linesIn, openSubmitStream } from "../../support/api/submit-requests.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let world: ApiWithQueue;
 beforeAll(async () => {

@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { AppRole } from "../../../runtime/core/http/access.ts";
-import { claimRow } from "../../support/row-moves.ts";
-import { startTenancyLab, type Grants, type TestCaller } from "../../support/tenancy-lab.ts";
-import { emptyPlace, jobRequest, type Place } from "../../support/tenant-place.ts";
+import { claimRow } from "../../support/stores/row-moves.ts";
+import { startTenancyLab, type Grants, type TestCaller } from "../../support/api/tenancy-lab.ts";
+import { emptyPlace, jobRequest, type Place } from "../../support/api/tenant-place.ts";
 
 const lab = await startTenancyLab();
 const { api, open, wire } = lab;

@@ -5,10 +5,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { APP_ROLES, type Access, type AppRole, type TenantAccess } from "../../../runtime/core/http/access.ts";
 import { breadth } from "../../support/breadth.ts";
-import { MATRIX, WORKER, type Attempt } from "../../support/tenancy-matrix.ts";
-import { startTenancyLab, type Grants, type TestCaller } from "../../support/tenancy-lab.ts";
-import { emptyPlace, type Place } from "../../support/tenant-place.ts";
-import type { WireAnswer, WireRequest } from "../../support/wire.ts";
+import { MATRIX, WORKER, type Attempt } from "../../support/api/tenancy-matrix.ts";
+import { startTenancyLab, type Grants, type TestCaller } from "../../support/api/tenancy-lab.ts";
+import { emptyPlace, type Place } from "../../support/api/tenant-place.ts";
+import type { WireAnswer, WireRequest } from "../../support/api/wire.ts";
 
 const lab = await startTenancyLab();
 const { api } = lab;

@@ -6,12 +6,12 @@ import { createSigningKeys, httpsJson } from "../../../runtime/api/auth/signing-
 import { createIdentify } from "../../../runtime/api/auth/identify.ts";
 import { createTokenVerifier } from "../../../runtime/api/auth/token-verifier.ts";
 import { metadataUrlOf } from "../../../runtime/core/http/auth-facts.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
+import { silentLog } from "../../support/silent.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";
-import { startTestApi, type TestApi } from "../../support/test-api.ts";
-import { APPLICATION_CLAIMS, startTestIssuer, type TestIssuer } from "../../support/test-issuer.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
+import { APPLICATION_CLAIMS, startTestIssuer, type TestIssuer } from "../../support/identity/test-issuer.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let issuer: TestIssuer;
 let api: TestApi;

@@ -5,12 +5,12 @@ import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { createServiceClock } from "../../../runtime/core/clock.ts";
 import type { TimerView } from "../../../runtime/core/http/timer-api.ts";
 import { batchIdOf, newTimerRun, type Timer, type TimerName } from "../../../runtime/core/timer/timer.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
-import { claimAndEnd, claimRow } from "../../support/row-moves.ts";
-import type { Answer, TestApi } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
+import type { Answer, TestApi } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const PACKAGE = "export.zip";
 const JSON_TYPE = { "content-type": "application/json" };

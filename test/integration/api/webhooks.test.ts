@@ -4,10 +4,10 @@ import { verifyWebhook, type WebhookTestView } from "../../../runtime/client/ind
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOKS_MAX_COUNT } from "../../../runtime/core/limits.ts";
 import type { WebhookWithSecret } from "../../../runtime/core/http/webhook-api.ts";
 import { deliveryOf } from "../../support/builders.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
-import { startTestApi } from "../../support/test-api.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { startReceiver, type WebhookReceiver } from "../../support/webhook-receiver.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
+import { startTestApi } from "../../support/api/test-api.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { startReceiver, type WebhookReceiver } from "../../support/webhooks/webhook-receiver.ts";
 
 const said: string[] = [];
 const say = (fields: unknown, message: string): void => void said.push(JSON.stringify(fields), message);

@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { workerOf } from "../../support/builders.ts";
-import { SILENT_AFTER_MS, type Answer } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { SILENT_AFTER_MS, type Answer } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { apiStores } from "../../support/stores/api-stores.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 

@@ -1,12 +1,12 @@
 /** The whole over Azurite: each operation, asked rightly, is served from the real adapters. The rules are the others' subject. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { workerOf } from "../../support/builders.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
-import { MATRIX, WORKER } from "../../support/tenancy-matrix.ts";
-import { freshTenantName, LETTERS_AFTER, realPlace } from "../../support/tenant-place.ts";
-import { startTestApi } from "../../support/test-api.ts";
-import { openWire } from "../../support/wire.ts";
+import { MATRIX, WORKER } from "../../support/api/tenancy-matrix.ts";
+import { freshTenantName, LETTERS_AFTER, realPlace } from "../../support/api/tenant-place.ts";
+import { startTestApi } from "../../support/api/test-api.ts";
+import { openWire } from "../../support/api/wire.ts";
 
 const letters = letterQueue(LETTERS_AFTER);
 const api = await startTestApi(letters.queue, { stores: createAzureStores() });

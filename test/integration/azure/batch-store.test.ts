@@ -4,10 +4,10 @@ import { describe, expect, it } from "vitest";
 import { createBatchStore, provisionStorage } from "../../../runtime/azure/index.ts";
 import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { batchOf } from "../../support/builders.ts";
-import { startStorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const newStore = () => createBatchStore({ storage: testStorage() });
 

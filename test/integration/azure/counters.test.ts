@@ -19,8 +19,8 @@ import {
 } from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { seededRandom, type SeededRandom } from "../../support/seeded-random.ts";
-import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const WRITERS = 4;
 const CALLERS_PER_WRITER = 8;

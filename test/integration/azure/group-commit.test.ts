@@ -7,8 +7,8 @@ import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
 import { countChange, NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
-import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { type Fate, isTransaction, startStorageProxy, type StorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const newBatch = (fields: Partial<Batch> = {}): Batch => batchOf({ tenantName: freshTenant(), ...fields });
 

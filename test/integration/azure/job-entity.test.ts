@@ -9,9 +9,9 @@ import { HISTORY_MAX_ENTRIES } from "../../../runtime/core/limits.ts";
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
 import type { RetryOverrides } from "../../../runtime/core/job/retry.ts";
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const store = createJobStore({ storage: testStorage(), writerId: "entity-test" });
 

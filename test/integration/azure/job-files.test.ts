@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { createJobFiles } from "../../../runtime/azure/index.ts";
 import type { OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
-import { type Fate, startStorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { type Fate, startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const CLAIM = "0b5c1b0e-8a5d-4c55-9d0f-5a3f6f1f7c11";
 

@@ -6,8 +6,8 @@ import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";
 import type { KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { createKeySweep } from "../../../runtime/sweeper/sweeper.ts";
-import { type Fate, isTransaction, startStorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { type Fate, isTransaction, startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const keys = createKeyStore({ storage: testStorage() });
 const DAY_MS = 24 * 60 * 60_000;

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
 import { InvariantError, UnavailableError } from "../../../runtime/core/errors.ts";
 import type { LeaderLease } from "../../../runtime/core/ports/worker-store.ts";
-import { CONTAINERS } from "../../../runtime/core/deployment/topology.ts";
-import { startStorageProxy } from "../../support/storage-proxy.ts";
-import { testStorage } from "../../support/test-storage.ts";
+import { CONTAINERS } from "../../../runtime/core/deployment/storage-layout.ts";
+import { startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { testStorage } from "../../support/stores/test-storage.ts";
 
 const freshDuty = (): string => `duty-${randomUUID()}`;
 

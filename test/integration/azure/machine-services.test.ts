@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createMetadataService } from "../../../runtime/azure/machine/metadata-service.ts";
 import { createInstanceProtection } from "../../../runtime/azure/machine/resource-manager.ts";
-import { startFakeMetadataService, type FakeMetadataService } from "../../support/fake-metadata-service.ts";
+import { startFakeMetadataService, type FakeMetadataService } from "../../support/machine/fake-metadata-service.ts";
 import {
   INSTANCE_GONE,
   startFakeResourceManager,
   type ArmAnswer,
   type FakeResourceManager,
-} from "../../support/fake-resource-manager.ts";
-import { startLoopbackServer } from "../../support/loopback-server.ts";
-import { silentLog } from "../../support/silent-log.ts";
+} from "../../support/machine/fake-resource-manager.ts";
+import { startLoopbackServer } from "../../support/network/loopback-server.ts";
+import { silentLog } from "../../support/silent.ts";
 
 let fakeMetadata: FakeMetadataService;
 let arm: FakeResourceManager;

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createPackageStore } from "../../../runtime/azure/index.ts";
 import type { StoredPackage } from "../../../runtime/core/ports/package-store.ts";
-import { CONTAINERS } from "../../../runtime/core/deployment/topology.ts";
-import { startStorageProxy, type Fate } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { CONTAINERS } from "../../../runtime/core/deployment/storage-layout.ts";
+import { startStorageProxy, type Fate } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const storage = testStorage();
 const store = createPackageStore({ storage });

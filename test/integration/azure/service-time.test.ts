@@ -2,7 +2,7 @@ import { expect, inject, it } from "vitest";
 import { connectStorage, createTimerStore } from "../../../runtime/azure/index.ts";
 import { createServiceClock } from "../../../runtime/core/clock.ts";
 import { timerOf } from "../../support/builders.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 it("comes with every answer of storage, also with one that there is nothing", async () => {
   const HOUR_MS = 3_600_000;

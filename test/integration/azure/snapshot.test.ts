@@ -9,7 +9,7 @@ import { JOB_STATES, type JobState, NO_COUNTS } from "../../../runtime/core/job/
 import { breadth } from "../../support/breadth.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const newStore = (writerId: string): JobStore => createJobStore({ storage: testStorage(), writerId });
 

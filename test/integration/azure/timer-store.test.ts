@@ -5,8 +5,8 @@ import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { batchIdOf, newTimerRun, type Timer } from "../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../support/builders.ts";
-import { startStorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const newStore = (): TimerStore => createTimerStore({ storage: testStorage() });
 

@@ -5,12 +5,12 @@ import { describe, expect, it } from "vitest";
 import { createWorkerStore } from "../../../runtime/azure/index.ts";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import type { CancelIntent, WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { jobOf } from "../../support/builders.ts";
 import { type SeededRandom, seededRandom } from "../../support/seeded-random.ts";
-import { type Fate, startStorageProxy } from "../../support/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
+import { type Fate, startStorageProxy } from "../../support/stores/storage-proxy.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const newStore = (connectionString?: string): WorkerStore =>
   createWorkerStore({ storage: testStorage(connectionString) });

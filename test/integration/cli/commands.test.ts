@@ -3,14 +3,14 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BatchView, JobView } from "../../../runtime/client/index.ts";
-import { runCliHere } from "../../support/cli-in-process.ts";
-import { LAUNCHER, runCli, type CliOptions, type CliResult } from "../../support/cli-process.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
+import { LAUNCHER, runCli, type CliOptions, type CliResult } from "../../support/processes/cli-process.ts";
 import { eventually } from "../../support/eventually.ts";
-import { hasProgram } from "../../support/has-program.ts";
+import { hasProgram } from "../../support/processes/has-program.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { openTerminal } from "../../support/tmux.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { openTerminal } from "../../support/processes/tmux.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 /** Writes a line, clears the screen, and writes another line. */

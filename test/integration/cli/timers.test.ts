@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { JobView, TimerView } from "../../../runtime/client/index.ts";
 import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../support/builders.ts";
-import { runCliHere } from "../../support/cli-in-process.ts";
-import type { CliResult } from "../../support/cli-process.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
+import type { CliResult } from "../../support/processes/cli-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 let system: TestSystem;

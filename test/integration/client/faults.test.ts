@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobServiceClient, type JobServiceClientOptions, type SubmittedJob } from "../../../runtime/client/index.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
 import { breadth } from "../../support/breadth.ts";
-import { holdLimits, LIMIT_MS } from "../../support/client-limit.ts";
-import { startHttpFaultProxy, type HttpFate, type HttpFaultProxy } from "../../support/fault-proxy.ts";
+import { holdLimits, LIMIT_MS } from "./client-limit.ts";
+import { startHttpFaultProxy, type HttpFate, type HttpFaultProxy } from "../../support/network/fault-proxy.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { jobRequestOf } from "../../support/submit-requests.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { jobRequestOf } from "../../support/api/submit-requests.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let world: ApiWithQueue;
 let proxy: HttpFaultProxy;

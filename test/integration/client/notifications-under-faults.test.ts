@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { breadth } from "../../support/breadth.ts";
-import { startHttpFaultProxy, type HttpFate } from "../../support/fault-proxy.ts";
-import { expectWholeStories, followByClient } from "../../support/followers.ts";
+import { startHttpFaultProxy, type HttpFate } from "../../support/network/fault-proxy.ts";
+import { expectWholeStories, followByClient } from "../../support/events/followers.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 const JOBS = 60;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobServiceClient, type TimerReference } from "../../../runtime/client/index.ts";
-import { letterQueue } from "../../support/letter-queue.ts";
+import { letterQueue } from "../../support/bus/letter-queue.ts";
 import { timerOf } from "../../support/builders.ts";
-import { startHttpFaultProxy } from "../../support/fault-proxy.ts";
-import { startTestApi, type TestApi } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startHttpFaultProxy } from "../../support/network/fault-proxy.ts";
+import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 let api: TestApi;
 beforeAll(async () => {

@@ -2,11 +2,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobServiceClient, type BatchView } from "../../../runtime/client/index.ts";
-import { startHttpFaultProxy } from "../../support/fault-proxy.ts";
+import { startHttpFaultProxy } from "../../support/network/fault-proxy.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { startTestApi } from "../../support/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { startTestApi } from "../../support/api/test-api.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 let system: TestSystem;

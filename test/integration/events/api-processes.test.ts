@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { startApiProcess, untilHearing, type ApiProcess } from "../../support/api-process.ts";
-import { followByClient, followByEventSource, storiesOf } from "../../support/followers.ts";
-import { startRoundRobinProxy } from "../../support/round-robin-proxy.ts";
-import { openSse } from "../../support/sse-client.ts";
-import { jobRequestOf } from "../../support/submit-requests.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startApiProcess, untilHearing, type ApiProcess } from "../../support/processes/api-process.ts";
+import { followByClient, followByEventSource, storiesOf } from "../../support/events/followers.ts";
+import { startRoundRobinProxy } from "../../support/network/round-robin-proxy.ts";
+import { openSse } from "../../support/events/sse-client.ts";
+import { jobRequestOf } from "../../support/api/submit-requests.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const WAIT = { timeout: 60_000 };
 const QUICK = { retry: { firstDelayMs: 20, maxDelayMs: 200 } };

@@ -5,11 +5,11 @@ import type { PublishedEvent } from "../../../runtime/core/job/events.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { createJobEvents } from "../../../runtime/lifecycle/job-events.ts";
-import { openSse } from "../../support/sse-client.ts";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
-import { hearFrom, publishTo } from "../../support/test-events.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { openSse } from "../../support/events/sse-client.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
+import { hearFrom, publishTo } from "../../support/events/test-events.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 

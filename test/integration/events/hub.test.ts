@@ -6,10 +6,10 @@ import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/au
 import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { EVENT_TYPES, type JobEvent, type SystemEvent } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
-import type { TestApi } from "../../support/test-api.ts";
-import { publishTo } from "../../support/test-events.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import type { TestApi } from "../../support/api/test-api.ts";
+import { publishTo } from "../../support/events/test-events.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 
 const tenant = freshTenant();

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseEvent, type SystemEvent } from "../../../runtime/core/job/events.ts";
 import { EVENTS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { connectAdmin } from "../../../runtime/local/bus/test/support/start-bus.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 
 const tenant = freshTenant();

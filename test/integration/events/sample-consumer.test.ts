@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { EVENTS_TOPIC } from "../../../runtime/core/deployment/topology.ts";
 import { connectAdmin } from "../../../runtime/local/bus/test/support/start-bus.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem } from "../../support/test-system.ts";
 
 const SAMPLE = join(import.meta.dirname, "../../../docs/samples/event-consumer.ts");

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
 import { EVENT_VERSION, type JobProgressed } from "../../../runtime/core/job/events.ts";
 import { createTickets } from "../../../runtime/api/events/tickets.ts";
-import { openSse } from "../../support/sse-client.ts";
-import { publishTo } from "../../support/test-events.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { openSse } from "../../support/events/sse-client.ts";
+import { publishTo } from "../../support/events/test-events.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
-import type { TestApi } from "../../support/test-api.ts";
+import type { TestApi } from "../../support/api/test-api.ts";
 
 const tenant = freshTenant();
 const QUICK = testPackage({ jobs: { Quick: `context.progress(1); return {};` }, isolation: "reuse" });

@@ -1,12 +1,12 @@
 // The local issuer and a worker's health end connections that prove nothing, and serve the others.
-import { silentUnreadable } from "../../support/silent-unreadable.ts";
+import { silentUnreadable } from "../../support/silent.ts";
 import { once } from "node:events";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startIdentityServer } from "../../../runtime/local/identity/identity-server.ts";
 import { serveHealth } from "../../../runtime/worker/machine/health.ts";
 import { eventually } from "../../support/eventually.ts";
-import { hasEnded, holdConnections, isReset } from "../../support/half-open-client.ts";
+import { hasEnded, holdConnections, isReset } from "../../support/network/half-open-client.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 describe("the local issuer", () => {

@@ -13,12 +13,12 @@ import { startAzurite, type RunningAzurite } from "../../../runtime/local/azurit
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { startIdentityServer, type IdentityServer } from "../../../runtime/local/identity/identity-server.ts";
 import { DIRECTORY_ID } from "../../../runtime/local/identity/principals.ts";
-import { freePorts } from "../../../runtime/local/home.ts";
+import { freePorts } from "../../../runtime/local/ports.ts";
 import { eventually } from "../../support/eventually.ts";
-import { startApiProcess, type ApiProcess } from "../../support/api-process.ts";
+import { startApiProcess, type ApiProcess } from "../../support/processes/api-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
-import { holdConnections } from "../../support/half-open-client.ts";
-import { openWire } from "../../support/wire.ts";
+import { holdConnections } from "../../support/network/half-open-client.ts";
+import { openWire } from "../../support/api/wire.ts";
 
 /** The key in Azurite's documentation, which every page knows. */
 const KNOWN_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";

@@ -5,7 +5,7 @@ import { access, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { freePorts } from "../../../runtime/local/home.ts";
+import { freePorts } from "../../../runtime/local/ports.ts";
 import { ownFolder } from "../../../runtime/platform/own-folder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";

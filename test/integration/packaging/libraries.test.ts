@@ -4,8 +4,8 @@ import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCliHere } from "../../support/cli-in-process.ts";
-import { LIBRARIES, type Library } from "../../support/libraries.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
+import { LIBRARIES, type Library } from "../../support/packages/libraries.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const INSTALL_TIMEOUT_MS = 600_000;

@@ -6,7 +6,7 @@ import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { batchOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 describe.each(BACKINGS)("over $name", ({ start }) => {
   const open = start();

@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
 import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
-import { artifactContent } from "../../support/artifact-content.ts";
+import { artifactContent } from "../../support/api/artifact-content.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const CLAIM = "0b5c1b0e-8a5d-4c55-9d0f-5a3f6f1f7c11";
 const newJobId = (): string => jobOf({}, batchOf({ tenantName: freshTenant() })).jobId;

@@ -9,7 +9,7 @@ import type { Page } from "../../../runtime/core/ports/stored.ts";
 import { type JobState, NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const newBatch = (fields: Partial<Batch> = {}): Batch => batchOf({ tenantName: freshTenant(), ...fields });
 

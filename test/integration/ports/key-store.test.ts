@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";
 import type { KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const expired = (): Date => keysExpireBefore(new Date());

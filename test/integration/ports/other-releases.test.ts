@@ -15,7 +15,7 @@ import { batchOf, deliveryOf, jobOf, timerOf, webhookOf, workerOf } from "../../
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
 import type { Stores, TableName } from "../../support/stores/memory-stores.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 /** Columns of a release that this one does not know. */
 const LATER: Cells = { laterText: "kept", laterCount: 7 };

@@ -6,7 +6,7 @@ import { PACKAGE_MAX_BYTES, PACKAGE_VERSIONS_KEPT } from "../../../runtime/core/
 import type { StoredPackage } from "../../../runtime/core/ports/package-store.ts";
 import { breadth } from "../../support/breadth.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 describe.each(BACKINGS)("over $name", ({ name, start }) => {
   const open = start();

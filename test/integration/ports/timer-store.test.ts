@@ -6,7 +6,7 @@ import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { batchIdOf, newTimerRun, type Timer, type TimerRun } from "../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 describe.each(BACKINGS)("over $name", ({ start }) => {
   const open = start();

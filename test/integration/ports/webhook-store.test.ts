@@ -5,7 +5,7 @@ import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
 import type { WebhookDelivery, Webhook } from "../../../runtime/core/job/webhook.ts";
 import { deliveryOf, webhookOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const newWebhook = (fields: Partial<Webhook> = {}): Webhook => webhookOf({ tenantName: freshTenant(), ...fields });
 /** Later ones come first, as keys of deliveries do. */

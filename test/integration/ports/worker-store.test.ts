@@ -5,7 +5,7 @@ import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import type { CancelIntent, WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { jobOf } from "../../support/builders.ts";
 import { BACKINGS } from "../../support/stores/backings.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const recordOf = (fields: Partial<WorkerRecord> = {}): WorkerRecord => ({
   pool: freshTenant(),

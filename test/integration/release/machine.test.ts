@@ -6,13 +6,13 @@ import { text } from "node:stream/consumers";
 import { beforeEach, describe, expect, inject, it, onTestFinished } from "vitest";
 import { buildBundles } from "../../../infra/bundles.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { startFakeResourceManager } from "../../support/fake-resource-manager.ts";
-import { canBecomeOther, OTHER_USER } from "../../support/other-user.ts";
-import { MISSING_PROGRAMS, startScratchMachine, type ScratchMachine } from "../../support/scratch-machine.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { startFakeResourceManager } from "../../support/machine/fake-resource-manager.ts";
+import { canBecomeOther, OTHER_USER } from "../../support/processes/other-user.ts";
+import { MISSING_PROGRAMS, startScratchMachine, type ScratchMachine } from "../../support/machine/scratch-machine.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem } from "../../support/test-system.ts";
-import { buildZip } from "../../support/zip-builder.ts";
+import { buildZip } from "../../support/packages/zip-builder.ts";
 
 const needs = MISSING_PROGRAMS.length === 0 ? "" : ` (needs ${MISSING_PROGRAMS.join()})`;
 

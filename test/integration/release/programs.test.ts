@@ -11,9 +11,9 @@ import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startBusProcess } from "../../../runtime/local/bus/test/support/bus-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { sourcePackage } from "../../support/source-package.ts";
-import { unzip } from "../../support/unzip.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { sourcePackage } from "../../support/packages/source-package.ts";
+import { unzip } from "../../support/packages/unzip.ts";
 
 const GREET = `
   import { defineJob } from "jobyard/job";

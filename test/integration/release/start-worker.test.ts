@@ -5,7 +5,7 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { hasProgram } from "../../support/has-program.ts";
+import { hasProgram } from "../../support/processes/has-program.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../infra/cloud-init/start-worker.py");

@@ -1,5 +1,5 @@
 import { UnreadableError } from "../../../runtime/core/errors.ts";
-import { silentUnreadable } from "../../support/silent-unreadable.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createAnnounce } from "../../../runtime/api/webhooks/announce.ts";
@@ -28,9 +28,7 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/loc
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { batchOf, jobOf, timerOf, webhookOf, workerOf } from "../../support/builders.ts";
-import { freshTenant, testStorage } from "../../support/test-storage.ts";
-import { silentEvents } from "../../support/silent-events.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const LOCK_MS = 60_000;
 const HOUR_MS = 3_600_000;

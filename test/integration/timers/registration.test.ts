@@ -14,13 +14,13 @@ import { createTimerReconcile, type TimerReconcile } from "../../../runtime/time
 import { createTimerRegistration, type RegistrationDeps } from "../../../runtime/timers/register/registration.ts";
 import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../support/api-with-queue.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
 import { timerOf } from "../../support/builders.ts";
 import { connectAdmin } from "../../../runtime/local/bus/test/support/start-bus.ts";
-import { silentLog } from "../../support/silent-log.ts";
-import { startTestApi, type Answer, type TestApi, type TestApiOptions } from "../../support/test-api.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { silentLog } from "../../support/silent.ts";
+import { startTestApi, type Answer, type TestApi, type TestApiOptions } from "../../support/api/test-api.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const POOLS = ["default", "gpu"];
 

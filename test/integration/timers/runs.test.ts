@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { eventually } from "../../../runtime/local/bus/test/support/start-bus.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
-import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timer-bench.ts";
+import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timers/timer-bench.ts";
 
 let system: TestSystem;
 let bench: TimerBench;

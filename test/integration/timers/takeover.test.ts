@@ -5,12 +5,11 @@ import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/top
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { createTimerRuns } from "../../../runtime/timers/run/timer-runs.ts";
 import { claimJob, type Claimed } from "../../../runtime/worker/attempt/claim.ts";
-import { silentEvents } from "../../support/silent-events.ts";
-import { silentLog } from "../../support/silent-log.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { silentEvents, silentLog } from "../../support/silent.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
-import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timer-bench.ts";
+import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timers/timer-bench.ts";
 
 let system: TestSystem;
 let bench: TimerBench;

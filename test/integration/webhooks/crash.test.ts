@@ -2,11 +2,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { CLAIM_MS } from "../../../runtime/api/webhooks/deliver.ts";
 import { batchOf } from "../../support/builders.ts";
-import { isDead, mortal, type Life } from "../../support/mortal.ts";
+import { isDead, mortal, type Life } from "./mortal.ts";
 import { NO_COUNTS } from "../../../runtime/core/job/states.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { completionOver, postHere, startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
-import { startReceiver } from "../../support/webhook-receiver.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { completionOver, postHere, startWebhookLab, type WebhookLab } from "../../support/webhooks/webhook-lab.ts";
+import { startReceiver } from "../../support/webhooks/webhook-receiver.ts";
 
 let lab: WebhookLab;
 beforeAll(async () => {

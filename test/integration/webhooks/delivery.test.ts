@@ -18,9 +18,9 @@ import { completedChanges } from "../../../runtime/core/job/completion.ts";
 import { NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { rotatedSecrets } from "../../../runtime/core/job/webhook.ts";
 import { batchOf, deliveryOf } from "../../support/builders.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { postHere, startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
-import { startReceiver, type WebhookReceiver } from "../../support/webhook-receiver.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { postHere, startWebhookLab, type WebhookLab } from "../../support/webhooks/webhook-lab.ts";
+import { startReceiver, type WebhookReceiver } from "../../support/webhooks/webhook-receiver.ts";
 
 let lab: WebhookLab;
 let receiver: WebhookReceiver;

@@ -7,10 +7,10 @@ import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { LeaderLease } from "../../../runtime/core/ports/worker-store.ts";
 import { deliveryOf } from "../../support/builders.ts";
 import { recordingLog } from "../../support/recording-log.ts";
-import { silentLog } from "../../support/silent-log.ts";
-import { freshTenant } from "../../support/test-storage.ts";
-import { startWebhookLab, type WebhookLab } from "../../support/webhook-lab.ts";
-import { startReceiver, type WebhookReceiver } from "../../support/webhook-receiver.ts";
+import { silentLog } from "../../support/silent.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { startWebhookLab, type WebhookLab } from "../../support/webhooks/webhook-lab.ts";
+import { startReceiver, type WebhookReceiver } from "../../support/webhooks/webhook-receiver.ts";
 import { randomUUID } from "node:crypto";
 
 let lab: WebhookLab;

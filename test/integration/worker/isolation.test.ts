@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freshTenant } from "../../support/test-storage.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
-import { buildZip } from "../../support/zip-builder.ts";
+import { buildZip } from "../../support/packages/zip-builder.ts";
 
 const tenant = freshTenant();
 let system: TestSystem;

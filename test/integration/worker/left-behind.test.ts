@@ -5,10 +5,10 @@ import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { GIVEN_UP } from "../../../runtime/main/service-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
-import { startWorkerProcess } from "../../support/worker-process.ts";
+import { startWorkerProcess } from "../../support/processes/worker-process.ts";
 
 const tenant = freshTenant();
 let system: TestSystem;

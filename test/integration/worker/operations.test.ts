@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { jobQueueName, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 
 const tenant = freshTenant();

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { testPackage } from "../../support/test-package.ts";
-import { freshTenant } from "../../support/test-storage.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 
 /** Longer than any test: a job that has to wait for a lock does not end. */

@@ -2,7 +2,7 @@
  * The web API of one run, over connections in memory. To build its routes costs more than a run does, so that they are
  * built once and serve one run after the other.
  */
-import { silentUnreadable } from "../silent-unreadable.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
 import { randomBytes } from "node:crypto";
 import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
@@ -15,10 +15,9 @@ import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
-import { createMemoryKeys } from "../memory-keys.ts";
-import { silentEvents } from "../silent-events.ts";
-import { silentLog } from "../silent-log.ts";
-import { followed } from "../test-events.ts";
+import { createMemoryKeys } from "../stores/memory-keys.ts";
+import { atOnce, MemoryTable } from "../stores/memory-table.ts";
+import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
 
 export interface Answer {
@@ -46,7 +45,9 @@ interface Routes {
 /** Those that serve no run now, by pool. */
 const idle = new Map<string, Routes[]>();
 let builtCount = 0;
-/** Of all routes that were built: three count requests, and one looks after followers. They tick as long as the process. */
+/**
+ * Of all routes that were built: three count requests, and one looks after followers. They tick as long as the process.
+ */
 export const timersOfRoutes = (): number => builtCount * 4;
 
 export function startFaultApi(ports: ApiPorts, pool: string): FaultApi {
@@ -109,7 +110,10 @@ function buildRoutes(pool: string): Routes {
     pools: [pool],
     events: silentEvents,
     ...followed(),
-    keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
+    keys: {
+      ...createMemoryKeys(new MemoryTable(atOnce)),
+      removeExpired: () => Promise.reject(new Error("The API removes no keys.")),
+    },
     tenants: unasked("tenants"),
     webhooks: unasked("webhooks"),
     deliveries: unasked("deliveries"),

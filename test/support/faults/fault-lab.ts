@@ -2,7 +2,7 @@
  * A whole system for one run: the web API over HTTP and workers in this process, each behind the fault plan, over
  * services that are given. Everything it started has ended when it is disposed of.
  */
-import { silentUnreadable } from "../silent-unreadable.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,7 +18,6 @@ import type { PackageCache } from "../../../runtime/worker/package-cache/package
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../../runtime/worker/process/files/workspace.ts";
 import { type Worker, startWorker } from "../../../runtime/worker/worker.ts";
-import { silentLog } from "../silent-log.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type Answer, startFaultApi } from "./fault-api.ts";
 import type { FaultPlan } from "./fault-plan.ts";
@@ -26,7 +25,6 @@ import { faultyQueue } from "./faulty-queue.ts";
 import { faultyStores, type Stores } from "./faulty-stores.ts";
 import { createRunRecord, type RunRecord } from "./run-record.ts";
 import type { ScriptSettings } from "./scripted-jobs.ts";
-import { silentEvents } from "../silent-events.ts";
 
 /** What a lab is built on. */
 export interface Services extends AsyncDisposable {
@@ -69,7 +67,7 @@ export interface FaultLab extends AsyncDisposable {
   /** From now on jobs that wait for ever end. */
   release(): void;
   /**
-   * Rings for jobs nobody was told of, as one round of the sweeper does at a time when all it waits for has passed; and
+   * Rings for jobs whose submit got no answer, as one round of the sweeper does at a time when all it waits for has passed; and
    * lets them end.
    */
   sweepOrphans(): Promise<void>;

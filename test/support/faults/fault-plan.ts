@@ -8,10 +8,10 @@ import { UnavailableError } from "../../../runtime/core/errors.ts";
  * - `fail-before`: nothing is done, the service does not answer (503, a broken connection).
  * - `fail-after`: it is done, and the caller sees a timeout.
  * - `lose-answer`: it is done, and the store reports the row as read afterwards.
- * - `move-row`: somebody else's harmless write comes first, so that a conditional one is refused (412).
+ * - `move-row`: another, harmless write comes first, so that a conditional one is refused (412).
  * - `cancel`: the same, and the write is a wish to cancel.
  * - `slow`: it is done after longer than the time between two renewals.
- * - `late`: it is done after the lock of whoever asked has ended.
+ * - `late`: it is done after the lock of its caller has ended.
  * - `lose-lock`: the broker has ended the lock.
  * - `outage`: this call and all others of the same process fail for a while.
  */

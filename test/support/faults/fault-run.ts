@@ -54,7 +54,7 @@ export function casesOf(
   return [...different.values()].filter(() => random.chance(share));
 }
 
-/** Runs all, so many at a time; `run` is told in which of these lanes. */
+/** Runs all, `lanes` at a time; `run` gets the number of its lane. */
 export async function inLanes<T, R>(
   items: readonly T[],
   lanes: number,
@@ -110,7 +110,7 @@ export async function runCase({ scenario, fault }: FaultCase, services: Services
   return { scenario, fault, violations, struck: plan.hasStruck, seen: plan.seen };
 }
 
-/** Jobs nobody was told of wait for the sweeper; all else ends without it. */
+/** Jobs whose submit got no answer wait for the sweeper; all others end without it. */
 async function conclude(lab: FaultLab, { lockMs, observer, pool }: Services): Promise<void> {
   const { record } = lab;
   const withinMs = wholeWaitMs(lockMs);

@@ -24,7 +24,7 @@ const canceled: Ends = { states: ["canceled"], attempts: [0] };
 /** More than a row takes: the parameters lie in a blob. */
 const LARGE = "x".repeat(13_000);
 const QUICK_RETRY = { initialDelayMs: 20, jitter: 0 };
-/** A fault may cost a lock, a heartbeat that hears of a cancel, and a few seconds; a busy machine, many more. */
+/** A fault may cost a lock, a heartbeat that reads a cancel, and a few seconds; a busy machine, many more. */
 export const wholeWaitMs = (lockMs: number): number => lockMs * 3 + 5_000 + 40_000;
 
 export const SCENARIOS: readonly Scenario[] = [

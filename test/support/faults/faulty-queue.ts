@@ -31,7 +31,7 @@ const faultyReceiver = (inner: BellReceiver, call: PortCall, { wrap, isSevered }
     // The broker gives it at most the one message that it waits for already. More would be kept from the living.
     const delivery = isSevered() ? undefined : await inner.receive(waitMs);
     if (delivery === undefined && !isSevered()) return undefined;
-    // Failing, it leaves the message under a lock that nobody keeps.
+    // A failure leaves the message under a lock that no one renews.
     return call("queue.receive", ["fail-after", "slow", "late"], () => Promise.resolve(delivery && wrap(delivery)));
   },
   close: () => inner.close(),
@@ -58,7 +58,7 @@ function faultyDelivery(inner: ReceivedMessage, call: PortCall, lockMs: number):
     lockedUntil: inner.lockedUntil,
     renew: () =>
       call("delivery.renew", WRITE, () => inner.renew(), {
-        // The holder hears of it first, as it must (A1): then others are given the message.
+        // The holder is told first, as A1 demands; then another receiver gets the message.
         "lose-lock": (later) => {
           later(async () => {
             await new Promise((resolve) => setTimeout(resolve, lockMs / 4));

@@ -11,7 +11,7 @@ import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
 import { newTimerRun } from "../../../runtime/core/timer/timer.ts";
 import { type PortCall, READ, WRITE } from "./fault-plan.ts";
-import { silentEvents } from "../silent-events.ts";
+import { silentEvents } from "../silent.ts";
 
 export interface Stores {
   readonly jobs: JobStore;
@@ -100,7 +100,7 @@ const faultyBatches = (inner: BatchStore, call: PortCall): BatchStore => ({
   list: (...request) => call("batches.list", READ, () => inner.list(...request)),
 });
 
-/** The rows of timers; registration is nobody's here. */
+/** The rows of timers. Nothing is registered here. */
 const faultyTimers = (inner: TimerStore, call: PortCall): TimerStore => ({
   ...inner,
   get: (name) => call("timers.get", READ, () => inner.get(name)),

@@ -5,13 +5,13 @@ import type { Manifest } from "../../../runtime/core/package/manifest.ts";
 import type { PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { PackageLease } from "../../../runtime/worker/package-cache/package-cache.ts";
 import type { Services } from "./fault-lab.ts";
-import { createMemoryQueue } from "./memory-queue.ts";
-import { createMemoryStores } from "./memory-services.ts";
+import { startMemoryQueue } from "../stores/memory-queue.ts";
+import { createMemoryStores } from "../stores/memory-stores.ts";
 import { createScriptedJobs, SCRIPTED_JOB_TYPES } from "./scripted-jobs.ts";
 
 export async function createMemoryServices({ lockMs }: { readonly lockMs: number }): Promise<Services> {
   const stores = createMemoryStores();
-  const queue = createMemoryQueue({ lockMs });
+  const queue = startMemoryQueue({ lockMs });
   const tenantName = `t${randomInt(36 ** 8).toString(36)}`;
   await stores.packages.upload(tenantName, "test.zip", Buffer.from("zip"));
   return {
@@ -19,11 +19,11 @@ export async function createMemoryServices({ lockMs }: { readonly lockMs: number
     pool: "default",
     tenantName,
     stores: () => stores,
-    observer: queue,
-    queue: () => ({ ...queue, close: () => Promise.resolve() }),
+    observer: queue.connect(),
+    queue: () => queue.connect(),
     cache: (store) => ({ acquire: (...request) => leaseOf(store, ...request) }),
     processes: (_directory, progress) => Promise.resolve(createScriptedJobs({ lockMs, ...progress })),
-    [Symbol.asyncDispose]: () => queue.close(),
+    [Symbol.asyncDispose]: () => queue[Symbol.asyncDispose](),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Strikes the calls of scenarios over services in memory, one in each run, in virtual time. */
-import { inVirtualTime } from "../virtual-time.ts";
+import { inVirtualTime } from "./virtual-time.ts";
 import { timersOfRoutes } from "./fault-api.ts";
 import { type Breadth, type CaseReport, casesOf, type FaultCase, inLanes, runCase } from "./fault-run.ts";
 import type { Scenario } from "./fault-scenarios.ts";

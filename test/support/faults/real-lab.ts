@@ -15,12 +15,12 @@ import { createPackageCache } from "../../../runtime/worker/package-cache/packag
 import { currentPlatform } from "../../../runtime/worker/package-cache/unpack.ts";
 import { bundleHost } from "../../../runtime/worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../../runtime/worker/process/job-processes.ts";
-import { testPackage } from "../test-package.ts";
-import { freshTenant, testStorage } from "../test-storage.ts";
+import { testPackage } from "../packages/test-package.ts";
+import { freshTenant, testStorage } from "../stores/test-storage.ts";
 import type { Services } from "./fault-lab.ts";
 import { createScriptedJobs, SCRIPTED_JOB_TYPES } from "./scripted-jobs.ts";
 
-/** Who runs the jobs: children as in production, or the worker's own process. */
+/** Where jobs run: in children as in production, or in the worker's own process. */
 export type Runner = "children" | "scripts";
 
 export interface RealLab extends AsyncDisposable {

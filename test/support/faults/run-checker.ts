@@ -20,11 +20,11 @@ export interface RunFacts {
     RunRecord,
     "jobIds" | "batchIds" | "executions" | "jobVersions" | "batchVersions" | "strayVersions"
   >;
-  /** Jobs somebody was told of. The others, of requests without an answer, may end in any way. */
+  /** Jobs whose submit was answered. The others may end in any way. */
   readonly accepted: ReadonlySet<string>;
   /** By job type. */
   readonly ends: Readonly<Record<string, Ends>>;
-  /** Somebody wanted jobs canceled who is not in the scenario. */
+  /** A fault canceled jobs, beside the scenario. */
   readonly mayBeCanceled: boolean;
   /** The rows as the store has them. */
   readonly stored: ReadonlyMap<string, { readonly value: Job; readonly etag: string }>;

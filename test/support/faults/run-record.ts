@@ -147,7 +147,7 @@ const strays = <T, C>(writes: readonly Landed<T, C>[], versions: readonly Versio
     .map(({ basedOn, etag, by, at, inserted }) => ({ basedOn, etag, by, at, row: (inserted ?? {}) as T }));
 
 /** The row after an update, as the store keeps it. */
-export function afterUpdate(row: Job, { to, changes }: Pick<JobUpdate, "to" | "changes">): Job {
+function afterUpdate(row: Job, { to, changes }: Pick<JobUpdate, "to" | "changes">): Job {
   const { history: entries = [], ...rest } = changes;
   const kept = row.history.filter((old) => !entries.some(({ execution }) => execution === old.execution));
   const history = [...kept, ...entries].sort((a, b) => a.execution - b.execution);

@@ -1,4 +1,4 @@
-/** Jobs that run in the worker's own process, as the contract of a job process has them: fast, and they end when told. */
+/** Jobs that run in the worker's own process under the contract of a job process: fast, and they stop when asked. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
@@ -12,7 +12,7 @@ export interface ScriptSettings {
   readonly released: Promise<unknown>;
 }
 
-/** Runs until its result, or until it is told to stop. */
+/** Runs until its result, or until it is stopped. */
 type Script = (
   spec: JobProcessSpec,
   settings: ScriptSettings,

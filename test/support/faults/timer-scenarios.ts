@@ -181,7 +181,7 @@ const begun = (lab: FaultLab, jobId: string): Promise<void> =>
 const until = (lab: FaultLab, what: string, condition: () => boolean): Promise<void> =>
   lab.record.until(what, condition, wholeWaitMs(lab.services.lockMs));
 
-/** Looks at the row of the timer, which nobody tells of, until there is nothing of that kind. */
+/** Reads the row of the timer, for which there are no events, until it has nothing of that kind. */
 async function none(lab: FaultLab, what: string, find: () => Promise<readonly unknown[]>): Promise<void> {
   const end = performance.now() + wholeWaitMs(lab.services.lockMs);
   while ((await find()).length > 0) {

@@ -13,8 +13,8 @@ import {
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
 import { readRow } from "../../../runtime/azure/tables/rows.ts";
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
-import { testStorage } from "../test-storage.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
+import { testStorage } from "./test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 
 /** Clients of their own, as those of another process. */

@@ -63,7 +63,7 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
 
     async upload(tenantName, packageName, bytes, facts) {
       const older = await uploadsOf(tenantName, packageName);
-      // HTTP tells times to the second.
+      // HTTP has times in whole seconds.
       const uploadedAt = new Date(Math.floor(Date.now() / 1_000) * 1_000);
       const metadata = facts && metadataOf(facts);
       const all = [{ bytes: Buffer.from(bytes), metadata, uploadedAt, version: `"${++version}"` }, ...older];

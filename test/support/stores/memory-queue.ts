@@ -1,4 +1,6 @@
-/** Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters. */
+/**
+ * Queues in memory as the broker has them: peek-locks that end, scheduled messages, duplicate detection, dead letters.
+ */
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
 import { parseMessage } from "../../../runtime/core/job/message.ts";
 import type { ReceivedMessage, JobQueue, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
@@ -22,7 +24,7 @@ interface Message {
   readonly messageId: string;
   readonly sequenceNumber: bigint;
   readonly enqueuedAt: Date;
-  /** Not given to anybody before; a lock moves it on. */
+  /** Not received before this time; a lock moves it on. */
   freeAt: number;
   lock: object | undefined;
   deliveryCount: number;
@@ -34,7 +36,7 @@ interface Queue {
   readonly active: Message[];
   readonly dead: Message[];
   readonly known: Set<string>;
-  /** Those who wait for a message, each told when there may be one. */
+  /** Called when there may be a message: the receivers that wait. */
   readonly waiting: Set<() => void>;
 }
 
@@ -170,7 +172,7 @@ function wake({ waiting }: Queue): void {
   for (const tell of [...waiting]) tell();
 }
 
-/** Resolves when there may be a message, after so long, or when the signal fires. */
+/** Resolves when there may be a message, after `ms`, or when the signal fires. */
 function changed({ waiting }: Queue, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

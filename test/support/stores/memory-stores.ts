@@ -12,7 +12,7 @@ import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
-import { TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";

@@ -10,10 +10,13 @@ import type { Page } from "../../../runtime/core/ports/stored.ts";
 /** What every access waits for before it happens, so that those of several callers mix as they do over a network. */
 export type Turn = () => Promise<void>;
 
-/** Taken before any test puts a clock of its own in its place. */
+/** The real one, before a test replaces it with a clock of its own. */
 const { setImmediate } = globalThis;
 
 export const nextTurn: Turn = () => new Promise((resolve) => void setImmediate(resolve));
+
+/** For tests that decide themselves what happens when: no access waits. */
+export const atOnce: Turn = () => Promise.resolve();
 
 /** A row as it lies in its place. */
 export interface KeyedRow extends StoredRow, RowKeys {}
@@ -60,7 +63,7 @@ export class MemoryTable {
     return { written: true, etag: written };
   }
 
-  /** False: there is none, or it has another version than the one that is given. */
+  /** False: there is no row, or it has another version. */
   async remove({ partitionKey, rowKey }: RowKeys, etag?: string): Promise<boolean> {
     await this.turn();
     const partition = this.#partitions.get(partitionKey);
@@ -82,12 +85,12 @@ export class MemoryTable {
     return inOrder([...this.#partitions.values()].flatMap((partition) => [...partition.values()]));
   }
 
-  /** At once, for tests that look under the stores' hands. */
+  /** At once, for tests that read rows beside the stores. */
   peek({ partitionKey, rowKey }: RowKeys): StoredRow | undefined {
     return this.#partitions.get(partitionKey)?.get(rowKey);
   }
 
-  /** At once and whatever is there. Returns the new version. */
+  /** At once, without a condition. Returns the new version. */
   put({ partitionKey, rowKey }: RowKeys, cells: StoredRow["cells"]): string {
     const partition = this.#partitions.get(partitionKey) ?? new Map<string, KeyedRow>();
     this.#partitions.set(partitionKey, partition);

@@ -30,7 +30,7 @@ export function createMemoryWorkers(table = new MemoryTable()): WorkerStore {
     const keys = workerKeys({ pool, workerId });
     const row = await table.get(keys);
     const cells = row && addedIntentCells(row.cells, [intents]);
-    // Within the turn of the read: nobody comes in between.
+    // In the same turn as the read, so that no other access comes between.
     if (row !== undefined && cells !== undefined) table.put(keys, { ...row.cells, ...cells });
   }
 

@@ -1,4 +1,6 @@
-/** The two kinds of queues that every promise of the port is held against. Where they differ, the memory ones are wrong. */
+/**
+ * The two kinds of queues that every promise of the port is held against. Where they differ, the memory ones are wrong.
+ */
 import { randomUUID } from "node:crypto";
 import { connectServiceBus, createJobQueue } from "../../../runtime/azure/index.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";

@@ -11,8 +11,8 @@ import {
   type StateCounts,
 } from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
-import { createMemoryStore } from "../../support/memory-store.ts";
-import { silentEvents } from "../../support/silent-events.ts";
+import { createMemoryStore } from "../../support/stores/held-jobs.ts";
+import { silentEvents } from "../../support/silent.ts";
 
 const JOB_COUNT = 1_700;
 

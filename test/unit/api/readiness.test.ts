@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createReadiness } from "../../../runtime/api/readiness.ts";
 import { READY_CHECK_EVERY_MS, READY_CHECK_TIMEOUT_MS } from "../../../runtime/core/limits.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { silentLog } from "../../support/silent.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

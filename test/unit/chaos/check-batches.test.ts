@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { doubleCompletions, illegalBatchChanges, lostBatches } from "../../chaos/engine/check-batches.ts";
 import { staleWrites } from "../../chaos/engine/check-jobs.ts";
 import { type History, replay } from "../../chaos/engine/replay.ts";
-import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
+import type { RowWrite, WireRecord } from "../../chaos/engine/storage-wire.ts";
 
 const BATCH = "chaos.b";
 const JOB = "chaos.b.00.1";

@@ -4,7 +4,7 @@ import { judge, type Verdict } from "../../chaos/engine/checker.ts";
 import type { Command, JobAnswer } from "../../chaos/engine/commands.ts";
 import { replay } from "../../chaos/engine/replay.ts";
 import type { RunFacts } from "../../chaos/engine/run-facts.ts";
-import type { RowWrite, WireRecord } from "../../support/chaos-wire.ts";
+import type { RowWrite, WireRecord } from "../../chaos/engine/storage-wire.ts";
 
 const BATCH = "chaos.b";
 const PARTITION = "chaos.b.00";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 
 interface Link {
   readonly proxy: TcpProxy;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isRowWrite, recordOf, type WireRequest } from "../../support/chaos-wire.ts";
+import { isRowWrite, recordOf, type WireRequest } from "../../chaos/engine/storage-wire.ts";
 
 const ETAG = `W/"datetime'2026-11-20T13%3A07%3A25.3014389Z'"`;
 const NEXT = `W/"datetime'2026-11-20T13%3A07%3A26.0000000Z'"`;

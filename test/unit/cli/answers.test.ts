@@ -1,8 +1,12 @@
 /** How commands show the service's responses: tenants, names, numbers, JSON on a terminal. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
-import { startLoopbackServer, type LoopbackAnswer, type LoopbackServer } from "../../support/loopback-server.ts";
-import { runCliHere } from "../../support/cli-in-process.ts";
+import {
+  startLoopbackServer,
+  type LoopbackAnswer,
+  type LoopbackServer,
+} from "../../support/network/loopback-server.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
 
 const HASH = "3f9a01c2d4e5".padEnd(64, "0");
 const OTHER = "3f9a01ffffff".padEnd(64, "0");

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../../runtime/cli/cli.ts";
 import { EXIT, exitCodeOf } from "../../../runtime/cli/exit-codes.ts";
 import { JobServiceError } from "../../../runtime/client/index.ts";
-import { listening } from "../../support/listening.ts";
+import { listening } from "../../support/network/listening.ts";
 
 async function freePort(): Promise<number> {
   await using server = await listening(createServer());

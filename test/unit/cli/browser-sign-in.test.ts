@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startIdentityServer, type IdentityServer } from "../../../runtime/local/identity/identity-server.ts";
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../../runtime/local/identity/principals.ts";
-import { runCliHere } from "../../support/cli-in-process.ts";
-import { factsOf, startEntraService, type EntraService } from "../../support/entra-service.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
+import { factsOf, startEntraService, type EntraService } from "../../support/identity/entra-service.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 

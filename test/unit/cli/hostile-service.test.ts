@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runCliHere } from "../../support/cli-in-process.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const JOB_ID = "acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa";

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { runCli } from "../../../runtime/cli/cli.ts";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
 import { nodeVersionProblem } from "../../../runtime/platform/node-version.mjs";
-import { sourcePackage } from "../../support/source-package.ts";
+import { sourcePackage } from "../../support/packages/source-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 async function jobyard(...args: readonly string[]) {

@@ -3,8 +3,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../../runtime/cli/exit-codes.ts";
-import { runCliHere } from "../../support/cli-in-process.ts";
-import { factsOf, startEntraService, type EntraService } from "../../support/entra-service.ts";
+import { runCliHere } from "../../support/processes/cli-in-process.ts";
+import { factsOf, startEntraService, type EntraService } from "../../support/identity/entra-service.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const SECRET = "the-secret";

@@ -8,7 +8,7 @@ import {
   buildClientPackage,
   PackageNameError,
   type ClientPackage,
-} from "../../../runtime/package/build/client-package.ts";
+} from "../../../runtime/package/build/build-client-package.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const run = promisify(execFile);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { JobServiceClient, JobServiceError, type JobSubmission } from "../../../runtime/client/index.ts";
-import { jsonText } from "../../../runtime/client/bytes.ts";
+import { jsonText } from "../../../runtime/client/json-text.ts";
 
 const job = { jobType: "A", jobName: "A", tenantName: "acme", jobProcessorPackageName: "a.zip" };
 

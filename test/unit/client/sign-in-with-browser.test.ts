@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { signInWithBrowser, type BrowserSignIn, type Fetch } from "../../../runtime/client/index.ts";
-import { factsOf } from "../../support/entra-service.ts";
+import { factsOf } from "../../support/identity/entra-service.ts";
 
 const AUTHORITY = "https://login.microsoftonline.com";
 const REDIRECT = "http://localhost:4711";

@@ -8,7 +8,7 @@ import {
   type EntraFacts,
   type Fetch,
 } from "../../../runtime/client/index.ts";
-import { factsOf, startEntraService } from "../../support/entra-service.ts";
+import { factsOf, startEntraService } from "../../support/identity/entra-service.ts";
 
 const SECRET = "the-secret";
 const NAMED = "https://login.example.com";

@@ -21,7 +21,7 @@ function machine() {
   };
 }
 
-it("trusts a clock before any answer, and one that agrees with the answers", () => {
+it("the service clock trusts a clock before any answer, and one that agrees with the answers", () => {
   const { clock, answer, pass } = machine();
   expect(clock.skewMs()).toBeUndefined();
   expect(clock.trustedNow()).toEqual(new Date(START));
@@ -34,18 +34,21 @@ it("trusts a clock before any answer, and one that agrees with the answers", () 
 it.each([
   [3 * HOUR_MS, "10800 seconds ahead of"],
   [-3 * HOUR_MS, "10800 seconds behind"],
-])("refuses a clock that was set by %d ms, without another answer, until it is set right", (ms, how) => {
-  const { clock, answer, setBy, pass } = machine();
-  answer(START);
-  setBy(ms);
-  expect(() => clock.trustedNow()).toThrow(how);
-  pass(60_000);
-  expect(() => clock.trustedNow()).toThrow(expect.objectContaining({ code: "ClockWrong", retryable: true }));
-  setBy(-ms);
-  expect(clock.trustedNow()).toEqual(new Date(START + 60_000));
-});
+])(
+  "the service clock refuses a clock that was set by %d ms until it is set right, without another answer",
+  (ms, how) => {
+    const { clock, answer, setBy, pass } = machine();
+    answer(START);
+    setBy(ms);
+    expect(() => clock.trustedNow()).toThrow(how);
+    pass(60_000);
+    expect(() => clock.trustedNow()).toThrow(expect.objectContaining({ code: "ClockWrong", retryable: true }));
+    setBy(-ms);
+    expect(clock.trustedNow()).toEqual(new Date(START + 60_000));
+  },
+);
 
-it("lets pass what is made up for elsewhere", () => {
+it("the service clock accepts a skew of up to CLOCK_SKEW_MAX_MS", () => {
   const { clock, answer, setBy } = machine();
   answer(START);
   setBy(CLOCK_SKEW_MAX_MS);
@@ -55,7 +58,7 @@ it("lets pass what is made up for elsewhere", () => {
   expect(() => clock.trustedNow()).toThrow("Set it right");
 });
 
-it("believes the latest answer, and ignores one without a time", () => {
+it("the service clock uses the latest answer and ignores one without a time", () => {
   const { clock, answer } = machine();
   answer(START - 3 * HOUR_MS);
   expect(() => clock.trustedNow()).toThrow();

@@ -20,7 +20,7 @@ function cutAt(bytes: Buffer, places: readonly number[]): readonly Uint8Array[] 
 }
 
 describe("lines of a stream", () => {
-  it("are the same wherever the stream is cut into chunks", async () => {
+  it("lines are the same wherever the stream is cut into chunks", async () => {
     const text = fc.string({ unit: fc.constantFrom("a", "ü", "\n", "\r", "𝄞"), maxLength: 60 });
     await fc.assert(
       fc.asyncProperty(text, fc.array(fc.nat(200), { maxLength: 12 }), async (whole, places) => {
@@ -32,7 +32,7 @@ describe("lines of a stream", () => {
     );
   });
 
-  it("that are too long are skipped, however long they are, and those after them are read", async () => {
+  it("a line that is too long is skipped, and the next one is read", async () => {
     const long = Array.from({ length: 1_000 }, () => Buffer.alloc(1_000, "x"));
     expect(await split([Buffer.from("a\n"), ...long, Buffer.from("\nb")], 10)).toEqual(["a", "TOO LONG", "b"]);
     expect(await split([Buffer.from("x".repeat(10)), Buffer.from("\n"), Buffer.from("x".repeat(11))], 10)).toEqual([

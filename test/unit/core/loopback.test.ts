@@ -48,13 +48,13 @@ describe("the Host of a local server", () => {
       "[::1",
       "127.1",
     ],
-  ])("may not be %j, whatever the method", { tags: "attack/hosts" }, (host) => {
+  ])("a local server refuses Host %j for every method", { tags: "attack/hosts" }, (host) => {
     for (const method of ["GET", "HEAD", "OPTIONS", "POST", "DELETE"]) {
       expect(statusOf({ host }, "by-proof", method)).toBe(REFUSED_HOST);
     }
   });
 
-  it("must be there", { tags: "attack/hosts" }, () => {
+  it("a local server refuses a request without Host", { tags: "attack/hosts" }, () => {
     expect(statusOf({})).toBe(REFUSED_HOST);
   });
 
@@ -80,7 +80,7 @@ describe("a change where no token is required", () => {
     ["the server's own page, which hides its origin", { origin: "null", "sec-fetch-site": "same-origin" }],
     ["what the user typed", { "sec-fetch-site": "none" }],
     ["a page that is allowed", { origin: "http://localhost:5173", "sec-fetch-site": "cross-site" }],
-  ])("may come from %s", (_who, headers) => {
+  ])("a local server accepts a change from %s", (_who, headers) => {
     expect(statusOf({ host, ...headers }, allowed)).toBe(200);
   });
 
@@ -95,14 +95,14 @@ describe("a change where no token is required", () => {
     ["a name that begins like ours", { origin: "http://127.0.0.1:7070.evil.example" }],
     ["an origin that is allowed with another scheme", { origin: "https://localhost:5173" }],
     ["nonsense", { origin: "127.0.0.1:7070" }],
-  ])("may not come from %s", { tags: "attack/hosts" }, (_who, headers) => {
+  ])("a local server refuses a change from %s", { tags: "attack/hosts" }, (_who, headers) => {
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
       expect(statusOf({ host, ...headers }, allowed, method)).toBe(REFUSED_ORIGIN);
     }
     expect(statusOf({ host, ...headers }, allowed, "GET")).toBe(200);
   });
 
-  it("may come from pages of this machine at a server for those", { tags: "attack/hosts" }, () => {
+  it("a local server for pages accepts a change from a page of this machine", { tags: "attack/hosts" }, () => {
     for (const origin of ["http://localhost:5173", "http://127.0.0.1:1", "https://[::1]:7443"]) {
       expect(statusOf({ host, origin, "sec-fetch-site": "cross-site" }, pagesOfThisMachine)).toBe(200);
     }
@@ -112,6 +112,6 @@ describe("a change where no token is required", () => {
   });
 });
 
-it("leaves changes that carry a proof to whoever checks the proof", () => {
+it("a local server passes changes on when each needs a proof", () => {
   expect(statusOf({ host: "localhost", origin: "https://evil.example", "sec-fetch-site": "cross-site" })).toBe(200);
 });

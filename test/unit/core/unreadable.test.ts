@@ -2,11 +2,11 @@ import { expect, it } from "vitest";
 import { UnreadableError } from "../../../runtime/core/errors.ts";
 import { UNREADABLE_LOG_EVERY_MS, UNREADABLE_SHOWN_MS } from "../../../runtime/core/limits.ts";
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { silentLog } from "../../support/silent.ts";
 
 const strange = (format: "bell" | "job"): UnreadableError => new UnreadableError(format, "Its version is 2.");
 
-it("what cannot be read is logged once a minute per format, with how many were met meanwhile", () => {
+it("something unreadable is logged once a minute per format, with the number met meanwhile", () => {
   let now = 1_000;
   const logged: unknown[] = [];
   const log = { ...silentLog, warn: (fields: unknown) => void logged.push(fields) };
@@ -22,7 +22,7 @@ it("what cannot be read is logged once a minute per format, with how many were m
   ]);
 });
 
-it("formats that could not be read are shown for a quarter of an hour after the last time", () => {
+it("an unreadable format is shown for a quarter of an hour after the last time", () => {
   let now = 0;
   const unreadable = createUnreadable({ monotonicNow: () => now, log: silentLog });
   expect(unreadable.formats()).toEqual([]);

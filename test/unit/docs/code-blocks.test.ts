@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { codeBlocks, compile, DOCUMENTS } from "../../support/code-blocks.ts";
-import { ROOT, tablesOf } from "../../support/document-tables.ts";
+import { codeBlocks, compile, DOCUMENTS } from "../../support/docs/code-blocks.ts";
+import { ROOT, tablesOf } from "../../support/docs/document-tables.ts";
 
 const BLOCKS = (await Promise.all(DOCUMENTS.map(codeBlocks))).flat();
 const inLanguage = (...names: readonly string[]) => BLOCKS.filter(({ language }) => names.includes(language));
@@ -32,7 +32,7 @@ describe("code in documents", () => {
     expect(inLanguage("sh").length).toBeGreaterThan(20);
   });
 
-  it("compiles as strictly as the project, where it is TypeScript", () => {
+  it("TypeScript in documents compiles as strictly as the project", () => {
     const files = inLanguage("ts").map(({ place, code }): [string, string] => {
       const [document = "", line = ""] = place.split(":");
       const folder = document.replaceAll(/[^A-Za-z]+/g, "-");

@@ -18,7 +18,7 @@ import {
   UNAUTHENTICATED_CODES,
   UNAVAILABLE_CODES,
 } from "../../../runtime/core/errors.ts";
-import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 const ALL: readonly ErrorCode[] = [
   ...[...INVALID_REQUEST_CODES, ...UNAUTHENTICATED_CODES, ...FORBIDDEN_CODES, ...TOO_MANY_CODES, ...NOT_FOUND_CODES],

@@ -4,9 +4,9 @@ import { createOperations, type OperationDeps } from "../../../runtime/api/route
 import { JOB_CODES, PACKAGE_CODES } from "../../../runtime/core/errors.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
-import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/topology.ts";
+import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { batchViewSchema, jobViewSchema } from "../../../runtime/core/http/views.ts";
-import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 /** No operation is called. */
 const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);
@@ -36,7 +36,7 @@ const OLD = [
 ];
 
 describe("docs/from-geres2.md", () => {
-  it("has every operation of GeRes2", () => {
+  it("docs/from-geres2.md has every operation of GeRes2", () => {
     const old = rows("## Operations").flatMap(([cell = ""]) => codesIn(cell));
     expect(old).toEqual(expect.arrayContaining(OLD));
   });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/document-tables.ts";
-import { LIBRARIES } from "../../support/libraries.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
+import { LIBRARIES } from "../../support/packages/libraries.ts";
 
 it("docs/packages.md lists every tested library with its version and settings", async () => {
   const rows = rowsOf(sectionOf(await readDocument("packages.md"), "## Libraries"));

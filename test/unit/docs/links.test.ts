@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DOCUMENTS } from "../../support/code-blocks.ts";
-import { codesIn, readDocument, ROOT, rowsOf, sectionOf } from "../../support/document-tables.ts";
+import { DOCUMENTS } from "../../support/docs/code-blocks.ts";
+import { codesIn, readDocument, ROOT, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
 /** Targets of links to files of this repository, without anchors. */
 const linksIn = (text: string): readonly string[] =>

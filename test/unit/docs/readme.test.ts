@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ROOT } from "../../support/document-tables.ts";
+import { ROOT } from "../../support/docs/document-tables.ts";
 
 const readJson = async (file: string): Promise<unknown> => JSON.parse(await readFile(join(ROOT, file), "utf8"));
 const readme = await readFile(join(ROOT, "README.md"), "utf8");

@@ -5,7 +5,7 @@ import { ScheduleError } from "../../../runtime/core/errors.ts";
 import { parseSchedule } from "../../../runtime/core/schedule/schedule.ts";
 import { scheduleWarnings } from "../../../runtime/core/schedule/schedule-warnings.ts";
 import { packPackage } from "../../../runtime/package/build/pack.ts";
-import { codesIn, readDocument, sectionOf } from "../../support/document-tables.ts";
+import { codesIn, readDocument, sectionOf } from "../../support/docs/document-tables.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const document = await readDocument("timers.md");
@@ -33,7 +33,7 @@ async function packed(files: ReadonlyMap<string, string>) {
 }
 
 describe("docs/timers.md", () => {
-  it("has schedules that are taken, without a warning", () => {
+  it("docs/timers.md has valid schedules without a warning", () => {
     const schedules = schedulesOf("text");
     expect(schedules.length).toBeGreaterThan(8);
     for (const cron of schedules) {
@@ -45,14 +45,14 @@ describe("docs/timers.md", () => {
     );
   });
 
-  it("has schedules that are refused, and some that are warned of", () => {
+  it("docs/timers.md has refused schedules, and some with a warning", () => {
     expect(schedulesOf("refused")).toHaveLength(9);
     for (const cron of schedulesOf("refused")) expect(() => parseSchedule({ cron }), cron).toThrow(ScheduleError);
     expect(schedulesOf("warned of")).toHaveLength(7);
     for (const cron of schedulesOf("warned of")) expect([cron, scheduleWarnings({ cron }).length]).toEqual([cron, 1]);
   });
 
-  it("declares timers that are found as they stand", async () => {
+  it("docs/timers.md declares timers that pack finds", async () => {
     expect(await packed(sourcesIn(document))).toEqual({
       timers: ["nightly-report", "sweepUploads", "syncOrders"],
       warnings: [],
@@ -61,7 +61,7 @@ describe("docs/timers.md", () => {
 });
 
 describe("docs/from-webjobs.md", () => {
-  it("declares timers that are found as they stand", async () => {
+  it("docs/from-webjobs.md declares timers that pack finds", async () => {
     expect(await packed(sourcesIn(await readDocument("from-webjobs.md")))).toEqual({
       timers: ["nightlyReport", "syncOrders"],
       warnings: [],

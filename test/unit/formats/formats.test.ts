@@ -8,10 +8,10 @@ import { describe, expect, it } from "vitest";
 import { type FormatName, FORMATS } from "../../../runtime/core/formats.ts";
 import { inspectPackage } from "../../../runtime/package/read/inspect-package.ts";
 import { packPackage } from "../../../runtime/package/build/pack.ts";
-import { addFixtures, asStored, type Example, formatFixtures, packageFixtures } from "../../support/format-fixtures.ts";
-import { formatSamples } from "../../support/format-samples.ts";
-import { sourcePackage } from "../../support/source-package.ts";
-import { unzip } from "../../support/unzip.ts";
+import { addFixtures, asStored, type Example, formatFixtures, packageFixtures } from "./format-fixtures.ts";
+import { formatSamples } from "./format-samples.ts";
+import { sourcePackage } from "../../support/packages/source-package.ts";
+import { unzip } from "../../support/packages/unzip.ts";
 import { createLab, FACTS } from "../worker/process/lab.ts";
 
 const samples = await formatSamples();
@@ -53,16 +53,19 @@ async function packed(): Promise<Uint8Array> {
 describe("what releases have written", () => {
   const files = formatFixtures();
 
-  it.each(files.map((file) => [`${file.version}/${file.format}`, file] as const))("is read: %s", (_, file) => {
-    expect(names).toContain(file.format);
-    for (const { written, read } of Object.values(file.examples)) {
-      const now = samples[file.format as FormatName].read(written);
-      expect(now).toBeDefined();
-      expect(asStored(now)).toMatchObject(asStored(read) as object);
-    }
-  });
+  it.each(files.map((file) => [`${file.version}/${file.format}`, file] as const))(
+    "this release reads what another wrote: %s",
+    (_, file) => {
+      expect(names).toContain(file.format);
+      for (const { written, read } of Object.values(file.examples)) {
+        const now = samples[file.format as FormatName].read(written);
+        expect(now).toBeDefined();
+        expect(asStored(now)).toMatchObject(asStored(read) as object);
+      }
+    },
+  );
 
-  it.each(packageFixtures())("runs: the package of version $version", async ({ file }) => {
+  it.each(packageFixtures())("the package of version $version runs", async ({ file }) => {
     const contents = await unzip(file);
     const lab = await createLab();
     const texts = Object.fromEntries([...contents].map(([path, bytes]) => [path, bytes.toString()]));
@@ -75,7 +78,7 @@ describe("what releases have written", () => {
 });
 
 describe("what this code writes", () => {
-  it.each(names)("is on record: %s", (format) => {
+  it.each(names)("what this release writes is among the fixtures: %s", (format) => {
     const unknown = Object.entries(samples[format].written).filter(([, written]) => !isKnown(format, written));
     const advice = "This format has changed: see docs/compatibility.md, then add fixtures with ADD_FORMATS=1.";
     expect(asStored(Object.fromEntries(unknown)), advice).toEqual({});

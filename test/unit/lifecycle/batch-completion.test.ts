@@ -5,8 +5,8 @@ import type { CounterSnapshot, JobStore } from "../../../runtime/core/ports/job-
 import { addCounts, countChange, isTerminal, NO_COUNTS, type JobState } from "../../../runtime/core/job/states.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { batchOf } from "../../support/builders.ts";
-import { inEveryOrder, type Scene } from "../../support/interleave.ts";
-import { silentEvents } from "../../support/silent-events.ts";
+import { inEveryOrder, type Scene } from "../../support/faults/interleave.ts";
+import { silentEvents } from "../../support/silent.ts";
 
 type Gate = () => Promise<void>;
 

@@ -7,9 +7,9 @@ import type { CancelIntent } from "../../../runtime/core/job/worker-record.ts";
 import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
 import { requeueJobs } from "../../../runtime/lifecycle/requeue-job.ts";
 import { jobOf } from "../../support/builders.ts";
-import { inEveryOrder, type Scene } from "../../support/interleave.ts";
-import { createMemoryStore } from "../../support/memory-store.ts";
-import { silentEvents } from "../../support/silent-events.ts";
+import { inEveryOrder, type Scene } from "../../support/faults/interleave.ts";
+import { createMemoryStore } from "../../support/stores/held-jobs.ts";
+import { silentEvents } from "../../support/silent.ts";
 
 type Gate = () => Promise<void>;
 

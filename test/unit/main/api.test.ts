@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
-import { ROOT } from "../../support/document-tables.ts";
+import { ROOT } from "../../support/docs/document-tables.ts";
 
 interface Ended {
   readonly code: number;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CONFIGURATIONS, RULES_OFF } from "../../model/configurations.ts";
 import { checkProgress, EdgeList } from "../../model/progress.ts";
 import { type Model, must, search } from "../../model/search.ts";
-import { readDocument } from "../../support/document-tables.ts";
+import { readDocument } from "../../support/docs/document-tables.ts";
 
 describe("the protocol, in every interleaving within small bounds", () => {
   const quick = CONFIGURATIONS.filter(({ share }) => share === "quick");

@@ -23,26 +23,30 @@ async function killed({ child }: { child: ChildProcess }): Promise<void> {
   await gone;
 }
 
-describe("a folder's owner", () => {
-  it("is one of those that ask at once, also over the traces of one that was killed", { timeout: 60_000 }, async () => {
-    await using folder = await temporaryDirectory();
-    for (let round = 0; round < 2; round++) {
-      const all = await Promise.all(Array.from({ length: 4 }, () => starter(folder.path)));
-      const owners = all.filter(({ said }) => said === "owner");
-      expect(owners.length).toBe(1);
-      for (const { said } of all.filter((one) => !owners.includes(one))) {
-        expect(said).toMatch(
-          new RegExp(`^process ${owners[0]!.child.pid}, since \\d{4}-\\d\\d-\\d\\d |^another process$`),
-        );
+describe("ownFolder", () => {
+  it(
+    "a folder gets one owner of several that ask at once, also after an owner was killed",
+    { timeout: 60_000 },
+    async () => {
+      await using folder = await temporaryDirectory();
+      for (let round = 0; round < 2; round++) {
+        const all = await Promise.all(Array.from({ length: 4 }, () => starter(folder.path)));
+        const owners = all.filter(({ said }) => said === "owner");
+        expect(owners.length).toBe(1);
+        for (const { said } of all.filter((one) => !owners.includes(one))) {
+          expect(said).toMatch(
+            new RegExp(`^process ${owners[0]!.child.pid}, since \\d{4}-\\d\\d-\\d\\d |^another process$`),
+          );
+        }
+        await Promise.all(all.map(killed));
+        expect(JSON.parse(await readFile(join(folder.path, "owner.json"), "utf8"))).toMatchObject({
+          pid: owners[0]!.child.pid,
+        });
       }
-      await Promise.all(all.map(killed));
-      expect(JSON.parse(await readFile(join(folder.path, "owner.json"), "utf8"))).toMatchObject({
-        pid: owners[0]!.child.pid,
-      });
-    }
-  });
+    },
+  );
 
-  it("is told to who asks while it lives, with its process id and since when", async () => {
+  it("a second process is told the owner of a folder, with its process id and start", async () => {
     await using folder = await temporaryDirectory();
     const { release } = await ownFolder({ directory: folder.path });
     await expect(ownFolder({ directory: folder.path })).rejects.toThrow(
@@ -53,13 +57,13 @@ describe("a folder's owner", () => {
     (await ownFolder({ directory: folder.path })).release();
   });
 
-  it("is not a living process that only has the id of one that was killed", async () => {
+  it("a living process with the id of a killed owner does not own the folder", async () => {
     await using folder = await temporaryDirectory();
     await writeFile(join(folder.path, "owner.json"), JSON.stringify({ pid: process.ppid, since: new Date(0) }));
     (await ownFolder({ directory: folder.path })).release();
   });
 
-  it("is waited for, once told, and followed when it ends", async () => {
+  it("a waiting process is told the owner once, and owns the folder when that ends", async () => {
     await using folder = await temporaryDirectory();
     const first = await ownFolder({ directory: folder.path });
     const waits: string[] = [];
@@ -76,7 +80,7 @@ describe("a folder's owner", () => {
     second.release();
   });
 
-  it("is not waited for any longer when the one who waits is told to end", async () => {
+  it("a waiting process stops when it is told to end", async () => {
     await using folder = await temporaryDirectory();
     const { release } = await ownFolder({ directory: folder.path });
     const told = new AbortController();
@@ -87,7 +91,7 @@ describe("a folder's owner", () => {
     release();
   });
 
-  it("keeps its lock from other users", async () => {
+  it("a folder keeps its lock from other users", async () => {
     await using folder = await temporaryDirectory();
     const { release } = await ownFolder({ directory: join(folder.path, "new") });
     for (const name of ["owner.lock", "owner.json"]) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type HeldClaim, createHeldClaims, leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { silentLog } from "../../support/silent.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const claimOf = (name: string, sequenceNumber = "1"): HeldClaim => ({

@@ -16,8 +16,8 @@ import {
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
 import type { Workspace } from "../../../runtime/worker/process/files/workspace.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
-import { hasProgram } from "../../support/has-program.ts";
-import { canBecomeOther } from "../../support/other-user.ts";
+import { hasProgram } from "../../support/processes/has-program.ts";
+import { canBecomeOther } from "../../support/processes/other-user.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const OTHER_ID = 65_534;

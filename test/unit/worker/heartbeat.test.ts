@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BeatResult, WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { HEARTBEAT_MS, type WorkerRecord, type WorkerState } from "../../../runtime/core/job/worker-record.ts";
 import { startHeartbeat } from "../../../runtime/worker/heartbeat.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { silentLog } from "../../support/silent.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

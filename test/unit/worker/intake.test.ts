@@ -4,8 +4,8 @@ import { PRIORITIES, type Priority, createShare } from "../../../runtime/core/jo
 import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { createIntake } from "../../../runtime/worker/intake.ts";
 import { jobOf } from "../../support/builders.ts";
-import { deliveryOf } from "../../support/fake-delivery.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { deliveryOf } from "../../support/bus/fake-delivery.ts";
+import { silentLog } from "../../support/silent.ts";
 
 /** Queues whose messages the test puts in; looks find nothing at once, open receives wait. */
 function fakeQueues() {

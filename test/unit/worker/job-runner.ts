@@ -6,8 +6,7 @@ import type { OwnedRow } from "../../../runtime/worker/attempt/owned-row.ts";
 import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../runtime/worker/process/files/workspace.ts";
 import { jobOf } from "../../support/builders.ts";
-import { silentEvents } from "../../support/silent-events.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { silentEvents, silentLog } from "../../support/silent.ts";
 import { createMemoryFiles } from "../../support/stores/memory-files.ts";
 
 const CLAIM_ID = "c1";

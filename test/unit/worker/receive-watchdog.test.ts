@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { BellReceiver, ReceivedMessage, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { createReceiveWatchdog, STUCK_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
 import { jobOf } from "../../support/builders.ts";
-import { deliveryOf } from "../../support/fake-delivery.ts";
-import { silentLog } from "../../support/silent-log.ts";
+import { deliveryOf } from "../../support/bus/fake-delivery.ts";
+import { silentLog } from "../../support/silent.ts";
 
 const QUEUE = "jobs-p-normal";
 

@@ -7,10 +7,9 @@ import type { HeldClaim } from "../../../runtime/worker/claim-journal.ts";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { recoverOwnJobs } from "../../../runtime/worker/recovery.ts";
 import { jobOf } from "../../support/builders.ts";
-import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
-import { createMemoryStore } from "../../support/memory-store.ts";
-import { silentLog } from "../../support/silent-log.ts";
-import { silentEvents } from "../../support/silent-events.ts";
+import { fakeQueue, peekAt, peekedOf } from "../../support/bus/fake-delivery.ts";
+import { createMemoryStore } from "../../support/stores/held-jobs.ts";
+import { silentEvents, silentLog } from "../../support/silent.ts";
 
 const NORMAL = jobQueueName(DEFAULT_POOL, "normal");
 const NOW = new Date("2026-03-01T09:00:00Z");

@@ -4,9 +4,9 @@ import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_POOL, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import { PEEKED_MAX, SECOND_BELLS_MAX, resendUnreadBells } from "../../../runtime/worker/recovery.ts";
 import { jobOf } from "../../support/builders.ts";
-import { fakeQueue, peekAt, peekedOf } from "../../support/fake-delivery.ts";
-import { silentUnreadable } from "../../support/silent-unreadable.ts";
-import { createMemoryStore } from "../../support/memory-store.ts";
+import { fakeQueue, peekAt, peekedOf } from "../../support/bus/fake-delivery.ts";
+import { silentUnreadable } from "../../support/silent.ts";
+import { createMemoryStore } from "../../support/stores/held-jobs.ts";
 
 const NORMAL = jobQueueName(DEFAULT_POOL, "normal");
 const NOW = new Date("2026-03-01T09:00:00Z");

@@ -13,7 +13,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { chdir, env } from "node:process";
 import { StringDecoder } from "node:string_decoder";
 import { setImmediate } from "node:timers";
-import { abortable } from "../../../core/clock.ts";
+import { abortable } from "../../../core/sleep.ts";
 import type { SetupContext } from "../../../job-sdk/index.ts";
 import { type WorkerChannel, piecesOf } from "./channel.ts";
 import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";

@@ -17,7 +17,7 @@
 import { InvariantError } from "../../../core/errors.ts";
 import { REUSE_MEMORY_HARD_FACTOR } from "../../../core/limits.ts";
 import type { ModuleEntry } from "../../../core/package/manifest.ts";
-import { abortable } from "../../../core/clock.ts";
+import { abortable } from "../../../core/sleep.ts";
 import { type MemoryWatch, startAnswerWatch } from "../watches.ts";
 import type { HostReport } from "../host/messages.ts";
 import { type JobReports, createJobReports } from "../module/job-reports.ts";

@@ -8,8 +8,8 @@ import { createIdentify } from "../../../../runtime/api/auth/identify.ts";
 import { createTokenVerifier } from "../../../../runtime/api/auth/token-verifier.ts";
 import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/http/auth-facts.ts";
 import type { TenantAccess } from "../../../../runtime/core/http/access.ts";
-import { startApiWithQueue, type ApiWithQueue } from "../../../support/api-with-queue.ts";
-import type { TestApi } from "../../../support/test-api.ts";
+import { startApiWithQueue, type ApiWithQueue } from "../../../support/api/api-with-queue.ts";
+import type { TestApi } from "../../../support/api/test-api.ts";
 import {
   API_CLIENT,
   APPLICATION,
@@ -20,9 +20,9 @@ import {
   startTestIssuer,
   USER,
   type TestIssuer,
-} from "../../../support/test-issuer.ts";
-import { silentLog } from "../../../support/silent-log.ts";
-import { freshTenant } from "../../../support/test-storage.ts";
+} from "../../../support/identity/test-issuer.ts";
+import { silentLog } from "../../../support/silent.ts";
+import { freshTenant } from "../../../support/stores/test-storage.ts";
 
 /** For an issuer that does not answer; any other has all the time a busy machine takes. */
 const TIMEOUT_MS = 1_000;

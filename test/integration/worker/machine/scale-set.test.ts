@@ -1,16 +1,16 @@
-import { silentUnreadable } from "../../../support/silent-unreadable.ts";
+import { silentUnreadable } from "../../../support/silent.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ReleasePointer } from "../../../../runtime/core/ports/release-reader.ts";
 import { serveHealth } from "../../../../runtime/worker/machine/health.ts";
-import { startFakeMetadataService, type FakeMetadataService } from "../../../support/fake-metadata-service.ts";
+import { startFakeMetadataService, type FakeMetadataService } from "../../../support/machine/fake-metadata-service.ts";
 import {
   INSTANCE_GONE,
   startFakeResourceManager,
   type FakeResourceManager,
-} from "../../../support/fake-resource-manager.ts";
+} from "../../../support/machine/fake-resource-manager.ts";
 import { recordingLog } from "../../../support/recording-log.ts";
-import { testPackage } from "../../../support/test-package.ts";
-import { freshTenant } from "../../../support/test-storage.ts";
+import { testPackage } from "../../../support/packages/test-package.ts";
+import { freshTenant } from "../../../support/stores/test-storage.ts";
 import { startTestSystem, type TestMachine, type TestSystem } from "../../../support/test-system.ts";
 
 const tenant = freshTenant();

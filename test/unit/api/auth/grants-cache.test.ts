@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createGrantsCache, GRANTS_KEPT_CALLERS, GRANTS_KEPT_MS } from "../../../../runtime/api/auth/grants-cache.ts";
 import type { TenantGrant, TenantStore } from "../../../../runtime/core/ports/tenant-store.ts";
-import { APPLICATION, USER } from "../../../support/test-issuer.ts";
+import { APPLICATION, USER } from "../../../support/identity/test-issuer.ts";
 
 const grant = (principalId: string): TenantGrant => ({
   principalId,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { identityOf } from "../../../../runtime/api/auth/identity.ts";
 import { UnauthenticatedError } from "../../../../runtime/core/errors.ts";
-import { APPLICATION, APPLICATION_CLAIMS, DIRECTORY, USER, userClaims } from "../../../support/test-issuer.ts";
+import { APPLICATION, APPLICATION_CLAIMS, DIRECTORY, USER, userClaims } from "../../../support/identity/test-issuer.ts";
 
 const user = (claims: object = {}): unknown => ({ ...userClaims("issuer"), ...claims });
 const application = (claims: object = {}): unknown => user({ ...APPLICATION_CLAIMS, ...claims });

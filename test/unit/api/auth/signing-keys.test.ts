@@ -7,8 +7,8 @@ import {
   REFRESH_AGAIN_MS,
   UNKNOWN_KEY_FETCH_MS,
 } from "../../../../runtime/api/auth/signing-keys.ts";
-import { silentLog } from "../../../support/silent-log.ts";
-import { newPair, type SigningPair } from "../../../support/test-issuer.ts";
+import { silentLog } from "../../../support/silent.ts";
+import { newPair, type SigningPair } from "../../../support/identity/test-issuer.ts";
 
 const ISSUER = "https://issuer.example/t/v2.0";
 const METADATA_URL = `${ISSUER}/.well-known/openid-configuration`;

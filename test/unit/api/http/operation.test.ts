@@ -1,5 +1,5 @@
 /** What an operation gets from being declared: its route, its checks, its answers and its part of the document. */
-import { silentUnreadable } from "../../../support/silent-unreadable.ts";
+import { silentLog, silentUnreadable } from "../../../support/silent.ts";
 import { createServer } from "node:http";
 import express from "express";
 import { describe, expect, it } from "vitest";
@@ -10,7 +10,6 @@ import { mount } from "../../../../runtime/api/http/mount.ts";
 import { openApiDocument } from "../../../../runtime/api/http/openapi.ts";
 import { operation, type Operation } from "../../../../runtime/api/http/operation.ts";
 import { jsonBody, streamBody } from "../../../../runtime/api/http/request-body.ts";
-import { silentLog } from "../../../support/silent-log.ts";
 
 const seenSchema = z.object({ seen: z.unknown() });
 const answered = { 200: { description: "What came.", schema: seenSchema } };

@@ -6,7 +6,7 @@ import { NotFoundError } from "../../../../runtime/core/errors.ts";
 import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../../../../runtime/core/limits.ts";
 import type { PeekedMessage } from "../../../../runtime/core/ports/job-queue.ts";
 import { batchOf, jobOf } from "../../../support/builders.ts";
-import { deliveryOf } from "../../../support/fake-delivery.ts";
+import { deliveryOf } from "../../../support/bus/fake-delivery.ts";
 
 const ACME: Caller = {
   name: "acme",

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createBellOutbox, RETRY_MS, WAITING_MAX_COUNT } from "../../../../runtime/api/submit/bell-outbox.ts";
 import type { OutgoingBell } from "../../../../runtime/core/ports/job-queue.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { silentLog } from "../../../support/silent.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -5,7 +5,7 @@ import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
 import { createBulkSubmit } from "../../../../runtime/api/submit/bulk-submit.ts";
 import { done } from "../../../../runtime/api/submit/write-jobs.ts";
 import { SUBMIT_LINES_WAITING_MAX_COUNT, SUBMIT_MAX_JOBS } from "../../../../runtime/core/limits.ts";
-import { jobRequestOf } from "../../../support/submit-requests.ts";
+import { jobRequestOf } from "../../../support/api/submit-requests.ts";
 
 const bulk = { caller: LOCAL_CALLER, batchId: undefined, idempotencyKey: undefined };
 const MiB = 1024 * 1024;

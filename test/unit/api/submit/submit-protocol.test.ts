@@ -9,13 +9,13 @@ import { createIdSource } from "../../../../runtime/core/job/ids.ts";
 import type { KeyRecord } from "../../../../runtime/core/job/keys.ts";
 import type { OutgoingBell } from "../../../../runtime/core/ports/job-queue.ts";
 import { DEFAULT_POOL } from "../../../../runtime/core/deployment/topology.ts";
-import { inEveryOrder } from "../../../support/interleave.ts";
-import { createMemoryStore } from "../../../support/memory-store.ts";
+import { inEveryOrder } from "../../../support/faults/interleave.ts";
+import { createMemoryStore } from "../../../support/stores/held-jobs.ts";
 import { createMemoryBatches } from "../../../support/stores/memory-batches.ts";
-import { createMemoryKeys } from "../../../support/memory-keys.ts";
-import { MemoryTable } from "../../../support/stores/memory-table.ts";
-import { jobRequestOf } from "../../../support/submit-requests.ts";
-import { silentEvents } from "../../../support/silent-events.ts";
+import { createMemoryKeys } from "../../../support/stores/memory-keys.ts";
+import { atOnce, MemoryTable } from "../../../support/stores/memory-table.ts";
+import { jobRequestOf } from "../../../support/api/submit-requests.ts";
+import { silentEvents } from "../../../support/silent.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const NOON = Date.parse("2030-01-01T12:00:00Z");
@@ -32,8 +32,8 @@ type Gate = () => Promise<void>;
 /** Tables and broker, shared by APIs that each may die at any step. */
 function createWorld() {
   const store = createMemoryStore();
-  const keys = createMemoryKeys();
-  const batches = createMemoryBatches(new MemoryTable(() => Promise.resolve()));
+  const keys = createMemoryKeys(new MemoryTable(atOnce));
+  const batches = createMemoryBatches(new MemoryTable(atOnce));
   const ids = createIdSource({ now: () => NOON, random32: () => 1 });
   const bells: string[] = [];
   const parameters = new Map<string, string>();

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPost, type PostDeps } from "../../../../runtime/api/webhooks/post.ts";
 import type { ResolvedAddress } from "../../../../runtime/api/webhooks/receiver-address.ts";
-import { startReceiver, type WebhookReceiver } from "../../../support/webhook-receiver.ts";
+import { startReceiver, type WebhookReceiver } from "../../../support/webhooks/webhook-receiver.ts";
 
 /** Public, and given to nobody: no connection to it is ever made. */
 const NOWHERE: ResolvedAddress = { address: "2d00::1", family: 6 };

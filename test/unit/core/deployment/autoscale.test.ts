@@ -18,7 +18,7 @@ const at = (instances: number, depths: readonly (number | undefined)[]) => ({
 });
 
 describe("an autoscale plan", () => {
-  it("stays within what Azure Monitor takes, for every pool there may be", () => {
+  it("an autoscale plan stays within the limits of Azure Monitor for every pool", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 100 }),
@@ -44,17 +44,17 @@ describe("an autoscale plan", () => {
     [{ min: 3, max: 2 }, /between 3 and 2/],
     [{ min: 0, max: 0 }, /between 0 and 0/],
     [{ min: 1.5, max: 2 }, /between 1.5 and 2/],
-  ])("is refused beyond: %j", (range, message) => {
+  ])("an autoscale plan is refused for %j", (range, message) => {
     expect(() => plan(range.min, range.max)).toThrow(message);
   });
 
-  it("is refused for more queues than ten rules can watch", () => {
+  it("an autoscale plan is refused for more queues than ten rules can watch", () => {
     const queues = ["a", "b", "c", "d"];
     expect(planAutoscale({ queues, min: 1, max: 2, slots: 1 }).rules).toHaveLength(8);
     expect(() => planAutoscale({ queues, min: 0, max: 2, slots: 1 })).toThrow(/10 rules at most; 4 queues need 12/);
   });
 
-  it("wakes a pool that sleeps, and only that", () => {
+  it("the rule that wakes a pool acts at no instance only", () => {
     const wakes = (of: AutoscalePlan) => of.rules.filter(({ perInstance }) => !perInstance);
     expect(wakes(plan(0, 5))).toHaveLength(3);
     expect(wakes(plan(1, 5))).toEqual([]);
@@ -62,7 +62,7 @@ describe("an autoscale plan", () => {
 });
 
 describe("what the rules decide", () => {
-  it("doubles while any queue has more than the slots, up to the maximum", () => {
+  it("the pool doubles while any queue has more messages than slots, up to the maximum", () => {
     expect(decideScale(plan(1, 100), at(8, [0, 9, 0])).instances).toBe(16);
     expect(decideScale(plan(1, 100), at(80, [0, 0, 81])).instances).toBe(100);
     expect(decideScale(plan(1, 100), at(100, [0, 0, 900])).instances).toBe(100);
@@ -70,37 +70,37 @@ describe("what the rules decide", () => {
     expect(decideScale(plan(1, 100, 4), at(8, [33, 0, 0])).instances).toBe(16);
   });
 
-  it("goes in only when all queues are quiet, in steps, and not below the minimum", () => {
+  it("the pool shrinks in steps when all queues are quiet, and not below the minimum", () => {
     expect(decideScale(plan(1, 100), at(40, [19, 19, 21])).instances).toBe(40);
     expect(decideScale(plan(1, 100), at(40, [5, 5, 5])).instances).toBe(30);
     expect(decideScale(plan(3, 100), at(5, [0, 0, 0])).instances).toBe(3);
     expect(decideScale(plan(1, 10), at(5, [0, 0, 0])).instances).toBe(4);
   });
 
-  it("goes in no further than it would have to come out again", () => {
+  it("the pool never shrinks so far that it would grow again at the same load", () => {
     // 12 machines with 5 messages each way: ten fewer would have more than one message each.
     expect(decideScale(plan(1, 100), at(12, [5, 0, 0])).instances).toBe(5);
   });
 
-  it("wakes from none by a single message, and never sleeps with one left", () => {
+  it("one message wakes an empty pool, and a pool with a message left never becomes empty", () => {
     expect(decideScale(plan(0, 100), at(0, [0, 0, 0])).instances).toBe(0);
     expect(decideScale(plan(0, 100), at(0, [0, 0, 0.2])).instances).toBe(1);
     expect(decideScale(plan(0, 100), at(1, [0, 0, 0.2])).instances).toBe(1);
     expect(decideScale(plan(0, 100), at(1, [0, 0, 0])).instances).toBe(0);
   });
 
-  it("goes in on no account without readings, and has at least the fallback then", () => {
+  it("the pool never shrinks without readings, and then has at least the fallback", () => {
     expect(decideScale(plan(1, 100), at(40, [0, undefined, 0])).instances).toBe(40);
     expect(decideScale(plan(0, 100), at(0, [undefined, undefined, undefined])).instances).toBe(1);
     expect(decideScale(plan(1, 100), at(8, [undefined, 9, undefined])).instances).toBe(16);
   });
 
-  it("brings a pool outside its bounds back", () => {
+  it("a pool outside its bounds is brought back", () => {
     expect(decideScale(plan(2, 10), at(0, [0, 0, 0])).instances).toBe(2);
     expect(decideScale(plan(2, 10), at(30, [900, 0, 0])).instances).toBe(10);
   });
 
-  it("never answers itself: after a step in, the same load does not call for a step out", () => {
+  it("after a step in, the same load never causes a step out", () => {
     const depth = fc.option(fc.integer({ min: 0, max: 2_000 }), { nil: undefined });
     fc.assert(
       fc.property(

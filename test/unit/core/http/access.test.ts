@@ -65,7 +65,7 @@ describe("authorization", () => {
     },
   );
 
-  it("never confuses tenants whose names begin alike", () => {
+  it("a grant never counts for another tenant whose name begins alike", () => {
     const rights = { roles: ["Jobs.Submit"] as const, grants: [{ tenantName: "acme", access: "manage" as const }] };
     for (const tenantName of ["acm", "acme2", "ACME", "", "acme "]) {
       expect(isAllowed(rights, "read", tenantName)).toBe(false);

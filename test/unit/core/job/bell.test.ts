@@ -3,7 +3,7 @@ import { bellOf, parseBell } from "../../../../runtime/core/job/bell.ts";
 import { jobOf } from "../../../support/builders.ts";
 
 describe("a bell", () => {
-  it("survives its way through JSON", () => {
+  it("a bell survives JSON", () => {
     for (const job of [
       jobOf(),
       jobOf({ parameters: undefined, timeoutMs: 5_000, retry: { maxAttempts: 2 }, ring: 7 }),
@@ -13,7 +13,7 @@ describe("a bell", () => {
     }
   });
 
-  it("leaves out the fields of a later release", () => {
+  it("a bell is read without the fields of a later release", () => {
     const later = { ...good, surprise: true, start: { ...good.start, memoryMb: 512 } };
     expect(parseBell(later)).toEqual({ ok: true, bell: good });
   });
@@ -26,7 +26,7 @@ describe("a bell", () => {
     [{ ...good, jobId: "../etc/passwd" }, /jobId not a job id/],
     [{ ...good, ring: 0 }, /ring/],
     [{ ...good, start: { ...good.start, attempts: "1" } }, /start\.attempts/],
-  ])("that is malformed yields a reason: %j", (body, reason) => {
+  ])("a malformed bell has a reason: %j", (body, reason) => {
     const parsed = parseBell(body);
     expect(parsed).toMatchObject({ ok: false });
     expect(parsed.ok ? "" : parsed.reason).toMatch(reason);

@@ -54,7 +54,7 @@ function tell(steps: readonly Step[]): readonly PublishedEvent[] {
 const STEPS: readonly Step[] = ["start", "progress", "retry", "end", "requeue", "take-over"];
 
 describe("the events of a job", () => {
-  it("grow in sequence and never share an id, whatever its life is", () => {
+  it("the events of a job grow in sequence and never share an id", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...STEPS), { maxLength: 40 }), (steps) => {
         const told = tell(steps);
@@ -71,7 +71,7 @@ describe("the events of a job", () => {
     );
   });
 
-  it("stay below its end, however much progress it makes", () => {
+  it("progress events of a job stay below its end", () => {
     const job = { ...row, ring: 3, executions: 7 };
     const entry = { execution: 7, attempt: 1, workerId: "w", claimId: "c", startedAt: AT };
     const late = jobProgressedEvent(job, entry, {}, 10 ** 9, AT);
@@ -81,7 +81,7 @@ describe("the events of a job", () => {
     expect(end.event.sequence).toBeLessThan(next.event.sequence);
   });
 
-  it("of another version, or of nobody's, are refused with a reason", () => {
+  it("an event of another version or without an owner is refused with a reason", () => {
     const { event } = jobQueuedEvent(row, AT);
     expect(parseEvent({ ...event, version: 2 })).toMatchObject({ ok: false });
     expect(parseEvent({ ...event, more: 1 })).toEqual({ ok: true, event });

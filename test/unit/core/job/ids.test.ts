@@ -23,7 +23,7 @@ function sourceOf(times: readonly number[], randoms: readonly number[]) {
 }
 
 describe("ids", () => {
-  it("say which tenant, batch and partition a job belongs to", () => {
+  it("ids name the tenant, batch and partition of a job", () => {
     fc.assert(
       fc.property(
         tenantName,
@@ -43,7 +43,7 @@ describe("ids", () => {
     );
   });
 
-  it("sort in the order they were made, batches the other way round, even when the clock steps back", () => {
+  it("job ids sort in the order they were made, batch ids in reverse, even when the clock steps back", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1.7e12, max: 1.9e12 }), { minLength: 2, maxLength: 50 }),
@@ -60,7 +60,7 @@ describe("ids", () => {
     );
   });
 
-  it("spread consecutive jobs over all shards of their batch", () => {
+  it("consecutive job ids spread over all shards of their batch", () => {
     const ids = sourceOf([1.8e12], [7]);
     const shards = new Set(
       Array.from({ length: 16 }, () => parseJobId(ids.jobId("acme.0000000000aaaaaaaa", 16))?.shard),
@@ -68,13 +68,13 @@ describe("ids", () => {
     expect(shards.size).toBe(16);
   });
 
-  it("fit, with the ring, into the 128 characters of a MessageId", () => {
+  it("a job id and its ring fit into the 128 characters of a MessageId", () => {
     const ids = createIdSource({ now: () => 1.9e12, random32: () => 2 ** 32 - 1 });
     const jobId = ids.jobId(ids.batchId("a23456789012345"), 16);
     expect(bellMessageId(jobId, Number.MAX_SAFE_INTEGER).length).toBeLessThanOrEqual(128);
   });
 
-  it("are the same all day for a tenant's default batch, and sort newest first among days", () => {
+  it("the id of a tenant's default batch is the same all day, and sorts newest first among days", () => {
     const day = Date.UTC(2026, 2, 1);
     expect(defaultBatchId("acme", day)).toBe(defaultBatchId("acme", day + 86_399_999));
     expect(defaultBatchId("acme", day + 86_400_000) < defaultBatchId("acme", day)).toBe(true);
@@ -93,7 +93,7 @@ describe("ids", () => {
     },
   );
 
-  it("refuse any text that is not exactly a job id", () => {
+  it("parseJobId refuses any text that is not exactly a job id", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(parseJobId(text)).toBeUndefined();

@@ -12,14 +12,14 @@ const timer = timerOf();
 const { tick } = outgoingTick(timer, scheduleHashOf(timer), AT);
 
 describe("a message", () => {
-  it("is a bell, and about its job", () => {
+  it("a message with a bell names the job of the bell", () => {
     const bell = bellOf(jobOf({ ring: 3 }), "e");
     const message = parseMessage(throughJson(bell));
     expect(message).toEqual({ kind: "bell", bell });
     expect(subjectOf(message)).toMatchObject({ jobId: bell.jobId, ring: 3 });
   });
 
-  it("is a tick, and about the job it stands for", () => {
+  it("a message with a tick names the job of the tick", () => {
     const message = parseMessage(throughJson(tick));
     expect(message).toEqual({ kind: "tick", tick });
     expect(subjectOf(message)).toEqual({ jobId: tickJobId(timer, AT, scheduleHashOf(timer)), ring: 1 });
@@ -30,13 +30,13 @@ describe("a message", () => {
     [{ ...bellOf(jobOf(), "e"), version: 2 }, "bell", "Its version is 2; this release reads 1."],
     [{ ...tick, version: 2 }, "tick", "Its version is 2; this release reads 1."],
     [{ version: 1, kind: "wish" }, "bell", "Its kind is not known."],
-  ])("of another release cannot be read, and is about no job: %j", (body, format, reason) => {
+  ])("a message of another release is unreadable and names no job: %j", (body, format, reason) => {
     const message = parseMessage(body);
     expect(message).toEqual({ kind: "unreadable", format, reason });
     expect(subjectOf(message)).toBeUndefined();
   });
 
-  it("that is a tick leaves out the fields of a later release", () => {
+  it("a tick is read without the fields of a later release", () => {
     expect(parseMessage({ ...tick, surprise: true })).toEqual({ kind: "tick", tick });
   });
 
@@ -51,7 +51,7 @@ describe("a message", () => {
     [{ ...tick, scheduleHash: "" }, /scheduleHash/],
     [{ ...tick, version: 1.5 }, /version/],
     [{ ...tick, version: 0 }, /version/],
-  ])("that is malformed has a reason, and is about no job: %j", (body, reason) => {
+  ])("a malformed message has a reason and names no job: %j", (body, reason) => {
     const message = parseMessage(body);
     expect(message).toMatchObject({ kind: "malformed", reason: expect.stringMatching(reason) as unknown });
     expect(subjectOf(message)).toBeUndefined();

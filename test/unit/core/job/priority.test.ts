@@ -5,7 +5,7 @@ import { DEFAULT_WEIGHTS, PRIORITIES, type Priority, createShare } from "../../.
 const weight = fc.integer({ min: 1, max: 50 });
 
 describe("the order in which a free slot looks", () => {
-  it("names every queue once, and in each round gives every priority exactly its share of first looks", () => {
+  it("each look names every queue once, and each round gives every priority exactly its share of first places", () => {
     fc.assert(
       fc.property(weight, weight, weight, fc.integer({ min: 1, max: 3 }), (high, normal, low, rounds) => {
         const weights = { high, normal, low };
@@ -21,7 +21,7 @@ describe("the order in which a free slot looks", () => {
     );
   });
 
-  it("lets nobody wait longer than a round, so nothing starves", () => {
+  it("no queue waits longer than a round for its first place", () => {
     const share = createShare();
     const total = Object.values(DEFAULT_WEIGHTS).reduce((a, b) => a + b);
     const firsts = Array.from({ length: total * 3 }, () => share()[0]);
@@ -31,7 +31,7 @@ describe("the order in which a free slot looks", () => {
     }
   });
 
-  it("looks at the others by rank", () => {
+  it("the queues after the first follow by rank", () => {
     const orders = Array.from({ length: 21 }, createShare()).map((order) => order.join(","));
     expect(new Set(orders)).toEqual(new Set(["high,normal,low", "normal,high,low", "low,high,normal"]));
   });

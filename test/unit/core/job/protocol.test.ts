@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Claim } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
 import {
+  decideDeadLetter,
   endingOf,
   decideDelivery,
   type AttemptResult,
@@ -82,12 +83,12 @@ describe("a bell meets a row", () => {
     }
   });
 
-  it("is set aside when there is no row", () => {
+  it("a bell without a row is dead-lettered", () => {
     const meeting = decideDelivery(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
     expect(meeting).toEqual({ action: "set-aside", reason: "JobNotFound" });
   });
 
-  it("never mistakes a claim without an own one for its own", () => {
+  it("a bell without a claim of its own never takes another claim for its own", () => {
     const row = { state: "running", ring: 1, cancelWanted: false, interruptions: 0, claim: undefined } as const;
     const meeting = decideDelivery(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
     expect(meeting).toEqual({ action: "complete-surplus" });
@@ -113,7 +114,7 @@ const endings = results.flatMap((result) =>
 );
 
 describe("the end of an attempt", () => {
-  it("is always a legal transition, and its bell action fits the state", () => {
+  it("the end of an attempt is always a legal transition, and its bell action fits the state", () => {
     for (const facts of endings) {
       const ending = endingOf(facts);
       expect(isAllowed("running", ending.to)).toBe(true);
@@ -123,13 +124,13 @@ describe("the end of an attempt", () => {
     }
   });
 
-  it("keeps a success, and lets a wanted cancel win over everything else", () => {
+  it("the end of an attempt keeps a success; a wanted cancel wins over everything else", () => {
     for (const facts of endings.filter(({ cancelWanted }) => cancelWanted)) {
       expect(endingOf(facts).to).toBe(facts.result.kind === "succeeded" ? "succeeded" : "canceled");
     }
   });
 
-  it("retries a failure exactly while attempts are left and another one can help", () => {
+  it("a failure is retried exactly while attempts are left and another one can help", () => {
     for (const facts of endings.filter(({ result, cancelWanted }) => result.kind === "failed" && !cancelWanted)) {
       const another =
         facts.result.kind === "failed" && facts.result.retryable && facts.attempts + 1 < facts.maxAttempts;
@@ -141,11 +142,33 @@ describe("the end of an attempt", () => {
     }
   });
 
-  it("never counts an interruption as an attempt, and ends a job that is interrupted for ever", () => {
+  it("an interruption is never counted as an attempt, and too many of them end the job", () => {
     for (const facts of endings.filter(({ result, cancelWanted }) => result.kind === "interrupted" && !cancelWanted)) {
       const ending = endingOf(facts);
       if (facts.interruptions >= MAX_INTERRUPTIONS) expect(ending.to).toBe("failed");
       else expect(ending).toMatchObject({ to: "queued", counts: "interruptions" });
     }
+  });
+});
+
+describe("decideDeadLetter", () => {
+  const cases = JOB_STATES.flatMap((state) => [1, 2, 3].map((letterRing) => ({ state, letterRing })));
+
+  it("a dead letter is evidence about its own ring only, and never against a running row", () => {
+    for (const { state, letterRing } of cases) {
+      const { action } = decideDeadLetter({ state, ring: 2 }, { ring: letterRing });
+      const expected = {
+        queued: letterRing < 2 ? "ring-then-remove" : letterRing === 2 ? "hand-back-then-remove" : "keep",
+        running: "wait",
+        succeeded: "remove",
+        canceled: "remove",
+        failed: letterRing === 2 ? "keep" : "remove",
+      }[state];
+      expect(action, `${state} at ring 2, letter ${letterRing}`).toBe(expected);
+    }
+  });
+
+  it("a dead letter without a row is kept", () => {
+    expect(decideDeadLetter(undefined, { ring: 1 }).action).toBe("keep");
   });
 });

@@ -12,7 +12,7 @@ const policy = fc.record({
 const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe("the wait before a retry", () => {
-  it("stays between its jittered share and its cap", () => {
+  it("the wait before a retry stays between its jittered share and its cap", () => {
     fc.assert(
       fc.property(policy, fc.integer({ min: 1, max: 60 }), chance, (p, failures, random) => {
         const full = Math.min(p.maxDelayMs, p.initialDelayMs * p.factor ** (failures - 1));
@@ -23,7 +23,7 @@ describe("the wait before a retry", () => {
     );
   });
 
-  it("grows with every failure while chance stays the same", () => {
+  it("the wait before a retry grows with every failure at the same randomness", () => {
     fc.assert(
       fc.property(policy, fc.integer({ min: 1, max: 30 }), chance, (p, failures, random) => {
         expect(backoffMs(p, failures + 1, random)).toBeGreaterThanOrEqual(backoffMs(p, failures, random));
@@ -31,7 +31,7 @@ describe("the wait before a retry", () => {
     );
   });
 
-  it("doubles from two seconds by default", () => {
+  it("the wait before a retry doubles from two seconds by default", () => {
     expect([1, 2, 3, 20].map((failures) => backoffMs(DEFAULT_RETRY, failures, 0))).toEqual([
       2_000, 4_000, 8_000, 300_000,
     ]);
@@ -39,7 +39,7 @@ describe("the wait before a retry", () => {
 });
 
 describe("a retry policy", () => {
-  it("takes each field from the submitter, else the package, else the default", () => {
+  it("a retry policy takes each field from the submitter, else the package, else the default", () => {
     expect(retryPolicyOf({ maxAttempts: 9 }, { maxAttempts: 5, jitter: 0 })).toEqual({
       ...DEFAULT_RETRY,
       maxAttempts: 9,
@@ -54,7 +54,7 @@ describe("a retry policy", () => {
     { jitter: 2 },
     { initialDelayMs: -1 },
     { other: 1 },
-  ])("refuses %j", (overrides) => {
+  ])("a retry policy refuses %j", (overrides) => {
     expect(retryOverridesSchema.safeParse(overrides).success).toBe(false);
   });
 });

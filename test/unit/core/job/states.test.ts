@@ -15,13 +15,13 @@ import {
 const state = fc.constantFrom(...JOB_STATES);
 
 describe("job states", () => {
-  it("never lead from one terminal state to another", () => {
+  it("a terminal job state never leads to another terminal state", () => {
     for (const from of JOB_STATES.filter(isTerminal)) {
       for (const to of JOB_STATES) expect(isAllowed(from, to)).toBe(to === "queued");
     }
   });
 
-  it("allow exactly the documented ways between states", () => {
+  it("job states allow exactly the documented transitions", () => {
     const allowed = JOB_STATES.flatMap((from) =>
       JOB_STATES.filter((to) => isAllowed(from, to)).map((to) => `${from} → ${to}`),
     );
@@ -42,7 +42,7 @@ describe("job states", () => {
     expect(() => assertTransition("succeeded", "failed")).toThrow(/cannot go from succeeded to failed/);
   });
 
-  it("count every job exactly once along any path of states", () => {
+  it("the counts hold every job exactly once along any path of states", () => {
     fc.assert(
       fc.property(fc.array(state, { minLength: 1 }), (path) => {
         const counts = path.reduce((sum, to, index) => addCounts(sum, countChange(path[index - 1], to)), NO_COUNTS);

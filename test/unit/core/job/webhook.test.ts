@@ -14,7 +14,7 @@ const after = (ms: number): Date => new Date(NOW.getTime() + ms);
 const values = (secrets: readonly { readonly value: string }[]): readonly string[] => secrets.map(({ value }) => value);
 
 describe("a delivery that did not arrive", () => {
-  it("is tried eight times over some 21 hours", () => {
+  it("a delivery that does not arrive is tried eight times over some 21 hours", () => {
     const waits = Array.from({ length: WEBHOOK_MAX_TRIES }, (_, i) => webhookBackoffMs(i + 1, 0.5));
     const inSeconds = waits.map((ms) => ms && Math.round(ms / 1_000));
     expect(inSeconds).toEqual([30, 105, 368, 1_286, 4_502, 15_757, 55_148, undefined]);
@@ -22,7 +22,7 @@ describe("a delivery that did not arrive", () => {
     expect(total / HOUR_MS).toBeCloseTo(21.4, 1);
   });
 
-  it("waits a fifth longer or shorter, so that many do not come back at once", () => {
+  it("the wait between two tries varies by a fifth, so that many deliveries do not retry at once", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: WEBHOOK_MAX_TRIES - 1 }),
@@ -37,7 +37,7 @@ describe("a delivery that did not arrive", () => {
     );
   });
 
-  it("is judged by the status alone", () => {
+  it("a delivery is judged by the status of its answer alone", () => {
     fc.assert(
       fc.property(
         fc.option(fc.integer({ min: 100, max: 599 }), { nil: undefined }),
@@ -52,7 +52,7 @@ describe("a delivery that did not arrive", () => {
     );
   });
 
-  it("disables its webhook when the receiver is gone, or has been away for days", () => {
+  it("a webhook is disabled when its receiver answers 410 or has been away for days", () => {
     const last = { tries: WEBHOOK_MAX_TRIES, failuresInRow: WEBHOOK_FAILURES_MAX_COUNT - 1 };
     expect(judgeTry({ answerCode: 410 }, { tries: 1, failuresInRow: 0 }, 0)).toMatchObject({
       disables: expect.stringContaining("410") as string,
@@ -68,14 +68,14 @@ describe("a delivery that did not arrive", () => {
 describe("a rotated secret", () => {
   const webhook = webhookOf({ secrets: [{ value: "one", validUntil: undefined }] });
 
-  it("signs beside the one before for a day, then alone", () => {
+  it("a rotated secret signs beside the old one for a day, then alone", () => {
     const rotated = { secrets: rotatedSecrets(webhook, "two", NOW) };
     expect(values(secretsAt(rotated, NOW))).toEqual(["two", "one"]);
     expect(values(secretsAt(rotated, after(WEBHOOK_SECRET_OVERLAP_MS - 1)))).toEqual(["two", "one"]);
     expect(values(secretsAt(rotated, after(WEBHOOK_SECRET_OVERLAP_MS)))).toEqual(["two"]);
   });
 
-  it("shortens no other's time when it is rotated again, and forgets those that are over", () => {
+  it("a second rotation keeps the end of older secrets and drops expired ones", () => {
     const twice = {
       secrets: rotatedSecrets({ secrets: rotatedSecrets(webhook, "two", NOW) }, "three", after(HOUR_MS)),
     };

@@ -14,11 +14,11 @@ function shuffled(value: unknown): unknown {
 }
 
 describe("canonical JSON", () => {
-  it("is the same for the same value, whatever the order of its fields", () => {
+  it("canonical JSON is the same whatever the order of fields", () => {
     fc.assert(fc.property(fc.jsonValue(), (value) => canonicalJson(shuffled(value)) === canonicalJson(value)));
   });
 
-  it("says the value, so that two values never share a text", () => {
+  it("two different values never share a canonical JSON", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
@@ -26,12 +26,12 @@ describe("canonical JSON", () => {
     );
   });
 
-  it("leaves out what has no value, and writes instants as JSON does", () => {
+  it("canonical JSON leaves out undefined fields and writes instants as JSON does", () => {
     const value = { b: undefined, a: new Date("2030-01-01T00:00:00Z"), c: [undefined, { d: undefined }], e: null };
     expect(canonicalJson(value)).toBe('{"a":"2030-01-01T00:00:00.000Z","c":[null,{}],"e":null}');
   });
 
-  it("keeps the order of lists", () => {
+  it("canonical JSON keeps the order of lists", () => {
     expect(canonicalJson([2, 1])).not.toBe(canonicalJson([1, 2]));
   });
 });

@@ -28,7 +28,7 @@ describe("a number in JSON", () => {
     ["0.3333333333333333333333333333", "0.3333333333333333"],
     [`0.${"0".repeat(400)}1`, "0"],
     [`1${"0".repeat(400)}`, "null"],
-  ])("is refused as %s, which would arrive as %s", (source, arrives) => {
+  ])("a number in JSON is refused as %s, which would arrive as %s", (source, arrives) => {
     expect(messageOf(source)).toMatch(new RegExp(` would arrive as ${arrives}; send it as text$`));
     expect(messageOf(`{"a":${source}}`)).toBeDefined();
     expect(messageOf(`[1, ${source} ]`)).toBeDefined();
@@ -52,11 +52,11 @@ describe("a number in JSON", () => {
     "1.1000000000000000000",
     "1000000000000000000000000e-24",
     `0.${"0".repeat(300)}1`,
-  ])("is taken as %s", (source) => {
+  ])("a number in JSON is accepted as %s", (source) => {
     expect(parseJson(`{"a":[${source}]}`)).toEqual({ a: [Number(source)] });
   });
 
-  it("is taken in every form that a program prints for a double", () => {
+  it("a number in JSON is accepted in every form that a program prints for a double", () => {
     const forms = [
       (value: number) => JSON.stringify(value),
       (value: number) => value.toPrecision(17),
@@ -73,7 +73,7 @@ describe("a number in JSON", () => {
     );
   });
 
-  it("is refused exactly when a whole number changes", () => {
+  it("a whole number in JSON is refused exactly when it would change", () => {
     fc.assert(
       // Below 1e21, where numbers are written without an exponent.
       fc.property(fc.bigInt({ min: -(2n ** 69n), max: 2n ** 69n }), (value) => {
@@ -82,26 +82,26 @@ describe("a number in JSON", () => {
     );
   });
 
-  it("is named by its path, with all others", () => {
+  it("every refused number in JSON is named by its path", () => {
     const text = '{"a":{"b":[1,{"c d":1e400}]},"":[[99999999999999999]],"ok":"1e400, 9223372036854775807"}';
     expect(problemsOf(text).map(({ target }) => target)).toEqual(["a.b[1].c d", "[0][0]"]);
     expect(() => parseJson(text)).toThrow("holds a.b[1].c d: 1e400 would arrive as null; send it as text (and 1 more)");
   });
 
-  it("does not fill an answer: twenty are named, long ones are cut", () => {
+  it("at most twenty refused numbers are named, and long ones are cut", () => {
     const problems = problemsOf(JSON.stringify(Array<number>(1_000).fill(0)).replaceAll("0", "9".repeat(500)));
     expect(problems).toHaveLength(20);
     for (const { message } of problems) expect(message.length).toBeLessThan(150);
   });
 
-  it("is found in a text that is nested too deeply to be searched", () => {
+  it("JSON with a suspect number that is nested too deeply is refused", () => {
     const depth = 200_000;
     expect(messageOf(`${"[".repeat(depth)}1e400${"]".repeat(depth)}`)).toBe("is nested too deeply");
   });
 });
 
 describe("a JSON text", () => {
-  it("may begin with a byte order mark, as bytes and as text", () => {
+  it("a JSON text may begin with a byte order mark, as bytes and as text", () => {
     const text = '\ufeff{"name":"Größe"}';
     expect(parseJson(text)).toEqual({ name: "Größe" });
     expect(parseJson(Buffer.from(text))).toEqual({ name: "Größe" });
@@ -117,19 +117,19 @@ describe("a JSON text", () => {
     ["in UTF-16, high bytes first", Buffer.from('\ufeff{"a":1}', "utf16le").swap16(), "is UTF-16"],
     ["that is no JSON", Buffer.from("{'a':1}"), "is not JSON: "],
     ["that is empty", Buffer.alloc(0), "is not JSON: "],
-  ])("%s is refused in words", (_, bytes, message) => {
+  ])("a JSON text is refused in words: %s", (_, bytes, message) => {
     expect(messageOf(bytes)).toContain(message);
   });
 
-  it("keeps escapes, also of halves of characters", () => {
+  it("a JSON text keeps escapes, also of halves of characters", () => {
     expect(parseJson(Buffer.from('"\\ud800"'))).toBe("\ud800");
   });
 
-  it("has the last value of a name that is repeated", () => {
+  it("a JSON text keeps the last value of a repeated name", () => {
     expect(parseJson('{"a":1e400,"a":1}')).toEqual({ a: 1 });
   });
 });
 
-it("takes text that is no JSON out of bytes", () => {
+it("decodeUtf8 reads text that is not JSON", () => {
   expect(decodeUtf8(Buffer.from("\ufeffa b"))).toBe("a b");
 });

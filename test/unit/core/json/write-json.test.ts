@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseJson, writeJson } from "../../../../runtime/core/json.ts";
 
 describe("writeJson", () => {
-  it("writes what JSON.stringify writes, and reads it back the same", () => {
+  it("writeJson writes what JSON.stringify writes, and it reads back the same", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = writeJson(value);
@@ -21,7 +21,7 @@ describe("writeJson", () => {
     ["dates", [new Date(0), null], '["1970-01-01T00:00:00.000Z",null]'],
     ["what toJSON makes", { a: { toJSON: () => null } }, '{"a":null}'],
     ["the same object twice", [[{}], [{}]], "[[{}],[{}]]"],
-  ])("takes %s", (_, value, text) => {
+  ])("writeJson accepts %s", (_, value, text) => {
     expect(writeJson(value)).toBe(text);
   });
 
@@ -49,7 +49,7 @@ describe("writeJson", () => {
       },
       "cannot be written as JSON: no",
     ],
-  ])("refuses %s by its field", (_, value, message) => {
+  ])("writeJson refuses %s by its field", (_, value, message) => {
     expect(() => writeJson(value)).toThrow(message);
   });
 });

@@ -47,7 +47,7 @@ function problemOf(value: unknown): string {
 }
 
 describe("parseManifest", () => {
-  it("returns what a valid manifest says", () => {
+  it("parseManifest returns a valid manifest", () => {
     expect(manifestIn(JSON.stringify(valid))).toEqual(valid);
     expect(manifestIn(JSON.stringify({ ...valid, platform: "any" })).platform).toBe("any");
   });
@@ -126,7 +126,7 @@ describe("parseManifest", () => {
       'platform: expected "any" or { os, arch, libc? }',
     ],
     ["a manifest that is too large", " ".repeat(MANIFEST_MAX_BYTES + 1), "job.json is larger than"],
-  ])("refuses %s by name", (_, value, expected) => {
+  ])("parseManifest refuses %s by name", (_, value, expected) => {
     expect(problemOf(value)).toContain(expected);
   });
 
@@ -185,11 +185,11 @@ describe("parseManifest", () => {
       "timers: expected at most 200 timers, not 201",
     ],
     ["an unknown field of a timer", withTimer({ schedule: "x" }), 'expected only known fields, not "schedule"'],
-  ])("refuses %s by name", (_, value, expected) => {
+  ])("parseManifest refuses %s by name", (_, value, expected) => {
     expect(problemOf(value)).toContain(expected);
   });
 
-  it("counts further problems and lists them all", () => {
+  it("parseManifest lists all problems and counts further ones", () => {
     const bad = JSON.stringify({ ...valid, name: "", platform: 1 });
     expect(() => manifestIn(bad)).toThrow(
       expect.objectContaining({
@@ -199,7 +199,7 @@ describe("parseManifest", () => {
     expect(problemOf(bad)).toMatch(/ \(and 1 more\)\.$/);
   });
 
-  it("answers any JSON value with a manifest or a PackageError", () => {
+  it("parseManifest answers any JSON value with a manifest or a PackageError", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(...Object.keys(valid)), (value, key) => {
         problemOf(value);
@@ -215,7 +215,7 @@ describe("parseManifest", () => {
 });
 
 describe("the manifest of a package that a later release may have accepted", () => {
-  it("cannot be read when it has another version, whatever else it holds; that is no fault of the package", () => {
+  it("a manifest of another version is unreadable, and that is not the fault of the package", () => {
     const error = (text: string): unknown => {
       try {
         return parseAcceptedManifest(Buffer.from(text));

@@ -13,7 +13,7 @@ describe("packagePathProblem", () => {
     ".env",
     "console/x",
     "a..b",
-  ])("accepts %j", (path) => {
+  ])("packagePathProblem accepts %j", (path) => {
     expect(packagePathProblem(path)).toBeUndefined();
   });
 
@@ -41,30 +41,34 @@ describe("packagePathProblem", () => {
     ["a\ufffd", "control or invisible"],
     ["é".repeat(128), "longer than 255 bytes"],
     ["a/".repeat(200) + "a", "longer than 400 characters"],
-  ])("refuses %j", { tags: "attack/archives" }, (path, problem) => {
+  ])("packagePathProblem refuses %j", { tags: "attack/archives" }, (path, problem) => {
     expect(packagePathProblem(path)).toContain(problem);
   });
 
-  it("accepts only paths that stay where they are put, on either kind of system", { tags: "attack/archives" }, () => {
-    const parts = fc.constantFrom("a", "b", ".", "..", "...", "", "/", "\\", ":", "c:", "~", "\u0000", " ", "é");
-    const path = fc.oneof(
-      fc.string({ unit: "binary" }),
-      fc.array(parts, { maxLength: 8 }).map((list) => list.join("")),
-      fc.array(parts, { maxLength: 8 }).map((list) => list.join("/")),
-    );
-    fc.assert(
-      fc.property(path, (text) => {
-        if (packagePathProblem(text) !== undefined) return;
-        expect(posix.resolve("/root/x", text)).toBe(`/root/x/${text}`);
-        expect(win32.resolve("D:\\root\\x", text)).toBe(`D:\\root\\x\\${text.replaceAll("/", "\\")}`);
-      }),
-      { numRuns: 2_000 },
-    );
-  });
+  it(
+    "packagePathProblem accepts only paths that stay inside their folder, on POSIX and Windows",
+    { tags: "attack/archives" },
+    () => {
+      const parts = fc.constantFrom("a", "b", ".", "..", "...", "", "/", "\\", ":", "c:", "~", "\u0000", " ", "é");
+      const path = fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc.array(parts, { maxLength: 8 }).map((list) => list.join("")),
+        fc.array(parts, { maxLength: 8 }).map((list) => list.join("/")),
+      );
+      fc.assert(
+        fc.property(path, (text) => {
+          if (packagePathProblem(text) !== undefined) return;
+          expect(posix.resolve("/root/x", text)).toBe(`/root/x/${text}`);
+          expect(win32.resolve("D:\\root\\x", text)).toBe(`D:\\root\\x\\${text.replaceAll("/", "\\")}`);
+        }),
+        { numRuns: 2_000 },
+      );
+    },
+  );
 });
 
 describe("packagePathKey", () => {
-  it("is equal for names that some file system takes for one", { tags: "attack/archives" }, () => {
+  it("packagePathKey is equal for names that some file system takes for one", { tags: "attack/archives" }, () => {
     for (const [a, b] of [
       ["README", "readme"],
       ["\u00e9", "e\u0301"],
@@ -79,7 +83,7 @@ describe("packagePathKey", () => {
 });
 
 describe("showPath", () => {
-  it("makes what cannot be seen visible and shortens what is long", () => {
+  it("showPath makes invisible characters visible and shortens long paths", () => {
     expect(showPath("a\u0000\u202eb")).toBe('"a\\u0000\\u202eb"');
     expect(showPath("x".repeat(500))).toHaveLength(100);
   });

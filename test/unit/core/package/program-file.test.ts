@@ -1,23 +1,23 @@
 import { describe, expect, it } from "vitest";
 import type { PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
 import { packagedProgram, programProblem, readInterpreter } from "../../../../runtime/core/package/program-file.ts";
-import { elfFor } from "../../../support/elf.ts";
+import { elfFor } from "../../../support/packages/elf.ts";
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
 const ARM64 = elfFor(0xb7);
 const IA32 = elfFor(0x03);
 
-describe("what keeps a program from starting", () => {
+describe("programProblem", () => {
   it.each<[string, string | Uint8Array, string]>([
-    ["nothing in it", "", "is empty"],
+    ["no content", "", "is empty"],
     ["Windows line ends", "#!/bin/sh\r\n", "CRLF"],
     ["Windows line ends in a file of one line", "#!/bin/sh\r", "CRLF"],
     ["a byte order mark", "\ufeff#!/bin/sh\n", "begins with a byte order mark"],
-    ["UTF-16", Buffer.from("\ufeff#!/bin/sh\n", "utf16le"), "is UTF-16"],
+    ["text in UTF-16", Buffer.from("\ufeff#!/bin/sh\n", "utf16le"), "is UTF-16"],
     ["no interpreter", "#!  \n", "names no interpreter"],
     ["a relative interpreter", "#!python3\n", "names its interpreter python3 by a relative path"],
     ["another processor", ARM64, "was built for linux-arm64 and cannot run on linux-x64"],
-  ])("is %s", (_, content, problem) => {
+  ])("programProblem refuses a program with %s", (_, content, problem) => {
     expect(programProblem(Buffer.from(content as string), LINUX)).toContain(problem);
   });
 
@@ -29,18 +29,18 @@ describe("what keeps a program from starting", () => {
     ["another binary", Uint8Array.of(0, 1, 2, 3)],
     ["a program of 32 bits", IA32],
     ["a program for this processor", elfFor(0x3e)],
-  ])("is not %s", (_, content) => {
+  ])("programProblem accepts %s", (_, content) => {
     expect(programProblem(Buffer.from(content as string), LINUX)).toBeUndefined();
   });
 
-  it("is nobody's processor when the package says that it runs anywhere", () => {
+  it("programProblem accepts every processor when the package runs anywhere", () => {
     expect(programProblem(ARM64, "any")).toBeUndefined();
     expect(programProblem(IA32, { os: "linux", arch: "arm64" })).toContain("linux-ia32");
     expect(programProblem(elfFor(0x3e), { os: "darwin", arch: "x64" })).toContain("cannot run on darwin-x64");
   });
 });
 
-describe("the interpreter of a script", () => {
+describe("readInterpreter", () => {
   it.each<[string, string, string | undefined]>([
     ["#!/bin/sh -e\nexit", "/bin/sh", undefined],
     ["#! \t/bin/sh", "/bin/sh", undefined],
@@ -52,16 +52,16 @@ describe("the interpreter of a script", () => {
     ["#!/usr/bin/env -i\n", "/usr/bin/env", undefined],
     ["#!/usr/bin/env\n", "/usr/bin/env", undefined],
     ["#!/opt/fakeenv python3\n", "/opt/fakeenv", undefined],
-  ])("of %j is %s with %s", (text, path, byName) => {
+  ])("the interpreter of %j is %s with %s", (text, path, byName) => {
     expect(readInterpreter(Buffer.from(text))).toEqual({ path, byName });
   });
 
-  it("is none in what is no script", () => {
+  it("a file that is not a script has no interpreter", () => {
     for (const text of ["", "echo", "#!", "#\n!/bin/sh"]) expect(readInterpreter(Buffer.from(text))).toBeUndefined();
   });
 });
 
-it("is a file of the package by a slash, or because there is one of that name", () => {
+it("a command is a file of the package when it has a slash or when the package has a file of that name", () => {
   const has = (path: string): boolean => path === "tool";
   const fileOf = (command: string) => packagedProgram({ kind: "command", command }, has);
   expect([fileOf("./bin/x"), fileOf("bin/x"), fileOf("tool"), fileOf("python3")]).toEqual([

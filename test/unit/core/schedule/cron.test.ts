@@ -53,17 +53,17 @@ describe("cron text", () => {
     ["0 0 0 31 2 *", /never matches/],
     ["0 0 0 30 feb *", /never matches/],
     ["0 0 0 31 4,6,9,11 *", /never matches/],
-  ])("%s is refused, and why is said", (text, message) => {
+  ])("cron text %s is refused with a reason", (text, message) => {
     expect(() => parseCron(text)).toThrow(message);
   });
 
-  it("is taken as its refusal says to write it", () => {
+  it("cron text is accepted as its refusal says to write it", () => {
     expect(parseCron("0 0 22-23,0-6 * * *").hours).toEqual([0, 1, 2, 3, 4, 5, 6, 22, 23]);
     expect(parseCron("0 0 0 * * FRI-SAT,SUN-mon").daysOfWeek).toEqual([0, 1, 5, 6]);
     expect(parseCron("0 0 0 * OCT-DEC,JAN-FEB *").months).toEqual([1, 2, 10, 11, 12]);
   });
 
-  it("is a rhythm by its text, not by what it matches", () => {
+  it("cron text is a rhythm by its form, not by what it matches", () => {
     expect(isRhythm("0 */20 * * * *")).toBe(true);
     expect(isRhythm("0 30 * * * *")).toBe(true);
     expect(isRhythm("0 30 1-1 * * *")).toBe(true);

@@ -8,7 +8,7 @@ import {
   type WrittenCron,
   type WrittenField,
   type ZonePeriods,
-} from "../../../support/schedule-oracle.ts";
+} from "./schedule-oracle.ts";
 import { seededRandom, type SeededRandom } from "../../../support/seeded-random.ts";
 
 const HOUR_MS = 3_600_000;

@@ -6,13 +6,13 @@ import { scheduleWarnings } from "../../../../runtime/core/schedule/schedule-war
 const warningsOf = (cron: string): readonly string[] => scheduleWarnings({ cron });
 
 describe("an author is warned", () => {
-  it("of the second that was meant to be a minute", () => {
+  it("an author is warned of a second that was meant as a minute", () => {
     expect(warningsOf("* 10 * * * *")).toEqual([expect.stringContaining(`"0 10 * * * *" runs once`)]);
     expect(warningsOf("0-59 10 * * * *")).toHaveLength(1);
     for (const text of ["0 */10 * * * *", "* * * * * *", "*/10 * * * *"]) expect(warningsOf(text)).toEqual([]);
   });
 
-  it("of days that must match twice", () => {
+  it("an author is warned of days that must match twice", () => {
     expect(warningsOf("0 0 8 1 * MON")).toEqual([
       'Cron "0 0 8 1 * MON" runs on days that match both day of month "1" and day of week "MON"; Unix cron would run on either.',
     ]);
@@ -36,7 +36,7 @@ describe("an author is warned", () => {
     ["0 0 0 1-28/9 * *", "9 days but at day of month 1, 10, 19, 28, anew every month", "9.00:00:00"],
     ["0 0 0 * * */2", "2 days but at day of week 0, 2, 4, 6, anew every week", "2.00:00:00"],
     ["0 0 0 * * MON/3", "3 days but at day of week 1, 4, anew every week", "3.00:00:00"],
-  ])("of %s, whose steps begin anew, and what does not", (cron, meaning, span) => {
+  ])("an author is warned of %s, whose steps begin anew, and is shown what does not", (cron, meaning, span) => {
     const [warning, ...others] = warningsOf(cron);
     expect(others).toEqual([]);
     expect(warning).toContain(`does not run every ${meaning}. The time span "${span}" does`);
@@ -47,22 +47,22 @@ describe("an author is warned", () => {
     ["0 0 0 1 */5 *", "5 months from January: it runs in month 1, 6, 11."],
     ["0 0 0 1 */3 *", "3 months from January: it runs in month 1, 4, 7, 10."],
     ["0 0 0 1 feb/3 *", "3 months from January: it runs in month 2, 5, 8, 11."],
-  ])("of %s, which counts months", (cron, meaning) => {
+  ])("an author is warned of %s, which counts months", (cron, meaning) => {
     expect(warningsOf(cron)).toEqual([expect.stringContaining(`counts its ${meaning}`)]);
   });
 
-  it("of every such field by itself", () => {
+  it("an author is warned of every such field by itself", () => {
     expect(warningsOf("*/90 7/7 * * * *")).toHaveLength(2);
   });
 
   it.each([
     ...["*/15 */20 */8 * * *", "0 5/15 * * * *", "0 0 8-18/2 * * MON-FRI", "0 0/30 * * * *", "0 0 */1 */1 */1 */1"],
     ...["0 0 0 1-15/7 * *", "0 0 0 * * 1-5/2", "0 0-45/15 * * * *", "0 0 8 * * MON-FRI"],
-  ])("of nothing in %s", (cron) => {
+  ])("an author is not warned of %s", (cron) => {
     expect(warningsOf(cron)).toEqual([]);
   });
 
-  it("no longer, when the values are written as the warning has them", () => {
+  it("an author is not warned of values written as the warning shows them", () => {
     const steps = fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 2, max: 59 }), fc.constantFrom("*", "1"));
     fc.assert(
       fc.property(steps, ([at, step, from]) => {
@@ -78,7 +78,7 @@ describe("an author is warned", () => {
     );
   });
 
-  it("of zones whose names have the sign turned around, and of zones that a time span does not look at", () => {
+  it("an author is warned of zones with an inverted sign, and of a zone beside a time span", () => {
     const cron = "0 0 8 * * *";
     expect(scheduleWarnings({ cron, timeZone: "Etc/GMT+2" })).toEqual([
       'Time zone "Etc/GMT+2" is 2 hours behind UTC: in names with Etc the sign is turned around. Places know daylight saving, too.',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { believedRun, believedTimer } from "../../../../runtime/core/timer/judgement.ts";
+import { believedRun, believedTimer } from "../../../../runtime/core/timer/believed.ts";
 import { CLOCK_SKEW_MAX_MS, TICK_HORIZON_MAX_MS } from "../../../../runtime/core/limits.ts";
 import { newTimerRun } from "../../../../runtime/core/timer/timer.ts";
 import { timerOf } from "../../../support/builders.ts";
@@ -9,31 +9,31 @@ const before = (ms: number): Date => new Date(NOW.getTime() - ms);
 const after = (ms: number): Date => new Date(NOW.getTime() + ms);
 const FAR_MS = TICK_HORIZON_MAX_MS + 2 * CLOCK_SKEW_MAX_MS + 1;
 
-describe("a timer's row", () => {
-  it("is believed as far ahead as any clock that is let pass may write", () => {
+describe("believedTimer", () => {
+  it("a time in a timer's row counts as far ahead as an accepted clock may write", () => {
     const timer = timerOf({ activeFrom: before(1), scheduledUpTo: after(FAR_MS - 1) });
     expect(believedTimer(timer, NOW)).toEqual(timer);
   });
 
-  it("has sent nothing if it says that ticks far ahead were sent", () => {
+  it("a timer whose row says that ticks far ahead were sent counts as having sent none", () => {
     const timer = timerOf({ activeFrom: before(1), scheduledUpTo: after(FAR_MS) });
     expect(believedTimer(timer, NOW)).toEqual({ ...timer, scheduledUpTo: before(1) });
   });
 
-  it("ticks from now on if it says that it ticks from a time far ahead", () => {
+  it("a timer whose row says that it starts far ahead ticks from now on", () => {
     const timer = timerOf({ activeFrom: after(FAR_MS), scheduledUpTo: after(FAR_MS) });
     expect(believedTimer(timer, NOW)).toEqual({ ...timer, activeFrom: NOW, scheduledUpTo: NOW });
   });
 });
 
-describe("what a timer does", () => {
-  it("is believed when it is possible", () => {
+describe("believedRun", () => {
+  it("a timer's run row counts when its times are possible", () => {
     const run = { ...newTimerRun("b"), coveredUpTo: after(FAR_MS - 1) };
     expect(believedRun(run, NOW, NOW)).toBe(run);
     expect(believedRun(newTimerRun("b"), NOW, NOW)).toEqual(newTimerRun("b"));
   });
 
-  it("says nothing of the tick that has come and later ones when it speaks of the far future", () => {
+  it("a timer's run row of the far future says nothing of the present tick and later ones", () => {
     const times = [before(2), NOW, after(FAR_MS)];
     const run = {
       ...newTimerRun("b"),

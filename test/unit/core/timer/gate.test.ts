@@ -30,18 +30,18 @@ const request = (fields: Partial<GateRequest> = {}): GateRequest => ({
 });
 const queue = (waitingMax = 1): GateRequest => request({ overlap: "queue", waitingMax });
 
-describe("the gate of a timer", () => {
+describe("decideGate", () => {
   it.each([
-    ["nobody has run yet", undefined],
+    ["no run has been yet", undefined],
     ["it is the one that may run", third],
-  ])("lets a run through when %s, with a write in any case", (_when, currentJobId) => {
+  ])("the gate admits a run when %s, and always with a write", (_when, currentJobId) => {
     expect(decideGate({ currentJobId, waitingJobIds: [second] }, request(), nothing)).toEqual({
       action: "pass",
       turns: { currentJobId: third, waitingJobIds: [second] },
     });
   });
 
-  it.each(OVER)("lets a run through when the last one is %s, and it waits no longer", (state) => {
+  it.each(OVER)("the gate admits a waiting run when the last one is %s", (state) => {
     const run = { currentJobId: first, waitingJobIds: [third, fourth] };
     expect(decideGate(run, queue(), knowing({ [first]: state }))).toEqual({
       action: "pass",
@@ -49,7 +49,7 @@ describe("the gate of a timer", () => {
     });
   });
 
-  it("lets no run through while an earlier one waits, although nobody runs", () => {
+  it("the gate admits no run while an earlier one waits, even when none runs", () => {
     const known = knowing({ [first]: "succeeded", [second]: "queued" });
     const run = { currentJobId: first, waitingJobIds: [second] };
     expect(decideGate(run, queue(), knowing({ [first]: "succeeded" }))).toEqual({ action: "look", jobIds: [second] });
@@ -67,7 +67,7 @@ describe("the gate of a timer", () => {
     }
   });
 
-  it("keeps the latest of those that wait, or the earliest", () => {
+  it("the gate keeps the latest waiting runs, or the earliest", () => {
     const run = { currentJobId: first, waitingJobIds: [second, third] };
     const known = knowing({ [first]: "running", [second]: "queued", [third]: "queued" });
     const last = (keeps: GateRequest["keeps"]): GateRequest => ({ ...queue(2), jobId: fourth, keeps });
@@ -82,24 +82,24 @@ describe("the gate of a timer", () => {
     });
   });
 
-  it("looks at the holder before it decides", () => {
+  it("the gate looks at the holder before it decides", () => {
     const run = { currentJobId: first, waitingJobIds: [] };
     expect(decideGate(run, request(), nothing)).toEqual({ action: "look", jobIds: [first] });
   });
 
-  it("lets every run through that may overlap, and looks at nobody", () => {
+  it("the gate admits every run of a timer that may overlap, without a look at others", () => {
     const run = { currentJobId: first, waitingJobIds: [] };
     const decision = decideGate(run, request({ overlap: "allow" }), nothing);
     expect(decision).toMatchObject({ action: "pass", turns: { currentJobId: third } });
   });
 
-  it.each(ALIVE)("leaves a run out while another is %s", (state) => {
+  it.each(ALIVE)("the gate skips a run while another is %s", (state) => {
     const run = { currentJobId: first, waitingJobIds: [] };
     const expected = { action: "leave-out", holderJobId: first };
     expect(decideGate(run, request(), knowing({ [first]: state }))).toEqual(expected);
   });
 
-  it.each(ALIVE)("lets a run wait while another is %s, behind those of earlier ticks", (state) => {
+  it.each(ALIVE)("the gate lets a run wait while another is %s, behind runs of earlier ticks", (state) => {
     const known = knowing({ [first]: state });
     const wait = (waitingJobIds: readonly string[]) => ({
       ...{ action: "wait", dropped: [] },
@@ -110,13 +110,13 @@ describe("the gate of a timer", () => {
     expect(decideGate(two, queue(3), known)).toEqual(wait([second, third, fourth]));
   });
 
-  it("leaves a run that waits where it is", () => {
+  it("the gate leaves a waiting run in its place", () => {
     const run = { currentJobId: first, waitingJobIds: [second, third] };
     expect(decideGate(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "stay" });
     expect(decideGate(run, request(), knowing({ [first]: "running" }))).toEqual({ action: "stay" });
   });
 
-  it("gives the room of those that have ended to others, and leaves a run out when there is none", () => {
+  it("the gate gives the room of ended runs to others, and skips a run when there is none", () => {
     const run = { currentJobId: first, waitingJobIds: [second] };
     expect(decideGate(run, queue(), knowing({ [first]: "running" }))).toEqual({ action: "look", jobIds: [second] });
     for (const state of OVER) {
@@ -131,7 +131,7 @@ describe("the gate of a timer", () => {
     }
   });
 
-  it("decides, whatever is true, once it has looked as far as it asks; never lets two hold it or too many wait", () => {
+  it("the gate always decides after the looks it asks for, and never lets two runs hold it or too many wait", () => {
     const ids = ["e", "d", "c", "b", "a"] as const;
     const ways = fc.constantFrom("earliest" as const, "latest" as const);
     const some = fc.subarray([...ids]);
@@ -176,18 +176,18 @@ describe("the gate of a timer", () => {
   });
 });
 
-describe("whoever asks for those that wait", () => {
-  it("has nothing to do when nobody waits, and looks at nobody", () => {
+describe("askOf", () => {
+  it("askOf does nothing without waiting runs, and looks at none", () => {
     expect(nextRunOf({ currentJobId: first, waitingJobIds: [] }, nothing)).toEqual({ action: "nothing" });
   });
 
-  it.each(ALIVE)("has nothing to do while the holder is %s", (state) => {
+  it.each(ALIVE)("askOf does nothing while the holder is %s", (state) => {
     const run = { currentJobId: first, waitingJobIds: [second] };
     expect(nextRunOf(run, nothing)).toEqual({ action: "look", jobIds: [first] });
     expect(nextRunOf(run, knowing({ [first]: state }))).toEqual({ action: "nothing" });
   });
 
-  it.each(OVER)("rings for the first that waits when the holder is %s, and passes over ended ones", (state) => {
+  it.each(OVER)("askOf rings for the first waiting run when the holder is %s, and skips ended ones", (state) => {
     const run = { currentJobId: first, waitingJobIds: [second, third] };
     expect(nextRunOf(run, knowing({ [first]: state }))).toEqual({ action: "look", jobIds: [second] });
     expect(nextRunOf(run, knowing({ [first]: state, [second]: "queued" }))).toEqual({ action: "ring", jobId: second });

@@ -31,7 +31,7 @@ const rules = (fields: Partial<TickRules> = {}): TickRules => ({
 });
 
 describe("a tick in time", () => {
-  it.each(["once", "skip", { all: 3 }] as const)("runs, under misfire %j", (misfire) => {
+  it.each(["once", "skip", { all: 3 }] as const)("a tick in time runs under misfire %j", (misfire) => {
     const covered = coverage({ coveredUpTo: minute(4) });
     expect(judgeTick(covered, rules({ misfire }), minute(5), second(5 * 60 + 60))).toEqual({
       verdict: "run",
@@ -39,12 +39,12 @@ describe("a tick in time", () => {
     });
   });
 
-  it("runs before its time by the clock of a worker that is slow", () => {
+  it("a tick runs before its time by the clock of a worker that is slow", () => {
     const judged = judgeTick(coverage({ coveredUpTo: minute(4) }), rules(), minute(5), minute(3));
     expect(judged).toEqual({ verdict: "run", missed: undefined });
   });
 
-  it("tells of those that never came and are too late, but for the ones that may still come", () => {
+  it("a tick in time reports the ticks that never came and are too late, without those that may still come", () => {
     const judged = judgeTick(coverage({ coveredUpTo: minute(1) }), rules(), minute(9), minute(9));
     expect(judged).toEqual({ verdict: "run", missed: { count: 6, first: minute(2), last: minute(7) } });
     expect(
@@ -63,7 +63,7 @@ describe("a tick in time", () => {
     });
   });
 
-  it("runs also when a later one has come first", () => {
+  it("a tick in time runs also when a later one has come first", () => {
     const recorded = recordTicks(coverage({ coveredUpTo: minute(4) }), rules(), minute(6), undefined);
     expect(recorded).toMatchObject({ coveredUpTo: minute(6), overtakenTicks: [minute(5)], missedCount: 0 });
     expect(judgeTick(recorded, rules(), minute(5), minute(6))).toMatchObject({ verdict: "run" });
@@ -78,7 +78,7 @@ describe("a tick that is too late", () => {
   const now = second(9 * 60 + 30);
   const covered = coverage({ coveredUpTo: minute(1) });
 
-  it("runs once for all that are due, under misfire once, and the others are recorded with it", () => {
+  it("a late tick under misfire once runs for all that are due, and records them", () => {
     const judged = judgeTick(covered, rules(), minute(2), now);
     expect(judged).toEqual({ verdict: "run", missed: { count: 7, first: minute(3), last: minute(9) } });
     if (judged.verdict !== "run") return;
@@ -88,7 +88,7 @@ describe("a tick that is too late", () => {
     expect(judgeTick(recorded, rules(), minute(10), minute(10))).toMatchObject({ verdict: "run", missed: undefined });
   });
 
-  it("is missed under misfire skip, with all that are too late", () => {
+  it("a late tick under misfire skip is missed, with all that are too late", () => {
     const skipping = rules({ misfire: "skip" });
     const judged = judgeTick(covered, skipping, minute(2), now);
     expect(judged).toEqual({ verdict: "missed", missed: { count: 7, first: minute(2), last: minute(8) } });
@@ -104,7 +104,7 @@ describe("a tick that is too late", () => {
     expect(judgeTick(recorded, skipping, minute(9), now)).toEqual({ verdict: "run", missed: undefined });
   });
 
-  it("runs if it is among the latest of misfire all, else is missed", () => {
+  it("a late tick under misfire all runs if it is among the latest, else it is missed", () => {
     const three = rules({ misfire: { all: 3 } });
     const judged = judgeTick(covered, three, minute(2), now);
     expect(judged).toEqual({ verdict: "missed", missed: { count: 5, first: minute(2), last: minute(6) } });
@@ -121,7 +121,7 @@ describe("a tick that is too late", () => {
     });
   });
 
-  it("is late only beyond its grace", () => {
+  it("a tick is late only beyond its grace", () => {
     expect(isPastDue(minute(1), 5_000, second(65))).toBe(false);
     expect(isPastDue(minute(1), 5_000, new Date(START + 65_001))).toBe(true);
     const skipping = rules({ misfire: "skip", graceMs: 5_000 });
@@ -131,7 +131,7 @@ describe("a tick that is too late", () => {
 });
 
 describe("a tick of a time when the timer was not active", () => {
-  it("is nobody's, and none is missed before", () => {
+  it("a tick from before the timer was active counts as recorded, and none before it is missed", () => {
     const resumed = rules({ activeFrom: second(9 * 60 + 30) });
     expect(judgeTick(coverage({ coveredUpTo: minute(2) }), resumed, minute(9), minute(9))).toEqual({
       verdict: "recorded",
@@ -146,8 +146,8 @@ describe("a tick of a time when the timer was not active", () => {
   });
 });
 
-describe("what is recorded of a tick whose run has a row already", () => {
-  it("tells a missed one from one that was judged at the gate, and from one that is open", () => {
+describe("recordOf", () => {
+  it("recordOf tells missed ticks from ticks judged at the gate and from open ones", () => {
     const recorded = recordTicks(coverage({ coveredUpTo: minute(1), missedTicks: [minute(0)] }), rules(), minute(9), {
       first: minute(3),
       last: minute(5),
@@ -160,7 +160,7 @@ describe("what is recorded of a tick whose run has a row already", () => {
     expect(says(minute(8), rules({ activeFrom: minute(8) }))).toBe("missed");
   });
 
-  it("takes one that is older than all that are remembered for missed", () => {
+  it("recordOf takes a tick older than all remembered ones for missed", () => {
     const often = rules({ schedule: parseSchedule({ cron: "* * * * * *" }), graceMs: 0 });
     const recorded = recordTicks(NONE, often, minute(60), { first: second(1), last: second(3_599) });
     expect(recorded.missedTicks).toHaveLength(MISSED_TICKS_KEPT);
@@ -171,7 +171,7 @@ describe("what is recorded of a tick whose run has a row already", () => {
 });
 
 describe("long backlogs", () => {
-  it("are counted up to a limit, and end where they end", () => {
+  it("a long backlog is counted up to a limit, and ends at its last tick", () => {
     const often = rules({ schedule: parseSchedule({ cron: "* * * * * *" }), graceMs: 0 });
     const now = new Date(START + 30 * 24 * 60 * MINUTE);
     const judged = judgeTick(NONE, often, now, now);
@@ -182,7 +182,7 @@ describe("long backlogs", () => {
     expect(recorded).toMatchObject({ coveredUpTo: now, overtakenTicks: [], missedCount: MISSED_COUNT_MAX });
   });
 
-  it("keep no more ticks in mind than they may", () => {
+  it("a long backlog keeps at most OVERTAKEN_TICKS_MAX ticks open", () => {
     const often = rules({ schedule: parseSchedule({ cron: "* * * * * *" }), graceMs: 24 * 60 * MINUTE });
     const judged = judgeTick(NONE, often, minute(60), minute(60));
     expect(judged).toMatchObject({ missed: { count: 3_600 - 1 - OVERTAKEN_TICKS_MAX } });
@@ -192,8 +192,8 @@ describe("long backlogs", () => {
   });
 });
 
-describe("whatever comes, in whatever order and however late", () => {
-  it("every tick is recorded exactly once: as a run, or as missed", () => {
+describe("ticks in any order", () => {
+  it("every tick is recorded exactly once, as a run or as missed, in any order of arrival", () => {
     const misfires: readonly Misfire[] = ["once", "skip", { all: 1 }, { all: 4 }];
     const delays = fc.array(fc.option(fc.nat(12 * 60), { nil: undefined }), { minLength: 1, maxLength: 25 });
     fc.assert(

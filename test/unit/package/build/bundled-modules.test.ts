@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
 import { packPackage } from "../../../../runtime/package/build/pack.ts";
 import { unpackPackage } from "../../../../runtime/worker/package-cache/unpack.ts";
-import { sourcePackage } from "../../../support/source-package.ts";
+import { sourcePackage } from "../../../support/packages/source-package.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };

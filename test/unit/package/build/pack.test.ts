@@ -8,9 +8,9 @@ import type { PackagePlatform } from "../../../../runtime/core/package/manifest.
 import { type PackResult, packPackage } from "../../../../runtime/package/build/pack.ts";
 import { PackError } from "../../../../runtime/package/build/problem.ts";
 import { unpackPackage } from "../../../../runtime/worker/package-cache/unpack.ts";
-import { elfFor } from "../../../support/elf.ts";
+import { elfFor } from "../../../support/packages/elf.ts";
 import { seededRandom } from "../../../support/seeded-random.ts";
-import { sourcePackage } from "../../../support/source-package.ts";
+import { sourcePackage } from "../../../support/packages/source-package.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };

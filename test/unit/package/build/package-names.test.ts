@@ -2,7 +2,7 @@
 import { glob, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ROOT } from "../../../support/document-tables.ts";
+import { ROOT } from "../../../support/docs/document-tables.ts";
 
 interface PackageJson {
   readonly name: string;

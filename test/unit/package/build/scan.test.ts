@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { PackError } from "../../../../runtime/package/build/problem.ts";
 import { scanSources } from "../../../../runtime/package/build/scan.ts";
 import { readJobSources } from "../../../../runtime/package/build/source-modules.ts";
-import { sourcePackage } from "../../../support/source-package.ts";
+import { sourcePackage } from "../../../support/packages/source-package.ts";
 
 const IMPORT = 'import { defineJob } from "jobyard/job";\n';
 

@@ -5,12 +5,12 @@ import { describe, expect, it } from "vitest";
 import { ZipFile } from "yazl";
 import type { PackageCode } from "../../../../runtime/core/errors.ts";
 import { inspectPackage } from "../../../../runtime/package/read/inspect-package.ts";
-import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../../support/hostile-packages.ts";
+import { HOSTILE_PACKAGES, SMALL_LIMITS } from "../../../support/packages/hostile-packages.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
-import { testPackage } from "../../../support/test-package.ts";
+import { testPackage } from "../../../support/packages/test-package.ts";
 import { unpackPackage } from "../../../../runtime/worker/package-cache/unpack.ts";
-import { elfFor } from "../../../support/elf.ts";
-import { buildZip, type ZipEntry } from "../../../support/zip-builder.ts";
+import { elfFor } from "../../../support/packages/elf.ts";
+import { buildZip, type ZipEntry } from "../../../support/packages/zip-builder.ts";
 
 const module = (file: string) => ({ kind: "module", file, export: "Echo" });
 const command = (name: string) => ({ kind: "command", command: name });

@@ -16,10 +16,9 @@ import { withTimerBatches } from "../../../../runtime/timers/run/timer-runs.ts";
 import { admitTick } from "../../../../runtime/timers/run/admit-tick.ts";
 import { passGate, renewFence } from "../../../../runtime/timers/run/pass-gate.ts";
 import { timerOf } from "../../../support/builders.ts";
-import { fakeQueue } from "../../../support/fake-delivery.ts";
+import { fakeQueue } from "../../../support/bus/fake-delivery.ts";
 import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
-import { silentEvents } from "../../../support/silent-events.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { silentEvents, silentLog } from "../../../support/silent.ts";
 
 const NOW = new Date("2026-03-01T09:00:30Z");
 const minute = (count: number): Date => new Date(Date.parse("2026-03-01T09:00:00Z") + count * 60_000);

@@ -7,7 +7,7 @@ import type { OutgoingTick } from "../../../../runtime/core/timer/tick.ts";
 import type { Timer } from "../../../../runtime/core/timer/timer.ts";
 import { createRound, startScheduler, type SchedulerDeps } from "../../../../runtime/timers/schedule/scheduler.ts";
 import { timerOf } from "../../../support/builders.ts";
-import { createMemoryTimers } from "../../../support/memory-timers.ts";
+import { createMemoryTimers } from "../../../support/stores/held-timers.ts";
 import { recordingLog } from "../../../support/recording-log.ts";
 
 const START = new Date("2026-03-01T08:00:00Z");

@@ -3,8 +3,8 @@ import { outgoingTick } from "../../../../runtime/core/timer/tick.ts";
 import { scheduleHashOf } from "../../../../runtime/core/timer/timer.ts";
 import { type AttemptDeps, runAttempt } from "../../../../runtime/worker/attempt/attempt.ts";
 import { jobOf, timerOf } from "../../../support/builders.ts";
-import { deliveryOf } from "../../../support/fake-delivery.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { deliveryOf } from "../../../support/bus/fake-delivery.ts";
+import { silentLog } from "../../../support/silent.ts";
 
 it("a worker without timers sets a tick aside and starts nothing", async () => {
   const timer = timerOf();

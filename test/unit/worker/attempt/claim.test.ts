@@ -8,10 +8,9 @@ import type { Stored } from "../../../../runtime/core/ports/stored.ts";
 import type { BatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
 import { claimJob } from "../../../../runtime/worker/attempt/claim.ts";
 import { jobOf } from "../../../support/builders.ts";
-import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
-import { createMemoryStore } from "../../../support/memory-store.ts";
-import { silentEvents } from "../../../support/silent-events.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { deliveryOf, fakeQueue } from "../../../support/bus/fake-delivery.ts";
+import { createMemoryStore } from "../../../support/stores/held-jobs.ts";
+import { silentEvents, silentLog } from "../../../support/silent.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 

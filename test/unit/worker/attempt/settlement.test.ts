@@ -9,10 +9,9 @@ import type { Execution } from "../../../../runtime/worker/attempt/execution.ts"
 import { ownRow, type RowChange } from "../../../../runtime/worker/attempt/owned-row.ts";
 import { settle } from "../../../../runtime/worker/attempt/settlement.ts";
 import { jobOf } from "../../../support/builders.ts";
-import { deliveryOf, fakeQueue } from "../../../support/fake-delivery.ts";
-import { createMemoryStore } from "../../../support/memory-store.ts";
-import { silentLog } from "../../../support/silent-log.ts";
-import { silentEvents } from "../../../support/silent-events.ts";
+import { deliveryOf, fakeQueue } from "../../../support/bus/fake-delivery.ts";
+import { createMemoryStore } from "../../../support/stores/held-jobs.ts";
+import { silentLog, silentEvents } from "../../../support/silent.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 const facts = { packageHash: "hash", progress: { fraction: 1 }, retry: DEFAULT_RETRY };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createDeparture } from "../../../../runtime/worker/machine/departure.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { silentLog } from "../../../support/silent.ts";
 
 const MINUTE = 60_000;
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startProtection, type ProtectionDriver } from "../../../../runtime/worker/machine/protection-driver.ts";
 import type { ChangeAnswer } from "../../../../runtime/core/ports/machine.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { silentLog } from "../../../support/silent.ts";
 
 const LOCK_MS = 60_000;
 const DONE: ChangeAnswer = { kind: "done" };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { feedServiceWatchdog } from "../../../../runtime/worker/machine/health.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { silentLog } from "../../../support/silent-log.ts";
+import { silentLog } from "../../../support/silent.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 it("the service watchdog gets signs of life while the worker is alive", async () => {

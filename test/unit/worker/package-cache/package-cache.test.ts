@@ -10,7 +10,7 @@ import { findJob } from "../../../../runtime/worker/package-cache/package-cache.
 import { type PackageCache, createPackageCache } from "../../../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../../../runtime/worker/package-cache/unpack.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
-import { type ZipEntry, buildZip } from "../../../support/zip-builder.ts";
+import { type ZipEntry, buildZip } from "../../../support/packages/zip-builder.ts";
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
 

@@ -10,9 +10,9 @@ import {
   noise,
   SMALL_LIMITS as limits,
   zeros,
-} from "../../../support/hostile-packages.ts";
+} from "../../../support/packages/hostile-packages.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
-import { buildZip } from "../../../support/zip-builder.ts";
+import { buildZip } from "../../../support/packages/zip-builder.ts";
 
 describe("unpackPackage", () => {
   it.each(HOSTILE_PACKAGES)(

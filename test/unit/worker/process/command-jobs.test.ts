@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CommandEntry } from "../../../../runtime/core/package/manifest.ts";
 import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { hasProgram } from "../../../support/has-program.ts";
+import { hasProgram } from "../../../support/processes/has-program.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses } from "./lab.ts";
 

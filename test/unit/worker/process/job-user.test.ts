@@ -9,7 +9,7 @@ import { findJobUsers, type JobUser } from "../../../../runtime/worker/process/o
 import { createLauncher, LaunchError } from "../../../../runtime/worker/process/os/launch.ts";
 import type { JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
-import { canBecomeOther, OTHER_USER } from "../../../support/other-user.ts";
+import { canBecomeOther, OTHER_USER } from "../../../support/processes/other-user.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
 import { FACTS, HOST_ENTRY, markedProcesses } from "./lab.ts";
 import { eventually } from "../../../support/eventually.ts";

@@ -11,8 +11,8 @@ import { processesOf } from "../../../../runtime/worker/process/os/proc-table.ts
 import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
 import { eventually } from "../../../support/eventually.ts";
-import { hasProgram } from "../../../support/has-program.ts";
-import { canBecomeOther, freshUsers } from "../../../support/other-user.ts";
+import { hasProgram } from "../../../support/processes/has-program.ts";
+import { canBecomeOther, freshUsers } from "../../../support/processes/other-user.ts";
 import { FACTS, HOST_ENTRY, sharedPackage } from "./lab.ts";
 
 const DOOMED = join(import.meta.dirname, "doomed-worker.ts");

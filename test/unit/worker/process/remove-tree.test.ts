@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DESCRIPTORS_HAVE_PATHS, openDirectory } from "../../../../runtime/worker/process/files/open-directory.ts";
 import { removeTree } from "../../../../runtime/worker/process/files/remove-tree.ts";
-import { canBecomeOther, OTHER_USER } from "../../../support/other-user.ts";
+import { canBecomeOther, OTHER_USER } from "../../../support/processes/other-user.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const WAYS = [

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createJobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
 import { MARK_VARIABLE } from "../../../../runtime/worker/process/os/process-tree.ts";
 import { FOREVER, HOST_ENTRY, isAlive, jobSource, markedProcesses, ownerOf } from "./lab.ts";
-import { hasProgram } from "../../../support/has-program.ts";
+import { hasProgram } from "../../../support/processes/has-program.ts";
 import { eventually } from "../../../support/eventually.ts";
 
 const WORKER = fileURLToPath(new URL("doomed-worker.ts", import.meta.url));

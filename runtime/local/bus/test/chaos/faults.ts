@@ -1,7 +1,7 @@
 /** Breaks the connections between many clients and the bus at random moments. */
 import { setTimeout as delay } from "node:timers/promises";
 import { startBus } from "../support/start-bus.ts";
-import { TcpProxy } from "../../../../../test/support/tcp-proxy.ts";
+import { TcpProxy } from "../../../../../test/support/network/tcp-proxy.ts";
 import { chaosTopology, drainAll, Ledger, startLoad } from "./workload.ts";
 
 /** Rounds count from 1, so `cut` is first. `blackhole` is last, because the SDK takes a minute to give up such a link. */

@@ -10,7 +10,7 @@ import { startBusProcess } from "../support/bus-process.ts";
 import { startBusTokens, type BusTokens } from "../support/tokens.ts";
 import { eventually } from "../../../../../test/support/eventually.ts";
 import { temporaryDirectory } from "../../../../../test/support/temporary-directory.ts";
-import { nowS } from "../../../../../test/support/test-issuer.ts";
+import { nowS } from "../../../../../test/support/identity/test-issuer.ts";
 
 const NO_RETRIES = { retryOptions: { maxRetries: 0, timeoutInMs: 5_000 } };
 const UNAUTHORIZED = { code: "UnauthorizedAccess" };

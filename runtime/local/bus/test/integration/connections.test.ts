@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectAdmin, startBus, type BusFixture } from "../support/start-bus.ts";
 import { eventually } from "../../../../../test/support/eventually.ts";
-import { hasEnded, holdConnections, isReset } from "../../../../../test/support/half-open-client.ts";
+import { hasEnded, holdConnections, isReset } from "../../../../../test/support/network/half-open-client.ts";
 
 const LIMITS = { openTimeoutMs: 200, tokenTimeoutMs: 200, lingerMs: 20 };
 

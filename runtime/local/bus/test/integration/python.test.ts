@@ -7,7 +7,7 @@ import { createServer } from "node:tls";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { startBus } from "../support/start-bus.ts";
-import { hasProgram } from "../../../../../test/support/has-program.ts";
+import { hasProgram } from "../../../../../test/support/processes/has-program.ts";
 import { temporaryDirectory } from "../../../../../test/support/temporary-directory.ts";
 
 const SCRIPT = join(import.meta.dirname, "../support/python-client.py");

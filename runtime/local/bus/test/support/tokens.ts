@@ -6,7 +6,7 @@ import { SignJWT } from "jose";
 import type { AccessList } from "../../access/access-file.ts";
 import type { Assignment } from "../../access/rights.ts";
 import { temporaryDirectory } from "../../../../../test/support/temporary-directory.ts";
-import { newPair, nowS, type SigningPair } from "../../../../../test/support/test-issuer.ts";
+import { newPair, nowS, type SigningPair } from "../../../../../test/support/identity/test-issuer.ts";
 
 const ISSUER = "https://issuer.example/v2.0";
 

@@ -9,7 +9,7 @@ import { type Bearer, TOLERANCE_S, createGate, createTokenVerifier } from "../..
 import type { Assignment } from "../../access/rights.ts";
 import { BusError } from "../../engine/errors.ts";
 import { startBusTokens, type BusTokens } from "../support/tokens.ts";
-import { newPair, nowS } from "../../../../../test/support/test-issuer.ts";
+import { newPair, nowS } from "../../../../../test/support/identity/test-issuer.ts";
 
 let tokens: BusTokens;
 beforeAll(async () => {

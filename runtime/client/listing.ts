@@ -1,0 +1,44 @@
+/** Lists of any length, page by page, as one sequence. */
+import type { CallOptions, Transport } from "./transport.ts";
+
+export interface PageOptions extends CallOptions {
+  /** Items a request brings. Default: the service's, 100. */
+  readonly pageSize?: number | undefined;
+}
+
+export interface PageView<T> {
+  readonly items: readonly T[];
+  readonly continuationToken?: string;
+}
+
+/** The items one by one; `pages` gives them as they came. */
+export interface Listing<T> extends AsyncIterable<T> {
+  /** From the page the token of an earlier one names; default: the first. */
+  pages(continuationToken?: string): AsyncIterable<PageView<T>>;
+}
+
+export function listing<T>(
+  transport: Pick<Transport, "json">,
+  path: string,
+  query: Readonly<Record<string, string | boolean | undefined>>,
+  { pageSize, signal }: PageOptions,
+): Listing<T> {
+  async function* pages(from?: string): AsyncGenerator<PageView<T>> {
+    let continuationToken = from;
+    do {
+      const page = await transport.json<PageView<T>>({
+        path,
+        query: { ...query, pageSize, continuationToken },
+        signal,
+      });
+      yield page;
+      continuationToken = page.continuationToken;
+    } while (continuationToken !== undefined);
+  }
+  return {
+    pages,
+    async *[Symbol.asyncIterator]() {
+      for await (const { items } of pages()) yield* items;
+    },
+  };
+}

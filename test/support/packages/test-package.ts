@@ -1,0 +1,46 @@
+/** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
+import type { ManifestTimer } from "../../../runtime/core/package/manifest.ts";
+import { buildZip, type ZipEntry } from "./zip-builder.ts";
+
+export interface TestPackage {
+  /** Bodies of `run(job, context)` by job type, as source text. */
+  readonly jobs: Readonly<Record<string, string>>;
+  readonly files?: readonly ZipEntry[];
+  /** Of all jobs. Default: a process each. */
+  readonly isolation?: "process" | "reuse";
+  /** Each of a job type of the package. */
+  readonly timers?: readonly ManifestTimer[];
+}
+
+export function testPackage({ jobs, files = [], isolation = "process", timers }: TestPackage): Buffer {
+  const types = Object.keys(jobs);
+  const manifest = {
+    manifestVersion: 1,
+    name: "test-package",
+    platform: "any",
+    jobs: types.map((jobType) => ({
+      jobType,
+      isolation,
+      entry: { kind: "module", file: "main.mjs", export: jobType },
+    })),
+    ...(timers && { timers }),
+  };
+  const source = Object.entries(jobs).map(
+    ([jobType, body]) => `export const ${jobType} = declare("${jobType}", async (job, context) => { ${body} });`,
+  );
+  return buildZip([
+    { name: "job.json", content: JSON.stringify(manifest) },
+    { name: "main.mjs", content: [DECLARE, ...source].join("\n") },
+    ...files,
+  ]);
+}
+
+/** The mark by which the runtime knows a declared job (runtime/job-sdk/define-job.ts). */
+const DECLARE = `
+import fs from "node:fs";
+import path from "node:path";
+const declare = (jobType, run) =>
+  Object.defineProperty({ jobType, run, retry: undefined, timeoutMs: undefined }, Symbol.for("jobyard.job"), { value: 1 });
+const nonRetryable = (message) =>
+  Object.defineProperty(new Error(message), Symbol.for("jobyard.nonRetryable"), { value: true });
+`;

@@ -1,0 +1,278 @@
+/**
+ * Examples of everything in core/formats.ts, as this code writes it, and how this code reads it. Every word that a field can
+ * hold is in one of them, so that a new word, field, column or version is something that no fixture has.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { batchCells, batchKeys, batchOf } from "../../../runtime/azure/tables/batch-store.ts";
+import type { Row } from "../../../runtime/azure/tables/columns.ts";
+import type { TableAccess } from "../../../runtime/azure/connect.ts";
+import { jobCells, jobKeys, jobOf } from "../../../runtime/azure/tables/job-entity.ts";
+import { keyCells, keyKeys, keyOf } from "../../../runtime/azure/tables/key-store.ts";
+import { factsOf, metadataOf } from "../../../runtime/azure/blobs/package-blob.ts";
+import {
+  grantCells,
+  grantKeys,
+  grantOf,
+  tenantCells,
+  tenantKeys,
+  tenantOf,
+} from "../../../runtime/azure/tables/tenant-store.ts";
+import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
+import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
+import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
+import { bellOf } from "../../../runtime/core/job/bell.ts";
+import * as events from "../../../runtime/core/job/events.ts";
+import type { FormatName } from "../../../runtime/core/formats.ts";
+import { TENANT_ACCESS } from "../../../runtime/core/http/access.ts";
+import { BATCH_STATES, type Batch, type HistoryEntry, type Job } from "../../../runtime/core/job/job.ts";
+import { KEY_KINDS } from "../../../runtime/core/job/keys.ts";
+import { checkManifest, type Manifest, parseAcceptedManifest } from "../../../runtime/core/package/manifest.ts";
+import { parseMessage } from "../../../runtime/core/job/message.ts";
+import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
+import { parseReleasePointer } from "../../../runtime/core/ports/release-reader.ts";
+import { DEFAULT_RETRY } from "../../../runtime/core/job/retry.ts";
+import { JOB_STATES } from "../../../runtime/core/job/states.ts";
+import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
+import { batchIdOf, newTimerRun, scheduleHashOf } from "../../../runtime/core/timer/timer.ts";
+import { DELIVERY_STATES } from "../../../runtime/core/job/webhook.ts";
+import { WORKER_STATES } from "../../../runtime/core/job/worker-record.ts";
+import { leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
+import * as builders from "../../support/builders.ts";
+
+export interface FormatSamples {
+  /** As this code writes it, by the name of the example. */
+  readonly written: Readonly<Record<string, unknown>>;
+  /** What this code makes of something written. Throws, or returns nothing, when it cannot read it. */
+  readonly read: (written: unknown) => unknown;
+}
+
+const AT = new Date("2026-03-01T08:00:00.125Z");
+const BATCH_ID = "acme.zycdbsdbzzzzzrzzzr";
+const JOB_ID = `${BATCH_ID}.00.01kjm6jm000007001f`;
+const HASH = "0123456789abcdef".repeat(4);
+const PRINCIPAL = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+const ETAG = `W/"datetime'2026-03-01T08%3A00%3A00.1250000Z'"`;
+
+const row = (read: (row: Row) => unknown, written: FormatSamples["written"]): FormatSamples => ({
+  written,
+  read: (cells) => read(cells as Row),
+});
+/** One example for each word. */
+const each = <Word extends string>(words: readonly Word[], make: (word: Word) => unknown): Record<string, unknown> =>
+  Object.fromEntries(words.map((word) => [word, make(word)]));
+
+const OUTCOMES = ["succeeded", "failed", "canceled", "interrupted"] as const;
+const entry = (execution: number, outcome: HistoryEntry["outcome"]): HistoryEntry => ({
+  ...{ execution, attempt: 1, workerId: "w-1", claimId: `c-${execution}`, startedAt: AT },
+  ...(outcome && { endedAt: AT, outcome, code: "JobFailed" }),
+});
+const failure = { code: "JobFailed", message: "no luck", attempt: 1, failedAt: AT, retryable: true };
+const claim = {
+  id: "c-5",
+  workerId: "w-1",
+  bootId: "b-1",
+  queue: "jobs-default-normal",
+  sequenceNumber: "42",
+  since: AT,
+};
+const ids = { jobId: JOB_ID, batchId: BATCH_ID, tenantName: "acme" };
+const bareJob = builders.jobOf({ ...ids, parameters: undefined, submittedAt: AT });
+const fullJob: Job = {
+  ...bareJob,
+  ...{
+    clientJobId: "order-7",
+    parameters: '{"a":1}',
+    retry: DEFAULT_RETRY,
+    timeoutMs: 60_000,
+    expiresAt: AT,
+    runAt: AT,
+  },
+  ...{ ring: 3, attempts: 1, interruptions: 1, executions: 5, claim, cancelWanted: true, reopen: true },
+  ...{ startedAt: AT, endedAt: AT, progress: { fraction: 0.5, text: "half" }, output: '"done"', artifactCount: 2 },
+  ...{
+    failure,
+    packageHash: HASH,
+    history: [...OUTCOMES.map((outcome, i) => entry(i + 1, outcome)), entry(5, undefined)],
+  },
+};
+const jobRow = (job: Job) => ({ ...jobKeys(job.jobId), ...jobCells(job) });
+const counts = { queued: 1, running: 2, succeeded: 3, failed: 4, canceled: 5 };
+const batch: Batch = builders.batchOf({
+  ...{ batchId: BATCH_ID, createdAt: AT, generation: 2, completedGeneration: 1, completedAt: AT, atRest: true },
+  unannounced: [{ generation: 1, state: "closed", completedAt: AT, counts }],
+});
+const batchRow = (made: Batch) => ({ ...batchKeys(made.batchId), ...batchCells(made) });
+
+const timer = builders.timerOf({ registeredAt: AT, activeFrom: AT, scheduledUpTo: AT, packageHash: HASH });
+const timerRow = (made: typeof timer) => ({ ...timerRows.timerKeys(made), ...timerRows.timerCells(made) });
+const TIMER_BATCH = batchIdOf(timer);
+const emptyRun = newTimerRun(TIMER_BATCH);
+const fullRun = {
+  ...emptyRun,
+  ...{ currentJobId: JOB_ID, fence: 7, waitingJobIds: [JOB_ID], coveredUpTo: AT, overtakenTicks: [AT] },
+  ...{ lastScheduledAt: AT, skippedCount: 1, lastSkippedAt: AT, missedCount: 2, lastMissedAt: AT, missedTicks: [AT] },
+};
+const runRow = (run: typeof emptyRun) => ({ ...timerRows.timerRunKeys(run.batchId), ...timerRows.timerRunCells(run) });
+
+const worker = builders.workerOf({ startedAt: AT, heartbeatAt: AT });
+const workerRow = (made: typeof worker) => ({ ...workerKeys(made), ...workerCells(made) });
+const webhook = builders.webhookOf({ webhookId: "0011223344556677" });
+const rotated = {
+  ...webhook,
+  enabled: false,
+  disabledBecause: "gone",
+  secrets: [{ value: "whsec_eA==", validUntil: AT }],
+};
+const webhookRow = (made: typeof webhook) => ({
+  ...webhookRows.webhookKeys(made.tenantName, made.webhookName),
+  ...webhookRows.webhookCells(made),
+});
+const delivery = builders.deliveryOf(webhook, { key: "0a", messageId: "msg_1", batchId: BATCH_ID, nextTryAt: AT });
+const tried = { ...delivery, tries: 2, triedAt: AT, answerCode: 500, answer: "no", error: "refused" };
+const deliveryRow = (made: typeof delivery) => ({
+  ...webhookRows.waitingKeys(made),
+  ...webhookRows.deliveryCells(made),
+});
+const key = { key: "order-7", id: JOB_ID, requestHash: HASH, createdAt: AT };
+const grant = { tenantName: "acme", principalId: PRINCIPAL, name: "ada", grantedAt: AT, grantedBy: "tester" };
+
+const manifest: Manifest = {
+  ...{ manifestVersion: 1, name: "sample", version: "1.2.3", platform: { os: "linux", arch: "x64", libc: "glibc" } },
+  jobs: [
+    {
+      ...{ jobType: "Module", entry: { kind: "module", file: "main.mjs", export: "run" }, isolation: "reuse" },
+      ...{ retry: DEFAULT_RETRY, timeoutMs: 60_000, idleTimeoutMs: 30_000, memoryMb: 512 },
+    },
+    { jobType: "Command", entry: { kind: "command", command: "bin/run.sh", args: ["{parametersFile}"] } },
+  ],
+  timers: [
+    {
+      ...{
+        timerName: "Module",
+        cron: "0 * * * * *",
+        timeZone: "Europe/Amsterdam",
+        misfire: { all: 3 },
+        overlap: "queue",
+      },
+      ...{ graceSeconds: 60, runOnDeploy: true, pool: "default", priority: "low" },
+    },
+  ],
+};
+
+const eventJob = { jobId: JOB_ID, jobName: "echo", jobType: "Echo", ring: 2, executions: 1 };
+const endedJob = { ...eventJob, state: "failed", claimId: "c-1", failure, artifactCount: 2, endedAt: AT } as const;
+const eventMessage = ({ id, event }: events.PublishedEvent) => ({
+  ...{ messageId: id, subject: event.eventType, body: event },
+  applicationProperties: events.applicationPropertiesOf(event),
+});
+
+/** What a worker that died has left on its disk. */
+function journalText(): string {
+  const directory = mkdtempSync(join(tmpdir(), "jobyard-journal-"));
+  try {
+    const journal = openClaimJournal(directory, "b-1");
+    for (const claimId of ["c-1", "c-2"])
+      journal.begin({ claimId, jobId: JOB_ID, queue: claim.queue, sequenceNumber: "42" });
+    journal.end("c-1");
+    return readFileSync(join(directory, "claims-b-1.log"), "utf8");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function counterRow(): Promise<unknown> {
+  // A writer's first write to a partition reads nothing.
+  const { action } = await createWriterCounter({} as TableAccess, `${BATCH_ID}.00`, "w-1").add(counts);
+  return action[1];
+}
+
+const message = (written: unknown): unknown => {
+  const parsed = parseMessage(written);
+  return parsed.kind === "bell" || parsed.kind === "tick" ? parsed : undefined;
+};
+
+export const formatSamples = async (): Promise<Readonly<Record<FormatName, FormatSamples>>> => ({
+  bell: { written: { full: bellOf(fullJob, ETAG), bare: bellOf(bareJob, ETAG) }, read: message },
+  tick: { written: { plain: outgoingTick(timer, scheduleHashOf(timer), AT).tick }, read: message },
+  event: {
+    written: {
+      queued: eventMessage(events.jobQueuedEvent({ ...eventJob, runAt: AT }, AT)),
+      started: eventMessage(events.jobStartedEvent(eventJob, entry(1, undefined))),
+      progressed: eventMessage(
+        events.jobProgressedEvent(eventJob, entry(1, undefined), { fraction: 0.5, text: "half" }, 1, AT),
+      ),
+      retrying: eventMessage(events.jobRetryingEvent({ ...eventJob, runAt: AT }, failure, AT)),
+      interrupted: eventMessage(events.jobRetryingEvent({ ...eventJob, runAt: undefined }, undefined, AT)),
+      ended: eventMessage(events.jobCompletedEvent(endedJob)),
+      batchEnded: eventMessage(events.batchCompletedEvent(batch, AT)),
+    },
+    read: (written) => {
+      const parsed = events.parseEvent((written as { readonly body: unknown }).body);
+      return parsed.ok ? parsed.event : undefined;
+    },
+  },
+  manifest: {
+    written: {
+      full: checkManifest(manifest),
+      bare: checkManifest({ ...manifest, version: undefined, timers: undefined }),
+    },
+    read: (written) => parseAcceptedManifest(Buffer.from(JSON.stringify(written))),
+  },
+  packageFacts: {
+    written: { full: metadataOf({ sha256: HASH, uploadedBy: "Ada Ü", jobTypes: ["A", "B"], timerCount: 2 }) },
+    read: (written) => factsOf(written as Record<string, string>),
+  },
+  releasePointer: {
+    written: { plain: { version: "2026.3.1", blob: "worker/1.tgz", sha256: HASH } },
+    read: (written) => parseReleasePointer(JSON.stringify(written)),
+  },
+  claimJournal: { written: { plain: journalText() }, read: (written) => leftIn([written as string]).held },
+  job: row(jobOf, {
+    full: jobRow(fullJob),
+    ...each(JOB_STATES, (state) => jobRow({ ...bareJob, state })),
+    ...each(PRIORITIES, (priority) => jobRow({ ...bareJob, priority })),
+  }),
+  counter: row(countsOf, { plain: await counterRow() }),
+  batch: row(batchOf, {
+    full: batchRow(batch),
+    ...each(BATCH_STATES, (state) => batchRow({ ...batch, state, completedAt: undefined, unannounced: [] })),
+    ...each(PRIORITIES, (priority) => batchRow({ ...batch, priority })),
+  }),
+  timer: row(timerRows.timerOf, {
+    paused: timerRow({ ...timer, pausedAt: AT, pausedBy: "ada", runOnDeploy: true, misfire: { all: 3 } }),
+    overridden: timerRow({
+      ...timer,
+      override: { declaredCron: timer.cron, declaredTimeZone: timer.timeZone, setAt: AT, setBy: "ada" },
+    }),
+    ...each(["skip", "queue", "allow"] as const, (overlap) => timerRow({ ...timer, overlap })),
+    ...each(["once", "skip"] as const, (misfire) => timerRow({ ...timer, misfire })),
+    ...each(PRIORITIES, (priority) => timerRow({ ...timer, priority })),
+  }),
+  timerRun: row((cells) => timerRows.timerRunOf(TIMER_BATCH, cells), {
+    full: runRow(fullRun),
+    empty: runRow(emptyRun),
+  }),
+  worker: row(workerOf, {
+    full: workerRow({ ...worker, claims: ["c-1"], cancel: [{ jobId: JOB_ID, claimId: "c-1" }], drain: true }),
+    ...each(WORKER_STATES, (state) => workerRow({ ...worker, state })),
+  }),
+  key: row(
+    keyOf,
+    each(KEY_KINDS, (kind) => ({ ...keyKeys("acme", { ...key, kind }), ...keyCells({ ...key, kind }) })),
+  ),
+  tenant: row(tenantOf, {
+    plain: { ...tenantKeys("acme"), ...tenantCells({ tenantName: "acme", createdAt: AT, createdBy: "ada" }) },
+  }),
+  grant: row(
+    grantOf,
+    each(TENANT_ACCESS, (access) => ({ ...grantKeys(grant), ...grantCells({ ...grant, access }) })),
+  ),
+  webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
+  delivery: row(webhookRows.webhookDeliveryOf, {
+    tried: deliveryRow(tried),
+    ...each(DELIVERY_STATES, (state) => deliveryRow({ ...delivery, state, nextTryAt: undefined })),
+  }),
+});

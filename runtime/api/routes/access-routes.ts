@@ -1,4 +1,4 @@
-/** Operations on tenants, on who may act for them, and on what the caller itself may do. */
+/** Operations on access: how to sign in, what the caller may do, tenants, and who may act for them. */
 import { NotFoundError } from "../../core/errors.ts";
 import { type AuthFacts, authFactsSchema } from "../../core/http/auth-facts.ts";
 import {
@@ -19,21 +19,44 @@ import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/request-body.ts";
 
-export interface TenantOperationDeps {
+export interface AccessOperationDeps {
+  /** How to sign in. */
+  readonly authFacts: AuthFacts;
   readonly tenants: TenantStore;
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly now: () => Date;
 }
 
-export function tenantOperations(deps: TenantOperationDeps): readonly Operation[] {
-  const { tenants, webhooks, timerRegistration, now } = deps;
+export const accessOperations = (deps: AccessOperationDeps): readonly Operation[] => [
+  getAuth(deps),
+  getMe(),
+  listTenants(deps),
+  putTenant(deps),
+  deleteTenant(deps),
+  listGrants(deps),
+  putGrant(deps),
+  deleteGrant(deps),
+];
 
-  async function existing(tenantName: string): Promise<void> {
-    if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
-  }
+const getAuth = ({ authFacts }: AccessOperationDeps) =>
+  operation({
+    id: "getAuth",
+    method: "get",
+    path: "/v1/auth",
+    tag: "Access",
+    summary: "Find out how to sign in",
+    description:
+      "The issuer's metadata lie at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
+      "credentials of their own ask there for `applicationScope`, programs that act for a user for `userScope`.",
+    needs: "anonymous",
+    responses: { 200: { description: "Where tokens come from.", schema: authFactsSchema } },
+    errors: [],
+    handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
+  });
 
-  const getMe = operation({
+const getMe = () =>
+  operation({
     id: "getMe",
     method: "get",
     path: "/v1/me",
@@ -56,7 +79,8 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  const listTenants = operation({
+const listTenants = ({ tenants }: AccessOperationDeps) =>
+  operation({
     id: "listTenants",
     method: "get",
     path: "/v1/tenants",
@@ -69,7 +93,8 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     handle: async ({ query }) => ({ status: 200, body: pageView(await tenants.list(query), tenantView) }),
   });
 
-  const putTenant = operation({
+const putTenant = ({ tenants, now }: AccessOperationDeps) =>
+  operation({
     id: "putTenant",
     method: "put",
     path: "/v1/tenants/{tenantName}",
@@ -86,7 +111,8 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  const deleteTenant = operation({
+const deleteTenant = ({ tenants, webhooks, timerRegistration }: AccessOperationDeps) =>
+  operation({
     id: "deleteTenant",
     method: "delete",
     path: "/v1/tenants/{tenantName}",
@@ -108,7 +134,8 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  const listGrants = operation({
+const listGrants = ({ tenants }: AccessOperationDeps) =>
+  operation({
     id: "listGrants",
     method: "get",
     path: "/v1/tenants/{tenantName}/grants",
@@ -120,12 +147,13 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     responses: { 200: { description: "A page.", schema: pageSchema("GrantPage", grantViewSchema) } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName }, query }) {
-      await existing(tenantName);
+      await assertTenant(tenants, tenantName);
       return { status: 200, body: pageView(await tenants.listGrants(tenantName, query), grantView) };
     },
   });
 
-  const putGrant = operation({
+const putGrant = ({ tenants, now }: AccessOperationDeps) =>
+  operation({
     id: "putGrant",
     method: "put",
     path: "/v1/tenants/{tenantName}/grants/{principalId}",
@@ -138,14 +166,15 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     responses: { 200: { description: "The grant.", schema: grantViewSchema } },
     errors: ["TenantNotFound"],
     async handle({ caller, params, body }) {
-      await existing(params.tenantName);
+      await assertTenant(tenants, params.tenantName);
       const grant = { ...params, ...body, grantedAt: now(), grantedBy: caller.name };
       await tenants.putGrant(grant);
       return { status: 200, body: grantView(grant) };
     },
   });
 
-  const deleteGrant = operation({
+const deleteGrant = ({ tenants }: AccessOperationDeps) =>
+  operation({
     id: "deleteGrant",
     method: "delete",
     path: "/v1/tenants/{tenantName}/grants/{principalId}",
@@ -162,29 +191,9 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  return [getMe, listTenants, putTenant, deleteTenant, listGrants, putGrant, deleteGrant];
+async function assertTenant(tenants: Pick<TenantStore, "get">, tenantName: string): Promise<void> {
+  if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
 }
 
 const noSuchTenant = (tenantName: string): NotFoundError =>
   new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);
-
-// What a client without any token may ask: where to get one.
-
-export function authOperations(facts: AuthFacts): readonly Operation[] {
-  const getAuth = operation({
-    id: "getAuth",
-    method: "get",
-    path: "/v1/auth",
-    tag: "Access",
-    summary: "Find out how to sign in",
-    description:
-      "The issuer's metadata lie at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
-      "credentials of their own ask there for `applicationScope`, programs that act for a user for `userScope`.",
-    needs: "anonymous",
-    responses: { 200: { description: "Where tokens come from.", schema: authFactsSchema } },
-    errors: [],
-    handle: () => Promise.resolve({ status: 200 as const, body: facts }),
-  });
-
-  return [getAuth];
-}

@@ -20,8 +20,13 @@ import type { Page, PageRequest } from "../../core/ports/stored.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Operation, operation } from "../http/operation.ts";
 
-export function deadLetterOperations(deadLetters: DeadLetters): readonly Operation[] {
-  const listDeadLetters = operation({
+export const deadLetterOperations = (deadLetters: DeadLetters): readonly Operation[] => [
+  listDeadLetters(deadLetters),
+  removeDeadLetter(deadLetters),
+];
+
+const listDeadLetters = (deadLetters: DeadLetters) =>
+  operation({
     id: "listDeadLetters",
     method: "get",
     path: "/v1/dead-letters",
@@ -40,7 +45,8 @@ export function deadLetterOperations(deadLetters: DeadLetters): readonly Operati
     },
   });
 
-  const removeDeadLetter = operation({
+const removeDeadLetter = (deadLetters: DeadLetters) =>
+  operation({
     id: "removeDeadLetter",
     method: "delete",
     path: "/v1/dead-letters/{queue}/{sequenceNumber}",
@@ -56,9 +62,6 @@ export function deadLetterOperations(deadLetters: DeadLetters): readonly Operati
       return { status: 204 };
     },
   });
-
-  return [listDeadLetters, removeDeadLetter];
-}
 
 // Dead letters of a pool's queues: looked at without touching them, and taken away one at a time. A letter is only the
 // record of what its job's row says too; to run the job again, requeue the job.

@@ -19,88 +19,10 @@ export interface EventOperationDeps extends EventStreamDeps {
 
 const NOT_FOUND = ["JobNotFound", "BatchNotFound", "TenantNotFound"] as const;
 
-export function eventOperations(deps: EventOperationDeps): readonly Operation[] {
-  const { tickets } = deps;
-  const resolve = createResolveSubject(deps.lookup);
-
-  const follow = operation({
-    id: "followEvents",
-    method: "get",
-    path: EVENTS_PATH,
-    tag: "Events",
-    summary: "Follow events",
-    description:
-      "Server-Sent Events: each has the event's type as `event`, the event as `data` and an `id` to go on after. Give " +
-      "exactly one of `jobId`, `batchId`, `tenantName`, or a `ticket`. With `Last-Event-ID` the stream begins after that " +
-      "event; when it is no longer kept, or events were lost on their way, `event: missed` says that what is followed " +
-      "should be read again. Events may come twice: pass over one whose `sequence` is not greater than the last. A " +
-      "client that reads too slowly is cut off, and one whose grant is taken away or whose token ends.",
-    needs: "read",
-    query: followEventsSchema,
-    headers: followHeadersSchema,
-    responses: { 200: { description: "The events, until the client leaves.", events: systemEventSchema } },
-    errors: NOT_FOUND,
-    async handle({ caller, query: { ticket, ...fields }, headers }) {
-      let subject: Subject;
-      if (ticket === undefined) {
-        subject = subjectOf(fields);
-      } else {
-        if (Object.keys(fields).length > 0)
-          throw invalidField("ticket", "says what is followed; give nothing beside it");
-        ({ subject } = await tickets.read(ticket));
-      }
-      // Also with a ticket: what it was given for may have been taken away since.
-      await resolve(caller, subject);
-      const lastEventId = headers["last-event-id"];
-      return { status: 200, events: openEventStream({ caller, subject, lastEventId }, deps) };
-    },
-  });
-
-  const issue = operation({
-    id: "createEventTicket",
-    method: "post",
-    path: `${EVENTS_PATH}/tickets`,
-    tag: "Events",
-    summary: "Get a ticket for an event stream",
-    description:
-      'For a browser\'s `EventSource`, which sends no token: `new EventSource("/v1/events?ticket=…")`. A ticket opens ' +
-      "streams of what it was asked for, within a minute.",
-    needs: "read",
-    body: jsonBody(ticketRequestSchema),
-    responses: { 201: { description: "The ticket.", schema: eventTicketSchema } },
-    errors: NOT_FOUND,
-    async handle({ caller, body }) {
-      const subject = subjectOf(body);
-      await resolve(caller, subject);
-      const { ticket, expiresAt } = await tickets.issue({ subject, bearer: bearerOf(caller) });
-      return { status: 201, body: { ticket, expiresAt: expiresAt.toISOString() } };
-    },
-  });
-
-  return [follow, issue];
-}
-
-function bearerOf({ identity, expiresAt }: Caller): Ticket["bearer"] {
-  if (identity === undefined || expiresAt === undefined) return undefined;
-  const { kind, principalId, roles } = identity;
-  return { kind, principalId, roles, expiresAt };
-}
-
-/** Throws InvalidRequestError unless exactly one is named. */
-function subjectOf({ jobId, batchId, tenantName }: SubjectFields): Subject {
-  const named: Subject[] = [
-    ...(jobId === undefined ? [] : [{ kind: "job", id: jobId } as const]),
-    ...(batchId === undefined ? [] : [{ kind: "batch", id: batchId } as const]),
-    ...(tenantName === undefined ? [] : [{ kind: "tenant", id: tenantName } as const]),
-  ];
-  const [subject, ...more] = named;
-  if (subject === undefined || more.length > 0) {
-    throw invalidField("jobId", "give exactly one of jobId, batchId, tenantName");
-  }
-  return subject;
-}
-
-// Requests and answers of the operations that follow events.
+export const eventOperations = (deps: EventOperationDeps): readonly Operation[] => [
+  followEvents(deps),
+  createEventTicket(deps),
+];
 
 const ID_MAX_LENGTH = 200;
 const TICKET_MAX_LENGTH = 1_000;
@@ -131,6 +53,86 @@ const followHeadersSchema = z.object({
     .meta({ description: "The last event the client has; browsers send it by themselves." }),
 });
 
+const followEvents = (deps: EventOperationDeps) => {
+  const resolve = createResolveSubject(deps.lookup);
+  return operation({
+    id: "followEvents",
+    method: "get",
+    path: EVENTS_PATH,
+    tag: "Events",
+    summary: "Follow events",
+    description:
+      "Server-Sent Events: each has the event's type as `event`, the event as `data` and an `id` to go on after. Give " +
+      "exactly one of `jobId`, `batchId`, `tenantName`, or a `ticket`. With `Last-Event-ID` the stream begins after that " +
+      "event; when it is no longer kept, or events were lost on their way, `event: missed` says that what is followed " +
+      "should be read again. Events may come twice: pass over one whose `sequence` is not greater than the last. A " +
+      "client that reads too slowly is cut off, and one whose grant is taken away or whose token ends.",
+    needs: "read",
+    query: followEventsSchema,
+    headers: followHeadersSchema,
+    responses: { 200: { description: "The events, until the client leaves.", events: systemEventSchema } },
+    errors: NOT_FOUND,
+    async handle({ caller, query: { ticket, ...fields }, headers }) {
+      let subject: Subject;
+      if (ticket === undefined) {
+        subject = subjectOf(fields);
+      } else {
+        if (Object.keys(fields).length > 0)
+          throw invalidField("ticket", "says what is followed; give nothing beside it");
+        ({ subject } = await deps.tickets.read(ticket));
+      }
+      // Also with a ticket: what it was given for may have been taken away since.
+      await resolve(caller, subject);
+      const lastEventId = headers["last-event-id"];
+      return { status: 200, events: openEventStream({ caller, subject, lastEventId }, deps) };
+    },
+  });
+};
+
 const eventTicketSchema = z
   .object({ ticket: z.string(), expiresAt: z.iso.datetime() })
   .meta({ id: "EventTicket", description: "Opens event streams for a minute." });
+
+const createEventTicket = ({ lookup, tickets }: EventOperationDeps) => {
+  const resolve = createResolveSubject(lookup);
+  return operation({
+    id: "createEventTicket",
+    method: "post",
+    path: `${EVENTS_PATH}/tickets`,
+    tag: "Events",
+    summary: "Get a ticket for an event stream",
+    description:
+      'For a browser\'s `EventSource`, which sends no token: `new EventSource("/v1/events?ticket=…")`. A ticket opens ' +
+      "streams of what it was asked for, within a minute.",
+    needs: "read",
+    body: jsonBody(ticketRequestSchema),
+    responses: { 201: { description: "The ticket.", schema: eventTicketSchema } },
+    errors: NOT_FOUND,
+    async handle({ caller, body }) {
+      const subject = subjectOf(body);
+      await resolve(caller, subject);
+      const { ticket, expiresAt } = await tickets.issue({ subject, bearer: bearerOf(caller) });
+      return { status: 201, body: { ticket, expiresAt: expiresAt.toISOString() } };
+    },
+  });
+};
+
+function bearerOf({ identity, expiresAt }: Caller): Ticket["bearer"] {
+  if (identity === undefined || expiresAt === undefined) return undefined;
+  const { kind, principalId, roles } = identity;
+  return { kind, principalId, roles, expiresAt };
+}
+
+/** Throws InvalidRequestError unless exactly one is named. */
+function subjectOf({ jobId, batchId, tenantName }: SubjectFields): Subject {
+  const named: Subject[] = [
+    ...(jobId === undefined ? [] : [{ kind: "job", id: jobId } as const]),
+    ...(batchId === undefined ? [] : [{ kind: "batch", id: batchId } as const]),
+    ...(tenantName === undefined ? [] : [{ kind: "tenant", id: tenantName } as const]),
+  ];
+  const [subject, ...more] = named;
+  if (subject === undefined || more.length > 0) {
+    throw invalidField("jobId", "give exactly one of jobId, batchId, tenantName");
+  }
+  return subject;
+}

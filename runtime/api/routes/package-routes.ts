@@ -29,27 +29,22 @@ export interface PackageOperationDeps {
   readonly timerRegistration: TimerRegistration;
 }
 
-export function packageOperations({ packages, timerRegistration }: PackageOperationDeps): readonly Operation[] {
-  async function find(caller: Caller, { tenantName, packageName }: PackageName): Promise<PackageView> {
-    const stored = caller.mayUse(tenantName) ? await packages.get(tenantName, packageName) : undefined;
-    if (stored === undefined) throw noSuchPackage(packageName);
-    return packageView(tenantName, stored);
-  }
+export const packageOperations = (deps: PackageOperationDeps): readonly Operation[] => [
+  listPackages(deps),
+  getPackage(deps),
+  putPackage(deps),
+  deletePackage(deps),
+  listPackageVersions(deps),
+  restorePackageVersion(deps),
+];
 
-  /** What is published then: another upload may have followed already. */
-  async function upload(
-    { tenantName, packageName }: PackageName,
-    bytes: Uint8Array,
-    facts: PackageFacts,
-  ): Promise<StoredPackage> {
-    const current = await packages.get(tenantName, packageName);
-    // The record alone does not say that the bytes are still there: a replaced package is repaired by publishing it.
-    if (current?.sha256 === facts.sha256 && (await isIntact(packages, tenantName, packageName))) return current;
-    const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
-    return { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
-  }
+interface PackageName {
+  readonly tenantName: string;
+  readonly packageName: string;
+}
 
-  const listPackages = operation({
+const listPackages = ({ packages }: PackageOperationDeps) =>
+  operation({
     id: "listPackages",
     method: "get",
     path: "/v1/tenants/{tenantName}/packages",
@@ -68,7 +63,8 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     },
   });
 
-  const getPackage = operation({
+const getPackage = ({ packages }: PackageOperationDeps) =>
+  operation({
     id: "getPackage",
     method: "get",
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
@@ -78,10 +74,31 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     params: packageParams,
     responses: { 200: { description: "Its current version.", schema: packageViewSchema } },
     errors: ["PackageNotFound"],
-    handle: async ({ caller, params }) => ({ status: 200, body: await find(caller, params) }),
+    handle: async ({ caller, params }) => ({ status: 200, body: await findPackage(packages, caller, params) }),
   });
 
-  const putPackage = operation({
+async function findPackage(
+  packages: Pick<PackageCatalog, "get">,
+  caller: Caller,
+  { tenantName, packageName }: PackageName,
+): Promise<PackageView> {
+  const stored = caller.mayUse(tenantName) ? await packages.get(tenantName, packageName) : undefined;
+  if (stored === undefined) throw noSuchPackage(packageName);
+  return packageView(tenantName, stored);
+}
+
+/** Why a package is not published. */
+const REFUSALS = [
+  "PackageCorrupt",
+  "PackageUnsafe",
+  "PackageTooLarge",
+  "ManifestMissing",
+  "ManifestInvalid",
+  "EntryPointInvalid",
+] as const;
+
+const putPackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
+  operation({
     id: "putPackage",
     method: "put",
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
@@ -108,14 +125,37 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
       const bytes = await bytesOf(body);
       const inspected = await inspectPackage(bytes);
       await timerRegistration.check(params, inspected.manifest);
-      const stored = await upload(params, bytes, packageFacts(inspected, caller.name));
+      const stored = await upload(packages, params, bytes, packageFacts(inspected, caller.name));
       // Also of a version that is there already: what registered it may have been broken off.
       const timers = await timerRegistration.sync(params, inspected);
       return { status: 200, body: publishedPackageView(packageView(tenantName, stored), timers) };
     },
   });
 
-  const deletePackage = operation({
+/** What is published then: another upload may have followed already. */
+async function upload(
+  packages: PackageCatalog,
+  { tenantName, packageName }: PackageName,
+  bytes: Uint8Array,
+  facts: PackageFacts,
+): Promise<StoredPackage> {
+  const current = await packages.get(tenantName, packageName);
+  // The record alone does not say that the bytes are still there: a replaced package is repaired by publishing it.
+  if (current?.sha256 === facts.sha256 && (await isIntact(packages, tenantName, packageName))) return current;
+  const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
+  return { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
+}
+
+/** In memory, where it has to be judged as a whole. */
+async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  if (all.length === 0) throw new PackageError("PackageCorrupt", "The package is empty.");
+  return Buffer.concat(all);
+}
+
+const deletePackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
+  operation({
     id: "deletePackage",
     method: "delete",
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
@@ -140,7 +180,8 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     },
   });
 
-  const listPackageVersions = operation({
+const listPackageVersions = ({ packages }: PackageOperationDeps) =>
+  operation({
     id: "listPackageVersions",
     method: "get",
     path: "/v1/tenants/{tenantName}/packages/{packageName}/versions",
@@ -157,7 +198,8 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     },
   });
 
-  const restorePackageVersion = operation({
+const restorePackageVersion = ({ packages, timerRegistration }: PackageOperationDeps) =>
+  operation({
     id: "restorePackageVersion",
     method: "post",
     path: "/v1/tenants/{tenantName}/packages/{packageName}/versions/{sha256}/restore",
@@ -171,7 +213,7 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     errors: ["PackageNotFound", "PackageVersionNotFound", "ManifestInvalid", "TimerLimitReached"],
     async handle({ caller, params }) {
       const { tenantName, packageName, sha256 } = params;
-      await find(caller, params);
+      await findPackage(packages, caller, params);
       const bytes = await packages.fetchVersion(tenantName, packageName, sha256);
       if (bytes === undefined) throw noSuchVersion(packageName, sha256);
       const inspected = await inspectPackage(bytes);
@@ -181,27 +223,9 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
         throw noSuchVersion(packageName, sha256);
       }
       const timers = await timerRegistration.sync(params, inspected);
-      return { status: 200, body: publishedPackageView(await find(caller, params), timers) };
+      return { status: 200, body: publishedPackageView(await findPackage(packages, caller, params), timers) };
     },
   });
-
-  return [listPackages, getPackage, putPackage, deletePackage, listPackageVersions, restorePackageVersion];
-}
-
-interface PackageName {
-  readonly tenantName: string;
-  readonly packageName: string;
-}
-
-/** Why a package is not published. */
-const REFUSALS = [
-  "PackageCorrupt",
-  "PackageUnsafe",
-  "PackageTooLarge",
-  "ManifestMissing",
-  "ManifestInvalid",
-  "EntryPointInvalid",
-] as const;
 
 const noSuchPackage = (packageName: string): NotFoundError =>
   new NotFoundError("PackageNotFound", `There is no package ${packageName}.`);
@@ -211,11 +235,3 @@ const noSuchVersion = (packageName: string, sha256: string): NotFoundError =>
 
 const noSuchTenant = (tenantName: string): NotFoundError =>
   new NotFoundError("TenantNotFound", `There is no tenant ${tenantName} for this caller.`);
-
-/** In memory, where it has to be judged as a whole. */
-async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  if (all.length === 0) throw new PackageError("PackageCorrupt", "The package is empty.");
-  return Buffer.concat(all);
-}

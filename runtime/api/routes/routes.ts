@@ -14,18 +14,18 @@ import { createBatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createAcceptance } from "../submit/write-jobs.ts";
-import { authOperations, tenantOperations } from "./access-routes.ts";
+import { accessOperations } from "./access-routes.ts";
 import { createBatchIntake } from "../submit/find-batch.ts";
 import { createBatchCommands } from "../batch-commands.ts";
-import { batchCommandOperations } from "./batch-command-routes.ts";
+import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetters, deadLetterOperations } from "./dead-letter-routes.ts";
 import { eventOperations, type EventOperationDeps } from "./event-routes.ts";
-import { jobCommandOperations } from "./job-command-routes.ts";
+import { jobOutputOperations } from "./job-output-routes.ts";
+import { jobOperations } from "./job-routes.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
 import { createLookup } from "../lookup.ts";
 import type { Operation } from "../http/operation.ts";
 import { packageOperations } from "./package-routes.ts";
-import { readOperations } from "./read-routes.ts";
 import { createReservations } from "../submit/reservations.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 import { createRunTimer } from "../submit/run-timer.ts";
@@ -83,16 +83,15 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const runTimer = createRunTimer({ ...deps, reservations, acceptance });
   return [
     ...submitOperations({ submitter, intake }),
-    ...readOperations(shared),
-    ...jobCommandOperations(shared),
-    ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),
+    ...jobOperations(shared),
+    ...jobOutputOperations(shared),
+    ...batchOperations({ ...shared, intake, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetters(deps)),
     ...packageOperations(deps),
     ...timerOperations({ ...deps, runTimer }),
     ...eventOperations(shared),
     ...webhookOperations(deps),
     ...workerOperations(deps),
-    ...authOperations(deps.authFacts),
-    ...tenantOperations(deps),
+    ...accessOperations(deps),
   ];
 }

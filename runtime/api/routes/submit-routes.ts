@@ -1,8 +1,7 @@
-/** Operations that accept work: jobs, one or many, and batches for them. */
+/** Operations that submit jobs: one, or many. */
 import { InvariantError, invalidField } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../core/limits.ts";
 import {
-  createBatchSchema,
   jobRequestSchema,
   submitHeaders,
   submitJobsDocument,
@@ -10,71 +9,29 @@ import {
   submitJobsSchema,
   submitLinesQuery,
 } from "../../core/http/requests.ts";
-import {
-  batchView,
-  batchViewSchema,
-  submitLineSchema,
-  submitResultsSchema,
-  submittedSchema,
-} from "../../core/http/views.ts";
+import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
 import { closed } from "../submit/write-jobs.ts";
 import type { BatchIntake } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
+import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import { LINES_MEDIA_TYPE } from "../http/reply.ts";
 import { eitherBody, jsonBody, streamBody } from "../http/request-body.ts";
 import type { Submitter } from "../submit/submit-jobs.ts";
 
 export interface SubmitOperationDeps {
   readonly submitter: Submitter;
-  readonly intake: Pick<BatchIntake, "create" | "named">;
+  readonly intake: Pick<BatchIntake, "named">;
 }
 
-const CREATED = { Location: "Its address." };
-const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+export const submitOperations = (deps: SubmitOperationDeps): readonly Operation[] => [
+  submitJob(deps),
+  submitJobs(deps),
+];
 
-const linesBody = streamBody({
-  mediaType: LINES_MEDIA_TYPE,
-  description: `Or a stream: a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
-  maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
-  lines: jobRequestSchema,
-});
-
-export function submitOperations({ submitter, intake }: SubmitOperationDeps): readonly Operation[] {
-  const bulk = createBulkSubmit(submitter);
-
-  /** A batch that is named is right or wrong for all; a closed one still has the jobs it was given before. */
-  async function assertBatch(caller: Caller, batchId: string | undefined, mayBeThere: boolean): Promise<void> {
-    if (batchId === undefined) return;
-    const batch = await intake.named(caller, batchId);
-    if (batch.state !== "open" && !mayBeThere) throw closed(batch);
-  }
-
-  const createBatch = operation({
-    id: "createBatch",
-    method: "post",
-    path: "/v1/batches",
-    tag: "Batches",
-    summary: "Create a batch",
-    needs: "submit",
-    headers: submitHeaders,
-    body: jsonBody(createBatchSchema),
-    responses: {
-      201: { description: "The batch.", schema: batchViewSchema, headers: CREATED },
-      200: { description: "The batch an earlier request created.", schema: batchViewSchema, headers: REPLAYED },
-    },
-    errors: ["BatchNotFound", "IdempotencyKeyReused"],
-    async handle({ caller, body, headers }) {
-      const { batch, replayed } = await intake.create(caller, body, headers["idempotency-key"]);
-      const Location = `/v1/batches/${batch.batchId}`;
-      return replayed
-        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: batchView(batch) }
-        : { status: 201, headers: { Location }, body: batchView(batch) };
-    },
-  });
-
-  const submitJob = operation({
+const submitJob = ({ submitter }: SubmitOperationDeps) =>
+  operation({
     id: "submitJob",
     method: "post",
     path: "/v1/jobs",
@@ -92,8 +49,13 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
       200: { description: "The job an earlier request submitted.", schema: submittedSchema, headers: REPLAYED },
     },
     errors: [
-      ...(["BatchNotFound", "BatchClosed", "BatchOfTimer", "JobIdTaken", "IdempotencyKeyReused"] as const),
-      ...(["PackageNotFound", "JobTypeUnknown"] as const),
+      "BatchNotFound",
+      "BatchClosed",
+      "BatchOfTimer",
+      "JobIdTaken",
+      "IdempotencyKeyReused",
+      "PackageNotFound",
+      "JobTypeUnknown",
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
@@ -101,14 +63,20 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
       if (outcome === undefined) throw new InvariantError("A submit was not answered.");
       if (!outcome.ok) throw outcome.error;
       const { replayed, ...submitted } = outcome.value;
-      const Location = `/v1/jobs/${submitted.jobId}`;
-      return replayed
-        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: submitted }
-        : { status: 201, headers: { Location }, body: submitted };
+      return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
 
-  const submitJobs = operation({
+const linesBody = streamBody({
+  mediaType: LINES_MEDIA_TYPE,
+  description: `Or a stream: a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
+  maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
+  lines: jobRequestSchema,
+});
+
+const submitJobs = ({ submitter, intake }: SubmitOperationDeps) => {
+  const bulk = createBulkSubmit(submitter);
+  return operation({
     id: "submitJobs",
     method: "post",
     path: "/v1/jobs/bulk",
@@ -125,17 +93,27 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
       const idempotencyKey = headers["idempotency-key"];
       if (Symbol.asyncIterator in body) {
         const { batchId } = query;
-        await assertBatch(caller, batchId, true);
+        await assertBatch(intake, caller, batchId, true);
         return { status: 200, lines: bulk.submitLines({ caller, batchId, idempotencyKey }, body) };
       }
       if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body when that is JSON");
       const { batchId, jobs } = body;
-      await assertBatch(caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
+      await assertBatch(intake, caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
       return { status: 200, body: { results: await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs) } };
     },
   });
+};
 
-  return [submitJob, submitJobs, createBatch];
+/** A batch that is named is right or wrong for all; a closed one still has the jobs it was given before. */
+async function assertBatch(
+  intake: Pick<BatchIntake, "named">,
+  caller: Caller,
+  batchId: string | undefined,
+  mayBeThere: boolean,
+): Promise<void> {
+  if (batchId === undefined) return;
+  const batch = await intake.named(caller, batchId);
+  if (batch.state !== "open" && !mayBeThere) throw closed(batch);
 }
 
 const hasId = (job: unknown): boolean => typeof job === "object" && job !== null && "clientJobId" in job;

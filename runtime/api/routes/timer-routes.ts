@@ -23,6 +23,7 @@ import { pageSchema, pageView, submittedSchema } from "../../core/http/views.ts"
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/request-body.ts";
+import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import type { RunTimer } from "../submit/run-timer.ts";
 
 export interface TimerOperationDeps {
@@ -37,49 +38,25 @@ export interface TimerOperationDeps {
   readonly trustedNow: () => Date;
 }
 
+const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
 /** Timers whose state is read at the same time. */
 const VIEW_GROUP = 50;
 /** Schedulers note every few minutes how far they are, so this many refusals are an outage. */
 const CHANGE_TRIES = 100;
 
-export function timerOperations(deps: TimerOperationDeps): readonly Operation[] {
-  const { timers, jobs, packages, runTimer, wakeScheduler, now, trustedNow } = deps;
+export const timerOperations = (deps: TimerOperationDeps): readonly Operation[] => [
+  listTimers(deps),
+  getTimer(deps),
+  nextOccurrences(deps),
+  pauseTimer(deps),
+  resumeTimer(deps),
+  setTimerSchedule(deps),
+  resetTimerSchedule(deps),
+  runTimerNow(deps),
+];
 
-  /** Throws TimerNotFound also for those of a tenant the caller may not use. */
-  async function find(caller: Caller, name: TimerName): Promise<Stored<Timer>> {
-    const stored = caller.mayUse(name.tenantName) ? await timers.get(name) : undefined;
-    if (stored === undefined) throw noSuchTimer(name);
-    return stored;
-  }
-
-  async function view(timer: Timer): Promise<TimerView> {
-    const run = (await timers.run(batchIdOf(timer)))?.value;
-    const job = run?.currentJobId === undefined ? undefined : await jobs.get(run.currentJobId);
-    return timerView(timer, run, job?.value, now());
-  }
-
-  /** What `decide` makes of the timer is written on the version it was made of; undefined: it is so already. */
-  async function change(caller: Caller, name: TimerName, decide: (timer: Timer) => Timer | undefined): Promise<Timer> {
-    let stored: Stored<Timer> | undefined = await find(caller, name);
-    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
-      if (stored === undefined) throw noSuchTimer(name);
-      const changed = decide(stored.value);
-      if (changed === undefined) return stored.value;
-      const result = await timers.write(changed, stored.etag);
-      if (result.written) return changed;
-      stored = result.current;
-    }
-    throw new UnavailableError("StorageUnavailable", `Timer ${name.timerName} changed each time it was written.`);
-  }
-
-  /** A package is replaced before its timers are: what the current version does not have can run no more. */
-  async function assertCurrent(timer: Timer): Promise<void> {
-    const stored = await packages.get(timer.tenantName, timer.packageName);
-    // Packages put in place by other means say nothing of what they hold.
-    if (stored === undefined || stored.jobTypes?.includes(timer.timerName) === false) throw noSuchTimer(timer);
-  }
-
-  const listTimers = operation({
+const listTimers = (deps: TimerOperationDeps) =>
+  operation({
     id: "listTimers",
     method: "get",
     path: "/v1/tenants/{tenantName}/timers",
@@ -95,16 +72,17 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     async handle({ caller, params: { tenantName }, query }) {
       // A tenant the caller may not use looks like one that has no timers.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
-      const page = await timers.list(tenantName, query);
+      const page = await deps.timers.list(tenantName, query);
       const views: TimerView[] = [];
       for (let i = 0; i < page.items.length; i += VIEW_GROUP) {
-        views.push(...(await Promise.all(page.items.slice(i, i + VIEW_GROUP).map(view))));
+        views.push(...(await Promise.all(page.items.slice(i, i + VIEW_GROUP).map((timer) => viewOf(deps, timer)))));
       }
       return { status: 200, body: pageView({ ...page, items: views }, (one) => one) };
     },
   });
 
-  const getTimer = operation({
+const getTimer = (deps: TimerOperationDeps) =>
+  operation({
     id: "getTimer",
     method: "get",
     path: TIMER_PATH,
@@ -114,10 +92,14 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     params: timerParams,
     responses: { 200: { description: "With its latest run.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
-    handle: async ({ caller, params }) => ({ status: 200, body: await view((await find(caller, params)).value) }),
+    handle: async ({ caller, params }) => ({
+      status: 200,
+      body: await viewOf(deps, (await findTimer(deps.timers, caller, params)).value),
+    }),
   });
 
-  const nextOccurrences = operation({
+const nextOccurrences = ({ timers, now }: TimerOperationDeps) =>
+  operation({
     id: "listTimerOccurrences",
     method: "get",
     path: `${TIMER_PATH}/next`,
@@ -130,12 +112,13 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The first is later than now.", schema: occurrencesSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params, query }) {
-      const { value: timer } = await find(caller, params);
+      const { value: timer } = await findTimer(timers, caller, params);
       return { status: 200, body: { items: occurrences(timer, now(), query.count) } };
     },
   });
 
-  const pauseTimer = operation({
+const pauseTimer = (deps: TimerOperationDeps) =>
+  operation({
     id: "pauseTimer",
     method: "post",
     path: `${TIMER_PATH}/pause`,
@@ -149,14 +132,15 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The timer, paused.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const paused = await change(caller, params, (timer) =>
-        timer.pausedAt === undefined ? { ...timer, pausedAt: now(), pausedBy: caller.name } : undefined,
+      const paused = await changeTimer(deps.timers, caller, params, (timer) =>
+        timer.pausedAt === undefined ? { ...timer, pausedAt: deps.now(), pausedBy: caller.name } : undefined,
       );
-      return { status: 200, body: await view(paused) };
+      return { status: 200, body: await viewOf(deps, paused) };
     },
   });
 
-  const resumeTimer = operation({
+const resumeTimer = (deps: TimerOperationDeps) =>
+  operation({
     id: "resumeTimer",
     method: "post",
     path: `${TIMER_PATH}/resume`,
@@ -169,8 +153,8 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The timer, ticking.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const resumed = await change(caller, params, (timer) => {
-        const at = trustedNow();
+      const resumed = await changeTimer(deps.timers, caller, params, (timer) => {
+        const at = deps.trustedNow();
         const believed = believedTimer(timer, at);
         if (timer.pausedAt !== undefined) {
           return { ...believed, pausedAt: undefined, pausedBy: undefined, activeFrom: at };
@@ -178,18 +162,16 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
         // Times nobody could have written with a right clock are put right, too.
         return isSameTimes(believed, timer) ? undefined : believed;
       });
-      wakeScheduler();
-      return { status: 200, body: await view(resumed) };
+      deps.wakeScheduler();
+      return { status: 200, body: await viewOf(deps, resumed) };
     },
   });
 
-  /** Ticks by another schedule from now on. */
-  const rescheduled = (timer: Timer, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => {
-    const at = trustedNow();
-    return { ...timer, ...schedule, activeFrom: at, scheduledUpTo: at };
-  };
+const isSameTimes = (a: Timer, b: Timer): boolean =>
+  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
 
-  const setTimerSchedule = operation({
+const setTimerSchedule = (deps: TimerOperationDeps) =>
+  operation({
     id: "setTimerSchedule",
     method: "put",
     path: `${TIMER_PATH}/schedule`,
@@ -204,20 +186,22 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The timer, with its schedule.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params, body: { cron, timeZone } }) {
-      const changed = await change(caller, params, (timer) => {
+      const changed = await changeTimer(deps.timers, caller, params, (timer) => {
         if (timer.override !== undefined && timer.cron === cron && timer.timeZone === timeZone) return undefined;
         const { declaredCron, declaredTimeZone } = timer.override ?? {
-          ...{ declaredCron: timer.cron, declaredTimeZone: timer.timeZone },
+          declaredCron: timer.cron,
+          declaredTimeZone: timer.timeZone,
         };
-        const override = { declaredCron, declaredTimeZone, setAt: trustedNow(), setBy: caller.name };
-        return rescheduled(timer, { cron, timeZone, override });
+        const override = { declaredCron, declaredTimeZone, setAt: deps.trustedNow(), setBy: caller.name };
+        return rescheduled(timer, deps.trustedNow(), { cron, timeZone, override });
       });
-      wakeScheduler();
-      return { status: 200, body: await view(changed) };
+      deps.wakeScheduler();
+      return { status: 200, body: await viewOf(deps, changed) };
     },
   });
 
-  const resetTimerSchedule = operation({
+const resetTimerSchedule = (deps: TimerOperationDeps) =>
+  operation({
     id: "resetTimerSchedule",
     method: "delete",
     path: `${TIMER_PATH}/schedule`,
@@ -229,17 +213,26 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const changed = await change(caller, params, (timer) => {
+      const changed = await changeTimer(deps.timers, caller, params, (timer) => {
         if (timer.override === undefined) return undefined;
         const { declaredCron: cron, declaredTimeZone: timeZone } = timer.override;
-        return rescheduled(timer, { cron, timeZone, override: undefined });
+        return rescheduled(timer, deps.trustedNow(), { cron, timeZone, override: undefined });
       });
-      wakeScheduler();
-      return { status: 200, body: await view(changed) };
+      deps.wakeScheduler();
+      return { status: 200, body: await viewOf(deps, changed) };
     },
   });
 
-  const runTimerNow = operation({
+/** Ticks by another schedule from `at` on. */
+const rescheduled = (timer: Timer, at: Date, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => ({
+  ...timer,
+  ...schedule,
+  activeFrom: at,
+  scheduledUpTo: at,
+});
+
+const runTimerNow = (deps: TimerOperationDeps) =>
+  operation({
     id: "runTimer",
     method: "post",
     path: `${TIMER_PATH}/run`,
@@ -258,34 +251,51 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     },
     errors: ["TimerNotFound", "IdempotencyKeyReused"],
     async handle({ caller, params, headers }) {
-      const { value: timer } = await find(caller, params);
-      await assertCurrent(timer);
-      const { replayed, ...submitted } = await runTimer(caller, timer, headers["idempotency-key"]);
-      const Location = `/v1/jobs/${submitted.jobId}`;
-      return replayed
-        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: submitted }
-        : { status: 201, headers: { Location }, body: submitted };
+      const { value: timer } = await findTimer(deps.timers, caller, params);
+      await assertCurrent(deps.packages, timer);
+      const { replayed, ...submitted } = await deps.runTimer(caller, timer, headers["idempotency-key"]);
+      return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
 
-  return [
-    listTimers,
-    getTimer,
-    nextOccurrences,
-    pauseTimer,
-    resumeTimer,
-    setTimerSchedule,
-    resetTimerSchedule,
-    runTimerNow,
-  ];
+/** Throws TimerNotFound also for those of a tenant the caller may not use. */
+async function findTimer(timers: Pick<TimerStore, "get">, caller: Caller, name: TimerName): Promise<Stored<Timer>> {
+  const stored = caller.mayUse(name.tenantName) ? await timers.get(name) : undefined;
+  if (stored === undefined) throw noSuchTimer(name);
+  return stored;
 }
 
-const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
-const CREATED = { Location: "Its address." };
-const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+async function viewOf({ timers, jobs, now }: TimerOperationDeps, timer: Timer): Promise<TimerView> {
+  const run = (await timers.run(batchIdOf(timer)))?.value;
+  const job = run?.currentJobId === undefined ? undefined : await jobs.get(run.currentJobId);
+  return timerView(timer, run, job?.value, now());
+}
 
-const isSameTimes = (a: Timer, b: Timer): boolean =>
-  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
+/** What `decide` makes of the timer is written on the version it was made of; undefined: it is so already. */
+async function changeTimer(
+  timers: Pick<TimerStore, "get" | "write">,
+  caller: Caller,
+  name: TimerName,
+  decide: (timer: Timer) => Timer | undefined,
+): Promise<Timer> {
+  let stored: Stored<Timer> | undefined = await findTimer(timers, caller, name);
+  for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+    if (stored === undefined) throw noSuchTimer(name);
+    const changed = decide(stored.value);
+    if (changed === undefined) return stored.value;
+    const result = await timers.write(changed, stored.etag);
+    if (result.written) return changed;
+    stored = result.current;
+  }
+  throw new UnavailableError("StorageUnavailable", `Timer ${name.timerName} changed each time it was written.`);
+}
+
+/** A package is replaced before its timers are: what the current version does not have can run no more. */
+async function assertCurrent(packages: Pick<PackageCatalog, "get">, timer: Timer): Promise<void> {
+  const stored = await packages.get(timer.tenantName, timer.packageName);
+  // Packages put in place by other means say nothing of what they hold.
+  if (stored === undefined || stored.jobTypes?.includes(timer.timerName) === false) throw noSuchTimer(timer);
+}
 
 const noSuchTimer = ({ packageName, timerName }: TimerName): NotFoundError =>
   new NotFoundError("TimerNotFound", `Package ${packageName} has no timer ${timerName}.`);

@@ -47,22 +47,33 @@ const TESTS_AT_ONCE = 8;
 /** Each refusal is somebody else's write or removal of the same webhook. */
 const CHANGE_TRIES = 10;
 
+export const webhookOperations = (deps: WebhookOperationDeps): readonly Operation[] => [
+  listWebhooks(deps),
+  getWebhook(deps),
+  putWebhook(deps),
+  deleteWebhook(deps),
+  rotateWebhookSecret(deps),
+  testWebhook(deps),
+  listWebhookDeliveries(deps),
+];
+
 interface WebhookName {
   readonly tenantName: string;
   readonly webhookName: string;
 }
 
-export function webhookOperations(deps: WebhookOperationDeps): readonly Operation[] {
-  const { webhooks, deliveries, postWebhook, allowLoopbackWebhooks: allowLoopback, now, monotonicNow } = deps;
-  const beingTested = new Set<string>();
+async function findWebhook(
+  webhooks: WebhookStore,
+  caller: Caller,
+  { tenantName, webhookName }: WebhookName,
+): Promise<Stored<Webhook>> {
+  const stored = caller.mayUse(tenantName) ? await webhooks.get(tenantName, webhookName) : undefined;
+  if (stored === undefined) throw noSuchWebhook(webhookName);
+  return stored;
+}
 
-  async function find(caller: Caller, { tenantName, webhookName }: WebhookName): Promise<Stored<Webhook>> {
-    const stored = caller.mayUse(tenantName) ? await webhooks.get(tenantName, webhookName) : undefined;
-    if (stored === undefined) throw noSuchWebhook(webhookName);
-    return stored;
-  }
-
-  const listWebhooks = operation({
+const listWebhooks = ({ webhooks, now }: WebhookOperationDeps) =>
+  operation({
     id: "listWebhooks",
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks",
@@ -81,7 +92,8 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     },
   });
 
-  const getWebhook = operation({
+const getWebhook = ({ webhooks, now }: WebhookOperationDeps) =>
+  operation({
     id: "getWebhook",
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
@@ -93,11 +105,12 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     errors: ["WebhookNotFound"],
     handle: async ({ caller, params }) => ({
       status: 200,
-      body: webhookView((await find(caller, params)).value, now()),
+      body: webhookView((await findWebhook(webhooks, caller, params)).value, now()),
     }),
   });
 
-  const putWebhook = operation({
+const putWebhook = ({ webhooks, allowLoopbackWebhooks: allowLoopback, now }: WebhookOperationDeps) =>
+  operation({
     id: "putWebhook",
     method: "put",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
@@ -137,7 +150,25 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     },
   });
 
-  const deleteWebhook = operation({
+interface NewWebhook extends Pick<Webhook, "url" | "enabled" | "createdAt" | "createdBy"> {
+  readonly secret: string;
+}
+
+function newWebhook({ tenantName, webhookName }: WebhookName, { secret, ...fields }: NewWebhook): Webhook {
+  return {
+    tenantName,
+    webhookName,
+    webhookId: randomBytes(8).toString("hex"),
+    ...fields,
+    disabledBecause: undefined,
+    secrets: [{ value: secret, validUntil: undefined }],
+    failuresInRow: 0,
+    changedAt: fields.createdAt,
+  };
+}
+
+const deleteWebhook = ({ webhooks }: WebhookOperationDeps) =>
+  operation({
     id: "deleteWebhook",
     method: "delete",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
@@ -155,7 +186,8 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     },
   });
 
-  const rotateWebhookSecret = operation({
+const rotateWebhookSecret = ({ webhooks, now }: WebhookOperationDeps) =>
+  operation({
     id: "rotateWebhookSecret",
     method: "post",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/rotate-secret",
@@ -172,7 +204,7 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     async handle({ caller, params }) {
       const secret = newSecret();
       for (let tries = 0; tries < CHANGE_TRIES; tries++) {
-        const { value: webhook, etag } = await find(caller, params);
+        const { value: webhook, etag } = await findWebhook(webhooks, caller, params);
         if (secretsAt(webhook, now()).length >= WEBHOOK_SECRETS_MAX_COUNT) throw tooManySecrets();
         const changed: Webhook = { ...webhook, secrets: rotatedSecrets(webhook, secret, now()), changedAt: now() };
         if (await webhooks.replace(changed, etag)) {
@@ -183,7 +215,9 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     },
   });
 
-  const testWebhook = operation({
+const testWebhook = (deps: WebhookOperationDeps) => {
+  const beingTested = new Set<string>();
+  return operation({
     id: "testWebhook",
     method: "post",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/test",
@@ -196,34 +230,33 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     responses: { 200: { description: "What came back, good or bad.", schema: webhookTestSchema } },
     errors: ["WebhookNotFound"],
     async handle({ caller, params }) {
-      const { value: webhook } = await find(caller, params);
+      const { value: webhook } = await findWebhook(deps.webhooks, caller, params);
       if (beingTested.size >= TESTS_AT_ONCE || beingTested.has(webhook.webhookId)) throw busyTesting();
       beingTested.add(webhook.webhookId);
       try {
-        return { status: 200, body: await test(webhook) };
+        return { status: 200, body: await ping(webhook, deps) };
       } finally {
         beingTested.delete(webhook.webhookId);
       }
     },
   });
+};
 
-  async function test(webhook: Webhook) {
-    const sentAt = now();
-    const { tenantName, webhookName } = webhook;
-    const ping: WebhookPing = {
-      ...{ version: 1, eventType: "ping", at: sentAt.toISOString() },
-      ...{ tenantName, webhookName },
-    };
-    const body = JSON.stringify(ping);
-    const messageId = `msg_${randomBytes(16).toString("hex")}`;
-    const secrets = secretsAt(webhook, sentAt).map(({ value }) => value);
-    const begunAt = monotonicNow();
-    const result = await postWebhook(webhook.url, signedHeaders({ messageId, sentAt, body, secrets }), body);
-    const durationMs = Math.round(monotonicNow() - begunAt);
-    return { delivered: result.error === undefined, messageId, durationMs, ...result };
-  }
+async function ping(webhook: Webhook, { postWebhook, now, monotonicNow }: WebhookOperationDeps) {
+  const sentAt = now();
+  const { tenantName, webhookName } = webhook;
+  const message: WebhookPing = { version: 1, eventType: "ping", at: sentAt.toISOString(), tenantName, webhookName };
+  const body = JSON.stringify(message);
+  const messageId = `msg_${randomBytes(16).toString("hex")}`;
+  const secrets = secretsAt(webhook, sentAt).map(({ value }) => value);
+  const begunAt = monotonicNow();
+  const result = await postWebhook(webhook.url, signedHeaders({ messageId, sentAt, body, secrets }), body);
+  const durationMs = Math.round(monotonicNow() - begunAt);
+  return { delivered: result.error === undefined, messageId, durationMs, ...result };
+}
 
-  const listWebhookDeliveries = operation({
+const listWebhookDeliveries = ({ webhooks, deliveries }: WebhookOperationDeps) =>
+  operation({
     id: "listWebhookDeliveries",
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/deliveries",
@@ -238,30 +271,10 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     },
     errors: ["WebhookNotFound"],
     async handle({ caller, params, query }) {
-      const { value } = await find(caller, params);
+      const { value } = await findWebhook(webhooks, caller, params);
       return { status: 200, body: pageView(await deliveries.list(value, query), deliveryView) };
     },
   });
-
-  return [listWebhooks, getWebhook, putWebhook, deleteWebhook, rotateWebhookSecret, testWebhook, listWebhookDeliveries];
-}
-
-interface NewWebhook extends Pick<Webhook, "url" | "enabled" | "createdAt" | "createdBy"> {
-  readonly secret: string;
-}
-
-function newWebhook({ tenantName, webhookName }: WebhookName, { secret, ...fields }: NewWebhook): Webhook {
-  return {
-    tenantName,
-    webhookName,
-    webhookId: randomBytes(8).toString("hex"),
-    ...fields,
-    disabledBecause: undefined,
-    secrets: [{ value: secret, validUntil: undefined }],
-    failuresInRow: 0,
-    changedAt: fields.createdAt,
-  };
-}
 
 const noSuchWebhook = (webhookName: string): NotFoundError =>
   new NotFoundError("WebhookNotFound", `There is no webhook ${webhookName}.`);

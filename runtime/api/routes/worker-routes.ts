@@ -20,16 +20,14 @@ export interface WorkerOperationDeps {
   readonly silentAfterMs: number;
 }
 
-export function workerOperations({ workers, now, silentAfterMs }: WorkerOperationDeps): readonly Operation[] {
-  const view = (worker: WorkerRecord) => workerView(worker, now(), silentAfterMs);
+export const workerOperations = (deps: WorkerOperationDeps): readonly Operation[] => [
+  listWorkers(deps),
+  getWorker(deps),
+  drainWorker(deps),
+];
 
-  async function find({ pool, workerId }: { pool: string; workerId: string }): Promise<WorkerRecord> {
-    const worker = await workers.get(pool, workerId);
-    if (worker !== undefined) return worker;
-    throw new NotFoundError("WorkerNotFound", `There is no worker ${workerId} in pool ${pool}.`);
-  }
-
-  const listWorkers = operation({
+const listWorkers = (deps: WorkerOperationDeps) =>
+  operation({
     id: "listWorkers",
     method: "get",
     path: "/v1/workers",
@@ -39,10 +37,14 @@ export function workerOperations({ workers, now, silentAfterMs }: WorkerOperatio
     query: listWorkersSchema,
     responses: { 200: { description: "All of them, those that have stopped too.", schema: workersSchema } },
     errors: [],
-    handle: async ({ query }) => ({ status: 200, body: { items: (await workers.list(query.pool)).map(view) } }),
+    handle: async ({ query }) => ({
+      status: 200,
+      body: { items: (await deps.workers.list(query.pool)).map((worker) => viewOf(deps, worker)) },
+    }),
   });
 
-  const getWorker = operation({
+const getWorker = (deps: WorkerOperationDeps) =>
+  operation({
     id: "getWorker",
     method: "get",
     path: "/v1/workers/{pool}/{workerId}",
@@ -52,10 +54,11 @@ export function workerOperations({ workers, now, silentAfterMs }: WorkerOperatio
     params: workerParams,
     responses: { 200: { description: "As of its heartbeat.", schema: workerViewSchema } },
     errors: ["WorkerNotFound"],
-    handle: async ({ params }) => ({ status: 200, body: view(await find(params)) }),
+    handle: async ({ params }) => ({ status: 200, body: viewOf(deps, await findWorker(deps, params)) }),
   });
 
-  const drainWorker = operation({
+const drainWorker = (deps: WorkerOperationDeps) =>
+  operation({
     id: "drainWorker",
     method: "post",
     path: "/v1/workers/{pool}/{workerId}/drain",
@@ -70,11 +73,23 @@ export function workerOperations({ workers, now, silentAfterMs }: WorkerOperatio
     responses: { 202: { description: "Asked; it hears it with its next heartbeat.", schema: workerViewSchema } },
     errors: ["WorkerNotFound"],
     async handle({ params }) {
-      await find(params);
-      await workers.requestDrain(params.pool, params.workerId);
-      return { status: 202, body: view(await find(params)) };
+      await findWorker(deps, params);
+      await deps.workers.requestDrain(params.pool, params.workerId);
+      return { status: 202, body: viewOf(deps, await findWorker(deps, params)) };
     },
   });
 
-  return [listWorkers, getWorker, drainWorker];
+interface WorkerName {
+  readonly pool: string;
+  readonly workerId: string;
 }
+
+async function findWorker({ workers }: WorkerOperationDeps, { pool, workerId }: WorkerName): Promise<WorkerRecord> {
+  const worker = await workers.get(pool, workerId);
+  if (worker === undefined)
+    throw new NotFoundError("WorkerNotFound", `There is no worker ${workerId} in pool ${pool}.`);
+  return worker;
+}
+
+const viewOf = ({ now, silentAfterMs }: WorkerOperationDeps, worker: WorkerRecord) =>
+  workerView(worker, now(), silentAfterMs);

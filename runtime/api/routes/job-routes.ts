@@ -1,40 +1,85 @@
-/** Operations that change what becomes of jobs: cancel one, requeue one or many. */
+/** Operations on jobs: look at one, cancel it, run ended ones again. */
 import { ConflictError } from "../../core/errors.ts";
+import { clientJobParams, emptySchema, jobParams, requeueJobsSchema } from "../../core/http/requests.ts";
+import {
+  type JobView,
+  type RequeueResult,
+  jobView,
+  jobViewSchema,
+  requeueResultsSchema,
+} from "../../core/http/views.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
-import { emptySchema, jobParams, requeueJobsSchema } from "../../core/http/requests.ts";
-import { jobViewSchema, requeueResultsSchema, type RequeueResult } from "../../core/http/views.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { requeueJobs, type RequeueResult as Requeued } from "../../lifecycle/requeue-job.ts";
-import { fullView } from "./read-routes.ts";
+import { requeueJobs as requeueRows, type RequeueResult as Requeued } from "../../lifecycle/requeue-job.ts";
 import { itemError } from "../http/error-response.ts";
-import { noSuchJob, type Lookup } from "../lookup.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/request-body.ts";
+import { noSuchJob, type Lookup } from "../lookup.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 
-export interface JobCommandDeps extends CancelDeps {
+export interface JobOperationDeps extends CancelDeps {
+  readonly lookup: Lookup;
   readonly jobs: Pick<JobStore, "update">;
   readonly files: Pick<JobFiles, "getParameters">;
-  readonly lookup: Lookup;
   readonly completion: BatchCompletion;
   readonly outbox: BellOutbox;
   readonly events: JobEvents;
 }
 
-export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[] {
-  const { jobs, files, lookup, completion, outbox, events } = deps;
+export const jobOperations = (deps: JobOperationDeps): readonly Operation[] => [
+  getJob(deps),
+  getClientJob(deps),
+  cancelOne(deps),
+  requeueOne(deps),
+  requeueMany(deps),
+];
 
-  const requeue = (rows: readonly Stored<Job>[]): Promise<readonly Requeued[]> => {
-    outbox.assertReady();
-    return requeueJobs(rows, { jobs, completion, events, ring: (queueName, bells) => outbox.send(queueName, bells) });
-  };
+const getJob = ({ lookup, files }: JobOperationDeps) =>
+  operation({
+    id: "getJob",
+    method: "get",
+    path: "/v1/jobs/{jobId}",
+    tag: "Jobs",
+    summary: "Look at a job",
+    needs: "read",
+    params: jobParams,
+    responses: { 200: { description: "The job.", schema: jobViewSchema } },
+    errors: ["JobNotFound"],
+    async handle({ caller, params }) {
+      const { value: job } = await lookup.job(caller, params.jobId);
+      return { status: 200, body: await fullView(job, files) };
+    },
+  });
 
-  const cancelOne = operation({
+const getClientJob = ({ lookup, files }: JobOperationDeps) =>
+  operation({
+    id: "getClientJob",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/jobs/{clientJobId}",
+    tag: "Jobs",
+    summary: "Look at a job by its submitter's id",
+    needs: "read",
+    params: clientJobParams,
+    responses: { 200: { description: "The job.", schema: jobViewSchema } },
+    errors: ["JobNotFound"],
+    async handle({ caller, params: { tenantName, clientJobId } }) {
+      const { value: job } = await lookup.clientJob(caller, tenantName, clientJobId);
+      return { status: 200, body: await fullView(job, files) };
+    },
+  });
+
+/** With its parameters, also those too large for its row. */
+async function fullView(job: Job, files: Pick<JobFiles, "getParameters">): Promise<JobView> {
+  return jobView({ ...job, parameters: job.parameters ?? (await files.getParameters(job.jobId)) });
+}
+
+const cancelOne = (deps: JobOperationDeps) =>
+  operation({
     id: "cancelJob",
     method: "post",
     path: "/v1/jobs/{jobId}/cancel",
@@ -52,22 +97,23 @@ export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[]
     },
     errors: ["JobNotFound", "JobEnded"],
     async handle({ caller, params: { jobId } }) {
-      const result = await cancelJob(await lookup.job(caller, jobId), deps);
+      const result = await cancelJob(await deps.lookup.job(caller, jobId), deps);
       switch (result.outcome) {
         case "gone":
           throw noSuchJob(jobId);
         case "too-late":
           throw new ConflictError("JobEnded", `Job ${jobId} has ${result.job.state} already.`);
         case "asked":
-          return { status: 202, body: await fullView(result.job, files) };
+          return { status: 202, body: await fullView(result.job, deps.files) };
         case "canceled":
-          await completion.afterJobEnded(result.job.batchId);
-          return { status: 200, body: await fullView(result.job, files) };
+          await deps.completion.afterJobEnded(result.job.batchId);
+          return { status: 200, body: await fullView(result.job, deps.files) };
       }
     },
   });
 
-  const requeueOne = operation({
+const requeueOne = (deps: JobOperationDeps) =>
+  operation({
     id: "requeueJob",
     method: "post",
     path: "/v1/jobs/{jobId}/requeue",
@@ -80,12 +126,13 @@ export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[]
     responses: { 200: { description: "The job, queued.", schema: jobViewSchema } },
     errors: ["JobNotFound", "JobNotEnded"],
     async handle({ caller, params: { jobId } }) {
-      const [result] = await requeue([await lookup.job(caller, jobId)]);
-      return { status: 200, body: await fullView(requeuedJob(jobId, result), files) };
+      const [result] = await requeue(deps, [await deps.lookup.job(caller, jobId)]);
+      return { status: 200, body: await fullView(requeuedJob(jobId, result), deps.files) };
     },
   });
 
-  const requeueMany = operation({
+const requeueMany = (deps: JobOperationDeps) =>
+  operation({
     id: "requeueJobs",
     method: "post",
     path: "/v1/jobs/requeue",
@@ -103,19 +150,24 @@ export function jobCommandOperations(deps: JobCommandDeps): readonly Operation[]
       await Promise.all(
         [...new Set(jobIds)].map(async (jobId) => {
           try {
-            rows.set(jobId, await lookup.job(caller, jobId));
+            rows.set(jobId, await deps.lookup.job(caller, jobId));
           } catch (error) {
             items.set(jobId, { jobId, error: itemError(error) });
           }
         }),
       );
-      const results = await requeue([...rows.values()]);
+      const results = await requeue(deps, [...rows.values()]);
       [...rows.keys()].forEach((jobId, index) => items.set(jobId, itemOf(jobId, results[index])));
       return { status: 200, body: { results: jobIds.flatMap((jobId) => items.get(jobId) ?? []) } };
     },
   });
 
-  return [cancelOne, requeueOne, requeueMany];
+function requeue(
+  { jobs, completion, events, outbox }: JobOperationDeps,
+  rows: readonly Stored<Job>[],
+): Promise<readonly Requeued[]> {
+  outbox.assertReady();
+  return requeueRows(rows, { jobs, completion, events, ring: (queueName, bells) => outbox.send(queueName, bells) });
 }
 
 /** Throws JobNotFound, JobNotEnded. */

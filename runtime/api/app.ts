@@ -23,12 +23,12 @@ export interface AppDeps extends OperationDeps {
   /** What other releases wrote and this process could not read. */
   readonly unreadable: Unreadable;
   readonly traffic: TrafficSettings;
-  readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { isReady, unreadable, traffic, monotonicNow, log } = deps;
+  const { identify, followers, isReady, unreadable, traffic, log } = deps;
+  const { monotonicNow } = deps.clock;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -54,13 +54,10 @@ export function createApp(deps: AppDeps): Express {
   app.use("/v1", privateAnswers, limitStrangers());
   const limit = createCallerLimit(traffic.requestsPerMinute);
   app.use("/hubs", limitStrangers());
-  const resolve = createResolveSubject(createLookup(deps));
-  mountHub(app, { ...deps, resolve, limit, allowedOrigins: traffic.allowedOrigins });
-  mount(app, operations, {
-    ...deps,
-    identify: acceptTickets(deps.identify, deps.tickets),
-    limit: limit.handler,
-  });
+  const resolve = createResolveSubject(createLookup(deps.stores));
+  const { allowedOrigins } = traffic;
+  mountHub(app, { ...followers, identify, resolve, limit, allowedOrigins, monotonicNow, log });
+  mount(app, operations, { identify: acceptTickets(identify, followers.tickets), limit: limit.handler, log });
   app.use(noSuchRoute);
   app.use(answerErrors(log, unreadable));
   return app;

@@ -94,12 +94,12 @@ const PAUSES_MS = [1_000, 5_000, 15_000, 30_000];
 export interface KeepPublishingDeps {
   readonly release: ReleasePublisher;
   /** Resolves after the time, or as soon as the signal fires. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
 }
 
 /** Until it is done; the API serves meanwhile. Resolves at the latest when the signal fires. */
-export async function keepPublishing({ release, pause, log }: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
+export async function keepPublishing({ release, sleep, log }: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
   for (let tries = 0; !signal.aborted; tries++) {
     try {
       await release.publish();
@@ -109,7 +109,7 @@ export async function keepPublishing({ release, pause, log }: KeepPublishingDeps
         { error: messageOf(error), code: isSystemError(error) ? error.code : undefined },
         "release not published yet",
       );
-      await pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
+      await sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
     }
   }
 }

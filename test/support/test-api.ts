@@ -168,14 +168,16 @@ export async function startTestApi(
   const busSide = bus && (await import("./test-events.ts"));
   const publisher = busSide?.publishTo(bus);
   const events = publisher?.events ?? silentEvents;
-  const { timerRegistration } = composeTimers({
-    connected: {
-      ...stores,
-      packages: { ...kept.packages, ...stores.packages },
-      timerSubscriptions: () => busSide!.timerSubscriptionsOf(bus!),
-    },
-    settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
-    ...{ outbox, events, tenants: stores.tenants, onChange: wakeScheduler, now, trustedNow, log },
+  const clock = { now, trustedNow, monotonicNow };
+  const timers = composeTimers({
+    stores: { ...stores, packages: { ...kept.packages, ...stores.packages } },
+    subscriptions: bus?.adminConnectionString === undefined ? undefined : busSide?.timerSubscriptionsOf(bus),
+    pools,
+    outbox,
+    events,
+    onChange: wakeScheduler,
+    clock,
+    log,
   });
   const source = bus && busSide?.hearFrom(bus);
   const followers = followed(follow);
@@ -185,28 +187,23 @@ export async function startTestApi(
   );
   const unreadable = createUnreadable({ monotonicNow, log });
   const app = createApp({
-    ...stores,
-    ...followers,
-    postWebhook,
-    allowLoopbackWebhooks,
+    stores,
+    bus: { queue, outbox },
     events,
-    timerRegistration,
-    wakeScheduler,
-    queue,
-    outbox,
+    followers,
+    timers: { registration: timers.registration, wakeScheduler },
+    webhooks: { post: postWebhook, allowLoopback: allowLoopbackWebhooks },
+    clock,
     ids,
-    now,
-    trustedNow,
+    release: { isPending: isReleasePending },
     pools,
     identify,
     authFacts: { kind: "none" },
     silentAfterMs: SILENT_AFTER_MS,
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
-    isReleasePending,
     unreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
-    monotonicNow,
     log,
   });
   const server = createHttpServer(app, httpLimits);

@@ -11,7 +11,7 @@ export interface FollowLogDeps {
   /** Between two looks. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
   /** Resolves after that many milliseconds, or as soon as the signal fires. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
 }
@@ -29,7 +29,7 @@ export interface FollowLogRequest {
 
 export async function* followLog(
   { jobId, execution: asked, fromByte, gone, mayRead = () => Promise.resolve(true) }: FollowLogRequest,
-  { jobs, files, pause, monotonicNow, followLogEveryMs = FOLLOW_LOG_EVERY_MS }: FollowLogDeps,
+  { jobs, files, sleep, monotonicNow, followLogEveryMs = FOLLOW_LOG_EVERY_MS }: FollowLogDeps,
 ): AsyncGenerator<Uint8Array> {
   const until = monotonicNow() + FOLLOW_LOG_MAX_MS;
   let execution = asked;
@@ -47,7 +47,7 @@ export async function* followLog(
       yield chunk;
     }
     if (entry === undefined ? cannotBegin(job, execution) : hasEnded(job, entry)) return;
-    await pause(followLogEveryMs, gone);
+    await sleep(followLogEveryMs, gone);
     if (!(await mayRead())) return;
   }
 }

@@ -19,6 +19,30 @@ export function createHttpServer(app: RequestListener, limits: HttpServerOptions
   return server;
 }
 
+/** Resolves to the port, which the system chooses when `port` is 0. */
+export function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+/** Resolves when every request under way has ended, or was cut off after `afterMs`. */
+export function closeServer(server: Server, afterMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), afterMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
 /** A request that never became one gets an answer in the shape of all others, and its connection ends. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === "ECONNRESET") {

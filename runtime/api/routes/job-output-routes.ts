@@ -121,7 +121,7 @@ function createFollow(deps: JobOutputOperationDeps): (request: FollowRequest) =>
     if (gone.aborted) leave();
     gone.addEventListener("abort", leave);
     const mayRead = () => stillMay(caller, [job.tenantName]);
-    const log = followLog({ jobId: job.jobId, execution, fromByte, gone, mayRead }, { ...deps, pause: sleep });
+    const log = followLog({ jobId: job.jobId, execution, fromByte, gone, mayRead }, { ...deps, sleep });
     return leavingAtItsEnd(log, leave);
   };
 }

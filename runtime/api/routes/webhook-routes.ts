@@ -35,9 +35,9 @@ import { type Post, newSecret, signedHeaders } from "../webhooks/post.ts";
 export interface WebhookOperationDeps {
   readonly webhooks: WebhookStore;
   readonly deliveries: Pick<DeliveryStore, "list">;
-  readonly postWebhook: Post;
+  readonly post: Post;
   /** Also receivers on this machine. */
-  readonly allowLoopbackWebhooks: boolean;
+  readonly allowLoopback: boolean;
   readonly now: () => Date;
   readonly monotonicNow: () => number;
 }
@@ -109,7 +109,7 @@ const getWebhook = ({ webhooks, now }: WebhookOperationDeps) =>
     }),
   });
 
-const putWebhook = ({ webhooks, allowLoopbackWebhooks: allowLoopback, now }: WebhookOperationDeps) =>
+const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
   operation({
     id: "putWebhook",
     method: "put",
@@ -242,7 +242,7 @@ const testWebhook = (deps: WebhookOperationDeps) => {
   });
 };
 
-async function ping(webhook: Webhook, { postWebhook, now, monotonicNow }: WebhookOperationDeps) {
+async function ping(webhook: Webhook, { post, now, monotonicNow }: WebhookOperationDeps) {
   const sentAt = now();
   const { tenantName, webhookName } = webhook;
   const message: WebhookPing = { version: 1, eventType: "ping", at: sentAt.toISOString(), tenantName, webhookName };
@@ -250,7 +250,7 @@ async function ping(webhook: Webhook, { postWebhook, now, monotonicNow }: Webhoo
   const messageId = `msg_${randomBytes(16).toString("hex")}`;
   const secrets = secretsAt(webhook, sentAt).map(({ value }) => value);
   const begunAt = monotonicNow();
-  const result = await postWebhook(webhook.url, signedHeaders({ messageId, sentAt, body, secrets }), body);
+  const result = await post(webhook.url, signedHeaders({ messageId, sentAt, body, secrets }), body);
   const durationMs = Math.round(monotonicNow() - begunAt);
   return { delivered: result.error === undefined, messageId, durationMs, ...result };
 }

@@ -2,7 +2,7 @@
  * The duty to deliver webhooks: one API instance at a time has it, elected by a lease, so that looking for what is due
  * costs once. That two may believe to have it for a moment does no harm: deliveries are claimed one by one.
  */
-import { setTimeout as pause } from "node:timers/promises";
+import { sleep } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { PublishedEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -21,7 +21,7 @@ export interface WebhookDutyDeps {
 
 export interface WebhookDuty {
   /** Any event: the completion of a batch is looked at at once, and not only when the sweeper comes by. */
-  hear(published: PublishedEvent): void;
+  onEvent(published: PublishedEvent): void;
   /** Ends after what is being sent, but does not wait long: what is cut off is sent again when its claim ends. */
   stop(): Promise<void>;
 }
@@ -66,7 +66,7 @@ export function startWebhookDuty({
   const working = work();
 
   return {
-    hear({ event }) {
+    onEvent({ event }) {
       if (event.eventType !== "batchCompleted" || heard.size >= HEARD_MAX_COUNT) return;
       heard.add(event.batchId);
       wake.resolve(undefined);
@@ -75,10 +75,9 @@ export function startWebhookDuty({
       isStopped = true;
       wake.resolve(undefined);
       await working;
-      const patience = new AbortController();
-      const waited = pause(STOP_AFTER_MS, undefined, { signal: patience.signal }).catch(() => undefined);
-      await Promise.race([deliverer.idle(), waited]);
-      patience.abort();
+      const ended = new AbortController();
+      await Promise.race([deliverer.idle(), sleep(STOP_AFTER_MS, ended.signal)]);
+      ended.abort();
       await lease.release().catch((error: unknown) => {
         log.warn({ error: messageOf(error) }, "the lease of the webhooks was not given up; it ends by itself");
       });

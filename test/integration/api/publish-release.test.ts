@@ -104,9 +104,9 @@ it("is tried again while storage refuses, and stops when the API does", async ()
       refusals-- > 0 ? Promise.reject(new UnavailableError("StorageUnavailable", "403")) : tenants.get(name),
   };
   const pauses: number[] = [];
-  const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms));
+  const sleep = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms));
   const publisher = await openRelease({ ...deps, tenants: refusing });
-  await keepPublishing({ release: publisher, pause, log }, new AbortController().signal);
+  await keepPublishing({ release: publisher, sleep, log }, new AbortController().signal);
   expect(pauses).toEqual([1_000, 5_000, 15_000]);
   expect(await current()).toBeDefined();
 
@@ -117,7 +117,7 @@ it("is tried again while storage refuses, and stops when the API does", async ()
     return Promise.resolve();
   };
   const refused = await openRelease({ ...deps, tenants: refusing });
-  await keepPublishing({ release: refused, pause: stop, log }, stopping.signal);
+  await keepPublishing({ release: refused, sleep: stop, log }, stopping.signal);
   expect(refusals).toBe(Infinity);
 });
 

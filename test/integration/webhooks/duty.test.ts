@@ -42,7 +42,7 @@ it("is done at once when a batch is heard of, by the process that leads, and by 
   );
   const told = async (): Promise<void> => {
     const batch = await lab.completedBatch(tenantName);
-    for (const duty of duties) duty.hear(newsOf(batch));
+    for (const duty of duties) duty.onEvent(newsOf(batch));
   };
   for (let n = 1; n <= 3; n++) {
     await told();

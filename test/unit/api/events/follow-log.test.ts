@@ -49,7 +49,7 @@ function world(...moments: (() => void)[]) {
               return Promise.resolve({ bytes: bytes.length, contentType: "text/plain", stream: once(bytes) });
             },
           },
-          pause(ms) {
+          sleep(ms) {
             pauses.push(ms);
             clockMs += ms;
             const moment = moments.shift();

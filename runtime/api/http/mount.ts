@@ -5,8 +5,7 @@ import { type Identify, callerOf } from "../auth/caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
 import type { Operation } from "./operation.ts";
 import { sendReply } from "./reply.ts";
-import { kindOf } from "./request-body.ts";
-import { validate } from "./validate.ts";
+import { kindOf, validate } from "./read-request.ts";
 
 export interface MountDeps {
   readonly identify: Identify;

@@ -9,7 +9,7 @@ import type { ErrorCode } from "../../core/errors.ts";
 import type { OpenedBlob } from "../../core/ports/job-files.ts";
 import type { Frozen } from "../../core/http/views.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { BodyKind, RequestBody } from "./request-body.ts";
+import type { BodyKind, RequestBody } from "./read-request.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 

@@ -17,7 +17,7 @@ import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { type Operation, operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 
 export interface AccessOperationDeps {
   /** How to sign in. */

@@ -24,7 +24,7 @@ import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { BatchCommands } from "../batch-commands.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import type { Lookup } from "../lookup.ts";
 import type { BatchIntake } from "../submit/find-batch.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";

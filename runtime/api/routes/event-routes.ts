@@ -9,7 +9,7 @@ import type { Subject } from "../events/fan-out.ts";
 import { createResolveSubject } from "../events/resolve-subject.ts";
 import { EVENTS_PATH, type Ticket, type Tickets } from "../events/tickets.ts";
 import { type Operation, operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import type { Lookup } from "../lookup.ts";
 
 export interface EventOperationDeps extends EventStreamDeps {

@@ -18,7 +18,7 @@ import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { requeueJobs as requeueRows, type RequeueResult as Requeued } from "../../lifecycle/requeue-job.ts";
 import { itemError } from "../http/error-response.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import { noSuchJob, type Lookup } from "../lookup.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 

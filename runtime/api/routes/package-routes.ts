@@ -22,7 +22,7 @@ import { isIntact } from "../publish-release.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody, streamBody } from "../http/request-body.ts";
+import { jsonBody, streamBody } from "../http/read-request.ts";
 
 export interface PackageOperationDeps {
   readonly packages: PackageCatalog;

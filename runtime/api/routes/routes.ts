@@ -25,8 +25,9 @@ import { createBatchIntake } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
 import { createReservations } from "../submit/reservations.ts";
 import { createRunTimer } from "../submit/run-timer.ts";
-import { createSubmitter } from "../submit/submit-jobs.ts";
-import { createAcceptance } from "../submit/write-jobs.ts";
+import { createSubmitJob } from "../submit/submit-job.ts";
+import { createSubmitMany } from "../submit/submit-many.ts";
+import { createJobWriter } from "../submit/write-job.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
@@ -115,17 +116,19 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
 
   const reservations = createReservations(shared);
   const intake = createBatchIntake({ ...shared, reservations });
-  const acceptance = createAcceptance(shared);
+  const writer = createJobWriter(shared);
   const knownJobs = createKnownJobs({
     ...shared,
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
-  const submitter = createSubmitter({ ...shared, intake, reservations, acceptance, knownJobs });
-  const runTimer = createRunTimer({ ...shared, reservations, acceptance });
+  const submitDeps = { ...shared, intake, reservations, writer, knownJobs };
+  const submitJob = createSubmitJob(submitDeps);
+  const submitMany = createSubmitMany(submitDeps);
+  const runTimer = createRunTimer({ ...shared, reservations, writer });
   const { registration: timerRegistration, wakeScheduler } = timers;
 
   return [
-    ...submitOperations({ submitter, intake }),
+    ...submitOperations({ submitJob, submitMany, intake }),
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...batchOperations({ ...shared, intake, commands: createBatchCommands(shared) }),

@@ -1,5 +1,5 @@
 /** Operations that submit jobs: one, or many. */
-import { InvariantError, invalidField } from "../../core/errors.ts";
+import { invalidField } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../core/limits.ts";
 import {
   jobRequestSchema,
@@ -10,27 +10,29 @@ import {
   submitLinesQuery,
 } from "../../core/http/requests.ts";
 import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
-import { closed } from "../submit/write-jobs.ts";
+import { closed } from "../submit/write-job.ts";
 import type { BatchIntake } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import { LINES_MEDIA_TYPE } from "../http/reply.ts";
-import { eitherBody, jsonBody, streamBody } from "../http/request-body.ts";
-import type { Submitter } from "../submit/submit-jobs.ts";
+import { eitherBody, jsonBody, streamBody } from "../http/read-request.ts";
+import type { SubmitJob } from "../submit/submit-job.ts";
+import type { SubmitMany } from "../submit/submit-many.ts";
 
 export interface SubmitOperationDeps {
-  readonly submitter: Submitter;
+  readonly submitJob: SubmitJob;
+  readonly submitMany: SubmitMany;
   readonly intake: Pick<BatchIntake, "named">;
 }
 
 export const submitOperations = (deps: SubmitOperationDeps): readonly Operation[] => [
-  submitJob(deps),
-  submitJobs(deps),
+  submitOne(deps),
+  submitBulk(deps),
 ];
 
-const submitJob = ({ submitter }: SubmitOperationDeps) =>
+const submitOne = ({ submitJob }: SubmitOperationDeps) =>
   operation({
     id: "submitJob",
     method: "post",
@@ -59,10 +61,7 @@ const submitJob = ({ submitter }: SubmitOperationDeps) =>
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
-      const [outcome] = await submitter.submit(caller, [request]);
-      if (outcome === undefined) throw new InvariantError("A submit was not answered.");
-      if (!outcome.ok) throw outcome.error;
-      const { replayed, ...submitted } = outcome.value;
+      const { replayed, ...submitted } = await submitJob(caller, request);
       return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
@@ -74,8 +73,8 @@ const linesBody = streamBody({
   lines: jobRequestSchema,
 });
 
-const submitJobs = ({ submitter, intake }: SubmitOperationDeps) => {
-  const bulk = createBulkSubmit(submitter);
+const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
+  const bulk = createBulkSubmit(submitMany);
   return operation({
     id: "submitJobs",
     method: "post",

@@ -22,7 +22,7 @@ import { batchIdOf, type Timer, type TimerName } from "../../core/timer/timer.ts
 import { pageSchema, pageView, submittedSchema } from "../../core/http/views.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import type { RunTimer } from "../submit/run-timer.ts";
 

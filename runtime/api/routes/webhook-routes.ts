@@ -29,7 +29,7 @@ import { faultOfWebhookUrl } from "../webhooks/receiver-address.ts";
 import { rotatedSecrets, secretsAt, type Webhook } from "../../core/job/webhook.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import { type Post, newSecret, signedHeaders } from "../webhooks/post.ts";
 
 export interface WebhookOperationDeps {

@@ -11,7 +11,7 @@ import {
 } from "../../core/http/worker-api.ts";
 import type { WorkerRecord } from "../../core/job/worker-record.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 
 export interface WorkerOperationDeps {
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestDrain">;

@@ -12,10 +12,10 @@ import {
 import { type Line, TOO_LONG, linesOf } from "../../core/lines.ts";
 import { type Caller, currentCaller } from "../auth/caller.ts";
 import { isOfItem, itemError } from "../http/error-response.ts";
-import { readWhole } from "../http/request-body.ts";
-import { validate } from "../http/validate.ts";
-import type { SubmitRequest, Submitter } from "./submit-jobs.ts";
-import { type AcceptedJob, type Outcome, done, failed, onward } from "./write-jobs.ts";
+import { readWhole, validate } from "../http/read-request.ts";
+import type { SubmitRequest } from "./submit-job.ts";
+import { type Outcome, type SubmitMany, done, failed, onward } from "./submit-many.ts";
+import type { SubmittedJob } from "./write-job.ts";
 
 /** What the jobs of one request share. */
 export interface Bulk {
@@ -35,13 +35,13 @@ export interface BulkSubmit {
   submitLines(bulk: Bulk, body: AsyncIterable<Uint8Array>): AsyncGenerator<readonly SubmitResult[]>;
 }
 
-export function createBulkSubmit(submitter: Submitter): BulkSubmit {
+export function createBulkSubmit(submitMany: SubmitMany): BulkSubmit {
   function submitAll(
     { caller, ...shared }: Bulk,
     items: readonly unknown[],
     from: number,
     judge: (item: unknown, index: number) => SubmitRequest["job"],
-  ): Promise<readonly Outcome<AcceptedJob>[]> {
+  ): Promise<readonly Outcome<SubmittedJob>[]> {
     const requests = items.map((item, position): Outcome<SubmitRequest> => {
       const index = from + position;
       const { batchId, idempotencyKey: whole } = shared;
@@ -52,7 +52,7 @@ export function createBulkSubmit(submitter: Submitter): BulkSubmit {
         return failed(error);
       }
     });
-    return onward(requests, (well) => submitter.submit(caller, well));
+    return onward(requests, (well) => submitMany(caller, well));
   }
 
   return {
@@ -97,7 +97,7 @@ const tooMany = (): InvalidRequestError =>
   );
 
 /** Throws what is no fault of the item. */
-function resultOf(outcome: Outcome<AcceptedJob>): SubmitResult {
+function resultOf(outcome: Outcome<SubmittedJob>): SubmitResult {
   if (!outcome.ok) return { error: itemError(outcome.error) };
   const { jobId, batchId, replayed } = outcome.value;
   return { jobId, batchId, ...(replayed && { replayed }) };

@@ -1,5 +1,5 @@
 /** Batches that take jobs: created on request, found by name, or the tenant's batch of the day. */
-import { ConflictError, invalidField, InvariantError, NotFoundError } from "../../core/errors.ts";
+import { invalidField, NotFoundError } from "../../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../../core/job/ids.ts";
 import { type Batch, NEW_BATCH } from "../../core/job/job.ts";
 import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../core/limits.ts";
@@ -9,13 +9,12 @@ import type { CreateBatchBody } from "../../core/http/requests.ts";
 import { DEFAULT_POOL } from "../../core/deployment/topology.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Lookup, assertNotOfTimer } from "../lookup.ts";
-import { requestHash } from "./prepare-job.ts";
-import type { Reservations } from "./reservations.ts";
+import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
 
 export interface BatchIntakeDeps {
   readonly batches: Pick<BatchStore, "create" | "get">;
   readonly lookup: Pick<Lookup, "batch">;
-  readonly reservations: Reservations;
+  readonly reservations: Pick<Reservations, "reserveOne">;
   readonly ids: IdSource;
   readonly now: () => Date;
   /** The worker pools there are: a batch for another one would wait for ever. */
@@ -67,14 +66,11 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
   }
 
   /** The id the batch is to have, and whether a request that came before may have created it. */
-  async function reserve(fields: Fields, idempotencyKey: string | undefined) {
+  async function reserve(fields: Fields, idempotencyKey: string | undefined): Promise<Reservation> {
     const freshId = ids.batchId(fields.tenantName);
     if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
     const wish = { freshId, requestHash: requestHash("batch", fields), idempotencyKey, clientJobId: undefined };
-    const [reserved] = await reservations.reserve(fields.tenantName, [wish]);
-    if (reserved === undefined) throw new InvariantError("A reservation was not answered.");
-    if (reserved instanceof ConflictError) throw reserved;
-    return reserved;
+    return reservations.reserveOne(fields.tenantName, wish);
   }
 
   return {

@@ -11,8 +11,10 @@
  * With both kinds of key the idempotency key comes first, so that a request refused by it takes no job id; the job id
  * has the last word, because it alone must name one job for good.
  */
-import { ConflictError } from "../../core/errors.ts";
+import { createHash } from "node:crypto";
+import { ConflictError, InvariantError } from "../../core/errors.ts";
 import { type KeyKind, type KeyName, type KeyRecord, keysExpireBefore } from "../../core/job/keys.ts";
+import { canonicalJson } from "../../core/json.ts";
 import type { KeyStore, KeyWish } from "../../core/ports/key-store.ts";
 
 export interface ReservationWish {
@@ -30,6 +32,10 @@ export interface Reservation {
 }
 
 export interface Reservations {
+  /** Throws ConflictError "IdempotencyKeyReused" or "JobIdTaken"; UnavailableError, and the same wish may be made again. */
+  reserveOne(tenantName: string, wish: ReservationWish): Promise<Reservation>;
+  /** The same without taking a key; undefined: there is none yet. */
+  findOne(tenantName: string, wish: ReservationWish): Promise<Reservation | undefined>;
   /** In the order of the wishes, all of one tenant. Throws UnavailableError; the same wishes may then be made again. */
   reserve(tenantName: string, wishes: readonly ReservationWish[]): Promise<readonly (Reservation | ConflictError)[]>;
   /** The same without taking a key; undefined: there is none yet. */
@@ -89,18 +95,37 @@ export function createReservations({ keys, now }: ReservationDeps): Reservations
     });
   }
 
+  const reserve: Reservations["reserve"] = async (tenantName, wishes) => {
+    const look: Look = (asked) => keys.reserve(tenantName, asked, keysExpireBefore(now()));
+    return (await stand(wishes, look)).map(({ id, isFirst, refusal }) => refusal ?? { id, isFirst });
+  };
+
+  const find: Reservations["find"] = async (tenantName, wishes) => {
+    const look: Look = (asked) => keys.find(tenantName, asked, keysExpireBefore(now()));
+    const standings = await stand(wishes, look);
+    return standings.map(({ id, hasKey, refusal }) => refusal ?? (hasKey ? { id, isFirst: false } : undefined));
+  };
+
   return {
-    async reserve(tenantName, wishes) {
-      const look: Look = (asked) => keys.reserve(tenantName, asked, keysExpireBefore(now()));
-      return (await stand(wishes, look)).map(({ id, isFirst, refusal }) => refusal ?? { id, isFirst });
+    async reserveOne(tenantName, wish) {
+      const [reserved] = await reserve(tenantName, [wish]);
+      if (reserved === undefined) throw new InvariantError("A reservation was not answered.");
+      if (reserved instanceof ConflictError) throw reserved;
+      return reserved;
     },
-    async find(tenantName, wishes) {
-      const look: Look = (asked) => keys.find(tenantName, asked, keysExpireBefore(now()));
-      const standings = await stand(wishes, look);
-      return standings.map(({ id, hasKey, refusal }) => refusal ?? (hasKey ? { id, isFirst: false } : undefined));
+    async findOne(tenantName, wish) {
+      const [found] = await find(tenantName, [wish]);
+      if (found instanceof ConflictError) throw found;
+      return found;
     },
+    reserve,
+    find,
   };
 }
+
+/** Tells a repeat from another request with the same key. `request`: validated, so that equal requests have equal hashes. */
+export const requestHash = (appliesTo: "job" | "batch" | "timer-run", request: unknown): string =>
+  createHash("sha256").update(canonicalJson({ appliesTo, request })).digest("hex");
 
 const keyOf = (kind: KeyKind, wish: ReservationWish): KeyName["key"] | undefined =>
   kind === "job-id" ? wish.clientJobId : wish.idempotencyKey;

@@ -9,7 +9,7 @@ import { answerErrors, noSuchRoute } from "../../../../runtime/api/http/error-re
 import { mount } from "../../../../runtime/api/http/mount.ts";
 import { openApiDocument } from "../../../../runtime/api/http/openapi.ts";
 import { operation, type Operation } from "../../../../runtime/api/http/operation.ts";
-import { jsonBody, streamBody } from "../../../../runtime/api/http/request-body.ts";
+import { jsonBody, streamBody } from "../../../../runtime/api/http/read-request.ts";
 import { silentLog } from "../../../support/silent-log.ts";
 
 const seenSchema = z.object({ seen: z.unknown() });

@@ -1,10 +1,13 @@
-/** How an operation takes its body: which media types, read and judged how. Whatever else comes is refused unread. */
+/**
+ * How a request is read: which media types of body an operation takes, and how each part is checked by its schema. A body
+ * of another media type is refused unread.
+ */
 import express, { type Request, type RequestHandler } from "express";
 import type * as z from "zod";
 import { type ErrorDetail, InvalidRequestError, isSystemError } from "../../core/errors.ts";
-import { JsonError, type JsonReading, readJson } from "../../core/json.ts";
-import { REQUEST_BODY_MAX_BYTES } from "../../core/limits.ts";
-import { checkJson, validate } from "./validate.ts";
+import { JsonError, type JsonReading, readJson, showFieldPath } from "../../core/json.ts";
+import { JSON_MAX_DEPTH, REQUEST_BODY_MAX_BYTES } from "../../core/limits.ts";
+import { showUnknown } from "../../core/text.ts";
 
 /** The kinds of body an operation takes; `T` is what its handler is given. */
 export interface RequestBody<T> {
@@ -120,7 +123,7 @@ export function kindOf(request: Request, kinds: readonly BodyKind[]): BodyKind |
   throw new InvalidRequestError("UnsupportedMediaType", `The body must be ${names}.`);
 }
 
-// Reads the JSON of a request: UTF-8, safe to walk, and without numbers that would change.
+// --- JSON: UTF-8, safe to walk, without numbers that would change ------------------------------------------------------
 
 /**
  * Undefined for an empty body. `itemsOf`: a list whose items are judged alone; one with numbers that would change becomes
@@ -172,4 +175,55 @@ function itemOf({ target }: ErrorDetail, list: string): number | undefined {
   const rest = target.startsWith(`${list}[`) ? target.slice(list.length + 1) : "";
   const place = /^[0-9]+(?=\])/.exec(rest)?.[0];
   return place === undefined ? undefined : Number(place);
+}
+
+/** Names that mean something to every object: code that copies fields must never meet them as data. */
+const PROTOTYPE_KEYS: readonly string[] = ["__proto__", "constructor"];
+
+/**
+ * Refuses JSON that is dangerous to code which walks it: nested so deeply that it could overflow a stack, or with fields
+ * that could reach a prototype. Iterative, so that it is not such code itself.
+ */
+function checkJson(value: unknown): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > JSON_MAX_DEPTH) {
+      throw new InvalidRequestError("InvalidRequest", `The body is nested deeper than ${JSON_MAX_DEPTH} levels.`);
+    }
+    level = level.flatMap((item) => {
+      if (typeof item !== "object" || item === null) return [];
+      const key = PROTOTYPE_KEYS.find((name) => Object.hasOwn(item, name));
+      if (key !== undefined) {
+        throw new InvalidRequestError("InvalidRequest", `The body has a field named ${key}, which no field may be.`);
+      }
+      return Object.values(item as Record<string, unknown>);
+    });
+  }
+}
+
+// --- Schemas ------------------------------------------------------------------------------------------------------------
+
+/** Enough to repair a request by; a thousand wrong fields need no thousand lines. */
+const DETAILS_MAX_COUNT = 20;
+
+/** `at`: where in the request the value lies, put before each field's path. */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, at = ""): T {
+  const parsed = schema.safeParse(value, { error: unknownFields });
+  if (parsed.success) return parsed.data;
+  const details = parsed.error.issues.slice(0, DETAILS_MAX_COUNT).map((issue) => detailOf(issue, at));
+  const [first] = details;
+  const message = first === undefined ? "The request is invalid." : `${first.target}: ${first.message}`;
+  throw new InvalidRequestError("InvalidRequest", message, { details });
+}
+
+/** Undefined: the usual message. */
+function unknownFields(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== "unrecognized_keys") return undefined;
+  const { shape } = issue.inst?._zod.def as { readonly shape?: object };
+  return `must have known fields only, not ${showUnknown(issue.keys, Object.keys(shape ?? {}))}`;
+}
+
+function detailOf(issue: z.core.$ZodIssue, at: string): ErrorDetail {
+  const path = showFieldPath(issue.path, at);
+  return { target: path === "" ? "body" : path, message: issue.message };
 }

@@ -86,9 +86,12 @@ async function start(): Promise<Service> {
           log,
         });
 
+  const { jobs, batches, keys, workers } = stores;
+  const completion = createBatchCompletion({ jobs, batches, timers: stores.timers, queue, events, now });
   const app = createApp({
     stores,
     bus: { queue, outbox },
+    completion,
     events,
     followers: { fanOut, connections, tickets },
     timers: { registration: timers.registration, wakeScheduler },
@@ -120,14 +123,13 @@ async function start(): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
-  const { jobs, batches, keys, workers } = stores;
   const stopSweeper = startSweeper({
     jobs,
     batches,
     keys,
     workers,
     queue,
-    completion: createBatchCompletion({ ...stores, queue, events, now }),
+    completion,
     events,
     announce: webhooks.announce,
     timers: timers.reconcile,

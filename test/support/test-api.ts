@@ -22,6 +22,7 @@ import type { BatchView, DeadLetterView, JobView } from "../../runtime/core/http
 import type { TrafficSettings } from "../../runtime/core/settings/api.ts";
 import { DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../runtime/local/bus/index.ts";
+import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
 import { composeTimers } from "../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { watchConnections, type ConnectionsByPort } from "./half-open-client.ts";
@@ -189,6 +190,7 @@ export async function startTestApi(
   const app = createApp({
     stores,
     bus: { queue, outbox },
+    completion: createBatchCompletion({ ...stores, queue, events, now }),
     events,
     followers,
     timers: { registration: timers.registration, wakeScheduler },

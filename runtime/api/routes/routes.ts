@@ -11,7 +11,7 @@ import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
-import { createBatchCompletion } from "../../lifecycle/batch-completion.ts";
+import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
@@ -44,6 +44,7 @@ import { workerOperations } from "./worker-routes.ts";
 export interface OperationDeps {
   readonly stores: ApiStores;
   readonly bus: ApiBus;
+  readonly completion: BatchCompletion;
   /** Publishes what the API does to jobs and batches. */
   readonly events: JobEvents;
   /** Clients that follow events. */
@@ -109,9 +110,8 @@ export interface ApiClock {
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
-  const { stores, bus, clock, events, timers, webhooks, release, pools, ids } = deps;
+  const { stores, bus, completion, clock, events, timers, webhooks, release, pools, ids } = deps;
   const lookup = createLookup(stores);
-  const completion = createBatchCompletion({ ...stores, ...bus, ...clock, events });
   const shared = { ...stores, ...bus, ...clock, events, ids, pools, lookup, completion };
 
   const reservations = createReservations(shared);

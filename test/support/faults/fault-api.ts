@@ -13,6 +13,7 @@ import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { createMemoryKeys } from "../memory-keys.ts";
 import { silentEvents } from "../silent-events.ts";
 import { silentLog } from "../silent-log.ts";
@@ -88,25 +89,29 @@ function buildRoutes(pool: string): Routes {
         return Reflect.get(routes.ports[name], member) as unknown;
       },
     });
+  const stores = {
+    jobs: ask("jobs"),
+    batches: ask("batches"),
+    keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
+    workers: ask("workers"),
+    files: ask("files"),
+    packages: unasked("packages"),
+    tenants: unasked("tenants"),
+    timers: ask("timers"),
+    webhooks: unasked("webhooks"),
+    deliveries: unasked("deliveries"),
+  };
+  const queue = ask("queue");
+  const now = (): Date => new Date();
   const app = createApp({
-    stores: {
-      jobs: ask("jobs"),
-      batches: ask("batches"),
-      keys: { ...createMemoryKeys(), removeExpired: () => Promise.reject(new Error("The API removes no keys.")) },
-      workers: ask("workers"),
-      files: ask("files"),
-      packages: unasked("packages"),
-      tenants: unasked("tenants"),
-      timers: ask("timers"),
-      webhooks: unasked("webhooks"),
-      deliveries: unasked("deliveries"),
-    },
-    bus: { queue: ask("queue"), outbox: ask("outbox") },
+    stores,
+    bus: { queue, outbox: ask("outbox") },
+    completion: createBatchCompletion({ ...stores, queue, events: silentEvents, now }),
     events: silentEvents,
     followers: followed(),
     timers: { registration: unasked("timerRegistration"), wakeScheduler: () => undefined },
     webhooks: { post: () => Promise.reject(new Error("Nobody has webhooks.")), allowLoopback: false },
-    clock: { now: () => new Date(), trustedNow: () => new Date(), monotonicNow: () => performance.now() },
+    clock: { now, trustedNow: now, monotonicNow: () => performance.now() },
     ids,
     release: undefined,
     pools: [pool],

@@ -45,12 +45,12 @@ const getAuth = ({ authFacts }: AccessOperationDeps) =>
     method: "get",
     path: "/v1/auth",
     tag: "Access",
-    summary: "Find out how to sign in",
+    summary: "Show how to sign in",
     description:
-      "The issuer's metadata lie at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
-      "credentials of their own ask there for `applicationScope`, programs that act for a user for `userScope`.",
+      "The issuer's metadata is at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
+      "credentials of their own request `applicationScope`. Programs that act for a user request `userScope`.",
     needs: "anonymous",
-    responses: { 200: { description: "Where tokens come from.", schema: authFactsSchema } },
+    responses: { 200: { description: "The issuer of tokens and the scopes to request.", schema: authFactsSchema } },
     errors: [],
     handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
   });
@@ -61,9 +61,9 @@ const getMe = () =>
     method: "get",
     path: "/v1/me",
     tag: "Access",
-    summary: "See who you are and what you may do",
+    summary: "Show who you are and what you may do",
     needs: "signed-in",
-    responses: { 200: { description: "As the token and the grants say.", schema: meSchema } },
+    responses: { 200: { description: "From the token and the grants.", schema: meSchema } },
     errors: [],
     handle({ caller }) {
       const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
@@ -100,7 +100,7 @@ const putTenant = ({ tenants, now }: AccessOperationDeps) =>
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
     summary: "Create a tenant",
-    description: "Does nothing when it exists. Nobody may act for it until somebody is granted it.",
+    description: "Does nothing if the tenant exists. A caller needs a grant to act for it.",
     needs: "operate",
     params: tenantParams,
     responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
@@ -118,16 +118,16 @@ const deleteTenant = ({ tenants, webhooks, timerRegistration }: AccessOperationD
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
     summary: "Delete a tenant, its grants, webhooks and timers",
-    description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
+    description: "Its batches, jobs and packages stay. Only an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName } }) {
-      // First: afterwards nobody is left who could, and a tenant of the same name must not find them.
+      // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       const removed = await tenants.remove(tenantName);
-      // Also when there is none: a deletion that was broken off here is made good by the next.
+      // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);
       if (!removed) throw noSuchTenant(tenantName);
       return { status: 204 };
@@ -140,7 +140,7 @@ const listGrants = ({ tenants }: AccessOperationDeps) =>
     method: "get",
     path: "/v1/tenants/{tenantName}/grants",
     tag: "Access",
-    summary: "List who may act for a tenant",
+    summary: "List the grants of a tenant",
     needs: "operate",
     params: tenantParams,
     query: listTenantsSchema,
@@ -158,8 +158,8 @@ const putGrant = ({ tenants, now }: AccessOperationDeps) =>
     method: "put",
     path: "/v1/tenants/{tenantName}/grants/{principalId}",
     tag: "Access",
-    summary: "Let somebody act for a tenant",
-    description: "Replaces what was granted before. In force everywhere within half a minute.",
+    summary: "Grant a principal access to a tenant",
+    description: "Replaces the grant the principal had. Takes effect on every instance within 30 seconds.",
     needs: "operate",
     params: grantParams,
     body: jsonBody(putGrantSchema),
@@ -179,11 +179,11 @@ const deleteGrant = ({ tenants }: AccessOperationDeps) =>
     method: "delete",
     path: "/v1/tenants/{tenantName}/grants/{principalId}",
     tag: "Access",
-    summary: "Stop somebody from acting for a tenant",
-    description: "In force everywhere within half a minute.",
+    summary: "Remove a grant",
+    description: "Takes effect on every instance within 30 seconds.",
     needs: "operate",
     params: grantParams,
-    responses: { 204: { description: "Taken away." } },
+    responses: { 204: { description: "Removed." } },
     errors: ["GrantNotFound"],
     async handle({ params: { tenantName, principalId } }) {
       if (await tenants.removeGrant(tenantName, principalId)) return { status: 204 };

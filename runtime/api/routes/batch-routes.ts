@@ -1,4 +1,4 @@
-/** Operations on batches: create, list, look, close, cancel, requeue their jobs. */
+/** Operations on batches: create, list, read, close, cancel, requeue their jobs. */
 import {
   batchParams,
   createBatchSchema,
@@ -80,7 +80,7 @@ const listBatches = ({ batches }: BatchOperationDeps) =>
     responses: { 200: { description: "A page.", schema: pageSchema("BatchPage", batchViewSchema) } },
     errors: [],
     async handle({ caller, query: { tenantName, ...page } }) {
-      // A tenant the caller may not use looks like one that has no batches.
+      // A tenant of others answers like a tenant without batches.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
       return { status: 200, body: pageView(await batches.list(tenantName, page), (batch) => batchView(batch)) };
     },
@@ -92,7 +92,7 @@ const getBatch = (deps: BatchOperationDeps) =>
     method: "get",
     path: "/v1/batches/{batchId}",
     tag: "Batches",
-    summary: "Look at a batch",
+    summary: "Get a batch",
     needs: "read",
     params: batchParams,
     responses: { 200: { description: "The batch with its counts.", schema: batchViewSchema } },
@@ -110,7 +110,7 @@ const listJobs = ({ lookup, jobs }: BatchOperationDeps) =>
     path: "/v1/batches/{batchId}/jobs",
     tag: "Batches",
     summary: "List the jobs of a batch",
-    description: "In the order of their submission, for large batches shard by shard.",
+    description: "In the order of submission. Large batches are listed shard by shard.",
     needs: "read",
     params: batchParams,
     query: listJobsSchema,
@@ -128,8 +128,8 @@ const closeBatch = (deps: BatchOperationDeps) =>
     method: "post",
     path: "/v1/batches/{batchId}/close",
     tag: "Batches",
-    summary: "Accept no more jobs",
-    description: "The batch finishes the jobs it has, and then it is complete.",
+    summary: "Close a batch",
+    description: "The batch accepts no more jobs. It is complete when the jobs it has have ended.",
     needs: "submit",
     params: batchParams,
     body: jsonBody(emptySchema, { required: false }),
@@ -148,15 +148,17 @@ const cancelBatch = (deps: BatchOperationDeps) =>
     method: "post",
     path: "/v1/batches/{batchId}/cancel",
     tag: "Batches",
-    summary: "End all its jobs",
-    description: "Ends every queued job and asks every running one. Works for up to a minute on large batches.",
+    summary: "Cancel a batch",
+    description:
+      "Ends every queued job, and asks the workers to end running ones. Takes up to a minute on large batches.",
     needs: "submit",
     params: batchParams,
     body: jsonBody(emptySchema, { required: false }),
     responses: {
       200: { description: "All jobs have ended.", schema: batchViewSchema },
       202: {
-        description: "A job has not ended: its worker is at it, or there were too many for one call. Look again.",
+        description:
+          "Some jobs have not ended: their workers are ending them, or there were too many for one call. Call again.",
         schema: batchViewSchema,
       },
     },
@@ -174,14 +176,14 @@ const requeueBatch = ({ lookup, commands }: BatchOperationDeps) =>
     method: "post",
     path: "/v1/batches/{batchId}/requeue",
     tag: "Batches",
-    summary: "Run its failed or canceled jobs again",
-    description: "The state of the batch stays: it still accepts no new jobs.",
+    summary: "Requeue the failed or canceled jobs of a batch",
+    description: "The state of the batch does not change: a closed batch still accepts no new jobs.",
     needs: "submit",
     params: batchParams,
     body: jsonBody(requeueBatchSchema, { required: false }),
     responses: {
-      200: { description: "How many.", schema: requeuedSchema },
-      202: { description: "There were too many for one call: call again for the rest.", schema: requeuedSchema },
+      200: { description: "The number of jobs that were requeued.", schema: requeuedSchema },
+      202: { description: "There were too many for one call. Call again for the rest.", schema: requeuedSchema },
     },
     errors: ["BatchNotFound"],
     async handle({ caller, params, body: { state } }) {

@@ -36,12 +36,12 @@ const listArtifacts = ({ lookup, files }: JobOutputOperationDeps) =>
     method: "get",
     path: "/v1/jobs/{jobId}/artifacts",
     tag: "Jobs",
-    summary: "List the files the latest attempt left",
+    summary: "List the artifacts of the latest attempt",
     needs: "read",
     params: jobParams,
     responses: {
       200: {
-        description: "All of them.",
+        description: "All artifacts.",
         schema: z.object({ items: z.array(artifactSchema) }).meta({ id: "Artifacts" }),
       },
     },
@@ -59,10 +59,10 @@ const getArtifact = ({ lookup, files }: JobOutputOperationDeps) =>
     method: "get",
     path: "/v1/jobs/{jobId}/artifacts/{+path}",
     tag: "Jobs",
-    summary: "Download a file the latest attempt left",
+    summary: "Download an artifact of the latest attempt",
     needs: "read",
     params: artifactParams,
-    responses: { 200: { description: "The file, as attachment.", file: "*/*" } },
+    responses: { 200: { description: "The file, as an attachment.", file: "*/*" } },
     errors: ["JobNotFound", "ArtifactNotFound"],
     async handle({ caller, params: { jobId, path } }) {
       const { value: job } = await lookup.job(caller, jobId);
@@ -80,11 +80,13 @@ const getLog = (deps: JobOutputOperationDeps) => {
     path: "/v1/jobs/{jobId}/log",
     tag: "Jobs",
     summary: "Read the log of an attempt, or follow it",
-    description: "Lines of text: time, source (`out`, `err`, `log`, `sys`), and what was written.",
+    description: "Lines of text: time, source (`out`, `err`, `log`, `sys`), text.",
     needs: "read",
     params: jobParams,
     query: readLogSchema,
-    responses: { 200: { description: "What has been written so far, or until the end.", file: "text/plain" } },
+    responses: {
+      200: { description: "The log so far. With `follow`, the log until the attempt ends.", file: "text/plain" },
+    },
     errors: ["JobNotFound", "LogNotFound"],
     async handle({ caller, params, query: { execution, fromByte, follow: isFollowed }, gone }) {
       const { value: job } = await deps.lookup.job(caller, params.jobId);
@@ -108,7 +110,7 @@ interface FollowRequest {
   readonly gone: AbortSignal;
 }
 
-/** Each log that is followed takes a place, which its end or its client's leaving gives back. */
+/** A followed log takes a place until it ends or its client disconnects. */
 function createFollow(deps: JobOutputOperationDeps): (request: FollowRequest) => AsyncIterable<Uint8Array> {
   const followedLogs = createShares({
     what: "followed logs",
@@ -117,7 +119,7 @@ function createFollow(deps: JobOutputOperationDeps): (request: FollowRequest) =>
   });
   return ({ caller, job, execution, fromByte, gone }) => {
     const leave = followedLogs.take(callerKey(caller));
-    // An answer that never begins has no end either.
+    // The client may have disconnected already; then the answer never ends.
     if (gone.aborted) leave();
     gone.addEventListener("abort", leave);
     const mayRead = () => stillMay(caller, [job.tenantName]);

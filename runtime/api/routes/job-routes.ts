@@ -1,4 +1,4 @@
-/** Operations on jobs: look at one, cancel it, run ended ones again. */
+/** Operations on jobs: read, cancel, requeue. */
 import { ConflictError } from "../../core/errors.ts";
 import { clientJobParams, emptySchema, jobParams, requeueJobsSchema } from "../../core/http/requests.ts";
 import {
@@ -45,7 +45,7 @@ const getJob = ({ lookup, files }: JobOperationDeps) =>
     method: "get",
     path: "/v1/jobs/{jobId}",
     tag: "Jobs",
-    summary: "Look at a job",
+    summary: "Get a job",
     needs: "read",
     params: jobParams,
     responses: { 200: { description: "The job.", schema: jobViewSchema } },
@@ -62,7 +62,7 @@ const getClientJob = ({ lookup, files }: JobOperationDeps) =>
     method: "get",
     path: "/v1/tenants/{tenantName}/jobs/{clientJobId}",
     tag: "Jobs",
-    summary: "Look at a job by its submitter's id",
+    summary: "Get a job by its `clientJobId`",
     needs: "read",
     params: clientJobParams,
     responses: { 200: { description: "The job.", schema: jobViewSchema } },
@@ -73,7 +73,7 @@ const getClientJob = ({ lookup, files }: JobOperationDeps) =>
     },
   });
 
-/** With its parameters, also those too large for its row. */
+/** With its parameters, also when they are too large for the row. */
 async function fullView(job: Job, files: Pick<JobFiles, "getParameters">): Promise<JobView> {
   return jobView({ ...job, parameters: job.parameters ?? (await files.getParameters(job.jobId)) });
 }
@@ -86,8 +86,8 @@ const cancelOne = (deps: JobOperationDeps) =>
     tag: "Jobs",
     summary: "Cancel a job",
     description:
-      "A queued or delayed job ends at once. A running one is asked through its worker, gets its grace period, then its " +
-      "processes are killed; it ends as `canceled` unless it succeeds first.",
+      "A queued or delayed job ends at once. A running job is told by its worker and gets a grace period; then its " +
+      "processes are killed. It ends as `canceled`, unless it succeeds first.",
     needs: "submit",
     params: jobParams,
     body: jsonBody(emptySchema, { required: false }),
@@ -102,7 +102,7 @@ const cancelOne = (deps: JobOperationDeps) =>
         case "gone":
           throw noSuchJob(jobId);
         case "too-late":
-          throw new ConflictError("JobEnded", `Job ${jobId} has ${result.job.state} already.`);
+          throw new ConflictError("JobEnded", `Job ${jobId} has already ended as ${result.job.state}.`);
         case "asked":
           return { status: 202, body: await fullView(result.job, deps.files) };
         case "canceled":
@@ -118,8 +118,9 @@ const requeueOne = (deps: JobOperationDeps) =>
     method: "post",
     path: "/v1/jobs/{jobId}/requeue",
     tag: "Jobs",
-    summary: "Run an ended job again",
-    description: "It is as new: counters at zero, history kept, at once whatever its first `runAt` was.",
+    summary: "Requeue an ended job",
+    description:
+      "Runs the job again, at once. Its counters start at zero, its history is kept, and its `runAt` is ignored.",
     needs: "submit",
     params: jobParams,
     body: jsonBody(emptySchema, { required: false }),
@@ -137,12 +138,12 @@ const requeueMany = (deps: JobOperationDeps) =>
     method: "post",
     path: "/v1/jobs/requeue",
     tag: "Jobs",
-    summary: "Run many ended jobs again",
+    summary: "Requeue many ended jobs",
     description:
-      "Every job is judged alone: one that cannot be requeued gets an error in its place and does not stop the others.",
+      "Each job has a result of its own: one that cannot be requeued gets an error in its place and does not stop the others.",
     needs: "submit",
     body: jsonBody(requeueJobsSchema),
-    responses: { 200: { description: "What became of each.", schema: requeueResultsSchema } },
+    responses: { 200: { description: "One result for each job, in order.", schema: requeueResultsSchema } },
     errors: [],
     async handle({ caller, body: { jobIds } }) {
       const rows = new Map<string, Stored<Job>>();
@@ -174,7 +175,7 @@ function requeue(
 function requeuedJob(jobId: string, result: Requeued | undefined): Job {
   if (result === undefined || result.outcome === "gone") throw noSuchJob(jobId);
   if (result.outcome !== "not-ended") return result.job;
-  throw new ConflictError("JobNotEnded", `Job ${jobId} is ${result.job.state}; only an ended job can be requeued.`);
+  throw new ConflictError("JobNotEnded", `Job ${jobId} is ${result.job.state}. Only an ended job can be requeued.`);
 }
 
 function itemOf(jobId: string, result: Requeued | undefined): RequeueResult {

@@ -40,9 +40,9 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
     tag: "Jobs",
     summary: "Submit a job",
     description:
-      "A job without `batchId` joins its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
-      "request may be repeated: it then answers the first job. Its package must be there and have the job type, unless " +
-      "`publishLater` is set.",
+      "A job without `batchId` goes to its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
+      "request can be repeated: a repeat answers the first job. The package must be published and have the job type, " +
+      "unless `publishLater` is set.",
     needs: "submit",
     headers: submitHeaders,
     body: jsonBody(submitJobSchema),
@@ -68,7 +68,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
 
 const linesBody = streamBody({
   mediaType: LINES_MEDIA_TYPE,
-  description: `Or a stream: a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
+  description: `Or a stream with a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
   maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
   lines: jobRequestSchema,
 });
@@ -86,7 +86,9 @@ const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
     query: submitLinesQuery,
     headers: submitHeaders,
     body: eitherBody(jsonBody(submitJobsSchema, { shown: submitJobsDocument, itemsOf: "jobs" }), linesBody),
-    responses: { 200: { description: "What became of each.", schema: submitResultsSchema, lines: submitLineSchema } },
+    responses: {
+      200: { description: "One result for each job, in order.", schema: submitResultsSchema, lines: submitLineSchema },
+    },
     errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer"],
     async handle({ caller, query, headers, body }) {
       const idempotencyKey = headers["idempotency-key"];
@@ -95,7 +97,7 @@ const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
         await assertBatch(intake, caller, batchId, true);
         return { status: 200, lines: bulk.submitLines({ caller, batchId, idempotencyKey }, body) };
       }
-      if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body when that is JSON");
+      if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body if the body is JSON");
       const { batchId, jobs } = body;
       await assertBatch(intake, caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
       return { status: 200, body: { results: await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs) } };
@@ -103,7 +105,7 @@ const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
   });
 };
 
-/** A batch that is named is right or wrong for all; a closed one still has the jobs it was given before. */
+/** A named batch is checked once for all jobs. A closed batch still answers repeats of jobs it has. */
 async function assertBatch(
   intake: Pick<BatchIntake, "named">,
   caller: Caller,
@@ -117,8 +119,8 @@ async function assertBatch(
 
 const hasId = (job: unknown): boolean => typeof job === "object" && job !== null && "clientJobId" in job;
 
-const BULK_DESCRIPTION = `Every job is judged alone: a wrong one gets an error in its place and does not stop the others.
+const BULK_DESCRIPTION = `Each job has a result of its own: a wrong one gets an error in its place and does not stop the others.
 
-As a stream (\`${LINES_MEDIA_TYPE}\`) a job in each line is answered by a line, in order, while the request is still being
-sent. What ends the answer early is said in a last line whose error has a \`requestId\`. With an \`Idempotency-Key\` the
-whole request may be repeated after a cut: what was submitted is answered with \`replayed\`.`;
+As a stream (\`${LINES_MEDIA_TYPE}\`) each line is a job and is answered by a line, in order, while the request is still being
+sent. If the answer ends early, its last line is an error with a \`requestId\`. With an \`Idempotency-Key\` the whole request
+can be repeated after a broken connection: jobs that were submitted are answered with \`replayed\`.`;

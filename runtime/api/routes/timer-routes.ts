@@ -1,4 +1,4 @@
-/** Operations on timers: look at them, pause and resume them, give one another schedule, run one now. Packages declare them. */
+/** Operations on timers, which packages declare: read, pause, resume, change the schedule, run now. */
 import { believedTimer } from "../../core/timer/judgement.ts";
 import { NotFoundError, UnavailableError } from "../../core/errors.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
@@ -31,17 +31,17 @@ export interface TimerOperationDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly packages: Pick<PackageCatalog, "get">;
   readonly runTimer: RunTimer;
-  /** Has the scheduler of this process look at once. */
+  /** Starts a round of this process's scheduler at once. */
   readonly wakeScheduler: () => void;
   readonly now: () => Date;
-  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
+  /** Throws UnavailableError when this process's clock cannot be trusted. No timer may start by such a clock. */
   readonly trustedNow: () => Date;
 }
 
 const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
 /** Timers whose state is read at the same time. */
 const VIEW_GROUP = 50;
-/** Schedulers note every few minutes how far they are, so this many refusals are an outage. */
+/** Schedulers write to a timer every few minutes only, so this many conflicts are an outage. */
 const CHANGE_TRIES = 100;
 
 export const timerOperations = (deps: TimerOperationDeps): readonly Operation[] => [
@@ -70,7 +70,7 @@ const listTimers = (deps: TimerOperationDeps) =>
     },
     errors: [],
     async handle({ caller, params: { tenantName }, query }) {
-      // A tenant the caller may not use looks like one that has no timers.
+      // A tenant of others answers like a tenant without timers.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
       const page = await deps.timers.list(tenantName, query);
       const views: TimerView[] = [];
@@ -87,10 +87,10 @@ const getTimer = (deps: TimerOperationDeps) =>
     method: "get",
     path: TIMER_PATH,
     tag: "Timers",
-    summary: "Look at a timer",
+    summary: "Get a timer",
     needs: "read",
     params: timerParams,
-    responses: { 200: { description: "With its latest run.", schema: timerViewSchema } },
+    responses: { 200: { description: "The timer with its latest run.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     handle: async ({ caller, params }) => ({
       status: 200,
@@ -104,12 +104,12 @@ const nextOccurrences = ({ timers, now }: TimerOperationDeps) =>
     method: "get",
     path: `${TIMER_PATH}/next`,
     tag: "Timers",
-    summary: "See when a timer ticks next",
-    description: "As its schedule says, also while it is paused. Fewer where the schedule has no more within 40 years.",
+    summary: "List the next ticks of a timer",
+    description: "By its schedule, also while it is paused. Fewer if the schedule has no more ticks within 40 years.",
     needs: "read",
     params: timerParams,
     query: nextOccurrencesSchema,
-    responses: { 200: { description: "The first is later than now.", schema: occurrencesSchema } },
+    responses: { 200: { description: "Later than now, in order.", schema: occurrencesSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params, query }) {
       const { value: timer } = await findTimer(timers, caller, params);
@@ -125,7 +125,7 @@ const pauseTimer = (deps: TimerOperationDeps) =>
     tag: "Timers",
     summary: "Pause a timer",
     description:
-      "Its ticks start nothing until it is resumed, also under new versions of its package. A run that goes on does.",
+      "Its ticks start no runs until it is resumed, also with new versions of its package. A run that has started goes on.",
     needs: "manage",
     params: timerParams,
     body: jsonBody(emptySchema, { required: false }),
@@ -146,7 +146,7 @@ const resumeTimer = (deps: TimerOperationDeps) =>
     path: `${TIMER_PATH}/resume`,
     tag: "Timers",
     summary: "Resume a timer",
-    description: "It ticks from now on. What fell due while it was paused is not made up for.",
+    description: "It ticks from now on. Ticks that were due while it was paused are not made up for.",
     needs: "manage",
     params: timerParams,
     body: jsonBody(emptySchema, { required: false }),
@@ -159,7 +159,7 @@ const resumeTimer = (deps: TimerOperationDeps) =>
         if (timer.pausedAt !== undefined) {
           return { ...believed, pausedAt: undefined, pausedBy: undefined, activeFrom: at };
         }
-        // Times nobody could have written with a right clock are put right, too.
+        // Also corrects times that were written by a wrong clock.
         return isSameTimes(believed, timer) ? undefined : believed;
       });
       deps.wakeScheduler();
@@ -176,10 +176,10 @@ const setTimerSchedule = (deps: TimerOperationDeps) =>
     method: "put",
     path: `${TIMER_PATH}/schedule`,
     tag: "Timers",
-    summary: "Give a timer another schedule",
+    summary: "Set the schedule of a timer",
     description:
-      "In place of what its package declares, also under new versions of the package, until it is taken back. " +
-      "It ticks by it from now on; what fell due before is not made up for.",
+      "Replaces the schedule that its package declares, also with new versions of the package, until it is reset. " +
+      "The timer ticks by it from now on. Ticks that were due before are not made up for.",
     needs: "manage",
     params: timerParams,
     body: jsonBody(timerScheduleSchema),
@@ -206,8 +206,8 @@ const resetTimerSchedule = (deps: TimerOperationDeps) =>
     method: "delete",
     path: `${TIMER_PATH}/schedule`,
     tag: "Timers",
-    summary: "Let a timer run as its package declares",
-    description: "Does nothing when it does already.",
+    summary: "Reset a timer to the schedule of its package",
+    description: "Does nothing if the timer has no schedule of its own.",
     needs: "manage",
     params: timerParams,
     responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
@@ -223,7 +223,7 @@ const resetTimerSchedule = (deps: TimerOperationDeps) =>
     },
   });
 
-/** Ticks by another schedule from `at` on. */
+/** The timer with another schedule, which applies from `at` on. */
 const rescheduled = (timer: Timer, at: Date, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => ({
   ...timer,
   ...schedule,
@@ -239,8 +239,8 @@ const runTimerNow = (deps: TimerOperationDeps) =>
     tag: "Timers",
     summary: "Run a timer now",
     description:
-      "Beside its schedule, also while it is paused. When a run goes on, the new one is skipped, waits or runs beside it, " +
-      "as the timer's `overlap` says.",
+      "Independently of its schedule, also while it is paused. If a run has not ended, the timer's `overlap` decides " +
+      "whether the new run is skipped, waits or runs at the same time.",
     needs: "submit",
     params: timerParams,
     headers: submitHeaders,
@@ -258,7 +258,7 @@ const runTimerNow = (deps: TimerOperationDeps) =>
     },
   });
 
-/** Throws TimerNotFound also for those of a tenant the caller may not use. */
+/** Throws TimerNotFound, also for timers of other tenants. */
 async function findTimer(timers: Pick<TimerStore, "get">, caller: Caller, name: TimerName): Promise<Stored<Timer>> {
   const stored = caller.mayUse(name.tenantName) ? await timers.get(name) : undefined;
   if (stored === undefined) throw noSuchTimer(name);
@@ -271,7 +271,7 @@ async function viewOf({ timers, jobs, now }: TimerOperationDeps, timer: Timer): 
   return timerView(timer, run, job?.value, now());
 }
 
-/** What `decide` makes of the timer is written on the version it was made of; undefined: it is so already. */
+/** Writes what `decide` returns on the version it was given, and repeats after a conflict. Undefined: nothing to change. */
 async function changeTimer(
   timers: Pick<TimerStore, "get" | "write">,
   caller: Caller,
@@ -287,13 +287,16 @@ async function changeTimer(
     if (result.written) return changed;
     stored = result.current;
   }
-  throw new UnavailableError("StorageUnavailable", `Timer ${name.timerName} changed each time it was written.`);
+  throw new UnavailableError(
+    "StorageUnavailable",
+    `Timer ${name.timerName} changed during every attempt to write it. Retry later.`,
+  );
 }
 
-/** A package is replaced before its timers are: what the current version does not have can run no more. */
+/** A package is replaced before its timers are, so a timer may not be in the current version any more. */
 async function assertCurrent(packages: Pick<PackageCatalog, "get">, timer: Timer): Promise<void> {
   const stored = await packages.get(timer.tenantName, timer.packageName);
-  // Packages put in place by other means say nothing of what they hold.
+  // A package that was put into storage by other means does not list its job types.
   if (stored === undefined || stored.jobTypes?.includes(timer.timerName) === false) throw noSuchTimer(timer);
 }
 

@@ -1,4 +1,4 @@
-/** Operations on webhooks: register, list, look, rotate, test, delete, and what became of deliveries. */
+/** Operations on webhooks: register, read, test, rotate the secret, delete, list deliveries. */
 import { randomBytes } from "node:crypto";
 import {
   ConflictError,
@@ -42,9 +42,9 @@ export interface WebhookOperationDeps {
   readonly monotonicNow: () => number;
 }
 
-/** Tests that one instance makes at a time: each holds a request and a connection to wherever its caller likes. */
+/** Tests that one instance runs at a time. Each holds a request and a connection to an address of the caller's choice. */
 const TESTS_AT_ONCE = 8;
-/** Each refusal is somebody else's write or removal of the same webhook. */
+/** Each conflict is another write or removal of the same webhook. */
 const CHANGE_TRIES = 10;
 
 export const webhookOperations = (deps: WebhookOperationDeps): readonly Operation[] => [
@@ -85,7 +85,7 @@ const listWebhooks = ({ webhooks, now }: WebhookOperationDeps) =>
     responses: { 200: { description: "A page, by name.", schema: pageSchema("WebhookPage", webhookViewSchema) } },
     errors: [],
     async handle({ caller, params: { tenantName }, query }) {
-      // A tenant the caller may not use looks like one that has no webhooks.
+      // A tenant of others answers like a tenant without webhooks.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
       const page = await webhooks.list(tenantName, query);
       return { status: 200, body: pageView(page, (webhook) => webhookView(webhook, now())) };
@@ -98,7 +98,7 @@ const getWebhook = ({ webhooks, now }: WebhookOperationDeps) =>
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
     tag: "Webhooks",
-    summary: "Look at a webhook",
+    summary: "Get a webhook",
     needs: "manage",
     params: webhookParams,
     responses: { 200: { description: "The webhook, without its secret.", schema: webhookViewSchema } },
@@ -115,10 +115,10 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
     method: "put",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
     tag: "Webhooks",
-    summary: "Register a webhook, or change it",
+    summary: "Register or change a webhook",
     description:
-      "It is sent a signed POST when a batch of the tenant is complete. The answer to its registration is the only one " +
-      "that has its secret: when it got lost, rotate the secret. Enabling it forgets why it was disabled.",
+      "The webhook receives a signed POST when a batch of the tenant is complete. Only the answer to its registration has " +
+      "its secret. If the secret is lost, rotate it. Enabling a webhook clears the reason why it was disabled.",
     needs: "manage",
     params: webhookParams,
     body: jsonBody(putWebhookSchema),
@@ -135,7 +135,7 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
       for (let tries = 0; tries < CHANGE_TRIES; tries++) {
         const stored = await webhooks.get(tenantName, webhookName);
         if (stored === undefined) {
-          // Two at the same moment may pass by one: the limit is there against many.
+          // Two requests at the same moment may exceed the limit by one. It exists against large numbers.
           if ((await webhooks.of(tenantName)).length >= WEBHOOKS_MAX_COUNT) throw tooManyWebhooks();
           const secret = newSecret();
           const webhook = newWebhook(params, { url, enabled, secret, createdBy: caller.name, createdAt: now() });
@@ -174,7 +174,7 @@ const deleteWebhook = ({ webhooks }: WebhookOperationDeps) =>
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
     tag: "Webhooks",
     summary: "Delete a webhook",
-    description: "With its deliveries, also those that wait. What is being sent at this moment may still arrive.",
+    description: "Also deletes its deliveries, waiting ones too. A message that is being sent may still arrive.",
     needs: "manage",
     params: webhookParams,
     responses: { 204: { description: "Deleted." } },
@@ -192,14 +192,14 @@ const rotateWebhookSecret = ({ webhooks, now }: WebhookOperationDeps) =>
     method: "post",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/rotate-secret",
     tag: "Webhooks",
-    summary: "Give a webhook a new secret",
+    summary: "Rotate the secret of a webhook",
     description:
-      "The answer is the only one that has it. For 24 hours messages are signed with the one before, too, so that the " +
-      "receiver can be changed meanwhile.",
+      "Only this answer has the new secret. For 24 hours messages are signed with the previous secret too, so that the " +
+      "receiver can be updated.",
     needs: "manage",
     params: webhookParams,
     body: jsonBody(emptySchema, { required: false }),
-    responses: { 200: { description: "With the new secret.", schema: webhookWithSecretSchema } },
+    responses: { 200: { description: "The webhook with its new secret.", schema: webhookWithSecretSchema } },
     errors: ["WebhookNotFound", "TooManySecrets"],
     async handle({ caller, params }) {
       const secret = newSecret();
@@ -222,12 +222,15 @@ const testWebhook = (deps: WebhookOperationDeps) => {
     method: "post",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/test",
     tag: "Webhooks",
-    summary: "Send a webhook a ping",
-    description: "Signed as everything else, sent once, also to a disabled one. Answers what came back.",
+    summary: "Send a ping to a webhook",
+    description:
+      "The ping is signed like other messages and sent once, also to a disabled webhook. The answer says what came back.",
     needs: "manage",
     params: webhookParams,
     body: jsonBody(emptySchema, { required: false }),
-    responses: { 200: { description: "What came back, good or bad.", schema: webhookTestSchema } },
+    responses: {
+      200: { description: "What the receiver answered, or why there was no answer.", schema: webhookTestSchema },
+    },
     errors: ["WebhookNotFound"],
     async handle({ caller, params }) {
       const { value: webhook } = await findWebhook(deps.webhooks, caller, params);
@@ -261,8 +264,8 @@ const listWebhookDeliveries = ({ webhooks, deliveries }: WebhookOperationDeps) =
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/deliveries",
     tag: "Webhooks",
-    summary: "See what became of a webhook's messages",
-    description: "Those that wait, then the latest 100 that have ended; each newest first.",
+    summary: "List the deliveries of a webhook",
+    description: "Waiting deliveries, then the latest 100 that have ended, each newest first.",
     needs: "manage",
     params: webhookParams,
     query: listWebhooksSchema,
@@ -288,11 +291,11 @@ const tooManyWebhooks = (): ConflictError =>
 const tooManySecrets = (): ConflictError =>
   new ConflictError(
     "TooManySecrets",
-    `${WEBHOOK_SECRETS_MAX_COUNT} secrets of this webhook are in use; the oldest ends 24 hours after its rotation.`,
+    `${WEBHOOK_SECRETS_MAX_COUNT} secrets of this webhook are in use. The oldest ends 24 hours after its rotation.`,
   );
 
 const changedByOthers = (): UnavailableError =>
-  new UnavailableError("StorageUnavailable", "The webhook was changed each time it was to be.");
+  new UnavailableError("StorageUnavailable", "The webhook changed during every attempt to write it. Retry later.");
 
 const busyTesting = (): TooManyRequestsError =>
-  new TooManyRequestsError("This webhook is being tested, or too many are.");
+  new TooManyRequestsError("This webhook is being tested, or too many tests are running. Retry later.");

@@ -1,4 +1,4 @@
-/** Operations on workers: who they are, and asking one to end. */
+/** Operations on workers: list, read, drain. */
 import { NotFoundError } from "../../core/errors.ts";
 import { emptySchema } from "../../core/http/requests.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
@@ -16,7 +16,7 @@ import { jsonBody } from "../http/read-request.ts";
 export interface WorkerOperationDeps {
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestDrain">;
   readonly now: () => Date;
-  /** Without a heartbeat for so long, a worker's jobs are given to others. */
+  /** A worker whose last heartbeat is older is silent: its jobs go to others. */
   readonly silentAfterMs: number;
 }
 
@@ -35,7 +35,7 @@ const listWorkers = (deps: WorkerOperationDeps) =>
     summary: "List the workers",
     needs: "operate",
     query: listWorkersSchema,
-    responses: { 200: { description: "All of them, those that have stopped too.", schema: workersSchema } },
+    responses: { 200: { description: "All workers, also stopped ones.", schema: workersSchema } },
     errors: [],
     handle: async ({ query }) => ({
       status: 200,
@@ -49,10 +49,10 @@ const getWorker = (deps: WorkerOperationDeps) =>
     method: "get",
     path: "/v1/workers/{pool}/{workerId}",
     tag: "Workers",
-    summary: "Look at a worker",
+    summary: "Get a worker",
     needs: "operate",
     params: workerParams,
-    responses: { 200: { description: "As of its heartbeat.", schema: workerViewSchema } },
+    responses: { 200: { description: "The worker at its latest heartbeat.", schema: workerViewSchema } },
     errors: ["WorkerNotFound"],
     handle: async ({ params }) => ({ status: 200, body: viewOf(deps, await findWorker(deps, params)) }),
   });
@@ -63,14 +63,16 @@ const drainWorker = (deps: WorkerOperationDeps) =>
     method: "post",
     path: "/v1/workers/{pool}/{workerId}/drain",
     tag: "Workers",
-    summary: "Let a worker end its jobs and stop",
+    summary: "Drain a worker",
     description:
-      "It takes no more jobs, gives those it has its drain time, hands back the rest without costing them an attempt, " +
-      "and ends. What supervises it starts it again.",
+      "The worker takes no more jobs, gives the jobs it has its drain time, hands back the rest without costing them an " +
+      "attempt, and ends. Its supervisor starts it again.",
     needs: "operate",
     params: workerParams,
     body: jsonBody(emptySchema, { required: false }),
-    responses: { 202: { description: "Asked; it hears it with its next heartbeat.", schema: workerViewSchema } },
+    responses: {
+      202: { description: "Accepted. The worker reads it with its next heartbeat.", schema: workerViewSchema },
+    },
     errors: ["WorkerNotFound"],
     async handle({ params }) {
       await findWorker(deps, params);

@@ -1,4 +1,4 @@
-/** Turns connection settings into the stores and the queue that API and workers use. The credential is chosen here. */
+/** Connects the stores and the queue that API and workers use, by the connection settings. Chooses the credential. */
 import { randomUUID } from "node:crypto";
 import { pino, stdTimeFunctions } from "pino";
 import {
@@ -59,22 +59,22 @@ export interface Services {
   readonly timers: TimerStore;
   /** The same in every process that may read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
-  /** Has a connection of its own, so that news never stand in the way of work. */
+  /** Has a connection of its own, so that events never delay work. */
   readonly eventPublisher: (log: Logger) => EventPublisher;
   readonly eventSource: (name: string, onUnreadable: OnUnreadable, log: Logger) => EventSource;
-  /** Has a connection of its own, so that an outage it waits for keeps nobody else waiting. */
+  /** Has a connection of its own, so that only ticks wait during its outages. */
   readonly tickSender: () => TickSender;
-  /** Needs the right to manage the topic of ticks and the queues they go to. */
+  /** Needs the right to manage the topic of ticks and their queues. */
   readonly timerSubscriptions: () => TimerSubscriptions;
   /** This process's part in the election for a duty. */
   readonly lease: (name: string) => LeaderLease;
 }
 
-/** A duty whose process died waits no longer than this; one whose process merely meets slow storage keeps it. */
+/** After a crash, another process gets the duty within this time. Slow storage alone must not end it. */
 const LEASE_MS = 30_000;
 
 export interface ConnectOptions extends StorageOptions {
-  /** Names this process in counter rows: the same after a restart, no two at a time. */
+  /** Names this process in counter rows. The same after a restart, and unique at any time. */
   readonly writerId: string;
 }
 
@@ -120,7 +120,7 @@ export async function connect(
   };
 }
 
-/** Releases lie in an account of their own, which no job's data shares. */
+/** Releases are in a storage account of their own, apart from the data of jobs. */
 export async function connectReleases(settings: ReleaseSettings): Promise<ReleaseReader> {
   if (settings.kind === "connection-string") return createReleaseReader({ storage: connectStorage(settings) });
   const { kind, storageAccount } = settings;
@@ -151,14 +151,13 @@ function storageUrls(account: string): { readonly tablesUrl: string; readonly bl
   return { tablesUrl: urlOf("table"), blobsUrl: urlOf("blob") };
 }
 
-/** In Azure the managed identity that AZURE_CLIENT_ID names; on a developer's machine whoever is signed in. */
+/** In Azure the managed identity that AZURE_CLIENT_ID names. On a developer's machine the signed-in user. */
 async function azureCredential() {
-  // Loaded only where it is needed: a laptop starts without it.
+  // Loaded only when needed: a laptop starts without it.
   const { DefaultAzureCredential } = await import("@azure/identity");
   return new DefaultAzureCredential();
 }
 
-// The program's log: one JSON object a line on standard output.
-
+/** The program's log: one JSON object per line on standard output. */
 export const createLogger = (program: string, level: LogLevel): Logger =>
   pino({ level, base: { program }, timestamp: stdTimeFunctions.isoTime });

@@ -1,4 +1,4 @@
-/** What a person is told when a program cannot start: one sentence for what they can mend, a stack for the rest. */
+/** The message when a program cannot start: one sentence for what a person can fix, a stack for the rest. */
 import { isSystemError } from "../core/errors.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { FolderInUseError } from "../platform/own-folder.ts";
@@ -23,7 +23,7 @@ export function explain(error: unknown): string {
     const place = error.port === undefined ? (error.path ?? "") : `${error.address ?? ""}:${error.port}`;
     switch (error.code) {
       case "EADDRINUSE":
-        return `Port ${error.port ?? ""} is taken by another program.`;
+        return `Port ${error.port ?? ""} is used by another program.`;
       case "EACCES":
       case "EPERM":
         return `No permission for ${place}.`;

@@ -1,7 +1,7 @@
 /**
- * The life of a long-running program under a supervisor: says when it is ready, stops cleanly at the first signal, at
- * once at the second, and does not outlive the supervisor that started it. When the supervisor dies, programs stop in its
- * order all the same: each waits for those that the supervisor would have stopped before it.
+ * The life of a long-running program under a supervisor. It reports when it is ready, stops cleanly at the first signal and at
+ * once at the second, and does not outlive the supervisor. When the supervisor dies, programs still stop in its order: each
+ * waits for the programs that the supervisor would have stopped first.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
@@ -10,26 +10,26 @@ import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
 
 export interface Service {
-  /** Told to the supervisor with the word that the service is ready. */
+  /** Sent to the supervisor when the service is ready. */
   readonly ready: Readonly<Record<string, string | number>>;
   stop(): Promise<void>;
   /**
-   * Something went wrong that nobody caught: says so, and hands back what others wait for. The process ends afterwards,
-   * because nobody knows what else is wrong with it. Default: it ends at once.
+   * Called after an uncaught error: reports it, and hands back what others wait for. The process ends afterwards, because its
+   * state is unknown. Default: it ends at once.
    */
   onFault?(error: unknown): Promise<void>;
 }
 
 /** Exit code after a stop that was cut short. */
 const CUT_SHORT = 130;
-/** Exit code of a service that could not go on; its supervisor starts it again. */
+/** Exit code of a service that could not continue. Its supervisor starts it again. */
 export const GIVEN_UP = 70;
-/** What jobs get to end by themselves, and time to write that they have. */
+/** Time for jobs to end, and to write that they have. */
 const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
-/** Each of the others ends itself in its own time, so this is for what hangs. */
+/** Each of the other programs ends in its own time, so this is for one that hangs. */
 const OUTLIVE_LONGEST_MS = 90_000;
-const LOOK_EVERY_MS = 50;
-/** What an earlier owner of a folder gets. */
+const CHECK_EVERY_MS = 50;
+/** Time for an earlier owner of a folder to end. */
 const OWNER_WAIT_MS = 10_000;
 
 export async function runService(start: () => Promise<Service>): Promise<void> {
@@ -52,7 +52,7 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
   process.on("message", (message) => {
     if (isOrphanOrders(message)) orders = message;
   });
-  // The supervisor is gone: nobody would ever stop this process, or kill it when it does not end.
+  // The supervisor has died. No other process would stop or kill this one.
   process.on("disconnect", () => {
     const { stopAfter, graceMs } = orders;
     void allEnded(stopAfter).then(() => {
@@ -72,7 +72,7 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
 
 async function allEnded(pids: readonly number[]): Promise<void> {
   const until = performance.now() + OUTLIVE_LONGEST_MS;
-  while (pids.some(isAlive) && performance.now() < until) await delay(LOOK_EVERY_MS);
+  while (pids.some(isAlive) && performance.now() < until) await delay(CHECK_EVERY_MS);
 }
 
 function isAlive(pid: number): boolean {
@@ -90,7 +90,7 @@ export const ownerPatience = {
   onWait: (owner) => console.error(`Waiting for ${owner}, to end.`),
 } as const satisfies Omit<OwnFolderOptions, "directory">;
 
-/** Also for rejections nobody handles, which Node makes such errors of. */
+/** Also for unhandled rejections, which Node turns into such errors. */
 function endAfterFault(handBack: (error: unknown) => Promise<void> | undefined): void {
   let faulty = false;
   process.on("uncaughtException", (error) => {

@@ -1,4 +1,4 @@
-/** Runs a timer now, beside its schedule: a job as its ticks make them, submitted by whoever asks. */
+/** Runs a timer now, independently of its schedule. The job is like one of a tick, submitted by the caller. */
 import { InvariantError } from "../../core/errors.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
@@ -18,14 +18,14 @@ export interface RunTimerDeps {
 }
 
 /**
- * Whether it overlaps a run that goes on is judged when it starts, as for every run. Throws IdempotencyKeyReused,
+ * Whether it may overlap another run is decided when it starts, as for every run. Throws IdempotencyKeyReused,
  * UnavailableError.
  */
 export type RunTimer = (caller: Caller, timer: Timer, idempotencyKey: string | undefined) => Promise<SubmittedJob>;
 
 export function createRunTimer({ batches, reservations, writer, ids, now }: RunTimerDeps): RunTimer {
   async function reserve(timer: Timer, at: Date, idempotencyKey: string | undefined): Promise<Reservation> {
-    // Any text that was never there before tells it from other runs of this moment.
+    // A unique text tells it from other runs of this moment.
     const freshId = tickJobId(timer, at, `manual:${ids.batchId(timer.tenantName)}`);
     if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
     const wish = {
@@ -40,7 +40,7 @@ export function createRunTimer({ batches, reservations, writer, ids, now }: RunT
   return async (caller, timer, idempotencyKey) => {
     writer.assertReady();
     const at = now();
-    // Before the key is taken: whoever repeats the request must find the batch of the job it stands for.
+    // Before the key is taken: a repeat of the request must find the batch of its job.
     await wakeTimerBatch(batches, timer, at);
     const batch = (await batches.get(batchIdOf(timer)))?.value;
     if (batch === undefined) throw new InvariantError(`The batch of timer ${listenerOf(timer)} is not there.`);
@@ -49,7 +49,7 @@ export function createRunTimer({ batches, reservations, writer, ids, now }: RunT
     const names = { tenantName, jobType: timerName, jobName: timerName, jobProcessorPackageName };
     const prepared = prepareJob({ ...names, parameters, priority }, at);
     const reservation = await reserve(timer, at, idempotencyKey);
-    // The batch is as old as the timer, whose pool may have become another one since.
+    // The timer may have another pool than when its batch was created.
     return writer.write(caller, { prepared, batch: { ...batch, pool }, reservation });
   };
 }

@@ -160,7 +160,7 @@ export const closed = (batch: Batch): ConflictError =>
 
 // --- What a job is before anything has happened to it ------------------------------------------------------------------
 
-/** A request that can be accepted. */
+/** A request that has passed every check. */
 export interface PreparedJob {
   readonly request: JobRequestBody;
   readonly parametersJson: string;
@@ -175,7 +175,7 @@ export const prepareJob = (request: JobRequestBody, now: Date): PreparedJob => (
   ...times(request, now),
 });
 
-/** When the job may start, and by when it must. */
+/** When the job may start, and when it expires. */
 function times(
   { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
   now: Date,

@@ -87,7 +87,7 @@ it("passes over a package that no worker would take, and says so", async () => {
   await publishRelease(deps);
   expect(await packages.get(deps.tenantName, "broken.zip")).toBeUndefined();
   expect(await current()).toBeDefined();
-  expect(log.messages()).toContain("released package refused");
+  expect(log.messages()).toContain("released package is not valid");
 });
 
 it("needs nothing to publish, and makes no tenant for it", async () => {

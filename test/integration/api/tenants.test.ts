@@ -82,14 +82,14 @@ describe("a caller", () => {
     const { token } = await somebody("Jobs.Read");
     const messageOf = async (method: string, path: string) => (await ask(token, method, path, {})).body.error.message;
     expect(await messageOf("POST", "/batches")).toBe(
-      "This takes the app role Jobs.Submit or Jobs.Admin, and the token has Jobs.Read.",
+      "This needs the app role Jobs.Submit or Jobs.Admin. The token has Jobs.Read.",
     );
     expect(await messageOf("PUT", "/tenants/acme")).toBe(
-      "This takes the app role Jobs.Admin, and the token has Jobs.Read.",
+      "This needs the app role Jobs.Admin. The token has Jobs.Read.",
     );
     const nobody = await somebody();
     expect((await ask(nobody.token, "GET", "/batches?tenantName=acme")).body.error.message).toContain(
-      "Jobs.Read or Jobs.Submit or Jobs.Admin, and the token has none.",
+      "Jobs.Read or Jobs.Submit or Jobs.Admin. The token has none.",
     );
   });
 

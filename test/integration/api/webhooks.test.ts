@@ -204,7 +204,7 @@ describe("deliveries", () => {
     await register();
     const { value: webhook } = (await api.webhooks.get(tenantName, "billing"))!;
     const triedAt = new Date("2026-03-01T09:00:00Z");
-    const answered = { tries: 2, triedAt, answerCode: 500, answer: "no", error: "It answered 500." };
+    const answered = { tries: 2, triedAt, answerCode: 500, answer: "no", error: "The receiver answered 500." };
     await api.deliveries.add(deliveryOf(webhook, { ...answered, nextTryAt: NEVER }));
     await api.deliveries.end(
       deliveryOf(webhook, { state: "delivered", nextTryAt: undefined, tries: 1, answerCode: 200 }),

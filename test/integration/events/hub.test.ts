@@ -167,7 +167,7 @@ describe("SignalR's client", () => {
     for (const [sent, answer] of [
       [`{"protocol":"messagepack","version":1}\u001e`, /messagepack/],
       [`hello\u001e`, /handshake/],
-      [`{"protocol":"json","version":1}\u001enonsense\u001e`, /no message of SignalR/],
+      [`{"protocol":"json","version":1}\u001enonsense\u001e`, /not of SignalR/],
       [`{"protocol":"json","version":1}\u001e${"x".repeat(20_000)}`, /^$/],
     ] as const) {
       const socket = new WebSocket(`${system.api.url.replace("http", "ws")}/hubs/jobs`);

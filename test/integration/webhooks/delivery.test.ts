@@ -130,7 +130,13 @@ describe("a receiver that fails", () => {
     }
     expect(seconds).toEqual([30, 135, 503, 1_789, 6_291, 22_047, 77_195]);
     expect(await lab.deliveriesOf(webhook)).toMatchObject([
-      { state: "failed", tries: WEBHOOK_MAX_TRIES, answerCode: 500, error: "It answered 500.", nextTryAt: undefined },
+      {
+        state: "failed",
+        tries: WEBHOOK_MAX_TRIES,
+        answerCode: 500,
+        error: "The receiver answered 500.",
+        nextTryAt: undefined,
+      },
     ]);
     const { received } = receiver;
     expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
@@ -169,7 +175,7 @@ describe("a receiver that fails", () => {
     await instance.run((await lab.completedBatch(tenantName)).batchId);
     expect(receiver.received).toHaveLength(1);
     const states = (await lab.deliveriesOf(webhook)).map(({ state, error }) => `${state}: ${error}`);
-    expect(states.toSorted()).toEqual(["failed: It answered 410.", "failed: The webhook is disabled."]);
+    expect(states.toSorted()).toEqual(["failed: The receiver answered 410.", "failed: The webhook is disabled."]);
   });
 
   it("is disabled when nobody was there for days", async () => {
@@ -237,7 +243,7 @@ describe("a webhook", () => {
     await lab.instance({ stores: { ...lab, deliveries: full } }).run(batch.batchId);
     expect(receiver.received).toEqual([]);
     expect(await lab.deliveriesOf(webhook)).toMatchObject([
-      { state: "failed", tries: 0, error: "1000 deliveries wait for this webhook already." },
+      { state: "failed", tries: 0, error: "1000 deliveries already wait for this webhook." },
     ]);
   });
 

@@ -76,7 +76,7 @@ it("goes on after an outage of storage, and says that there was one", async () =
   await lab.deliveries.add(deliveryOf(webhook));
   await receiver.count(1);
   await duty.stop();
-  expect(log.messages().filter((message) => message === "webhooks were not looked at")).toHaveLength(3);
+  expect(log.messages().filter((message) => message === "a round of webhook deliveries failed")).toHaveLength(3);
 });
 
 it("is not done by a process that does not lead, and ends after what is being sent", async () => {

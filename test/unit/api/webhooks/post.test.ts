@@ -79,7 +79,7 @@ describe("a receiver", () => {
       http.answer = (response) => response.writeHead(status, { location: https.url }).end();
       expect(await post(http.url, { ca: https.ca })).toEqual({
         answerCode: status,
-        error: "It redirects, which is not followed.",
+        error: "The receiver redirects. Redirects are not followed.",
       });
       expect(https.connectionCount).toBe(before);
     },
@@ -87,7 +87,7 @@ describe("a receiver", () => {
 
   it.each([400, 404, 410, 429, 500, 503])("that answers %i has not taken it", async (status) => {
     http.answer = status;
-    expect(await post(http.url)).toEqual({ answerCode: status, error: `It answered ${status}.` });
+    expect(await post(http.url)).toEqual({ answerCode: status, error: `The receiver answered ${status}.` });
   });
 
   it("that never answers is given up in time", async () => {

@@ -32,7 +32,7 @@ const release = (name: string, content: Uint8Array): Promise<void> => writeFile(
 const publishRelease = async (given: PublishReleaseDeps): Promise<void> => (await openRelease(given)).publish();
 const current = () => packages.get(deps.tenantName, "greet.zip");
 
-it("publishes what lies there, with its facts, for a tenant that exists from then on", async () => {
+it("publishes the packages of the release with their facts, and creates the tenant", async () => {
   await release("greet.zip", version("one"));
   await release("notes.txt", Buffer.from("no package"));
   await publishRelease(deps);
@@ -81,7 +81,7 @@ it("may be done by several instances at once", async () => {
   expect(Buffer.compare(bytes, version("one"))).toBe(0);
 });
 
-it("passes over a package that no worker would take, and says so", async () => {
+it("skips an invalid package and logs it", async () => {
   await release("broken.zip", Buffer.from("PK nothing"));
   await release("greet.zip", version("one"));
   await publishRelease(deps);
@@ -121,7 +121,7 @@ it("is tried again while storage refuses, and stops when the API does", async ()
   expect(refusals).toBe(Infinity);
 });
 
-it("says what is still to be published, until it is published or refused", async () => {
+it("a package is pending until it is published or refused", async () => {
   await release("broken.zip", Buffer.from("PK nothing"));
   await release("greet.zip", version("one"));
   let away = true;

@@ -88,7 +88,7 @@ describe("followers of events", () => {
     },
   );
 
-  it("that are refused, or ask for what is not there, hold no place", { tags: "attack/connections" }, async () => {
+  it("refused requests and unknown subjects take no place", { tags: "attack/connections" }, async () => {
     const api = await start({ follow: { maxPerCaller: 1 } });
     const [caller] = await twoCallers();
     for (let i = 0; i < 3; i++) {
@@ -149,7 +149,7 @@ it(
   },
 );
 
-describe("what is said to the hub", () => {
+describe("messages to the hub", () => {
   it("counts as requests, call by call, over however many connections", { tags: "attack/connections" }, async () => {
     const api = await start({ traffic: { requestsPerMinute: 10 } });
     const [greedy, other] = await twoCallers();

@@ -78,7 +78,7 @@ const createBatch = async (token: string, tenantName: string): Promise<number> =
   (await ask(token, "POST", "/batches", { tenantName, batchName: "A batch" })).status;
 
 describe("a caller", () => {
-  it("without the role is told which one it takes, and which it has", async () => {
+  it("a caller without the role gets an error with the required roles and its own", async () => {
     const { token } = await somebody("Jobs.Read");
     const messageOf = async (method: string, path: string) => (await ask(token, method, path, {})).body.error.message;
     expect(await messageOf("POST", "/batches")).toBe(
@@ -182,7 +182,7 @@ describe("grants", () => {
 });
 
 describe("tenants", () => {
-  it("are made once, and say by whom", async () => {
+  it("tenants are created once and record their author", async () => {
     const tenantName = freshTenant();
     const first = await ask(admin, "PUT", `/tenants/${tenantName}`);
     expect(first.body).toMatchObject({ tenantName, createdBy: "ada@example.org" });
@@ -217,7 +217,7 @@ describe("tenants", () => {
 });
 
 describe("me", () => {
-  it("tells users, applications and administrators who they are", async () => {
+  it("shows users, applications and administrators their identity", async () => {
     const { principalId, token } = await somebody("Jobs.Read");
     expect((await ask(token, "GET", "/me")).body).toEqual({
       ...{ name: "ursula@example.org", kind: "user", principalId, roles: ["Jobs.Read"] },
@@ -228,7 +228,7 @@ describe("me", () => {
     expect((await ask(admin, "GET", "/me")).body).toMatchObject({ allTenants: true, grants: [] });
   });
 
-  it("is there for somebody without any role", async () => {
+  it("answers a caller without any role", async () => {
     const { token } = await somebody();
     expect(await ask(token, "GET", "/me")).toMatchObject({ status: 200, body: { roles: [], grants: [] } });
   });

@@ -51,7 +51,7 @@ describe("a list of packages", () => {
     return items;
   }
 
-  it("shows what came by other means without facts, and files that no job can name not at all", async () => {
+  it("lists packages from other sources without facts, and no other files", async () => {
     const tenant = freshTenant();
     await put(tenant, "foreign.zip", "one");
     await put(tenant, "foreign.zip", "two");

@@ -67,7 +67,7 @@ const typesOf = (heard: readonly Heard[], jobId: string) =>
   heard.filter(({ event }) => "jobId" in event && event.jobId === jobId).map(({ event }) => event.eventType);
 
 describe("an outside subscriber with a filter", () => {
-  it("hears of 50 jobs one start, ordered progress and exactly one end each, and the end of their batch once", async () => {
+  it("receives one start, ordered progress and one end of each of 50 jobs, and one end of their batch", async () => {
     const batchId = (await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Fifty" })).body.batchId;
     const { heard, stop } = await listen("outside", `BatchId = '${batchId}'`);
     const jobIds = await Promise.all(Array.from({ length: 50 }, () => system.submit(tenant, "Steps", { batchId })));
@@ -105,7 +105,7 @@ describe("an outside subscriber with a filter", () => {
     await stop();
   });
 
-  it("hears of a retry, a requeue and cancels, in an order that never goes back", async () => {
+  it("receives events of a retry, a requeue and cancels in increasing order", async () => {
     const { heard, stop } = await listen("commands", `TenantName = '${tenant}'`);
     const jobId = await system.submit(tenant, "FailsOnce", { retry: { maxAttempts: 2, initialDelayMs: 10 } });
     await system.until(jobId);

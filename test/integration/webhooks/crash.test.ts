@@ -81,7 +81,7 @@ describe("storage that fails", () => {
     expect(receiver.received).toHaveLength(1);
   });
 
-  it("that refuses to clear the row because somebody has written it leaves the other's completion there", async () => {
+  it("a conflict while clearing the row leaves the other completion there", async () => {
     await using receiver = await startReceiver();
     const tenantName = freshTenant();
     await lab.webhook({ tenantName, url: receiver.url });

@@ -39,7 +39,7 @@ afterEach(async () => {
 const register = (fields = {}) => lab.webhook({ tenantName, url: receiver.url, ...fields });
 
 describe("a completed batch", () => {
-  it("is told to every webhook of its tenant, signed, with what the event says and the counts", async () => {
+  it("a completion is sent to every webhook of its tenant, signed, with the event and the counts", async () => {
     const secrets = [newSecret(), newSecret()];
     const webhooks = await Promise.all(
       secrets.map((value, i) =>
@@ -67,7 +67,7 @@ describe("a completed batch", () => {
     expect((await lab.batchOf(batch.batchId)).unannounced).toEqual([]);
   });
 
-  it("is told to no other tenant, and to nobody when its tenant has no webhook", async () => {
+  it("a completion is not sent to other tenants, and not at all without webhooks", async () => {
     const other = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
     const batch = await lab.completedBatch(tenantName);
     await lab.instance().run(batch.batchId);
@@ -76,7 +76,7 @@ describe("a completed batch", () => {
     expect((await lab.batchOf(batch.batchId)).unannounced).toEqual([]);
   });
 
-  it("is told once for each generation, also when both wait", async () => {
+  it("a completion is sent once for each generation, also when both wait", async () => {
     const webhook = await register();
     const { batchId } = await lab.completedBatch(tenantName);
     const { value, etag } = (await lab.batches.get(batchId))!;
@@ -95,7 +95,7 @@ describe("a completed batch", () => {
     expect(await lab.deliveriesOf(webhook)).toHaveLength(2);
   });
 
-  it("keeps the latest of very many completions that nobody announces", () => {
+  it("keeps the latest of many unannounced completions", () => {
     let unannounced = batchOf().unannounced;
     for (let generation = 1; generation <= UNANNOUNCED_MAX_COUNT + 5; generation++) {
       unannounced = completedChanges({ ...batchOf(), generation, unannounced }, NO_COUNTS, lab.clock).unannounced;
@@ -158,7 +158,7 @@ describe("a receiver that fails", () => {
     expect((await lab.webhooks.get(tenantName, webhook.webhookName))!.value.failuresInRow).toBe(0);
   });
 
-  it("is disabled by its 410, and what waits for it is given up", async () => {
+  it("a webhook that answers 410 is disabled, and its waiting deliveries fail", async () => {
     const webhook = await register();
     const { value: current } = (await lab.webhooks.get(tenantName, webhook.webhookName))!;
     const later = deliveryOf(current, { nextTryAt: new Date(lab.clock.getTime() + 60_000) });
@@ -178,7 +178,7 @@ describe("a receiver that fails", () => {
     expect(states.toSorted()).toEqual(["failed: The receiver answered 410.", "failed: The webhook is disabled."]);
   });
 
-  it("is disabled when nobody was there for days", async () => {
+  it("a webhook without answers for days is disabled", async () => {
     const webhook = await register({ failuresInRow: WEBHOOK_FAILURES_MAX_COUNT - 1 });
     receiver.answer = 503;
     await lab.deliveries.add(deliveryOf(webhook, { tries: WEBHOOK_MAX_TRIES - 1 }));
@@ -285,7 +285,7 @@ describe("a webhook", () => {
 });
 
 describe("a receiver that hangs", () => {
-  it("holds its own slots and delays nobody else", async () => {
+  it("a slow webhook uses its own slots and delays no other", async () => {
     const hanging = freshTenant();
     const release = Promise.withResolvers<undefined>();
     const open = new Map<string, number>();

@@ -64,7 +64,7 @@ it("is done without news too", async () => {
   await duty.stop();
 });
 
-it("goes on after an outage of storage, and says that there was one", async () => {
+it("the duty continues after an outage of storage, and logs it", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   const log = recordingLog();
   let failures = 3;
@@ -79,7 +79,7 @@ it("goes on after an outage of storage, and says that there was one", async () =
   expect(log.messages().filter((message) => message === "a round of webhook deliveries failed")).toHaveLength(3);
 });
 
-it("is not done by a process that does not lead, and ends after what is being sent", async () => {
+it("a process without the lease does not deliver, and stops after running deliveries", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   await lab.deliveries.add(deliveryOf(webhook));
   const asked = Promise.withResolvers<undefined>();

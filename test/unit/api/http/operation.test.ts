@@ -156,7 +156,7 @@ describe("a declared operation", () => {
     expect(await api.ask("/v1/things/a", { method: "PUT", body: "x" })).toMatchObject({ status: 415 });
   });
 
-  it("asks who calls, with its own needs, before it reads a body", async () => {
+  it("an operation finds its caller before it reads a body", async () => {
     const asked: string[] = [];
     await using api = await serve({
       identify: (needs) => (_request, _response, next) => {

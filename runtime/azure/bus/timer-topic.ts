@@ -153,7 +153,10 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
             if (!isEntityExisting(error) && !isEntityMissing(error)) throw error;
           }
         }
-        throw new UnavailableError("BusUnavailable", `Subscription ${name} changed each time it was to be registered.`);
+        throw new UnavailableError(
+          "BusUnavailable",
+          `Subscription ${name} changed during every attempt to register it. Retry later.`,
+        );
       });
     },
 

@@ -87,7 +87,10 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
         const stored = await get(tenant.tenantName);
         if (stored !== undefined) return stored;
       }
-      throw new UnavailableError("StorageUnavailable", "The tenant was removed each time it was to be read.");
+      throw new UnavailableError(
+        "StorageUnavailable",
+        "The tenant was removed during every attempt to create it. Retry later.",
+      );
     },
 
     get,

@@ -53,7 +53,10 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
       if (result.written) return result;
       row = result.current;
     }
-    throw new UnavailableError("StorageUnavailable", "A worker's row changed each time it was to be replaced.");
+    throw new UnavailableError(
+      "StorageUnavailable",
+      "A worker's row changed during every attempt to replace it. Retry later.",
+    );
   }
 
   return {
@@ -197,7 +200,10 @@ function createIntentWriter(table: TableAccess): IntentWriter {
       const result = await putRow(table, keys, cells, row.etag);
       if (result.written) return;
     }
-    throw new UnavailableError("StorageUnavailable", "A worker's row changed each time an intent was left on it.");
+    throw new UnavailableError(
+      "StorageUnavailable",
+      "A worker's row changed during every attempt to add an intent. Retry later.",
+    );
   }
 
   return {

@@ -1,4 +1,4 @@
-/** The web API as a value: an Express app made from what it needs, with the order of its middleware in one place. */
+/** The web API as an Express app, with the order of its middleware. */
 import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api-settings.ts";
@@ -16,27 +16,27 @@ import { createOperations, type OperationDeps } from "./routes/routes.ts";
 import { createCallerLimit, limitStrangers } from "./http/rate-limit.ts";
 
 export interface AppDeps extends OperationDeps {
-  /** Says who calls, before anything else is done for a request. */
+  /** Finds the caller of a request. */
   readonly identify: Identify;
-  /** Whether storage and broker can be used; see readiness.ts. */
+  /** Whether storage and broker can be used. See readiness.ts. */
   readonly isReady: () => Promise<boolean>;
-  /** What other releases wrote and this process could not read. */
+  /** Counts what other releases wrote and this process cannot read. */
   readonly unreadable: Unreadable;
   readonly traffic: TrafficSettings;
-  readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { isReady, unreadable, traffic, monotonicNow, log } = deps;
+  const { identify, followers, isReady, unreadable, traffic, log } = deps;
+  const { monotonicNow } = deps.clock;
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
   app.set("trust proxy", traffic.proxyHops);
 
-  // First, so that every answer has an id; also those of the middleware below.
+  // First, so that every answer has an id, also an answer of the middleware below.
   app.use(assignRequestId, accessLog(log, monotonicNow), securityHeaders);
-  // For load balancers: no token, and no word more than they need.
+  // For load balancers: no token, and little information.
   app.get("/healthz", (_request, response) => {
     response.json({ status: "ok" });
   });
@@ -47,20 +47,17 @@ export function createApp(deps: AppDeps): Express {
       .status(ready ? 200 : 503)
       .json({ status: ready ? "ok" : "unavailable", ...(formats.length > 0 && { unreadable: formats }) });
   });
-  // Before tokens are looked at: a browser asks first without one.
+  // Before tokens are checked: a browser's preflight request has none.
   if (traffic.allowedOrigins.length > 0) app.use(crossOrigin(traffic.allowedOrigins));
   const operations = createOperations(deps);
   app.use(documentPages(operations));
   app.use("/v1", privateAnswers, limitStrangers());
   const limit = createCallerLimit(traffic.requestsPerMinute);
   app.use("/hubs", limitStrangers());
-  const resolve = createResolveSubject(createLookup(deps));
-  mountHub(app, { ...deps, resolve, limit, allowedOrigins: traffic.allowedOrigins });
-  mount(app, operations, {
-    ...deps,
-    identify: acceptTickets(deps.identify, deps.tickets),
-    limit: limit.handler,
-  });
+  const resolve = createResolveSubject(createLookup(deps.stores));
+  const { allowedOrigins } = traffic;
+  mountHub(app, { ...followers, identify, resolve, limit, allowedOrigins, monotonicNow, log });
+  mount(app, operations, { identify: acceptTickets(identify, followers.tickets), limit: limit.handler, log });
   app.use(noSuchRoute);
   app.use(answerErrors(log, unreadable));
   return app;

@@ -1,6 +1,6 @@
 /**
- * What can be done to a whole batch: close it, cancel it, requeue its jobs. Each may be repeated at any time and goes on
- * where an earlier call was broken off, because what is left to do is read from the rows.
+ * Commands on a whole batch: close, cancel, requeue its jobs. Each can be repeated at any time and continues where an earlier
+ * call stopped, because the rows say what is left to do.
  */
 import { isComplete } from "../core/job/completion.ts";
 import { UnavailableError } from "../core/errors.ts";
@@ -18,17 +18,17 @@ import { assertNotOfTimer } from "./lookup.ts";
 import type { BellOutbox } from "./submit/bell-outbox.ts";
 
 export interface BatchCommands {
-  /** The batch accepts no more jobs; complete as soon as those it has have ended. Throws BatchOfTimer. */
+  /** The batch accepts no more jobs. It is complete when the jobs it has have ended. Throws BatchOfTimer. */
   close(batch: Stored<Batch>): Promise<void>;
-  /** As close, and ends every job that has not ended: queued ones now, running ones through their workers. Throws BatchOfTimer. */
+  /** Closes the batch and ends its jobs: queued ones now, running ones through their workers. Throws BatchOfTimer. */
   cancel(batch: Stored<Batch>): Promise<void>;
-  /** Makes all jobs in that state run again. */
+  /** Runs all jobs in that state again. */
   requeue(batch: Batch, state: "failed" | "canceled"): Promise<Requeued>;
 }
 
 export interface Requeued {
   readonly requeued: number;
-  /** Time ran out before the end of the batch was reached. */
+  /** The time limit of one call ended before the batch did. */
   readonly more: boolean;
 }
 
@@ -42,24 +42,27 @@ export interface BatchCommandDeps extends CancelDeps {
 
 /** Rows written at the same time: a few full transactions, so that one large batch does not shut out other callers. */
 const CHUNK = 500;
-/** The row of a batch is written seldom, so this many refusals are an outage. */
+/** The row of a batch is seldom written, so this many conflicts are an outage. */
 const SEAL_TRIES = 100;
 
 export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
   const { jobs, batches, completion, outbox, events, now } = deps;
 
-  /** Takes the batch out of `open`, or from closed to canceled. A complete batch stays what it is. */
+  /** Moves the batch from open, or from closed to canceled. A complete batch does not change. */
   async function seal(stored: Stored<Batch>, state: Exclude<BatchState, "open">): Promise<void> {
     let current: Stored<Batch> | undefined = stored;
     for (let tries = 0; tries < SEAL_TRIES; tries++) {
       if (current === undefined || isSealed(current.value, state)) return;
-      // No longer at rest, so that the sweeper looks after it until it is complete.
+      // Not at rest any more, so that the sweeper reads it until it is complete.
       const changes: BatchChanges = { state, atRest: false };
       const result = await batches.update(current.value.batchId, current.etag, changes);
       if (result.written) return;
       current = result.current;
     }
-    throw new UnavailableError("StorageUnavailable", `Batch ${stored.value.batchId} changed each time it was written.`);
+    throw new UnavailableError(
+      "StorageUnavailable",
+      `Batch ${stored.value.batchId} changed during every attempt to write it. Retry later.`,
+    );
   }
 
   async function* chunks(batch: Batch, state: JobState, deadline: number): AsyncGenerator<readonly Stored<Job>[]> {
@@ -89,18 +92,18 @@ export function createBatchCommands(deps: BatchCommandDeps): BatchCommands {
       assertNotOfTimer(batch);
       await seal(stored, "canceled");
       const deadline = deadlineOf();
-      /** Claims whose workers have been asked by this call. */
-      const asked = new Set<string | undefined>();
-      // A job that moves between queued and running can be missed by a pass; so there is another one until one finds nothing.
+      /** Claims whose workers have the request of this call. */
+      const requested = new Set<string | undefined>();
+      // One pass can miss a job that moves between queued and running, so passes repeat until one finds nothing.
       for (let found = true; found && !isOver(deadline);) {
         found = false;
         const counts = await jobs.counts(batch);
         for (const state of ["queued", "running"] as const) {
           if (counts[state] === 0) continue;
           for await (const rows of chunks(batch, state, deadline)) {
-            const fresh = rows.filter(({ value }) => !(value.cancelWanted && asked.has(value.claim?.id)));
+            const fresh = rows.filter(({ value }) => !(value.cancelWanted && requested.has(value.claim?.id)));
             const results = await Promise.all(fresh.map((row) => cancelJob(row, deps)));
-            for (const result of results) if (result.outcome === "requested") asked.add(result.job.claim?.id);
+            for (const result of results) if (result.outcome === "requested") requested.add(result.job.claim?.id);
             found ||= fresh.length > 0;
           }
         }

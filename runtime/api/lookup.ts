@@ -1,4 +1,4 @@
-/** Finds what a caller names by its id. */
+/** Finds jobs and batches by the ids that a caller gives. */
 import { ConflictError, NotFoundError } from "../core/errors.ts";
 import { TENANT_NAME_PATTERN, isTimerBatch, parseBatchId, parseJobId } from "../core/job/ids.ts";
 import type { Batch, Job } from "../core/job/job.ts";
@@ -8,10 +8,10 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { Caller } from "./auth/caller.ts";
 
-/** Throws NotFoundError also for what belongs to a tenant the caller may not use: the two look the same from outside. */
+/** Throws NotFoundError, also for what belongs to a tenant that the caller may not use. */
 export interface Lookup {
   job(caller: Caller, jobId: string): Promise<Stored<Job>>;
-  /** By the id its submitter gave it. */
+  /** By its `clientJobId`. */
   clientJob(caller: Caller, tenantName: string, clientJobId: string): Promise<Stored<Job>>;
   batch(caller: Caller, batchId: string): Promise<Stored<Batch>>;
 }
@@ -53,13 +53,11 @@ export const createLookup = ({ jobs, batches, keys }: LookupDeps): Lookup => ({
 export const noSuchJob = (jobId: string): NotFoundError =>
   new NotFoundError("JobNotFound", `There is no job ${jobId}.`);
 
-// Batches of timers belong to their timers: nobody else gives them jobs, closes or cancels them.
-
-/** Throws ConflictError "BatchOfTimer". */
+/** Only a timer may add jobs to its batch, and nobody may close or cancel it. Throws ConflictError "BatchOfTimer". */
 export function assertNotOfTimer({ batchId, batchName }: Batch): void {
   if (!isTimerBatch(batchId)) return;
   throw new ConflictError(
     "BatchOfTimer",
-    `Batch ${batchId} (${batchName}) belongs to its timer: run or pause the timer, or cancel single runs.`,
+    `Batch ${batchId} (${batchName}) belongs to a timer. Run or pause the timer, or cancel single runs.`,
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Publishes the job packages that were released with the API. Each version once: what a tenant's people publish
- * afterwards, or go back to, is left alone by every later start. Instances that start together do no harm.
+ * Publishes the job packages that come with this release of the API. Each version is published once: later starts leave
+ * alone what people publish or restore afterwards. Instances can start at the same time.
  */
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,27 +15,24 @@ export interface PublishReleaseDeps {
   readonly packages: Pick<PackageCatalog, "versions" | "upload" | "fetch">;
   readonly tenants: Pick<TenantStore, "get" | "create">;
   readonly timerRegistration: Pick<TimerRegistration, "check" | "sync">;
-  /** Holds the packages, by the names jobs give them; may be absent. */
+  /** Has the packages, by the names that jobs use. May be missing. */
   readonly directory: string;
   readonly tenantName: string;
   readonly now: () => Date;
   readonly log: Logger;
 }
 
-/** Shown with the package, where a person's name would be. */
+/** Shown as the publisher of the package. */
 const PUBLISHED_BY = "release";
 
 export interface ReleasePublisher {
-  /** Whether the release holds this package and is not done with it: submits of its jobs are worth repeating. */
+  /** Whether the release has this package and has not published it yet. A submit of its jobs should be retried. */
   isPending(tenantName: string, packageName: string): boolean;
-  /**
-   * Registers their timers too. A package nobody can use is logged and passed over. Throws UnavailableError; a repetition
-   * goes on from there.
-   */
+  /** Also registers timers. Logs and skips a package that is not valid. Throws UnavailableError; a repeat continues. */
   publish(): Promise<void>;
 }
 
-/** Looks what there is to publish, so that the API can say so before it serves. */
+/** Lists the packages of the release, so that `isPending` is right before the API serves. */
 export async function openRelease(deps: PublishReleaseDeps): Promise<ReleasePublisher> {
   const { directory, tenants, tenantName, now, log } = deps;
   const pending = new Set(await packagesIn(directory));
@@ -51,7 +48,7 @@ export async function openRelease(deps: PublishReleaseDeps): Promise<ReleasePubl
           log.info({ tenantName, packageName, published }, "released package");
         } catch (error) {
           if (!(error instanceof PackageError) && !(error instanceof ConflictError)) throw error;
-          log.error({ tenantName, packageName, error: error.message }, "released package refused");
+          log.error({ tenantName, packageName, error: error.message }, "released package is not valid");
         }
         pending.delete(packageName);
       }
@@ -59,7 +56,7 @@ export async function openRelease(deps: PublishReleaseDeps): Promise<ReleasePubl
   };
 }
 
-/** False: this version was published before, and stays. */
+/** False: this version was published before. */
 async function publish(packageName: string, deps: PublishReleaseDeps): Promise<boolean> {
   const { directory, packages, tenantName, timerRegistration } = deps;
   const place = { tenantName, packageName };
@@ -67,14 +64,14 @@ async function publish(packageName: string, deps: PublishReleaseDeps): Promise<b
   const inspected = await inspectPackage(bytes);
   const versions = await packages.versions(tenantName, packageName);
   const published = versions.find(({ sha256 }) => sha256 === inspected.sha256);
-  // A version that is current and whose bytes were replaced is repaired.
+  // Repairs a current version whose bytes were replaced.
   const isWanted =
     published === undefined || (published.isCurrent && !(await isIntact(packages, tenantName, packageName)));
   if (isWanted) {
     await timerRegistration.check(place, inspected.manifest);
     await packages.upload(tenantName, packageName, bytes, packageFacts(inspected, PUBLISHED_BY));
   }
-  // Of the version that is current, whichever that is: the deployment may have other pools now, and other subscriptions.
+  // For the current version, whichever it is: the deployment may have other pools and subscriptions now.
   await timerRegistration.sync(place, inspected);
   return isWanted;
 }
@@ -88,18 +85,18 @@ async function packagesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-/** Right after a deployment roles are on their way for up to ten minutes, and storage answers 403. */
+/** After a deployment, new roles take up to ten minutes to apply. Until then storage answers 403. */
 const PAUSES_MS = [1_000, 5_000, 15_000, 30_000];
 
 export interface KeepPublishingDeps {
   readonly release: ReleasePublisher;
   /** Resolves after the time, or as soon as the signal fires. */
-  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
 }
 
-/** Until it is done; the API serves meanwhile. Resolves at the latest when the signal fires. */
-export async function keepPublishing({ release, pause, log }: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
+/** Repeats until the release is published, while the API serves. Resolves at the latest when the signal fires. */
+export async function keepPublishing({ release, sleep, log }: KeepPublishingDeps, signal: AbortSignal): Promise<void> {
   for (let tries = 0; !signal.aborted; tries++) {
     try {
       await release.publish();
@@ -109,14 +106,12 @@ export async function keepPublishing({ release, pause, log }: KeepPublishingDeps
         { error: messageOf(error), code: isSystemError(error) ? error.code : undefined },
         "release not published yet",
       );
-      await pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
+      await sleep(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] ?? 0, signal);
     }
   }
 }
 
-// Whether the bytes of a published package are still those that were published.
-
-/** Reads the whole package. Throws UnavailableError. */
+/** Whether the bytes of a package are the ones that were published. Reads the whole package. Throws UnavailableError. */
 export async function isIntact(
   packages: Pick<PackageStore, "fetch">,
   tenantName: string,

@@ -1,19 +1,19 @@
-/** Whether this instance can do its work now: what a load balancer asks. Tells strangers yes or no, and the log why. */
+/** Whether this instance can work now, for load balancers. The answer is yes or no; the log has the reason. */
 import { messageOf } from "../core/errors.ts";
 import { READY_CHECK_EVERY_MS, READY_CHECK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 
-/** Rejects when what it looks at cannot be used. */
+/** Rejects when the dependency cannot be used. */
 export type ReadyCheck = () => Promise<unknown>;
 
 export interface ReadinessDeps {
-  /** By the name of what is looked at. */
+  /** By the name of the dependency. */
   readonly checks: Readonly<Record<string, ReadyCheck>>;
   readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
-/** Asks all checks at once, and not again while an answer is fresh, however often it is called. */
+/** Runs all checks at once, and not again while the last result is fresh. */
 export function createReadiness({ checks, monotonicNow, log }: ReadinessDeps): () => Promise<boolean> {
   let last: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
 

@@ -88,9 +88,9 @@ const escapeLineSeparators: PipelinePolicy = {
   },
 };
 
-/** Tells the time that each answer carries, refusals too. */
-const hearTime = (onServiceTime: (date: string | undefined) => void): PipelinePolicy => ({
-  name: "hearTime",
+/** Passes on the time that each answer carries, also a refusal. */
+const readServiceTime = (onServiceTime: (date: string | undefined) => void): PipelinePolicy => ({
+  name: "readServiceTime",
   async sendRequest(request, next) {
     const response = await next(request);
     onServiceTime(response.headers.get("date"));
@@ -99,7 +99,7 @@ const hearTime = (onServiceTime: (date: string | undefined) => void): PipelinePo
 });
 
 export interface StorageOptions {
-  /** Hears the time of every answer about a table, as its header `Date` has it. */
+  /** Called with the time of every answer about a table, as its header `Date` has it. */
   readonly onServiceTime?: (date: string | undefined) => void;
 }
 
@@ -108,7 +108,9 @@ const tableOptions = ({ onServiceTime }: StorageOptions) =>
     additionalPolicies: [
       { policy: escapeLineSeparators, position: "perCall" },
       { policy: giveUpInTime, position: "perRetry" },
-      ...(onServiceTime === undefined ? [] : [{ policy: hearTime(onServiceTime), position: "perRetry" } as const]),
+      ...(onServiceTime === undefined
+        ? []
+        : [{ policy: readServiceTime(onServiceTime), position: "perRetry" } as const]),
     ],
   }) as const satisfies TableServiceClientOptions;
 
@@ -187,9 +189,9 @@ const plainHttp: PipelinePolicy = {
   },
 };
 
-// Creates the tables and containers of the topology where nobody else does: on a laptop and in tests.
+// --- Provisioning ----------------------------------------------------------------------------------------------------
 
-/** Idempotent. */
+/** Creates the tables and containers of the topology, on a laptop and in tests. In Azure the deployment does. Idempotent. */
 export async function provisionStorage(storage: StorageClients): Promise<void> {
   try {
     await Promise.all([

@@ -1,90 +1,160 @@
-/** Composes authentication from the settings: token checks, and the public facts for signing in. */
+/** Composes the larger parts of an API process from its settings and stores: authentication, timers, webhooks, readiness. */
 import { readFile } from "node:fs/promises";
 import { type Identify, LOCAL_CALLER, identifyAs } from "../api/auth/caller.ts";
 import { createGrantsCache } from "../api/auth/grants-cache.ts";
 import { createIdentify } from "../api/auth/identify.ts";
 import { createSigningKeys, httpsJson } from "../api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../api/auth/token-verifier.ts";
+import { createReadiness } from "../api/readiness.ts";
+import type { ApiClock } from "../api/routes/routes.ts";
 import type { BellOutbox } from "../api/submit/bell-outbox.ts";
+import { type Announce, createAnnounce } from "../api/webhooks/announce.ts";
+import { createDeliverer } from "../api/webhooks/deliver.ts";
+import { type WebhookDuty, startWebhookDuty } from "../api/webhooks/duty.ts";
+import { type Post, createPost } from "../api/webhooks/post.ts";
+import { resolveByDns } from "../api/webhooks/receiver-address.ts";
+import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { type AuthFacts, type AuthSettings, authFacts, issuerOf, metadataUrlOf } from "../core/http/auth-facts.ts";
+import { defaultBatchId } from "../core/job/ids.ts";
+import { DEFAULT_PRIORITY } from "../core/job/priority.ts";
+import { WEBHOOK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
-import type { ApiSettings } from "../core/settings/api-settings.ts";
+import type { TimerSubscriptions } from "../core/ports/timer-topic.ts";
+import type { Unreadable } from "../core/unreadable.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
 import { type TimerReconcile, createTimerReconcile } from "../timers/register/reconcile.ts";
 import { type TimerRegistration, createTimerRegistration } from "../timers/register/registration.ts";
 import { createVersionRuns } from "../timers/register/version-runs.ts";
 import type { Services } from "./connect.ts";
 
+// --- Authentication --------------------------------------------------------------------------------------------------
+
 export interface Auth {
   readonly identify: Identify;
   /** The response of `GET /v1/auth`. */
   readonly facts: AuthFacts;
-  /** Stores for changing tenants and grants, so that this API process sees a change at once. */
+  /** Tenants and grants. The API notices at once what is written through it. */
   readonly tenants: TenantStore;
 }
 
 export interface AuthDeps {
   readonly auth: AuthSettings;
   readonly tenants: TenantStore;
+  readonly monotonicNow: () => number;
   readonly log: Logger;
 }
 
-/** The issuer's responses have a few kilobytes and arrive within a second. Callers wait for them. */
+/** The issuer's answers are a few kilobytes and come within a second. Callers wait for them. */
 const ISSUER_TIMEOUT_MS = 5_000;
 const ISSUER_ANSWER_MAX_BYTES = 1024 * 1024;
 
-export async function composeAuth({ auth, tenants, log }: AuthDeps): Promise<Auth> {
+export async function composeAuth({ auth, tenants, monotonicNow, log }: AuthDeps): Promise<Auth> {
   const facts = authFacts(auth);
   if (auth.kind === "none") return { identify: identifyAs(LOCAL_CALLER), facts, tenants };
 
   const ca = auth.caFile === undefined ? undefined : await readFile(auth.caFile, "utf8");
-  const now = (): number => performance.now();
   const keys = createSigningKeys({
     metadataUrl: metadataUrlOf(auth),
     issuer: issuerOf(auth),
     fetchJson: (url) => httpsJson(url, { ca, timeoutMs: ISSUER_TIMEOUT_MS, maxBytes: ISSUER_ANSWER_MAX_BYTES }),
-    now,
+    now: monotonicNow,
     log,
   });
-  const grants = createGrantsCache({ store: tenants, now });
+  const grants = createGrantsCache({ store: tenants, now: monotonicNow });
   const verify = createTokenVerifier({ settings: auth, keys });
   return { identify: createIdentify({ verify, grants }), facts, tenants: grants.store };
 }
 
-// Composes the registration of packages' timers and the operations on them.
+// --- Timers ----------------------------------------------------------------------------------------------------------
 
-export interface ComposeTimersDeps {
-  readonly connected: Pick<Services, "jobs" | "batches" | "packages" | "timers" | "timerSubscriptions">;
-  readonly settings: Pick<ApiSettings, "pools" | "timerRegistration">;
+export interface TimersDeps {
+  readonly stores: Pick<Services, "jobs" | "batches" | "packages" | "tenants" | "timers">;
+  /** Undefined: the deployment makes them. */
+  readonly subscriptions: TimerSubscriptions | undefined;
+  /** The worker pools there are. */
+  readonly pools: readonly string[];
   readonly outbox: BellOutbox;
   readonly events: JobEvents;
-  readonly tenants: TenantStore;
   /** Called after timers were registered. */
   readonly onChange: () => void;
-  readonly now: () => Date;
-  /** Throws if this process's clock is wrong. */
-  readonly trustedNow: () => Date;
+  readonly clock: Pick<ApiClock, "now" | "trustedNow">;
   readonly log: Logger;
 }
 
-export interface ComposedTimers {
-  readonly timerRegistration: TimerRegistration;
-  readonly timerReconcile: TimerReconcile;
+export interface Timers {
+  readonly registration: TimerRegistration;
+  readonly reconcile: TimerReconcile;
 }
 
-export function composeTimers(deps: ComposeTimersDeps): ComposedTimers {
-  const { connected, settings, outbox, events, tenants, onChange, now, trustedNow, log } = deps;
-  const { jobs, batches, packages, timers } = connected;
-  const { pools } = settings;
-  const subscriptions = settings.timerRegistration ? connected.timerSubscriptions() : undefined;
-  const runForVersion = createVersionRuns({ batches, jobs, outbox, events, now });
-  const timerRegistration = createTimerRegistration({
-    ...{ packages, timers, subscriptions, pools, runForVersion, onChange, now: trustedNow, log },
+export function composeTimers(deps: TimersDeps): Timers {
+  const { stores, subscriptions, pools, outbox, events, onChange, clock, log } = deps;
+  const runForVersion = createVersionRuns({ ...stores, outbox, events, now: clock.now });
+  const registration = createTimerRegistration({
+    ...stores,
+    subscriptions,
+    pools,
+    runForVersion,
+    onChange,
+    now: clock.trustedNow,
+    log,
   });
-  const timerReconcile = createTimerReconcile({
-    ...{ packages, tenants, timers, subscriptions, pools, log },
-    registration: timerRegistration,
+  const reconcile = createTimerReconcile({ ...stores, subscriptions, pools, registration, log });
+  return { registration, reconcile };
+}
+
+// --- Webhooks --------------------------------------------------------------------------------------------------------
+
+export interface WebhooksDeps {
+  readonly services: Pick<Services, "batches" | "webhooks" | "deliveries" | "lease">;
+  readonly allowLoopback: boolean;
+  readonly unreadable: Unreadable;
+  readonly now: () => Date;
+  readonly log: Logger;
+}
+
+export interface Webhooks {
+  readonly post: Post;
+  readonly announce: Announce;
+  /** Starts this process's part in the election of the one that delivers. */
+  startDuty(): WebhookDuty;
+}
+
+export function composeWebhooks({ services, allowLoopback, unreadable, now, log }: WebhooksDeps): Webhooks {
+  const { lease } = services;
+  const post = createPost({ resolve: resolveByDns, allowLoopback, timeoutMs: WEBHOOK_TIMEOUT_MS });
+  const announce = createAnnounce({ ...services, now, log });
+  const deliverer = createDeliverer({ ...services, post, unreadable, now, random: Math.random, log });
+  return {
+    post,
+    announce,
+    startDuty: () => startWebhookDuty({ lease: lease("webhooks"), announce, deliverer, log }),
+  };
+}
+
+// --- Readiness -------------------------------------------------------------------------------------------------------
+
+export interface ReadinessDeps {
+  readonly services: Pick<Services, "batches" | "queue">;
+  readonly pools: readonly string[];
+  readonly clock: Pick<ApiClock, "trustedNow" | "monotonicNow">;
+  readonly log: Logger;
+}
+
+export function composeReadiness({ services, pools, clock, log }: ReadinessDeps): () => Promise<boolean> {
+  const { batches, queue } = services;
+  const queueName = jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY);
+  // Neither has to find anything.
+  const readStorage = (): Promise<unknown> => batches.get(defaultBatchId("none", 0));
+  const readBroker = (): Promise<unknown> => queue.peek(queueName, { deadLetter: false, maxCount: 1 });
+  return createReadiness({
+    checks: {
+      storage: readStorage,
+      broker: readBroker,
+      // By a fresh answer: while a machine sleeps, the clock that never jumps may stand still.
+      clock: () => readStorage().then(clock.trustedNow),
+    },
+    monotonicNow: clock.monotonicNow,
+    log,
   });
-  return { timerRegistration, timerReconcile };
 }

@@ -28,7 +28,7 @@ export const GIVEN_UP = 70;
 const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
 /** Each of the others has its own time limit, so this is for programs that hang. */
 const OUTLIVE_LONGEST_MS = 90_000;
-const LOOK_EVERY_MS = 50;
+const CHECK_EVERY_MS = 50;
 /** Time for an earlier user of a folder to end. */
 const OWNER_WAIT_MS = 10_000;
 
@@ -72,7 +72,7 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
 
 async function allEnded(pids: readonly number[]): Promise<void> {
   const until = performance.now() + OUTLIVE_LONGEST_MS;
-  while (pids.some(isAlive) && performance.now() < until) await delay(LOOK_EVERY_MS);
+  while (pids.some(isAlive) && performance.now() < until) await delay(CHECK_EVERY_MS);
 }
 
 function isAlive(pid: number): boolean {

@@ -150,7 +150,7 @@ it("serve the command and the sample receiver", async () => {
   // It refuses another sender's messages.
   await jobyard("--put", "forger", "--to", sample.url);
   const refused = await jobyard("--test", "forger");
-  expect(refused).toMatchObject({ code: 1, stdout: "It answered 401.\n" });
+  expect(refused).toMatchObject({ code: 1, stdout: "The receiver answered 401.\n" });
   expect(sample.lines.at(-1)).toBe("SignatureWrong");
 
   expect((await jobyard("--disable", "billing")).stdout).toBe("billing is disabled.\n");

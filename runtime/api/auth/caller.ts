@@ -1,26 +1,26 @@
-/** Who makes a request. Routes ask here and nowhere else; how a caller is known is the business of one middleware. */
+/** The caller of a request, as routes see it. identify.ts finds it. */
 import type { RequestHandler, Response } from "express";
 import { ForbiddenError, InvariantError, UnauthenticatedError, UnavailableError } from "../../core/errors.ts";
 import type { Access, AppRole, Grant } from "../../core/http/access.ts";
 
-/** What a verified token says of who brings it. */
+/** The content of a verified token. */
 export interface Bearer {
   readonly kind: "user" | "application";
   /** Object id in the directory: of the user, or of the application's service principal. */
   readonly principalId: string;
-  /** For people: what is shown as submitter. */
+  /** Shown to people as submitter. */
   readonly name: string;
   readonly roles: readonly AppRole[];
-  /** When the token ends, in epoch milliseconds. */
+  /** When the token expires, in epoch milliseconds. */
   readonly expiresAt: number;
 }
 
-/** What a token and the grants say of a caller, for `GET /v1/me`. */
+/** The token and grants of a caller, for `GET /v1/me`. */
 export interface CallerIdentity {
   readonly kind: "user" | "application";
   readonly principalId: string;
   readonly roles: readonly AppRole[];
-  /** Empty for those whose role opens every tenant. */
+  /** Empty for a role that may use every tenant. */
   readonly grants: readonly Grant[];
 }
 
@@ -29,22 +29,22 @@ export interface Caller {
   readonly name: string;
   /** Whether the caller may do for this tenant what the operation needs. */
   mayUse(tenantName: string): boolean;
-  /** Whether the caller looks after the system itself: sees what belongs to no tenant. Implies every tenant. */
+  /** Whether the caller operates the system: may see what belongs to no tenant. Implies every tenant. */
   mayOperate(): boolean;
   /** The tenants `mayUse` is true for. */
   tenants(): readonly string[] | "all";
-  /** Undefined where the API does not know its callers. */
+  /** Undefined: the API runs without authentication. */
   readonly identity?: CallerIdentity;
-  /** Until when the token counts, in epoch milliseconds. Absent where there is none. */
+  /** When the token expires, in epoch milliseconds. Absent: there is no token. */
   readonly expiresAt?: number;
   /**
-   * The same caller with the grants of now, for answers that take long. Absent where nothing can be taken away. Throws
-   * UnauthenticatedError when the token has ended, UnavailableError.
+   * The same caller with its current grants, for answers that take long. Absent: rights cannot change. Throws
+   * UnauthenticatedError when the token has expired, UnavailableError.
    */
   renewed?(): Promise<Caller>;
 }
 
-/** For an API that only this machine can reach: everybody here is the same trusted user. */
+/** The caller of every request to an API that only this machine can reach. */
 export const LOCAL_CALLER: Caller = {
   name: "local",
   mayUse: () => true,
@@ -53,12 +53,12 @@ export const LOCAL_CALLER: Caller = {
 };
 
 /**
- * The middleware that says who calls an operation with these needs. The caller it puts in place answers for that
- * operation alone: `mayUse` says whether the caller may do what it needs for a tenant.
+ * Makes the middleware that finds the caller of an operation with these needs. The caller is for that operation alone:
+ * `mayUse` says whether the caller may do what it needs for a tenant.
  */
 export type Identify = (needs: Access) => RequestHandler;
 
-/** Everybody is this caller, whatever an operation needs. */
+/** Every request has this caller, whatever an operation needs. */
 export const identifyAs =
   (caller: Caller): Identify =>
   () =>
@@ -67,7 +67,7 @@ export const identifyAs =
     next();
   };
 
-/** Whoever was found out in another way than by the token of this request: it is judged as a token's bearer would be. */
+/** Gives the request a bearer from another source than its token, such as a ticket. */
 export function presentBearer(response: Response, bearer: Bearer): void {
   response.locals["bearer"] = bearer;
 }
@@ -79,26 +79,26 @@ export function setCaller(response: Response, caller: Caller): void {
   response.locals["caller"] = caller;
 }
 
-/** The caller, if the request came so far that one was found. */
+/** The caller, if the middleware has found one. */
 export const findCaller = (response: Response): Caller | undefined => response.locals["caller"] as Caller | undefined;
 
 /** The caller the middleware found. */
 export function callerOf(response: Response): Caller {
   const caller = findCaller(response);
   if (caller === undefined)
-    throw new InvariantError("A route was reached without the middleware that names the caller.");
+    throw new InvariantError("A route was reached without the middleware that finds the caller.");
   return caller;
 }
 
-/** Tells callers apart, without naming anybody. */
+/** Tells callers apart without a name. */
 export const callerKey = ({ name, identity }: Caller): string => identity?.principalId ?? name;
 
-// Whether a caller may go on: asked again and again for what is answered long after its request was judged.
+// --- For answers that go on long after the request was checked -------------------------------------------------------
 
-/** The caller with the grants of now. Throws UnauthenticatedError when the token has ended. */
+/** The caller with its current grants. Throws UnauthenticatedError when the token has expired. */
 export const currentCaller = (caller: Caller): Promise<Caller> => caller.renewed?.() ?? Promise.resolve(caller);
 
-/** Whether the token still counts and opens all of these tenants. While grants cannot be read, what was known counts. */
+/** Whether the caller may still use all of these tenants. While grants cannot be read, the earlier answer counts. */
 export async function stillMay(caller: Caller, tenantNames: Iterable<string>): Promise<boolean> {
   try {
     const current = await currentCaller(caller);

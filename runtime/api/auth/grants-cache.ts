@@ -1,13 +1,13 @@
 /**
- * The grants of those who called lately, so that not every request reads them. A grant taken away somewhere else is
- * noticed after GRANTS_KEPT_MS at the latest; one changed through this process at once.
+ * Keeps the grants of recent callers, so that not every request reads them. A grant that another process removes counts for
+ * at most GRANTS_KEPT_MS. A change through this process counts at once.
  */
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 
 export interface GrantsCache {
   /** Read at most `maxAgeMs` ago; default GRANTS_KEPT_MS. */
   grantsOf(principalId: string, maxAgeMs?: number): Promise<readonly TenantGrant[]>;
-  /** The same store; what is written through it is seen here at once. */
+  /** The same store. A write through it takes effect here at once. */
   readonly store: TenantStore;
 }
 
@@ -17,9 +17,9 @@ export interface GrantsCacheDeps {
   readonly now: () => number;
 }
 
-/** How long a revoked grant may still count, on every API instance. */
+/** How long a removed grant may still count, on every API instance. */
 export const GRANTS_KEPT_MS = 30_000;
-/** Callers kept; the one read longest ago goes first. */
+/** The caller that was read longest ago goes first. */
 export const GRANTS_KEPT_CALLERS = 10_000;
 
 interface Entry {
@@ -31,9 +31,9 @@ export function createGrantsCache({ store, now }: GrantsCacheDeps): GrantsCache 
   const entries = new Map<string, Entry>();
 
   function read(principalId: string): Promise<readonly TenantGrant[]> {
-    // The time before the read: what is written during it must not count as seen any longer than that.
+    // The time before the read: a write during the read must not be missed for longer.
     const entry = { grants: store.grantsOf(principalId), readAt: now() };
-    // Last in the order of insertion, which is the order of age.
+    // To the end: the order of insertion is the order of age.
     entries.delete(principalId);
     entries.set(principalId, entry);
     const [oldest] = entries.keys();
@@ -51,7 +51,7 @@ export function createGrantsCache({ store, now }: GrantsCacheDeps): GrantsCache 
     },
     store: {
       ...store,
-      // Forgotten after the write: a read that began before it is no longer kept, whatever it found.
+      // After the write: a read that began before it must not stay.
       async putGrant(grant) {
         await store.putGrant(grant).finally(() => entries.delete(grant.principalId));
       },

@@ -1,4 +1,4 @@
-/** The middleware that finds out who calls: token, role, grants. Everything a route learns of its caller comes from here. */
+/** The middleware that finds the caller: token, role, grants. */
 import type { Request, Response } from "express";
 import {
   type Access,
@@ -27,9 +27,9 @@ export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps)
     const { kind, principalId, name, roles, expiresAt } = bearer;
     if (!mayTry(roles, needs)) {
       const has = roles.length === 0 ? "none" : roles.join(", ");
-      throw new ForbiddenError(`This takes the app role ${rolesFor(needs).join(" or ")}, and the token has ${has}.`);
+      throw new ForbiddenError(`This needs the app role ${rolesFor(needs).join(" or ")}. The token has ${has}.`);
     }
-    // An admin may everything with or without grants.
+    // An administrator needs no grants.
     const rights = { roles, grants: isAdmin(roles) ? [] : await grants.grantsOf(principalId, grantsMaxAgeMs) };
     return {
       name: knownName(name, rights.grants),
@@ -47,7 +47,7 @@ export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps)
     };
   }
 
-  /** For what goes on after a request was judged: without the leeway for clocks, and with grants as fresh as its beat. */
+  /** For answers that go on: no tolerance for clocks, and grants as fresh as the heartbeat of followers. */
   async function renew(bearer: Bearer, needs: Access): Promise<Caller> {
     if (now() >= bearer.expiresAt) throw new UnauthenticatedError("The token has expired.");
     return callerFor(bearer, needs, GRANTS_KEPT_MS - FOLLOWER_HEARTBEAT_MS);
@@ -60,7 +60,7 @@ export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps)
 
   return (needs) => async (request, response, next) => {
     try {
-      setCaller(response, needs === "anonymous" ? NOBODY : await callerOfRequest(request, response, needs));
+      setCaller(response, needs === "anonymous" ? ANONYMOUS : await callerOfRequest(request, response, needs));
     } catch (error) {
       const challenge = challengeOf(error, request.headers.authorization !== undefined);
       if (challenge !== undefined) response.set("WWW-Authenticate", challenge);
@@ -70,19 +70,19 @@ export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps)
   };
 }
 
-/** Of an application a token often says no more than its client id: whoever granted it something gave it a name. */
+/** The token of an application often has no name but its client id. A grant has the name that its author gave. */
 const knownName = (name: string, grants: readonly { readonly name?: string }[]): string =>
   PRINCIPAL_ID_PATTERN.test(name) ? (grants.find((grant) => grant.name)?.name ?? name) : name;
 
-/** Who calls an operation that asks for no name. */
-const NOBODY: Caller = {
+/** The caller of an operation that needs no token. */
+const ANONYMOUS: Caller = {
   name: "anonymous",
   mayUse: () => false,
   mayOperate: () => false,
   tenants: () => [],
 };
 
-/** RFC 6750: the error is named only to those who sent a token. */
+/** RFC 6750: only a request with a token gets the error's name. */
 function challengeOf(error: unknown, sentToken: boolean): string | undefined {
   if (error instanceof UnauthenticatedError) {
     return sentToken ? `Bearer realm="jobyard", error="invalid_token"` : `Bearer realm="jobyard"`;

@@ -1,4 +1,4 @@
-/** What the claims of a verified token say about its bearer. Pure; signature, times, issuer and audience are checked before. */
+/** Reads the bearer from the claims of a token whose signature, times, issuer and audience are already checked. Pure. */
 import * as z from "zod";
 import { USER_SCOPE } from "../../core/http/auth-facts.ts";
 import { UnauthenticatedError } from "../../core/errors.ts";
@@ -7,7 +7,7 @@ import { DISPLAY_NAME_MAX_LENGTH } from "../../core/limits.ts";
 import type { Bearer } from "./caller.ts";
 
 export interface Identity extends Bearer {
-  /** The Entra tenant (directory) the principal is known in; no tenant of ours. */
+  /** The Entra tenant (directory) of the principal. It is not one of our tenants. */
   readonly directoryId: string;
 }
 
@@ -16,7 +16,7 @@ const CLAIMS = z.object({
   tid: z.string().toLowerCase(),
   sub: z.string(),
   exp: z.number(),
-  /** Roles of other systems may be among them. */
+  /** May contain roles of other systems. */
   roles: z.array(z.string()).default([]),
   scp: z.string().optional(),
   idtyp: z.string().optional(),
@@ -34,12 +34,12 @@ type Claims = z.infer<typeof CLAIMS>;
 /** Throws UnauthenticatedError for a token that is no access token of our directory, or a user's without our scope. */
 export function identityOf(payload: unknown, directoryId: string): Identity {
   const parsed = CLAIMS.safeParse(payload);
-  if (!parsed.success) throw new UnauthenticatedError("The token lacks a claim every access token of Entra has.");
+  if (!parsed.success) throw new UnauthenticatedError("The token lacks a claim that every access token of Entra has.");
   const claims = parsed.data;
   if (claims.tid !== directoryId) throw new UnauthenticatedError("The token is from another directory.");
   const kind = kindOf(claims);
   if (kind === "user" && !(claims.scp ?? "").split(" ").includes(USER_SCOPE)) {
-    throw new UnauthenticatedError(`The token was not asked for with the scope ${USER_SCOPE}.`);
+    throw new UnauthenticatedError(`The token does not have the scope ${USER_SCOPE}.`);
   }
   return {
     kind,
@@ -52,8 +52,8 @@ export function identityOf(payload: unknown, directoryId: string): Identity {
 }
 
 /**
- * `idtyp` is there only when the registration asks for it. Without it an application's token is known by having no
- * scope, a client, and itself as subject: an ID token, which must never open an API, has a pairwise subject.
+ * `idtyp` exists only if the registration requests it. Without it, an application's token has no scope, has a client, and is
+ * its own subject. An ID token, which must never be accepted, has a pairwise subject.
  * https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
  */
 function kindOf({ idtyp, scp, sub, oid, azp, appid }: Claims): Identity["kind"] {

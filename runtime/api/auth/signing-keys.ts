@@ -1,14 +1,14 @@
 /**
- * The issuer's public keys, fetched over HTTPS and kept. Nobody else speaks to the issuer, and however many requests
- * come, it is asked rarely.
+ * The issuer's public keys, fetched over HTTPS and kept. Only this module calls the issuer, and it calls rarely, however
+ * many requests come.
  *
- * | what is asked for                       | what happens                                                             |
+ * | a request needs                         | what happens                                                             |
  * |-----------------------------------------|--------------------------------------------------------------------------|
- * | any key, none fetched yet               | one fetch, shared by all who wait; failed: unavailable, next try in 2 s  |
- * | a known key                             | answered at once; keys older than an hour are fetched anew meanwhile,    |
+ * | any key, none fetched yet               | one fetch for all requests; failed: unavailable, next try in 2 s         |
+ * | a known key                             | answered at once; keys older than an hour are refreshed meanwhile,       |
  * |                                         | after a failure once a minute                                            |
  * | an unknown key                          | one fetch, at most once a minute; failed: unavailable, it may be genuine |
- * | a known key not confirmed for 24 hours  | as if none were fetched: a withdrawn key must not live for ever          |
+ * | a known key not confirmed for 24 hours  | as if none were fetched: a withdrawn key must expire                     |
  */
 import { createPublicKey } from "node:crypto";
 import { request } from "node:https";
@@ -17,13 +17,13 @@ import { UnavailableError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 
 export interface SigningKeys {
-  /** The key as PEM; undefined: the issuer has no such key. Throws UnavailableError when the issuer must be asked and cannot. */
+  /** The key as PEM. Undefined: the issuer has no such key. Throws UnavailableError when the issuer does not answer. */
   find(kid: string): Promise<string | undefined>;
 }
 
 export interface SigningKeysDeps {
   readonly metadataUrl: string;
-  /** What the metadata must name as issuer: anything else is another directory's. */
+  /** The issuer that the metadata must name. Any other belongs to another directory. */
   readonly issuer: string;
   /** Rejects when there is no JSON answer. */
   readonly fetchJson: (url: string) => Promise<unknown>;
@@ -32,17 +32,17 @@ export interface SigningKeysDeps {
   readonly log: Logger;
 }
 
-/** Keys of this age are fetched anew, without anybody waiting for it. */
+/** Keys of this age are refreshed while requests go on. */
 export const KEYS_REFRESH_MS = 60 * 60_000;
-/** Keys of this age are not believed any more. */
+/** Keys of this age are not used any more. */
 export const KEYS_MAX_AGE_MS = 24 * 60 * 60_000;
-/** Between two fetches because of unknown keys: anybody can make those up. */
+/** Between two fetches because of unknown keys: any client can invent those. */
 export const UNKNOWN_KEY_FETCH_MS = 60_000;
-/** After a failure, while nobody can be let in. */
+/** After a failure, while no token can be verified. */
 export const FETCH_AGAIN_MS = 2_000;
-/** After a failure, while the keys there are still count. */
+/** After a failure, while the known keys can be used. */
 export const REFRESH_AGAIN_MS = 60_000;
-/** Shorter RSA keys are no keys. */
+/** Shorter RSA keys are refused. */
 const MODULUS_MIN_BITS = 2_048;
 
 const METADATA = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https$/ }) });
@@ -76,7 +76,7 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
     return pemOf;
   }
 
-  /** Fetches; resolves also when that failed, which `failedAt` tells. Everybody who comes meanwhile shares it. */
+  /** Fetches once for all callers. Also resolves after a failure, which `failedAt` shows. */
   function refresh(): Promise<void> {
     underWay ??= fetchKeys()
       .then(
@@ -117,7 +117,7 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
         return pem;
       }
       if (underWay === undefined && now() - unknownAskedAt < UNKNOWN_KEY_FETCH_MS) {
-        // Nobody can say whether such a key exists while the last look failed.
+        // After a failed fetch it is unknown whether such a key exists.
         if (failedAt >= unknownAskedAt) throw unavailable();
         return undefined;
       }
@@ -131,9 +131,9 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
 }
 
 const unavailable = (): UnavailableError =>
-  new UnavailableError("IdentityUnavailable", "The token issuer cannot be asked for its keys now.");
+  new UnavailableError("IdentityUnavailable", "The token issuer does not answer. Retry later.");
 
-/** The key as an entry; none for what is not ours to use, such as keys of other kinds. */
+/** The key as an entry. Empty: a key of another kind. */
 function usableKey(candidate: unknown): [string, string][] {
   const parsed = SIGNING_KEY.safeParse(candidate);
   if (!parsed.success) return [];
@@ -147,12 +147,12 @@ function usableKey(candidate: unknown): [string, string][] {
   }
 }
 
-// JSON over HTTPS with an end: own certificate authority, time and size limits, no redirects.
+// --- JSON over HTTPS, with limits of time and size, without redirects ------------------------------------------------
 
 export interface HttpsJsonOptions {
-  /** Certificate to trust instead of the system's; undefined: the system's. */
+  /** Certificate to trust instead of the system's. Undefined: the system's. */
   readonly ca: string | undefined;
-  /** For everything: connect, wait, read. */
+  /** For connecting, waiting and reading together. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
 }

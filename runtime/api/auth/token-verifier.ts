@@ -1,10 +1,10 @@
 /**
- * Decides whether a request's token is genuine, with the BearerStrategy of passport-azure-ad. The only module that
- * knows that package, which its owner has archived: docs/security.md shows what another library would look like here.
+ * Verifies the token of a request with the BearerStrategy of passport-azure-ad. Only this module knows that package, which
+ * its owner has archived. docs/security.md shows what another library would look like here.
  *
- * Left alone, the strategy fetches metadata and keys itself: a broken answer ends the process, an issuer that is away
- * reads as a wrong token, and a new key is refused for half an hour. So its `loadMetadata` is replaced, the key comes from
- * signing-keys.ts, and the strategy never touches the network.
+ * The strategy would fetch metadata and keys itself. Then a broken answer ends the process, an unavailable issuer looks like
+ * a wrong token, and a new key is refused for half an hour. So its `loadMetadata` is replaced, the key comes from
+ * signing-keys.ts, and the strategy never uses the network.
  */
 import type { Request } from "express";
 import { Passport } from "passport";
@@ -15,7 +15,7 @@ import { type EntraSettings, audiencesOf, issuerOf, metadataUrlOf } from "../../
 import { type Identity, identityOf } from "./identity.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
-/** Throws UnauthenticatedError, or UnavailableError when the issuer's keys are needed and cannot be had. */
+/** Throws UnauthenticatedError; UnavailableError when the issuer's keys cannot be fetched. */
 export type TokenVerifier = (request: Request) => Promise<Identity>;
 
 export interface TokenVerifierDeps {
@@ -23,22 +23,22 @@ export interface TokenVerifierDeps {
   readonly keys: SigningKeys;
 }
 
-/** Clocks of issuer and API may differ by so much. */
+/** Tolerated difference between the clocks of issuer and API. */
 const CLOCK_SKEW_S = 300;
-/** The only algorithm Entra signs with. A list of one: neither `none` nor a shared secret can be smuggled in. */
+/** The only algorithm that Entra signs with. So neither `none` nor a shared secret is accepted. */
 const ALGORITHMS = ["RS256"];
 const STRATEGY = "entra";
 
 export function createTokenVerifier({ settings, keys }: TokenVerifierDeps): TokenVerifier {
   const issuers = issuersOf(settings);
   const audiences = audiencesOf(settings);
-  // Registered by name and not handed to `authenticate`: only then does every request get a strategy object of its own.
+  // Registered by name: only then does every request get a strategy object of its own.
   const passport = new Passport();
   passport.use(STRATEGY, new KeyedBearerStrategy(keys, { issuers, audiences, settings }));
 
   return async (request) => {
     const token = readBearerToken(request.headers.authorization);
-    // The library would also take lists; an audience among others is one that others may use the token at.
+    // The library also accepts lists. But a token with several audiences can be used by the other audiences.
     const { iss, aud } = token.unverified;
     if (typeof iss !== "string" || typeof aud !== "string") throw refusal(token, { issuers, audiences });
     const claims = await new Promise<unknown>((resolve, reject) => {
@@ -60,7 +60,7 @@ type PassportHandler = (request: Request, response: undefined, next: (error: Err
 const asError = (thrown: unknown): Error =>
   thrown instanceof Error ? thrown : new InvariantError("The token library failed.", { cause: thrown });
 
-/** v2 tokens name the authority; v1 tokens, which registrations get that ask for no version, name this service. */
+/** v2 tokens name the authority. v1 tokens, which a registration without a version gets, name this service. */
 const issuersOf = (settings: EntraSettings): readonly string[] => [
   issuerOf(settings),
   `https://sts.windows.net/${settings.tenantId}/`,
@@ -77,15 +77,15 @@ interface PassportActions {
   error(error: unknown): void;
 }
 
-/** What the strategy takes from the metadata it believes to have fetched. */
+/** The part of the metadata that the strategy reads. */
 interface Metadata {
   readonly oidc: { readonly issuer: string; readonly algorithms: readonly string[] };
   generateOidcPEM(): string;
 }
 
 /**
- * Finds the key before the strategy starts. Its fields are plain ones: passport gives every request an object with this
- * one as prototype, which private fields would not reach through.
+ * Finds the key before the strategy starts. Its fields are not private: passport gives every request an object with this
+ * one as prototype, and private fields do not work through a prototype.
  */
 class KeyedBearerStrategy extends BearerStrategy {
   readonly keys: SigningKeys;
@@ -122,7 +122,7 @@ class KeyedBearerStrategy extends BearerStrategy {
           return;
         }
         this.pem = pem;
-        // Only the header: the strategy would also take tokens from query and body.
+        // Only the header: the strategy would also accept tokens from query and body.
         super.authenticate({ headers: { authorization } } as unknown as Request);
       })
       .catch((error: unknown) => actions.error(error));
@@ -135,7 +135,7 @@ class KeyedBearerStrategy extends BearerStrategy {
   }
 }
 
-/** Why a token was refused, as far as its own unverified words tell: for the one who sent it. */
+/** Why a token was refused, as far as its unverified content shows. For its sender. */
 function refusal({ alg, typ, unverified }: BearerToken, { issuers, audiences }: Expected): UnauthenticatedError {
   const { exp, nbf, iss, aud } = unverified;
   const nowS = Date.now() / 1_000;
@@ -153,17 +153,17 @@ function refusal({ alg, typ, unverified }: BearerToken, { issuers, audiences }: 
   return new UnauthenticatedError("The token is not signed with a key of its issuer.");
 }
 
-// Reads the token of a request far enough to know which key it needs, before anything of it is believed.
+// --- Reading a token, unverified, to find the key it needs -----------------------------------------------------------
 
-/** Larger headers than this the server refuses anyway; a token with every role and group of Entra stays below. */
+/** The server refuses larger headers anyway. A token with every role and group of Entra is smaller. */
 const TOKEN_MAX_LENGTH = 12_000;
 const TOKEN_PATTERN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 const HEADER = z.looseObject({ alg: z.string(), typ: z.string().optional(), kid: z.string().min(1).max(200) });
 /**
- * Parameters that change what the rest of a token means, so that a reader who does not know them must refuse it: `crit` by
- * RFC 7515 section 4.1.11, `b64` by RFC 7797; `zip` and `enc` belong to encrypted tokens. None is known here, and Entra
- * writes none. Keys that a token brings along (`jwk`, `jku`, `x5c`, `x5u`) change nothing: nobody looks at them.
+ * Parameters that change the meaning of a token, so that a reader who does not support them must refuse it: `crit` by RFC 7515
+ * section 4.1.11, `b64` by RFC 7797; `zip` and `enc` belong to encrypted tokens. Entra writes none of them. Keys inside a
+ * token (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
  */
 const REFUSED_PARAMETERS = ["crit", "b64", "zip", "enc"];
 const PAYLOAD = z.record(z.string(), z.unknown());
@@ -172,11 +172,11 @@ export interface BearerToken {
   readonly kid: string;
   readonly alg: string;
   readonly typ: string | undefined;
-  /** As it claims, unverified: good for saying what is wrong with it and for nothing else. */
+  /** Unverified content. Use it for error messages only. */
   readonly unverified: Readonly<Record<string, unknown>>;
 }
 
-/** Throws UnauthenticatedError for a missing header, another scheme, and what is no signed JWT with a key id. */
+/** Throws UnauthenticatedError for a missing header, another scheme, and anything but a signed JWT with a key id. */
 function readBearerToken(authorization: string | undefined): BearerToken {
   if (authorization === undefined) throw new UnauthenticatedError("Send an access token: Authorization: Bearer ….");
   const [scheme = "", token = "", ...more] = authorization.split(" ");

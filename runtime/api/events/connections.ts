@@ -1,6 +1,6 @@
 /**
- * The connections over which clients follow events: how many there may be, a sign of life for each while nothing happens,
- * and their end: when their caller may not go on, after their time, or with the process.
+ * The connections of clients that follow events: their number, a heartbeat for each, and their end: when the caller loses
+ * its rights, after a time limit, or with the process.
  */
 import {
   FOLLOW_EVENTS_MAX_MS,
@@ -11,16 +11,16 @@ import {
 import { createShares, type Shares } from "../http/rate-limit.ts";
 
 export interface Connection {
-  /** Sends a sign of life. */
+  /** Sends a heartbeat. */
   beat(): void;
-  /** Asked with every sign of life. False, or a failure: it is ended. */
+  /** Checked with every heartbeat. False or an error ends the connection. */
   mayGoOn(): Promise<boolean>;
-  /** Says goodbye and ends; the client may come again at once. */
+  /** Closes the connection in order. The client may reconnect at once. */
   end(): void;
 }
 
 export interface Connections extends Shares {
-  /** For one that has taken its place. The returned function is to be called when the connection has ended. */
+  /** For a connection that has taken its place. Call the returned function when the connection has ended. */
   watch(connection: Connection): () => void;
   /** Ends all, and every one that is watched later. */
   close(): void;
@@ -52,7 +52,7 @@ export function createConnections({
     if (!mayGoOn && openedAt.has(connection)) connection.end();
   }
 
-  // One timer for all; it alone does not keep the process alive.
+  // One timer for all. It does not keep the process alive.
   const timer = setInterval(() => {
     const oldest = monotonicNow() - FOLLOW_EVENTS_MAX_MS;
     for (const [connection, at] of openedAt) {

@@ -14,20 +14,20 @@ export interface EventStreamDeps {
 export interface EventStreamRequest {
   readonly caller: Caller;
   readonly subject: Subject;
-  /** The last event the client has. Undefined: it wants what comes. */
+  /** The last event the client has. Undefined: only new events. */
   readonly lastEventId: string | undefined;
 }
 
-/** Told to a client that may have missed events; it should read what it follows. */
+/** The client may have missed events. It should read what it follows again. */
 const MISSED = "event: missed\ndata: {}\n\n";
-/** A comment: keeps proxies and clients from taking silence for an end. */
+/** A comment, so that proxies and clients do not end an idle connection. */
 const BEAT = ": \n\n";
-/** How long a client waits before it comes again, for those who leave that to the server. */
+/** The time before a client reconnects, if it takes that from the server. */
 const HELLO = "retry: 2000\n\n";
 
 /**
- * Begins at once. A reader that falls so far behind that FOLLOWER_WAITING_MAX_BYTES wait for it is cut off: it comes
- * again and is given what it missed, or told so. Throws TooManyRequestsError.
+ * Starts at once. A reader with more than FOLLOWER_WAITING_MAX_BYTES unread is disconnected. It reconnects and gets the
+ * events it missed, or `missed`. Throws TooManyRequestsError.
  */
 export function openEventStream({ caller, subject, lastEventId }: EventStreamRequest, deps: EventStreamDeps): Readable {
   const { fanOut, connections } = deps;
@@ -62,6 +62,6 @@ export function openEventStream({ caller, subject, lastEventId }: EventStreamReq
 /** The client reads more slowly than events come. */
 class SlowReaderError extends Error {}
 
-/** JSON of ours holds no line break. */
+/** JSON.stringify writes no line break. */
 const textOf = ({ id, event }: PublishedEvent): string =>
   `id: ${id}\nevent: ${event.eventType}\ndata: ${JSON.stringify(event)}\n\n`;

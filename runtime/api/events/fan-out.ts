@@ -1,32 +1,32 @@
 /**
- * Passes the events this process hears on to the clients that follow them, and keeps the latest for clients that come
- * back. Who may follow what is decided before `follow` is called.
+ * Passes events to the clients that follow them, and keeps the latest for clients that reconnect. Rights are checked before
+ * `follow` is called.
  */
 import type { PublishedEvent, SystemEvent } from "../../core/job/events.ts";
 import { parseBatchId, parseJobId } from "../../core/job/ids.ts";
 import { EVENTS_KEPT_MAX_COUNT, EVENTS_KEPT_MS } from "../../core/limits.ts";
 
-/** What can be followed: a job, all jobs of a batch and the batch itself, or everything of a tenant. */
+/** A job, a batch with its jobs, or all batches and jobs of a tenant. */
 export interface Subject {
   readonly kind: "job" | "batch" | "tenant";
   readonly id: string;
 }
 
-/** Must not throw and must not wait: a slow client is its connection's business. */
+/** Must not throw and must not wait. The connection handles a slow client. */
 export interface Follower {
   take(published: PublishedEvent): void;
-  /** Events may have been missed: what is followed should be read again. */
+  /** Events may have been missed. The client should read what it follows again. */
   missed(): void;
 }
 
 export interface FanOut {
-  /** A repeat of an event that is still kept is passed over. */
+  /** Ignores a repeat of an event that is still kept. */
   deliver(published: PublishedEvent): void;
-  /** Events may have been missed before they came here. */
+  /** Events may have been lost on their way here. */
   gap(): void;
   /**
-   * From now on, and after the event named by `after`, if it is still kept; if it is not, `missed` is called. The same
-   * follower may follow many subjects and gets each event once. The returned function ends it.
+   * Passes new events, and kept ones after the event `after`. If that is not kept any more, calls `missed`. A follower can
+   * follow many subjects and gets each event once. The returned function ends it.
    */
   follow(subject: Subject, follower: Follower, after?: string): () => void;
 }
@@ -40,7 +40,7 @@ export interface FanOutDeps {
 
 interface Kept {
   readonly published: PublishedEvent;
-  readonly heardAt: number;
+  readonly receivedAt: number;
 }
 
 export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUNT }: FanOutDeps): FanOut {
@@ -49,10 +49,10 @@ export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUN
   const kept = new Map<string, Kept>();
 
   function keep(published: PublishedEvent): void {
-    const heardAt = monotonicNow();
-    kept.set(published.id, { published, heardAt });
+    const receivedAt = monotonicNow();
+    kept.set(published.id, { published, receivedAt });
     for (const [id, one] of kept) {
-      if (kept.size <= keptMaxCount && heardAt - one.heardAt <= EVENTS_KEPT_MS) break;
+      if (kept.size <= keptMaxCount && receivedAt - one.receivedAt <= EVENTS_KEPT_MS) break;
       kept.delete(id);
     }
   }
@@ -93,7 +93,7 @@ export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUN
   };
 }
 
-/** Of a subject that is known to be there. */
+/** The tenant of a subject that exists. */
 export function tenantOf({ kind, id }: Subject): string {
   const { tenantName } = (kind === "job" ? parseJobId(id) : kind === "batch" ? parseBatchId(id) : undefined) ?? {};
   return tenantName ?? id;

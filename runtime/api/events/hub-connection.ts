@@ -1,11 +1,11 @@
 /**
  * One client of the hub, from its WebSocket to its end.
  *
- * | state       | meaning                                | leaves by                                             |
- * |-------------|----------------------------------------|-------------------------------------------------------|
- * | handshaking | has not said what it speaks            | its handshake → open; a wrong one, or none in time → closed |
- * | open        | calls methods, is told events          | its end, ours, a fault in what it says, slowness → closed   |
- * | closed      | follows nothing                        | –                                                     |
+ * | state       | meaning                                | leaves by                                                      |
+ * |-------------|----------------------------------------|----------------------------------------------------------------|
+ * | handshaking | waits for the handshake                | a valid handshake → open; an invalid one or a timeout → closed |
+ * | open        | calls methods, receives events         | either side, an invalid message, a slow reader → closed        |
+ * | closed      | follows nothing                        | –                                                              |
  */
 import { setTimeout as startTimer } from "node:timers";
 import { setTimeout } from "node:timers/promises";
@@ -31,7 +31,7 @@ export interface HubConnectionDeps {
   readonly fanOut: FanOut;
   readonly connections: Connections;
   readonly resolve: ResolveSubject;
-  /** Counts a call, or what is as good as one, as a request of the caller. Throws TooManyRequestsError. */
+  /** Counts a call as a request of the caller. Throws TooManyRequestsError. */
   readonly spend: () => Promise<void>;
   /** Default HUB_REFUSED_PAUSE_MS. */
   readonly refusedPauseMs?: number | undefined;
@@ -47,7 +47,7 @@ interface Followed {
 
 const MINUTE_MS = 60_000;
 
-/** What a client can call, each with the id of one thing. */
+/** Methods that a client can call, each with one id. */
 const SUBJECT_OF = {
   SubscribeToJob: "job",
   SubscribeToBatch: "batch",
@@ -56,19 +56,19 @@ const SUBJECT_OF = {
 
 const isSubscription = (target: string): target is keyof typeof SUBJECT_OF => Object.hasOwn(SUBJECT_OF, target);
 
-/** For a caller that has taken its place among the connections. */
+/** For a caller that has a place among the connections. */
 export function serveHubConnection(socket: WebSocket, caller: Caller, deps: HubConnectionDeps): void {
   const { fanOut, connections, resolve, spend, refusedPauseMs = HUB_REFUSED_PAUSE_MS, monotonicNow, log } = deps;
   const startedAt = monotonicNow();
   const followed = new Map<string, Followed>();
   let isOpen = false;
   let rest = "";
-  /** One call after the other, so that `Unsubscribe` finds what came before it. */
+  /** Calls run one after the other, so that `Unsubscribe` sees earlier calls. */
   let last: Promise<void> = Promise.resolve();
   let waiting = 0;
   let freeMessages = { left: HUB_FREE_MESSAGES_PER_MINUTE, since: startedAt };
 
-  /** Nothing more is read while anything waits: a client that calls faster than it is answered fills its own buffers. */
+  /** The socket is not read while a call waits, so a client that calls too fast fills its own buffers. */
   function inTurn(work: () => Promise<void>): void {
     if (waiting++ === 0) socket.pause();
     last = last.then(work).finally(() => {
@@ -86,17 +86,17 @@ export function serveHubConnection(socket: WebSocket, caller: Caller, deps: HubC
     }
   }
 
-  /** For what is no call: so much of it is free. */
+  /** For a message that is not a call. A number of them is free. */
   function payForMessage(): void {
     const now = monotonicNow();
     if (now - freeMessages.since >= MINUTE_MS) freeMessages = { left: HUB_FREE_MESSAGES_PER_MINUTE, since: now };
-    // Nobody is told: what is refused is that it is read at once.
+    // No error is sent. Reading only waits.
     if (--freeMessages.left < 0) inTurn(() => pay().catch(ignoreTooMany));
   }
 
   function send(text: string): void {
     if (socket.readyState !== socket.OPEN) return;
-    // It would only fall further behind: it reconnects, and reads what it has missed.
+    // The client would only fall further behind. It reconnects and reads what it has missed.
     if (socket.bufferedAmount + text.length > FOLLOWER_WAITING_MAX_BYTES) socket.terminate();
     else socket.send(text);
   }
@@ -122,7 +122,9 @@ export function serveHubConnection(socket: WebSocket, caller: Caller, deps: HubC
     if (!isSubscription(target)) throw new CallError("There is no such method.");
     if (followed.has(id)) return;
     if (followed.size >= HUB_SUBSCRIPTIONS_MAX_COUNT) {
-      throw new TooManyRequestsError(`A connection follows ${HUB_SUBSCRIPTIONS_MAX_COUNT} things at most.`);
+      throw new TooManyRequestsError(
+        `A connection can follow at most ${HUB_SUBSCRIPTIONS_MAX_COUNT} jobs, batches and tenants.`,
+      );
     }
     const subject = { kind: SUBJECT_OF[target], id };
     await resolve(await currentCaller(caller), subject);
@@ -136,8 +138,8 @@ export function serveHubConnection(socket: WebSocket, caller: Caller, deps: HubC
       await call(target, args);
       if (id !== undefined) send(protocol.completion(id, null));
     } catch (error) {
-      if (id !== undefined) send(protocol.failedCompletion(id, wordsFor(error)));
-      // The client comes again with a new token.
+      if (id !== undefined) send(protocol.failedCompletion(id, errorText(error)));
+      // The client reconnects with a new token.
       if (error instanceof UnauthenticatedError) end();
       if (!isSystemError(error) && !(error instanceof CallError))
         log.error({ err: error, target }, "a hub call failed");
@@ -170,7 +172,7 @@ export function serveHubConnection(socket: WebSocket, caller: Caller, deps: HubC
         payForMessage();
         return;
       case undefined:
-        end("This is no message of SignalR's JSON protocol.");
+        end("The message is not of SignalR's JSON protocol.");
     }
   }
 
@@ -188,12 +190,12 @@ export function serveHubConnection(socket: WebSocket, caller: Caller, deps: HubC
     const { records, rest: next } = protocol.splitRecords(rest + textOf(data));
     rest = next;
     if (records.length === 0) payForMessage();
-    if (rest.length > HUB_MESSAGE_MAX_BYTES) end("A message is larger than this hub takes.");
+    if (rest.length > HUB_MESSAGE_MAX_BYTES) end("The message is too large.");
     for (const one of records) if (socket.readyState === socket.OPEN) take(one);
   });
-  // Of WebSockets themselves; they are answered by the library.
+  // Frames of the WebSocket protocol. The library answers them.
   socket.on("ping", payForMessage).on("pong", payForMessage);
-  // What is wrong with a connection ends it, and that is all there is to do.
+  // Any error ends the connection.
   socket.on("error", () => socket.terminate());
   socket.on("close", () => {
     clearTimeout(handshakeTimer);
@@ -208,13 +210,13 @@ function ignoreTooMany(error: unknown): void {
   if (!(error instanceof TooManyRequestsError)) throw error;
 }
 
-/** The client calls what is not there, or calls it wrongly. */
+/** The client calls an unknown method, or calls one wrongly. */
 class CallError extends Error {}
 
-/** What a client may know of an error: begins with the code, as errors over HTTP have it. */
-function wordsFor(error: unknown): string {
+/** The error for the client. Starts with the code, as in errors over HTTP. */
+function errorText(error: unknown): string {
   if (isSystemError(error) && error.code !== "InternalError") return `${error.code}: ${error.message}`;
-  return error instanceof CallError ? `InvalidRequest: ${messageOf(error)}` : "InternalError: Something went wrong.";
+  return error instanceof CallError ? `InvalidRequest: ${messageOf(error)}` : "InternalError: Internal error.";
 }
 
 function textOf(data: RawData): string {

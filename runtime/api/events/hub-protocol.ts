@@ -1,5 +1,5 @@
 /**
- * SignalR's JSON protocol, as far as a hub without streams needs it: records of JSON, each ended by one separator.
+ * SignalR's JSON protocol, without streams: JSON records, each ended by a separator.
  * https://github.com/dotnet/aspnetcore/blob/main/src/SignalR/docs/specs/HubProtocol.md
  */
 import * as z from "zod";
@@ -8,11 +8,11 @@ const SEPARATOR = "\u001e";
 
 export type HubMessage =
   | { readonly type: "invocation"; readonly id: string | undefined; readonly target: string; readonly args: unknown[] }
-  /** Asks for a stream, of which this hub has none. */
+  /** A call of a stream. This hub has none. */
   | { readonly type: "stream"; readonly id: string }
   | { readonly type: "ping" }
   | { readonly type: "close" }
-  /** Nothing a client has to say to this hub. */
+  /** Any other message. This hub ignores it. */
   | { readonly type: "other" };
 
 const TYPE = { invocation: 1, completion: 3, stream: 4, ping: 6, close: 7 } as const;
@@ -27,22 +27,22 @@ const INVOCATION = z.object({
 const STREAM = z.object({ type: z.literal(TYPE.stream), invocationId: z.string().max(100) });
 const TYPED = z.object({ type: z.number() });
 
-/** Splits what has come into whole records and the rest that waits for its end. */
+/** Splits text into complete records and the rest. */
 export function splitRecords(text: string): { readonly records: readonly string[]; readonly rest: string } {
   const records = text.split(SEPARATOR);
   return { rest: records.pop() ?? "", records };
 }
 
-/** Undefined: a handshake this hub can follow. Else what is wrong with it. */
+/** What is wrong with a handshake. Undefined: nothing. */
 export function handshakeError(record: string): string | undefined {
   const parsed = HANDSHAKE.safeParse(jsonOf(record));
   if (!parsed.success) return "The first message must be a handshake.";
   const { protocol, version } = parsed.data;
-  if (protocol !== "json") return `This hub speaks the protocol json, not ${protocol.slice(0, 50)}.`;
-  return version === 1 ? undefined : `This hub speaks version 1 of the protocol, not ${version}.`;
+  if (protocol !== "json") return `This hub supports the protocol json, not ${protocol.slice(0, 50)}.`;
+  return version === 1 ? undefined : `This hub supports version 1 of the protocol, not ${version}.`;
 }
 
-/** Undefined: it is not of this protocol, and the connection is to be closed. */
+/** Undefined: the message is not of this protocol. */
 export function readMessage(record: string): HubMessage | undefined {
   const json = jsonOf(record);
   const invocation = INVOCATION.safeParse(json);

@@ -1,6 +1,6 @@
 /**
- * The hub `/hubs/jobs` for SignalR's clients, over WebSockets. Nothing of a negotiation is remembered: the token comes
- * again with the WebSocket, so that this may be opened at another instance, and without any negotiation.
+ * The hub `/hubs/jobs` for SignalR's clients, over WebSockets. A negotiation leaves no state: the token comes again with the
+ * WebSocket, so the client can open it at another instance, or without negotiation.
  */
 import { randomUUID } from "node:crypto";
 import type { Express, Request, RequestHandler } from "express";
@@ -17,13 +17,13 @@ const HUB_PATH = "/hubs/jobs";
 export interface HubDeps extends Omit<HubConnectionDeps, "spend"> {
   readonly identify: Identify;
   readonly limit: CallerLimit;
-  /** Origins whose web pages may open a connection, beside our own. */
+  /** Origins whose pages may open a connection, besides our own. */
   readonly allowedOrigins: readonly string[];
 }
 
 export function mountHub(app: Express, deps: HubDeps): void {
   const { identify, limit, allowedOrigins, connections } = deps;
-  // No compression: it would cost each connection some hundred kilobytes for messages of one.
+  // No compression: it costs each connection hundreds of kilobytes, for messages of one kilobyte.
   const webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: HUB_MESSAGE_MAX_BYTES,
@@ -44,16 +44,16 @@ export function mountHub(app: Express, deps: HubDeps): void {
   app.get(HUB_PATH, tokenToHeader, identify("read"), limit.handler, (request, response) => {
     assertOrigin(request, allowedOrigins);
     const caller = callerOf(response);
-    // While the answer can still be one of HTTP.
+    // Before the upgrade, while an HTTP error can be sent.
     const leave = connections.take(callerKey(caller));
     const upgrade = takeUpgrade(request);
     if (upgrade === undefined) {
       leave();
-      throw new InvalidRequestError("InvalidRequest", `${HUB_PATH} takes WebSockets only.`);
+      throw new InvalidRequestError("InvalidRequest", `${HUB_PATH} accepts WebSockets only.`);
     }
     const key = limit.keyOf(request, response);
     leaveRequests(response);
-    // However it ends, also before it has become a WebSocket, and when it has ended already.
+    // Also when the socket ends before it is a WebSocket, or has ended already.
     if (upgrade.socket.closed) leave();
     else upgrade.socket.once("close", leave);
     webSockets.handleUpgrade(request, upgrade.socket, upgrade.head, (socket) => {
@@ -63,8 +63,8 @@ export function mountHub(app: Express, deps: HubDeps): void {
 }
 
 /**
- * A browser cannot send a header with a WebSocket, so SignalR's client puts the token into the address. It is moved to
- * where every other token is and taken out of the address, before anybody can write that down.
+ * A browser cannot send a header with a WebSocket, so SignalR's client puts the token into the address. This moves it to the
+ * header, before the address is logged.
  */
 const tokenToHeader: RequestHandler = (request, _response, next) => {
   const url = new URL(request.url, "http://hub");
@@ -78,7 +78,7 @@ const tokenToHeader: RequestHandler = (request, _response, next) => {
   next();
 };
 
-/** Browsers let any page open a WebSocket to anywhere: the server must ask whose page it is. Programs send no origin. */
+/** Browsers let any page open a WebSocket to any server, so the server must check the origin. Programs send none. */
 function assertOrigin(request: Request, allowedOrigins: readonly string[]): void {
   const { origin, host } = request.headers;
   if (origin === undefined || allowedOrigins.includes(origin) || URL.parse(origin)?.host === host) return;

@@ -1,4 +1,4 @@
-/** What a caller names to follow, once it is certain that the caller may see it. */
+/** Checks that what a caller wants to follow exists and that the caller may read it. */
 import { NotFoundError } from "../../core/errors.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { Lookup } from "../lookup.ts";
@@ -6,7 +6,7 @@ import type { Subject } from "./fan-out.ts";
 
 export type ResolveSubject = (caller: Caller, subject: Subject) => Promise<void>;
 
-/** Throws NotFoundError for what is not there, or belongs to a tenant the caller may not read. */
+/** Throws NotFoundError, also for what belongs to a tenant that the caller may not read. */
 export const createResolveSubject =
   (lookup: Pick<Lookup, "job" | "batch">): ResolveSubject =>
   async (caller, { kind, id }) => {

@@ -1,7 +1,7 @@
 /**
- * Tickets for event streams. A browser's EventSource sends no header, and a token in an address would end in logs; a
- * ticket opens streams of one subject, for a minute, for as long as the rights of its token last. It is signed and not stored: any instance with the same key
- * accepts it.
+ * Tickets for event streams. A browser's EventSource cannot send a header, and a token in an address would be logged. A
+ * ticket opens streams of one subject, for a minute, while the rights of its token last. It is signed and not stored: every
+ * instance with the same key accepts it.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Request } from "express";
@@ -14,13 +14,13 @@ import type { Subject } from "./fan-out.ts";
 
 export interface Ticket {
   readonly subject: Subject;
-  /** Of the token it was given for: judged again when the ticket is used. Absent at an API without authentication. */
+  /** From the token it was issued for. Checked again when the ticket is used. Absent without authentication. */
   readonly bearer?: Omit<Bearer, "name"> | undefined;
 }
 
 export interface Tickets {
   issue(ticket: Ticket): Promise<{ readonly ticket: string; readonly expiresAt: Date }>;
-  /** Throws UnauthenticatedError for one that is not ours, or too old. */
+  /** Throws UnauthenticatedError for a ticket that was not issued here or has expired. */
   read(text: string): Promise<Ticket>;
 }
 
@@ -59,21 +59,20 @@ export function createTickets({ key, now }: TicketsDeps): Tickets {
     async read(text) {
       const [content = "", signature = ""] = text.split(".");
       const given = Buffer.from(signature, "base64url");
-      const right = await sign(content);
-      if (given.length !== right.length || !timingSafeEqual(given, right)) {
+      const expected = await sign(content);
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
         throw new UnauthenticatedError("The ticket was not issued here.");
       }
       const { expiresAt, ...ticket } = CONTENT.parse(JSON.parse(Buffer.from(content, "base64url").toString()));
-      if (expiresAt <= now().getTime()) throw new UnauthenticatedError("The ticket has expired; ask for a new one.");
+      if (expiresAt <= now().getTime()) throw new UnauthenticatedError("The ticket has expired. Request a new one.");
       return ticket;
     },
   };
 }
 
-// Lets a ticket stand for the token it was given for, where events are followed and nowhere else.
-
 export const EVENTS_PATH = "/v1/events";
 
+/** Accepts a ticket instead of the token it was issued for, on the path of event streams only. */
 export const acceptTickets =
   (identify: Identify, tickets: Tickets): Identify =>
   (needs) => {

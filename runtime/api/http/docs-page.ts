@@ -1,6 +1,6 @@
 /**
- * The document as a page for people: one HTML text made once from the document, without a script and without anything
- * loaded from elsewhere, so that it works wherever the API does.
+ * The OpenAPI document as a page for people: one HTML text, without a script and without anything loaded from elsewhere, so
+ * that it works wherever the API does.
  */
 import type { oas31, oas32 } from "zod-openapi";
 import type { OpenApiDocument } from "./openapi.ts";
@@ -71,7 +71,7 @@ const listed = ({ paths = {} }: OpenApiDocument): readonly Listed[] =>
 
 const anchor = (name: string): string => name.toLowerCase().replaceAll(" ", "-");
 
-// An id within what is folded: following a link to it unfolds it.
+// The id is inside the folded part: a link to it unfolds it.
 function operationEntry({ method, path, operation }: Listed): Html {
   const { operationId = "", summary = "", description = "", requestBody, responses = {} } = operation;
   const parameters = (operation.parameters ?? []) as oas31.ParameterObject[];
@@ -149,7 +149,7 @@ function schemaBody(schema: Schema): Html {
   );
 }
 
-/** In a few words, with links to what has a name. */
+/** A type in a few words, with links to named schemas. */
 function typeOf(given: Schema | oas31.ReferenceObject | undefined): Html {
   const schema = given as Schema | undefined;
   if (schema?.$ref !== undefined) {
@@ -206,7 +206,7 @@ p { margin: 0.4rem 0; } td p { margin: 0; }
 code { font: 0.9em ui-monospace, monospace; }
 `;
 
-// HTML as a value: whatever is put into a template is escaped unless it is HTML itself.
+// --- HTML as a value: a template escapes everything that is not HTML itself --------------------------------------------
 
 export interface Html {
   readonly text: string;

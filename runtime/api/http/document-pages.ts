@@ -1,6 +1,6 @@
 /**
- * Serves the document of the API to programs (`/openapi.json`) and to people (`/docs`), and a page that leads there (`/`).
- * None needs a token, and none tells anything about this deployment.
+ * Serves the document of the API to programs (`/openapi.json`) and to people (`/docs`), and a front page (`/`). These pages
+ * need no token, and say nothing about this deployment.
  */
 import { Router } from "express";
 import { DOCS_STYLE, docsPage, html } from "./docs-page.ts";
@@ -22,18 +22,18 @@ const FRONT_PAGE = html`<!doctype html>
       <h1>Jobyard</h1>
       <p>This is the web API of Jobyard, which runs background jobs. Programs use it with an access token.</p>
       <ul>
-        <li><a href="/docs">What the API can do</a></li>
-        <li><a href="/openapi.json">The same as an OpenAPI document, for programs</a></li>
+        <li><a href="/docs">The operations of the API</a></li>
+        <li><a href="/openapi.json">The OpenAPI document, for programs</a></li>
         <li><a href="/healthz">Whether this server answers</a></li>
         <li><a href="/readyz">Whether it reaches storage and message broker</a></li>
       </ul>
     </body>
   </html> `.text;
-/** Whoever has it asks whether it has changed. */
+/** Caches must revalidate. */
 const CACHING = "no-cache";
 
 export function documentPages(operations: readonly Operation[]): Router {
-  // When first asked for: making them takes longer than the rest of an API's start.
+  // At the first request: making them takes longer than the rest of the start.
   const document = once(() => openApiDocument(operations));
   const json = once(() => JSON.stringify(document(), undefined, 2));
   const docs = once(() => docsPage(document()));

@@ -1,4 +1,4 @@
-/** How an error becomes an HTTP answer: one total table, one body. Causes and stacks stay in the log. */
+/** How an error becomes an HTTP answer: one table of statuses, one body. Causes and stacks stay in the log. */
 import type { ErrorRequestHandler, RequestHandler, Response } from "express";
 import * as z from "zod";
 import {
@@ -21,24 +21,24 @@ import { requestIdOf } from "./middleware.ts";
 export const errorBodySchema = z
   .object({
     error: z.object({
-      code: z.string().meta({ description: "What went wrong, for programs." }),
-      message: z.string().meta({ description: "What went wrong, for people. May change." }),
+      code: z.string().meta({ description: "The error, for programs." }),
+      message: z.string().meta({ description: "The error, for people. May change." }),
       target: z.string().optional().meta({ description: "The first field that is wrong." }),
       details: z
         .array(z.object({ target: z.string(), message: z.string() }))
         .optional()
         .meta({ description: "Every field that is wrong." }),
-      requestId: z.string().meta({ description: "As in `x-request-id`; finds the request in the log." }),
+      requestId: z.string().meta({ description: "As in `x-request-id`. Finds the request in the log." }),
     }),
   })
   .meta({ id: "Error" });
 
 type ErrorBody = Frozen<z.infer<typeof errorBodySchema>>;
 
-/** Seconds after which a client may try again when a service we depend on is away, unless somebody knows better. */
+/** Seconds before a retry while a service we depend on is unavailable, unless the error names a time. */
 const RETRY_AFTER_S = 2;
 
-/** No default: a new code must be given its status before this compiles. */
+/** No default: a new code does not compile without its status. */
 export function statusOf(code: ErrorCode): number {
   switch (code) {
     case "InvalidRequest":
@@ -97,7 +97,7 @@ export function statusOf(code: ErrorCode): number {
     // Another instance may be of the release that can read it.
     case "FormatUnknown":
       return 503;
-    // Outcomes of jobs: a route that lets one escape is broken.
+    // Outcomes of jobs: a route must not throw them.
     case "JobFailed":
     case "JobCrashed":
     case "JobTimedOut":
@@ -120,13 +120,13 @@ export const noSuchRoute: RequestHandler = (request) => {
   throw new NotFoundError("RouteNotFound", `There is no ${request.method} ${request.baseUrl}${request.path}.`);
 };
 
-/** For a path that is there, and knows these methods only. */
+/** For a path that exists, with other methods. */
 export function noSuchMethod(methods: readonly string[]): RequestHandler {
-  // Whoever answers GET answers HEAD.
+  // Express answers HEAD wherever it answers GET.
   const allow = methods.flatMap((method) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()])).join(", ");
   return (request, response) => {
     response.set("Allow", allow);
-    throw new InvalidRequestError("MethodNotAllowed", `${request.path} takes ${allow} only.`);
+    throw new InvalidRequestError("MethodNotAllowed", `${request.path} allows ${allow} only.`);
   };
 }
 
@@ -134,21 +134,21 @@ export function answerErrors(log: Logger, unreadable: Pick<Unreadable, "note">):
   return (thrown: unknown, request, response, next) => {
     if (thrown instanceof UnreadableError) unreadable.note(request.path, thrown);
     const { status, body } = judge(thrown, response, log);
-    // Too late for a status: the connection must break, or a cut body would look whole.
+    // The status is sent already. The connection must break, or an incomplete body would look complete.
     if (response.headersSent) {
       next(thrown);
       return;
     }
     if (status === 503 || status === 429) {
-      const knows = thrown instanceof TooManyRequestsError || thrown instanceof UnavailableError;
-      const own = knows ? thrown.retryAfterS : undefined;
+      const hasTime = thrown instanceof TooManyRequestsError || thrown instanceof UnavailableError;
+      const own = hasTime ? thrown.retryAfterS : undefined;
       response.set("Retry-After", response.get("Retry-After") ?? String(own ?? RETRY_AFTER_S));
     }
     response.status(status).json(body);
   };
 }
 
-/** Ends an answer of lines that has begun. `requestId` tells it from an item's error, which stands in its item's place. */
+/** The last line of an answer of lines that fails. `requestId` tells it from the error of one item. */
 export function lastLineOf(thrown: unknown, response: Response, log: Logger) {
   const { status, body } = judge(thrown, response, log);
   const { code, message, requestId } = body.error;
@@ -168,9 +168,11 @@ function judge(
 }
 
 function bodyOf(error: JobSystemError | undefined, status: number, requestId: string): ErrorBody {
-  // What an internal error says may contain anything: the caller gets the id that finds it in the log.
+  // The text of an internal error may contain anything. The caller gets the id that finds it in the log.
   if (error === undefined || status === 500) {
-    return { error: { code: "InternalError", message: "Something went wrong on our side.", requestId } };
+    return {
+      error: { code: "InternalError", message: "Internal error. The requestId finds it in the log.", requestId },
+    };
   }
   const [first] = error.details;
   return {
@@ -198,18 +200,16 @@ function asSystemError(thrown: unknown): JobSystemError | undefined {
       return new InvalidRequestError("InvalidRequest", "The body ended early.");
     default:
       return thrown instanceof URIError
-        ? new InvalidRequestError("InvalidRequest", "The address holds a malformed escape.")
+        ? new InvalidRequestError("InvalidRequest", "The address has a malformed escape.")
         : undefined;
   }
 }
 
-// The error of one item among many that a request names.
-
-/** The request itself is at fault: said in the item's place. Anything else fails the whole call. */
+/** Whether an error belongs to one item of a request. Any other error fails the whole request. */
 export const isOfItem = (error: unknown): error is JobSystemError =>
   isSystemError(error) && !error.retryable && error.code !== "InternalError";
 
-/** Throws what is no fault of the item. */
+/** Throws an error that is not the item's. */
 export function itemError(error: unknown): ItemError {
   if (!isOfItem(error)) throw error;
   return { code: error.code, message: error.message };

@@ -1,4 +1,4 @@
-/** The HTTP server around the app: how large and how slow a request may be before it is an app's business at all. */
+/** The HTTP server around the app: limits of size and time, start and end, WebSocket upgrades. */
 import { randomUUID } from "node:crypto";
 import { type IncomingMessage, type RequestListener, STATUS_CODES, type Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
@@ -19,7 +19,31 @@ export function createHttpServer(app: RequestListener, limits: HttpServerOptions
   return server;
 }
 
-/** A request that never became one gets an answer in the shape of all others, and its connection ends. */
+/** Resolves to the port, which the system chooses when `port` is 0. */
+export function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+/** Resolves when every request under way has ended, or was cut off after `afterMs`. */
+export function closeServer(server: Server, afterMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), afterMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+/** Input that is not a request gets an error in the usual shape, and its connection ends. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
@@ -42,27 +66,26 @@ interface Refusal {
   readonly message: string;
 }
 
-/** By the code of Node's error. These never become a request, so they are no errors of operations. */
+/** By the code of Node's error. No operation answers these, because there is no request yet. */
 export const REFUSALS = {
   HPE_HEADER_OVERFLOW: {
     status: 431,
     code: "HeadersTooLarge",
     message: `The headers are larger than ${HEADERS_MAX_BYTES} bytes.`,
   },
-  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: "RequestTimeout", message: "The request came too slowly." },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: "RequestTimeout", message: "The request was sent too slowly." },
 } as const satisfies Readonly<Record<string, Refusal>>;
 
-const NO_HTTP: Refusal = { status: 400, code: "InvalidRequest", message: "This is no HTTP request." };
+const NO_HTTP: Refusal = { status: 400, code: "InvalidRequest", message: "This is not an HTTP request." };
 
 const refusalOf = (code = ""): Refusal =>
   code === "HPE_HEADER_OVERFLOW" || code === "ERR_HTTP_REQUEST_TIMEOUT" ? REFUSALS[code] : NO_HTTP;
 
-// A request to upgrade is a request like any other until its route takes the connection over: it passes the same
-// middleware, and whatever refuses it answers as always.
+// --- Upgrades: such a request passes the usual middleware and can be refused, until its route takes the connection ----
 
 export interface Upgrade {
   readonly socket: Duplex;
-  /** What the client has sent after its request. */
+  /** Bytes that the client has sent after its request. */
   readonly head: Buffer;
 }
 
@@ -72,7 +95,7 @@ interface Pending extends Upgrade {
 
 const pending = new WeakMap<IncomingMessage, Pending>();
 
-/** Only WebSockets are upgraded; a request that offers anything else is served as if it did not. */
+/** Only WebSockets are upgraded. Any other offer is ignored. */
 const isWebSocketRequest = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() === "websocket";
 
 /** Lets the app decide about upgrades of this server. */
@@ -83,20 +106,20 @@ function passUpgrades(server: Server, app: RequestListener): void {
       return;
     }
     const response = new ServerResponse(request);
-    // Refused: the answer is the last thing this connection is used for.
+    // If the request is refused, the answer is the last use of this connection.
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.once("finish", () => socket.end());
-    // Node has let go of the connection: its time limits are ours now, until somebody takes it over.
+    // Node does not watch this connection any more. Time limits are ours until a route takes it.
     socket.on("timeout", () => endStalled(socket));
-    // The client may go while it is decided upon; nobody else listens yet.
+    // The client may disconnect before a route takes the connection.
     socket.on("error", () => socket.destroy());
     pending.set(request, { socket, head, response });
     app(request, response);
   });
 }
 
-/** The connection of a request to upgrade, once; from then on it belongs to the caller. Undefined: it was none. */
+/** The connection of an upgrade request, once. It then belongs to the caller. Undefined: this is not such a request. */
 export function takeUpgrade(request: IncomingMessage): Upgrade | undefined {
   const found = pending.get(request);
   if (found === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Gives every request an id that its answer, its log lines and its error body share. */
+/** Middleware of every request: its id, the access log, security headers, CORS. */
 import { randomUUID } from "node:crypto";
 import cors from "cors";
 import type { RequestHandler, Response } from "express";
@@ -8,6 +8,7 @@ import { callerKey, findCaller } from "../auth/caller.ts";
 
 const REQUEST_ID_HEADER = "x-request-id";
 
+/** The id that the answer, the log lines and the error body of a request share. */
 export const assignRequestId: RequestHandler = (_request, response, next) => {
   const id = randomUUID();
   response.locals["requestId"] = id;
@@ -17,18 +18,17 @@ export const assignRequestId: RequestHandler = (_request, response, next) => {
 
 export const requestIdOf = (response: Response): string => String(response.locals["requestId"]);
 
-// One line for every request: what was asked, by whom, how it was answered. No query, no header, no body: they may hold secrets.
+/** Called by load balancers every few seconds. */
+const NOT_LOGGED = new Set(["/healthz", "/readyz"]);
 
-/** Asked by machines every few seconds; nobody wants to read that. */
-const UNINTERESTING = new Set(["/healthz", "/readyz"]);
-
+/** One line for every request. No query, no header, no body: they may hold secrets. */
 export const accessLog =
   (log: Logger, monotonicNow: () => number): RequestHandler =>
   (request, response, next) => {
     const { method, path } = request;
     const startedAt = monotonicNow();
     response.once("close", () => {
-      if (UNINTERESTING.has(path)) return;
+      if (NOT_LOGGED.has(path)) return;
       const caller = findCaller(response);
       log.info(
         {
@@ -38,7 +38,7 @@ export const accessLog =
           status: response.statusCode,
           ms: Math.round(monotonicNow() - startedAt),
           ...(caller && { caller: callerKey(caller) }),
-          // The client went away, or the answer broke off.
+          // The client disconnected, or the answer failed.
           ...(!response.writableFinished && { complete: false }),
         },
         "request",
@@ -47,28 +47,24 @@ export const accessLog =
     next();
   };
 
-// Headers that keep a browser from doing with an answer what only a page of ours may be used for.
-
-/** For answers that are data. The pages the API serves set a policy of their own. */
+/** For answers that are data. The pages that the API serves set a policy of their own. */
 export const securityHeaders: RequestHandler = helmet({
   contentSecurityPolicy: {
     useDefaults: false,
     directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
   },
-  // Who may read an answer across origins is decided by CORS alone.
+  // CORS alone decides who may read an answer across origins.
   crossOriginResourcePolicy: { policy: "same-site" },
 });
 
-/** What a caller may see is nobody else's: caches between us ask each time, with the ETag. */
+/** Answers are for one caller. Caches must revalidate each time, with the ETag. */
 export const privateAnswers: RequestHandler = (_request, response, next) => {
   response.set("Cache-Control", "private, no-cache");
   response.vary("Authorization");
   next();
 };
 
-// Which web pages of other origins may call the API from a browser: those that are configured, no other.
-
-/** What a page may read of an answer beside its body. */
+/** Headers that a page of another origin may read. */
 const EXPOSED = [
   "ETag",
   "Location",
@@ -78,16 +74,16 @@ const EXPOSED = [
   "x-request-id",
   "Idempotency-Replayed",
 ];
-/** Seconds a browser remembers what it was told. Two hours is the most that all of them honour. */
-const REMEMBERED_S = 7_200;
+/** Seconds for which browsers cache the permission. Two hours is the most that all of them accept. */
+const CACHED_S = 7_200;
 
-/** `origins` exactly as browsers send them, `https://app.example.com`; at least one. */
+/** `origins` as browsers send them, such as `https://app.example.com`. At least one. */
 export const crossOrigin = (origins: readonly string[]): RequestHandler =>
   cors({
     origin: [...origins],
     methods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
     exposedHeaders: EXPOSED,
-    maxAge: REMEMBERED_S,
-    // SignalR's client asks with credentials, and then the origin must be named, as it is here.
+    maxAge: CACHED_S,
+    // SignalR's client sends credentials. Then the origin must be named, as it is here.
     credentials: true,
   });

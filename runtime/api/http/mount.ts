@@ -1,12 +1,11 @@
-/** Puts operations into an app: for each its middleware in one fixed order, and an answer for every other method. */
+/** Adds operations to an app, each with its middleware in one order, and an answer for every other method. */
 import type { Express, Request, RequestHandler, Response } from "express";
 import type { Logger } from "../../core/logger.ts";
 import { type Identify, callerOf } from "../auth/caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
 import type { Operation } from "./operation.ts";
 import { sendReply } from "./reply.ts";
-import { kindOf } from "./request-body.ts";
-import { validate } from "./validate.ts";
+import { kindOf, validate } from "./read-request.ts";
 
 export interface MountDeps {
   readonly identify: Identify;
@@ -15,13 +14,13 @@ export interface MountDeps {
   readonly log: Logger;
 }
 
-/** Operations must lie under `/v1`, where everything else is refused: to strangers as such, to callers as not found. */
+/** Operations must be under `/v1`. Every other path there answers 401 without a token, else 404. */
 export function mount(app: Express, operations: readonly Operation[], { identify, limit, log }: MountDeps): void {
   const ordered = operations.toSorted((a, b) => compare(a.path, b.path));
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
-      // Before the body is read: an unknown caller must not make us parse anything.
+      // Before the body is read: the body of an unknown caller must not be parsed.
       identify(operation.needs),
       limit,
       parseBody(operation),
@@ -36,7 +35,7 @@ export function mount(app: Express, operations: readonly Operation[], { identify
   app.use("/v1", identify("signed-in"), limit, noSuchRoute);
 }
 
-/** Refuses a body of a wrong kind unread, and has the parser of the right one read it. */
+/** Refuses a body of another media type unread. */
 const parseBody =
   ({ bodies }: Operation): RequestHandler =>
   (request, response, next) => {
@@ -47,9 +46,9 @@ const parseBody =
 
 function requestOf(operation: Operation, request: Request, response: Response): Parameters<Operation["handle"]>[0] {
   const { params, query, headers } = operation;
-  // One part after the other, so that an error speaks of one.
+  // One part after the other, so that an error is about one part.
   return {
-    // Asked for when it is used: an anonymous operation may have none.
+    // Found when it is used: an anonymous operation may have no caller.
     get caller() {
       return callerOf(response);
     },
@@ -57,7 +56,7 @@ function requestOf(operation: Operation, request: Request, response: Response): 
     query: query && validate(query, request.query),
     headers: headers && validate(headers, request.headers),
     body: bodyOf(operation, request),
-    // Made when it is used: few operations work on while their answer is being sent.
+    // Made when it is used: few operations run while their answer is being sent.
     get gone() {
       return goneSignal(response);
     },
@@ -66,11 +65,11 @@ function requestOf(operation: Operation, request: Request, response: Response): 
 
 function goneSignal(response: Response): AbortSignal {
   const controller = new AbortController();
-  const look = (): void => {
+  const abortIfCut = (): void => {
     if (!response.writableFinished) controller.abort();
   };
-  if (response.closed) look();
-  else response.once("close", look);
+  if (response.closed) abortIfCut();
+  else response.once("close", abortIfCut);
   return controller.signal;
 }
 
@@ -80,7 +79,7 @@ function bodyOf({ bodies }: Operation, request: Request): unknown {
   return (kindOf(request, bodies) ?? usual).read(request);
 }
 
-/** `{+name}` matches segments; its operation wants the path they make. */
+/** `{+name}` matches segments. The operation gets them as one path. */
 const joinRest = (params: Request["params"]): Record<string, string> =>
   Object.fromEntries(
     Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join("/") : value]),
@@ -89,7 +88,7 @@ const joinRest = (params: Request["params"]): Record<string, string> =>
 const expressPath = (path: string): string =>
   path.replaceAll(/\{(\+?)(\w+)\}/g, (_, rest, name) => `${rest ? "*" : ":"}${String(name)}`);
 
-/** Fixed words before names, so that the order of the list decides nothing. */
+/** Fixed words before names, so that the order of the list does not matter. */
 function compare(a: string, b: string): number {
   const rank = (path: string): string => path.replaceAll("{+", "\uffff").replaceAll("{", "\ufffe");
   return rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0;

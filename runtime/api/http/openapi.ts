@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document of a list of operations, made from the very schemas that judge their requests. */
+/** The OpenAPI 3.1 document of a list of operations, made from the schemas that check their requests. */
 import * as z from "zod";
 import {
   type CreateDocumentOptions,
@@ -33,7 +33,7 @@ export function openApiDocument(operations: readonly Operation[]): OpenApiDocume
         description: INTRODUCTION,
         license: { name: "MIT", identifier: "MIT" },
       },
-      servers: [{ url: "/", description: "The server this document came from." }],
+      servers: [{ url: "/", description: "The server that serves this document." }],
       tags: Object.entries(TAGS)
         .filter(([name]) => used.has(name as keyof typeof TAGS))
         .map(([name, description]) => ({ name, description })),
@@ -54,11 +54,11 @@ export function openApiDocument(operations: readonly Operation[]): OpenApiDocume
   );
 }
 
-const INTRODUCTION = `Background jobs: submit them, watch them, change what becomes of them.
+const INTRODUCTION = `Submit, watch, cancel and requeue background jobs.
 
-Every answer carries \`x-request-id\`. Errors have one shape, \`Error\`; programs go by its \`code\`. What a caller may not
-know of is answered as if it did not exist. Every command may be repeated: it goes on where it was broken off, or answers
-the same again. New fields may appear in answers at any time.`;
+Every answer has \`x-request-id\`. Errors have one shape, \`Error\`; programs should test its \`code\`. Resources of other
+tenants answer 404. Every command can be repeated: it continues where an earlier call stopped, or answers the same again.
+New fields may appear in answers at any time.`;
 
 const SCHEME = "bearer";
 
@@ -103,7 +103,7 @@ function responsesOf(operation: Operation): Responses {
   }
   if (isConditional(operation)) {
     responses["304"] = {
-      description: "The caller has it already: `If-None-Match` names it.",
+      description: "The caller has this answer already: `If-None-Match` names it.",
       headers: { ...ID, ...ETAG },
     };
   }
@@ -123,7 +123,7 @@ function contentOf({ schema, lines, events, file }: ResponseSpec): Pick<ZodOpenA
     return {
       content: {
         ...(schema && { "application/json": { schema } }),
-        // The schema of one line: this version of OpenAPI has no words for a sequence.
+        // The schema of one line: this version of OpenAPI cannot describe a sequence.
         ...(lines && { [LINES_MEDIA_TYPE]: { schema: lines } }),
       },
     };
@@ -145,8 +145,8 @@ const RETRY_AFTER = header("Retry-After");
 
 const COMMON_HEADERS: oas31.HeadersObject = {
   "x-request-id": { required: true, description: "Finds the request in the log.", schema: TEXT },
-  ETag: { required: true, description: "Names this very answer, for `If-None-Match`.", schema: TEXT },
-  "Retry-After": { required: true, description: "Seconds after which to try again.", schema: { type: "integer" } },
+  ETag: { required: true, description: "Identifies this answer, for `If-None-Match`.", schema: TEXT },
+  "Retry-After": { required: true, description: "Seconds to wait before a retry.", schema: { type: "integer" } },
 };
 
 function headersOf(operation: Operation, { headers = {} }: ResponseSpec): oas31.HeadersObject {
@@ -159,19 +159,17 @@ function headersOf(operation: Operation, { headers = {} }: ResponseSpec): oas31.
 
 const DOCUMENT_OPTIONS: CreateDocumentOptions = {
   override({ jsonSchema, zodSchema, io }) {
-    // Checked by name, not by a pattern a screen wide.
+    // The format says the same as the long pattern.
     if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
-    // What every JSON number obeys says nothing.
+    // Limits of every JSON number.
     if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-    // Answers may grow; clients made from this document must not stumble over that.
+    // Answers may get new fields. Clients made from this document must accept them.
     if (io === "output" && zodSchema instanceof z.ZodObject) delete jsonSchema.additionalProperties;
   },
 };
 
-// Which errors an operation can answer with: its own, and those that follow from what it needs and takes.
-
-/** Codes by status, both ascending. */
+/** The errors an operation can answer with, its own and those by rule: codes by status, both ascending. */
 export function errorsOf(operation: Operation): ReadonlyMap<number, readonly ErrorCode[]> {
   const codes = new Set<ErrorCode>([...byRule(operation), ...operation.errors]);
   return Map.groupBy([...codes].toSorted(byStatus), statusOf);
@@ -184,10 +182,10 @@ function byRule({ needs, params, query, headers, bodies }: Operation): readonly 
   return [
     ...(takesSomething === undefined ? [] : (["InvalidRequest"] as const)),
     ...(bodies.length === 0 ? [] : (["PayloadTooLarge", "UnsupportedMediaType"] as const)),
-    // Who calls for more than knowing who it is may lack a role for it.
+    // Access beyond signing in needs a role.
     ...(needs === "anonymous" ? [] : (["Unauthenticated"] as const)),
     ...(needs === "anonymous" || needs === "signed-in" ? [] : (["Forbidden"] as const)),
-    // Whatever is served to somebody known is read from somewhere that can be away.
+    // Every answer to a known caller reads storage, which can be unavailable.
     ...(needs === "anonymous" ? [] : [...UNAVAILABLE_CODES, ...FORMAT_CODES]),
     "TooManyRequests",
     "InternalError",

@@ -1,6 +1,6 @@
 /**
- * What one operation of the web API is: everything about a route in one value. Routing, validation, answers and the
- * OpenAPI document are made from it; whoever writes one needs to know nothing about them.
+ * One operation of the web API: everything about a route in one value. Routing, validation, answers and the OpenAPI document
+ * are made from it.
  */
 import type { Readable } from "node:stream";
 import type * as z from "zod";
@@ -9,21 +9,21 @@ import type { ErrorCode } from "../../core/errors.ts";
 import type { OpenedBlob } from "../../core/ports/job-files.ts";
 import type { Frozen } from "../../core/http/views.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { BodyKind, RequestBody } from "./request-body.ts";
+import type { BodyKind, RequestBody } from "./read-request.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
-/** One way an operation can answer when all is well: JSON by `schema` or `lines`, a file by its media type, else nothing. */
+/** A successful answer: JSON by `schema` or `lines`, events, a file by its media type, or nothing. */
 export interface ResponseSpec {
   readonly description: string;
   readonly schema?: z.ZodType;
-  /** A line of JSON each, while the request is still coming: given beside `schema`, either can be answered. */
+  /** JSON lines, sent while the request is still coming. With `schema` too, the operation can answer either. */
   readonly lines?: z.ZodType;
   /** Server-Sent Events, each with data by this schema. */
   readonly events?: z.ZodType;
   /** Media type of a file. */
   readonly file?: string;
-  /** Names of further headers it always carries, each with what it says. */
+  /** Further headers that it always has: name and description. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -40,7 +40,7 @@ interface Described {
   /** Markdown. */
   readonly description?: string;
   readonly needs: Access;
-  /** Its own errors. Those that follow from what it needs and takes are added by rule: see operation-errors.ts. */
+  /** Its own errors. Errors that follow from its access and its parameters are added by rule: see openapi.ts. */
   readonly errors: readonly ErrorCode[];
 }
 
@@ -58,7 +58,7 @@ export interface OperationSpec<
   /** Of the path: one field for each name in it. */
   readonly params?: P;
   readonly query?: Q;
-  /** By lower-case names; headers not named here are not looked at. */
+  /** By lower-case names. Other headers are ignored. */
   readonly headers?: H;
   readonly body?: RequestBody<B>;
   /** By status, for all answers but errors. */
@@ -68,13 +68,13 @@ export interface OperationSpec<
 
 /** A request that has passed every check. */
 export interface Request<P extends Fields, Q extends Fields, H extends Fields, B> {
-  /** Narrowed to what the operation needs: `mayUse` says whether it may do this for a tenant. None for `anonymous`. */
+  /** Narrowed to what the operation needs: `mayUse` says whether the caller may do this for a tenant. */
   readonly caller: Caller;
   readonly params: z.output<P>;
   readonly query: z.output<Q>;
   readonly headers: z.output<H>;
   readonly body: B;
-  /** Fires when the client goes away before it has its whole answer. */
+  /** Fires when the client disconnects before it has the whole answer. */
   readonly gone: AbortSignal;
 }
 
@@ -161,15 +161,16 @@ export function operation<
 
 /** Chapters of the document, in their order. */
 export const TAGS = {
-  Jobs: "Submit jobs, look at them, change what becomes of them.",
-  Batches: "Jobs of one tenant that belong together: created, counted, closed, canceled, requeued as one.",
+  Jobs: "Submit, read, cancel and requeue jobs.",
+  Batches: "Jobs of one tenant that belong together. A batch is counted, closed, canceled and requeued as one.",
   Packages: "ZIPs of jobs, published for a tenant.",
-  Timers: "Schedules that packages declare: look at them, pause them, run them now.",
-  Events: "What happens to jobs and batches, as it happens.",
-  Webhooks: "Addresses of a tenant's that are told when a batch is complete.",
+  Timers: "Schedules that packages declare. Read, pause, resume, reschedule and run them.",
+  Events: "Changes of jobs and batches, as they happen.",
+  Webhooks: "Addresses of a tenant that receive a message when a batch is complete.",
   Workers: "The processes that run jobs.",
-  "Dead letters": "Messages the broker has set aside: the records of jobs that failed, and ones no worker can read.",
-  Access: "How to sign in, and who may do what.",
+  "Dead letters":
+    "Messages that the broker has set aside: records of failed jobs, and messages that no worker can read.",
+  Access: "Sign-in, tenants, and who may act for them.",
 } as const;
 
 export type Tag = keyof typeof TAGS;

@@ -1,6 +1,6 @@
 /**
- * How often one caller may ask and how much at a time, and how often one address may come with a token that is refused. Counted by each API
- * instance for itself: with N instances behind one address the limits are up to N times as high.
+ * Limits on requests: of one caller per minute and at a time, and of one address with refused tokens. Each API instance counts
+ * for itself, so with N instances the limits are up to N times as high.
  */
 import { isIP } from "node:net";
 import type { Request, RequestHandler, Response } from "express";
@@ -12,11 +12,11 @@ import { callerOf } from "../auth/caller.ts";
 const MINUTE_MS = 60_000;
 
 export interface CallerLimit {
-  /** Stands after the caller is known: counts the request, and holds a place for it while it is under way. */
+  /** Runs when the caller is known. Counts the request, and holds a place for it while it is running. */
   readonly handler: RequestHandler;
-  /** How the caller of this request is counted. */
+  /** The key by which the caller of this request is counted. */
   keyOf(request: Request, response: Response): string;
-  /** Counts what came over a connection as a request. Throws TooManyRequestsError. */
+  /** Counts a message on a connection as a request. Throws TooManyRequestsError. */
   spend(key: string): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export function createCallerLimit(requestsPerMinute: number): CallerLimit {
     message: TOO_OFTEN,
   });
   const atOnce = createShares({
-    what: "requests under way",
+    what: "running requests",
     maxCount: Infinity,
     maxPerCaller: REQUESTS_AT_ONCE_MAX_COUNT,
   });
@@ -48,7 +48,7 @@ export function createCallerLimit(requestsPerMinute: number): CallerLimit {
         }
         const leave = atOnce.take(keyOf(request, response));
         response.locals[LEAVE] = leave;
-        // The client may have gone while we looked.
+        // The client may have disconnected meanwhile.
         if (response.closed) leave();
         else response.once("close", leave);
         next();
@@ -59,24 +59,23 @@ export function createCallerLimit(requestsPerMinute: number): CallerLimit {
       if (totalHits <= requestsPerMinute) return;
       const ms = Math.max(1_000, (resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now());
       const retryAfterS = Math.ceil(ms / 1_000);
-      throw new TooManyRequestsError(`${TOO_OFTEN}; try again in ${retryAfterS} s.`, { retryAfterS });
+      throw new TooManyRequestsError(`${TOO_OFTEN}. Retry in ${retryAfterS} s.`, { retryAfterS });
     },
   };
 }
 
-const TOO_OFTEN = "You ask too often";
+const TOO_OFTEN = "You have sent too many requests";
 const LEAVE = "leaveRequestsUnderWay";
 
-/** Gives back the place of a request whose connection has become something else, with places of its own. */
+/** Gives back the place of a request that has become a stream or a WebSocket, which have places of their own. */
 export function leaveRequests(response: Response): void {
   const { [LEAVE]: leave } = response.locals as { readonly [LEAVE]?: () => void };
   leave?.();
 }
 
 /**
- * Stands before a token is looked at: whoever guesses tokens is not given our time. Every request counts until its caller
- * is known or it is answered with anything but a refusal: what is followed has no end for an hour, and a caller who leaves
- * early gets no answer.
+ * Runs before a token is checked, so that guessing tokens costs little. A request counts until its caller is known, or until it
+ * is answered with anything but 401: a stream has no answer for an hour, and a client that disconnects has none at all.
  */
 export function limitStrangers(refusedPerMinute = REFUSED_TOKENS_PER_MINUTE): RequestHandler {
   const store = new MemoryStore();
@@ -88,7 +87,7 @@ export function limitStrangers(refusedPerMinute = REFUSED_TOKENS_PER_MINUTE): Re
     keyGenerator: (request) => addressOf(request),
     skipSuccessfulRequests: true,
     requestWasSuccessful: (_request, response) => response.statusCode !== 401 && takeOff(response) !== undefined,
-    message: "Too many requests with a token that is refused",
+    message: "Too many requests with refused tokens",
   });
   return async (request, response, next) => {
     response.locals[TAKE_OFF] = () => store.decrement(addressOf(request));
@@ -98,7 +97,7 @@ export function limitStrangers(refusedPerMinute = REFUSED_TOKENS_PER_MINUTE): Re
 
 const TAKE_OFF = "takeOffStrangers";
 
-/** What takes a request off the count of strangers, once. */
+/** Removes a request from the count of its address, once. */
 function takeOff(response: Response): (() => Promise<void>) | undefined {
   const { [TAKE_OFF]: take } = response.locals as { readonly [TAKE_OFF]?: () => Promise<void> };
   response.locals[TAKE_OFF] = undefined;
@@ -112,7 +111,7 @@ const common = {
   validate: { keyGeneratorIpFallback: false },
   handler: (_request, response, next, { message }) => {
     const seconds = Number(response.get("Retry-After") ?? MINUTE_MS / 1_000);
-    next(new TooManyRequestsError(`${String(message)}; try again in ${seconds} s.`));
+    next(new TooManyRequestsError(`${String(message)}. Retry in ${seconds} s.`));
   },
 } satisfies Partial<Options>;
 
@@ -122,7 +121,7 @@ function addressOf({ ip = "" }: Request): string {
   return isIP(address) === 0 ? address : ipKeyGenerator(address);
 }
 
-// Places that callers share: so many in all, and so many for one caller, so that one cannot take those of all others.
+// --- Places that callers share: a number in all, and a number for one caller --------------------------------------------
 
 export interface Shares {
   /** Places that are taken. */
@@ -149,9 +148,9 @@ export function createShares({ what, maxCount, maxPerCaller }: SharesOptions): S
     take(callerKey) {
       const own = taken.get(callerKey) ?? 0;
       if (own >= maxPerCaller) {
-        throw tooMany(`You have ${own} ${what} at this instance, the most a caller may have; end one, or try later.`);
+        throw tooMany(`You have ${own} ${what} at this instance, which is the limit. End one, or retry later.`);
       }
-      if (count >= maxCount) throw tooMany(`This instance serves ${count} ${what}, the most it may; try again later.`);
+      if (count >= maxCount) throw tooMany(`This instance has ${count} ${what}, which is its limit. Retry later.`);
       taken.set(callerKey, own + 1);
       count++;
       let isHeld = true;

@@ -1,4 +1,4 @@
-/** Sends what an operation answers: JSON, lines of JSON, a file, or nothing. */
+/** Sends the answer of an operation: JSON, lines of JSON, events, a file, or nothing. */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Response } from "express";
@@ -18,12 +18,12 @@ export async function sendReply(response: Response, reply: Reply, log: Logger): 
   if (file !== undefined) await sendFile(response, file);
   else if (lines !== undefined) await sendLines(response, lines, log);
   else if (events !== undefined) await sendEvents(response, events);
-  // With an ETag, and answered 304 when the caller has this very text already.
+  // With an ETag. Answers 304 when the caller has this text already.
   else if (body !== undefined) response.json(body);
   else response.end();
 }
 
-/** Written by a job, so never to be run by a browser as a page of ours. */
+/** A job wrote the file, so a browser must never run it as a page of ours. */
 async function sendFile(response: Response, { blob, saveAs }: FileContent): Promise<void> {
   if (saveAs !== undefined) response.attachment(saveAs);
   response.set({
@@ -32,13 +32,13 @@ async function sendFile(response: Response, { blob, saveAs }: FileContent): Prom
     "x-content-type-options": "nosniff",
     "content-security-policy": "sandbox; default-src 'none'",
   });
-  // One that is still being written may have nothing to send for long: its reader must know that it was found.
+  // A file that is still being written may have no bytes for long. Headers tell the reader that it exists.
   if (blob.bytes === undefined) response.flushHeaders();
   const source: Source = { failure: undefined };
   try {
     await pipeline(noting(blob.stream, source), response);
   } catch (error) {
-    // The pipeline ends the answer whoever breaks it: a source that failed is our business, a client that is gone is not.
+    // Only a source that fails is an error. A client that disconnects is not.
     if (source.failure !== undefined || !response.destroyed) throw error;
   }
 }
@@ -56,7 +56,7 @@ async function* noting(stream: AsyncIterable<Uint8Array>, source: Source): Async
   }
 }
 
-/** Takes the next lines when there is room for them: a client that does not read stops whoever makes them. */
+/** Takes the next lines when there is room for them, so a client that does not read stops the source. */
 async function sendLines(response: Response, lines: AsyncIterable<readonly unknown[]>, log: Logger): Promise<void> {
   response.set("content-type", LINES_MEDIA_TYPE).flushHeaders();
   const texts = Readable.from(
@@ -69,7 +69,7 @@ async function sendLines(response: Response, lines: AsyncIterable<readonly unkno
   try {
     await pipeline(texts, response);
   } catch (error) {
-    // The client is gone: there is nobody left to tell, and nothing wrong with us.
+    // A client that disconnects is not an error.
     if (!response.destroyed) throw error;
   }
 }
@@ -85,17 +85,17 @@ async function* textOf(
   }
 }
 
-/** A client that leaves, or is cut off because it reads too slowly, is the usual end and nobody's fault here. */
+/** A client that disconnects, or that is cut off because it reads too slowly, is the usual end and not an error. */
 async function sendEvents(response: Response, events: Readable): Promise<void> {
   response.set({
     "content-type": EVENTS_MEDIA_TYPE,
-    // Nothing between us and the client may keep events back to make larger pieces of them.
+    // Proxies must not buffer events.
     "cache-control": "no-store, no-transform",
     "x-accel-buffering": "no",
   });
-  // Its end is that of the connection, or a server that stops would wait for one it has nothing more to say on.
+  // The connection ends with the stream, or a stopping server would wait for it.
   response.shouldKeepAlive = false;
-  // It holds a place among the followers of events.
+  // The stream has a place among the followers of events instead.
   leaveRequests(response);
   response.flushHeaders();
   await pipeline(events, response).catch(() => response.destroy());

@@ -1,4 +1,4 @@
-/** Operations on tenants, on who may act for them, and on what the caller itself may do. */
+/** Operations on access: how to sign in, what the caller may do, tenants, and who may act for them. */
 import { NotFoundError } from "../../core/errors.ts";
 import { type AuthFacts, authFactsSchema } from "../../core/http/auth-facts.ts";
 import {
@@ -17,30 +17,53 @@ import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { type Operation, operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 
-export interface TenantOperationDeps {
+export interface AccessOperationDeps {
+  /** How to sign in. */
+  readonly authFacts: AuthFacts;
   readonly tenants: TenantStore;
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly now: () => Date;
 }
 
-export function tenantOperations(deps: TenantOperationDeps): readonly Operation[] {
-  const { tenants, webhooks, timerRegistration, now } = deps;
+export const accessOperations = (deps: AccessOperationDeps): readonly Operation[] => [
+  getAuth(deps),
+  getMe(),
+  listTenants(deps),
+  putTenant(deps),
+  deleteTenant(deps),
+  listGrants(deps),
+  putGrant(deps),
+  deleteGrant(deps),
+];
 
-  async function existing(tenantName: string): Promise<void> {
-    if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
-  }
+const getAuth = ({ authFacts }: AccessOperationDeps) =>
+  operation({
+    id: "getAuth",
+    method: "get",
+    path: "/v1/auth",
+    tag: "Access",
+    summary: "Show how to sign in",
+    description:
+      "The issuer's metadata is at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
+      "credentials of their own request `applicationScope`. Programs that act for a user request `userScope`.",
+    needs: "anonymous",
+    responses: { 200: { description: "The issuer of tokens and the scopes to request.", schema: authFactsSchema } },
+    errors: [],
+    handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
+  });
 
-  const getMe = operation({
+const getMe = () =>
+  operation({
     id: "getMe",
     method: "get",
     path: "/v1/me",
     tag: "Access",
-    summary: "See who you are and what you may do",
+    summary: "Show who you are and what you may do",
     needs: "signed-in",
-    responses: { 200: { description: "As the token and the grants say.", schema: meSchema } },
+    responses: { 200: { description: "From the token and the grants.", schema: meSchema } },
     errors: [],
     handle({ caller }) {
       const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
@@ -56,7 +79,8 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  const listTenants = operation({
+const listTenants = ({ tenants }: AccessOperationDeps) =>
+  operation({
     id: "listTenants",
     method: "get",
     path: "/v1/tenants",
@@ -69,13 +93,14 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     handle: async ({ query }) => ({ status: 200, body: pageView(await tenants.list(query), tenantView) }),
   });
 
-  const putTenant = operation({
+const putTenant = ({ tenants, now }: AccessOperationDeps) =>
+  operation({
     id: "putTenant",
     method: "put",
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
     summary: "Create a tenant",
-    description: "Does nothing when it exists. Nobody may act for it until somebody is granted it.",
+    description: "Does nothing if the tenant exists. A caller needs a grant to act for it.",
     needs: "operate",
     params: tenantParams,
     responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
@@ -86,75 +111,79 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  const deleteTenant = operation({
+const deleteTenant = ({ tenants, webhooks, timerRegistration }: AccessOperationDeps) =>
+  operation({
     id: "deleteTenant",
     method: "delete",
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
     summary: "Delete a tenant, its grants, webhooks and timers",
-    description: "Its batches, jobs and packages stay, and nobody but an administrator can reach them.",
+    description: "Its batches, jobs and packages stay. Only an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName } }) {
-      // First: afterwards nobody is left who could, and a tenant of the same name must not find them.
+      // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       const removed = await tenants.remove(tenantName);
-      // Also when there is none: a deletion that was broken off here is made good by the next.
+      // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);
       if (!removed) throw noSuchTenant(tenantName);
       return { status: 204 };
     },
   });
 
-  const listGrants = operation({
+const listGrants = ({ tenants }: AccessOperationDeps) =>
+  operation({
     id: "listGrants",
     method: "get",
     path: "/v1/tenants/{tenantName}/grants",
     tag: "Access",
-    summary: "List who may act for a tenant",
+    summary: "List the grants of a tenant",
     needs: "operate",
     params: tenantParams,
     query: listTenantsSchema,
     responses: { 200: { description: "A page.", schema: pageSchema("GrantPage", grantViewSchema) } },
     errors: ["TenantNotFound"],
     async handle({ params: { tenantName }, query }) {
-      await existing(tenantName);
+      await assertTenant(tenants, tenantName);
       return { status: 200, body: pageView(await tenants.listGrants(tenantName, query), grantView) };
     },
   });
 
-  const putGrant = operation({
+const putGrant = ({ tenants, now }: AccessOperationDeps) =>
+  operation({
     id: "putGrant",
     method: "put",
     path: "/v1/tenants/{tenantName}/grants/{principalId}",
     tag: "Access",
-    summary: "Let somebody act for a tenant",
-    description: "Replaces what was granted before. In force everywhere within half a minute.",
+    summary: "Grant a principal access to a tenant",
+    description: "Replaces the grant the principal had. Takes effect on every instance within 30 seconds.",
     needs: "operate",
     params: grantParams,
     body: jsonBody(putGrantSchema),
     responses: { 200: { description: "The grant.", schema: grantViewSchema } },
     errors: ["TenantNotFound"],
     async handle({ caller, params, body }) {
-      await existing(params.tenantName);
+      await assertTenant(tenants, params.tenantName);
       const grant = { ...params, ...body, grantedAt: now(), grantedBy: caller.name };
       await tenants.putGrant(grant);
       return { status: 200, body: grantView(grant) };
     },
   });
 
-  const deleteGrant = operation({
+const deleteGrant = ({ tenants }: AccessOperationDeps) =>
+  operation({
     id: "deleteGrant",
     method: "delete",
     path: "/v1/tenants/{tenantName}/grants/{principalId}",
     tag: "Access",
-    summary: "Stop somebody from acting for a tenant",
-    description: "In force everywhere within half a minute.",
+    summary: "Remove a grant",
+    description: "Takes effect on every instance within 30 seconds.",
     needs: "operate",
     params: grantParams,
-    responses: { 204: { description: "Taken away." } },
+    responses: { 204: { description: "Removed." } },
     errors: ["GrantNotFound"],
     async handle({ params: { tenantName, principalId } }) {
       if (await tenants.removeGrant(tenantName, principalId)) return { status: 204 };
@@ -162,29 +191,9 @@ export function tenantOperations(deps: TenantOperationDeps): readonly Operation[
     },
   });
 
-  return [getMe, listTenants, putTenant, deleteTenant, listGrants, putGrant, deleteGrant];
+async function assertTenant(tenants: Pick<TenantStore, "get">, tenantName: string): Promise<void> {
+  if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
 }
 
 const noSuchTenant = (tenantName: string): NotFoundError =>
   new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);
-
-// What a client without any token may ask: where to get one.
-
-export function authOperations(facts: AuthFacts): readonly Operation[] {
-  const getAuth = operation({
-    id: "getAuth",
-    method: "get",
-    path: "/v1/auth",
-    tag: "Access",
-    summary: "Find out how to sign in",
-    description:
-      "The issuer's metadata lie at `{authority}/{tenantId}/v2.0/.well-known/openid-configuration`. Programs with " +
-      "credentials of their own ask there for `applicationScope`, programs that act for a user for `userScope`.",
-    needs: "anonymous",
-    responses: { 200: { description: "Where tokens come from.", schema: authFactsSchema } },
-    errors: [],
-    handle: () => Promise.resolve({ status: 200 as const, body: facts }),
-  });
-
-  return [getAuth];
-}

@@ -1,4 +1,4 @@
-/** Operations on what the broker has set aside. */
+/** Operations on dead letters: messages that the broker has set aside. */
 import { jobQueueName } from "../../core/deployment/topology.ts";
 import { ConflictError, NotFoundError, invalidField } from "../../core/errors.ts";
 import { deadLetterParams, listDeadLettersSchema } from "../../core/http/requests.ts";
@@ -20,36 +20,43 @@ import type { Page, PageRequest } from "../../core/ports/stored.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Operation, operation } from "../http/operation.ts";
 
-export function deadLetterOperations(deadLetters: DeadLetters): readonly Operation[] {
-  const listDeadLetters = operation({
+export const deadLetterOperations = (deadLetters: DeadLetters): readonly Operation[] => [
+  listDeadLetters(deadLetters),
+  removeDeadLetter(deadLetters),
+];
+
+const listDeadLetters = (deadLetters: DeadLetters) =>
+  operation({
     id: "listDeadLetters",
     method: "get",
     path: "/v1/dead-letters",
     tag: "Dead letters",
     summary: "List the dead letters of a pool",
     description:
-      "Queue by queue, `high` first, oldest first. A page may hold fewer items than asked for, even none, and still have " +
-      "a `continuationToken`: one request looks at a limited number of letters.",
+      "Queue by queue, `high` first, oldest first. One request reads a limited number of dead letters, so a page may have " +
+      "fewer items than `pageSize`, even none, and still have a `continuationToken`.",
     needs: "read",
     query: listDeadLettersSchema,
     responses: { 200: { description: "A page.", schema: pageSchema("DeadLetterPage", deadLetterViewSchema) } },
     errors: [],
     async handle({ caller, query: { poison, ...query } }) {
       const page = await deadLetters.list(caller, { ...query, poison: poison === "true" });
-      return { status: 200, body: pageView(page, (letter) => letter) };
+      return { status: 200, body: pageView(page, (message) => message) };
     },
   });
 
-  const removeDeadLetter = operation({
+const removeDeadLetter = (deadLetters: DeadLetters) =>
+  operation({
     id: "removeDeadLetter",
     method: "delete",
     path: "/v1/dead-letters/{queue}/{sequenceNumber}",
     tag: "Dead letters",
     summary: "Remove a dead letter",
-    description: "Of a job that has ended or is gone, or one no worker can read. To run a job again, requeue the job.",
+    description:
+      "Removes a dead letter whose job has ended or does not exist, or that no worker can read. To run a job again, requeue it.",
     needs: "manage",
     params: deadLetterParams,
-    responses: { 204: { description: "It is gone." } },
+    responses: { 204: { description: "Removed." } },
     errors: ["DeadLetterNotFound", "JobNotEnded"],
     async handle({ caller, params: { queue, sequenceNumber } }) {
       await deadLetters.remove(caller, queue, sequenceNumber);
@@ -57,16 +64,12 @@ export function deadLetterOperations(deadLetters: DeadLetters): readonly Operati
     },
   });
 
-  return [listDeadLetters, removeDeadLetter];
-}
-
-// Dead letters of a pool's queues: looked at without touching them, and taken away one at a time. A letter is only the
-// record of what its job's row says too; to run the job again, requeue the job.
+// --- Reading and removing them. The job's row says the same as its dead letter ------------------------------------------
 
 export interface DeadLetters {
-  /** Queue by queue, most urgent first, oldest letters first. A page may hold fewer than asked for and still go on. */
+  /** Queue by queue, most urgent first, then oldest first. A page may be shorter than asked and not be the last. */
   list(caller: Caller, query: DeadLetterQuery): Promise<Page<DeadLetterView>>;
-  /** Throws DeadLetterNotFound; JobNotEnded when the letter may still be needed. */
+  /** Throws DeadLetterNotFound; JobNotEnded when the job may still need its message. */
   remove(caller: Caller, queueName: string, sequenceNumber: string): Promise<void>;
 }
 
@@ -74,7 +77,7 @@ export interface DeadLetterQuery extends PageRequest {
   readonly pool: string;
   /** Default: every tenant the caller may use. */
   readonly tenantName?: string | undefined;
-  /** Also messages that are no bells of ours, for callers who operate the system. */
+  /** Also messages that are not bells, for callers who operate the system. */
   readonly poison: boolean;
 }
 
@@ -85,51 +88,55 @@ export interface DeadLetterDeps {
   readonly pools: readonly string[];
 }
 
-/** More the broker does not give at a time. */
+/** The broker returns no more at a time. */
 const PEEK_COUNT = 250;
-/** The broker may hand over fewer letters than there are; each further taking brings the next ones. */
+/** The broker may return fewer than there are. Each further call returns the next ones. */
 const TAKE_TRIES = 3;
 
 export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadLetters {
-  /** A name from outside must not reach any other queue. */
+  /** A name from a request must not reach any other queue. */
   const isJobQueue = (queueName: string): boolean =>
     pools.some((pool) => PRIORITIES.some((priority) => jobQueueName(pool, priority) === queueName));
 
   async function find(queueName: string, sequenceNumber: string): Promise<PeekedMessage | undefined> {
     const request = { deadLetter: true, fromSequenceNumber: sequenceNumber, maxCount: 1 };
-    const [letter] = await queue.peek(queueName, request);
-    return letter?.sequenceNumber === sequenceNumber ? letter : undefined;
+    const [message] = await queue.peek(queueName, request);
+    return message?.sequenceNumber === sequenceNumber ? message : undefined;
   }
 
-  /** How many letters lie before this one; undefined when they are too many. */
+  /** How many come before this one. Undefined: too many. */
   async function countBefore(queueName: string, sequenceNumber: string): Promise<number | undefined> {
     let from = "1";
     for (let count = 0; count < DEAD_LETTERS_MAX_LOCKED;) {
-      const letters = await queue.peek(queueName, { deadLetter: true, fromSequenceNumber: from, maxCount: PEEK_COUNT });
-      const index = letters.findIndex((letter) => BigInt(letter.sequenceNumber) >= BigInt(sequenceNumber));
+      const messages = await queue.peek(queueName, {
+        deadLetter: true,
+        fromSequenceNumber: from,
+        maxCount: PEEK_COUNT,
+      });
+      const index = messages.findIndex((message) => BigInt(message.sequenceNumber) >= BigInt(sequenceNumber));
       if (index >= 0) return count + index;
-      const last = letters.at(-1);
+      const last = messages.at(-1);
       if (last === undefined) return count;
-      count += letters.length;
+      count += messages.length;
       from = nextAfter(last.sequenceNumber);
     }
     return undefined;
   }
 
-  /** Locks letters, oldest first, until it has this one; gives the others back. */
+  /** Locks dead letters, oldest first, until it has this one. Gives the others back. */
   async function take(queueName: string, sequenceNumber: string, before: number): Promise<ReceivedMessage | undefined> {
     const others: ReceivedMessage[] = [];
     try {
       for (let tries = 0; tries < TAKE_TRIES; tries++) {
         const taken = await queue.takeDeadLetters(queueName, before + 1);
-        const wanted = taken.find((letter) => letter.sequenceNumber === sequenceNumber);
-        others.push(...taken.filter((letter) => letter !== wanted));
+        const wanted = taken.find((message) => message.sequenceNumber === sequenceNumber);
+        others.push(...taken.filter((message) => message !== wanted));
         if (wanted !== undefined || taken.length === 0) return wanted;
       }
       return undefined;
     } finally {
-      // One that cannot be given back returns when its lock ends.
-      await Promise.allSettled(others.map((letter) => letter.abandon()));
+      // A message that cannot be given back returns when its lock ends.
+      await Promise.allSettled(others.map((message) => message.abandon()));
     }
   }
 
@@ -142,18 +149,18 @@ export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadL
       for (let { index, from } = start; index < PRIORITIES.length; index++, from = FIRST.from) {
         const queueName = queueAt(pool, index);
         for (;;) {
-          const letters = await queue.peek(queueName, {
+          const messages = await queue.peek(queueName, {
             deadLetter: true,
             fromSequenceNumber: from,
             maxCount: PEEK_COUNT,
           });
-          if (letters.length === 0) break;
-          for (const letter of letters) {
-            from = nextAfter(letter.sequenceNumber);
-            if (isShown(letter, caller, tenantName, poison)) items.push(deadLetterView(queueName, letter));
+          if (messages.length === 0) break;
+          for (const message of messages) {
+            from = nextAfter(message.sequenceNumber);
+            if (isShown(message, caller, tenantName, poison)) items.push(deadLetterView(queueName, message));
             if (items.length === pageSize) return { items, continuationToken: encode({ index, from }) };
           }
-          lookedAt += letters.length;
+          lookedAt += messages.length;
           if (lookedAt >= DEAD_LETTERS_MAX_LOOKED_AT) return { items, continuationToken: encode({ index, from }) };
         }
       }
@@ -162,9 +169,9 @@ export function createDeadLetters({ queue, jobs, pools }: DeadLetterDeps): DeadL
 
     async remove(caller, queueName, sequenceNumber) {
       const named = isJobQueue(queueName) && SEQUENCE_NUMBER.test(sequenceNumber);
-      const letter = named ? await find(queueName, sequenceNumber) : undefined;
-      if (letter === undefined || !isShown(letter, caller, undefined, true)) throw noSuchLetter(sequenceNumber);
-      const subject = subjectOf(letter.parsed);
+      const message = named ? await find(queueName, sequenceNumber) : undefined;
+      if (message === undefined || !isShown(message, caller, undefined, true)) throw noSuchDeadLetter(sequenceNumber);
+      const subject = subjectOf(message.parsed);
       if (subject !== undefined) {
         const job = await jobs.get(subject.jobId);
         if (job !== undefined && !isTerminal(job.value.state)) {
@@ -193,13 +200,13 @@ const SEQUENCE_NUMBER = /^[1-9]\d{0,18}$/;
 
 const nextAfter = (sequenceNumber: string): string => String(BigInt(sequenceNumber) + 1n);
 
-const noSuchLetter = (sequenceNumber: string): NotFoundError =>
+const noSuchDeadLetter = (sequenceNumber: string): NotFoundError =>
   new NotFoundError("DeadLetterNotFound", `There is no dead letter ${sequenceNumber} in this queue.`);
 
 const outOfReach = (sequenceNumber: string): NotFoundError =>
   new NotFoundError(
     "DeadLetterNotFound",
-    `Dead letter ${sequenceNumber} is held by somebody else, or has ${DEAD_LETTERS_MAX_LOCKED} or more before it.`,
+    `Dead letter ${sequenceNumber} is locked by another request, or ${DEAD_LETTERS_MAX_LOCKED} or more come before it.`,
   );
 
 // --- Pages -----------------------------------------------------------------------------------------------------------
@@ -222,5 +229,5 @@ function positionIn(token: string): Position {
   const [, index, from] = /^1:(\d):([1-9]\d{0,18})$/.exec(Buffer.from(token, "base64url").toString()) ?? [];
   const position = from === undefined ? undefined : { index: Number(index), from };
   if (position !== undefined && position.index < PRIORITIES.length && encode(position) === token) return position;
-  throw invalidField("continuationToken", "must be the one a page of this very list ended with");
+  throw invalidField("continuationToken", "must be the token of a page of this list");
 }

@@ -9,7 +9,7 @@ import type { Subject } from "../events/fan-out.ts";
 import { createResolveSubject } from "../events/resolve-subject.ts";
 import { EVENTS_PATH, type Ticket, type Tickets } from "../events/tickets.ts";
 import { type Operation, operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import type { Lookup } from "../lookup.ts";
 
 export interface EventOperationDeps extends EventStreamDeps {
@@ -19,26 +19,62 @@ export interface EventOperationDeps extends EventStreamDeps {
 
 const NOT_FOUND = ["JobNotFound", "BatchNotFound", "TenantNotFound"] as const;
 
-export function eventOperations(deps: EventOperationDeps): readonly Operation[] {
-  const { tickets } = deps;
-  const resolve = createResolveSubject(deps.lookup);
+export const eventOperations = (deps: EventOperationDeps): readonly Operation[] => [
+  followEvents(deps),
+  createEventTicket(deps),
+];
 
-  const follow = operation({
+const ID_MAX_LENGTH = 200;
+const TICKET_MAX_LENGTH = 1_000;
+const EVENT_ID_MAX_LENGTH = 400;
+
+const subjectFields = {
+  jobId: z.string().max(ID_MAX_LENGTH).optional().meta({ description: "A job." }),
+  batchId: z.string().max(ID_MAX_LENGTH).optional().meta({ description: "A batch and all its jobs." }),
+  tenantName: tenantName.optional().meta({ description: "All jobs and batches of a tenant." }),
+};
+
+export const ticketRequestSchema = z
+  .strictObject(subjectFields)
+  .meta({ id: "EventTicketRequest", description: "What to follow. Give exactly one field." });
+
+export type SubjectFields = Readonly<z.infer<typeof ticketRequestSchema>>;
+
+const followEventsSchema = z.strictObject({
+  ...subjectFields,
+  ticket: z
+    .string()
+    .max(TICKET_MAX_LENGTH)
+    .optional()
+    .meta({ description: "Instead of a token and the other fields." }),
+});
+
+const followHeadersSchema = z.object({
+  "last-event-id": z
+    .string()
+    .max(EVENT_ID_MAX_LENGTH)
+    .optional()
+    .meta({ description: "The last event the client has. Browsers send it on their own." }),
+});
+
+const followEvents = (deps: EventOperationDeps) => {
+  const resolve = createResolveSubject(deps.lookup);
+  return operation({
     id: "followEvents",
     method: "get",
     path: EVENTS_PATH,
     tag: "Events",
     summary: "Follow events",
     description:
-      "Server-Sent Events: each has the event's type as `event`, the event as `data` and an `id` to go on after. Give " +
-      "exactly one of `jobId`, `batchId`, `tenantName`, or a `ticket`. With `Last-Event-ID` the stream begins after that " +
-      "event; when it is no longer kept, or events were lost on their way, `event: missed` says that what is followed " +
-      "should be read again. Events may come twice: pass over one whose `sequence` is not greater than the last. A " +
-      "client that reads too slowly is cut off, and one whose grant is taken away or whose token ends.",
+      "Server-Sent Events. Each has the event's type as `event`, the event as `data` and an `id`. Give exactly one of " +
+      "`jobId`, `batchId`, `tenantName` or `ticket`. With `Last-Event-ID` the stream begins after that event. " +
+      "`event: missed` means that events may have been lost: read what you follow again. Events may come twice: ignore " +
+      "one whose `sequence` is not greater than the last. The connection ends when the client reads too slowly, when its " +
+      "grant is removed, and when its token expires.",
     needs: "read",
     query: followEventsSchema,
     headers: followHeadersSchema,
-    responses: { 200: { description: "The events, until the client leaves.", events: systemEventSchema } },
+    responses: { 200: { description: "The events, until the client disconnects.", events: systemEventSchema } },
     errors: NOT_FOUND,
     async handle({ caller, query: { ticket, ...fields }, headers }) {
       let subject: Subject;
@@ -46,25 +82,32 @@ export function eventOperations(deps: EventOperationDeps): readonly Operation[] 
         subject = subjectOf(fields);
       } else {
         if (Object.keys(fields).length > 0)
-          throw invalidField("ticket", "says what is followed; give nothing beside it");
-        ({ subject } = await tickets.read(ticket));
+          throw invalidField("ticket", "already names what to follow; give no other field");
+        ({ subject } = await deps.tickets.read(ticket));
       }
-      // Also with a ticket: what it was given for may have been taken away since.
+      // Also with a ticket: the grant may have been removed since the ticket was issued.
       await resolve(caller, subject);
       const lastEventId = headers["last-event-id"];
       return { status: 200, events: openEventStream({ caller, subject, lastEventId }, deps) };
     },
   });
+};
 
-  const issue = operation({
+const eventTicketSchema = z
+  .object({ ticket: z.string(), expiresAt: z.iso.datetime() })
+  .meta({ id: "EventTicket", description: "Opens event streams for a minute." });
+
+const createEventTicket = ({ lookup, tickets }: EventOperationDeps) => {
+  const resolve = createResolveSubject(lookup);
+  return operation({
     id: "createEventTicket",
     method: "post",
     path: `${EVENTS_PATH}/tickets`,
     tag: "Events",
     summary: "Get a ticket for an event stream",
     description:
-      'For a browser\'s `EventSource`, which sends no token: `new EventSource("/v1/events?ticket=…")`. A ticket opens ' +
-      "streams of what it was asked for, within a minute.",
+      'For a browser\'s `EventSource`, which cannot send a token: `new EventSource("/v1/events?ticket=…")`. A ticket opens ' +
+      "streams of the one subject it was issued for, for a minute.",
     needs: "read",
     body: jsonBody(ticketRequestSchema),
     responses: { 201: { description: "The ticket.", schema: eventTicketSchema } },
@@ -76,9 +119,7 @@ export function eventOperations(deps: EventOperationDeps): readonly Operation[] 
       return { status: 201, body: { ticket, expiresAt: expiresAt.toISOString() } };
     },
   });
-
-  return [follow, issue];
-}
+};
 
 function bearerOf({ identity, expiresAt }: Caller): Ticket["bearer"] {
   if (identity === undefined || expiresAt === undefined) return undefined;
@@ -99,38 +140,3 @@ function subjectOf({ jobId, batchId, tenantName }: SubjectFields): Subject {
   }
   return subject;
 }
-
-// Requests and answers of the operations that follow events.
-
-const ID_MAX_LENGTH = 200;
-const TICKET_MAX_LENGTH = 1_000;
-const EVENT_ID_MAX_LENGTH = 400;
-
-const subjectFields = {
-  jobId: z.string().max(ID_MAX_LENGTH).optional().meta({ description: "A job." }),
-  batchId: z.string().max(ID_MAX_LENGTH).optional().meta({ description: "A batch and all its jobs." }),
-  tenantName: tenantName.optional().meta({ description: "Everything of a tenant." }),
-};
-
-export const ticketRequestSchema = z
-  .strictObject(subjectFields)
-  .meta({ id: "EventTicketRequest", description: "What to follow: exactly one." });
-
-export type SubjectFields = Readonly<z.infer<typeof ticketRequestSchema>>;
-
-const followEventsSchema = z.strictObject({
-  ...subjectFields,
-  ticket: z.string().max(TICKET_MAX_LENGTH).optional().meta({ description: "In place of a token and of the others." }),
-});
-
-const followHeadersSchema = z.object({
-  "last-event-id": z
-    .string()
-    .max(EVENT_ID_MAX_LENGTH)
-    .optional()
-    .meta({ description: "The last event the client has; browsers send it by themselves." }),
-});
-
-const eventTicketSchema = z
-  .object({ ticket: z.string(), expiresAt: z.iso.datetime() })
-  .meta({ id: "EventTicket", description: "Opens event streams for a minute." });

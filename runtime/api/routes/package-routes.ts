@@ -1,4 +1,4 @@
-/** Operations on job packages: publish, list, look back, restore, delete. */
+/** Operations on job packages: publish, list, restore an older version, delete. */
 import { NotFoundError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_MAX_BYTES } from "../../core/limits.ts";
 import {
@@ -22,34 +22,29 @@ import { isIntact } from "../publish-release.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody, streamBody } from "../http/request-body.ts";
+import { jsonBody, streamBody } from "../http/read-request.ts";
 
 export interface PackageOperationDeps {
   readonly packages: PackageCatalog;
   readonly timerRegistration: TimerRegistration;
 }
 
-export function packageOperations({ packages, timerRegistration }: PackageOperationDeps): readonly Operation[] {
-  async function find(caller: Caller, { tenantName, packageName }: PackageName): Promise<PackageView> {
-    const stored = caller.mayUse(tenantName) ? await packages.get(tenantName, packageName) : undefined;
-    if (stored === undefined) throw noSuchPackage(packageName);
-    return packageView(tenantName, stored);
-  }
+export const packageOperations = (deps: PackageOperationDeps): readonly Operation[] => [
+  listPackages(deps),
+  getPackage(deps),
+  putPackage(deps),
+  deletePackage(deps),
+  listPackageVersions(deps),
+  restorePackageVersion(deps),
+];
 
-  /** What is published then: another upload may have followed already. */
-  async function upload(
-    { tenantName, packageName }: PackageName,
-    bytes: Uint8Array,
-    facts: PackageFacts,
-  ): Promise<StoredPackage> {
-    const current = await packages.get(tenantName, packageName);
-    // The record alone does not say that the bytes are still there: a replaced package is repaired by publishing it.
-    if (current?.sha256 === facts.sha256 && (await isIntact(packages, tenantName, packageName))) return current;
-    const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
-    return { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
-  }
+interface PackageName {
+  readonly tenantName: string;
+  readonly packageName: string;
+}
 
-  const listPackages = operation({
+const listPackages = ({ packages }: PackageOperationDeps) =>
+  operation({
     id: "listPackages",
     method: "get",
     path: "/v1/tenants/{tenantName}/packages",
@@ -61,45 +56,67 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     responses: { 200: { description: "A page, by name.", schema: pageSchema("PackagePage", packageViewSchema) } },
     errors: [],
     async handle({ caller, params: { tenantName }, query }) {
-      // A tenant the caller may not use looks like one that has no packages.
+      // A tenant of others answers like a tenant without packages.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
       const page = await packages.list(tenantName, query);
       return { status: 200, body: pageView(page, (stored) => packageView(tenantName, stored)) };
     },
   });
 
-  const getPackage = operation({
+const getPackage = ({ packages }: PackageOperationDeps) =>
+  operation({
     id: "getPackage",
     method: "get",
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
     tag: "Packages",
-    summary: "Look at a package",
+    summary: "Get a package",
     needs: "read",
     params: packageParams,
     responses: { 200: { description: "Its current version.", schema: packageViewSchema } },
     errors: ["PackageNotFound"],
-    handle: async ({ caller, params }) => ({ status: 200, body: await find(caller, params) }),
+    handle: async ({ caller, params }) => ({ status: 200, body: await findPackage(packages, caller, params) }),
   });
 
-  const putPackage = operation({
+async function findPackage(
+  packages: Pick<PackageCatalog, "get">,
+  caller: Caller,
+  { tenantName, packageName }: PackageName,
+): Promise<PackageView> {
+  const stored = caller.mayUse(tenantName) ? await packages.get(tenantName, packageName) : undefined;
+  if (stored === undefined) throw noSuchPackage(packageName);
+  return packageView(tenantName, stored);
+}
+
+/** Errors of a package that cannot be published. */
+const REFUSALS = [
+  "PackageCorrupt",
+  "PackageUnsafe",
+  "PackageTooLarge",
+  "ManifestMissing",
+  "ManifestInvalid",
+  "EntryPointInvalid",
+] as const;
+
+const putPackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
+  operation({
     id: "putPackage",
     method: "put",
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
     tag: "Packages",
     summary: "Publish a package",
     description:
-      "Nothing becomes visible before all of it has been checked: every entry of the ZIP, its checksums, its manifest " +
-      "and the files that names. Runs that start later use it; the version before is kept. Its timers are registered, and " +
-      "those it declares no more are removed.",
+      "The whole package is checked before it is published: every entry of the ZIP, its checksums, its manifest and the " +
+      "files that the manifest names. Jobs that start later use it. The previous version is kept. Timers that the package " +
+      "declares are registered, and timers that it no longer declares are removed.",
     needs: "manage",
     params: packageParams,
     body: streamBody({
       mediaType: "application/zip",
-      description: `A ZIP as \`jobyard pack\` makes it, of at most ${PACKAGE_MAX_BYTES / (1024 * 1024)} MiB.`,
+      description: `A ZIP made by \`jobyard pack\`, of at most ${PACKAGE_MAX_BYTES / (1024 * 1024)} MiB.`,
       maxBytes: PACKAGE_MAX_BYTES,
     }),
     responses: {
-      200: { description: "Published, or there already as the current version.", schema: publishedPackageSchema },
+      200: { description: "Published, or already the current version.", schema: publishedPackageSchema },
     },
     errors: [...REFUSALS, "TenantNotFound", "TimerLimitReached"],
     async handle({ caller, params, body }) {
@@ -108,14 +125,37 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
       const bytes = await bytesOf(body);
       const inspected = await inspectPackage(bytes);
       await timerRegistration.check(params, inspected.manifest);
-      const stored = await upload(params, bytes, packageFacts(inspected, caller.name));
-      // Also of a version that is there already: what registered it may have been broken off.
+      const stored = await upload(packages, params, bytes, packageFacts(inspected, caller.name));
+      // Also for a version that is already current: an earlier registration may not have finished.
       const timers = await timerRegistration.sync(params, inspected);
       return { status: 200, body: publishedPackageView(packageView(tenantName, stored), timers) };
     },
   });
 
-  const deletePackage = operation({
+/** Resolves to what this call published, even if another upload has followed. */
+async function upload(
+  packages: PackageCatalog,
+  { tenantName, packageName }: PackageName,
+  bytes: Uint8Array,
+  facts: PackageFacts,
+): Promise<StoredPackage> {
+  const current = await packages.get(tenantName, packageName);
+  // The record alone does not prove that the bytes are intact. Publishing a package repairs it.
+  if (current?.sha256 === facts.sha256 && (await isIntact(packages, tenantName, packageName))) return current;
+  const uploadedAt = await packages.upload(tenantName, packageName, bytes, facts);
+  return { packageName, bytes: bytes.byteLength, uploadedAt, ...facts };
+}
+
+/** In memory, because the package is checked as a whole. */
+async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  if (all.length === 0) throw new PackageError("PackageCorrupt", "The package is empty.");
+  return Buffer.concat(all);
+}
+
+const deletePackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
+  operation({
     id: "deletePackage",
     method: "delete",
     path: "/v1/tenants/{tenantName}/packages/{packageName}",
@@ -129,18 +169,19 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     async handle({ caller, params }) {
       const { tenantName, packageName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchPackage(packageName);
-      // Its timers first: a tick of one whose package is gone would be a failed run. Also when there is no package: its
-      // timers may have outlived it.
+      // Timers first: a tick without its package would be a failed run. Also if there is no package: its timers may have
+      // outlived it.
       await timerRegistration.removePackage(params);
       const removed = await packages.remove(tenantName, packageName);
-      // Somebody may have published or registered it meanwhile.
+      // Another request may have published or registered it meanwhile.
       await timerRegistration.sync(params);
       if (!removed) throw noSuchPackage(packageName);
       return { status: 204 };
     },
   });
 
-  const listPackageVersions = operation({
+const listPackageVersions = ({ packages }: PackageOperationDeps) =>
+  operation({
     id: "listPackageVersions",
     method: "get",
     path: "/v1/tenants/{tenantName}/packages/{packageName}/versions",
@@ -148,7 +189,7 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     summary: "List the versions of a package",
     needs: "read",
     params: packageParams,
-    responses: { 200: { description: "Those that are kept.", schema: packageVersionsSchema } },
+    responses: { 200: { description: "The versions that are kept, newest first.", schema: packageVersionsSchema } },
     errors: ["PackageNotFound"],
     async handle({ caller, params: { tenantName, packageName } }) {
       const versions = caller.mayUse(tenantName) ? await packages.versions(tenantName, packageName) : [];
@@ -157,51 +198,34 @@ export function packageOperations({ packages, timerRegistration }: PackageOperat
     },
   });
 
-  const restorePackageVersion = operation({
+const restorePackageVersion = ({ packages, timerRegistration }: PackageOperationDeps) =>
+  operation({
     id: "restorePackageVersion",
     method: "post",
     path: "/v1/tenants/{tenantName}/packages/{packageName}/versions/{sha256}/restore",
     tag: "Packages",
-    summary: "Make an older version the current one again",
-    description: "Its timers are registered instead of those of the version before.",
+    summary: "Restore an older version",
+    description: "Makes the version the current one. Its timers replace those of the version before.",
     needs: "manage",
     params: packageVersionParams,
     body: jsonBody(emptySchema, { required: false }),
-    responses: { 200: { description: "The package as it is then.", schema: publishedPackageSchema } },
+    responses: { 200: { description: "The package with its restored version.", schema: publishedPackageSchema } },
     errors: ["PackageNotFound", "PackageVersionNotFound", "ManifestInvalid", "TimerLimitReached"],
     async handle({ caller, params }) {
       const { tenantName, packageName, sha256 } = params;
-      await find(caller, params);
+      await findPackage(packages, caller, params);
       const bytes = await packages.fetchVersion(tenantName, packageName, sha256);
       if (bytes === undefined) throw noSuchVersion(packageName, sha256);
       const inspected = await inspectPackage(bytes);
-      // There may be other pools and more timers than when it was published.
+      // Pools and the number of timers may have changed since it was published.
       await timerRegistration.check(params, inspected.manifest);
       if (!(await packages.restore(tenantName, packageName, sha256, caller.name))) {
         throw noSuchVersion(packageName, sha256);
       }
       const timers = await timerRegistration.sync(params, inspected);
-      return { status: 200, body: publishedPackageView(await find(caller, params), timers) };
+      return { status: 200, body: publishedPackageView(await findPackage(packages, caller, params), timers) };
     },
   });
-
-  return [listPackages, getPackage, putPackage, deletePackage, listPackageVersions, restorePackageVersion];
-}
-
-interface PackageName {
-  readonly tenantName: string;
-  readonly packageName: string;
-}
-
-/** Why a package is not published. */
-const REFUSALS = [
-  "PackageCorrupt",
-  "PackageUnsafe",
-  "PackageTooLarge",
-  "ManifestMissing",
-  "ManifestInvalid",
-  "EntryPointInvalid",
-] as const;
 
 const noSuchPackage = (packageName: string): NotFoundError =>
   new NotFoundError("PackageNotFound", `There is no package ${packageName}.`);
@@ -211,11 +235,3 @@ const noSuchVersion = (packageName: string, sha256: string): NotFoundError =>
 
 const noSuchTenant = (tenantName: string): NotFoundError =>
   new NotFoundError("TenantNotFound", `There is no tenant ${tenantName} for this caller.`);
-
-/** In memory, where it has to be judged as a whole. */
-async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  if (all.length === 0) throw new PackageError("PackageCorrupt", "The package is empty.");
-  return Buffer.concat(all);
-}

@@ -9,90 +9,135 @@ import type { KeyStore } from "../../core/ports/key-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
+import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
-import { createAcceptance } from "../submit/write-jobs.ts";
-import { authOperations, tenantOperations } from "./access-routes.ts";
-import { createBatchIntake } from "../submit/find-batch.ts";
 import { createBatchCommands } from "../batch-commands.ts";
-import { batchCommandOperations } from "./batch-command-routes.ts";
-import { createDeadLetters, deadLetterOperations } from "./dead-letter-routes.ts";
-import { eventOperations, type EventOperationDeps } from "./event-routes.ts";
-import { jobCommandOperations } from "./job-command-routes.ts";
-import { createKnownJobs } from "../submit/known-jobs.ts";
-import { createLookup } from "../lookup.ts";
+import type { EventStreamDeps } from "../events/event-stream.ts";
+import type { Tickets } from "../events/tickets.ts";
 import type { Operation } from "../http/operation.ts";
-import { packageOperations } from "./package-routes.ts";
-import { readOperations } from "./read-routes.ts";
-import { createReservations } from "../submit/reservations.ts";
+import { createLookup } from "../lookup.ts";
+import type { ReleasePublisher } from "../publish-release.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
+import { createBatchIntake } from "../submit/find-batch.ts";
+import { createKnownJobs } from "../submit/known-jobs.ts";
+import { createReservations } from "../submit/reservations.ts";
 import { createRunTimer } from "../submit/run-timer.ts";
-import { createSubmitter } from "../submit/submit-jobs.ts";
+import { createSubmitJob } from "../submit/submit-job.ts";
+import { createSubmitMany } from "../submit/submit-many.ts";
+import { createJobWriter } from "../submit/write-job.ts";
+import type { Post } from "../webhooks/post.ts";
+import { accessOperations } from "./access-routes.ts";
+import { batchOperations } from "./batch-routes.ts";
+import { createDeadLetters, deadLetterOperations } from "./dead-letter-routes.ts";
+import { eventOperations } from "./event-routes.ts";
+import { jobOutputOperations } from "./job-output-routes.ts";
+import { jobOperations } from "./job-routes.ts";
+import { packageOperations } from "./package-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
-import { webhookOperations, type WebhookOperationDeps } from "./webhook-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
+import { webhookOperations } from "./webhook-routes.ts";
 import { workerOperations } from "./worker-routes.ts";
 
-export interface OperationDeps extends Omit<EventOperationDeps, "lookup">, WebhookOperationDeps {
+export interface OperationDeps {
+  readonly stores: ApiStores;
+  readonly bus: ApiBus;
+  readonly completion: BatchCompletion;
+  /** Publishes what the API does to jobs and batches. */
+  readonly events: JobEvents;
+  /** Clients that follow events. */
+  readonly followers: Followers;
+  readonly timers: TimerDeps;
+  readonly webhooks: WebhookSending;
+  readonly clock: ApiClock;
+  readonly ids: IdSource;
+  /** The packages that come with this release; undefined: none do. */
+  readonly release: Pick<ReleasePublisher, "isPending"> | undefined;
+  /** How to sign in. */
+  readonly authFacts: AuthFacts;
+  /** The worker pools there are. */
+  readonly pools: readonly string[];
+  /** A worker whose last heartbeat is older is silent: its jobs go to others. */
+  readonly silentAfterMs: number;
+  /** Time between two reads of a followed log. Default FOLLOW_LOG_EVERY_MS. */
+  readonly followLogEveryMs?: number | undefined;
+}
+
+export interface ApiStores {
   readonly jobs: JobStore;
   readonly batches: BatchStore;
-  readonly completion: BatchCompletion;
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
   readonly files: JobFiles;
-  readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
-  /** Sends to the same queue; closed by whoever made it. */
-  readonly outbox: BellOutbox;
-  /** Told of what the API does to jobs and batches. */
-  readonly events: JobEvents;
-  readonly ids: IdSource;
   readonly packages: PackageCatalog;
-  /** Whether a package comes with this release and is not published yet. */
-  readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
   readonly tenants: TenantStore;
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
-  /** Has the scheduler of this process look at its timers at once. */
+  readonly webhooks: WebhookStore;
+  readonly deliveries: Pick<DeliveryStore, "list">;
+}
+
+export interface ApiBus {
+  readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
+  /** Sends to the same queue. Its owner closes it. */
+  readonly outbox: BellOutbox;
+}
+
+export interface Followers extends EventStreamDeps {
+  readonly tickets: Tickets;
+}
+
+export interface TimerDeps {
+  /** Registers the timers of packages that are published, restored or deleted. */
+  readonly registration: TimerRegistration;
+  /** Starts a round of this process's scheduler at once. */
   readonly wakeScheduler: () => void;
-  /** Told of packages that come and go. */
-  readonly timerRegistration: TimerRegistration;
+}
+
+export interface WebhookSending {
+  readonly post: Post;
+  /** Whether webhooks may name receivers on this machine. */
+  readonly allowLoopback: boolean;
+}
+
+export interface ApiClock {
   readonly now: () => Date;
   /** Throws UnavailableError when this process's clock cannot be trusted. */
   readonly trustedNow: () => Date;
   /** Milliseconds on a clock that never jumps. */
   readonly monotonicNow: () => number;
-  /** Between two looks at a log that is followed. Default FOLLOW_LOG_EVERY_MS. */
-  readonly followLogEveryMs?: number | undefined;
-  /** Without a heartbeat for so long, a worker's jobs are given to others. */
-  readonly silentAfterMs: number;
-  /** The worker pools there are. */
-  readonly pools: readonly string[];
-  /** How to sign in. */
-  readonly authFacts: AuthFacts;
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
-  const lookup = createLookup(deps);
-  const shared = { ...deps, lookup };
-  const reservations = createReservations(deps);
+  const { stores, bus, completion, clock, events, timers, webhooks, release, pools, ids } = deps;
+  const lookup = createLookup(stores);
+  const shared = { ...stores, ...bus, ...clock, events, ids, pools, lookup, completion };
+
+  const reservations = createReservations(shared);
   const intake = createBatchIntake({ ...shared, reservations });
-  const acceptance = createAcceptance(shared);
-  const knownJobs = createKnownJobs(deps);
-  const submitter = createSubmitter({ ...deps, intake, reservations, acceptance, knownJobs });
-  const runTimer = createRunTimer({ ...deps, reservations, acceptance });
+  const writer = createJobWriter(shared);
+  const knownJobs = createKnownJobs({
+    ...shared,
+    isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
+  });
+  const submitDeps = { ...shared, intake, reservations, writer, knownJobs };
+  const submitJob = createSubmitJob(submitDeps);
+  const submitMany = createSubmitMany(submitDeps);
+  const runTimer = createRunTimer({ ...shared, reservations, writer });
+  const { registration: timerRegistration, wakeScheduler } = timers;
+
   return [
-    ...submitOperations({ submitter, intake }),
-    ...readOperations(shared),
-    ...jobCommandOperations(shared),
-    ...batchCommandOperations({ ...shared, commands: createBatchCommands(shared) }),
-    ...deadLetterOperations(createDeadLetters(deps)),
-    ...packageOperations(deps),
-    ...timerOperations({ ...deps, runTimer }),
-    ...eventOperations(shared),
-    ...webhookOperations(deps),
-    ...workerOperations(deps),
-    ...authOperations(deps.authFacts),
-    ...tenantOperations(deps),
+    ...submitOperations({ submitJob, submitMany, intake }),
+    ...jobOperations(shared),
+    ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
+    ...batchOperations({ ...shared, intake, commands: createBatchCommands(shared) }),
+    ...deadLetterOperations(createDeadLetters(shared)),
+    ...packageOperations({ ...shared, timerRegistration }),
+    ...timerOperations({ ...shared, runTimer, wakeScheduler }),
+    ...eventOperations({ ...deps.followers, lookup }),
+    ...webhookOperations({ ...shared, ...webhooks }),
+    ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
+    ...accessOperations({ ...shared, timerRegistration, authFacts: deps.authFacts }),
   ];
 }

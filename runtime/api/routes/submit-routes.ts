@@ -1,8 +1,7 @@
-/** Operations that accept work: jobs, one or many, and batches for them. */
-import { InvariantError, invalidField } from "../../core/errors.ts";
+/** Operations that submit jobs: one, or many. */
+import { invalidField } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../core/limits.ts";
 import {
-  createBatchSchema,
   jobRequestSchema,
   submitHeaders,
   submitJobsDocument,
@@ -10,80 +9,40 @@ import {
   submitJobsSchema,
   submitLinesQuery,
 } from "../../core/http/requests.ts";
-import {
-  batchView,
-  batchViewSchema,
-  submitLineSchema,
-  submitResultsSchema,
-  submittedSchema,
-} from "../../core/http/views.ts";
-import { closed } from "../submit/write-jobs.ts";
+import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
+import { closed } from "../submit/write-job.ts";
 import type { BatchIntake } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
+import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import { LINES_MEDIA_TYPE } from "../http/reply.ts";
-import { eitherBody, jsonBody, streamBody } from "../http/request-body.ts";
-import type { Submitter } from "../submit/submit-jobs.ts";
+import { eitherBody, jsonBody, streamBody } from "../http/read-request.ts";
+import type { SubmitJob } from "../submit/submit-job.ts";
+import type { SubmitMany } from "../submit/submit-many.ts";
 
 export interface SubmitOperationDeps {
-  readonly submitter: Submitter;
-  readonly intake: Pick<BatchIntake, "create" | "named">;
+  readonly submitJob: SubmitJob;
+  readonly submitMany: SubmitMany;
+  readonly intake: Pick<BatchIntake, "named">;
 }
 
-const CREATED = { Location: "Its address." };
-const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+export const submitOperations = (deps: SubmitOperationDeps): readonly Operation[] => [
+  submitOne(deps),
+  submitBulk(deps),
+];
 
-const linesBody = streamBody({
-  mediaType: LINES_MEDIA_TYPE,
-  description: `Or a stream: a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
-  maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
-  lines: jobRequestSchema,
-});
-
-export function submitOperations({ submitter, intake }: SubmitOperationDeps): readonly Operation[] {
-  const bulk = createBulkSubmit(submitter);
-
-  /** A batch that is named is right or wrong for all; a closed one still has the jobs it was given before. */
-  async function assertBatch(caller: Caller, batchId: string | undefined, mayBeThere: boolean): Promise<void> {
-    if (batchId === undefined) return;
-    const batch = await intake.named(caller, batchId);
-    if (batch.state !== "open" && !mayBeThere) throw closed(batch);
-  }
-
-  const createBatch = operation({
-    id: "createBatch",
-    method: "post",
-    path: "/v1/batches",
-    tag: "Batches",
-    summary: "Create a batch",
-    needs: "submit",
-    headers: submitHeaders,
-    body: jsonBody(createBatchSchema),
-    responses: {
-      201: { description: "The batch.", schema: batchViewSchema, headers: CREATED },
-      200: { description: "The batch an earlier request created.", schema: batchViewSchema, headers: REPLAYED },
-    },
-    errors: ["BatchNotFound", "IdempotencyKeyReused"],
-    async handle({ caller, body, headers }) {
-      const { batch, replayed } = await intake.create(caller, body, headers["idempotency-key"]);
-      const Location = `/v1/batches/${batch.batchId}`;
-      return replayed
-        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: batchView(batch) }
-        : { status: 201, headers: { Location }, body: batchView(batch) };
-    },
-  });
-
-  const submitJob = operation({
+const submitOne = ({ submitJob }: SubmitOperationDeps) =>
+  operation({
     id: "submitJob",
     method: "post",
     path: "/v1/jobs",
     tag: "Jobs",
     summary: "Submit a job",
     description:
-      "A job without `batchId` joins its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
-      "request may be repeated: it then answers the first job. Its package must be there and have the job type, unless " +
-      "`publishLater` is set.",
+      "A job without `batchId` goes to its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
+      "request can be repeated: a repeat answers the first job. The package must be published and have the job type, " +
+      "unless `publishLater` is set.",
     needs: "submit",
     headers: submitHeaders,
     body: jsonBody(submitJobSchema),
@@ -92,23 +51,31 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
       200: { description: "The job an earlier request submitted.", schema: submittedSchema, headers: REPLAYED },
     },
     errors: [
-      ...(["BatchNotFound", "BatchClosed", "BatchOfTimer", "JobIdTaken", "IdempotencyKeyReused"] as const),
-      ...(["PackageNotFound", "JobTypeUnknown"] as const),
+      "BatchNotFound",
+      "BatchClosed",
+      "BatchOfTimer",
+      "JobIdTaken",
+      "IdempotencyKeyReused",
+      "PackageNotFound",
+      "JobTypeUnknown",
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
-      const [outcome] = await submitter.submit(caller, [request]);
-      if (outcome === undefined) throw new InvariantError("A submit was not answered.");
-      if (!outcome.ok) throw outcome.error;
-      const { replayed, ...submitted } = outcome.value;
-      const Location = `/v1/jobs/${submitted.jobId}`;
-      return replayed
-        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: submitted }
-        : { status: 201, headers: { Location }, body: submitted };
+      const { replayed, ...submitted } = await submitJob(caller, request);
+      return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
 
-  const submitJobs = operation({
+const linesBody = streamBody({
+  mediaType: LINES_MEDIA_TYPE,
+  description: `Or a stream with a job in each line, of at most ${SUBMIT_LINE_MAX_BYTES / (1024 * 1024)} MiB.`,
+  maxBytes: SUBMIT_MAX_JOBS * SUBMIT_LINE_MAX_BYTES,
+  lines: jobRequestSchema,
+});
+
+const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
+  const bulk = createBulkSubmit(submitMany);
+  return operation({
     id: "submitJobs",
     method: "post",
     path: "/v1/jobs/bulk",
@@ -119,29 +86,41 @@ export function submitOperations({ submitter, intake }: SubmitOperationDeps): re
     query: submitLinesQuery,
     headers: submitHeaders,
     body: eitherBody(jsonBody(submitJobsSchema, { shown: submitJobsDocument, itemsOf: "jobs" }), linesBody),
-    responses: { 200: { description: "What became of each.", schema: submitResultsSchema, lines: submitLineSchema } },
+    responses: {
+      200: { description: "One result for each job, in order.", schema: submitResultsSchema, lines: submitLineSchema },
+    },
     errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer"],
     async handle({ caller, query, headers, body }) {
       const idempotencyKey = headers["idempotency-key"];
       if (Symbol.asyncIterator in body) {
         const { batchId } = query;
-        await assertBatch(caller, batchId, true);
+        await assertBatch(intake, caller, batchId, true);
         return { status: 200, lines: bulk.submitLines({ caller, batchId, idempotencyKey }, body) };
       }
-      if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body when that is JSON");
+      if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body if the body is JSON");
       const { batchId, jobs } = body;
-      await assertBatch(caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
+      await assertBatch(intake, caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
       return { status: 200, body: { results: await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs) } };
     },
   });
+};
 
-  return [submitJob, submitJobs, createBatch];
+/** A named batch is checked once for all jobs. A closed batch still answers repeats of jobs it has. */
+async function assertBatch(
+  intake: Pick<BatchIntake, "named">,
+  caller: Caller,
+  batchId: string | undefined,
+  mayBeThere: boolean,
+): Promise<void> {
+  if (batchId === undefined) return;
+  const batch = await intake.named(caller, batchId);
+  if (batch.state !== "open" && !mayBeThere) throw closed(batch);
 }
 
 const hasId = (job: unknown): boolean => typeof job === "object" && job !== null && "clientJobId" in job;
 
-const BULK_DESCRIPTION = `Every job is judged alone: a wrong one gets an error in its place and does not stop the others.
+const BULK_DESCRIPTION = `Each job has a result of its own: a wrong one gets an error in its place and does not stop the others.
 
-As a stream (\`${LINES_MEDIA_TYPE}\`) a job in each line is answered by a line, in order, while the request is still being
-sent. What ends the answer early is said in a last line whose error has a \`requestId\`. With an \`Idempotency-Key\` the
-whole request may be repeated after a cut: what was submitted is answered with \`replayed\`.`;
+As a stream (\`${LINES_MEDIA_TYPE}\`) each line is a job and is answered by a line, in order, while the request is still being
+sent. If the answer ends early, its last line is an error with a \`requestId\`. With an \`Idempotency-Key\` the whole request
+can be repeated after a broken connection: jobs that were submitted are answered with \`replayed\`.`;

@@ -1,4 +1,4 @@
-/** Operations on timers: look at them, pause and resume them, give one another schedule, run one now. Packages declare them. */
+/** Operations on timers, which packages declare: read, pause, resume, change the schedule, run now. */
 import { believedTimer } from "../../core/timer/believed.ts";
 import { NotFoundError, UnavailableError } from "../../core/errors.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
@@ -22,7 +22,8 @@ import { batchIdOf, type Timer, type TimerName } from "../../core/timer/timer.ts
 import { pageSchema, pageView, submittedSchema } from "../../core/http/views.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
+import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import type { RunTimer } from "../submit/run-timer.ts";
 
 export interface TimerOperationDeps {
@@ -30,56 +31,32 @@ export interface TimerOperationDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly packages: Pick<PackageCatalog, "get">;
   readonly runTimer: RunTimer;
-  /** Has the scheduler of this process look at once. */
+  /** Starts a round of this process's scheduler at once. */
   readonly wakeScheduler: () => void;
   readonly now: () => Date;
-  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
+  /** Throws UnavailableError when this process's clock cannot be trusted. No timer may start by such a clock. */
   readonly trustedNow: () => Date;
 }
 
+const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
 /** Timers whose state is read at the same time. */
 const VIEW_GROUP = 50;
-/** Schedulers note every few minutes how far they are, so this many refusals are an outage. */
+/** Schedulers write to a timer every few minutes only, so this many conflicts are an outage. */
 const CHANGE_TRIES = 100;
 
-export function timerOperations(deps: TimerOperationDeps): readonly Operation[] {
-  const { timers, jobs, packages, runTimer, wakeScheduler, now, trustedNow } = deps;
+export const timerOperations = (deps: TimerOperationDeps): readonly Operation[] => [
+  listTimers(deps),
+  getTimer(deps),
+  nextOccurrences(deps),
+  pauseTimer(deps),
+  resumeTimer(deps),
+  setTimerSchedule(deps),
+  resetTimerSchedule(deps),
+  runTimerNow(deps),
+];
 
-  /** Throws TimerNotFound also for those of a tenant the caller may not use. */
-  async function find(caller: Caller, name: TimerName): Promise<Stored<Timer>> {
-    const stored = caller.mayUse(name.tenantName) ? await timers.get(name) : undefined;
-    if (stored === undefined) throw noSuchTimer(name);
-    return stored;
-  }
-
-  async function view(timer: Timer): Promise<TimerView> {
-    const run = (await timers.run(batchIdOf(timer)))?.value;
-    const job = run?.currentJobId === undefined ? undefined : await jobs.get(run.currentJobId);
-    return timerView(timer, run, job?.value, now());
-  }
-
-  /** What `decide` makes of the timer is written on the version it was made of; undefined: it is so already. */
-  async function change(caller: Caller, name: TimerName, decide: (timer: Timer) => Timer | undefined): Promise<Timer> {
-    let stored: Stored<Timer> | undefined = await find(caller, name);
-    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
-      if (stored === undefined) throw noSuchTimer(name);
-      const changed = decide(stored.value);
-      if (changed === undefined) return stored.value;
-      const result = await timers.write(changed, stored.etag);
-      if (result.written) return changed;
-      stored = result.current;
-    }
-    throw new UnavailableError("StorageUnavailable", `Timer ${name.timerName} changed each time it was written.`);
-  }
-
-  /** A package is replaced before its timers are: what the current version does not have can run no more. */
-  async function assertCurrent(timer: Timer): Promise<void> {
-    const stored = await packages.get(timer.tenantName, timer.packageName);
-    // Packages put in place by other means say nothing of what they hold.
-    if (stored === undefined || stored.jobTypes?.includes(timer.timerName) === false) throw noSuchTimer(timer);
-  }
-
-  const listTimers = operation({
+const listTimers = (deps: TimerOperationDeps) =>
+  operation({
     id: "listTimers",
     method: "get",
     path: "/v1/tenants/{tenantName}/timers",
@@ -93,161 +70,177 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     },
     errors: [],
     async handle({ caller, params: { tenantName }, query }) {
-      // A tenant the caller may not use looks like one that has no timers.
+      // A tenant of others answers like a tenant without timers.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
-      const page = await timers.list(tenantName, query);
+      const page = await deps.timers.list(tenantName, query);
       const views: TimerView[] = [];
       for (let i = 0; i < page.items.length; i += VIEW_GROUP) {
-        views.push(...(await Promise.all(page.items.slice(i, i + VIEW_GROUP).map(view))));
+        views.push(...(await Promise.all(page.items.slice(i, i + VIEW_GROUP).map((timer) => viewOf(deps, timer)))));
       }
       return { status: 200, body: pageView({ ...page, items: views }, (one) => one) };
     },
   });
 
-  const getTimer = operation({
+const getTimer = (deps: TimerOperationDeps) =>
+  operation({
     id: "getTimer",
     method: "get",
     path: TIMER_PATH,
     tag: "Timers",
-    summary: "Look at a timer",
+    summary: "Get a timer",
     needs: "read",
     params: timerParams,
-    responses: { 200: { description: "With its latest run.", schema: timerViewSchema } },
+    responses: { 200: { description: "The timer with its latest run.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
-    handle: async ({ caller, params }) => ({ status: 200, body: await view((await find(caller, params)).value) }),
+    handle: async ({ caller, params }) => ({
+      status: 200,
+      body: await viewOf(deps, (await findTimer(deps.timers, caller, params)).value),
+    }),
   });
 
-  const nextOccurrences = operation({
+const nextOccurrences = ({ timers, now }: TimerOperationDeps) =>
+  operation({
     id: "listTimerOccurrences",
     method: "get",
     path: `${TIMER_PATH}/next`,
     tag: "Timers",
-    summary: "See when a timer ticks next",
-    description: "As its schedule says, also while it is paused. Fewer where the schedule has no more within 40 years.",
+    summary: "List the next ticks of a timer",
+    description: "By its schedule, also while it is paused. Fewer if the schedule has no more ticks within 40 years.",
     needs: "read",
     params: timerParams,
     query: nextOccurrencesSchema,
-    responses: { 200: { description: "The first is later than now.", schema: occurrencesSchema } },
+    responses: { 200: { description: "Later than now, in order.", schema: occurrencesSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params, query }) {
-      const { value: timer } = await find(caller, params);
+      const { value: timer } = await findTimer(timers, caller, params);
       return { status: 200, body: { items: occurrences(timer, now(), query.count) } };
     },
   });
 
-  const pauseTimer = operation({
+const pauseTimer = (deps: TimerOperationDeps) =>
+  operation({
     id: "pauseTimer",
     method: "post",
     path: `${TIMER_PATH}/pause`,
     tag: "Timers",
     summary: "Pause a timer",
     description:
-      "Its ticks start nothing until it is resumed, also under new versions of its package. A run that goes on does.",
+      "Its ticks start no runs until it is resumed, also with new versions of its package. A run that has started goes on.",
     needs: "manage",
     params: timerParams,
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The timer, paused.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const paused = await change(caller, params, (timer) =>
-        timer.pausedAt === undefined ? { ...timer, pausedAt: now(), pausedBy: caller.name } : undefined,
+      const paused = await changeTimer(deps.timers, caller, params, (timer) =>
+        timer.pausedAt === undefined ? { ...timer, pausedAt: deps.now(), pausedBy: caller.name } : undefined,
       );
-      return { status: 200, body: await view(paused) };
+      return { status: 200, body: await viewOf(deps, paused) };
     },
   });
 
-  const resumeTimer = operation({
+const resumeTimer = (deps: TimerOperationDeps) =>
+  operation({
     id: "resumeTimer",
     method: "post",
     path: `${TIMER_PATH}/resume`,
     tag: "Timers",
     summary: "Resume a timer",
-    description: "It ticks from now on. What fell due while it was paused is not made up for.",
+    description: "It ticks from now on. Ticks that were due while it was paused are not made up for.",
     needs: "manage",
     params: timerParams,
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The timer, ticking.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const resumed = await change(caller, params, (timer) => {
-        const at = trustedNow();
+      const resumed = await changeTimer(deps.timers, caller, params, (timer) => {
+        const at = deps.trustedNow();
         const believed = believedTimer(timer, at);
         if (timer.pausedAt !== undefined) {
           return { ...believed, pausedAt: undefined, pausedBy: undefined, activeFrom: at };
         }
-        // Times nobody could have written with a right clock are put right, too.
+        // Also corrects times that were written by a wrong clock.
         return isSameTimes(believed, timer) ? undefined : believed;
       });
-      wakeScheduler();
-      return { status: 200, body: await view(resumed) };
+      deps.wakeScheduler();
+      return { status: 200, body: await viewOf(deps, resumed) };
     },
   });
 
-  /** Ticks by another schedule from now on. */
-  const rescheduled = (timer: Timer, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => {
-    const at = trustedNow();
-    return { ...timer, ...schedule, activeFrom: at, scheduledUpTo: at };
-  };
+const isSameTimes = (a: Timer, b: Timer): boolean =>
+  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
 
-  const setTimerSchedule = operation({
+const setTimerSchedule = (deps: TimerOperationDeps) =>
+  operation({
     id: "setTimerSchedule",
     method: "put",
     path: `${TIMER_PATH}/schedule`,
     tag: "Timers",
-    summary: "Give a timer another schedule",
+    summary: "Set the schedule of a timer",
     description:
-      "In place of what its package declares, also under new versions of the package, until it is taken back. " +
-      "It ticks by it from now on; what fell due before is not made up for.",
+      "Replaces the schedule that its package declares, also with new versions of the package, until it is reset. " +
+      "The timer ticks by it from now on. Ticks that were due before are not made up for.",
     needs: "manage",
     params: timerParams,
     body: jsonBody(timerScheduleSchema),
     responses: { 200: { description: "The timer, with its schedule.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params, body: { cron, timeZone } }) {
-      const changed = await change(caller, params, (timer) => {
+      const changed = await changeTimer(deps.timers, caller, params, (timer) => {
         if (timer.override !== undefined && timer.cron === cron && timer.timeZone === timeZone) return undefined;
         const { declaredCron, declaredTimeZone } = timer.override ?? {
-          ...{ declaredCron: timer.cron, declaredTimeZone: timer.timeZone },
+          declaredCron: timer.cron,
+          declaredTimeZone: timer.timeZone,
         };
-        const override = { declaredCron, declaredTimeZone, setAt: trustedNow(), setBy: caller.name };
-        return rescheduled(timer, { cron, timeZone, override });
+        const override = { declaredCron, declaredTimeZone, setAt: deps.trustedNow(), setBy: caller.name };
+        return rescheduled(timer, deps.trustedNow(), { cron, timeZone, override });
       });
-      wakeScheduler();
-      return { status: 200, body: await view(changed) };
+      deps.wakeScheduler();
+      return { status: 200, body: await viewOf(deps, changed) };
     },
   });
 
-  const resetTimerSchedule = operation({
+const resetTimerSchedule = (deps: TimerOperationDeps) =>
+  operation({
     id: "resetTimerSchedule",
     method: "delete",
     path: `${TIMER_PATH}/schedule`,
     tag: "Timers",
-    summary: "Let a timer run as its package declares",
-    description: "Does nothing when it does already.",
+    summary: "Reset a timer to the schedule of its package",
+    description: "Does nothing if the timer has no schedule of its own.",
     needs: "manage",
     params: timerParams,
     responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
     async handle({ caller, params }) {
-      const changed = await change(caller, params, (timer) => {
+      const changed = await changeTimer(deps.timers, caller, params, (timer) => {
         if (timer.override === undefined) return undefined;
         const { declaredCron: cron, declaredTimeZone: timeZone } = timer.override;
-        return rescheduled(timer, { cron, timeZone, override: undefined });
+        return rescheduled(timer, deps.trustedNow(), { cron, timeZone, override: undefined });
       });
-      wakeScheduler();
-      return { status: 200, body: await view(changed) };
+      deps.wakeScheduler();
+      return { status: 200, body: await viewOf(deps, changed) };
     },
   });
 
-  const runTimerNow = operation({
+/** The timer with another schedule, which applies from `at` on. */
+const rescheduled = (timer: Timer, at: Date, schedule: Pick<Timer, "cron" | "timeZone" | "override">): Timer => ({
+  ...timer,
+  ...schedule,
+  activeFrom: at,
+  scheduledUpTo: at,
+});
+
+const runTimerNow = (deps: TimerOperationDeps) =>
+  operation({
     id: "runTimer",
     method: "post",
     path: `${TIMER_PATH}/run`,
     tag: "Timers",
     summary: "Run a timer now",
     description:
-      "Beside its schedule, also while it is paused. When a run goes on, the new one is skipped, waits or runs beside it, " +
-      "as the timer's `overlap` says.",
+      "Independently of its schedule, also while it is paused. If a run has not ended, the timer's `overlap` decides " +
+      "whether the new run is skipped, waits or runs at the same time.",
     needs: "submit",
     params: timerParams,
     headers: submitHeaders,
@@ -258,34 +251,54 @@ export function timerOperations(deps: TimerOperationDeps): readonly Operation[] 
     },
     errors: ["TimerNotFound", "IdempotencyKeyReused"],
     async handle({ caller, params, headers }) {
-      const { value: timer } = await find(caller, params);
-      await assertCurrent(timer);
-      const { replayed, ...submitted } = await runTimer(caller, timer, headers["idempotency-key"]);
-      const Location = `/v1/jobs/${submitted.jobId}`;
-      return replayed
-        ? { status: 200, headers: { Location, "Idempotency-Replayed": "true" }, body: submitted }
-        : { status: 201, headers: { Location }, body: submitted };
+      const { value: timer } = await findTimer(deps.timers, caller, params);
+      await assertCurrent(deps.packages, timer);
+      const { replayed, ...submitted } = await deps.runTimer(caller, timer, headers["idempotency-key"]);
+      return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
 
-  return [
-    listTimers,
-    getTimer,
-    nextOccurrences,
-    pauseTimer,
-    resumeTimer,
-    setTimerSchedule,
-    resetTimerSchedule,
-    runTimerNow,
-  ];
+/** Throws TimerNotFound, also for timers of other tenants. */
+async function findTimer(timers: Pick<TimerStore, "get">, caller: Caller, name: TimerName): Promise<Stored<Timer>> {
+  const stored = caller.mayUse(name.tenantName) ? await timers.get(name) : undefined;
+  if (stored === undefined) throw noSuchTimer(name);
+  return stored;
 }
 
-const TIMER_PATH = "/v1/tenants/{tenantName}/timers/{packageName}/{timerName}";
-const CREATED = { Location: "Its address." };
-const REPLAYED = { ...CREATED, "Idempotency-Replayed": "`true`: a request that came before is answered again." };
+async function viewOf({ timers, jobs, now }: TimerOperationDeps, timer: Timer): Promise<TimerView> {
+  const run = (await timers.run(batchIdOf(timer)))?.value;
+  const job = run?.currentJobId === undefined ? undefined : await jobs.get(run.currentJobId);
+  return timerView(timer, run, job?.value, now());
+}
 
-const isSameTimes = (a: Timer, b: Timer): boolean =>
-  a.activeFrom.getTime() === b.activeFrom.getTime() && a.scheduledUpTo.getTime() === b.scheduledUpTo.getTime();
+/** Writes what `decide` returns on the version it was given, and repeats after a conflict. Undefined: nothing to change. */
+async function changeTimer(
+  timers: Pick<TimerStore, "get" | "write">,
+  caller: Caller,
+  name: TimerName,
+  decide: (timer: Timer) => Timer | undefined,
+): Promise<Timer> {
+  let stored: Stored<Timer> | undefined = await findTimer(timers, caller, name);
+  for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+    if (stored === undefined) throw noSuchTimer(name);
+    const changed = decide(stored.value);
+    if (changed === undefined) return stored.value;
+    const result = await timers.write(changed, stored.etag);
+    if (result.written) return changed;
+    stored = result.current;
+  }
+  throw new UnavailableError(
+    "StorageUnavailable",
+    `Timer ${name.timerName} changed during every attempt to write it. Retry later.`,
+  );
+}
+
+/** A package is replaced before its timers are, so a timer may not be in the current version any more. */
+async function assertCurrent(packages: Pick<PackageCatalog, "get">, timer: Timer): Promise<void> {
+  const stored = await packages.get(timer.tenantName, timer.packageName);
+  // A package that was put into storage by other means does not list its job types.
+  if (stored === undefined || stored.jobTypes?.includes(timer.timerName) === false) throw noSuchTimer(timer);
+}
 
 const noSuchTimer = ({ packageName, timerName }: TimerName): NotFoundError =>
   new NotFoundError("TimerNotFound", `Package ${packageName} has no timer ${timerName}.`);

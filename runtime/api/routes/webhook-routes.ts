@@ -1,4 +1,4 @@
-/** Operations on webhooks: register, list, look, rotate, test, delete, and what became of deliveries. */
+/** Operations on webhooks: register, read, test, rotate the secret, delete, list deliveries. */
 import { randomBytes } from "node:crypto";
 import {
   ConflictError,
@@ -29,40 +29,51 @@ import { faultOfWebhookUrl } from "../webhooks/receiver-address.ts";
 import { rotatedSecrets, secretsAt, type Webhook } from "../../core/job/webhook.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 import { type Post, newSecret, signedHeaders } from "../webhooks/post.ts";
 
 export interface WebhookOperationDeps {
   readonly webhooks: WebhookStore;
   readonly deliveries: Pick<DeliveryStore, "list">;
-  readonly postWebhook: Post;
+  readonly post: Post;
   /** Also receivers on this machine. */
-  readonly allowLoopbackWebhooks: boolean;
+  readonly allowLoopback: boolean;
   readonly now: () => Date;
   readonly monotonicNow: () => number;
 }
 
-/** Tests that one instance makes at a time: each holds a request and a connection to wherever its caller likes. */
+/** Tests that one instance runs at a time. Each holds a request and a connection to an address of the caller's choice. */
 const TESTS_AT_ONCE = 8;
-/** Each refusal is somebody else's write or removal of the same webhook. */
+/** Each conflict is another write or removal of the same webhook. */
 const CHANGE_TRIES = 10;
+
+export const webhookOperations = (deps: WebhookOperationDeps): readonly Operation[] => [
+  listWebhooks(deps),
+  getWebhook(deps),
+  putWebhook(deps),
+  deleteWebhook(deps),
+  rotateWebhookSecret(deps),
+  testWebhook(deps),
+  listWebhookDeliveries(deps),
+];
 
 interface WebhookName {
   readonly tenantName: string;
   readonly webhookName: string;
 }
 
-export function webhookOperations(deps: WebhookOperationDeps): readonly Operation[] {
-  const { webhooks, deliveries, postWebhook, allowLoopbackWebhooks: allowLoopback, now, monotonicNow } = deps;
-  const beingTested = new Set<string>();
+async function findWebhook(
+  webhooks: WebhookStore,
+  caller: Caller,
+  { tenantName, webhookName }: WebhookName,
+): Promise<Stored<Webhook>> {
+  const stored = caller.mayUse(tenantName) ? await webhooks.get(tenantName, webhookName) : undefined;
+  if (stored === undefined) throw noSuchWebhook(webhookName);
+  return stored;
+}
 
-  async function find(caller: Caller, { tenantName, webhookName }: WebhookName): Promise<Stored<Webhook>> {
-    const stored = caller.mayUse(tenantName) ? await webhooks.get(tenantName, webhookName) : undefined;
-    if (stored === undefined) throw noSuchWebhook(webhookName);
-    return stored;
-  }
-
-  const listWebhooks = operation({
+const listWebhooks = ({ webhooks, now }: WebhookOperationDeps) =>
+  operation({
     id: "listWebhooks",
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks",
@@ -74,38 +85,40 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
     responses: { 200: { description: "A page, by name.", schema: pageSchema("WebhookPage", webhookViewSchema) } },
     errors: [],
     async handle({ caller, params: { tenantName }, query }) {
-      // A tenant the caller may not use looks like one that has no webhooks.
+      // A tenant of others answers like a tenant without webhooks.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
       const page = await webhooks.list(tenantName, query);
       return { status: 200, body: pageView(page, (webhook) => webhookView(webhook, now())) };
     },
   });
 
-  const getWebhook = operation({
+const getWebhook = ({ webhooks, now }: WebhookOperationDeps) =>
+  operation({
     id: "getWebhook",
     method: "get",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
     tag: "Webhooks",
-    summary: "Look at a webhook",
+    summary: "Get a webhook",
     needs: "manage",
     params: webhookParams,
     responses: { 200: { description: "The webhook, without its secret.", schema: webhookViewSchema } },
     errors: ["WebhookNotFound"],
     handle: async ({ caller, params }) => ({
       status: 200,
-      body: webhookView((await find(caller, params)).value, now()),
+      body: webhookView((await findWebhook(webhooks, caller, params)).value, now()),
     }),
   });
 
-  const putWebhook = operation({
+const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
+  operation({
     id: "putWebhook",
     method: "put",
     path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
     tag: "Webhooks",
-    summary: "Register a webhook, or change it",
+    summary: "Register or change a webhook",
     description:
-      "It is sent a signed POST when a batch of the tenant is complete. The answer to its registration is the only one " +
-      "that has its secret: when it got lost, rotate the secret. Enabling it forgets why it was disabled.",
+      "The webhook receives a signed POST when a batch of the tenant is complete. Only the answer to its registration has " +
+      "its secret. If the secret is lost, rotate it. Enabling a webhook clears the reason why it was disabled.",
     needs: "manage",
     params: webhookParams,
     body: jsonBody(putWebhookSchema),
@@ -122,7 +135,7 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
       for (let tries = 0; tries < CHANGE_TRIES; tries++) {
         const stored = await webhooks.get(tenantName, webhookName);
         if (stored === undefined) {
-          // Two at the same moment may pass by one: the limit is there against many.
+          // Two requests at the same moment may exceed the limit by one. It exists against large numbers.
           if ((await webhooks.of(tenantName)).length >= WEBHOOKS_MAX_COUNT) throw tooManyWebhooks();
           const secret = newSecret();
           const webhook = newWebhook(params, { url, enabled, secret, createdBy: caller.name, createdAt: now() });
@@ -136,115 +149,6 @@ export function webhookOperations(deps: WebhookOperationDeps): readonly Operatio
       throw changedByOthers();
     },
   });
-
-  const deleteWebhook = operation({
-    id: "deleteWebhook",
-    method: "delete",
-    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
-    tag: "Webhooks",
-    summary: "Delete a webhook",
-    description: "With its deliveries, also those that wait. What is being sent at this moment may still arrive.",
-    needs: "manage",
-    params: webhookParams,
-    responses: { 204: { description: "Deleted." } },
-    errors: ["WebhookNotFound"],
-    async handle({ caller, params: { tenantName, webhookName } }) {
-      const removed = caller.mayUse(tenantName) && (await webhooks.remove(tenantName, webhookName));
-      if (!removed) throw noSuchWebhook(webhookName);
-      return { status: 204 };
-    },
-  });
-
-  const rotateWebhookSecret = operation({
-    id: "rotateWebhookSecret",
-    method: "post",
-    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/rotate-secret",
-    tag: "Webhooks",
-    summary: "Give a webhook a new secret",
-    description:
-      "The answer is the only one that has it. For 24 hours messages are signed with the one before, too, so that the " +
-      "receiver can be changed meanwhile.",
-    needs: "manage",
-    params: webhookParams,
-    body: jsonBody(emptySchema, { required: false }),
-    responses: { 200: { description: "With the new secret.", schema: webhookWithSecretSchema } },
-    errors: ["WebhookNotFound", "TooManySecrets"],
-    async handle({ caller, params }) {
-      const secret = newSecret();
-      for (let tries = 0; tries < CHANGE_TRIES; tries++) {
-        const { value: webhook, etag } = await find(caller, params);
-        if (secretsAt(webhook, now()).length >= WEBHOOK_SECRETS_MAX_COUNT) throw tooManySecrets();
-        const changed: Webhook = { ...webhook, secrets: rotatedSecrets(webhook, secret, now()), changedAt: now() };
-        if (await webhooks.replace(changed, etag)) {
-          return { status: 200, body: { ...webhookView(changed, now()), secret } };
-        }
-      }
-      throw changedByOthers();
-    },
-  });
-
-  const testWebhook = operation({
-    id: "testWebhook",
-    method: "post",
-    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/test",
-    tag: "Webhooks",
-    summary: "Send a webhook a ping",
-    description: "Signed as everything else, sent once, also to a disabled one. Answers what came back.",
-    needs: "manage",
-    params: webhookParams,
-    body: jsonBody(emptySchema, { required: false }),
-    responses: { 200: { description: "What came back, good or bad.", schema: webhookTestSchema } },
-    errors: ["WebhookNotFound"],
-    async handle({ caller, params }) {
-      const { value: webhook } = await find(caller, params);
-      if (beingTested.size >= TESTS_AT_ONCE || beingTested.has(webhook.webhookId)) throw busyTesting();
-      beingTested.add(webhook.webhookId);
-      try {
-        return { status: 200, body: await test(webhook) };
-      } finally {
-        beingTested.delete(webhook.webhookId);
-      }
-    },
-  });
-
-  async function test(webhook: Webhook) {
-    const sentAt = now();
-    const { tenantName, webhookName } = webhook;
-    const ping: WebhookPing = {
-      ...{ version: 1, eventType: "ping", at: sentAt.toISOString() },
-      ...{ tenantName, webhookName },
-    };
-    const body = JSON.stringify(ping);
-    const messageId = `msg_${randomBytes(16).toString("hex")}`;
-    const secrets = secretsAt(webhook, sentAt).map(({ value }) => value);
-    const begunAt = monotonicNow();
-    const result = await postWebhook(webhook.url, signedHeaders({ messageId, sentAt, body, secrets }), body);
-    const durationMs = Math.round(monotonicNow() - begunAt);
-    return { delivered: result.error === undefined, messageId, durationMs, ...result };
-  }
-
-  const listWebhookDeliveries = operation({
-    id: "listWebhookDeliveries",
-    method: "get",
-    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/deliveries",
-    tag: "Webhooks",
-    summary: "See what became of a webhook's messages",
-    description: "Those that wait, then the latest 100 that have ended; each newest first.",
-    needs: "manage",
-    params: webhookParams,
-    query: listWebhooksSchema,
-    responses: {
-      200: { description: "A page.", schema: pageSchema("WebhookDeliveryPage", deliveryViewSchema) },
-    },
-    errors: ["WebhookNotFound"],
-    async handle({ caller, params, query }) {
-      const { value } = await find(caller, params);
-      return { status: 200, body: pageView(await deliveries.list(value, query), deliveryView) };
-    },
-  });
-
-  return [listWebhooks, getWebhook, putWebhook, deleteWebhook, rotateWebhookSecret, testWebhook, listWebhookDeliveries];
-}
 
 interface NewWebhook extends Pick<Webhook, "url" | "enabled" | "createdAt" | "createdBy"> {
   readonly secret: string;
@@ -263,6 +167,118 @@ function newWebhook({ tenantName, webhookName }: WebhookName, { secret, ...field
   };
 }
 
+const deleteWebhook = ({ webhooks }: WebhookOperationDeps) =>
+  operation({
+    id: "deleteWebhook",
+    method: "delete",
+    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}",
+    tag: "Webhooks",
+    summary: "Delete a webhook",
+    description: "Also deletes its deliveries, waiting ones too. A message that is being sent may still arrive.",
+    needs: "manage",
+    params: webhookParams,
+    responses: { 204: { description: "Deleted." } },
+    errors: ["WebhookNotFound"],
+    async handle({ caller, params: { tenantName, webhookName } }) {
+      const removed = caller.mayUse(tenantName) && (await webhooks.remove(tenantName, webhookName));
+      if (!removed) throw noSuchWebhook(webhookName);
+      return { status: 204 };
+    },
+  });
+
+const rotateWebhookSecret = ({ webhooks, now }: WebhookOperationDeps) =>
+  operation({
+    id: "rotateWebhookSecret",
+    method: "post",
+    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/rotate-secret",
+    tag: "Webhooks",
+    summary: "Rotate the secret of a webhook",
+    description:
+      "Only this answer has the new secret. For 24 hours messages are signed with the previous secret too, so that the " +
+      "receiver can be updated.",
+    needs: "manage",
+    params: webhookParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 200: { description: "The webhook with its new secret.", schema: webhookWithSecretSchema } },
+    errors: ["WebhookNotFound", "TooManySecrets"],
+    async handle({ caller, params }) {
+      const secret = newSecret();
+      for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+        const { value: webhook, etag } = await findWebhook(webhooks, caller, params);
+        if (secretsAt(webhook, now()).length >= WEBHOOK_SECRETS_MAX_COUNT) throw tooManySecrets();
+        const changed: Webhook = { ...webhook, secrets: rotatedSecrets(webhook, secret, now()), changedAt: now() };
+        if (await webhooks.replace(changed, etag)) {
+          return { status: 200, body: { ...webhookView(changed, now()), secret } };
+        }
+      }
+      throw changedByOthers();
+    },
+  });
+
+const testWebhook = (deps: WebhookOperationDeps) => {
+  const beingTested = new Set<string>();
+  return operation({
+    id: "testWebhook",
+    method: "post",
+    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/test",
+    tag: "Webhooks",
+    summary: "Send a ping to a webhook",
+    description:
+      "The ping is signed like other messages and sent once, also to a disabled webhook. The answer says what came back.",
+    needs: "manage",
+    params: webhookParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: {
+      200: { description: "What the receiver answered, or why there was no answer.", schema: webhookTestSchema },
+    },
+    errors: ["WebhookNotFound"],
+    async handle({ caller, params }) {
+      const { value: webhook } = await findWebhook(deps.webhooks, caller, params);
+      if (beingTested.size >= TESTS_AT_ONCE || beingTested.has(webhook.webhookId)) throw busyTesting();
+      beingTested.add(webhook.webhookId);
+      try {
+        return { status: 200, body: await ping(webhook, deps) };
+      } finally {
+        beingTested.delete(webhook.webhookId);
+      }
+    },
+  });
+};
+
+async function ping(webhook: Webhook, { post, now, monotonicNow }: WebhookOperationDeps) {
+  const sentAt = now();
+  const { tenantName, webhookName } = webhook;
+  const message: WebhookPing = { version: 1, eventType: "ping", at: sentAt.toISOString(), tenantName, webhookName };
+  const body = JSON.stringify(message);
+  const messageId = `msg_${randomBytes(16).toString("hex")}`;
+  const secrets = secretsAt(webhook, sentAt).map(({ value }) => value);
+  const begunAt = monotonicNow();
+  const result = await post(webhook.url, signedHeaders({ messageId, sentAt, body, secrets }), body);
+  const durationMs = Math.round(monotonicNow() - begunAt);
+  return { delivered: result.error === undefined, messageId, durationMs, ...result };
+}
+
+const listWebhookDeliveries = ({ webhooks, deliveries }: WebhookOperationDeps) =>
+  operation({
+    id: "listWebhookDeliveries",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/deliveries",
+    tag: "Webhooks",
+    summary: "List the deliveries of a webhook",
+    description: "Waiting deliveries, then the latest 100 that have ended, each newest first.",
+    needs: "manage",
+    params: webhookParams,
+    query: listWebhooksSchema,
+    responses: {
+      200: { description: "A page.", schema: pageSchema("WebhookDeliveryPage", deliveryViewSchema) },
+    },
+    errors: ["WebhookNotFound"],
+    async handle({ caller, params, query }) {
+      const { value } = await findWebhook(webhooks, caller, params);
+      return { status: 200, body: pageView(await deliveries.list(value, query), deliveryView) };
+    },
+  });
+
 const noSuchWebhook = (webhookName: string): NotFoundError =>
   new NotFoundError("WebhookNotFound", `There is no webhook ${webhookName}.`);
 
@@ -275,11 +291,11 @@ const tooManyWebhooks = (): ConflictError =>
 const tooManySecrets = (): ConflictError =>
   new ConflictError(
     "TooManySecrets",
-    `${WEBHOOK_SECRETS_MAX_COUNT} secrets of this webhook are in use; the oldest ends 24 hours after its rotation.`,
+    `${WEBHOOK_SECRETS_MAX_COUNT} secrets of this webhook are in use. The oldest ends 24 hours after its rotation.`,
   );
 
 const changedByOthers = (): UnavailableError =>
-  new UnavailableError("StorageUnavailable", "The webhook was changed each time it was to be.");
+  new UnavailableError("StorageUnavailable", "The webhook changed during every attempt to write it. Retry later.");
 
 const busyTesting = (): TooManyRequestsError =>
-  new TooManyRequestsError("This webhook is being tested, or too many are.");
+  new TooManyRequestsError("This webhook is being tested, or too many tests are running. Retry later.");

@@ -1,4 +1,4 @@
-/** Operations on workers: who they are, and asking one to end. */
+/** Operations on workers: list, read, drain. */
 import { NotFoundError } from "../../core/errors.ts";
 import { emptySchema } from "../../core/http/requests.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
@@ -11,25 +11,23 @@ import {
 } from "../../core/http/worker-api.ts";
 import type { WorkerRecord } from "../../core/job/worker-record.ts";
 import { operation, type Operation } from "../http/operation.ts";
-import { jsonBody } from "../http/request-body.ts";
+import { jsonBody } from "../http/read-request.ts";
 
 export interface WorkerOperationDeps {
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestDrain">;
   readonly now: () => Date;
-  /** Without a heartbeat for so long, a worker's jobs are given to others. */
+  /** A worker whose last heartbeat is older is silent: its jobs go to others. */
   readonly silentAfterMs: number;
 }
 
-export function workerOperations({ workers, now, silentAfterMs }: WorkerOperationDeps): readonly Operation[] {
-  const view = (worker: WorkerRecord) => workerView(worker, now(), silentAfterMs);
+export const workerOperations = (deps: WorkerOperationDeps): readonly Operation[] => [
+  listWorkers(deps),
+  getWorker(deps),
+  drainWorker(deps),
+];
 
-  async function find({ pool, workerId }: { pool: string; workerId: string }): Promise<WorkerRecord> {
-    const worker = await workers.get(pool, workerId);
-    if (worker !== undefined) return worker;
-    throw new NotFoundError("WorkerNotFound", `There is no worker ${workerId} in pool ${pool}.`);
-  }
-
-  const listWorkers = operation({
+const listWorkers = (deps: WorkerOperationDeps) =>
+  operation({
     id: "listWorkers",
     method: "get",
     path: "/v1/workers",
@@ -37,44 +35,63 @@ export function workerOperations({ workers, now, silentAfterMs }: WorkerOperatio
     summary: "List the workers",
     needs: "operate",
     query: listWorkersSchema,
-    responses: { 200: { description: "All of them, those that have stopped too.", schema: workersSchema } },
+    responses: { 200: { description: "All workers, also stopped ones.", schema: workersSchema } },
     errors: [],
-    handle: async ({ query }) => ({ status: 200, body: { items: (await workers.list(query.pool)).map(view) } }),
+    handle: async ({ query }) => ({
+      status: 200,
+      body: { items: (await deps.workers.list(query.pool)).map((worker) => viewOf(deps, worker)) },
+    }),
   });
 
-  const getWorker = operation({
+const getWorker = (deps: WorkerOperationDeps) =>
+  operation({
     id: "getWorker",
     method: "get",
     path: "/v1/workers/{pool}/{workerId}",
     tag: "Workers",
-    summary: "Look at a worker",
+    summary: "Get a worker",
     needs: "operate",
     params: workerParams,
-    responses: { 200: { description: "As of its heartbeat.", schema: workerViewSchema } },
+    responses: { 200: { description: "The worker at its latest heartbeat.", schema: workerViewSchema } },
     errors: ["WorkerNotFound"],
-    handle: async ({ params }) => ({ status: 200, body: view(await find(params)) }),
+    handle: async ({ params }) => ({ status: 200, body: viewOf(deps, await findWorker(deps, params)) }),
   });
 
-  const drainWorker = operation({
+const drainWorker = (deps: WorkerOperationDeps) =>
+  operation({
     id: "drainWorker",
     method: "post",
     path: "/v1/workers/{pool}/{workerId}/drain",
     tag: "Workers",
-    summary: "Let a worker end its jobs and stop",
+    summary: "Drain a worker",
     description:
-      "It takes no more jobs, gives those it has its drain time, hands back the rest without costing them an attempt, " +
-      "and ends. What supervises it starts it again.",
+      "The worker takes no more jobs, gives the jobs it has its drain time, hands back the rest without costing them an " +
+      "attempt, and ends. Its supervisor starts it again.",
     needs: "operate",
     params: workerParams,
     body: jsonBody(emptySchema, { required: false }),
-    responses: { 202: { description: "Asked; it hears it with its next heartbeat.", schema: workerViewSchema } },
+    responses: {
+      202: { description: "Accepted. The worker reads it with its next heartbeat.", schema: workerViewSchema },
+    },
     errors: ["WorkerNotFound"],
     async handle({ params }) {
-      await find(params);
-      await workers.requestDrain(params.pool, params.workerId);
-      return { status: 202, body: view(await find(params)) };
+      await findWorker(deps, params);
+      await deps.workers.requestDrain(params.pool, params.workerId);
+      return { status: 202, body: viewOf(deps, await findWorker(deps, params)) };
     },
   });
 
-  return [listWorkers, getWorker, drainWorker];
+interface WorkerName {
+  readonly pool: string;
+  readonly workerId: string;
 }
+
+async function findWorker({ workers }: WorkerOperationDeps, { pool, workerId }: WorkerName): Promise<WorkerRecord> {
+  const worker = await workers.get(pool, workerId);
+  if (worker === undefined)
+    throw new NotFoundError("WorkerNotFound", `There is no worker ${workerId} in pool ${pool}.`);
+  return worker;
+}
+
+const viewOf = ({ now, silentAfterMs }: WorkerOperationDeps, worker: WorkerRecord) =>
+  workerView(worker, now(), silentAfterMs);

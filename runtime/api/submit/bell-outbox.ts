@@ -1,6 +1,6 @@
 /**
- * Sends the bells of jobs whose rows are written. The row is the truth, so a submit need not fail because the broker is
- * away for a moment: its bell is sent again until it is accepted, while the caller already has the id.
+ * Sends the bells of jobs whose rows are written. The row is the truth, so a submit does not fail when the broker is
+ * unavailable for a moment: the bell is sent again until the broker accepts it, and the caller already has the id.
  *
  * | state    | meaning                                 | leaves by                                                   |
  * |----------|-----------------------------------------|-------------------------------------------------------------|
@@ -16,9 +16,9 @@ import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
 export interface BellOutbox {
   /** Refuses new work while too many bells wait. Call it before a row is written. Throws UnavailableError. */
   assertReady(): void;
-  /** Resolves when the bells are sent, or when they wait to be sent again. */
+  /** Resolves when the bells are sent, or are kept to be sent again. */
   send(queueName: string, bells: readonly OutgoingBell[]): Promise<void>;
-  /** Waits for what is being sent, then gives waiting bells a last try. */
+  /** Waits for running sends, then tries the waiting bells once more. */
   close(): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export interface BellOutboxDeps {
   readonly log: Logger;
 }
 
-/** Bells kept for later. At about a kilobyte each, a broker outage costs this process some tens of megabytes at most. */
+/** Bells that may wait. At about a kilobyte each, a broker outage costs this process some tens of megabytes at most. */
 export const WAITING_MAX_COUNT = 20_000;
 export const RETRY_MS = 1_000;
 
@@ -40,7 +40,7 @@ export function createBellOutbox({ queue, log }: BellOutboxDeps): BellOutbox {
   const waiting: Waiting[] = [];
   /** Bells in `waiting`, and those of it that the pass is sending. */
   let waitingCount = 0;
-  /** Bells that are sent for the first time. */
+  /** Bells of first sends that are running. */
   let firstCount = 0;
   const firstSends = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -59,7 +59,7 @@ export function createBellOutbox({ queue, log }: BellOutboxDeps): BellOutbox {
     }, RETRY_MS);
   }
 
-  /** After a failure its queue's other bells are left for the next pass: each might take as long to fail. */
+  /** After a failure, the queue's other bells wait for the next pass: each might take as long to fail. */
   async function sendWaiting(): Promise<void> {
     const failing = new Set<string>();
     for (let left = waiting.length; left > 0; left--) {
@@ -71,7 +71,7 @@ export function createBellOutbox({ queue, log }: BellOutboxDeps): BellOutbox {
           waitingCount -= item.bells.length;
           continue;
         } catch {
-          // Logged when it began; it goes on until the broker is back.
+          // The first failure was logged.
           failing.add(item.queueName);
         }
       }
@@ -98,17 +98,14 @@ export function createBellOutbox({ queue, log }: BellOutboxDeps): BellOutbox {
     clearTimeout(timer);
     await Promise.all([pass, ...firstSends]);
     await sendWaiting();
-    if (waitingCount > 0) log.error({ count: waitingCount }, "bells could not be sent before the end");
+    if (waitingCount > 0) log.error({ count: waitingCount }, "bells were not sent before the process ended");
   }
 
   return {
     assertReady() {
-      // While the broker is away, what is on its way will wait, too. Otherwise a burst is no reason to refuse work.
+      // While the broker is unavailable, first sends will wait too. Otherwise a burst must not be refused.
       if (waitingCount === 0 || waitingCount + firstCount < WAITING_MAX_COUNT) return;
-      throw new UnavailableError(
-        "BusUnavailable",
-        "The message broker is unavailable, and too many jobs wait for it. Retry later.",
-      );
+      throw new UnavailableError("BusUnavailable", "The broker is unavailable and the backlog is full. Retry later.");
     },
     async send(queueName, bells) {
       if (bells.length === 0) return;

@@ -1,4 +1,4 @@
-/** Submits many jobs whose requests are judged alone: a wrong one gets its error in its place and stops no other. */
+/** Reads many jobs from a request, checks each alone, and submits them. A wrong one gets its error in its place. */
 import { InvalidRequestError, invalidField } from "../../core/errors.ts";
 import { jobRequestSchema } from "../../core/http/requests.ts";
 import type { SubmitResult } from "../../core/http/views.ts";
@@ -12,53 +12,53 @@ import {
 import { type Line, TOO_LONG, linesOf } from "../../core/lines.ts";
 import { type Caller, currentCaller } from "../auth/caller.ts";
 import { isOfItem, itemError } from "../http/error-response.ts";
-import { readWhole } from "../http/request-body.ts";
-import { validate } from "../http/validate.ts";
-import type { SubmitRequest, Submitter } from "./submit-jobs.ts";
-import { type AcceptedJob, type Outcome, done, failed, onward } from "./write-jobs.ts";
+import { readWhole, validate } from "../http/read-request.ts";
+import type { SubmitRequest } from "./submit-job.ts";
+import { type Outcome, type SubmitMany, done, failed, onward } from "./submit-many.ts";
+import type { SubmittedJob } from "./write-job.ts";
 
-/** What the jobs of one request share. */
+/** What all jobs of one request share. */
 export interface Bulk {
   readonly caller: Caller;
   readonly batchId: string | undefined;
-  /** Of the request as a whole; each job gets one made of it and its place. */
+  /** Of the whole request. Each job gets a key made from it and its place. */
   readonly idempotencyKey: string | undefined;
 }
 
 export interface BulkSubmit {
-  /** Throws UnavailableError; any of the jobs may then have been accepted. */
+  /** Throws UnavailableError. Any of the jobs may then have been accepted. */
   submitItems(bulk: Bulk, items: readonly unknown[]): Promise<readonly SubmitResult[]>;
   /**
-   * Results in the order of the lines, in groups, while lines are still coming. Throws, after the results of all lines
-   * before: UnavailableError, InvalidRequestError for a line too many or a body that broke off.
+   * Results in the order of the lines, in groups, while lines are still coming. Throws, after the results of all earlier lines:
+   * UnavailableError, InvalidRequestError for too many lines or an incomplete body.
    */
   submitLines(bulk: Bulk, body: AsyncIterable<Uint8Array>): AsyncGenerator<readonly SubmitResult[]>;
 }
 
-export function createBulkSubmit(submitter: Submitter): BulkSubmit {
+export function createBulkSubmit(submitMany: SubmitMany): BulkSubmit {
   function submitAll(
     { caller, ...shared }: Bulk,
     items: readonly unknown[],
     from: number,
-    judge: (item: unknown, index: number) => SubmitRequest["job"],
-  ): Promise<readonly Outcome<AcceptedJob>[]> {
+    read: (item: unknown, index: number) => SubmitRequest["job"],
+  ): Promise<readonly Outcome<SubmittedJob>[]> {
     const requests = items.map((item, position): Outcome<SubmitRequest> => {
       const index = from + position;
       const { batchId, idempotencyKey: whole } = shared;
       try {
         const idempotencyKey = whole === undefined ? undefined : itemKey(whole, index);
-        return done({ job: judge(item, index), batchId, idempotencyKey });
+        return done({ job: read(item, index), batchId, idempotencyKey });
       } catch (error) {
         return failed(error);
       }
     });
-    return onward(requests, (well) => submitter.submit(caller, well));
+    return onward(requests, (well) => submitMany(caller, well));
   }
 
   return {
     async submitItems(bulk, items) {
       const outcomes = await submitAll(bulk, items, 0, (item, index) => {
-        // Such an item could not be read.
+        // The item could not be read.
         if (item instanceof InvalidRequestError) throw item;
         return validate(jobRequestSchema, item, `jobs[${index}]`);
       });
@@ -69,11 +69,11 @@ export function createBulkSubmit(submitter: Submitter): BulkSubmit {
       let count = 0;
       for await (const group of inGroups(filledLines(body), LINES_AHEAD)) {
         const lines = group.slice(0, SUBMIT_MAX_JOBS - count);
-        // Lines come for as long as a request may: a grant that is taken away meanwhile counts for the next group.
+        // A request can take long, so each group is checked against the current grants.
         const caller = await currentCaller(bulk.caller);
         const outcomes = await submitAll({ ...bulk, caller }, lines, count, (line) => jobOf(line as Line));
         count += lines.length;
-        // Results are in order, so the first that met an outage is the end of them.
+        // Results are in order, so the first outage ends them.
         const outage = outcomes.find((one) => !one.ok && !isOfItem(one.error));
         const answered = outage === undefined ? outcomes : outcomes.slice(0, outcomes.indexOf(outage));
         if (answered.length > 0) yield answered.map(resultOf);
@@ -93,17 +93,17 @@ const LINES_AHEAD = {
 const tooMany = (): InvalidRequestError =>
   new InvalidRequestError(
     "PayloadTooLarge",
-    `One request takes at most ${SUBMIT_MAX_JOBS} jobs; the rest was not read.`,
+    `One request takes at most ${SUBMIT_MAX_JOBS} jobs. The rest was not read.`,
   );
 
-/** Throws what is no fault of the item. */
-function resultOf(outcome: Outcome<AcceptedJob>): SubmitResult {
+/** Throws an error that is not the item's. */
+function resultOf(outcome: Outcome<SubmittedJob>): SubmitResult {
   if (!outcome.ok) return { error: itemError(outcome.error) };
   const { jobId, batchId, replayed } = outcome.value;
   return { jobId, batchId, ...(replayed && { replayed }) };
 }
 
-/** Lines with something in them. */
+/** Lines that are not blank. */
 async function* filledLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   for await (const line of linesOf(body, SUBMIT_LINE_MAX_BYTES)) {
     if (line === TOO_LONG || !line.every((byte) => BLANKS.has(byte))) yield line;
@@ -120,25 +120,25 @@ function jobOf(line: Line): SubmitRequest["job"] {
   return validate(jobRequestSchema, readWhole(line, "line"));
 }
 
-// Reads ahead of a slow consumer, and hands it everything that waits as one group: alone what comes alone, together what
-// comes fast. Nothing waits on a clock for company, and no more is read than the bounds allow.
+// --- Groups ----------------------------------------------------------------------------------------------------------
 
 export interface GroupBounds<T> {
   readonly maxCount: number;
-  /** Reached by the items that wait, no more are read. */
+  /** When waiting items reach it, no more are read. */
   readonly maxWeight: number;
   readonly weightOf: (item: T) => number;
 }
 
 /**
- * Throws what the source throws, at once: what was read before it is dropped. A consumer that stops early leaves the
- * source being read to its end and thrown away, so that whoever writes to it is not left waiting.
+ * Reads ahead of a slow consumer, within the bounds, and returns all waiting items as one group. No item waits for a timer.
+ * Throws an error of the source at once and drops the items before it. If the consumer stops early, the source is read to
+ * its end and dropped, so that its writer does not hang.
  */
 export async function* inGroups<T>(source: AsyncIterable<T>, bounds: GroupBounds<T>): AsyncGenerator<readonly T[]> {
   let waiting: T[] = [];
   let weight = 0;
   const state: { stopped: boolean; end?: { readonly error?: unknown } } = { stopped: false };
-  // Each side waits for the other at most once at a time, and looks again before it does.
+  // Each side waits for the other at most once at a time, and checks again before it waits.
   let wakeReader = (): void => undefined;
   let wakeTaker = (): void => undefined;
   const isFull = (): boolean => waiting.length >= bounds.maxCount || weight >= bounds.maxWeight;

@@ -1,5 +1,5 @@
-/** Batches that take jobs: created on request, found by name, or the tenant's batch of the day. */
-import { ConflictError, invalidField, InvariantError, NotFoundError } from "../../core/errors.ts";
+/** Finds the batch of a submit: created on request, named by its id, or the tenant's batch of the day. */
+import { invalidField, NotFoundError } from "../../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../../core/job/ids.ts";
 import { type Batch, NEW_BATCH } from "../../core/job/job.ts";
 import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../core/limits.ts";
@@ -9,16 +9,15 @@ import type { CreateBatchBody } from "../../core/http/requests.ts";
 import { DEFAULT_POOL } from "../../core/deployment/topology.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Lookup, assertNotOfTimer } from "../lookup.ts";
-import { requestHash } from "./prepare-job.ts";
-import type { Reservations } from "./reservations.ts";
+import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
 
 export interface BatchIntakeDeps {
   readonly batches: Pick<BatchStore, "create" | "get">;
   readonly lookup: Pick<Lookup, "batch">;
-  readonly reservations: Reservations;
+  readonly reservations: Pick<Reservations, "reserveOne">;
   readonly ids: IdSource;
   readonly now: () => Date;
-  /** The worker pools there are: a batch for another one would wait for ever. */
+  /** The worker pools there are. A batch for another pool would wait for ever. */
   readonly pools: readonly string[];
 }
 
@@ -30,15 +29,15 @@ export interface CreatedBatch {
 
 export interface BatchIntake {
   /**
-   * Without a tenant, for the only one the caller acts for. Throws InvalidRequestError, BatchNotFound for a tenant of
-   * others, IdempotencyKeyReused.
+   * Default tenant: the only one the caller acts for. Throws InvalidRequestError, BatchNotFound for a tenant of others,
+   * IdempotencyKeyReused.
    */
   create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
-  /** The batch of this id, open or not. Throws BatchNotFound; BatchOfTimer for one that takes jobs from its timer only. */
+  /** The batch with this id, open or not. Throws BatchNotFound; BatchOfTimer for the batch of a timer. */
   named(caller: Caller, batchId: string): Promise<Batch>;
   /**
-   * The tenant's batch of the day, created when it is the first to be asked for, or the one before takes no more jobs. Not
-   * open only after DEFAULT_BATCHES_PER_DAY_MAX of them. Throws BatchNotFound.
+   * The tenant's batch of the day. A new one is created if there is none, or if the last is not open. After
+   * DEFAULT_BATCHES_PER_DAY_MAX of them the last is returned, open or not. Throws BatchNotFound.
    */
   daily(caller: Caller, tenantName: string): Promise<Batch>;
 }
@@ -66,15 +65,12 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
     });
   }
 
-  /** The id the batch is to have, and whether a request that came before may have created it. */
-  async function reserve(fields: Fields, idempotencyKey: string | undefined) {
+  /** The id of the batch, and whether an earlier request may have created it. */
+  async function reserve(fields: Fields, idempotencyKey: string | undefined): Promise<Reservation> {
     const freshId = ids.batchId(fields.tenantName);
     if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
     const wish = { freshId, requestHash: requestHash("batch", fields), idempotencyKey, clientJobId: undefined };
-    const [reserved] = await reservations.reserve(fields.tenantName, [wish]);
-    if (reserved === undefined) throw new InvariantError("A reservation was not answered.");
-    if (reserved instanceof ConflictError) throw reserved;
-    return reserved;
+    return reservations.reserveOne(fields.tenantName, wish);
   }
 
   return {
@@ -103,7 +99,7 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
         if (existing !== undefined) {
           const isLast = number === DEFAULT_BATCHES_PER_DAY_MAX - 1;
           if (existing.value.state === "open" || isLast) return existing.value;
-          // Who closes or cancels what has been submitted so far says nothing of what comes.
+          // Closing or canceling earlier jobs must not refuse later ones.
           continue;
         }
         const day = today.toISOString().slice(0, 10);
@@ -126,5 +122,5 @@ function onlyTenantOf(caller: Caller): string {
   const tenants = caller.tenants();
   const [only] = tenants;
   if (tenants !== "all" && only !== undefined && tenants.length === 1) return only;
-  throw invalidField("tenantName", "is required for a caller who does not act for exactly one tenant");
+  throw invalidField("tenantName", "is required, because the caller does not act for exactly one tenant");
 }

@@ -1,7 +1,7 @@
 /**
- * Judges whether the package a job names is there and has its job type, so that a mistake is refused at submit and does
- * not become a failed job. What the catalog says is kept for a short time. A kept answer can accept a job; it never
- * refuses one, because the package may have been published since.
+ * Checks that the package of a job exists and has its job type, so that a mistake is refused at submit and does not become a
+ * failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
+ * the package may have been published since.
  */
 import { closestName } from "../../core/text.ts";
 import { type JobSystemError, NotFoundError, PackageError, UnavailableError } from "../../core/errors.ts";
@@ -21,11 +21,11 @@ export interface KnownJobsDeps {
   readonly monotonicNow: () => number;
 }
 
-/** Why a job would fail before it starts; undefined: nothing is known against it. Throws UnavailableError. */
+/** Why a job would fail before it starts. Undefined: no reason is known. Throws UnavailableError. */
 export type RefusalOf = (job: JobRequestBody) => Promise<JobSystemError | undefined>;
 
 export interface KnownJobs {
-  /** For one request: each package is read at most once for all its refusals, and after this call. */
+  /** For one request. Each package is read at most once for all its refusals, and after this call. */
   judge(): RefusalOf;
 }
 
@@ -36,7 +36,7 @@ interface Reading {
   readonly found: Promise<Found>;
 }
 
-/** Undefined: there is none. Its job types are undefined when they were not noted. */
+/** Undefined: no such package. Its job types are undefined if they were not recorded. */
 type Found = { readonly jobTypes?: readonly string[] | undefined } | undefined;
 
 export function createKnownJobs({ packages, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
@@ -49,7 +49,7 @@ export function createKnownJobs({ packages, isReleasePending, monotonicNow }: Kn
     const reading = { turn: ++turn, at: monotonicNow(), found };
     readings.delete(name);
     readings.set(name, reading);
-    // Those who wait for it are told. The next request reads again.
+    // Waiting requests get the error. The next request reads again.
     found.catch(() => readings.get(name) === reading && readings.delete(name));
     const [oldest] = readings.keys();
     if (oldest !== undefined && readings.size > KNOWN_PACKAGES_MAX_COUNT) readings.delete(oldest);
@@ -121,6 +121,6 @@ function listOf(jobTypes: readonly string[]): string {
 const pending = (packageName: string): UnavailableError =>
   new UnavailableError(
     "StorageUnavailable",
-    `Package ${packageName} comes with this release and is not published yet. Try again.`,
+    `Package ${packageName} comes with this release and is not published yet. Retry later.`,
     { retryAfterS: RELEASE_RETRY_AFTER_S },
   );

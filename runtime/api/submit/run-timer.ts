@@ -1,32 +1,31 @@
-/** Runs a timer now, beside its schedule: a job as its ticks make them, submitted by whoever asks. */
-import { ConflictError, InvariantError } from "../../core/errors.ts";
+/** Runs a timer now, independently of its schedule. The job is like one of a tick, submitted by the caller. */
+import { InvariantError } from "../../core/errors.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import { batchIdOf, listenerOf, tickJobId, type Timer } from "../../core/timer/timer.ts";
 import type { TimerTrigger } from "../../core/timer/trigger.ts";
 import { wakeTimerBatch } from "../../timers/run/timer-jobs.ts";
-import type { AcceptedJob, Acceptance } from "./write-jobs.ts";
 import type { Caller } from "../auth/caller.ts";
-import { prepareJob, requestHash } from "./prepare-job.ts";
-import type { Reservation, Reservations } from "./reservations.ts";
+import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
+import { type JobWriter, type SubmittedJob, prepareJob } from "./write-job.ts";
 
 export interface RunTimerDeps {
   readonly batches: Pick<BatchStore, "create" | "get" | "update">;
-  readonly reservations: Reservations;
-  readonly acceptance: Acceptance;
+  readonly reservations: Pick<Reservations, "reserveOne">;
+  readonly writer: Pick<JobWriter, "assertReady" | "write">;
   readonly ids: Pick<IdSource, "batchId">;
   readonly now: () => Date;
 }
 
 /**
- * Whether it overlaps a run that goes on is judged when it starts, as for every run. Throws IdempotencyKeyReused,
+ * Whether it may overlap another run is decided when it starts, as for every run. Throws IdempotencyKeyReused,
  * UnavailableError.
  */
-export type RunTimer = (caller: Caller, timer: Timer, idempotencyKey: string | undefined) => Promise<AcceptedJob>;
+export type RunTimer = (caller: Caller, timer: Timer, idempotencyKey: string | undefined) => Promise<SubmittedJob>;
 
-export function createRunTimer({ batches, reservations, acceptance, ids, now }: RunTimerDeps): RunTimer {
+export function createRunTimer({ batches, reservations, writer, ids, now }: RunTimerDeps): RunTimer {
   async function reserve(timer: Timer, at: Date, idempotencyKey: string | undefined): Promise<Reservation> {
-    // Any text that was never there before tells it from other runs of this moment.
+    // A unique text tells it from other runs of this moment.
     const freshId = tickJobId(timer, at, `manual:${ids.batchId(timer.tenantName)}`);
     if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
     const wish = {
@@ -35,16 +34,13 @@ export function createRunTimer({ batches, reservations, acceptance, ids, now }: 
       idempotencyKey,
       clientJobId: undefined,
     };
-    const [reserved] = await reservations.reserve(timer.tenantName, [wish]);
-    if (reserved === undefined) throw new InvariantError("A reservation was not answered.");
-    if (reserved instanceof ConflictError) throw reserved;
-    return reserved;
+    return reservations.reserveOne(timer.tenantName, wish);
   }
 
   return async (caller, timer, idempotencyKey) => {
-    acceptance.assertReady();
+    writer.assertReady();
     const at = now();
-    // Before the key is taken: whoever repeats the request must find the batch of the job it stands for.
+    // Before the key is taken: a repeat of the request must find the batch of its job.
     await wakeTimerBatch(batches, timer, at);
     const batch = (await batches.get(batchIdOf(timer)))?.value;
     if (batch === undefined) throw new InvariantError(`The batch of timer ${listenerOf(timer)} is not there.`);
@@ -53,10 +49,7 @@ export function createRunTimer({ batches, reservations, acceptance, ids, now }: 
     const names = { tenantName, jobType: timerName, jobName: timerName, jobProcessorPackageName };
     const prepared = prepareJob({ ...names, parameters, priority }, at);
     const reservation = await reserve(timer, at, idempotencyKey);
-    // The batch is as old as the timer, whose pool may have become another one since.
-    const [outcome] = await acceptance.accept(caller, [{ prepared, batch: { ...batch, pool }, reservation }]);
-    if (outcome === undefined) throw new InvariantError("A run was not answered.");
-    if (!outcome.ok) throw outcome.error;
-    return outcome.value;
+    // The timer may have another pool than when its batch was created.
+    return writer.write(caller, { prepared, batch: { ...batch, pool }, reservation });
   };
 }

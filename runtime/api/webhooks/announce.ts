@@ -1,6 +1,6 @@
 /**
- * Makes deliveries of the completions that wait on a batch's row, and then takes them off it. Whoever completed the batch
- * wrote them there in the same write, so none can be forgotten; a repeat makes the same deliveries and so none.
+ * Makes deliveries of the completions on a batch's row, and then removes them from it. The write that completed the batch put
+ * them there, so none can be lost. A repeat makes the same deliveries again, which already exist.
  */
 import { createHash } from "node:crypto";
 import { messageOf } from "../../core/errors.ts";
@@ -24,28 +24,28 @@ export interface AnnounceDeps {
 }
 
 /**
- * Announces what a batch has to announce. Never throws: what cannot be done stays on the row for the next round. Resolves
- * to the number of deliveries that wait now.
+ * Announces the completions of a batch. Never throws: after an error they stay on the row for the next round. Resolves to the
+ * number of deliveries that wait now.
  */
 export type Announce = (batchId: string) => Promise<number>;
 
-/** Each refusal is somebody else's write of the batch. */
+/** Each conflict is another write of the batch. */
 const CLEAR_TRIES = 10;
 
 export function createAnnounce({ batches, webhooks, deliveries, now, log }: AnnounceDeps): Announce {
   /** Resolves to whether it waits. */
-  async function hand(delivery: WebhookDelivery): Promise<boolean> {
+  async function addDelivery(delivery: WebhookDelivery): Promise<boolean> {
     const waiting = await deliveries.waitingCount(delivery, WEBHOOK_WAITING_MAX_COUNT);
     if (waiting < WEBHOOK_WAITING_MAX_COUNT) {
       await deliveries.add(delivery);
       return true;
     }
-    const error = `${WEBHOOK_WAITING_MAX_COUNT} deliveries wait for this webhook already.`;
+    const error = `${WEBHOOK_WAITING_MAX_COUNT} deliveries already wait for this webhook.`;
     await deliveries.end({ ...delivery, state: "failed", nextTryAt: undefined, error });
     return false;
   }
 
-  /** Only those that were announced: another completion may have come meanwhile. */
+  /** Removes only what was announced: another completion may have come meanwhile. */
   async function clear(batchId: string, announced: ReadonlySet<number>): Promise<void> {
     let stored = await batches.get(batchId);
     for (let tries = 0; tries < CLEAR_TRIES && stored !== undefined; tries++) {
@@ -63,7 +63,7 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
     const receivers = (await webhooks.of(batch.tenantName)).filter(({ enabled }) => enabled);
     let count = 0;
     for (const end of batch.unannounced) {
-      for (const webhook of receivers) if (await hand(newWebhookDelivery(batch, end, webhook, now()))) count++;
+      for (const webhook of receivers) if (await addDelivery(newWebhookDelivery(batch, end, webhook, now()))) count++;
     }
     await clear(batchId, new Set(batch.unannounced.map(({ generation }) => generation)));
     return count;
@@ -73,7 +73,7 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
     try {
       return await announce(batchId);
     } catch (error) {
-      log.warn({ batchId, error: messageOf(error) }, "webhooks were not told of a batch; trying again");
+      log.warn({ batchId, error: messageOf(error) }, "the completion of a batch was not announced; trying again");
       return 0;
     }
   };
@@ -81,7 +81,7 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
 
 const KEY_LENGTH = 32;
 
-/** Everything in it that names it is made of the batch and its generation, so that a repeat is recognised. */
+/** Its key and id are made from the batch and its generation, so that a repeat is the same delivery. */
 function newWebhookDelivery(batch: Batch, end: BatchEnd, webhook: Webhook, now: Date): WebhookDelivery {
   const { generation, state, completedAt, counts } = end;
   const { id, event } = batchCompletedEvent({ ...batch, generation, state }, completedAt);
@@ -93,10 +93,16 @@ function newWebhookDelivery(batch: Batch, end: BatchEnd, webhook: Webhook, now: 
     webhookId: webhook.webhookId,
     key: `${newestFirst(completedAt)}${digest}`,
     messageId: `msg_${digest}`,
-    ...{ batchId: batch.batchId, generation },
+    batchId: batch.batchId,
+    generation,
     body: JSON.stringify(message),
     createdAt: completedAt,
-    ...{ state: "waiting", tries: 0, nextTryAt: now, triedAt: undefined },
-    ...{ answerCode: undefined, answer: undefined, error: undefined },
+    state: "waiting",
+    tries: 0,
+    nextTryAt: now,
+    triedAt: undefined,
+    answerCode: undefined,
+    answer: undefined,
+    error: undefined,
   };
 }

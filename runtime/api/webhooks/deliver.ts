@@ -1,7 +1,7 @@
 /**
- * Sends deliveries that are due. A delivery is claimed by a write on its version that sets its next try, so of several
- * processes one sends it, and one whose sender dies is tried again. Receivers are kept apart: each has so many slots,
- * so has each tenant, and whoever has none left is passed over.
+ * Sends deliveries that are due. A process claims a delivery by a write on its version that sets the next try. So only one
+ * of several processes sends it, and it is tried again if that process dies. Each receiver and each tenant has a number of
+ * slots; deliveries without a free slot are skipped.
  */
 import { messageOf } from "../../core/errors.ts";
 import { WEBHOOK_AT_ONCE, WEBHOOK_TENANT_AT_ONCE, WEBHOOK_TIMEOUT_MS, WEBHOOKS_AT_ONCE } from "../../core/limits.ts";
@@ -25,28 +25,27 @@ export interface DeliverDeps {
 
 export interface Deliverer {
   /**
-   * Begins every delivery that is due, as far as there are slots. Resolves to whether some had to be left for want of
-   * them. Throws UnavailableError.
+   * Starts every due delivery that has a slot. Resolves to whether some had none. Throws UnavailableError.
    */
   round(): Promise<boolean>;
-  /** Resolves when one of those under way has ended; at once when none is. */
+  /** Resolves when a running delivery has ended; at once when none is running. */
   next(): Promise<void>;
-  /** Resolves when none is under way. */
+  /** Resolves when no delivery is running. */
   idle(): Promise<void>;
   readonly count: number;
 }
 
-/** A sender that has not noted by then what came of its try has died; another one may try. */
+/** A process that has not written the result by then has died. Another one may try. */
 export const CLAIM_MS = WEBHOOK_TIMEOUT_MS + 50_000;
 const PAGE = 50;
-/** Each refusal is somebody else's write of the webhook. */
+/** Each conflict is another write of the webhook. */
 const NOTE_TRIES = 5;
 
 export function createDeliverer({ webhooks, deliveries, post, unreadable, now, random, log }: DeliverDeps): Deliverer {
   const underWay = new Map<string, Promise<void>>();
   const perWebhook = new Map<string, number>();
   const perTenant = new Map<string, number>();
-  /** Where the last round stopped for want of slots: those behind come first in the next. */
+  /** Where the last round ran out of slots. The next round starts there. */
   let cursor = "";
 
   const webhookKey = ({ tenantName, webhookId }: WebhookDelivery): string => `${tenantName}.${webhookId}`;
@@ -62,8 +61,8 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     add(perTenant, value.tenantName, 1);
     const sending = deliver(stored)
       .catch((error: unknown) => {
-        // It is due again when its claim ends.
-        log.warn({ messageId: value.messageId, error: messageOf(error) }, "a delivery broke off");
+        // The delivery is due again when its claim ends.
+        log.warn({ messageId: value.messageId, error: messageOf(error) }, "a delivery failed; it is tried again");
       })
       .finally(() => {
         underWay.delete(place);
@@ -87,7 +86,7 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     const triedAt = now();
     const nextTryAt = new Date(triedAt.getTime() + CLAIM_MS);
     const claim = await deliveries.change(delivery, etag, { tries, triedAt, nextTryAt });
-    // Somebody else has it.
+    // Another process has it.
     if (claim === undefined) return;
     const headers = signedHeaders({
       messageId: delivery.messageId,
@@ -127,13 +126,13 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
   ): Promise<void> {
     for (let tries = 0; tries < NOTE_TRIES; tries++) {
       const stored = await webhooks.get(delivery.tenantName, delivery.webhookName);
-      // Another one by that name has nothing to do with it.
+      // Another webhook of that name has nothing to do with it.
       if (stored?.value.webhookId !== delivery.webhookId) return;
       if (await webhooks.replace({ ...stored.value, ...changes(stored.value) }, stored.etag)) return;
     }
   }
 
-  /** From behind a place to the end. Resolves to whether some were passed over; `full`: no slot is left at all. */
+  /** From behind a place to the end. Resolves to whether some were skipped. `full`: no slot is left. */
   async function sweep(from: string): Promise<{ readonly left: boolean; readonly full: boolean }> {
     let after = from;
     let left = false;
@@ -179,7 +178,7 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
       cursor = "";
       const first = await sweep(from);
       if (first.full || from === "") return first.left;
-      // What stood before the place the last round had to stop at.
+      // Deliveries before the place where the last round stopped.
       return (await sweep("")).left || first.left;
     },
     async next() {

@@ -1,8 +1,8 @@
 /**
- * The duty to deliver webhooks: one API instance at a time has it, elected by a lease, so that looking for what is due
- * costs once. That two may believe to have it for a moment does no harm: deliveries are claimed one by one.
+ * The duty to deliver webhooks. One API instance has it at a time, elected by a lease, so that only one looks for due
+ * deliveries. Two instances may believe for a moment that they have it: deliveries are claimed one by one.
  */
-import { setTimeout as pause } from "node:timers/promises";
+import { sleep } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { PublishedEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -15,22 +15,22 @@ export interface WebhookDutyDeps {
   readonly announce: Announce;
   readonly deliverer: Deliverer;
   readonly log: Logger;
-  /** Between two looks when nothing is known to have happened. Default 5 s. */
+  /** Time between two rounds without an event. Default 5 s. */
   readonly everyMs?: number;
 }
 
 export interface WebhookDuty {
-  /** Any event: the completion of a batch is looked at at once, and not only when the sweeper comes by. */
-  hear(published: PublishedEvent): void;
-  /** Ends after what is being sent, but does not wait long: what is cut off is sent again when its claim ends. */
+  /** Takes any event. The completion of a batch is announced at once, without waiting for the sweeper. */
+  onEvent(published: PublishedEvent): void;
+  /** Waits for running deliveries, but not long. A delivery that is cut off is sent again when its claim ends. */
   stop(): Promise<void>;
 }
 
 const EVERY_MS = 5_000;
 /** Well within the time a process gets to end. */
 const STOP_AFTER_MS = 5_000;
-/** Batches heard of and not looked at yet. What is beyond is found by the sweeper. */
-const HEARD_MAX_COUNT = 10_000;
+/** Completed batches that wait to be announced. The sweeper finds any more. */
+const COMPLETED_MAX_COUNT = 10_000;
 
 export function startWebhookDuty({
   lease,
@@ -39,14 +39,14 @@ export function startWebhookDuty({
   log,
   everyMs = EVERY_MS,
 }: WebhookDutyDeps): WebhookDuty {
-  const heard = new Set<string>();
+  const completed = new Set<string>();
   let isStopped = false;
   let wake = Promise.withResolvers<undefined>();
 
-  async function look(): Promise<void> {
-    const batchIds = [...heard];
-    heard.clear();
-    // Another instance has it, and has heard the same.
+  async function round(): Promise<void> {
+    const batchIds = [...completed];
+    completed.clear();
+    // Another instance has the duty, and receives the same events.
     if (!(await lease.hold())) return;
     for (const batchId of batchIds) await announce(batchId);
     const isLeft = await deliverer.round();
@@ -56,8 +56,10 @@ export function startWebhookDuty({
   async function work(): Promise<void> {
     while (!isStopped) {
       wake = Promise.withResolvers();
-      await look().catch((error: unknown) => log.warn({ error: messageOf(error) }, "webhooks were not looked at"));
-      if (heard.size > 0) continue;
+      await round().catch((error: unknown) =>
+        log.warn({ error: messageOf(error) }, "a round of webhook deliveries failed"),
+      );
+      if (completed.size > 0) continue;
       const timer = setTimeout(() => wake.resolve(undefined), everyMs);
       await wake.promise;
       clearTimeout(timer);
@@ -66,21 +68,20 @@ export function startWebhookDuty({
   const working = work();
 
   return {
-    hear({ event }) {
-      if (event.eventType !== "batchCompleted" || heard.size >= HEARD_MAX_COUNT) return;
-      heard.add(event.batchId);
+    onEvent({ event }) {
+      if (event.eventType !== "batchCompleted" || completed.size >= COMPLETED_MAX_COUNT) return;
+      completed.add(event.batchId);
       wake.resolve(undefined);
     },
     async stop() {
       isStopped = true;
       wake.resolve(undefined);
       await working;
-      const patience = new AbortController();
-      const waited = pause(STOP_AFTER_MS, undefined, { signal: patience.signal }).catch(() => undefined);
-      await Promise.race([deliverer.idle(), waited]);
-      patience.abort();
+      const ended = new AbortController();
+      await Promise.race([deliverer.idle(), sleep(STOP_AFTER_MS, ended.signal)]);
+      ended.abort();
       await lease.release().catch((error: unknown) => {
-        log.warn({ error: messageOf(error) }, "the lease of the webhooks was not given up; it ends by itself");
+        log.warn({ error: messageOf(error) }, "the lease for webhooks was not released; it expires by itself");
       });
     },
   };

@@ -1,6 +1,6 @@
 /**
- * One POST to a receiver that a tenant names: to a public address only, over a connection of its own, without following
- * anything it answers, and within bounds of time and size. Never throws: whatever happens is a result.
+ * One POST to a receiver of a tenant: to a public address only, over a connection of its own, without redirects, with limits
+ * of time and size. Never throws: an error is a result.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
@@ -20,9 +20,9 @@ import {
 
 export interface PostDeps {
   readonly resolve: ResolveName;
-  /** Also receivers on this machine, over http too: for laptops and tests. */
+  /** Whether receivers on this machine are allowed, also over http. For laptops and tests. */
   readonly allowLoopback: boolean;
-  /** For everything, from the first look-up to the answer's head. */
+  /** From the name look-up to the headers of the answer. */
   readonly timeoutMs: number;
   /** Certificates to trust. Default: the system's. */
   readonly ca?: string;
@@ -31,12 +31,12 @@ export interface PostDeps {
 export type Post = (url: string, headers: Readonly<Record<string, string>>, body: string) => Promise<PostResult>;
 
 const USER_AGENT = "jobyard-webhooks/1";
-/** Its text is only for people: a receiver that dawdles over it is not waited for. */
+/** Time to read the text of an answer, which is only for people. */
 const ANSWER_TEXT_MS = 1_000;
 
 export function createPost({ resolve, allowLoopback, timeoutMs, ca }: PostDeps): Post {
   const lookup = createPublicLookup(resolve);
-  // None is kept: the next try is judged anew.
+  // Connections are not kept: the address of each try is checked again.
   const agent = new HttpsAgent({ keepAlive: false, ...(ca !== undefined && { ca }) });
 
   function open(url: URL, headers: Readonly<Record<string, string>>, body: string): ClientRequest {
@@ -52,7 +52,7 @@ export function createPost({ resolve, allowLoopback, timeoutMs, ca }: PostDeps):
       },
     };
     const host = hostOf(url);
-    // What the loopback rule lets through is resolved as such, whatever a name server says.
+    // A loopback name always means this machine, whatever a name server says.
     const here = { lookup: createLoopbackLookup() };
     if (isLoopbackHost(host)) {
       const send = url.protocol === "http:" ? httpRequest : httpsRequest;
@@ -62,7 +62,7 @@ export function createPost({ resolve, allowLoopback, timeoutMs, ca }: PostDeps):
   }
 
   return (text, headers, body) => {
-    // Judged when it was stored, perhaps by other rules.
+    // Checked when it was stored, but perhaps by other rules.
     const fault = faultOfWebhookUrl(text, { allowLoopback });
     if (fault !== undefined) return Promise.resolve({ error: `The address ${fault}.` });
     return new Promise<PostResult>((resolveResult) => {
@@ -79,7 +79,7 @@ export function createPost({ resolve, allowLoopback, timeoutMs, ca }: PostDeps):
       request.on("error", (error) => finish({ error: explain(error) }));
       request.on("socket", (socket) => {
         socket.on("connect", () => {
-          // A second lock on the same door: what was judged is what is connected to.
+          // A second check: the connection must lead to an address that was checked.
           const { remoteAddress = "" } = socket;
           const isFine = isPublicAddress(remoteAddress) || (allowLoopback && isLoopbackAddress(remoteAddress));
           if (!isFine) finish({ error: "The connection led to an address that is not public." });
@@ -102,11 +102,15 @@ function resultOf(answerCode: number, answer: string): PostResult {
   return {
     answerCode,
     ...(answer !== "" && { answer }),
-    ...(!isGood && { error: isRedirect ? "It redirects, which is not followed." : `It answered ${answerCode}.` }),
+    ...(!isGood && {
+      error: isRedirect
+        ? "The receiver redirects. Redirects are not followed."
+        : `The receiver answered ${answerCode}.`,
+    }),
   };
 }
 
-/** The begin of it, as it comes in a short time. */
+/** The start of the text, as far as it comes in time. */
 function textOf(response: IncomingMessage): Promise<string> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
@@ -130,7 +134,7 @@ function textOf(response: IncomingMessage): Promise<string> {
   });
 }
 
-/** Codes of Node are clearer to people than silence, and hold nothing but the receiver's own name and address. */
+/** Node's messages contain only the receiver's own name and address. */
 const explain = (error: Error): string =>
   error instanceof AggregateError ? error.errors.map((one) => messageOf(one)).join("; ") : error.message;
 
@@ -145,7 +149,8 @@ function createLoopbackLookup(): NonNullable<Parameters<typeof httpsRequest>[1][
   };
 }
 
-// Signs what webhooks are sent, as https://www.standardwebhooks.com says, so that receivers may use any library for it.
+// --- Signatures, by https://www.standardwebhooks.com -----------------------------------------------------------------
+
 // A secret is `whsec_` and the base64 of the key of an HMAC with SHA-256 over `{id}.{timestamp}.{body}`.
 
 const SECRET_PREFIX = "whsec_";
@@ -157,7 +162,7 @@ export interface Signable {
   readonly messageId: string;
   readonly sentAt: Date;
   readonly body: string;
-  /** Each makes a signature of its own: receivers accept any. */
+  /** Each makes a signature. Receivers accept any of them. */
   readonly secrets: readonly string[];
 }
 

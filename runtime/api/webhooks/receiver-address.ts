@@ -1,14 +1,14 @@
-/** Which addresses a webhook may have, as far as the text tells; what its name resolves to is judged with every try. */
+/** Which addresses a webhook may have: by the text of its URL, by the IP address, and by what a name resolves to. */
 import { Resolver } from "node:dns/promises";
 import type { LookupFunction } from "node:net";
 import { WEBHOOK_URL_MAX_LENGTH } from "../../core/limits.ts";
 
 export interface WebhookUrlRules {
-  /** Also receivers on this machine, over http and at any port: for laptops and tests. */
+  /** Whether receivers on this machine are allowed, over http and at any port. For laptops and tests. */
   readonly allowLoopback: boolean;
 }
 
-/** What is wrong with it, as the rest of a sentence about the field; undefined: nothing. */
+/** What is wrong with a URL, as the rest of a sentence about the field. Undefined: nothing. */
 export function faultOfWebhookUrl(text: string, { allowLoopback }: WebhookUrlRules): string | undefined {
   if (text.length > WEBHOOK_URL_MAX_LENGTH) return `must have at most ${WEBHOOK_URL_MAX_LENGTH} characters`;
   const url = URL.parse(text);
@@ -21,7 +21,7 @@ export function faultOfWebhookUrl(text: string, { allowLoopback }: WebhookUrlRul
   if (url.port !== "") return "must be at port 443";
   const host = hostOf(url);
   if (isAddress(host)) return isPublicAddress(host) ? undefined : "must not be an address of a private network";
-  // One label is a name of the local network.
+  // A name without a dot belongs to the local network.
   return host.replace(/\.$/, "").includes(".") && host !== "localhost" ? undefined : "must name a public host";
 }
 
@@ -30,9 +30,11 @@ export const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g
 
 export const isLoopbackHost = (host: string): boolean => host === "localhost" || isLoopbackAddress(host);
 
-// Which IP addresses belong to the public internet. What a tenant may have called in its name must not lead back into
-// the machine, its network or the cloud's own services. IPv4 is open but for the registered exceptions, IPv6 is closed
-// but for global unicast. https://www.iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry
+// --- Public IP addresses ---------------------------------------------------------------------------------------------
+
+// A webhook must not lead into the machine, its network or the cloud's own services. IPv4 is allowed except for the
+// registered exceptions. IPv6 is refused except for global unicast.
+// https://www.iana.org/assignments/iana-ipv4-special-registry, iana-ipv6-special-registry
 
 interface Block {
   readonly first: bigint;
@@ -61,7 +63,7 @@ const NOT_PUBLIC_IPV4 = [
   "240.0.0.0/4", // reserved, broadcast
 ].map((text) => blockOf(text, parseIpv4));
 
-/** All else is loopback, mapped or translated IPv4 (NAT64), unique local, link-local, multicast, or not given to anybody. */
+/** The rest is loopback, mapped or translated IPv4 (NAT64), unique local, link-local, multicast, or not assigned. */
 const GLOBAL_UNICAST = blockOf("2000::/3", parseIpv6);
 
 const NOT_PUBLIC_IPV6 = [
@@ -75,7 +77,7 @@ const NOT_PUBLIC_IPV6 = [
 const IPV4_BITS = 32;
 const IPV6_BITS = 128;
 
-/** Whether a literal address is public. False for any text that is no address, also one with a zone. */
+/** Whether an IP address is public. False for any other text, also for an address with a zone. */
 export function isPublicAddress(text: string): boolean {
   const ipv4 = parseIpv4(text);
   if (ipv4 !== undefined) return !NOT_PUBLIC_IPV4.some((block) => isIn(ipv4, block, IPV4_BITS));
@@ -84,7 +86,7 @@ export function isPublicAddress(text: string): boolean {
   return !NOT_PUBLIC_IPV6.some((block) => isIn(ipv6, block, IPV6_BITS));
 }
 
-/** Whether a text is a literal address at all. */
+/** Whether a text is an IP address. */
 export const isAddress = (text: string): boolean => (parseIpv4(text) ?? parseIpv6(text)) !== undefined;
 
 export function isLoopbackAddress(text: string): boolean {
@@ -92,7 +94,7 @@ export function isLoopbackAddress(text: string): boolean {
   return ipv4 === undefined ? parseIpv6(text) === 1n : ipv4 >> 24n === 127n;
 }
 
-/** Four decimal numbers, without leading zeros that others read as octal. */
+/** Four decimal numbers, without leading zeros: other parsers read those as octal. */
 function parseIpv4(text: string): bigint | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;
@@ -133,9 +135,7 @@ function blockOf(text: string, parse: (address: string) => bigint | undefined): 
 const isIn = (address: bigint, { first, prefix }: Block, bits: number): boolean =>
   address >> BigInt(bits - prefix) === first >> BigInt(bits - prefix);
 
-// Resolves the name of a receiver for the one connection that is about to be made, and gives no address that is not
-// public. The connection goes to what was judged here, so that a name which resolves differently a moment later
-// (rebinding) gains nothing.
+// --- Names -----------------------------------------------------------------------------------------------------------
 
 export interface ResolvedAddress {
   readonly address: string;
@@ -145,7 +145,7 @@ export interface ResolvedAddress {
 /** All addresses of a name. Throws when it has none. */
 export type ResolveName = (hostname: string) => Promise<readonly ResolvedAddress[]>;
 
-/** That a receiver must not be called; the message may be shown to its tenant. */
+/** The receiver must not be called. Its tenant may see the message. */
 class ReceiverRefusedError extends Error {
   override readonly name = "ReceiverRefusedError";
 }
@@ -154,8 +154,8 @@ const DNS_TIMEOUT_MS = 2_000;
 const DNS_TRIES = 2;
 
 /**
- * Asks name servers, and not the system: its look-ups take threads that everything else needs too, for as long as a slow
- * name server likes, and know names of the local machine.
+ * Queries name servers, not the system. Look-ups by the system occupy threads that other work needs, for as long as a name
+ * server is slow, and they know names of the local machine.
  */
 export const resolveByDns: ResolveName = async (hostname) => {
   const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES });
@@ -168,7 +168,10 @@ export const resolveByDns: ResolveName = async (hostname) => {
   return found;
 };
 
-/** One address that is not public spoils the name: an honest one has none. */
+/**
+ * Resolves a name for one connection, and only to public addresses. The connection goes to the address that was checked, so a
+ * name that resolves differently a moment later (rebinding) has no effect. One private address refuses the whole name.
+ */
 export function createPublicLookup(resolve: ResolveName): LookupFunction {
   async function judged(hostname: string): Promise<ResolvedAddress[]> {
     const addresses = await resolve(hostname);

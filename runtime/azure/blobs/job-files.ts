@@ -7,15 +7,8 @@ import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import type { Artifact, JobFiles, OpenedBlob } from "../../core/ports/job-files.ts";
 import type { StorageClients } from "../connect.ts";
 import { isBeyondEnd, isConditionFailed, isExisting, storageError } from "../translate-error.ts";
-import {
-  artifactBlobName,
-  artifactsPrefix,
-  isSafePath,
-  logBlobName,
-  openBlob,
-  parametersBlobName,
-  readAll,
-} from "./open-blob.ts";
+import { artifactBlobName, artifactsPrefix, isSafePath, logBlobName, parametersBlobName } from "./blob-names.ts";
+import { openBlob, readAll } from "./open-blob.ts";
 
 /** Held in memory for each upload; a blob has at most 50,000 blocks. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
@@ -118,7 +111,7 @@ const NOTHING: AsyncIterable<Uint8Array> = {
 const found = <T extends OpenedBlob>(answer: T | "unchanged" | undefined): T | undefined =>
   answer === "unchanged" ? undefined : answer;
 
-// The content type an artifact is served with, by its ending: the few kinds a browser or a tool shows directly.
+// --- Content types of artifacts: the few kinds that a browser or a tool shows directly -------------------------------
 
 const UNKNOWN = "application/octet-stream";
 
@@ -161,10 +154,9 @@ export function contentTypeOf(path: string): string {
   return Object.hasOwn(BY_ENDING, ending) ? (BY_ENDING[ending] ?? UNKNOWN) : UNKNOWN;
 }
 
-// Appends to logs so that a chunk repeated after a lost answer is there once: every append names the position it
-// belongs to. A log has one writer, the holder of the claim in its name.
+// --- Logs ------------------------------------------------------------------------------------------------------------
 
-export interface LogAppender {
+interface LogAppender {
   append(blob: AppendBlobClient, chunk: Uint8Array): Promise<void>;
 }
 
@@ -176,6 +168,10 @@ const ANSWER_WITHIN_MS = 30_000;
 
 const soon = (): { abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
 
+/**
+ * Every append names its position, so that a chunk repeated after a lost answer is there once. A log has one writer: the
+ * holder of the claim in its name.
+ */
 function createLogAppender(): LogAppender {
   /** Where the next chunk belongs, by blob name; least recently used first. */
   const ends = new Map<string, number>();

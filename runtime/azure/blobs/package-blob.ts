@@ -1,7 +1,18 @@
-/** What is known of a package, as metadata of its blob: ASCII only, so texts are encoded. */
+/** The blob of a package: where it lies, what its metadata say of the package, and whether its bytes are the published ones. */
 import { webcrypto } from "node:crypto";
-import { PackageError } from "../../core/errors.ts";
+import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import { InvalidRequestError, PackageError } from "../../core/errors.ts";
 import type { PackageFacts } from "../../core/ports/package-store.ts";
+import { packageBlobName } from "./blob-names.ts";
+
+/** Throws InvalidRequestError for a name no package can have. */
+export function packageBlob(container: ContainerClient, tenantName: string, packageName: string): BlockBlobClient {
+  const name = packageBlobName(tenantName, packageName);
+  if (name === undefined) throw new InvalidRequestError("InvalidRequest", "Not a package name.");
+  return container.getBlockBlobClient(name);
+}
+
+// --- Metadata: ASCII only, so texts are encoded ------------------------------------------------------------------------
 
 /** All metadata of a blob may have 8 KiB. A longer list of job types is left out. */
 const JOB_TYPES_MAX_LENGTH = 6_000;
@@ -42,17 +53,17 @@ function namesIn(json: string): readonly string[] | undefined {
   }
 }
 
-// The SHA-256 of a package's bytes, and whether they are the bytes that were published. Whoever can write into the
-// container can replace a package and leave its metadata as it was; nothing of such a package may be used.
+// --- Bytes -----------------------------------------------------------------------------------------------------------
 
-/** In hexadecimal. Does not hold up the event loop: a package has up to hundreds of megabytes. */
+/** In hexadecimal. Does not block the event loop: a package has up to hundreds of megabytes. */
 export async function sha256Of(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("hex");
 }
 
 /**
- * The SHA-256 of the bytes. Throws PackageError "PackageCorrupt" when another one was recorded; a package that was put
- * into the container by other means has no record to compare.
+ * The SHA-256 of the bytes. Throws PackageError "PackageCorrupt" when another one was recorded: a process with write
+ * access to the container can replace a package and leave its metadata, and such a package must not run. A package that
+ * was put into the container by other means has no record to compare.
  */
 export async function checkedSha256(bytes: Uint8Array, recorded: string | undefined): Promise<string> {
   const sha256 = await sha256Of(bytes);

@@ -95,7 +95,7 @@ async function giveBack(delivery: ReceivedMessage): Promise<void> {
   await delivery.abandon().catch(() => undefined);
 }
 
-// A received message with what can be done about it.
+// --- Received messages -----------------------------------------------------------------------------------------------
 
 /** A limit of the service for the reason and for the description. */
 const DEAD_LETTER_TEXT_MAX_LENGTH = 4_096;

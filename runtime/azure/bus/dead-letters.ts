@@ -69,14 +69,14 @@ export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
   };
 }
 
-// Looks at messages of a queue, or at its dead letters, without locking any.
+// --- Peeking ---------------------------------------------------------------------------------------------------------
 
 /** More the service does not give at a time. */
 const PEEK_MAX_COUNT = 250;
 /** Where numbering begins. Always given: without it the SDK goes on where the connection's last peek ended. */
 const FIRST_SEQUENCE_NUMBER = "1";
 
-/** Throws InvalidRequestError for a text that is no sequence number. */
+/** Reads messages of a queue, or its dead letters, without a lock. Throws InvalidRequestError for a text that is no sequence number. */
 export async function peekMessages(
   bus: ServiceBusClient,
   queue: string,

@@ -80,7 +80,7 @@ export function createEventPublisher({
   }
 
   function drop(count: number): void {
-    if (droppedCount === 0) log.warn({ waiting: waitingMaxCount }, "too many events wait; the oldest are dropped");
+    if (droppedCount === 0) log.warn({ waiting: waitingMaxCount }, "too many events wait; the oldest ones are dropped");
     waiting.splice(0, count);
     droppedCount += count;
   }
@@ -122,7 +122,7 @@ export function createEventPublisher({
       await Promise.race([sending, late]);
       clearTimeout(timer);
       const lost = waiting.length + droppedCount;
-      if (lost > 0) log.warn({ count: lost }, "events could not be sent before the end");
+      if (lost > 0) log.warn({ count: lost }, "events were not sent before the process ended");
       waiting = [];
       // Nothing depends on the answer.
       await bus.close().catch(() => undefined);

@@ -41,10 +41,9 @@ export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
   };
 }
 
-// Sends bells to one queue, as many per message as the broker takes. Every bell has a MessageId the broker remembers,
-// so that sending again after a lost acknowledgement does no harm.
+// --- Sending ---------------------------------------------------------------------------------------------------------
 
-export interface BellSender {
+interface BellSender {
   /** Resolves when the broker has accepted every one. */
   send(bells: readonly OutgoingBell[]): Promise<void>;
 }
@@ -54,6 +53,10 @@ const PARALLEL_TRANSFERS = 8;
 /** An acknowledgement that takes longer was lost with its connection. */
 const ACCEPT_WITHIN_MS = 2_000;
 
+/**
+ * Sends bells to one queue, as many per message as the broker takes. Every bell has a MessageId that the broker remembers,
+ * so that sending again after a lost acknowledgement does no harm.
+ */
 function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
   let opened: ServiceBusSender | undefined;
   const sender = (): ServiceBusSender => (opened ??= bus.createSender(queue));

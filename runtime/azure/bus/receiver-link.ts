@@ -98,14 +98,9 @@ export function openLink(
   };
 }
 
-// Keeps settlements of one link that must not leave together in different turns of the event loop.
-//
-// The AMQP library (rhea 3.0.5, `write_dispositions`) gathers what is settled in one turn into ranges of deliveries,
-// and takes the second of a range in without comparing outcomes: of two messages received one after the other, the
-// second would be completed when it is to be dead-lettered, or dead-lettered for the reason of the first. So only
-// completions share a turn; everything else has one of its own.
+// --- Settlement turns ------------------------------------------------------------------------------------------------
 
-export interface SettlementTurns {
+interface SettlementTurns {
   /** Runs the settlement in its turn. `isCompletion`: it may leave with others of its kind. */
   run(isCompletion: boolean, settle: () => Promise<void>): Promise<void>;
 }
@@ -115,6 +110,13 @@ interface Waiting {
   start(): void;
 }
 
+/**
+ * Settlements of one link that must not leave together get different turns of the event loop.
+ *
+ * The AMQP library (rhea 3.0.5, `write_dispositions`) gathers what is settled in one turn into ranges of deliveries, and
+ * adds the second of a range without comparing outcomes: of two messages received one after the other, the second would be
+ * completed when it should be dead-lettered, or dead-lettered for the reason of the first. So only completions share a turn.
+ */
 function createSettlementTurns(): SettlementTurns {
   let waiting: Waiting[] = [];
   let turn: "none" | "completions" | "other" = "none";

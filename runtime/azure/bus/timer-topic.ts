@@ -1,4 +1,7 @@
-/** Sends ticks to their topic, each with the time it is due and the listener whose subscription lets it through. */
+/**
+ * The topic of timers. Ticks are sent with the time they are due and the listener whose subscription lets them through;
+ * subscriptions are made while the system runs.
+ */
 import type {
   CreateSubscriptionOptions,
   ServiceBusAdministrationClient,
@@ -69,8 +72,7 @@ const messageOf = ({ tick, messageId, listener, enqueueAt }: OutgoingTick): Serv
   scheduledEnqueueTimeUtc: enqueueAt,
 });
 
-// The subscriptions of timers, as this system makes them while it runs. Each is created together with its only rule, so
-// that no tick of another timer ever passes. Those without our mark belong to a deployment and are left as they are.
+// --- Subscriptions ---------------------------------------------------------------------------------------------------
 
 /** In `userMetadata`, where people see it too. */
 const OURS = "jobyard: registered at run time";
@@ -87,6 +89,10 @@ interface Rule {
   readonly expression: string;
 }
 
+/**
+ * Each subscription is created together with its only rule, so that no tick of another timer ever passes. Subscriptions
+ * without our mark belong to a deployment and are left as they are.
+ */
 export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): TimerSubscriptions {
   async function find(name: string): Promise<WithResponse<SubscriptionProperties> | undefined> {
     try {
@@ -148,7 +154,10 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
             if (!isEntityExisting(error) && !isEntityMissing(error)) throw error;
           }
         }
-        throw new UnavailableError("BusUnavailable", `Subscription ${name} changed each time it was to be registered.`);
+        throw new UnavailableError(
+          "BusUnavailable",
+          `Subscription ${name} changed during every attempt to register it. Retry later.`,
+        );
       });
     },
 

@@ -1,4 +1,8 @@
-/** Batches in table `batches`: one partition per tenant, newest first by their ids. */
+/**
+ * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. The properties have
+ * the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt, unannounced,
+ * atRest, shardCount, createdAt, createdBy.
+ */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
@@ -27,7 +31,7 @@ import {
   word,
   writeCells,
 } from "./columns.ts";
-import { type StoredRow, decodePosition, encodePosition, putRow, readRow, readable } from "./rows.ts";
+import { type RowKeys, type StoredRow, decodePosition, encodePosition, putRow, readRow, readable } from "./rows.ts";
 
 /** A missing property equals nothing, so rows older than it count too: https://github.com/Azure/azure-storage-net/issues/696 */
 const ACTIVE = odata`not (atRest eq ${true})`;
@@ -98,14 +102,12 @@ export function createBatchStore({ storage }: { readonly storage: Pick<StorageCl
 
 const storedBatch = ({ cells, etag }: StoredRow): Stored<Batch> => ({ value: batchOf(cells), etag });
 
-// The row of a batch in table `batches`: PartitionKey is the tenant, RowKey the batch id, which sorts newest first. The
-// properties have the names of the fields: batchName, priority, pool, state, generation, completedGeneration,
-// completedAt, unannounced, atRest, shardCount, createdAt, createdBy.
+// --- Rows ------------------------------------------------------------------------------------------------------------
 
-/** What the id says is not stored twice. */
+/** The id holds the rest. */
 type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
 
-/** Written anew by whoever takes one off the row: fields of a later release stay. */
+/** Whoever takes one off the list writes the rest again: fields of a later release must stay. */
 const endSchema: z.ZodType<BatchEnd> = z.looseObject({
   generation: z.int().min(1),
   state: z.enum(BATCH_STATES),
@@ -133,13 +135,8 @@ const BATCH_COLUMNS: Columns<StoredBatch> = {
   createdBy: text("createdBy"),
 };
 
-export interface BatchKeys {
-  readonly partitionKey: string;
-  readonly rowKey: string;
-}
-
 /** Where a batch's row lies. Throws InvariantError for a text that is no batch id. */
-export function batchKeys(batchId: string): BatchKeys {
+export function batchKeys(batchId: string): RowKeys {
   const parts = parseBatchId(batchId);
   if (parts === undefined) throw new InvariantError("Not a batch id.");
   return { partitionKey: parts.tenantName, rowKey: batchId };

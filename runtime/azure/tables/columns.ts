@@ -110,13 +110,16 @@ export function readCells<T extends object>(format: FormatName, columns: Columns
   return fields as T;
 }
 
-// A list of any length in one row: JSON lists in the properties `{name}_0`, `{name}_1` and so on, because a property
-// holds 64 KiB of UTF-16. An empty property stands behind the last one: a merge removes nothing, so pieces of a longer list
-// may follow it, and count no more.
+// --- Lists -----------------------------------------------------------------------------------------------------------
 
 /** https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
 const PROPERTY_MAX_LENGTH = 32_000;
 
+/**
+ * A list of any length in one row: JSON lists in the properties `{name}_0`, `{name}_1` and so on, because a property holds
+ * 64 KiB of UTF-16. An empty property ends the list. A merge removes nothing, so pieces of a longer list may follow it and
+ * do not count.
+ */
 export const listColumn = <T>(name: string, schema: z.ZodType<T>): Column<readonly T[]> => ({
   write: (items) =>
     Object.fromEntries(

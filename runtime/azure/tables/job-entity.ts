@@ -44,6 +44,7 @@ import {
   word,
   writeCells,
 } from "./columns.ts";
+import type { RowKeys } from "./rows.ts";
 
 const progressSchema = z.object({
   fraction: z.number().exactOptional(),
@@ -142,13 +143,8 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   history,
 };
 
-export interface JobKeys {
-  readonly partitionKey: string;
-  readonly rowKey: string;
-}
-
 /** Where a job's row lies. Throws InvariantError for a text that is no job id. */
-export function jobKeys(jobId: string): JobKeys {
+export function jobKeys(jobId: string): RowKeys {
   const parts = parseJobId(jobId);
   if (parts === undefined) throw new InvariantError("Not a job id.");
   return { partitionKey: parts.partition, rowKey: jobId };

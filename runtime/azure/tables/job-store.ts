@@ -100,8 +100,11 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
       const write = { rowKey, cells: jobCells(job), etag: undefined, change };
       const result = asJob(await writers.of(partitionKey).write(write));
       if (result.written || result.current !== undefined) return result;
-      // A refused insert finds a row. There is none: no try was answered, and one of them may still land.
-      throw new UnavailableError("StorageUnavailable", "Storage did not say what became of an insert.");
+      // A refused insert finds a row. Without a row no try was answered, and one of them may still land.
+      throw new UnavailableError(
+        "StorageUnavailable",
+        "The outcome of the insert is unknown. Retry with an idempotency key.",
+      );
     },
 
     async get(jobId) {

@@ -1,7 +1,10 @@
 /**
- * Callers' keys in table `keys`. Keys are inserted, up to a transaction at a time, and never changed; only an expired
- * one is replaced. So after a refused or unanswered write a look at the rows says all: a key that is there stands for
- * what its row names, one that is not is tried again, with the same id.
+ * Callers' keys in table `keys`. PartitionKey is the tenant. RowKey is the SHA-256 of kind and key, because a key may hold
+ * characters that no RowKey takes. The properties have the names of the fields: kind, id, requestHash, createdAt.
+ *
+ * Keys are inserted, up to a transaction at a time, and never changed; only an expired key is replaced. So after a refused
+ * or unanswered write the rows are read: a key that is there stands for what its row names, and a key that is not there
+ * is tried again with the same id.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,11 +16,11 @@ import type { KeyStore, KeyWish, RemovedKeys } from "../../core/ports/key-store.
 import type { StorageClients, TableAccess } from "../connect.ts";
 import { isConditionFailed, isRefused, storageError } from "../translate-error.ts";
 import { type Cells, type Columns, type Row, instant, readCells, text, word, writeCells } from "./columns.ts";
-import { type StoredRow, etagOf, readRow } from "./rows.ts";
+import { type RowKeys, type StoredRow, etagOf, readRow } from "./rows.ts";
 
 /** Below the 100 operations a transaction takes. */
 const GROUP_MAX_ROWS = 99;
-/** A refused try finds a key that was not there before, an unanswered one is read back: so many are an outage. */
+/** A refused try finds a key that was not there before, and an unanswered one is read back. So many are an outage. */
 const TRIES = 10;
 /** After the nth failed try n times this long. */
 const PAUSE_MS = 20;
@@ -44,7 +47,8 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
     const taken = new Map<KeyWish, KeyRecord>();
     let open: readonly Open[] = wishes.map((wish) => ({ wish, expired: undefined }));
     for (let tries = 0; open.length > 0; tries++) {
-      if (tries === TRIES) throw new UnavailableError("StorageUnavailable", "Storage did not take keys.");
+      if (tries === TRIES)
+        throw new UnavailableError("StorageUnavailable", "Storage did not take the keys. Retry later.");
       await pause(tries * PAUSE_MS);
       if (await insert(table, tenantName, open)) break;
       const rows = await Promise.all(open.map(({ wish }) => read(tenantName, wish)));
@@ -81,7 +85,7 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
   };
 }
 
-/** Whether all were written; else none was, or nobody knows. Throws what no second look would change. */
+/** True: all were written. False: none was, or the outcome is unknown. Throws an error that a repeat would meet again. */
 async function insert(table: TableAccess, tenantName: string, open: readonly Open[]): Promise<boolean> {
   const actions = open.map(({ wish, expired }): TransactionAction => {
     const entity = { ...keyKeys(tenantName, wish), ...keyCells(wish) };
@@ -97,8 +101,7 @@ async function insert(table: TableAccess, tenantName: string, open: readonly Ope
   }
 }
 
-// The row of a key in table `keys`: PartitionKey is the tenant, RowKey the SHA-256 of kind and key, because a key may
-// hold characters no RowKey takes. The properties have the names of the fields: kind, id, requestHash, createdAt.
+// --- Rows ------------------------------------------------------------------------------------------------------------
 
 const KEY_COLUMNS: Columns<KeyRecord> = {
   kind: word("kind", KEY_KINDS),
@@ -107,13 +110,8 @@ const KEY_COLUMNS: Columns<KeyRecord> = {
   createdAt: instant("createdAt"),
 };
 
-export interface KeyKeys {
-  readonly partitionKey: string;
-  readonly rowKey: string;
-}
-
 /** No kind holds a colon, so no two of kind and key make the same text. */
-export const keyKeys = (tenantName: string, { kind, key }: KeyName): KeyKeys => ({
+export const keyKeys = (tenantName: string, { kind, key }: KeyName): RowKeys => ({
   partitionKey: tenantName,
   rowKey: createHash("sha256").update(`${kind}:${key}`).digest("hex"),
 });
@@ -123,7 +121,7 @@ export const keyCells = (record: KeyRecord): Cells => writeCells(KEY_COLUMNS, re
 /** Throws UnreadableError when the row cannot be read. */
 export const keyOf = (row: Row): KeyRecord => readCells("key", KEY_COLUMNS, row);
 
-// Removes expired idempotency keys: one page of the table at a time, each row on the version that was seen expired.
+// --- Expired keys ----------------------------------------------------------------------------------------------------
 
 /** As many as the service gives at a time. */
 const PAGE_SIZE = 1_000;
@@ -136,6 +134,7 @@ interface SeenRow {
   readonly etag: string;
 }
 
+/** Removes one page. Each row is removed on the version that was seen expired. */
 async function removeExpiredKeys(
   table: TableAccess,
   expiredBefore: Date,

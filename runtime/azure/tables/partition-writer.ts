@@ -36,7 +36,7 @@ export interface RowWrite {
   readonly change: StateCounts;
 }
 
-export interface PartitionWriter {
+interface PartitionWriter {
   /** Throws UnavailableError when storage cannot even be read. */
   write(write: RowWrite): Promise<RowResult>;
   readonly idle: boolean;
@@ -193,15 +193,16 @@ function actionOf(partitionKey: string, { rowKey, cells, etag }: RowWrite): Tran
   return etag === undefined ? ["create", entity] : ["update", entity, "Merge", { etag }];
 }
 
-// The writers of the partitions a process writes to; the least recently used idle ones are forgotten.
+// --- The writers of a process ----------------------------------------------------------------------------------------
 
-export interface PartitionWriters {
+interface PartitionWriters {
   of(partition: string): PartitionWriter;
 }
 
 /** A few hundred bytes each. A forgotten one costs a refused transaction and a read at its next use. */
 const KEPT_WRITERS = 5_000;
 
+/** One writer per partition. The least recently used idle ones are forgotten. */
 export function createPartitionWriters(table: TableAccess, writerId: string, kept = KEPT_WRITERS): PartitionWriters {
   /** Least recently used first. */
   const writers = new Map<string, PartitionWriter>();

@@ -1,4 +1,7 @@
-/** How rows are read: one by its keys, with "no such row" as a value; and those of a scan, which pass over what is unreadable. */
+/**
+ * How rows of every table are read, written and paged. "No such row" is a value. A scan can pass over rows that this release
+ * cannot read.
+ */
 import type { TableClient } from "@azure/data-tables";
 import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
 import { CONTINUATION_TOKEN_MAX_LENGTH } from "../../core/limits.ts";
@@ -44,8 +47,7 @@ export function readable<T>(
   }
 }
 
-// One conditional write of one row, sent once. Whatever is not an answer of success ends in a look at the row: refused
-// or unanswered, the caller decides by what is there now.
+// --- Writing ---------------------------------------------------------------------------------------------------------
 
 export interface RowKeys {
   readonly partitionKey: string;
@@ -76,7 +78,10 @@ export const putRow = (
       : client.updateEntity({ ...keys, ...cells }, how, { etag }),
   );
 
-/** Throws UnavailableError when the row cannot even be read, InvariantError when it can never be written. */
+/**
+ * Sends one conditional write, once. After anything but success the row is read: refused or unanswered, the caller decides
+ * by what is there now. Throws UnavailableError when the row cannot even be read, InvariantError when it can never be written.
+ */
 export async function writeOnce(
   table: TableAccess,
   { partitionKey, rowKey }: RowKeys,
@@ -92,8 +97,7 @@ export async function writeOnce(
   return { written: false, current: await readRow(table, partitionKey, rowKey) };
 }
 
-// Continuation tokens of our own: the shard a page ended in and the last row it gave, so that a token can be checked
-// completely and does not depend on what the service encodes in its own.
+// --- Pages: tokens of our own, which can be checked completely -------------------------------------------------------
 
 export interface PagePosition {
   readonly shard: number;

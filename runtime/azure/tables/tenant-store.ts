@@ -1,4 +1,14 @@
-/** Tenants and grants in table `tenants`: a principal's grants are one partition. */
+/**
+ * Tenants and grants in table `tenants`.
+ *
+ * | row       | PartitionKey          | RowKey     | properties                            |
+ * |-----------|-----------------------|------------|---------------------------------------|
+ * | a tenant  | `tenant`              | tenantName | createdAt, createdBy                  |
+ * | a grant   | `grant.{principalId}` | tenantName | access, name, grantedAt, grantedBy    |
+ * | a secret  | `secret`              | its name   | value; see shared-secret.ts           |
+ *
+ * The grants of a principal are one partition, because every request of a caller reads exactly those.
+ */
 import { odata } from "@azure/data-tables";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError, UnavailableError } from "../../core/errors.ts";
@@ -77,7 +87,10 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
         const stored = await get(tenant.tenantName);
         if (stored !== undefined) return stored;
       }
-      throw new UnavailableError("StorageUnavailable", "The tenant was removed each time it was to be read.");
+      throw new UnavailableError(
+        "StorageUnavailable",
+        "The tenant was removed during every attempt to create it. Retry later.",
+      );
     },
 
     get,
@@ -124,15 +137,7 @@ function positionOf(token: PageRequest["continuationToken"], key: RegExp): strin
   return token === undefined ? "" : decodePosition(token, 1, (after) => key.test(after)).after;
 }
 
-// The rows of table `tenants`.
-//
-// | row       | PartitionKey          | RowKey     | properties                            |
-// |-----------|-----------------------|------------|---------------------------------------|
-// | a tenant  | `tenant`              | tenantName | createdAt, createdBy                  |
-// | a grant   | `grant.{principalId}` | tenantName | access, name, grantedAt, grantedBy    |
-// | a secret  | `secret`              | its name   | value; see shared-secret.ts           |
-//
-// Grants lie by principal, because every request of a caller whose grants are not at hand asks for exactly those.
+// --- Rows ------------------------------------------------------------------------------------------------------------
 
 export const TENANT_PARTITION = "tenant";
 export const GRANT_PREFIX = "grant.";

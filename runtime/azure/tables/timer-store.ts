@@ -1,4 +1,8 @@
-/** Timers in table `timers`: what each should do and what each does, in two rows of their tenant's partition. */
+/**
+ * Timers in table `timers`. PartitionKey is the tenant. What a timer should do has the RowKey `{package}.{timer}`, the
+ * package without its `.zip`; what it does has `~{id}`, the id from its batch. The properties have the names of the fields
+ * of Timer and TimerRun in core/timer/timer.ts.
+ */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
@@ -136,9 +140,7 @@ const storedRun = (batchId: string, { cells, etag }: StoredRow): Stored<TimerRun
   etag,
 });
 
-// The rows of table `timers`. PartitionKey is the tenant. RowKey is `{package}.{timer}` for what a timer should do, the
-// package without its `.zip`; and `~{id}` for what it does, the id from its batch. The properties have the names of the
-// fields: those of Timer and TimerRun in core/timer/timer.ts.
+// --- Rows ------------------------------------------------------------------------------------------------------------
 
 /** The first key after those of timers: what they do follows. */
 export const AFTER_TIMERS = "~";

@@ -1,6 +1,15 @@
 /**
- * Workers in table `workers`, one partition per pool. Every write is conditional on the version it was made from, a
- * heartbeat too: so no heartbeat can wipe an intent it has not seen, not even one that lands late.
+ * Workers in table `workers`. PartitionKey is the pool, RowKey the worker id. The worker writes its row with each heartbeat;
+ * others only add intents. Every write is conditional on the version it was made from, so no heartbeat can overwrite an
+ * intent it has not seen, not even one that lands late.
+ *
+ * | property                                          | holds                                                           |
+ * |---------------------------------------------------|-----------------------------------------------------------------|
+ * | bootId, startedAt, heartbeatAt, state, slots,     | what the worker reports                                         |
+ * | version                                           |                                                                 |
+ * | claims_0, claims_1 …                              | ids of the claims it holds, some 800 in each, as JSON           |
+ * | cancel_0, cancel_1 …                              | jobs to be canceled, some 200 in each, as JSON                  |
+ * | drain                                             | whether it is to drain and stop                                 |
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { odata } from "@azure/data-tables";
@@ -44,7 +53,10 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
       if (result.written) return result;
       row = result.current;
     }
-    throw new UnavailableError("StorageUnavailable", "A worker's row changed each time it was to be replaced.");
+    throw new UnavailableError(
+      "StorageUnavailable",
+      "A worker's row changed during every attempt to replace it. Retry later.",
+    );
   }
 
   return {
@@ -83,16 +95,7 @@ const isKey = (text: string): boolean => /^[^/\\#?\u0000-\u001f\u007f-\u009f]{1,
 
 const storedWorker = ({ cells, etag }: StoredRow) => ({ value: workerOf(cells), etag });
 
-// The row of a worker in table `workers`: PartitionKey is the pool, RowKey the worker id. The worker writes it anew
-// with each heartbeat; others only add intents.
-//
-// | property                                          | holds                                                           |
-// |---------------------------------------------------|-----------------------------------------------------------------|
-// | bootId, startedAt, heartbeatAt, state, slots,     | what the worker says of itself                                  |
-// | version                                           |                                                                 |
-// | claims_0, claims_1 …                              | ids of the claims it holds, some 800 in each, as JSON           |
-// | cancel_0, cancel_1 …                              | jobs to be canceled, some 200 in each, as JSON                  |
-// | drain                                             | whether it is to drain and stop                                 |
+// --- Rows ------------------------------------------------------------------------------------------------------------
 
 /**
  * Intents on one row; later ones are not kept. Nothing is lost with them: a job's own row says that it is to be
@@ -157,13 +160,11 @@ export function addedIntentCells(row: Row, wanted: readonly Intents[]): Cells | 
   return writeCells<Intents>(INTENT_COLUMNS, { cancel, drain });
 }
 
-// Leaves intents on workers' rows: reads the row, adds what is missing, writes on the version read, and starts again
-// when the worker's heartbeat or another process came in between. What this process wants of one worker while a write
-// is under way waits for it and then leaves together: canceling a batch may want a thousand things at once.
+// --- Intents ---------------------------------------------------------------------------------------------------------
 
 type WorkerName = Pick<WorkerRecord, "pool" | "workerId">;
 
-export interface IntentWriter {
+interface IntentWriter {
   /** Resolves when the worker's row has it, or when there is no such row. Throws UnavailableError. */
   leave(worker: WorkerName, intents: Intents): Promise<void>;
 }
@@ -179,6 +180,11 @@ interface Group {
   readonly left: Promise<void>;
 }
 
+/**
+ * Adds intents to a worker's row: reads it, adds what is missing, writes on the version read, and starts again after a
+ * conflict with the heartbeat or another process. Intents for one worker that come during a write wait for it and are
+ * written together: canceling a batch may add a thousand.
+ */
 function createIntentWriter(table: TableAccess): IntentWriter {
   /** By row: the group that still takes intents, and the one to leave last. */
   const gathering = new Map<string, Group>();
@@ -194,7 +200,10 @@ function createIntentWriter(table: TableAccess): IntentWriter {
       const result = await putRow(table, keys, cells, row.etag);
       if (result.written) return;
     }
-    throw new UnavailableError("StorageUnavailable", "A worker's row changed each time an intent was left on it.");
+    throw new UnavailableError(
+      "StorageUnavailable",
+      "A worker's row changed during every attempt to add an intent. Retry later.",
+    );
   }
 
   return {

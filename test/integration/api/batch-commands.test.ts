@@ -85,7 +85,7 @@ describe("the batch of a timer", () => {
 });
 
 describe("closing a batch", () => {
-  it("lets it accept no more jobs and still finish those it has; repeated, it changes nothing", async () => {
+  it("a closed batch accepts no jobs, finishes the ones it has, and can be closed again", async () => {
     const { path, batchId, tenantName, jobIds } = await batchWith(2);
     for (let i = 0; i < 2; i++) {
       const { status, body } = await api.post(`${path}/close`);
@@ -194,7 +194,7 @@ describe("closing a batch", () => {
 });
 
 describe("canceling a batch", () => {
-  it("ends queued jobs, asks running ones, leaves ended ones, and is complete when the last has ended", async () => {
+  it("canceling a batch ends queued jobs, requests it for running ones, leaves ended ones, and completes the batch after the last", async () => {
     const { path, batchId, tenantName, jobIds } = await batchWith(5);
     const [done, failed, running, queued, waiting] = jobIds as [string, string, string, string, string];
     await claimAndEnd(api.jobs, done, "succeeded");
@@ -253,7 +253,7 @@ describe("canceling a batch", () => {
     }
   });
 
-  it("goes on where a call was broken off", async () => {
+  it("continues where an earlier call stopped", async () => {
     const { path } = await batchWith(40);
     let writes = 0;
     const failing = await system.another({

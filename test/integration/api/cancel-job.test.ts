@@ -66,7 +66,7 @@ describe("canceling a job", () => {
     });
   });
 
-  it("that runs asks its worker, by the claim it runs under", async () => {
+  it("a cancel of a running job is written to its worker's row, with the job's claim", async () => {
     const jobId = await submit();
     await beat("worker-1");
     await claimRow(system.api.jobs, jobId, { id: "claim-1", workerId: "worker-1" });
@@ -81,7 +81,7 @@ describe("canceling a job", () => {
     expect(await cancel(jobId)).toMatchObject({ status: 200, body: { state: "canceled" } });
   });
 
-  it("that runs on a worker of whom nothing is known is written on its row all the same", async () => {
+  it("a cancel of a running job is written to the job's row when its worker is unknown", async () => {
     const jobId = await submit();
     await claimRow(system.api.jobs, jobId, { workerId: "nobody" });
     expect(await cancel(jobId)).toMatchObject({ status: 202, body: { cancelWanted: true } });
@@ -133,7 +133,7 @@ describe("a job that moves while it is canceled", () => {
     });
   }
 
-  it("is asked of its worker when it was claimed in between", async () => {
+  it("a cancel is written to the worker's row when the job was claimed meanwhile", async () => {
     const jobId = await submit();
     const api = await racing((id) => claimRow(system.api.jobs, id));
     const { status, body } = await api.post(`/v1/jobs/${jobId}/cancel`);

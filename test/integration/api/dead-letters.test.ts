@@ -59,7 +59,7 @@ const lettersOf = async (query: string, of: TestApi = api) => {
 };
 
 describe("listing dead letters", () => {
-  it("shows those of a pool's queues, most urgent first, with what they are about and why", async () => {
+  it("lists the dead letters of a pool by priority, each with its job and its reason", async () => {
     const [pool, tenant] = [freshPool(), freshTenant()];
     const [low, high, normal] = await failedJobs(pool, tenant, ["low", "high", "normal"]);
     const items = await lettersOf(`pool=${pool}`);
@@ -78,7 +78,7 @@ describe("listing dead letters", () => {
     expect(await lettersOf(`pool=${pool}&tenantName=${freshTenant()}`)).toEqual([]);
   });
 
-  it("gives them in pages that hold each exactly once", async () => {
+  it("returns each dead letter on exactly one page", async () => {
     const pool = freshPool();
     const jobIds = await failedJobs(pool, freshTenant(), ["high", "high", "normal", "low", "low"]);
     const seen: string[] = [];
@@ -93,7 +93,7 @@ describe("listing dead letters", () => {
     expect(seen).toEqual(jobIds);
   });
 
-  it("shows what is no bell only when asked for, and only to who operates the system", async () => {
+  it("lists messages that are not bells only on request and only to operators", async () => {
     const [pool, tenant] = [freshPool(), freshTenant()];
     const [jobId] = await failedJobs(pool, tenant, ["normal"]);
     await poison(`jobs-${pool}-normal`);
@@ -133,7 +133,7 @@ describe("listing dead letters", () => {
 });
 
 describe("removing a dead letter", () => {
-  it("takes away exactly this one, from among others", async () => {
+  it("removes exactly one dead letter among others", async () => {
     const pool = freshPool();
     const jobIds = await failedJobs(pool, freshTenant(), ["normal", "normal", "normal", "normal"]);
     await poison(`jobs-${pool}-normal`);
@@ -150,7 +150,7 @@ describe("removing a dead letter", () => {
     expect(next.status).toBe(204);
   });
 
-  it("of a job that runs again is refused, because its message may still be needed", async () => {
+  it("refuses to remove the dead letter of a job that runs again", async () => {
     const pool = freshPool();
     const [jobId] = await failedJobs(pool, freshTenant(), ["normal"]);
     const [letter] = await lettersOf(`pool=${pool}`);
@@ -176,7 +176,7 @@ describe("removing a dead letter", () => {
     expect(answer).toMatchObject({ status: 404, body: { error: { code: "DeadLetterNotFound" } } });
   });
 
-  it("held by somebody else is answered 404, and stays", async () => {
+  it("answers 404 for a dead letter that another request has locked, and leaves it", async () => {
     const pool = freshPool();
     await failedJobs(pool, freshTenant(), ["normal"]);
     const [letter] = await lettersOf(`pool=${pool}`);

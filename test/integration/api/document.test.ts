@@ -84,7 +84,7 @@ describe("the document", () => {
     expect(seen.refused).toBe("JobNotFound");
   });
 
-  it("is asked for again only when it has changed, and needs no token", async () => {
+  it("the document answers 304 until it changes, and needs no token", async () => {
     const first = await fetch(`${api.url}/openapi.json`);
     expect(first.status).toBe(200);
     expect(first.headers.get("content-type")).toContain("application/json");
@@ -93,7 +93,7 @@ describe("the document", () => {
     expect((await fetch(`${api.url}/openapi.json`, { headers })).status).toBe(304);
   });
 
-  it("says of every operation what it needs, and asks for a token exactly where somebody must be known", () => {
+  it("the document says what each operation needs, and requires a token wherever the caller must be known", () => {
     for (const { operationId, security, ...operation } of api.contract.operations) {
       const needs = operation["x-needs"];
       expect(ACCESS, operationId).toContain(needs);
@@ -160,7 +160,7 @@ describe("the page for people", () => {
 });
 
 describe("the front page", () => {
-  it("leads a person without a token to the documents and the health of the API, and tells nothing else", async () => {
+  it("the front page links to the documents and health without a token, and says nothing else", async () => {
     const answer = await fetch(`${api.url}/`);
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
@@ -173,7 +173,7 @@ describe("the front page", () => {
   });
 });
 
-describe("what the document does not name", () => {
+describe("routes outside the document", () => {
   it.each([
     ["PUT", "/v1/jobs", "POST"],
     ["DELETE", "/v1/jobs/some-job", "GET, HEAD"],

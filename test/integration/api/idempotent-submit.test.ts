@@ -48,7 +48,7 @@ describe("a job with an id of its submitter", () => {
     }
   });
 
-  it("is nobody else's: another body is refused, another tenant free to use the id", async () => {
+  it("a client job id refuses another body, and is free for other tenants", async () => {
     const tenant = freshTenant();
     const first = await world.api.post("/v1/jobs", jobRequestOf(tenant, { clientJobId: "x" }));
     const other = await world.api.post("/v1/jobs", jobRequestOf(tenant, { clientJobId: "x", parameters: 2 }));
@@ -93,7 +93,7 @@ describe("an Idempotency-Key", () => {
     expect(await world.bellIdsOf(body.jobId)).toEqual([`${body.jobId}:1`]);
   });
 
-  it("knows a request by what it means, not by how it is written", async () => {
+  it("recognises a repeated request by its meaning, not by its text", async () => {
     const tenant = freshTenant();
     const hour = 3_600_000;
     const at = new Date(Math.ceil(Date.now() / hour) * hour + 24 * hour);
@@ -242,7 +242,7 @@ describe("a submit that dies between two steps", () => {
     }
   });
 
-  it("on one day goes on in the batch of that day", async () => {
+  it("a repeat on the next day uses the batch of the first day", async () => {
     const tenant = freshTenant();
     const yesterday = defaultBatchId(tenant, Date.now() - 24 * 60 * 60_000);
     const ids = createIdSource({ now: Date.now, random32: () => 7 });

@@ -71,7 +71,7 @@ describe("a number in a body that would change", () => {
     ]);
   });
 
-  it("outside of the jobs concerns the whole request", async () => {
+  it("an invalid number outside the jobs fails the whole request", async () => {
     for (const body of [`{"jobs":[${job("1")}],"batchId":1e999}`, '{"jobs[0]":1e999}', '{"jobs":1e999}'])
       expect((await send("/v1/jobs/bulk", body)).status, body).toBe(400);
   });

@@ -85,7 +85,7 @@ describe("a submit", () => {
     expect((await errorOf({ jobProcessorPackageName: "invoices.zip" })).message).not.toContain("mean");
   });
 
-  it("does not tell what packages a tenant has to those who may not use it", async () => {
+  it("does not reveal a tenant's packages to callers of other tenants", async () => {
     const own = freshTenant();
     const caller = { ...LOCAL_CALLER, mayUse: (name: string) => name === own, tenants: () => [own] };
     const other = await world.another({ caller });
@@ -124,7 +124,7 @@ describe("a submit", () => {
     expect((await submit({ jobType: "Later" })).status).toBe(201);
   });
 
-  it("that comes before a package of the release is asked to come again", async () => {
+  it("a submit before the release is published answers 503 with Retry-After", async () => {
     pendingPackage = "released.zip";
     const { status, headers, body } = await submit({ jobProcessorPackageName: "released.zip" });
     expect([status, headers.get("retry-after"), body.error.code]).toEqual([503, "10", "StorageUnavailable"]);

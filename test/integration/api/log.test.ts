@@ -131,7 +131,7 @@ describe("following a log", () => {
     expect(await read(jobId, "?follow=true")).toBe(whole);
   });
 
-  it("goes on from a byte after the connection broke", async () => {
+  it("a followed log continues from a byte after a broken connection", async () => {
     const prompter = await startPrompter();
     const jobId = await system.submit(tenant, "Says", { parameters: { prompter: prompter.url } });
     const first = await open(pathOf(jobId, "?follow=true"));
@@ -165,7 +165,7 @@ describe("following a log", () => {
     expect(await reader.rest()).toBe("");
   });
 
-  it("is not looked at any more when its reader has left, which is nobody's failure", async () => {
+  it("a followed log is not read after its client disconnects, and no error is logged", async () => {
     const log = recordingLog();
     const looks = new Map<string, number>();
     await using api = await startTestApi(system.queue(), {
@@ -193,7 +193,7 @@ describe("following a log", () => {
     await expect.poll(() => log.messages(), { timeout: 60_000 }).toEqual(["request", "request"]);
   });
 
-  it("breaks when storage fails, and that is logged: what came is not taken for the whole", async () => {
+  it("the connection breaks and an error is logged when storage fails, so a part is not taken for the whole log", async () => {
     const log = recordingLog();
     const storage: FaultSwitch = { fault: undefined };
     await using api = await startTestApi(system.queue(), {
@@ -209,7 +209,7 @@ describe("following a log", () => {
 });
 
 describe("reading a log", () => {
-  it("gives that of the latest start, or of the one asked for", async () => {
+  it("returns the log of the latest start, or of the requested one", async () => {
     const retry = { maxAttempts: 2, initialDelayMs: 0 };
     const jobId = await system.submit(tenant, "SecondTime", { retry });
     expect(await system.until(jobId)).toMatchObject({ state: "succeeded", executions: 2 });
@@ -227,7 +227,7 @@ describe("reading a log", () => {
     expect((await system.api.get(pathOf(jobId, "?execution=3&follow=true"))).body).toBe("");
   });
 
-  it("leaves out what the reader has, and has nothing after its end", async () => {
+  it("a log read from a byte omits what the reader has, and is empty after its end", async () => {
     const jobId = await unheardJob();
     expect((await system.api.get(pathOf(jobId))).body.error.code).toBe("LogNotFound");
     await claimRow(system.api.jobs, jobId);

@@ -30,7 +30,7 @@ const versionsOf = async (tenant: string): Promise<readonly unknown[]> =>
   (await get(`${pathOf(tenant)}/versions`)).body.items;
 
 describe("publishing a package", () => {
-  it("makes it visible, with what is known of it", async () => {
+  it("a published package is listed with its facts", async () => {
     const tenant = freshTenant();
     expect((await get(pathOf(tenant))).status).toBe(404);
     const published = await publish(tenant, ONE);
@@ -194,7 +194,7 @@ describe("workers", () => {
     },
   );
 
-  it("run what is current when a job starts, also after a restore", async () => {
+  it("jobs run the version that is current when they start, also after a restore", async () => {
     const tenant = freshTenant();
     await using worker = await system.startWorker();
     const run = async () => {

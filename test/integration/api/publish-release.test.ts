@@ -32,7 +32,7 @@ const release = (name: string, content: Uint8Array): Promise<void> => writeFile(
 const publishRelease = async (given: PublishReleaseDeps): Promise<void> => (await openRelease(given)).publish();
 const current = () => packages.get(deps.tenantName, "greet.zip");
 
-it("publishes what lies there, with its facts, for a tenant that exists from then on", async () => {
+it("publishes the packages of the release with their facts, and creates the tenant", async () => {
   await release("greet.zip", version("one"));
   await release("notes.txt", Buffer.from("no package"));
   await publishRelease(deps);
@@ -81,13 +81,13 @@ it("may be done by several instances at once", async () => {
   expect(Buffer.compare(bytes, version("one"))).toBe(0);
 });
 
-it("passes over a package that no worker would take, and says so", async () => {
+it("skips an invalid package and logs it", async () => {
   await release("broken.zip", Buffer.from("PK nothing"));
   await release("greet.zip", version("one"));
   await publishRelease(deps);
   expect(await packages.get(deps.tenantName, "broken.zip")).toBeUndefined();
   expect(await current()).toBeDefined();
-  expect(log.messages()).toContain("released package refused");
+  expect(log.messages()).toContain("released package is not valid");
 });
 
 it("needs nothing to publish, and makes no tenant for it", async () => {
@@ -104,9 +104,9 @@ it("is tried again while storage refuses, and stops when the API does", async ()
       refusals-- > 0 ? Promise.reject(new UnavailableError("StorageUnavailable", "403")) : tenants.get(name),
   };
   const pauses: number[] = [];
-  const pause = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms));
+  const sleep = (ms: number): Promise<void> => Promise.resolve(void pauses.push(ms));
   const publisher = await openRelease({ ...deps, tenants: refusing });
-  await keepPublishing({ release: publisher, pause, log }, new AbortController().signal);
+  await keepPublishing({ release: publisher, sleep, log }, new AbortController().signal);
   expect(pauses).toEqual([1_000, 5_000, 15_000]);
   expect(await current()).toBeDefined();
 
@@ -117,11 +117,11 @@ it("is tried again while storage refuses, and stops when the API does", async ()
     return Promise.resolve();
   };
   const refused = await openRelease({ ...deps, tenants: refusing });
-  await keepPublishing({ release: refused, pause: stop, log }, stopping.signal);
+  await keepPublishing({ release: refused, sleep: stop, log }, stopping.signal);
   expect(refusals).toBe(Infinity);
 });
 
-it("says what is still to be published, until it is published or refused", async () => {
+it("a package is pending until it is published or refused", async () => {
   await release("broken.zip", Buffer.from("PK nothing"));
   await release("greet.zip", version("one"));
   let away = true;

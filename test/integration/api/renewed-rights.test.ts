@@ -101,7 +101,7 @@ describe.each([
     expect(await ended).toBe("");
   });
 
-  it("ends what a ticket opens", async () => {
+  it("a removed grant ends the stream that a ticket opened", async () => {
     const ticket = await ticketFor(caller, { jobId });
     await take(caller);
     pass();
@@ -126,7 +126,7 @@ describe.each([
 });
 
 describe("a grant that is taken away", () => {
-  it("lets a connection to the hub that follows nothing of it live, and call nothing new of it", async () => {
+  it("a removed grant keeps a hub connection without its subscriptions open, and refuses new ones", async () => {
     const caller = await newCaller();
     using hub = await openHub(api.url, headersOf(caller));
     expect(await hub.call("SubscribeToTenant", kept)).toBeUndefined();
@@ -138,7 +138,7 @@ describe("a grant that is taken away", () => {
     expect(hub.socket.readyState).toBe(hub.socket.OPEN);
   });
 
-  it("is noticed by what goes on so early that a sign of life more is no longer than a request would take", async () => {
+  it("a removed grant ends streams within the time that it takes for requests", async () => {
     const caller = await newCaller();
     const stream = await openSse(`${api.url}/v1/events?tenantName=${tenant}`, headersOf(caller));
     await callers.revoke(caller, tenant);
@@ -148,7 +148,7 @@ describe("a grant that is taken away", () => {
     await stream.ended;
   });
 
-  it("cannot be noticed while grants cannot be read: what was known goes on, until the token ends", async () => {
+  it("streams go on while grants cannot be read, until the token expires", async () => {
     const caller = await newCaller();
     const stream = await openSse(`${api.url}/v1/events?tenantName=${tenant}`, headersOf(caller));
     callers.fault.error = new UnavailableError("StorageUnavailable", "Away.");

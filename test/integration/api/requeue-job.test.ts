@@ -148,7 +148,7 @@ describe("requeuing many jobs", () => {
 });
 
 describe("a job that moves while it is requeued", () => {
-  it("is left alone when somebody else's requeue has started it already", async () => {
+  it("a job that another requeue has started is left alone", async () => {
     const jobId = await failed();
     const api = await system.another({
       wrapJobs: (jobs) => ({

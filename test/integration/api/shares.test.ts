@@ -1,4 +1,4 @@
-/** No caller takes what is for all: streams, connections to the hub and its calls, followed logs, requests under way. */
+/** No caller takes what is for all: streams, connections to the hub and its calls, followed logs, running requests. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FOLLOWED_LOGS_PER_CALLER_MAX_COUNT, REQUESTS_AT_ONCE_MAX_COUNT } from "../../../runtime/core/limits.ts";
@@ -88,7 +88,7 @@ describe("followers of events", () => {
     },
   );
 
-  it("that are refused, or ask for what is not there, hold no place", { tags: "attack/connections" }, async () => {
+  it("refused requests and unknown subjects take no place", { tags: "attack/connections" }, async () => {
     const api = await start({ follow: { maxPerCaller: 1 } });
     const [caller] = await twoCallers();
     for (let i = 0; i < 3; i++) {
@@ -129,7 +129,7 @@ it(
 );
 
 it(
-  "requests under way of one caller are so many, however slowly they are sent",
+  "running requests of one caller are so many, however slowly they are sent",
   { tags: "attack/connections" },
   async () => {
     const api = await start();
@@ -141,7 +141,7 @@ it(
     // Some more than there are places: a busy machine loses a connection now and then.
     const slow = await holdConnections(port, { text, count: REQUESTS_AT_ONCE_MAX_COUNT + 20 });
     await eventually(async () => {
-      await expectRefused(await ask(api, LIST, greedy), expect.stringMatching(/requests under way/) as RegExp);
+      await expectRefused(await ask(api, LIST, greedy), expect.stringMatching(/running requests/) as RegExp);
     });
     expect((await ask(api, LIST, other)).status).toBe(200);
     slow[Symbol.dispose]();
@@ -149,7 +149,7 @@ it(
   },
 );
 
-describe("what is said to the hub", () => {
+describe("messages to the hub", () => {
   it("counts as requests, call by call, over however many connections", { tags: "attack/connections" }, async () => {
     const api = await start({ traffic: { requestsPerMinute: 10 } });
     const [greedy, other] = await twoCallers();
@@ -161,7 +161,7 @@ describe("what is said to the hub", () => {
     }
     // Two of the ten were the connections.
     expect(answers.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => undefined));
-    expect(answers[8]).toMatch(/^TooManyRequests: You ask too often; try again in \d+ s\.$/);
+    expect(answers[8]).toMatch(/^TooManyRequests: You have sent too many requests. Retry in \d+ s\.$/);
     const refused = await ask(api, LIST, greedy);
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);

@@ -74,7 +74,7 @@ describe("a continuation token", () => {
     expect([answer.status, answer.body.error.code]).toEqual([400, "InvalidRequest"]);
   });
 
-  it("of one tenant's packages shows another's only to who may read them, and only theirs", async () => {
+  it("a list of packages shows one tenant's packages, to callers who may read them", async () => {
     const [a, b] = [placeIn(A), placeIn(B)];
     const namesOfA = [await a.packageName(), await a.packageName()].toSorted();
     const namesOfB = new Set([await b.packageName(), await b.packageName()]);
@@ -193,7 +193,7 @@ describe("a path", () => {
 });
 
 describe("a request about many", () => {
-  it("is refused as a whole with a batch of somebody else's, and changes nothing there", async () => {
+  it("a bulk submit to another tenant's batch is refused as a whole and changes nothing", async () => {
     const theirs = await placeIn(A).batch();
     const caller = await callerWith("Jobs.Submit", { [B]: "manage" });
     for (const tenantName of [A, B]) {
@@ -230,7 +230,7 @@ describe("a request about many", () => {
 });
 
 describe("dead letters", () => {
-  it("are listed of the caller's tenants only, asked for by name or not, poison or not", async () => {
+  it("dead letters are listed for the caller's tenants only, with any filter", async () => {
     const [a, b] = [placeIn(A), placeIn(B)];
     await Promise.all([a.letter(), b.letter()]);
     const caller = await callerWith("Jobs.Submit", { [B]: "manage" });

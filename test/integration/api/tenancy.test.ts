@@ -205,7 +205,7 @@ describe("the tenancy matrix", () => {
     expect(problems.flat()).toEqual([]);
   });
 
-  it("lets nobody in without a token, and says the same of what is there and what is not", async () => {
+  it("every request without a token is refused, in the same way for existing and unknown resources", async () => {
     for (const { key, attempt } of attempts) {
       if (attempt.needs === "anonymous") continue;
       const real = await prepareReal(key, attempt, A);

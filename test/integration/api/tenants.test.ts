@@ -78,18 +78,18 @@ const createBatch = async (token: string, tenantName: string): Promise<number> =
   (await ask(token, "POST", "/batches", { tenantName, batchName: "A batch" })).status;
 
 describe("a caller", () => {
-  it("without the role is told which one it takes, and which it has", async () => {
+  it("a caller without the role gets an error with the required roles and its own", async () => {
     const { token } = await somebody("Jobs.Read");
     const messageOf = async (method: string, path: string) => (await ask(token, method, path, {})).body.error.message;
     expect(await messageOf("POST", "/batches")).toBe(
-      "This takes the app role Jobs.Submit or Jobs.Admin, and the token has Jobs.Read.",
+      "This needs the app role Jobs.Submit or Jobs.Admin. The token has Jobs.Read.",
     );
     expect(await messageOf("PUT", "/tenants/acme")).toBe(
-      "This takes the app role Jobs.Admin, and the token has Jobs.Read.",
+      "This needs the app role Jobs.Admin. The token has Jobs.Read.",
     );
     const nobody = await somebody();
     expect((await ask(nobody.token, "GET", "/batches?tenantName=acme")).body.error.message).toContain(
-      "Jobs.Read or Jobs.Submit or Jobs.Admin, and the token has none.",
+      "Jobs.Read or Jobs.Submit or Jobs.Admin. The token has none.",
     );
   });
 
@@ -182,7 +182,7 @@ describe("grants", () => {
 });
 
 describe("tenants", () => {
-  it("are made once, and say by whom", async () => {
+  it("tenants are created once and record their author", async () => {
     const tenantName = freshTenant();
     const first = await ask(admin, "PUT", `/tenants/${tenantName}`);
     expect(first.body).toMatchObject({ tenantName, createdBy: "ada@example.org" });
@@ -217,7 +217,7 @@ describe("tenants", () => {
 });
 
 describe("me", () => {
-  it("tells users, applications and administrators who they are", async () => {
+  it("shows users, applications and administrators their identity", async () => {
     const { principalId, token } = await somebody("Jobs.Read");
     expect((await ask(token, "GET", "/me")).body).toEqual({
       ...{ name: "ursula@example.org", kind: "user", principalId, roles: ["Jobs.Read"] },
@@ -228,7 +228,7 @@ describe("me", () => {
     expect((await ask(admin, "GET", "/me")).body).toMatchObject({ allTenants: true, grants: [] });
   });
 
-  it("is there for somebody without any role", async () => {
+  it("answers a caller without any role", async () => {
     const { token } = await somebody();
     expect(await ask(token, "GET", "/me")).toMatchObject({ status: 200, body: { roles: [], grants: [] } });
   });

@@ -130,7 +130,7 @@ describe("a timer", () => {
     ]);
   });
 
-  it("says what its schedule may have been meant to be", async () => {
+  it("a misspelled schedule gets a suggestion", async () => {
     const odd = await registered({ cron: "0 */45 * * * *", timeZone: "Etc/GMT+2" });
     expect((await viewOf(odd)).warnings).toEqual([
       expect.stringContaining("does not run every 45 minutes"),
@@ -153,7 +153,7 @@ describe("the next ticks", () => {
     ]);
   });
 
-  it("are ten, or as many as asked for, also while it is paused", async () => {
+  it("lists ten ticks, or the requested number, also while the timer is paused", async () => {
     const timer = await registered();
     await api.post(`${pathOf(timer)}/pause`);
     expect(itemsOf(await get(timer, "/next"))).toHaveLength(10);
@@ -173,7 +173,7 @@ describe("the next ticks", () => {
 });
 
 describe("another schedule than the package declares", () => {
-  it("is in force from now on, and what is declared again when it is taken back", async () => {
+  it("a new schedule applies from now on, and the declared one after a reset", async () => {
     let wakes = 0;
     let now = new Date("2026-03-05T08:00:00Z");
     const later = await lab.another({ now: () => now, wakeScheduler: () => (wakes += 1) });
@@ -206,7 +206,7 @@ describe("another schedule than the package declares", () => {
 });
 
 describe("pausing", () => {
-  it("keeps who paused it first, and hides the next tick", async () => {
+  it("a paused timer keeps who paused it first, and has no next tick", async () => {
     const timer = await registered();
     const paused = await api.post(`${pathOf(timer)}/pause`);
     expect(paused).toMatchObject({ status: 200, body: { enabled: false, pausedBy: "local" } });
@@ -216,7 +216,7 @@ describe("pausing", () => {
     expect(await rowOf(timer)).toMatchObject({ pausedAt, activeFrom: timer.activeFrom });
   });
 
-  it("and resuming lets it tick from then on, and wakes the scheduler", async () => {
+  it("a resumed timer ticks from now on, and its scheduler is woken", async () => {
     let wakes = 0;
     const now = new Date("2026-03-05T08:00:00Z");
     const later = await lab.another({ now: () => now, wakeScheduler: () => (wakes += 1) });
@@ -331,7 +331,7 @@ describe("running it now", () => {
     expect((await run(timer)).body.jobId).not.toBe(first.body.jobId);
   });
 
-  it("goes on with the same job when it broke off before its row", async () => {
+  it("a repeated run uses the same job when the first stopped before its row", async () => {
     const timer = await registered();
     let away = true;
     const ids: string[] = [];

@@ -159,7 +159,7 @@ describe("a rotated secret", () => {
 });
 
 describe("a test", () => {
-  it("sends a signed ping, and tells what came back", async () => {
+  it("a test sends a signed ping and returns the answer", async () => {
     const { secret } = await register();
     receiver.answer = (response) => response.writeHead(202).end("got it");
     const result = bodyOf(await api.post(`${webhooks}/billing/test`));
@@ -170,7 +170,7 @@ describe("a test", () => {
     expect(message).toMatchObject({ version: 1, eventType: "ping", tenantName, webhookName: "billing" });
   });
 
-  it("tells that nothing came back, and is no delivery", async () => {
+  it("a test without an answer returns the error, and is not listed as a delivery", async () => {
     await register("billing", { enabled: false });
     receiver.answer = (response) => response.destroy();
     const result = bodyOf(await api.post(`${webhooks}/billing/test`));
@@ -200,11 +200,11 @@ describe("a test", () => {
 });
 
 describe("deliveries", () => {
-  it("show what became of each, and never what was sent or by which secret", async () => {
+  it("deliveries show their outcome, and never the body or the secret", async () => {
     await register();
     const { value: webhook } = (await api.webhooks.get(tenantName, "billing"))!;
     const triedAt = new Date("2026-03-01T09:00:00Z");
-    const answered = { tries: 2, triedAt, answerCode: 500, answer: "no", error: "It answered 500." };
+    const answered = { tries: 2, triedAt, answerCode: 500, answer: "no", error: "The receiver answered 500." };
     await api.deliveries.add(deliveryOf(webhook, { ...answered, nextTryAt: NEVER }));
     await api.deliveries.end(
       deliveryOf(webhook, { state: "delivered", nextTryAt: undefined, tries: 1, answerCode: 200 }),

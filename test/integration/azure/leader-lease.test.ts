@@ -26,7 +26,7 @@ const endLease = (name: string): Promise<unknown> =>
 const isLeaseRequest = ({ url }: { readonly url: string }): boolean => url.includes("comp=lease");
 
 describe("a lease", () => {
-  it("is held by one of many who try at once, for a duty nobody had before", async () => {
+  it("one of many candidates gets a new lease", async () => {
     const duty = freshDuty();
     const candidates = Array.from({ length: 12 }, () => candidate(duty));
     const held = await Promise.all(candidates.map((each) => each.hold()));
@@ -63,7 +63,7 @@ describe("a lease", () => {
     expect(await second.hold()).toBe(true);
   });
 
-  it("is held again by its former holder when nobody took it meanwhile", async () => {
+  it("the former holder gets the lease again when no other took it", async () => {
     const duty = freshDuty();
     const holder = candidate(duty);
     await holder.hold();
@@ -85,7 +85,7 @@ describe("a lease", () => {
     expect(await holder.hold()).toBe(true);
   });
 
-  it("is asked for once by calls of the same moment", async () => {
+  it("calls at the same moment share one request", async () => {
     await using network = await startStorageProxy();
     const duty = freshDuty();
     await candidate(duty).release();

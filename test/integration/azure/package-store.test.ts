@@ -1,14 +1,14 @@
 /** Packages as blobs: lost answers, and blobs of others; what the port promises is in ports/package-store.test.ts. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { createPackageStore } from "../../../runtime/azure/index.ts";
+import { createPackageCatalog } from "../../../runtime/azure/index.ts";
 import type { StoredPackage } from "../../../runtime/core/ports/package-store.ts";
 import { CONTAINERS } from "../../../runtime/core/deployment/storage-layout.ts";
 import { startStorageProxy, type Fate } from "../../support/stores/storage-proxy.ts";
 import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const storage = testStorage();
-const store = createPackageStore({ storage });
+const store = createPackageCatalog({ storage });
 const container = storage.blobs.getContainerClient(CONTAINERS.packages);
 
 const hash = (content: string): string => createHash("sha256").update(content).digest("hex");
@@ -31,7 +31,7 @@ describe("versions of a package", () => {
     const fates: Fate[] = ["lose"];
     network.decide = ({ method, url }) =>
       method === "PUT" && url.includes("a.zip") && !url.includes("comp=snapshot") ? (fates.shift() ?? "pass") : "pass";
-    const unlucky = createPackageStore({ storage: testStorage(network.connectionString) });
+    const unlucky = createPackageCatalog({ storage: testStorage(network.connectionString) });
     await upload(tenant, "a.zip", "two", unlucky);
     expect(fates).toEqual([]);
     expect(await versionsOf(tenant)).toEqual(versions("two", "one"));
@@ -51,7 +51,7 @@ describe("a list of packages", () => {
     return items;
   }
 
-  it("shows what came by other means without facts, and files that no job can name not at all", async () => {
+  it("lists packages from other sources without facts, and no other files", async () => {
     const tenant = freshTenant();
     await put(tenant, "foreign.zip", "one");
     await put(tenant, "foreign.zip", "two");
@@ -73,7 +73,7 @@ describe("a list of packages", () => {
 describe("a package that has not changed", () => {
   it("is asked for once and not sent again", async () => {
     await using network = await startStorageProxy();
-    const packages = createPackageStore({ storage: testStorage(network.connectionString) });
+    const packages = createPackageCatalog({ storage: testStorage(network.connectionString) });
     const tenant = freshTenant();
     await upload(tenant, "a.zip", "one");
     const first = await packages.fetch(tenant, "a.zip", undefined);

@@ -110,7 +110,7 @@ describe("a scan of a batch", () => {
     expect(await collect("running")).toEqual([]);
   });
 
-  it("asks for no further page when it is left early", async () => {
+  it("reads no further page after an early exit", async () => {
     const batch = batchOf({ tenantName: freshTenant() });
     const store = newStore("a");
     const [first] = await Promise.all(Array.from({ length: 5 }, () => insert(store, batch)));

@@ -44,7 +44,7 @@ async function receive(count: number) {
 }
 
 describe("ticks", () => {
-  it("reach the subscription of their timer alone, once, however often and by whomever they are sent", async () => {
+  it("ticks reach only the subscription of their timer, once, however often they are sent", async () => {
     const at = new Date("2026-03-01T08:00:00Z");
     const ticks = [outgoingTick(timer, hash, at), outgoingTick(other, hash, at)];
     await sender.send(ticks);
@@ -70,7 +70,7 @@ describe("ticks", () => {
     expect(messages).toHaveLength(2_000);
   });
 
-  it("that nobody takes are an outage", async () => {
+  it("ticks that the broker does not accept are an outage", async () => {
     await using lonely = await startBus({});
     const serviceBus = lonely.bus.connectionString;
     const nobody = createTickSender({ bus: connectServiceBus({ kind: "connection-string", serviceBus }) });

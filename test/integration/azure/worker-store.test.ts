@@ -72,7 +72,7 @@ describe("a heartbeat", () => {
     expect(second).toMatchObject({ written: false, current: { value: next } });
   });
 
-  it("finds no row when somebody has removed it", async () => {
+  it("a heartbeat finds no row after its removal", async () => {
     const record = recordOf();
     const etag = await beaten(newStore().beat(record, undefined));
     await testStorage().table(TABLES.workers).retrying.deleteEntity(record.pool, record.workerId);

@@ -36,7 +36,7 @@ function recordingLog(): { readonly log: Logger; readonly lines: { message: stri
 }
 
 describe("jobs", () => {
-  it("run and end while the broker refuses their events", async () => {
+  it("jobs run and end when the broker accepts no events", async () => {
     const topology = { ...busTopology([DEFAULT_POOL]), topics: [] };
     await using bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology }).then((started) => ({
       ...started,
@@ -48,7 +48,7 @@ describe("jobs", () => {
     await expect.poll(() => worker.runningCount).toBe(0);
   });
 
-  it("publish one end, also when a second message finds the end again", async () => {
+  it("a job whose end is found again by a second message has one end event", async () => {
     const client = await openSse(`${system.api.url}/v1/events?tenantName=${tenant}`);
     await using worker = await system.startWorker();
     const jobId = await system.submit(tenant, "Quick");

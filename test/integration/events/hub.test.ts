@@ -71,7 +71,7 @@ const typesOf = (heard: readonly SystemEvent[], jobId: string): readonly string[
   heard.flatMap((event) => ("jobId" in event && event.jobId === jobId ? [event.eventType] : []));
 
 describe("SignalR's client", () => {
-  it("receives at two instances one start, ordered progress and one end of every job", async () => {
+  it("clients at two instances receive one start, ordered progress and one end of every job", async () => {
     const { body } = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Batch" });
     const { batchId } = body;
     await using one = await connect(system.api);
@@ -95,7 +95,7 @@ describe("SignalR's client", () => {
     }
   });
 
-  it("receives no more events after it unsubscribes", async () => {
+  it("a client receives no events after it unsubscribes", async () => {
     await using client = await connect(system.api);
     const jobId = await system.submit(tenant, "Quick", { delayMs: 3_600_000 });
     const other = await system.submit(tenant, "Quick", { delayMs: 3_600_000 });
@@ -106,7 +106,7 @@ describe("SignalR's client", () => {
     expect(typesOf(client.heard, jobId)).toEqual([]);
   });
 
-  it("gets an error for an invalid call, and stays connected", async () => {
+  it("a wrong call gets an error, and the connection stays", async () => {
     await using client = await connect(guarded, { token: TOKEN });
     const { connection } = client;
     await expect(connection.invoke("SubscribeToJob", NO_JOB)).rejects.toThrow(/JobNotFound/);
@@ -147,7 +147,7 @@ describe("SignalR's client", () => {
     expect(await opened(url, "https://evil.example.com")).toBe(403);
   });
 
-  it("receives pings, and reconnects when the instance stops", async () => {
+  it("a client reconnects when the instance stops, and receives heartbeats until then", async () => {
     const api = await system.anotherApi({ follow: { heartbeatMs: 20 } });
     const frames: string[] = [];
     const socket = new WebSocket(`${api.url.replace("http", "ws")}/hubs/jobs`);
@@ -163,11 +163,11 @@ describe("SignalR's client", () => {
     expect(frames.at(-1)).toBe(`{"type":7,"allowReconnect":true}\u001e`);
   });
 
-  it("that uses another protocol gets an error and is closed", async () => {
+  it("a client of another protocol gets an error and is closed", async () => {
     for (const [sent, answer] of [
       [`{"protocol":"messagepack","version":1}\u001e`, /messagepack/],
       [`hello\u001e`, /handshake/],
-      [`{"protocol":"json","version":1}\u001enonsense\u001e`, /no message of SignalR/],
+      [`{"protocol":"json","version":1}\u001enonsense\u001e`, /not of SignalR/],
       [`{"protocol":"json","version":1}\u001e${"x".repeat(20_000)}`, /^$/],
     ] as const) {
       const socket = new WebSocket(`${system.api.url.replace("http", "ws")}/hubs/jobs`);
@@ -183,7 +183,7 @@ describe("SignalR's client", () => {
     await expect.poll(() => system.api.followerCount).toBe(0);
   });
 
-  it("that does not read is closed, while another receives everything", async () => {
+  it("a client that does not read is disconnected, while another receives everything", async () => {
     const api = await system.anotherApi();
     const slow = await connect(api);
     await slow.connection.invoke("SubscribeToTenant", tenant);

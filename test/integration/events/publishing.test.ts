@@ -105,7 +105,7 @@ describe("an outside subscriber with a filter", () => {
     await stop();
   });
 
-  it("receives retries, requeues and cancels in growing order", async () => {
+  it("receives events of a retry, a requeue and cancels in increasing order", async () => {
     const { heard, stop } = await listen("commands", `TenantName = '${tenant}'`);
     const jobId = await system.submit(tenant, "FailsOnce", { retry: { maxAttempts: 2, initialDelayMs: 10 } });
     await system.until(jobId);

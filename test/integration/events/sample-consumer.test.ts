@@ -11,7 +11,7 @@ import { startTestSystem } from "../../support/test-system.ts";
 
 const SAMPLE = join(import.meta.dirname, "../../../docs/samples/event-consumer.ts");
 
-it("prints each event that passes its filter once, and stops on SIGTERM", async () => {
+it("prints the events that pass its filter, each once, and stops on a signal", async () => {
   const tenant = freshTenant();
   await using system = await startTestSystem();
   await using worker = await system.startWorker();

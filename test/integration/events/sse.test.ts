@@ -34,7 +34,7 @@ const createBatch = async (): Promise<string> =>
 const WAIT = { timeout: 120_000 };
 
 describe("following a batch at two instances", () => {
-  it("sends every client one start, ordered progress and one end of every job", async () => {
+  it("every client receives one start, ordered progress and one end of every job", async () => {
     const batchId = await createBatch();
     const clients = await Promise.all(
       [system.api, second, system.api, second].map(({ url }) => openSse(`${url}/v1/events?batchId=${batchId}`)),
@@ -55,7 +55,7 @@ describe("following a batch at two instances", () => {
     await expect.poll(() => system.api.followerCount + second.followerCount).toBe(0);
   });
 
-  it("continues after a client's last event, also at the other instance, and reports a gap", async () => {
+  it("a stream continues after the client's last event, also at another instance, and sends missed when it cannot", async () => {
     const own = freshTenant();
     await system.publish(own, "test.zip", QUICK);
     const first = await openSse(`${system.api.url}/v1/events?tenantName=${own}`);
@@ -81,7 +81,7 @@ describe("following a batch at two instances", () => {
 });
 
 describe("a client", () => {
-  it("without access to the tenant gets 404 for job, batch and tenant", async () => {
+  it("a caller of another tenant gets 404 for job, batch and tenant", async () => {
     const stranger = await system.anotherApi({ caller: { ...LOCAL_CALLER, mayUse: () => false } });
     const batchId = await createBatch();
     const jobId = await system.submit(tenant, "Quick", { batchId });
@@ -101,7 +101,7 @@ describe("a client", () => {
     await system.until(jobId);
   });
 
-  it("with a ticket follows only the ticket's target, at any instance, for a minute", async () => {
+  it("a ticket opens a stream of its subject at any instance, for a minute", async () => {
     const jobId = await system.submit(tenant, "Quick", { delayMs: 60_000 });
     const { status, body } = await system.api.post("/v1/events/tickets", { jobId });
     expect(status).toBe(201);
@@ -125,7 +125,7 @@ describe("a client", () => {
     expect(await refused(await ticketOf("test", new Date(Date.now() - 61_000)))).toBe(401);
   });
 
-  it("that does not read is closed, while another receives everything", async () => {
+  it("a client that does not read is disconnected, while another receives everything", async () => {
     const api = await system.anotherApi();
     const { hostname, port } = new URL(api.url);
     const slow = createConnection({ host: hostname, port: Number(port) });
@@ -154,7 +154,7 @@ describe("a client", () => {
     slow.destroy();
   });
 
-  it("receives comments, and the end when the instance stops", async () => {
+  it("a stream has heartbeats, and ends with the instance", async () => {
     const api = await system.anotherApi({ follow: { heartbeatMs: 20 } });
     const client = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
     await expect.poll(() => client.text().split(": \n\n").length).toBeGreaterThan(3);
@@ -162,7 +162,7 @@ describe("a client", () => {
     await client.ended;
   });
 
-  it("beyond the limit of an instance gets 429", async () => {
+  it("a client beyond the limit of the instance gets 429", async () => {
     const api = await system.anotherApi({ follow: { maxCount: 1 } });
     const client = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
     expect((await api.get(`/v1/events?tenantName=${tenant}`)).status).toBe(429);

@@ -81,7 +81,7 @@ describe("storage that fails", () => {
     expect(receiver.received).toHaveLength(1);
   });
 
-  it("keeps another process's completion when clearing the row conflicts", async () => {
+  it("a conflict while clearing the row leaves the other completion there", async () => {
     await using receiver = await startReceiver();
     const tenantName = freshTenant();
     await lab.webhook({ tenantName, url: receiver.url });

@@ -39,7 +39,7 @@ afterEach(async () => {
 const register = (fields = {}) => lab.webhook({ tenantName, url: receiver.url, ...fields });
 
 describe("a completed batch", () => {
-  it("is sent to every webhook of its tenant, signed, with the event and the counts", async () => {
+  it("a completion is sent to every webhook of its tenant, signed, with the event and the counts", async () => {
     const secrets = [newSecret(), newSecret()];
     const webhooks = await Promise.all(
       secrets.map((value, i) =>
@@ -67,7 +67,7 @@ describe("a completed batch", () => {
     expect((await lab.batchOf(batch.batchId)).unannounced).toEqual([]);
   });
 
-  it("is sent to no other tenant, and not sent without a webhook", async () => {
+  it("a completion is not sent to other tenants, and not at all without webhooks", async () => {
     const other = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
     const batch = await lab.completedBatch(tenantName);
     await lab.instance().run(batch.batchId);
@@ -76,7 +76,7 @@ describe("a completed batch", () => {
     expect((await lab.batchOf(batch.batchId)).unannounced).toEqual([]);
   });
 
-  it("is sent once for each generation, also when both wait", async () => {
+  it("a completion is sent once for each generation, also when both wait", async () => {
     const webhook = await register();
     const { batchId } = await lab.completedBatch(tenantName);
     const { value, etag } = (await lab.batches.get(batchId))!;
@@ -95,7 +95,7 @@ describe("a completed batch", () => {
     expect(await lab.deliveriesOf(webhook)).toHaveLength(2);
   });
 
-  it("keeps only the latest completions when they are not announced", () => {
+  it("keeps the latest of many unannounced completions", () => {
     let unannounced = batchOf().unannounced;
     for (let generation = 1; generation <= UNANNOUNCED_MAX_COUNT + 5; generation++) {
       unannounced = completedChanges({ ...batchOf(), generation, unannounced }, NO_COUNTS, lab.clock).unannounced;
@@ -130,7 +130,13 @@ describe("a receiver that fails", () => {
     }
     expect(seconds).toEqual([30, 135, 503, 1_789, 6_291, 22_047, 77_195]);
     expect(await lab.deliveriesOf(webhook)).toMatchObject([
-      { state: "failed", tries: WEBHOOK_MAX_TRIES, answerCode: 500, error: "It answered 500.", nextTryAt: undefined },
+      {
+        state: "failed",
+        tries: WEBHOOK_MAX_TRIES,
+        answerCode: 500,
+        error: "The receiver answered 500.",
+        nextTryAt: undefined,
+      },
     ]);
     const { received } = receiver;
     expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
@@ -152,7 +158,7 @@ describe("a receiver that fails", () => {
     expect((await lab.webhooks.get(tenantName, webhook.webhookName))!.value.failuresInRow).toBe(0);
   });
 
-  it("is disabled by its 410, and its waiting messages are given up", async () => {
+  it("a webhook that answers 410 is disabled, and its waiting deliveries fail", async () => {
     const webhook = await register();
     const { value: current } = (await lab.webhooks.get(tenantName, webhook.webhookName))!;
     const later = deliveryOf(current, { nextTryAt: new Date(lab.clock.getTime() + 60_000) });
@@ -169,10 +175,10 @@ describe("a receiver that fails", () => {
     await instance.run((await lab.completedBatch(tenantName)).batchId);
     expect(receiver.received).toHaveLength(1);
     const states = (await lab.deliveriesOf(webhook)).map(({ state, error }) => `${state}: ${error}`);
-    expect(states.toSorted()).toEqual(["failed: It answered 410.", "failed: The webhook is disabled."]);
+    expect(states.toSorted()).toEqual(["failed: The receiver answered 410.", "failed: The webhook is disabled."]);
   });
 
-  it("is disabled after failing for days", async () => {
+  it("a webhook without answers for days is disabled", async () => {
     const webhook = await register({ failuresInRow: WEBHOOK_FAILURES_MAX_COUNT - 1 });
     receiver.answer = 503;
     await lab.deliveries.add(deliveryOf(webhook, { tries: WEBHOOK_MAX_TRIES - 1 }));
@@ -237,7 +243,7 @@ describe("a webhook", () => {
     await lab.instance({ stores: { ...lab, deliveries: full } }).run(batch.batchId);
     expect(receiver.received).toEqual([]);
     expect(await lab.deliveriesOf(webhook)).toMatchObject([
-      { state: "failed", tries: 0, error: "1000 deliveries wait for this webhook already." },
+      { state: "failed", tries: 0, error: "1000 deliveries already wait for this webhook." },
     ]);
   });
 
@@ -279,7 +285,7 @@ describe("a webhook", () => {
 });
 
 describe("a receiver that hangs", () => {
-  it("occupies only its own slots and delays no other", async () => {
+  it("a slow webhook uses its own slots and delays no other", async () => {
     const hanging = freshTenant();
     const release = Promise.withResolvers<undefined>();
     const open = new Map<string, number>();

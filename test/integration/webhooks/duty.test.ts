@@ -42,7 +42,7 @@ it("runs at once when a batch completes, in the leading process, and in the next
   );
   const told = async (): Promise<void> => {
     const batch = await lab.completedBatch(tenantName);
-    for (const duty of duties) duty.hear(newsOf(batch));
+    for (const duty of duties) duty.onEvent(newsOf(batch));
   };
   for (let n = 1; n <= 3; n++) {
     await told();
@@ -64,7 +64,7 @@ it("also runs without a notification", async () => {
   await duty.stop();
 });
 
-it("continues after an outage of storage, and logs it", async () => {
+it("the duty continues after an outage of storage, and logs it", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   const log = recordingLog();
   let failures = 3;
@@ -76,10 +76,10 @@ it("continues after an outage of storage, and logs it", async () => {
   await lab.deliveries.add(deliveryOf(webhook));
   await receiver.count(1);
   await duty.stop();
-  expect(log.messages().filter((message) => message === "webhooks were not looked at")).toHaveLength(3);
+  expect(log.messages().filter((message) => message === "a round of webhook deliveries failed")).toHaveLength(3);
 });
 
-it("does not run in a process that does not lead, and stops after sending the current message", async () => {
+it("a process without the lease does not deliver, and stops after running deliveries", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   await lab.deliveries.add(deliveryOf(webhook));
   const asked = Promise.withResolvers<undefined>();

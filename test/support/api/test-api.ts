@@ -2,8 +2,6 @@
 import { createUnreadable } from "../../../runtime/core/unreadable.ts";
 import { randomBytes } from "node:crypto";
 import { createApp } from "../../../runtime/api/app.ts";
-import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
-import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../../runtime/api/auth/caller.ts";
 import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
 import type { Post } from "../../../runtime/api/webhooks/post.ts";
@@ -23,15 +21,16 @@ import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../../runtime/core/http/views.ts";
 import type { TrafficSettings } from "../../../runtime/core/settings/api-settings.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
-
+import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { composeTimers } from "../../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { watchConnections, type ConnectionsByPort } from "../network/half-open-client.ts";
-import { silentEvents, silentLog } from "../silent.ts";
+import { silentLog, silentEvents } from "../silent.ts";
 import { followed, type FollowOptions } from "../events/follow.ts";
 import { apiStores } from "../stores/api-stores.ts";
 import type { Stores } from "../stores/memory-stores.ts";
-import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 
 /** A worker without a heartbeat for this long is silent. */
 export const SILENT_AFTER_MS = 1_000;
@@ -170,14 +169,16 @@ export async function startTestApi(
   const busSide = bus && (await import("../events/test-events.ts"));
   const publisher = busSide?.publishTo(bus);
   const events = publisher?.events ?? silentEvents;
-  const { timerRegistration } = composeTimers({
-    connected: {
-      ...stores,
-      packages: { ...kept.packages, ...stores.packages },
-      timerSubscriptions: () => busSide!.timerSubscriptionsOf(bus!),
-    },
-    settings: { pools, timerRegistration: bus?.adminConnectionString !== undefined },
-    ...{ outbox, events, tenants: stores.tenants, onChange: wakeScheduler, now, trustedNow, log },
+  const clock = { now, trustedNow, monotonicNow };
+  const timers = composeTimers({
+    stores: { ...stores, packages: { ...kept.packages, ...stores.packages } },
+    subscriptions: bus?.adminConnectionString === undefined ? undefined : busSide?.timerSubscriptionsOf(bus),
+    pools,
+    outbox,
+    events,
+    onChange: wakeScheduler,
+    clock,
+    log,
   });
   const source = bus && busSide?.hearFrom(bus);
   const followers = followed(follow);
@@ -186,32 +187,26 @@ export async function startTestApi(
     () => followers.fanOut.gap(),
   );
   const unreadable = createUnreadable({ monotonicNow, log });
-  const { jobs, batches, timers } = stores;
-  const completion = createBatchCompletion({ batches, jobs, events, now });
+  const completion = createBatchCompletion({ ...stores, events, now });
   const app = createApp({
-    ...stores,
-    completion: withTimerBatches(completion, { jobs, timers, queue }),
-    ...followers,
-    postWebhook,
-    allowLoopbackWebhooks,
+    stores,
+    bus: { queue, outbox },
+    completion: withTimerBatches(completion, { ...stores, queue }),
     events,
-    timerRegistration,
-    wakeScheduler,
-    queue,
-    outbox,
+    followers,
+    timers: { registration: timers.registration, wakeScheduler },
+    webhooks: { post: postWebhook, allowLoopback: allowLoopbackWebhooks },
+    clock,
     ids,
-    now,
-    trustedNow,
+    release: { isPending: isReleasePending },
     pools,
     identify,
     authFacts: { kind: "none" },
     silentAfterMs: SILENT_AFTER_MS,
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     isReady,
-    isReleasePending,
     unreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
-    monotonicNow,
     log,
   });
   const server = createHttpServer(app, httpLimits);

@@ -16,9 +16,9 @@ import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createMemoryKeys } from "../stores/memory-keys.ts";
-import { atOnce, MemoryTable } from "../stores/memory-table.ts";
 import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
+import { MemoryTable, atOnce } from "../stores/memory-table.ts";
 
 export interface Answer {
   readonly status: number;
@@ -91,43 +91,40 @@ function buildRoutes(pool: string): Routes {
         return Reflect.get(routes.ports[name], member) as unknown;
       },
     });
-  const [jobs, batches, timers, queue] = [ask("jobs"), ask("batches"), ask("timers"), ask("queue")];
-  const now = (): Date => new Date();
-  const completion = createBatchCompletion({ batches, jobs, events: silentEvents, now });
-  const app = createApp({
-    completion: withTimerBatches(completion, { jobs, timers, queue }),
-    jobs,
-    batches,
-    workers: ask("workers"),
-    files: ask("files"),
-    packages: unasked("packages"),
-    timers,
-    queue,
-    outbox: ask("outbox"),
-    ids,
-    now,
-    trustedNow: now,
-    pools: [pool],
-    events: silentEvents,
-    ...followed(),
+  const stores = {
+    jobs: ask("jobs"),
+    batches: ask("batches"),
     keys: {
       ...createMemoryKeys(new MemoryTable(atOnce)),
       removeExpired: () => Promise.reject(new Error("The API removes no keys.")),
     },
+    workers: ask("workers"),
+    files: ask("files"),
+    packages: unasked("packages"),
     tenants: unasked("tenants"),
+    timers: ask("timers"),
     webhooks: unasked("webhooks"),
     deliveries: unasked("deliveries"),
-    postWebhook: () => Promise.reject(new Error("Nobody has webhooks.")),
-    allowLoopbackWebhooks: false,
-    timerRegistration: unasked("timerRegistration"),
-    wakeScheduler: () => undefined,
+  };
+  const queue = ask("queue");
+  const now = (): Date => new Date();
+  const app = createApp({
+    stores,
+    bus: { queue, outbox: ask("outbox") },
+    completion: withTimerBatches(createBatchCompletion({ ...stores, events: silentEvents, now }), { ...stores, queue }),
+    events: silentEvents,
+    followers: followed(),
+    timers: { registration: unasked("timerRegistration"), wakeScheduler: () => undefined },
+    webhooks: { post: () => Promise.reject(new Error("Nobody has webhooks.")), allowLoopback: false },
+    clock: { now, trustedNow: now, monotonicNow: () => performance.now() },
+    ids,
+    release: undefined,
+    pools: [pool],
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },
     isReady: () => Promise.resolve(true),
-    isReleasePending: () => false,
     unreadable: silentUnreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
-    monotonicNow: () => performance.now(),
     silentAfterMs: 1_000,
     log: silentLog,
   });

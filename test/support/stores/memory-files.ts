@@ -5,7 +5,7 @@ import {
   isSafePath,
   logBlobName,
   parametersBlobName,
-} from "../../../runtime/azure/blobs/open-blob.ts";
+} from "../../../runtime/azure/blobs/blob-names.ts";
 import { contentTypeOf } from "../../../runtime/azure/blobs/job-files.ts";
 import type { JobFiles, OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
 import { nextTurn, type Turn } from "./memory-table.ts";

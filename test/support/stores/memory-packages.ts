@@ -1,5 +1,5 @@
 /** A PackageStore and PackageCatalog in memory. */
-import { packageBlobName } from "../../../runtime/azure/blobs/open-blob.ts";
+import { packageBlobName } from "../../../runtime/azure/blobs/blob-names.ts";
 import { checkedSha256, factsOf, metadataOf, sha256Of } from "../../../runtime/azure/blobs/package-blob.ts";
 import { decodePosition, encodePosition } from "../../../runtime/azure/tables/rows.ts";
 import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";

@@ -67,7 +67,7 @@ function createWorld(state: JobState) {
 }
 
 describe("a command for a batch", () => {
-  it("to cancel stops when it has worked for its time, and goes on when it is repeated", async () => {
+  it("a cancel of a large batch stops at its time limit and continues when repeated", async () => {
     const { commands, batch, counts, asked } = createWorld("queued");
     await commands.cancel(batch);
     expect(counts().queued).toBeGreaterThan(0);

@@ -23,7 +23,7 @@ it("is ready when every check passes, and not when one fails", async () => {
   expect(await isReady()).toBe(false);
 });
 
-it("asks once for all who come while an answer is fresh", async () => {
+it("runs the checks once while a result is fresh", async () => {
   let asked = 0;
   let now = 0;
   const check = (): Promise<void> => {

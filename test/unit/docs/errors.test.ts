@@ -3,7 +3,6 @@ import { statusOf } from "../../../runtime/api/http/error-response.ts";
 import { REFUSALS } from "../../../runtime/api/http/http-server.ts";
 import { errorsOf } from "../../../runtime/api/http/openapi.ts";
 import { LOCAL_REFUSALS } from "../../../runtime/core/loopback.ts";
-import { createOperations, type OperationDeps } from "../../../runtime/api/routes/routes.ts";
 import {
   CONFLICT_CODES,
   ENDED_CODES,
@@ -19,18 +18,16 @@ import {
   UNAVAILABLE_CODES,
 } from "../../../runtime/core/errors.ts";
 import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
+import { apiOperations } from "../../support/api-operations.ts";
 
 const ALL: readonly ErrorCode[] = [
   ...[...INVALID_REQUEST_CODES, ...UNAUTHENTICATED_CODES, ...FORBIDDEN_CODES, ...TOO_MANY_CODES, ...NOT_FOUND_CODES],
   ...[...CONFLICT_CODES, ...PACKAGE_CODES, ...JOB_CODES, ...ENDED_CODES, ...UNAVAILABLE_CODES, ...INVARIANT_CODES],
 ];
 
-/** No operation is called: the list alone determines the possible errors. */
-const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);
-
-/** Errors sent before an operation is found. */
+/** What is answered before an operation is found. */
 const OF_NO_OPERATION: readonly ErrorCode[] = ["RouteNotFound", "MethodNotAllowed"];
-const answered = new Set([...OF_NO_OPERATION, ...operations.flatMap((one) => [...errorsOf(one).values()].flat())]);
+const answered = new Set([...OF_NO_OPERATION, ...apiOperations.flatMap((one) => [...errorsOf(one).values()].flat())]);
 const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost", "TimerSkipped", "TimerMissed"]);
 
 /** Errors sent before the app handles the request. */

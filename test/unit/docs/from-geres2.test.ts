@@ -1,16 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { openApiDocument } from "../../../runtime/api/http/openapi.ts";
-import { createOperations, type OperationDeps } from "../../../runtime/api/routes/routes.ts";
 import { JOB_CODES, PACKAGE_CODES } from "../../../runtime/core/errors.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { CONTAINERS, TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { batchViewSchema, jobViewSchema } from "../../../runtime/core/http/views.ts";
 import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
+import { apiOperations } from "../../support/api-operations.ts";
 
-/** No operation is called. */
-const operations = createOperations({ pools: [], authFacts: { kind: "none" } } as unknown as OperationDeps);
-const paths = openApiDocument(operations).paths ?? {};
+const paths = openApiDocument(apiOperations).paths ?? {};
 
 const document = await readDocument("from-geres2.md");
 const rows = (heading: string) => rowsOf(sectionOf(document, heading));

@@ -234,7 +234,7 @@ describe("a token", () => {
     if (sent !== undefined && sent.length > 20) expect(JSON.stringify(answer)).not.toContain(sent.slice(7));
   });
 
-  it("in the query or the body is not looked at", { tags: "attack/tokens" }, async () => {
+  it("a token in the query or the body is ignored", { tags: "attack/tokens" }, async () => {
     const token = await issuer.token();
     expect(await ask(api, undefined, `/v1/batches?tenantName=${tenant}&access_token=${token}`)).toMatchObject({
       status: 401,
@@ -289,7 +289,7 @@ describe("a token", () => {
     return token.replace(/[^.]+$/, bytes.toString("base64url"));
   }
 
-  it("signed by hand is accepted, so that what is refused above is refused for what it says", async () => {
+  it("a token that the test signs is accepted, so the refusals above are about the content", async () => {
     expect(await ask(api, await signedWith({}))).toMatchObject({ status: 200 });
     expect(await ask(api, await signedWith({ x5u: "https://evil.example/key", jwk: {} }))).toMatchObject({
       status: 200,
@@ -409,14 +409,14 @@ describe("the issuer", () => {
     },
   );
 
-  it("is not believed with a certificate of somebody else", { tags: "attack/tokens" }, async () => {
+  it("an issuer with another certificate is not trusted", { tags: "attack/tokens" }, async () => {
     await using own = await startTestIssuer();
     const { api } = await freshApi({}, { ...own, ca: issuer.ca });
     expect(await ask(api, await bearer(own.token()))).toMatchObject({ status: 503, code: "IdentityUnavailable" });
     expect(own.keySetRequests).toBe(0);
   });
 
-  it("is asked once a minute for keys somebody makes up", { tags: "attack/tokens" }, async () => {
+  it("the issuer is called at most once a minute for unknown keys", { tags: "attack/tokens" }, async () => {
     await using own = await startTestIssuer();
     const { api, clock } = await freshApi({}, own);
     expect((await ask(api, await bearer(own.token()))).status).toBe(200);

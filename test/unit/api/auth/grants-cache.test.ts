@@ -40,7 +40,7 @@ function world() {
 }
 
 describe("grants of a caller", () => {
-  it("are read once in a while, by all who ask together", async () => {
+  it("grants are read once for callers at the same time", async () => {
     const { state, cache } = world();
     state.grants.set(USER, grant(USER));
     await Promise.all(Array.from({ length: 20 }, () => cache.grantsOf(USER)));
@@ -77,7 +77,7 @@ describe("grants of a caller", () => {
     expect(await cache.grantsOf(USER)).toHaveLength(0);
   });
 
-  it("that could not be read are asked for again", async () => {
+  it("grants that could not be read are read again", async () => {
     const { state, cache } = world();
     state.down = true;
     await expect(cache.grantsOf(USER)).rejects.toThrow("away");

@@ -49,7 +49,7 @@ function world() {
 const unavailable = { code: "IdentityUnavailable" };
 
 describe("signing keys", () => {
-  it("are fetched once for all who ask at the same time, and then known", async () => {
+  it("keys are fetched once for requests at the same time, and then kept", async () => {
     const { state, keys } = world();
     const found = await Promise.all(Array.from({ length: 50 }, () => keys.find("one")));
     expect(new Set(found).size).toBe(1);
@@ -98,7 +98,7 @@ describe("signing keys", () => {
     expect(await keys.find("one")).toBeDefined();
   });
 
-  it("that nobody has confirmed for a day are not believed", async () => {
+  it("keys that were not confirmed for a day are not used", async () => {
     const { state, keys } = world();
     await keys.find("one");
     state.down = true;
@@ -109,7 +109,7 @@ describe("signing keys", () => {
     expect(await keys.find("one")).toBeDefined();
   });
 
-  it("are fetched anew after an hour without anybody waiting, and a withdrawn one is gone", async () => {
+  it("keys are refreshed after an hour while requests go on, and a withdrawn key is dropped", async () => {
     const { state, keys } = world();
     await keys.find("one");
     state.keySet = { keys: [two.jwk] };
@@ -120,7 +120,7 @@ describe("signing keys", () => {
     expect(state.fetches).toBe(3);
   });
 
-  it("that are old while the issuer is away go on, and it is asked once a minute", async () => {
+  it("old keys stay valid while the issuer is unavailable, and it is called once a minute", async () => {
     const { state, keys } = world();
     await keys.find("one");
     state.down = true;

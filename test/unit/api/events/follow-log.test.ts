@@ -49,7 +49,7 @@ function world(...moments: (() => void)[]) {
               return Promise.resolve({ bytes: bytes.length, contentType: "text/plain", stream: once(bytes) });
             },
           },
-          pause(ms) {
+          sleep(ms) {
             pauses.push(ms);
             clockMs += ms;
             const moment = moments.shift();
@@ -72,7 +72,7 @@ async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
 }
 
 describe("followLog", () => {
-  it("gives what is there, then what comes, and ends with the start", async () => {
+  it("returns the log so far, then new text, and ends with the start", async () => {
     const w = world(
       () => w.write(1, "two\n"),
       () => undefined,
@@ -97,7 +97,7 @@ describe("followLog", () => {
     expect(w.pauses).toHaveLength(3);
   });
 
-  it("goes on from a byte", async () => {
+  it("continues from a byte", async () => {
     const w = world(() => w.set({ state: "succeeded" }));
     w.set(running(1));
     w.write(1, "abcdef");
@@ -133,7 +133,7 @@ describe("followLog", () => {
     expect(w.pauses).toEqual([]);
   });
 
-  it("waits for the start it is asked for, and ends when the job ends without it", async () => {
+  it("waits for the requested start, and ends when the job ends without it", async () => {
     const w = world(
       () => w.set(running(1)),
       () => w.set({ state: "queued", claim: undefined, history: [start(1, "failed")] }),

@@ -9,7 +9,7 @@ import { answerErrors, noSuchRoute } from "../../../../runtime/api/http/error-re
 import { mount } from "../../../../runtime/api/http/mount.ts";
 import { openApiDocument } from "../../../../runtime/api/http/openapi.ts";
 import { operation, type Operation } from "../../../../runtime/api/http/operation.ts";
-import { jsonBody, streamBody } from "../../../../runtime/api/http/request-body.ts";
+import { jsonBody, streamBody } from "../../../../runtime/api/http/read-request.ts";
 
 const seenSchema = z.object({ seen: z.unknown() });
 const answered = { 200: { description: "What came.", schema: seenSchema } };
@@ -155,7 +155,7 @@ describe("a declared operation", () => {
     expect(await api.ask("/v1/things/a", { method: "PUT", body: "x" })).toMatchObject({ status: 415 });
   });
 
-  it("asks who calls, with its own needs, before it reads a body", async () => {
+  it("an operation finds its caller before it reads a body", async () => {
     const asked: string[] = [];
     await using api = await serve({
       identify: (needs) => (_request, _response, next) => {

@@ -62,7 +62,7 @@ function createWorld(tenants: readonly string[]) {
 const many = (count: number, tenantName: string): string[] => Array.from({ length: count }, () => tenantName);
 
 describe("dead letters", () => {
-  it("are looked through a bounded number at a time, also when none of them is the caller's", async () => {
+  it("one request reads a limited number of dead letters, also when none is the caller's", async () => {
     const { deadLetters, letters } = createWorld([...many(DEAD_LETTERS_MAX_LOOKED_AT + 100, "other"), "acme"]);
     const first = await deadLetters.list(ACME, QUERY);
     expect(first.items).toEqual([]);
@@ -71,7 +71,7 @@ describe("dead letters", () => {
     expect(second.continuationToken).toBeUndefined();
   });
 
-  it("are removed with a lock on those before, and on none afterwards", async () => {
+  it("removing a dead letter locks the ones before it, and releases them", async () => {
     const { deadLetters, letters, removed, state } = createWorld(many(300, "acme"));
     const { sequenceNumber } = letters[260]!;
     await deadLetters.remove(ACME, "jobs-default-normal", sequenceNumber);
@@ -79,21 +79,21 @@ describe("dead letters", () => {
     expect(state).toEqual({ locked: 0, mostLocked: 261 });
   });
 
-  it("behind too many others cannot be removed, and nothing is locked in vain", async () => {
+  it("a dead letter behind too many others cannot be removed, and nothing is locked", async () => {
     const { deadLetters, letters, state } = createWorld(many(DEAD_LETTERS_MAX_LOCKED + 1, "acme"));
     const removing = deadLetters.remove(ACME, "jobs-default-normal", letters.at(-1)!.sequenceNumber);
     await expect(removing).rejects.toThrow(NotFoundError);
     expect(state.mostLocked).toBe(0);
   });
 
-  it("of a tenant the caller may not use are not there", async () => {
+  it("dead letters of other tenants answer 404", async () => {
     const { deadLetters, letters, removed } = createWorld(["other"]);
     const removing = deadLetters.remove(ACME, "jobs-default-normal", letters[0]!.sequenceNumber);
     await expect(removing).rejects.toThrow(NotFoundError);
     expect(removed).toEqual([]);
   });
 
-  it("between two numbers is none", async () => {
+  it("a sequence number between two dead letters answers 404", async () => {
     const { deadLetters, letters } = createWorld(many(2, "acme"));
     const between = String(Number(letters[0]!.sequenceNumber) + 1);
     await expect(deadLetters.remove(ACME, "jobs-default-normal", between)).rejects.toThrow(NotFoundError);

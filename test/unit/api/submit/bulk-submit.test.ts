@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
 import { createBulkSubmit } from "../../../../runtime/api/submit/bulk-submit.ts";
-import { done } from "../../../../runtime/api/submit/write-jobs.ts";
+import { done } from "../../../../runtime/api/submit/submit-many.ts";
 import { SUBMIT_LINES_WAITING_MAX_COUNT, SUBMIT_MAX_JOBS } from "../../../../runtime/core/limits.ts";
 import { jobRequestOf } from "../../../support/api/submit-requests.ts";
 
@@ -40,15 +40,13 @@ describe("submitting lines", () => {
     let most = before;
     let submitted = 0;
     let looks = 0;
-    const bulkSubmit = createBulkSubmit({
-      submit: (_caller, requests) => {
-        submitted += requests.length;
-        if (submitted > looks * JOBS_PER_LOOK) {
-          looks++;
-          most = Math.max(most, heldBytes());
-        }
-        return Promise.resolve(requests.map(() => done({ jobId: "j", batchId: "b", replayed: false })));
-      },
+    const bulkSubmit = createBulkSubmit((_caller, requests) => {
+      submitted += requests.length;
+      if (submitted > looks * JOBS_PER_LOOK) {
+        looks++;
+        most = Math.max(most, heldBytes());
+      }
+      return Promise.resolve(requests.map(() => done({ jobId: "j", batchId: "b", replayed: false })));
     });
     let answered = 0;
     for await (const results of bulkSubmit.submitLines(bulk, body.lines())) answered += results.length;
@@ -62,12 +60,10 @@ describe("submitting lines", () => {
     const body = createBody();
     let open = (): void => undefined;
     let first = 0;
-    const bulkSubmit = createBulkSubmit({
-      submit: async (_caller, requests) => {
-        first = requests.length;
-        await new Promise<void>((resolve) => (open = resolve));
-        return requests.map(() => done({ jobId: "j", batchId: "b", replayed: false }));
-      },
+    const bulkSubmit = createBulkSubmit(async (_caller, requests) => {
+      first = requests.length;
+      await new Promise<void>((resolve) => (open = resolve));
+      return requests.map(() => done({ jobId: "j", batchId: "b", replayed: false }));
     });
     const lines = bulkSubmit.submitLines(bulk, body.lines());
     const next = lines.next();

@@ -39,8 +39,8 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 
 const bounds = { maxCount: 3, maxWeight: 100, weightOf: (item: number) => item };
 
-describe("groups of what comes", () => {
-  it("hold what waits: one alone, those that came meanwhile together", async () => {
+describe("groups of items", () => {
+  it("a group has all waiting items: one alone, or several that came meanwhile", async () => {
     const feed = createFeed();
     const groups = inGroups(feed.read(), bounds);
     feed.put(1);
@@ -69,7 +69,7 @@ describe("groups of what comes", () => {
     expect((await groups.next()).value).toEqual([70, 50]);
   });
 
-  it("throw what the source throws, without what was read before", async () => {
+  it("an error of the source is thrown at once, without the items before it", async () => {
     const feed = createFeed();
     const groups = inGroups(feed.read(), bounds);
     feed.put(1);
@@ -80,7 +80,7 @@ describe("groups of what comes", () => {
     await expect(groups.next()).rejects.toThrow("cut");
   });
 
-  it("leave nobody waiting who still writes when they are not wanted any more", async () => {
+  it("the source is read to its end when the consumer stops early", async () => {
     const feed = createFeed();
     const groups = inGroups(feed.read(), bounds);
     feed.put(1, 2, 3, 4, 5, 6, 7, 8);

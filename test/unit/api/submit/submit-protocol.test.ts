@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type Outcome, createAcceptance } from "../../../../runtime/api/submit/write-jobs.ts";
+import { createJobWriter } from "../../../../runtime/api/submit/write-job.ts";
 import { createBatchIntake } from "../../../../runtime/api/submit/find-batch.ts";
 import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
 import { createReservations } from "../../../../runtime/api/submit/reservations.ts";
-import { createSubmitter, type SubmitRequest } from "../../../../runtime/api/submit/submit-jobs.ts";
+import { createSubmitJob, type SubmitRequest } from "../../../../runtime/api/submit/submit-job.ts";
+import { type Outcome, createSubmitMany, outcomeOf } from "../../../../runtime/api/submit/submit-many.ts";
 import { isSystemError, UnavailableError } from "../../../../runtime/core/errors.ts";
 import { createIdSource } from "../../../../runtime/core/job/ids.ts";
 import type { KeyRecord } from "../../../../runtime/core/job/keys.ts";
@@ -100,7 +101,8 @@ function createWorld() {
     };
     const reservations = createReservations(mine);
     const intake = createBatchIntake({ ...mine, reservations });
-    return { intake, ...createSubmitter({ ...mine, intake, reservations, acceptance: createAcceptance(mine) }) };
+    const deps = { ...mine, intake, reservations, writer: createJobWriter(mine) };
+    return { intake, submitJob: createSubmitJob(deps), submitMany: createSubmitMany(deps) };
   }
 
   const row = (jobId: string) => store.row(jobId);
@@ -116,16 +118,20 @@ const requestOf = (fields: Partial<SubmitRequest["job"]> = {}, idempotencyKey?: 
   idempotencyKey,
 });
 
-async function submit(api: ReturnType<World["api"]>, request: SubmitRequest): Promise<Submitted> {
-  const [outcome] = await api.submit(LOCAL_CALLER, [request]);
+type Submit = (api: ReturnType<World["api"]>, request: SubmitRequest) => Promise<Submitted>;
+
+const submit: Submit = (api, request) => outcomeOf(() => api.submitJob(LOCAL_CALLER, request));
+
+const submitAsOneOfMany: Submit = async (api, request) => {
+  const [outcome] = await api.submitMany(LOCAL_CALLER, [request]);
   return outcome!;
-}
+};
 
 const isDead = (outcome: Submitted): boolean =>
   !outcome.ok && isSystemError(outcome.error) && outcome.error.code === "StorageUnavailable";
 
 /** All steps a lone submit takes, counted by running it. */
-async function stepsOf(request: SubmitRequest): Promise<number> {
+async function stepsOf(request: SubmitRequest, submit: Submit): Promise<number> {
   let steps = 0;
   const gate = () => {
     steps++;
@@ -136,8 +142,8 @@ async function stepsOf(request: SubmitRequest): Promise<number> {
 }
 
 /** No death, and one at each step, before and after it happened. */
-async function deathsIn(request: SubmitRequest): Promise<readonly (Death | undefined)[]> {
-  const steps = Array.from({ length: await stepsOf(request) }, (_, i) => i + 1);
+async function deathsIn(request: SubmitRequest, submit: Submit): Promise<readonly (Death | undefined)[]> {
+  const steps = Array.from({ length: await stepsOf(request, submit) }, (_, i) => i + 1);
   return [undefined, ...steps.flatMap((step) => [true, false].map((happens) => ({ step, happens })))];
 }
 
@@ -155,12 +161,13 @@ function checkOneJob({ jobIds, bells, reserved }: World, outcomes: readonly Subm
 const LARGE = "x".repeat(20_000);
 
 describe.each([
-  ["an idempotency key", requestOf({ parameters: LARGE }, "k")],
-  ["an id of its submitter", requestOf({ clientJobId: "c" })],
-  ["both", requestOf({ clientJobId: "c" }, "k")],
-])("a submit with %s", (_what, request) => {
+  ["a submit with an idempotency key", requestOf({ parameters: LARGE }, "k"), submit],
+  ["a submit with an id of its submitter", requestOf({ clientJobId: "c" }), submit],
+  ["a submit with both", requestOf({ clientJobId: "c" }, "k"), submit],
+  ["a submit of many with both", requestOf({ clientJobId: "c" }, "k"), submitAsOneOfMany],
+])("%s", (_what, request, submit) => {
   it("that dies at any step is completed by a repeat, which a second one finds", async () => {
-    const deaths = await deathsIn(request);
+    const deaths = await deathsIn(request, submit);
     expect(deaths.length).toBeGreaterThan(8);
     for (const death of deaths) {
       const world = createWorld();
@@ -176,7 +183,7 @@ describe.each([
 
   it("that meets its repeat, while either may die, becomes one job in every order of their steps", async () => {
     let orders = 0;
-    for (const death of await deathsIn(request)) {
+    for (const death of await deathsIn(request, submit)) {
       orders += await inEveryOrder(
         () => {
           const world = createWorld();

@@ -43,7 +43,7 @@ function names(...answers: readonly (readonly ResolvedAddress[])[]) {
 }
 
 describe("a receiver", () => {
-  it("is sent the body as it is, with what signs it", async () => {
+  it("a receiver gets the body unchanged, with its signature", async () => {
     http.answer = (response) => response.writeHead(200).end("thanks");
     expect(await post(http.url)).toEqual({ answerCode: 200, answer: "thanks" });
     expect(http.received.at(-1)).toMatchObject({
@@ -58,7 +58,7 @@ describe("a receiver", () => {
     });
   });
 
-  it("is told apart by its certificate", async () => {
+  it("a receiver with a wrong certificate is refused", async () => {
     https.answer = 204;
     expect(await post(https.url, { ca: https.ca })).toEqual({ answerCode: 204 });
     const before = https.received.length;
@@ -79,7 +79,7 @@ describe("a receiver", () => {
       http.answer = (response) => response.writeHead(status, { location: https.url }).end();
       expect(await post(http.url, { ca: https.ca })).toEqual({
         answerCode: status,
-        error: "It redirects, which is not followed.",
+        error: "The receiver redirects. Redirects are not followed.",
       });
       expect(https.connectionCount).toBe(before);
     },
@@ -87,7 +87,7 @@ describe("a receiver", () => {
 
   it.each([400, 404, 410, 429, 500, 503])("that answers %i has not taken it", async (status) => {
     http.answer = status;
-    expect(await post(http.url)).toEqual({ answerCode: status, error: `It answered ${status}.` });
+    expect(await post(http.url)).toEqual({ answerCode: status, error: `The receiver answered ${status}.` });
   });
 
   it("that never answers is given up in time", async () => {
@@ -177,7 +177,7 @@ describe("a name", () => {
     },
   );
 
-  it("is asked for again with every try", async () => {
+  it("a name is resolved again with every try", async () => {
     const { resolve, asked } = names([NOWHERE], [HERE]);
     await post(url, { resolve, timeoutMs: 500 });
     expect((await post(url, { resolve })).error).toMatch(/not public/);

@@ -1,0 +1,192 @@
+/** Operations on jobs: read, cancel, requeue. */
+import { ConflictError } from "../../core/errors.ts";
+import { clientJobParams, emptySchema, jobParams, requeueJobsSchema } from "../../core/http/requests.ts";
+import {
+  type JobView,
+  type RequeueResult,
+  jobView,
+  jobViewSchema,
+  requeueResultsSchema,
+} from "../../core/http/views.ts";
+import type { Job } from "../../core/job/job.ts";
+import type { JobFiles } from "../../core/ports/job-files.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
+import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { requeueJobs as requeueRows, type RequeueResult as Requeued } from "../../lifecycle/requeue-job.ts";
+import { itemError } from "../http/error-response.ts";
+import { operation, type Operation } from "../http/operation.ts";
+import { jsonBody } from "../http/read-request.ts";
+import { noSuchJob, type Lookup } from "../lookup.ts";
+import type { BellOutbox } from "../submit/bell-outbox.ts";
+
+export interface JobOperationDeps extends CancelDeps {
+  readonly lookup: Lookup;
+  readonly jobs: Pick<JobStore, "update">;
+  readonly files: Pick<JobFiles, "getParameters">;
+  readonly completion: BatchCompletion;
+  readonly outbox: BellOutbox;
+  readonly events: JobEvents;
+}
+
+export const jobOperations = (deps: JobOperationDeps): readonly Operation[] => [
+  getJob(deps),
+  getClientJob(deps),
+  cancelOne(deps),
+  requeueOne(deps),
+  requeueMany(deps),
+];
+
+const getJob = ({ lookup, files }: JobOperationDeps) =>
+  operation({
+    id: "getJob",
+    method: "get",
+    path: "/v1/jobs/{jobId}",
+    tag: "Jobs",
+    summary: "Get a job",
+    needs: "read",
+    params: jobParams,
+    responses: { 200: { description: "The job.", schema: jobViewSchema } },
+    errors: ["JobNotFound"],
+    async handle({ caller, params }) {
+      const { value: job } = await lookup.job(caller, params.jobId);
+      return { status: 200, body: await fullView(job, files) };
+    },
+  });
+
+const getClientJob = ({ lookup, files }: JobOperationDeps) =>
+  operation({
+    id: "getClientJob",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/jobs/{clientJobId}",
+    tag: "Jobs",
+    summary: "Get a job by its `clientJobId`",
+    needs: "read",
+    params: clientJobParams,
+    responses: { 200: { description: "The job.", schema: jobViewSchema } },
+    errors: ["JobNotFound"],
+    async handle({ caller, params: { tenantName, clientJobId } }) {
+      const { value: job } = await lookup.clientJob(caller, tenantName, clientJobId);
+      return { status: 200, body: await fullView(job, files) };
+    },
+  });
+
+/** With its parameters, also when they are too large for the row. */
+async function fullView(job: Job, files: Pick<JobFiles, "getParameters">): Promise<JobView> {
+  return jobView({ ...job, parameters: job.parameters ?? (await files.getParameters(job.jobId)) });
+}
+
+const cancelOne = (deps: JobOperationDeps) =>
+  operation({
+    id: "cancelJob",
+    method: "post",
+    path: "/v1/jobs/{jobId}/cancel",
+    tag: "Jobs",
+    summary: "Cancel a job",
+    description:
+      "A queued or delayed job ends at once. A running job is told by its worker and gets a grace period; then its " +
+      "processes are killed. It ends as `canceled`, unless it succeeds first.",
+    needs: "submit",
+    params: jobParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: {
+      200: { description: "The job, canceled.", schema: jobViewSchema },
+      202: { description: "The job, still running.", schema: jobViewSchema },
+    },
+    errors: ["JobNotFound", "JobEnded"],
+    async handle({ caller, params: { jobId } }) {
+      const result = await cancelJob(await deps.lookup.job(caller, jobId), deps);
+      switch (result.outcome) {
+        case "gone":
+          throw noSuchJob(jobId);
+        case "too-late":
+          throw new ConflictError("JobEnded", `Job ${jobId} has already ended as ${result.job.state}.`);
+        case "requested":
+          return { status: 202, body: await fullView(result.job, deps.files) };
+        case "canceled":
+          await deps.completion.afterJobEnded(result.job.batchId);
+          return { status: 200, body: await fullView(result.job, deps.files) };
+      }
+    },
+  });
+
+const requeueOne = (deps: JobOperationDeps) =>
+  operation({
+    id: "requeueJob",
+    method: "post",
+    path: "/v1/jobs/{jobId}/requeue",
+    tag: "Jobs",
+    summary: "Requeue an ended job",
+    description:
+      "Runs the job again, at once. Its counters start at zero, its history is kept, and its `runAt` is ignored.",
+    needs: "submit",
+    params: jobParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 200: { description: "The job, queued.", schema: jobViewSchema } },
+    errors: ["JobNotFound", "JobNotEnded"],
+    async handle({ caller, params: { jobId } }) {
+      const [result] = await requeue(deps, [await deps.lookup.job(caller, jobId)]);
+      return { status: 200, body: await fullView(requeuedJob(jobId, result), deps.files) };
+    },
+  });
+
+const requeueMany = (deps: JobOperationDeps) =>
+  operation({
+    id: "requeueJobs",
+    method: "post",
+    path: "/v1/jobs/requeue",
+    tag: "Jobs",
+    summary: "Requeue many ended jobs",
+    description:
+      "Each job has a result of its own: one that cannot be requeued gets an error in its place and does not stop the others.",
+    needs: "submit",
+    body: jsonBody(requeueJobsSchema),
+    responses: { 200: { description: "One result for each job, in order.", schema: requeueResultsSchema } },
+    errors: [],
+    async handle({ caller, body: { jobIds } }) {
+      const rows = new Map<string, Stored<Job>>();
+      const items = new Map<string, RequeueResult>();
+      await Promise.all(
+        [...new Set(jobIds)].map(async (jobId) => {
+          try {
+            rows.set(jobId, await deps.lookup.job(caller, jobId));
+          } catch (error) {
+            items.set(jobId, { jobId, error: itemError(error) });
+          }
+        }),
+      );
+      const results = await requeue(deps, [...rows.values()]);
+      [...rows.keys()].forEach((jobId, index) => items.set(jobId, itemOf(jobId, results[index])));
+      return { status: 200, body: { results: jobIds.flatMap((jobId) => items.get(jobId) ?? []) } };
+    },
+  });
+
+function requeue(
+  { jobs, completion, events, outbox }: JobOperationDeps,
+  rows: readonly Stored<Job>[],
+): Promise<readonly Requeued[]> {
+  outbox.assertReady();
+  return requeueRows(rows, {
+    jobs,
+    completion,
+    events,
+    sendBells: (queueName, bells) => outbox.send(queueName, bells),
+  });
+}
+
+/** Throws JobNotFound, JobNotEnded. */
+function requeuedJob(jobId: string, result: Requeued | undefined): Job {
+  if (result === undefined || result.outcome === "gone") throw noSuchJob(jobId);
+  if (result.outcome !== "not-ended") return result.job;
+  throw new ConflictError("JobNotEnded", `Job ${jobId} is ${result.job.state}. Only an ended job can be requeued.`);
+}
+
+function itemOf(jobId: string, result: Requeued | undefined): RequeueResult {
+  try {
+    return { jobId, state: requeuedJob(jobId, result).state };
+  } catch (error) {
+    return { jobId, error: itemError(error) };
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Submits one job: finds its batch, checks that its package can run it, finds its id by the keys of the request, and writes
+ * it. Nothing is kept when a step fails; a repeat of the request goes on from the rows.
+ */
+import { type JobSystemError, invalidField } from "../../core/errors.ts";
+import type { JobRequestBody } from "../../core/http/requests.ts";
+import type { IdSource } from "../../core/job/ids.ts";
+import type { Batch } from "../../core/job/job.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { BatchIntake } from "./find-batch.ts";
+import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
+import { type Reservation, type ReservationWish, type Reservations, requestHash } from "./reservations.ts";
+import { type JobWriter, type PreparedJob, type SubmittedJob, closed, prepareJob } from "./write-job.ts";
+
+export interface SubmitDeps {
+  readonly intake: Pick<BatchIntake, "named" | "daily">;
+  readonly reservations: Reservations;
+  readonly writer: JobWriter;
+  readonly knownJobs: KnownJobs;
+  readonly ids: Pick<IdSource, "jobId">;
+  readonly now: () => Date;
+}
+
+export interface SubmitRequest {
+  readonly job: JobRequestBody;
+  /** Default: the tenant's batch of the day. */
+  readonly batchId: string | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** Throws the caller's errors, and UnavailableError: the job may then have been accepted. */
+export type SubmitJob = (caller: Caller, request: SubmitRequest) => Promise<SubmittedJob>;
+
+export function createSubmitJob(deps: SubmitDeps): SubmitJob {
+  const { intake, reservations, writer, knownJobs, ids, now } = deps;
+
+  async function reserve(placed: PlacedJob): Promise<Reservation> {
+    const { request, batch, refusal } = placed;
+    if (!hasKey(request)) {
+      if (refusal !== undefined) throw refusal;
+      return { id: freshIdOf(placed, ids), isFirst: true };
+    }
+    const wish = wishOf(placed, ids);
+    if (refusal === undefined) return reservations.reserveOne(batch.tenantName, wish);
+    // A refused job takes no key. It may only find one that is there.
+    const found = await reservations.findOne(batch.tenantName, wish);
+    if (found === undefined) throw refusal;
+    return found;
+  }
+
+  return async (caller, request) => {
+    writer.assertReady();
+    const refusalOf = knownJobs.judge();
+    const batch = await batchOf(intake, caller, request);
+    const placed = await placeJob(request, batch, refusalOf, now());
+    return writer.write(caller, { ...placed, reservation: await reserve(placed) });
+  };
+}
+
+/** A request with the batch it goes to when it comes for the first time. */
+export interface PlacedJob {
+  readonly request: SubmitRequest;
+  readonly prepared: PreparedJob;
+  readonly batch: Batch;
+  /** Why it is not accepted when it comes for the first time. A repeat still answers the first job. */
+  readonly refusal: JobSystemError | undefined;
+}
+
+export const batchOf = (
+  intake: SubmitDeps["intake"],
+  caller: Caller,
+  { job, batchId }: SubmitRequest,
+): Promise<Batch> => (batchId === undefined ? intake.daily(caller, job.tenantName) : intake.named(caller, batchId));
+
+/** Throws InvalidRequestError, UnavailableError. */
+export async function placeJob(
+  request: SubmitRequest,
+  batch: Batch,
+  refusalOf: RefusalOf,
+  now: Date,
+): Promise<PlacedJob> {
+  const { job } = request;
+  if (job.tenantName !== batch.tenantName) {
+    throw invalidField("tenantName", `is not the tenant of batch ${batch.batchId}`);
+  }
+  const prepared = prepareJob(job, now);
+  // Only now: a caller who may not use the tenant must not learn of its packages.
+  const refusal = batch.state === "open" ? await refusalOf(job) : closed(batch);
+  return { request, batch, prepared, refusal };
+}
+
+export const hasKey = ({ job, idempotencyKey }: SubmitRequest): boolean =>
+  idempotencyKey !== undefined || job.clientJobId !== undefined;
+
+/** Ids order the jobs of a batch, so each is made when all requests before it have theirs. */
+export const freshIdOf = ({ batch }: PlacedJob, ids: SubmitDeps["ids"]): string =>
+  ids.jobId(batch.batchId, batch.shardCount);
+
+export const wishOf = (placed: PlacedJob, ids: SubmitDeps["ids"]): ReservationWish => {
+  const { job, batchId, idempotencyKey } = placed.request;
+  return {
+    freshId: freshIdOf(placed, ids),
+    requestHash: requestHash("job", { ...job, batchId }),
+    idempotencyKey,
+    clientJobId: job.clientJobId,
+  };
+};

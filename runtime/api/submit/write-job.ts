@@ -1,0 +1,223 @@
+/**
+ * Writes one job (step 1 of the protocol): large parameters, the row, the bell, in this order. If an earlier request may
+ * have written the job, its row is read first, and only what is missing is written.
+ */
+import { jobQueueName } from "../../core/deployment/topology.ts";
+import { ConflictError, InvariantError, invalidField } from "../../core/errors.ts";
+import type { JobRequestBody } from "../../core/http/requests.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
+import { type Batch, type Job, UNTOUCHED_JOB } from "../../core/job/job.ts";
+import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../../core/limits.ts";
+import type { BatchStore } from "../../core/ports/batch-store.ts";
+import type { JobFiles } from "../../core/ports/job-files.ts";
+import { outgoingBell } from "../../core/ports/job-queue.ts";
+import type { JobStore } from "../../core/ports/job-store.ts";
+import type { Stored } from "../../core/ports/stored.ts";
+import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
+import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { Caller } from "../auth/caller.ts";
+import type { BellOutbox } from "./bell-outbox.ts";
+import type { Reservation } from "./reservations.ts";
+
+export interface JobWriterDeps extends CancelDeps {
+  readonly jobs: Pick<JobStore, "get" | "insert" | "update">;
+  readonly batches: Pick<BatchStore, "get">;
+  readonly completion: BatchCompletion;
+  readonly files: Pick<JobFiles, "putParameters">;
+  readonly outbox: BellOutbox;
+  readonly events: JobEvents;
+}
+
+export interface JobToWrite {
+  readonly prepared: PreparedJob;
+  /** Open when it was read. If an earlier request had the job's keys, the job's id names its batch instead. */
+  readonly batch: Batch;
+  readonly reservation: Reservation;
+}
+
+export interface SubmittedJob {
+  readonly jobId: string;
+  readonly batchId: string;
+  /** It was there before this request. */
+  readonly replayed: boolean;
+}
+
+/** A job's row, inserted or found. */
+export interface JobRow {
+  readonly stored: Stored<Job>;
+  readonly replayed: boolean;
+}
+
+export interface JobWriter {
+  /** Refuses new work while too many bells wait for the broker. Throws UnavailableError. */
+  assertReady(): void;
+  /** All steps for one job. Throws ConflictError "BatchClosed", UnavailableError. */
+  write(caller: Caller, job: JobToWrite): Promise<SubmittedJob>;
+  /** The first step. Calls `wake` before a row is inserted. */
+  writeRow(caller: Caller, job: JobToWrite, wake: (batch: Batch) => Promise<void>): Promise<JobRow>;
+  /** The second step, for rows of one batch. */
+  sendBells(batchId: string, rows: readonly JobRow[]): Promise<void>;
+  /** The sweeper passes over a batch at rest, but must find the row that is about to be written. */
+  wakeBatch(batch: Batch): Promise<void>;
+}
+
+export function createJobWriter(deps: JobWriterDeps): JobWriter {
+  const { jobs, batches, completion, files, outbox, events, now } = deps;
+
+  async function insert(caller: Caller, batch: Batch, { prepared, reservation }: JobToWrite): Promise<JobRow> {
+    const { parametersJson: json } = prepared;
+    const inline = Buffer.byteLength(json) <= PARAMETERS_INLINE_MAX_BYTES;
+    const jobId = reservation.id;
+    const parameters = inline ? json : undefined;
+    const job = newJob(batch, prepared, { jobId, parameters, submittedAt: now(), submittedBy: caller.name });
+    // Before the row: a worker may start the job as soon as there is one.
+    if (!inline) await files.putParameters(jobId, json);
+    const result = await jobs.insert(job);
+    if (result.written) {
+      events.queued(job);
+      return { stored: { value: job, etag: result.etag }, replayed: false };
+    }
+    if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
+    // For the first with this id, the row is from this very insert, whose answer was lost. Else a repeat was faster.
+    if (reservation.isFirst) events.queued(job);
+    return { stored: result.current, replayed: !reservation.isFirst };
+  }
+
+  async function writeRow(caller: Caller, job: JobToWrite, wake: (batch: Batch) => Promise<void>): Promise<JobRow> {
+    if (job.reservation.isFirst) {
+      await wake(job.batch);
+      return insert(caller, job.batch, job);
+    }
+    const jobId = job.reservation.id;
+    const stored = await jobs.get(jobId);
+    if (stored !== undefined) return { stored, replayed: true };
+    // The batch that the first request meant: the batch of its day, which may be yesterday's.
+    const batch = (await batches.get(jobIdParts(jobId).batchId))?.value;
+    if (batch === undefined) throw new InvariantError(`Job ${jobId} was reserved in a batch that is not there.`);
+    if (batch.state !== "open") throw closed(batch);
+    await wake(batch);
+    return insert(caller, batch, job);
+  }
+
+  /**
+   * The batch may have been closed, canceled or put to rest after it was read and before the rows were in it. The rows
+   * count as earlier: a decision about the batch must include them, and a cancel must reach them.
+   */
+  async function catchUp(batchId: string, rows: readonly JobRow[]): Promise<void> {
+    const batch = (await batches.get(batchId))?.value;
+    if (batch === undefined || (batch.state === "open" && !batch.atRest)) return;
+    const late = (await Promise.all(rows.map(asItIsNow))).filter((stored) => stored !== undefined);
+    if (late.length === 0) return;
+    await completion.reopenBatch(batchId);
+    if (batch.state !== "canceled") return;
+    await Promise.all(late.map((job) => cancelJob(job, deps)));
+    await completion.afterJobEnded(batchId);
+  }
+
+  /** A job that was found queued may have ended since, and its batch with it. Then it is not late. */
+  async function asItIsNow({ stored, replayed }: JobRow): Promise<Stored<Job> | undefined> {
+    if (!replayed) return stored;
+    const current = await jobs.get(stored.value.jobId);
+    return current?.value.state === "queued" ? current : undefined;
+  }
+
+  async function sendBells(batchId: string, rows: readonly JobRow[]): Promise<void> {
+    // A row that has moved on had its bell. A queued one may have none: its first submit may have stopped here.
+    const queued = rows.filter(({ stored }) => stored.value.state === "queued");
+    if (queued.length === 0) return;
+    await catchUp(batchId, queued);
+    const bells = Map.groupBy(queued, ({ stored: { value } }) => jobQueueName(value.pool, value.priority));
+    const sending = [...bells].map(([queueName, some]) =>
+      outbox.send(
+        queueName,
+        some.map(({ stored }) => outgoingBell(stored)),
+      ),
+    );
+    await Promise.all(sending);
+  }
+
+  async function wakeBatch(batch: Batch): Promise<void> {
+    if (batch.atRest) await completion.reopenBatch(batch.batchId);
+  }
+
+  return {
+    assertReady: () => outbox.assertReady(),
+    async write(caller, job) {
+      const row = await writeRow(caller, job, wakeBatch);
+      const { jobId, batchId } = row.stored.value;
+      await sendBells(batchId, [row]);
+      return { jobId, batchId, replayed: row.replayed };
+    },
+    writeRow,
+    sendBells,
+    wakeBatch,
+  };
+}
+
+export const closed = (batch: Batch): ConflictError =>
+  new ConflictError("BatchClosed", `Batch ${batch.batchId} accepts no more jobs.`);
+
+// --- What a job is before anything has happened to it ------------------------------------------------------------------
+
+/** A request that has passed every check. */
+export interface PreparedJob {
+  readonly request: JobRequestBody;
+  readonly parametersJson: string;
+  readonly runAt: Date | undefined;
+  readonly expiresAt: Date | undefined;
+}
+
+/** Throws InvalidRequestError. */
+export const prepareJob = (request: JobRequestBody, now: Date): PreparedJob => ({
+  request,
+  parametersJson: parametersJson(request.parameters),
+  ...times(request, now),
+});
+
+/** When the job may start, and when it expires. */
+function times(
+  { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
+  now: Date,
+): Pick<PreparedJob, "runAt" | "expiresAt"> {
+  const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
+  if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
+    throw invalidField("runAt", `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`);
+  }
+  const isAhead = startAt.getTime() > now.getTime();
+  const waitsFrom = isAhead ? startAt : now;
+  return {
+    runAt: isAhead ? startAt : undefined,
+    expiresAt: timeToLiveMs === undefined ? undefined : new Date(waitsFrom.getTime() + timeToLiveMs),
+  };
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+function parametersJson(parameters: unknown): string {
+  const json = JSON.stringify(parameters ?? null);
+  if (Buffer.byteLength(json) > PARAMETERS_MAX_BYTES) {
+    throw invalidField("parameters", `must be at most ${PARAMETERS_MAX_BYTES} bytes as JSON`, "PayloadTooLarge");
+  }
+  return json;
+}
+
+type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy">;
+
+/** A job as it is when nothing has happened to it yet. */
+const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
+  ...submitted,
+  batchId: batch.batchId,
+  tenantName: batch.tenantName,
+  clientJobId: request.clientJobId,
+  jobType: request.jobType,
+  jobName: request.jobName,
+  jobProcessorPackageName: request.jobProcessorPackageName,
+  priority: request.priority ?? batch.priority,
+  pool: batch.pool,
+  retry: request.retry ?? {},
+  timeoutMs: request.timeoutMs,
+  expiresAt,
+  ...UNTOUCHED_JOB,
+  runAt,
+});

@@ -1,0 +1,47 @@
+/**
+ * Names of blobs. A tenant's blobs lie below its name and an attempt's below its claim. Every part is checked again here,
+ * so that no name leads out of its place.
+ */
+import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
+import { TENANT_NAME_PATTERN, parseJobId } from "../../core/job/ids.ts";
+import { artifactPathProblem } from "../../core/ports/job-files.ts";
+
+const CLAIM_ID = /^[A-Za-z0-9-]{1,64}$/;
+
+/** A relative path with forward slashes that stays where it is put. */
+export const isSafePath = (path: string): boolean => artifactPathProblem(path) === undefined;
+
+/** Undefined for a name no package can have. */
+export function packageBlobName(tenantName: string, packageName: string): string | undefined {
+  const safe = TENANT_NAME_PATTERN.test(tenantName) && isSafePath(packageName) && !packageName.includes("/");
+  return safe ? `${tenantName}/${packageName}` : undefined;
+}
+
+/** `{tenantName}/{jobId}` */
+function jobFolder(jobId: string): string {
+  const parts = parseJobId(jobId);
+  if (parts === undefined) throw new InvariantError("Not a job id.");
+  return `${parts.tenantName}/${jobId}`;
+}
+
+function claimFolder(jobId: string, claimId: string): string {
+  if (!CLAIM_ID.test(claimId)) throw new InvariantError("Not a claim id.");
+  return `${jobFolder(jobId)}/${claimId}`;
+}
+
+export const parametersBlobName = (jobId: string): string => `${jobFolder(jobId)}/parameters.json`;
+
+export const logBlobName = (jobId: string, claimId: string): string => `${claimFolder(jobId, claimId)}.log`;
+
+export const artifactsPrefix = (jobId: string, claimId: string): string => `${claimFolder(jobId, claimId)}/`;
+
+/** Throws InvalidRequestError for a path that is not safe. */
+export function artifactBlobName(jobId: string, claimId: string, path: string): string {
+  if (!isSafePath(path)) {
+    throw new InvalidRequestError(
+      "InvalidRequest",
+      "An artifact's path must be relative, with plain names between slashes.",
+    );
+  }
+  return artifactsPrefix(jobId, claimId) + path;
+}

@@ -18,24 +18,24 @@ function bytes(value: number): string {
 const SAID: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   "http-api.md": {
     "headers of a request": [bytes(limits.HEADERS_MAX_BYTES)],
-    "time until the headers have come; a silent connection": [seconds(limits.HEADERS_TIMEOUT_MS)],
-    "time until the whole request has come": [seconds(limits.REQUEST_TIMEOUT_MS)],
-    "time in which a client takes nothing of its answer": [seconds(limits.ANSWER_STALLED_MS)],
-    "time a client may keep its half of an ended connection": [
+    "time to receive the headers; a silent connection": [seconds(limits.HEADERS_TIMEOUT_MS)],
+    "time to receive the whole request": [seconds(limits.REQUEST_TIMEOUT_MS)],
+    "time in which a client reads nothing of its response": [seconds(limits.ANSWER_STALLED_MS)],
+    "time a client may keep its half of a closed connection open": [
       `${limits.SOCKET_LINGER_MS / 1_000} to ${seconds(2 * limits.SOCKET_LINGER_MS)}`,
     ],
     "requests of one caller in a minute": [count(limits.REQUESTS_PER_MINUTE_DEFAULT)],
-    "requests of one caller under way": [
+    "concurrent requests of one caller": [
       count(limits.REQUESTS_AT_ONCE_MAX_COUNT),
       `Retry-After: ${limits.PLACE_RETRY_AFTER_S}`,
     ],
     "event streams and connections to the hub": [
       count(limits.FOLLOWERS_MAX_COUNT),
-      `${count(limits.FOLLOWERS_PER_CALLER_DEFAULT)} of one caller`,
+      `${count(limits.FOLLOWERS_PER_CALLER_DEFAULT)} for each caller`,
     ],
     "followed logs": [
       count(limits.FOLLOWED_LOGS_MAX_COUNT),
-      `${count(limits.FOLLOWED_LOGS_PER_CALLER_MAX_COUNT)} of one caller`,
+      `${count(limits.FOLLOWED_LOGS_PER_CALLER_MAX_COUNT)} for each caller`,
     ],
     "refused tokens from one address in a minute": [count(limits.REFUSED_TOKENS_PER_MINUTE)],
     "connections to an instance": [count(limits.CONNECTIONS_MAX_COUNT)],

@@ -30,13 +30,12 @@ const exists = (...patterns: readonly string[]): boolean =>
 function mayImport({ imports, types = [], pure }: Room): string {
   const code = (names: readonly string[]) => names.map((name) => `\`${name.replace(/^runtime\//, "")}\``).join(", ");
   const values = imports.includes("runtime") ? "everything in `runtime`" : imports.length === 0 ? "" : code(imports);
-  return [
+  const parts = [
     values,
     types.length > 0 ? `types of ${code(types)}` : "",
     pure === undefined ? "" : pure.length > 0 ? `no library but ${code(pure)}` : "no library",
-  ]
-    .filter((part) => part !== "")
-    .join("; ");
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "nothing of ours" : parts.join("; ");
 }
 
 const architecture = await readFile(join(ROOT, "ARCHITECTURE.md"), "utf8");

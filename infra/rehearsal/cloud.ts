@@ -80,14 +80,14 @@ const ROOT = join(import.meta.dirname, "../..");
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { folder, certificate, caFile, tokenSeconds } = options;
   let { estate } = options;
-  const now = Date.now;
+  const nowMs = Date.now;
   await mkdir(join(folder, "identity"), { recursive: true });
   const hosts = hostLines(hostNames(estate));
   await createNetwork(estate.subnets);
   await useHosts(hosts, folder);
 
-  const keys = await openKeyRing(join(folder, "identity"), now);
-  const tokens = createTokens({ keys, lifeSeconds: tokenSeconds, now });
+  const keys = await openKeyRing(join(folder, "identity"), nowMs);
+  const tokens = createTokens({ keys, lifeSeconds: tokenSeconds, nowMs });
   const access = createAccess(() => estate);
   const instances = new Map<string, Instance>();
   const storageKeys = new Map(estate.accounts.map(({ name }) => [name, randomBytes(64).toString("base64")]));
@@ -142,11 +142,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     identities: estate.identities,
     tokens,
     instanceAt: (address) => instances.get(address),
-    now,
+    nowMs,
   });
-  const site = createSite({ estate: () => estate, tokens, folder: join(folder, "site"), caFile, now });
+  const site = createSite({ estate: () => estate, tokens, folder: join(folder, "site"), caFile, nowMs });
   const storage = createStorageDoor({ estate, access, tokens, blobPort: PORTS.blob, tablePort: PORTS.table });
-  const issuer = createIdentityApp({ keys, origin: `https://${LOGIN_HOST}`, now, onFailure: console.error });
+  const issuer = createIdentityApp({ keys, origin: `https://${LOGIN_HOST}`, nowMs, onFailure: console.error });
 
   const onUpgrade: UpgradeHandler = (request, socket, head) => {
     if (hostOf(request) === estate.site.host) site.handleUpgrade(request, socket, head);

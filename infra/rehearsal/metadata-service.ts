@@ -29,7 +29,7 @@ export interface MetadataServiceDeps {
   readonly tokens: Tokens;
   /** Undefined for an address without an instance. */
   readonly instanceAt: (address: string) => Instance | undefined;
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 interface ScheduledEvent {
@@ -41,7 +41,7 @@ interface ScheduledEvent {
 
 const approvalSchema = z.object({ StartRequests: z.array(z.object({ EventId: z.string() })) });
 
-export function createMetadataService({ identities, tokens, instanceAt, now }: MetadataServiceDeps): MetadataService {
+export function createMetadataService({ identities, tokens, instanceAt, nowMs }: MetadataServiceDeps): MetadataService {
   let incarnation = 1;
   let events: readonly ScheduledEvent[] = [];
   const changeEvents = (changed: readonly ScheduledEvent[]): void => {
@@ -68,7 +68,7 @@ export function createMetadataService({ identities, tokens, instanceAt, now }: M
           });
           return;
         case "/metadata/identity/oauth2/token":
-          answerToken(url, response, ownIdentity(identities, instance.identityIds, url), tokens, now);
+          answerToken(url, response, ownIdentity(identities, instance.identityIds, url), tokens, nowMs);
           return;
         case "/metadata/scheduledevents":
           if (request.method === "POST") {
@@ -97,7 +97,7 @@ export function createMetadataService({ identities, tokens, instanceAt, now }: M
       const event: ScheduledEvent = {
         id: crypto.randomUUID(),
         name,
-        notBefore: new Date(now() + waitMs).toUTCString(),
+        notBefore: new Date(nowMs() + waitMs).toUTCString(),
         approve: () => resolve(true),
       };
       changeEvents([...events, event]);

@@ -36,7 +36,7 @@ export interface SiteDeps {
   readonly tokens: Tokens;
   readonly folder: string;
   readonly caFile: string;
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 export const IDENTITY_PORT = 8081;
@@ -53,7 +53,7 @@ interface SiteInstance {
   readonly pid: number;
 }
 
-export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): Site {
+export function createSite({ estate, tokens, folder, caFile, nowMs }: SiteDeps): Site {
   let instances: readonly SiteInstance[] = [];
   let deployed: RecordedSite | undefined;
   let turn = 0;
@@ -181,7 +181,7 @@ export function createSite({ estate, tokens, folder, caFile, now }: SiteDeps): S
         response,
         isOurs ? ownIdentity(identities, deployed?.identityIds ?? [], url) : undefined,
         tokens,
-        now,
+        nowMs,
       );
     },
 

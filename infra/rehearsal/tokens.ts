@@ -26,16 +26,16 @@ export interface TokensDeps {
   readonly keys: Pick<KeyRing, "sign">;
   readonly lifeSeconds: number;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
-export function createTokens({ keys, lifeSeconds, now }: TokensDeps): Tokens {
+export function createTokens({ keys, lifeSeconds, nowMs }: TokensDeps): Tokens {
   /** A token is valid if it was issued here. No other check is needed. */
   const issued = new Map<
     string,
     { readonly principalId: string; readonly audience: string; readonly expiresOn: number }
   >();
-  const seconds = (): number => Math.floor(now() / 1_000);
+  const seconds = (): number => Math.floor(nowMs() / 1_000);
   return {
     get issuedCount() {
       return issued.size;

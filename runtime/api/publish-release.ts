@@ -10,6 +10,7 @@ import type { PackageCatalog, PackageStore } from "../core/ports/package-store.t
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import { inspectPackage, packageFacts } from "../package/read/inspect-package.ts";
 import type { TimerRegistration } from "../timers/register/registration.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface PublishReleaseDeps {
   readonly packages: Pick<PackageCatalog, "versions" | "upload" | "fetch">;
@@ -18,7 +19,7 @@ export interface PublishReleaseDeps {
   /** Has the packages, by the names that jobs use. May be missing. */
   readonly directory: string;
   readonly tenantName: string;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

@@ -2,6 +2,7 @@
 import { messageOf } from "../core/errors.ts";
 import { READY_CHECK_EVERY_MS, READY_CHECK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
+import type { Clock } from "../core/clock.ts";
 
 /** Rejects when the dependency cannot be used. */
 export type ReadyCheck = () => Promise<unknown>;
@@ -9,7 +10,7 @@ export type ReadyCheck = () => Promise<unknown>;
 export interface ReadinessDeps {
   /** By the name of the dependency. */
   readonly checks: Readonly<Record<string, ReadyCheck>>;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

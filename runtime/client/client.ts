@@ -149,7 +149,7 @@ export interface TokenCacheDeps {
   /** The scopes of the service's tokens. */
   readonly scope: () => Promise<string>;
   readonly policy: RetryPolicy;
-  readonly now?: () => number;
+  readonly nowMs?: () => number;
 }
 
 export interface TokenOptions {
@@ -161,12 +161,12 @@ export interface TokenOptions {
 /** Throws SignInFailed, NetworkFailed, and what the credential throws. */
 export type TokenCache = (options?: TokenOptions) => Promise<string>;
 
-export function createTokenCache({ credential, scope, policy, now = Date.now }: TokenCacheDeps): TokenCache {
+export function createTokenCache({ credential, scope, policy, nowMs = Date.now }: TokenCacheDeps): TokenCache {
   let kept: { readonly token: string; readonly renewAt: number; readonly askedAt: number } | undefined;
   let asking: Promise<string> | undefined;
 
   async function ask(): Promise<string> {
-    const askedAt = now();
+    const askedAt = nowMs();
     const { token, expiresOnTimestamp } = await withRetries(policy, undefined, () => getToken());
     const life = expiresOnTimestamp - askedAt;
     kept = { token, renewAt: expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2), askedAt };
@@ -187,7 +187,7 @@ export function createTokenCache({ credential, scope, policy, now = Date.now }: 
 
   // One caller's signal does not end it, because other callers wait for the same token.
   return async ({ fresh = false, signal } = {}) => {
-    if (!fresh && kept !== undefined && now() < kept.renewAt) return kept.token;
+    if (!fresh && kept !== undefined && nowMs() < kept.renewAt) return kept.token;
     asking ??= ask().finally(() => (asking = undefined));
     return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);
   };

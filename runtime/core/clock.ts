@@ -6,6 +6,16 @@
 import { UnavailableError } from "./errors.ts";
 import { CLOCK_SKEW_MAX_MS } from "./limits.ts";
 
+/** The clocks of a process. A part takes the members that it needs, so that tests can set the time. */
+export interface Clock {
+  /** The time of day. It can be wrong, and it can jump. */
+  readonly now: () => Date;
+  /** Milliseconds that never jump. They measure how long something takes, and mean nothing outside of this process. */
+  readonly monotonicNow: () => number;
+}
+
+export const systemClock: Clock = { now: () => new Date(), monotonicNow: () => performance.now() };
+
 export interface ServiceClock {
   /** Takes the `Date` header of an answer that has just arrived. Ignores a text that is not a date. */
   readonly hear: (date: string | undefined) => void;
@@ -15,12 +25,7 @@ export interface ServiceClock {
   readonly trustedNow: () => Date;
 }
 
-export interface ServiceClockDeps {
-  readonly now: () => Date;
-  readonly monotonicNow: () => number;
-}
-
-export function createServiceClock({ now, monotonicNow }: ServiceClockDeps): ServiceClock {
+export function createServiceClock({ now, monotonicNow }: Clock): ServiceClock {
   /** The service's time at zero of the monotonic clock. */
   let zeroAt: number | undefined;
 

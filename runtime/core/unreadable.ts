@@ -6,6 +6,7 @@ import { messageOf, UnreadableError } from "./errors.ts";
 import type { FormatName } from "./formats.ts";
 import { UNREADABLE_LOG_EVERY_MS, UNREADABLE_SHOWN_MS } from "./limits.ts";
 import type { Logger } from "./logger.ts";
+import type { Clock } from "./clock.ts";
 
 export interface Unreadable {
   /** `key` names the thing: the keys of a row, the queue and id of a message. May be handed on as a function. */
@@ -15,7 +16,7 @@ export interface Unreadable {
 }
 
 export interface UnreadableDeps {
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

@@ -14,6 +14,7 @@ import { openOf } from "../core/job/states.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { JobEvents } from "./job-events.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface BatchCompletion {
   /**
@@ -32,7 +33,7 @@ export interface BatchCompletionDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
   readonly jobs: Pick<JobStore, "snapshot">;
   readonly events: JobEvents;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** Giving up after these is safe: each conflict is another writer, which checks completion too. The sweeper checks last. */

@@ -9,6 +9,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { JobEvents } from "./job-events.ts";
+import type { Clock } from "../core/clock.ts";
 
 export type CancelResult =
   /** It has ended as canceled, now or before. */
@@ -23,7 +24,7 @@ export interface CancelDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly workers: Pick<WorkerStore, "requestCancel">;
   readonly events: JobEvents;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** A running job's row moves with its progress, a few times a second at most. */

@@ -20,6 +20,7 @@ import type { Batch, Failure, HistoryEntry, Job, Progress } from "../core/job/jo
 import type { Logger } from "../core/logger.ts";
 import type { EventPublisher } from "../core/ports/event-channel.ts";
 import { isTerminal } from "../core/job/states.ts";
+import type { Clock } from "../core/clock.ts";
 
 /** Each job as it is after the write that is announced. */
 export interface JobEvents {
@@ -38,7 +39,7 @@ export interface JobEvents {
 export interface JobEventsDeps {
   readonly publisher: Pick<EventPublisher, "publish">;
   readonly level: EventLevel;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

@@ -10,7 +10,7 @@ import { createTickets } from "../api/events/tickets.ts";
 import { closeServer, createHttpServer, listen } from "../api/http/http-server.ts";
 import { keepPublishing, openRelease } from "../api/publish-release.ts";
 import { createBellOutbox } from "../api/submit/bell-outbox.ts";
-import { createServiceClock, sleep } from "../core/clock.ts";
+import { createServiceClock, sleep, systemClock } from "../core/clock.ts";
 import { RELEASES } from "../core/deployment/storage-layout.ts";
 import { createIdSource } from "../core/job/ids.ts";
 import { lockMarginMs } from "../core/limits.ts";
@@ -39,11 +39,10 @@ async function start(): Promise<Service> {
   const log = createLogger("api", settings.logLevel);
 
   // Clocks, ids, storage, broker.
-  const now = (): Date => new Date();
-  const monotonicNow = (): number => performance.now();
-  const serviceClock = createServiceClock({ now, monotonicNow });
+  const { now, monotonicNow } = systemClock;
+  const serviceClock = createServiceClock(systemClock);
   const clock = { now, trustedNow: serviceClock.trustedNow, monotonicNow };
-  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+  const ids = createIdSource({ now, random32: () => randomBytes(4).readUInt32BE() });
   const unreadable = createUnreadable({ monotonicNow, log });
   const services = await connect(settings.connection, {
     writerId: settings.instanceId,

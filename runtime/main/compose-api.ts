@@ -27,6 +27,7 @@ import { type TimerReconcile, createTimerReconcile } from "../timers/register/re
 import { type TimerRegistration, createTimerRegistration } from "../timers/register/registration.ts";
 import { createVersionRuns } from "../timers/register/version-runs.ts";
 import type { Services } from "./connect.ts";
+import type { Clock } from "../core/clock.ts";
 
 // --- Authentication --------------------------------------------------------------------------------------------------
 
@@ -41,7 +42,7 @@ export interface Auth {
 export interface AuthDeps {
   readonly auth: AuthSettings;
   readonly tenants: TenantStore;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 
@@ -58,10 +59,10 @@ export async function composeAuth({ auth, tenants, monotonicNow, log }: AuthDeps
     metadataUrl: metadataUrlOf(auth),
     issuer: issuerOf(auth),
     fetchJson: (url) => httpsJson(url, { ca, timeoutMs: ISSUER_TIMEOUT_MS, maxBytes: ISSUER_ANSWER_MAX_BYTES }),
-    now: monotonicNow,
+    monotonicNow,
     log,
   });
-  const grants = createGrantsCache({ store: tenants, now: monotonicNow });
+  const grants = createGrantsCache({ store: tenants, monotonicNow });
   const verify = createTokenVerifier({ settings: auth, keys });
   return { identify: createIdentify({ verify, grants }), facts, tenants: grants.store };
 }
@@ -109,7 +110,7 @@ export interface WebhooksDeps {
   readonly services: Pick<Services, "batches" | "webhooks" | "deliveries" | "lease">;
   readonly allowLoopback: boolean;
   readonly unreadable: Unreadable;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

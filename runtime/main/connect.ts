@@ -44,6 +44,7 @@ import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.t
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings, LogLevel } from "../core/settings/service-settings.ts";
+import { systemClock } from "../core/clock.ts";
 
 export interface Services {
   readonly jobs: JobStore;
@@ -115,7 +116,7 @@ export async function connect(
         name,
         durationMs: LEASE_MS,
         newId: randomUUID,
-        monotonicNow: () => performance.now(),
+        monotonicNow: systemClock.monotonicNow,
       }),
   };
 }

@@ -21,6 +21,7 @@ import { openMachine } from "../worker/machine/machine.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases, createLogger } from "./connect.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
+import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
 const SPARES_MAX = 4;
@@ -47,7 +48,7 @@ async function start(): Promise<Service> {
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
     end,
-    now: Date.now,
+    now: systemClock.now,
     monotonicNow,
     random: Math.random,
     log,
@@ -56,7 +57,7 @@ async function start(): Promise<Service> {
   const { jobs, batches, timers, queue, packages, files, workers, eventPublisher } = connected;
 
   const publisher = eventPublisher(log);
-  const events = createJobEvents({ publisher, level: settings.events, now: () => new Date(), log });
+  const events = createJobEvents({ publisher, level: settings.events, now: systemClock.now, log });
   const users = settings.jobUser === undefined ? undefined : await findJobUsers(settings.jobUser);
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const hostEntry = await hostFile(settings.directory);
@@ -99,7 +100,7 @@ async function start(): Promise<Service> {
     workerId: settings.workerId,
     bootId: randomUUID(),
     newId: randomUUID,
-    now: Date.now,
+    now: systemClock.now,
     monotonicNow,
     random: Math.random,
     lockMs: settings.lockMs,

@@ -7,13 +7,14 @@ import type { Stored } from "../core/ports/stored.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface HandBackDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** Resolves to the new state. Undefined: the row has moved, so there is nothing to hand back. */

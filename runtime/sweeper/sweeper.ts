@@ -12,6 +12,7 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
 import { type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
@@ -95,7 +96,7 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
 
 export interface SweepKeysDeps {
   readonly keys: Pick<KeyStore, "removeExpired">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** Keys live for days, so an hour between two passes over the table is enough. */

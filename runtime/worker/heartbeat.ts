@@ -7,7 +7,7 @@
  * | beating | a beat every `everyMs`          | `stop()` → stopped; another boot on the row → replaced     |
  * | stopped | the last beat said how it ended | –                                                          |
  */
-import { sleep } from "../core/clock.ts";
+import { sleep, type Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
@@ -25,7 +25,7 @@ export interface HeartbeatDeps {
   readonly onDrain: () => void;
   /** Another process runs under this worker's id: this one must not go on. */
   readonly onReplaced: () => void;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** Between two beats. Default HEARTBEAT_MS. */
   readonly everyMs?: number | undefined;
   readonly log: Logger;

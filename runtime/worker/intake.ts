@@ -16,6 +16,7 @@ import type { BellReceiver, ReceivedMessage, JobQueue } from "../core/ports/job-
 import { PRIORITIES, type Priority, type Share } from "../core/job/priority.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
 import { sleep } from "../core/sleep.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface Intake {
   /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */
@@ -45,7 +46,7 @@ export interface IntakeDeps {
   readonly queue: Pick<JobQueue, "receiver">;
   readonly pool: string;
   readonly share: Share;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

@@ -9,12 +9,13 @@ import type { JobQueue } from "../core/ports/job-queue.ts";
 import { PRIORITIES } from "../core/job/priority.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
 import type { Intake } from "./intake.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface ReceiveWatchdogDeps {
   readonly queue: Pick<JobQueue, "peek" | "receiver">;
   readonly intake: Pick<Intake, "waitingSince" | "replaceReceivers">;
   readonly pool: string;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** Ends the process: replacing receivers has not helped. */
   readonly giveUp: (reason: string) => void;
   readonly log: Logger;

@@ -18,6 +18,7 @@ import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
 import { retryWhileLocked } from "./attempt/retry-while-locked.ts";
 import type { ClaimJournal, HeldClaim } from "./claim-journal.ts";
+import type { Clock } from "../core/clock.ts";
 
 export interface RecoveryDeps {
   readonly journal: Pick<ClaimJournal, "left" | "forgetLeft">;
@@ -27,7 +28,7 @@ export interface RecoveryDeps {
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly unreadable: Pick<Unreadable, "note">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 
@@ -112,7 +113,7 @@ export interface UnreadBellsDeps {
   readonly queue: Pick<JobQueue, "send" | "peek">;
   readonly pool: string;
   readonly unreadable: Pick<Unreadable, "note">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** Messages peeked per queue, one request. Messages of other workers lie between the last one read and an unread one. */

@@ -7,8 +7,9 @@ import type { Timer } from "../../runtime/core/timer/timer.ts";
 import { DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import type { WebhookDelivery, Webhook } from "../../runtime/core/job/webhook.ts";
 import type { WorkerRecord } from "../../runtime/core/job/worker-record.ts";
+import { systemClock } from "../../runtime/core/clock.ts";
 
-const ids = createIdSource({ now: Date.now, random32: () => Math.floor(Math.random() * 2 ** 32) });
+const ids = createIdSource({ now: systemClock.now, random32: () => Math.floor(Math.random() * 2 ** 32) });
 
 export function batchOf(fields: Partial<Batch> = {}): Batch {
   const tenantName = fields.tenantName ?? "acme";

@@ -29,6 +29,7 @@ import { publishTo } from "./events/test-events.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./api/test-api.ts";
 import { createAzureStores } from "./stores/azure-stores.ts";
 import type { Stores } from "./stores/memory-stores.ts";
+import { systemClock } from "../../runtime/core/clock.ts";
 
 export interface WorkerOptions {
   readonly slots?: number;
@@ -120,7 +121,7 @@ export async function startTestSystem({
     });
     const publisher = publishTo(options.eventBus ?? bus);
     const { events } = publisher;
-    const clocks = { now: Date.now, monotonicNow: () => performance.now(), random: Math.random };
+    const clocks = { ...systemClock, random: Math.random };
     const unreadable = createUnreadable({ monotonicNow: clocks.monotonicNow, log });
     const { releases, settings, ...pace } = ground;
     const machine = await openMachine({

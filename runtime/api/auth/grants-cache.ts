@@ -3,6 +3,7 @@
  * at most GRANTS_KEPT_MS. A change through this process counts at once.
  */
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface GrantsCache {
   /** Read at most `maxAgeMs` ago; default GRANTS_KEPT_MS. */
@@ -14,7 +15,7 @@ export interface GrantsCache {
 export interface GrantsCacheDeps {
   readonly store: TenantStore;
   /** Milliseconds on a clock that never jumps. */
-  readonly now: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 /** How long a removed grant may still count, on every API instance. */
@@ -27,12 +28,12 @@ interface Entry {
   readonly readAt: number;
 }
 
-export function createGrantsCache({ store, now }: GrantsCacheDeps): GrantsCache {
+export function createGrantsCache({ store, monotonicNow }: GrantsCacheDeps): GrantsCache {
   const entries = new Map<string, Entry>();
 
   function read(principalId: string): Promise<readonly TenantGrant[]> {
     // The time before the read: a write during the read must not be missed for longer.
-    const entry = { grants: store.grantsOf(principalId), readAt: now() };
+    const entry = { grants: store.grantsOf(principalId), readAt: monotonicNow() };
     // To the end: the order of insertion is the order of age.
     entries.delete(principalId);
     entries.set(principalId, entry);
@@ -47,7 +48,7 @@ export function createGrantsCache({ store, now }: GrantsCacheDeps): GrantsCache 
   return {
     grantsOf(principalId, maxAgeMs = GRANTS_KEPT_MS) {
       const entry = entries.get(principalId);
-      return entry !== undefined && now() - entry.readAt < maxAgeMs ? entry.grants : read(principalId);
+      return entry !== undefined && monotonicNow() - entry.readAt < maxAgeMs ? entry.grants : read(principalId);
     },
     store: {
       ...store,

@@ -14,15 +14,16 @@ import { FOLLOWER_HEARTBEAT_MS } from "../../core/limits.ts";
 import { presentedBearer, setCaller, type Bearer, type Caller, type Identify } from "./caller.ts";
 import { GRANTS_KEPT_MS, type GrantsCache } from "./grants-cache.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 
 export interface IdentifyDeps {
   readonly verify: TokenVerifier;
   readonly grants: Pick<GrantsCache, "grantsOf">;
-  /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number;
+  /** Default: this process's clock. */
+  readonly now?: Clock["now"];
 }
 
-export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps): Identify {
+export function createIdentify({ verify, grants, now = systemClock.now }: IdentifyDeps): Identify {
   async function callerFor(bearer: Bearer, needs: Access, grantsMaxAgeMs?: number): Promise<Caller> {
     const { kind, principalId, name, roles, expiresAt } = bearer;
     if (!mayTry(roles, needs)) {
@@ -49,7 +50,7 @@ export function createIdentify({ verify, grants, now = Date.now }: IdentifyDeps)
 
   /** For answers that go on: no tolerance for clocks, and grants as fresh as the heartbeat of followers. */
   async function renew(bearer: Bearer, needs: Access): Promise<Caller> {
-    if (now() >= bearer.expiresAt) throw new UnauthenticatedError("The token has expired.");
+    if (now().getTime() >= bearer.expiresAt) throw new UnauthenticatedError("The token has expired.");
     return callerFor(bearer, needs, GRANTS_KEPT_MS - FOLLOWER_HEARTBEAT_MS);
   }
 

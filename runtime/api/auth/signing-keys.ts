@@ -15,6 +15,7 @@ import { request } from "node:https";
 import * as z from "zod";
 import { UnavailableError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface SigningKeys {
   /** The key as PEM. Undefined: the issuer has no such key. Throws UnavailableError when the issuer does not answer. */
@@ -28,7 +29,7 @@ export interface SigningKeysDeps {
   /** Rejects when there is no JSON answer. */
   readonly fetchJson: (url: string) => Promise<unknown>;
   /** Milliseconds on a clock that never jumps. */
-  readonly now: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 
@@ -61,7 +62,7 @@ interface FetchedKeys {
   readonly at: number;
 }
 
-export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: SigningKeysDeps): SigningKeys {
+export function createSigningKeys({ metadataUrl, issuer, fetchJson, monotonicNow, log }: SigningKeysDeps): SigningKeys {
   let kept: FetchedKeys | undefined;
   let underWay: Promise<void> | undefined;
   let failedAt = -Infinity;
@@ -81,11 +82,11 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
     underWay ??= fetchKeys()
       .then(
         (pemOf) => {
-          kept = { pemOf, at: now() };
+          kept = { pemOf, at: monotonicNow() };
           failedAt = -Infinity;
         },
         (error: unknown) => {
-          failedAt = now();
+          failedAt = monotonicNow();
           log.warn({ issuer, reason: messageOf(error) }, "the issuer's keys could not be fetched");
         },
       )
@@ -95,10 +96,10 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
     return underWay;
   }
 
-  const hasPassedSinceFailure = (ms: number): boolean => underWay !== undefined || now() - failedAt >= ms;
+  const hasPassedSinceFailure = (ms: number): boolean => underWay !== undefined || monotonicNow() - failedAt >= ms;
 
   function current(): FetchedKeys | undefined {
-    return kept !== undefined && now() - kept.at < KEYS_MAX_AGE_MS ? kept : undefined;
+    return kept !== undefined && monotonicNow() - kept.at < KEYS_MAX_AGE_MS ? kept : undefined;
   }
 
   async function loaded(): Promise<FetchedKeys> {
@@ -113,15 +114,15 @@ export function createSigningKeys({ metadataUrl, issuer, fetchJson, now, log }: 
       const keys = await loaded();
       const pem = keys.pemOf.get(kid);
       if (pem !== undefined) {
-        if (now() - keys.at >= KEYS_REFRESH_MS && hasPassedSinceFailure(REFRESH_AGAIN_MS)) void refresh();
+        if (monotonicNow() - keys.at >= KEYS_REFRESH_MS && hasPassedSinceFailure(REFRESH_AGAIN_MS)) void refresh();
         return pem;
       }
-      if (underWay === undefined && now() - unknownAskedAt < UNKNOWN_KEY_FETCH_MS) {
+      if (underWay === undefined && monotonicNow() - unknownAskedAt < UNKNOWN_KEY_FETCH_MS) {
         // After a failed fetch it is unknown whether such a key exists.
         if (failedAt >= unknownAskedAt) throw unavailable();
         return undefined;
       }
-      unknownAskedAt = underWay === undefined ? now() : unknownAskedAt;
+      unknownAskedAt = underWay === undefined ? monotonicNow() : unknownAskedAt;
       await refresh();
       const found = kept?.pemOf.get(kid);
       if (found === undefined && failedAt > -Infinity) throw unavailable();

@@ -9,6 +9,7 @@ import {
   FOLLOWERS_PER_CALLER_DEFAULT,
 } from "../../core/limits.ts";
 import { createShares, type Shares } from "../http/rate-limit.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface Connection {
   /** Sends a heartbeat. */
@@ -28,7 +29,7 @@ export interface Connections extends Shares {
 
 export interface ConnectionsDeps {
   /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** Default FOLLOWERS_MAX_COUNT. */
   readonly maxCount?: number;
   /** Default FOLLOWERS_PER_CALLER_DEFAULT. */

@@ -5,6 +5,7 @@
 import type { PublishedEvent, SystemEvent } from "../../core/job/events.ts";
 import { parseBatchId, parseJobId } from "../../core/job/ids.ts";
 import { EVENTS_KEPT_MAX_COUNT, EVENTS_KEPT_MS } from "../../core/limits.ts";
+import type { Clock } from "../../core/clock.ts";
 
 /** A job, a batch with its jobs, or all batches and jobs of a tenant. */
 export interface Subject {
@@ -33,7 +34,7 @@ export interface FanOut {
 
 export interface FanOutDeps {
   /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** Default EVENTS_KEPT_MAX_COUNT. */
   readonly keptMaxCount?: number;
 }

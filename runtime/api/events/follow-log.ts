@@ -4,6 +4,7 @@ import type { HistoryEntry, Job } from "../../core/job/job.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import { isTerminal } from "../../core/job/states.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface FollowLogDeps {
   readonly jobs: Pick<JobStore, "get">;
@@ -13,7 +14,7 @@ export interface FollowLogDeps {
   /** Resolves after the time, or as soon as the signal fires. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 export interface FollowLogRequest {

@@ -26,6 +26,7 @@ import type { Connections } from "./connections.ts";
 import { tenantOf, type FanOut, type Follower, type Subject } from "./fan-out.ts";
 import * as protocol from "./hub-protocol.ts";
 import type { ResolveSubject } from "./resolve-subject.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface HubConnectionDeps {
   readonly fanOut: FanOut;
@@ -36,7 +37,7 @@ export interface HubConnectionDeps {
   /** Default HUB_REFUSED_PAUSE_MS. */
   readonly refusedPauseMs?: number | undefined;
   /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

@@ -11,6 +11,7 @@ import { APP_ROLES } from "../../core/http/access.ts";
 import { EVENT_TICKET_MS } from "../../core/limits.ts";
 import { type Bearer, type Identify, presentBearer } from "../auth/caller.ts";
 import type { Subject } from "./fan-out.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface Ticket {
   readonly subject: Subject;
@@ -27,7 +28,7 @@ export interface Tickets {
 export interface TicketsDeps {
   /** The same for all instances. Throws UnavailableError. */
   readonly key: () => Promise<Uint8Array>;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 const CONTENT = z.strictObject({

@@ -18,6 +18,7 @@ import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface AccessOperationDeps {
   /** How to sign in. */
@@ -25,7 +26,7 @@ export interface AccessOperationDeps {
   readonly tenants: TenantStore;
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 export const accessOperations = (deps: AccessOperationDeps): readonly Operation[] => [

@@ -1,6 +1,6 @@
 /** Operations on what a job wrote: its artifacts and its log. */
 import * as z from "zod";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import { artifactParams, jobParams, readLogSchema } from "../../core/http/requests.ts";
 import { artifactSchema } from "../../core/http/views.ts";
@@ -19,7 +19,7 @@ export interface JobOutputOperationDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly files: Pick<JobFiles, "listArtifacts" | "openArtifact" | "openLog">;
   /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** Between two looks at a log that is followed. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
 }

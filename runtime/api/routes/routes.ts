@@ -40,6 +40,7 @@ import { submitOperations } from "./submit-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
 import { webhookOperations } from "./webhook-routes.ts";
 import { workerOperations } from "./worker-routes.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface OperationDeps {
   readonly stores: ApiStores;
@@ -102,11 +103,11 @@ export interface WebhookSending {
 }
 
 export interface ApiClock {
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** Throws UnavailableError when this process's clock cannot be trusted. */
   readonly trustedNow: () => Date;
   /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {

@@ -25,6 +25,7 @@ import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 import type { RunTimer } from "../submit/run-timer.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface TimerOperationDeps {
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
@@ -33,7 +34,7 @@ export interface TimerOperationDeps {
   readonly runTimer: RunTimer;
   /** Starts a round of this process's scheduler at once. */
   readonly wakeScheduler: () => void;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** Throws UnavailableError when this process's clock cannot be trusted. No timer may start by such a clock. */
   readonly trustedNow: () => Date;
 }

@@ -31,6 +31,7 @@ import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import { type Post, newSecret, signedHeaders } from "../webhooks/post.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface WebhookOperationDeps {
   readonly webhooks: WebhookStore;
@@ -38,8 +39,8 @@ export interface WebhookOperationDeps {
   readonly post: Post;
   /** Also receivers on this machine. */
   readonly allowLoopback: boolean;
-  readonly now: () => Date;
-  readonly monotonicNow: () => number;
+  readonly now: Clock["now"];
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 /** Tests that one instance runs at a time. Each holds a request and a connection to an address of the caller's choice. */

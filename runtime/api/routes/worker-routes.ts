@@ -12,10 +12,11 @@ import {
 import type { WorkerRecord } from "../../core/job/worker-record.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface WorkerOperationDeps {
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestDrain">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** A worker whose last heartbeat is older is silent: its jobs go to others. */
   readonly silentAfterMs: number;
 }

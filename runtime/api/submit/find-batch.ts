@@ -10,13 +10,14 @@ import { DEFAULT_POOL } from "../../core/deployment/topology.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Lookup, assertNotOfTimer } from "../lookup.ts";
 import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface BatchIntakeDeps {
   readonly batches: Pick<BatchStore, "create" | "get">;
   readonly lookup: Pick<Lookup, "batch">;
   readonly reservations: Pick<Reservations, "reserveOne">;
   readonly ids: IdSource;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** The worker pools there are. A batch for another pool would wait for ever. */
   readonly pools: readonly string[];
 }

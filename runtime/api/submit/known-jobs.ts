@@ -13,12 +13,13 @@ import {
 } from "../../core/limits.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface KnownJobsDeps {
   readonly packages: Pick<PackageCatalog, "get" | "list">;
   /** Whether the package comes with this release and is not published yet. */
   readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 /** Why a job would fail before it starts. Undefined: no reason is known. Throws UnavailableError. */

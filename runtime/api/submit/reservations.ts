@@ -16,6 +16,7 @@ import { ConflictError, InvariantError } from "../../core/errors.ts";
 import { type KeyKind, type KeyName, type KeyRecord, keysExpireBefore } from "../../core/job/keys.ts";
 import { canonicalJson } from "../../core/json.ts";
 import type { KeyStore, KeyWish } from "../../core/ports/key-store.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface ReservationWish {
   /** Never used before. */
@@ -47,7 +48,7 @@ export interface Reservations {
 
 export interface ReservationDeps {
   readonly keys: Pick<KeyStore, "find" | "reserve">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** The state of a wish so far. */

@@ -8,13 +8,14 @@ import { wakeTimerBatch } from "../../timers/run/timer-jobs.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
 import { type JobWriter, type SubmittedJob, prepareJob } from "./write-job.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface RunTimerDeps {
   readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly reservations: Pick<Reservations, "reserveOne">;
   readonly writer: Pick<JobWriter, "assertReady" | "write">;
   readonly ids: Pick<IdSource, "batchId">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /**

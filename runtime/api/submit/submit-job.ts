@@ -11,6 +11,7 @@ import type { BatchIntake } from "./find-batch.ts";
 import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
 import { type Reservation, type ReservationWish, type Reservations, requestHash } from "./reservations.ts";
 import { type JobWriter, type PreparedJob, type SubmittedJob, closed, prepareJob } from "./write-job.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface SubmitDeps {
   readonly intake: Pick<BatchIntake, "named" | "daily">;
@@ -18,7 +19,7 @@ export interface SubmitDeps {
   readonly writer: JobWriter;
   readonly knownJobs: KnownJobs;
   readonly ids: Pick<IdSource, "jobId">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 export interface SubmitRequest {

@@ -14,12 +14,13 @@ import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store
 import { totalOf } from "../../core/job/states.ts";
 import type { WebhookBatchCompleted } from "../../core/http/webhook-api.ts";
 import type { WebhookDelivery, Webhook } from "../../core/job/webhook.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface AnnounceDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
   readonly webhooks: Pick<WebhookStore, "of">;
   readonly deliveries: Pick<DeliveryStore, "add" | "end" | "waitingCount">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

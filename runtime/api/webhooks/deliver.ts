@@ -11,13 +11,14 @@ import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store
 import type { Unreadable } from "../../core/unreadable.ts";
 import { type WebhookDelivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/job/webhook.ts";
 import { type Post, signedHeaders } from "./post.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface DeliverDeps {
   readonly webhooks: Pick<WebhookStore, "get" | "replace">;
   readonly deliveries: DeliveryStore;
   readonly post: Post;
   readonly unreadable: Pick<Unreadable, "note">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** 0 to 1. */
   readonly random: () => number;
   readonly log: Logger;

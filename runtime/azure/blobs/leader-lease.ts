@@ -9,6 +9,7 @@ import type { LeaderLease } from "../../core/ports/worker-store.ts";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import type { StorageClients } from "../connect.ts";
 import { isConditionFailed, isExisting, isMissing, storageError } from "../translate-error.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface LeaderLeaseDeps {
   readonly storage: Pick<StorageClients, "blobs">;
@@ -18,7 +19,7 @@ export interface LeaderLeaseDeps {
   readonly durationMs: number;
   /** A GUID. */
   readonly newId: () => string;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 /** An answer that takes longer was lost with its connection. */

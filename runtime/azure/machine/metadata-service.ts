@@ -10,7 +10,7 @@
  * | approval        | 10 s                                                             | by the next poll                  |
  */
 import { z } from "zod";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import { jsonOf, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
 import { type MachineMetadata, PlatformError } from "../../core/ports/machine.ts";
 
@@ -24,7 +24,7 @@ export interface MetadataService extends MachineMetadata {
 export interface MetadataServiceDeps {
   readonly url: string;
   readonly identityClientId: string | undefined;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 const INSTANCE_VERSION = "2021-02-01";

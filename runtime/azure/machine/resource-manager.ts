@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import type { MetadataService } from "./metadata-service.ts";
 import { jsonOf, request, type PlatformAnswer } from "./platform-request.ts";
 import { type ChangeAnswer, type Instance, type InstanceProtection, PlatformError } from "../../core/ports/machine.ts";
@@ -17,7 +17,7 @@ export interface InstanceProtectionDeps {
   readonly metadata: Pick<MetadataService, "token" | "forgetToken">;
   readonly instance: Instance;
   readonly resourceManagerUrl: string;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

@@ -4,9 +4,10 @@ import type { Logger } from "../../core/logger.ts";
 import type { ScaleSetServices } from "../../core/ports/machine.ts";
 import { createMetadataService } from "./metadata-service.ts";
 import { createInstanceProtection, isUniformInstance } from "./resource-manager.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface ScaleSetServicesDeps {
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

@@ -16,6 +16,7 @@ import { createWorkspaces, type Workspace } from "../../worker/process/files/wor
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
 import { parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
+import { systemClock } from "../../core/clock.ts";
 
 interface RunOptions {
   readonly type?: string;
@@ -105,7 +106,7 @@ async function withArtifacts(
   const output = { path: workspace.outputPath, owner: workspace.owner() };
   const request = { jobId: "local", claimId: "local", output };
   try {
-    const kept = await keepArtifacts(request, { put, monotonicNow: () => performance.now(), signal });
+    const kept = await keepArtifacts(request, { put, monotonicNow: systemClock.monotonicNow, signal });
     for (const note of kept.notes) terminal.error(note);
     if (taken.length > 0) throw new Error(`${taken.join(", ")}: already exists. Choose another folder with --out.`);
     return kept.firstRefused === undefined ? result : { kind: "failed", retryable: false, ...refusal(kept) };

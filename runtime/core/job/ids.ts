@@ -5,6 +5,7 @@
  */
 import { InvariantError } from "../errors.ts";
 import { POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
+import type { Clock } from "../clock.ts";
 
 /** Numbers in ids: Crockford's base 32 in lower case, which sorts as its value and has no letters mistaken for digits. */
 const BASE32_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -115,7 +116,7 @@ export interface IdSource {
 
 export interface IdSourceDeps {
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock["now"];
   /** 32 unpredictable bits, twice per id. */
   readonly random32: () => number;
 }
@@ -129,7 +130,7 @@ export function createIdSource({ now, random32 }: IdSourceDeps): IdSource {
 
   /** Within one millisecond the random part counts on, so that ids sort in the order they were made. */
   function next(): { time: number; random: number } {
-    const time = Math.max(now(), lastTime);
+    const time = Math.max(now().getTime(), lastTime);
     const fresh = (random32() % 2 ** 19) * 2 ** 20 + (random32() % 2 ** 20);
     const random = time === lastTime ? lastRandom + 1 + (fresh % 1_000) : fresh;
     if (random >= RANDOM_RANGE) {

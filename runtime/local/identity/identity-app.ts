@@ -19,7 +19,7 @@ export interface IdentityAppDeps {
   /** Its address: scheme, host, port. */
   readonly origin: string;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly nowMs: () => number;
   /** Called with unexpected errors. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -43,11 +43,11 @@ const AUTHORIZE_QUERY = z.object({
   login: z.string().optional(),
 });
 
-export function createIdentityApp({ keys, origin, now, onFailure }: IdentityAppDeps): Express {
+export function createIdentityApp({ keys, origin, nowMs, onFailure }: IdentityAppDeps): Express {
   const tenant = `/${DIRECTORY_ID}`;
   const issuer = `${origin}${tenant}/v2.0`;
-  const signIns = createSignIns(now);
-  const token = createTokenEndpoint({ keys, signIns, issuer, now });
+  const signIns = createSignIns(nowMs);
+  const token = createTokenEndpoint({ keys, signIns, issuer, nowMs });
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");

@@ -60,7 +60,7 @@ export async function startIdentityServer({
   limitHttp(server, { maxCount: MAX_CONNECTIONS, ...limits });
   const bound = await listen(server, port, host);
   const authority = `https://${host}:${bound}`;
-  const app = createIdentityApp({ keys, origin: authority, now: Date.now, onFailure });
+  const app = createIdentityApp({ keys, origin: authority, nowMs: Date.now, onFailure });
   // Pages of this machine sign in here, from other ports.
   server.on("request", localOnly(app, { changes: pagesOfThisMachine }));
   return {

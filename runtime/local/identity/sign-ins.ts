@@ -44,11 +44,11 @@ const AUTHORIZATION_LIFE_MS = 5 * 60_000;
 export const DEVICE_LIFE_MS = 15 * 60_000;
 const RENEWAL_LIFE_MS = 24 * 60 * 60_000;
 
-export const createSignIns = (now: () => number): SignIns => ({
-  authorizations: createOneTimeCodes({ lifeMs: AUTHORIZATION_LIFE_MS, now }),
-  renewals: createOneTimeCodes({ lifeMs: RENEWAL_LIFE_MS, now }),
-  devices: createOneTimeCodes({ lifeMs: DEVICE_LIFE_MS, now }),
-  devicesByUserCode: createOneTimeCodes({ lifeMs: DEVICE_LIFE_MS, now }),
+export const createSignIns = (nowMs: () => number): SignIns => ({
+  authorizations: createOneTimeCodes({ lifeMs: AUTHORIZATION_LIFE_MS, nowMs }),
+  renewals: createOneTimeCodes({ lifeMs: RENEWAL_LIFE_MS, nowMs }),
+  devices: createOneTimeCodes({ lifeMs: DEVICE_LIFE_MS, nowMs }),
+  devicesByUserCode: createOneTimeCodes({ lifeMs: DEVICE_LIFE_MS, nowMs }),
 });
 
 /** Letters that are not easily confused. */
@@ -73,25 +73,25 @@ export interface OneTimeCodes<T> {
 
 export interface OneTimeCodesOptions {
   readonly lifeMs: number;
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 /** Maximum number. The oldest one is deleted for a new one. */
 const CODES_MAX = 1_000;
 
-function createOneTimeCodes<T>({ lifeMs, now }: OneTimeCodesOptions): OneTimeCodes<T> {
+function createOneTimeCodes<T>({ lifeMs, nowMs }: OneTimeCodesOptions): OneTimeCodes<T> {
   const codes = new Map<string, { readonly value: T; readonly endsAt: number }>();
 
   function peek(code: string): T | undefined {
     const entry = codes.get(code);
-    return entry !== undefined && now() < entry.endsAt ? entry.value : undefined;
+    return entry !== undefined && nowMs() < entry.endsAt ? entry.value : undefined;
   }
 
   return {
     issue(value, code = randomBytes(32).toString("base64url")) {
       const [oldest] = codes.keys();
       if (codes.size >= CODES_MAX && oldest !== undefined) codes.delete(oldest);
-      codes.set(code, { value, endsAt: now() + lifeMs });
+      codes.set(code, { value, endsAt: nowMs() + lifeMs });
       return code;
     },
     peek,

@@ -28,7 +28,7 @@ export interface TokenEndpointDeps {
   readonly signIns: SignIns;
   readonly issuer: string;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 const API_SCOPE = `api://${API_CLIENT_ID}/${USER_SCOPE}`;
@@ -76,8 +76,13 @@ export function authenticateApplication(clientId: string, secret: string | undef
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
 const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));
 
-export function createTokenEndpoint({ keys, signIns, issuer, now }: TokenEndpointDeps): (body: unknown) => TokenAnswer {
-  const nowS = (): number => Math.floor(now() / 1_000);
+export function createTokenEndpoint({
+  keys,
+  signIns,
+  issuer,
+  nowMs,
+}: TokenEndpointDeps): (body: unknown) => TokenAnswer {
+  const nowS = (): number => Math.floor(nowMs() / 1_000);
 
   const answer = (accessToken: string): TokenAnswer => ({
     token_type: "Bearer",

@@ -24,6 +24,7 @@ import { type DeclaredTimer, type PackagePlace, checkTimers, declaredTimers } fr
 import { type Timer, listenerOf } from "../../core/timer/timer.ts";
 import { type InspectedPackage, inspectPackage } from "../../package/read/inspect-package.ts";
 import { type PlannedTimer, planRegistration } from "./plan-registration.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface RegistrationDeps {
   readonly packages: Pick<PackageCatalog, "get" | "versions"> & Pick<PackageStore, "fetch">;
@@ -37,7 +38,7 @@ export interface RegistrationDeps {
   /** Called after timers have been written, so that their ticks need not wait. */
   readonly onChange?: () => void;
   /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

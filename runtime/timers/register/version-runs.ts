@@ -9,13 +9,14 @@ import { jobQueueName } from "../../core/deployment/topology.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { type JobQueue, outgoingBell } from "../../core/ports/job-queue.ts";
 import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "../run/timer-jobs.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface VersionRunDeps {
   readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly jobs: Pick<JobStore, "get" | "insert">;
   readonly outbox: Pick<JobQueue, "send">;
   readonly events: Pick<JobEvents, "queued">;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
 }
 
 /** Once for a version: the id of the run follows from it and from when it was first published. Throws UnavailableError. */

@@ -18,6 +18,7 @@ import { batchIdOf, newTimerRun, scheduleHashOf, type Timer, type TimerRun } fro
 import { sameRun } from "../../core/timer/gate.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { newTimerJob, TIMER_SUBMITTER, wakeTimerBatch } from "./timer-jobs.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface AdmitDeps {
   readonly jobs: Pick<JobStore, "get" | "insert">;
@@ -26,7 +27,7 @@ export interface AdmitDeps {
   readonly events: JobEvents;
   /** This worker's: a run belongs to the pool its tick was sent to. */
   readonly pool: string;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

@@ -4,11 +4,12 @@ import type { Logger } from "../../core/logger.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface CancelUnstartedDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly events: JobEvents;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

@@ -42,13 +42,14 @@ import {
   withTick,
   withTickTooLate,
 } from "./tick-record.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface GateDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly timers: Pick<TimerStore, "get" | "run" | "writeRun">;
   readonly completion: Pick<BatchCompletion, "afterJobEnded">;
   readonly events: JobEvents;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

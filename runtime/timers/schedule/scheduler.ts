@@ -15,7 +15,7 @@
  * changed only when something of it falls due.
  */
 import { setImmediate } from "node:timers/promises";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";
@@ -30,9 +30,9 @@ export interface SchedulerDeps {
   /** How far ticks are sent ahead. Default: TICK_HORIZON_MS. */
   readonly horizonMs?: number;
   /** Throws when this process's clock cannot be trusted: there is no round then. */
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   /** A clock that is never set, in milliseconds. Default: that of the process. */
-  readonly monotonicMs?: () => number;
+  readonly monotonicNow?: Clock["monotonicNow"];
   /** 0 to 1. */
   readonly random: () => number;
   /** Between rounds. Default: `sleep` of core/clock.ts. */
@@ -109,7 +109,7 @@ export function createRound({
   sender,
   horizonMs,
   now,
-  monotonicMs = () => performance.now(),
+  monotonicNow = () => performance.now(),
   log,
 }: SchedulerDeps): (signal: AbortSignal) => Promise<void> {
   /** What was wrong with which timers in the round before, by listener. */
@@ -142,11 +142,11 @@ export function createRound({
     const stillQuiet = new Map<string, Quiet>();
     let group: Planned[] = [];
     let tickCount = 0;
-    let sliceEndMs = monotonicMs() + SLICE_MS;
+    let sliceEndMs = monotonicNow() + SLICE_MS;
     for await (const stored of timers.all(complain)) {
-      if (monotonicMs() >= sliceEndMs) {
+      if (monotonicNow() >= sliceEndMs) {
         await setImmediate();
-        sliceEndMs = monotonicMs() + SLICE_MS;
+        sliceEndMs = monotonicNow() + SLICE_MS;
       }
       if (signal.aborted) return;
       const { value: timer, etag } = stored;

@@ -19,6 +19,7 @@ import { ownRow } from "./owned-row.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
 import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { type SettlementDeps, settle } from "./settlement.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface AttemptDeps
   extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
@@ -31,7 +32,7 @@ export interface AttemptDeps
   readonly unreadable: Pick<Unreadable, "note">;
   readonly newId: () => string;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 
@@ -103,9 +104,8 @@ async function claimAndRun(
 ): Promise<void> {
   const { delivery } = request;
   const { parsed } = delivery;
-  const now = (): Date => new Date(deps.now());
   const patience = { until: lock.signal, log };
-  const claimDeps = { ...deps, now, log };
+  const claimDeps = { ...deps, log };
   const claim = async (): Promise<Claimed | undefined> => {
     // Before anything else of a tick: the row comes first, then the timer, then the claim (R14).
     if (parsed.kind === "tick" && (await deps.onTick?.(parsed.tick, { delivery, log })) !== true) return undefined;
@@ -134,7 +134,7 @@ async function claimAndRun(
     await settleLost(delivery, claimed, deps, log);
     return;
   }
-  await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, { ...deps, now });
+  await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, deps);
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */

@@ -29,6 +29,7 @@ import {
   writeForTakeover,
 } from "./claim-write.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface ClaimDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
@@ -39,7 +40,7 @@ export interface ClaimDeps {
   readonly admission?: Admission | undefined;
   readonly workerId: string;
   readonly bootId: string;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly log: Logger;
 }
 

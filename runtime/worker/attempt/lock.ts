@@ -11,12 +11,13 @@
 import { LockLostError } from "../../core/errors.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { ReceivedMessage } from "../../core/ports/job-queue.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface LockDeps {
   /** Milliseconds of a clock that never jumps. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** Milliseconds since the epoch; used once, for the end of the lock as the broker announced it. */
-  readonly now: () => number;
+  readonly now: Clock["now"];
   /** Lock duration of the queue. */
   readonly lockMs: number;
 }
@@ -38,7 +39,7 @@ export function keepLock(delivery: Pick<ReceivedMessage, "renew" | "lockedUntil"
   const margin = lockMarginMs(lockMs);
   const lost = new AbortController();
   // A clock that is ahead of the broker's must not make the first lock longer than any lock is.
-  let deadline = monotonicNow() + Math.min(delivery.lockedUntil - deps.now(), lockMs) - margin;
+  let deadline = monotonicNow() + Math.min(delivery.lockedUntil - deps.now().getTime(), lockMs) - margin;
   let stopped = false;
   let watchdog: NodeJS.Timeout | undefined;
   let renewal: NodeJS.Timeout | undefined;

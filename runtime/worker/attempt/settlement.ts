@@ -20,6 +20,7 @@ import type { OwnedRow, RowChange } from "./owned-row.ts";
 import type { Interruption } from "./machine-fault.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
 import { deadLetterReason, settleByTable, startsNothing } from "./settle-by-table.ts";
+import type { Clock } from "../../core/clock.ts";
 
 type Ended = Exclude<Execution, { readonly kind: "lost" }>;
 
@@ -27,7 +28,7 @@ export interface SettlementDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly random: () => number;
 }
 

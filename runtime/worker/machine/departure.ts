@@ -11,6 +11,7 @@
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Worker } from "../worker.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface Leave {
   /** Read by people. */
@@ -40,7 +41,7 @@ export interface Departure {
 export interface DepartureDeps {
   /** Ends the process with success. */
   readonly end: () => void;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
   /** For tests. */
   readonly lingerMs?: number;

@@ -2,7 +2,7 @@
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { MachineMetadata } from "../../core/ports/machine.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import type { Departure } from "./departure.ts";
 import { keepPolling } from "./keep-polling.ts";
 import { planFor } from "./scheduled-events.ts";
@@ -14,7 +14,7 @@ export interface EventWatchDeps {
   readonly departure: Departure;
   readonly runningCount: () => number;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock["now"];
   readonly log: Logger;
   /** For tests. */
   readonly pollMs?: number;
@@ -39,7 +39,7 @@ export function watchEvents(deps: EventWatchDeps): () => Promise<void> {
       name,
       runningCount: running,
       drained: departure.state === "drained" && running === 0,
-      now: now(),
+      now: now().getTime(),
       reserveMs: EVICTION_RESERVE_MS,
     });
     if (plan.ending) departure.leave({ reason: plan.reason, drainMs: plan.drainMs, machineGoes: true });

@@ -13,6 +13,7 @@ import { createDeparture, type Departure } from "./departure.ts";
 import { type Vitals, feedServiceWatchdog, isAlive, isWell, serveHealth } from "./health.ts";
 import { followReleases } from "./release-follow.ts";
 import { joinScaleSet } from "./scale-set-member.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface MachineDeps {
   readonly settings: WorkerMachineSettings;
@@ -30,8 +31,8 @@ export interface MachineDeps {
   /** Ends the process with success; its supervisor starts it anew. */
   readonly end: () => void;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly monotonicNow: () => number;
+  readonly now: Clock["now"];
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly random: () => number;
   readonly log: Logger;
   readonly unreadable: Pick<Unreadable, "formats">;

@@ -11,7 +11,7 @@ import type { ProtectionMode } from "../../core/settings/machine-settings.ts";
 import { lockMarginMs, PROTECTION_CHANGES_MAX, PROTECTION_CHANGES_WINDOW_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { InstanceProtection } from "../../core/ports/machine.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import type { WorkPermit } from "../attempt/attempt.ts";
 import {
   advance,
@@ -31,7 +31,7 @@ export interface ProtectionDriverDeps {
   readonly lockMs: number;
   /** Azure answers that this instance is being deleted. */
   readonly onGone: () => void;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 

@@ -16,6 +16,7 @@ import type { ReleasePointer, ReleaseReader } from "../../core/ports/release-rea
 import { sleep } from "../../core/sleep.ts";
 import type { Departure } from "./departure.ts";
 import { keepPolling } from "./keep-polling.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface ReleaseFacts {
   readonly ownVersion: string;
@@ -54,7 +55,7 @@ export interface ReleaseFollowDeps {
   readonly slots: number;
   readonly runningCount: () => number;
   readonly departure: Pick<Departure, "leave">;
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Logger;

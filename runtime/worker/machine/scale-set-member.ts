@@ -4,7 +4,7 @@ import { SettingsError } from "../../core/settings/environment.ts";
 import { SETTING } from "../../core/settings/names.ts";
 import type { Logger } from "../../core/logger.ts";
 import { type Instance, type MachineMetadata, PlatformError, type ScaleSetServices } from "../../core/ports/machine.ts";
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
 import type { Departure } from "./departure.ts";
 import { watchEvents } from "./event-watch.ts";
@@ -19,8 +19,8 @@ export interface ScaleSetMemberDeps {
   readonly lockMs: number;
   /** What running jobs get when the instance turns out to be deleted without notice. */
   readonly drainMs: number;
-  readonly now: () => number;
-  readonly monotonicNow: () => number;
+  readonly now: Clock["now"];
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
   /** For tests: between two looks at scheduled events. */
   readonly eventPollMs?: number;

@@ -10,13 +10,14 @@ import { interruptionOf } from "../attempt/machine-fault.ts";
 import { retryWhileLocked } from "../attempt/retry-while-locked.ts";
 import { type LogContext, type LogDeps, noteInLog } from "./job-log.ts";
 import type { Workspace } from "../process/files/workspace.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface CollectDeps extends LogDeps {
   readonly files: LogDeps["files"] & Pick<JobFiles, "putArtifact">;
   /** Milliseconds since the epoch. */
-  readonly now: () => number;
+  readonly now: Clock["now"];
   /** Milliseconds of a clock that only goes forward. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
 }
 
 export interface Collected {

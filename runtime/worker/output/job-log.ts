@@ -1,5 +1,5 @@
 /** Writes the log of an attempt to storage. A log that cannot be written costs the log, not the job. */
-import { sleep } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
@@ -48,9 +48,9 @@ export async function shipLog(
 export async function noteInLog(
   lines: readonly string[],
   context: LogContext,
-  { files, now }: LogDeps & { readonly now: () => number },
+  { files, now }: LogDeps & { readonly now: Clock["now"] },
 ): Promise<void> {
-  await append(Buffer.concat(lines.map((line) => logLine(new Date(now()), "sys", line))), context, { files });
+  await append(Buffer.concat(lines.map((line) => logLine(now(), "sys", line))), context, { files });
 }
 
 /** False: the log stays incomplete. */

@@ -10,6 +10,7 @@ import { ARTIFACT_MAX_DEPTH, OUTPUT_ENTRIES_MAX_COUNT, OUTPUT_WALK_MAX_MS } from
 import { showPath } from "../../core/package/package-path.ts";
 import { type JobFile, openJobFile, type Refused, refusalOf } from "../process/files/job-file.ts";
 import { openDirectory, type OpenDirectory } from "../process/files/open-directory.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface OutputFolder {
   readonly path: string;
@@ -32,7 +33,7 @@ export type Found =
 
 export interface WalkLimits {
   /** Milliseconds of a clock that only goes forward. */
-  readonly monotonicNow: () => number;
+  readonly monotonicNow: Clock["monotonicNow"];
   readonly signal: AbortSignal;
 }
 

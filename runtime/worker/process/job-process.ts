@@ -18,6 +18,7 @@ import { mergeProgress } from "./progress.ts";
 import { type Conclusion, type Run, type RunListener, type Stop, failed, outOfMemory, within } from "./run.ts";
 import type { SharedChildren } from "./shared/shared-children.ts";
 import type { JobProcess, JobProcessSpec, ProcessResult } from "./spec.ts";
+import type { Clock } from "../../core/clock.ts";
 
 export interface JobProcessDeps {
   readonly launcher: Launcher;
@@ -29,7 +30,7 @@ export interface JobProcessDeps {
   readonly memoryMb: number;
   /** What every child sees of the worker's environment. */
   readonly environment: Readonly<Record<string, string>> & { readonly PATH: string };
-  readonly now: () => Date;
+  readonly now: Clock["now"];
   readonly logMaxBytes?: number | undefined;
 }
 

@@ -21,6 +21,7 @@ import type { ReuseLimits } from "./shared/shared-child.ts";
 import { createSharedChildren } from "./shared/shared-children.ts";
 import type { JobProcess, JobProcessSpec } from "./spec.ts";
 import { createWorkspaces } from "./files/workspace.ts";
+import { systemClock } from "../../core/clock.ts";
 
 export interface JobProcessesConfig {
   /** The worker's own directory: marks this worker's processes, so that a restarted worker finds leftovers. */
@@ -106,7 +107,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
     memory,
     memoryMb: config.memoryMb ?? defaultMemoryMb(),
     environment,
-    now: () => new Date(),
+    now: systemClock.now,
     logMaxBytes: config.logMaxBytes,
   };
   const running = new Set<JobProcess>();

@@ -9,6 +9,7 @@ import { claimAndEnd } from "../../support/stores/row-moves.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
 import type { Answer, TestApi } from "../../support/api/test-api.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
+import { systemClock } from "../../../runtime/core/clock.ts";
 
 let world: ApiWithQueue;
 beforeAll(async () => {
@@ -245,7 +246,7 @@ describe("a submit that dies between two steps", () => {
   it("a repeat on the next day uses the batch of the first day", async () => {
     const tenant = freshTenant();
     const yesterday = defaultBatchId(tenant, Date.now() - 24 * 60 * 60_000);
-    const ids = createIdSource({ now: Date.now, random32: () => 7 });
+    const ids = createIdSource({ now: systemClock.now, random32: () => 7 });
     const jobId = ids.jobId(yesterday, 16);
     const job = jobRequestOf(tenant);
     let named: readonly { readonly requestHash: string }[] = [];

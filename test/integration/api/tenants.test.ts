@@ -23,12 +23,12 @@ beforeAll(async () => {
     metadataUrl: metadataUrlOf(issuer.settings),
     issuer: issuer.issuer,
     fetchJson: (url) => httpsJson(url, { ca: issuer.ca, timeoutMs: 5_000, maxBytes: 10_000 }),
-    now: () => performance.now(),
+    monotonicNow: () => performance.now(),
     log: silentLog,
   });
   const stores = await apiStores();
   // A clock that stands: nothing is read again because it has become old.
-  const grants = createGrantsCache({ store: stores.tenants, now: () => 0 });
+  const grants = createGrantsCache({ store: stores.tenants, monotonicNow: () => 0 });
   const verify = createTokenVerifier({ settings: issuer.settings, keys });
   const identify = createIdentify({ verify, grants });
   api = await startTestApi(letterQueue().queue, { identify, stores, wrapTenants: () => grants.store });

@@ -123,7 +123,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     it("gives each once, newest first, and nobody else's", async () => {
       const [tenantName, other] = [freshTenant(), freshTenant()];
       let now = Date.UTC(2026, 0, 1);
-      const ids = createIdSource({ now: () => now++, random32: () => 7 });
+      const ids = createIdSource({ now: () => new Date(now++), random32: () => 7 });
       const batches: Batch[] = [];
       for (let count = 0; count < 12; count++) {
         batches.unshift(await newStore().create(batchOf({ tenantName, batchId: ids.batchId(tenantName) })));

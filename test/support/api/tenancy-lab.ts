@@ -47,11 +47,11 @@ export async function startTenancyLab(): Promise<TenancyLab> {
     metadataUrl: metadataUrlOf(issuer.settings),
     issuer: issuer.issuer,
     fetchJson: (url) => httpsJson(url, { ca: issuer.ca, timeoutMs: 5_000, maxBytes: 10_000 }),
-    now: () => performance.now(),
+    monotonicNow: () => performance.now(),
     log: silentLog,
   });
   const stores = await apiStores();
-  const grants = createGrantsCache({ store: stores.tenants, now: () => performance.now() });
+  const grants = createGrantsCache({ store: stores.tenants, monotonicNow: () => performance.now() });
   const tenants = grants.store;
   const identify = createIdentify({ verify: createTokenVerifier({ settings: issuer.settings, keys }), grants });
   const letters = letterQueue(LETTERS_AFTER);

@@ -10,6 +10,7 @@ import { claimAndEnd, claimRow, endRow } from "../stores/row-moves.ts";
 import type { TestApi } from "./test-api.ts";
 import { testPackage } from "../packages/test-package.ts";
 import { artifactContent } from "./artifact-content.ts";
+import { systemClock } from "../../../runtime/core/clock.ts";
 
 export interface Place {
   readonly tenantName: string;
@@ -48,7 +49,7 @@ export interface PlaceDeps {
 /** Letters of places begin after it, so that all numbers have the same length and appear nowhere by chance. */
 export const LETTERS_AFTER = 4_711_000;
 
-const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
 const hex = (bytes: number): string => randomBytes(bytes).toString("hex");
 const freshPackageName = (): string => `package-${hex(4)}.zip`;
 const freshWebhookName = (): string => `hook-${hex(4)}`;

@@ -31,6 +31,7 @@ import { followed, type FollowOptions } from "../events/follow.ts";
 import { apiStores } from "../stores/api-stores.ts";
 import type { Stores } from "../stores/memory-stores.ts";
 import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
+import { systemClock } from "../../../runtime/core/clock.ts";
 
 /** A worker without a heartbeat for this long is silent. */
 export const SILENT_AFTER_MS = 1_000;
@@ -153,7 +154,7 @@ export async function startTestApi(
 ): Promise<TestApi> {
   const kept = inner ?? (await apiStores());
   const outbox = createBellOutbox({ queue, log: silentLog });
-  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+  const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
   const stores = {
     ...kept,
     jobs: wrapJobs(kept.jobs),

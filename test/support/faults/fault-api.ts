@@ -19,6 +19,7 @@ import { createMemoryKeys } from "../stores/memory-keys.ts";
 import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
 import { MemoryTable, atOnce } from "../stores/memory-table.ts";
+import { systemClock } from "../../../runtime/core/clock.ts";
 
 export interface Answer {
   readonly status: number;
@@ -83,7 +84,7 @@ export function startFaultApi(ports: ApiPorts, pool: string): FaultApi {
 
 function buildRoutes(pool: string): Routes {
   const routes: Routes = { server: createServer(), ports: undefined };
-  const ids = createIdSource({ now: Date.now, random32: () => randomBytes(4).readUInt32BE() });
+  const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
   const ask = <Name extends keyof RunPorts>(name: Name): RunPorts[Name] =>
     new Proxy({} as RunPorts[Name], {
       get(_target, member) {

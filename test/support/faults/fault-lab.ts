@@ -25,6 +25,7 @@ import { faultyQueue } from "./faulty-queue.ts";
 import { faultyStores, type Stores } from "./faulty-stores.ts";
 import { createRunRecord, type RunRecord } from "./run-record.ts";
 import type { ScriptSettings } from "./scripted-jobs.ts";
+import { systemClock } from "../../../runtime/core/clock.ts";
 
 /** What a lab is built on. */
 export interface Services extends AsyncDisposable {
@@ -126,7 +127,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       workerId: folder,
       bootId: randomUUID(),
       newId: randomUUID,
-      now: Date.now,
+      now: systemClock.now,
       monotonicNow: () => performance.now(),
       random: Math.random,
       lockMs,

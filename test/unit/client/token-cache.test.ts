@@ -19,7 +19,7 @@ function cacheOf(give: (call: number) => AccessToken | null, lifeClock = { now: 
     credential,
     scope: () => Promise.resolve("api://x/.default"),
     policy: retryPolicy({ firstDelayMs: 1, maxDelayMs: 2, maxAttempts: 3 }),
-    now: () => lifeClock.now,
+    nowMs: () => lifeClock.now,
   });
   return { cache, asked, clock: lifeClock };
 }

@@ -57,10 +57,10 @@ async function freshApi(overrides: Partial<EntraSettings> = {}, from = issuer, t
     metadataUrl: metadataUrlOf(settings),
     issuer: from.issuer,
     fetchJson: (url) => httpsJson(url, { ca: from.ca, timeoutMs, maxBytes: 10_000 }),
-    now: () => clock.now,
+    monotonicNow: () => clock.now,
     log: silentLog,
   });
-  const grants = createGrantsCache({ store: system.api.tenants, now: () => clock.now });
+  const grants = createGrantsCache({ store: system.api.tenants, monotonicNow: () => clock.now });
   const identify = createIdentify({ verify: createTokenVerifier({ settings, keys }), grants });
   return { api: await system.another({ identify }), clock };
 }

@@ -36,7 +36,7 @@ function world() {
       return true;
     },
   };
-  return { state, cache: createGrantsCache({ store: store as TenantStore, now: () => state.now }) };
+  return { state, cache: createGrantsCache({ store: store as TenantStore, monotonicNow: () => state.now }) };
 }
 
 describe("grants of a caller", () => {

@@ -34,7 +34,7 @@ function world() {
   const keys = createSigningKeys({
     metadataUrl: METADATA_URL,
     issuer: ISSUER,
-    now: () => state.now,
+    monotonicNow: () => state.now,
     log: silentLog,
     fetchJson(url) {
       if (url === KEYS_URL) state.fetches++;

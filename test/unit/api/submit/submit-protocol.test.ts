@@ -35,7 +35,7 @@ function createWorld() {
   const store = createMemoryStore();
   const keys = createMemoryKeys(new MemoryTable(atOnce));
   const batches = createMemoryBatches(new MemoryTable(atOnce));
-  const ids = createIdSource({ now: () => NOON, random32: () => 1 });
+  const ids = createIdSource({ now: () => new Date(NOON), random32: () => 1 });
   const bells: string[] = [];
   const parameters = new Map<string, string>();
   const jobIds: string[] = [];

@@ -17,7 +17,7 @@ function sourceOf(times: readonly number[], randoms: readonly number[]) {
   let t = 0;
   let r = 0;
   return createIdSource({
-    now: () => times[Math.min(t++, times.length - 1)]!,
+    now: () => new Date(times[Math.min(t++, times.length - 1)]!),
     random32: () => randoms[r++ % randoms.length]!,
   });
 }
@@ -69,7 +69,7 @@ describe("ids", () => {
   });
 
   it("a job id and its ring fit into the 128 characters of a MessageId", () => {
-    const ids = createIdSource({ now: () => 1.9e12, random32: () => 2 ** 32 - 1 });
+    const ids = createIdSource({ now: () => new Date(1.9e12), random32: () => 2 ** 32 - 1 });
     const jobId = ids.jobId(ids.batchId("a23456789012345"), 16);
     expect(bellMessageId(jobId, Number.MAX_SAFE_INTEGER).length).toBeLessThanOrEqual(128);
   });

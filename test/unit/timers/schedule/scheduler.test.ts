@@ -239,7 +239,7 @@ describe("a round over many timers", () => {
       for (; !over.signal.aborted; turns++) await setImmediate();
     })();
     // Each look takes a millisecond.
-    await createRound({ ...world.deps, monotonicMs: () => ms++ })(GOES_ON);
+    await createRound({ ...world.deps, monotonicNow: () => ms++ })(GOES_ON);
     over.abort();
     await turning;
     expect(turns).toBeGreaterThan(count / 15);

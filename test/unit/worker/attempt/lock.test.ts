@@ -9,7 +9,7 @@ const END_OF_WORK_MS = LOCK_MS - lockMarginMs(LOCK_MS);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const clocks = { now: () => Date.now(), monotonicNow: () => performance.now(), lockMs: LOCK_MS };
+const clocks = { now: () => new Date(), monotonicNow: () => performance.now(), lockMs: LOCK_MS };
 const lockWith = (renew: () => Promise<number>, lockedForMs = LOCK_MS) =>
   keepLock({ renew, lockedUntil: Date.now() + lockedForMs }, clocks);
 

@@ -182,7 +182,7 @@ describe("one job", () => {
     await system.until(ended);
     const tooLate = await jobyard(["cancel", ended]);
     expect(tooLate).toMatchObject({ code: 1, stdout: "" });
-    expect(tooLate.stderr).toMatch(/has succeeded already.*\n {2}\(JobEnded, request /);
+    expect(tooLate.stderr).toMatch(/has already ended as succeeded.*\n {2}\(JobEnded, request /);
   });
 
   it("is not watched any more after Ctrl-C", async () => {

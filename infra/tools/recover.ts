@@ -7,8 +7,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { Command } from "commander";
+import { z } from "zod";
 import { recoveredState, recoveryLines, stateSchema } from "./recovered-state.ts";
 import { ROOT } from "./stack-graph.ts";
+import { mendTornState } from "./torn-state.ts";
 
 const { stack, unlock } = new Command("npm run recover --")
   .description("Adds what a killed `pulumi up` has created to the state, so that the next one continues from there.")
@@ -17,6 +19,8 @@ const { stack, unlock } = new Command("npm run recover --")
   .allowExcessArguments(false)
   .parse()
   .opts<{ readonly stack: string; readonly unlock: boolean }>();
+
+const backendSchema = z.object({ url: z.string() });
 
 /** Runs Pulumi and returns its output. Its standard error goes to the standard error of this process. */
 const pulumi = (args: readonly string[]): string =>
@@ -27,6 +31,8 @@ const pulumi = (args: readonly string[]): string =>
   });
 
 function recover(): void {
+  const { url } = backendSchema.parse(JSON.parse(execFileSync("pulumi", ["whoami", "--json"], { encoding: "utf8" })));
+  for (const line of mendTornState(url, stack)) console.log(line);
   const before = pulumi(["stack", "export"]);
   const recovered = recoveredState(stateSchema.parse(JSON.parse(before)), process.env["ARM_SUBSCRIPTION_ID"]);
   const file = (name: string): string => join(folder, `${stack}-${stamp}-${name}.json`);

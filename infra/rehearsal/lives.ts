@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { readStackFile } from "../tools/stack-graph.ts";
-import { LIFE_STEPS } from "./life-steps.ts";
-import { KEY, type Life } from "./life.ts";
-import { createRehearsedProject, type RehearsedProject } from "./rehearsed-stack.ts";
-import { runSteps, type Step, type Verdict } from "./step.ts";
+import { LIFE_STEPS } from "./steps/life-steps.ts";
+import { KEY, type Life } from "./steps/life.ts";
+import { createRehearsedProject, type RehearsedProject } from "./pulumi/rehearsed-stack.ts";
+import { runSteps, type Step, type Verdict } from "./steps/step.ts";
 
 /** Pools that a typical fork has. */
 const FORK_POOLS = {

@@ -1,6 +1,6 @@
 /** The results of a rehearsal, for people and for programs. */
-import type { Denial } from "./access.ts";
-import type { Step, Verdict } from "./step.ts";
+import type { Denial } from "./cloud/access.ts";
+import type { Step, Verdict } from "./steps/step.ts";
 
 export interface UnusedGrant {
   /** Its name in the program. */

@@ -4,7 +4,7 @@
  * afterwards. The next `pulumi up` reads every resource first, and removes from the state what the cloud does not have.
  */
 import { z } from "zod";
-import { resourceId } from "../rehearsal/azure-names.ts";
+import { resourceId } from "../rehearsal/pulumi/azure-names.ts";
 
 const resourceSchema = z.looseObject({
   urn: z.string(),

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { createStandIn } from "../rehearsal/stand-in.ts";
+import { createStandIn } from "../rehearsal/pulumi/stand-in.ts";
 import { ProgramFailedError, recordProgram, type Properties, type RecordedProgram } from "./stub-engine.ts";
 
 export const ROOT = join(import.meta.dirname, "../..");

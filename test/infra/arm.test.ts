@@ -1,6 +1,6 @@
 /** Checks that Azure Resource Manager would accept every input of every variant of the program, without Azure. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { autoName } from "../../infra/rehearsal/azure-names.ts";
+import { autoName } from "../../infra/rehearsal/pulumi/azure-names.ts";
 import { armProblems, hasInput } from "../support/infra/arm/judge.ts";
 import { LIMITS } from "../support/infra/arm/limits.ts";
 import { FAKE_BUNDLES, mockedStack, type MockedResource } from "../support/infra/mocked-stack.ts";

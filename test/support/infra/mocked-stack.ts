@@ -3,8 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Bundles } from "../../../infra/bundles.ts";
 import { parseInfraConfig } from "../../../infra/config.ts";
 import { createStack } from "../../../infra/stack.ts";
-import type { Properties } from "../../../infra/rehearsal/record.ts";
-import { createStandIn } from "../../../infra/rehearsal/stand-in.ts";
+import type { Properties } from "../../../infra/rehearsal/pulumi/record.ts";
+import { createStandIn } from "../../../infra/rehearsal/pulumi/stand-in.ts";
 import { readStackFile } from "../../../infra/tools/stack-graph.ts";
 
 export interface MockedResource {

@@ -6,8 +6,11 @@ import { describe, expect, it } from "vitest";
 import { type Manifest, type PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
 import { UnavailableError } from "../../../../runtime/core/errors.ts";
 import type { PackageBlob, PackageStore } from "../../../../runtime/core/ports/package-store.ts";
-import { findJob } from "../../../../runtime/worker/package-cache/package-cache.ts";
-import { type PackageCache, createPackageCache } from "../../../../runtime/worker/package-cache/package-cache.ts";
+import {
+  type PackageCache,
+  createPackageCache,
+  findJob,
+} from "../../../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../../../runtime/worker/package-cache/unpack.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { type ZipEntry, buildZip } from "../../../support/packages/zip-builder.ts";

@@ -1,0 +1,172 @@
+/** Steps that need no worker machine: the API, its callers, the messages, the end. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { clientSecretCredential, type EntraFacts } from "../../../runtime/client/index.ts";
+import { DEMO_APPLICATION } from "../../../runtime/local/identity/principals.ts";
+import { expect, signIn, submitWork, WORK_PACKAGE, type Rehearsal } from "./rehearsal.ts";
+import { until, type Step } from "./step.ts";
+
+/** Roles take up to ten minutes in Azure. */
+const ROLES_SPREAD_MS = 6_000;
+
+export const roles: Step<Rehearsal> = {
+  name: "roles",
+  title: "The API starts although its roles come late, and accepts callers with tokens of Entra ID.",
+  needs: [],
+  async run(rehearsal) {
+    const { cloud, admin, tenantName } = rehearsal;
+    const deploying = cloud.deploy(rehearsal.estate());
+    await sleep(ROLES_SPREAD_MS);
+    cloud.access.takeEffect();
+    await deploying;
+    await signIn(rehearsal);
+    // With deployed packages, the API creates their tenant.
+    if (!hasPackages(rehearsal)) await admin.management.createTenant(tenantName);
+    await until(`tenant ${tenantName} exists`, 60, async () => {
+      const grant = { access: "manage", name: "Rehearsal" } as const;
+      await admin.management.putGrant(tenantName, DEMO_APPLICATION.principalId, grant);
+      return true;
+    });
+  },
+};
+
+const hasPackages = ({ estate }: Pick<Rehearsal, "estate">): boolean =>
+  estate().site.settings["JOBYARD_PACKAGES_TENANT"] !== undefined;
+
+export const packages: Step<Rehearsal> = {
+  name: "packages",
+  title: "The API publishes its deployed packages, and accepts another.",
+  needs: ["roles"],
+  async run(rehearsal) {
+    const { client, workPackage, tenantName } = rehearsal;
+    if (hasPackages(rehearsal)) {
+      await until("the deployed packages are published", 60, async () => (await publishedNames(rehearsal)).length > 0);
+    }
+    await client.management.publishPackage(tenantName, WORK_PACKAGE, workPackage);
+  },
+};
+
+export async function publishedNames({ client, tenantName }: Rehearsal): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { packageName } of client.monitoring.getPackages(tenantName)) names.push(packageName);
+  return names;
+}
+
+export const api: Step<Rehearsal> = {
+  name: "api",
+  title: "Jobs are submitted, listed and canceled, on every instance; large parameters are stored in a blob.",
+  needs: ["packages"],
+  async run(rehearsal) {
+    const { client, cloud } = rehearsal;
+    // Two jobs for each instance. Instances take turns.
+    for (let turn = 0; turn < 2 * cloud.site.pids.length; turn++) {
+      const later = new Date(Date.now() + 3_600_000).toISOString();
+      const jobId = await submitWork(rehearsal, `later-${turn}`, 1, { runAt: later });
+      expect((await client.monitoring.getJob(jobId)).state === "queued", `${jobId} is not queued.`);
+      await client.management.cancelJob(jobId);
+      expect((await client.monitoring.getJob(jobId)).state === "canceled", `${jobId} is not canceled.`);
+    }
+  },
+};
+
+export const events: Step<Rehearsal> = {
+  name: "events",
+  title: "The end of a job arrives through the front, in the SDK's event stream and in SignalR's client.",
+  needs: ["api"],
+  async run(rehearsal) {
+    const { client, estate, tenantName } = rehearsal;
+    const url = `https://${estate().site.host}`;
+    const received = { stream: "", hub: "" };
+    client.notifications.on("jobCompleted", ({ jobId }) => void (received.stream = jobId));
+    await client.notifications.subscribeToTenant(tenantName);
+    const hub = new HubConnectionBuilder()
+      .withUrl(`${url}/hubs/jobs`, { accessTokenFactory: () => applicationToken(url) })
+      .configureLogging(LogLevel.None)
+      .build();
+    hub.on("jobCompleted", (event: { readonly jobId: string }) => void (received.hub = event.jobId));
+    await hub.start();
+    try {
+      await hub.invoke("SubscribeToTenant", tenantName);
+      const runAt = new Date(Date.now() + 3_600_000).toISOString();
+      const jobId = await submitWork(rehearsal, "followed", 0, { runAt });
+      await client.management.cancelJob(jobId);
+      await until("both have received its end", 30, () => received.stream === jobId && received.hub === jobId);
+    } finally {
+      client.notifications.disconnect();
+      await hub.stop();
+    }
+  },
+};
+
+async function applicationToken(url: string): Promise<string> {
+  const facts = (await (await fetch(`${url}/v1/auth`)).json()) as EntraFacts;
+  const { clientId, secret: clientSecret } = DEMO_APPLICATION;
+  const token = await clientSecretCredential(facts, { clientId, clientSecret }, fetch).getToken([]);
+  if (token === null) throw new Error("The CLI returned no token.");
+  return token.token;
+}
+
+export const purge: Step<Rehearsal> = {
+  name: "purge",
+  title: "All messages are removed from the queues, while jobs and a delayed job wait.",
+  needs: ["api"],
+  machines: true,
+  async run(rehearsal) {
+    const names = Array.from({ length: 5 }, (_, index) => `bereft-${index}`);
+    const waiting = await Promise.all(names.map((name) => submitWork(rehearsal, name, 0)));
+    const runAt = new Date(Date.now() + 20_000).toISOString();
+    const delayed = await submitWork(rehearsal, "bereft-delayed", 0, { runAt });
+    await until("their messages are in the queues", 20, async () => (await takeMessages(rehearsal)) > 0);
+    while ((await takeMessages(rehearsal)) > 0);
+    rehearsal.bereft.jobIds = [...waiting, delayed];
+    rehearsal.bereft.since = performance.now();
+  },
+};
+
+/** Removes all messages from the queues, scheduled ones too. Returns their number. */
+async function takeMessages({ bus, estate }: Rehearsal): Promise<number> {
+  let count = 0;
+  for (const { name } of estate().topology.queues) {
+    const sender = bus.createSender(name);
+    const receiver = bus.createReceiver(name, { receiveMode: "receiveAndDelete" });
+    const peeked = await receiver.peekMessages(100);
+    const scheduled = peeked.filter(({ state }) => state === "scheduled").map(({ sequenceNumber }) => sequenceNumber);
+    if (scheduled.length > 0) await sender.cancelScheduledMessages(scheduled.filter((number) => number !== undefined));
+    const active = peeked.length - scheduled.length;
+    if (active > 0) await receiver.receiveMessages(active, { maxWaitTimeInMs: 1_000 });
+    count += peeked.length;
+    await receiver.close();
+    await sender.close();
+  }
+  return count;
+}
+
+export const tokens: Step<Rehearsal> = {
+  name: "tokens",
+  title: "Tokens have expired and were renewed, and no request was refused for it.",
+  needs: ["samples"],
+  after: ["scale", "recovery"],
+  machines: true,
+  async run({ cloud, client }) {
+    expect(cloud.tokens.issuedCount > TOKENS_MIN, `Only ${cloud.tokens.issuedCount} tokens were issued.`);
+    const refused = cloud.access.denials.filter(({ who }) => who === "without a usable token");
+    expect(refused.length === 0, `Refused for their token: ${refused.map(({ resource }) => resource).join(", ")}.`);
+    await client.monitoring.getMe();
+  },
+};
+
+/** Each program requests one token for each service. All others are renewals. */
+const TOKENS_MIN = 20;
+
+export const destroy: Step<Rehearsal> = {
+  name: "destroy",
+  title: "Every created resource is deleted.",
+  needs: [],
+  async run({ stack, cloud, pool }) {
+    await pool.stop();
+    await cloud.site.stop();
+    await stack.destroy();
+    const left = Object.keys(stack.cloud);
+    expect(left.length === 0, `Left: ${left.join(", ")}.`);
+  },
+};

@@ -100,9 +100,19 @@ function writeOwner(path: string): void {
 function readOwner(path: string): string {
   try {
     const { pid, since } = JSON.parse(readFileSync(path, "utf8")) as { readonly pid: number; readonly since: string };
-    return `process ${pid}, since ${new Date(since).toLocaleString("sv-SE")}`;
+    if (isAlive(pid)) return `process ${pid}, since ${new Date(since).toLocaleString("sv-SE")}`;
   } catch {
-    // It has the lock, and writes this next; or it has been killed in between.
-    return "another process";
+    // The owner has the lock and has not written the file yet.
+  }
+  // A file of a dead process is older than the lock.
+  return "another process";
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Another user's process cannot be signalled.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -61,7 +61,7 @@ async function run(root: string, leave: Parameters<JobRunner>[0], changes: Chang
         kill: () => Promise.resolve(),
       }),
     },
-    now: () => Date.parse("2026-03-01T09:00:00Z"),
+    now: () => new Date("2026-03-01T09:00:00Z"),
     monotonicNow: () => 0,
     ...changes.deps,
   } as unknown as ExecutionDeps;

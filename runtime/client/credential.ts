@@ -1,7 +1,7 @@
 /** Credentials of the caller: the shape of `TokenCredential` of @azure/core-auth, and the ones in this package. */
 import { isJobServiceError, JobServiceError } from "./job-service-error.ts";
 import { createIssuer, STILL_WAITING, type DeviceCode, type IssuedToken, type IssuerOptions } from "./oauth.ts";
-import { sleep } from "./with-retries.ts";
+import { sleepOrThrow } from "./with-retries.ts";
 import type { CallOptions, Fetch } from "./transport.ts";
 import type { EntraFacts } from "./trusted-authority.ts";
 
@@ -92,7 +92,7 @@ export async function signInWithDeviceCode(
   const until = Date.now() + shown.expiresInS * 1_000;
   let intervalMs = shown.intervalS * 1_000;
   while (Date.now() < until) {
-    await sleep(intervalMs, signal);
+    await sleepOrThrow(intervalMs, signal);
     try {
       const issued = await issuer.requestToken(
         { grant_type: "urn:ietf:params:oauth:grant-type:device_code", client_id, device_code: deviceCode },

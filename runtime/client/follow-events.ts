@@ -1,7 +1,7 @@
 /** One stream of events that reconnects after a break and continues after the last event. */
 import { linesOf } from "./bytes.ts";
 import { type JobServiceError, isJobServiceError, networkFailed } from "./job-service-error.ts";
-import { delayAfter, sleep } from "./with-retries.ts";
+import { delayAfter, sleepOrThrow } from "./with-retries.ts";
 import type { Transport } from "./transport.ts";
 
 /** What the stream follows: exactly one of these. */
@@ -54,7 +54,7 @@ export async function followEvents(
       maxAttempts: Math.max(2, policy.maxAttempts),
     });
     if (delay === undefined) throw error;
-    await sleep(delay, signal).catch(() => undefined);
+    await sleepOrThrow(delay, signal).catch(() => undefined);
     if (isAborted(signal)) return;
   }
 }

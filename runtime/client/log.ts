@@ -4,7 +4,7 @@ import type { JobView } from "../core/http/views.ts";
 import { type CallOptions, type Transport, path, wholeText } from "./transport.ts";
 import { chunksOf } from "./bytes.ts";
 import { isJobServiceError, networkFailed } from "./job-service-error.ts";
-import { type Attempt, sleep, withRetries } from "./with-retries.ts";
+import { type Attempt, sleepOrThrow, withRetries } from "./with-retries.ts";
 
 export interface ReadLogOptions extends CallOptions {
   /** Which start of the job, as counted in its history. Default: the latest. */
@@ -56,7 +56,7 @@ export async function* followLog(
       if (execution !== undefined) return;
       wanted++;
     } else if (isTerminal(state)) return;
-    else await sleep(LOOK_EVERY_MS, signal);
+    else await sleepOrThrow(LOOK_EVERY_MS, signal);
   }
 }
 

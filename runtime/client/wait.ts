@@ -7,7 +7,7 @@ import type { BatchView, JobView } from "../core/http/views.ts";
 import { isJobServiceError, JobServiceError } from "./job-service-error.ts";
 import { followEvents, type EventSelection } from "./follow-events.ts";
 import type { Monitoring } from "./monitoring.ts";
-import { sleep } from "./with-retries.ts";
+import { sleepOrThrow } from "./with-retries.ts";
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface WaitOptions extends CallOptions {
@@ -140,8 +140,8 @@ function createBell(): Bell {
       const heard = new AbortController();
       try {
         await Promise.race([
-          rung.promise.then(() => sleep(GATHER_MS, signal)),
-          sleep(ms, AbortSignal.any([signal, heard.signal])),
+          rung.promise.then(() => sleepOrThrow(GATHER_MS, signal)),
+          sleepOrThrow(ms, AbortSignal.any([signal, heard.signal])),
         ]);
       } finally {
         heard.abort();

@@ -80,7 +80,7 @@ export async function withRetries<T>(
       }
       // A refusal proves that nothing was done. After a lost response this is unknown.
       isRepeated ||= error.code === "NetworkFailed" || (error.status ?? 0) >= 500;
-      await sleep(delay, signal);
+      await sleepOrThrow(delay, signal);
       // Timers run late on a busy machine.
       if (now() >= endAt) {
         error.isExhausted = true;
@@ -93,7 +93,7 @@ export async function withRetries<T>(
 // A wait that a signal can end.
 
 /** Rejects with the signal's reason as soon as it is aborted. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+export function sleepOrThrow(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(reasonOf(signal));

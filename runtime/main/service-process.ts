@@ -3,11 +3,11 @@
  * once at the second, and does not outlive its supervisor. When the supervisor dies, programs still stop in its order:
  * each waits for those that the supervisor would have stopped before it.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
 import { isOrphanOrders, type OrphanOrders } from "../platform/orphan-orders.ts";
 import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
+import { sleep } from "../core/sleep.ts";
 
 export interface Service {
   /** Sent to the supervisor with the ready message. */
@@ -72,7 +72,7 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
 
 async function allEnded(pids: readonly number[]): Promise<void> {
   const until = performance.now() + OUTLIVE_LONGEST_MS;
-  while (pids.some(isAlive) && performance.now() < until) await delay(CHECK_EVERY_MS);
+  while (pids.some(isAlive) && performance.now() < until) await sleep(CHECK_EVERY_MS);
 }
 
 function isAlive(pid: number): boolean {

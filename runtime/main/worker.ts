@@ -38,7 +38,7 @@ async function start(): Promise<Service> {
     if (!ending) process.kill(process.pid, "SIGTERM");
     ending = true;
   };
-  const monotonicNow = (): number => performance.now();
+  const { now, monotonicNow } = systemClock;
   const unreadable = createUnreadable({ monotonicNow, log });
   const machine = await openMachine({
     ...settings,
@@ -48,7 +48,7 @@ async function start(): Promise<Service> {
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
     end,
-    now: systemClock.now,
+    now,
     monotonicNow,
     random: Math.random,
     log,
@@ -57,7 +57,7 @@ async function start(): Promise<Service> {
   const { jobs, batches, timers, queue, packages, files, workers, eventPublisher } = connected;
 
   const publisher = eventPublisher(log);
-  const events = createJobEvents({ publisher, level: settings.events, now: systemClock.now, log });
+  const events = createJobEvents({ publisher, level: settings.events, now, log });
   const users = settings.jobUser === undefined ? undefined : await findJobUsers(settings.jobUser);
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const hostEntry = await hostFile(settings.directory);
@@ -77,7 +77,6 @@ async function start(): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
-  const now = (): Date => new Date();
   const { pool } = settings;
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
@@ -100,7 +99,7 @@ async function start(): Promise<Service> {
     workerId: settings.workerId,
     bootId: randomUUID(),
     newId: randomUUID,
-    now: systemClock.now,
+    now,
     monotonicNow,
     random: Math.random,
     lockMs: settings.lockMs,

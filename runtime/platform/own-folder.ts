@@ -6,7 +6,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { setTimeout as delay } from "node:timers/promises";
+import { sleep } from "../core/sleep.ts";
 
 export interface OwnFolderOptions {
   /** Made if it is not there. */
@@ -69,7 +69,7 @@ export async function ownFolder({ directory, waitMs = 0, onWait, signal }: OwnFo
     if (performance.now() >= until) throw new FolderInUseError(directory, owner);
     if (!told) onWait?.(owner);
     told = true;
-    await delay(LOOK_EVERY_MS);
+    await sleep(LOOK_EVERY_MS);
     signal?.throwIfAborted();
   }
 }

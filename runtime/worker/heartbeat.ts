@@ -7,7 +7,8 @@
  * | beating | a beat every `everyMs`          | `stop()` → stopped; another boot on the row → replaced     |
  * | stopped | the last beat said how it ended | –                                                          |
  */
-import { sleep, type Clock } from "../core/clock.ts";
+import { type Clock } from "../core/clock.ts";
+import { sleep } from "../core/sleep.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";

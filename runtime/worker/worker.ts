@@ -58,8 +58,7 @@ export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit"> {
 
 /** Receives as soon as it resolves. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
-  const { queue, pool, slots, share, log, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
-  const now = (): Date => new Date(deps.now());
+  const { queue, pool, slots, share, log, now, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
   const stopping = new AbortController();
   let state: WorkerState = "running";
   let finished: Promise<void> | undefined;

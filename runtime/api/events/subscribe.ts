@@ -1,5 +1,5 @@
 /** The API's own subscription to events. The API serves requests without it, and it begins as soon as the broker allows. */
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { PublishedEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";

@@ -1,6 +1,7 @@
 /** Operations on what a job wrote: its artifacts and its log. */
 import * as z from "zod";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import { artifactParams, jobParams, readLogSchema } from "../../core/http/requests.ts";
 import { artifactSchema } from "../../core/http/views.ts";

@@ -102,12 +102,9 @@ export interface WebhookSending {
   readonly allowLoopback: boolean;
 }
 
-export interface ApiClock {
-  readonly now: Clock["now"];
+export interface ApiClock extends Clock {
   /** Throws UnavailableError when this process's clock cannot be trusted. */
-  readonly trustedNow: () => Date;
-  /** Milliseconds on a clock that never jumps. */
-  readonly monotonicNow: Clock["monotonicNow"];
+  readonly trustedNow: Clock["now"];
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {

@@ -2,7 +2,7 @@
  * The duty to deliver webhooks. One API instance has it at a time, elected by a lease, so that only one looks for due
  * deliveries. Two instances may believe for a moment that they have it: deliveries are claimed one by one.
  */
-import { sleep } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { PublishedEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";

@@ -1,6 +1,6 @@
 /** Repeats a step on Service Bus that may be repeated after an unknown outcome, over about the time a restart takes. */
-import { setTimeout as pause } from "node:timers/promises";
 import { busError, isPassing } from "../translate-error.ts";
+import { sleep } from "../../core/sleep.ts";
 
 const PAUSES_MS: readonly number[] = [100, 200, 400, 800];
 /** When the tries themselves took long, the caller decides. */
@@ -15,7 +15,7 @@ export async function retryBusCall<T>(doing: string, step: () => Promise<T>): Pr
     } catch (error) {
       const waitMs = PAUSES_MS[failures];
       if (waitMs === undefined || !isPassing(error) || performance.now() > giveUpAt) throw busError(error, doing);
-      await pause(waitMs);
+      await sleep(waitMs);
     }
   }
 }

@@ -10,7 +10,8 @@
  * | approval        | 10 s                                                             | by the next poll                  |
  */
 import { z } from "zod";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { jsonOf, request, type PlatformAnswer, type PlatformRequest } from "./platform-request.ts";
 import { type MachineMetadata, PlatformError } from "../../core/ports/machine.ts";
 

@@ -8,7 +8,8 @@
  */
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { MetadataService } from "./metadata-service.ts";
 import { jsonOf, request, type PlatformAnswer } from "./platform-request.ts";
 import { type ChangeAnswer, type Instance, type InstanceProtection, PlatformError } from "../../core/ports/machine.ts";

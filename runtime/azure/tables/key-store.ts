@@ -7,7 +7,6 @@
  * is tried again with the same id.
  */
 import { createHash } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
 import { type TransactionAction, odata } from "@azure/data-tables";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { UnavailableError } from "../../core/errors.ts";
@@ -17,6 +16,7 @@ import type { StorageClients, TableAccess } from "../connect.ts";
 import { isConditionFailed, isRefused, storageError } from "../translate-error.ts";
 import { type Cells, type Columns, type Row, instant, readCells, text, word, writeCells } from "./columns.ts";
 import { type RowKeys, type StoredRow, etagOf, readRow } from "./rows.ts";
+import { sleep } from "../../core/sleep.ts";
 
 /** Below the 100 operations a transaction takes. */
 const GROUP_MAX_ROWS = 99;
@@ -49,7 +49,7 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
     for (let tries = 0; open.length > 0; tries++) {
       if (tries === TRIES)
         throw new UnavailableError("StorageUnavailable", "Storage did not take the keys. Retry later.");
-      await pause(tries * PAUSE_MS);
+      await sleep(tries * PAUSE_MS);
       if (await insert(table, tenantName, open)) break;
       const rows = await Promise.all(open.map(({ wish }) => read(tenantName, wish)));
       open = open.flatMap(({ wish }, index) => {

@@ -18,7 +18,6 @@
  * Trying an untouched row again is safe even if the unanswered transaction lands late: both are conditional on the same
  * ETag, so one of them is refused (writer-counter.ts says why the counter stays exact).
  */
-import { setTimeout as pause } from "node:timers/promises";
 import type { TransactionAction } from "@azure/data-tables";
 import { JOB_STATES, NO_COUNTS, type StateCounts, addCounts } from "../../core/job/states.ts";
 import type { TableAccess } from "../connect.ts";
@@ -26,6 +25,7 @@ import { isConditionFailed, isRefused, storageError } from "../translate-error.t
 import type { Cells } from "./columns.ts";
 import { type RowResult, type StoredRow, readRow } from "./rows.ts";
 import { createWriterCounter } from "./writer-counter.ts";
+import { sleep } from "../../core/sleep.ts";
 
 export interface RowWrite {
   readonly rowKey: string;
@@ -169,7 +169,7 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
       else pending.resolve({ written: false, current });
     });
     if (again.length === 0) return;
-    await pause(RETRY_PAUSES_MS[TRIES - 1 - triesLeft]);
+    await sleep(RETRY_PAUSES_MS[TRIES - 1 - triesLeft] ?? 0);
     await commit(again, triesLeft);
   }
 

@@ -11,7 +11,6 @@
  * | cancel_0, cancel_1 …                              | jobs to be canceled, some 200 in each, as JSON                  |
  * | drain                                             | whether it is to drain and stop                                 |
  */
-import { setTimeout as pause } from "node:timers/promises";
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
@@ -34,6 +33,7 @@ import {
   writeCells,
 } from "./columns.ts";
 import { type RowKeys, type StoredRow, putRow, readRow } from "./rows.ts";
+import { sleep } from "../../core/sleep.ts";
 
 /** Each time somebody else has written the row of a worker that is just starting. */
 const FIRST_BEAT_TRIES = 8;
@@ -193,7 +193,7 @@ function createIntentWriter(table: TableAccess): IntentWriter {
   async function write(worker: WorkerName, intents: readonly Intents[]): Promise<void> {
     const keys = workerKeys(worker);
     for (let tries = 0; tries < TRIES; tries++) {
-      await pause(tries * PAUSE_MS);
+      await sleep(tries * PAUSE_MS);
       const row = await readRow(table, keys.partitionKey, keys.rowKey);
       const cells = row && addedIntentCells(row.cells, intents);
       if (row === undefined || cells === undefined) return;

@@ -115,7 +115,6 @@ export interface IdSource {
 }
 
 export interface IdSourceDeps {
-  /** Milliseconds since the epoch. */
   readonly now: Clock["now"];
   /** 32 unpredictable bits, twice per id. */
   readonly random32: () => number;

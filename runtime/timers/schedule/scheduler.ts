@@ -15,7 +15,8 @@
  * changed only when something of it falls due.
  */
 import { setImmediate } from "node:timers/promises";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Stored } from "../../core/ports/stored.ts";

@@ -31,7 +31,6 @@ export interface AttemptDeps
   readonly permit: Pick<WorkPermit, "acquire">;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly newId: () => string;
-  /** Milliseconds since the epoch. */
   readonly now: Clock["now"];
   readonly log: Logger;
 }

@@ -16,7 +16,7 @@ import type { Clock } from "../../core/clock.ts";
 export interface LockDeps {
   /** Milliseconds of a clock that never jumps. */
   readonly monotonicNow: Clock["monotonicNow"];
-  /** Milliseconds since the epoch; used once, for the end of the lock as the broker announced it. */
+  /** Used once, for the end of the lock as the broker announced it. */
   readonly now: Clock["now"];
   /** Lock duration of the queue. */
   readonly lockMs: number;

@@ -2,7 +2,8 @@
 import { EVICTION_RESERVE_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { MachineMetadata } from "../../core/ports/machine.ts";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { Departure } from "./departure.ts";
 import { keepPolling } from "./keep-polling.ts";
 import { planFor } from "./scheduled-events.ts";
@@ -13,7 +14,6 @@ export interface EventWatchDeps {
   readonly name: string;
   readonly departure: Departure;
   readonly runningCount: () => number;
-  /** Milliseconds since the epoch. */
   readonly now: Clock["now"];
   readonly log: Logger;
   /** For tests. */

@@ -30,7 +30,6 @@ export interface MachineDeps {
   readonly path: string;
   /** Ends the process with success; its supervisor starts it anew. */
   readonly end: () => void;
-  /** Milliseconds since the epoch. */
   readonly now: Clock["now"];
   readonly monotonicNow: Clock["monotonicNow"];
   readonly random: () => number;

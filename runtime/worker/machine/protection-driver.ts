@@ -11,7 +11,8 @@ import type { ProtectionMode } from "../../core/settings/machine-settings.ts";
 import { lockMarginMs, PROTECTION_CHANGES_MAX, PROTECTION_CHANGES_WINDOW_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { InstanceProtection } from "../../core/ports/machine.ts";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { WorkPermit } from "../attempt/attempt.ts";
 import {
   advance,

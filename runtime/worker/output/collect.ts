@@ -14,7 +14,6 @@ import type { Clock } from "../../core/clock.ts";
 
 export interface CollectDeps extends LogDeps {
   readonly files: LogDeps["files"] & Pick<JobFiles, "putArtifact">;
-  /** Milliseconds since the epoch. */
   readonly now: Clock["now"];
   /** Milliseconds of a clock that only goes forward. */
   readonly monotonicNow: Clock["monotonicNow"];

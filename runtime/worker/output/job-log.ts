@@ -1,5 +1,6 @@
 /** Writes the log of an attempt to storage. A log that cannot be written costs the log, not the job. */
-import { sleep, type Clock } from "../../core/clock.ts";
+import { type Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";

@@ -14,7 +14,7 @@ import { InvariantError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
 import type { Manifest, ManifestJob, PackagePlatform } from "../../core/package/manifest.ts";
 import type { PackageStore } from "../../core/ports/package-store.ts";
-import { abortable } from "../../core/clock.ts";
+import { abortable } from "../../core/sleep.ts";
 import { didYouMean } from "../../core/text.ts";
 import type { SharedPackage } from "../process/spec.ts";
 import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpack.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import { createServiceClock } from "../../../runtime/core/clock.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import type { TimerView } from "../../../runtime/core/http/timer-api.ts";
 import { batchIdOf, newTimerRun, type Timer, type TimerName } from "../../../runtime/core/timer/timer.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";

@@ -1,6 +1,6 @@
 import { expect, inject, it } from "vitest";
 import { connectStorage, createTimerStore } from "../../../runtime/azure/index.ts";
-import { createServiceClock } from "../../../runtime/core/clock.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import { timerOf } from "../../support/builders.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { createServiceClock } from "../../../runtime/core/clock.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import { startSweeper, type SweeperDeps } from "../../../runtime/sweeper/sweeper.ts";
 import { recordingLog } from "../../support/recording-log.ts";
 

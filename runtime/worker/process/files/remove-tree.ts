@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { chmod, rename, rmdir, unlink } from "node:fs/promises";
-import { sleep } from "../../../core/clock.ts";
+import { sleep } from "../../../core/sleep.ts";
 import { DESCRIPTORS_HAVE_PATHS, openDirectory, type OpenDirectory } from "./open-directory.ts";
 
 /** Something may still be writing or holding on for a moment after its process was killed. */

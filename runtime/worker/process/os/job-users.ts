@@ -14,7 +14,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { messageOf } from "../../../core/errors.ts";
-import { abortable, sleep } from "../../../core/clock.ts";
+import { sleep, abortable } from "../../../core/sleep.ts";
 import { becomeArguments, type JobUser, type JobUserChoice, type UserLease } from "./job-user.ts";
 import { LaunchError } from "./launch.ts";
 import { END_PATIENCE_MS, START_TIMEOUT_MS } from "../process-limits.ts";

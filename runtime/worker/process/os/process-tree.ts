@@ -4,7 +4,7 @@
  * parent and also wiped its environment looks like a stranger. Only a user of its own finds it (`job-users.ts`).
  */
 import { setImmediate as immediate } from "node:timers/promises";
-import { sleep } from "../../../core/clock.ts";
+import { sleep } from "../../../core/sleep.ts";
 import { type ProcessEntry, type ProcessTable, createTableReader, readEntry, readProcessTable } from "./proc-table.ts";
 
 /** The environment variable that marks a process and its descendants. */

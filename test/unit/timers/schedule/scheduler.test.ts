@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../../runtime/core/errors.ts";
 import { TICK_HORIZON_MS } from "../../../../runtime/core/limits.ts";
-import { createServiceClock } from "../../../../runtime/core/clock.ts";
+import { createServiceClock } from "../../../../runtime/core/service-clock.ts";
 import type { OutgoingTick } from "../../../../runtime/core/timer/tick.ts";
 import type { Timer } from "../../../../runtime/core/timer/timer.ts";
 import { createRound, startScheduler, type SchedulerDeps } from "../../../../runtime/timers/schedule/scheduler.ts";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { CLOCK_SKEW_MAX_MS } from "../../../runtime/core/limits.ts";
-import { createServiceClock } from "../../../runtime/core/clock.ts";
+import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 
 const START = Date.parse("2026-03-01T08:00:00Z");
 const HOUR_MS = 3_600_000;

@@ -40,7 +40,8 @@ describe("links in documents", () => {
   });
 
   it("of which the text names a file are found", () => {
-    const text = "[a.ts](../core/a.ts), [`b/c.mjs`](b/c.mjs#L3), [the guide](guide.md), [example.com](https://example.com)";
+    const text =
+      "[a.ts](../core/a.ts), [`b/c.mjs`](b/c.mjs#L3), [the guide](guide.md), [example.com](https://example.com)";
     expect(namedFiles(text)).toEqual([
       { file: "a.ts", target: "../core/a.ts" },
       { file: "b/c.mjs", target: "b/c.mjs" },

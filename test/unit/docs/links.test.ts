@@ -1,15 +1,22 @@
-import { existsSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DOCUMENTS } from "../../support/docs/code-blocks.ts";
 import { codesIn, readDocument, ROOT, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 
-/** Targets of links to files of this repository, without anchors. */
+/** Every document of this repository, from the root. */
+const EVERY_DOCUMENT = globSync("**/*.md", { cwd: ROOT, exclude: ["**/node_modules", "**/dist", ".*"] }).toSorted();
+
+/** Targets of links to files of this repository. */
 const linksIn = (text: string): readonly string[] =>
-  [...text.matchAll(/\]\(([^)\s]+)\)/g)]
-    .map(([, target = ""]) => target)
-    .filter((target) => !/^(?:[a-z]+:|#)/.test(target));
+  [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target).filter((target) => !isElsewhere(target));
+const isElsewhere = (target: string): boolean => /^(?:[a-z]+:|#)/.test(target);
+
+/** Links whose text is the name or path of a file, as `[core/job/ids.ts](…)`. */
+const namedFiles = (text: string): readonly { readonly file: string; readonly target: string }[] =>
+  [...text.matchAll(/\[`?((?:[\w-]+\/)*[\w.-]+\.[a-z]+)`?\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+    .map(([, file = "", target = ""]) => ({ file, target }))
+    .filter(({ target }) => !isElsewhere(target));
 
 /** Makes a heading's anchor as GitHub does. */
 const anchorOf = (heading: string): string =>
@@ -19,7 +26,7 @@ const anchorOf = (heading: string): string =>
     .replaceAll(" ", "-");
 
 describe("links in documents", () => {
-  it.each(DOCUMENTS)("of %s point to existing files and headings", async (document) => {
+  it.each(EVERY_DOCUMENT)("of %s point to existing files and headings", async (document) => {
     const text = await readFile(join(ROOT, document), "utf8");
     const broken = linksIn(text).map(async (link) => {
       const [target = "", anchor] = link.split("#");
@@ -30,6 +37,21 @@ describe("links in documents", () => {
       return [...headings].some(([, heading = ""]) => anchorOf(heading) === anchor) ? [] : [link];
     });
     expect((await Promise.all(broken)).flat()).toEqual([]);
+  });
+
+  it("of which the text names a file are found", () => {
+    const text =
+      "[a.ts](../core/a.ts), [`b/c.mjs`](b/c.mjs#L3), [the guide](guide.md), [example.com](https://example.com)";
+    expect(namedFiles(text)).toEqual([
+      { file: "a.ts", target: "../core/a.ts" },
+      { file: "b/c.mjs", target: "b/c.mjs" },
+    ]);
+  });
+
+  it.each(EVERY_DOCUMENT)("of %s lead to the file that their text names", async (document) => {
+    const links = namedFiles(await readFile(join(ROOT, document), "utf8"));
+    const wrong = links.filter(({ file, target }) => !join("/", dirname(document), target).endsWith(`/${file}`));
+    expect(wrong).toEqual([]);
   });
 });
 

@@ -31,7 +31,8 @@ import { createJobWriter } from "../submit/write-job.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
-import { createDeadLetters, deadLetterOperations } from "./dead-letter-routes.ts";
+import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
+import { deadLetterOperations } from "./dead-letter-routes.ts";
 import { eventOperations } from "./event-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
@@ -133,7 +134,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...batchOperations({ ...shared, intake, commands: createBatchCommands(shared) }),
-    ...deadLetterOperations(createDeadLetters(shared)),
+    ...deadLetterOperations(createDeadLetterBrowser(shared)),
     ...packageOperations({ ...shared, timerRegistration }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
     ...eventOperations({ ...deps.followers, lookup }),

@@ -10,8 +10,7 @@ import {
   submitLinesQuery,
 } from "../../core/http/requests.ts";
 import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
-import { closed } from "../submit/write-job.ts";
-import type { BatchIntake } from "../submit/find-batch.ts";
+import { type BatchIntake, batchClosed } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
@@ -114,7 +113,7 @@ async function assertBatch(
 ): Promise<void> {
   if (batchId === undefined) return;
   const batch = await intake.named(caller, batchId);
-  if (batch.state !== "open" && !mayBeThere) throw closed(batch);
+  if (batch.state !== "open" && !mayBeThere) throw batchClosed(batch);
 }
 
 const hasId = (job: unknown): boolean => typeof job === "object" && job !== null && "clientJobId" in job;

@@ -1,5 +1,5 @@
 /** Finds the batch of a submit: created on request, named by its id, or the tenant's batch of the day. */
-import { invalidField, NotFoundError } from "../../core/errors.ts";
+import { ConflictError, invalidField, NotFoundError } from "../../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../../core/job/ids.ts";
 import { type Batch, NEW_BATCH } from "../../core/job/job.ts";
 import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../core/limits.ts";
@@ -112,6 +112,9 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
     },
   };
 }
+
+export const batchClosed = (batch: Batch): ConflictError =>
+  new ConflictError("BatchClosed", `Batch ${batch.batchId} accepts no more jobs.`);
 
 function assertTenant(caller: Caller, tenantName: string): void {
   if (!caller.mayUse(tenantName)) {

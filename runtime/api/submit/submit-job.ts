@@ -7,10 +7,11 @@ import type { JobRequestBody } from "../../core/http/requests.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { Batch } from "../../core/job/job.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { BatchIntake } from "./find-batch.ts";
+import { type BatchIntake, batchClosed } from "./find-batch.ts";
 import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
 import { type Reservation, type ReservationWish, type Reservations, requestHash } from "./reservations.ts";
-import { type JobWriter, type PreparedJob, type SubmittedJob, closed, prepareJob } from "./write-job.ts";
+import { type PreparedJob, prepareJob } from "./prepare-job.ts";
+import type { JobWriter, SubmittedJob } from "./write-job.ts";
 import type { Clock } from "../../core/clock.ts";
 
 export interface SubmitDeps {
@@ -86,7 +87,7 @@ export async function placeJob(
   }
   const prepared = prepareJob(job, now);
   // Only now: a caller who may not use the tenant must not learn of its packages.
-  const refusal = batch.state === "open" ? await refusalOf(job) : closed(batch);
+  const refusal = batch.state === "open" ? await refusalOf(job) : batchClosed(batch);
   return { request, batch, prepared, refusal };
 }
 

@@ -84,14 +84,14 @@ describe("a bell meets a row", () => {
   });
 
   it("a bell without a row is dead-lettered", () => {
-    const meeting = decideDelivery(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
-    expect(meeting).toEqual({ action: "set-aside", reason: "JobNotFound" });
+    const decision = decideDelivery(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
+    expect(decision).toEqual({ action: "set-aside", reason: "JobNotFound" });
   });
 
   it("a bell without a claim of its own never takes another claim for its own", () => {
     const row = { state: "running", ring: 1, cancelWanted: false, interruptions: 0, claim: undefined } as const;
-    const meeting = decideDelivery(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
-    expect(meeting).toEqual({ action: "complete-surplus" });
+    const decision = decideDelivery(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
+    expect(decision).toEqual({ action: "complete-surplus" });
   });
 });
 

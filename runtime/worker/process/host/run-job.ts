@@ -6,7 +6,7 @@ import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
 import { mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
 import { type JobPhase, describeThrown } from "./failure.ts";
-import { type FoundJob, findJob } from "./find-job.ts";
+import { type FoundDefinition, findDefinition } from "./find-definition.ts";
 import type { HostEnd, JobReport, RunCommand } from "./messages.ts";
 import { writeOutput } from "./write-output.ts";
 
@@ -73,13 +73,13 @@ const failed = (code: Extract<HostEnd, { type: "failed" }>["code"], message: str
   retryable,
 });
 
-type Loaded = Extract<FoundJob, { found: unknown }> & { readonly setup: SetupFunction | undefined };
-type NotFound = Exclude<FoundJob, { found: unknown }>;
+type Loaded = Extract<FoundDefinition, { found: unknown }> & { readonly setup: SetupFunction | undefined };
+type NotFound = Exclude<FoundDefinition, { found: unknown }>;
 
 async function load(command: RunCommand): Promise<Loaded | NotFound> {
   const { file, packagePath, job } = command;
   const exports = await importModule(packagePath, file);
-  const found = findJob(exports, { jobType: job.jobType, exportName: command.export, file });
+  const found = findDefinition(exports, { jobType: job.jobType, exportName: command.export, file });
   if ("code" in found) return found;
   const setup = exports["setup"];
   return { ...found, setup: typeof setup === "function" ? (setup as SetupFunction) : undefined };

@@ -8,7 +8,7 @@ import {
   type AttemptResult,
   type DeliveryDecision,
 } from "../../../../runtime/core/job/protocol.ts";
-import { JOB_STATES, isAllowed, isTerminal } from "../../../../runtime/core/job/states.ts";
+import { JOB_STATES, isTransitionAllowed, isTerminal } from "../../../../runtime/core/job/states.ts";
 
 const claimOf = (id: string, sequenceNumber: string, queue = "q"): Claim => ({
   id,
@@ -117,7 +117,7 @@ describe("the end of an attempt", () => {
   it("the end of an attempt is always a legal transition, and its bell action fits the state", () => {
     for (const facts of endings) {
       const ending = endingOf(facts);
-      expect(isAllowed("running", ending.to)).toBe(true);
+      expect(isTransitionAllowed("running", ending.to)).toBe(true);
       expect(ending.bell).toBe(
         ending.to === "queued" ? "send-next-then-complete" : ending.to === "failed" ? "dead-letter" : "complete",
       );

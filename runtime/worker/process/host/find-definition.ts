@@ -1,15 +1,15 @@
 /** Finds the declaration of a job type among the exports of a module, or says why there is none. */
 import { type JobDefinition, isJobDefinition } from "../../../job-sdk/index.ts";
 
-export type FoundJob =
+export type FoundDefinition =
   | { readonly found: JobDefinition }
   | { readonly code: "EntryPointInvalid" | "JobTypeUnknown"; readonly message: string };
 
 /** `exportName` undefined: any export may declare it. */
-export function findJob(
+export function findDefinition(
   exports: Readonly<Record<string, unknown>>,
   { jobType, exportName, file }: { jobType: string; exportName: string | undefined; file: string },
-): FoundJob {
+): FoundDefinition {
   const candidates = exportName === undefined ? Object.values(exports) : [exports[exportName]];
   const definitions = candidates.filter(isJobDefinition);
   const found =
